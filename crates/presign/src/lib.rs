@@ -1,0 +1,30 @@
+//! AWS Signature Version 4 and 2 for Amazon S3, in both directions: make signed requests and
+//! presigned URLs, and read, check and verify those that others made.
+//!
+//! Pure: no clock, I/O, randomness or environment. `now` and secrets come in as arguments.
+
+mod canonical;
+mod chunked;
+mod claim;
+mod credentials;
+mod encode;
+mod key;
+mod presign;
+mod request;
+mod scope;
+mod sign;
+mod sigv2;
+
+// The public interface is:
+pub use chunked::{ChunkDecoder, ChunkEncoder, ChunkError, ChunkEvent, StreamingMode};
+pub use claim::{
+    AdmissibleClaim, ClaimError, ExpectedScope, Mechanism, Payload, SignatureClaim,
+    SignatureMismatch, SignedHost, SigV2Use, UnsignedPart, VerifiedSignature, VerifyError,
+};
+pub use credentials::{Credentials, SecretAccessKey, SessionToken};
+pub use encode::{decode_component, encode_component, encode_path};
+pub use key::{Fingerprint, SigningKey, VerifyingKey};
+pub use presign::{ExpiresIn, ExpiresInError, Presign, Presigned, PresignError};
+pub use request::{QueryPairs, RequestHead};
+pub use scope::{AmzDate, AmzDay, CredentialScope};
+pub use sign::{SignedRequest, sign_request};
