@@ -117,6 +117,7 @@ class Server:
     certificates: Certificates | None = None
     environment: dict = field(default_factory=dict)
     listen: str = "127.0.0.1:0"
+    root_key: sigv4.Key | None = ROOT_KEY
     data_dir: Path | None = None
     process: subprocess.Popen | None = None
     port: int = 0
@@ -151,17 +152,21 @@ class Server:
             *tls, *self.options,
         ]
 
+    def settings(self):
+        """The environment of the process."""
+        root = {}
+        if self.root_key:
+            root = {
+                "VALET_ROOT_ACCESS_KEY_ID": self.root_key.id,
+                "VALET_ROOT_SECRET_ACCESS_KEY": self.root_key.secret,
+            }
+        return {**bare_environment(self.home), **root, **self.environment}
+
     def spawn(self):
-        environment = {
-            **bare_environment(self.home),
-            "VALET_ROOT_ACCESS_KEY_ID": ROOT_KEY.id,
-            "VALET_ROOT_SECRET_ACCESS_KEY": ROOT_KEY.secret,
-            **self.environment,
-        }
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 list(map(str, self.command())),
-                cwd=self.home, env=environment, stdin=subprocess.DEVNULL,
+                cwd=self.home, env=self.settings(), stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=log, text=True,
             )
 
@@ -189,13 +194,7 @@ class Server:
         """For a start that must fail: (exit status, standard error)."""
         result = subprocess.run(
             list(map(str, self.command())), cwd=self.home, stdin=subprocess.DEVNULL,
-            env={
-                **bare_environment(self.home),
-                "VALET_ROOT_ACCESS_KEY_ID": ROOT_KEY.id,
-                "VALET_ROOT_SECRET_ACCESS_KEY": ROOT_KEY.secret,
-                **self.environment,
-            },
-            capture_output=True, text=True, timeout=READY_SECONDS,
+            env=self.settings(), capture_output=True, text=True, timeout=READY_SECONDS,
         )
         return result.returncode, result.stderr
 

@@ -75,7 +75,7 @@ def string_to_sign(date, scope, canonical, algorithm=ALGORITHM):
     return "\n".join([algorithm, date, scope, digest])
 
 
-@dataclass
+@dataclass(frozen=True)
 class Key:
     """A long-term access key."""
 
