@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use hyper::{Method, StatusCode};
 
-use crate::metrics::Metrics;
+use crate::metrics::{Answered, Metrics};
 use crate::respond::{Finished, Ids};
 use crate::server::Seen;
 
@@ -41,7 +41,7 @@ impl Finished for RequestLog {
         let Self { metrics, stopwatch, ids, seen, method, status, code, bytes_in } = *self;
         let Seen { operation, bucket, key, access_key_id, fingerprint, client } = seen;
         let elapsed = stopwatch.elapsed();
-        metrics.request(operation, status, elapsed, bytes_in, bytes_out);
+        metrics.request(&Answered { operation, status, elapsed, bytes_in, bytes_out });
         tracing::info!(
             target: "valet::request",
             request_id = ids.request_id,

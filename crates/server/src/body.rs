@@ -24,9 +24,29 @@ const TRAILERS_MAX: usize = 8;
 #[derive(Debug)]
 pub struct RequestBody {
     source: Source,
-    announced: Option<u64>,
+    framing: Framing,
     received: u64,
     ended: bool,
+}
+
+/// What the head says of the body's length and of what follows it.
+#[derive(Debug)]
+struct Framing {
+    content_length: Option<u64>,
+    /// `x-amz-decoded-content-length`
+    decoded_length: Option<u64>,
+    trailers: Vec<String>,
+}
+
+impl Framing {
+    fn read(headers: &HeaderMap) -> Self {
+        let length = |name: &str| headers.get(name)?.to_str().ok()?.parse().ok();
+        Self {
+            content_length: length(CONTENT_LENGTH.as_str()),
+            decoded_length: length("x-amz-decoded-content-length"),
+            trailers: declared_trailers(headers),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -39,23 +59,18 @@ impl RequestBody {
     /// The body of a request that hyper has read the head of.
     pub fn from_wire(body: Incoming, headers: &HeaderMap) -> Self {
         let ended = body.is_end_stream();
-        Self { source: Source::Wire(body), announced: announced(headers), received: 0, ended }
+        Self { source: Source::Wire(body), framing: Framing::read(headers), received: 0, ended }
     }
 
     /// A body that is already here, for tests in process.
     pub fn from_memory(bytes: Bytes, headers: &HeaderMap) -> Self {
         let ended = bytes.is_empty();
-        Self { source: Source::Memory(bytes), announced: announced(headers), received: 0, ended }
+        Self { source: Source::Memory(bytes), framing: Framing::read(headers), received: 0, ended }
     }
 
     /// Bytes taken from the connection so far, framing of aws-chunked included.
     pub(crate) fn received(&self) -> u64 {
         self.received
-    }
-
-    /// `Content-Length`, when there is a readable one.
-    pub(crate) fn announced(&self) -> Option<u64> {
-        self.announced
     }
 
     pub(crate) fn has_ended(&self) -> bool {
@@ -117,45 +132,31 @@ impl RequestBody {
     }
 
     /// The body as its signature describes it, ready to be read once.
-    pub(crate) fn open<'b>(
-        &'b mut self,
+    pub(crate) fn open(
+        &mut self,
         signature: Option<&VerifiedSignature>,
-        headers: &HeaderMap,
-    ) -> Result<OpenBody<'b>, S3Error> {
-        let mut expected_sha256 = None;
-        let mut decoder = None;
-        match signature.map(VerifiedSignature::payload) {
-            None | Some(Payload::Unsigned) => {}
-            Some(Payload::Sha256(text)) => expected_sha256 = Some(text.clone()),
-            Some(Payload::Streaming(_)) => {
-                let decoded_length = text(headers, "x-amz-decoded-content-length")
-                    .and_then(|text| text.parse().ok())
-                    .ok_or_else(|| S3Error::new(Code::MissingContentLength))?;
-                let declared = declared_trailers(headers);
-                decoder = signature.and_then(|s| s.chunk_decoder(decoded_length, declared));
-                let decoded = decoder.is_some();
-                if !decoded {
-                    return Err(S3Error::new(Code::AccessDenied));
-                }
-                return Ok(OpenBody {
-                    body: self,
-                    pending: Bytes::new(),
-                    decoder,
-                    size: Some(decoded_length),
-                    expected_sha256: None,
-                    trailers: Vec::new(),
-                });
-            }
-        }
-        let size = self.announced;
-        Ok(OpenBody {
+    ) -> Result<OpenBody<'_>, S3Error> {
+        let mut open = OpenBody {
+            size: self.framing.content_length,
             body: self,
             pending: Bytes::new(),
-            decoder,
-            size,
-            expected_sha256,
+            decoder: None,
+            expected_sha256: None,
             trailers: Vec::new(),
-        })
+        };
+        match signature.map(|signature| (signature, signature.payload())) {
+            None | Some((_, Payload::Unsigned)) => {}
+            Some((_, Payload::Sha256(text))) => open.expected_sha256 = Some(text.clone()),
+            Some((signature, Payload::Streaming(_))) => {
+                let framing = &open.body.framing;
+                let missing = || S3Error::new(Code::MissingContentLength);
+                let decoded_length = framing.decoded_length.ok_or_else(missing)?;
+                let declared: Vec<&str> = framing.trailers.iter().map(String::as_str).collect();
+                open.decoder = signature.chunk_decoder(decoded_length, &declared);
+                open.size = Some(decoded_length);
+            }
+        }
+        Ok(open)
     }
 }
 
@@ -219,12 +220,16 @@ impl OpenBody<'_> {
     }
 
     /// The whole of a small document, checked against the hash that was signed.
-    pub(crate) async fn collect(mut self, bytes_max: usize) -> Result<Bytes, S3Error> {
+    pub(crate) async fn collect(
+        mut self,
+        bytes_max: usize,
+    ) -> Result<(Bytes, Vec<(String, String)>), S3Error> {
         let too_long = || {
             S3Error::new(Code::MaxMessageLengthExceeded)
                 .detail("MaxMessageLengthBytes", bytes_max.to_string())
         };
-        if self.size.is_some_and(|size| usize::try_from(size).map_or(true, |size| size > bytes_max)) {
+        if self.size.is_some_and(|size| usize::try_from(size).map_or(true, |size| size > bytes_max))
+        {
             return Err(too_long());
         }
         let mut whole = BytesMut::new();
@@ -235,21 +240,13 @@ impl OpenBody<'_> {
             whole.extend_from_slice(&bytes);
         }
         if let Some(expected) = &self.expected_sha256 {
-            let computed = presign::sha256_hex(&whole);
+            let computed = presign::payload_hash(&whole);
             if *expected != computed {
                 return Err(refusal::content_sha256_mismatch(expected, &computed));
             }
         }
-        Ok(whole.freeze())
+        Ok((whole.freeze(), self.trailers))
     }
-}
-
-fn announced(headers: &HeaderMap) -> Option<u64> {
-    text(headers, CONTENT_LENGTH.as_str())?.parse().ok()
-}
-
-fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    headers.get(name)?.to_str().ok()
 }
 
 fn declared_trailers(headers: &HeaderMap) -> Vec<String> {

@@ -80,7 +80,9 @@ pub enum PublicUrlError {
     #[error("a public URL names a host, with or without a port")]
     Host,
     /// Query, fragment, user name or an empty segment.
-    #[error("a public URL has a plain path at most: no query, fragment, user name or empty segment")]
+    #[error(
+        "a public URL has a plain path at most: no query, fragment, user name or empty segment"
+    )]
     Path,
 }
 
@@ -125,7 +127,11 @@ impl PublicUrl {
 
     /// The path that a client of this prefix signed.
     pub(crate) fn join<'p>(prefix: &str, routed: &'p str) -> Cow<'p, str> {
-        if prefix.is_empty() { Cow::Borrowed(routed) } else { Cow::Owned(format!("{prefix}{routed}")) }
+        if prefix.is_empty() {
+            Cow::Borrowed(routed)
+        } else {
+            Cow::Owned(format!("{prefix}{routed}"))
+        }
     }
 
     /// The name that no bucket may have, since requests below it are this prefix's.

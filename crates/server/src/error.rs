@@ -15,7 +15,7 @@ macro_rules! codes {
     ($($name:ident $wire:literal $status:ident $message:literal;)*) => {
         /// An error code of the S3 API, as it stands in `<Code>`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(crate) enum Code { $(#[doc = $message] $name,)* }
+        pub(crate) enum Code { $(#[doc = concat!("`", $wire, "`")] $name,)* }
 
         impl Code {
             /// The text of `<Code>`.
@@ -38,10 +38,8 @@ macro_rules! codes {
 codes! {
     // Who is asking.
     AccessDenied "AccessDenied" FORBIDDEN "Access Denied";
-    AccessForbidden "AccessForbidden" FORBIDDEN "CORSResponse: CORS is not enabled for this bucket.";
     AuthorizationHeaderMalformed "AuthorizationHeaderMalformed" BAD_REQUEST "The authorization header you provided is invalid.";
     AuthorizationQueryParametersError "AuthorizationQueryParametersError" BAD_REQUEST "Error parsing the X-Amz-Credential parameter";
-    ExpiredToken "ExpiredToken" BAD_REQUEST "The provided token has expired.";
     InvalidAccessKeyId "InvalidAccessKeyId" FORBIDDEN "The AWS Access Key Id you provided does not exist in our records.";
     InvalidToken "InvalidToken" BAD_REQUEST "The provided token is malformed or otherwise invalid.";
     RequestTimeTooSkewed "RequestTimeTooSkewed" FORBIDDEN "The difference between the request time and the current time is too large.";
@@ -54,7 +52,6 @@ codes! {
     IllegalVersioningConfiguration "IllegalVersioningConfigurationException" BAD_REQUEST "The versioning configuration specified in the request is invalid.";
     InvalidArgument "InvalidArgument" BAD_REQUEST "Invalid Argument";
     InvalidBucketName "InvalidBucketName" BAD_REQUEST "The specified bucket is not valid.";
-    InvalidEncryptionAlgorithm "InvalidEncryptionAlgorithmError" BAD_REQUEST "The Encryption request you specified is not valid. Supported value: AES256.";
     InvalidPart "InvalidPart" BAD_REQUEST "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.";
     InvalidPartNumber "InvalidPartNumber" RANGE_NOT_SATISFIABLE "The requested partnumber is not satisfiable";
     InvalidPartOrder "InvalidPartOrder" BAD_REQUEST "The list of parts was not in ascending order. Parts must be ordered by part number.";
@@ -99,13 +96,11 @@ codes! {
     NoSuchUpload "NoSuchUpload" NOT_FOUND "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.";
     NoSuchVersion "NoSuchVersion" NOT_FOUND "The specified version does not exist.";
     NoSuchWebsiteConfiguration "NoSuchWebsiteConfiguration" NOT_FOUND "The specified bucket does not have a website configuration";
-    NotModified "NotModified" NOT_MODIFIED "Not Modified";
     PreconditionFailed "PreconditionFailed" PRECONDITION_FAILED "At least one of the pre-conditions you specified did not hold";
 
     // Us.
     InternalError "InternalError" INTERNAL_SERVER_ERROR "We encountered an internal error. Please try again.";
     ServiceUnavailable "ServiceUnavailable" SERVICE_UNAVAILABLE "Service is unable to handle request.";
-    SlowDown "SlowDown" SERVICE_UNAVAILABLE "Please reduce your request rate.";
     StorageFull "StorageFull" INSUFFICIENT_STORAGE "The storage is full.";
 }
 
@@ -181,6 +176,11 @@ impl S3Error {
 
     pub(crate) fn code(&self) -> Code {
         self.0.code
+    }
+
+    /// The text of `<Message>`.
+    pub(crate) fn message(&self) -> &str {
+        &self.0.message
     }
 
     /// Whether it tells that the credential's scope is wrong (aws-semantics 1.4.24a).

@@ -9,15 +9,16 @@ use std::sync::{Arc, RwLock};
 
 use jiff::Timestamp;
 use presign::{
-    AdmissibleClaim, AmzDay, ExpectedScope, Mechanism, SignatureClaim, VerifiedSignature, VerifyingKey,
+    AdmissibleClaim, AmzDay, ExpectedScope, SignatureClaim, TokenClaim, VerifiedSignature,
+    VerifyingKey,
 };
 use store::{AccessKey, AccountId, Store};
 
 use crate::config::ServerConfig;
+use crate::error::refusal;
 use crate::error::{Code, S3Error};
 use crate::head::{Head, signed_hosts};
 use crate::operation::{Operation, Permission, Resource};
-use crate::error::refusal;
 use crate::request::S3Request;
 use crate::respond::RequestContext;
 use crate::route::MEANING_HEADERS;
@@ -55,20 +56,30 @@ impl Caller {
     }
 }
 
+/// What an operation asks to be admitted with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'r> {
+    pub(crate) request: &'r S3Request<'r>,
+    pub(crate) caller: &'r Arc<Caller>,
+    pub(crate) context: &'r Arc<RequestContext>,
+}
+
 /// An operation that its caller may do, and the only way to the store.
 #[derive(Debug)]
 pub(crate) struct Authorized<O> {
     operation: O,
+    door: Door,
+}
+
+/// What an admitted operation works with. Made here only.
+#[derive(Clone, Debug)]
+pub(crate) struct Door {
     store: Store,
     caller: Arc<Caller>,
     context: Arc<RequestContext>,
 }
 
-impl<O: Operation> Authorized<O> {
-    pub(crate) fn operation(&self) -> &O {
-        &self.operation
-    }
-
+impl Door {
     pub(crate) fn store(&self) -> &Store {
         &self.store
     }
@@ -90,16 +101,26 @@ impl<O: Operation> Authorized<O> {
     pub(crate) fn account(&self) -> Result<&AccountId, S3Error> {
         self.caller.account().ok_or_else(|| S3Error::new(Code::AccessDenied))
     }
+}
+
+impl<O: Operation> Authorized<O> {
+    pub(crate) fn operation(&self) -> &O {
+        &self.operation
+    }
+
+    pub(crate) fn door(&self) -> &Door {
+        &self.door
+    }
+
+    /// The operation's own values, to be used up, and what it works with.
+    pub(crate) fn split(self) -> (O, Door) {
+        (self.operation, self.door)
+    }
 
     /// Admits one of the targets that stand in this call's body, as a call of its own.
     pub(crate) async fn admit<P: Operation>(&self, operation: P) -> Result<Authorized<P>, S3Error> {
-        authorize(&self.store, &self.caller, &operation.permissions()).await?;
-        Ok(Authorized {
-            operation,
-            store: self.store.clone(),
-            caller: Arc::clone(&self.caller),
-            context: Arc::clone(&self.context),
-        })
+        authorize(&self.door.store, &self.door.caller, &operation.permissions()).await?;
+        Ok(Authorized { operation, door: self.door.clone() })
     }
 }
 
@@ -107,6 +128,8 @@ impl<O: Operation> Authorized<O> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct KeyName {
     access_key_id: String,
+    /// A key that was deleted and made again is another one.
+    created_at: Timestamp,
     scope: Option<(AmzDay, String, String)>,
 }
 
@@ -137,20 +160,20 @@ impl Gate {
         let Some(claim) = SignatureClaim::from_request(&signed).map_err(refusal::of_claim)? else {
             return Ok(Caller::Anonymous);
         };
-        let expected = ExpectedScope {
-            region: &self.config.region,
-            service: "s3",
-            sigv2: self.config.sigv2,
-        };
+        let expected =
+            ExpectedScope { region: &self.config.region, service: "s3", sigv2: self.config.sigv2 };
         let claim = claim.admit(&expected, now).map_err(refusal::of_verification)?;
         let unknown = || refusal::unknown_key(claim.access_key_id());
         let key = self.access_key(claim.access_key_id()).await?.ok_or_else(unknown)?;
         let verifying = self.verifying_key(&claim, &key);
-        let token = claim.session_token().map(std::borrow::Cow::into_owned);
+        let token = match claim.session_token() {
+            TokenClaim::Absent => None,
+            TokenClaim::Present(token) => Some(token.into_owned()),
+            TokenClaim::Conflicting => return Err(unknown()),
+        };
         let names = head.signed_names(&self.config);
         let hosts = signed_hosts(&names, head.virtual_bucket(&self.config));
-        let signature =
-            claim.verify(&signed, &hosts, &verifying).map_err(refusal::of_mismatch)?;
+        let signature = claim.verify(&hosts, &verifying).map_err(refusal::of_mismatch)?;
         // Only long-term keys exist in this version, and none of them goes with a token (1.4.18).
         if let Some(token) = token {
             return Err(refusal::unexpected_token(&token));
@@ -158,22 +181,29 @@ impl Gate {
         Ok(Caller::Signed(SignedCaller { key, signature }))
     }
 
+    /// Whether the caller is the operator: the root of the first account.
+    pub(crate) fn operator(&self, caller: &Caller) -> Result<(), S3Error> {
+        match caller.account() {
+            Some(account) if *account == self.config.account => Ok(()),
+            Some(_) | None => Err(S3Error::new(Code::AccessDenied)),
+        }
+    }
+
     /// Admits the operation, or says why not. Conditions of the link come before permissions.
     pub(crate) async fn admit<O: Operation>(
         &self,
         operation: O,
-        request: &S3Request<'_>,
-        caller: &Arc<Caller>,
-        context: &Arc<RequestContext>,
+        asked: Asked<'_>,
     ) -> Result<Authorized<O>, S3Error> {
+        let Asked { request, caller, context } = asked;
         refuse_unknown_meanings(O::HONOURS, request)?;
         authorize(&self.store, caller, &operation.permissions()).await?;
-        Ok(Authorized {
-            operation,
+        let door = Door {
             store: self.store.clone(),
             caller: Arc::clone(caller),
             context: Arc::clone(context),
-        })
+        };
+        Ok(Authorized { operation, door })
     }
 
     async fn access_key(&self, id: &str) -> Result<Option<Arc<AccessKey>>, S3Error> {
@@ -187,6 +217,7 @@ impl Gate {
     fn verifying_key(&self, claim: &AdmissibleClaim<'_>, key: &AccessKey) -> VerifyingKey {
         let name = KeyName {
             access_key_id: key.id.clone(),
+            created_at: key.created_at,
             scope: claim
                 .key_scope()
                 .map(|scope| (scope.day, scope.region.to_string(), scope.service.to_string())),
@@ -211,7 +242,8 @@ impl Gate {
 pub(crate) fn refuse_link_conditions(request: &S3Request<'_>) -> Result<(), S3Error> {
     const PREFIX: &str = "x-valet-";
     for (name, value) in request.query.iter() {
-        let named = name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX));
+        let named =
+            name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX));
         if named {
             let message = "This version does not know the x-valet-* conditions of a link.";
             return Err(S3Error::invalid_argument(message, name, value));
@@ -258,12 +290,4 @@ async fn authorize(
         }
     }
     Ok(())
-}
-
-/// Whether a link, rather than a header, carried the signature.
-pub(crate) fn is_link(signature: &VerifiedSignature) -> bool {
-    match signature.mechanism() {
-        Mechanism::V4Query | Mechanism::V2Query => true,
-        Mechanism::V4Header => false,
-    }
 }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use hyper::HeaderMap;
 use hyper::header::HOST;
 use hyper::http::request::Parts;
+use hyper::http::uri::Authority;
 use ipnet::IpNet;
 use presign::{RequestHead, SignedHost};
 
@@ -59,27 +60,21 @@ impl<'r> Head<'r> {
             "" => "/",
             path => path,
         };
-        let mut lines: Vec<(&str, &[u8])> = parts
-            .headers
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_bytes()))
-            .collect();
+        let mut lines: Vec<(&str, &[u8])> =
+            parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
         if !parts.headers.contains_key(HOST) {
             lines.push(("host", host.as_bytes()));
         }
         let trusted = config.trusts(peer.address);
         let forwarded = if trusted { Forwarded::read(&parts.headers) } else { None };
-        let client = if trusted { client_address(&parts.headers, peer, config) } else { peer.address };
+        let client =
+            if trusted { client_address(&parts.headers, peer, config) } else { peer.address };
         let secure = match last_text(&parts.headers, "x-forwarded-proto") {
             Some(proto) if trusted => proto.eq_ignore_ascii_case("https"),
             Some(_) | None => peer.tls,
         };
         let query = parts.uri.query().unwrap_or_default();
         Ok(Self { parts, host, path, query, lines, forwarded, client, secure })
-    }
-
-    pub(crate) fn parts(&self) -> &'r Parts {
-        self.parts
     }
 
     /// The address a policy and the log should name.
@@ -95,11 +90,6 @@ impl<'r> Head<'r> {
     /// The query as it arrived, without its `?`.
     pub(crate) fn query(&self) -> &'r str {
         self.query
-    }
-
-    /// The path as it arrived.
-    pub(crate) fn path(&self) -> &'r str {
-        self.path
     }
 
     /// The host that the client named: the trusted proxy's word, else `Host`.
@@ -119,11 +109,7 @@ impl<'r> Head<'r> {
 
     /// The path below the declared prefix, where it begins with one.
     pub(crate) fn routed_path(&self, config: &ServerConfig) -> &'r str {
-        config
-            .public_urls
-            .iter()
-            .find_map(|url| url.strip_prefix(self.path))
-            .unwrap_or(self.path)
+        config.public_urls.iter().find_map(|url| url.strip_prefix(self.path)).unwrap_or(self.path)
     }
 
     /// Every host and path that the signature may cover, the request as it arrived first.
@@ -131,7 +117,8 @@ impl<'r> Head<'r> {
         let routed = self.routed_path(config);
         let mut names = vec![(Cow::Borrowed(self.host), Cow::Borrowed(self.path))];
         let mut add = |host: &'_ str, path: Cow<'_, str>| {
-            let known = names.iter().any(|(h, p): &(Cow<'_, str>, Cow<'_, str>)| h == host && *p == path);
+            let known =
+                names.iter().any(|(h, p): &(Cow<'_, str>, Cow<'_, str>)| h == host && *p == path);
             if !known && names.len() < SIGNED_HOSTS_MAX {
                 names.push((Cow::Owned(host.to_owned()), Cow::Owned(path.into_owned())));
             }
@@ -182,7 +169,7 @@ fn host_of(parts: &Parts) -> Result<&str, S3Error> {
         (None, _) => None,
         (Some(_), Some(_)) => return Err(S3Error::new(Code::BadRequest)),
     };
-    let authority = parts.uri.authority().map(|authority| authority.as_str());
+    let authority = parts.uri.authority().map(Authority::as_str);
     match (header, authority) {
         // An absolute-form target that contradicts Host would let a client choose the host.
         (Some(header), Some(authority)) if !header.eq_ignore_ascii_case(authority) => {

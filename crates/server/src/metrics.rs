@@ -24,6 +24,16 @@ struct OperationLabel {
     operation: &'static str,
 }
 
+/// One request, when its answer is over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answered {
+    pub(crate) operation: &'static str,
+    pub(crate) status: StatusCode,
+    pub(crate) elapsed: Duration,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
+}
+
 /// What the server counts.
 #[derive(Debug)]
 pub(crate) struct Metrics {
@@ -68,14 +78,8 @@ impl Metrics {
         Self { registry, requests, durations, bytes_in, bytes_out, connections }
     }
 
-    pub(crate) fn request(
-        &self,
-        operation: &'static str,
-        status: StatusCode,
-        elapsed: Duration,
-        bytes_in: u64,
-        bytes_out: u64,
-    ) {
+    pub(crate) fn request(&self, answered: &Answered) {
+        let Answered { operation, status, elapsed, bytes_in, bytes_out } = *answered;
         self.requests.get_or_create(&Labels { operation, status: status.as_u16() }).inc();
         self.durations.get_or_create(&OperationLabel { operation }).observe(elapsed.as_secs_f64());
         self.bytes_in.inc_by(bytes_in);
@@ -90,7 +94,7 @@ impl Metrics {
         self.connections.dec();
     }
 
-    /// The whole registry as OpenMetrics text.
+    /// The whole registry as `OpenMetrics` text.
     pub(crate) fn encode(&self) -> String {
         let mut out = String::new();
         // Writing to a `String` cannot fail.

@@ -12,9 +12,6 @@ use crate::respond::Reply;
 
 /// One S3 call, whole: a struct that implements this and a row of the route table.
 pub(crate) trait Operation: Sized + Send {
-    /// As AWS names it; in logs and metrics too.
-    const NAME: &'static str;
-
     /// The headers that change what a write means and that this operation honours. Any other of
     /// [`crate::route::MEANING_HEADERS`] on its requests is refused, never ignored.
     const HONOURS: &'static [&'static str] = &[];
@@ -64,11 +61,7 @@ impl<'o> Permission<'o> {
         Self { action, resource: Resource::Bucket(bucket) }
     }
 
-    pub(crate) fn object(
-        action: &'static str,
-        bucket: &'o BucketName,
-        key: &'o ObjectKey,
-    ) -> Self {
+    pub(crate) fn object(action: &'static str, bucket: &'o BucketName, key: &'o ObjectKey) -> Self {
         Self { action, resource: Resource::Object(bucket, key) }
     }
 }

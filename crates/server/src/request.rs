@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use hyper::HeaderMap;
-use jiff::Timestamp;
 use store::{BucketName, ObjectKey};
 
 use crate::error::{Code, S3Error};
@@ -42,7 +41,10 @@ impl<'r> Query<'r> {
 
     /// The first value of a name whose case does not matter: what stands for a header.
     fn get_as_header(&self, name: &str) -> Option<&str> {
-        self.pairs.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_ref())
+        self.pairs
+            .iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_ref())
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
@@ -53,9 +55,11 @@ impl<'r> Query<'r> {
 fn decode(text: &str) -> Result<Cow<'_, str>, S3Error> {
     match presign::decode_component(text) {
         Cow::Borrowed(bytes) => std::str::from_utf8(bytes).map(Cow::Borrowed),
-        Cow::Owned(bytes) => return String::from_utf8(bytes).map(Cow::Owned).map_err(|cause| {
-            S3Error::new(Code::InvalidUri).because(cause)
-        }),
+        Cow::Owned(bytes) => {
+            return String::from_utf8(bytes)
+                .map(Cow::Owned)
+                .map_err(|cause| S3Error::new(Code::InvalidUri).because(cause));
+        }
     }
     .map_err(|cause| S3Error::new(Code::InvalidUri).because(cause))
 }
@@ -67,8 +71,6 @@ pub(crate) struct S3Request<'r> {
     pub(crate) key: Option<&'r ObjectKey>,
     pub(crate) query: &'r Query<'r>,
     pub(crate) headers: &'r HeaderMap,
-    /// When the request is judged.
-    pub(crate) now: Timestamp,
 }
 
 impl<'r> S3Request<'r> {
@@ -134,7 +136,8 @@ impl<'r> S3Request<'r> {
 
     /// Whether the header, or what stands for it, is there at all.
     pub(crate) fn has_header(&self, name: &str) -> bool {
-        self.headers.contains_key(name) || (hoistable(name) && self.query.get_as_header(name).is_some())
+        self.headers.contains_key(name)
+            || (hoistable(name) && self.query.get_as_header(name).is_some())
     }
 
     /// The first header whose name begins so, or what stands for it.
@@ -188,13 +191,7 @@ mod tests {
                 (hyper::header::HeaderName::from_static(name), value.parse().unwrap())
             })
             .collect();
-        let request = S3Request {
-            bucket: None,
-            key: None,
-            query: &query,
-            headers: &map,
-            now: Timestamp::UNIX_EPOCH,
-        };
+        let request = S3Request { bucket: None, key: None, query: &query, headers: &map };
         request.owned_header(name)
     }
 

@@ -1,6 +1,5 @@
 //! Answers on their way out: status, headers, a body that is counted, and the ids every answer carries.
 
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,11 +21,7 @@ use crate::error::S3Error;
 #[derive(Debug)]
 pub(crate) struct RequestContext {
     pub(crate) config: Arc<ServerConfig>,
-    /// Sixteen characters that name this request in the answer and in the log.
-    pub(crate) request_id: String,
     pub(crate) now: Timestamp,
-    /// Where the client is: the peer, or what a trusted proxy says.
-    pub(crate) client: IpAddr,
     /// Whether the client's own connection was TLS.
     pub(crate) secure: bool,
     /// The host the client named.
@@ -73,10 +68,15 @@ impl Reply {
         for (name, value) in error.headers() {
             reply.headers.append(name.clone(), value.clone());
         }
-        if status == StatusCode::NOT_MODIFIED {
-            return reply;
-        }
         reply.with_xml(error.to_xml(&ids.request_id, &ids.host_id))
+    }
+
+    /// An answer outside the service proper: no ids, nothing logged.
+    pub(crate) fn into_plain_response(self) -> hyper::Response<ResponseBody> {
+        let mut response = hyper::Response::new(ResponseBody::unobserved(self.body));
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers;
+        response
     }
 
     pub(crate) fn set(&mut self, name: HeaderName, value: HeaderValue) {
@@ -163,8 +163,14 @@ impl std::fmt::Debug for ResponseBody {
 
 impl ResponseBody {
     pub(crate) fn new(body: ReplyBody, observer: Box<dyn Finished>) -> Self {
+        let mut response = Self::unobserved(body);
+        response.observer = Some(observer);
+        response
+    }
+
+    fn unobserved(body: ReplyBody) -> Self {
         let whole = matches!(body, ReplyBody::Empty);
-        Self { body, bytes_out: 0, whole, observer: Some(observer) }
+        Self { body, bytes_out: 0, whole, observer: None }
     }
 }
 

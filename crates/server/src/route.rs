@@ -110,8 +110,14 @@ macro_rules! routes {
     ($($method:ident $level:ident $sub:literal $when:expr => $call:ident;)*) => {
         /// The calls that are served.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[expect(missing_docs, reason = "each is named as in the S3 API")]
         pub(crate) enum Call { $($call,)* }
+
+        impl Call {
+            /// As AWS names it.
+            pub(crate) fn name(self) -> &'static str {
+                match self { $(Self::$call => stringify!($call),)* }
+            }
+        }
 
         /// The table. The first row that fits decides.
         const ROUTES: &[Row] = &[$(Row {
@@ -221,7 +227,7 @@ fn parse_bucket(bytes: &[u8]) -> Result<BucketName, S3Error> {
 /// Reads a key of 1 to 1024 bytes of UTF-8, byte for byte.
 pub(crate) fn parse_key(bytes: &[u8]) -> Result<ObjectKey, S3Error> {
     use store::ObjectKeyError as Error;
-    ObjectKey::parse(bytes).map_err(|error| match error {
+    ObjectKey::from_bytes(bytes).map_err(|error| match error {
         Error::Empty | Error::NotUtf8 => S3Error::new(Code::InvalidUri).because(error),
         Error::TooLong { size } => S3Error::new(Code::KeyTooLong)
             .detail("Size", size.to_string())
@@ -304,7 +310,7 @@ mod tests {
 
     #[test]
     fn rows() {
-        let check = |method, path, query, expected: &str| {
+        let check = |method: &str, path: &str, query: &str, expected: &str| {
             assert_eq!(routed(method, path, query), expected, "{method} {path}?{query}");
         };
         check("GET", "/", "", "ListBuckets");
@@ -327,10 +333,19 @@ mod tests {
     #[test]
     fn every_sub_resource_without_a_writing_row_is_refused() {
         for sub in SUB_RESOURCES {
-            for (method, path) in [("PUT", "/bucket"), ("PUT", "/bucket/k"), ("POST", "/bucket/k")] {
+            for (method, path) in [("PUT", "/bucket"), ("PUT", "/bucket/k"), ("POST", "/bucket/k")]
+            {
                 let got = routed(method, path, sub);
-                let served = ["CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload", "PutBucketVersioning"];
-                assert!(got == "NotImplemented" || served.contains(&got.as_str()), "{method} {path}?{sub}: {got}");
+                let served = [
+                    "CreateMultipartUpload",
+                    "UploadPart",
+                    "CompleteMultipartUpload",
+                    "PutBucketVersioning",
+                ];
+                assert!(
+                    got == "NotImplemented" || served.contains(&got.as_str()),
+                    "{method} {path}?{sub}: {got}"
+                );
             }
         }
     }
@@ -339,7 +354,7 @@ mod tests {
     fn a_virtual_host_names_the_bucket() {
         let bucket = BucketName::parse("bucket").unwrap();
         assert_eq!(target("/", Some("bucket")).unwrap(), Target::Bucket(bucket.clone()));
-        let key = ObjectKey::parse(b"bucket/k").unwrap();
+        let key = ObjectKey::parse("bucket/k").unwrap();
         assert_eq!(target("/bucket/k", Some("Bucket")).unwrap(), Target::Object(bucket, key));
     }
 }

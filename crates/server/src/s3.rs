@@ -2,13 +2,12 @@
 
 use std::fmt::Write;
 
-use hyper::header::HeaderName;
 use jiff::Timestamp;
 use store::{AccountId, AtRest, ETag, ObjectKey};
 
 use crate::error::{Code, S3Error};
-use crate::operation::Operation;
 use crate::gate::Authorized;
+use crate::operation::Operation;
 use crate::request::S3Request;
 use crate::respond::Reply;
 
@@ -17,6 +16,7 @@ pub(crate) mod bucket;
 pub(crate) mod checksum;
 pub(crate) mod copy;
 pub(crate) mod delete;
+pub(crate) mod document;
 pub(crate) mod get;
 pub(crate) mod headers;
 pub(crate) mod ingest;
@@ -29,7 +29,7 @@ pub(crate) mod unconfigured;
 pub(crate) mod versioning;
 
 /// Tells a client which region to sign for.
-pub(crate) const BUCKET_REGION: HeaderName = HeaderName::from_static("x-amz-bucket-region");
+pub(crate) const BUCKET_REGION: &str = "x-amz-bucket-region";
 
 /// Entries of one listing page.
 pub(crate) const PAGE_MAX: u32 = 1000;
@@ -103,15 +103,16 @@ pub(crate) fn location<O: Operation>(
     bucket: &store::BucketName,
     key: &ObjectKey,
 ) -> String {
-    let context = call.context();
+    let context = call.door().context();
     let scheme = if context.secure { "https" } else { "http" };
     let host = &context.host;
     let mut location = format!("{scheme}://{host}/");
-    let virtual_hosted = host
-        .strip_prefix(bucket.as_str())
-        .is_some_and(|rest| rest.starts_with('.') && context.config.domains.iter().any(|domain| {
-            rest.strip_prefix('.').is_some_and(|rest| rest.starts_with(domain.as_str()))
-        }));
+    let virtual_hosted = host.strip_prefix(bucket.as_str()).is_some_and(|rest| {
+        rest.starts_with('.')
+            && context.config.domains.iter().any(|domain| {
+                rest.strip_prefix('.').is_some_and(|rest| rest.starts_with(domain.as_str()))
+            })
+    });
     if !virtual_hosted {
         // Writing to a `String` cannot fail.
         let _ = write!(location, "{bucket}/");

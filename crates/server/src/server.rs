@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hyper::header::{CONTENT_LENGTH, HeaderValue, SERVER};
+use hyper::header::{CONTENT_LENGTH, HeaderName, HeaderValue, SERVER};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response};
 use jiff::Timestamp;
@@ -12,7 +12,7 @@ use crate::audit::{RequestLog, Stopwatch};
 use crate::body::RequestBody;
 use crate::config::ServerConfig;
 use crate::error::{Code, S3Error};
-use crate::gate::{Caller, Gate, refuse_link_conditions};
+use crate::gate::{Asked, Caller, Gate, refuse_link_conditions};
 use crate::head::{Head, Peer};
 use crate::metrics::Metrics;
 use crate::operation::Operation;
@@ -29,6 +29,14 @@ pub struct Server {
     gate: Gate,
     ids: IdSource,
     metrics: Arc<Metrics>,
+}
+
+/// A request's head, from whom, and when.
+#[derive(Clone, Copy, Debug)]
+struct Arrival<'r> {
+    parts: &'r Parts,
+    peer: Peer,
+    now: Timestamp,
 }
 
 /// What was learnt of a request before it was answered, for the log.
@@ -81,7 +89,8 @@ impl Server {
         let (parts, mut body) = request.into_parts();
         let ids = self.ids.next();
         let mut seen = Seen { operation: "-", client: Some(peer.address), ..Seen::default() };
-        let outcome = self.answer(&parts, &mut body, peer, now, &ids, &mut seen).await;
+        let arrival = Arrival { parts: &parts, peer, now };
+        let outcome = self.answer(arrival, &mut body, &mut seen).await;
         let (mut reply, code) = match outcome {
             Ok(reply) => (reply, None),
             Err(error) => {
@@ -112,13 +121,11 @@ impl Server {
 
     async fn answer(
         &self,
-        parts: &Parts,
+        arrival: Arrival<'_>,
         body: &mut RequestBody,
-        peer: Peer,
-        now: Timestamp,
-        ids: &Ids,
         seen: &mut Seen,
     ) -> Result<Reply, S3Error> {
+        let Arrival { parts, peer, now } = arrival;
         let head = Head::read(parts, peer, &self.config)?;
         seen.client = Some(head.client());
         let virtual_bucket = head.virtual_bucket(&self.config);
@@ -147,43 +154,37 @@ impl Server {
             key: routed.key(),
             query: &routed.query,
             headers: &parts.headers,
-            now,
         };
         refuse_link_conditions(&request)?;
         let context = Arc::new(RequestContext {
             config: Arc::clone(&self.config),
-            request_id: ids.request_id.clone(),
             now,
-            client: head.client(),
             secure: head.secure(),
             host: head.named_host().to_owned(),
         });
-        self.dispatch(routed.call, &request, &caller, &context, body).await
+        let asked = Asked { request: &request, caller: &caller, context: &context };
+        self.dispatch(routed.call, asked, body).await
     }
 
     /// Reads, admits and runs one operation.
     async fn execute<O: Operation>(
         &self,
-        request: &S3Request<'_>,
-        caller: &Arc<Caller>,
-        context: &Arc<RequestContext>,
+        asked: Asked<'_>,
         body: &mut RequestBody,
     ) -> Result<Reply, S3Error> {
         // A stranger learns of its missing permission first, not of what is wrong with its request.
-        if matches!(**caller, Caller::Anonymous) {
+        if matches!(**asked.caller, Caller::Anonymous) {
             return Err(S3Error::new(Code::AccessDenied));
         }
-        let operation = O::read(request)?;
-        let call = self.gate.admit(operation, request, caller, context).await?;
+        let operation = O::read(asked.request)?;
+        let call = self.gate.admit(operation, asked).await?;
         O::run(call, body).await
     }
 
     async fn dispatch(
         &self,
         call: Call,
-        request: &S3Request<'_>,
-        caller: &Arc<Caller>,
-        context: &Arc<RequestContext>,
+        asked: Asked<'_>,
         body: &mut RequestBody,
     ) -> Result<Reply, S3Error> {
         /// Boxed, so that one large operation does not make every request's future large.
@@ -191,7 +192,7 @@ impl Server {
             ($($call:ident => $operation:ty,)*) => {
                 match call {
                     $(Call::$call => {
-                        Box::pin(self.execute::<$operation>(request, caller, context, body)).await
+                        Box::pin(self.execute::<$operation>(asked, body)).await
                     })*
                 }
             };
@@ -270,14 +271,8 @@ impl<'r> Routed<'r> {
     ) -> Result<Self, S3Error> {
         let target = route::target(path, virtual_bucket)?;
         let query = Query::parse(query)?;
-        let copies = S3Request {
-            bucket: None,
-            key: None,
-            query: &query,
-            headers: &parts.headers,
-            now: Timestamp::UNIX_EPOCH,
-        }
-        .has_header("x-amz-copy-source");
+        let copies = S3Request { bucket: None, key: None, query: &query, headers: &parts.headers }
+            .has_header("x-amz-copy-source");
         let call = route::call(&parts.method, &target, &query, copies)?;
         Ok(Self { target, query, call })
     }
@@ -321,7 +316,7 @@ fn with_bucket_region(
         return error;
     }
     match HeaderValue::from_str(&config.region) {
-        Ok(region) => error.header(s3::BUCKET_REGION, region),
+        Ok(region) => error.header(HeaderName::from_static(s3::BUCKET_REGION), region),
         Err(_) => error,
     }
 }
@@ -343,8 +338,20 @@ fn log_cause(error: &S3Error, ids: &Ids, seen: &Seen) {
     let cause = error.cause().map(ToString::to_string);
     let cause = cause.as_deref().unwrap_or("-");
     if error.code().status().is_server_error() {
-        tracing::error!(request_id = ids.request_id, operation = seen.operation, code = error.code().wire(), cause, "a request failed");
+        tracing::error!(
+            request_id = ids.request_id,
+            operation = seen.operation,
+            code = error.code().wire(),
+            cause,
+            "a request failed"
+        );
     } else {
-        tracing::debug!(request_id = ids.request_id, operation = seen.operation, code = error.code().wire(), cause, "a request was refused");
+        tracing::debug!(
+            request_id = ids.request_id,
+            operation = seen.operation,
+            code = error.code().wire(),
+            cause,
+            "a request was refused"
+        );
     }
 }

@@ -34,6 +34,11 @@ impl XmlWriter {
         xml.finish()
     }
 
+    /// A result document whose root holds text alone.
+    pub(crate) fn text_result(root: &str, value: &str) -> String {
+        Self::result(root, |xml| xml.escape(value))
+    }
+
     /// `<name>…</name>` around what `content` writes.
     pub(crate) fn element(&mut self, name: &str, content: impl FnOnce(&mut Self)) {
         self.open(name);

@@ -126,14 +126,18 @@ pub(crate) fn of_verification(error: VerifyError) -> S3Error {
             if let Some(signed_at) = signed_at {
                 refused = refused.detail("X-Amz-Date", signed_at.as_millisecond().to_string());
             }
-            refused.detail("Expires", seconds(expires_at)).detail("ServerTime", seconds(server_time))
+            refused
+                .detail("Expires", seconds(expires_at))
+                .detail("ServerTime", seconds(server_time))
         }
         E::Expired { expires_seconds, expires_at, server_time } => {
             let mut refused = denied("Request has expired");
             if let Some(asked) = expires_seconds {
                 refused = refused.detail("X-Amz-Expires", asked.to_string());
             }
-            refused.detail("Expires", seconds(expires_at)).detail("ServerTime", seconds(server_time))
+            refused
+                .detail("Expires", seconds(expires_at))
+                .detail("ServerTime", seconds(server_time))
         }
         E::RequestTimeTooSkewed { request_time, server_time } => {
             S3Error::new(Code::RequestTimeTooSkewed)
@@ -252,11 +256,12 @@ pub(crate) fn of_store(error: StoreError) -> S3Error {
     let code = match &error {
         StoreError::Full => Code::StorageFull,
         StoreError::Poisoned | StoreError::Closed => Code::ServiceUnavailable,
-        StoreError::Busy => Code::SlowDown,
+        // Its bytes came in too slowly to be kept waiting for any longer.
+        StoreError::StageExpired => Code::RequestTimeout,
         StoreError::Corrupt { .. }
         | StoreError::BodyGone
         | StoreError::Engine(_)
-        | StoreError::Io(_) => Code::InternalError,
+        | StoreError::Io { .. } => Code::InternalError,
     };
     S3Error::new(code).because(error)
 }

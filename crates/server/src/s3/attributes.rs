@@ -26,8 +26,6 @@ pub(crate) struct GetObjectAttributes {
 }
 
 impl Operation for GetObjectAttributes {
-    const NAME: &'static str = "GetObjectAttributes";
-
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         let lines = request.headers.get_all("x-amz-object-attributes").iter();
         let sent = lines.filter_map(|line| line.to_str().ok()).collect::<Vec<_>>().join(",");
@@ -48,7 +46,11 @@ impl Operation for GetObjectAttributes {
         let number = |name: &'static str, default: u32| -> Result<u32, S3Error> {
             let Some(text) = request.header(name) else { return Ok(default) };
             text.parse().map_err(|_| {
-                S3Error::invalid_argument("Argument must be an integer between 0 and 2147483647", name, text)
+                S3Error::invalid_argument(
+                    "Argument must be an integer between 0 and 2147483647",
+                    name,
+                    text,
+                )
             })
         };
         let max_parts = number("x-amz-max-parts", PAGE_MAX)?.min(PAGE_MAX);
@@ -129,18 +131,18 @@ impl GetObjectAttributes {
         let below: Vec<_> = object
             .parts
             .iter()
-            .filter(|part| part.number.get() > self.after_part)
+            .filter(|part| part.number.number() > self.after_part)
             .take(self.max_parts)
             .collect();
-        let last = below.last().map_or(self.after_part, |part| part.number.get());
-        let truncated = object.parts.last().is_some_and(|part| part.number.get() > last);
+        let last = below.last().map_or(self.after_part, |part| part.number.number());
+        let truncated = object.parts.last().is_some_and(|part| part.number.number() > last);
         xml.plain("PartNumberMarker", self.after_part);
         xml.plain("NextPartNumberMarker", last);
         xml.plain("MaxParts", self.max_parts);
         xml.plain("IsTruncated", truncated);
         for part in below {
             xml.element("Part", |xml| {
-                xml.plain("PartNumber", part.number.get());
+                xml.plain("PartNumber", part.number.number());
                 xml.plain("Size", part.size);
                 let name = checksum::element_name(stored.algorithm);
                 xml.optional(name, part.checksum.as_deref());

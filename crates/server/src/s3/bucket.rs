@@ -3,15 +3,18 @@
 use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use serde::Deserialize;
-use store::{BucketName, CreateBucket as Created, DeleteBucket as Deleted, ListBuckets as BucketQuery, NewBucket};
+use store::{
+    AccountId, BucketName, CreateBucket as Created, DeleteBucket as Deleted,
+    ListBuckets as BucketQuery, NewBucket,
+};
 
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error, refusal};
-use crate::gate::Authorized;
+use crate::gate::{Authorized, Door};
 use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
-use crate::s3::{BUCKET_REGION, canonical_id, xml_time};
+use crate::s3::{BUCKET_REGION, canonical_id, document, xml_time};
 use crate::xml::{self, XmlWriter};
 
 /// Buckets on one page of `ListBuckets`.
@@ -28,8 +31,6 @@ pub(crate) struct ListBuckets {
 }
 
 impl Operation for ListBuckets {
-    const NAME: &'static str = "ListBuckets";
-
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         let limit = request.number("max-buckets", BUCKETS_MAX)?.unwrap_or(BUCKETS_MAX);
         let after = request
@@ -55,10 +56,10 @@ impl Operation for ListBuckets {
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
-        let account = call.account()?;
+        let account = call.door().account()?;
         let query = call.operation().query.clone();
         let prefix = query.prefix.clone();
-        let page = call.store().buckets(account, query).await.map_err(refusal::of_store)?;
+        let page = call.door().store().buckets(account, query).await.map_err(refusal::of_store)?;
         let document = XmlWriter::result("ListAllMyBucketsResult", |result| {
             result.element("Owner", |owner| owner.text("ID", &canonical_id(account)));
             result.element("Buckets", |buckets| {
@@ -90,7 +91,6 @@ struct CreateBucketConfiguration {
 }
 
 impl Operation for CreateBucket {
-    const NAME: &'static str = "CreateBucket";
     const HONOURS: &'static [&'static str] =
         &["x-amz-acl", "x-amz-object-ownership", "x-amz-bucket-object-lock-enabled"];
 
@@ -115,22 +115,29 @@ impl Operation for CreateBucket {
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let bucket = call.operation().bucket.clone();
-        let region = &call.context().config.region;
-        let configuration = call.small_body(body, CONFIGURATION_BYTES_MAX).await?;
+        let region = &call.door().context().config.region;
+        let configuration = document::read(call.door(), body, CONFIGURATION_BYTES_MAX).await?;
         if !configuration.is_empty() {
             let configuration: CreateBucketConfiguration = xml::parse(&configuration)?;
             check_location(configuration.location_constraint.as_deref(), region)?;
         }
-        if call.context().config.reserves(bucket.as_str()) {
+        if call.door().context().config.reserves(bucket.as_str()) {
             return Err(S3Error::new(Code::InvalidBucketName).detail("BucketName", bucket.as_str()));
         }
-        let account = call.account()?.clone();
-        let new = NewBucket { name: bucket.clone(), owner: account.clone(), region: region.clone() };
-        let created = call.store().create_bucket(new, call.now()).await.map_err(refusal::of_store)?;
+        let account = call.door().account()?.clone();
+        let new =
+            NewBucket { name: bucket.clone(), owner: account.clone(), region: region.clone() };
+        let created = call
+            .door()
+            .store()
+            .create_bucket(new, call.door().now())
+            .await
+            .map_err(refusal::of_store)?;
         match created {
             Created::Created(_) => {}
             // The oldest region alone lets its owner create a bucket twice.
-            Created::AlreadyExists(known) if known.owner == account && region == UNNAMED_REGION => {}
+            Created::AlreadyExists(known) if known.owner == account && region == UNNAMED_REGION => {
+            }
             Created::AlreadyExists(known) => {
                 let code = if known.owner == account {
                     Code::BucketAlreadyOwnedByYou
@@ -156,7 +163,9 @@ fn check_location(constraint: Option<&str>, region: &str) -> Result<(), S3Error>
         )),
         Some(other) => Err(S3Error::with_message(
             Code::IllegalLocationConstraint,
-            format!("The {other} location constraint is incompatible for the region specific endpoint this request was sent to."),
+            format!(
+                "The {other} location constraint is incompatible for the region specific endpoint this request was sent to."
+            ),
         )),
     }
 }
@@ -168,8 +177,6 @@ pub(crate) struct HeadBucket {
 }
 
 impl Operation for HeadBucket {
-    const NAME: &'static str = "HeadBucket";
-
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         Ok(Self { bucket: request.bucket()? })
     }
@@ -182,7 +189,7 @@ impl Operation for HeadBucket {
         let bucket = found(&call, &call.operation().bucket).await?;
         let mut reply = Reply::new(StatusCode::OK);
         reply.set(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
-        reply.set_text(BUCKET_REGION.as_str_static(), &bucket.region);
+        reply.set_text(BUCKET_REGION, &bucket.region);
         reply.set_text("x-amz-access-point-alias", "false");
         Ok(reply)
     }
@@ -195,8 +202,6 @@ pub(crate) struct DeleteBucket {
 }
 
 impl Operation for DeleteBucket {
-    const NAME: &'static str = "DeleteBucket";
-
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         Ok(Self { bucket: request.bucket()? })
     }
@@ -207,7 +212,13 @@ impl Operation for DeleteBucket {
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
         let bucket = &call.operation().bucket;
-        match call.store().delete_bucket(bucket, call.now()).await.map_err(refusal::of_store)? {
+        match call
+            .door()
+            .store()
+            .delete_bucket(bucket, call.door().now())
+            .await
+            .map_err(refusal::of_store)?
+        {
             Deleted::Deleted => Ok(Reply::new(StatusCode::NO_CONTENT)),
             Deleted::NotFound => Err(refusal::no_such_bucket(bucket)),
             Deleted::NotEmpty => {
@@ -224,8 +235,6 @@ pub(crate) struct GetBucketLocation {
 }
 
 impl Operation for GetBucketLocation {
-    const NAME: &'static str = "GetBucketLocation";
-
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         Ok(Self { bucket: request.bucket()? })
     }
@@ -246,6 +255,12 @@ pub(crate) async fn found<O: Operation>(
     call: &Authorized<O>,
     bucket: &BucketName,
 ) -> Result<std::sync::Arc<store::Bucket>, S3Error> {
-    let found = call.store().bucket(bucket).await.map_err(refusal::of_store)?;
+    let found = call.door().store().bucket(bucket).await.map_err(refusal::of_store)?;
     found.ok_or_else(|| refusal::no_such_bucket(bucket))
+}
+
+/// Whose the bucket is.
+pub(crate) async fn owner(door: &Door, bucket: &BucketName) -> Result<AccountId, S3Error> {
+    let found = door.store().bucket(bucket).await.map_err(refusal::of_store)?;
+    Ok(found.ok_or_else(|| refusal::no_such_bucket(bucket))?.owner.clone())
 }

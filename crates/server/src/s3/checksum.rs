@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use store::{ChecksumAlgorithm, ChecksumType, StagedBody, StoredChecksum};
+use store::{ChecksumAlgorithm, ChecksumType, StoredChecksum};
 
 use crate::error::{Code, S3Error};
 use crate::request::S3Request;
@@ -76,9 +76,7 @@ pub(crate) fn of_upload(
             ));
         }
         None => return Ok(None),
-        Some(name) => {
-            parse_algorithm(name).ok_or_else(|| S3Error::invalid_request(UNSUPPORTED))?
-        }
+        Some(name) => parse_algorithm(name).ok_or_else(|| S3Error::invalid_request(UNSUPPORTED))?,
     };
     let hash = matches!(algorithm, ChecksumAlgorithm::Sha1 | ChecksumAlgorithm::Sha256);
     let kind = match kind.as_deref() {
@@ -131,7 +129,11 @@ pub(crate) fn announced(request: &S3Request<'_>) -> Result<Announced, S3Error> {
         let value = values.next().and_then(|value| value.to_str().ok()).unwrap_or_default();
         if let Some(second) = values.next() {
             let second = second.to_str().unwrap_or_default();
-            return Err(S3Error::invalid_argument("Only one value may be specified.", name, second));
+            return Err(S3Error::invalid_argument(
+                "Only one value may be specified.",
+                name,
+                second,
+            ));
         }
         check_form(algorithm, value)?;
         inline = Some((algorithm, value.to_owned()));
@@ -212,13 +214,11 @@ impl Announced {
     /// What is to be stored, once what was announced has been compared with what came.
     pub(crate) fn verify(
         self,
-        staged: &StagedBody,
+        computed: Option<String>,
         trailer: impl Fn(&str) -> Option<String>,
     ) -> Result<StoredChecksum, S3Error> {
         let algorithm = self.algorithm();
-        let computed = staged
-            .checksum(algorithm)
-            .ok_or_else(|| S3Error::new(Code::InternalError))?;
+        let computed = computed.ok_or_else(|| S3Error::new(Code::InternalError))?;
         let expected = match self {
             Self::Nothing => None,
             Self::Inline(_, value) => Some(value),

@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use store::{
-    Attributes, BucketName, ChecksumAlgorithm, ChecksumAlgorithms, ChecksumType, Encryption, Object,
-    ObjectKey, PartNumber, Precondition, PutOutcome, PutPart, StageSpec, StagedBody,
+    Attributes, BucketName, ChecksumAlgorithm, ChecksumAlgorithms, ChecksumType, Encryption,
+    Object, ObjectKey, PartNumber, Precondition, PutOutcome, PutPart, StageSpec, StagedBody,
     StoredChecksum, VersionId,
 };
 
@@ -75,8 +75,7 @@ impl CopySource {
     }
 
     fn permission(&self) -> Permission<'_> {
-        let action =
-            if self.version_id.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
+        let action = if self.version_id.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
         Permission::object(action, &self.bucket, &self.key)
     }
 
@@ -85,10 +84,10 @@ impl CopySource {
     async fn find(&self, door: &Door) -> Result<Found, S3Error> {
         let found = find(door, &self.bucket, &self.key, self.version_id.as_ref()).await?;
         let conditions = ReadConditions {
-            if_match: self.if_match.as_deref(),
-            if_none_match: self.if_none_match.as_deref(),
-            if_modified_since: self.if_modified_since.as_deref(),
-            if_unmodified_since: self.if_unmodified_since.as_deref(),
+            matches: self.if_match.as_deref(),
+            none_matches: self.if_none_match.as_deref(),
+            modified_since: self.if_modified_since.as_deref(),
+            unmodified_since: self.if_unmodified_since.as_deref(),
         };
         match conditions.judge(&found.object) {
             Conditions::Hold => Ok(found),
@@ -125,7 +124,10 @@ impl Directive {
             None | Some("COPY") => Ok(Self::Copy),
             Some("REPLACE") => Ok(Self::Replace),
             Some(other) => Err(S3Error::invalid_argument(
-                format!("Unknown {} directive.", name.trim_start_matches("x-amz-").trim_end_matches("-directive")),
+                format!(
+                    "Unknown {} directive.",
+                    name.trim_start_matches("x-amz-").trim_end_matches("-directive")
+                ),
                 name,
                 other,
             )),
@@ -147,7 +149,6 @@ pub(crate) struct CopyObject {
 }
 
 impl Operation for CopyObject {
-    const NAME: &'static str = "CopyObject";
     const HONOURS: &'static [&'static str] =
         &["x-amz-copy-source", "x-amz-acl", "x-amz-server-side-encryption"];
 
@@ -168,10 +169,7 @@ impl Operation for CopyObject {
     }
 
     fn permissions(&self) -> Vec<Permission<'_>> {
-        vec![
-            self.source.permission(),
-            Permission::object("s3:PutObject", &self.bucket, &self.key),
-        ]
+        vec![self.source.permission(), Permission::object("s3:PutObject", &self.bucket, &self.key)]
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
@@ -185,8 +183,7 @@ impl Operation for CopyObject {
             ));
         }
         let algorithm = copy.algorithm.unwrap_or_else(|| inherited_algorithm(source));
-        let staged =
-            copy_bytes(&door, source, 0..source.size, copy.encryption, algorithm).await?;
+        let staged = copy_bytes(&door, source, 0..source.size, copy.encryption, algorithm).await?;
         let at_rest = staged.at_rest();
         let put = store::PutObject {
             bucket: copy.bucket.clone(),
@@ -195,13 +192,18 @@ impl Operation for CopyObject {
             body: staged,
             attributes: copy.attributes(source),
             etag: None,
-            precondition: copy.precondition.clone(),
+            precondition: copy.precondition,
         };
         let outcome = door.store().put_object(put, door.now()).await.map_err(refusal::of_store)?;
         match outcome {
             PutOutcome::Stored { version_id, object } => {
                 let mut reply = Reply::xml(XmlWriter::result("CopyObjectResult", |result| {
-                    write_result(result, &quoted(&object.etag), object.last_modified, object.checksum.as_ref());
+                    write_result(
+                        result,
+                        &quoted(&object.etag),
+                        object.last_modified,
+                        object.checksum.as_ref(),
+                    );
                 }));
                 set_encryption(&mut reply, at_rest);
                 CopySource::set_version(&found, &mut reply);
@@ -255,7 +257,6 @@ pub(crate) struct UploadPartCopy {
 }
 
 impl Operation for UploadPartCopy {
-    const NAME: &'static str = "UploadPartCopy";
     const HONOURS: &'static [&'static str] = &["x-amz-copy-source"];
 
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
@@ -291,15 +292,19 @@ impl Operation for UploadPartCopy {
             return Err(crate::s3::ingest::too_large(range.end - range.start));
         }
         let (algorithm, _) = upload.checksum.unwrap_or(DEFAULT_CHECKSUM);
-        let staged =
-            copy_bytes(&door, &found.object, range, upload.encryption, algorithm).await?;
+        let staged = copy_bytes(&door, &found.object, range, upload.encryption, algorithm).await?;
         let at_rest = staged.at_rest();
         let kept = checksum_of(&staged, algorithm);
         let put = door.store().put_part(&upload, number, staged, kept, door.now()).await;
         match put.map_err(refusal::of_store)? {
             PutPart::Stored(part) => {
                 let mut reply = Reply::xml(XmlWriter::result("CopyPartResult", |result| {
-                    write_result(result, &quoted(&part.etag), part.last_modified, part.checksum.as_ref());
+                    write_result(
+                        result,
+                        &quoted(&part.etag),
+                        part.last_modified,
+                        part.checksum.as_ref(),
+                    );
                 }));
                 set_encryption(&mut reply, at_rest);
                 CopySource::set_version(&found, &mut reply);
@@ -316,7 +321,9 @@ fn source_range(request: &S3Request<'_>) -> Result<Option<Range<u64>>, S3Error> 
     let range = text
         .strip_prefix("bytes=")
         .and_then(|range| range.split_once('-'))
-        .and_then(|(first, last)| Some(first.parse::<u64>().ok()?..last.parse::<u64>().ok()?.checked_add(1)?))
+        .and_then(|(first, last)| {
+            Some(first.parse::<u64>().ok()?..last.parse::<u64>().ok()?.checked_add(1)?)
+        })
         .filter(|range| range.start < range.end);
     match range {
         Some(range) => Ok(Some(range)),
@@ -330,10 +337,7 @@ fn source_range(request: &S3Request<'_>) -> Result<Option<Range<u64>>, S3Error> 
 
 /// S3 keeps the algorithm of the source where that summed the whole object.
 fn inherited_algorithm(source: &Object) -> ChecksumAlgorithm {
-    source
-        .checksum
-        .as_ref()
-        .map_or(DEFAULT_CHECKSUM.0, |checksum| checksum.algorithm)
+    source.checksum.as_ref().map_or(DEFAULT_CHECKSUM.0, |checksum| checksum.algorithm)
 }
 
 fn checksum_of(staged: &StagedBody, algorithm: ChecksumAlgorithm) -> Option<StoredChecksum> {

@@ -11,6 +11,7 @@ use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::route;
+use crate::s3::document::{self, DocumentTerms};
 use crate::s3::{checksum, headers};
 use crate::xml::{self, XmlWriter};
 
@@ -28,8 +29,6 @@ pub(crate) struct DeleteObject {
 }
 
 impl Operation for DeleteObject {
-    const NAME: &'static str = "DeleteObject";
-
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         // A condition that this version cannot keep must not turn into an unconditional delete.
         if request.has_header("if-match") {
@@ -84,8 +83,7 @@ impl DeleteObject {
 #[derive(Debug)]
 pub(crate) struct DeleteObjects {
     bucket: BucketName,
-    content_md5: Option<[u8; 16]>,
-    checksum: checksum::Announced,
+    terms: DocumentTerms,
 }
 
 #[derive(Debug, Deserialize)]
@@ -108,8 +106,6 @@ struct Target {
 }
 
 impl Operation for DeleteObjects {
-    const NAME: &'static str = "DeleteObjects";
-
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         let content_md5 = checksum::content_md5(request)?;
         let checksum = checksum::announced(request)?;
@@ -118,7 +114,7 @@ impl Operation for DeleteObjects {
                 "Missing required header for this request: Content-MD5 OR x-amz-checksum-*",
             ));
         }
-        Ok(Self { bucket: request.bucket()?, content_md5, checksum })
+        Ok(Self { bucket: request.bucket()?, terms: DocumentTerms { content_md5, checksum } })
     }
 
     /// None for the call as a whole: each target is admitted by itself. The bucket is, so that a
@@ -129,9 +125,9 @@ impl Operation for DeleteObjects {
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let operation = call.operation();
-        let document = call
-            .digested_body(body, DOCUMENT_BYTES_MAX, operation.content_md5, &operation.checksum)
-            .await?;
+        let document =
+            document::read_digested(call.door(), body, DOCUMENT_BYTES_MAX, &operation.terms)
+                .await?;
         let delete: Delete = xml::parse(&document)?;
         if delete.objects.is_empty() || delete.objects.len() > OBJECTS_MAX {
             return Err(S3Error::new(Code::MalformedXml));

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use hyper::StatusCode;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
-use store::{BucketName, DeleteMarker, Lookup, Object, ObjectKey, PartNumber, VersionId, Versioning};
+use store::{
+    BucketName, DeleteMarker, Lookup, Object, ObjectKey, PartNumber, VersionId, Versioning,
+};
 
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error, refusal};
@@ -52,8 +54,6 @@ pub(crate) struct GetObject(ObjectRead);
 pub(crate) struct HeadObject(ObjectRead);
 
 impl Operation for GetObject {
-    const NAME: &'static str = "GetObject";
-
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         ObjectRead::read(request).map(Self)
     }
@@ -75,8 +75,6 @@ impl Operation for GetObject {
 }
 
 impl Operation for HeadObject {
-    const NAME: &'static str = "HeadObject";
-
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         ObjectRead::read(request).map(Self)
     }
@@ -175,8 +173,7 @@ impl ObjectRead {
     }
 
     fn permissions(&self) -> Vec<Permission<'_>> {
-        let action =
-            if self.version_id.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
+        let action = if self.version_id.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
         vec![Permission::object(action, &self.bucket, &self.key)]
     }
 
@@ -188,10 +185,10 @@ impl ObjectRead {
     fn describe(&self, found: &Found) -> Result<(Reply, Option<Range<u64>>), S3Error> {
         let object = &*found.object;
         let conditions = ReadConditions {
-            if_match: self.if_match.as_deref(),
-            if_none_match: self.if_none_match.as_deref(),
-            if_modified_since: self.if_modified_since.as_deref(),
-            if_unmodified_since: self.if_unmodified_since.as_deref(),
+            matches: self.if_match.as_deref(),
+            none_matches: self.if_none_match.as_deref(),
+            modified_since: self.if_modified_since.as_deref(),
+            unmodified_since: self.if_unmodified_since.as_deref(),
         };
         match conditions.judge(object) {
             Conditions::Hold => {}
@@ -286,7 +283,7 @@ impl Selected {
 
 fn select_part(object: &Object, number: PartNumber) -> Result<Selected, S3Error> {
     // An object that was put in one piece is its own first part.
-    if object.parts.is_empty() && number.get() == 1 {
+    if object.parts.is_empty() && number.number() == 1 {
         return Ok(Selected::Part(0..object.size, None));
     }
     let mut start = 0;
@@ -298,7 +295,7 @@ fn select_part(object: &Object, number: PartNumber) -> Result<Selected, S3Error>
     }
     Err(S3Error::new(Code::InvalidPartNumber)
         .detail("ActualPartCount", object.parts.len().max(1).to_string())
-        .detail("PartNumberRequested", number.get().to_string()))
+        .detail("PartNumberRequested", number.number().to_string()))
 }
 
 fn is_current(validator: &str, object: &Object) -> bool {
@@ -375,6 +372,7 @@ fn overrides(request: &S3Request<'_>) -> Result<Vec<(&'static str, HeaderValue)>
 
 #[cfg(test)]
 mod tests {
+    use super::ByteRange::{Ignored, Satisfiable, Unsatisfiable};
     use super::*;
 
     #[test]
@@ -382,7 +380,6 @@ mod tests {
         let check = |text: &str, size: u64, expected: ByteRange| {
             assert_eq!(parse_range(text, size), expected, "{text} of {size}");
         };
-        use ByteRange::{Ignored, Satisfiable, Unsatisfiable};
         check("bytes=0-9", 100, Satisfiable(0..10));
         check("bytes=0-9", 5, Satisfiable(0..5));
         check("bytes=5-", 10, Satisfiable(5..10));

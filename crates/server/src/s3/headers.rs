@@ -137,11 +137,9 @@ pub(crate) fn failed_write(precondition: &Precondition) -> S3Error {
 pub(crate) fn version_id(request: &S3Request<'_>) -> Result<Option<VersionId>, S3Error> {
     match request.query.get("versionId") {
         None => Ok(None),
-        Some("") => Err(S3Error::invalid_argument(
-            "Version id cannot be the empty string",
-            "versionId",
-            "",
-        )),
+        Some("") => {
+            Err(S3Error::invalid_argument("Version id cannot be the empty string", "versionId", ""))
+        }
         Some(text) => VersionId::parse(text).map(Some).map_err(|cause| {
             S3Error::invalid_argument("Invalid version id specified", "versionId", text)
                 .because(cause)
@@ -149,13 +147,13 @@ pub(crate) fn version_id(request: &S3Request<'_>) -> Result<Option<VersionId>, S
     }
 }
 
-/// The conditions of a read, by the names of their headers.
+/// The conditions of a read: the values of `If-Match` and its three siblings.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReadConditions<'c> {
-    pub(crate) if_match: Option<&'c str>,
-    pub(crate) if_none_match: Option<&'c str>,
-    pub(crate) if_modified_since: Option<&'c str>,
-    pub(crate) if_unmodified_since: Option<&'c str>,
+    pub(crate) matches: Option<&'c str>,
+    pub(crate) none_matches: Option<&'c str>,
+    pub(crate) modified_since: Option<&'c str>,
+    pub(crate) unmodified_since: Option<&'c str>,
 }
 
 /// How the conditions of a read came out (RFC 9110, 13.2.2).
@@ -170,20 +168,20 @@ impl ReadConditions<'_> {
     pub(crate) fn judge(self, object: &Object) -> Conditions {
         let unquoted = object.etag.to_string();
         let names = |list: &str| {
-            list.split(',').map(str::trim).any(|tag| {
-                tag == "*" || tag.trim_start_matches("W/").trim_matches('"') == unquoted
-            })
+            list.split(',')
+                .map(str::trim)
+                .any(|tag| tag == "*" || tag.trim_start_matches("W/").trim_matches('"') == unquoted)
         };
         let modified_after = |text: &str| {
             // A date that cannot be read is no condition.
             parse_http_time(text).map(|time| object.last_modified.as_second() > time.as_second())
         };
-        match (self.if_match, self.if_unmodified_since.and_then(modified_after)) {
+        match (self.matches, self.unmodified_since.and_then(modified_after)) {
             (Some(list), _) if !names(list) => return Conditions::Failed("If-Match"),
             (None, Some(true)) => return Conditions::Failed("If-Unmodified-Since"),
             (Some(_) | None, _) => {}
         }
-        match (self.if_none_match, self.if_modified_since.and_then(modified_after)) {
+        match (self.none_matches, self.modified_since.and_then(modified_after)) {
             (Some(list), _) if names(list) => Conditions::NotModified,
             (None, Some(false)) => Conditions::NotModified,
             (Some(_) | None, _) => Conditions::Hold,

@@ -17,7 +17,6 @@ pub(crate) const UPLOAD_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
 pub(crate) struct UploadTerms {
     content_md5: Option<[u8; 16]>,
     checksum: Announced,
-    headers: hyper::HeaderMap,
 }
 
 /// A body that is staged and fits its terms.
@@ -32,7 +31,6 @@ impl UploadTerms {
         Ok(Self {
             content_md5: checksum::content_md5(request)?,
             checksum: checksum::announced(request)?,
-            headers: request.headers.clone(),
         })
     }
 
@@ -49,7 +47,7 @@ impl UploadTerms {
         signature: Option<&VerifiedSignature>,
         wanted: Wanted,
     ) -> Result<Ingested, S3Error> {
-        let mut body = body.open(signature, &self.headers)?;
+        let mut body = body.open(signature)?;
         let size = body.size().ok_or_else(|| S3Error::new(Code::MissingContentLength))?;
         if size > UPLOAD_BYTES_MAX {
             return Err(too_large(size));
@@ -73,8 +71,9 @@ impl UploadTerms {
             }
         }
         checksum::check_md5(self.content_md5, staged.md5())?;
+        let computed = staged.checksum(self.checksum.algorithm());
         let checksum =
-            self.checksum.verify(&staged, |name| body.trailer(name).map(str::to_owned))?;
+            self.checksum.verify(computed, |name| body.trailer(name).map(str::to_owned))?;
         Ok(Ingested { body: staged, checksum })
     }
 }

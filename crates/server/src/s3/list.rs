@@ -3,7 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use store::{
-    AccountId, BucketName, ListAfter, ListEntry, ListObjects as PageQuery, ObjectPage, ObjectSummary,
+    AccountId, BucketName, ListAfter, ListEntry, ListObjects as PageQuery, ObjectPage,
+    ObjectSummary,
 };
 
 use crate::body::RequestBody;
@@ -123,11 +124,13 @@ pub(crate) struct ListObjects {
 }
 
 impl Operation for ListObjects {
-    const NAME: &'static str = "ListObjects";
-
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         if let Some(version) = request.query.get("list-type") {
-            return Err(S3Error::invalid_argument("Invalid List Type specified in Request", "list-type", version));
+            return Err(S3Error::invalid_argument(
+                "Invalid List Type specified in Request",
+                "list-type",
+                version,
+            ));
         }
         let marker = request.query.get("marker").unwrap_or_default().to_owned();
         Ok(Self { listing: Listing::read(request)?, marker })
@@ -166,7 +169,7 @@ impl Operation for ListObjects {
             listing.write_entries(xml, &page, Some(&owner));
         });
         let mut reply = Reply::xml(document);
-        reply.set_text(BUCKET_REGION.as_str_static(), &door.context().config.region);
+        reply.set_text(BUCKET_REGION, &door.context().config.region);
         Ok(reply)
     }
 }
@@ -181,8 +184,6 @@ pub(crate) struct ListObjectsV2 {
 }
 
 impl Operation for ListObjectsV2 {
-    const NAME: &'static str = "ListObjectsV2";
-
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         let continuation = match request.query.get("continuation-token") {
             None => None,
@@ -221,9 +222,10 @@ impl Operation for ListObjectsV2 {
             (None, None) => ListAfter::Start,
         };
         let page = listing.page(&door, after).await?;
-        let owner = match fetch_owner {
-            true => Some(super::bucket::owner(&door, &listing.bucket).await?),
-            false => None,
+        let owner = if fetch_owner {
+            Some(super::bucket::owner(&door, &listing.bucket).await?)
+        } else {
+            None
         };
         let encoding = listing.encoding;
         let document = XmlWriter::result("ListBucketResult", |xml| {
@@ -243,7 +245,7 @@ impl Operation for ListObjectsV2 {
             listing.write_entries(xml, &page, owner.as_ref());
         });
         let mut reply = Reply::xml(document);
-        reply.set_text(BUCKET_REGION.as_str_static(), &door.context().config.region);
+        reply.set_text(BUCKET_REGION, &door.context().config.region);
         Ok(reply)
     }
 }

@@ -26,8 +26,6 @@ pub(crate) struct ListParts {
 }
 
 impl Operation for ListParts {
-    const NAME: &'static str = "ListParts";
-
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         Ok(Self {
             target: UploadTarget::read(request)?,
@@ -62,13 +60,13 @@ impl Operation for ListParts {
             xml.text("UploadId", &target.upload_id);
             xml.plain("PartNumberMarker", marker);
             let last = page.next.or_else(|| page.parts.last().map(|part| part.number));
-            xml.plain("NextPartNumberMarker", last.map_or(0, PartNumber::get));
+            xml.plain("NextPartNumberMarker", last.map_or(0, PartNumber::number));
             xml.plain("MaxParts", limit);
             xml.plain("IsTruncated", page.next.is_some());
             xml.optional("EncodingType", encoding.name());
             for part in &page.parts {
                 xml.element("Part", |xml| {
-                    xml.plain("PartNumber", part.number.get());
+                    xml.plain("PartNumber", part.number.number());
                     xml.text("LastModified", &xml_time(part.last_modified));
                     xml.text("ETag", &quoted(&part.etag));
                     xml.plain("Size", part.size);
@@ -113,8 +111,6 @@ pub(crate) struct ListMultipartUploads {
 }
 
 impl Operation for ListMultipartUploads {
-    const NAME: &'static str = "ListMultipartUploads";
-
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         let text = |name| request.query.get(name).unwrap_or_default().to_owned();
         Ok(Self {
@@ -177,10 +173,9 @@ impl ListMultipartUploads {
         if self.upload_id_marker.is_empty() {
             return Ok(UploadAfter::Key(marker.to_owned()));
         }
-        let invalid = |name, value: &str| {
-            S3Error::invalid_argument("Invalid uploadId marker", name, value)
-        };
-        let key = ObjectKey::parse(marker.as_bytes()).map_err(|_| invalid("key-marker", marker))?;
+        let invalid =
+            |name, value: &str| S3Error::invalid_argument("Invalid uploadId marker", name, value);
+        let key = ObjectKey::parse(marker).map_err(|_| invalid("key-marker", marker))?;
         let id = UploadId::parse(&self.upload_id_marker)
             .map_err(|_| invalid("upload-id-marker", &self.upload_id_marker))?;
         Ok(UploadAfter::Upload(key, id))

@@ -30,8 +30,6 @@ pub(crate) struct ListObjectVersions {
 }
 
 impl Operation for ListObjectVersions {
-    const NAME: &'static str = "ListObjectVersions";
-
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         let query = request.query;
         let prefix = query.get("prefix").unwrap_or_default().to_owned();
@@ -101,8 +99,9 @@ impl Operation for ListObjectVersions {
 }
 
 fn after_version(marker: &str, version: &str) -> Result<VersionAfter, S3Error> {
-    let key = ObjectKey::parse(marker.as_bytes())
-        .map_err(|_| S3Error::invalid_argument("Invalid key marker specified", "key-marker", marker))?;
+    let key = ObjectKey::parse(marker).map_err(|_| {
+        S3Error::invalid_argument("Invalid key marker specified", "key-marker", marker)
+    })?;
     let version = VersionId::parse(version).map_err(|_| {
         S3Error::invalid_argument("Invalid version id specified", "version-id-marker", version)
     })?;

@@ -15,6 +15,7 @@ use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::s3::checksum::{self, Announced};
+use crate::s3::document;
 use crate::s3::get::part_number;
 use crate::s3::ingest::{Ingested, UploadTerms, Wanted};
 use crate::s3::{PAGE_MAX, headers, location, no_such_key, quoted, set_encryption};
@@ -37,7 +38,6 @@ pub(crate) struct CreateMultipartUpload {
 }
 
 impl Operation for CreateMultipartUpload {
-    const NAME: &'static str = "CreateMultipartUpload";
     const HONOURS: &'static [&'static str] = &["x-amz-acl", "x-amz-server-side-encryption"];
 
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
@@ -66,14 +66,14 @@ impl Operation for CreateMultipartUpload {
             encryption,
             initiator: door.account()?.to_string(),
         };
-        let upload = door.store().create_upload(new, door.now()).await.map_err(refusal::of_store)?;
+        let upload =
+            door.store().create_upload(new, door.now()).await.map_err(refusal::of_store)?;
         let upload = upload.ok_or_else(|| refusal::no_such_bucket(&bucket))?;
-        let mut reply =
-            Reply::xml(XmlWriter::result("InitiateMultipartUploadResult", |result| {
-                result.text("Bucket", bucket.as_str());
-                result.text("Key", &key.to_string());
-                result.text("UploadId", &upload.id.to_string());
-            }));
+        let mut reply = Reply::xml(XmlWriter::result("InitiateMultipartUploadResult", |result| {
+            result.text("Bucket", bucket.as_str());
+            result.text("Key", &key.to_string());
+            result.text("UploadId", &upload.id.to_string());
+        }));
         if let Some((algorithm, kind)) = checksum {
             reply.set_text("x-amz-checksum-algorithm", checksum::algorithm_name(algorithm));
             reply.set_text("x-amz-checksum-type", headers::type_name(kind));
@@ -134,8 +134,6 @@ pub(crate) struct UploadPart {
 }
 
 impl Operation for UploadPart {
-    const NAME: &'static str = "UploadPart";
-
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         Ok(Self {
             target: UploadTarget::read(request)?,
@@ -222,8 +220,6 @@ struct PartElement {
 }
 
 impl Operation for CompleteMultipartUpload {
-    const NAME: &'static str = "CompleteMultipartUpload";
-
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         let object_checksum = match checksum::announced(request)? {
             Announced::Inline(algorithm, value) => Some((algorithm, value)),
@@ -250,8 +246,8 @@ impl Operation for CompleteMultipartUpload {
     }
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
-        let document = call.small_body(body, DOCUMENT_BYTES_MAX).await?;
-        let document: CompleteDocument = xml::parse(&document)?;
+        let body = document::read(call.door(), body, DOCUMENT_BYTES_MAX).await?;
+        let named: CompleteDocument = xml::parse(&body)?;
         let whereabouts =
             location(&call, &call.operation().target.bucket, &call.operation().target.key);
         let (Self { target, precondition, object_checksum, object_size }, door) = call.split();
@@ -261,19 +257,22 @@ impl Operation for CompleteMultipartUpload {
         let upload = door.store().upload(&target.bucket, &target.key, &upload_id).await;
         let upload = upload.map_err(refusal::of_store)?;
         let summed = upload.as_ref().and_then(|upload| upload.checksum).unwrap_or(DEFAULT_CHECKSUM);
-        let parts = read_parts(&document, summed, upload.is_some())?;
+        let parts = read_parts(&named, summed, upload.is_some())?;
         if let (Some(expected), Some(upload)) = (object_size, &upload) {
             check_size(&door, upload, &parts, expected).await?;
         }
-        let object_checksum = object_checksum
-            .map(|(algorithm, value)| StoredChecksum { algorithm, kind: summed.1, value });
+        let object_checksum = object_checksum.map(|(algorithm, value)| StoredChecksum {
+            algorithm,
+            kind: summed.1,
+            value,
+        });
         let complete = store::CompleteUpload {
             bucket: target.bucket.clone(),
             key: target.key.clone(),
             upload_id,
             parts,
             object_checksum: object_checksum.clone(),
-            precondition: precondition.clone(),
+            precondition,
             min_part_size: PART_SIZE_MIN,
         };
         let outcome = door.store().complete_upload(complete, door.now()).await;
@@ -298,12 +297,12 @@ impl Operation for CompleteMultipartUpload {
             CompleteOutcome::NoSuchUpload => Err(target.missing()),
             CompleteOutcome::InvalidPart { number } => Err(S3Error::new(Code::InvalidPart)
                 .detail("UploadId", target.upload_id)
-                .detail("PartNumber", number.get().to_string())),
+                .detail("PartNumber", number.number().to_string())),
             CompleteOutcome::PartTooSmall { number, size, etag } => {
                 Err(S3Error::new(Code::EntityTooSmall)
                     .detail("ProposedSize", size.to_string())
                     .detail("MinSizeAllowed", PART_SIZE_MIN.to_string())
-                    .detail("PartNumber", number.get().to_string())
+                    .detail("PartNumber", number.number().to_string())
                     .detail("ETag", etag.to_string()))
             }
             CompleteOutcome::PreconditionFailed => Err(headers::failed_write(&precondition)),
@@ -336,14 +335,14 @@ fn read_parts(
             return Err(S3Error::new(Code::InvalidPartOrder));
         }
         let invalid =
-            || S3Error::new(Code::InvalidPart).detail("PartNumber", number.get().to_string());
+            || S3Error::new(Code::InvalidPart).detail("PartNumber", number.number().to_string());
         let etag = ETag::parse(element.etag.trim().trim_matches('"')).map_err(|_| invalid())?;
         let checksum = element.checksum(algorithm)?;
         if checksum.is_none() && kind == ChecksumType::Composite && upload_is_open {
             return Err(S3Error::invalid_request(format!(
                 "The upload was created using a {} checksum. The complete request must include the checksum for each part. It was missing for part {} in the request.",
                 checksum::algorithm_name(algorithm).to_ascii_lowercase(),
-                number.get(),
+                number.number(),
             )));
         }
         parts.push(CompletedPart { number, etag, checksum });
@@ -383,8 +382,7 @@ async fn check_size(
     let limit = usize::try_from(PAGE_MAX).unwrap_or(usize::MAX);
     let (mut after, mut size) = (None, 0u64);
     loop {
-        let page =
-            door.store().parts(upload, after, limit).await.map_err(refusal::of_store)?;
+        let page = door.store().parts(upload, after, limit).await.map_err(refusal::of_store)?;
         let counted =
             page.parts.iter().filter(|part| named.iter().any(|n| n.number == part.number));
         size = counted.fold(size, |sum, part| sum.saturating_add(part.size));
@@ -408,8 +406,6 @@ pub(crate) struct AbortMultipartUpload {
 }
 
 impl Operation for AbortMultipartUpload {
-    const NAME: &'static str = "AbortMultipartUpload";
-
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         Ok(Self { target: UploadTarget::read(request)? })
     }

@@ -25,7 +25,6 @@ pub(crate) struct PutObject {
 }
 
 impl Operation for PutObject {
-    const NAME: &'static str = "PutObject";
     const HONOURS: &'static [&'static str] = &["x-amz-acl", "x-amz-server-side-encryption"];
 
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
@@ -58,7 +57,7 @@ impl Operation for PutObject {
             attributes,
             checksum: Some(checksum.clone()),
             etag: None,
-            precondition: precondition.clone(),
+            precondition,
         };
         let stored = door.store().put_object(put, door.now()).await.map_err(refusal::of_store)?;
         match stored {

@@ -23,8 +23,6 @@ macro_rules! bucket_settings {
             }
 
             impl Operation for $name {
-                const NAME: &'static str = stringify!($name);
-
                 fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
                     Ok(Self { bucket: request.bucket()? })
                 }
@@ -58,23 +56,23 @@ impl Setting<'_> {
     }
 }
 
-fn empty(root: &str) -> Result<String, S3Error> {
-    Ok(XmlWriter::result(root, |_| {}))
+fn empty(root: &str) -> String {
+    XmlWriter::result(root, |_| {})
 }
 
-fn empty_list(root: &str) -> Result<String, S3Error> {
-    Ok(XmlWriter::result(root, |xml| xml.plain("IsTruncated", false)))
+fn empty_list(root: &str) -> String {
+    XmlWriter::result(root, |xml| xml.plain("IsTruncated", false))
 }
 
 bucket_settings! {
     /// Never accelerated.
-    GetBucketAccelerateConfiguration "s3:GetAccelerateConfiguration" => |_| empty("AccelerateConfiguration");
+    GetBucketAccelerateConfiguration "s3:GetAccelerateConfiguration" => |_| Ok(empty("AccelerateConfiguration"));
     /// The owner has full control, and nobody else any.
     GetBucketAcl "s3:GetBucketAcl" => |setting| Ok(private_acl(setting.owner));
     /// None by that id.
     GetBucketAnalyticsConfiguration "s3:GetAnalyticsConfiguration" => |s| s.absent(Code::NoSuchConfiguration);
     /// None.
-    ListBucketAnalyticsConfigurations "s3:GetAnalyticsConfiguration" => |_| empty_list("ListBucketAnalyticsConfigurationResult");
+    ListBucketAnalyticsConfigurations "s3:GetAnalyticsConfiguration" => |_| Ok(empty_list("ListBucketAnalyticsConfigurationResult"));
     /// None.
     GetBucketCors "s3:GetBucketCORS" => |s| s.absent(Code::NoSuchCorsConfiguration);
     /// What `--encryption` says of every new body.
@@ -92,21 +90,21 @@ bucket_settings! {
     /// None by that id.
     GetBucketIntelligentTieringConfiguration "s3:GetIntelligentTieringConfiguration" => |s| s.absent(Code::NoSuchConfiguration);
     /// None.
-    ListBucketIntelligentTieringConfigurations "s3:GetIntelligentTieringConfiguration" => |_| empty_list("ListBucketIntelligentTieringConfigurationsOutput");
+    ListBucketIntelligentTieringConfigurations "s3:GetIntelligentTieringConfiguration" => |_| Ok(empty_list("ListBucketIntelligentTieringConfigurationsOutput"));
     /// None by that id.
     GetBucketInventoryConfiguration "s3:GetInventoryConfiguration" => |s| s.absent(Code::NoSuchConfiguration);
     /// None.
-    ListBucketInventoryConfigurations "s3:GetInventoryConfiguration" => |_| empty_list("ListInventoryConfigurationsResult");
+    ListBucketInventoryConfigurations "s3:GetInventoryConfiguration" => |_| Ok(empty_list("ListInventoryConfigurationsResult"));
     /// None.
     GetBucketLifecycleConfiguration "s3:GetLifecycleConfiguration" => |s| s.absent(Code::NoSuchLifecycleConfiguration);
     /// Off.
-    GetBucketLogging "s3:GetBucketLogging" => |_| empty("BucketLoggingStatus");
+    GetBucketLogging "s3:GetBucketLogging" => |_| Ok(empty("BucketLoggingStatus"));
     /// None by that id.
     GetBucketMetricsConfiguration "s3:GetMetricsConfiguration" => |s| s.absent(Code::NoSuchConfiguration);
     /// None.
-    ListBucketMetricsConfigurations "s3:GetMetricsConfiguration" => |_| empty_list("ListMetricsConfigurationsResult");
+    ListBucketMetricsConfigurations "s3:GetMetricsConfiguration" => |_| Ok(empty_list("ListMetricsConfigurationsResult"));
     /// None.
-    GetBucketNotificationConfiguration "s3:GetBucketNotification" => |_| empty("NotificationConfiguration");
+    GetBucketNotificationConfiguration "s3:GetBucketNotification" => |_| Ok(empty("NotificationConfiguration"));
     /// Off.
     GetObjectLockConfiguration "s3:GetBucketObjectLockConfiguration" => |s| s.absent(Code::NoSuchObjectLockConfiguration);
     /// ACLs are disabled, as on any new bucket.
@@ -167,8 +165,6 @@ macro_rules! object_settings {
             }
 
             impl Operation for $name {
-                const NAME: &'static str = stringify!($name);
-
                 fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
                     let version_id = headers::version_id(request)?;
                     Ok(Self { bucket: request.bucket()?, key: request.key()?, version_id })

@@ -10,7 +10,7 @@ use crate::gate::Authorized;
 use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
-use crate::s3::bucket;
+use crate::s3::{bucket, document};
 use crate::xml::{self, XmlWriter};
 
 /// Bytes of a `VersioningConfiguration` (aws-semantics 6.6.8).
@@ -23,8 +23,6 @@ pub(crate) struct GetBucketVersioning {
 }
 
 impl Operation for GetBucketVersioning {
-    const NAME: &'static str = "GetBucketVersioning";
-
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         Ok(Self { bucket: request.bucket()? })
     }
@@ -61,8 +59,6 @@ struct VersioningConfiguration {
 }
 
 impl Operation for PutBucketVersioning {
-    const NAME: &'static str = "PutBucketVersioning";
-
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         Ok(Self { bucket: request.bucket()? })
     }
@@ -72,11 +68,11 @@ impl Operation for PutBucketVersioning {
     }
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
-        let document = call.small_body(body, CONFIGURATION_BYTES_MAX).await?;
-        if document.is_empty() {
+        let body = document::read(call.door(), body, CONFIGURATION_BYTES_MAX).await?;
+        if body.is_empty() {
             return Err(S3Error::new(Code::MissingRequestBody));
         }
-        let configuration: VersioningConfiguration = xml::parse(&document)?;
+        let configuration: VersioningConfiguration = xml::parse(&body)?;
         if configuration.mfa_delete.as_deref() == Some("Enabled") {
             return Err(S3Error::not_implemented("x-amz-mfa"));
         }
@@ -87,7 +83,7 @@ impl Operation for PutBucketVersioning {
             Some(_) => return Err(S3Error::new(Code::MalformedXml)),
         };
         let name = &call.operation().bucket;
-        let found = call.store().set_versioning(name, versioning, call.now()).await;
+        let found = call.door().store().set_versioning(name, versioning, call.door().now()).await;
         if found.map_err(refusal::of_store)? {
             Ok(Reply::new(StatusCode::OK))
         } else {
