@@ -134,7 +134,7 @@ impl World {
             headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
         let (path, query) = ask.target.split_once('?').unwrap_or((&ask.target, ""));
         let head = RequestHead { method: &ask.method, path, query, headers: &lines };
-        let signed = sign_request(&head, &signer, payload, self.now).unwrap();
+        let signed = sign_request(&head, payload, &signer, self.now).unwrap();
         let added = signed.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
         ask.headers.extend(added);
         ask
