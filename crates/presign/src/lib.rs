@@ -15,16 +15,19 @@ mod scope;
 mod sign;
 mod sigv2;
 
-// The public interface is:
 pub use chunked::{ChunkDecoder, ChunkEncoder, ChunkError, ChunkEvent, StreamingMode};
 pub use claim::{
-    AdmissibleClaim, ClaimError, ExpectedScope, Mechanism, Payload, SignatureClaim,
-    SignatureMismatch, SignedHost, SigV2Use, UnsignedPart, VerifiedSignature, VerifyError,
+    AdmissibleClaim, AuthorizationDefect, ClaimError, Echo, ExpectedScope, Mechanism, Payload,
+    SIGNED_HEADERS_MAX, SigV2Use, SignatureClaim, SignatureMismatch, SignedHost, TokenClaim,
+    VerifiedSignature, VerifyError,
 };
 pub use credentials::{Credentials, SecretAccessKey, SessionToken};
 pub use encode::{decode_component, encode_component, encode_path};
 pub use key::{Fingerprint, SigningKey, VerifyingKey};
-pub use presign::{ExpiresIn, ExpiresInError, Presign, Presigned, PresignError};
+pub use presign::{
+    Addressing, EXPIRES_SECONDS_MAX, Endpoint, EndpointError, ExpiresIn, ExpiresInError, Presign,
+    PresignError, Presigned, Presigner,
+};
 pub use request::{QueryPairs, RequestHead};
 pub use scope::{AmzDate, AmzDay, CredentialScope};
-pub use sign::{SignedRequest, sign_request};
+pub use sign::{SignedPayload, SignedRequest, Signer, sign_request};

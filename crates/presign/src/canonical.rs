@@ -1,0 +1,1 @@
+//! CanonicalRequest and StringToSign, as S3 builds them.

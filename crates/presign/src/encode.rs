@@ -1,0 +1,188 @@
+//! Percent-encoding as signatures use it: RFC 3986 unreserved bytes stay, all others are `%XX`.
+
+use std::borrow::Cow;
+
+/// Percent-decodes once.
+///
+/// `+` stays a plus, and a `%` that is not followed by two hex digits stays a `%`. Borrowed when
+/// there is nothing to decode.
+pub fn decode_component(text: &str) -> Cow<'_, [u8]> {
+    if !text.contains('%') {
+        return Cow::Borrowed(text.as_bytes());
+    }
+    Cow::Owned(DecodedBytes::new(text).collect())
+}
+
+/// Percent-encodes all but the unreserved bytes `A-Z a-z 0-9 - _ . ~`, with upper-case digits.
+pub fn encode_component(bytes: &[u8]) -> String {
+    let mut encoded = Vec::with_capacity(bytes.len());
+    push_encoded(&mut encoded, bytes, Slash::Encoded);
+    ascii_string(encoded)
+}
+
+/// The same as [`encode_component`], but `/` stays: for a path or an object key in a path.
+pub fn encode_path(bytes: &[u8]) -> String {
+    let mut encoded = Vec::with_capacity(bytes.len());
+    push_encoded(&mut encoded, bytes, Slash::Kept);
+    ascii_string(encoded)
+}
+
+/// What becomes of `/`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Slash {
+    /// In a path.
+    Kept,
+    /// In a query name or value.
+    Encoded,
+}
+
+impl Slash {
+    fn stays(self, byte: u8) -> bool {
+        is_unreserved(byte) || (byte == b'/' && self == Self::Kept)
+    }
+}
+
+/// Appends `bytes` percent-encoded.
+pub(crate) fn push_encoded(buffer: &mut Vec<u8>, bytes: &[u8], slash: Slash) {
+    let mut rest = bytes;
+    while let Some(run) = rest.iter().position(|byte| !slash.stays(*byte)) {
+        let (kept, tail) = rest.split_at(run);
+        buffer.extend_from_slice(kept);
+        if let Some((byte, tail)) = tail.split_first() {
+            push_escape(buffer, *byte);
+            rest = tail;
+        }
+    }
+    buffer.extend_from_slice(rest);
+}
+
+/// Appends `text`, decoded once and encoded again: what two spellings of the same bytes share
+/// (aws-semantics 1.2.5).
+pub(crate) fn push_recoded(buffer: &mut Vec<u8>, text: &str, slash: Slash) {
+    if !text.contains('%') {
+        push_encoded(buffer, text.as_bytes(), slash);
+        return;
+    }
+    for byte in DecodedBytes::new(text) {
+        if slash.stays(byte) {
+            buffer.push(byte);
+        } else {
+            push_escape(buffer, byte);
+        }
+    }
+}
+
+/// Appends lower-case hex digits.
+pub(crate) fn push_hex(buffer: &mut Vec<u8>, bytes: &[u8]) {
+    for byte in bytes {
+        buffer.push(hex_digit(byte >> 4, b'a'));
+        buffer.push(hex_digit(byte & 15, b'a'));
+    }
+}
+
+/// The lower-case hex digits of a SHA-256 or an HMAC of it.
+pub(crate) fn hex_of(digest: &[u8; 32]) -> String {
+    let mut digits = Vec::with_capacity(64);
+    push_hex(&mut digits, digest);
+    ascii_string(digits)
+}
+
+/// `buffer` as text; what this crate writes itself is ASCII, so nothing is ever replaced there.
+pub(crate) fn ascii_string(buffer: Vec<u8>) -> String {
+    String::from_utf8(buffer)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+fn push_escape(buffer: &mut Vec<u8>, byte: u8) {
+    buffer.extend_from_slice(&[b'%', hex_digit(byte >> 4, b'A'), hex_digit(byte & 15, b'A')]);
+}
+
+const fn hex_digit(nibble: u8, ten: u8) -> u8 {
+    if nibble < 10 { b'0' + nibble } else { ten + (nibble - 10) }
+}
+
+const fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~')
+}
+
+/// The bytes that a percent-encoded text stands for.
+struct DecodedBytes<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> DecodedBytes<'a> {
+    fn new(text: &'a str) -> Self {
+        Self { rest: text.as_bytes() }
+    }
+}
+
+impl Iterator for DecodedBytes<'_> {
+    type Item = u8;
+
+    fn next(&mut self) -> Option<u8> {
+        let (byte, tail) = match self.rest {
+            [b'%', high, low, tail @ ..] => match (hex_value(*high), hex_value(*low)) {
+                (Some(high), Some(low)) => (high << 4 | low, tail),
+                _ => (b'%', self.rest.get(1..).unwrap_or_default()),
+            },
+            [byte, tail @ ..] => (*byte, tail),
+            [] => return None,
+        };
+        self.rest = tail;
+        Some(byte)
+    }
+}
+
+const fn hex_value(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decoding_is_done_once_and_leaves_what_is_not_an_escape() {
+        fn check(text: &str, expected: &[u8]) {
+            assert_eq!(*decode_component(text), *expected, "{text}");
+        }
+        check("", b"");
+        check("a+b", b"a+b");
+        check("%41%2f%2F", b"A//");
+        check("%2541", b"%41");
+        check("%", b"%");
+        check("%4", b"%4");
+        check("%zz%4g%%41", b"%zz%4g%A");
+        check("%FF%00", b"\xff\x00");
+    }
+
+    #[test]
+    fn encoding_keeps_the_unreserved_bytes_alone() {
+        fn check(bytes: &[u8], component: &str, path: &str) {
+            assert_eq!(encode_component(bytes), component);
+            assert_eq!(encode_path(bytes), path);
+        }
+        check(b"AZaz09-_.~", "AZaz09-_.~", "AZaz09-_.~");
+        check(b"a/b c", "a%2Fb%20c", "a/b%20c");
+        check(b"!'()*+=&%", "%21%27%28%29%2A%2B%3D%26%25", "%21%27%28%29%2A%2B%3D%26%25");
+        check("é".as_bytes(), "%C3%A9", "%C3%A9");
+        check(b"\x00\x7f\xff", "%00%7F%FF", "%00%7F%FF");
+    }
+
+    #[test]
+    fn every_spelling_of_the_same_bytes_is_recoded_alike() {
+        fn check(text: &str, slash: Slash, expected: &str) {
+            let mut buffer = Vec::new();
+            push_recoded(&mut buffer, text, slash);
+            assert_eq!(ascii_string(buffer), expected, "{text}");
+        }
+        check("/a!%21%2b%2B+~%7e", Slash::Kept, "/a%21%21%2B%2B%2B~~");
+        check("a/%2Fb%zz", Slash::Encoded, "a%2F%2Fb%25zz");
+        check("//a/../%2e/", Slash::Kept, "//a/.././");
+    }
+}
