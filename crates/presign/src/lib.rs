@@ -32,4 +32,4 @@ pub use presign::{
 };
 pub use request::{QueryPairs, RequestHead};
 pub use scope::{AmzDate, AmzDay, CredentialScope};
-pub use sign::{SignError, SignedPayload, SignedRequest, Signer, sign_request};
+pub use sign::{SignError, SignedPayload, SignedRequest, Signer, payload_hash, sign_request};

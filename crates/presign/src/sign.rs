@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use jiff::Timestamp;
+use sha2::{Digest, Sha256};
 
 use crate::canonical::{
     ALGORITHM, AbsentHeaders, CanonicalQuery, CanonicalRequest, SignedHeaders, string_to_sign,
@@ -44,6 +45,11 @@ pub enum SignedPayload {
     /// The request needs `x-amz-decoded-content-length`, and `x-amz-trailer` where trailers are to
     /// follow, among its headers before it is signed.
     Streaming(StreamingMode),
+}
+
+/// What `x-amz-content-sha256` carries of a body: its SHA-256 in lower-case hex.
+pub fn payload_hash(body: &[u8]) -> String {
+    hex_of(&Sha256::digest(body).into())
 }
 
 /// What to add to a request to make it signed. Debug output does not show it.

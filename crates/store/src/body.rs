@@ -1,11 +1,30 @@
 //! The format of bytes at rest: staged in, read out.
 
-use std::sync::Arc;
-use std::task::{Context, Poll};
+mod cipher;
+mod digest;
+mod read;
+mod stage;
 
-use bytes::Bytes;
+use std::fmt;
 
-use crate::{ChecksumAlgorithm, ChecksumAlgorithms, StoreError};
+pub(crate) use cipher::{BlobCipher, CHUNK_BYTES, End, TAG_BYTES};
+pub(crate) use digest::{Checksums, crc_bytes};
+pub use read::BodyReader;
+pub(crate) use read::may_be_resident;
+pub(crate) use stage::Stager;
+pub use stage::{BodyStage, StageSpec, StagedBody};
+
+use crate::names::parse_hex;
+
+/// The longest body that is kept beside its record, in bytes. One fsync instead of three, and no
+/// thread but the committing one.
+pub(crate) const INLINE_BYTES_MAX: usize = 16 * 1024;
+
+/// How much is hashed, encrypted, written or read at a time: four chunks.
+pub(crate) const STEP_BYTES: usize = 256 * 1024;
+
+/// The longest body that is kept in memory with its cached record, in bytes.
+pub(crate) const RESIDENT_BYTES_MAX: u64 = 64 * 1024;
 
 /// Whether new bodies are encrypted at rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,91 +44,83 @@ pub enum AtRest {
     Aes256,
 }
 
-/// Where a body is.
-#[derive(Debug)]
-pub(crate) struct Body;
+/// The opaque name of a blob.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct BlobId([u8; 16]);
 
-/// A body about to come in.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct StageSpec {
-    /// How long it will be, in bytes, if that was announced: a full disk then shows early.
-    pub size_hint: Option<u64>,
-    /// How to keep it; `None`: as the store does by default.
-    pub encryption: Option<Encryption>,
-    /// Which checksums to compute.
-    pub checksums: ChecksumAlgorithms,
-    /// Whether to compute the SHA-256 that `x-amz-content-sha256` is compared with.
-    pub sha256: bool,
-}
-
-/// A body that is coming in. Dropped, it is discarded.
-#[derive(Debug)]
-pub struct BodyStage;
-
-impl BodyStage {
-    /// Takes the next bytes. Waits while the disk is slower than the sender.
-    pub async fn write(&mut self, _bytes: Bytes) -> Result<(), StoreError> {
-        todo!()
+impl BlobId {
+    pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
     }
 
-    /// Ends the body: it is on stable storage, though no record points at it yet.
-    pub async fn finish(self) -> Result<StagedBody, StoreError> {
-        todo!()
+    pub(crate) fn from_parts(first: u8, rest: [u8; 15]) -> Self {
+        let mut bytes = [first; 16];
+        bytes.iter_mut().skip(1).zip(rest).for_each(|(to, from)| *to = from);
+        Self(bytes)
+    }
+
+    /// Reads the 32 hex digits that it prints as.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        parse_hex(text).map(Self)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    pub(crate) fn first_byte(self) -> u8 {
+        let [first, ..] = self.0;
+        first
     }
 }
 
-/// A whole body on stable storage that no record points at yet. Dropped, it is discarded.
-#[derive(Debug)]
-pub struct StagedBody;
-
-impl StagedBody {
-    /// Its length, in bytes.
-    pub fn size(&self) -> u64 {
-        todo!()
-    }
-
-    /// Its MD5.
-    pub fn md5(&self) -> [u8; 16] {
-        todo!()
-    }
-
-    /// Its SHA-256, if the specification asked for it.
-    pub fn sha256(&self) -> Option<[u8; 32]> {
-        todo!()
-    }
-
-    /// Its checksum in base64, if the specification asked for that algorithm.
-    pub fn checksum(&self, _algorithm: ChecksumAlgorithm) -> Option<String> {
-        todo!()
-    }
-
-    /// How it is kept.
-    pub fn at_rest(&self) -> AtRest {
-        todo!()
+impl fmt::Display for BlobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
-/// Streams a range of a body, in pieces of 256 KiB or so. It completes even if the object is deleted
-/// meanwhile.
-#[derive(Debug)]
-pub struct BodyReader(Arc<()>);
+impl fmt::Debug for BlobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BlobId({self})")
+    }
+}
 
-impl BodyReader {
-    /// The next bytes; `None` at the end of the range. After an error there is nothing more.
-    pub async fn next(&mut self) -> Option<Result<Bytes, StoreError>> {
-        std::future::poll_fn(|context| self.poll_next(context)).await
+/// Bytes at rest: which, how many in plain, and the key that opens them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Blob {
+    pub(crate) id: BlobId,
+    pub(crate) size: u64,
+    /// `None`: they are plain.
+    pub(crate) sealed_key: Option<Box<[u8]>>,
+}
+
+impl Blob {
+    pub(crate) fn at_rest(&self) -> AtRest {
+        if self.sealed_key.is_some() { AtRest::Aes256 } else { AtRest::Plain }
+    }
+}
+
+/// Where the bytes of an object are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Body {
+    /// Beside its record, and in memory whenever the record is.
+    Row(Blob),
+    /// In the files of these blobs, one after the other.
+    Files(Vec<Blob>),
+}
+
+impl Body {
+    pub(crate) fn blobs(&self) -> &[Blob] {
+        match self {
+            Self::Row(blob) => std::slice::from_ref(blob),
+            Self::Files(blobs) => blobs,
+        }
     }
 
-    /// As [`next`](Self::next), for a body type to poll.
-    pub fn poll_next(
-        &mut self,
-        _context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, StoreError>>> {
-        todo!()
-    }
-
-    /// How many bytes are still to come.
-    pub fn remaining(&self) -> u64 {
-        todo!()
+    /// Encrypted, if all of it is.
+    pub(crate) fn at_rest(&self) -> AtRest {
+        let encrypted = self.blobs().iter().all(|blob| blob.at_rest() == AtRest::Aes256);
+        if encrypted { AtRest::Aes256 } else { AtRest::Plain }
     }
 }

@@ -28,6 +28,9 @@ pub enum StoreError {
     /// The body was staged so long ago that it was swept.
     #[error("staged body has expired")]
     StageExpired,
+    /// The system gave no random bytes.
+    #[error("no random bytes")]
+    NoRandomness,
     /// The store is closed.
     #[error("store is closed")]
     Closed,

@@ -10,6 +10,7 @@
 //!
 //! Nothing here reads the clock: `now` comes in with every call that writes.
 
+mod backend;
 mod body;
 mod bucket;
 mod checksum;
@@ -21,6 +22,7 @@ mod names;
 mod object;
 mod store;
 mod sweep;
+mod vault;
 
 pub use body::{AtRest, BodyReader, BodyStage, Encryption, StageSpec, StagedBody};
 pub use bucket::{

@@ -335,6 +335,9 @@ pub struct ETagError;
 pub struct PartNumber(u16);
 
 impl PartNumber {
+    /// The least number.
+    pub const FIRST: Self = Self(1);
+
     /// Takes a number from 1 to 10,000.
     pub fn new(number: u16) -> Result<Self, PartNumberError> {
         (1..=PART_NUMBER_MAX).contains(&number).then_some(Self(number)).ok_or(PartNumberError)
