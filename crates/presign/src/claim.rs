@@ -2,19 +2,28 @@
 //! [`AdmissibleClaim`], [`VerifiedSignature`].
 
 mod error;
+mod parameters;
+mod v4;
+mod v4_header;
+mod v4_query;
+mod verified;
 
 use std::borrow::Cow;
 use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::chunked::{ChunkDecoder, StreamingMode};
-use crate::credentials::SecretAccessKey;
-use crate::key::{Fingerprint, VerifyingKey};
+use crate::key::{KeyKind, VerifyingKey};
 use crate::request::RequestHead;
 use crate::scope::CredentialScope;
+use crate::sigv2::V2Claim;
+use parameters::AuthParameters;
+use v4::V4Claim;
 
 pub use error::{AuthorizationDefect, ClaimError, Echo, SignatureMismatch, VerifyError};
+pub(crate) use v4::is_amz_header;
+pub use verified::{Payload, VerifiedSignature};
+pub(crate) use verified::{Proof, SignatureFacts};
 
 /// The most names that `SignedHeaders` may hold.
 pub const SIGNED_HEADERS_MAX: usize = 128;
@@ -31,48 +40,98 @@ pub enum Mechanism {
 }
 
 /// What a request says about who signed it; nothing of it is true yet.
-pub struct SignatureClaim<'a> {
-    head: RequestHead<'a>,
+pub struct SignatureClaim<'a>(Claim<'a>);
+
+enum Claim<'a> {
+    V4(V4Claim<'a>),
+    V2(V2Claim<'a>),
 }
 
 impl<'a> SignatureClaim<'a> {
     /// Reads the claim: checks 1 to 6 of aws-semantics 1.7 (two mechanisms, missing parameters,
     /// algorithm, syntax of credential, date and expiry). `Ok(None)`: an anonymous request.
-    pub fn from_request(_head: &RequestHead<'a>) -> Result<Option<Self>, ClaimError> {
-        todo!()
+    ///
+    /// The head is the request as it is to be verified: routing must not change it afterwards.
+    pub fn from_request(head: &RequestHead<'a>) -> Result<Option<Self>, ClaimError> {
+        let AuthParameters { v4, v2 } = AuthParameters::of(head);
+        let mut authorizations = head.header_values("authorization");
+        let authorization = authorizations.next();
+        let mechanisms = [authorization.is_some(), v4.is_a_mechanism(), v2.signature.is_some()];
+        if mechanisms.into_iter().filter(|present| *present).count() > 1 {
+            let authorization = authorization.map(Echo::from_bytes);
+            return Err(ClaimError::TwoMechanisms { authorization });
+        }
+        if authorizations.next().is_some() {
+            return Err(ClaimError::RepeatedAuthorization);
+        }
+        let claim = if let Some(authorization) = authorization {
+            Claim::V4(v4_header::read(head, authorization, &v4)?)
+        } else if v4.any() {
+            Claim::V4(v4_query::read(head, &v4)?)
+        } else if v2.any() {
+            Claim::V2(V2Claim::read(head, v2.access_key_id, v2.expires, v2.signature)?)
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(Self(claim)))
     }
 
     /// How the request is signed.
     pub fn mechanism(&self) -> Mechanism {
-        todo!()
+        self.0.mechanism()
     }
 
     /// Whose key is claimed to have signed it.
     pub fn access_key_id(&self) -> &str {
-        todo!()
+        self.0.access_key_id()
     }
 
     /// Day, region and service as claimed; `None` for SigV2.
     pub fn scope(&self) -> Option<&CredentialScope<'a>> {
-        todo!()
+        self.0.scope()
     }
 
     /// Checks 7 to 12 of aws-semantics 1.7: time window, credential day, region, service,
     /// terminal, unsigned headers. For SigV2: allowed at all, expired, not yet valid.
     pub fn admit(
         self,
-        _expected: &ExpectedScope<'_>,
-        _now: Timestamp,
+        expected: &ExpectedScope<'_>,
+        now: Timestamp,
     ) -> Result<AdmissibleClaim<'a>, VerifyError> {
-        let Self { head } = self;
-        let _ = head;
-        todo!()
+        match &self.0 {
+            Claim::V4(claim) => claim.check(expected, now)?,
+            Claim::V2(claim) => claim.check(expected.sigv2, now)?,
+        }
+        Ok(AdmissibleClaim(self.0))
+    }
+}
+
+impl<'a> Claim<'a> {
+    fn mechanism(&self) -> Mechanism {
+        match self {
+            Self::V4(claim) => claim.mechanism(),
+            Self::V2(_) => Mechanism::V2Query,
+        }
+    }
+
+    fn access_key_id(&self) -> &str {
+        match self {
+            Self::V4(claim) => &claim.credential.access_key_id,
+            Self::V2(claim) => claim.access_key_id(),
+        }
+    }
+
+    fn scope(&self) -> Option<&CredentialScope<'a>> {
+        match self {
+            Self::V4(claim) => Some(&claim.credential.scope),
+            Self::V2(_) => None,
+        }
     }
 }
 
 impl fmt::Debug for SignatureClaim<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("SignatureClaim(..)")
+        write!(formatter, "SignatureClaim({:?}, ..)", self.mechanism())
     }
 }
 
@@ -97,41 +156,48 @@ pub enum SigV2Use {
 }
 
 /// A claim that is well-formed and in time and place; only its signature is still unproven.
-pub struct AdmissibleClaim<'a> {
-    _head: RequestHead<'a>,
-}
+pub struct AdmissibleClaim<'a>(Claim<'a>);
 
 impl<'a> AdmissibleClaim<'a> {
     /// How the request is signed.
     pub fn mechanism(&self) -> Mechanism {
-        todo!()
+        self.0.mechanism()
     }
 
     /// Whose key is claimed to have signed it.
     pub fn access_key_id(&self) -> &str {
-        todo!()
+        self.0.access_key_id()
     }
 
     /// The session token that came with it, under the rules of aws-semantics 1.7.0.
     pub fn session_token(&self) -> TokenClaim<'_> {
-        todo!()
+        match &self.0 {
+            Claim::V4(claim) => claim.session_token(),
+            Claim::V2(claim) => claim.session_token(),
+        }
     }
 
     /// With the access key id, what a cache of verifying keys is keyed by; `None` for SigV2.
     pub fn key_scope(&self) -> Option<&CredentialScope<'a>> {
-        todo!()
+        self.0.scope()
     }
 
     /// Whether the signature covers the hash of a body that the request's head does not state:
     /// then the caller must hash the body and call [`Self::with_body_sha256`]. Never for `s3`.
     pub fn needs_body_sha256(&self) -> bool {
-        todo!()
+        match &self.0 {
+            Claim::V4(claim) => claim.needs_body_sha256(),
+            Claim::V2(_) => false,
+        }
     }
 
-    /// Supplies the SHA-256 of the body. Without it the body counts as empty.
+    /// Supplies the SHA-256 of the body where it is needed. Without it the body counts as empty.
     #[must_use]
-    pub fn with_body_sha256(self, _sha256: &[u8; 32]) -> Self {
-        todo!()
+    pub fn with_body_sha256(mut self, sha256: &[u8; 32]) -> Self {
+        if let Claim::V4(claim) = &mut self.0 {
+            claim.set_body_sha256(sha256);
+        }
+        self
     }
 
     /// Verifies the signature against each of the hosts and paths under which the request may have
@@ -141,16 +207,21 @@ impl<'a> AdmissibleClaim<'a> {
     /// verifies.
     pub fn verify(
         self,
-        _hosts: &[SignedHost<'_>],
-        _key: &VerifyingKey,
+        hosts: &[SignedHost<'_>],
+        key: &VerifyingKey,
     ) -> Result<VerifiedSignature, SignatureMismatch> {
-        todo!()
+        match (self.0, &key.0) {
+            (Claim::V4(claim), KeyKind::V4(key)) => claim.verify(hosts, Some(key)),
+            (Claim::V4(claim), KeyKind::V2(_)) => claim.verify(hosts, None),
+            (Claim::V2(claim), KeyKind::V2(secret)) => claim.verify(hosts, Some(secret)),
+            (Claim::V2(claim), KeyKind::V4(_)) => claim.verify(hosts, None),
+        }
     }
 }
 
 impl fmt::Debug for AdmissibleClaim<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("AdmissibleClaim(..)")
+        write!(formatter, "AdmissibleClaim({:?}, ..)", self.mechanism())
     }
 }
 
@@ -161,7 +232,7 @@ pub enum TokenClaim<'c> {
     Absent,
     /// One came; it may be empty.
     Present(Cow<'c, [u8]>),
-    /// Signed headers with differing tokens came: no session has both, so the answer is that of an
+    /// Differing tokens came, all of them signed: no session has both, so the answer is that of an
     /// unknown access key, 403 `InvalidAccessKeyId` (aws-semantics 1.7.0a).
     Conflicting,
 }
@@ -183,88 +254,10 @@ pub struct SignedHost<'h> {
     pub host: &'h str,
     /// The path in wire form, with any prefix that a proxy stripped put back.
     pub path: &'h str,
+    /// The beginning of `path` that is not S3's but the path prefix of a public URL; mostly empty.
+    /// SigV4 signs it, SigV2 leaves it out.
+    pub prefix: &'h str,
     /// The bucket, where it was taken from the host's name: SigV2 puts it before the path. `None`
     /// for path style.
     pub virtual_bucket: Option<&'h str>,
 }
-
-/// A signature that holds. There is no way to make one but [`AdmissibleClaim::verify`].
-#[derive(Clone)]
-pub struct VerifiedSignature {
-    access_key_id: String,
-    mechanism: Mechanism,
-    payload: Payload,
-    fingerprint: Fingerprint,
-    signed_at: Option<Timestamp>,
-    expires_at: Option<Timestamp>,
-}
-
-impl VerifiedSignature {
-    /// Whose key signed the request.
-    pub fn access_key_id(&self) -> &str {
-        &self.access_key_id
-    }
-
-    /// How the request is signed.
-    pub fn mechanism(&self) -> Mechanism {
-        self.mechanism
-    }
-
-    /// What the body must be.
-    pub fn payload(&self) -> &Payload {
-        &self.payload
-    }
-
-    /// Names the signature without being one.
-    pub fn fingerprint(&self) -> Fingerprint {
-        self.fingerprint
-    }
-
-    /// When it was signed; `None` for SigV2, which does not say.
-    pub fn signed_at(&self) -> Option<Timestamp> {
-        self.signed_at
-    }
-
-    /// The last second in which it holds; `None` for header authentication.
-    pub fn expires_at(&self) -> Option<Timestamp> {
-        self.expires_at
-    }
-
-    /// Decodes the body of a [`Payload::Streaming`] request; `None` for others.
-    ///
-    /// `decoded_length` is `x-amz-decoded-content-length`, `declared_trailers` the names that
-    /// `x-amz-trailer` lists.
-    pub fn chunk_decoder(
-        &self,
-        _decoded_length: u64,
-        _declared_trailers: &[&str],
-    ) -> Option<ChunkDecoder> {
-        todo!()
-    }
-}
-
-impl fmt::Debug for VerifiedSignature {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("VerifiedSignature")
-            .field("access_key_id", &self.access_key_id)
-            .field("mechanism", &self.mechanism)
-            .field("fingerprint", &self.fingerprint)
-            .finish_non_exhaustive()
-    }
-}
-
-/// What the body of a verified request must be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Payload {
-    /// Anything.
-    Unsigned,
-    /// A body whose SHA-256, in lower-case hex, is literally this text. An ill-formed one matches
-    /// no body (aws-semantics 1.2.12e).
-    Sha256(String),
-    /// aws-chunked: [`VerifiedSignature::chunk_decoder`] verifies it.
-    Streaming(StreamingMode),
-}
-
-#[expect(dead_code, reason = "the skeleton's bodies are not written yet")]
-fn unused(_: &SecretAccessKey) {}

@@ -72,6 +72,37 @@ pub(crate) fn push_recoded(buffer: &mut Vec<u8>, text: &str, slash: Slash) {
     }
 }
 
+/// `text`, decoded once and encoded again; borrowed when that changes nothing, as it does for what
+/// signers write.
+pub(crate) fn recode(text: &str, slash: Slash) -> Cow<'_, str> {
+    if is_recoded(text.as_bytes(), slash) {
+        return Cow::Borrowed(text);
+    }
+    let mut buffer = Vec::with_capacity(text.len());
+    push_recoded(&mut buffer, text, slash);
+    Cow::Owned(ascii_string(buffer))
+}
+
+/// Whether [`push_recoded`] would write the text as it is.
+fn is_recoded(text: &[u8], slash: Slash) -> bool {
+    let mut rest = text;
+    loop {
+        rest = match rest {
+            [b'%', high, low, tail @ ..] => match (upper_hex_value(*high), upper_hex_value(*low)) {
+                (Some(high), Some(low)) if !slash.stays(high << 4 | low) => tail,
+                _ => return false,
+            },
+            [byte, tail @ ..] if slash.stays(*byte) => tail,
+            [_, ..] => return false,
+            [] => return true,
+        }
+    }
+}
+
+const fn upper_hex_value(digit: u8) -> Option<u8> {
+    if digit.is_ascii_lowercase() { None } else { hex_value(digit) }
+}
+
 /// Appends lower-case hex digits.
 pub(crate) fn push_hex(buffer: &mut Vec<u8>, bytes: &[u8]) {
     for byte in bytes {
@@ -180,7 +211,14 @@ mod tests {
             let mut buffer = Vec::new();
             push_recoded(&mut buffer, text, slash);
             assert_eq!(ascii_string(buffer), expected, "{text}");
+            let recoded = recode(text, slash);
+            assert_eq!(recoded, expected, "{text}");
+            assert_eq!(matches!(recoded, Cow::Borrowed(_)), text == expected, "{text}");
         }
+        check("a%2Fb~%00%FF", Slash::Encoded, "a%2Fb~%00%FF");
+        check("%7E%2F", Slash::Kept, "~/");
+        check("%", Slash::Encoded, "%25");
+        check("%2", Slash::Encoded, "%252");
         check("/a!%21%2b%2B+~%7e", Slash::Kept, "/a%21%21%2B%2B%2B~~");
         check("a/%2Fb%zz", Slash::Encoded, "a%2F%2Fb%25zz");
         check("//a/../%2e/", Slash::Kept, "//a/.././");

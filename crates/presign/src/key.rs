@@ -41,7 +41,7 @@ impl SigningKey {
     }
 
     /// HMAC-SHA256 of a string to sign.
-    pub(crate) fn sign(&self, string_to_sign: &[u8]) -> [u8; 32] {
+    pub fn sign(&self, string_to_sign: &[u8]) -> [u8; 32] {
         self.mac.clone().chain_update(string_to_sign).finalize().into_bytes().into()
     }
 

@@ -15,7 +15,9 @@ mod scope;
 mod sign;
 mod sigv2;
 
-pub use chunked::{ChunkDecoder, ChunkEncoder, ChunkError, ChunkEvent, StreamingMode};
+pub use chunked::{
+    CHUNK_BYTES_MIN, ChunkDecoder, ChunkEncoder, ChunkError, ChunkEvent, StreamingMode,
+};
 pub use claim::{
     AdmissibleClaim, AuthorizationDefect, ClaimError, Echo, ExpectedScope, Mechanism, Payload,
     SIGNED_HEADERS_MAX, SigV2Use, SignatureClaim, SignatureMismatch, SignedHost, TokenClaim,
@@ -30,4 +32,4 @@ pub use presign::{
 };
 pub use request::{QueryPairs, RequestHead};
 pub use scope::{AmzDate, AmzDay, CredentialScope};
-pub use sign::{SignedPayload, SignedRequest, Signer, sign_request};
+pub use sign::{SignError, SignedPayload, SignedRequest, Signer, payload_hash, sign_request};

@@ -1,113 +1,57 @@
 //! Making presigned URLs: the same bytes as the AWS CLI v2 and botocore make.
 
+mod endpoint;
+mod expires;
+
+use std::borrow::Cow;
 use std::fmt;
-use std::str::FromStr;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use crate::credentials::Credentials;
+use crate::canonical::{
+    ALGORITHM, AbsentHeaders, CanonicalQuery, CanonicalRequest, SignedHeaders, string_to_sign,
+};
+use crate::claim::{Payload, SignedHost, is_amz_header};
+use crate::credentials::{Credentials, SecretAccessKey};
+use crate::encode::{Slash, ascii_string, push_encoded};
+use crate::key::{Fingerprint, SigningKey};
+use crate::request::{QueryPairs, RequestHead};
+use crate::scope::{AmzDate, AmzDay, CredentialScope};
+use crate::sigv2;
 
-/// The longest life of a SigV4 link: seven days.
-pub const EXPIRES_SECONDS_MAX: u32 = 604_800;
+pub use endpoint::{Endpoint, EndpointError};
+pub use expires::{EXPIRES_SECONDS_MAX, ExpiresIn, ExpiresInError};
 
-/// How long a link is to live: 1 to 604800 seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ExpiresIn(u32);
+/// What clients and proxies set, drop or change on the way, and so cannot be signed; the first two
+/// are the signer's own.
+pub(crate) const UNSIGNABLE_HEADERS: [&str; 13] = [
+    "authorization",
+    "host",
+    "connection",
+    "expect",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+    "x-amzn-trace-id",
+];
 
-/// Why a text or number is not an [`ExpiresIn`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ExpiresInError {
-    /// Neither a number of seconds nor a duration such as `15m`, `1h30m` or `7d`.
-    #[error("expected seconds or a duration such as 15m, 1h30m or 7d")]
-    Malformed,
-    /// Zero.
-    #[error("a link must live for at least 1 second")]
-    TooShort,
-    /// More than seven days.
-    #[error("a link can live for at most 7 days (604800 seconds)")]
-    TooLong,
-}
-
-impl ExpiresIn {
-    /// From a number of seconds.
-    pub fn from_seconds(_seconds: u64) -> Result<Self, ExpiresInError> {
-        todo!()
-    }
-
-    /// Reads `3600`, `15m`, `1h30m`, `7d`: a number of seconds, or numbers with the units `d`,
-    /// `h`, `m`, `s`, each at most once and in that order.
-    pub fn parse(_text: &str) -> Result<Self, ExpiresInError> {
-        todo!()
-    }
-
-    /// The number of seconds.
-    pub fn seconds(self) -> u32 {
-        self.0
-    }
-}
-
-impl FromStr for ExpiresIn {
-    type Err = ExpiresInError;
-
-    fn from_str(text: &str) -> Result<Self, ExpiresInError> {
-        Self::parse(text)
-    }
-}
-
-/// Where the service is: `scheme://host[:port][/prefix]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
-    scheme: Scheme,
-    authority: String,
-    prefix: String,
-}
-
-/// The scheme of an [`Endpoint`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scheme {
-    Http,
-    Https,
-}
-
-/// Why a text is not an [`Endpoint`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum EndpointError {
-    /// Neither `http://` nor `https://`.
-    #[error("an endpoint begins with http:// or https://")]
-    Scheme,
-    /// No host, user information, or a character that a host or port cannot have.
-    #[error("malformed host or port")]
-    Authority,
-    /// The prefix holds a query, a fragment or a byte that a path on the wire cannot have.
-    #[error("malformed path prefix")]
-    Prefix,
-}
-
-impl Endpoint {
-    /// Reads `https://s3.example.com`, `http://localhost:9000/prefix`; a final `/` is dropped.
-    pub fn parse(_text: &str) -> Result<Self, EndpointError> {
-        todo!()
-    }
-}
-
-impl FromStr for Endpoint {
-    type Err = EndpointError;
-
-    fn from_str(text: &str) -> Result<Self, EndpointError> {
-        Self::parse(text)
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { scheme, authority, prefix } = self;
-        let scheme = match scheme {
-            Scheme::Http => "http",
-            Scheme::Https => "https",
-        };
-        write!(formatter, "{scheme}://{authority}{prefix}")
-    }
-}
+/// Query parameters that only a signature may set.
+const RESERVED_PARAMETERS: [&str; 9] = [
+    "X-Amz-Algorithm",
+    "X-Amz-Credential",
+    "X-Amz-Date",
+    "X-Amz-Expires",
+    "X-Amz-SignedHeaders",
+    "X-Amz-Security-Token",
+    "X-Amz-Signature",
+    "AWSAccessKeyId",
+    "Signature",
+];
 
 /// Where the bucket stands in a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,19 +83,19 @@ pub struct Presign<'p> {
     pub expires_in: ExpiresIn,
 }
 
-/// A link, and how to use it. The URL is a credential: it prints as `(..)` in debug output.
+/// A link, and how to use it. The URL is a credential: debug output does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Presigned {
     /// The method to use it with.
     pub method: String,
     /// The link itself.
     pub url: String,
-    /// Headers that the client must send, exactly so; names in lower case, sorted.
+    /// Headers that the client must send, exactly so; names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The last second in which it works.
+    /// The last second in which it works, unless the credentials end before.
     pub expires_at: Timestamp,
     /// Names the link without being one.
-    pub fingerprint: crate::key::Fingerprint,
+    pub fingerprint: Fingerprint,
 }
 
 impl fmt::Debug for Presigned {
@@ -175,7 +119,7 @@ pub enum PresignError {
         name: String,
     },
     /// A header that signers leave out: `host` and `authorization`, which are the signer's own,
-    /// and those that proxies and clients set or change.
+    /// and those that proxies and clients set or change. For SigV2, any that it does not cover.
     #[error("header {name:?} cannot be signed")]
     UnsignableHeader {
         /// Its name as given.
@@ -184,7 +128,7 @@ pub enum PresignError {
     /// One header twice.
     #[error("header {name:?} is given twice")]
     RepeatedHeader {
-        /// Its name as given.
+        /// Its name in lower case.
         name: String,
     },
     /// A query parameter that belongs to the signature.
@@ -193,10 +137,13 @@ pub enum PresignError {
         /// Its name.
         name: String,
     },
+    /// A value of a SigV2 parameter that could be read as another parameter.
+    #[error("a query value is ambiguous under SigV2")]
+    AmbiguousParameter,
     /// The method is empty or not upper-case letters.
     #[error("malformed method")]
     MalformedMethod,
-    /// A bucket that cannot stand in a path or in a host name.
+    /// A bucket that cannot stand in a path, or not in a host name.
     #[error("malformed bucket")]
     MalformedBucket,
     /// A key without a bucket.
@@ -207,34 +154,288 @@ pub enum PresignError {
     BeyondCalendar,
 }
 
-/// Makes links in bulk: keeps the signing key of the day.
+/// Makes links, and keeps the signing key of the day: tens of thousands of links a second.
 #[derive(Clone, Debug)]
 pub struct Presigner {
     credentials: Credentials,
     region: String,
+    key_of_the_day: Option<(AmzDay, SigningKey)>,
 }
 
 impl Presigner {
     /// For links to `s3` in `region`, signed with `credentials`.
     pub fn new(credentials: Credentials, region: impl Into<String>) -> Self {
-        Self { credentials, region: region.into() }
+        Self { credentials, region: region.into(), key_of_the_day: None }
     }
 
     /// Makes a SigV4 link.
+    ///
+    /// Whatever the operation, the body is not signed. Parameters come in the URL as botocore
+    /// orders them: the operation's own, then those of the signature.
     pub fn presign(
         &mut self,
-        _request: &Presign<'_>,
-        _now: Timestamp,
+        request: &Presign<'_>,
+        now: Timestamp,
     ) -> Result<Presigned, PresignError> {
-        todo!()
+        let Self { credentials, region, key_of_the_day } = self;
+        let target = Target::of(request)?;
+        let headers = checked_headers(request.headers)?;
+        let date = AmzDate::from_timestamp(now);
+        let expires_at = end(date, request.expires_in)?;
+        let names = headers.iter().map(|(name, _)| Cow::Borrowed(&**name));
+        let signed_headers = SignedHeaders::from_names(names.chain(["host".into()]).collect());
+        let scope = CredentialScope {
+            day: date.day(),
+            region: Cow::Borrowed(region),
+            service: Cow::Borrowed("s3"),
+        };
+        let mut query = operation_query(request.query, BlankValue::AfterEquals)?;
+        Terms {
+            scope: &scope,
+            date,
+            expires_in: request.expires_in,
+            signed_headers: &signed_headers,
+        }
+        .push_to(&mut query, credentials);
+        let mut query = ascii_string(query);
+        let canonical_request = CanonicalRequest {
+            method: request.method,
+            path: &target.path,
+            query: &CanonicalQuery::new(QueryPairs::new(&query), None),
+            host: &target.signed_host,
+            headers: &as_wire_headers(&headers),
+            signed_headers: &signed_headers,
+            absent_headers: AbsentHeaders::Nowhere,
+            payload: Payload::UNSIGNED,
+        }
+        .write();
+        let to_sign = string_to_sign(date, &scope, &canonical_request.bytes);
+        let signature =
+            kept_key(key_of_the_day, &credentials.secret_access_key, &scope).signature(&to_sign);
+        query.extend(["&X-Amz-Signature=", &signature]);
+        Ok(Presigned {
+            method: request.method.to_owned(),
+            url: target.url(&query),
+            headers,
+            expires_at,
+            fingerprint: Fingerprint::of_signature(signature.as_bytes()),
+        })
     }
 
-    /// Makes a SigV2 link, as boto3 does by default. It names no region.
+    /// Makes a SigV2 link, as boto3 does by default. It names no region, and everything the
+    /// operation needs of `x-amz-*` headers goes into the URL.
     pub fn presign_v2(
         &self,
-        _request: &Presign<'_>,
-        _now: Timestamp,
+        request: &Presign<'_>,
+        now: Timestamp,
     ) -> Result<Presigned, PresignError> {
-        todo!()
+        let target = Target::of(request)?;
+        let expires_at = end(AmzDate::from_timestamp(now), request.expires_in)?;
+        let expires = expires_at.as_second().to_string();
+        let mut headers = checked_headers(request.headers)?;
+        let is_covered =
+            |name: &str| is_amz_header(name) || matches!(name, "content-md5" | "content-type");
+        if let Some((name, _)) = headers.iter().find(|(name, _)| !is_covered(name)) {
+            return Err(PresignError::UnsignableHeader { name: name.clone() });
+        }
+        if let Some(token) = &self.credentials.session_token {
+            headers.push(("x-amz-security-token".to_owned(), token.expose().to_owned()));
+        }
+        let mut query = operation_query(request.query, BlankValue::Nothing)?;
+        let to_sign = sigv2::string_to_sign(
+            &RequestHead {
+                method: request.method,
+                path: &target.path,
+                query: &String::from_utf8_lossy(&query),
+                headers: &as_wire_headers(&headers),
+            },
+            &expires,
+            &SignedHost {
+                host: &target.signed_host,
+                path: &target.path,
+                prefix: request.endpoint.prefix(),
+                virtual_bucket: target.virtual_bucket,
+            },
+        );
+        if to_sign.ambiguous {
+            return Err(PresignError::AmbiguousParameter);
+        }
+        let signature = sigv2::signature(&self.credentials.secret_access_key, &to_sign.bytes);
+        push_parameter(&mut query, "AWSAccessKeyId", &self.credentials.access_key_id);
+        push_parameter(&mut query, "Signature", &signature);
+        for (name, value) in &headers {
+            push_parameter(&mut query, name, value);
+        }
+        push_parameter(&mut query, "Expires", &expires);
+        headers.retain(|(name, _)| !is_amz_header(name));
+        Ok(Presigned {
+            method: request.method.to_owned(),
+            url: target.url(&ascii_string(query)),
+            headers,
+            expires_at,
+            fingerprint: Fingerprint::of_signature(signature.as_bytes()),
+        })
     }
+}
+
+/// The key for `scope`, derived when the one that is kept is of another day.
+fn kept_key<'k>(
+    kept: &'k mut Option<(AmzDay, SigningKey)>,
+    secret: &SecretAccessKey,
+    scope: &CredentialScope<'_>,
+) -> &'k SigningKey {
+    if kept.as_ref().is_some_and(|(day, _)| *day != scope.day) {
+        *kept = None;
+    }
+    let (_, key) = kept.get_or_insert_with(|| (scope.day, SigningKey::for_scope(secret, scope)));
+    key
+}
+
+/// What a SigV4 link says of itself.
+struct Terms<'t> {
+    scope: &'t CredentialScope<'t>,
+    date: AmzDate,
+    expires_in: ExpiresIn,
+    signed_headers: &'t SignedHeaders<'t>,
+}
+
+impl Terms<'_> {
+    /// In the order of botocore.
+    fn push_to(&self, query: &mut Vec<u8>, credentials: &Credentials) {
+        let Self { scope, date, expires_in, signed_headers } = self;
+        let Credentials { access_key_id, secret_access_key: _, session_token } = credentials;
+        let mut credential = access_key_id.clone().into_bytes();
+        credential.push(b'/');
+        scope.push_to(&mut credential);
+        push_parameter(query, "X-Amz-Algorithm", ALGORITHM);
+        push_parameter(query, "X-Amz-Credential", &credential);
+        push_parameter(query, "X-Amz-Date", date.text());
+        push_parameter(query, "X-Amz-Expires", expires_in.seconds().to_string());
+        push_parameter(query, "X-Amz-SignedHeaders", signed_headers.joined());
+        if let Some(token) = session_token {
+            push_parameter(query, "X-Amz-Security-Token", token.expose());
+        }
+    }
+}
+
+/// What the URL is made of, but for the query.
+struct Target<'p> {
+    origin: String,
+    signed_host: Cow<'p, str>,
+    /// In wire form.
+    path: String,
+    virtual_bucket: Option<&'p str>,
+}
+
+impl<'p> Target<'p> {
+    fn of(request: &Presign<'p>) -> Result<Self, PresignError> {
+        let Presign { method, endpoint, addressing, bucket, key, .. } = *request;
+        if method.is_empty() || !method.bytes().all(|byte| byte.is_ascii_uppercase()) {
+            return Err(PresignError::MalformedMethod);
+        }
+        if bucket.is_empty() && !key.is_empty() {
+            return Err(PresignError::KeyWithoutBucket);
+        }
+        let virtual_bucket =
+            Some(bucket).filter(|_| addressing == Addressing::VirtualHost && !bucket.is_empty());
+        let is_bucket_byte = |byte: u8| match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' => true,
+            b'A'..=b'Z' | b'_' => virtual_bucket.is_none(),
+            _ => false,
+        };
+        if !bucket.bytes().all(is_bucket_byte) {
+            return Err(PresignError::MalformedBucket);
+        }
+        let mut path = Vec::with_capacity(endpoint.prefix().len() + bucket.len() + key.len() + 2);
+        path.extend_from_slice(endpoint.prefix().as_bytes());
+        path.push(b'/');
+        if virtual_bucket.is_none() {
+            path.extend_from_slice(bucket.as_bytes());
+            if !key.is_empty() {
+                path.push(b'/');
+            }
+        }
+        push_encoded(&mut path, key, Slash::Kept);
+        let signed_host = match virtual_bucket {
+            Some(bucket) => Cow::Owned([bucket, ".", endpoint.signed_host()].concat()),
+            None => Cow::Borrowed(endpoint.signed_host()),
+        };
+        let origin = endpoint.origin(virtual_bucket);
+        Ok(Self { origin, signed_host, path: ascii_string(path), virtual_bucket })
+    }
+
+    fn url(&self, query: &str) -> String {
+        [&self.origin, &self.path, "?", query].concat()
+    }
+}
+
+/// The last second of a link made at `date`.
+fn end(date: AmzDate, expires_in: ExpiresIn) -> Result<Timestamp, PresignError> {
+    let life = SignedDuration::from_secs(i64::from(expires_in.seconds()));
+    date.timestamp().checked_add(life).map_err(|_| PresignError::BeyondCalendar)
+}
+
+/// Names in lower case, values as given, in the order given.
+fn checked_headers(headers: &[(&str, &str)]) -> Result<Vec<(String, String)>, PresignError> {
+    let mut checked: Vec<(String, String)> = Vec::with_capacity(headers.len());
+    for (name, value) in headers {
+        let is_malformed = name.is_empty()
+            || !name.bytes().all(is_token_byte)
+            || value.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t');
+        if is_malformed {
+            return Err(PresignError::MalformedHeader { name: (*name).to_owned() });
+        }
+        let lower = name.to_ascii_lowercase();
+        if UNSIGNABLE_HEADERS.contains(&&*lower) {
+            return Err(PresignError::UnsignableHeader { name: (*name).to_owned() });
+        }
+        if checked.iter().any(|(other, _)| *other == lower) {
+            return Err(PresignError::RepeatedHeader { name: lower });
+        }
+        checked.push((lower, (*value).to_owned()));
+    }
+    Ok(checked)
+}
+
+/// A byte of a header's name (RFC 9110, 5.6.2).
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// How botocore writes a parameter without a value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum BlankValue {
+    /// `acl=`, under SigV4.
+    AfterEquals,
+    /// `acl`, under SigV2.
+    Nothing,
+}
+
+fn operation_query(query: &[(&str, &str)], blank: BlankValue) -> Result<Vec<u8>, PresignError> {
+    let mut buffer = Vec::with_capacity(512);
+    for (name, value) in query {
+        if RESERVED_PARAMETERS.contains(name)
+            || (blank == BlankValue::Nothing && *name == "Expires")
+        {
+            return Err(PresignError::ReservedParameter { name: (*name).to_owned() });
+        }
+        push_parameter(&mut buffer, name, value);
+        if value.is_empty() && blank == BlankValue::Nothing {
+            buffer.pop();
+        }
+    }
+    Ok(buffer)
+}
+
+fn push_parameter(query: &mut Vec<u8>, name: &str, value: impl AsRef<[u8]>) {
+    if !query.is_empty() {
+        query.push(b'&');
+    }
+    push_encoded(query, name.as_bytes(), Slash::Encoded);
+    query.push(b'=');
+    push_encoded(query, value.as_ref(), Slash::Encoded);
+}
+
+fn as_wire_headers(headers: &[(String, String)]) -> Vec<(&str, &[u8])> {
+    headers.iter().map(|(name, value)| (&**name, value.as_bytes())).collect()
 }

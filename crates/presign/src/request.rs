@@ -37,7 +37,7 @@ impl<'a> RequestHead<'a> {
     /// The pairs of the query in order, still encoded. A name without `=` has an empty value;
     /// empty pairs (as in `a=1&&b=2`) are skipped.
     pub fn query_pairs(&self) -> QueryPairs<'a> {
-        QueryPairs { rest: self.query }
+        QueryPairs::new(self.query)
     }
 
     /// The first occurrence of a query parameter, decoded once; `+` is a plus.
@@ -68,6 +68,12 @@ impl fmt::Debug for RequestHead<'_> {
 #[derive(Clone)]
 pub struct QueryPairs<'a> {
     rest: &'a str,
+}
+
+impl<'a> QueryPairs<'a> {
+    pub(crate) fn new(query: &'a str) -> Self {
+        Self { rest: query }
+    }
 }
 
 impl<'a> Iterator for QueryPairs<'a> {

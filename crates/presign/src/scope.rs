@@ -1,7 +1,7 @@
 //! Where and when a signature holds: its instant, its day, and its credential scope.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::Offset;
@@ -41,12 +41,24 @@ impl AmzDate {
     pub fn day(self) -> AmzDay {
         AmzDay(Offset::UTC.to_datetime(self.0).date())
     }
+
+    /// The instant so many seconds later, or the last one that there is.
+    pub(crate) fn plus_seconds(self, seconds: u32) -> Timestamp {
+        self.0.saturating_add(SignedDuration::from_secs(i64::from(seconds))).unwrap_or(self.0)
+    }
+
+    /// As written, without the detour through a formatter.
+    pub(crate) fn text(self) -> [u8; 16] {
+        let at = Offset::UTC.to_datetime(self.0);
+        let [c1, c2, y1, y2, m1, m2, d1, d2] = AmzDay(at.date()).text();
+        let [[h1, h2], [n1, n2], [s1, s2]] = [at.hour(), at.minute(), at.second()].map(two_digits);
+        [c1, c2, y1, y2, m1, m2, d1, d2, b'T', h1, h2, n1, n2, s1, s2, b'Z']
+    }
 }
 
 impl fmt::Display for AmzDate {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = Offset::UTC.to_datetime(self.0);
-        write!(formatter, "{}T{:02}{:02}{:02}Z", self.day(), at.hour(), at.minute(), at.second())
+        write_ascii(formatter, &self.text())
     }
 }
 
@@ -59,12 +71,21 @@ impl AmzDay {
     pub fn parse(text: &str) -> Option<Self> {
         parse_date(text).map(Self)
     }
+
+    /// As written, without the detour through a formatter.
+    pub(crate) fn text(self) -> [u8; 8] {
+        let Self(date) = self;
+        let (century, year) = (date.year() / 100, date.year() % 100);
+        let pairs = [century, year].map(|number| i8::try_from(number).unwrap_or_default());
+        let [[c1, c2], [y1, y2]] = pairs.map(two_digits);
+        let [[m1, m2], [d1, d2]] = [date.month(), date.day()].map(two_digits);
+        [c1, c2, y1, y2, m1, m2, d1, d2]
+    }
 }
 
 impl fmt::Display for AmzDay {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(date) = self;
-        write!(formatter, "{:04}{:02}{:02}", date.year(), date.month(), date.day())
+        write_ascii(formatter, &self.text())
     }
 }
 
@@ -93,6 +114,18 @@ impl CredentialScope<'_> {
     }
 }
 
+impl CredentialScope<'_> {
+    /// Appends what `Display` writes.
+    pub(crate) fn push_to(&self, buffer: &mut Vec<u8>) {
+        let Self { day, region, service } = self;
+        buffer.extend_from_slice(&day.text());
+        for part in [region, service, TERMINAL] {
+            buffer.push(b'/');
+            buffer.extend_from_slice(part.as_bytes());
+        }
+    }
+}
+
 impl fmt::Display for CredentialScope<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { day, region, service } = self;
@@ -116,6 +149,16 @@ fn digit_pairs<const N: usize>(text: &str) -> Option<[i8; N]> {
         let number = (tens - b'0') * 10 + (ones - b'0');
         i8::try_from(number).unwrap_or(i8::MAX)
     }))
+}
+
+/// A number below 100 as two digits.
+fn two_digits(number: i8) -> [u8; 2] {
+    let number = number.unsigned_abs() % 100;
+    [b'0' + number / 10, b'0' + number % 10]
+}
+
+fn write_ascii(formatter: &mut fmt::Formatter<'_>, text: &[u8]) -> fmt::Result {
+    text.iter().try_for_each(|byte| formatter.write_char(char::from(*byte)))
 }
 
 #[cfg(test)]
@@ -171,6 +214,9 @@ mod tests {
             region: "us-east-1".into(),
             service: "s3".into(),
         };
-        assert_eq!(scope.to_string(), "20130524/us-east-1/s3/aws4_request");
+        let mut buffer = Vec::new();
+        scope.push_to(&mut buffer);
+        assert_eq!(buffer, b"20130524/us-east-1/s3/aws4_request");
+        assert_eq!(scope.to_string().as_bytes(), buffer);
     }
 }

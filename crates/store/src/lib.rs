@@ -1,1 +1,52 @@
-//! x
+//! Everything durable: records of buckets, objects, uploads and access keys, and the bytes of bodies.
+//!
+//! [`Store`] is the whole of it. Its order of writes is bytes first, record last: a body is
+//! [staged](Store::stage) on stable storage, then one transaction decides and points at it. So a
+//! record never points at missing bytes, and what no record points at is [swept](Store::maintenance).
+//!
+//! Beneath it are two seams, one for records and one for bytes, cut at the meaning of a whole S3 step
+//! so that other engines fit; the embedded engines are SQLite and plain files in a data directory,
+//! whose formats are drawn in `docs/design.md`.
+//!
+//! Nothing here reads the clock: `now` comes in with every call that writes.
+
+mod backend;
+mod body;
+mod bucket;
+mod checksum;
+mod error;
+mod identity;
+mod master_key;
+mod multipart;
+mod names;
+mod object;
+mod store;
+mod sweep;
+mod vault;
+
+pub use body::{AtRest, BodyReader, BodyStage, Digests, Encryption, StageSpec, StagedBody};
+pub use bucket::{
+    Bucket, BucketPage, Change, ChangeSubject, CreateBucket, DeleteBucket, ListBuckets, NewBucket,
+    Versioning,
+};
+pub use checksum::{ChecksumAlgorithm, ChecksumAlgorithms, ChecksumType, StoredChecksum};
+pub use error::{EngineError, OpenError, StoreError};
+pub use identity::{AccessKey, KeyOwner};
+pub use master_key::{KeyOrigin, load_master_key};
+pub use multipart::{
+    CompleteOutcome, CompleteUpload, CompletedPart, ListUploads, NewUpload, PART_SIZE_MIN, Part,
+    PartPage, PutPart, Upload, UploadAfter, UploadEntry, UploadPage,
+};
+pub use names::{
+    AccountId, AccountIdError, BUCKET_NAME_BYTES_MAX, BUCKET_NAME_BYTES_MIN, BucketName,
+    BucketNameError, ETag, ETagError, OBJECT_KEY_BYTES_MAX, ObjectKey, ObjectKeyError,
+    PART_NUMBER_MAX, PartNumber, PartNumberError, UploadId, UploadIdError, VersionId,
+    VersionIdError, VersionToken,
+};
+pub use object::{
+    Attributes, DeleteMarker, DeleteOutcome, ListAfter, ListEntry, ListObjects, ListVersions,
+    Lookup, Object, ObjectPage, ObjectSummary, PartSummary, Precondition, PutObject, PutOutcome,
+    VersionAfter, VersionEntry, VersionPage, VersionSummary,
+};
+pub use store::{Counters, Store, StoreConfig};
+pub use sweep::{Maintenance, Swept};

@@ -151,7 +151,7 @@ pub enum ClaimError {
     /// Some but not all of `Signature`, `Expires` and `AWSAccessKeyId`.
     ///
     /// 403 `AccessDenied` "Query-string authentication requires the Signature, Expires and
-    /// AWSAccessKeyId parameters" (1.10.4).
+    /// `AWSAccessKeyId` parameters" (1.10.4).
     #[error("missing parameters of SigV2 query authentication")]
     MissingSigV2Parameters,
     /// The `Expires` of SigV2 is not a number of seconds below 2^31.
@@ -169,8 +169,8 @@ pub enum ClaimError {
 pub enum AuthorizationDefect {
     /// `Credential`, `SignedHeaders` or `Signature` is absent or there twice.
     ///
-    /// "the authorization header requires three components: Credential, SignedHeaders, and
-    /// Signature."
+    /// `the authorization header requires three components: Credential, SignedHeaders, and
+    /// Signature.`
     #[error("not three components")]
     NotThreeComponents,
     /// An attribute without `=`, or one that is not known.
@@ -183,7 +183,8 @@ pub enum AuthorizationDefect {
     },
     /// `Credential` has not five parts.
     ///
-    /// "the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request"."
+    /// `the Credential is mal-formed; expecting
+    /// "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".`
     #[error("malformed Credential")]
     MalformedCredential,
     /// The date in `Credential` is not a date of eight digits.
@@ -284,7 +285,7 @@ pub enum VerifyError {
     },
     /// The credential does not end in `aws4_request`.
     ///
-    /// 400 "incorrect terminal "…". This endpoint uses "aws4_request"." (1.4.9).
+    /// 400 `incorrect terminal "…". This endpoint uses "aws4_request".` (1.4.9).
     #[error("terminal is {terminal:?}")]
     WrongTerminal {
         /// Which of the two SigV4 mechanisms.

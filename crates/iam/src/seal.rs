@@ -1,0 +1,281 @@
+//! The one envelope for secrets at rest: AES-256-GCM-SIV under a sub-key for each purpose, with the
+//! master key's id on every sealed value.
+//!
+//! ```text
+//! sealed = version (1) | master key id (8) | nonce (12) | ciphertext (as long as the plaintext) | tag (16)
+//! ```
+//!
+//! GCM-SIV, because a nonce that repeats then costs no more than showing that two equal plaintexts
+//! are equal. The first 21 bytes are authenticated along with the caller's associated data.
+
+use std::fmt;
+
+use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, UnboundKey};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+/// Bytes of the nonce that [`Sealer::seal`] takes.
+pub const NONCE_BYTES: usize = 12;
+
+/// How much longer a sealed value is than what it seals.
+pub const SEALED_OVERHEAD_BYTES: usize = HEADER_BYTES + TAG_BYTES;
+
+const VERSION: u8 = 1;
+const KEY_BYTES: usize = 32;
+const ID_BYTES: usize = 8;
+const HEADER_BYTES: usize = 1 + ID_BYTES + NONCE_BYTES;
+const TAG_BYTES: usize = 16;
+const ID_LABEL: &[u8] = b"valet master key id v1\0";
+const SUB_KEY_LABEL: &[u8] = b"valet sub-key v1\0";
+
+/// The key that seals every other key and secret of a store. Wiped on drop, never printed.
+pub struct MasterKey {
+    bytes: Zeroizing<[u8; KEY_BYTES]>,
+    id: MasterKeyId,
+}
+
+impl MasterKey {
+    /// Takes 32 bytes of a good random source as the key.
+    pub fn from_bytes(bytes: [u8; KEY_BYTES]) -> Self {
+        let bytes = Zeroizing::new(bytes);
+        let digest = Sha256::new().chain_update(ID_LABEL).chain_update(bytes.as_slice()).finalize();
+        let mut id = [0; ID_BYTES];
+        id.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+        Self { bytes, id: MasterKeyId(id) }
+    }
+
+    /// What names this key without giving it away.
+    pub fn id(&self) -> MasterKeyId {
+        self.id
+    }
+
+    /// The sealer of one purpose. What it seals, a sealer of another purpose cannot open.
+    #[expect(clippy::expect_used, reason = "HMAC takes a key of any length, AES-256 any 32 bytes")]
+    pub fn sealer(&self, purpose: Purpose) -> Sealer {
+        let mac = Hmac::<Sha256>::new_from_slice(self.bytes.as_slice())
+            .expect("an HMAC takes a key of any length")
+            .chain_update(SUB_KEY_LABEL)
+            .chain_update(purpose.label());
+        let sub_key = Zeroizing::new(<[u8; KEY_BYTES]>::from(mac.finalize().into_bytes()));
+        let key = UnboundKey::new(&AES_256_GCM_SIV, sub_key.as_slice())
+            .expect("AES-256 takes any 32 bytes");
+        Sealer { key: LessSafeKey::new(key), master: self.id }
+    }
+}
+
+impl fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MasterKey(..{})", self.id)
+    }
+}
+
+/// Names a master key: the first 8 bytes of a SHA-256 over a label and the key.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MasterKeyId([u8; ID_BYTES]);
+
+impl MasterKeyId {
+    /// Takes an id as it was stored.
+    pub fn from_bytes(bytes: [u8; ID_BYTES]) -> Self {
+        Self(bytes)
+    }
+
+    /// The id as it is stored.
+    pub fn as_bytes(&self) -> &[u8; ID_BYTES] {
+        &self.0
+    }
+}
+
+impl fmt::Display for MasterKeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for MasterKeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MasterKeyId({self})")
+    }
+}
+
+/// What a sealed value is for; each purpose has a sub-key of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// The secret of an access key.
+    AccessKey,
+    /// The key under which one blob is encrypted.
+    BlobKey,
+}
+
+impl Purpose {
+    fn label(self) -> &'static [u8] {
+        match self {
+            Self::AccessKey => b"access key",
+            Self::BlobKey => b"blob key",
+        }
+    }
+}
+
+/// Seals and opens values of one [`Purpose`] under one [`MasterKey`].
+pub struct Sealer {
+    key: LessSafeKey,
+    master: MasterKeyId,
+}
+
+impl Sealer {
+    /// Seals `plaintext`, bound to `associated`, which is not part of the result and must be given
+    /// again to [`open`](Self::open). The nonce must come from a random source.
+    #[expect(clippy::expect_used, reason = "only a plaintext of 64 GiB or more is refused")]
+    pub fn seal(&self, nonce: [u8; NONCE_BYTES], plaintext: &[u8], associated: &[u8]) -> Vec<u8> {
+        let mut sealed = Vec::with_capacity(SEALED_OVERHEAD_BYTES.saturating_add(plaintext.len()));
+        sealed.push(VERSION);
+        sealed.extend_from_slice(&self.master.0);
+        sealed.extend_from_slice(&nonce);
+        let aad = Aad::from([sealed.as_slice(), associated].concat());
+        let mut body = Zeroizing::new(plaintext.to_vec());
+        let tag = self
+            .key
+            .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), aad, &mut body)
+            .expect("a secret is far shorter than what AES-GCM-SIV takes");
+        sealed.extend_from_slice(&body);
+        sealed.extend_from_slice(tag.as_ref());
+        sealed
+    }
+
+    /// Opens what [`seal`](Self::seal) made with the same purpose, master key and associated data.
+    pub fn open(
+        &self,
+        sealed: &[u8],
+        associated: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, UnsealError> {
+        let (header, body) =
+            sealed.split_first_chunk::<HEADER_BYTES>().ok_or(UnsealError::Truncated)?;
+        let [version, id_and_nonce @ ..] = header;
+        if *version != VERSION {
+            return Err(UnsealError::UnknownVersion(*version));
+        }
+        if body.len() < TAG_BYTES {
+            return Err(UnsealError::Truncated);
+        }
+        let (id, nonce) =
+            id_and_nonce.split_first_chunk::<ID_BYTES>().ok_or(UnsealError::Truncated)?;
+        if *id != self.master.0 {
+            let sealed_by = MasterKeyId(*id);
+            return Err(UnsealError::ForeignMasterKey { sealed_by, opened_with: self.master });
+        }
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| UnsealError::Truncated)?;
+        let aad = Aad::from([header.as_slice(), associated].concat());
+        let mut plain = Zeroizing::new(body.to_vec());
+        let length = self
+            .key
+            .open_in_place(nonce, aad, &mut plain)
+            .map_err(|_| UnsealError::Tampered)?
+            .len();
+        plain.truncate(length);
+        Ok(plain)
+    }
+}
+
+impl fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sealer(..)")
+    }
+}
+
+/// Why a sealed value does not open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnsealError {
+    /// Shorter than the shortest sealed value.
+    #[error("sealed value is cut short")]
+    Truncated,
+    /// Made by a later version, or not a sealed value at all.
+    #[error("sealed value has unknown version {0}")]
+    UnknownVersion(u8),
+    /// Sealed under another master key than the one at hand.
+    #[error("sealed under master key {sealed_by}, opened with {opened_with}")]
+    ForeignMasterKey {
+        /// The key whose id stands on the value.
+        sealed_by: MasterKeyId,
+        /// The key of this sealer.
+        opened_with: MasterKeyId,
+    },
+    /// Changed since it was sealed, or sealed for another purpose or other associated data.
+    #[error("sealed value does not authenticate")]
+    Tampered,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NONCE: [u8; NONCE_BYTES] = [7; NONCE_BYTES];
+
+    fn sealer(purpose: Purpose) -> Sealer {
+        MasterKey::from_bytes([1; 32]).sealer(purpose)
+    }
+
+    /// Seals "secret" for "AKID", lets `damage` change the value, opens it for `associated`.
+    fn check(
+        damage: impl FnOnce(&mut Vec<u8>),
+        opener: &Sealer,
+        associated: &[u8],
+        expected: Result<&[u8], UnsealError>,
+    ) {
+        let mut sealed = sealer(Purpose::AccessKey).seal(NONCE, b"secret", b"AKID");
+        assert_eq!(sealed.len(), b"secret".len() + SEALED_OVERHEAD_BYTES);
+        damage(&mut sealed);
+        let opened = opener.open(&sealed, associated);
+        assert_eq!(opened.as_deref().map(Vec::as_slice).map_err(|error| *error), expected);
+    }
+
+    #[test]
+    fn opens_only_what_was_sealed_the_same_way() {
+        let same = sealer(Purpose::AccessKey);
+        let other_key = MasterKey::from_bytes([2; 32]);
+        let foreign = UnsealError::ForeignMasterKey {
+            sealed_by: MasterKey::from_bytes([1; 32]).id(),
+            opened_with: other_key.id(),
+        };
+        check(|_| (), &same, b"AKID", Ok(b"secret"));
+        check(|_| (), &same, b"AKIE", Err(UnsealError::Tampered));
+        check(|_| (), &sealer(Purpose::BlobKey), b"AKID", Err(UnsealError::Tampered));
+        check(|_| (), &other_key.sealer(Purpose::AccessKey), b"AKID", Err(foreign));
+        check(|sealed| sealed[0] = 2, &same, b"AKID", Err(UnsealError::UnknownVersion(2)));
+        check(|sealed| sealed.truncate(36), &same, b"AKID", Err(UnsealError::Truncated));
+        check(|sealed| sealed.truncate(20), &same, b"AKID", Err(UnsealError::Truncated));
+        check(Vec::clear, &same, b"AKID", Err(UnsealError::Truncated));
+        check(|sealed| sealed.truncate(42), &same, b"AKID", Err(UnsealError::Tampered));
+        for position in 9..43 {
+            check(|sealed| sealed[position] ^= 1, &same, b"AKID", Err(UnsealError::Tampered));
+        }
+    }
+
+    #[test]
+    fn seals_nothing_as_well() {
+        let sealed = sealer(Purpose::BlobKey).seal(NONCE, b"", b"");
+        assert_eq!(sealed.len(), SEALED_OVERHEAD_BYTES);
+        assert_eq!(sealer(Purpose::BlobKey).open(&sealed, b"").unwrap().as_slice(), b"");
+    }
+
+    /// The layout is a promise to every data directory there is: these bytes were made by version 1.
+    #[test]
+    fn layout_is_pinned() {
+        let key = MasterKey::from_bytes(*b"0123456789abcdef0123456789abcdef");
+        let sealed = key.sealer(Purpose::AccessKey).seal(NONCE, b"secret", b"AKID");
+        assert_eq!(sealed[0], 1);
+        assert_eq!(sealed[1..9], *key.id().as_bytes());
+        assert_eq!(sealed[9..21], NONCE);
+        let hex = sealed.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        assert_eq!(
+            hex,
+            "019dc1385c1ca78642070707070707070707070707ab98aa28b35184c78661e7ee2575c59a884c6f629dbb"
+        );
+    }
+
+    #[test]
+    fn prints_no_secret() {
+        let key = MasterKey::from_bytes(*b"0123456789abcdef0123456789abcdef");
+        assert_eq!(format!("{key:?}"), format!("MasterKey(..{})", key.id()));
+        assert_eq!(format!("{:?}", key.sealer(Purpose::AccessKey)), "Sealer(..)");
+    }
+}

@@ -1,0 +1,145 @@
+//! A signature that holds, and the only way to one.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use subtle::ConstantTimeEq;
+
+use super::Mechanism;
+use crate::chunked::{ChunkContext, ChunkDecoder, StreamingMode};
+use crate::key::Fingerprint;
+
+/// A signature that holds. There is no way to make one but
+/// [`AdmissibleClaim::verify`](crate::AdmissibleClaim::verify).
+#[derive(Clone)]
+pub struct VerifiedSignature {
+    facts: SignatureFacts,
+    fingerprint: Fingerprint,
+}
+
+impl VerifiedSignature {
+    /// Whose key signed the request.
+    pub fn access_key_id(&self) -> &str {
+        &self.facts.access_key_id
+    }
+
+    /// How the request is signed.
+    pub fn mechanism(&self) -> Mechanism {
+        self.facts.mechanism
+    }
+
+    /// What the body must be.
+    pub fn payload(&self) -> &Payload {
+        &self.facts.payload
+    }
+
+    /// Names the signature without being one.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    /// When it was signed; `None` for SigV2, which does not say.
+    pub fn signed_at(&self) -> Option<Timestamp> {
+        self.facts.signed_at
+    }
+
+    /// The last second in which it holds; `None` for header authentication.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.facts.expires_at
+    }
+
+    /// Decodes the body of a [`Payload::Streaming`] request; `None` for others.
+    ///
+    /// `decoded_length` is `x-amz-decoded-content-length` in bytes, `declared_trailers` the names
+    /// that `x-amz-trailer` lists, in any case of letters.
+    pub fn chunk_decoder(
+        &self,
+        decoded_length: u64,
+        declared_trailers: &[&str],
+    ) -> Option<ChunkDecoder> {
+        let Payload::Streaming(mode) = self.facts.payload else { return None };
+        let context = self.facts.chunk_context.clone()?;
+        Some(ChunkDecoder::new(mode, context, decoded_length, declared_trailers))
+    }
+}
+
+impl fmt::Debug for VerifiedSignature {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("VerifiedSignature")
+            .field("access_key_id", &self.facts.access_key_id)
+            .field("mechanism", &self.facts.mechanism)
+            .field("fingerprint", &self.fingerprint)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the body of a verified request must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Payload {
+    /// Anything.
+    Unsigned,
+    /// A body whose SHA-256, in lower-case hex, is literally this text. An ill-formed one matches
+    /// no body (aws-semantics 1.2.12e).
+    ///
+    /// For a GET or HEAD link there is nothing to compare it with: their bodies are not read.
+    Sha256(String),
+    /// aws-chunked: [`VerifiedSignature::chunk_decoder`] verifies it.
+    Streaming(StreamingMode),
+}
+
+impl Payload {
+    /// The word for a body that is not signed.
+    pub(crate) const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
+
+    /// What an `x-amz-content-sha256` header means beside a link: no streaming (1.2.12f).
+    pub(crate) fn of_link(content_sha256: String) -> Self {
+        if content_sha256 == Self::UNSIGNED { Self::Unsigned } else { Self::Sha256(content_sha256) }
+    }
+
+    /// The last line of the canonical request.
+    pub(crate) fn line(&self) -> &str {
+        match self {
+            Self::Unsigned => Self::UNSIGNED,
+            Self::Sha256(text) => text,
+            Self::Streaming(mode) => mode.as_str(),
+        }
+    }
+}
+
+/// What a claim says, to become true with its signature.
+#[derive(Clone)]
+pub(crate) struct SignatureFacts {
+    pub access_key_id: String,
+    pub mechanism: Mechanism,
+    pub payload: Payload,
+    pub signed_at: Option<Timestamp>,
+    pub expires_at: Option<Timestamp>,
+    pub chunk_context: Option<ChunkContext>,
+}
+
+/// A signature as it should be, and as it was sent.
+pub(crate) struct Proof<'p> {
+    /// In the spelling that signers use: lower-case hex, or base64.
+    pub computed: &'p [u8],
+    /// As decoded. Another spelling of the same bytes does not match.
+    pub provided: &'p [u8],
+}
+
+impl Proof<'_> {
+    /// `None`: they differ. How long that takes to say tells nothing but their lengths.
+    pub(crate) fn check(&self) -> Option<Proven> {
+        bool::from(self.computed.ct_eq(self.provided))
+            .then(|| Proven(Fingerprint::of_signature(self.provided)))
+    }
+}
+
+/// Two signatures were the same.
+pub(crate) struct Proven(Fingerprint);
+
+impl Proven {
+    /// The one function that makes a [`VerifiedSignature`].
+    pub(crate) fn signature_of(self, facts: SignatureFacts) -> VerifiedSignature {
+        VerifiedSignature { facts, fingerprint: self.0 }
+    }
+}

@@ -1,0 +1,66 @@
+//! One structured line a request, written when its answer is over, without anything secret in it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::{Method, StatusCode};
+
+use crate::metrics::{Answered, Metrics};
+use crate::respond::{Finished, Ids};
+use crate::server::Seen;
+
+/// How long something took; it says nothing about what time it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(crate) fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// Everything the line says; it is written when the answer's body is done or dropped.
+#[derive(Debug)]
+pub(crate) struct RequestLog {
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) stopwatch: Stopwatch,
+    pub(crate) ids: Ids,
+    pub(crate) seen: Seen,
+    pub(crate) method: Method,
+    pub(crate) status: StatusCode,
+    pub(crate) code: Option<&'static str>,
+    pub(crate) bytes_in: u64,
+}
+
+impl Finished for RequestLog {
+    fn finished(self: Box<Self>, bytes_out: u64, whole: bool) {
+        let Self { metrics, stopwatch, ids, seen, method, status, code, bytes_in } = *self;
+        let Seen { operation, bucket, key, access_key_id, fingerprint, client } = seen;
+        let elapsed = stopwatch.elapsed();
+        metrics.request(&Answered { operation, status, elapsed, bytes_in, bytes_out });
+        tracing::info!(
+            target: "valet::request",
+            request_id = ids.request_id,
+            operation,
+            method = method.as_str(),
+            status = status.as_u16(),
+            code = code.unwrap_or("-"),
+            bucket = bucket.as_deref().unwrap_or("-"),
+            key = key.as_deref().unwrap_or("-"),
+            access_key_id = access_key_id.as_deref().unwrap_or("-"),
+            // The first sixteen digits of the signature's hash: they name a link and open nothing.
+            link = fingerprint.as_deref().unwrap_or("-"),
+            client = client.map(|client| client.to_string()).as_deref().unwrap_or("-"),
+            bytes_in,
+            bytes_out,
+            whole,
+            duration_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
+            "{method} {operation} {}",
+            status.as_u16(),
+        );
+    }
+}

@@ -1,0 +1,266 @@
+//! A request's body: read under limits and timeouts, checked against what its signature and headers say.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::HeaderMap;
+use hyper::body::{Body, Incoming};
+use hyper::header::CONTENT_LENGTH;
+use presign::{ChunkDecoder, ChunkEvent, Payload, VerifiedSignature};
+
+use crate::error::{Code, S3Error, refusal};
+
+/// A body that stands still for so long is given up.
+const IDLE_MAX: Duration = Duration::from_secs(30);
+/// What is still read of a refused upload, so that its sender gets to read the refusal.
+const DRAIN_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// And for how long.
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(10);
+/// Trailer names one request may declare.
+const TRAILERS_MAX: usize = 8;
+
+/// The bytes that follow a request's head.
+#[derive(Debug)]
+pub struct RequestBody {
+    source: Source,
+    framing: Framing,
+    received: u64,
+    ended: bool,
+}
+
+/// What the head says of the body's length and of what follows it.
+#[derive(Debug)]
+struct Framing {
+    content_length: Option<u64>,
+    /// `x-amz-decoded-content-length`
+    decoded_length: Option<u64>,
+    trailers: Vec<String>,
+}
+
+impl Framing {
+    fn read(headers: &HeaderMap) -> Self {
+        let length = |name: &str| headers.get(name)?.to_str().ok()?.parse().ok();
+        Self {
+            content_length: length(CONTENT_LENGTH.as_str()),
+            decoded_length: length("x-amz-decoded-content-length"),
+            trailers: declared_trailers(headers),
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Source {
+    Wire(Incoming),
+    Memory(Bytes),
+}
+
+impl RequestBody {
+    /// The body of a request that hyper has read the head of.
+    pub fn from_wire(body: Incoming, headers: &HeaderMap) -> Self {
+        let ended = body.is_end_stream();
+        Self { source: Source::Wire(body), framing: Framing::read(headers), received: 0, ended }
+    }
+
+    /// A body that is already here, for tests in process.
+    pub fn from_memory(bytes: Bytes, headers: &HeaderMap) -> Self {
+        let ended = bytes.is_empty();
+        Self { source: Source::Memory(bytes), framing: Framing::read(headers), received: 0, ended }
+    }
+
+    /// Bytes taken from the connection so far, framing of aws-chunked included.
+    pub(crate) fn received(&self) -> u64 {
+        self.received
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// The next bytes as they came; nothing when the body has ended.
+    async fn next(&mut self) -> Result<Option<Bytes>, S3Error> {
+        loop {
+            if self.ended {
+                return Ok(None);
+            }
+            let bytes = match &mut self.source {
+                Source::Memory(bytes) => {
+                    self.ended = true;
+                    std::mem::take(bytes)
+                }
+                Source::Wire(body) => {
+                    match tokio::time::timeout(IDLE_MAX, body.frame()).await {
+                        Err(_elapsed) => return Err(S3Error::new(Code::RequestTimeout)),
+                        Ok(None) => {
+                            self.ended = true;
+                            return Ok(None);
+                        }
+                        Ok(Some(Err(cause))) => {
+                            self.ended = true;
+                            return Err(S3Error::new(Code::IncompleteBody).because(cause));
+                        }
+                        Ok(Some(Ok(frame))) => {
+                            self.ended = body.is_end_stream();
+                            // HTTP trailers carry nothing here: aws-chunked has its own.
+                            let Ok(bytes) = frame.into_data() else { continue };
+                            bytes
+                        }
+                    }
+                }
+            };
+            if !bytes.is_empty() {
+                self.received = self.received.saturating_add(length(&bytes));
+                return Ok(Some(bytes));
+            }
+        }
+    }
+
+    /// Reads on after a refusal, bounded in bytes and time: a sender that reads only after it has
+    /// written would otherwise never see why it was refused.
+    pub(crate) async fn drain(mut self) {
+        let limit = self.received.saturating_add(DRAIN_BYTES_MAX);
+        let reading = async {
+            while self.received < limit {
+                match self.next().await {
+                    Ok(Some(_)) => {}
+                    Ok(None) | Err(_) => break,
+                }
+            }
+        };
+        // Either way the connection closes now; how it ended concerns nobody.
+        let _ = tokio::time::timeout(DRAIN_TIME_MAX, reading).await;
+    }
+
+    /// The body as its signature describes it, ready to be read once.
+    pub(crate) fn open(
+        &mut self,
+        signature: Option<&VerifiedSignature>,
+    ) -> Result<OpenBody<'_>, S3Error> {
+        let mut open = OpenBody {
+            size: self.framing.content_length,
+            body: self,
+            pending: Bytes::new(),
+            decoder: None,
+            expected_sha256: None,
+            trailers: Vec::new(),
+        };
+        match signature.map(|signature| (signature, signature.payload())) {
+            None | Some((_, Payload::Unsigned)) => {}
+            Some((_, Payload::Sha256(text))) => open.expected_sha256 = Some(text.clone()),
+            Some((signature, Payload::Streaming(_))) => {
+                let framing = &open.body.framing;
+                let missing = || S3Error::new(Code::MissingContentLength);
+                let decoded_length = framing.decoded_length.ok_or_else(missing)?;
+                let declared: Vec<&str> = framing.trailers.iter().map(String::as_str).collect();
+                open.decoder = signature.chunk_decoder(decoded_length, &declared);
+                open.size = Some(decoded_length);
+            }
+        }
+        Ok(open)
+    }
+}
+
+/// A body whose framing is undone and whose chunk signatures are checked as they pass.
+#[derive(Debug)]
+pub(crate) struct OpenBody<'b> {
+    body: &'b mut RequestBody,
+    pending: Bytes,
+    decoder: Option<ChunkDecoder>,
+    size: Option<u64>,
+    expected_sha256: Option<String>,
+    trailers: Vec<(String, String)>,
+}
+
+impl OpenBody<'_> {
+    /// How many plain bytes were announced.
+    pub(crate) fn size(&self) -> Option<u64> {
+        self.size
+    }
+
+    /// The lower-case hex SHA-256 that the signature covers, where it covers one.
+    pub(crate) fn expected_sha256(&self) -> Option<&str> {
+        self.expected_sha256.as_deref()
+    }
+
+    /// What followed the last chunk, once [`Self::next`] has returned nothing.
+    pub(crate) fn trailer(&self, name: &str) -> Option<&str> {
+        self.trailers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The next plain bytes; nothing only after everything that was announced has come and verified.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, S3Error> {
+        let Some(decoder) = &mut self.decoder else {
+            let next = self.body.next().await?;
+            if next.is_none() && self.size.is_some_and(|size| size != self.body.received) {
+                return Err(S3Error::new(Code::IncompleteBody));
+            }
+            return Ok(next);
+        };
+        loop {
+            match decoder.decode(&mut self.pending).map_err(refusal::of_chunk)? {
+                Some(ChunkEvent::Data(bytes)) => return Ok(Some(bytes)),
+                Some(ChunkEvent::End { trailers }) => {
+                    self.trailers = trailers;
+                    // Whatever follows the final chunk was not announced.
+                    let extra = !self.pending.is_empty() || self.body.next().await?.is_some();
+                    return if extra { Err(S3Error::new(Code::IncompleteBody)) } else { Ok(None) };
+                }
+                None => match self.body.next().await? {
+                    Some(bytes) if self.pending.is_empty() => self.pending = bytes,
+                    Some(bytes) => {
+                        let mut joined = BytesMut::with_capacity(self.pending.len() + bytes.len());
+                        joined.extend_from_slice(&self.pending);
+                        joined.extend_from_slice(&bytes);
+                        self.pending = joined.freeze();
+                    }
+                    None => return Err(S3Error::new(Code::IncompleteBody)),
+                },
+            }
+        }
+    }
+
+    /// The whole of a small document, checked against the hash that was signed.
+    pub(crate) async fn collect(
+        mut self,
+        bytes_max: usize,
+    ) -> Result<(Bytes, Vec<(String, String)>), S3Error> {
+        let too_long = || {
+            S3Error::new(Code::MaxMessageLengthExceeded)
+                .detail("MaxMessageLengthBytes", bytes_max.to_string())
+        };
+        if self.size.is_some_and(|size| usize::try_from(size).map_or(true, |size| size > bytes_max))
+        {
+            return Err(too_long());
+        }
+        let mut whole = BytesMut::new();
+        while let Some(bytes) = self.next().await? {
+            if whole.len() + bytes.len() > bytes_max {
+                return Err(too_long());
+            }
+            whole.extend_from_slice(&bytes);
+        }
+        if let Some(expected) = &self.expected_sha256 {
+            let computed = presign::payload_hash(&whole);
+            if *expected != computed {
+                return Err(refusal::content_sha256_mismatch(expected, &computed));
+            }
+        }
+        Ok((whole.freeze(), self.trailers))
+    }
+}
+
+fn declared_trailers(headers: &HeaderMap) -> Vec<String> {
+    headers
+        .get_all("x-amz-trailer")
+        .iter()
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(','))
+        .map(|name| name.trim().to_ascii_lowercase())
+        .filter(|name| !name.is_empty())
+        .take(TRAILERS_MAX)
+        .collect()
+}
+
+pub(crate) fn length(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}

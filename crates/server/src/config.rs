@@ -1,0 +1,175 @@
+//! What the server must be told, already parsed: nothing here reads a file or the environment.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use presign::{SecretAccessKey, SigV2Use};
+use store::AccountId;
+
+use crate::head::any_contains;
+
+/// Public URLs a server may declare: with the host as it arrived they make the four hosts tried for a signature.
+pub const PUBLIC_URLS_MAX: usize = 3;
+
+/// Everything `valet serve` decides before the first socket opens.
+#[derive(Debug)]
+pub struct ServerConfig {
+    /// Addresses of the S3 port; port 0 takes a free one.
+    pub listen: Vec<SocketAddr>,
+    /// Prometheus metrics without credentials, on a port of their own.
+    pub metrics_listen: Option<SocketAddr>,
+    /// The region that a credential scope must name.
+    pub region: String,
+    /// The first account, whose root is the operator.
+    pub account: AccountId,
+    /// Origins, with an optional path prefix, by which clients reach this server.
+    pub public_urls: Vec<PublicUrl>,
+    /// `bucket.NAME` is virtual-hosted style for each of these names, in lower case.
+    pub domains: Vec<String>,
+    /// Whose `X-Forwarded-*` are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Serve HTTPS with these files, read again when they change.
+    pub tls: Option<TlsFiles>,
+    /// Whether SigV2 query links are honoured.
+    pub sigv2: SigV2Use,
+    /// Root credentials given from outside, valid for as long as the process runs.
+    pub root: Option<RootKey>,
+    /// How long a graceful stop may take.
+    pub shutdown_grace: Duration,
+}
+
+/// PEM files of the server's certificate chain and its private key.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    /// The certificate chain, leaf first.
+    pub certificate: PathBuf,
+    /// The private key: PKCS#8, PKCS#1 or SEC1.
+    pub key: PathBuf,
+}
+
+/// The root credentials of the first account.
+#[derive(Clone, Debug)]
+pub struct RootKey {
+    /// The access key id.
+    pub access_key_id: String,
+    /// Its secret.
+    pub secret_access_key: SecretAccessKey,
+}
+
+/// An origin by which clients reach the server, and the path prefix that a proxy strips.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicUrl {
+    /// `http` or `https`.
+    pub scheme: String,
+    /// Host as clients sign it: with the port unless it is the scheme's default.
+    pub host: String,
+    /// Empty, or `/a/b` without a trailing slash.
+    pub prefix: String,
+}
+
+/// Why a public URL is not one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PublicUrlError {
+    /// Neither `http://` nor `https://`.
+    #[error("a public URL begins with http:// or https://")]
+    Scheme,
+    /// No host, or characters that a host cannot have.
+    #[error("a public URL names a host, with or without a port")]
+    Host,
+    /// Query, fragment, user name or an empty segment.
+    #[error(
+        "a public URL has a plain path at most: no query, fragment, user name or empty segment"
+    )]
+    Path,
+}
+
+impl PublicUrl {
+    /// Reads `https://files.example.com[:port][/prefix]`.
+    pub fn parse(text: &str) -> Result<Self, PublicUrlError> {
+        let (scheme, rest) = text.split_once("://").ok_or(PublicUrlError::Scheme)?;
+        let scheme = scheme.to_ascii_lowercase();
+        let default_port = match scheme.as_str() {
+            "http" => ":80",
+            "https" => ":443",
+            _ => return Err(PublicUrlError::Scheme),
+        };
+        if rest.contains(['?', '#', '@', '\\', ' ']) {
+            return Err(PublicUrlError::Path);
+        }
+        let (host, path) = rest.split_once('/').map_or((rest, ""), |(host, path)| (host, path));
+        let host = host.to_ascii_lowercase();
+        let host = host.strip_suffix(default_port).unwrap_or(&host);
+        if host.is_empty() || host.parse::<hyper::http::uri::Authority>().is_err() {
+            return Err(PublicUrlError::Host);
+        }
+        let path = path.trim_end_matches('/');
+        if !path.is_empty() && path.split('/').any(str::is_empty) {
+            return Err(PublicUrlError::Path);
+        }
+        let prefix = if path.is_empty() { String::new() } else { format!("/{path}") };
+        Ok(Self { scheme, host: host.to_owned(), prefix })
+    }
+
+    /// The path below this prefix, or nothing where the path is not below it.
+    pub(crate) fn strip_prefix<'p>(&self, path: &'p str) -> Option<&'p str> {
+        if self.prefix.is_empty() {
+            return None;
+        }
+        match path.strip_prefix(self.prefix.as_str())? {
+            "" => Some("/"),
+            rest if rest.starts_with('/') => Some(rest),
+            _ => None,
+        }
+    }
+
+    /// The name that no bucket may have, since requests below it are this prefix's.
+    pub(crate) fn first_segment(&self) -> Option<&str> {
+        self.prefix.strip_prefix('/')?.split('/').next()
+    }
+}
+
+impl ServerConfig {
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
+        any_contains(&self.trusted_proxies, address)
+    }
+
+    /// Whether a bucket of that name could not be reached by its path.
+    pub(crate) fn reserves(&self, bucket: &str) -> bool {
+        self.public_urls.iter().any(|url| url.first_segment() == Some(bucket))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn public_urls() {
+        let check = |text: &str, expected: Result<(&str, &str, &str), PublicUrlError>| {
+            let got = PublicUrl::parse(text);
+            let got = got.as_ref().map(|u| (u.scheme.as_str(), u.host.as_str(), u.prefix.as_str()));
+            assert_eq!(got, expected.as_ref().copied(), "{text}");
+        };
+        check("http://localhost:9000", Ok(("http", "localhost:9000", "")));
+        check("https://Files.example.com:443/", Ok(("https", "files.example.com", "")));
+        check("http://h:80/a/b/", Ok(("http", "h", "/a/b")));
+        check("http://[::1]:9000", Ok(("http", "[::1]:9000", "")));
+        check("ftp://h", Err(PublicUrlError::Scheme));
+        check("files.example.com", Err(PublicUrlError::Scheme));
+        check("http://", Err(PublicUrlError::Host));
+        check("http://h/a//b", Err(PublicUrlError::Path));
+        check("http://h/a?b", Err(PublicUrlError::Path));
+        check("http://user@h/", Err(PublicUrlError::Path));
+    }
+
+    #[test]
+    fn a_prefix_is_stripped_at_segment_bounds_only() {
+        let url = PublicUrl::parse("http://h/files").unwrap();
+        assert_eq!(url.strip_prefix("/files/b/k"), Some("/b/k"));
+        assert_eq!(url.strip_prefix("/files"), Some("/"));
+        assert_eq!(url.strip_prefix("/files2/b"), None);
+        assert_eq!(url.first_segment(), Some("files"));
+    }
+}

@@ -1,0 +1,233 @@
+//! Every S3 error code in one table, and the one place where failures of the other crates become codes.
+
+use std::borrow::Cow;
+use std::error::Error as StdError;
+
+use hyper::StatusCode;
+use hyper::header::{HeaderName, HeaderValue};
+
+use crate::xml::XmlWriter;
+
+pub(crate) mod refusal;
+
+/// Declares [`Code`]: name on the wire, status, and the message AWS sends when nothing more is known.
+macro_rules! codes {
+    ($($name:ident $wire:literal $status:ident $message:literal;)*) => {
+        /// An error code of the S3 API, as it stands in `<Code>`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Code { $(#[doc = concat!("`", $wire, "`")] $name,)* }
+
+        impl Code {
+            /// The text of `<Code>`.
+            pub(crate) fn wire(self) -> &'static str {
+                match self { $(Self::$name => $wire,)* }
+            }
+
+            /// The HTTP status it travels with.
+            pub(crate) fn status(self) -> StatusCode {
+                match self { $(Self::$name => StatusCode::$status,)* }
+            }
+
+            fn message(self) -> &'static str {
+                match self { $(Self::$name => $message,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    // Who is asking.
+    AccessDenied "AccessDenied" FORBIDDEN "Access Denied";
+    AuthorizationHeaderMalformed "AuthorizationHeaderMalformed" BAD_REQUEST "The authorization header you provided is invalid.";
+    AuthorizationQueryParametersError "AuthorizationQueryParametersError" BAD_REQUEST "Error parsing the X-Amz-Credential parameter";
+    InvalidAccessKeyId "InvalidAccessKeyId" FORBIDDEN "The AWS Access Key Id you provided does not exist in our records.";
+    InvalidToken "InvalidToken" BAD_REQUEST "The provided token is malformed or otherwise invalid.";
+    RequestTimeTooSkewed "RequestTimeTooSkewed" FORBIDDEN "The difference between the request time and the current time is too large.";
+    SignatureDoesNotMatch "SignatureDoesNotMatch" FORBIDDEN "The request signature we calculated does not match the signature you provided. Check your key and signing method.";
+
+    // What is asked.
+    AccessControlListNotSupported "AccessControlListNotSupported" BAD_REQUEST "The bucket does not allow ACLs";
+    BadRequest "BadRequest" BAD_REQUEST "An error occurred when parsing the HTTP request.";
+    IllegalLocationConstraint "IllegalLocationConstraintException" BAD_REQUEST "The specified location constraint is not valid for this endpoint.";
+    IllegalVersioningConfiguration "IllegalVersioningConfigurationException" BAD_REQUEST "The versioning configuration specified in the request is invalid.";
+    InvalidArgument "InvalidArgument" BAD_REQUEST "Invalid Argument";
+    InvalidBucketName "InvalidBucketName" BAD_REQUEST "The specified bucket is not valid.";
+    InvalidPart "InvalidPart" BAD_REQUEST "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.";
+    InvalidPartNumber "InvalidPartNumber" RANGE_NOT_SATISFIABLE "The requested partnumber is not satisfiable";
+    InvalidPartOrder "InvalidPartOrder" BAD_REQUEST "The list of parts was not in ascending order. Parts must be ordered by part number.";
+    InvalidRange "InvalidRange" RANGE_NOT_SATISFIABLE "The requested range is not satisfiable";
+    InvalidRequest "InvalidRequest" BAD_REQUEST "Invalid Request";
+    InvalidStorageClass "InvalidStorageClass" BAD_REQUEST "The storage class you specified is not valid";
+    InvalidUri "InvalidURI" BAD_REQUEST "Couldn't parse the specified URI.";
+    KeyTooLong "KeyTooLongError" BAD_REQUEST "Your key is too long";
+    MalformedXml "MalformedXML" BAD_REQUEST "The XML you provided was not well-formed or did not validate against our published schema";
+    MaxMessageLengthExceeded "MaxMessageLengthExceeded" BAD_REQUEST "Your request was too big.";
+    MetadataTooLarge "MetadataTooLarge" BAD_REQUEST "Your metadata headers exceed the maximum allowed metadata size";
+    MethodNotAllowed "MethodNotAllowed" METHOD_NOT_ALLOWED "The specified method is not allowed against this resource.";
+    MissingRequestBody "MissingRequestBodyError" BAD_REQUEST "Request Body is empty";
+    NotImplemented "NotImplemented" NOT_IMPLEMENTED "A header you provided implies functionality that is not implemented";
+
+    // The body.
+    BadDigest "BadDigest" BAD_REQUEST "The Content-MD5 you specified did not match what we received.";
+    EntityTooLarge "EntityTooLarge" BAD_REQUEST "Your proposed upload exceeds the maximum allowed size";
+    EntityTooSmall "EntityTooSmall" BAD_REQUEST "Your proposed upload is smaller than the minimum allowed size";
+    IncompleteBody "IncompleteBody" BAD_REQUEST "The request body terminated unexpectedly";
+    InvalidChunkSize "InvalidChunkSizeError" FORBIDDEN "Only the last chunk is allowed to have a size less than 8192 bytes";
+    InvalidDigest "InvalidDigest" BAD_REQUEST "The Content-MD5 you specified was invalid.";
+    MalformedTrailer "MalformedTrailerError" BAD_REQUEST "The request contained trailing data that was not well-formed or did not conform to our published schema.";
+    MissingContentLength "MissingContentLength" LENGTH_REQUIRED "You must provide the Content-Length HTTP header.";
+    RequestTimeout "RequestTimeout" BAD_REQUEST "Your socket connection to the server was not read from or written to within the timeout period. Idle connections will be closed.";
+    ContentSha256Mismatch "XAmzContentSHA256Mismatch" BAD_REQUEST "The provided 'x-amz-content-sha256' header does not match what was computed.";
+
+    // What is there.
+    BucketAlreadyExists "BucketAlreadyExists" CONFLICT "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.";
+    BucketAlreadyOwnedByYou "BucketAlreadyOwnedByYou" CONFLICT "Your previous request to create the named bucket succeeded and you already own it.";
+    BucketNotEmpty "BucketNotEmpty" CONFLICT "The bucket you tried to delete is not empty";
+    NoSuchBucket "NoSuchBucket" NOT_FOUND "The specified bucket does not exist";
+    NoSuchBucketPolicy "NoSuchBucketPolicy" NOT_FOUND "The bucket policy does not exist";
+    NoSuchConfiguration "NoSuchConfiguration" NOT_FOUND "The specified configuration does not exist.";
+    NoSuchCorsConfiguration "NoSuchCORSConfiguration" NOT_FOUND "The CORS configuration does not exist";
+    NoSuchEncryptionConfiguration "ServerSideEncryptionConfigurationNotFoundError" NOT_FOUND "The server side encryption configuration was not found";
+    NoSuchKey "NoSuchKey" NOT_FOUND "The specified key does not exist.";
+    NoSuchLifecycleConfiguration "NoSuchLifecycleConfiguration" NOT_FOUND "The lifecycle configuration does not exist";
+    NoSuchObjectLockConfiguration "ObjectLockConfigurationNotFoundError" NOT_FOUND "Object Lock configuration does not exist for this bucket";
+    NoSuchReplicationConfiguration "ReplicationConfigurationNotFoundError" NOT_FOUND "The replication configuration was not found";
+    NoSuchTagSet "NoSuchTagSet" NOT_FOUND "The TagSet does not exist";
+    NoSuchUpload "NoSuchUpload" NOT_FOUND "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.";
+    NoSuchVersion "NoSuchVersion" NOT_FOUND "The specified version does not exist.";
+    NoSuchWebsiteConfiguration "NoSuchWebsiteConfiguration" NOT_FOUND "The specified bucket does not have a website configuration";
+    PreconditionFailed "PreconditionFailed" PRECONDITION_FAILED "At least one of the pre-conditions you specified did not hold";
+
+    // Us.
+    InternalError "InternalError" INTERNAL_SERVER_ERROR "We encountered an internal error. Please try again.";
+    ServiceUnavailable "ServiceUnavailable" SERVICE_UNAVAILABLE "Service is unable to handle request.";
+    StorageFull "StorageFull" INSUFFICIENT_STORAGE "The storage is full.";
+}
+
+/// One refusal, as the client will see it; the cause is for the log alone.
+#[derive(Debug)]
+pub(crate) struct S3Error(Box<Refusal>);
+
+#[derive(Debug)]
+struct Refusal {
+    code: Code,
+    message: Cow<'static, str>,
+    details: Vec<(&'static str, String)>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    cause: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl S3Error {
+    pub(crate) fn new(code: Code) -> Self {
+        Self(Box::new(Refusal {
+            code,
+            message: Cow::Borrowed(code.message()),
+            details: Vec::new(),
+            headers: Vec::new(),
+            cause: None,
+        }))
+    }
+
+    /// The same code with a text of its own.
+    pub(crate) fn with_message(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+        let mut error = Self::new(code);
+        error.0.message = message.into();
+        error
+    }
+
+    /// `InvalidArgument` with the two elements AWS adds to name the culprit.
+    pub(crate) fn invalid_argument(
+        message: impl Into<Cow<'static, str>>,
+        name: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Self {
+        Self::with_message(Code::InvalidArgument, message)
+            .detail("ArgumentName", name)
+            .detail("ArgumentValue", value)
+    }
+
+    /// `InvalidRequest` with a text of its own.
+    pub(crate) fn invalid_request(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::with_message(Code::InvalidRequest, message)
+    }
+
+    /// What is not served is refused, never ignored (product.md, "What is not served yet").
+    pub(crate) fn not_implemented(header: &str) -> Self {
+        Self::new(Code::NotImplemented).detail("Header", header)
+    }
+
+    /// An element between `<Message>` and `<RequestId>`, in order of the calls.
+    pub(crate) fn detail(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.0.details.push((name, value.into()));
+        self
+    }
+
+    /// A response header that goes with the error.
+    pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.headers.push((name, value));
+        self
+    }
+
+    /// What really happened, for the log.
+    pub(crate) fn because(mut self, cause: impl StdError + Send + Sync + 'static) -> Self {
+        self.0.cause = Some(Box::new(cause));
+        self
+    }
+
+    pub(crate) fn code(&self) -> Code {
+        self.0.code
+    }
+
+    /// The text of `<Message>`.
+    pub(crate) fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// Whether it tells that the credential's scope is wrong (aws-semantics 1.4.24a).
+    pub(crate) fn names_scope(&self) -> bool {
+        let scope = ["the region '", "incorrect service \""];
+        matches!(
+            self.0.code,
+            Code::AuthorizationQueryParametersError | Code::AuthorizationHeaderMalformed
+        ) && scope.iter().any(|words| self.0.message.contains(words))
+    }
+
+    pub(crate) fn cause(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
+        self.0.cause.as_deref()
+    }
+
+    pub(crate) fn headers(&self) -> &[(HeaderName, HeaderValue)] {
+        &self.0.headers
+    }
+
+    /// The body: `Code`, `Message`, the details, `RequestId`, `HostId`; no namespace.
+    pub(crate) fn to_xml(&self, request_id: &str, host_id: &str) -> String {
+        let mut xml = XmlWriter::document();
+        xml.element("Error", |error| {
+            error.text("Code", self.0.code.wire());
+            error.text("Message", &self.0.message);
+            for (name, value) in &self.0.details {
+                error.text(name, value);
+            }
+            error.text("RequestId", request_id);
+            error.text("HostId", host_id);
+        });
+        xml.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn details_stand_between_message_and_request_id() {
+        let xml = S3Error::new(Code::NoSuchKey).detail("Key", "a<b&c").to_xml("R", "H");
+        assert_eq!(
+            xml,
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>NoSuchKey</Code>\
+             <Message>The specified key does not exist.</Message><Key>a&lt;b&amp;c</Key>\
+             <RequestId>R</RequestId><HostId>H</HostId></Error>"
+        );
+    }
+}

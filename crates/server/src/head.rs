@@ -1,0 +1,256 @@
+//! One request's head as it arrived: what verification sees, and under which names it may have been signed.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use hyper::HeaderMap;
+use hyper::header::HOST;
+use hyper::http::request::Parts;
+use hyper::http::uri::Authority;
+use ipnet::IpNet;
+use presign::{RequestHead, SignedHost};
+
+use crate::config::ServerConfig;
+use crate::error::{Code, S3Error};
+
+/// Hosts tried for one signature: as it arrived, as the trusted proxy says, as declared.
+const SIGNED_HOSTS_MAX: usize = 4;
+/// Addresses read from the right of `X-Forwarded-For` before giving up on finding an untrusted one.
+const FORWARDED_HOPS_MAX: usize = 16;
+
+/// Who is at the other end of the connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    /// The address of the socket.
+    pub address: IpAddr,
+    /// Whether this server ended TLS on that socket.
+    pub tls: bool,
+}
+
+/// A request's head, read once.
+#[derive(Debug)]
+pub(crate) struct Head<'r> {
+    parts: &'r Parts,
+    /// `Host`, or `:authority` where there is none.
+    host: &'r str,
+    path: &'r str,
+    query: &'r str,
+    lines: Vec<(&'r str, &'r [u8])>,
+    forwarded: Option<Forwarded<'r>>,
+    client: IpAddr,
+    secure: bool,
+}
+
+/// What a trusted proxy reports of the request it received.
+#[derive(Debug)]
+struct Forwarded<'r> {
+    host: &'r str,
+    prefix: &'r str,
+}
+
+impl<'r> Head<'r> {
+    /// Reads what arrived; the only refusals are of a `Host` that is missing, repeated or contradicted.
+    pub(crate) fn read(
+        parts: &'r Parts,
+        peer: Peer,
+        config: &ServerConfig,
+    ) -> Result<Self, S3Error> {
+        let host = host_of(parts)?;
+        let path = match parts.uri.path() {
+            "" => "/",
+            path => path,
+        };
+        let mut lines: Vec<(&str, &[u8])> =
+            parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        if !parts.headers.contains_key(HOST) {
+            lines.push(("host", host.as_bytes()));
+        }
+        let trusted = config.trusts(peer.address);
+        let forwarded = if trusted { Forwarded::read(&parts.headers) } else { None };
+        let client =
+            if trusted { client_address(&parts.headers, peer, config) } else { peer.address };
+        let secure = match last_text(&parts.headers, "x-forwarded-proto") {
+            Some(proto) if trusted => proto.eq_ignore_ascii_case("https"),
+            Some(_) | None => peer.tls,
+        };
+        let query = parts.uri.query().unwrap_or_default();
+        Ok(Self { parts, host, path, query, lines, forwarded, client, secure })
+    }
+
+    /// The address a policy and the log should name.
+    pub(crate) fn client(&self) -> IpAddr {
+        self.client
+    }
+
+    /// Whether the client's own connection was TLS.
+    pub(crate) fn secure(&self) -> bool {
+        self.secure
+    }
+
+    /// The query as it arrived, without its `?`.
+    pub(crate) fn query(&self) -> &'r str {
+        self.query
+    }
+
+    /// The host that the client named: the trusted proxy's word, else `Host`.
+    pub(crate) fn named_host(&self) -> &'r str {
+        self.forwarded.as_ref().map_or(self.host, |forwarded| forwarded.host)
+    }
+
+    /// What the signing library reads.
+    pub(crate) fn signed_part(&self) -> RequestHead<'_> {
+        RequestHead {
+            method: self.parts.method.as_str(),
+            path: self.path,
+            query: self.query,
+            headers: &self.lines,
+        }
+    }
+
+    /// The path below the declared prefix, where it begins with one.
+    pub(crate) fn routed_path(&self, config: &ServerConfig) -> &'r str {
+        config.public_urls.iter().find_map(|url| url.strip_prefix(self.path)).unwrap_or(self.path)
+    }
+
+    /// Every name that the signature may cover, that of the request as it arrived first.
+    pub(crate) fn signed_names(&self, config: &ServerConfig) -> SignedNames<'_> {
+        let routed = self.routed_path(config);
+        let stripped = self.path.strip_suffix(routed).unwrap_or_default();
+        let mut names = vec![SignedName {
+            host: Cow::Borrowed(self.host),
+            path: Cow::Borrowed(self.path),
+            prefix: Cow::Borrowed(stripped),
+        }];
+        let mut add = |host: &str, prefix: &str| {
+            let name = SignedName {
+                host: Cow::Owned(host.to_owned()),
+                path: Cow::Owned(format!("{prefix}{routed}")),
+                prefix: Cow::Owned(prefix.to_owned()),
+            };
+            let known = names.iter().any(|n| n.host == name.host && n.path == name.path);
+            if !known && names.len() < SIGNED_HOSTS_MAX {
+                names.push(name);
+            }
+        };
+        if let Some(Forwarded { host, prefix }) = &self.forwarded {
+            add(host, prefix);
+        }
+        for url in &config.public_urls {
+            add(&url.host, &url.prefix);
+        }
+        SignedNames(names)
+    }
+
+    /// The bucket that the host names, where it is one below a declared `--domain`.
+    pub(crate) fn virtual_bucket(&self, config: &ServerConfig) -> Option<&'r str> {
+        let host = without_port(self.named_host());
+        config.domains.iter().find_map(|domain| {
+            let cut = host.len().checked_sub(domain.len() + 1)?;
+            let (bucket, rest) = host.split_at_checked(cut)?;
+            let suffix = rest.strip_prefix('.')?;
+            (suffix.eq_ignore_ascii_case(domain) && !bucket.is_empty()).then_some(bucket)
+        })
+    }
+}
+
+/// The names under which a request may have been signed.
+#[derive(Debug)]
+pub(crate) struct SignedNames<'n>(Vec<SignedName<'n>>);
+
+#[derive(Debug)]
+struct SignedName<'n> {
+    host: Cow<'n, str>,
+    path: Cow<'n, str>,
+    prefix: Cow<'n, str>,
+}
+
+impl SignedNames<'_> {
+    /// In the shape the signing library takes.
+    pub(crate) fn hosts<'n>(&'n self, virtual_bucket: Option<&'n str>) -> Vec<SignedHost<'n>> {
+        let host = |name: &'n SignedName<'_>| SignedHost {
+            host: &name.host,
+            path: &name.path,
+            prefix: &name.prefix,
+            virtual_bucket,
+        };
+        self.0.iter().map(host).collect()
+    }
+}
+
+impl<'r> Forwarded<'r> {
+    fn read(headers: &'r HeaderMap) -> Option<Self> {
+        let host = last_text(headers, "x-forwarded-host")?;
+        let prefix = last_text(headers, "x-forwarded-prefix").unwrap_or_default();
+        Some(Self { host, prefix: prefix.trim_end_matches('/') })
+    }
+}
+
+fn host_of(parts: &Parts) -> Result<&str, S3Error> {
+    let mut hosts = parts.headers.get_all(HOST).iter();
+    let header = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => {
+            Some(host.to_str().map_err(|cause| S3Error::new(Code::BadRequest).because(cause))?)
+        }
+        (None, _) => None,
+        (Some(_), Some(_)) => return Err(S3Error::new(Code::BadRequest)),
+    };
+    let authority = parts.uri.authority().map(Authority::as_str);
+    match (header, authority) {
+        // An absolute-form target that contradicts Host would let a client choose the host.
+        (Some(header), Some(authority)) if !header.eq_ignore_ascii_case(authority) => {
+            Err(S3Error::new(Code::BadRequest))
+        }
+        (Some(host), _) | (None, Some(host)) => Ok(host),
+        (None, None) => Err(S3Error::new(Code::BadRequest)),
+    }
+}
+
+/// The last value that a proxy appended: the one the nearest, trusted hop wrote.
+fn last_text<'r>(headers: &'r HeaderMap, name: &str) -> Option<&'r str> {
+    let line = headers.get_all(name).iter().next_back()?.to_str().ok()?;
+    let last = line.rsplit(',').next().unwrap_or(line).trim();
+    (!last.is_empty()).then_some(last)
+}
+
+/// The right-most address that no trusted proxy owns.
+fn client_address(headers: &HeaderMap, peer: Peer, config: &ServerConfig) -> IpAddr {
+    let lines: Vec<&str> = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(','))
+        .collect();
+    let mut client = peer.address;
+    for hop in lines.iter().rev().take(FORWARDED_HOPS_MAX) {
+        let Some(address) = parse_address(hop.trim()) else { break };
+        client = address;
+        if !config.trusts(address) {
+            break;
+        }
+    }
+    client
+}
+
+/// An address as proxies write it: bare, in brackets, with or without a port.
+fn parse_address(text: &str) -> Option<IpAddr> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Some(address);
+    }
+    if let Ok(socket) = text.parse::<std::net::SocketAddr>() {
+        return Some(socket.ip());
+    }
+    text.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        Some(_) | None => host,
+    }
+}
+
+/// Whether one of the networks holds the address; a v4-mapped v6 address is v4.
+pub(crate) fn any_contains(networks: &[IpNet], address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    networks.iter().any(|network| network.contains(&address))
+}

@@ -1,0 +1,294 @@
+//! The only sockets: TLS, limits, timeouts, and a stop that lets what is under way finish.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+use crate::body::RequestBody;
+use crate::clock;
+use crate::head::Peer;
+use crate::own::OwnRoute;
+use crate::respond::ResponseBody;
+use crate::server::Server;
+use crate::timed::TimedIo;
+use crate::tls::{Tls, TlsError};
+
+/// Connections open at once; further ones wait in the kernel's queue.
+const CONNECTIONS_MAX: usize = 8192;
+/// From the first byte of a request to the end of its head.
+const HEAD_TIME_MAX: Duration = Duration::from_secs(30);
+/// From the first byte of a connection to the end of its TLS handshake.
+const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
+/// A connection on which nothing moves, in neither direction.
+const IDLE_TIME_MAX: Duration = Duration::from_mins(2);
+/// Bytes of a request's head.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Header lines of a request.
+const HEADERS_MAX: usize = 256;
+/// Requests at once on one HTTP/2 connection.
+const STREAMS_MAX: u32 = 128;
+/// What a connection may have waiting to be sent beyond the kernel's buffers.
+const SEND_BUFFER_BYTES_MAX: usize = 256 * 1024;
+/// After a failure to accept, most often for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Between two looks at the certificate's files.
+const TLS_RELOAD_PERIOD: Duration = Duration::from_secs(5);
+/// Between two rounds of the store's maintenance.
+const MAINTENANCE_PERIOD: Duration = Duration::from_secs(2);
+
+/// Why the server could not start to listen.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// An address cannot be had.
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        /// Which one.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The certificate or key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// Sockets that are bound, and what will answer on them.
+#[derive(Debug)]
+pub struct Listener {
+    server: Arc<Server>,
+    sockets: Vec<TcpListener>,
+    metrics: Option<TcpListener>,
+    addresses: Vec<SocketAddr>,
+    tls: Option<Arc<Tls>>,
+}
+
+impl Listener {
+    /// Binds every address of the configuration; nothing is answered yet.
+    pub async fn bind(server: Server) -> Result<Self, ListenError> {
+        let config = Arc::clone(server.config());
+        let tls = config.tls.clone().map(Tls::load).transpose()?.map(Arc::new);
+        let (mut sockets, mut addresses) = (Vec::new(), Vec::new());
+        for &address in &config.listen {
+            let socket = bind(address).await?;
+            addresses.push(socket.local_addr().unwrap_or(address));
+            sockets.push(socket);
+        }
+        let metrics = match config.metrics_listen {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
+        Ok(Self { server: Arc::new(server), sockets, metrics, addresses, tls })
+    }
+
+    /// The URLs of the bound sockets, in the order of the configuration, free ports filled in.
+    pub fn urls(&self) -> Vec<String> {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        self.addresses.iter().map(|address| format!("{scheme}://{address}")).collect()
+    }
+
+    /// The address of the metrics' own port.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().and_then(|socket| socket.local_addr().ok())
+    }
+
+    /// Serves until `stop` resolves; then what is under way has the configured grace to finish.
+    pub async fn serve(self, stop: impl Future<Output = ()>) {
+        let Self { server, sockets, metrics, addresses: _, tls } = self;
+        let grace = server.config().shutdown_grace;
+        let graceful = Arc::new(GracefulShutdown::new());
+        let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let mut tasks = tokio::task::JoinSet::new();
+        for socket in sockets {
+            let door = Door {
+                server: Arc::clone(&server),
+                tls: tls.clone(),
+                connections: Arc::clone(&connections),
+                graceful: Arc::clone(&graceful),
+            };
+            tasks.spawn(door.accept(socket));
+        }
+        if let Some(socket) = metrics {
+            tasks.spawn(serve_metrics(Arc::clone(&server), socket));
+        }
+        if let Some(tls) = tls {
+            tasks.spawn(reload_tls(tls));
+        }
+        let maintenance = tokio::spawn(maintain(Arc::clone(&server)));
+        stop.await;
+        tasks.shutdown().await;
+        // The accept loops are gone, and they alone shared it.
+        if let Some(graceful) = Arc::into_inner(graceful)
+            && tokio::time::timeout(grace, graceful.shutdown()).await.is_err()
+        {
+            tracing::warn!("connections still open after the grace period were cut");
+        }
+        maintenance.abort();
+        if let Err(error) = server.store().close().await {
+            tracing::error!(%error, "the store could not be closed cleanly");
+        }
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
+    TcpListener::bind(address).await.map_err(|source| ListenError::Bind { address, source })
+}
+
+/// What one listening socket needs for each of its connections.
+#[derive(Debug)]
+struct Door {
+    server: Arc<Server>,
+    tls: Option<Arc<Tls>>,
+    connections: Arc<Semaphore>,
+    graceful: Arc<GracefulShutdown>,
+}
+
+impl Door {
+    async fn accept(self, socket: TcpListener) {
+        loop {
+            let Ok(permit) = Arc::clone(&self.connections).acquire_owned().await else { return };
+            let (stream, peer) = match socket.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            let server = Arc::clone(&self.server);
+            let tls = self.tls.clone();
+            let watcher = self.graceful.watcher();
+            tokio::spawn(async move {
+                server.metrics().connection_opened();
+                converse(&server, tls, watcher, stream, peer).await;
+                server.metrics().connection_closed();
+                drop(permit);
+            });
+        }
+    }
+}
+
+/// One connection from its first byte to its last.
+async fn converse(
+    server: &Arc<Server>,
+    tls: Option<Arc<Tls>>,
+    watcher: Watcher,
+    stream: TcpStream,
+    peer: SocketAddr,
+) {
+    // Without this a small answer waits for the client's delayed acknowledgement.
+    let _ = stream.set_nodelay(true);
+    let peer = Peer { address: peer.ip().to_canonical(), tls: tls.is_some() };
+    let Some(tls) = tls else {
+        return answer(server, watcher, TimedIo::new(stream, IDLE_TIME_MAX), peer).await;
+    };
+    let handshake = tls.acceptor().accept(stream);
+    match tokio::time::timeout(HANDSHAKE_TIME_MAX, handshake).await {
+        Ok(Ok(stream)) => {
+            answer(server, watcher, TimedIo::new(stream, IDLE_TIME_MAX), peer).await;
+        }
+        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+        Err(_elapsed) => tracing::debug!("a TLS handshake took too long"),
+    }
+}
+
+async fn answer<S>(server: &Arc<Server>, watcher: Watcher, stream: TimedIo<S>, peer: Peer)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(|request: Request<Incoming>| {
+        let server = Arc::clone(server);
+        async move {
+            let request = take_body(request);
+            let response: Response<ResponseBody> = server.handle(request, peer, clock::now()).await;
+            Ok::<_, std::convert::Infallible>(response)
+        }
+    });
+    let builder = builder();
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(error, "a connection ended early");
+    }
+}
+
+fn take_body(request: Request<Incoming>) -> Request<RequestBody> {
+    let (parts, body) = request.into_parts();
+    let body = RequestBody::from_wire(body, &parts.headers);
+    Request::from_parts(parts, body)
+}
+
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME_MAX)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .max_headers(HEADERS_MAX)
+        .half_close(true)
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX))
+        .max_send_buf_size(SEND_BUFFER_BYTES_MAX)
+        .keep_alive_interval(Some(HEAD_TIME_MAX));
+    builder
+}
+
+/// The metrics' own port: `/metrics` and nothing else, without credentials.
+async fn serve_metrics(server: Arc<Server>, socket: TcpListener) {
+    let connections = Arc::new(Semaphore::new(16));
+    loop {
+        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
+        let Ok((stream, _)) = socket.accept().await else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let server = Arc::clone(&server);
+        tokio::spawn(async move {
+            let service = service_fn(|request: Request<Incoming>| {
+                let known = matches!(request.uri().path(), "/metrics" | "/_valet/metrics");
+                let route = if known { OwnRoute::Metrics } else { OwnRoute::Unknown };
+                let response = route.answer(&server).into_plain_response();
+                async move { Ok::<_, std::convert::Infallible>(response) }
+            });
+            let stream = TokioIo::new(TimedIo::new(stream, IDLE_TIME_MAX));
+            // A scraper that goes away early is its own affair.
+            let _ = builder().serve_connection(stream, service).await;
+            drop(permit);
+        });
+    }
+}
+
+async fn reload_tls(tls: Arc<Tls>) {
+    loop {
+        tokio::time::sleep(TLS_RELOAD_PERIOD).await;
+        match tls.reload_if_changed() {
+            Ok(true) => tracing::info!("the TLS certificate was read again"),
+            Ok(false) => {}
+            Err(error) => {
+                tracing::error!(%error, "the changed TLS certificate cannot be used, so the old one stays");
+            }
+        }
+    }
+}
+
+async fn maintain(server: Arc<Server>) {
+    let maintenance = server.store().maintenance();
+    loop {
+        tokio::time::sleep(MAINTENANCE_PERIOD).await;
+        if let Err(error) = maintenance.run_once(clock::now()).await {
+            tracing::error!(%error, "the store's maintenance failed");
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! What one S3 call is: how it is read, which permissions it needs, what it does.
+
+use std::future::Future;
+
+use store::{BucketName, ObjectKey};
+
+use crate::body::RequestBody;
+use crate::error::S3Error;
+use crate::gate::Authorized;
+use crate::request::S3Request;
+use crate::respond::Reply;
+
+/// One S3 call, whole: a struct that implements this and a row of the route table.
+pub(crate) trait Operation: Sized + Send {
+    /// The headers that change what a write means and that this operation honours. Any other of
+    /// [`crate::route::MEANING_HEADERS`] on its requests is refused, never ignored.
+    const HONOURS: &'static [&'static str] = &[];
+
+    /// Reads the call from a routed request. Nothing is looked up yet.
+    fn read(request: &S3Request<'_>) -> Result<Self, S3Error>;
+
+    /// Every permission the call needs; there is no default.
+    fn permissions(&self) -> Vec<Permission<'_>>;
+
+    /// Does it. Only [`Authorized`] lends the store.
+    fn run(
+        call: Authorized<Self>,
+        body: &mut RequestBody,
+    ) -> impl Future<Output = Result<Reply, S3Error>> + Send;
+}
+
+/// One action on one resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Permission<'o> {
+    /// As policies spell it: `s3:GetObject`.
+    pub(crate) action: &'static str,
+    pub(crate) resource: Resource<'o>,
+}
+
+/// What an action is done to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Resource<'o> {
+    /// The account's own, such as its list of buckets.
+    Account,
+    /// A bucket that need not exist yet.
+    NewBucket(&'o BucketName),
+    Bucket(&'o BucketName),
+    Object(&'o BucketName, &'o ObjectKey),
+}
+
+impl<'o> Permission<'o> {
+    pub(crate) fn account(action: &'static str) -> Self {
+        Self { action, resource: Resource::Account }
+    }
+
+    pub(crate) fn new_bucket(action: &'static str, bucket: &'o BucketName) -> Self {
+        Self { action, resource: Resource::NewBucket(bucket) }
+    }
+
+    pub(crate) fn bucket(action: &'static str, bucket: &'o BucketName) -> Self {
+        Self { action, resource: Resource::Bucket(bucket) }
+    }
+
+    pub(crate) fn object(action: &'static str, bucket: &'o BucketName, key: &'o ObjectKey) -> Self {
+        Self { action, resource: Resource::Object(bucket, key) }
+    }
+}

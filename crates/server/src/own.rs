@@ -1,0 +1,80 @@
+//! Valet's own paths below `/_valet/`: probes and metrics so far. What is not here yet does not exist.
+
+use bytes::Bytes;
+use hyper::StatusCode;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+
+use crate::respond::{Reply, ReplyBody};
+use crate::server::Server;
+
+/// The first segment of every path of our own; no bucket can have the name.
+pub(crate) const PREFIX: &str = "/_valet";
+
+/// A path of our own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OwnRoute {
+    Live,
+    Ready,
+    Metrics,
+    Unknown,
+}
+
+/// Reads a path of our own; nothing where it is a bucket's.
+pub(crate) fn route(path: &str) -> Option<OwnRoute> {
+    let rest = path.strip_prefix(PREFIX)?;
+    Some(match rest {
+        "/health/live" => OwnRoute::Live,
+        "/health/ready" => OwnRoute::Ready,
+        "/metrics" => OwnRoute::Metrics,
+        "" => OwnRoute::Unknown,
+        below if below.starts_with('/') => OwnRoute::Unknown,
+        _ => return None,
+    })
+}
+
+impl OwnRoute {
+    /// Whether it is answered without credentials.
+    pub(crate) fn is_open(self) -> bool {
+        match self {
+            Self::Live | Self::Ready | Self::Unknown => true,
+            Self::Metrics => false,
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Live => "HealthLive",
+            Self::Ready => "HealthReady",
+            Self::Metrics => "ReadMetrics",
+            Self::Unknown => "-",
+        }
+    }
+
+    pub(crate) fn answer(self, server: &Server) -> Reply {
+        match self {
+            Self::Live => text(StatusCode::OK, "live\n"),
+            Self::Ready => match server.store().is_writable() {
+                Ok(()) => text(StatusCode::OK, "ready\n"),
+                Err(error) => text(StatusCode::SERVICE_UNAVAILABLE, &format!("{error}\n")),
+            },
+            Self::Metrics => {
+                let mut reply = text(StatusCode::OK, &server.metrics().encode());
+                reply.set(
+                    CONTENT_TYPE,
+                    HeaderValue::from_static(
+                        "application/openmetrics-text; version=1.0.0; charset=utf-8",
+                    ),
+                );
+                reply
+            }
+            Self::Unknown => text(StatusCode::NOT_FOUND, "There is nothing at this path.\n"),
+        }
+    }
+}
+
+fn text(status: StatusCode, text: &str) -> Reply {
+    let mut reply = Reply::new(status);
+    reply.set(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    reply.body = ReplyBody::Full(Bytes::copy_from_slice(text.as_bytes()));
+    reply
+}

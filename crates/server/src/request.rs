@@ -1,0 +1,218 @@
+//! What an operation may read of a request: bucket, key, query parameters, and headers, hoisted ones included.
+
+use std::borrow::Cow;
+
+use hyper::HeaderMap;
+use store::{BucketName, ObjectKey};
+
+use crate::error::{Code, S3Error};
+
+/// Query parameters read of one request.
+const QUERY_PAIRS_MAX: usize = 256;
+
+/// The decoded query: names and values as text, in order of arrival.
+#[derive(Debug, Default)]
+pub(crate) struct Query<'r> {
+    pairs: Vec<(Cow<'r, str>, Cow<'r, str>)>,
+}
+
+impl<'r> Query<'r> {
+    /// Decodes each name and value once; a plus is a plus.
+    pub(crate) fn parse(raw: &'r str) -> Result<Self, S3Error> {
+        let mut pairs = Vec::new();
+        for pair in raw.split('&').filter(|pair| !pair.is_empty()) {
+            if pairs.len() == QUERY_PAIRS_MAX {
+                return Err(S3Error::new(Code::InvalidUri));
+            }
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            pairs.push((decode(name)?, decode(value)?));
+        }
+        Ok(Self { pairs })
+    }
+
+    /// The first value of that name.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.pairs.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_ref())
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// The first value of a name whose case does not matter: what stands for a header.
+    fn get_as_header(&self, name: &str) -> Option<&str> {
+        self.pairs
+            .iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_ref())
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))
+    }
+}
+
+fn decode(text: &str) -> Result<Cow<'_, str>, S3Error> {
+    match presign::decode_component(text) {
+        Cow::Borrowed(bytes) => std::str::from_utf8(bytes).map(Cow::Borrowed),
+        Cow::Owned(bytes) => {
+            return String::from_utf8(bytes)
+                .map(Cow::Owned)
+                .map_err(|cause| S3Error::new(Code::InvalidUri).because(cause));
+        }
+    }
+    .map_err(|cause| S3Error::new(Code::InvalidUri).because(cause))
+}
+
+/// One routed request, as its operation reads it.
+#[derive(Debug)]
+pub(crate) struct S3Request<'r> {
+    pub(crate) bucket: Option<&'r BucketName>,
+    pub(crate) key: Option<&'r ObjectKey>,
+    pub(crate) query: &'r Query<'r>,
+    pub(crate) headers: &'r HeaderMap,
+}
+
+impl<'r> S3Request<'r> {
+    /// The bucket of a bucket's or object's route.
+    pub(crate) fn bucket(&self) -> Result<BucketName, S3Error> {
+        self.bucket.cloned().ok_or_else(|| S3Error::new(Code::InvalidBucketName))
+    }
+
+    /// The key of an object's route.
+    pub(crate) fn key(&self) -> Result<ObjectKey, S3Error> {
+        self.key.cloned().ok_or_else(|| S3Error::new(Code::InvalidUri))
+    }
+
+    /// A header's value, or the query parameter that stands for it: S3 reads `x-amz-*` and the
+    /// preconditions of a write from the signed query as if they had been sent as headers
+    /// (aws-semantics 1.3.6), checksums excepted (1.3.7).
+    pub(crate) fn header(&self, name: &str) -> Option<Cow<'r, str>> {
+        if let Some(value) = self.headers.get(name) {
+            return Some(text_of(value.as_bytes()));
+        }
+        if !hoistable(name) {
+            return None;
+        }
+        self.query.get_as_header(name).map(Cow::Borrowed)
+    }
+
+    /// The header as it was sent, the query not considered.
+    pub(crate) fn sent_header(&self, name: &str) -> Option<Cow<'r, str>> {
+        self.headers.get(name).map(|value| text_of(value.as_bytes()))
+    }
+
+    /// As [`Self::header`], owned.
+    pub(crate) fn owned_header(&self, name: &str) -> Option<String> {
+        self.header(name).map(Cow::into_owned)
+    }
+
+    /// All `x-amz-meta-*`, names without the prefix and in lower case, repeated ones joined by commas.
+    pub(crate) fn metadata(&self) -> Vec<(String, String)> {
+        const PREFIX: &str = "x-amz-meta-";
+        let mut metadata: Vec<(String, String)> = Vec::new();
+        let sent = self.headers.iter().filter_map(|(name, value)| {
+            Some((name.as_str().strip_prefix(PREFIX)?.to_owned(), text_of(value.as_bytes())))
+        });
+        for (name, value) in sent {
+            match metadata.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, joined)) => {
+                    joined.push(',');
+                    joined.push_str(&value);
+                }
+                None => metadata.push((name, value.into_owned())),
+            }
+        }
+        for (name, value) in self.query.iter() {
+            let name = name.to_ascii_lowercase();
+            let Some(name) = name.strip_prefix(PREFIX) else { continue };
+            if !metadata.iter().any(|(known, _)| known == name) {
+                metadata.push((name.to_owned(), value.to_owned()));
+            }
+        }
+        metadata.sort();
+        metadata
+    }
+
+    /// Whether the header, or what stands for it, is there at all.
+    pub(crate) fn has_header(&self, name: &str) -> bool {
+        self.headers.contains_key(name)
+            || (hoistable(name) && self.query.get_as_header(name).is_some())
+    }
+
+    /// The first header whose name begins so, or what stands for it.
+    pub(crate) fn header_with_prefix(&self, prefix: &str) -> Option<String> {
+        let sent = self.headers.keys().map(hyper::header::HeaderName::as_str);
+        let hoisted = self.query.iter().map(|(name, _)| name);
+        sent.map(str::to_owned)
+            .chain(hoisted.map(str::to_ascii_lowercase))
+            .find(|name| name.starts_with(prefix))
+    }
+
+    /// A query parameter read as a number; anything else is `InvalidArgument`.
+    pub(crate) fn number(&self, name: &'static str, max: u32) -> Result<Option<u32>, S3Error> {
+        let Some(text) = self.query.get(name) else { return Ok(None) };
+        let message = format!("Provided {name} not an integer or within integer range");
+        let refused = || S3Error::invalid_argument(message.clone(), name, text);
+        let number: u32 = text.parse().map_err(|_| refused())?;
+        // AWS counts in signed 32 bits and cuts a page down to its own limit.
+        if i32::try_from(number).is_err() { Err(refused()) } else { Ok(Some(number.min(max))) }
+    }
+}
+
+/// What the signed query may say in a header's place.
+fn hoistable(name: &str) -> bool {
+    let amz = name.starts_with("x-amz-")
+        && !name.starts_with("x-amz-checksum-")
+        && name != "x-amz-sdk-checksum-algorithm"
+        && name != "x-amz-content-sha256"
+        && name != "x-amz-trailer"
+        && name != "x-amz-decoded-content-length";
+    amz || name == "x-amz-checksum-mode" || matches!(name, "if-match" | "if-none-match")
+}
+
+/// Header text as S3 reads it: UTF-8 where it is, ISO 8859-1 otherwise.
+fn text_of(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(bytes.iter().map(|&byte| char::from(byte)).collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header_of(query: &str, headers: &[(&'static str, &str)], name: &str) -> Option<String> {
+        let query = Query::parse(query).unwrap();
+        let map = headers
+            .iter()
+            .map(|(name, value)| {
+                (hyper::header::HeaderName::from_static(name), value.parse().unwrap())
+            })
+            .collect();
+        let request = S3Request { bucket: None, key: None, query: &query, headers: &map };
+        request.owned_header(name)
+    }
+
+    #[test]
+    fn the_signed_query_stands_for_headers() {
+        let check = |query, headers: &[_], name, expected: Option<&str>| {
+            assert_eq!(header_of(query, headers, name).as_deref(), expected, "{query} {name}");
+        };
+        check("x-amz-meta-a=1", &[], "x-amz-meta-a", Some("1"));
+        check("X-Amz-Storage-Class=S", &[], "x-amz-storage-class", Some("S"));
+        check("If-None-Match=*", &[], "if-none-match", Some("*"));
+        check("x-amz-acl=q", &[("x-amz-acl", "h")], "x-amz-acl", Some("h"));
+        check("x-amz-checksum-mode=ENABLED", &[], "x-amz-checksum-mode", Some("ENABLED"));
+        check("x-amz-checksum-crc32=AAAAAA==", &[], "x-amz-checksum-crc32", None);
+        check("x-amz-sdk-checksum-algorithm=CRC32", &[], "x-amz-sdk-checksum-algorithm", None);
+        check("content-type=a", &[], "content-type", None);
+        check("range=bytes%3D0-1", &[], "range", None);
+    }
+
+    #[test]
+    fn a_plus_in_the_query_is_a_plus() {
+        assert_eq!(Query::parse("prefix=a+b%2Bc").unwrap().get("prefix"), Some("a+b+c"));
+    }
+}

@@ -1,0 +1,238 @@
+//! Answers on their way out: status, headers, a body that is counted, and the ids every answer carries.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{HeaderMap, StatusCode};
+use jiff::Timestamp;
+use store::BodyReader;
+
+use crate::config::ServerConfig;
+use crate::error::S3Error;
+
+/// What operations know of the request beside their own parameters.
+#[derive(Debug)]
+pub(crate) struct RequestContext {
+    pub(crate) config: Arc<ServerConfig>,
+    pub(crate) now: Timestamp,
+    /// Whether the client's own connection was TLS.
+    pub(crate) secure: bool,
+    /// The host the client named.
+    pub(crate) host: String,
+}
+
+/// An answer before its ids: what an operation returns.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: ReplyBody,
+}
+
+/// The bytes of an answer.
+#[derive(Debug)]
+pub(crate) enum ReplyBody {
+    Empty,
+    Full(Bytes),
+    /// An object's bytes as the store reads them.
+    Object(Box<BodyReader>),
+}
+
+impl Reply {
+    pub(crate) fn new(status: StatusCode) -> Self {
+        Self { status, headers: HeaderMap::new(), body: ReplyBody::Empty }
+    }
+
+    /// 200 with an XML document.
+    pub(crate) fn xml(document: String) -> Self {
+        Self::new(StatusCode::OK).with_xml(document)
+    }
+
+    pub(crate) fn with_xml(mut self, document: String) -> Self {
+        self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+        self.body = ReplyBody::Full(Bytes::from(document));
+        self
+    }
+
+    /// A refusal as the client sees it.
+    pub(crate) fn refusal(error: &S3Error, ids: &Ids) -> Self {
+        let status = error.code().status();
+        let mut reply = Self::new(status);
+        for (name, value) in error.headers() {
+            reply.headers.append(name.clone(), value.clone());
+        }
+        reply.with_xml(error.to_xml(&ids.request_id, &ids.host_id))
+    }
+
+    /// An answer outside the service proper: no ids, nothing logged.
+    pub(crate) fn into_plain_response(self) -> hyper::Response<ResponseBody> {
+        let mut response = hyper::Response::new(ResponseBody::unobserved(self.body));
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers;
+        response
+    }
+
+    pub(crate) fn set(&mut self, name: HeaderName, value: HeaderValue) {
+        self.headers.insert(name, value);
+    }
+
+    /// Sets a header from text; what a header cannot carry is left out, since only text that was
+    /// itself read from a header or computed here gets so far.
+    pub(crate) fn set_text(&mut self, name: &'static str, value: &str) {
+        if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
+            self.headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+
+    /// As [`Self::set_text`], when there is a value.
+    pub(crate) fn set_optional(&mut self, name: &'static str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.set_text(name, value);
+        }
+    }
+}
+
+/// The two ids of an answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Ids {
+    pub(crate) request_id: String,
+    pub(crate) host_id: String,
+}
+
+/// Makes ids that do not repeat: they name a request in a log, they keep no secret.
+#[derive(Debug)]
+pub(crate) struct IdSource {
+    seeds: [std::hash::RandomState; 2],
+    next: AtomicU64,
+    host_id: String,
+}
+
+impl IdSource {
+    pub(crate) fn new() -> Self {
+        let seeds = [std::hash::RandomState::new(), std::hash::RandomState::new()];
+        let words = (0..7u64).flat_map(|n| hash(&seeds[0], n).to_be_bytes());
+        let host_id = STANDARD.encode(words.collect::<Vec<u8>>());
+        Self { seeds, next: AtomicU64::new(1 << 32), host_id }
+    }
+
+    pub(crate) fn next(&self) -> Ids {
+        const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+        let n = self.next.fetch_add(1, Ordering::Relaxed);
+        let [first, second] = &self.seeds;
+        let mut bits = (u128::from(hash(first, n)) << 64) | u128::from(hash(second, n));
+        let mut request_id = String::with_capacity(16);
+        for _ in 0..16 {
+            let index = usize::try_from(bits & 31).unwrap_or_default();
+            request_id.push(ALPHABET.get(index).map_or('0', |&letter| char::from(letter)));
+            bits >>= 5;
+        }
+        Ids { request_id, host_id: self.host_id.clone() }
+    }
+}
+
+fn hash(seed: &std::hash::RandomState, n: u64) -> u64 {
+    std::hash::BuildHasher::hash_one(seed, n)
+}
+
+/// What is told when an answer's last byte has been taken, or its connection is gone.
+pub(crate) trait Finished: Send {
+    /// `bytes_out` of body were taken; `whole` says whether that was all of it.
+    fn finished(self: Box<Self>, bytes_out: u64, whole: bool);
+}
+
+/// The body hyper sends: counts what is taken and reports once at its end.
+pub struct ResponseBody {
+    body: ReplyBody,
+    bytes_out: u64,
+    whole: bool,
+    observer: Option<Box<dyn Finished>>,
+}
+
+impl std::fmt::Debug for ResponseBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ResponseBody").field("bytes_out", &self.bytes_out).finish_non_exhaustive()
+    }
+}
+
+impl ResponseBody {
+    pub(crate) fn new(body: ReplyBody, observer: Box<dyn Finished>) -> Self {
+        let mut response = Self::unobserved(body);
+        response.observer = Some(observer);
+        response
+    }
+
+    fn unobserved(body: ReplyBody) -> Self {
+        let whole = matches!(body, ReplyBody::Empty);
+        Self { body, bytes_out: 0, whole, observer: None }
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = store::StoreError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let this = self.get_mut();
+        let next = match &mut this.body {
+            ReplyBody::Empty => None,
+            ReplyBody::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                this.body = ReplyBody::Empty;
+                (!bytes.is_empty()).then_some(Ok(bytes))
+            }
+            ReplyBody::Object(reader) => match reader.poll_next(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(next) => next,
+            },
+        };
+        match next {
+            Some(Ok(bytes)) => {
+                this.bytes_out += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+                this.whole = this.is_end_stream();
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+            Some(Err(error)) => {
+                tracing::error!(%error, "an object's body could not be read");
+                Poll::Ready(Some(Err(error)))
+            }
+            None => {
+                this.whole = true;
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.body {
+            ReplyBody::Empty => true,
+            ReplyBody::Full(bytes) => bytes.is_empty(),
+            ReplyBody::Object(reader) => reader.remaining() == 0,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(match &self.body {
+            ReplyBody::Empty => 0,
+            ReplyBody::Full(bytes) => u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+            ReplyBody::Object(reader) => reader.remaining(),
+        })
+    }
+}
+
+impl Drop for ResponseBody {
+    fn drop(&mut self) {
+        if let Some(observer) = self.observer.take() {
+            observer.finished(self.bytes_out, self.whole);
+        }
+    }
+}

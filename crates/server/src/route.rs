@@ -1,0 +1,360 @@
+//! One table: which request is which operation. Closed: what is not in it is refused, never guessed.
+
+use hyper::Method;
+use store::{BucketName, ObjectKey};
+
+use crate::error::{Code, S3Error};
+use crate::request::Query;
+
+/// Query parameters that name a part of a bucket or object, in the S3 API of 2026. One that no row of
+/// [`ROUTES`] serves is answered 501 and changes nothing.
+pub(crate) const SUB_RESOURCES: &[&str] = &[
+    "abac",
+    "accelerate",
+    "acl",
+    "analytics",
+    "annotation",
+    "append",
+    "attributes",
+    "cors",
+    "delete",
+    "encryption",
+    "intelligent-tiering",
+    "inventory",
+    "legal-hold",
+    "lifecycle",
+    "location",
+    "logging",
+    "metadataConfiguration",
+    "metadataInventoryTable",
+    "metadataJournalTable",
+    "metadataTable",
+    "metrics",
+    "notification",
+    "object-lock",
+    "ownershipControls",
+    "policy",
+    "policyStatus",
+    "publicAccessBlock",
+    "renameObject",
+    "replication",
+    "requestPayment",
+    "restore",
+    "retention",
+    "select",
+    "session",
+    "tagging",
+    "torrent",
+    "uploadId",
+    "uploads",
+    "versioning",
+    "versions",
+    "website",
+];
+
+/// Headers that change what a request means. An operation honours one ([`crate::operation::Operation::HONOURS`])
+/// or the request is refused with 501; a name that ends in `-` stands for all that begin so.
+pub(crate) const MEANING_HEADERS: &[&str] = &[
+    "x-amz-acl",
+    "x-amz-bucket-object-lock-enabled",
+    "x-amz-bypass-governance-retention",
+    "x-amz-copy-source",
+    "x-amz-copy-source-server-side-encryption-customer-",
+    "x-amz-grant-",
+    "x-amz-if-match-",
+    "x-amz-mfa",
+    "x-amz-object-lock-",
+    "x-amz-object-ownership",
+    "x-amz-rename-source",
+    "x-amz-server-side-encryption",
+    "x-amz-server-side-encryption-aws-kms-key-id",
+    "x-amz-server-side-encryption-bucket-key-enabled",
+    "x-amz-server-side-encryption-context",
+    "x-amz-server-side-encryption-customer-",
+    "x-amz-tagging",
+    "x-amz-website-redirect-location",
+    "x-amz-write-offset-bytes",
+];
+
+/// What a path names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// `/`
+    Service,
+    Bucket(BucketName),
+    Object(BucketName, ObjectKey),
+}
+
+/// How deep a row's path goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Level {
+    Service,
+    Bucket,
+    Object,
+}
+
+/// Beside method, level and sub-resource: what else tells two operations apart. All of it is signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum When {
+    Always,
+    /// The header `x-amz-copy-source` is there.
+    Copy,
+    /// This query parameter is there.
+    Query(&'static str),
+    /// This query parameter has this value.
+    Is(&'static str, &'static str),
+}
+
+/// Declares [`Call`], its names and [`ROUTES`] together, so that none can be forgotten.
+macro_rules! routes {
+    ($($method:ident $level:ident $sub:literal $when:expr => $call:ident;)*) => {
+        /// The calls that are served.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Call { $($call,)* }
+
+        impl Call {
+            /// As AWS names it.
+            pub(crate) fn name(self) -> &'static str {
+                match self { $(Self::$call => stringify!($call),)* }
+            }
+        }
+
+        /// The table. The first row that fits decides.
+        const ROUTES: &[Row] = &[$(Row {
+            method: Method::$method,
+            level: Level::$level,
+            sub_resource: $sub,
+            when: $when,
+            call: Call::$call,
+        },)*];
+    };
+}
+
+struct Row {
+    method: Method,
+    level: Level,
+    /// Empty: the bucket or object itself.
+    sub_resource: &'static str,
+    when: When,
+    call: Call,
+}
+
+routes! {
+    GET Service "" When::Always => ListBuckets;
+
+    GET Bucket "" When::Is("list-type", "2") => ListObjectsV2;
+    GET Bucket "" When::Always => ListObjects;
+    GET Bucket "versions" When::Always => ListObjectVersions;
+    GET Bucket "uploads" When::Always => ListMultipartUploads;
+    PUT Bucket "" When::Always => CreateBucket;
+    HEAD Bucket "" When::Always => HeadBucket;
+    DELETE Bucket "" When::Always => DeleteBucket;
+    POST Bucket "delete" When::Always => DeleteObjects;
+    GET Bucket "location" When::Always => GetBucketLocation;
+    GET Bucket "versioning" When::Always => GetBucketVersioning;
+    PUT Bucket "versioning" When::Always => PutBucketVersioning;
+
+    // What clients read unasked: answered as by a bucket nobody has configured.
+    GET Bucket "accelerate" When::Always => GetBucketAccelerateConfiguration;
+    GET Bucket "acl" When::Always => GetBucketAcl;
+    GET Bucket "analytics" When::Query("id") => GetBucketAnalyticsConfiguration;
+    GET Bucket "analytics" When::Always => ListBucketAnalyticsConfigurations;
+    GET Bucket "cors" When::Always => GetBucketCors;
+    GET Bucket "encryption" When::Always => GetBucketEncryption;
+    GET Bucket "intelligent-tiering" When::Query("id") => GetBucketIntelligentTieringConfiguration;
+    GET Bucket "intelligent-tiering" When::Always => ListBucketIntelligentTieringConfigurations;
+    GET Bucket "inventory" When::Query("id") => GetBucketInventoryConfiguration;
+    GET Bucket "inventory" When::Always => ListBucketInventoryConfigurations;
+    GET Bucket "lifecycle" When::Always => GetBucketLifecycleConfiguration;
+    GET Bucket "logging" When::Always => GetBucketLogging;
+    GET Bucket "metrics" When::Query("id") => GetBucketMetricsConfiguration;
+    GET Bucket "metrics" When::Always => ListBucketMetricsConfigurations;
+    GET Bucket "notification" When::Always => GetBucketNotificationConfiguration;
+    GET Bucket "object-lock" When::Always => GetObjectLockConfiguration;
+    GET Bucket "ownershipControls" When::Always => GetBucketOwnershipControls;
+    GET Bucket "policy" When::Always => GetBucketPolicy;
+    GET Bucket "policyStatus" When::Always => GetBucketPolicyStatus;
+    GET Bucket "publicAccessBlock" When::Always => GetPublicAccessBlock;
+    GET Bucket "replication" When::Always => GetBucketReplication;
+    GET Bucket "requestPayment" When::Always => GetBucketRequestPayment;
+    GET Bucket "tagging" When::Always => GetBucketTagging;
+    GET Bucket "website" When::Always => GetBucketWebsite;
+
+    GET Object "" When::Always => GetObject;
+    HEAD Object "" When::Always => HeadObject;
+    PUT Object "" When::Copy => CopyObject;
+    PUT Object "" When::Always => PutObject;
+    DELETE Object "" When::Always => DeleteObject;
+    GET Object "attributes" When::Always => GetObjectAttributes;
+    GET Object "acl" When::Always => GetObjectAcl;
+    GET Object "tagging" When::Always => GetObjectTagging;
+    GET Object "legal-hold" When::Always => GetObjectLegalHold;
+    GET Object "retention" When::Always => GetObjectRetention;
+
+    POST Object "uploads" When::Always => CreateMultipartUpload;
+    PUT Object "uploadId" When::Copy => UploadPartCopy;
+    PUT Object "uploadId" When::Always => UploadPart;
+    POST Object "uploadId" When::Always => CompleteMultipartUpload;
+    DELETE Object "uploadId" When::Always => AbortMultipartUpload;
+    GET Object "uploadId" When::Always => ListParts;
+}
+
+/// Finds what the path names: path style, or virtual-hosted when the host named a bucket.
+pub(crate) fn target(path: &str, virtual_bucket: Option<&str>) -> Result<Target, S3Error> {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let (bucket, key) = match virtual_bucket {
+        Some(bucket) => (bucket.to_ascii_lowercase().into_bytes(), Some(path)),
+        None if path.is_empty() => return Ok(Target::Service),
+        None => {
+            let (bucket, key) = path.split_once('/').map_or((path, None), |(b, k)| (b, Some(k)));
+            (presign::decode_component(bucket).into_owned(), key)
+        }
+    };
+    let bucket = parse_bucket(&bucket)?;
+    match key {
+        None | Some("") => Ok(Target::Bucket(bucket)),
+        Some(key) => Ok(Target::Object(bucket, parse_key(&presign::decode_component(key))?)),
+    }
+}
+
+fn parse_bucket(bytes: &[u8]) -> Result<BucketName, S3Error> {
+    let text = String::from_utf8_lossy(bytes);
+    BucketName::parse(&text).map_err(|cause| {
+        S3Error::new(Code::InvalidBucketName).detail("BucketName", text).because(cause)
+    })
+}
+
+/// Reads a key of 1 to 1024 bytes of UTF-8, byte for byte.
+pub(crate) fn parse_key(bytes: &[u8]) -> Result<ObjectKey, S3Error> {
+    use store::ObjectKeyError as Error;
+    ObjectKey::from_bytes(bytes).map_err(|error| match error {
+        Error::Empty | Error::NotUtf8 => S3Error::new(Code::InvalidUri).because(error),
+        Error::TooLong { size } => S3Error::new(Code::KeyTooLong)
+            .detail("Size", size.to_string())
+            .detail("MaxSizeAllowed", "1024")
+            .because(error),
+    })
+}
+
+/// The operation of a request, from what its signature covers alone.
+pub(crate) fn call(
+    method: &Method,
+    target: &Target,
+    query: &Query<'_>,
+    copies: bool,
+) -> Result<Call, S3Error> {
+    let level = match target {
+        Target::Service => Level::Service,
+        Target::Bucket(_) => Level::Bucket,
+        Target::Object(_, _) => Level::Object,
+    };
+    let sub_resource = sub_resource(query)?;
+    let fits = |row: &&Row| {
+        row.level == level
+            && row.sub_resource == sub_resource
+            && match row.when {
+                When::Always => true,
+                When::Copy => copies,
+                When::Query(name) => query.has(name),
+                When::Is(name, value) => query.get(name) == Some(value),
+            }
+    };
+    let mut rows = ROUTES.iter().filter(fits);
+    if let Some(row) = rows.find(|row| row.method == *method) {
+        return Ok(row.call);
+    }
+    if sub_resource.is_empty() {
+        return Err(method_not_allowed(method, level));
+    }
+    Err(S3Error::not_implemented(sub_resource))
+}
+
+/// The one sub-resource that is named; two of them contradict each other.
+fn sub_resource(query: &Query<'_>) -> Result<&'static str, S3Error> {
+    let mut named = SUB_RESOURCES.iter().copied().filter(|name| query.has(name));
+    match (named.next(), named.next()) {
+        (None, _) => Ok(""),
+        (Some(one), None) => Ok(one),
+        (Some(one), Some(other)) => Err(S3Error::with_message(
+            Code::InvalidArgument,
+            format!("Conflicting query string parameters: {one}, {other}"),
+        )
+        .detail("ArgumentName", "ResourceType")
+        .detail("ArgumentValue", one)),
+    }
+}
+
+fn method_not_allowed(method: &Method, level: Level) -> S3Error {
+    let resource = match level {
+        Level::Service => "SERVICE",
+        Level::Bucket => "BUCKET",
+        Level::Object => "OBJECT",
+    };
+    S3Error::new(Code::MethodNotAllowed)
+        .detail("Method", method.as_str())
+        .detail("ResourceType", resource)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn routed(method: &str, path: &str, query: &str) -> String {
+        let method: Method = method.parse().unwrap();
+        let query = Query::parse(query).unwrap();
+        match target(path, None).and_then(|target| call(&method, &target, &query, false)) {
+            Ok(call) => format!("{call:?}"),
+            Err(error) => error.code().wire().to_owned(),
+        }
+    }
+
+    #[test]
+    fn rows() {
+        let check = |method: &str, path: &str, query: &str, expected: &str| {
+            assert_eq!(routed(method, path, query), expected, "{method} {path}?{query}");
+        };
+        check("GET", "/", "", "ListBuckets");
+        check("GET", "/bucket", "", "ListObjects");
+        check("GET", "/bucket/", "list-type=2", "ListObjectsV2");
+        check("GET", "/bucket/k", "x-id=GetObject&unknown=1", "GetObject");
+        check("GET", "/bucket//", "", "GetObject");
+        check("PUT", "/bucket/k", "partNumber=1&uploadId=u", "UploadPart");
+        check("PUT", "/bucket/k", "acl", "NotImplemented");
+        check("PUT", "/bucket", "policy", "NotImplemented");
+        check("GET", "/bucket", "acl&policy", "InvalidArgument");
+        check("POST", "/bucket/k", "", "MethodNotAllowed");
+        check("PATCH", "/bucket", "", "MethodNotAllowed");
+        check("GET", "/UPPER", "", "InvalidBucketName");
+        check("GET", "/bucket/%80", "", "InvalidURI");
+        check("GET", &format!("/bucket/{}", "k".repeat(1024)), "", "GetObject");
+        check("GET", &format!("/bucket/{}", "k".repeat(1025)), "", "KeyTooLongError");
+    }
+
+    #[test]
+    fn every_sub_resource_without_a_writing_row_is_refused() {
+        for sub in SUB_RESOURCES {
+            for (method, path) in [("PUT", "/bucket"), ("PUT", "/bucket/k"), ("POST", "/bucket/k")]
+            {
+                let got = routed(method, path, sub);
+                let served = [
+                    "CreateMultipartUpload",
+                    "UploadPart",
+                    "CompleteMultipartUpload",
+                    "PutBucketVersioning",
+                ];
+                assert!(
+                    got == "NotImplemented" || served.contains(&got.as_str()),
+                    "{method} {path}?{sub}: {got}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_virtual_host_names_the_bucket() {
+        let bucket = BucketName::parse("bucket").unwrap();
+        assert_eq!(target("/", Some("bucket")).unwrap(), Target::Bucket(bucket.clone()));
+        let key = ObjectKey::parse("bucket/k").unwrap();
+        assert_eq!(target("/bucket/k", Some("Bucket")).unwrap(), Target::Object(bucket, key));
+    }
+}

@@ -1,0 +1,127 @@
+//! The S3 operations, a file a family, and what several of them write the same way.
+
+use std::fmt::Write;
+
+use jiff::Timestamp;
+use store::{AccountId, AtRest, ETag, ObjectKey};
+
+use crate::error::{Code, S3Error};
+use crate::gate::Authorized;
+use crate::operation::Operation;
+use crate::request::S3Request;
+use crate::respond::Reply;
+
+pub(crate) mod attributes;
+pub(crate) mod bucket;
+pub(crate) mod checksum;
+pub(crate) mod copy;
+pub(crate) mod delete;
+pub(crate) mod document;
+pub(crate) mod get;
+pub(crate) mod headers;
+pub(crate) mod ingest;
+pub(crate) mod list;
+pub(crate) mod list_uploads;
+pub(crate) mod list_versions;
+pub(crate) mod multipart;
+pub(crate) mod put;
+pub(crate) mod unconfigured;
+pub(crate) mod versioning;
+
+/// Tells a client which region to sign for.
+pub(crate) const BUCKET_REGION: &str = "x-amz-bucket-region";
+
+/// Entries of one listing page.
+pub(crate) const PAGE_MAX: u32 = 1000;
+
+/// A time as it stands in XML: S3 keeps whole seconds and writes three zeros behind them.
+pub(crate) fn xml_time(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string()
+}
+
+/// A time as it stands in a header (RFC 9110).
+pub(crate) fn http_time(time: Timestamp) -> String {
+    time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
+/// An entity tag as it stands on the wire.
+pub(crate) fn quoted(etag: &ETag) -> String {
+    format!("\"{etag}\"")
+}
+
+/// The canonical user id of an account: 64 hex digits that only name it.
+pub(crate) fn canonical_id(account: &AccountId) -> String {
+    presign::payload_hash(format!("valet canonical user {account}").as_bytes())
+}
+
+/// `x-amz-server-side-encryption`, on what is encrypted at rest and only on that.
+pub(crate) fn set_encryption(reply: &mut Reply, at_rest: AtRest) {
+    match at_rest {
+        AtRest::Aes256 => reply.set_text("x-amz-server-side-encryption", "AES256"),
+        AtRest::Plain => {}
+    }
+}
+
+/// The `encoding-type=url` of listings: everything but unreserved characters and the slash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyEncoding {
+    Plain,
+    Url,
+}
+
+impl KeyEncoding {
+    pub(crate) fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        match request.query.get("encoding-type") {
+            None | Some("") => Ok(Self::Plain),
+            Some("url") => Ok(Self::Url),
+            Some(other) => Err(S3Error::invalid_argument(
+                "Invalid Encoding Method specified in Request",
+                "encoding-type",
+                other,
+            )),
+        }
+    }
+
+    pub(crate) fn apply(self, text: &str) -> std::borrow::Cow<'_, str> {
+        match self {
+            Self::Plain => std::borrow::Cow::Borrowed(text),
+            Self::Url => std::borrow::Cow::Owned(presign::encode_path(text.as_bytes())),
+        }
+    }
+
+    pub(crate) fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Plain => None,
+            Self::Url => Some("url"),
+        }
+    }
+}
+
+/// Where an object is, as the client names this server.
+pub(crate) fn location<O: Operation>(
+    call: &Authorized<O>,
+    bucket: &store::BucketName,
+    key: &ObjectKey,
+) -> String {
+    let context = call.door().context();
+    let scheme = if context.secure { "https" } else { "http" };
+    let host = &context.host;
+    let mut location = format!("{scheme}://{host}/");
+    let virtual_hosted = host.strip_prefix(bucket.as_str()).is_some_and(|rest| {
+        rest.starts_with('.')
+            && context.config.domains.iter().any(|domain| {
+                rest.strip_prefix('.').is_some_and(|rest| rest.starts_with(domain.as_str()))
+            })
+    });
+    if !virtual_hosted {
+        // Writing to a `String` cannot fail.
+        let _ = write!(location, "{bucket}/");
+    }
+    location.push_str(&presign::encode_path(key.as_bytes()));
+    location
+}
+
+/// A refusal that names the missing key.
+pub(crate) fn no_such_key(key: &ObjectKey) -> S3Error {
+    S3Error::new(Code::NoSuchKey).detail("Key", key.to_string())
+}

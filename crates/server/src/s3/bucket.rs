@@ -1,0 +1,266 @@
+//! Buckets: list, create, look at, delete, and where they are.
+
+use hyper::StatusCode;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use serde::Deserialize;
+use store::{
+    AccountId, BucketName, CreateBucket as Created, DeleteBucket as Deleted,
+    ListBuckets as BucketQuery, NewBucket,
+};
+
+use crate::body::RequestBody;
+use crate::error::{Code, S3Error, refusal};
+use crate::gate::{Authorized, Door};
+use crate::operation::{Operation, Permission};
+use crate::request::S3Request;
+use crate::respond::Reply;
+use crate::s3::{BUCKET_REGION, canonical_id, document, xml_time};
+use crate::xml::{self, XmlWriter};
+
+/// Buckets on one page of `ListBuckets`.
+const BUCKETS_MAX: u32 = 10_000;
+/// Bytes of a `CreateBucketConfiguration`.
+const CONFIGURATION_BYTES_MAX: usize = 64 * 1024;
+/// The region that has no location constraint, for S3's own history.
+const UNNAMED_REGION: &str = "us-east-1";
+
+/// `GET /`
+#[derive(Debug)]
+pub(crate) struct ListBuckets {
+    query: BucketQuery,
+}
+
+impl Operation for ListBuckets {
+    fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        let limit = request.number("max-buckets", BUCKETS_MAX)?.unwrap_or(BUCKETS_MAX);
+        let after = request
+            .query
+            .get("continuation-token")
+            .map(|token| {
+                BucketName::parse(token).map_err(|_| {
+                    S3Error::invalid_argument(
+                        "The continuation token provided is incorrect",
+                        "continuation-token",
+                        token,
+                    )
+                })
+            })
+            .transpose()?;
+        let prefix = request.query.get("prefix").map(str::to_owned);
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        Ok(Self { query: BucketQuery { prefix, after, limit } })
+    }
+
+    fn permissions(&self) -> Vec<Permission<'_>> {
+        vec![Permission::account("s3:ListAllMyBuckets")]
+    }
+
+    async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
+        let account = call.door().account()?;
+        let query = call.operation().query.clone();
+        let prefix = query.prefix.clone();
+        let page = call.door().store().buckets(account, query).await.map_err(refusal::of_store)?;
+        let document = XmlWriter::result("ListAllMyBucketsResult", |result| {
+            result.element("Owner", |owner| owner.text("ID", &canonical_id(account)));
+            result.element("Buckets", |buckets| {
+                for bucket in &page.buckets {
+                    buckets.element("Bucket", |xml| {
+                        xml.text("Name", bucket.name.as_str());
+                        xml.text("CreationDate", &xml_time(bucket.created_at));
+                        xml.text("BucketRegion", &bucket.region);
+                    });
+                }
+            });
+            result.optional("ContinuationToken", page.next.as_ref().map(BucketName::as_str));
+            result.optional("Prefix", prefix.as_deref());
+        });
+        Ok(Reply::xml(document))
+    }
+}
+
+/// `PUT /bucket`
+#[derive(Debug)]
+pub(crate) struct CreateBucket {
+    bucket: BucketName,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct CreateBucketConfiguration {
+    location_constraint: Option<String>,
+}
+
+impl Operation for CreateBucket {
+    const HONOURS: &'static [&'static str] =
+        &["x-amz-acl", "x-amz-object-ownership", "x-amz-bucket-object-lock-enabled"];
+
+    fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        super::headers::accept_private_acl(request)?;
+        if let Some(ownership) = request.header("x-amz-object-ownership")
+            && ownership != "BucketOwnerEnforced"
+        {
+            return Err(S3Error::not_implemented("x-amz-object-ownership"));
+        }
+        if let Some(lock) = request.header("x-amz-bucket-object-lock-enabled")
+            && !lock.eq_ignore_ascii_case("false")
+        {
+            return Err(S3Error::not_implemented("x-amz-bucket-object-lock-enabled"));
+        }
+        Ok(Self { bucket: request.bucket()? })
+    }
+
+    fn permissions(&self) -> Vec<Permission<'_>> {
+        vec![Permission::new_bucket("s3:CreateBucket", &self.bucket)]
+    }
+
+    async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
+        let bucket = call.operation().bucket.clone();
+        let region = &call.door().context().config.region;
+        let configuration = document::read(call.door(), body, CONFIGURATION_BYTES_MAX).await?;
+        if !configuration.is_empty() {
+            let configuration: CreateBucketConfiguration = xml::parse(&configuration)?;
+            check_location(configuration.location_constraint.as_deref(), region)?;
+        }
+        if call.door().context().config.reserves(bucket.as_str()) {
+            return Err(S3Error::new(Code::InvalidBucketName).detail("BucketName", bucket.as_str()));
+        }
+        let account = call.door().account()?.clone();
+        let new =
+            NewBucket { name: bucket.clone(), owner: account.clone(), region: region.clone() };
+        let created = call
+            .door()
+            .store()
+            .create_bucket(new, call.door().now())
+            .await
+            .map_err(refusal::of_store)?;
+        match created {
+            Created::Created(_) => {}
+            // The oldest region alone lets its owner create a bucket twice.
+            Created::AlreadyExists(known) if known.owner == account && region == UNNAMED_REGION => {
+            }
+            Created::AlreadyExists(known) => {
+                let code = if known.owner == account {
+                    Code::BucketAlreadyOwnedByYou
+                } else {
+                    Code::BucketAlreadyExists
+                };
+                return Err(S3Error::new(code).detail("BucketName", bucket.as_str()));
+            }
+        }
+        let mut reply = Reply::new(StatusCode::OK);
+        reply.set_text("location", &format!("/{bucket}"));
+        Ok(reply)
+    }
+}
+
+fn check_location(constraint: Option<&str>, region: &str) -> Result<(), S3Error> {
+    match constraint {
+        None | Some("") if region == UNNAMED_REGION => Ok(()),
+        Some(constraint) if constraint == region => Ok(()),
+        None | Some("") => Err(S3Error::with_message(
+            Code::IllegalLocationConstraint,
+            "The unspecified location constraint is incompatible for the region specific endpoint this request was sent to.",
+        )),
+        Some(other) => Err(S3Error::with_message(
+            Code::IllegalLocationConstraint,
+            format!(
+                "The {other} location constraint is incompatible for the region specific endpoint this request was sent to."
+            ),
+        )),
+    }
+}
+
+/// `HEAD /bucket`
+#[derive(Debug)]
+pub(crate) struct HeadBucket {
+    bucket: BucketName,
+}
+
+impl Operation for HeadBucket {
+    fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        Ok(Self { bucket: request.bucket()? })
+    }
+
+    fn permissions(&self) -> Vec<Permission<'_>> {
+        vec![Permission::bucket("s3:ListBucket", &self.bucket)]
+    }
+
+    async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
+        let bucket = found(&call, &call.operation().bucket).await?;
+        let mut reply = Reply::new(StatusCode::OK);
+        reply.set(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+        reply.set_text(BUCKET_REGION, &bucket.region);
+        reply.set_text("x-amz-access-point-alias", "false");
+        Ok(reply)
+    }
+}
+
+/// `DELETE /bucket`
+#[derive(Debug)]
+pub(crate) struct DeleteBucket {
+    bucket: BucketName,
+}
+
+impl Operation for DeleteBucket {
+    fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        Ok(Self { bucket: request.bucket()? })
+    }
+
+    fn permissions(&self) -> Vec<Permission<'_>> {
+        vec![Permission::bucket("s3:DeleteBucket", &self.bucket)]
+    }
+
+    async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
+        let bucket = &call.operation().bucket;
+        match call
+            .door()
+            .store()
+            .delete_bucket(bucket, call.door().now())
+            .await
+            .map_err(refusal::of_store)?
+        {
+            Deleted::Deleted => Ok(Reply::new(StatusCode::NO_CONTENT)),
+            Deleted::NotFound => Err(refusal::no_such_bucket(bucket)),
+            Deleted::NotEmpty => {
+                Err(S3Error::new(Code::BucketNotEmpty).detail("BucketName", bucket.as_str()))
+            }
+        }
+    }
+}
+
+/// `GET /bucket?location`
+#[derive(Debug)]
+pub(crate) struct GetBucketLocation {
+    bucket: BucketName,
+}
+
+impl Operation for GetBucketLocation {
+    fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        Ok(Self { bucket: request.bucket()? })
+    }
+
+    fn permissions(&self) -> Vec<Permission<'_>> {
+        vec![Permission::bucket("s3:GetBucketLocation", &self.bucket)]
+    }
+
+    async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
+        let bucket = found(&call, &call.operation().bucket).await?;
+        let region = if bucket.region == UNNAMED_REGION { "" } else { bucket.region.as_str() };
+        Ok(Reply::xml(XmlWriter::text_result("LocationConstraint", region)))
+    }
+}
+
+/// The bucket's record; it may have gone since the call was admitted.
+pub(crate) async fn found<O: Operation>(
+    call: &Authorized<O>,
+    bucket: &BucketName,
+) -> Result<std::sync::Arc<store::Bucket>, S3Error> {
+    let found = call.door().store().bucket(bucket).await.map_err(refusal::of_store)?;
+    found.ok_or_else(|| refusal::no_such_bucket(bucket))
+}
+
+/// Whose the bucket is.
+pub(crate) async fn owner(door: &Door, bucket: &BucketName) -> Result<AccountId, S3Error> {
+    let found = door.store().bucket(bucket).await.map_err(refusal::of_store)?;
+    Ok(found.ok_or_else(|| refusal::no_such_bucket(bucket))?.owner.clone())
+}

@@ -1,0 +1,268 @@
+//! Which checksum an upload brings, where it stands, and whether it fits (aws-semantics 6.6).
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use store::{ChecksumAlgorithm, ChecksumType, StoredChecksum};
+
+use crate::error::{Code, S3Error};
+use crate::request::S3Request;
+
+const PREFIX: &str = "x-amz-checksum-";
+const SDK_ALGORITHM: &str = "x-amz-sdk-checksum-algorithm";
+const UNSUPPORTED: &str = "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]";
+const SINGLE: &str =
+    "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.";
+
+/// Where an upload's checksum stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Announced {
+    /// Nowhere: the server computes its own.
+    Nothing,
+    /// In the header of that algorithm.
+    Inline(ChecksumAlgorithm, String),
+    /// In the trailer of that algorithm.
+    Trailing(ChecksumAlgorithm),
+}
+
+/// The header, or trailer, of an algorithm.
+pub(crate) fn header_name(algorithm: ChecksumAlgorithm) -> &'static str {
+    match algorithm {
+        ChecksumAlgorithm::Crc32 => "x-amz-checksum-crc32",
+        ChecksumAlgorithm::Crc32c => "x-amz-checksum-crc32c",
+        ChecksumAlgorithm::Crc64Nvme => "x-amz-checksum-crc64nvme",
+        ChecksumAlgorithm::Sha1 => "x-amz-checksum-sha1",
+        ChecksumAlgorithm::Sha256 => "x-amz-checksum-sha256",
+    }
+}
+
+/// The element of an algorithm in XML: `ChecksumCRC32`.
+pub(crate) fn element_name(algorithm: ChecksumAlgorithm) -> &'static str {
+    match algorithm {
+        ChecksumAlgorithm::Crc32 => "ChecksumCRC32",
+        ChecksumAlgorithm::Crc32c => "ChecksumCRC32C",
+        ChecksumAlgorithm::Crc64Nvme => "ChecksumCRC64NVME",
+        ChecksumAlgorithm::Sha1 => "ChecksumSHA1",
+        ChecksumAlgorithm::Sha256 => "ChecksumSHA256",
+    }
+}
+
+/// The algorithm's own name: `CRC32`.
+pub(crate) fn algorithm_name(algorithm: ChecksumAlgorithm) -> &'static str {
+    match algorithm {
+        ChecksumAlgorithm::Crc32 => "CRC32",
+        ChecksumAlgorithm::Crc32c => "CRC32C",
+        ChecksumAlgorithm::Crc64Nvme => "CRC64NVME",
+        ChecksumAlgorithm::Sha1 => "SHA1",
+        ChecksumAlgorithm::Sha256 => "SHA256",
+    }
+}
+
+fn parse_algorithm(name: &str) -> Option<ChecksumAlgorithm> {
+    ChecksumAlgorithm::ALL
+        .into_iter()
+        .find(|algorithm| algorithm_name(*algorithm).eq_ignore_ascii_case(name))
+}
+
+/// The algorithm and type that `CreateMultipartUpload` asks for.
+pub(crate) fn of_upload(
+    request: &S3Request<'_>,
+) -> Result<Option<(ChecksumAlgorithm, ChecksumType)>, S3Error> {
+    let asked = request.header("x-amz-checksum-algorithm");
+    let kind = request.header("x-amz-checksum-type");
+    let algorithm = match asked.as_deref() {
+        None if kind.is_some() => {
+            return Err(S3Error::invalid_request(
+                "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.",
+            ));
+        }
+        None => return Ok(None),
+        Some(name) => parse_algorithm(name).ok_or_else(|| S3Error::invalid_request(UNSUPPORTED))?,
+    };
+    let hash = matches!(algorithm, ChecksumAlgorithm::Sha1 | ChecksumAlgorithm::Sha256);
+    let kind = match kind.as_deref() {
+        None if algorithm == ChecksumAlgorithm::Crc64Nvme => ChecksumType::FullObject,
+        None | Some("COMPOSITE") => ChecksumType::Composite,
+        Some("FULL_OBJECT") => ChecksumType::FullObject,
+        Some(other) => {
+            return Err(S3Error::invalid_request(format!(
+                "Value for x-amz-checksum-type header is invalid: {other}"
+            )));
+        }
+    };
+    let fits = match kind {
+        ChecksumType::FullObject => !hash,
+        ChecksumType::Composite => algorithm != ChecksumAlgorithm::Crc64Nvme,
+    };
+    if !fits {
+        return Err(S3Error::invalid_request(format!(
+            "The {} checksum type cannot be used with the {} checksum algorithm.",
+            super::headers::type_name(kind),
+            algorithm_name(algorithm).to_ascii_lowercase(),
+        )));
+    }
+    Ok(Some((algorithm, kind)))
+}
+
+/// The algorithm that a copy asks for.
+pub(crate) fn of_copy(request: &S3Request<'_>) -> Result<Option<ChecksumAlgorithm>, S3Error> {
+    request
+        .header("x-amz-checksum-algorithm")
+        .map(|name| parse_algorithm(&name).ok_or_else(|| S3Error::invalid_request(UNSUPPORTED)))
+        .transpose()
+}
+
+/// Reads which checksum comes with an upload. What a link's query says of checksums is signed but
+/// ignored (aws-semantics 1.3.7), so only headers as sent count.
+pub(crate) fn announced(request: &S3Request<'_>) -> Result<Announced, S3Error> {
+    let mut inline = None;
+    for name in request.headers.keys().map(hyper::header::HeaderName::as_str) {
+        let Some(rest) = name.strip_prefix(PREFIX) else { continue };
+        if matches!(rest, "algorithm" | "type" | "mode") {
+            continue;
+        }
+        let algorithm =
+            parse_algorithm(rest).ok_or_else(|| S3Error::invalid_request(UNSUPPORTED))?;
+        if inline.is_some() {
+            return Err(S3Error::invalid_request(SINGLE));
+        }
+        let mut values = request.headers.get_all(name).iter();
+        let value = values.next().and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if let Some(second) = values.next() {
+            let second = second.to_str().unwrap_or_default();
+            return Err(S3Error::invalid_argument(
+                "Only one value may be specified.",
+                name,
+                second,
+            ));
+        }
+        check_form(algorithm, value)?;
+        inline = Some((algorithm, value.to_owned()));
+    }
+    let trailing = trailing(request)?;
+    let announced = match (inline, trailing) {
+        (Some(_), Some(_)) => {
+            return Err(S3Error::invalid_request("Expecting a single x-amz-checksum- header"));
+        }
+        (Some((algorithm, value)), None) => Announced::Inline(algorithm, value),
+        (None, Some(algorithm)) => Announced::Trailing(algorithm),
+        (None, None) => Announced::Nothing,
+    };
+    check_sdk_algorithm(request, &announced)?;
+    Ok(announced)
+}
+
+fn trailing(request: &S3Request<'_>) -> Result<Option<ChecksumAlgorithm>, S3Error> {
+    let mut found = None;
+    for line in request.headers.get_all("x-amz-trailer") {
+        for name in line.to_str().unwrap_or_default().split(',').map(str::trim) {
+            let Some(rest) = name.get(PREFIX.len()..).filter(|_| {
+                name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
+            }) else {
+                return Err(S3Error::invalid_request(
+                    "The value specified in the x-amz-trailer header is not supported",
+                ));
+            };
+            let algorithm =
+                parse_algorithm(rest).ok_or_else(|| S3Error::invalid_request(UNSUPPORTED))?;
+            if found.replace(algorithm).is_some() {
+                return Err(S3Error::invalid_request(SINGLE));
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn check_sdk_algorithm(request: &S3Request<'_>, announced: &Announced) -> Result<(), S3Error> {
+    let Some(named) = request.sent_header(SDK_ALGORITHM) else { return Ok(()) };
+    match announced {
+        Announced::Nothing => Err(S3Error::invalid_request(
+            "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.",
+        )),
+        Announced::Inline(algorithm, _) | Announced::Trailing(algorithm) => {
+            if parse_algorithm(&named) == Some(*algorithm) {
+                Ok(())
+            } else {
+                Err(S3Error::invalid_request(
+                    "Value for x-amz-sdk-checksum-algorithm header is invalid.",
+                ))
+            }
+        }
+    }
+}
+
+/// The right length of base64, whatever it is the checksum of.
+pub(crate) fn check_form(algorithm: ChecksumAlgorithm, value: &str) -> Result<(), S3Error> {
+    let fits = STANDARD.decode(value).is_ok_and(|bytes| bytes.len() == algorithm.size_bytes());
+    if fits {
+        return Ok(());
+    }
+    Err(S3Error::invalid_request(format!(
+        "Value for {} header is invalid.",
+        header_name(algorithm)
+    )))
+}
+
+impl Announced {
+    /// The algorithm to compute while the body streams; S3's own when nothing is asked.
+    pub(crate) fn algorithm(&self) -> ChecksumAlgorithm {
+        match self {
+            Self::Nothing => ChecksumAlgorithm::Crc64Nvme,
+            Self::Inline(algorithm, _) | Self::Trailing(algorithm) => *algorithm,
+        }
+    }
+
+    /// What is to be stored, once what was announced has been compared with what came.
+    pub(crate) fn verify(
+        self,
+        computed: Option<String>,
+        trailer: impl Fn(&str) -> Option<String>,
+    ) -> Result<StoredChecksum, S3Error> {
+        let algorithm = self.algorithm();
+        let computed = computed.ok_or_else(|| S3Error::new(Code::InternalError))?;
+        let expected = match self {
+            Self::Nothing => None,
+            Self::Inline(_, value) => Some(value),
+            Self::Trailing(_) => {
+                let value = trailer(header_name(algorithm))
+                    .ok_or_else(|| S3Error::new(Code::MalformedTrailer))?;
+                check_form(algorithm, &value)?;
+                Some(value)
+            }
+        };
+        if expected.is_some_and(|expected| expected != computed) {
+            return Err(mismatch(algorithm));
+        }
+        Ok(StoredChecksum { algorithm, kind: ChecksumType::FullObject, value: computed })
+    }
+}
+
+/// `BadDigest` for a checksum.
+pub(crate) fn mismatch(algorithm: ChecksumAlgorithm) -> S3Error {
+    S3Error::with_message(
+        Code::BadDigest,
+        format!(
+            "The {} you specified did not match the calculated checksum.",
+            algorithm_name(algorithm)
+        ),
+    )
+}
+
+/// `Content-MD5`, read.
+pub(crate) fn content_md5(request: &S3Request<'_>) -> Result<Option<[u8; 16]>, S3Error> {
+    let Some(text) = request.header("content-md5") else { return Ok(None) };
+    let bytes = STANDARD.decode(text.as_bytes()).ok();
+    match bytes.and_then(|bytes| <[u8; 16]>::try_from(bytes).ok()) {
+        Some(md5) => Ok(Some(md5)),
+        None => Err(S3Error::new(Code::InvalidDigest).detail("Content-MD5", text)),
+    }
+}
+
+/// Compares `Content-MD5` with what came.
+pub(crate) fn check_md5(expected: Option<[u8; 16]>, computed: [u8; 16]) -> Result<(), S3Error> {
+    match expected {
+        Some(expected) if expected != computed => Err(S3Error::new(Code::BadDigest)
+            .detail("ExpectedDigest", STANDARD.encode(expected))
+            .detail("CalculatedDigest", STANDARD.encode(computed))),
+        Some(_) | None => Ok(()),
+    }
+}

@@ -1,0 +1,383 @@
+//! `CopyObject` and `UploadPartCopy`: a read under one permission, a write under another.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use store::{
+    Attributes, BucketName, ChecksumAlgorithm, ChecksumAlgorithms, ChecksumType, Encryption,
+    Object, ObjectKey, PartNumber, Precondition, PutOutcome, PutPart, StageSpec, StagedBody,
+    StoredChecksum, VersionId,
+};
+
+use crate::body::RequestBody;
+use crate::error::{S3Error, refusal};
+use crate::gate::{Authorized, Door};
+use crate::operation::{Operation, Permission};
+use crate::request::S3Request;
+use crate::respond::Reply;
+use crate::route;
+use crate::s3::get::{Found, find};
+use crate::s3::headers::{self, Conditions, ReadConditions};
+use crate::s3::ingest::UPLOAD_BYTES_MAX;
+use crate::s3::multipart::{DEFAULT_CHECKSUM, UploadTarget, required_part_number};
+use crate::s3::{checksum, no_such_key, quoted, set_encryption, xml_time};
+use crate::xml::XmlWriter;
+
+/// What is copied, and under which conditions.
+#[derive(Debug)]
+struct CopySource {
+    bucket: BucketName,
+    key: ObjectKey,
+    version_id: Option<VersionId>,
+    if_match: Option<String>,
+    if_none_match: Option<String>,
+    if_modified_since: Option<String>,
+    if_unmodified_since: Option<String>,
+}
+
+impl CopySource {
+    fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        const NAME: &str = "x-amz-copy-source";
+        let text = request.owned_header(NAME).unwrap_or_default();
+        let refused = || {
+            S3Error::invalid_argument(
+                "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
+                NAME,
+                text.as_str(),
+            )
+        };
+        let (path, version) = match text.split_once("?versionId=") {
+            Some((path, version)) => (path, Some(version)),
+            None => (text.as_str(), None),
+        };
+        let decoded = presign::decode_component(path);
+        let decoded = std::str::from_utf8(&decoded).map_err(|_| refused())?;
+        let decoded = decoded.strip_prefix('/').unwrap_or(decoded);
+        let (bucket, key) = decoded.split_once('/').ok_or_else(refused)?;
+        let version_id = version
+            .map(|version| {
+                VersionId::parse(version).map_err(|_| {
+                    S3Error::invalid_argument("Invalid version id specified", NAME, text.as_str())
+                })
+            })
+            .transpose()?;
+        let bucket = BucketName::parse(bucket).map_err(|_| refused())?;
+        let key = route::parse_key(key.as_bytes()).map_err(|_| refused())?;
+        Ok(Self {
+            bucket,
+            key,
+            version_id,
+            if_match: request.owned_header("x-amz-copy-source-if-match"),
+            if_none_match: request.owned_header("x-amz-copy-source-if-none-match"),
+            if_modified_since: request.owned_header("x-amz-copy-source-if-modified-since"),
+            if_unmodified_since: request.owned_header("x-amz-copy-source-if-unmodified-since"),
+        })
+    }
+
+    fn permission(&self) -> Permission<'_> {
+        let action = if self.version_id.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
+        Permission::object(action, &self.bucket, &self.key)
+    }
+
+    /// Finds the source and judges the conditions on it: whatever fails is 412, a match of
+    /// `if-none-match` too.
+    async fn find(&self, door: &Door) -> Result<Found, S3Error> {
+        let found = find(door, &self.bucket, &self.key, self.version_id.as_ref()).await?;
+        let conditions = ReadConditions {
+            matches: self.if_match.as_deref(),
+            none_matches: self.if_none_match.as_deref(),
+            modified_since: self.if_modified_since.as_deref(),
+            unmodified_since: self.if_unmodified_since.as_deref(),
+        };
+        match conditions.judge(&found.object) {
+            Conditions::Hold => Ok(found),
+            Conditions::NotModified => {
+                let by_tag = self.if_none_match.is_some();
+                let failed = if by_tag { "If-None-Match" } else { "If-Modified-Since" };
+                Err(headers::precondition_failed(&format!("x-amz-copy-source-{failed}")))
+            }
+            Conditions::Failed(condition) => {
+                Err(headers::precondition_failed(&format!("x-amz-copy-source-{condition}")))
+            }
+        }
+    }
+
+    /// Tells which version was copied, where there are versions.
+    fn set_version(found: &Found, reply: &mut Reply) {
+        if found.versioned {
+            let version = found.object.version_id.to_string();
+            reply.set_text("x-amz-copy-source-version-id", &version);
+        }
+    }
+}
+
+/// Whether the copy keeps what is said of the source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Directive {
+    Copy,
+    Replace,
+}
+
+impl Directive {
+    fn read(request: &S3Request<'_>, name: &'static str) -> Result<Self, S3Error> {
+        match request.header(name).as_deref() {
+            None | Some("COPY") => Ok(Self::Copy),
+            Some("REPLACE") => Ok(Self::Replace),
+            Some(other) => Err(S3Error::invalid_argument(
+                format!(
+                    "Unknown {} directive.",
+                    name.trim_start_matches("x-amz-").trim_end_matches("-directive")
+                ),
+                name,
+                other,
+            )),
+        }
+    }
+}
+
+/// `PUT /bucket/key` with `x-amz-copy-source`
+#[derive(Debug)]
+pub(crate) struct CopyObject {
+    bucket: BucketName,
+    key: ObjectKey,
+    source: CopySource,
+    directive: Directive,
+    attributes: Attributes,
+    encryption: Option<Encryption>,
+    algorithm: Option<ChecksumAlgorithm>,
+    precondition: Precondition,
+}
+
+impl Operation for CopyObject {
+    const HONOURS: &'static [&'static str] =
+        &["x-amz-copy-source", "x-amz-acl", "x-amz-server-side-encryption"];
+
+    fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        headers::accept_private_acl(request)?;
+        // There are no tags yet, so either directive copies none.
+        Directive::read(request, "x-amz-tagging-directive")?;
+        Ok(Self {
+            bucket: request.bucket()?,
+            key: request.key()?,
+            source: CopySource::read(request)?,
+            directive: Directive::read(request, "x-amz-metadata-directive")?,
+            attributes: headers::attributes(request)?,
+            encryption: headers::encryption(request)?,
+            algorithm: checksum::of_copy(request)?,
+            precondition: headers::write_precondition(request)?,
+        })
+    }
+
+    fn permissions(&self) -> Vec<Permission<'_>> {
+        vec![self.source.permission(), Permission::object("s3:PutObject", &self.bucket, &self.key)]
+    }
+
+    async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
+        let (copy, door) = call.split();
+        let found = copy.source.find(&door).await?;
+        copy.refuse_idle_copy()?;
+        let source = &found.object;
+        if source.size > UPLOAD_BYTES_MAX {
+            return Err(S3Error::invalid_request(
+                "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120",
+            ));
+        }
+        let algorithm = copy.algorithm.unwrap_or_else(|| inherited_algorithm(source));
+        let staged = copy_bytes(&door, source, 0..source.size, copy.encryption, algorithm).await?;
+        let at_rest = staged.at_rest();
+        let put = store::PutObject {
+            bucket: copy.bucket.clone(),
+            key: copy.key.clone(),
+            checksum: checksum_of(&staged, algorithm),
+            body: staged,
+            attributes: copy.attributes(source),
+            etag: None,
+            precondition: copy.precondition,
+        };
+        let outcome = door.store().put_object(put, door.now()).await.map_err(refusal::of_store)?;
+        match outcome {
+            PutOutcome::Stored { version_id, object } => {
+                let mut reply = Reply::xml(XmlWriter::result("CopyObjectResult", |result| {
+                    write_result(
+                        result,
+                        &quoted(&object.etag),
+                        object.last_modified,
+                        object.checksum.as_ref(),
+                    );
+                }));
+                set_encryption(&mut reply, at_rest);
+                CopySource::set_version(&found, &mut reply);
+                let version_id = version_id.map(|version| version.to_string());
+                reply.set_optional("x-amz-version-id", version_id.as_deref());
+                Ok(reply)
+            }
+            PutOutcome::PreconditionFailed => Err(headers::failed_write(&copy.precondition)),
+            PutOutcome::NoSuchBucket => Err(refusal::no_such_bucket(&copy.bucket)),
+            PutOutcome::NoSuchKey => Err(no_such_key(&copy.key)),
+        }
+    }
+}
+
+impl CopyObject {
+    /// A copy of an object onto itself must change something.
+    fn refuse_idle_copy(&self) -> Result<(), S3Error> {
+        let onto_itself = self.source.bucket == self.bucket
+            && self.source.key == self.key
+            && self.source.version_id.is_none();
+        let changes = self.directive == Directive::Replace
+            || self.attributes.storage_class.is_some()
+            || self.encryption.is_some();
+        if onto_itself && !changes {
+            return Err(S3Error::invalid_request(
+                "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The storage class is the request's either way.
+    fn attributes(&self, source: &Object) -> Attributes {
+        match self.directive {
+            Directive::Replace => self.attributes.clone(),
+            Directive::Copy => Attributes {
+                storage_class: self.attributes.storage_class.clone(),
+                ..source.attributes.clone()
+            },
+        }
+    }
+}
+
+/// `PUT /bucket/key?partNumber&uploadId` with `x-amz-copy-source`
+#[derive(Debug)]
+pub(crate) struct UploadPartCopy {
+    target: UploadTarget,
+    number: PartNumber,
+    source: CopySource,
+    range: Option<Range<u64>>,
+}
+
+impl Operation for UploadPartCopy {
+    const HONOURS: &'static [&'static str] = &["x-amz-copy-source"];
+
+    fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        Ok(Self {
+            target: UploadTarget::read(request)?,
+            number: required_part_number(request)?,
+            source: CopySource::read(request)?,
+            range: source_range(request)?,
+        })
+    }
+
+    fn permissions(&self) -> Vec<Permission<'_>> {
+        vec![
+            self.source.permission(),
+            Permission::object("s3:PutObject", &self.target.bucket, &self.target.key),
+        ]
+    }
+
+    async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
+        let (Self { target, number, source, range }, door) = call.split();
+        let upload = target.find(&door).await?;
+        let found = source.find(&door).await?;
+        let size = found.object.size;
+        let range = range.unwrap_or(0..size);
+        if range.end > size {
+            return Err(S3Error::invalid_argument(
+                format!("Range specified is not valid for source object of size: {size}"),
+                "x-amz-copy-source-range",
+                format!("bytes={}-{}", range.start, range.end.saturating_sub(1)),
+            ));
+        }
+        if range.end - range.start > UPLOAD_BYTES_MAX {
+            return Err(crate::s3::ingest::too_large(range.end - range.start));
+        }
+        let (algorithm, _) = upload.checksum.unwrap_or(DEFAULT_CHECKSUM);
+        let staged = copy_bytes(&door, &found.object, range, upload.encryption, algorithm).await?;
+        let at_rest = staged.at_rest();
+        let kept = checksum_of(&staged, algorithm);
+        let put = door.store().put_part(&upload, number, staged, kept, door.now()).await;
+        match put.map_err(refusal::of_store)? {
+            PutPart::Stored(part) => {
+                let mut reply = Reply::xml(XmlWriter::result("CopyPartResult", |result| {
+                    write_result(
+                        result,
+                        &quoted(&part.etag),
+                        part.last_modified,
+                        part.checksum.as_ref(),
+                    );
+                }));
+                set_encryption(&mut reply, at_rest);
+                CopySource::set_version(&found, &mut reply);
+                Ok(reply)
+            }
+            PutPart::NoSuchUpload => Err(target.missing()),
+        }
+    }
+}
+
+fn source_range(request: &S3Request<'_>) -> Result<Option<Range<u64>>, S3Error> {
+    const NAME: &str = "x-amz-copy-source-range";
+    let Some(text) = request.header(NAME) else { return Ok(None) };
+    let range = text
+        .strip_prefix("bytes=")
+        .and_then(|range| range.split_once('-'))
+        .and_then(|(first, last)| {
+            Some(first.parse::<u64>().ok()?..last.parse::<u64>().ok()?.checked_add(1)?)
+        })
+        .filter(|range| range.start < range.end);
+    match range {
+        Some(range) => Ok(Some(range)),
+        None => Err(S3Error::invalid_argument(
+            "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy",
+            NAME,
+            text,
+        )),
+    }
+}
+
+/// S3 keeps the algorithm of the source where that summed the whole object.
+fn inherited_algorithm(source: &Object) -> ChecksumAlgorithm {
+    source.checksum.as_ref().map_or(DEFAULT_CHECKSUM.0, |checksum| checksum.algorithm)
+}
+
+fn checksum_of(staged: &StagedBody, algorithm: ChecksumAlgorithm) -> Option<StoredChecksum> {
+    let value = staged.checksum(algorithm)?;
+    Some(StoredChecksum { algorithm, kind: ChecksumType::FullObject, value })
+}
+
+/// Streams bytes of one object into a body of their own.
+async fn copy_bytes(
+    door: &Door,
+    source: &Arc<Object>,
+    range: Range<u64>,
+    encryption: Option<Encryption>,
+    algorithm: ChecksumAlgorithm,
+) -> Result<StagedBody, S3Error> {
+    let spec = StageSpec {
+        size_hint: Some(range.end - range.start),
+        encryption,
+        checksums: ChecksumAlgorithms::from(algorithm),
+        sha256: false,
+    };
+    let mut stage = door.store().stage(spec).await.map_err(refusal::of_store)?;
+    let mut reader = door.store().read(source, range);
+    while let Some(bytes) = reader.next().await {
+        let bytes = bytes.map_err(refusal::of_store)?;
+        stage.write(bytes).await.map_err(refusal::of_store)?;
+    }
+    let staged = stage.finish().await.map_err(refusal::of_store)?;
+    Ok(staged)
+}
+
+fn write_result(
+    result: &mut XmlWriter,
+    etag: &str,
+    last_modified: jiff::Timestamp,
+    stored: Option<&StoredChecksum>,
+) {
+    result.text("ETag", etag);
+    result.text("LastModified", &xml_time(last_modified));
+    if let Some(stored) = stored {
+        result.text(checksum::element_name(stored.algorithm), &stored.value);
+    }
+}

@@ -1,0 +1,206 @@
+//! `DeleteObject` and `DeleteObjects`.
+
+use hyper::StatusCode;
+use serde::Deserialize;
+use store::{BucketName, DeleteOutcome, ObjectKey, VersionId};
+
+use crate::body::RequestBody;
+use crate::error::{Code, S3Error, refusal};
+use crate::gate::{Authorized, Door};
+use crate::operation::{Operation, Permission};
+use crate::request::S3Request;
+use crate::respond::Reply;
+use crate::route;
+use crate::s3::document::{self, DocumentTerms};
+use crate::s3::{checksum, headers};
+use crate::xml::{self, XmlWriter};
+
+/// Bytes of a `Delete` document (aws-semantics 6.6.8).
+const DOCUMENT_BYTES_MAX: usize = 2_048_000;
+/// Objects that one call may name.
+const OBJECTS_MAX: usize = 1000;
+
+/// `DELETE /bucket/key`
+#[derive(Debug)]
+pub(crate) struct DeleteObject {
+    bucket: BucketName,
+    key: ObjectKey,
+    version_id: Option<VersionId>,
+}
+
+impl Operation for DeleteObject {
+    fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        // A condition that this version cannot keep must not turn into an unconditional delete.
+        if request.has_header("if-match") {
+            return Err(S3Error::not_implemented("If-Match"));
+        }
+        Ok(Self {
+            bucket: request.bucket()?,
+            key: request.key()?,
+            version_id: headers::version_id(request)?,
+        })
+    }
+
+    fn permissions(&self) -> Vec<Permission<'_>> {
+        let action =
+            if self.version_id.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" };
+        vec![Permission::object(action, &self.bucket, &self.key)]
+    }
+
+    async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
+        let (target, door) = call.split();
+        let outcome = target.delete(&door).await?;
+        let mut reply = Reply::new(StatusCode::NO_CONTENT);
+        match outcome {
+            DeleteOutcome::NoSuchBucket => return Err(refusal::no_such_bucket(&target.bucket)),
+            DeleteOutcome::Nothing => {}
+            DeleteOutcome::Deleted { version_id, was_marker } => {
+                if was_marker {
+                    reply.set_text("x-amz-delete-marker", "true");
+                }
+                let version_id = version_id.map(|version| version.to_string());
+                reply.set_optional("x-amz-version-id", version_id.as_deref());
+            }
+            DeleteOutcome::MarkerCreated { version_id } => {
+                reply.set_text("x-amz-delete-marker", "true");
+                reply.set_text("x-amz-version-id", &version_id.to_string());
+            }
+        }
+        Ok(reply)
+    }
+}
+
+impl DeleteObject {
+    async fn delete(&self, door: &Door) -> Result<DeleteOutcome, S3Error> {
+        door.store()
+            .delete_object(&self.bucket, &self.key, self.version_id.as_ref(), door.now())
+            .await
+            .map_err(refusal::of_store)
+    }
+}
+
+/// `POST /bucket?delete`
+#[derive(Debug)]
+pub(crate) struct DeleteObjects {
+    bucket: BucketName,
+    terms: DocumentTerms,
+}
+
+#[derive(Debug, Deserialize)]
+struct Delete {
+    #[serde(rename = "Quiet", default)]
+    quiet: bool,
+    #[serde(rename = "Object", default)]
+    objects: Vec<Target>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Target {
+    key: String,
+    version_id: Option<String>,
+    #[serde(rename = "ETag")]
+    etag: Option<String>,
+    last_modified_time: Option<String>,
+    size: Option<String>,
+}
+
+impl Operation for DeleteObjects {
+    fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        let content_md5 = checksum::content_md5(request)?;
+        let checksum = checksum::announced(request)?;
+        if content_md5.is_none() && checksum == checksum::Announced::Nothing {
+            return Err(S3Error::invalid_request(
+                "Missing required header for this request: Content-MD5 OR x-amz-checksum-*",
+            ));
+        }
+        Ok(Self { bucket: request.bucket()?, terms: DocumentTerms { content_md5, checksum } })
+    }
+
+    /// None for the call as a whole: each target is admitted by itself. The bucket is, so that a
+    /// call on somebody else's is refused as one.
+    fn permissions(&self) -> Vec<Permission<'_>> {
+        vec![Permission::bucket("s3:DeleteObject", &self.bucket)]
+    }
+
+    async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
+        let operation = call.operation();
+        let document =
+            document::read_digested(call.door(), body, DOCUMENT_BYTES_MAX, &operation.terms)
+                .await?;
+        let delete: Delete = xml::parse(&document)?;
+        if delete.objects.is_empty() || delete.objects.len() > OBJECTS_MAX {
+            return Err(S3Error::new(Code::MalformedXml));
+        }
+        let mut results = Vec::with_capacity(delete.objects.len());
+        for target in delete.objects {
+            let result = call.delete_one(&target).await;
+            results.push((target, result));
+        }
+        let document = XmlWriter::result("DeleteResult", |result| {
+            for (target, outcome) in &results {
+                match outcome {
+                    Ok(_) if delete.quiet => {}
+                    Ok(outcome) => write_deleted(result, target, outcome),
+                    Err(error) => write_error(result, target, error),
+                }
+            }
+        });
+        Ok(Reply::xml(document))
+    }
+}
+
+impl Authorized<DeleteObjects> {
+    async fn delete_one(&self, target: &Target) -> Result<DeleteOutcome, S3Error> {
+        if target.etag.is_some() || target.last_modified_time.is_some() || target.size.is_some() {
+            return Err(S3Error::not_implemented("If-Match"));
+        }
+        let version_id = target
+            .version_id
+            .as_deref()
+            .filter(|text| !text.is_empty())
+            .map(VersionId::parse)
+            .transpose()
+            .map_err(|_| S3Error::new(Code::NoSuchVersion))?;
+        let key = route::parse_key(target.key.as_bytes())?;
+        let bucket = self.operation().bucket.clone();
+        let admitted = self.admit(DeleteObject { bucket, key, version_id }).await?;
+        let (target, door) = admitted.split();
+        match target.delete(&door).await? {
+            DeleteOutcome::NoSuchBucket => Err(refusal::no_such_bucket(&target.bucket)),
+            outcome @ (DeleteOutcome::Nothing
+            | DeleteOutcome::Deleted { .. }
+            | DeleteOutcome::MarkerCreated { .. }) => Ok(outcome),
+        }
+    }
+}
+
+fn write_deleted(result: &mut XmlWriter, target: &Target, outcome: &DeleteOutcome) {
+    result.element("Deleted", |deleted| {
+        deleted.text("Key", &target.key);
+        deleted.optional("VersionId", target.version_id.as_deref());
+        match outcome {
+            DeleteOutcome::NoSuchBucket | DeleteOutcome::Nothing => {}
+            DeleteOutcome::Deleted { version_id, was_marker } => {
+                if *was_marker {
+                    deleted.plain("DeleteMarker", true);
+                    let version_id = version_id.map(|version| version.to_string());
+                    deleted.optional("DeleteMarkerVersionId", version_id.as_deref());
+                }
+            }
+            DeleteOutcome::MarkerCreated { version_id } => {
+                deleted.plain("DeleteMarker", true);
+                deleted.text("DeleteMarkerVersionId", &version_id.to_string());
+            }
+        }
+    });
+}
+
+fn write_error(result: &mut XmlWriter, target: &Target, error: &S3Error) {
+    result.element("Error", |xml| {
+        xml.text("Key", &target.key);
+        xml.optional("VersionId", target.version_id.as_deref());
+        xml.text("Code", error.code().wire());
+        xml.text("Message", error.message());
+    });
+}

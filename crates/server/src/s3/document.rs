@@ -1,0 +1,43 @@
+//! Small documents in a request's body, checked against everything that was said of them.
+
+use bytes::Bytes;
+use store::{ChecksumAlgorithms, Digests};
+
+use crate::body::RequestBody;
+use crate::error::S3Error;
+use crate::gate::Door;
+use crate::s3::checksum::{self, Announced};
+
+/// What was announced of a document beside its signature.
+#[derive(Debug)]
+pub(crate) struct DocumentTerms {
+    pub(crate) content_md5: Option<[u8; 16]>,
+    pub(crate) checksum: Announced,
+}
+
+/// The whole document, which must hash to what was signed.
+pub(crate) async fn read(
+    door: &Door,
+    body: &mut RequestBody,
+    bytes_max: usize,
+) -> Result<Bytes, S3Error> {
+    Ok(body.open(door.signature())?.collect(bytes_max).await?.0)
+}
+
+/// As [`read`], and it must fit its digests too.
+pub(crate) async fn read_digested(
+    door: &Door,
+    body: &mut RequestBody,
+    bytes_max: usize,
+    terms: &DocumentTerms,
+) -> Result<Bytes, S3Error> {
+    let (document, trailers) = body.open(door.signature())?.collect(bytes_max).await?;
+    let algorithm = terms.checksum.algorithm();
+    let digests = Digests::of(&document, ChecksumAlgorithms::from(algorithm));
+    checksum::check_md5(terms.content_md5, digests.md5())?;
+    let trailer = |name: &str| {
+        trailers.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+    };
+    terms.checksum.clone().verify(digests.checksum(algorithm), trailer)?;
+    Ok(document)
+}

@@ -1,0 +1,398 @@
+//! `GetObject` and `HeadObject`: one reading of the request, one description of the object.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use hyper::StatusCode;
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use store::{
+    BucketName, DeleteMarker, Lookup, Object, ObjectKey, PartNumber, VersionId, Versioning,
+};
+
+use crate::body::RequestBody;
+use crate::error::{Code, S3Error, refusal};
+use crate::gate::{Authorized, Door};
+use crate::operation::{Operation, Permission};
+use crate::request::S3Request;
+use crate::respond::{Reply, ReplyBody};
+use crate::s3::headers::{self, Conditions, ReadConditions};
+use crate::s3::{http_time, no_such_key};
+
+/// The overrides a signed request may ask for, and the headers they set.
+const OVERRIDES: &[(&str, &str)] = &[
+    ("response-content-type", "content-type"),
+    ("response-content-language", "content-language"),
+    ("response-expires", "expires"),
+    ("response-cache-control", "cache-control"),
+    ("response-content-disposition", "content-disposition"),
+    ("response-content-encoding", "content-encoding"),
+];
+
+/// What both methods read.
+#[derive(Debug)]
+struct ObjectRead {
+    bucket: BucketName,
+    key: ObjectKey,
+    version_id: Option<VersionId>,
+    range: Option<String>,
+    part_number: Option<PartNumber>,
+    if_match: Option<String>,
+    if_none_match: Option<String>,
+    if_modified_since: Option<String>,
+    if_unmodified_since: Option<String>,
+    if_range: Option<String>,
+    with_checksum: bool,
+    overrides: Vec<(&'static str, HeaderValue)>,
+}
+
+/// `GET /bucket/key`
+#[derive(Debug)]
+pub(crate) struct GetObject(ObjectRead);
+
+/// `HEAD /bucket/key`
+#[derive(Debug)]
+pub(crate) struct HeadObject(ObjectRead);
+
+impl Operation for GetObject {
+    fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        ObjectRead::read(request).map(Self)
+    }
+
+    fn permissions(&self) -> Vec<Permission<'_>> {
+        self.0.permissions()
+    }
+
+    async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
+        let (Self(read), door) = call.split();
+        let found = read.find(&door).await?;
+        let (mut reply, range) = read.describe(&found)?;
+        if let Some(range) = range {
+            let body = door.store().read(&found.object, range);
+            reply.body = ReplyBody::Object(Box::new(body));
+        }
+        Ok(reply)
+    }
+}
+
+impl Operation for HeadObject {
+    fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        ObjectRead::read(request).map(Self)
+    }
+
+    fn permissions(&self) -> Vec<Permission<'_>> {
+        self.0.permissions()
+    }
+
+    async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
+        let (Self(read), door) = call.split();
+        let found = read.find(&door).await?;
+        Ok(read.describe(&found)?.0)
+    }
+}
+
+/// An object, and whether its bucket has ever kept versions.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) object: Arc<Object>,
+    pub(crate) versioned: bool,
+}
+
+/// Looks an object up, or says exactly how it is not there.
+pub(crate) async fn find(
+    door: &Door,
+    bucket: &BucketName,
+    key: &ObjectKey,
+    version_id: Option<&VersionId>,
+) -> Result<Found, S3Error> {
+    let lookup = door.store().object(bucket, key, version_id).await.map_err(refusal::of_store)?;
+    match lookup {
+        Lookup::Object(object) => {
+            let bucket = door.store().bucket(bucket).await.map_err(refusal::of_store)?;
+            let versioned =
+                bucket.is_some_and(|bucket| bucket.versioning != Versioning::Unversioned);
+            Ok(Found { object, versioned })
+        }
+        Lookup::DeleteMarker(marker) => Err(deleted(key, &marker, version_id.is_some())),
+        Lookup::NoSuchKey => Err(no_such_key(key)),
+        Lookup::NoSuchVersion => Err(no_such_version(key, version_id)),
+        Lookup::NoSuchBucket => Err(refusal::no_such_bucket(bucket)),
+    }
+}
+
+/// 404 that names the version.
+pub(crate) fn no_such_version(key: &ObjectKey, version_id: Option<&VersionId>) -> S3Error {
+    S3Error::new(Code::NoSuchVersion)
+        .detail("Key", key.to_string())
+        .detail("VersionId", version_id.map(ToString::to_string).unwrap_or_default())
+}
+
+/// A current marker hides the object; one asked for by its id allows nothing but its removal (aws-semantics 6.2.4).
+fn deleted(key: &ObjectKey, marker: &DeleteMarker, by_id: bool) -> S3Error {
+    use hyper::header::{ALLOW, HeaderName, LAST_MODIFIED};
+    let text = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""));
+    let error = if by_id {
+        S3Error::new(Code::MethodNotAllowed)
+            .detail("Method", "GET")
+            .detail("ResourceType", "DeleteMarker")
+            .header(ALLOW, HeaderValue::from_static("DELETE"))
+            .header(LAST_MODIFIED, text(&http_time(marker.created_at)))
+    } else {
+        no_such_key(key)
+    };
+    error
+        .header(HeaderName::from_static("x-amz-delete-marker"), HeaderValue::from_static("true"))
+        .header(HeaderName::from_static("x-amz-version-id"), text(&marker.version_id.to_string()))
+}
+
+impl ObjectRead {
+    fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        let range = request.sent_header("range").map(std::borrow::Cow::into_owned);
+        let part_number = part_number(request)?;
+        if range.is_some() && part_number.is_some() {
+            return Err(S3Error::invalid_request(
+                "Cannot specify both Range header and partNumber query parameter",
+            ));
+        }
+        let owned = |name| request.sent_header(name).map(std::borrow::Cow::into_owned);
+        Ok(Self {
+            bucket: request.bucket()?,
+            key: request.key()?,
+            version_id: headers::version_id(request)?,
+            range,
+            part_number,
+            if_match: owned("if-match"),
+            if_none_match: owned("if-none-match"),
+            if_modified_since: owned("if-modified-since"),
+            if_unmodified_since: owned("if-unmodified-since"),
+            if_range: owned("if-range"),
+            with_checksum: request
+                .header("x-amz-checksum-mode")
+                .is_some_and(|mode| mode.eq_ignore_ascii_case("ENABLED")),
+            overrides: overrides(request)?,
+        })
+    }
+
+    fn permissions(&self) -> Vec<Permission<'_>> {
+        let action = if self.version_id.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
+        vec![Permission::object(action, &self.bucket, &self.key)]
+    }
+
+    async fn find(&self, door: &Door) -> Result<Found, S3Error> {
+        find(door, &self.bucket, &self.key, self.version_id.as_ref()).await
+    }
+
+    /// The headers of the answer, and which bytes belong to it; none for 304.
+    fn describe(&self, found: &Found) -> Result<(Reply, Option<Range<u64>>), S3Error> {
+        let object = &*found.object;
+        let conditions = ReadConditions {
+            matches: self.if_match.as_deref(),
+            none_matches: self.if_none_match.as_deref(),
+            modified_since: self.if_modified_since.as_deref(),
+            unmodified_since: self.if_unmodified_since.as_deref(),
+        };
+        match conditions.judge(object) {
+            Conditions::Hold => {}
+            Conditions::NotModified => {
+                let mut reply = Reply::new(StatusCode::NOT_MODIFIED);
+                headers::describe(&mut reply, object, found.versioned);
+                return Ok((reply, None));
+            }
+            Conditions::Failed(condition) => return Err(headers::precondition_failed(condition)),
+        }
+        let selected = self.select(object)?;
+        let mut reply = Reply::new(match selected {
+            Selected::Whole => StatusCode::OK,
+            Selected::Range(_) | Selected::Part(_, _) => StatusCode::PARTIAL_CONTENT,
+        });
+        headers::describe(&mut reply, object, found.versioned);
+        let range = selected.range(object.size);
+        reply.set(CONTENT_LENGTH, HeaderValue::from(range.end - range.start));
+        if !matches!(selected, Selected::Whole) && range.start < range.end {
+            let content_range = format!("bytes {}-{}/{}", range.start, range.end - 1, object.size);
+            reply.set_text("content-range", &content_range);
+        }
+        self.add_parts_and_checksum(&mut reply, object, &selected);
+        for (name, value) in &self.overrides {
+            reply.set(hyper::header::HeaderName::from_static(name), value.clone());
+        }
+        if !reply.headers.contains_key(CONTENT_TYPE) {
+            reply.set_text("content-type", headers::DEFAULT_CONTENT_TYPE);
+        }
+        Ok((reply, Some(range)))
+    }
+
+    fn add_parts_and_checksum(&self, reply: &mut Reply, object: &Object, selected: &Selected) {
+        if self.part_number.is_some() && !object.parts.is_empty() {
+            reply.set_text("x-amz-mp-parts-count", &object.parts.len().to_string());
+        }
+        if !self.with_checksum {
+            return;
+        }
+        let Some(checksum) = &object.checksum else { return };
+        match selected {
+            Selected::Whole => headers::set_checksum(reply, checksum),
+            Selected::Part(_, Some(value)) => {
+                let part = store::StoredChecksum { value: value.clone(), ..checksum.clone() };
+                headers::set_checksum(reply, &part);
+            }
+            // A part of the bytes has no checksum of its own.
+            Selected::Range(_) | Selected::Part(_, None) => {}
+        }
+    }
+
+    fn select(&self, object: &Object) -> Result<Selected, S3Error> {
+        if let Some(number) = self.part_number {
+            return select_part(object, number);
+        }
+        let Some(range) = &self.range else { return Ok(Selected::Whole) };
+        if self.if_range.as_ref().is_some_and(|validator| !is_current(validator, object)) {
+            return Ok(Selected::Whole);
+        }
+        match parse_range(range, object.size) {
+            ByteRange::Ignored => Ok(Selected::Whole),
+            ByteRange::Satisfiable(range) => Ok(Selected::Range(range)),
+            ByteRange::Unsatisfiable => Err(S3Error::new(Code::InvalidRange)
+                .detail("RangeRequested", range.clone())
+                .detail("ActualObjectSize", object.size.to_string())
+                .header(
+                    hyper::header::CONTENT_RANGE,
+                    HeaderValue::try_from(format!("bytes */{}", object.size))
+                        .unwrap_or(HeaderValue::from_static("bytes */0")),
+                )),
+        }
+    }
+}
+
+/// Which bytes of an object an answer carries.
+#[derive(Debug)]
+enum Selected {
+    Whole,
+    Range(Range<u64>),
+    /// One part of a multipart upload, and its checksum where it has one.
+    Part(Range<u64>, Option<String>),
+}
+
+impl Selected {
+    fn range(&self, size: u64) -> Range<u64> {
+        match self {
+            Self::Whole => 0..size,
+            Self::Range(range) | Self::Part(range, _) => range.clone(),
+        }
+    }
+}
+
+fn select_part(object: &Object, number: PartNumber) -> Result<Selected, S3Error> {
+    // An object that was put in one piece is its own first part.
+    if object.parts.is_empty() && number.number() == 1 {
+        return Ok(Selected::Part(0..object.size, None));
+    }
+    let mut start = 0;
+    for part in &object.parts {
+        if part.number == number {
+            return Ok(Selected::Part(start..start + part.size, part.checksum.clone()));
+        }
+        start += part.size;
+    }
+    Err(S3Error::new(Code::InvalidPartNumber)
+        .detail("ActualPartCount", object.parts.len().max(1).to_string())
+        .detail("PartNumberRequested", number.number().to_string()))
+}
+
+fn is_current(validator: &str, object: &Object) -> bool {
+    match headers::parse_http_time(validator) {
+        Some(time) => time.as_second() == object.last_modified.as_second(),
+        None => validator.trim_matches('"') == object.etag.to_string(),
+    }
+}
+
+/// A `Range` header, read against a size.
+#[derive(Debug, PartialEq, Eq)]
+enum ByteRange {
+    /// Not one range of bytes: the header is ignored, as RFC 9110 allows and S3 does.
+    Ignored,
+    Satisfiable(Range<u64>),
+    Unsatisfiable,
+}
+
+fn parse_range(text: &str, size: u64) -> ByteRange {
+    let Some((unit, ranges)) = text.split_once('=') else { return ByteRange::Ignored };
+    if !unit.trim().eq_ignore_ascii_case("bytes") || ranges.contains(',') {
+        return ByteRange::Ignored;
+    }
+    let Some((first, last)) = ranges.trim().split_once('-') else { return ByteRange::Ignored };
+    let number = |text: &str| match text.trim() {
+        "" => Some(None),
+        digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            // More digits than fit mean an end beyond every object.
+            Some(Some(digits.parse().unwrap_or(u64::MAX)))
+        }
+        _ => None,
+    };
+    let range = match (number(first), number(last)) {
+        (Some(Some(first)), Some(Some(last))) if first <= last => {
+            first..last.saturating_add(1).min(size)
+        }
+        (Some(Some(first)), Some(None)) => first..size,
+        (Some(None), Some(Some(suffix))) => size.saturating_sub(suffix)..size,
+        _ => return ByteRange::Ignored,
+    };
+    if range.start < range.end { ByteRange::Satisfiable(range) } else { ByteRange::Unsatisfiable }
+}
+
+/// `partNumber` as it stands in a query.
+pub(crate) fn part_number(request: &S3Request<'_>) -> Result<Option<PartNumber>, S3Error> {
+    const MESSAGE: &str = "Part number must be an integer between 1 and 10000, inclusive";
+    let Some(text) = request.query.get("partNumber") else { return Ok(None) };
+    let number = text.parse().ok().and_then(|number| PartNumber::new(number).ok());
+    match number {
+        Some(number) => Ok(Some(number)),
+        None => Err(S3Error::invalid_argument(MESSAGE, "partNumber", text)),
+    }
+}
+
+/// The overrides, each of which a header must be able to carry (aws-semantics 1.4.22).
+fn overrides(request: &S3Request<'_>) -> Result<Vec<(&'static str, HeaderValue)>, S3Error> {
+    let mut overrides = Vec::new();
+    for &(parameter, header) in OVERRIDES {
+        let Some(text) = request.query.get(parameter) else { continue };
+        let latin1: Option<Vec<u8>> =
+            text.chars().map(|character| u8::try_from(u32::from(character)).ok()).collect();
+        let value = latin1.and_then(|bytes| HeaderValue::from_bytes(&bytes).ok());
+        let value = value.ok_or_else(|| {
+            S3Error::invalid_argument(
+                "Header value cannot be represented using ISO-8859-1.",
+                parameter,
+                text,
+            )
+        })?;
+        overrides.push((header, value));
+    }
+    Ok(overrides)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ByteRange::{Ignored, Satisfiable, Unsatisfiable};
+    use super::*;
+
+    #[test]
+    fn ranges() {
+        let check = |text: &str, size: u64, expected: ByteRange| {
+            assert_eq!(parse_range(text, size), expected, "{text} of {size}");
+        };
+        check("bytes=0-9", 100, Satisfiable(0..10));
+        check("bytes=0-9", 5, Satisfiable(0..5));
+        check("bytes=5-", 10, Satisfiable(5..10));
+        check("bytes=-3", 10, Satisfiable(7..10));
+        check("bytes=-30", 10, Satisfiable(0..10));
+        check("bytes=0-99999999999999999999999", 10, Satisfiable(0..10));
+        check("bytes=10-", 10, Unsatisfiable);
+        check("bytes=-0", 10, Unsatisfiable);
+        check("bytes=0-", 0, Unsatisfiable);
+        check("bytes=9-5", 10, Ignored);
+        check("bytes=0-1,3-4", 10, Ignored);
+        check("bytes=a-b", 10, Ignored);
+        check("lines=0-1", 10, Ignored);
+        check("bytes=-", 10, Ignored);
+    }
+}

@@ -1,0 +1,262 @@
+//! Headers that several operations read or write the same way.
+
+use hyper::StatusCode;
+use hyper::header::HeaderName;
+use jiff::Timestamp;
+use store::{
+    Attributes, ChecksumType, Encryption, Object, Precondition, StoredChecksum, VersionId,
+};
+
+use crate::error::{Code, S3Error};
+use crate::request::S3Request;
+use crate::respond::Reply;
+use crate::s3::checksum;
+use crate::s3::{http_time, quoted, set_encryption};
+
+/// User metadata: names and values together.
+const METADATA_BYTES_MAX: usize = 2048;
+/// What an object is that nobody described.
+pub(crate) const DEFAULT_CONTENT_TYPE: &str = "binary/octet-stream";
+/// The class that goes without saying.
+const STANDARD: &str = "STANDARD";
+const STORAGE_CLASSES: &[&str] = &[
+    STANDARD,
+    "REDUCED_REDUNDANCY",
+    "STANDARD_IA",
+    "ONEZONE_IA",
+    "INTELLIGENT_TIERING",
+    "GLACIER",
+    "DEEP_ARCHIVE",
+    "OUTPOSTS",
+    "GLACIER_IR",
+    "SNOW",
+    "EXPRESS_ONEZONE",
+    "FSX_OPENZFS",
+    "FSX_ONTAP",
+];
+
+/// What a write says of the object beside its bytes.
+pub(crate) fn attributes(request: &S3Request<'_>) -> Result<Attributes, S3Error> {
+    let metadata = request.metadata();
+    let size: usize = metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if size > METADATA_BYTES_MAX {
+        return Err(S3Error::new(Code::MetadataTooLarge)
+            .detail("Size", size.to_string())
+            .detail("MaxSizeAllowed", METADATA_BYTES_MAX.to_string()));
+    }
+    Ok(Attributes {
+        content_type: request.owned_header("content-type"),
+        content_encoding: content_encoding(request),
+        content_language: request.owned_header("content-language"),
+        content_disposition: request.owned_header("content-disposition"),
+        cache_control: request.owned_header("cache-control"),
+        expires: request.owned_header("expires"),
+        storage_class: storage_class(request)?,
+        metadata,
+    })
+}
+
+/// The body's own encoding: `aws-chunked` is the transfer's and is not kept.
+fn content_encoding(request: &S3Request<'_>) -> Option<String> {
+    let given = request.header("content-encoding")?;
+    let kept: Vec<&str> = given
+        .split(',')
+        .map(str::trim)
+        .filter(|coding| !coding.eq_ignore_ascii_case("aws-chunked") && !coding.is_empty())
+        .collect();
+    (!kept.is_empty()).then(|| kept.join(","))
+}
+
+/// A storage class: any valid one is stored and echoed.
+pub(crate) fn storage_class(request: &S3Request<'_>) -> Result<Option<String>, S3Error> {
+    let Some(class) = request.owned_header("x-amz-storage-class") else { return Ok(None) };
+    if !STORAGE_CLASSES.contains(&class.as_str()) {
+        return Err(S3Error::new(Code::InvalidStorageClass).detail("StorageClassRequested", class));
+    }
+    Ok((class != STANDARD).then_some(class))
+}
+
+/// The class as listings write it.
+pub(crate) fn class_name(class: Option<&str>) -> &str {
+    class.unwrap_or(STANDARD)
+}
+
+/// What a write asks of the bytes at rest: nothing, or AES256. A key of somebody else's is not served.
+pub(crate) fn encryption(request: &S3Request<'_>) -> Result<Option<Encryption>, S3Error> {
+    const NAME: &str = "x-amz-server-side-encryption";
+    match request.header(NAME).as_deref() {
+        None => Ok(None),
+        Some("AES256") => Ok(Some(Encryption::On)),
+        Some("aws:kms" | "aws:kms:dsse" | "aws:fsx") => Err(S3Error::not_implemented(NAME)),
+        Some(other) => Err(S3Error::invalid_argument(
+            "The encryption method specified is not supported",
+            NAME,
+            other,
+        )),
+    }
+}
+
+/// ACLs are off, as on any new bucket: what they would say anyway is accepted.
+pub(crate) fn accept_private_acl(request: &S3Request<'_>) -> Result<(), S3Error> {
+    match request.header("x-amz-acl").as_deref() {
+        None | Some("private" | "bucket-owner-full-control") => Ok(()),
+        Some(_) => Err(S3Error::new(Code::AccessControlListNotSupported)),
+    }
+}
+
+/// The conditions under which a write may go through.
+pub(crate) fn write_precondition(request: &S3Request<'_>) -> Result<Precondition, S3Error> {
+    let if_match = request.header("if-match");
+    match (request.header("if-none-match").as_deref(), if_match.as_deref()) {
+        (None, None) => Ok(Precondition::None),
+        (Some("*"), None) => Ok(Precondition::IfAbsent),
+        (None, Some(etag)) => match store::ETag::parse(etag.trim_matches('"')) {
+            Ok(etag) => Ok(Precondition::IfMatch(etag)),
+            // What is not an entity tag of ours matches no object of ours.
+            Err(_) => Err(precondition_failed("If-Match")),
+        },
+        // S3 knows no other conditions on a write.
+        (Some(_), _) => Err(S3Error::not_implemented("If-None-Match")),
+    }
+}
+
+/// 412, naming the condition that failed.
+pub(crate) fn precondition_failed(condition: &str) -> S3Error {
+    S3Error::new(Code::PreconditionFailed).detail("Condition", condition)
+}
+
+/// The condition that a refused write failed on.
+pub(crate) fn failed_write(precondition: &Precondition) -> S3Error {
+    match precondition {
+        Precondition::None | Precondition::IfAbsent => precondition_failed("If-None-Match"),
+        Precondition::IfMatch(_) => precondition_failed("If-Match"),
+    }
+}
+
+/// The version a request names.
+pub(crate) fn version_id(request: &S3Request<'_>) -> Result<Option<VersionId>, S3Error> {
+    match request.query.get("versionId") {
+        None => Ok(None),
+        Some("") => {
+            Err(S3Error::invalid_argument("Version id cannot be the empty string", "versionId", ""))
+        }
+        Some(text) => VersionId::parse(text).map(Some).map_err(|cause| {
+            S3Error::invalid_argument("Invalid version id specified", "versionId", text)
+                .because(cause)
+        }),
+    }
+}
+
+/// The conditions of a read: the values of `If-Match` and its three siblings.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReadConditions<'c> {
+    pub(crate) matches: Option<&'c str>,
+    pub(crate) none_matches: Option<&'c str>,
+    pub(crate) modified_since: Option<&'c str>,
+    pub(crate) unmodified_since: Option<&'c str>,
+}
+
+/// How the conditions of a read came out (RFC 9110, 13.2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Conditions {
+    Hold,
+    NotModified,
+    Failed(&'static str),
+}
+
+impl ReadConditions<'_> {
+    pub(crate) fn judge(self, object: &Object) -> Conditions {
+        let unquoted = object.etag.to_string();
+        let names = |list: &str| {
+            list.split(',')
+                .map(str::trim)
+                .any(|tag| tag == "*" || tag.trim_start_matches("W/").trim_matches('"') == unquoted)
+        };
+        let modified_after = |text: &str| {
+            // A date that cannot be read is no condition.
+            parse_http_time(text).map(|time| object.last_modified.as_second() > time.as_second())
+        };
+        match (self.matches, self.unmodified_since.and_then(modified_after)) {
+            (Some(list), _) if !names(list) => return Conditions::Failed("If-Match"),
+            (None, Some(true)) => return Conditions::Failed("If-Unmodified-Since"),
+            (Some(_) | None, _) => {}
+        }
+        match (self.none_matches, self.modified_since.and_then(modified_after)) {
+            (Some(list), _) if names(list) => Conditions::NotModified,
+            (None, Some(false)) => Conditions::NotModified,
+            (Some(_) | None, _) => Conditions::Hold,
+        }
+    }
+}
+
+/// Reads a date of a header; only whole seconds exist there.
+pub(crate) fn parse_http_time(text: &str) -> Option<Timestamp> {
+    Timestamp::try_from(httpdate::parse_http_date(text).ok()?).ok()
+}
+
+/// The headers that describe an object: on GET, HEAD and 304 alike.
+pub(crate) fn describe(reply: &mut Reply, object: &Object, versioned: bool) {
+    reply.set_text("etag", &quoted(&object.etag));
+    reply.set_text("last-modified", &http_time(object.last_modified));
+    if versioned {
+        reply.set_text("x-amz-version-id", &object.version_id.to_string());
+    }
+    if reply.status == StatusCode::NOT_MODIFIED {
+        return;
+    }
+    let attributes = &object.attributes;
+    reply.set_text("accept-ranges", "bytes");
+    reply.set_text(
+        "content-type",
+        attributes.content_type.as_deref().unwrap_or(DEFAULT_CONTENT_TYPE),
+    );
+    reply.set_optional("content-encoding", attributes.content_encoding.as_deref());
+    reply.set_optional("content-language", attributes.content_language.as_deref());
+    reply.set_optional("content-disposition", attributes.content_disposition.as_deref());
+    reply.set_optional("cache-control", attributes.cache_control.as_deref());
+    reply.set_optional("expires", attributes.expires.as_deref());
+    reply.set_optional("x-amz-storage-class", attributes.storage_class.as_deref());
+    set_encryption(reply, object.encryption);
+    for (name, value) in &attributes.metadata {
+        let name = HeaderName::try_from(format!("x-amz-meta-{name}"));
+        let value = metadata_value(value);
+        if let (Ok(name), Ok(value)) = (name, value.parse()) {
+            reply.headers.append(name, value);
+        }
+    }
+}
+
+/// A metadata value as a header can carry it: what is not ASCII goes as an RFC 2047 word, as from S3.
+fn metadata_value(value: &str) -> std::borrow::Cow<'_, str> {
+    use base64::Engine;
+    if value.bytes().all(|byte| byte == b'\t' || (32..127).contains(&byte)) {
+        return std::borrow::Cow::Borrowed(value);
+    }
+    let word = base64::engine::general_purpose::STANDARD.encode(value);
+    std::borrow::Cow::Owned(format!("=?UTF-8?B?{word}?="))
+}
+
+/// Checksum headers of a whole object or part.
+pub(crate) fn set_checksum(reply: &mut Reply, checksum: &StoredChecksum) {
+    reply.set_text(checksum::header_name(checksum.algorithm), &checksum.value);
+    reply.set_text("x-amz-checksum-type", type_name(checksum.kind));
+}
+
+/// A checksum's type as the wire spells it.
+pub(crate) fn type_name(kind: ChecksumType) -> &'static str {
+    match kind {
+        ChecksumType::FullObject => "FULL_OBJECT",
+        ChecksumType::Composite => "COMPOSITE",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_beyond_ascii_is_an_encoded_word() {
+        assert_eq!(metadata_value("plain value"), "plain value");
+        assert_eq!(metadata_value("é"), "=?UTF-8?B?w6k=?=");
+    }
+}

@@ -1,0 +1,102 @@
+//! Takes an upload's body into the store: bounded, hashed while it streams, compared with everything
+//! the client announced. Until all of it fits, nothing is visible.
+
+use presign::VerifiedSignature;
+use store::{ChecksumAlgorithms, Encryption, StageSpec, StagedBody, Store, StoredChecksum};
+
+use crate::body::RequestBody;
+use crate::error::{Code, S3Error, refusal};
+use crate::request::S3Request;
+use crate::s3::checksum::{self, Announced};
+
+/// Bytes of one PUT or one part: 5 GiB.
+pub(crate) const UPLOAD_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
+
+/// What an upload's headers say of its body.
+#[derive(Debug)]
+pub(crate) struct UploadTerms {
+    content_md5: Option<[u8; 16]>,
+    checksum: Announced,
+}
+
+/// A body that is staged and fits its terms.
+#[derive(Debug)]
+pub(crate) struct Ingested {
+    pub(crate) body: StagedBody,
+    pub(crate) checksum: StoredChecksum,
+}
+
+impl UploadTerms {
+    pub(crate) fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        Ok(Self {
+            content_md5: checksum::content_md5(request)?,
+            checksum: checksum::announced(request)?,
+        })
+    }
+
+    /// The checksum that the client announced, where it did.
+    pub(crate) fn checksum(&self) -> &Announced {
+        &self.checksum
+    }
+
+    /// Streams the body into the store. `also` are checksums wanted beside the announced one.
+    pub(crate) async fn ingest(
+        self,
+        store: &Store,
+        body: &mut RequestBody,
+        signature: Option<&VerifiedSignature>,
+        wanted: Wanted,
+    ) -> Result<Ingested, S3Error> {
+        let mut body = body.open(signature)?;
+        let size = body.size().ok_or_else(|| S3Error::new(Code::MissingContentLength))?;
+        if size > UPLOAD_BYTES_MAX {
+            return Err(too_large(size));
+        }
+        let mut checksums = ChecksumAlgorithms::from(self.checksum.algorithm());
+        if let Some(also) = wanted.also {
+            checksums = checksums.with(also);
+        }
+        let sha256 = body.expected_sha256().is_some();
+        let spec =
+            StageSpec { size_hint: Some(size), encryption: wanted.encryption, checksums, sha256 };
+        let mut stage = store.stage(spec).await.map_err(refusal::of_store)?;
+        while let Some(bytes) = body.next().await? {
+            stage.write(bytes).await.map_err(refusal::of_store)?;
+        }
+        let staged = stage.finish().await.map_err(refusal::of_store)?;
+        if let Some(expected) = body.expected_sha256() {
+            let computed = hex(&staged.sha256().unwrap_or_default());
+            if computed != expected {
+                return Err(refusal::content_sha256_mismatch(expected, &computed));
+            }
+        }
+        checksum::check_md5(self.content_md5, staged.md5())?;
+        let computed = staged.checksum(self.checksum.algorithm());
+        let checksum =
+            self.checksum.verify(computed, |name| body.trailer(name).map(str::to_owned))?;
+        Ok(Ingested { body: staged, checksum })
+    }
+}
+
+/// What the server wants of the staged bytes beside what the client announced.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wanted {
+    pub(crate) encryption: Option<Encryption>,
+    pub(crate) also: Option<store::ChecksumAlgorithm>,
+}
+
+/// `EntityTooLarge` for one upload.
+pub(crate) fn too_large(size: u64) -> S3Error {
+    S3Error::new(Code::EntityTooLarge)
+        .detail("ProposedSize", size.to_string())
+        .detail("MaxSizeAllowed", UPLOAD_BYTES_MAX.to_string())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+        // Writing to a `String` cannot fail.
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
+}

@@ -1,0 +1,295 @@
+//! `ListObjects` in its two versions: one reading, one page of the store, two documents.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use store::{
+    AccountId, BucketName, ListAfter, ListEntry, ListObjects as PageQuery, ObjectPage,
+    ObjectSummary,
+};
+
+use crate::body::RequestBody;
+use crate::error::{S3Error, refusal};
+use crate::gate::{Authorized, Door};
+use crate::operation::{Operation, Permission};
+use crate::request::S3Request;
+use crate::respond::Reply;
+use crate::s3::{
+    BUCKET_REGION, KeyEncoding, PAGE_MAX, canonical_id, checksum, headers, quoted, xml_time,
+};
+use crate::xml::XmlWriter;
+
+/// What both versions read.
+#[derive(Debug)]
+struct Listing {
+    bucket: BucketName,
+    prefix: String,
+    delimiter: Option<String>,
+    limit: u32,
+    encoding: KeyEncoding,
+}
+
+impl Listing {
+    fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        Ok(Self {
+            bucket: request.bucket()?,
+            prefix: request.query.get("prefix").unwrap_or_default().to_owned(),
+            delimiter: delimiter(request),
+            limit: request.number("max-keys", PAGE_MAX)?.unwrap_or(PAGE_MAX),
+            encoding: KeyEncoding::read(request)?,
+        })
+    }
+
+    async fn page(&self, door: &Door, after: ListAfter) -> Result<ObjectPage, S3Error> {
+        if self.limit == 0 {
+            return Ok(ObjectPage { entries: Vec::new(), next: None });
+        }
+        let query = PageQuery {
+            prefix: self.prefix.clone(),
+            delimiter: self.delimiter.clone(),
+            after,
+            limit: usize::try_from(self.limit).unwrap_or_default(),
+        };
+        let page =
+            door.store().list_objects(&self.bucket, query).await.map_err(refusal::of_store)?;
+        page.ok_or_else(|| refusal::no_such_bucket(&self.bucket))
+    }
+
+    /// The entries, objects first and common prefixes behind them, as S3 writes them.
+    fn write_entries(&self, xml: &mut XmlWriter, page: &ObjectPage, owner: Option<&AccountId>) {
+        for entry in &page.entries {
+            if let ListEntry::Object(object) = entry {
+                xml.element("Contents", |xml| write_object(xml, object, self.encoding, owner));
+            }
+        }
+        for entry in &page.entries {
+            if let ListEntry::CommonPrefix(prefix) = entry {
+                write_common_prefix(xml, prefix, self.encoding);
+            }
+        }
+    }
+}
+
+/// An empty delimiter is none.
+pub(crate) fn delimiter(request: &S3Request<'_>) -> Option<String> {
+    request.query.get("delimiter").filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+/// A marker that is itself a common prefix stands for everything below it.
+pub(crate) fn ends_common_prefix(marker: &str, prefix: &str, delimiter: Option<&str>) -> bool {
+    let Some(delimiter) = delimiter else { return false };
+    marker
+        .strip_prefix(prefix)
+        .and_then(|rest| rest.find(delimiter).map(|at| at + delimiter.len() == rest.len()))
+        .unwrap_or(false)
+}
+
+fn write_object(
+    xml: &mut XmlWriter,
+    object: &ObjectSummary,
+    encoding: KeyEncoding,
+    owner: Option<&AccountId>,
+) {
+    xml.text("Key", &encoding.apply(object.key.as_str()));
+    write_summary(xml, object);
+    if let Some(owner) = owner {
+        write_owner(xml, owner);
+    }
+    xml.text("StorageClass", headers::class_name(object.storage_class.as_deref()));
+}
+
+/// What every listing says of an object between its key and its owner.
+pub(crate) fn write_summary(xml: &mut XmlWriter, object: &ObjectSummary) {
+    xml.text("LastModified", &xml_time(object.last_modified));
+    xml.text("ETag", &quoted(&object.etag));
+    if let Some((algorithm, kind)) = object.checksum {
+        xml.text("ChecksumAlgorithm", checksum::algorithm_name(algorithm));
+        xml.text("ChecksumType", headers::type_name(kind));
+    }
+    xml.plain("Size", object.size);
+}
+
+pub(crate) fn write_owner(xml: &mut XmlWriter, owner: &AccountId) {
+    xml.element("Owner", |xml| xml.text("ID", &canonical_id(owner)));
+}
+
+pub(crate) fn write_common_prefix(xml: &mut XmlWriter, prefix: &str, encoding: KeyEncoding) {
+    xml.element("CommonPrefixes", |xml| xml.text("Prefix", &encoding.apply(prefix)));
+}
+
+/// `GET /bucket`
+#[derive(Debug)]
+pub(crate) struct ListObjects {
+    listing: Listing,
+    marker: String,
+}
+
+impl Operation for ListObjects {
+    fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        if let Some(version) = request.query.get("list-type") {
+            return Err(S3Error::invalid_argument(
+                "Invalid List Type specified in Request",
+                "list-type",
+                version,
+            ));
+        }
+        let marker = request.query.get("marker").unwrap_or_default().to_owned();
+        Ok(Self { listing: Listing::read(request)?, marker })
+    }
+
+    fn permissions(&self) -> Vec<Permission<'_>> {
+        vec![Permission::bucket("s3:ListBucket", &self.listing.bucket)]
+    }
+
+    async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
+        let (Self { listing, marker }, door) = call.split();
+        let delimiter = listing.delimiter.as_deref();
+        let after = if marker.is_empty() {
+            ListAfter::Start
+        } else if ends_common_prefix(&marker, &listing.prefix, delimiter) {
+            ListAfter::CommonPrefix(marker.clone())
+        } else {
+            ListAfter::Key(marker.clone())
+        };
+        let page = listing.page(&door, after).await?;
+        let owner = super::bucket::owner(&door, &listing.bucket).await?;
+        let encoding = listing.encoding;
+        let document = XmlWriter::result("ListBucketResult", |xml| {
+            xml.text("Name", listing.bucket.as_str());
+            xml.text("Prefix", &encoding.apply(&listing.prefix));
+            xml.text("Marker", &encoding.apply(&marker));
+            // Without a delimiter the last key says as much.
+            if let (Some(next), Some(_)) = (&page.next, delimiter) {
+                let (ListAfter::Key(next) | ListAfter::CommonPrefix(next)) = next else { return };
+                xml.text("NextMarker", &encoding.apply(next));
+            }
+            xml.plain("MaxKeys", listing.limit);
+            xml.optional("Delimiter", delimiter.map(|text| encoding.apply(text)).as_deref());
+            xml.optional("EncodingType", encoding.name());
+            xml.plain("IsTruncated", page.next.is_some());
+            listing.write_entries(xml, &page, Some(&owner));
+        });
+        let mut reply = Reply::xml(document);
+        reply.set_text(BUCKET_REGION, &door.context().config.region);
+        Ok(reply)
+    }
+}
+
+/// `GET /bucket?list-type=2`
+#[derive(Debug)]
+pub(crate) struct ListObjectsV2 {
+    listing: Listing,
+    start_after: Option<String>,
+    continuation: Option<(String, ListAfter)>,
+    fetch_owner: bool,
+}
+
+impl Operation for ListObjectsV2 {
+    fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        let continuation = match request.query.get("continuation-token") {
+            None => None,
+            Some(token) => {
+                let after = parse_token(token).ok_or_else(|| {
+                    S3Error::invalid_argument(
+                        "The continuation token provided is incorrect",
+                        "continuation-token",
+                        token,
+                    )
+                })?;
+                Some((token.to_owned(), after))
+            }
+        };
+        Ok(Self {
+            listing: Listing::read(request)?,
+            start_after: request
+                .query
+                .get("start-after")
+                .filter(|text| !text.is_empty())
+                .map(str::to_owned),
+            continuation,
+            fetch_owner: request.query.get("fetch-owner").is_some_and(|text| text == "true"),
+        })
+    }
+
+    fn permissions(&self) -> Vec<Permission<'_>> {
+        vec![Permission::bucket("s3:ListBucket", &self.listing.bucket)]
+    }
+
+    async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
+        let (Self { listing, start_after, continuation, fetch_owner }, door) = call.split();
+        let after = match (&continuation, &start_after) {
+            (Some((_, after)), _) => after.clone(),
+            (None, Some(key)) => ListAfter::Key(key.clone()),
+            (None, None) => ListAfter::Start,
+        };
+        let page = listing.page(&door, after).await?;
+        let owner = if fetch_owner {
+            Some(super::bucket::owner(&door, &listing.bucket).await?)
+        } else {
+            None
+        };
+        let encoding = listing.encoding;
+        let document = XmlWriter::result("ListBucketResult", |xml| {
+            xml.text("Name", listing.bucket.as_str());
+            xml.text("Prefix", &encoding.apply(&listing.prefix));
+            xml.optional("ContinuationToken", continuation.as_ref().map(|(t, _)| t.as_str()));
+            let next = page.next.as_ref().and_then(token);
+            xml.optional("NextContinuationToken", next.as_deref());
+            let start_after = start_after.as_deref().map(|text| encoding.apply(text));
+            xml.optional("StartAfter", start_after.as_deref());
+            xml.plain("KeyCount", page.entries.len());
+            xml.plain("MaxKeys", listing.limit);
+            let delimiter = listing.delimiter.as_deref().map(|text| encoding.apply(text));
+            xml.optional("Delimiter", delimiter.as_deref());
+            xml.optional("EncodingType", encoding.name());
+            xml.plain("IsTruncated", page.next.is_some());
+            listing.write_entries(xml, &page, owner.as_ref());
+        });
+        let mut reply = Reply::xml(document);
+        reply.set_text(BUCKET_REGION, &door.context().config.region);
+        Ok(reply)
+    }
+}
+
+/// Where a page ended, opaque to clients: a letter for the kind, then the key or prefix.
+fn token(after: &ListAfter) -> Option<String> {
+    let text = match after {
+        ListAfter::Start => return None,
+        ListAfter::Key(key) => format!("k{key}"),
+        ListAfter::CommonPrefix(prefix) => format!("p{prefix}"),
+    };
+    Some(URL_SAFE_NO_PAD.encode(text))
+}
+
+fn parse_token(token: &str) -> Option<ListAfter> {
+    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
+    if let Some(key) = text.strip_prefix('k') {
+        return Some(ListAfter::Key(key.to_owned()));
+    }
+    text.strip_prefix('p').map(|prefix| ListAfter::CommonPrefix(prefix.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_come_back_as_they_went() {
+        for after in [ListAfter::Key("a/ü".into()), ListAfter::CommonPrefix("a/".into())] {
+            assert_eq!(parse_token(&token(&after).unwrap()), Some(after));
+        }
+        assert_eq!(parse_token("!"), None);
+        assert_eq!(parse_token(""), None);
+    }
+
+    #[test]
+    fn markers_that_are_common_prefixes() {
+        let check = |marker, prefix, delimiter, expected| {
+            assert_eq!(ends_common_prefix(marker, prefix, delimiter), expected, "{marker}");
+        };
+        check("a/", "", Some("/"), true);
+        check("a/b", "", Some("/"), false);
+        check("a/b/", "", Some("/"), false);
+        check("a/b/", "a/", Some("/"), true);
+        check("a/", "", None, false);
+    }
+}

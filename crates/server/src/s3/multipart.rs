@@ -1,0 +1,428 @@
+//! Multipart uploads: create, upload a part, complete, abort.
+
+use hyper::StatusCode;
+use serde::Deserialize;
+use store::{
+    Attributes, BucketName, ChecksumAlgorithm, ChecksumType, CompleteOutcome, CompletedPart, ETag,
+    Encryption, NewUpload, ObjectKey, PART_SIZE_MIN, PartNumber, Precondition, PutPart,
+    StoredChecksum, Upload, UploadId,
+};
+
+use crate::body::RequestBody;
+use crate::error::{Code, S3Error, refusal};
+use crate::gate::{Authorized, Door};
+use crate::operation::{Operation, Permission};
+use crate::request::S3Request;
+use crate::respond::Reply;
+use crate::s3::checksum::{self, Announced};
+use crate::s3::document;
+use crate::s3::get::part_number;
+use crate::s3::ingest::{Ingested, UploadTerms, Wanted};
+use crate::s3::{PAGE_MAX, headers, location, no_such_key, quoted, set_encryption};
+use crate::xml::{self, XmlWriter};
+
+/// Bytes of a `CompleteMultipartUpload` document (aws-semantics 6.6.8).
+const DOCUMENT_BYTES_MAX: usize = 2_621_440;
+/// What an upload is summed with that asked for nothing.
+pub(crate) const DEFAULT_CHECKSUM: (ChecksumAlgorithm, ChecksumType) =
+    (ChecksumAlgorithm::Crc64Nvme, ChecksumType::FullObject);
+
+/// `POST /bucket/key?uploads`
+#[derive(Debug)]
+pub(crate) struct CreateMultipartUpload {
+    bucket: BucketName,
+    key: ObjectKey,
+    attributes: Attributes,
+    encryption: Option<Encryption>,
+    checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
+}
+
+impl Operation for CreateMultipartUpload {
+    const HONOURS: &'static [&'static str] = &["x-amz-acl", "x-amz-server-side-encryption"];
+
+    fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        headers::accept_private_acl(request)?;
+        Ok(Self {
+            bucket: request.bucket()?,
+            key: request.key()?,
+            attributes: headers::attributes(request)?,
+            encryption: headers::encryption(request)?,
+            checksum: checksum::of_upload(request)?,
+        })
+    }
+
+    fn permissions(&self) -> Vec<Permission<'_>> {
+        vec![Permission::object("s3:PutObject", &self.bucket, &self.key)]
+    }
+
+    async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
+        let (create, door) = call.split();
+        let Self { bucket, key, attributes, encryption, checksum } = create;
+        let new = NewUpload {
+            bucket: bucket.clone(),
+            key: key.clone(),
+            attributes,
+            checksum: Some(checksum.unwrap_or(DEFAULT_CHECKSUM)),
+            encryption,
+            initiator: door.account()?.to_string(),
+        };
+        let upload =
+            door.store().create_upload(new, door.now()).await.map_err(refusal::of_store)?;
+        let upload = upload.ok_or_else(|| refusal::no_such_bucket(&bucket))?;
+        let mut reply = Reply::xml(XmlWriter::result("InitiateMultipartUploadResult", |result| {
+            result.text("Bucket", bucket.as_str());
+            result.text("Key", &key.to_string());
+            result.text("UploadId", &upload.id.to_string());
+        }));
+        if let Some((algorithm, kind)) = checksum {
+            reply.set_text("x-amz-checksum-algorithm", checksum::algorithm_name(algorithm));
+            reply.set_text("x-amz-checksum-type", headers::type_name(kind));
+        }
+        set_encryption(&mut reply, door.store().at_rest(encryption));
+        Ok(reply)
+    }
+}
+
+/// Which upload a request is about.
+#[derive(Debug)]
+pub(crate) struct UploadTarget {
+    pub(crate) bucket: BucketName,
+    pub(crate) key: ObjectKey,
+    pub(crate) upload_id: String,
+}
+
+impl UploadTarget {
+    pub(crate) fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        Ok(Self {
+            bucket: request.bucket()?,
+            key: request.key()?,
+            upload_id: request.query.get("uploadId").unwrap_or_default().to_owned(),
+        })
+    }
+
+    pub(crate) fn id(&self) -> Result<UploadId, S3Error> {
+        UploadId::parse(&self.upload_id).map_err(|_| self.missing())
+    }
+
+    pub(crate) async fn find(&self, door: &Door) -> Result<std::sync::Arc<Upload>, S3Error> {
+        let found = door.store().upload(&self.bucket, &self.key, &self.id()?).await;
+        found.map_err(refusal::of_store)?.ok_or_else(|| self.missing())
+    }
+
+    pub(crate) fn missing(&self) -> S3Error {
+        S3Error::new(Code::NoSuchUpload).detail("UploadId", self.upload_id.as_str())
+    }
+}
+
+/// The part number that an upload of a part must name.
+pub(crate) fn required_part_number(request: &S3Request<'_>) -> Result<PartNumber, S3Error> {
+    part_number(request)?.ok_or_else(|| {
+        S3Error::invalid_argument(
+            "This operation does not accept a query-string without partNumber.",
+            "partNumber",
+            "",
+        )
+    })
+}
+
+/// `PUT /bucket/key?partNumber&uploadId`
+#[derive(Debug)]
+pub(crate) struct UploadPart {
+    target: UploadTarget,
+    number: PartNumber,
+    terms: UploadTerms,
+}
+
+impl Operation for UploadPart {
+    fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        Ok(Self {
+            target: UploadTarget::read(request)?,
+            number: required_part_number(request)?,
+            terms: UploadTerms::read(request)?,
+        })
+    }
+
+    fn permissions(&self) -> Vec<Permission<'_>> {
+        vec![Permission::object("s3:PutObject", &self.target.bucket, &self.target.key)]
+    }
+
+    async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
+        let (Self { target, number, terms }, door) = call.split();
+        let upload = target.find(&door).await?;
+        let (algorithm, _) = upload.checksum.unwrap_or(DEFAULT_CHECKSUM);
+        let announced = terms.checksum().clone();
+        if announced != Announced::Nothing
+            && announced.algorithm() != algorithm
+            && Some(algorithm) != Some(DEFAULT_CHECKSUM.0)
+        {
+            return Err(type_mismatch(algorithm, announced.algorithm()));
+        }
+        let wanted = Wanted { encryption: upload.encryption, also: Some(algorithm) };
+        let Ingested { body, checksum: verified } =
+            terms.ingest(door.store(), body, door.signature(), wanted).await?;
+        let value = body.checksum(algorithm).ok_or_else(|| S3Error::new(Code::InternalError))?;
+        let at_rest = body.at_rest();
+        let kept = StoredChecksum { algorithm, kind: ChecksumType::FullObject, value };
+        let put = door.store().put_part(&upload, number, body, Some(kept), door.now()).await;
+        match put.map_err(refusal::of_store)? {
+            PutPart::Stored(part) => {
+                let mut reply = Reply::new(StatusCode::OK);
+                reply.set_text("etag", &quoted(&part.etag));
+                set_encryption(&mut reply, at_rest);
+                reply.set_text(checksum::header_name(verified.algorithm), &verified.value);
+                Ok(reply)
+            }
+            PutPart::NoSuchUpload => Err(target.missing()),
+        }
+    }
+}
+
+fn type_mismatch(expected: ChecksumAlgorithm, actual: ChecksumAlgorithm) -> S3Error {
+    S3Error::invalid_request(format!(
+        "Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",
+        checksum::algorithm_name(expected).to_ascii_lowercase(),
+        checksum::algorithm_name(actual).to_ascii_lowercase(),
+    ))
+}
+
+/// `POST /bucket/key?uploadId`
+#[derive(Debug)]
+pub(crate) struct CompleteMultipartUpload {
+    target: UploadTarget,
+    precondition: Precondition,
+    /// The whole object's checksum as the client computed it.
+    object_checksum: Option<(ChecksumAlgorithm, String)>,
+    object_size: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct CompleteDocument {
+    #[serde(rename = "Part", default)]
+    parts: Vec<PartElement>,
+}
+
+#[derive(Debug, Deserialize)]
+struct PartElement {
+    #[serde(rename = "PartNumber")]
+    number: String,
+    #[serde(rename = "ETag")]
+    etag: String,
+    #[serde(rename = "ChecksumCRC32")]
+    crc32: Option<String>,
+    #[serde(rename = "ChecksumCRC32C")]
+    crc32c: Option<String>,
+    #[serde(rename = "ChecksumCRC64NVME")]
+    crc64nvme: Option<String>,
+    #[serde(rename = "ChecksumSHA1")]
+    sha1: Option<String>,
+    #[serde(rename = "ChecksumSHA256")]
+    sha256: Option<String>,
+}
+
+impl Operation for CompleteMultipartUpload {
+    fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        let object_checksum = match checksum::announced(request)? {
+            Announced::Inline(algorithm, value) => Some((algorithm, value)),
+            Announced::Nothing | Announced::Trailing(_) => None,
+        };
+        let object_size = request
+            .header("x-amz-mp-object-size")
+            .map(|text| {
+                text.parse().map_err(|_| {
+                    S3Error::invalid_request("Value for x-amz-mp-object-size header is invalid.")
+                })
+            })
+            .transpose()?;
+        Ok(Self {
+            target: UploadTarget::read(request)?,
+            precondition: headers::write_precondition(request)?,
+            object_checksum,
+            object_size,
+        })
+    }
+
+    fn permissions(&self) -> Vec<Permission<'_>> {
+        vec![Permission::object("s3:PutObject", &self.target.bucket, &self.target.key)]
+    }
+
+    async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
+        let body = document::read(call.door(), body, DOCUMENT_BYTES_MAX).await?;
+        let named: CompleteDocument = xml::parse(&body)?;
+        let whereabouts =
+            location(&call, &call.operation().target.bucket, &call.operation().target.key);
+        let (Self { target, precondition, object_checksum, object_size }, door) = call.split();
+        let upload_id = target.id()?;
+        // An upload that is gone may have been completed by this very request's first try: the
+        // store knows, so the parts are read without its checksum then.
+        let upload = door.store().upload(&target.bucket, &target.key, &upload_id).await;
+        let upload = upload.map_err(refusal::of_store)?;
+        let summed = upload.as_ref().and_then(|upload| upload.checksum).unwrap_or(DEFAULT_CHECKSUM);
+        let parts = read_parts(&named, summed, upload.is_some())?;
+        if let (Some(expected), Some(upload)) = (object_size, &upload) {
+            check_size(&door, upload, &parts, expected).await?;
+        }
+        let object_checksum = object_checksum.map(|(algorithm, value)| StoredChecksum {
+            algorithm,
+            kind: summed.1,
+            value,
+        });
+        let complete = store::CompleteUpload {
+            bucket: target.bucket.clone(),
+            key: target.key.clone(),
+            upload_id,
+            parts,
+            object_checksum: object_checksum.clone(),
+            precondition,
+            min_part_size: PART_SIZE_MIN,
+        };
+        let outcome = door.store().complete_upload(complete, door.now()).await;
+        match outcome.map_err(refusal::of_store)? {
+            CompleteOutcome::Completed { version_id, object } => {
+                let document = XmlWriter::result("CompleteMultipartUploadResult", |result| {
+                    result.text("Location", &whereabouts);
+                    result.text("Bucket", target.bucket.as_str());
+                    result.text("Key", &target.key.to_string());
+                    result.text("ETag", &quoted(&object.etag));
+                    if let Some(stored) = &object.checksum {
+                        result.text(checksum::element_name(stored.algorithm), &stored.value);
+                        result.text("ChecksumType", headers::type_name(stored.kind));
+                    }
+                });
+                let mut reply = Reply::xml(document);
+                set_encryption(&mut reply, object.encryption);
+                let version_id = version_id.map(|version| version.to_string());
+                reply.set_optional("x-amz-version-id", version_id.as_deref());
+                Ok(reply)
+            }
+            CompleteOutcome::NoSuchUpload => Err(target.missing()),
+            CompleteOutcome::InvalidPart { number } => Err(S3Error::new(Code::InvalidPart)
+                .detail("UploadId", target.upload_id)
+                .detail("PartNumber", number.number().to_string())),
+            CompleteOutcome::PartTooSmall { number, size, etag } => {
+                Err(S3Error::new(Code::EntityTooSmall)
+                    .detail("ProposedSize", size.to_string())
+                    .detail("MinSizeAllowed", PART_SIZE_MIN.to_string())
+                    .detail("PartNumber", number.number().to_string())
+                    .detail("ETag", etag.to_string()))
+            }
+            CompleteOutcome::PreconditionFailed => Err(headers::failed_write(&precondition)),
+            CompleteOutcome::NoSuchBucket => Err(refusal::no_such_bucket(&target.bucket)),
+            CompleteOutcome::NoSuchKey => Err(no_such_key(&target.key)),
+            CompleteOutcome::ChecksumMismatch { .. } => {
+                let algorithm = object_checksum.map_or(summed.0, |checksum| checksum.algorithm);
+                Err(checksum::mismatch(algorithm))
+            }
+        }
+    }
+}
+
+/// The parts as the document names them: at least one, in ascending order, their checksums of the upload's kind.
+fn read_parts(
+    document: &CompleteDocument,
+    (algorithm, kind): (ChecksumAlgorithm, ChecksumType),
+    upload_is_open: bool,
+) -> Result<Vec<CompletedPart>, S3Error> {
+    if document.parts.is_empty() {
+        return Err(S3Error::new(Code::MalformedXml));
+    }
+    let mut parts: Vec<CompletedPart> = Vec::with_capacity(document.parts.len());
+    for element in &document.parts {
+        let number = element.number.trim().parse().ok();
+        let number = number
+            .and_then(|number| PartNumber::new(number).ok())
+            .ok_or_else(|| S3Error::new(Code::MalformedXml))?;
+        if parts.last().is_some_and(|last| last.number >= number) {
+            return Err(S3Error::new(Code::InvalidPartOrder));
+        }
+        let invalid =
+            || S3Error::new(Code::InvalidPart).detail("PartNumber", number.number().to_string());
+        let etag = ETag::parse(element.etag.trim().trim_matches('"')).map_err(|_| invalid())?;
+        let checksum = element.checksum(algorithm)?;
+        if checksum.is_none() && kind == ChecksumType::Composite && upload_is_open {
+            return Err(S3Error::invalid_request(format!(
+                "The upload was created using a {} checksum. The complete request must include the checksum for each part. It was missing for part {} in the request.",
+                checksum::algorithm_name(algorithm).to_ascii_lowercase(),
+                number.number(),
+            )));
+        }
+        parts.push(CompletedPart { number, etag, checksum });
+    }
+    Ok(parts)
+}
+
+impl PartElement {
+    /// The part's checksum, which must be of the upload's algorithm.
+    fn checksum(&self, algorithm: ChecksumAlgorithm) -> Result<Option<String>, S3Error> {
+        let named = [
+            (ChecksumAlgorithm::Crc32, &self.crc32),
+            (ChecksumAlgorithm::Crc32c, &self.crc32c),
+            (ChecksumAlgorithm::Crc64Nvme, &self.crc64nvme),
+            (ChecksumAlgorithm::Sha1, &self.sha1),
+            (ChecksumAlgorithm::Sha256, &self.sha256),
+        ];
+        let mut found = None;
+        for (other, value) in named {
+            let Some(value) = value else { continue };
+            if other != algorithm {
+                return Err(type_mismatch(algorithm, other));
+            }
+            found = Some(value.clone());
+        }
+        Ok(found)
+    }
+}
+
+/// `x-amz-mp-object-size`: the parts must add up to it.
+async fn check_size(
+    door: &Door,
+    upload: &Upload,
+    named: &[CompletedPart],
+    expected: u64,
+) -> Result<(), S3Error> {
+    let limit = usize::try_from(PAGE_MAX).unwrap_or(usize::MAX);
+    let (mut after, mut size) = (None, 0u64);
+    loop {
+        let page = door.store().parts(upload, after, limit).await.map_err(refusal::of_store)?;
+        let counted =
+            page.parts.iter().filter(|part| named.iter().any(|n| n.number == part.number));
+        size = counted.fold(size, |sum, part| sum.saturating_add(part.size));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    if size == expected {
+        return Ok(());
+    }
+    Err(S3Error::invalid_request(
+        "The provided 'x-amz-mp-object-size' header value does not match what was computed.",
+    ))
+}
+
+/// `DELETE /bucket/key?uploadId`
+#[derive(Debug)]
+pub(crate) struct AbortMultipartUpload {
+    target: UploadTarget,
+}
+
+impl Operation for AbortMultipartUpload {
+    fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        Ok(Self { target: UploadTarget::read(request)? })
+    }
+
+    fn permissions(&self) -> Vec<Permission<'_>> {
+        let Self { target } = self;
+        vec![Permission::object("s3:AbortMultipartUpload", &target.bucket, &target.key)]
+    }
+
+    async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
+        let (Self { target }, door) = call.split();
+        let id = target.id()?;
+        let aborted = door.store().abort_upload(&target.bucket, &target.key, &id, door.now()).await;
+        if aborted.map_err(refusal::of_store)? {
+            Ok(Reply::new(StatusCode::NO_CONTENT))
+        } else {
+            Err(target.missing())
+        }
+    }
+}

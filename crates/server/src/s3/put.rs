@@ -1,0 +1,78 @@
+//! `PutObject`.
+
+use hyper::StatusCode;
+use store::{Attributes, BucketName, Encryption, ObjectKey, Precondition, PutOutcome};
+
+use crate::body::RequestBody;
+use crate::error::{S3Error, refusal};
+use crate::gate::Authorized;
+use crate::operation::{Operation, Permission};
+use crate::request::S3Request;
+use crate::respond::Reply;
+use crate::s3::headers;
+use crate::s3::ingest::{Ingested, UploadTerms, Wanted};
+use crate::s3::{no_such_key, quoted, set_encryption};
+
+/// Stores the object that was sent, as the decision of one transaction.
+#[derive(Debug)]
+pub(crate) struct PutObject {
+    bucket: BucketName,
+    key: ObjectKey,
+    attributes: Attributes,
+    encryption: Option<Encryption>,
+    precondition: Precondition,
+    terms: UploadTerms,
+}
+
+impl Operation for PutObject {
+    const HONOURS: &'static [&'static str] = &["x-amz-acl", "x-amz-server-side-encryption"];
+
+    fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        headers::accept_private_acl(request)?;
+        Ok(Self {
+            bucket: request.bucket()?,
+            key: request.key()?,
+            attributes: headers::attributes(request)?,
+            encryption: headers::encryption(request)?,
+            precondition: headers::write_precondition(request)?,
+            terms: UploadTerms::read(request)?,
+        })
+    }
+
+    fn permissions(&self) -> Vec<Permission<'_>> {
+        vec![Permission::object("s3:PutObject", &self.bucket, &self.key)]
+    }
+
+    async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
+        let (put, door) = call.split();
+        let Self { bucket, key, attributes, encryption, precondition, terms } = put;
+        let wanted = Wanted { encryption, also: None };
+        let Ingested { body, checksum } =
+            terms.ingest(door.store(), body, door.signature(), wanted).await?;
+        let at_rest = body.at_rest();
+        let put = store::PutObject {
+            bucket: bucket.clone(),
+            key: key.clone(),
+            body,
+            attributes,
+            checksum: Some(checksum.clone()),
+            etag: None,
+            precondition,
+        };
+        let stored = door.store().put_object(put, door.now()).await.map_err(refusal::of_store)?;
+        match stored {
+            PutOutcome::Stored { version_id, object } => {
+                let mut reply = Reply::new(StatusCode::OK);
+                reply.set_text("etag", &quoted(&object.etag));
+                set_encryption(&mut reply, at_rest);
+                headers::set_checksum(&mut reply, &checksum);
+                let version_id = version_id.map(|version| version.to_string());
+                reply.set_optional("x-amz-version-id", version_id.as_deref());
+                Ok(reply)
+            }
+            PutOutcome::PreconditionFailed => Err(headers::failed_write(&precondition)),
+            PutOutcome::NoSuchBucket => Err(refusal::no_such_bucket(&bucket)),
+            PutOutcome::NoSuchKey => Err(no_such_key(&key)),
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The reads that clients make unasked: a bucket nobody has configured answers so on AWS.
+
+use store::{AccountId, BucketName, Encryption, ObjectKey};
+
+use crate::body::RequestBody;
+use crate::error::{Code, S3Error};
+use crate::gate::Authorized;
+use crate::operation::{Operation, Permission};
+use crate::request::S3Request;
+use crate::respond::Reply;
+use crate::s3::{bucket, canonical_id, get, headers};
+use crate::xml::XmlWriter;
+
+/// Declares reads of a bucket's settings: name, action, and the answer. An answer sees the bucket's
+/// owner and what new bodies are at rest.
+macro_rules! bucket_settings {
+    ($($(#[$doc:meta])* $name:ident $action:literal => $answer:expr;)*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug)]
+            pub(crate) struct $name {
+                bucket: BucketName,
+            }
+
+            impl Operation for $name {
+                fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+                    Ok(Self { bucket: request.bucket()? })
+                }
+
+                fn permissions(&self) -> Vec<Permission<'_>> {
+                    vec![Permission::bucket($action, &self.bucket)]
+                }
+
+                async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
+                    let (Self { bucket }, door) = call.split();
+                    let owner = bucket::owner(&door, &bucket).await?;
+                    let setting = Setting { bucket: &bucket, owner: &owner, encryption: door.store().encryption() };
+                    let answer: fn(&Setting<'_>) -> Result<String, S3Error> = $answer;
+                    answer(&setting).map(Reply::xml)
+                }
+            }
+        )*
+    };
+}
+
+/// What an answer may depend on.
+struct Setting<'s> {
+    bucket: &'s BucketName,
+    owner: &'s AccountId,
+    encryption: Encryption,
+}
+
+impl Setting<'_> {
+    fn absent(&self, code: Code) -> Result<String, S3Error> {
+        Err(S3Error::new(code).detail("BucketName", self.bucket.as_str()))
+    }
+}
+
+fn empty(root: &str) -> String {
+    XmlWriter::result(root, |_| {})
+}
+
+fn empty_list(root: &str) -> String {
+    XmlWriter::result(root, |xml| xml.plain("IsTruncated", false))
+}
+
+bucket_settings! {
+    /// Never accelerated.
+    GetBucketAccelerateConfiguration "s3:GetAccelerateConfiguration" => |_| Ok(empty("AccelerateConfiguration"));
+    /// The owner has full control, and nobody else any.
+    GetBucketAcl "s3:GetBucketAcl" => |setting| Ok(private_acl(setting.owner));
+    /// None by that id.
+    GetBucketAnalyticsConfiguration "s3:GetAnalyticsConfiguration" => |s| s.absent(Code::NoSuchConfiguration);
+    /// None.
+    ListBucketAnalyticsConfigurations "s3:GetAnalyticsConfiguration" => |_| Ok(empty_list("ListBucketAnalyticsConfigurationResult"));
+    /// None.
+    GetBucketCors "s3:GetBucketCORS" => |s| s.absent(Code::NoSuchCorsConfiguration);
+    /// What `--encryption` says of every new body.
+    GetBucketEncryption "s3:GetEncryptionConfiguration" => |setting| match setting.encryption {
+        Encryption::On => Ok(XmlWriter::result("ServerSideEncryptionConfiguration", |xml| {
+            xml.element("Rule", |rule| {
+                rule.element("ApplyServerSideEncryptionByDefault", |default| {
+                    default.text("SSEAlgorithm", "AES256");
+                });
+                rule.plain("BucketKeyEnabled", false);
+            });
+        })),
+        Encryption::Off => setting.absent(Code::NoSuchEncryptionConfiguration),
+    };
+    /// None by that id.
+    GetBucketIntelligentTieringConfiguration "s3:GetIntelligentTieringConfiguration" => |s| s.absent(Code::NoSuchConfiguration);
+    /// None.
+    ListBucketIntelligentTieringConfigurations "s3:GetIntelligentTieringConfiguration" => |_| Ok(empty_list("ListBucketIntelligentTieringConfigurationsOutput"));
+    /// None by that id.
+    GetBucketInventoryConfiguration "s3:GetInventoryConfiguration" => |s| s.absent(Code::NoSuchConfiguration);
+    /// None.
+    ListBucketInventoryConfigurations "s3:GetInventoryConfiguration" => |_| Ok(empty_list("ListInventoryConfigurationsResult"));
+    /// None.
+    GetBucketLifecycleConfiguration "s3:GetLifecycleConfiguration" => |s| s.absent(Code::NoSuchLifecycleConfiguration);
+    /// Off.
+    GetBucketLogging "s3:GetBucketLogging" => |_| Ok(empty("BucketLoggingStatus"));
+    /// None by that id.
+    GetBucketMetricsConfiguration "s3:GetMetricsConfiguration" => |s| s.absent(Code::NoSuchConfiguration);
+    /// None.
+    ListBucketMetricsConfigurations "s3:GetMetricsConfiguration" => |_| Ok(empty_list("ListMetricsConfigurationsResult"));
+    /// None.
+    GetBucketNotificationConfiguration "s3:GetBucketNotification" => |_| Ok(empty("NotificationConfiguration"));
+    /// Off.
+    GetObjectLockConfiguration "s3:GetBucketObjectLockConfiguration" => |s| s.absent(Code::NoSuchObjectLockConfiguration);
+    /// ACLs are disabled, as on any new bucket.
+    GetBucketOwnershipControls "s3:GetBucketOwnershipControls" => |_| {
+        Ok(XmlWriter::result("OwnershipControls", |xml| {
+            xml.element("Rule", |rule| rule.text("ObjectOwnership", "BucketOwnerEnforced"));
+        }))
+    };
+    /// None.
+    GetBucketPolicy "s3:GetBucketPolicy" => |s| s.absent(Code::NoSuchBucketPolicy);
+    /// There is no policy to have a status.
+    GetBucketPolicyStatus "s3:GetBucketPolicyStatus" => |s| s.absent(Code::NoSuchBucketPolicy);
+    /// All four are on, as on any new bucket: nothing here is ever public.
+    GetPublicAccessBlock "s3:GetBucketPublicAccessBlock" => |_| {
+        Ok(XmlWriter::result("PublicAccessBlockConfiguration", |xml| {
+            for name in ["BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"] {
+                xml.plain(name, true);
+            }
+        }))
+    };
+    /// None.
+    GetBucketReplication "s3:GetReplicationConfiguration" => |s| s.absent(Code::NoSuchReplicationConfiguration);
+    /// The owner pays.
+    GetBucketRequestPayment "s3:GetBucketRequestPayment" => |_| {
+        Ok(XmlWriter::result("RequestPaymentConfiguration", |xml| xml.text("Payer", "BucketOwner")))
+    };
+    /// None.
+    GetBucketTagging "s3:GetBucketTagging" => |s| s.absent(Code::NoSuchTagSet);
+    /// None.
+    GetBucketWebsite "s3:GetBucketWebsite" => |s| s.absent(Code::NoSuchWebsiteConfiguration);
+}
+
+fn private_acl(owner: &AccountId) -> String {
+    let id = canonical_id(owner);
+    XmlWriter::result("AccessControlPolicy", |xml| {
+        xml.element("Owner", |xml| xml.text("ID", &id));
+        xml.element("AccessControlList", |xml| {
+            xml.element("Grant", |xml| {
+                xml.raw("<Grantee xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"CanonicalUser\">");
+                xml.text("ID", &id);
+                xml.raw("</Grantee>");
+                xml.text("Permission", "FULL_CONTROL");
+            });
+        });
+    })
+}
+
+/// Declares reads of an object's settings: the object must be there, then the answer is always the same.
+macro_rules! object_settings {
+    ($($(#[$doc:meta])* $name:ident $action:literal => $answer:expr;)*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug)]
+            pub(crate) struct $name {
+                bucket: BucketName,
+                key: ObjectKey,
+                version_id: Option<store::VersionId>,
+            }
+
+            impl Operation for $name {
+                fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+                    let version_id = headers::version_id(request)?;
+                    Ok(Self { bucket: request.bucket()?, key: request.key()?, version_id })
+                }
+
+                fn permissions(&self) -> Vec<Permission<'_>> {
+                    vec![Permission::object($action, &self.bucket, &self.key)]
+                }
+
+                async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
+                    let (Self { bucket, key, version_id }, door) = call.split();
+                    let found = get::find(&door, &bucket, &key, version_id.as_ref()).await?;
+                    let owner = bucket::owner(&door, &bucket).await?;
+                    let answer: fn(&AccountId) -> Result<String, S3Error> = $answer;
+                    let mut reply = Reply::xml(answer(&owner)?);
+                    if found.versioned {
+                        reply.set_text("x-amz-version-id", &found.object.version_id.to_string());
+                    }
+                    Ok(reply)
+                }
+            }
+        )*
+    };
+}
+
+object_settings! {
+    /// The owner has full control, and nobody else any.
+    GetObjectAcl "s3:GetObjectAcl" => |owner| Ok(private_acl(owner));
+    /// No tags.
+    GetObjectTagging "s3:GetObjectTagging" => |_| {
+        Ok(XmlWriter::result("Tagging", |xml| xml.element("TagSet", |_| {})))
+    };
+    /// The bucket keeps no locks.
+    GetObjectLegalHold "s3:GetObjectLegalHold" => |_| {
+        Err(S3Error::invalid_request("Bucket is missing Object Lock Configuration"))
+    };
+    /// The bucket keeps no locks.
+    GetObjectRetention "s3:GetObjectRetention" => |_| {
+        Err(S3Error::invalid_request("Bucket is missing Object Lock Configuration"))
+    };
+}

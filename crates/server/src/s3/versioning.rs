@@ -1,0 +1,93 @@
+//! `?versioning`: off until it is first set; then on or suspended, never off again.
+
+use hyper::StatusCode;
+use serde::Deserialize;
+use store::{BucketName, Versioning};
+
+use crate::body::RequestBody;
+use crate::error::{Code, S3Error, refusal};
+use crate::gate::Authorized;
+use crate::operation::{Operation, Permission};
+use crate::request::S3Request;
+use crate::respond::Reply;
+use crate::s3::{bucket, document};
+use crate::xml::{self, XmlWriter};
+
+/// Bytes of a `VersioningConfiguration` (aws-semantics 6.6.8).
+const CONFIGURATION_BYTES_MAX: usize = 1024;
+
+/// `GET /bucket?versioning`
+#[derive(Debug)]
+pub(crate) struct GetBucketVersioning {
+    bucket: BucketName,
+}
+
+impl Operation for GetBucketVersioning {
+    fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        Ok(Self { bucket: request.bucket()? })
+    }
+
+    fn permissions(&self) -> Vec<Permission<'_>> {
+        vec![Permission::bucket("s3:GetBucketVersioning", &self.bucket)]
+    }
+
+    async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
+        let bucket = bucket::found(&call, &call.operation().bucket).await?;
+        let status = match bucket.versioning {
+            Versioning::Unversioned => None,
+            Versioning::Enabled => Some("Enabled"),
+            Versioning::Suspended => Some("Suspended"),
+        };
+        let document = XmlWriter::result("VersioningConfiguration", |xml| {
+            xml.optional("Status", status);
+        });
+        Ok(Reply::xml(document))
+    }
+}
+
+/// `PUT /bucket?versioning`
+#[derive(Debug)]
+pub(crate) struct PutBucketVersioning {
+    bucket: BucketName,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct VersioningConfiguration {
+    status: Option<String>,
+    mfa_delete: Option<String>,
+}
+
+impl Operation for PutBucketVersioning {
+    fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        Ok(Self { bucket: request.bucket()? })
+    }
+
+    fn permissions(&self) -> Vec<Permission<'_>> {
+        vec![Permission::bucket("s3:PutBucketVersioning", &self.bucket)]
+    }
+
+    async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
+        let body = document::read(call.door(), body, CONFIGURATION_BYTES_MAX).await?;
+        if body.is_empty() {
+            return Err(S3Error::new(Code::MissingRequestBody));
+        }
+        let configuration: VersioningConfiguration = xml::parse(&body)?;
+        if configuration.mfa_delete.as_deref() == Some("Enabled") {
+            return Err(S3Error::not_implemented("x-amz-mfa"));
+        }
+        let versioning = match configuration.status.as_deref() {
+            Some("Enabled") => Versioning::Enabled,
+            Some("Suspended") => Versioning::Suspended,
+            None => return Err(S3Error::new(Code::IllegalVersioningConfiguration)),
+            Some(_) => return Err(S3Error::new(Code::MalformedXml)),
+        };
+        let name = &call.operation().bucket;
+        let found = call.door().store().set_versioning(name, versioning, call.door().now()).await;
+        if found.map_err(refusal::of_store)? {
+            Ok(Reply::new(StatusCode::OK))
+        } else {
+            Err(refusal::no_such_bucket(name))
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! One request in, one response out: errors become responses here, and are logged here, once.
+
+use std::sync::Arc;
+
+use hyper::header::{CONTENT_LENGTH, HeaderName, HeaderValue, SERVER};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, Response};
+use jiff::Timestamp;
+use store::{AccessKey, KeyOwner, Store};
+
+use crate::audit::{RequestLog, Stopwatch};
+use crate::body::RequestBody;
+use crate::config::ServerConfig;
+use crate::error::{Code, S3Error};
+use crate::gate::{Asked, Caller, Gate, refuse_link_conditions};
+use crate::head::{Head, Peer};
+use crate::metrics::Metrics;
+use crate::operation::Operation;
+use crate::request::{Query, S3Request};
+use crate::respond::{IdSource, Ids, Reply, ReplyBody, RequestContext, ResponseBody};
+use crate::route::{self, Call, Target};
+use crate::{own, s3};
+
+/// The whole service behind the sockets.
+#[derive(Debug)]
+pub struct Server {
+    config: Arc<ServerConfig>,
+    store: Store,
+    gate: Gate,
+    ids: IdSource,
+    metrics: Arc<Metrics>,
+}
+
+/// A request's head, from whom, and when.
+#[derive(Clone, Copy, Debug)]
+struct Arrival<'r> {
+    parts: &'r Parts,
+    peer: Peer,
+    now: Timestamp,
+}
+
+/// What was learnt of a request before it was answered, for the log.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) operation: &'static str,
+    pub(crate) bucket: Option<String>,
+    pub(crate) key: Option<String>,
+    pub(crate) access_key_id: Option<String>,
+    pub(crate) fingerprint: Option<String>,
+    pub(crate) client: Option<std::net::IpAddr>,
+}
+
+impl Server {
+    /// Puts the service together over an open store.
+    pub fn new(config: ServerConfig, store: Store, now: Timestamp) -> Self {
+        let root = config.root.as_ref().map(|root| AccessKey {
+            id: root.access_key_id.clone(),
+            secret: root.secret_access_key.clone(),
+            account: config.account.clone(),
+            owner: KeyOwner::Root,
+            created_at: now,
+        });
+        let config = Arc::new(config);
+        let gate = Gate::new(store.clone(), Arc::clone(&config), root);
+        let metrics = Arc::new(Metrics::new());
+        Self { config, store, gate, ids: IdSource::new(), metrics }
+    }
+
+    pub(crate) fn config(&self) -> &Arc<ServerConfig> {
+        &self.config
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(crate) fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// Answers one request; never fails.
+    pub async fn handle(
+        &self,
+        request: Request<RequestBody>,
+        peer: Peer,
+        now: Timestamp,
+    ) -> Response<ResponseBody> {
+        let stopwatch = Stopwatch::start();
+        let (parts, mut body) = request.into_parts();
+        let ids = self.ids.next();
+        let mut seen = Seen { operation: "-", client: Some(peer.address), ..Seen::default() };
+        let arrival = Arrival { parts: &parts, peer, now };
+        let outcome = self.answer(arrival, &mut body, &mut seen).await;
+        let (mut reply, code) = match outcome {
+            Ok(reply) => (reply, None),
+            Err(error) => {
+                log_cause(&error, &ids, &seen);
+                (Reply::refusal(&error, &ids), Some(error.code()))
+            }
+        };
+        let bytes_in = body.received();
+        if !body.has_ended() {
+            tokio::spawn(body.drain());
+        }
+        finish_headers(&mut reply, &parts.method, &ids);
+        let log = RequestLog {
+            metrics: Arc::clone(&self.metrics),
+            stopwatch,
+            ids,
+            seen,
+            method: parts.method,
+            status: reply.status,
+            code: code.map(Code::wire),
+            bytes_in,
+        };
+        let mut response = Response::new(ResponseBody::new(reply.body, Box::new(log)));
+        *response.status_mut() = reply.status;
+        *response.headers_mut() = reply.headers;
+        response
+    }
+
+    async fn answer(
+        &self,
+        arrival: Arrival<'_>,
+        body: &mut RequestBody,
+        seen: &mut Seen,
+    ) -> Result<Reply, S3Error> {
+        let Arrival { parts, peer, now } = arrival;
+        let head = Head::read(parts, peer, &self.config)?;
+        seen.client = Some(head.client());
+        let virtual_bucket = head.virtual_bucket(&self.config);
+        let routed_path = head.routed_path(&self.config);
+        let own_route = virtual_bucket.is_none().then(|| own::route(routed_path)).flatten();
+        if let Some(route) = own_route.filter(|route| route.is_open()) {
+            seen.operation = route.name();
+            return Ok(route.answer(self));
+        }
+        let routed = Routed::read(parts, routed_path, virtual_bucket, head.query());
+        if let Ok(routed) = &routed {
+            routed.note(seen);
+        }
+        let caller = match self.gate.authenticate(&head, now).await {
+            Ok(caller) => Arc::new(caller),
+            Err(error) => return Err(with_bucket_region(error, &routed, &self.config)),
+        };
+        note_caller(seen, &caller);
+        if let Some(route) = own_route {
+            seen.operation = route.name();
+            return self.gate.operator(&caller).map(|()| route.answer(self));
+        }
+        let routed = routed?;
+        let request = S3Request {
+            bucket: routed.bucket(),
+            key: routed.key(),
+            query: &routed.query,
+            headers: &parts.headers,
+        };
+        refuse_link_conditions(&request)?;
+        let context = Arc::new(RequestContext {
+            config: Arc::clone(&self.config),
+            now,
+            secure: head.secure(),
+            host: head.named_host().to_owned(),
+        });
+        let asked = Asked { request: &request, caller: &caller, context: &context };
+        self.dispatch(routed.call, asked, body).await
+    }
+
+    /// Reads, admits and runs one operation.
+    async fn execute<O: Operation>(
+        &self,
+        asked: Asked<'_>,
+        body: &mut RequestBody,
+    ) -> Result<Reply, S3Error> {
+        // A stranger learns of its missing permission first, not of what is wrong with its request.
+        if matches!(**asked.caller, Caller::Anonymous) {
+            return Err(S3Error::new(Code::AccessDenied));
+        }
+        let operation = O::read(asked.request)?;
+        let call = self.gate.admit(operation, asked).await?;
+        O::run(call, body).await
+    }
+
+    async fn dispatch(
+        &self,
+        call: Call,
+        asked: Asked<'_>,
+        body: &mut RequestBody,
+    ) -> Result<Reply, S3Error> {
+        /// Boxed, so that one large operation does not make every request's future large.
+        macro_rules! run {
+            ($($call:ident => $operation:ty,)*) => {
+                match call {
+                    $(Call::$call => {
+                        Box::pin(self.execute::<$operation>(asked, body)).await
+                    })*
+                }
+            };
+        }
+        run! {
+            ListBuckets => s3::bucket::ListBuckets,
+            CreateBucket => s3::bucket::CreateBucket,
+            HeadBucket => s3::bucket::HeadBucket,
+            DeleteBucket => s3::bucket::DeleteBucket,
+            GetBucketLocation => s3::bucket::GetBucketLocation,
+            GetBucketVersioning => s3::versioning::GetBucketVersioning,
+            PutBucketVersioning => s3::versioning::PutBucketVersioning,
+            ListObjects => s3::list::ListObjects,
+            ListObjectsV2 => s3::list::ListObjectsV2,
+            ListObjectVersions => s3::list_versions::ListObjectVersions,
+            DeleteObjects => s3::delete::DeleteObjects,
+            DeleteObject => s3::delete::DeleteObject,
+            GetObject => s3::get::GetObject,
+            HeadObject => s3::get::HeadObject,
+            GetObjectAttributes => s3::attributes::GetObjectAttributes,
+            PutObject => s3::put::PutObject,
+            CopyObject => s3::copy::CopyObject,
+            CreateMultipartUpload => s3::multipart::CreateMultipartUpload,
+            UploadPart => s3::multipart::UploadPart,
+            UploadPartCopy => s3::copy::UploadPartCopy,
+            CompleteMultipartUpload => s3::multipart::CompleteMultipartUpload,
+            AbortMultipartUpload => s3::multipart::AbortMultipartUpload,
+            ListParts => s3::list_uploads::ListParts,
+            ListMultipartUploads => s3::list_uploads::ListMultipartUploads,
+            GetBucketAccelerateConfiguration => s3::unconfigured::GetBucketAccelerateConfiguration,
+            GetBucketAcl => s3::unconfigured::GetBucketAcl,
+            GetBucketAnalyticsConfiguration => s3::unconfigured::GetBucketAnalyticsConfiguration,
+            ListBucketAnalyticsConfigurations => s3::unconfigured::ListBucketAnalyticsConfigurations,
+            GetBucketCors => s3::unconfigured::GetBucketCors,
+            GetBucketEncryption => s3::unconfigured::GetBucketEncryption,
+            GetBucketIntelligentTieringConfiguration => s3::unconfigured::GetBucketIntelligentTieringConfiguration,
+            ListBucketIntelligentTieringConfigurations => s3::unconfigured::ListBucketIntelligentTieringConfigurations,
+            GetBucketInventoryConfiguration => s3::unconfigured::GetBucketInventoryConfiguration,
+            ListBucketInventoryConfigurations => s3::unconfigured::ListBucketInventoryConfigurations,
+            GetBucketLifecycleConfiguration => s3::unconfigured::GetBucketLifecycleConfiguration,
+            GetBucketLogging => s3::unconfigured::GetBucketLogging,
+            GetBucketMetricsConfiguration => s3::unconfigured::GetBucketMetricsConfiguration,
+            ListBucketMetricsConfigurations => s3::unconfigured::ListBucketMetricsConfigurations,
+            GetBucketNotificationConfiguration => s3::unconfigured::GetBucketNotificationConfiguration,
+            GetObjectLockConfiguration => s3::unconfigured::GetObjectLockConfiguration,
+            GetBucketOwnershipControls => s3::unconfigured::GetBucketOwnershipControls,
+            GetBucketPolicy => s3::unconfigured::GetBucketPolicy,
+            GetBucketPolicyStatus => s3::unconfigured::GetBucketPolicyStatus,
+            GetPublicAccessBlock => s3::unconfigured::GetPublicAccessBlock,
+            GetBucketReplication => s3::unconfigured::GetBucketReplication,
+            GetBucketRequestPayment => s3::unconfigured::GetBucketRequestPayment,
+            GetBucketTagging => s3::unconfigured::GetBucketTagging,
+            GetBucketWebsite => s3::unconfigured::GetBucketWebsite,
+            GetObjectAcl => s3::unconfigured::GetObjectAcl,
+            GetObjectTagging => s3::unconfigured::GetObjectTagging,
+            GetObjectLegalHold => s3::unconfigured::GetObjectLegalHold,
+            GetObjectRetention => s3::unconfigured::GetObjectRetention,
+        }
+    }
+}
+
+/// What a request names, before anybody is known to have signed it.
+#[derive(Debug)]
+struct Routed<'r> {
+    target: Target,
+    query: Query<'r>,
+    call: Call,
+}
+
+impl<'r> Routed<'r> {
+    fn read(
+        parts: &Parts,
+        path: &str,
+        virtual_bucket: Option<&str>,
+        query: &'r str,
+    ) -> Result<Self, S3Error> {
+        let target = route::target(path, virtual_bucket)?;
+        let query = Query::parse(query)?;
+        let copies = S3Request { bucket: None, key: None, query: &query, headers: &parts.headers }
+            .has_header("x-amz-copy-source");
+        let call = route::call(&parts.method, &target, &query, copies)?;
+        Ok(Self { target, query, call })
+    }
+
+    fn bucket(&self) -> Option<&store::BucketName> {
+        match &self.target {
+            Target::Service => None,
+            Target::Bucket(bucket) | Target::Object(bucket, _) => Some(bucket),
+        }
+    }
+
+    fn key(&self) -> Option<&store::ObjectKey> {
+        match &self.target {
+            Target::Service | Target::Bucket(_) => None,
+            Target::Object(_, key) => Some(key),
+        }
+    }
+
+    fn note(&self, seen: &mut Seen) {
+        seen.operation = self.call.name();
+        seen.bucket = self.bucket().map(ToString::to_string);
+        seen.key = self.key().map(ToString::to_string);
+    }
+}
+
+fn note_caller(seen: &mut Seen, caller: &Caller) {
+    if let Caller::Signed(signed) = caller {
+        seen.access_key_id = Some(signed.key.id.clone());
+        seen.fingerprint = Some(signed.signature.fingerprint().short());
+    }
+}
+
+/// A refused scope on a bucket's own path tells the bucket's region (aws-semantics 1.4.24a): SDKs sign again with it.
+fn with_bucket_region(
+    error: S3Error,
+    routed: &Result<Routed<'_>, S3Error>,
+    config: &ServerConfig,
+) -> S3Error {
+    let on_bucket = matches!(routed, Ok(Routed { target: Target::Bucket(_), .. }));
+    if !on_bucket || !error.names_scope() {
+        return error;
+    }
+    match HeaderValue::from_str(&config.region) {
+        Ok(region) => error.header(HeaderName::from_static(s3::BUCKET_REGION), region),
+        Err(_) => error,
+    }
+}
+
+fn finish_headers(reply: &mut Reply, method: &Method, ids: &Ids) {
+    reply.set_text("x-amz-request-id", &ids.request_id);
+    reply.set_text("x-amz-id-2", &ids.host_id);
+    reply.set(SERVER, HeaderValue::from_static("Valet"));
+    if *method == Method::HEAD {
+        // The length of what a GET would have sent is set by the operation; an error has no body at all.
+        if reply.status.is_client_error() || reply.status.is_server_error() {
+            reply.headers.remove(CONTENT_LENGTH);
+        }
+        reply.body = ReplyBody::Empty;
+    }
+}
+
+fn log_cause(error: &S3Error, ids: &Ids, seen: &Seen) {
+    let cause = error.cause().map(ToString::to_string);
+    let cause = cause.as_deref().unwrap_or("-");
+    if error.code().status().is_server_error() {
+        tracing::error!(
+            request_id = ids.request_id,
+            operation = seen.operation,
+            code = error.code().wire(),
+            cause,
+            "a request failed"
+        );
+    } else {
+        tracing::debug!(
+            request_id = ids.request_id,
+            operation = seen.operation,
+            code = error.code().wire(),
+            cause,
+            "a request was refused"
+        );
+    }
+}

@@ -1,0 +1,295 @@
+//! One server over a fresh store, requests as text, answers as text.
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::{HeaderMap, Request, Response};
+use iam::MasterKey;
+use jiff::Timestamp;
+use presign::{
+    Addressing, Credentials, Endpoint, ExpiresIn, Presign, Presigner, RequestHead, SecretAccessKey,
+    SessionToken, SigV2Use, SignedPayload, Signer, sign_request,
+};
+use server::{Peer, RequestBody, ResponseBody, RootKey, Server, ServerConfig};
+use store::{AccountId, Encryption, Store, StoreConfig};
+
+pub(crate) const HOST: &str = "valet.test:9000";
+pub(crate) const KEY_ID: &str = "AKIAVALETROOTEXAMPLE";
+pub(crate) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+pub(crate) const NOW: &str = "2026-06-15T12:00:00Z";
+
+/// A server, its store, and a clock that stands still.
+pub(crate) struct World {
+    server: Server,
+    pub(crate) now: Timestamp,
+    pub(crate) peer: Peer,
+    _dir: tempfile::TempDir,
+}
+
+/// A request as a client would write it.
+#[derive(Clone, Debug)]
+pub(crate) struct Ask {
+    pub(crate) method: String,
+    /// Path and query.
+    pub(crate) target: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Bytes,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+pub(crate) fn config() -> ServerConfig {
+    ServerConfig {
+        listen: Vec::new(),
+        metrics_listen: None,
+        region: "us-east-1".into(),
+        account: AccountId::parse("000000000000").unwrap(),
+        public_urls: Vec::new(),
+        domains: Vec::new(),
+        trusted_proxies: Vec::new(),
+        tls: None,
+        sigv2: SigV2Use::Allow,
+        root: Some(RootKey {
+            access_key_id: KEY_ID.into(),
+            secret_access_key: SecretAccessKey::new(SECRET),
+        }),
+        shutdown_grace: std::time::Duration::from_secs(1),
+    }
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with(config(), Encryption::On).await
+    }
+
+    /// With one bucket, `bucket`, already there.
+    pub(crate) async fn with_bucket() -> Self {
+        let world = Self::new().await;
+        assert_eq!(world.send(put("/bucket", "")).await.status, 200);
+        world
+    }
+
+    pub(crate) async fn with(config: ServerConfig, encryption: Encryption) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let now: Timestamp = NOW.parse().unwrap();
+        let store = StoreConfig {
+            data_dir: dir.path().to_path_buf(),
+            master_key: MasterKey::from_bytes([7; 32]),
+            encryption,
+            cache_bytes_max: 1 << 20,
+        };
+        let store = Store::open(store, now).unwrap();
+        let server = Server::new(config, store, now);
+        let peer = Peer { address: "192.0.2.7".parse().unwrap(), tls: false };
+        Self { server, now, peer, _dir: dir }
+    }
+
+    /// Signs with the root key, by header, and sends.
+    pub(crate) async fn send(&self, ask: Ask) -> Answer {
+        self.send_raw(self.sign(ask)).await
+    }
+
+    /// Sends as it is.
+    pub(crate) async fn send_raw(&self, ask: Ask) -> Answer {
+        let mut request = Request::builder().method(ask.method.as_str()).uri(&ask.target);
+        if !ask.headers.iter().any(|(name, _)| name == "host") {
+            request = request.header("host", HOST);
+        }
+        let has_length = ask.headers.iter().any(|(name, _)| name == "content-length");
+        if !has_length && (!ask.body.is_empty() || ask.method == "PUT") {
+            request = request.header("content-length", ask.body.len());
+        }
+        for (name, value) in ask.headers.iter().filter(|(name, _)| name != "no-length") {
+            request = request.header(name, value.as_bytes());
+        }
+        let mut request = request.body(ask.body.clone()).unwrap();
+        if ask.headers.iter().any(|(name, _)| name == "no-length") {
+            request.headers_mut().remove("content-length");
+        }
+        let (parts, body) = request.into_parts();
+        let body = RequestBody::from_memory(body, &parts.headers);
+        let request = Request::from_parts(parts, body);
+        Answer::read(self.server.handle(request, self.peer, self.now).await).await
+    }
+
+    pub(crate) fn sign(&self, ask: Ask) -> Ask {
+        let hash = SignedPayload::Sha256(sha256(&ask.body));
+        self.sign_payload(ask, hash)
+    }
+
+    /// Signs as the holder of a session would.
+    pub(crate) fn sign_with_token(&self, ask: Ask, token: &str) -> Ask {
+        let session_token = Some(SessionToken::new(token));
+        let hash = SignedPayload::Sha256(sha256(&ask.body));
+        self.sign_as(&Credentials { session_token, ..credentials() }, ask, hash)
+    }
+
+    /// Signs by header, for whatever the body is to be.
+    pub(crate) fn sign_payload(&self, ask: Ask, payload: SignedPayload) -> Ask {
+        self.sign_as(&credentials(), ask, payload)
+    }
+
+    fn sign_as(&self, credentials: &Credentials, mut ask: Ask, payload: SignedPayload) -> Ask {
+        let signer = Signer { credentials, region: "us-east-1", service: "s3" };
+        let mut headers = ask.headers.clone();
+        if !headers.iter().any(|(name, _)| name == "host") {
+            headers.push(("host".into(), HOST.into()));
+        }
+        let lines: Vec<(&str, &[u8])> =
+            headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        let (path, query) = ask.target.split_once('?').unwrap_or((&ask.target, ""));
+        let head = RequestHead { method: &ask.method, path, query, headers: &lines };
+        let signed = sign_request(&head, payload, &signer, self.now).unwrap();
+        let added = signed.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+        ask.headers.extend(added);
+        ask
+    }
+
+    /// A SigV4 link for an hour, as path and query.
+    pub(crate) fn link(&self, method: &str, key: &str) -> Ask {
+        self.link_with(method, key, &[], &[])
+    }
+
+    pub(crate) fn link_with(
+        &self,
+        method: &str,
+        key: &str,
+        headers: &[(&str, &str)],
+        query: &[(&str, &str)],
+    ) -> Ask {
+        let mut presigner = Presigner::new(credentials(), "us-east-1");
+        let endpoint = Endpoint::parse(&format!("http://{HOST}")).unwrap();
+        let presign = presign(method, key, headers, query, &endpoint);
+        let link = presigner.presign(&presign, self.now).unwrap();
+        ask_of(method, &link.url, headers)
+    }
+
+    /// A SigV2 link for an hour.
+    pub(crate) fn link_v2(&self, method: &str, key: &str) -> Ask {
+        let endpoint = Endpoint::parse(&format!("http://{HOST}")).unwrap();
+        let presign = presign(method, key, &[], &[], &endpoint);
+        let link = Presigner::new(credentials(), "us-east-1").presign_v2(&presign, self.now);
+        ask_of(method, &link.unwrap().url, &[])
+    }
+}
+
+fn presign<'p>(
+    method: &'p str,
+    key: &'p str,
+    headers: &'p [(&'p str, &'p str)],
+    query: &'p [(&'p str, &'p str)],
+    endpoint: &'p Endpoint,
+) -> Presign<'p> {
+    Presign {
+        method,
+        endpoint,
+        addressing: Addressing::Path,
+        bucket: "bucket",
+        key: key.as_bytes(),
+        headers,
+        query,
+        expires_in: ExpiresIn::from_seconds(3600).unwrap(),
+    }
+}
+
+fn ask_of(method: &str, url: &str, headers: &[(&str, &str)]) -> Ask {
+    let target = url.strip_prefix(&format!("http://{HOST}")).unwrap();
+    let headers = headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+    Ask { method: method.into(), target: target.into(), headers, body: Bytes::new() }
+}
+
+pub(crate) fn credentials() -> Credentials {
+    Credentials {
+        access_key_id: KEY_ID.into(),
+        secret_access_key: SecretAccessKey::new(SECRET),
+        session_token: None,
+    }
+}
+
+pub(crate) fn ask(method: &str, target: &str) -> Ask {
+    Ask { method: method.into(), target: target.into(), headers: Vec::new(), body: Bytes::new() }
+}
+
+pub(crate) fn get(target: &str) -> Ask {
+    ask("GET", target)
+}
+
+pub(crate) fn put(target: &str, body: &str) -> Ask {
+    ask("PUT", target).body(body.to_owned())
+}
+
+impl Ask {
+    pub(crate) fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Replaces text in the target, which must be there.
+    pub(crate) fn tamper(mut self, from: &str, to: &str) -> Self {
+        assert!(self.target.contains(from), "{from} is not in {}", self.target);
+        self.target = self.target.replacen(from, to, 1);
+        self
+    }
+}
+
+impl Answer {
+    async fn read(response: Response<ResponseBody>) -> Self {
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Self { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The text of the first element of that name.
+    pub(crate) fn element(&self, name: &str) -> String {
+        let text = self.text();
+        let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+        let Some((_, rest)) = text.split_once(&open) else { return String::new() };
+        rest.split_once(&close).map_or(String::new(), |(value, _)| value.to_owned())
+    }
+
+    /// All texts of elements of that name.
+    pub(crate) fn elements(&self, name: &str) -> Vec<String> {
+        let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+        let pieces = self.text().split(&open).skip(1);
+        pieces.filter_map(|piece| Some(piece.split_once(&close)?.0.to_owned())).collect()
+    }
+
+    /// Status, code and message, then every element between the message and the request id.
+    pub(crate) fn refusal(&self) -> String {
+        let text = self.text();
+        let inner = text
+            .strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>")
+            .unwrap_or_else(|| panic!("not an error: {} {text}", self.status));
+        let (facts, ids) = inner.split_once("<RequestId>").unwrap();
+        assert!(ids.contains("</RequestId><HostId>") && ids.ends_with("</HostId></Error>"));
+        assert_eq!(self.header("content-type"), "application/xml");
+        format!("{} {facts}", self.status)
+    }
+}
+
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let hex = presign::payload_hash(bytes);
+    let mut out = [0; 32];
+    for (at, byte) in out.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&hex[at * 2..at * 2 + 2], 16).unwrap();
+    }
+    out
+}

@@ -1,0 +1,18 @@
+//! The whole service in process: a request and a time in, the exact answer out. No sockets, no sleeps.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+mod authentication;
+mod buckets;
+mod closed;
+mod harness;
+mod hosts;
+mod listing;
+mod multipart;
+mod objects;
+mod uploads;

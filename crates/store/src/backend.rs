@@ -1,0 +1,341 @@
+//! The two seams: records and bytes. An engine is behind each, chosen when the store is opened.
+//!
+//! They are cut at the meaning: a method of [`Metadata`] is one whole S3 step and one native
+//! transaction, and [`Blobs`] are bytes under opaque ids. What every engine must hold to is tested by
+//! `contract.rs`. Caches of records live behind the seam, where the engine can keep them true.
+
+pub(crate) mod files;
+pub(crate) mod health;
+pub(crate) mod sqlite;
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::body::{Blob, BlobId};
+use crate::{
+    AccessKey, AccountId, Attributes, Bucket, BucketName, BucketPage, Change, CompleteOutcome,
+    CompleteUpload, CreateBucket, DeleteBucket, DeleteOutcome, ETag, ListBuckets, ListObjects,
+    ListUploads, ListVersions, Lookup, NewBucket, NewUpload, ObjectKey, ObjectPage, PartNumber,
+    PartPage, Precondition, PutOutcome, PutPart, StoreError, StoredChecksum, Upload, UploadId,
+    UploadPage, VersionId, VersionPage, Versioning,
+};
+use files::{FileBlobs, FileSource, FileWriter, Pins};
+use sqlite::SqliteMetadata;
+
+/// An object to record: its bytes are on stable storage, or come along when they are few.
+#[derive(Debug)]
+pub(crate) struct NewObject {
+    pub(crate) bucket: BucketName,
+    pub(crate) key: ObjectKey,
+    pub(crate) attributes: Attributes,
+    pub(crate) checksum: Option<StoredChecksum>,
+    pub(crate) etag: ETag,
+    pub(crate) body: NewBody,
+    pub(crate) precondition: Precondition,
+}
+
+/// The bytes of an object to record.
+#[derive(Debug)]
+pub(crate) enum NewBody {
+    /// To be stored beside the record, as they are at rest.
+    Row { blob: Blob, stored: Vec<u8>, plain: Bytes },
+    /// A blob that is finished.
+    File(StagedFile),
+}
+
+/// A part to record.
+#[derive(Debug)]
+pub(crate) struct NewPart {
+    pub(crate) bucket: BucketName,
+    pub(crate) key: ObjectKey,
+    pub(crate) upload: UploadId,
+    pub(crate) number: PartNumber,
+    pub(crate) md5: [u8; 16],
+    pub(crate) checksum: Option<StoredChecksum>,
+    pub(crate) file: StagedFile,
+}
+
+/// A finished blob that no record points at yet.
+#[derive(Debug)]
+pub(crate) struct StagedFile {
+    pub(crate) blob: Blob,
+    pub(crate) unpublished: Unpublished,
+}
+
+/// The duty to remove a blob unless a record comes to point at it. Whoever has the last word on that
+/// owns it: first the stage, then the transaction.
+#[derive(Debug)]
+pub(crate) struct Unpublished {
+    id: BlobId,
+    abandoned: Option<Arc<Abandoned>>,
+}
+
+impl Unpublished {
+    pub(crate) fn new(id: BlobId, abandoned: Arc<Abandoned>) -> Self {
+        Self { id, abandoned: Some(abandoned) }
+    }
+
+    /// A record points at the blob, or nobody knows whether one does: it stays, and its intent, if
+    /// there still is one, is left to the next start.
+    pub(crate) fn keep(mut self) {
+        self.abandoned = None;
+    }
+}
+
+impl Drop for Unpublished {
+    fn drop(&mut self) {
+        if let Some(abandoned) = self.abandoned.take() {
+            let mut ids = lock(&abandoned.0);
+            if ids.len() < ABANDONED_MAX {
+                ids.push(self.id);
+            }
+        }
+    }
+}
+
+/// How many abandoned blobs are remembered; what is over waits until its intent is old.
+const ABANDONED_MAX: usize = 65_536;
+
+/// Blobs that were staged and given up, to be removed by the next sweep.
+#[derive(Debug, Default)]
+pub(crate) struct Abandoned(Mutex<Vec<BlobId>>);
+
+impl Abandoned {
+    pub(crate) fn take(&self) -> Vec<BlobId> {
+        std::mem::take(&mut lock(&self.0))
+    }
+}
+
+/// Locks, also after a panic of another holder: every critical section here leaves a whole state.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What an engine counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct MetadataCounters {
+    pub(crate) queued_jobs: u64,
+    pub(crate) jobs: u64,
+    pub(crate) commits: u64,
+    pub(crate) checkpoints: u64,
+    pub(crate) cache_hits: u64,
+    pub(crate) cache_misses: u64,
+}
+
+/// Declares the seam once: the trait, and the enum of engines that dispatches to one of them.
+macro_rules! metadata_seam {
+    ($($(#[$doc:meta])* fn $method:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {
+        /// Records. Every method is one transaction, and an `Ok` of one that writes means that it is
+        /// on stable storage.
+        pub(crate) trait Metadata: Send + Sync {
+            $($(#[$doc])* fn $method(&self, $($argument: $type),*)
+                -> impl Future<Output = Result<$answer, StoreError>> + Send;)*
+            /// What was counted since the engine was opened.
+            fn counters(&self) -> MetadataCounters;
+        }
+
+        /// The engine of records that this store was opened with.
+        #[derive(Debug)]
+        pub(crate) enum MetadataEngine {
+            Sqlite(SqliteMetadata),
+        }
+
+        impl Metadata for MetadataEngine {
+            $(async fn $method(&self, $($argument: $type),*) -> Result<$answer, StoreError> {
+                match self {
+                    Self::Sqlite(engine) => engine.$method($($argument),*).await,
+                }
+            })*
+
+            fn counters(&self) -> MetadataCounters {
+                match self {
+                    Self::Sqlite(engine) => engine.counters(),
+                }
+            }
+        }
+    };
+}
+
+metadata_seam! {
+    fn access_key(id: &str) -> Option<Arc<AccessKey>>;
+    fn put_access_key(key: AccessKey) -> ();
+    fn access_keys(account: &AccountId) -> Vec<Arc<AccessKey>>;
+
+    fn create_bucket(bucket: NewBucket, now: Timestamp) -> CreateBucket;
+    fn bucket(name: &BucketName) -> Option<Arc<Bucket>>;
+    fn delete_bucket(name: &BucketName, now: Timestamp) -> DeleteBucket;
+    fn buckets(owner: &AccountId, query: ListBuckets) -> BucketPage;
+    fn set_versioning(name: &BucketName, versioning: Versioning) -> bool;
+    /// Changes after number `n`; numbers only grow, and only a subject's latest change is kept.
+    fn changes_since(n: u64, limit: usize) -> Vec<Change>;
+
+    fn object(bucket: &BucketName, key: &ObjectKey, version: Option<VersionId>) -> Lookup;
+    /// [`StoreError::StageExpired`] when the intent of the body's blob is no more.
+    fn put_object(object: NewObject, now: Timestamp) -> PutOutcome;
+    fn delete_object(
+        bucket: &BucketName, key: &ObjectKey, version: Option<VersionId>, now: Timestamp
+    ) -> DeleteOutcome;
+    fn list_objects(bucket: &BucketName, query: ListObjects) -> Option<ObjectPage>;
+    fn list_versions(bucket: &BucketName, query: ListVersions) -> Option<VersionPage>;
+
+    fn create_upload(upload: NewUpload, now: Timestamp) -> Option<Arc<Upload>>;
+    fn upload(bucket: &BucketName, key: &ObjectKey, id: UploadId) -> Option<Arc<Upload>>;
+    /// [`StoreError::StageExpired`] when the intent of the part's blob is no more.
+    fn put_part(part: NewPart, now: Timestamp) -> PutPart;
+    fn parts(upload: UploadId, after: Option<PartNumber>, limit: usize) -> PartPage;
+    fn uploads(bucket: &BucketName, query: ListUploads) -> Option<UploadPage>;
+    fn complete_upload(complete: CompleteUpload, now: Timestamp) -> CompleteOutcome;
+    fn abort_upload(
+        bucket: &BucketName, key: &ObjectKey, id: UploadId, now: Timestamp
+    ) -> bool;
+
+    /// Records that a file of this id may come to exist. Before it is renamed into place.
+    fn record_intent(blob: BlobId, now: Timestamp) -> ();
+    /// Forgets intents whose blobs were removed.
+    fn forget_intents(blobs: Vec<BlobId>) -> ();
+    /// Turns intents from before a time into garbage, so that nothing can come to point at their
+    /// blobs any more; says how many.
+    fn reap_intents(before: Timestamp, now: Timestamp) -> usize;
+    /// Blobs that have been garbage since before a time.
+    fn garbage(before: Timestamp, limit: usize) -> Vec<BlobId>;
+    /// Forgets garbage that was removed.
+    fn forget_garbage(blobs: Vec<BlobId>) -> ();
+    /// Keeps the engine's own files in order; forgets uploads completed before a time.
+    fn maintain(completed_before: Timestamp) -> ();
+    /// Commits what waits and refuses everything from then on.
+    fn close() -> ();
+}
+
+/// Bytes under opaque ids, each written once, from its first byte to its last.
+pub(crate) trait Blobs: Send + Sync {
+    /// Writes one blob.
+    type Writer: BlobWriter;
+    /// Reads one blob.
+    type Source: BlobSource;
+
+    /// An id that was never given before.
+    fn new_id(&self) -> Result<BlobId, StoreError>;
+    /// Begins a blob that `size` bytes are announced for, if any are.
+    fn begin(
+        &self,
+        id: BlobId,
+        size: Option<u64>,
+    ) -> impl Future<Output = Result<Self::Writer, StoreError>> + Send;
+    /// A reader of a finished blob.
+    fn source(&self, id: BlobId) -> Self::Source;
+    /// Keeps blobs from being removed for as long as the answer lives.
+    fn pin(&self, ids: Vec<BlobId>) -> Pins;
+    /// Removes blobs, begun or finished, durably; answers those that are gone, which leaves out the
+    /// pinned ones.
+    fn remove(
+        &self,
+        ids: Vec<BlobId>,
+    ) -> impl Future<Output = Result<Vec<BlobId>, StoreError>> + Send;
+}
+
+/// A blob that is being written.
+pub(crate) trait BlobWriter: Send + Sized {
+    /// Adds bytes at its end.
+    fn append(self, bytes: Vec<u8>) -> impl Future<Output = Result<Self, StoreError>> + Send;
+    /// Ends it: all its bytes are on stable storage and can be read.
+    fn finish(self) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// A blob that is being read.
+pub(crate) trait BlobSource: Send + Sized {
+    /// The bytes, if they can be had without waiting.
+    fn read_now(&mut self, offset: u64, size: usize) -> Option<Vec<u8>>;
+    /// The bytes; exactly so many, or an error.
+    fn read(
+        self,
+        offset: u64,
+        size: usize,
+    ) -> impl Future<Output = (Self, Result<Vec<u8>, StoreError>)> + Send;
+}
+
+/// The engine of bytes that this store was opened with.
+#[derive(Debug)]
+pub(crate) enum BlobsEngine {
+    Files(FileBlobs),
+}
+
+/// A writer of that engine.
+#[derive(Debug)]
+pub(crate) enum EngineWriter {
+    Files(FileWriter),
+}
+
+/// A source of that engine.
+#[derive(Debug)]
+pub(crate) enum EngineSource {
+    Files(FileSource),
+}
+
+impl Blobs for BlobsEngine {
+    type Writer = EngineWriter;
+    type Source = EngineSource;
+
+    fn new_id(&self) -> Result<BlobId, StoreError> {
+        match self {
+            Self::Files(engine) => engine.new_id(),
+        }
+    }
+
+    async fn begin(&self, id: BlobId, size: Option<u64>) -> Result<EngineWriter, StoreError> {
+        match self {
+            Self::Files(engine) => engine.begin(id, size).await.map(EngineWriter::Files),
+        }
+    }
+
+    fn source(&self, id: BlobId) -> EngineSource {
+        match self {
+            Self::Files(engine) => EngineSource::Files(engine.source(id)),
+        }
+    }
+
+    fn pin(&self, ids: Vec<BlobId>) -> Pins {
+        match self {
+            Self::Files(engine) => engine.pin(ids),
+        }
+    }
+
+    async fn remove(&self, ids: Vec<BlobId>) -> Result<Vec<BlobId>, StoreError> {
+        match self {
+            Self::Files(engine) => engine.remove(ids).await,
+        }
+    }
+}
+
+impl BlobWriter for EngineWriter {
+    async fn append(self, bytes: Vec<u8>) -> Result<Self, StoreError> {
+        match self {
+            Self::Files(writer) => writer.append(bytes).await.map(Self::Files),
+        }
+    }
+
+    async fn finish(self) -> Result<(), StoreError> {
+        match self {
+            Self::Files(writer) => writer.finish().await,
+        }
+    }
+}
+
+impl BlobSource for EngineSource {
+    fn read_now(&mut self, offset: u64, size: usize) -> Option<Vec<u8>> {
+        match self {
+            Self::Files(source) => source.read_now(offset, size),
+        }
+    }
+
+    async fn read(self, offset: u64, size: usize) -> (Self, Result<Vec<u8>, StoreError>) {
+        match self {
+            Self::Files(source) => {
+                let (source, bytes) = source.read(offset, size).await;
+                (Self::Files(source), bytes)
+            }
+        }
+    }
+}

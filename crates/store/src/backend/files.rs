@@ -1,0 +1,353 @@
+//! The embedded engine of bytes: one file a blob, in 256 directories, written under a temporary name
+//! and renamed when it is on stable storage.
+
+mod directory_sync;
+pub(crate) mod disk;
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
+use std::io::{self, IoSliceMut};
+use std::os::unix::fs::{DirBuilderExt, FileExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use rustix::io::ReadWriteFlags;
+
+use super::health::Health;
+use super::{BlobSource, BlobWriter, Blobs, lock};
+use crate::body::BlobId;
+use crate::vault::random;
+use crate::{OpenError, StoreError};
+use directory_sync::DirectorySync;
+use disk::Disk;
+
+/// How many blobs in a row go to one directory, so that writers share its fsync.
+const BLOBS_A_TURN: u64 = 64;
+/// From one turn to the next directory: odd, so that all 256 have their turn.
+const TURN_STRIDE: u64 = 167;
+
+/// Blobs as files of a data directory.
+#[derive(Clone, Debug)]
+pub(crate) struct FileBlobs(Arc<Files>);
+
+#[derive(Debug)]
+struct Files {
+    blobs: PathBuf,
+    temporary: PathBuf,
+    disk: Disk,
+    health: Arc<Health>,
+    /// One for each value of a byte.
+    directories: Vec<DirectorySync>,
+    begun: AtomicU64,
+    pins: Mutex<HashMap<BlobId, usize>>,
+}
+
+impl FileBlobs {
+    /// Opens the directories, or makes them, and removes what the last process was still writing.
+    pub(crate) fn open(
+        data_dir: &Path,
+        health: Arc<Health>,
+        disk: Disk,
+    ) -> Result<Self, OpenError> {
+        let (blobs, temporary) = (data_dir.join("blobs"), data_dir.join("tmp"));
+        make_directories(data_dir, &blobs, &temporary)?;
+        let failed = |operation, path: &Path, source| {
+            let path = path.to_owned();
+            OpenError::Io { operation, path, source }
+        };
+        let leftovers = std::fs::read_dir(&temporary).map_err(|e| failed("list", &temporary, e))?;
+        for leftover in leftovers {
+            let path = leftover.map_err(|e| failed("list", &temporary, e))?.path();
+            disk.remove(&path).map_err(|e| failed("remove", &path, e))?;
+        }
+        let directories = (0..=u8::MAX).map(|_| DirectorySync::default()).collect();
+        let begun = AtomicU64::new(0);
+        let pins = Mutex::default();
+        Ok(Self(Arc::new(Files { blobs, temporary, disk, health, directories, begun, pins })))
+    }
+}
+
+/// Makes all directories of the format, once, durably.
+fn make_directories(data_dir: &Path, blobs: &Path, temporary: &Path) -> Result<(), OpenError> {
+    let make = |path: &Path| {
+        std::fs::DirBuilder::new().mode(0o700).recursive(true).create(path).map_err(|source| {
+            OpenError::Io { operation: "make directory", path: path.to_owned(), source }
+        })
+    };
+    let sync = |path: &Path| {
+        File::open(path).and_then(|directory| directory.sync_all()).map_err(|source| {
+            OpenError::Io { operation: "sync directory", path: path.to_owned(), source }
+        })
+    };
+    make(temporary)?;
+    make(blobs)?;
+    for first in 0..=u8::MAX {
+        make(&blobs.join(format!("{first:02x}")))?;
+    }
+    sync(blobs)?;
+    sync(data_dir)
+}
+
+impl Files {
+    fn temporary_path(&self, id: BlobId) -> PathBuf {
+        self.temporary.join(id.to_string())
+    }
+
+    fn directory(&self, first: u8) -> PathBuf {
+        self.blobs.join(format!("{first:02x}"))
+    }
+
+    fn path(&self, id: BlobId) -> PathBuf {
+        let name = id.to_string();
+        let (_, rest) = name.split_at_checked(2).unwrap_or_default();
+        self.directory(id.first_byte()).join(rest)
+    }
+
+    /// Makes renames into a directory, or removals from it, durable, sharing the fsync with others.
+    fn sync_directory(&self, first: u8) -> Result<(), StoreError> {
+        let Some(directory) = self.directories.get(usize::from(first)) else {
+            return Err(StoreError::Corrupt { what: "directory of a blob" });
+        };
+        let path = self.directory(first);
+        directory.sync(|| self.disk.sync_directory(&path)).map_err(|error| {
+            self.health.poison(&error);
+            StoreError::Poisoned
+        })
+    }
+
+    fn begin(&self, id: BlobId, size: Option<u64>) -> Result<(File, u64), StoreError> {
+        self.health.check()?;
+        self.health.check_room(size.unwrap_or(0))?;
+        let path = self.temporary_path(id);
+        let file = self.disk.create(&path).map_err(failed("make a file"))?;
+        let allocated = match size {
+            Some(size) if size > 0 => self.disk.allocate(&file, &path, size),
+            Some(_) | None => Ok(0),
+        };
+        allocated.map(|allocated| (file, allocated)).map_err(|error| {
+            self.give_up(id);
+            failed("allocate a file")(error)
+        })
+    }
+
+    /// Frees the room of a file that failed, at once: it may be why the disk is full.
+    fn give_up(&self, id: BlobId) {
+        let path = self.temporary_path(id);
+        if let Err(error) = self.disk.remove(&path) {
+            tracing::warn!(path = %path.display(), %error, "cannot remove a temporary file");
+        }
+    }
+
+    fn finish(&self, id: BlobId, file: &File, size: u64, allocated: u64) -> Result<(), StoreError> {
+        let (from, to) = (self.temporary_path(id), self.path(id));
+        let synced = if allocated > size { file.set_len(size) } else { Ok(()) }
+            .and_then(|()| self.disk.sync_data(file, &from))
+            .map_err(failed("sync a file"));
+        let renamed = synced.and_then(|()| {
+            self.disk.rename(&from, &to).map_err(|error| match error.kind() {
+                // The sweeper was here: the stage was older than any upload may be.
+                io::ErrorKind::NotFound => StoreError::StageExpired,
+                _ => failed("rename a file")(error),
+            })
+        });
+        if let Err(error) = renamed {
+            self.give_up(id);
+            return Err(error);
+        }
+        self.sync_directory(id.first_byte())
+    }
+
+    fn remove(&self, ids: Vec<BlobId>) -> Result<Vec<BlobId>, StoreError> {
+        let mut removed = Vec::with_capacity(ids.len());
+        let mut touched = BTreeSet::new();
+        for id in ids {
+            if lock(&self.pins).contains_key(&id) {
+                continue;
+            }
+            // In this order, or a rename between the two would be missed.
+            self.disk.remove(&self.temporary_path(id)).map_err(failed("remove a file"))?;
+            if self.disk.remove(&self.path(id)).map_err(failed("remove a file"))? {
+                touched.insert(id.first_byte());
+            }
+            removed.push(id);
+        }
+        // A name that came back after its garbage was forgotten would stay for ever.
+        touched.into_iter().try_for_each(|first| self.sync_directory(first))?;
+        Ok(removed)
+    }
+}
+
+impl Blobs for FileBlobs {
+    type Writer = FileWriter;
+    type Source = FileSource;
+
+    fn new_id(&self) -> Result<BlobId, StoreError> {
+        let turn = self.0.begun.fetch_add(1, Ordering::Relaxed) / BLOBS_A_TURN;
+        let [first, ..] = turn.wrapping_mul(TURN_STRIDE).to_le_bytes();
+        let [_, rest @ ..] = random::<16>()?;
+        Ok(BlobId::from_parts(first, rest))
+    }
+
+    async fn begin(&self, id: BlobId, size: Option<u64>) -> Result<FileWriter, StoreError> {
+        let files = Arc::clone(&self.0);
+        blocking(move || {
+            let (file, allocated) = files.begin(id, size)?;
+            Ok(FileWriter { files, id, file, size: 0, allocated })
+        })
+        .await
+    }
+
+    fn source(&self, id: BlobId) -> FileSource {
+        FileSource { path: self.0.path(id), file: None }
+    }
+
+    fn pin(&self, ids: Vec<BlobId>) -> Pins {
+        let mut pins = lock(&self.0.pins);
+        for id in &ids {
+            let count = pins.entry(*id).or_insert(0_usize);
+            *count = count.saturating_add(1);
+        }
+        Pins { files: Arc::clone(&self.0), ids }
+    }
+
+    async fn remove(&self, ids: Vec<BlobId>) -> Result<Vec<BlobId>, StoreError> {
+        let files = Arc::clone(&self.0);
+        blocking(move || files.remove(ids)).await
+    }
+}
+
+/// Keeps blobs from being removed while they are read.
+#[derive(Debug)]
+pub(crate) struct Pins {
+    files: Arc<Files>,
+    ids: Vec<BlobId>,
+}
+
+impl Drop for Pins {
+    fn drop(&mut self) {
+        let mut pins = lock(&self.files.pins);
+        for id in &self.ids {
+            if let Some(count) = pins.get_mut(id) {
+                *count = count.saturating_sub(1);
+                if *count == 0 {
+                    pins.remove(id);
+                }
+            }
+        }
+    }
+}
+
+/// A file that is being written.
+#[derive(Debug)]
+pub(crate) struct FileWriter {
+    files: Arc<Files>,
+    id: BlobId,
+    file: File,
+    size: u64,
+    allocated: u64,
+}
+
+impl BlobWriter for FileWriter {
+    async fn append(mut self, bytes: Vec<u8>) -> Result<Self, StoreError> {
+        blocking(move || {
+            let path = self.files.temporary_path(self.id);
+            let end = self.size.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+            let room = if end > self.allocated { self.files.health.check_room(0) } else { Ok(()) };
+            let written = room.and_then(|()| {
+                self.files
+                    .disk
+                    .write_at(&self.file, &path, &bytes, self.size)
+                    .map_err(failed("write a file"))
+            });
+            if let Err(error) = written {
+                self.files.give_up(self.id);
+                return Err(error);
+            }
+            self.size = end;
+            Ok(self)
+        })
+        .await
+    }
+
+    async fn finish(self) -> Result<(), StoreError> {
+        blocking(move || {
+            let Self { files, id, file, size, allocated } = self;
+            files.finish(id, &file, size, allocated)
+        })
+        .await
+    }
+}
+
+/// A file that is being read, opened at the first read.
+#[derive(Debug)]
+pub(crate) struct FileSource {
+    path: PathBuf,
+    file: Option<File>,
+}
+
+impl FileSource {
+    /// Opens the file if its name and inode are in memory.
+    fn opened_now(&mut self) -> Option<&File> {
+        if self.file.is_none() {
+            let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+            let file =
+                rustix::fs::openat2(CWD, &self.path, flags, Mode::empty(), ResolveFlags::CACHED);
+            self.file = Some(file.ok()?.into());
+        }
+        self.file.as_ref()
+    }
+
+    fn read_blocking(&mut self, offset: u64, size: usize) -> Result<Vec<u8>, StoreError> {
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => File::open(&self.path).map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => StoreError::BodyGone,
+                _ => failed("open a file")(error),
+            })?,
+        };
+        let mut bytes = vec![0; size];
+        let read = file.read_exact_at(&mut bytes, offset);
+        self.file = Some(file);
+        read.map(|()| bytes).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => StoreError::Corrupt { what: "length of a blob" },
+            _ => failed("read a file")(error),
+        })
+    }
+}
+
+impl BlobSource for FileSource {
+    fn read_now(&mut self, offset: u64, size: usize) -> Option<Vec<u8>> {
+        let file = self.opened_now()?;
+        let mut bytes = vec![0; size];
+        let room = &mut [IoSliceMut::new(&mut bytes)];
+        let read = rustix::io::preadv2(file, room, offset, ReadWriteFlags::NOWAIT).ok()?;
+        (read == size).then_some(bytes)
+    }
+
+    async fn read(mut self, offset: u64, size: usize) -> (Self, Result<Vec<u8>, StoreError>) {
+        let path = self.path.clone();
+        let read = blocking(move || {
+            let bytes = self.read_blocking(offset, size);
+            Ok((self, bytes))
+        });
+        read.await.unwrap_or_else(|error| (Self { path, file: None }, Err(error)))
+    }
+}
+
+/// Runs what waits for the disk on a thread that may.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    // The runtime is going away, and everything with it.
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(StoreError::Closed))
+}
+
+/// A failure of a file operation; a full disk or quota is not one.
+fn failed(operation: &'static str) -> impl FnOnce(io::Error) -> StoreError {
+    move |error| match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full,
+        _ => StoreError::Io { operation, source: Arc::new(error) },
+    }
+}

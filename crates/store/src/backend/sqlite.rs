@@ -1,0 +1,409 @@
+//! The embedded engine of records: SQLite, with one writing thread and many readers.
+
+mod bucket;
+mod cache;
+mod connection;
+mod error;
+mod identity;
+mod listing;
+mod multipart;
+mod object;
+mod rows;
+mod sweeping;
+mod uploads;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use jiff::Timestamp;
+use quick_cache::Equivalent;
+use rusqlite::Connection;
+
+use super::health::Health;
+use super::{Metadata, MetadataCounters, NewObject, NewPart};
+use crate::body::{BlobId, may_be_resident};
+use crate::vault::Vault;
+use crate::{
+    AccessKey, AccountId, Bucket, BucketName, BucketPage, Change, CompleteOutcome, CompleteUpload,
+    CreateBucket, DeleteBucket, DeleteOutcome, ListBuckets, ListObjects, ListUploads, ListVersions,
+    Lookup, NewBucket, NewUpload, Object, ObjectKey, ObjectPage, OpenError, PartNumber, PartPage,
+    PutOutcome, PutPart, StoreError, Upload, UploadId, UploadPage, VersionId, VersionPage,
+    Versioning,
+};
+use cache::{ExactCache, Weigh};
+use connection::Readers;
+use error::engine;
+use writer::{Room, Writer};
+
+/// The database's file in a data directory.
+pub(crate) const FILE_NAME: &str = "metadata.sqlite";
+
+/// How much memory the cached buckets, and as much again the cached access keys, may take, in bytes.
+const SETTINGS_CACHE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// About how much a cached setting weighs, in bytes; it sizes the table.
+const SETTING_BYTES: usize = 512;
+/// About how much a cached object weighs, in bytes; it sizes the table.
+const OBJECT_BYTES: usize = 2048;
+
+/// Records in a SQLite database.
+#[derive(Debug)]
+pub(crate) struct SqliteMetadata {
+    writer: Writer,
+    readers: Readers,
+    caches: Arc<Caches>,
+    vault: Arc<Vault>,
+}
+
+/// What is kept in memory: current objects with their small bodies, buckets, access keys. All exact.
+#[derive(Debug)]
+struct Caches {
+    objects: ExactCache<ObjectCacheKey, Arc<Object>>,
+    buckets: ExactCache<BucketName, Arc<Bucket>>,
+    access_keys: ExactCache<String, Arc<AccessKey>>,
+}
+
+/// By the bucket's id, which is never given twice, so that a bucket made anew has nothing cached.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct ObjectCacheKey {
+    bucket: i64,
+    key: ObjectKey,
+}
+
+/// The same, borrowed.
+#[derive(Hash)]
+struct ObjectCacheKeyRef<'a> {
+    bucket: i64,
+    key: &'a ObjectKey,
+}
+
+impl Equivalent<ObjectCacheKey> for ObjectCacheKeyRef<'_> {
+    fn equivalent(&self, other: &ObjectCacheKey) -> bool {
+        self.bucket == other.bucket && *self.key == other.key
+    }
+}
+
+impl SqliteMetadata {
+    /// Opens the database of a data directory, or makes it. `keep` is held until the last write is
+    /// done, however the engine comes to its end.
+    pub(crate) fn open(
+        data_dir: &Path,
+        vault: Arc<Vault>,
+        cache_bytes_max: usize,
+        health: Arc<Health>,
+        keep: Arc<dyn Send + Sync>,
+    ) -> Result<Self, OpenError> {
+        let path = data_dir.join(FILE_NAME);
+        let connection = connection::open_writer(&path, vault.master_key_id())?;
+        let readers = Readers::open(&path)?;
+        let settings = SETTINGS_CACHE_BYTES_MAX / SETTING_BYTES;
+        let caches = Arc::new(Caches {
+            objects: ExactCache::new(cache_bytes_max, cache_bytes_max / OBJECT_BYTES),
+            buckets: ExactCache::new(SETTINGS_CACHE_BYTES_MAX, settings),
+            access_keys: ExactCache::new(SETTINGS_CACHE_BYTES_MAX, settings),
+        });
+        let writer = Writer::start(connection, path, Arc::clone(&caches), health, keep)?;
+        Ok(Self { writer, readers, caches, vault })
+    }
+
+    /// A point read of a cached value: from memory, or read and put there.
+    async fn bucket_id(&self, name: &BucketName) -> Result<Option<i64>, StoreError> {
+        Ok(self.bucket(name).await?.map(|bucket| bucket.id))
+    }
+}
+
+impl Metadata for SqliteMetadata {
+    async fn access_key(&self, id: &str) -> Result<Option<Arc<AccessKey>>, StoreError> {
+        let ticket = match self.caches.access_keys.get(id) {
+            Ok(key) => return Ok(Some(key)),
+            Err(ticket) => ticket,
+        };
+        let read = self.readers.point(|connection| identity::read(connection, &self.vault, id));
+        let key = read.await?.map(Arc::new);
+        if let Some(key) = &key {
+            self.caches.access_keys.fill(ticket, id.to_owned(), Arc::clone(key));
+        }
+        Ok(key)
+    }
+
+    async fn put_access_key(&self, key: AccessKey) -> Result<(), StoreError> {
+        let sealed = self.vault.seal_secret(&key.secret, &key.id)?;
+        let put = move |tx: &mut writer::Transaction<'_>| identity::put(tx, key, &sealed);
+        self.writer.run(Room::Needed, put).await
+    }
+
+    async fn access_keys(&self, account: &AccountId) -> Result<Vec<Arc<AccessKey>>, StoreError> {
+        let (vault, account) = (Arc::clone(&self.vault), account.clone());
+        self.readers.list(move |connection| identity::list(connection, &vault, &account)).await
+    }
+
+    async fn create_bucket(
+        &self,
+        bucket: NewBucket,
+        now: Timestamp,
+    ) -> Result<CreateBucket, StoreError> {
+        self.writer.run(Room::Needed, move |tx| bucket::create(tx, bucket, now)).await
+    }
+
+    async fn bucket(&self, name: &BucketName) -> Result<Option<Arc<Bucket>>, StoreError> {
+        let ticket = match self.caches.buckets.get(name) {
+            Ok(bucket) => return Ok(Some(bucket)),
+            Err(ticket) => ticket,
+        };
+        let read = self.readers.point(|connection| bucket::read(connection, name)).await?;
+        let bucket = read.map(Arc::new);
+        if let Some(bucket) = &bucket {
+            self.caches.buckets.fill(ticket, name.clone(), Arc::clone(bucket));
+        }
+        Ok(bucket)
+    }
+
+    async fn delete_bucket(
+        &self,
+        name: &BucketName,
+        now: Timestamp,
+    ) -> Result<DeleteBucket, StoreError> {
+        let name = name.clone();
+        self.writer.run(Room::Reserve, move |tx| bucket::delete(tx, &name, now)).await
+    }
+
+    async fn buckets(
+        &self,
+        owner: &AccountId,
+        query: ListBuckets,
+    ) -> Result<BucketPage, StoreError> {
+        let owner = owner.clone();
+        self.readers.list(move |connection| bucket::list(connection, &owner, &query)).await
+    }
+
+    async fn set_versioning(
+        &self,
+        name: &BucketName,
+        versioning: Versioning,
+    ) -> Result<bool, StoreError> {
+        let name = name.clone();
+        self.writer.run(Room::Needed, move |tx| bucket::set_versioning(tx, &name, versioning)).await
+    }
+
+    async fn changes_since(&self, n: u64, limit: usize) -> Result<Vec<Change>, StoreError> {
+        self.readers.list(move |connection| bucket::changes_since(connection, n, limit)).await
+    }
+
+    async fn object(
+        &self,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        version: Option<VersionId>,
+    ) -> Result<Lookup, StoreError> {
+        let Some(bucket) = self.bucket_id(bucket).await? else {
+            return Ok(Lookup::NoSuchBucket);
+        };
+        if let Some(version) = version {
+            let read = |connection: &Connection| {
+                object::version(connection, &self.vault, bucket, key, version)
+            };
+            return self.readers.point(read).await;
+        }
+        let ticket = match self.caches.objects.get(&ObjectCacheKeyRef { bucket, key }) {
+            Ok(object) => return Ok(Lookup::Object(object)),
+            Err(ticket) => ticket,
+        };
+        let read = |connection: &Connection| object::current(connection, &self.vault, bucket, key);
+        let lookup = self.readers.point(read).await?;
+        if let Lookup::Object(object) = &lookup {
+            let cached = ObjectCacheKey { bucket, key: object.key.clone() };
+            self.caches.objects.fill(ticket, cached, Arc::clone(object));
+        }
+        Ok(lookup)
+    }
+
+    async fn put_object(
+        &self,
+        object: NewObject,
+        now: Timestamp,
+    ) -> Result<PutOutcome, StoreError> {
+        self.writer.run(Room::Needed, move |tx| object::put(tx, object, now)).await
+    }
+
+    async fn delete_object(
+        &self,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        version: Option<VersionId>,
+        now: Timestamp,
+    ) -> Result<DeleteOutcome, StoreError> {
+        let (bucket, key) = (bucket.clone(), key.clone());
+        let delete =
+            move |tx: &mut writer::Transaction<'_>| object::delete(tx, &bucket, &key, version, now);
+        self.writer.run(Room::Reserve, delete).await
+    }
+
+    async fn list_objects(
+        &self,
+        bucket: &BucketName,
+        query: ListObjects,
+    ) -> Result<Option<ObjectPage>, StoreError> {
+        let Some(bucket) = self.bucket_id(bucket).await? else { return Ok(None) };
+        let list = move |connection: &Connection| listing::objects(connection, bucket, &query);
+        self.readers.list(list).await.map(Some)
+    }
+
+    async fn list_versions(
+        &self,
+        bucket: &BucketName,
+        query: ListVersions,
+    ) -> Result<Option<VersionPage>, StoreError> {
+        let Some(bucket) = self.bucket_id(bucket).await? else { return Ok(None) };
+        let list = move |connection: &Connection| listing::versions(connection, bucket, &query);
+        self.readers.list(list).await.map(Some)
+    }
+
+    async fn create_upload(
+        &self,
+        upload: NewUpload,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Upload>>, StoreError> {
+        self.writer.run(Room::Needed, move |tx| uploads::create(tx, upload, now)).await
+    }
+
+    async fn upload(
+        &self,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        id: UploadId,
+    ) -> Result<Option<Arc<Upload>>, StoreError> {
+        let Some(bucket_id) = self.bucket_id(bucket).await? else { return Ok(None) };
+        let read = |connection: &Connection| uploads::read(connection, bucket_id, bucket, key, id);
+        Ok(self.readers.point(read).await?.map(Arc::new))
+    }
+
+    async fn put_part(&self, part: NewPart, now: Timestamp) -> Result<PutPart, StoreError> {
+        self.writer.run(Room::Needed, move |tx| uploads::put_part(tx, part, now)).await
+    }
+
+    async fn parts(
+        &self,
+        upload: UploadId,
+        after: Option<PartNumber>,
+        limit: usize,
+    ) -> Result<PartPage, StoreError> {
+        self.readers.list(move |connection| uploads::parts(connection, upload, after, limit)).await
+    }
+
+    async fn uploads(
+        &self,
+        bucket: &BucketName,
+        query: ListUploads,
+    ) -> Result<Option<UploadPage>, StoreError> {
+        let Some(bucket_id) = self.bucket_id(bucket).await? else { return Ok(None) };
+        let bucket = bucket.clone();
+        let list =
+            move |connection: &Connection| uploads::list(connection, bucket_id, &bucket, &query);
+        self.readers.list(list).await.map(Some)
+    }
+
+    async fn complete_upload(
+        &self,
+        complete: CompleteUpload,
+        now: Timestamp,
+    ) -> Result<CompleteOutcome, StoreError> {
+        let vault = Arc::clone(&self.vault);
+        let run =
+            move |tx: &mut writer::Transaction<'_>| multipart::complete(tx, &vault, complete, now);
+        self.writer.run(Room::Needed, run).await
+    }
+
+    async fn abort_upload(
+        &self,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        id: UploadId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let (bucket, key) = (bucket.clone(), key.clone());
+        let abort =
+            move |tx: &mut writer::Transaction<'_>| uploads::abort(tx, &bucket, &key, id, now);
+        self.writer.run(Room::Reserve, abort).await
+    }
+
+    async fn record_intent(&self, blob: BlobId, now: Timestamp) -> Result<(), StoreError> {
+        self.writer.run(Room::Needed, move |tx| sweeping::record_intent(tx, blob, now)).await
+    }
+
+    async fn forget_intents(&self, blobs: Vec<BlobId>) -> Result<(), StoreError> {
+        self.writer.run(Room::Reserve, move |tx| sweeping::forget_intents(tx, &blobs)).await
+    }
+
+    async fn reap_intents(&self, before: Timestamp, now: Timestamp) -> Result<usize, StoreError> {
+        self.writer.run(Room::Reserve, move |tx| sweeping::reap_intents(tx, before, now)).await
+    }
+
+    async fn garbage(&self, before: Timestamp, limit: usize) -> Result<Vec<BlobId>, StoreError> {
+        self.readers.list(move |connection| sweeping::garbage(connection, before, limit)).await
+    }
+
+    async fn forget_garbage(&self, blobs: Vec<BlobId>) -> Result<(), StoreError> {
+        self.writer.run(Room::Reserve, move |tx| sweeping::forget_garbage(tx, &blobs)).await
+    }
+
+    async fn maintain(&self, completed_before: Timestamp) -> Result<(), StoreError> {
+        let forget = move |tx: &mut writer::Transaction<'_>| {
+            sweeping::forget_completed(tx, completed_before)
+        };
+        self.writer.run(Room::Reserve, forget).await?;
+        self.writer.checkpoint().await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        let checkpointed = self.writer.checkpoint().await;
+        self.writer.close();
+        self.readers.close();
+        checkpointed
+    }
+
+    fn counters(&self) -> MetadataCounters {
+        let (writer, Caches { objects, buckets, access_keys }) =
+            (self.writer.counters(), &*self.caches);
+        let sum = |of_objects: u64, of_buckets: u64, of_keys: u64| {
+            of_objects.saturating_add(of_buckets).saturating_add(of_keys)
+        };
+        MetadataCounters {
+            queued_jobs: self.writer.queued(),
+            jobs: writer.jobs.load(Ordering::Relaxed),
+            commits: writer.commits.load(Ordering::Relaxed),
+            checkpoints: writer.checkpoints.load(Ordering::Relaxed),
+            cache_hits: sum(objects.hits(), buckets.hits(), access_keys.hits()),
+            cache_misses: sum(objects.misses(), buckets.misses(), access_keys.misses()),
+        }
+    }
+}
+
+impl Weigh for Arc<Object> {
+    /// Counts a small body as if it were in memory already, since the next read brings it there.
+    fn weight_bytes(&self) -> u64 {
+        let texts = self.attributes.metadata.iter().map(|(name, value)| name.len() + value.len());
+        let records = self.parts.len().saturating_add(self.body.blobs().len());
+        let about = size_of::<Object>()
+            .saturating_add(self.key.as_bytes().len().saturating_mul(2))
+            .saturating_add(texts.sum::<usize>().saturating_add(256))
+            .saturating_add(records.saturating_mul(192));
+        let resident = if may_be_resident(&self.body, self.size) { self.size } else { 0 };
+        u64::try_from(about).unwrap_or(u64::MAX).saturating_add(resident)
+    }
+}
+
+impl Weigh for Arc<Bucket> {
+    fn weight_bytes(&self) -> u64 {
+        u64::try_from(size_of::<Bucket>().saturating_add(self.region.len() + 256)).unwrap_or(1024)
+    }
+}
+
+impl Weigh for Arc<AccessKey> {
+    fn weight_bytes(&self) -> u64 {
+        let about = size_of::<AccessKey>()
+            .saturating_add(self.id.len().saturating_mul(2))
+            .saturating_add(self.secret.expose().len());
+        u64::try_from(about).unwrap_or(u64::MAX)
+    }
+}

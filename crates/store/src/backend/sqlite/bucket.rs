@@ -1,0 +1,214 @@
+//! Buckets and the change sequence in the database.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::engine;
+use super::rows::{account, corrupt, page, timestamp};
+use super::writer::Transaction;
+use super::{sweeping, uploads};
+use crate::{
+    AccountId, Bucket, BucketName, BucketPage, Change, ChangeSubject, CreateBucket, DeleteBucket,
+    ListBuckets, NewBucket, StoreError, Versioning,
+};
+
+const BY_NAME: &str =
+    "SELECT id, name, owner, region, created_ms, versioning FROM buckets WHERE name = ?1";
+const BY_OWNER: &str = "SELECT id, name, owner, region, created_ms, versioning FROM buckets
+    WHERE owner = ?1 AND name > ?2 AND name >= ?3 AND name < ?4 ORDER BY name LIMIT ?5";
+const CREATE: &str = "INSERT INTO buckets (name, owner, region, created_ms, versioning)
+    VALUES (?1, ?2, ?3, ?4, 0)";
+const DELETE: &str = "DELETE FROM buckets WHERE id = ?1";
+const HOLDS_ANYTHING: &str = "SELECT EXISTS (SELECT 1 FROM objects WHERE bucket = ?1)";
+const SET_VERSIONING: &str = "UPDATE buckets SET versioning = ?2 WHERE id = ?1";
+const FORGET_CHANGE: &str = "DELETE FROM changes WHERE kind = ?1 AND subject = ?2";
+const RECORD_CHANGE: &str = "INSERT INTO changes (kind, subject) VALUES (?1, ?2)";
+const CHANGES: &str =
+    "SELECT number, kind, subject FROM changes WHERE number > ?1 ORDER BY number LIMIT ?2";
+
+/// How many buckets or changes one page holds at most.
+const PAGE_MAX: usize = 10_000;
+/// After every bucket name: names are ASCII.
+const AFTER_ALL_NAMES: &str = "\u{7f}";
+
+const UNVERSIONED: i64 = 0;
+const ENABLED: i64 = 1;
+const SUSPENDED: i64 = 2;
+
+/// What a change is about, as stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Subject {
+    Bucket,
+    AccessKey,
+}
+
+impl Subject {
+    fn code(self) -> i64 {
+        match self {
+            Self::Bucket => 1,
+            Self::AccessKey => 2,
+        }
+    }
+}
+
+pub(super) fn read(
+    connection: &Connection,
+    name: &BucketName,
+) -> Result<Option<Bucket>, StoreError> {
+    connection
+        .prepare_cached(BY_NAME)
+        .and_then(|mut select| select.query_row([name.as_str()], |row| Ok(decode(row))).optional())
+        .map_err(engine)?
+        .transpose()
+}
+
+pub(super) fn create(
+    tx: &mut Transaction<'_>,
+    new: NewBucket,
+    now: Timestamp,
+) -> Result<CreateBucket, StoreError> {
+    if let Some(bucket) = read(tx.connection, &new.name)? {
+        return Ok(CreateBucket::AlreadyExists(Arc::new(bucket)));
+    }
+    let created = now.as_millisecond();
+    tx.connection
+        .prepare_cached(CREATE)
+        .and_then(|mut create| {
+            create.execute(params![new.name.as_str(), new.owner.as_str(), new.region, created])
+        })
+        .map_err(engine)?;
+    changed(tx, &new.name)?.map(CreateBucket::Created).ok_or(corrupt("bucket just made"))
+}
+
+pub(super) fn delete(
+    tx: &mut Transaction<'_>,
+    name: &BucketName,
+    now: Timestamp,
+) -> Result<DeleteBucket, StoreError> {
+    let Some(bucket) = read(tx.connection, name)? else { return Ok(DeleteBucket::NotFound) };
+    let holds_anything: bool = tx
+        .connection
+        .prepare_cached(HOLDS_ANYTHING)
+        .and_then(|mut select| select.query_row([bucket.id], |row| row.get(0)))
+        .map_err(engine)?;
+    if holds_anything {
+        return Ok(DeleteBucket::NotEmpty);
+    }
+    uploads::abort_all(tx.connection, bucket.id, now)?;
+    sweeping::forget_completed_of(tx.connection, bucket.id)?;
+    tx.connection
+        .prepare_cached(DELETE)
+        .and_then(|mut delete| delete.execute([bucket.id]))
+        .map_err(engine)?;
+    changed(tx, name)?;
+    Ok(DeleteBucket::Deleted)
+}
+
+pub(super) fn set_versioning(
+    tx: &mut Transaction<'_>,
+    name: &BucketName,
+    versioning: Versioning,
+) -> Result<bool, StoreError> {
+    let Some(bucket) = read(tx.connection, name)? else { return Ok(false) };
+    let code = match (versioning, bucket.versioning) {
+        (Versioning::Enabled, _) => ENABLED,
+        (Versioning::Unversioned, Versioning::Unversioned) => UNVERSIONED,
+        (Versioning::Suspended | Versioning::Unversioned, _) => SUSPENDED,
+    };
+    tx.connection
+        .prepare_cached(SET_VERSIONING)
+        .and_then(|mut set| set.execute([bucket.id, code]))
+        .map_err(engine)?;
+    changed(tx, name)?;
+    Ok(true)
+}
+
+/// Notes that a bucket was written; answers it as it is now.
+fn changed(tx: &mut Transaction<'_>, name: &BucketName) -> Result<Option<Arc<Bucket>>, StoreError> {
+    record_change(tx.connection, Subject::Bucket, name.as_str())?;
+    let bucket = read(tx.connection, name)?.map(Arc::new);
+    tx.bucket_is(name.clone(), bucket.clone());
+    Ok(bucket)
+}
+
+pub(super) fn list(
+    connection: &Connection,
+    owner: &AccountId,
+    query: &ListBuckets,
+) -> Result<BucketPage, StoreError> {
+    let prefix = query.prefix.as_deref().unwrap_or("");
+    let after = query.after.as_ref().map_or("", BucketName::as_str);
+    let limit = query.limit.min(PAGE_MAX);
+    let end = format!("{prefix}{AFTER_ALL_NAMES}");
+    let wanted = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
+    let mut select = connection.prepare_cached(BY_OWNER).map_err(engine)?;
+    let mut rows =
+        select.query(params![owner.as_str(), after, prefix, end, wanted]).map_err(engine)?;
+    let mut buckets = Vec::new();
+    while let Some(row) = rows.next().map_err(engine)? {
+        buckets.push(Arc::new(decode(row)?));
+    }
+    let (buckets, more) = page(buckets, limit);
+    let next = buckets.last().filter(|_| more).map(|bucket| bucket.name.clone());
+    Ok(BucketPage { buckets, next })
+}
+
+/// Gives the subject the next number of the sequence, and takes its earlier one away.
+pub(super) fn record_change(
+    connection: &Connection,
+    kind: Subject,
+    subject: &str,
+) -> Result<(), StoreError> {
+    let write = |sql| -> rusqlite::Result<usize> {
+        connection.prepare_cached(sql)?.execute(params![kind.code(), subject])
+    };
+    write(FORGET_CHANGE).and_then(|_| write(RECORD_CHANGE)).map(|_| ()).map_err(engine)
+}
+
+pub(super) fn changes_since(
+    connection: &Connection,
+    n: u64,
+    limit: usize,
+) -> Result<Vec<Change>, StoreError> {
+    let n = i64::try_from(n).unwrap_or(i64::MAX);
+    let limit = i64::try_from(limit.min(PAGE_MAX)).unwrap_or(i64::MAX);
+    let mut select = connection.prepare_cached(CHANGES).map_err(engine)?;
+    let mut rows = select.query([n, limit]).map_err(engine)?;
+    let mut changes = Vec::new();
+    while let Some(row) = rows.next().map_err(engine)? {
+        let number: i64 = row.get(0).map_err(engine)?;
+        let kind: i64 = row.get(1).map_err(engine)?;
+        let subject: String = row.get(2).map_err(engine)?;
+        let subject = if kind == Subject::Bucket.code() {
+            let name = BucketName::parse(&subject).map_err(|_| corrupt("name of a bucket"))?;
+            ChangeSubject::Bucket(name)
+        } else if kind == Subject::AccessKey.code() {
+            ChangeSubject::AccessKey(subject)
+        } else {
+            return Err(corrupt("kind of a change"));
+        };
+        let number = u64::try_from(number).map_err(|_| corrupt("number of a change"))?;
+        changes.push(Change { number, subject });
+    }
+    Ok(changes)
+}
+
+fn decode(row: &Row<'_>) -> Result<Bucket, StoreError> {
+    let name: String = row.get(1).map_err(engine)?;
+    let versioning = match row.get(5).map_err(engine)? {
+        UNVERSIONED => Versioning::Unversioned,
+        ENABLED => Versioning::Enabled,
+        SUSPENDED => Versioning::Suspended,
+        _ => return Err(corrupt("versioning of a bucket")),
+    };
+    Ok(Bucket {
+        id: row.get(0).map_err(engine)?,
+        name: BucketName::parse(&name).map_err(|_| corrupt("name of a bucket"))?,
+        owner: account(row, 2)?,
+        region: row.get(3).map_err(engine)?,
+        created_at: timestamp(row, 4)?,
+        versioning,
+    })
+}

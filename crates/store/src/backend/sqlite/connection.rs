@@ -1,0 +1,177 @@
+//! Opens the database: its format, its settings, a writing connection and bounded pools of readers.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use iam::MasterKeyId;
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use tokio::sync::Semaphore;
+
+use super::error::engine;
+use crate::backend::lock;
+use crate::{EngineError, OpenError, StoreError};
+
+/// The format that this version writes, and the only one it reads.
+pub(super) const FORMAT: i64 = 1;
+/// "VALT", so that `file` and `sqlite3` know whose database it is.
+const APPLICATION_ID: i64 = 0x5641_4c54;
+
+const SCHEMA: &str = include_str!("schema.sql");
+
+/// How many point reads run at once. They take microseconds and are answered where they are asked.
+const POINT_READERS: usize = 4;
+/// How many listings run at once, each on a thread that may block.
+const LIST_READERS: usize = 4;
+/// How long a statement waits for a lock that only another program can hold, such as a backup.
+const BUSY: Duration = Duration::from_secs(5);
+const WRITER_CACHE_KIB: i64 = 16 * 1024;
+const READER_CACHE_KIB: i64 = 2 * 1024;
+const STATEMENTS_MAX: usize = 128;
+
+/// Opens the database for writing, and makes its tables when it is new.
+pub(super) fn open_writer(path: &Path, master: MasterKeyId) -> Result<Connection, OpenError> {
+    let failed = |error| OpenError::Engine(EngineError(Arc::new(error)));
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = connect(path, flags, WRITER_CACHE_KIB).map_err(failed)?;
+    // WAL and FULL: a commit is one append and one fsync of the log. Checkpoints are explicit, so
+    // that their result is seen; the page cache is read by copying, since a mapped page that cannot
+    // be read is a signal and not an error.
+    connection
+        .execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
+             PRAGMA secure_delete = FAST; PRAGMA foreign_keys = OFF; PRAGMA mmap_size = 0;",
+        )
+        .map_err(failed)?;
+    prepare(&mut connection, master)?;
+    Ok(connection)
+}
+
+/// Makes the tables, or checks that they are of this format and this master key.
+fn prepare(connection: &mut Connection, master: MasterKeyId) -> Result<(), OpenError> {
+    let failed = |error| OpenError::Engine(EngineError(Arc::new(error)));
+    let found: i64 =
+        connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(failed)?;
+    if (found, tables) == (0, 0) {
+        let transaction = connection.transaction().map_err(failed)?;
+        transaction.execute_batch(SCHEMA).map_err(failed)?;
+        transaction.pragma_update(None, "user_version", FORMAT).map_err(failed)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
+        transaction
+            .execute(
+                "INSERT INTO settings (name, value) VALUES ('master_key_id', ?1)",
+                [master.as_bytes().as_slice()],
+            )
+            .map_err(failed)?;
+        return transaction.commit().map_err(failed);
+    }
+    if found != FORMAT {
+        return Err(OpenError::UnknownFormat { found, supported: FORMAT });
+    }
+    let stored: Option<[u8; 8]> = connection
+        .query_row("SELECT value FROM settings WHERE name = 'master_key_id'", [], |row| row.get(0))
+        .optional()
+        .map_err(failed)?;
+    match stored.map(MasterKeyId::from_bytes) {
+        Some(expected) if expected == master => Ok(()),
+        Some(expected) => Err(OpenError::MasterKeyForeign { expected, given: master }),
+        None => Err(OpenError::UnknownFormat { found, supported: FORMAT }),
+    }
+}
+
+fn connect(path: &Path, flags: OpenFlags, cache_kib: i64) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // Negative: in KiB and not in pages.
+    connection.pragma_update(None, "cache_size", -cache_kib)?;
+    Ok(connection)
+}
+
+/// The readers, in two pools so that listings never hold up point reads.
+#[derive(Debug)]
+pub(super) struct Readers {
+    point: Pool,
+    list: Arc<Pool>,
+}
+
+impl Readers {
+    pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
+        let list = Arc::new(Pool::new(path, LIST_READERS));
+        let readers = Self { point: Pool::new(path, POINT_READERS), list };
+        let first = readers.point.take().map_err(OpenError::Sweep)?;
+        readers.point.give_back(first);
+        Ok(readers)
+    }
+
+    /// Runs a read of a few pages, here and now.
+    pub(super) async fn point<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let _permit = self.point.permits.acquire().await.map_err(|_| StoreError::Closed)?;
+        let connection = self.point.take()?;
+        let answer = read(&connection);
+        self.point.give_back(connection);
+        answer
+    }
+
+    /// Runs a longer read on a thread that may block.
+    pub(super) async fn list<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let list = Arc::clone(&self.list);
+        let permit = Arc::clone(&list.permits).acquire_owned().await;
+        let permit = permit.map_err(|_| StoreError::Closed)?;
+        let work = move || {
+            let connection = list.take()?;
+            let answer = read(&connection);
+            list.give_back(connection);
+            drop(permit);
+            answer
+        };
+        tokio::task::spawn_blocking(work).await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    pub(super) fn close(&self) {
+        self.point.permits.close();
+        self.list.permits.close();
+    }
+}
+
+/// Connections that only read, opened when they are first needed.
+#[derive(Debug)]
+struct Pool {
+    path: PathBuf,
+    permits: Arc<Semaphore>,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Pool {
+    fn new(path: &Path, size: usize) -> Self {
+        let permits = Arc::new(Semaphore::new(size));
+        Self { path: path.to_owned(), permits, idle: Mutex::default() }
+    }
+
+    /// A connection. Whoever takes one holds a permit, so there are never more than the pool's size.
+    fn take(&self) -> Result<Connection, StoreError> {
+        if let Some(connection) = lock(&self.idle).pop() {
+            return Ok(connection);
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = connect(&self.path, flags, READER_CACHE_KIB).map_err(engine)?;
+        connection.pragma_update(None, "query_only", true).map_err(engine)?;
+        Ok(connection)
+    }
+
+    fn give_back(&self, connection: Connection) {
+        lock(&self.idle).push(connection);
+    }
+}

@@ -1,0 +1,528 @@
+//! Objects and their versions in the database: look-ups, and the decisions of put and delete.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+
+use super::rows::{
+    KIND_MARKER, KIND_OBJECT, ObjectParts, checksum_column, checksum_of, corrupt, etag,
+    etag_column, object_record, parse_object, size, size_column, timestamp, truncated,
+    version as version_of, version_column,
+};
+use super::sweeping::{add_garbage, take_intent};
+use super::writer::Transaction;
+use super::{bucket, engine};
+use crate::backend::{NewBody, NewObject};
+use crate::body::{Body, End};
+use crate::names::VersionToken;
+use crate::vault::{Vault, random};
+use crate::{
+    Attributes, Bucket, BucketName, DeleteMarker, DeleteOutcome, ETag, Lookup, Object, ObjectKey,
+    Precondition, PutOutcome, StoreError, StoredChecksum, VersionId, Versioning,
+};
+
+/// The columns of `decode`, the bytes of an inline body among them.
+macro_rules! select_version {
+    ($condition:literal) => {
+        concat!(
+            "SELECT ord, version, kind, size, etag, modified_ms, storage_class, checksum, record,
+                (SELECT bytes FROM bodies WHERE id = objects.body)
+             FROM objects WHERE bucket = ?1 AND key = ?2",
+            $condition
+        )
+    };
+}
+
+const CURRENT: &str = select_version!(" ORDER BY ord LIMIT 1");
+const AT: &str = select_version!(" AND ord = ?3 AND version = ?4");
+const NULL_ELSEWHERE: &str = select_version!(" AND version = x'' AND ord <> 0");
+
+const STANDING: &str = "SELECT ord, version, kind, etag FROM objects
+    WHERE bucket = ?1 AND key = ?2 ORDER BY ord LIMIT 1";
+const NULL_AT_START: &str = "SELECT ord, version, kind, etag FROM objects
+    WHERE bucket = ?1 AND key = ?2 AND ord = 0 AND version = x''";
+const NULL_LATER: &str = "SELECT ord, version, kind, etag FROM objects
+    WHERE bucket = ?1 AND key = ?2 AND version = x'' AND ord <> 0";
+const WITH_ID: &str = "SELECT ord, version, kind, etag FROM objects
+    WHERE bucket = ?1 AND key = ?2 AND ord = ?3 AND version = ?4";
+
+const REMOVE: &str = "DELETE FROM objects WHERE bucket = ?1 AND key = ?2 AND ord = ?3
+    RETURNING kind, body, record";
+const REMOVE_BODY: &str = "DELETE FROM bodies WHERE id = ?1";
+const ADD_BODY: &str = "INSERT INTO bodies (bytes) VALUES (?1)";
+const ADD: &str = "INSERT INTO objects (bucket, key, ord, version, kind, size, etag, modified_ms,
+    storage_class, checksum, body, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+
+/// The current version of a key.
+pub(super) fn current(
+    connection: &Connection,
+    vault: &Vault,
+    bucket: i64,
+    key: &ObjectKey,
+) -> Result<Lookup, StoreError> {
+    let row = params![bucket, key.as_bytes()];
+    let found = find(connection, CURRENT, row, vault, key)?;
+    Ok(found.map_or(Lookup::NoSuchKey, |(_, found)| found.into_lookup(true)))
+}
+
+/// One version of a key.
+pub(super) fn version(
+    connection: &Connection,
+    vault: &Vault,
+    bucket: i64,
+    key: &ObjectKey,
+    id: VersionId,
+) -> Result<Lookup, StoreError> {
+    let found = match id {
+        VersionId::Id(token) => {
+            let row = params![bucket, key.as_bytes(), ord_of(token), version_column(&id)];
+            find(connection, AT, row, vault, key)?
+        }
+        VersionId::Null => {
+            let row = params![bucket, key.as_bytes(), 0, version_column(&id)];
+            match find(connection, AT, row, vault, key)? {
+                Some(found) => Some(found),
+                None => {
+                    let row = params![bucket, key.as_bytes()];
+                    find(connection, NULL_ELSEWHERE, row, vault, key)?
+                }
+            }
+        }
+    };
+    let newest = standing(connection, STANDING, params![bucket, key.as_bytes()])?;
+    Ok(match (found, newest) {
+        (Some((ord, found)), newest) => {
+            found.into_lookup(newest.is_some_and(|newest| newest.ord == ord))
+        }
+        (None, _) => Lookup::NoSuchVersion,
+    })
+}
+
+/// A version as read: an object, or when it was deleted.
+enum Found {
+    Object(Box<Object>),
+    Marker(VersionId, Timestamp),
+}
+
+impl Found {
+    fn into_lookup(self, is_current: bool) -> Lookup {
+        match self {
+            Self::Object(object) => Lookup::Object(Arc::from(object)),
+            Self::Marker(version_id, created_at) => {
+                Lookup::DeleteMarker(DeleteMarker { version_id, created_at, is_current })
+            }
+        }
+    }
+}
+
+fn find(
+    connection: &Connection,
+    sql: &str,
+    row: impl Params,
+    vault: &Vault,
+    key: &ObjectKey,
+) -> Result<Option<(i64, Found)>, StoreError> {
+    connection
+        .prepare_cached(sql)
+        .and_then(|mut select| select.query_row(row, |row| Ok(decode(row, vault, key))).optional())
+        .map_err(engine)?
+        .transpose()
+}
+
+fn decode(row: &Row<'_>, vault: &Vault, key: &ObjectKey) -> Result<(i64, Found), StoreError> {
+    let ord = row.get(0).map_err(engine)?;
+    let version_id = version_of(row, 1)?;
+    let last_modified = timestamp(row, 5)?;
+    match row.get(2).map_err(engine)? {
+        KIND_OBJECT => (),
+        KIND_MARKER => return Ok((ord, Found::Marker(version_id, last_modified))),
+        _ => return Err(corrupt("kind of a version")),
+    }
+    let ValueRef::Blob(json) = row.get_ref(8).map_err(engine)? else {
+        return Err(corrupt("record of an object"));
+    };
+    let storage_class = row.get(6).map_err(engine)?;
+    let ObjectParts { attributes, checksum, body, parts } = parse_object(json, storage_class)?;
+    let checksum = match (checksum_of(row, 7)?, checksum) {
+        (Some((algorithm, kind)), Some(value)) => Some(StoredChecksum { algorithm, kind, value }),
+        (None, None) => None,
+        (Some(_), None) | (None, Some(_)) => return Err(corrupt("checksum of an object")),
+    };
+    let object = Object {
+        key: key.clone(),
+        version_id,
+        size: size(row, 3)?,
+        etag: etag(row, 4)?,
+        last_modified,
+        attributes,
+        checksum,
+        parts,
+        encryption: body.at_rest(),
+        body,
+        resident: OnceLock::new(),
+    };
+    let stored = row.get_ref(9).map_err(engine)?;
+    open_row(&object, stored, vault)?;
+    Ok((ord, Found::Object(Box::new(object))))
+}
+
+/// Opens the bytes of an inline body, so that they are in memory whenever the record is.
+fn open_row(object: &Object, stored: ValueRef<'_>, vault: &Vault) -> Result<(), StoreError> {
+    let blob = match (&object.body, stored) {
+        (Body::Files(_), ValueRef::Null) => return Ok(()),
+        (Body::Row(blob), ValueRef::Blob(stored)) => (blob, stored),
+        (_, _) => return Err(corrupt("body of an object")),
+    };
+    let (blob, stored) = blob;
+    let plain = match vault.open_cipher(blob)? {
+        Some(cipher) => cipher.open(stored, 0, End::Last)?,
+        None => stored.to_vec(),
+    };
+    if u64::try_from(plain.len()) != Ok(object.size) {
+        return Err(corrupt("length of a body"));
+    }
+    let _first = object.resident.set(Bytes::from(plain));
+    Ok(())
+}
+
+fn ord_of(token: VersionToken) -> i64 {
+    token.place().cast_signed().wrapping_neg()
+}
+
+/// What a decision needs to know of a version.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standing {
+    pub(super) ord: i64,
+    version: VersionId,
+    is_marker: bool,
+    etag: ETag,
+}
+
+fn standing(
+    connection: &Connection,
+    sql: &str,
+    row: impl Params,
+) -> Result<Option<Standing>, StoreError> {
+    let decode = |row: &Row<'_>| {
+        let is_marker = row.get::<_, i64>(2).map_err(engine)? == KIND_MARKER;
+        let etag = if is_marker { ETag::of_md5([0; 16]) } else { etag(row, 3)? };
+        let ord = row.get(0).map_err(engine)?;
+        Ok(Standing { ord, version: version_of(row, 1)?, is_marker, etag })
+    };
+    connection
+        .prepare_cached(sql)
+        .and_then(|mut select| select.query_row(row, |row| Ok(decode(row))).optional())
+        .map_err(engine)?
+        .transpose()
+}
+
+/// The newest version of a key, whatever it is.
+pub(super) fn newest(
+    connection: &Connection,
+    bucket: i64,
+    key: &ObjectKey,
+) -> Result<Option<Standing>, StoreError> {
+    standing(connection, STANDING, params![bucket, key.as_bytes()])
+}
+
+/// Where a version stands, or would if it were not gone; `None`: it is the null version, and gone.
+pub(super) fn place(
+    connection: &Connection,
+    bucket: i64,
+    key: &ObjectKey,
+    version: VersionId,
+) -> Result<Option<i64>, StoreError> {
+    match version {
+        VersionId::Id(token) => Ok(Some(ord_of(token))),
+        VersionId::Null => {
+            let newest = newest(connection, bucket, key)?;
+            Ok(null_version(connection, bucket, key, newest)?.map(|null| null.ord))
+        }
+    }
+}
+
+/// The null version of a key, of which there is one at most.
+fn null_version(
+    connection: &Connection,
+    bucket: i64,
+    key: &ObjectKey,
+    newest: Option<Standing>,
+) -> Result<Option<Standing>, StoreError> {
+    match newest {
+        None => return Ok(None),
+        Some(newest) if newest.version == VersionId::Null => return Ok(Some(newest)),
+        Some(_) => (),
+    }
+    let row = params![bucket, key.as_bytes()];
+    match standing(connection, NULL_AT_START, row)? {
+        Some(found) => Ok(Some(found)),
+        None => standing(connection, NULL_LATER, row),
+    }
+}
+
+/// Why a precondition does not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unmet {
+    Failed,
+    NoSuchKey,
+}
+
+pub(super) fn check(precondition: Precondition, newest: Option<Standing>) -> Result<(), Unmet> {
+    let current = newest.filter(|newest| !newest.is_marker);
+    match (precondition, current) {
+        (Precondition::None, _) | (Precondition::IfAbsent, None) => Ok(()),
+        (Precondition::IfMatch(_), None) => Err(Unmet::NoSuchKey),
+        (Precondition::IfMatch(etag), Some(current)) if current.etag == etag => Ok(()),
+        (Precondition::IfMatch(_) | Precondition::IfAbsent, Some(_)) => Err(Unmet::Failed),
+    }
+}
+
+pub(super) fn put(
+    tx: &mut Transaction<'_>,
+    new: NewObject,
+    now: Timestamp,
+) -> Result<PutOutcome, StoreError> {
+    let Some(bucket) = bucket::read(tx.connection, &new.bucket)? else {
+        return Ok(PutOutcome::NoSuchBucket);
+    };
+    let newest = newest(tx.connection, bucket.id, &new.key)?;
+    match check(new.precondition, newest) {
+        Ok(()) => (),
+        Err(Unmet::Failed) => return Ok(PutOutcome::PreconditionFailed),
+        Err(Unmet::NoSuchKey) => return Ok(PutOutcome::NoSuchKey),
+    }
+    let NewObject { key, attributes, checksum, etag, body, .. } = new;
+    let (body, size, bytes) = match body {
+        NewBody::Row { blob, stored, plain } => {
+            let size = blob.size;
+            (Body::Row(blob), size, Some((stored, plain)))
+        }
+        NewBody::File(file) => {
+            take_intent(tx, file.blob.id)?;
+            tx.publish(file.unpublished);
+            let size = file.blob.size;
+            (Body::Files(vec![file.blob]), size, None)
+        }
+    };
+    let made = Made { key, size, etag, attributes, checksum, parts: Vec::new(), body };
+    let object = add(tx, &bucket, newest, made, bytes, now)?;
+    Ok(PutOutcome::Stored { version_id: told_version(&bucket, &object), object })
+}
+
+/// The version a writer is told: none where none are kept.
+pub(super) fn told_version(bucket: &Bucket, object: &Object) -> Option<VersionId> {
+    match bucket.versioning {
+        Versioning::Unversioned => None,
+        Versioning::Enabled | Versioning::Suspended => Some(object.version_id),
+    }
+}
+
+/// An object that is decided on, before it has a place among the versions of its key.
+pub(super) struct Made {
+    pub(super) key: ObjectKey,
+    pub(super) size: u64,
+    pub(super) etag: ETag,
+    pub(super) attributes: Attributes,
+    pub(super) checksum: Option<StoredChecksum>,
+    pub(super) parts: Vec<crate::PartSummary>,
+    pub(super) body: Body,
+}
+
+/// Writes an object as the newest version of its key; an inline body comes at rest and in plain.
+pub(super) fn add(
+    tx: &mut Transaction<'_>,
+    bucket: &Bucket,
+    newest: Option<Standing>,
+    made: Made,
+    bytes: Option<(Vec<u8>, Bytes)>,
+    now: Timestamp,
+) -> Result<Arc<Object>, StoreError> {
+    let (ord, version_id) = make_room(tx.connection, bucket, &made.key, newest, now)?;
+    let Made { key, size, etag, attributes, checksum, parts, body } = made;
+    let object = Object {
+        key,
+        version_id,
+        size,
+        etag,
+        last_modified: truncated(now),
+        attributes,
+        checksum,
+        parts,
+        encryption: body.at_rest(),
+        body,
+        resident: OnceLock::new(),
+    };
+    let mut row = None;
+    if let Some((stored, plain)) = bytes {
+        tx.connection
+            .prepare_cached(ADD_BODY)
+            .and_then(|mut add| add.execute(params![stored]))
+            .map_err(engine)?;
+        row = Some(tx.connection.last_insert_rowid());
+        let _first = object.resident.set(plain);
+    }
+    let form = object.checksum.as_ref().map(|checksum| (checksum.algorithm, checksum.kind));
+    let columns = params![
+        bucket.id,
+        object.key.as_bytes(),
+        ord,
+        version_column(&object.version_id),
+        KIND_OBJECT,
+        size_column(object.size),
+        etag_column(&object.etag),
+        object.last_modified.as_millisecond(),
+        object.attributes.storage_class,
+        form.map(checksum_column),
+        row,
+        object_record(&object)?,
+    ];
+    insert(tx.connection, columns)?;
+    let object = Arc::new(object);
+    tx.current_is(bucket.id, object.key.clone(), Some(Arc::clone(&object)));
+    Ok(object)
+}
+
+fn insert(connection: &Connection, columns: impl Params) -> Result<(), StoreError> {
+    let added = connection.prepare_cached(ADD).and_then(|mut add| add.execute(columns));
+    added.map(|_| ()).map_err(engine)
+}
+
+/// Decides the place and id of a new version; where none are kept, or no longer, it takes the place
+/// of the null version.
+fn make_room(
+    connection: &Connection,
+    bucket: &Bucket,
+    key: &ObjectKey,
+    newest: Option<Standing>,
+    now: Timestamp,
+) -> Result<(i64, VersionId), StoreError> {
+    let above = |newest: Standing| {
+        newest.ord.checked_sub(1).filter(|ord| *ord > i64::MIN).ok_or(corrupt("order of versions"))
+    };
+    match bucket.versioning {
+        Versioning::Enabled => {
+            let ord = newest.map_or(Ok(0), above)?;
+            let place = ord.wrapping_neg().cast_unsigned();
+            Ok((ord, VersionId::Id(VersionToken::new(place, random()?))))
+        }
+        Versioning::Unversioned | Versioning::Suspended => {
+            let null = null_version(connection, bucket.id, key, newest)?;
+            if let Some(null) = null {
+                remove(connection, bucket.id, key, null.ord, now)?;
+            }
+            let ord = match newest {
+                Some(newest) if newest.version == VersionId::Null => Ok(newest.ord),
+                Some(newest) => above(newest),
+                None => Ok(0),
+            };
+            Ok((ord?, VersionId::Null))
+        }
+    }
+}
+
+/// Removes one version; its bytes become garbage.
+fn remove(
+    connection: &Connection,
+    bucket: i64,
+    key: &ObjectKey,
+    ord: i64,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let removed = connection.prepare_cached(REMOVE).and_then(|mut remove| {
+        remove.query_row(params![bucket, key.as_bytes(), ord], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, Vec<u8>>(2)?))
+        })
+    });
+    match removed.map_err(engine)? {
+        (_, Some(row), _) => connection
+            .prepare_cached(REMOVE_BODY)
+            .and_then(|mut remove| remove.execute([row]))
+            .map(|_| ())
+            .map_err(engine),
+        (KIND_MARKER, None, _) => Ok(()),
+        (_, None, record) => {
+            add_garbage(connection, parse_object(&record, None)?.body.blobs(), now)
+        }
+    }
+}
+
+pub(super) fn delete(
+    tx: &mut Transaction<'_>,
+    bucket: &BucketName,
+    key: &ObjectKey,
+    version: Option<VersionId>,
+    now: Timestamp,
+) -> Result<DeleteOutcome, StoreError> {
+    let Some(bucket) = bucket::read(tx.connection, bucket)? else {
+        return Ok(DeleteOutcome::NoSuchBucket);
+    };
+    let newest = newest(tx.connection, bucket.id, key)?;
+    let outcome = match (version, bucket.versioning) {
+        (Some(version), _) => delete_version(tx.connection, &bucket, key, version, newest, now)?,
+        (None, Versioning::Unversioned) => match newest {
+            Some(newest) => {
+                remove(tx.connection, bucket.id, key, newest.ord, now)?;
+                DeleteOutcome::Deleted { version_id: None, was_marker: newest.is_marker }
+            }
+            None => DeleteOutcome::Nothing,
+        },
+        (None, Versioning::Enabled | Versioning::Suspended) => {
+            let (ord, version_id) = make_room(tx.connection, &bucket, key, newest, now)?;
+            add_marker(tx.connection, bucket.id, key, ord, version_id, now)?;
+            DeleteOutcome::MarkerCreated { version_id }
+        }
+    };
+    tx.current_is(bucket.id, key.clone(), None);
+    Ok(outcome)
+}
+
+fn delete_version(
+    connection: &Connection,
+    bucket: &Bucket,
+    key: &ObjectKey,
+    version: VersionId,
+    newest: Option<Standing>,
+    now: Timestamp,
+) -> Result<DeleteOutcome, StoreError> {
+    let found = match version {
+        VersionId::Null => null_version(connection, bucket.id, key, newest)?,
+        VersionId::Id(token) => {
+            let row = params![bucket.id, key.as_bytes(), ord_of(token), version_column(&version)];
+            standing(connection, WITH_ID, row)?
+        }
+    };
+    let Some(found) = found else { return Ok(DeleteOutcome::Nothing) };
+    remove(connection, bucket.id, key, found.ord, now)?;
+    Ok(DeleteOutcome::Deleted { version_id: Some(version), was_marker: found.is_marker })
+}
+
+fn add_marker(
+    connection: &Connection,
+    bucket: i64,
+    key: &ObjectKey,
+    ord: i64,
+    version: VersionId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let nothing: Option<i64> = None;
+    insert(
+        connection,
+        params![
+            bucket,
+            key.as_bytes(),
+            ord,
+            version_column(&version),
+            KIND_MARKER,
+            0,
+            [].as_slice(),
+            now.as_millisecond(),
+            None::<String>,
+            nothing,
+            nothing,
+            [].as_slice(),
+        ],
+    )
+}

@@ -1,0 +1,401 @@
+//! How columns and records are written and read (`docs/design.md`, "Records"). The disk has structs of
+//! its own, so that neither the domain nor the format is bent by the other.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use rusqlite::Row;
+use rusqlite::types::ValueRef;
+use serde::{Deserialize, Serialize};
+
+use super::engine;
+use crate::body::{Blob, BlobId, Body};
+use crate::names::VersionToken;
+use crate::{
+    AccountId, Attributes, ChecksumAlgorithm, ChecksumType, ETag, Encryption, ObjectKey,
+    PartNumber, PartSummary, StoreError, StoredChecksum, VersionId,
+};
+
+/// The version of every record that this version writes.
+const RECORD_VERSION: u8 = 1;
+
+pub(super) const KIND_OBJECT: i64 = 0;
+pub(super) const KIND_MARKER: i64 = 1;
+
+pub(super) fn corrupt(what: &'static str) -> StoreError {
+    StoreError::Corrupt { what }
+}
+
+/// A page of what was read with one row more than wanted; whether there was more.
+pub(super) fn page<T>(mut rows: Vec<T>, limit: usize) -> (Vec<T>, bool) {
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    (rows, more)
+}
+
+pub(super) fn timestamp(row: &Row<'_>, column: usize) -> Result<Timestamp, StoreError> {
+    let milliseconds = row.get(column).map_err(engine)?;
+    Timestamp::from_millisecond(milliseconds).map_err(|_| corrupt("time"))
+}
+
+/// A time as stored and as answered: to the millisecond.
+pub(super) fn truncated(now: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
+}
+
+pub(super) fn account(row: &Row<'_>, column: usize) -> Result<AccountId, StoreError> {
+    let text: String = row.get(column).map_err(engine)?;
+    AccountId::parse(&text).map_err(|_| corrupt("id of an account"))
+}
+
+pub(super) fn size(row: &Row<'_>, column: usize) -> Result<u64, StoreError> {
+    let size: i64 = row.get(column).map_err(engine)?;
+    u64::try_from(size).map_err(|_| corrupt("size"))
+}
+
+pub(super) fn size_column(size: u64) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX)
+}
+
+fn blob<'r>(row: &'r Row<'_>, column: usize) -> Result<&'r [u8], StoreError> {
+    match row.get_ref(column).map_err(engine)? {
+        ValueRef::Blob(bytes) => Ok(bytes),
+        _ => Err(corrupt("type of a column")),
+    }
+}
+
+pub(super) fn object_key(row: &Row<'_>, column: usize) -> Result<ObjectKey, StoreError> {
+    ObjectKey::from_bytes(blob(row, column)?).map_err(|_| corrupt("key of an object"))
+}
+
+pub(super) fn key_bytes<'r>(row: &'r Row<'_>, column: usize) -> Result<&'r [u8], StoreError> {
+    blob(row, column)
+}
+
+pub(super) fn version_column(version: &VersionId) -> &[u8] {
+    match version {
+        VersionId::Null => &[],
+        VersionId::Id(token) => token.as_bytes(),
+    }
+}
+
+pub(super) fn version(row: &Row<'_>, column: usize) -> Result<VersionId, StoreError> {
+    match blob(row, column)? {
+        [] => Ok(VersionId::Null),
+        bytes => {
+            VersionToken::from_bytes(bytes).map(VersionId::Id).ok_or(corrupt("id of a version"))
+        }
+    }
+}
+
+pub(super) fn etag_column(etag: &ETag) -> Vec<u8> {
+    let parts = etag.parts().map(u16::to_be_bytes);
+    etag.md5().iter().copied().chain(parts.into_iter().flatten()).collect()
+}
+
+pub(super) fn etag(row: &Row<'_>, column: usize) -> Result<ETag, StoreError> {
+    let bytes = blob(row, column)?;
+    let split = bytes.split_first_chunk::<16>().ok_or(corrupt("etag"))?;
+    match split {
+        (md5, []) => Ok(ETag::of_md5(*md5)),
+        (md5, [high, low]) => Ok(ETag::of_parts(*md5, u16::from_be_bytes([*high, *low]))),
+        (_, _) => Err(corrupt("etag")),
+    }
+}
+
+type ChecksumForm = (ChecksumAlgorithm, ChecksumType);
+
+pub(super) fn checksum_column((algorithm, kind): ChecksumForm) -> i64 {
+    let algorithm = match algorithm {
+        ChecksumAlgorithm::Crc32 => 10,
+        ChecksumAlgorithm::Crc32c => 20,
+        ChecksumAlgorithm::Crc64Nvme => 30,
+        ChecksumAlgorithm::Sha1 => 40,
+        ChecksumAlgorithm::Sha256 => 50,
+    };
+    algorithm
+        + match kind {
+            ChecksumType::FullObject => 1,
+            ChecksumType::Composite => 2,
+        }
+}
+
+pub(super) fn checksum_form(code: i64) -> Result<ChecksumForm, StoreError> {
+    let all = ChecksumAlgorithm::ALL.into_iter().flat_map(|algorithm| {
+        [ChecksumType::FullObject, ChecksumType::Composite].map(|kind| (algorithm, kind))
+    });
+    let mut matching = all.filter(|form| checksum_column(*form) == code);
+    matching.next().ok_or(corrupt("checksum code"))
+}
+
+pub(super) fn checksum_of(
+    row: &Row<'_>,
+    column: usize,
+) -> Result<Option<ChecksumForm>, StoreError> {
+    let code: Option<i64> = row.get(column).map_err(engine)?;
+    code.map(checksum_form).transpose()
+}
+
+/// What `record` of an object holds.
+#[derive(Serialize, Deserialize)]
+pub(super) struct ObjectRecord {
+    v: u8,
+    #[serde(flatten)]
+    attributes: AttributesRecord,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    checksum: Option<String>,
+    body: BodyRecord,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    parts: Vec<PartSummaryRecord>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct AttributesRecord {
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    content_type: Option<String>,
+    #[serde(rename = "encoding", default, skip_serializing_if = "Option::is_none")]
+    content_encoding: Option<String>,
+    #[serde(rename = "language", default, skip_serializing_if = "Option::is_none")]
+    content_language: Option<String>,
+    #[serde(rename = "disposition", default, skip_serializing_if = "Option::is_none")]
+    content_disposition: Option<String>,
+    #[serde(rename = "cache", default, skip_serializing_if = "Option::is_none")]
+    cache_control: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires: Option<String>,
+    #[serde(rename = "meta", default, skip_serializing_if = "Vec::is_empty")]
+    metadata: Vec<(String, String)>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum BodyRecord {
+    #[serde(rename = "row")]
+    Row(BlobRecord),
+    #[serde(rename = "files")]
+    Files(Vec<BlobRecord>),
+}
+
+#[derive(Serialize, Deserialize)]
+struct BlobRecord {
+    id: String,
+    size: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PartSummaryRecord {
+    n: u16,
+    size: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    checksum: Option<String>,
+}
+
+/// What the record of an object says, with what stands in columns beside it.
+pub(super) struct ObjectParts {
+    pub(super) attributes: Attributes,
+    pub(super) checksum: Option<String>,
+    pub(super) body: Body,
+    pub(super) parts: Vec<PartSummary>,
+}
+
+pub(super) fn object_record(object: &crate::Object) -> Result<Vec<u8>, StoreError> {
+    let parts = object.parts.iter().map(|part| PartSummaryRecord {
+        n: part.number.number(),
+        size: part.size,
+        checksum: part.checksum.clone(),
+    });
+    let record = ObjectRecord {
+        v: RECORD_VERSION,
+        attributes: attributes_record(&object.attributes),
+        checksum: object.checksum.as_ref().map(|checksum| checksum.value.clone()),
+        body: match &object.body {
+            Body::Row(blob) => BodyRecord::Row(blob_record(blob)),
+            Body::Files(blobs) => BodyRecord::Files(blobs.iter().map(blob_record).collect()),
+        },
+        parts: parts.collect(),
+    };
+    serde_json::to_vec(&record).map_err(|_| corrupt("record of an object"))
+}
+
+/// Reads the record of an object, whose storage class stands in a column.
+pub(super) fn parse_object(
+    json: &[u8],
+    storage_class: Option<String>,
+) -> Result<ObjectParts, StoreError> {
+    let wrong = || corrupt("record of an object");
+    let record: ObjectRecord = serde_json::from_slice(json).map_err(|_| wrong())?;
+    let ObjectRecord { v: RECORD_VERSION, attributes, checksum, body, parts } = record else {
+        return Err(wrong());
+    };
+    let parts = parts.into_iter().map(|PartSummaryRecord { n, size, checksum }| {
+        Ok(PartSummary { number: PartNumber::new(n).map_err(|_| wrong())?, size, checksum })
+    });
+    let body = match body {
+        BodyRecord::Row(blob) => Body::Row(parse_blob(blob)?),
+        BodyRecord::Files(blobs) => {
+            Body::Files(blobs.into_iter().map(parse_blob).collect::<Result<_, _>>()?)
+        }
+    };
+    Ok(ObjectParts {
+        attributes: parse_attributes(attributes, storage_class),
+        checksum,
+        body,
+        parts: parts.collect::<Result<_, StoreError>>()?,
+    })
+}
+
+/// What `record` of an upload holds.
+#[derive(Serialize, Deserialize)]
+struct UploadRecord {
+    v: u8,
+    #[serde(flatten)]
+    attributes: AttributesRecord,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    class: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    checksum: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    encryption: Option<bool>,
+    initiator: String,
+    at: i64,
+}
+
+pub(super) fn upload_record(upload: &crate::Upload) -> Result<Vec<u8>, StoreError> {
+    let record = UploadRecord {
+        v: RECORD_VERSION,
+        attributes: attributes_record(&upload.attributes),
+        class: upload.attributes.storage_class.clone(),
+        checksum: upload.checksum.map(checksum_column),
+        encryption: upload.encryption.map(|encryption| encryption == Encryption::On),
+        initiator: upload.initiator.clone(),
+        at: upload.initiated_at.as_millisecond(),
+    };
+    serde_json::to_vec(&record).map_err(|_| corrupt("record of an upload"))
+}
+
+/// Reads the record of an upload whose place is known already.
+pub(super) fn parse_upload(
+    json: &[u8],
+    place: (crate::BucketName, ObjectKey, crate::UploadId),
+) -> Result<crate::Upload, StoreError> {
+    let wrong = || corrupt("record of an upload");
+    let record: UploadRecord = serde_json::from_slice(json).map_err(|_| wrong())?;
+    let UploadRecord { v: RECORD_VERSION, attributes, class, checksum, encryption, initiator, at } =
+        record
+    else {
+        return Err(wrong());
+    };
+    let (bucket, key, id) = place;
+    let encryption =
+        encryption.map(|encrypted| if encrypted { Encryption::On } else { Encryption::Off });
+    Ok(crate::Upload {
+        id,
+        bucket,
+        key,
+        attributes: parse_attributes(attributes, class),
+        checksum: checksum.map(checksum_form).transpose()?,
+        encryption,
+        initiator,
+        initiated_at: Timestamp::from_millisecond(at).map_err(|_| wrong())?,
+    })
+}
+
+/// What `record` of a part holds.
+#[derive(Serialize, Deserialize)]
+struct PartRecord {
+    v: u8,
+    blob: BlobRecord,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    algorithm: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    checksum: Option<String>,
+}
+
+pub(super) fn part_record(
+    part: &Blob,
+    checksum: Option<&StoredChecksum>,
+) -> Result<Vec<u8>, StoreError> {
+    let record = PartRecord {
+        v: RECORD_VERSION,
+        blob: blob_record(part),
+        algorithm: checksum.map(|checksum| checksum_column((checksum.algorithm, checksum.kind))),
+        checksum: checksum.map(|checksum| checksum.value.clone()),
+    };
+    serde_json::to_vec(&record).map_err(|_| corrupt("record of a part"))
+}
+
+pub(super) fn parse_part(json: &[u8]) -> Result<(Blob, Option<StoredChecksum>), StoreError> {
+    let wrong = || corrupt("record of a part");
+    let record: PartRecord = serde_json::from_slice(json).map_err(|_| wrong())?;
+    let PartRecord { v: RECORD_VERSION, blob, algorithm, checksum } = record else {
+        return Err(wrong());
+    };
+    let checksum = match (algorithm.map(checksum_form).transpose()?, checksum) {
+        (Some((algorithm, kind)), Some(value)) => Some(StoredChecksum { algorithm, kind, value }),
+        (None, None) => None,
+        (Some(_), None) | (None, Some(_)) => return Err(wrong()),
+    };
+    Ok((parse_blob(blob)?, checksum))
+}
+
+fn attributes_record(attributes: &Attributes) -> AttributesRecord {
+    // The storage class stands elsewhere: in a column, or under a name of its own.
+    let Attributes {
+        content_type,
+        content_encoding,
+        content_language,
+        content_disposition,
+        cache_control,
+        expires,
+        storage_class: _,
+        metadata,
+    } = attributes.clone();
+    AttributesRecord {
+        content_type,
+        content_encoding,
+        content_language,
+        content_disposition,
+        cache_control,
+        expires,
+        metadata,
+    }
+}
+
+fn parse_attributes(record: AttributesRecord, storage_class: Option<String>) -> Attributes {
+    let AttributesRecord {
+        content_type,
+        content_encoding,
+        content_language,
+        content_disposition,
+        cache_control,
+        expires,
+        metadata,
+    } = record;
+    Attributes {
+        content_type,
+        content_encoding,
+        content_language,
+        content_disposition,
+        cache_control,
+        expires,
+        storage_class,
+        metadata,
+    }
+}
+
+fn blob_record(blob: &Blob) -> BlobRecord {
+    BlobRecord {
+        id: blob.id.to_string(),
+        size: blob.size,
+        key: blob.sealed_key.as_ref().map(|sealed| STANDARD.encode(sealed)),
+    }
+}
+
+fn parse_blob(record: BlobRecord) -> Result<Blob, StoreError> {
+    let BlobRecord { id, size, key } = record;
+    let id = BlobId::parse(&id).ok_or(corrupt("id of a blob"))?;
+    let sealed_key = key.map(|key| STANDARD.decode(key).map(Vec::into_boxed_slice)).transpose();
+    let sealed_key = sealed_key.map_err(|_| corrupt("sealed key of a blob"))?;
+    Ok(Blob { id, size, sealed_key })
+}

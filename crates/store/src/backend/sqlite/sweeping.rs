@@ -1,0 +1,110 @@
+//! Intents, garbage and completed uploads in the database: what the sweeper works through.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use super::engine;
+use super::rows::corrupt;
+use super::writer::Transaction;
+use crate::StoreError;
+use crate::body::{Blob, BlobId};
+
+const RECORD_INTENT: &str = "INSERT OR REPLACE INTO intents (blob, since_ms) VALUES (?1, ?2)";
+const TAKE_INTENT: &str = "DELETE FROM intents WHERE blob = ?1";
+const REAP_INTENTS: &str = "INSERT OR REPLACE INTO garbage (blob, since_ms)
+    SELECT blob, ?2 FROM intents WHERE since_ms < ?1";
+const FORGET_REAPED: &str = "DELETE FROM intents WHERE since_ms < ?1";
+const ADD_GARBAGE: &str = "INSERT OR REPLACE INTO garbage (blob, since_ms) VALUES (?1, ?2)";
+const GARBAGE: &str = "SELECT blob FROM garbage WHERE since_ms < ?1 ORDER BY since_ms LIMIT ?2";
+const FORGET_GARBAGE: &str = "DELETE FROM garbage WHERE blob = ?1";
+const FORGET_COMPLETED: &str = "DELETE FROM completed WHERE completed_ms < ?1";
+const FORGET_COMPLETED_OF: &str = "DELETE FROM completed WHERE bucket = ?1";
+
+pub(super) fn record_intent(
+    tx: &mut Transaction<'_>,
+    blob: BlobId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let row = params![blob.as_bytes().as_slice(), now.as_millisecond()];
+    execute(tx.connection, RECORD_INTENT, row).map(|_| ())
+}
+
+/// Takes the intent of a blob that a record is about to point at; without it, the sweeper may be at
+/// the blob already.
+pub(super) fn take_intent(tx: &mut Transaction<'_>, blob: BlobId) -> Result<(), StoreError> {
+    match execute(tx.connection, TAKE_INTENT, params![blob.as_bytes().as_slice()])? {
+        1 => Ok(()),
+        _ => Err(StoreError::StageExpired),
+    }
+}
+
+pub(super) fn forget_intents(tx: &mut Transaction<'_>, blobs: &[BlobId]) -> Result<(), StoreError> {
+    each(tx.connection, TAKE_INTENT, blobs)
+}
+
+pub(super) fn reap_intents(
+    tx: &mut Transaction<'_>,
+    before: Timestamp,
+    now: Timestamp,
+) -> Result<usize, StoreError> {
+    let before = before.as_millisecond();
+    execute(tx.connection, REAP_INTENTS, params![before, now.as_millisecond()])?;
+    execute(tx.connection, FORGET_REAPED, params![before])
+}
+
+/// Notes that no record points at these blobs any more.
+pub(super) fn add_garbage(
+    connection: &Connection,
+    blobs: &[Blob],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    blobs.iter().try_for_each(|blob| {
+        let row = params![blob.id.as_bytes().as_slice(), now.as_millisecond()];
+        execute(connection, ADD_GARBAGE, row).map(|_| ())
+    })
+}
+
+pub(super) fn garbage(
+    connection: &Connection,
+    before: Timestamp,
+    limit: usize,
+) -> Result<Vec<BlobId>, StoreError> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut select = connection.prepare_cached(GARBAGE).map_err(engine)?;
+    let mut rows = select.query([before.as_millisecond(), limit]).map_err(engine)?;
+    let mut blobs = Vec::new();
+    while let Some(row) = rows.next().map_err(engine)? {
+        let bytes = row.get(0).map_err(|_| corrupt("id of a blob"))?;
+        blobs.push(BlobId::from_bytes(bytes));
+    }
+    Ok(blobs)
+}
+
+pub(super) fn forget_garbage(tx: &mut Transaction<'_>, blobs: &[BlobId]) -> Result<(), StoreError> {
+    each(tx.connection, FORGET_GARBAGE, blobs)
+}
+
+pub(super) fn forget_completed(
+    tx: &mut Transaction<'_>,
+    before: Timestamp,
+) -> Result<(), StoreError> {
+    execute(tx.connection, FORGET_COMPLETED, params![before.as_millisecond()]).map(|_| ())
+}
+
+pub(super) fn forget_completed_of(connection: &Connection, bucket: i64) -> Result<(), StoreError> {
+    execute(connection, FORGET_COMPLETED_OF, params![bucket]).map(|_| ())
+}
+
+fn each(connection: &Connection, sql: &str, blobs: &[BlobId]) -> Result<(), StoreError> {
+    blobs.iter().try_for_each(|blob| {
+        execute(connection, sql, params![blob.as_bytes().as_slice()]).map(|_| ())
+    })
+}
+
+fn execute(
+    connection: &Connection,
+    sql: &str,
+    row: &[&dyn rusqlite::ToSql],
+) -> Result<usize, StoreError> {
+    connection.prepare_cached(sql).and_then(|mut write| write.execute(row)).map_err(engine)
+}

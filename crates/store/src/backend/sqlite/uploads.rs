@@ -1,0 +1,292 @@
+//! Uploads and their parts in the database, until they are completed or aborted.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::listing::{self, Group};
+use super::rows::{
+    corrupt, object_key, page, parse_part, parse_upload, part_record, size, size_column, timestamp,
+    truncated, upload_record,
+};
+use super::sweeping::{add_garbage, take_intent};
+use super::writer::Transaction;
+use super::{bucket, engine};
+use crate::backend::NewPart;
+use crate::body::Blob;
+use crate::vault::random;
+use crate::{
+    BucketName, ETag, ListUploads, NewUpload, ObjectKey, Part, PartNumber, PartPage, PutPart,
+    StoreError, Upload, UploadAfter, UploadEntry, UploadId, UploadPage,
+};
+
+const ADD: &str = "INSERT INTO uploads (bucket, key, upload, record) VALUES (?1, ?2, ?3, ?4)";
+const BY_ID: &str = "SELECT record FROM uploads WHERE bucket = ?1 AND key = ?2 AND upload = ?3";
+const REMOVE: &str = "DELETE FROM uploads WHERE bucket = ?1 AND key = ?2 AND upload = ?3";
+const ALL_OF_BUCKET: &str = "SELECT key, upload FROM uploads WHERE bucket = ?1";
+const LIST: &str = "SELECT key, upload, record FROM uploads
+    WHERE bucket = ?1 AND (key, upload) > (?2, ?3) AND key < ?4 ORDER BY key, upload";
+
+const PUT_PART: &str =
+    "INSERT OR REPLACE INTO parts (upload, number, size, md5, modified_ms, record)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+const PART: &str = "SELECT number, size, md5, modified_ms, record FROM parts
+    WHERE upload = ?1 AND number = ?2";
+const PARTS: &str = "SELECT number, size, md5, modified_ms, record FROM parts
+    WHERE upload = ?1 AND number > ?2 ORDER BY number LIMIT ?3";
+const REMOVE_PARTS: &str = "DELETE FROM parts WHERE upload = ?1";
+
+/// How many parts one page holds at most.
+const PARTS_PAGE_MAX: usize = 1000;
+/// After every upload id there can be.
+const AFTER_ALL_UPLOADS: [u8; 25] = [0xff; 25];
+
+pub(super) fn create(
+    tx: &mut Transaction<'_>,
+    new: NewUpload,
+    now: Timestamp,
+) -> Result<Option<Arc<Upload>>, StoreError> {
+    let Some(bucket) = bucket::read(tx.connection, &new.bucket)? else { return Ok(None) };
+    let NewUpload { bucket: name, key, attributes, checksum, encryption, initiator } = new;
+    let millisecond = u64::try_from(now.as_millisecond()).unwrap_or(0);
+    let upload = Upload {
+        id: UploadId::new(millisecond, random()?),
+        bucket: name,
+        key,
+        attributes,
+        checksum,
+        encryption,
+        initiator,
+        initiated_at: truncated(now),
+    };
+    let record = upload_record(&upload)?;
+    let row = params![bucket.id, upload.key.as_bytes(), upload.id.as_bytes(), record];
+    tx.connection.prepare_cached(ADD).and_then(|mut add| add.execute(row)).map_err(engine)?;
+    Ok(Some(Arc::new(upload)))
+}
+
+pub(super) fn read(
+    connection: &Connection,
+    bucket_id: i64,
+    bucket: &BucketName,
+    key: &ObjectKey,
+    id: UploadId,
+) -> Result<Option<Upload>, StoreError> {
+    let row = params![bucket_id, key.as_bytes(), id.as_bytes()];
+    let record: Option<Vec<u8>> = connection
+        .prepare_cached(BY_ID)
+        .and_then(|mut select| select.query_row(row, |row| row.get(0)).optional())
+        .map_err(engine)?;
+    record.map(|json| parse_upload(&json, (bucket.clone(), key.clone(), id))).transpose()
+}
+
+/// A part as stored: what is told of it, and where its bytes are.
+pub(super) struct StoredPart {
+    pub(super) part: Part,
+    pub(super) blob: Blob,
+}
+
+pub(super) fn put_part(
+    tx: &mut Transaction<'_>,
+    new: NewPart,
+    now: Timestamp,
+) -> Result<PutPart, StoreError> {
+    let Some(bucket) = bucket::read(tx.connection, &new.bucket)? else {
+        return Ok(PutPart::NoSuchUpload);
+    };
+    if read(tx.connection, bucket.id, &new.bucket, &new.key, new.upload)?.is_none() {
+        return Ok(PutPart::NoSuchUpload);
+    }
+    if let Some(replaced) = part(tx.connection, new.upload, new.number)? {
+        add_garbage(tx.connection, std::slice::from_ref(&replaced.blob), now)?;
+    }
+    let blob = new.file.blob;
+    take_intent(tx, blob.id)?;
+    tx.publish(new.file.unpublished);
+    let last_modified = truncated(now);
+    let row = params![
+        new.upload.as_bytes(),
+        new.number.number(),
+        size_column(blob.size),
+        new.md5.as_slice(),
+        last_modified.as_millisecond(),
+        part_record(&blob, new.checksum.as_ref())?,
+    ];
+    tx.connection.prepare_cached(PUT_PART).and_then(|mut put| put.execute(row)).map_err(engine)?;
+    Ok(PutPart::Stored(Part {
+        number: new.number,
+        size: blob.size,
+        etag: ETag::of_md5(new.md5),
+        checksum: new.checksum,
+        last_modified,
+    }))
+}
+
+pub(super) fn part(
+    connection: &Connection,
+    upload: UploadId,
+    number: PartNumber,
+) -> Result<Option<StoredPart>, StoreError> {
+    let row = params![upload.as_bytes(), number.number()];
+    connection
+        .prepare_cached(PART)
+        .and_then(|mut select| select.query_row(row, |row| Ok(decode_part(row))).optional())
+        .map_err(engine)?
+        .transpose()
+}
+
+pub(super) fn parts(
+    connection: &Connection,
+    upload: UploadId,
+    after: Option<PartNumber>,
+    limit: usize,
+) -> Result<PartPage, StoreError> {
+    let limit = limit.min(PARTS_PAGE_MAX);
+    let stored = stored_parts(connection, upload, after, limit.saturating_add(1))?;
+    let (parts, more) = page(stored.into_iter().map(|stored| stored.part).collect(), limit);
+    let next = parts.last().filter(|_| more).map(|part| part.number);
+    Ok(PartPage { parts, next })
+}
+
+pub(super) fn stored_parts(
+    connection: &Connection,
+    upload: UploadId,
+    after: Option<PartNumber>,
+    limit: usize,
+) -> Result<Vec<StoredPart>, StoreError> {
+    let after = after.map_or(0, PartNumber::number);
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut select = connection.prepare_cached(PARTS).map_err(engine)?;
+    let mut rows = select.query(params![upload.as_bytes(), after, limit]).map_err(engine)?;
+    let mut parts = Vec::new();
+    while let Some(row) = rows.next().map_err(engine)? {
+        parts.push(decode_part(row)?);
+    }
+    Ok(parts)
+}
+
+fn decode_part(row: &Row<'_>) -> Result<StoredPart, StoreError> {
+    let number: u16 = row.get(0).map_err(engine)?;
+    let md5: [u8; 16] = row.get(2).map_err(engine)?;
+    let json: Vec<u8> = row.get(4).map_err(engine)?;
+    let (blob, checksum) = parse_part(&json)?;
+    let part = Part {
+        number: PartNumber::new(number).map_err(|_| corrupt("number of a part"))?,
+        size: size(row, 1)?,
+        etag: ETag::of_md5(md5),
+        checksum,
+        last_modified: timestamp(row, 3)?,
+    };
+    Ok(StoredPart { part, blob })
+}
+
+pub(super) fn abort(
+    tx: &mut Transaction<'_>,
+    bucket: &BucketName,
+    key: &ObjectKey,
+    id: UploadId,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let Some(bucket) = bucket::read(tx.connection, bucket)? else { return Ok(false) };
+    let existed = remove(tx.connection, bucket.id, key, id)?;
+    if existed {
+        discard_parts(tx.connection, id, now)?;
+    }
+    Ok(existed)
+}
+
+/// Aborts every upload of a bucket that is about to go.
+pub(super) fn abort_all(
+    connection: &Connection,
+    bucket: i64,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let mut select = connection.prepare_cached(ALL_OF_BUCKET).map_err(engine)?;
+    let mut rows = select.query([bucket]).map_err(engine)?;
+    let mut uploads = Vec::new();
+    while let Some(row) = rows.next().map_err(engine)? {
+        uploads.push((object_key(row, 0)?, upload_id(row, 1)?));
+    }
+    drop(rows);
+    uploads.into_iter().try_for_each(|(key, id)| {
+        remove(connection, bucket, &key, id)?;
+        discard_parts(connection, id, now)
+    })
+}
+
+/// Removes an upload, but not its parts; `false`: there was none.
+pub(super) fn remove(
+    connection: &Connection,
+    bucket: i64,
+    key: &ObjectKey,
+    id: UploadId,
+) -> Result<bool, StoreError> {
+    let row = params![bucket, key.as_bytes(), id.as_bytes()];
+    let removed = connection.prepare_cached(REMOVE).and_then(|mut remove| remove.execute(row));
+    removed.map(|count| count > 0).map_err(engine)
+}
+
+fn discard_parts(connection: &Connection, id: UploadId, now: Timestamp) -> Result<(), StoreError> {
+    let stored = stored_parts(connection, id, None, usize::MAX)?;
+    let blobs = stored.into_iter().map(|stored| stored.blob).collect::<Vec<_>>();
+    add_garbage(connection, &blobs, now)?;
+    forget_parts(connection, id)
+}
+
+/// Removes the rows of an upload's parts, whose bytes are somebody else's now.
+pub(super) fn forget_parts(connection: &Connection, id: UploadId) -> Result<(), StoreError> {
+    let forget = connection.prepare_cached(REMOVE_PARTS);
+    forget.and_then(|mut forget| forget.execute([id.as_bytes()])).map(|_| ()).map_err(engine)
+}
+
+pub(super) fn list(
+    connection: &Connection,
+    bucket_id: i64,
+    bucket: &BucketName,
+    query: &ListUploads,
+) -> Result<UploadPage, StoreError> {
+    let group = Group { prefix: &query.prefix, delimiter: query.delimiter.as_deref() };
+    let (key, upload) = match &query.after {
+        UploadAfter::Start => (Vec::new(), Vec::new()),
+        UploadAfter::Key(key) => (key.clone().into_bytes(), AFTER_ALL_UPLOADS.to_vec()),
+        UploadAfter::Upload(key, id) => (key.as_bytes().to_vec(), id.as_bytes().to_vec()),
+        UploadAfter::CommonPrefix(prefix) => (listing::after_all(prefix), Vec::new()),
+    };
+    let mut after = listing::later((key, upload), (query.prefix.clone().into_bytes(), Vec::new()));
+    let limit = query.limit.min(listing::PAGE_MAX);
+    let mut entries = Vec::new();
+    let mut select = connection.prepare_cached(LIST).map_err(engine)?;
+    'seek: loop {
+        let mut rows =
+            select.query(params![bucket_id, after.0, after.1, group.end()]).map_err(engine)?;
+        while let Some(row) = rows.next().map_err(engine)? {
+            if entries.len() >= limit {
+                let next = entries.last().map(entry_end);
+                return Ok(UploadPage { entries, next });
+            }
+            let key = object_key(row, 0)?;
+            if let Some(prefix) = group.common_prefix(key.as_str()) {
+                after = (listing::after_all(prefix), Vec::new());
+                entries.push(UploadEntry::CommonPrefix(prefix.to_owned()));
+                continue 'seek;
+            }
+            let json: Vec<u8> = row.get(2).map_err(engine)?;
+            let upload = parse_upload(&json, (bucket.clone(), key, upload_id(row, 1)?))?;
+            entries.push(UploadEntry::Upload(Arc::new(upload)));
+        }
+        return Ok(UploadPage { entries, next: None });
+    }
+}
+
+fn entry_end(entry: &UploadEntry) -> UploadAfter {
+    match entry {
+        UploadEntry::Upload(upload) => UploadAfter::Upload(upload.key.clone(), upload.id),
+        UploadEntry::CommonPrefix(prefix) => UploadAfter::CommonPrefix(prefix.clone()),
+    }
+}
+
+fn upload_id(row: &Row<'_>, column: usize) -> Result<UploadId, StoreError> {
+    let bytes: [u8; 24] = row.get(column).map_err(engine)?;
+    UploadId::from_bytes(&bytes).ok_or(corrupt("id of an upload"))
+}

@@ -1,0 +1,425 @@
+//! The one thread that writes: what has gathered in its queue is one transaction, and each job is in
+//! a savepoint of its own, so that one that fails takes nothing with it.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::cache::{ExactCache, Weigh};
+use super::error::{engine, is_poison};
+use super::{Caches, ObjectCacheKey};
+use crate::backend::health::Health;
+use crate::backend::{Unpublished, lock};
+use crate::{AccessKey, Bucket, BucketName, Object, ObjectKey, OpenError, StoreError};
+
+/// How many jobs wait at most; who comes then waits to wait.
+const QUEUE_JOBS_MAX: usize = 1024;
+/// How many jobs share a transaction at most.
+const BATCH_JOBS_MAX: usize = 256;
+/// How long the log may become before the writer itself checkpoints, if maintenance does not keep up.
+const LOG_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// After how many transactions the log's length is looked at.
+const LOG_CHECK_COMMITS: u64 = 64;
+
+/// Where jobs are sent.
+#[derive(Debug)]
+pub(super) struct Writer {
+    queue: Mutex<Option<mpsc::Sender<Message>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    health: Arc<Health>,
+    counters: Arc<WriterCounters>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct WriterCounters {
+    pub(super) jobs: AtomicU64,
+    pub(super) commits: AtomicU64,
+    pub(super) checkpoints: AtomicU64,
+}
+
+enum Message {
+    Job(Job),
+    Checkpoint(oneshot::Sender<Result<(), StoreError>>),
+}
+
+struct Job {
+    room: Room,
+    run: Box<dyn FnOnce(&mut Transaction<'_>) -> Reply + Send>,
+    refuse: Box<dyn FnOnce(StoreError) + Send>,
+}
+
+/// Whether a job may use the last free space of the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Room {
+    /// It stores more than before.
+    Needed,
+    /// It gives space back, or keeps the store in order.
+    Reserve,
+}
+
+/// Tells whoever waits, once it is known whether the transaction was committed.
+type Reply = Box<dyn FnOnce(&Result<(), StoreError>) + Send>;
+
+impl Writer {
+    pub(super) fn start(
+        connection: Connection,
+        path: PathBuf,
+        caches: Arc<Caches>,
+        health: Arc<Health>,
+        keep: Arc<dyn Send + Sync>,
+    ) -> Result<Self, OpenError> {
+        let (sender, queue) = mpsc::channel(QUEUE_JOBS_MAX);
+        let counters = Arc::new(WriterCounters::default());
+        let log = path.with_file_name(
+            path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+                + "-wal",
+        );
+        let thread = WriterThread {
+            connection,
+            log,
+            queue,
+            caches,
+            health: Arc::clone(&health),
+            counters: Arc::clone(&counters),
+            _keep: keep,
+        };
+        let spawned = std::thread::Builder::new().name("store-writer".to_owned());
+        let thread = spawned.spawn(move || thread.run()).map_err(|source| OpenError::Io {
+            operation: "start the writer of",
+            path,
+            source,
+        })?;
+        let (queue, thread) = (Mutex::new(Some(sender)), Mutex::new(Some(thread)));
+        Ok(Self { queue, thread, health, counters })
+    }
+
+    /// Runs a job in the next transaction, and answers when that is on stable storage.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        room: Room,
+        job: impl FnOnce(&mut Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.health.check()?;
+        let (reply, answer) = oneshot::channel();
+        // One of the two closures is called, whichever it is answers.
+        let reply = Arc::new(Mutex::new(Some(reply)));
+        let refused = Arc::clone(&reply);
+        let run = Box::new(move |transaction: &mut Transaction<'_>| -> Reply {
+            let outcome = transaction.savepoint(job);
+            Box::new(move |committed: &Result<(), StoreError>| {
+                let answer = committed.clone().and(outcome);
+                if let Some(reply) = lock(&reply).take() {
+                    // Whoever asked may be gone; what was decided stands.
+                    let _gone = reply.send(answer);
+                }
+            })
+        });
+        let refuse = Box::new(move |error| {
+            if let Some(reply) = lock(&refused).take() {
+                let _gone = reply.send(Err(error));
+            }
+        });
+        self.send(Message::Job(Job { room, run, refuse })).await?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Checkpoints the whole log after what is queued, and makes it start anew.
+    pub(super) async fn checkpoint(&self) -> Result<(), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Message::Checkpoint(reply)).await?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    async fn send(&self, message: Message) -> Result<(), StoreError> {
+        let queue = lock(&self.queue).clone().ok_or(StoreError::Closed)?;
+        queue.send(message).await.map_err(|_| StoreError::Closed)
+    }
+
+    /// Refuses jobs from now on; what is queued is still done.
+    pub(super) fn close(&self) {
+        *lock(&self.queue) = None;
+    }
+
+    pub(super) fn counters(&self) -> &WriterCounters {
+        &self.counters
+    }
+
+    pub(super) fn queued(&self) -> u64 {
+        let queued = lock(&self.queue)
+            .as_ref()
+            .map_or(0, |queue| queue.max_capacity().saturating_sub(queue.capacity()));
+        u64::try_from(queued).unwrap_or(u64::MAX)
+    }
+}
+
+impl Drop for Writer {
+    /// Waits for the thread, so that a data directory is free when its store is gone.
+    fn drop(&mut self) {
+        self.close();
+        if let Some(thread) = lock(&self.thread).take() {
+            // A panic of the thread was reported as one; nothing is left to do about it.
+            let _panicked = thread.join();
+        }
+    }
+}
+
+struct WriterThread {
+    connection: Connection,
+    log: PathBuf,
+    queue: mpsc::Receiver<Message>,
+    caches: Arc<Caches>,
+    health: Arc<Health>,
+    counters: Arc<WriterCounters>,
+    /// What must not be let go before the last write is done: the lock of the data directory.
+    _keep: Arc<dyn Send + Sync>,
+}
+
+impl WriterThread {
+    fn run(mut self) {
+        let mut jobs = Vec::with_capacity(BATCH_JOBS_MAX);
+        let mut next = self.queue.blocking_recv();
+        while let Some(message) = next.take() {
+            match message {
+                Message::Job(job) => jobs.push(job),
+                Message::Checkpoint(reply) => {
+                    let _gone = reply.send(self.checkpoint());
+                    next = self.queue.blocking_recv();
+                    continue;
+                }
+            }
+            while jobs.len() < BATCH_JOBS_MAX && next.is_none() {
+                match self.queue.try_recv() {
+                    Ok(Message::Job(job)) => jobs.push(job),
+                    Ok(other @ Message::Checkpoint(_)) => next = Some(other),
+                    Err(_) => break,
+                }
+            }
+            self.commit(std::mem::take(&mut jobs));
+            if next.is_none() {
+                next = self.queue.blocking_recv();
+            }
+        }
+    }
+
+    fn commit(&mut self, jobs: Vec<Job>) {
+        let jobs = self.admitted(jobs);
+        if jobs.is_empty() {
+            return;
+        }
+        self.counters.jobs.fetch_add(u64::try_from(jobs.len()).unwrap_or(0), Ordering::Relaxed);
+        if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
+            let error = self.failed(error);
+            jobs.into_iter().for_each(|job| (job.refuse)(error.clone()));
+            return;
+        }
+        let mut transaction = Transaction::new(&self.connection);
+        let replies = jobs.into_iter().map(|job| (job.run)(&mut transaction)).collect::<Vec<_>>();
+        let Transaction { effects, publishing, failure, .. } = transaction;
+        let effects = Effects::latest(effects);
+        effects.begin(&self.caches);
+        let committed = match failure {
+            Some(failure) => Err(failure),
+            None => self.connection.execute_batch("COMMIT").map_err(|error| self.failed(error)),
+        };
+        if committed.is_err() {
+            self.roll_back();
+        }
+        effects.end(&self.caches, &committed);
+        // Committed: a record points at them. Poisoned: one may, so that nothing must remove them.
+        if matches!(committed, Ok(()) | Err(StoreError::Poisoned)) {
+            publishing.into_iter().for_each(Unpublished::keep);
+        }
+        let commits = self.counters.commits.fetch_add(1, Ordering::Relaxed);
+        replies.into_iter().for_each(|reply| reply(&committed));
+        if commits.is_multiple_of(LOG_CHECK_COMMITS) {
+            self.check_log();
+        }
+    }
+
+    /// Refuses what cannot be done now: anything after a failure, and growth on a full disk.
+    fn admitted(&self, jobs: Vec<Job>) -> Vec<Job> {
+        let healthy = self.health.check();
+        let room = self.health.check_room(0);
+        let mut admitted = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            let allowed = match job.room {
+                Room::Needed => healthy.clone().and_then(|()| room.clone()),
+                Room::Reserve => healthy.clone(),
+            };
+            match allowed {
+                Ok(()) => admitted.push(job),
+                Err(error) => (job.refuse)(error),
+            }
+        }
+        admitted
+    }
+
+    fn roll_back(&self) {
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.connection.execute_batch("ROLLBACK")
+        {
+            self.health.poison(&error);
+        }
+    }
+
+    /// What a failed write means, and poison if it leaves the database in doubt.
+    fn failed(&self, error: rusqlite::Error) -> StoreError {
+        if is_poison(&error) {
+            self.health.poison(&error);
+            return StoreError::Poisoned;
+        }
+        engine(error)
+    }
+
+    /// Keeps the log from growing without end when nobody else does.
+    fn check_log(&self) {
+        let long = std::fs::metadata(&self.log).is_ok_and(|log| log.len() > LOG_BYTES_MAX);
+        if long && let Err(error) = self.checkpoint() {
+            tracing::warn!(%error, "cannot checkpoint a long log");
+        }
+    }
+
+    fn checkpoint(&self) -> Result<(), StoreError> {
+        self.health.check()?;
+        let done = checkpoint(&self.connection, "TRUNCATE").map_err(|error| self.failed(error))?;
+        if done == Checkpoint::Whole {
+            self.counters.checkpoints.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+/// How far a checkpoint came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Checkpoint {
+    /// The database holds all that the log does.
+    Whole,
+    /// A reader or another checkpoint was in the way; the next one goes on.
+    Partial,
+}
+
+/// Moves the log's pages into the database and syncs it; an error leaves the database in doubt.
+pub(super) fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<Checkpoint> {
+    let sql = format!("PRAGMA wal_checkpoint({mode})");
+    let (busy, log, moved): (i64, i64, i64) =
+        connection.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    Ok(if busy == 0 && log == moved { Checkpoint::Whole } else { Checkpoint::Partial })
+}
+
+/// The transaction of a batch, as one of its jobs sees it.
+pub(super) struct Transaction<'c> {
+    pub(super) connection: &'c Connection,
+    effects: Vec<Effect>,
+    publishing: Vec<Unpublished>,
+    /// Why the transaction itself is lost, and with it every job that was in it.
+    failure: Option<StoreError>,
+}
+
+/// What a job changed that a cache may hold.
+enum Effect {
+    Object(ObjectCacheKey, Option<Arc<Object>>),
+    Bucket(BucketName, Option<Arc<Bucket>>),
+    AccessKey(String, Option<Arc<AccessKey>>),
+}
+
+impl<'c> Transaction<'c> {
+    fn new(connection: &'c Connection) -> Self {
+        Self { connection, effects: Vec::new(), publishing: Vec::new(), failure: None }
+    }
+
+    /// The current version of a key is another now: this one, or one that is not kept in memory.
+    pub(super) fn current_is(&mut self, bucket: i64, key: ObjectKey, object: Option<Arc<Object>>) {
+        self.effects.push(Effect::Object(ObjectCacheKey { bucket, key }, object));
+    }
+
+    pub(super) fn bucket_is(&mut self, name: BucketName, bucket: Option<Arc<Bucket>>) {
+        self.effects.push(Effect::Bucket(name, bucket));
+    }
+
+    pub(super) fn access_key_is(&mut self, id: String, key: Arc<AccessKey>) {
+        self.effects.push(Effect::AccessKey(id, Some(key)));
+    }
+
+    /// A record points at the blob from the commit on.
+    pub(super) fn publish(&mut self, blob: Unpublished) {
+        self.publishing.push(blob);
+    }
+
+    /// Runs one job so that it is done wholly or not at all.
+    fn savepoint<T>(
+        &mut self,
+        job: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone());
+        }
+        let (effects, publishing) = (self.effects.len(), self.publishing.len());
+        self.step("SAVEPOINT job")?;
+        let outcome = job(self).and_then(|outcome| self.step("RELEASE job").map(|()| outcome));
+        outcome.inspect_err(|error| {
+            self.effects.truncate(effects);
+            self.publishing.truncate(publishing);
+            let undone = self.step("ROLLBACK TO job").and_then(|()| self.step("RELEASE job"));
+            // Some failures, a full disk among them, roll the whole transaction back by themselves.
+            if undone.is_err() || self.connection.is_autocommit() {
+                self.failure = Some(error.clone());
+            }
+        })
+    }
+
+    fn step(&self, sql: &str) -> Result<(), StoreError> {
+        let done = self.connection.prepare_cached(sql).and_then(|mut step| step.execute([]));
+        done.map(|_| ()).map_err(engine)
+    }
+}
+
+/// What a batch changed: the last word on each key.
+struct Effects {
+    objects: HashMap<ObjectCacheKey, Option<Arc<Object>>>,
+    buckets: HashMap<BucketName, Option<Arc<Bucket>>>,
+    access_keys: HashMap<String, Option<Arc<AccessKey>>>,
+}
+
+impl Effects {
+    fn latest(effects: Vec<Effect>) -> Self {
+        let mut objects = HashMap::new();
+        let mut buckets = HashMap::new();
+        let mut access_keys = HashMap::new();
+        for effect in effects {
+            match effect {
+                Effect::Object(key, object) => drop(objects.insert(key, object)),
+                Effect::Bucket(name, bucket) => drop(buckets.insert(name, bucket)),
+                Effect::AccessKey(id, key) => drop(access_keys.insert(id, key)),
+            }
+        }
+        Self { objects, buckets, access_keys }
+    }
+
+    fn begin(&self, caches: &Caches) {
+        self.objects.keys().for_each(|key| caches.objects.begin_write(key));
+        self.buckets.keys().for_each(|name| caches.buckets.begin_write(name));
+        self.access_keys.keys().for_each(|id| caches.access_keys.begin_write(id));
+    }
+
+    fn end(self, caches: &Caches, committed: &Result<(), StoreError>) {
+        end(&caches.objects, self.objects, committed);
+        end(&caches.buckets, self.buckets, committed);
+        end(&caches.access_keys, self.access_keys, committed);
+    }
+}
+
+fn end<K: Eq + Hash, V: Clone + Weigh>(
+    cache: &ExactCache<K, V>,
+    effects: HashMap<K, Option<V>>,
+    committed: &Result<(), StoreError>,
+) {
+    for (key, value) in effects {
+        cache.end_write(key, value.filter(|_| committed.is_ok()));
+    }
+}

@@ -1,0 +1,127 @@
+//! The format of bytes at rest: staged in, read out.
+
+mod cipher;
+mod digest;
+mod read;
+mod stage;
+
+use std::fmt;
+
+pub(crate) use cipher::{BlobCipher, CHUNK_BYTES, End, TAG_BYTES};
+pub use digest::Digests;
+pub(crate) use digest::{Checksums, crc_bytes};
+pub use read::BodyReader;
+pub(crate) use read::may_be_resident;
+pub(crate) use stage::Stager;
+pub use stage::{BodyStage, StageSpec, StagedBody};
+
+use crate::names::parse_hex;
+
+/// The longest body that is kept beside its record, in bytes. One fsync instead of three, and no
+/// thread but the committing one.
+pub(crate) const INLINE_BYTES_MAX: usize = 16 * 1024;
+
+/// How much is hashed, encrypted, written or read at a time: four chunks.
+pub(crate) const STEP_BYTES: usize = 256 * 1024;
+
+/// The longest body that is kept in memory with its cached record, in bytes.
+pub(crate) const RESIDENT_BYTES_MAX: u64 = 64 * 1024;
+
+/// Whether new bodies are encrypted at rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Encryption {
+    /// Each under a key of its own, sealed by the master key.
+    On,
+    /// Plain bytes.
+    Off,
+}
+
+/// How a body is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AtRest {
+    /// As it is.
+    Plain,
+    /// Encrypted with AES-256-GCM.
+    Aes256,
+}
+
+/// The opaque name of a blob.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct BlobId([u8; 16]);
+
+impl BlobId {
+    pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    pub(crate) fn from_parts(first: u8, rest: [u8; 15]) -> Self {
+        let mut bytes = [first; 16];
+        bytes.iter_mut().skip(1).zip(rest).for_each(|(to, from)| *to = from);
+        Self(bytes)
+    }
+
+    /// Reads the 32 hex digits that it prints as.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        parse_hex(text).map(Self)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    pub(crate) fn first_byte(self) -> u8 {
+        let [first, ..] = self.0;
+        first
+    }
+}
+
+impl fmt::Display for BlobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for BlobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BlobId({self})")
+    }
+}
+
+/// Bytes at rest: which, how many in plain, and the key that opens them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Blob {
+    pub(crate) id: BlobId,
+    pub(crate) size: u64,
+    /// `None`: they are plain.
+    pub(crate) sealed_key: Option<Box<[u8]>>,
+}
+
+impl Blob {
+    pub(crate) fn at_rest(&self) -> AtRest {
+        if self.sealed_key.is_some() { AtRest::Aes256 } else { AtRest::Plain }
+    }
+}
+
+/// Where the bytes of an object are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Body {
+    /// Beside its record, and in memory whenever the record is.
+    Row(Blob),
+    /// In the files of these blobs, one after the other.
+    Files(Vec<Blob>),
+}
+
+impl Body {
+    pub(crate) fn blobs(&self) -> &[Blob] {
+        match self {
+            Self::Row(blob) => std::slice::from_ref(blob),
+            Self::Files(blobs) => blobs,
+        }
+    }
+
+    /// Encrypted, if all of it is.
+    pub(crate) fn at_rest(&self) -> AtRest {
+        let encrypted = self.blobs().iter().all(|blob| blob.at_rest() == AtRest::Aes256);
+        if encrypted { AtRest::Aes256 } else { AtRest::Plain }
+    }
+}

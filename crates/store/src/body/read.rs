@@ -1,0 +1,261 @@
+//! Streams a range of a body: opens only the blobs, and of those only the chunks, that it touches.
+
+use std::fmt;
+use std::future::Future;
+use std::ops::Range;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+
+use super::{Blob, BlobCipher, Body, CHUNK_BYTES, End, RESIDENT_BYTES_MAX, STEP_BYTES, TAG_BYTES};
+use crate::backend::files::Pins;
+use crate::backend::{BlobSource, Blobs, BlobsEngine, EngineSource};
+use crate::vault::Vault;
+use crate::{Object, StoreError};
+
+/// Streams a range of a body, in pieces of 256 KiB at most. It completes even if the object is
+/// deleted meanwhile.
+pub struct BodyReader {
+    object: Arc<Object>,
+    blobs: Arc<BlobsEngine>,
+    vault: Arc<Vault>,
+    /// What is still to be read, in bytes of the body.
+    range: Range<u64>,
+    state: State,
+    /// While this lives no blob of the body is removed.
+    _pins: Option<Pins>,
+}
+
+enum State {
+    /// The bytes are in memory.
+    Resident,
+    /// Between two pieces; the blob that the last piece was in is still open.
+    Idle(Option<Open>),
+    /// The disk is at it.
+    Reading(Pin<Box<dyn Future<Output = (Open, Result<Vec<u8>, StoreError>)> + Send>>, Piece),
+    /// It failed, or is over.
+    Over,
+}
+
+/// A blob that is being read.
+struct Open {
+    index: usize,
+    source: EngineSource,
+    cipher: Option<BlobCipher>,
+}
+
+/// The next bytes to read: stored bytes of one blob, and what is wanted of them in plain.
+#[derive(Clone, Copy)]
+struct Piece {
+    index: usize,
+    stored_offset: u64,
+    stored_size: usize,
+    /// The first chunk of it.
+    first: u64,
+    end: End,
+    /// How many plain bytes at its front are not wanted, and how many are.
+    skip: usize,
+    wanted: usize,
+}
+
+impl BodyReader {
+    pub(crate) fn new(
+        object: &Arc<Object>,
+        range: Range<u64>,
+        blobs: &Arc<BlobsEngine>,
+        vault: &Arc<Vault>,
+    ) -> Self {
+        let end = range.end.min(object.size);
+        let range = range.start.min(end)..end;
+        let resident = object.resident.get().is_some() || range.is_empty();
+        let (state, pins) = if resident {
+            (State::Resident, None)
+        } else {
+            let touched = blobs_within(object.body.blobs(), &range);
+            (State::Idle(None), Some(blobs.pin(touched.map(|blob| blob.id).collect())))
+        };
+        let (object, blobs, vault) = (Arc::clone(object), Arc::clone(blobs), Arc::clone(vault));
+        Self { object, blobs, vault, range, state, _pins: pins }
+    }
+
+    /// The next bytes; `None` at the end of the range. After an error there is nothing more.
+    pub async fn next(&mut self) -> Option<Result<Bytes, StoreError>> {
+        std::future::poll_fn(|context| self.poll_next(context)).await
+    }
+
+    /// As [`next`](Self::next), for a body type to poll.
+    pub fn poll_next(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, StoreError>>> {
+        let piece = self.poll_piece(context);
+        if let Poll::Ready(Some(Err(_)) | None) = &piece {
+            self.range.start = self.range.end;
+            self.state = State::Over;
+        }
+        piece
+    }
+
+    /// How many bytes are still to come.
+    pub fn remaining(&self) -> u64 {
+        self.range.end.saturating_sub(self.range.start)
+    }
+
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, StoreError>>> {
+        if self.range.is_empty() {
+            return Poll::Ready(None);
+        }
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Over => Poll::Ready(None),
+            State::Resident => Poll::Ready(Some(self.resident())),
+            State::Idle(open) => self.start(open, context),
+            State::Reading(reading, piece) => self.go_on(reading, piece, context),
+        }
+    }
+
+    fn resident(&mut self) -> Result<Bytes, StoreError> {
+        let missing = StoreError::Corrupt { what: "length of a small body" };
+        let range = usize_range(&self.range).ok_or_else(|| missing.clone())?;
+        self.range.start = self.range.end;
+        let bytes = self.object.resident.get().ok_or_else(|| missing.clone())?;
+        if bytes.len() < range.end { Err(missing) } else { Ok(bytes.slice(range)) }
+    }
+
+    /// Reads the next piece, at once if its bytes are in the page cache.
+    fn start(
+        &mut self,
+        open: Option<Open>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, StoreError>>> {
+        let Some(piece) = next_piece(self.object.body.blobs(), &self.range) else {
+            return Poll::Ready(Some(Err(StoreError::Corrupt { what: "length of a body" })));
+        };
+        let mut open = match open.filter(|open| open.index == piece.index) {
+            Some(open) => open,
+            None => match self.open(piece.index) {
+                Ok(open) => open,
+                Err(error) => return Poll::Ready(Some(Err(error))),
+            },
+        };
+        if let Some(stored) = open.source.read_now(piece.stored_offset, piece.stored_size) {
+            return Poll::Ready(Some(self.deliver(open, stored, piece)));
+        }
+        let reading = Box::pin(async move {
+            let Open { index, source, cipher } = open;
+            let (source, read) = source.read(piece.stored_offset, piece.stored_size).await;
+            (Open { index, source, cipher }, read)
+        });
+        self.go_on(reading, piece, context)
+    }
+
+    fn go_on(
+        &mut self,
+        mut reading: Pin<Box<dyn Future<Output = (Open, Result<Vec<u8>, StoreError>)> + Send>>,
+        piece: Piece,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, StoreError>>> {
+        match reading.as_mut().poll(context) {
+            Poll::Pending => {
+                self.state = State::Reading(reading, piece);
+                Poll::Pending
+            }
+            Poll::Ready((open, read)) => {
+                Poll::Ready(Some(read.and_then(|stored| self.deliver(open, stored, piece))))
+            }
+        }
+    }
+
+    fn open(&self, index: usize) -> Result<Open, StoreError> {
+        let blob = self.object.body.blobs().get(index);
+        let blob = blob.ok_or(StoreError::Corrupt { what: "blobs of a body" })?;
+        let source = self.blobs.source(blob.id);
+        Ok(Open { index, source, cipher: self.vault.open_cipher(blob)? })
+    }
+
+    fn deliver(&mut self, open: Open, stored: Vec<u8>, piece: Piece) -> Result<Bytes, StoreError> {
+        let plain = match &open.cipher {
+            Some(cipher) => cipher.open(&stored, piece.first, piece.end)?,
+            None => stored,
+        };
+        let plain = Bytes::from(plain);
+        let wanted = piece.skip..piece.skip.saturating_add(piece.wanted);
+        if plain.len() < wanted.end {
+            return Err(StoreError::Corrupt { what: "length of a piece" });
+        }
+        let whole = u64::try_from(plain.len()) == Ok(self.object.size);
+        if whole && may_be_resident(&self.object.body, self.object.size) {
+            // Another reader may have been faster; the bytes are the same.
+            let _same = self.object.resident.set(plain.clone());
+        }
+        let delivered = u64::try_from(piece.wanted).unwrap_or(u64::MAX);
+        self.range.start = self.range.start.saturating_add(delivered);
+        self.state = State::Idle(Some(open));
+        Ok(plain.slice(wanted))
+    }
+}
+
+/// Whether the plain bytes may stay in memory with a cached record, which then weighs as much more.
+pub(crate) fn may_be_resident(body: &Body, size: u64) -> bool {
+    size <= RESIDENT_BYTES_MAX && body.blobs().len() <= 1
+}
+
+fn usize_range(range: &Range<u64>) -> Option<Range<usize>> {
+    Some(usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?)
+}
+
+fn blobs_within<'b>(blobs: &'b [Blob], range: &Range<u64>) -> impl Iterator<Item = &'b Blob> {
+    let range = range.clone();
+    let mut start = 0_u64;
+    blobs.iter().filter(move |blob| {
+        let end = start.saturating_add(blob.size);
+        let touched = start < range.end && range.start < end;
+        start = end;
+        touched
+    })
+}
+
+/// The piece at the front of a range that is not empty; `None`: the blobs are shorter than that.
+fn next_piece(blobs: &[Blob], range: &Range<u64>) -> Option<Piece> {
+    let step = u64::try_from(STEP_BYTES).ok()?;
+    let mut blob_start = 0_u64;
+    for (index, blob) in blobs.iter().enumerate() {
+        let blob_end = blob_start.checked_add(blob.size)?;
+        if range.start >= blob_end {
+            blob_start = blob_end;
+            continue;
+        }
+        // From here on in bytes of this blob.
+        let from = range.start.checked_sub(blob_start)?;
+        let to = range.end.min(blob_end).checked_sub(blob_start)?;
+        let stop = (from / step).checked_add(1)?.checked_mul(step)?.min(to);
+        let encrypted = blob.sealed_key.is_some();
+        let first = from / CHUNK_BYTES;
+        let (start, end) = if encrypted {
+            (first.checked_mul(CHUNK_BYTES)?, stop.checked_next_multiple_of(CHUNK_BYTES)?)
+        } else {
+            (from, stop)
+        };
+        let end = end.min(blob.size);
+        let tags = if encrypted { TAG_BYTES } else { 0 };
+        let chunks = end.checked_sub(start)?.div_ceil(CHUNK_BYTES);
+        let stored_size = end.checked_sub(start)?.checked_add(chunks.checked_mul(tags)?)?;
+        return Some(Piece {
+            index,
+            stored_offset: start.checked_add(first.checked_mul(tags)?)?,
+            stored_size: usize::try_from(stored_size).ok()?,
+            first,
+            end: if end == blob.size { End::Last } else { End::More },
+            skip: usize::try_from(from.checked_sub(start)?).ok()?,
+            wanted: usize::try_from(stop.checked_sub(from)?).ok()?,
+        });
+    }
+    None
+}
+
+impl fmt::Debug for BodyReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BodyReader({:?}, ..)", self.range)
+    }
+}

@@ -1,0 +1,354 @@
+//! Takes a body in: small ones in memory, others through a pipeline to a file of their own.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::{Bytes, BytesMut};
+use jiff::Timestamp;
+use tokio::task::JoinHandle;
+
+use super::digest::Md5Digest;
+use super::{
+    AtRest, Blob, BlobCipher, BlobId, CHUNK_BYTES, Checksums, Encryption, End, INLINE_BYTES_MAX,
+    STEP_BYTES,
+};
+use crate::backend::{
+    Abandoned, BlobWriter, Blobs, BlobsEngine, EngineWriter, Metadata, MetadataEngine, NewBody,
+    StagedFile, Unpublished,
+};
+use crate::vault::{Vault, random};
+use crate::{ChecksumAlgorithm, ChecksumAlgorithms, StoreError};
+
+/// A body about to come in.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StageSpec {
+    /// How long it will be, in bytes, if that was announced: a full disk then shows early.
+    pub size_hint: Option<u64>,
+    /// How to keep it; `None`: as the store does by default.
+    pub encryption: Option<Encryption>,
+    /// Which checksums to compute.
+    pub checksums: ChecksumAlgorithms,
+    /// Whether to compute the SHA-256 that `x-amz-content-sha256` is compared with.
+    pub sha256: bool,
+}
+
+/// What staging needs of a store.
+#[derive(Debug)]
+pub(crate) struct Stager {
+    pub(crate) metadata: Arc<MetadataEngine>,
+    pub(crate) blobs: Arc<BlobsEngine>,
+    pub(crate) vault: Arc<Vault>,
+    pub(crate) abandoned: Arc<Abandoned>,
+    /// The latest time that any caller told, in milliseconds: intents are as old as that.
+    pub(crate) latest_ms: AtomicI64,
+}
+
+impl Stager {
+    /// Notes the time, which only grows.
+    pub(crate) fn note(&self, now: Timestamp) {
+        self.latest_ms.fetch_max(now.as_millisecond(), Ordering::Relaxed);
+    }
+
+    fn latest(&self) -> Timestamp {
+        let latest = self.latest_ms.load(Ordering::Relaxed);
+        Timestamp::from_millisecond(latest).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    /// Opens a file for a body, and records durably that there may be one.
+    async fn begin(
+        self: Arc<Self>,
+        encryption: Encryption,
+        checksums: ChecksumAlgorithms,
+        size: Option<u64>,
+    ) -> Result<Pipeline, StoreError> {
+        let id = self.blobs.new_id()?;
+        let unpublished = Unpublished::new(id, Arc::clone(&self.abandoned));
+        let (cipher, sealed_key) = self.cipher(id, encryption)?;
+        let stored = size.map(|size| stored_size(size, cipher.as_deref()));
+        let writer = self.blobs.begin(id, stored).await?;
+        let intent = tokio::spawn({
+            let (metadata, now) = (Arc::clone(&self.metadata), self.latest());
+            async move { metadata.record_intent(id, now).await }
+        });
+        Ok(Pipeline {
+            writer,
+            cipher,
+            blob: Blob { id, size: 0, sealed_key },
+            unpublished,
+            intent,
+            md5: Md5Digest::default(),
+            checksums: Checksums::new(checksums),
+        })
+    }
+
+    fn cipher(
+        &self,
+        id: BlobId,
+        encryption: Encryption,
+    ) -> Result<(Option<Arc<BlobCipher>>, Option<Box<[u8]>>), StoreError> {
+        Ok(match encryption {
+            Encryption::Off => (None, None),
+            Encryption::On => {
+                let (cipher, sealed) = self.vault.new_cipher(id)?;
+                (Some(Arc::new(cipher)), Some(sealed))
+            }
+        })
+    }
+
+    /// Writes a small body to a file of its own after all, as a part must have one.
+    pub(crate) async fn file_of(
+        self: &Arc<Self>,
+        body: StagedBody,
+    ) -> Result<StagedFile, StoreError> {
+        let (plain, encryption) = match body.place {
+            Place::File(file) => return Ok(file),
+            Place::Memory { plain, blob, .. } => (plain, encryption_of(&blob)),
+        };
+        let stager = Arc::clone(self);
+        let staged = tokio::spawn(async move {
+            let size = u64::try_from(plain.len()).ok();
+            let pipeline = stager.begin(encryption, ChecksumAlgorithms::NONE, size).await?;
+            pipeline.step(plain, End::Last).await?.finish().await
+        });
+        Ok(staged.await.unwrap_or(Err(StoreError::Closed))?.0)
+    }
+}
+
+fn encryption_of(blob: &Blob) -> Encryption {
+    match blob.at_rest() {
+        AtRest::Aes256 => Encryption::On,
+        AtRest::Plain => Encryption::Off,
+    }
+}
+
+fn stored_size(size: u64, cipher: Option<&BlobCipher>) -> u64 {
+    let tags = size.div_ceil(CHUNK_BYTES).max(1).saturating_mul(super::TAG_BYTES);
+    if cipher.is_some() { size.saturating_add(tags) } else { size }
+}
+
+/// A body that is coming in. Dropped, it is discarded; so it must be when a call to it was cancelled.
+pub struct BodyStage {
+    stager: Arc<Stager>,
+    encryption: Encryption,
+    checksums: ChecksumAlgorithms,
+    size_hint: Option<u64>,
+    buffer: BytesMut,
+    /// The pipeline, at work on the bytes before those in the buffer. `None`: the body is still small
+    /// enough to stay in memory.
+    working: Option<JoinHandle<Result<Pipeline, StoreError>>>,
+    failed: bool,
+}
+
+impl BodyStage {
+    pub(crate) fn new(stager: Arc<Stager>, spec: StageSpec, default: Encryption) -> Self {
+        let StageSpec { size_hint, encryption, checksums, sha256 } = spec;
+        let checksums = if sha256 { checksums.with(ChecksumAlgorithm::Sha256) } else { checksums };
+        let encryption = encryption.unwrap_or(default);
+        let buffer = BytesMut::new();
+        let working = None;
+        Self { stager, encryption, checksums, size_hint, buffer, working, failed: false }
+    }
+
+    /// Takes the next bytes. Waits while the disk is slower than the sender.
+    pub async fn write(&mut self, mut bytes: Bytes) -> Result<(), StoreError> {
+        while !bytes.is_empty() {
+            let whole = self.buffer.len().saturating_add(bytes.len());
+            if self.working.is_none() && whole > INLINE_BYTES_MAX {
+                let stager = Arc::clone(&self.stager);
+                let begin = stager.begin(self.encryption, self.checksums, self.size_hint);
+                self.working = Some(tokio::spawn(begin));
+            }
+            // A full buffer waits for the byte after it: only then is it known not to be the last.
+            if self.buffer.len() >= STEP_BYTES {
+                self.advance().await?;
+            }
+            let room = STEP_BYTES.saturating_sub(self.buffer.len());
+            let taken = bytes.split_to(room.min(bytes.len()));
+            if self.buffer.capacity() == 0 && self.working.is_some() {
+                self.buffer.reserve(STEP_BYTES);
+            }
+            self.buffer.extend_from_slice(&taken);
+        }
+        Ok(())
+    }
+
+    /// Sends the buffer down the pipeline, once what was sent before is through.
+    async fn advance(&mut self) -> Result<(), StoreError> {
+        let pipeline = self.pipeline().await?;
+        let full = std::mem::take(&mut self.buffer).freeze();
+        self.working = Some(tokio::spawn(pipeline.step(full, End::More)));
+        Ok(())
+    }
+
+    async fn pipeline(&mut self) -> Result<Pipeline, StoreError> {
+        let working = self.working.take().filter(|_| !self.failed);
+        self.failed = true;
+        let pipeline = working.ok_or(StoreError::StageExpired)?.await;
+        let pipeline = pipeline.unwrap_or(Err(StoreError::Closed))?;
+        self.failed = false;
+        Ok(pipeline)
+    }
+
+    /// Ends the body: it is on stable storage, or few bytes in memory, and no record points at it.
+    pub async fn finish(mut self) -> Result<StagedBody, StoreError> {
+        if self.failed {
+            return Err(StoreError::StageExpired);
+        }
+        if self.working.is_none() {
+            return self.finish_small();
+        }
+        let pipeline = self.pipeline().await?;
+        let rest = std::mem::take(&mut self.buffer).freeze();
+        // A task of its own, so that it ends also when nobody waits for it any more.
+        let finish = async move { pipeline.step(rest, End::Last).await?.finish().await };
+        let (file, md5, checksums) =
+            tokio::spawn(finish).await.unwrap_or(Err(StoreError::Closed))?;
+        Ok(StagedBody { md5, checksums, place: Place::File(file) })
+    }
+
+    fn finish_small(self) -> Result<StagedBody, StoreError> {
+        let plain = self.buffer.freeze();
+        let id = BlobId::from_bytes(random()?);
+        let (cipher, sealed_key) = self.stager.cipher(id, self.encryption)?;
+        let stored = match cipher {
+            Some(cipher) => cipher.seal(&plain, 0, End::Last)?,
+            None => plain.to_vec(),
+        };
+        let mut checksums = Checksums::new(self.checksums);
+        checksums.update(&plain);
+        let size = u64::try_from(plain.len()).unwrap_or(u64::MAX);
+        Ok(StagedBody {
+            md5: Md5Digest::of(&plain),
+            checksums: checksums.finish(),
+            place: Place::Memory { blob: Blob { id, size, sealed_key }, stored, plain },
+        })
+    }
+}
+
+impl fmt::Debug for BodyStage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BodyStage(..)")
+    }
+}
+
+/// A large body on its way: hashed on one thread while another seals and writes it.
+struct Pipeline {
+    writer: EngineWriter,
+    cipher: Option<Arc<BlobCipher>>,
+    blob: Blob,
+    unpublished: Unpublished,
+    intent: JoinHandle<Result<(), StoreError>>,
+    md5: Md5Digest,
+    checksums: Checksums,
+}
+
+type Finished = (StagedFile, [u8; 16], Vec<(ChecksumAlgorithm, Vec<u8>)>);
+
+impl Pipeline {
+    async fn step(self, bytes: Bytes, end: End) -> Result<Self, StoreError> {
+        let Self { writer, cipher, mut blob, unpublished, intent, mut md5, mut checksums } = self;
+        let first = blob.size / CHUNK_BYTES;
+        blob.size = blob.size.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        let hashing = tokio::task::spawn_blocking({
+            let bytes = bytes.clone();
+            move || {
+                md5.update(&bytes);
+                md5
+            }
+        });
+        let sealing = tokio::task::spawn_blocking({
+            let cipher = cipher.clone();
+            move || {
+                checksums.update(&bytes);
+                let stored = match cipher {
+                    Some(cipher) => cipher.seal(&bytes, first, end),
+                    None => Ok(bytes.to_vec()),
+                };
+                (checksums, stored)
+            }
+        });
+        let writing = async {
+            let (checksums, stored) = sealing.await.map_err(|_| StoreError::Closed)?;
+            Ok::<_, StoreError>((checksums, writer.append(stored?).await?))
+        };
+        let (md5, written) = tokio::join!(hashing, writing);
+        let (checksums, writer) = written?;
+        let md5 = md5.map_err(|_| StoreError::Closed)?;
+        Ok(Self { writer, cipher, blob, unpublished, intent, md5, checksums })
+    }
+
+    /// Bytes first: the intent is durable before there is a file that nothing else tells of.
+    async fn finish(self) -> Result<Finished, StoreError> {
+        let Self { writer, cipher: _, blob, unpublished, intent, md5, checksums } = self;
+        intent.await.unwrap_or(Err(StoreError::Closed))?;
+        writer.finish().await?;
+        Ok((StagedFile { blob, unpublished }, md5.finish(), checksums.finish()))
+    }
+}
+
+/// A whole body that no record points at yet. Dropped, it is discarded.
+pub struct StagedBody {
+    md5: [u8; 16],
+    checksums: Vec<(ChecksumAlgorithm, Vec<u8>)>,
+    place: Place,
+}
+
+enum Place {
+    Memory { blob: Blob, stored: Vec<u8>, plain: Bytes },
+    File(StagedFile),
+}
+
+impl StagedBody {
+    /// Its length, in bytes.
+    pub fn size(&self) -> u64 {
+        self.blob().size
+    }
+
+    /// Its MD5.
+    pub fn md5(&self) -> [u8; 16] {
+        self.md5
+    }
+
+    /// Its SHA-256, if the specification asked for it.
+    pub fn sha256(&self) -> Option<[u8; 32]> {
+        self.raw_checksum(ChecksumAlgorithm::Sha256)?.try_into().ok()
+    }
+
+    /// Its checksum in base64, if the specification asked for that algorithm.
+    pub fn checksum(&self, algorithm: ChecksumAlgorithm) -> Option<String> {
+        self.raw_checksum(algorithm).map(|raw| STANDARD.encode(raw))
+    }
+
+    /// How it is kept.
+    pub fn at_rest(&self) -> AtRest {
+        self.blob().at_rest()
+    }
+
+    fn raw_checksum(&self, algorithm: ChecksumAlgorithm) -> Option<&[u8]> {
+        let found = self.checksums.iter().find(|(computed, _)| *computed == algorithm);
+        found.map(|(_, raw)| raw.as_slice())
+    }
+
+    fn blob(&self) -> &Blob {
+        match &self.place {
+            Place::Memory { blob, .. } => blob,
+            Place::File(file) => &file.blob,
+        }
+    }
+
+    pub(crate) fn into_new_body(self) -> NewBody {
+        match self.place {
+            Place::Memory { blob, stored, plain } => NewBody::Row { blob, stored, plain },
+            Place::File(file) => NewBody::File(file),
+        }
+    }
+}
+
+impl fmt::Debug for StagedBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StagedBody({} bytes)", self.size())
+    }
+}

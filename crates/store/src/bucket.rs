@@ -1,0 +1,104 @@
+//! Buckets: what they are, and what is decided about them.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::{AccountId, BucketName};
+
+/// A bucket and its settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bucket {
+    /// Its name, unique over all accounts.
+    pub name: BucketName,
+    /// The account that made it.
+    pub owner: AccountId,
+    /// The region it was made in.
+    pub region: String,
+    /// When it was made, to the millisecond.
+    pub created_at: Timestamp,
+    /// Whether versions are kept.
+    pub versioning: Versioning,
+    /// Given once and never again, so that what is cached of a bucket is never taken for another's.
+    pub(crate) id: i64,
+}
+
+/// Whether a bucket keeps versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Versioning {
+    /// Never has: a write replaces what was there.
+    Unversioned,
+    /// Every write makes a version, every delete a marker.
+    Enabled,
+    /// Writes replace the null version, and older versions stay.
+    Suspended,
+}
+
+/// A bucket to make.
+#[derive(Clone, Debug)]
+pub struct NewBucket {
+    /// Its name.
+    pub name: BucketName,
+    /// The account that will own it.
+    pub owner: AccountId,
+    /// The region it is made in.
+    pub region: String,
+}
+
+/// What came of making a bucket.
+#[derive(Clone, Debug)]
+pub enum CreateBucket {
+    /// It was made.
+    Created(Arc<Bucket>),
+    /// Somebody has one of that name; nothing was changed.
+    AlreadyExists(Arc<Bucket>),
+}
+
+/// What came of removing a bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeleteBucket {
+    /// It is gone, and uploads that were under way in it are aborted.
+    Deleted,
+    /// There is none.
+    NotFound,
+    /// It still holds an object, a version or a delete marker.
+    NotEmpty,
+}
+
+/// Which buckets to list.
+#[derive(Clone, Debug)]
+pub struct ListBuckets {
+    /// Only names that begin so.
+    pub prefix: Option<String>,
+    /// Only names after this one.
+    pub after: Option<BucketName>,
+    /// How many at most.
+    pub limit: usize,
+}
+
+/// Some buckets, by name.
+#[derive(Clone, Debug)]
+pub struct BucketPage {
+    /// In the order of their names.
+    pub buckets: Vec<Arc<Bucket>>,
+    /// Where the next page begins; `None`: this was the last.
+    pub next: Option<BucketName>,
+}
+
+/// A write to a bucket's settings or an access key, numbered in the one change sequence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Its place in the sequence.
+    pub number: u64,
+    /// What was written.
+    pub subject: ChangeSubject,
+}
+
+/// What a change is about: read it anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChangeSubject {
+    /// A bucket was made, set or removed.
+    Bucket(BucketName),
+    /// An access key was put.
+    AccessKey(String),
+}

@@ -1,0 +1,110 @@
+//! What can go wrong in a store: facts, no prose.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use iam::MasterKeyId;
+
+/// Why a call to a [`Store`](crate::Store) failed. Nothing was stored unless a variant says so.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The disk is full; reads and deletes go on, writes do when space returns.
+    #[error("storage is full")]
+    Full,
+    /// Writing to the database, its log or a directory failed: writes are refused until a restart.
+    /// The write that met the failure may come to light after it.
+    #[error("writes are refused since a write to stable storage failed")]
+    Poisoned,
+    /// Stored bytes are not what was stored.
+    #[error("stored data is corrupt: {what}")]
+    Corrupt {
+        /// What does not fit.
+        what: &'static str,
+    },
+    /// The body was removed between the look-up of its record and the first read: look up again.
+    #[error("body is gone")]
+    BodyGone,
+    /// The body was staged so long ago that it was swept.
+    #[error("staged body has expired")]
+    StageExpired,
+    /// The system gave no random bytes.
+    #[error("no random bytes")]
+    NoRandomness,
+    /// The store is closed.
+    #[error("store is closed")]
+    Closed,
+    /// The metadata engine failed.
+    #[error("metadata engine: {0}")]
+    Engine(#[source] EngineError),
+    /// An operation on a file failed.
+    #[error("cannot {operation}")]
+    Io {
+        /// What was tried.
+        operation: &'static str,
+        /// The cause.
+        #[source]
+        source: Arc<io::Error>,
+    },
+}
+
+/// A failure of the metadata engine, opaque but for its text and cause.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct EngineError(#[from] pub(crate) Arc<rusqlite::Error>);
+
+/// Why a data directory does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process holds it.
+    #[error("data directory {} is in use by another process", dir.display())]
+    AlreadyInUse {
+        /// The data directory.
+        dir: PathBuf,
+    },
+    /// There is a database but not the key that seals what it holds.
+    #[error("master key file {} is missing, and the store's data is sealed with it", path.display())]
+    MasterKeyLost {
+        /// Where the key was expected.
+        path: PathBuf,
+    },
+    /// The database was sealed with another key.
+    #[error("master key {given} is not the store's, which is {expected}")]
+    MasterKeyForeign {
+        /// The key of the database.
+        expected: MasterKeyId,
+        /// The key that was given.
+        given: MasterKeyId,
+    },
+    /// The key file is there but holds no key.
+    #[error("master key file {} does not hold 64 hex digits", path.display())]
+    MasterKeyMalformed {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// The directory was written by a version with another format.
+    #[error("data format {found} is not one this version reads ({supported})")]
+    UnknownFormat {
+        /// The format of the directory.
+        found: i64,
+        /// The format of this version.
+        supported: i64,
+    },
+    /// An operation on a file failed.
+    #[error("cannot {operation} {}", path.display())]
+    Io {
+        /// What was tried.
+        operation: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// The metadata engine failed.
+    #[error("metadata engine: {0}")]
+    Engine(#[source] EngineError),
+    /// The leftovers of the last process could not be swept.
+    #[error("cannot sweep leftovers: {0}")]
+    Sweep(#[source] StoreError),
+}

@@ -1,0 +1,198 @@
+//! Multipart uploads: what they are, and what is decided about them.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::{
+    Attributes, BucketName, ChecksumAlgorithm, ChecksumType, ETag, Encryption, Object, ObjectKey,
+    PartNumber, Precondition, StoredChecksum, UploadId, VersionId,
+};
+
+/// An upload that is under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upload {
+    /// Its id.
+    pub id: UploadId,
+    /// The bucket of the object to be.
+    pub bucket: BucketName,
+    /// The key of the object to be.
+    pub key: ObjectKey,
+    /// What is said about the object to be.
+    pub attributes: Attributes,
+    /// The checksum the object will have.
+    pub checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
+    /// How its parts are to be kept; `None`: as the server does by default.
+    pub encryption: Option<Encryption>,
+    /// Who began it, as the server names callers.
+    pub initiator: String,
+    /// When it began, to the millisecond.
+    pub initiated_at: Timestamp,
+}
+
+/// An upload to begin.
+#[derive(Clone, Debug)]
+pub struct NewUpload {
+    /// The bucket of the object to be.
+    pub bucket: BucketName,
+    /// The key of the object to be.
+    pub key: ObjectKey,
+    /// What is said about the object to be.
+    pub attributes: Attributes,
+    /// The checksum the object will have.
+    pub checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
+    /// How its parts are to be kept; `None`: as the server does by default.
+    pub encryption: Option<Encryption>,
+    /// Who begins it, as the server names callers.
+    pub initiator: String,
+}
+
+/// A part that was uploaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Its number.
+    pub number: PartNumber,
+    /// Its length, in bytes.
+    pub size: u64,
+    /// Its entity tag.
+    pub etag: ETag,
+    /// Its checksum, if one was stored.
+    pub checksum: Option<StoredChecksum>,
+    /// When it was uploaded, to the millisecond.
+    pub last_modified: Timestamp,
+}
+
+/// What came of uploading a part.
+#[derive(Clone, Debug)]
+pub enum PutPart {
+    /// It is on stable storage.
+    Stored(Part),
+    /// There is no such upload.
+    NoSuchUpload,
+}
+
+/// Some parts, by number.
+#[derive(Clone, Debug)]
+pub struct PartPage {
+    /// In the order of their numbers.
+    pub parts: Vec<Part>,
+    /// The last number of this page; `None`: there are no more.
+    pub next: Option<PartNumber>,
+}
+
+/// Which uploads to list: by key, and the oldest first within a key.
+#[derive(Clone, Debug)]
+pub struct ListUploads {
+    /// Only keys that begin so.
+    pub prefix: String,
+    /// Keys that agree up to and with the first delimiter after the prefix are one common prefix.
+    pub delimiter: Option<String>,
+    /// Where to begin.
+    pub after: UploadAfter,
+    /// How many entries at most.
+    pub limit: usize,
+}
+
+/// Where a listing of uploads begins.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum UploadAfter {
+    /// At the first key.
+    #[default]
+    Start,
+    /// After all uploads of this key (`key-marker` alone), which may be any text.
+    Key(String),
+    /// After this upload of this key (`key-marker` and `upload-id-marker`).
+    Upload(ObjectKey, UploadId),
+    /// After every key that begins so.
+    CommonPrefix(String),
+}
+
+/// Some uploads.
+#[derive(Clone, Debug)]
+pub struct UploadPage {
+    /// By key, then oldest first; common prefixes count towards the limit.
+    pub entries: Vec<UploadEntry>,
+    /// Where the next page begins; `None`: this was the last.
+    pub next: Option<UploadAfter>,
+}
+
+/// An entry of a listing of uploads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UploadEntry {
+    /// An upload.
+    Upload(Arc<Upload>),
+    /// All keys that begin so.
+    CommonPrefix(String),
+}
+
+/// An upload to complete.
+#[derive(Clone, Debug)]
+pub struct CompleteUpload {
+    /// Its bucket.
+    pub bucket: BucketName,
+    /// Its key.
+    pub key: ObjectKey,
+    /// Its id.
+    pub upload_id: UploadId,
+    /// The parts of the object, in ascending order of their numbers, which the caller has checked.
+    pub parts: Vec<CompletedPart>,
+    /// What the caller says the object's checksum is; it must be what the parts give.
+    pub object_checksum: Option<StoredChecksum>,
+    /// What must hold for the object to be written.
+    pub precondition: Precondition,
+    /// How long every part but the last must be, in bytes.
+    pub min_part_size: u64,
+}
+
+/// The least length of every part but the last, in bytes, as S3 has it.
+pub const PART_SIZE_MIN: u64 = 5 * 1024 * 1024;
+
+/// A part as named by who completes an upload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompletedPart {
+    /// Its number.
+    pub number: PartNumber,
+    /// Its entity tag, which must be that of the uploaded part.
+    pub etag: ETag,
+    /// Its checksum (base64), which must be that of the uploaded part.
+    pub checksum: Option<String>,
+}
+
+/// What came of completing an upload.
+#[derive(Clone, Debug)]
+pub enum CompleteOutcome {
+    /// The object is on stable storage, now or since an earlier try.
+    Completed {
+        /// The version it is, to be told to the writer; `None` in a bucket that keeps none.
+        version_id: Option<VersionId>,
+        /// What was stored.
+        object: Arc<Object>,
+    },
+    /// There is no such upload.
+    NoSuchUpload,
+    /// A part was not uploaded, or has another tag or checksum.
+    InvalidPart {
+        /// Its number.
+        number: PartNumber,
+    },
+    /// A part that is not the last is too short.
+    PartTooSmall {
+        /// Its number.
+        number: PartNumber,
+        /// Its length, in bytes.
+        size: u64,
+        /// Its entity tag.
+        etag: ETag,
+    },
+    /// The precondition does not hold.
+    PreconditionFailed,
+    /// There is no such bucket.
+    NoSuchBucket,
+    /// [`Precondition::IfMatch`], and nothing is at the key.
+    NoSuchKey,
+    /// The object's checksum is not what the caller said.
+    ChecksumMismatch {
+        /// What the parts give; `None`: not all of them have a checksum of that kind.
+        computed: Option<StoredChecksum>,
+    },
+}

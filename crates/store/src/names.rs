@@ -1,0 +1,431 @@
+//! The names of things, each parsed once: buckets, keys, versions, entity tags, uploads, accounts.
+//!
+//! All are cheap to clone: shared text, or a few bytes by value.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// The shortest bucket name, in bytes.
+pub const BUCKET_NAME_BYTES_MIN: usize = 3;
+/// The longest bucket name, in bytes.
+pub const BUCKET_NAME_BYTES_MAX: usize = 63;
+/// The longest object key, in bytes of UTF-8.
+pub const OBJECT_KEY_BYTES_MAX: usize = 1024;
+/// The highest part number of an upload.
+pub const PART_NUMBER_MAX: u16 = 10_000;
+
+const ACCOUNT_ID_DIGITS: usize = 12;
+const TOKEN_BYTES: usize = 24;
+
+/// Names that the S3 naming rules keep for other uses, by how they begin and end.
+const RESERVED_PREFIXES: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
+const RESERVED_SUFFIXES: [&str; 5] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"];
+
+/// The name of a bucket: 3 to 63 of `a-z`, `0-9`, `-` and `.`, by the rules for general purpose
+/// buckets ("Bucket naming rules" in the S3 User Guide). `_valet` is none, because of its `_`.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BucketName(Arc<str>);
+
+impl BucketName {
+    /// Reads a bucket name.
+    pub fn parse(text: &str) -> Result<Self, BucketNameError> {
+        let size = text.len();
+        if !(BUCKET_NAME_BYTES_MIN..=BUCKET_NAME_BYTES_MAX).contains(&size) {
+            return Err(BucketNameError::Length { size });
+        }
+        let letter_or_digit = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        if !text.bytes().all(|byte| letter_or_digit(byte) || byte == b'-' || byte == b'.') {
+            return Err(BucketNameError::Character);
+        }
+        let ends = [text.bytes().next(), text.bytes().next_back()];
+        if !ends.into_iter().flatten().all(letter_or_digit) {
+            return Err(BucketNameError::Ends);
+        }
+        if text.contains("..") {
+            return Err(BucketNameError::AdjacentPeriods);
+        }
+        if text.parse::<Ipv4Addr>().is_ok() || looks_like_ipv4(text) {
+            return Err(BucketNameError::IpAddress);
+        }
+        let reserved = RESERVED_PREFIXES.iter().any(|prefix| text.starts_with(prefix))
+            || RESERVED_SUFFIXES.iter().any(|suffix| text.ends_with(suffix));
+        if reserved {
+            return Err(BucketNameError::Reserved);
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Four groups of digits, also such as no address has (`999.1.1.1`, `01.1.1.1`).
+fn looks_like_ipv4(text: &str) -> bool {
+    let digits = |group: &str| !group.is_empty() && group.bytes().all(|b| b.is_ascii_digit());
+    text.split('.').count() == 4 && text.split('.').all(digits)
+}
+
+/// Why a text is no bucket name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BucketNameError {
+    /// Shorter than 3 or longer than 63 bytes.
+    #[error("bucket name of {size} bytes")]
+    Length {
+        /// Its length, in bytes.
+        size: usize,
+    },
+    /// Something else than `a-z`, `0-9`, `-` and `.`.
+    #[error("bucket name with a character that is not allowed")]
+    Character,
+    /// Does not begin and end with a letter or digit.
+    #[error("bucket name does not begin and end with a letter or digit")]
+    Ends,
+    /// Two periods side by side.
+    #[error("bucket name with two adjacent periods")]
+    AdjacentPeriods,
+    /// Formatted as an IPv4 address.
+    #[error("bucket name formatted as an address")]
+    IpAddress,
+    /// Begins or ends as names do that S3 keeps for other uses.
+    #[error("bucket name with a reserved prefix or suffix")]
+    Reserved,
+}
+
+/// The key of an object: 1 to 1024 bytes of UTF-8, any, kept byte for byte. Ordered by bytes.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectKey(Arc<str>);
+
+impl ObjectKey {
+    /// Reads a key from the bytes of a request.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ObjectKeyError> {
+        Self::parse(std::str::from_utf8(bytes).map_err(|_| ObjectKeyError::NotUtf8)?)
+    }
+
+    /// Reads a key from text.
+    pub fn parse(text: &str) -> Result<Self, ObjectKeyError> {
+        match text.len() {
+            0 => Err(ObjectKeyError::Empty),
+            1..=OBJECT_KEY_BYTES_MAX => Ok(Self(text.into())),
+            size => Err(ObjectKeyError::TooLong { size }),
+        }
+    }
+
+    /// The key as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The key as bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+/// Why bytes are no object key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ObjectKeyError {
+    /// No byte at all.
+    #[error("object key is empty")]
+    Empty,
+    /// More than 1024 bytes.
+    #[error("object key of {size} bytes")]
+    TooLong {
+        /// Its length, in bytes.
+        size: usize,
+    },
+    /// Not UTF-8.
+    #[error("object key is not UTF-8")]
+    NotUtf8,
+}
+
+/// Which version of a key: the null version, or one with an id.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum VersionId {
+    /// The version of a bucket that keeps no versions, or no longer; its text is `null`.
+    Null,
+    /// A version with an id: 32 characters safe in a URL.
+    Id(VersionToken),
+}
+
+impl VersionId {
+    /// Reads a version id: `null` or 32 URL-safe characters.
+    pub fn parse(text: &str) -> Result<Self, VersionIdError> {
+        if text == "null" {
+            return Ok(Self::Null);
+        }
+        Token::parse(text).map(|token| Self::Id(VersionToken(token))).ok_or(VersionIdError)
+    }
+}
+
+impl fmt::Display for VersionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("null"),
+            Self::Id(VersionToken(token)) => token.fmt(f),
+        }
+    }
+}
+
+/// The opaque id of a version. It tells the engine where the version stands among those of its key,
+/// so that no index is needed; the place is masked by the id's random bytes, for the looks of it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct VersionToken(Token);
+
+impl VersionToken {
+    /// The id of the version at `place`, unique by its random bytes.
+    pub(crate) fn new(place: u64, random: [u8; 16]) -> Self {
+        let [mask @ .., _, _, _, _, _, _, _, _] = random;
+        let masked = place ^ u64::from_be_bytes(mask);
+        Self(Token::join(masked.to_be_bytes(), random))
+    }
+
+    /// Where the version stands among those of its key.
+    pub(crate) fn place(self) -> u64 {
+        let [head @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = self.0.0;
+        let [_, _, _, _, _, _, _, _, mask @ .., _, _, _, _, _, _, _, _] = self.0.0;
+        u64::from_be_bytes(head) ^ u64::from_be_bytes(mask)
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(|bytes| Self(Token(bytes)))
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0.0
+    }
+}
+
+/// A text is neither `null` nor a version id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("malformed version id")]
+pub struct VersionIdError;
+
+/// The id of a multipart upload: 32 characters safe in a URL. The ids of one key are ordered by when
+/// their uploads began.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct UploadId(Token);
+
+impl UploadId {
+    /// Reads an upload id.
+    pub fn parse(text: &str) -> Result<Self, UploadIdError> {
+        Token::parse(text).map(Self).ok_or(UploadIdError)
+    }
+
+    /// The id of an upload that begins at `millisecond`, unique by its random bytes.
+    pub(crate) fn new(millisecond: u64, random: [u8; 16]) -> Self {
+        Self(Token::join(millisecond.to_be_bytes(), random))
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(|bytes| Self(Token(bytes)))
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0.0
+    }
+}
+
+/// A text is not an upload id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("malformed upload id")]
+pub struct UploadIdError;
+
+/// 24 bytes that are 32 characters of URL-safe base64.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Token([u8; TOKEN_BYTES]);
+
+impl Token {
+    fn parse(text: &str) -> Option<Self> {
+        URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok().map(Self)
+    }
+
+    fn join(head: [u8; 8], tail: [u8; 16]) -> Self {
+        let mut bytes = [0; TOKEN_BYTES];
+        bytes.iter_mut().zip(head.into_iter().chain(tail)).for_each(|(to, from)| *to = from);
+        Self(bytes)
+    }
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+    }
+}
+
+/// An entity tag, without its quotes: the MD5 of the body in hex, and for a multipart upload the MD5
+/// of its parts' MD5s, a hyphen and their count.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ETag {
+    md5: [u8; 16],
+    /// `None`: not a multipart upload.
+    parts: Option<u16>,
+}
+
+impl ETag {
+    /// Reads an entity tag, with or without its quotes.
+    pub fn parse(text: &str) -> Result<Self, ETagError> {
+        let text = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
+        let (hex, parts) = match text.split_once('-') {
+            None => (text, None),
+            Some((hex, count)) => (hex, Some(parse_count(count)?)),
+        };
+        Ok(Self { md5: parse_hex(hex).ok_or(ETagError)?, parts })
+    }
+
+    /// The tag of a body that was put in one piece.
+    pub fn of_md5(md5: [u8; 16]) -> Self {
+        Self { md5, parts: None }
+    }
+
+    /// The tag of an upload of `parts` parts.
+    pub(crate) fn of_parts(md5_of_md5s: [u8; 16], parts: u16) -> Self {
+        Self { md5: md5_of_md5s, parts: Some(parts) }
+    }
+
+    /// The MD5 within the tag.
+    pub fn md5(&self) -> &[u8; 16] {
+        &self.md5
+    }
+
+    /// How many parts the upload had; `None`: the body was put in one piece.
+    pub fn parts(&self) -> Option<u16> {
+        self.parts
+    }
+}
+
+fn parse_count(text: &str) -> Result<u16, ETagError> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    text.parse().ok().filter(|_| plain).ok_or(ETagError)
+}
+
+/// Reads lower or upper case hex digits, exactly as many as fill `N` bytes.
+pub(crate) fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    if text.len() != 2_usize.checked_mul(N)? {
+        return None;
+    }
+    let mut digits = text.chars().map(|digit| digit.to_digit(16));
+    for byte in &mut bytes {
+        let (high, low) = (digits.next()??, digits.next()??);
+        *byte = u8::try_from(high * 16 + low).ok()?;
+    }
+    Some(bytes)
+}
+
+impl fmt::Display for ETag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.md5.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        self.parts.map_or(Ok(()), |parts| write!(f, "-{parts}"))
+    }
+}
+
+/// A text is not an entity tag that this store can have given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("malformed entity tag")]
+pub struct ETagError;
+
+/// The number of a part: 1 to 10,000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PartNumber(u16);
+
+impl PartNumber {
+    /// The least number.
+    pub const FIRST: Self = Self(1);
+
+    /// Takes a number from 1 to 10,000.
+    pub fn new(number: u16) -> Result<Self, PartNumberError> {
+        (1..=PART_NUMBER_MAX).contains(&number).then_some(Self(number)).ok_or(PartNumberError)
+    }
+
+    /// Reads a number from 1 to 10,000.
+    pub fn parse(text: &str) -> Result<Self, PartNumberError> {
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = text.parse().ok().filter(|_| digits).ok_or(PartNumberError)?;
+        Self::new(number)
+    }
+
+    /// The number.
+    pub fn number(self) -> u16 {
+        self.0
+    }
+}
+
+impl fmt::Display for PartNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Not a number from 1 to 10,000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("part number is not between 1 and {PART_NUMBER_MAX}")]
+pub struct PartNumberError;
+
+/// The id of an account: 12 digits.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AccountId(Arc<str>);
+
+impl AccountId {
+    /// Reads an account id.
+    pub fn parse(text: &str) -> Result<Self, AccountIdError> {
+        let digits = text.len() == ACCOUNT_ID_DIGITS && text.bytes().all(|b| b.is_ascii_digit());
+        digits.then(|| Self(text.into())).ok_or(AccountIdError)
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Not 12 digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("account id is not {ACCOUNT_ID_DIGITS} digits")]
+pub struct AccountIdError;
+
+/// Text types print as their text, in errors and logs alike.
+macro_rules! prints_as_text {
+    ($($name:ident),*) => {$(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({:?})"), &*self.0)
+            }
+        }
+    )*};
+}
+prints_as_text!(BucketName, ObjectKey, AccountId);
+
+/// Ids print as their text.
+macro_rules! debugs_as_display {
+    ($($name:ident),*) => {$(
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self)
+            }
+        }
+    )*};
+}
+debugs_as_display!(VersionId, VersionToken, UploadId, ETag);
+
+impl fmt::Display for VersionToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for UploadId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

@@ -1,0 +1,295 @@
+//! Objects and their versions: what they are, and what is decided about them.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::body::Body;
+use crate::{
+    AtRest, BucketName, ChecksumAlgorithm, ChecksumType, ETag, ObjectKey, PartNumber, StagedBody,
+    StoredChecksum, VersionId,
+};
+
+/// One version of an object: everything but its bytes, which [`Store::read`](crate::Store::read)
+/// streams.
+#[derive(Debug)]
+pub struct Object {
+    /// Its key.
+    pub key: ObjectKey,
+    /// Which version; [`VersionId::Null`] in a bucket that never kept versions.
+    pub version_id: VersionId,
+    /// The length of its body, in bytes.
+    pub size: u64,
+    /// Its entity tag.
+    pub etag: ETag,
+    /// When it was written, to the millisecond.
+    pub last_modified: Timestamp,
+    /// What its writer said about it.
+    pub attributes: Attributes,
+    /// Its checksum, if one was stored.
+    pub checksum: Option<StoredChecksum>,
+    /// The parts it was uploaded in; empty when it was put in one piece.
+    pub parts: Vec<PartSummary>,
+    /// How its bytes are kept.
+    pub encryption: AtRest,
+    /// Where its bytes are.
+    pub(crate) body: Body,
+    /// The plain bytes of a small body, once they were read: the bytes of a version never change.
+    pub(crate) resident: OnceLock<Bytes>,
+}
+
+/// What a writer says about an object and a reader is told again, as it was written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attributes {
+    /// `Content-Type`.
+    pub content_type: Option<String>,
+    /// `Content-Encoding`.
+    pub content_encoding: Option<String>,
+    /// `Content-Language`.
+    pub content_language: Option<String>,
+    /// `Content-Disposition`.
+    pub content_disposition: Option<String>,
+    /// `Cache-Control`.
+    pub cache_control: Option<String>,
+    /// `Expires`.
+    pub expires: Option<String>,
+    /// `x-amz-storage-class`; `None`: STANDARD.
+    pub storage_class: Option<String>,
+    /// `x-amz-meta-*` without that prefix, in the order they were given.
+    pub metadata: Vec<(String, String)>,
+}
+
+/// A part of an object that was uploaded in parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartSummary {
+    /// Its number as uploaded.
+    pub number: PartNumber,
+    /// Its length, in bytes.
+    pub size: u64,
+    /// Its checksum (base64), in the algorithm of the object's.
+    pub checksum: Option<String>,
+}
+
+/// What is at a key.
+#[derive(Clone, Debug)]
+pub enum Lookup {
+    /// An object.
+    Object(Arc<Object>),
+    /// A delete marker.
+    DeleteMarker(DeleteMarker),
+    /// Nothing was ever written at the key, or everything was removed.
+    NoSuchKey,
+    /// The key has no such version.
+    NoSuchVersion,
+    /// There is no such bucket.
+    NoSuchBucket,
+}
+
+/// A version that says: the object was deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeleteMarker {
+    /// Its version.
+    pub version_id: VersionId,
+    /// When the object was deleted, to the millisecond.
+    pub created_at: Timestamp,
+    /// Whether it is the newest version of its key.
+    pub is_current: bool,
+}
+
+/// An object to write.
+#[derive(Debug)]
+pub struct PutObject {
+    /// Into which bucket.
+    pub bucket: BucketName,
+    /// At which key.
+    pub key: ObjectKey,
+    /// Its bytes.
+    pub body: StagedBody,
+    /// What is said about it.
+    pub attributes: Attributes,
+    /// The checksum to keep.
+    pub checksum: Option<StoredChecksum>,
+    /// Its entity tag; `None`: the MD5 of the body.
+    pub etag: Option<ETag>,
+    /// What must hold for it to be written.
+    pub precondition: Precondition,
+}
+
+/// What must hold of a key's current version when a write commits. A delete marker is absence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precondition {
+    /// Nothing.
+    #[default]
+    None,
+    /// There is none (`If-None-Match: *`).
+    IfAbsent,
+    /// It has this tag (`If-Match`).
+    IfMatch(ETag),
+}
+
+/// What came of writing an object.
+#[derive(Clone, Debug)]
+pub enum PutOutcome {
+    /// It is on stable storage.
+    Stored {
+        /// The version it is, to be told to the writer; `None` in a bucket that keeps none.
+        version_id: Option<VersionId>,
+        /// What was stored.
+        object: Arc<Object>,
+    },
+    /// The precondition does not hold.
+    PreconditionFailed,
+    /// There is no such bucket.
+    NoSuchBucket,
+    /// [`Precondition::IfMatch`], and nothing is at the key.
+    NoSuchKey,
+}
+
+/// What came of deleting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeleteOutcome {
+    /// There is no such bucket.
+    NoSuchBucket,
+    /// There was nothing to delete.
+    Nothing,
+    /// A version is gone.
+    Deleted {
+        /// The version that was named; `None`: none was, in a bucket that keeps none.
+        version_id: Option<VersionId>,
+        /// Whether it was a delete marker.
+        was_marker: bool,
+    },
+    /// A delete marker is now the newest version.
+    MarkerCreated {
+        /// Its version.
+        version_id: VersionId,
+    },
+}
+
+/// Which objects to list: the current versions, in the byte order of their keys.
+#[derive(Clone, Debug)]
+pub struct ListObjects {
+    /// Only keys that begin so.
+    pub prefix: String,
+    /// Keys that agree up to and with the first delimiter after the prefix are one common prefix.
+    pub delimiter: Option<String>,
+    /// Where to begin.
+    pub after: ListAfter,
+    /// How many entries at most.
+    pub limit: usize,
+}
+
+/// Where a listing begins.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ListAfter {
+    /// At the first key.
+    #[default]
+    Start,
+    /// After this key, which need not exist and may be any text.
+    Key(String),
+    /// After every key that begins so.
+    CommonPrefix(String),
+}
+
+/// Some objects, by key. A page may be short, even empty, and still have a next.
+#[derive(Clone, Debug)]
+pub struct ObjectPage {
+    /// In byte order; common prefixes count towards the limit.
+    pub entries: Vec<ListEntry>,
+    /// Where the next page begins; `None`: this was the last.
+    pub next: Option<ListAfter>,
+}
+
+/// An entry of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListEntry {
+    /// An object.
+    Object(ObjectSummary),
+    /// All keys that begin so.
+    CommonPrefix(String),
+}
+
+/// What a listing tells of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectSummary {
+    /// Its key.
+    pub key: ObjectKey,
+    /// The length of its body, in bytes.
+    pub size: u64,
+    /// Its entity tag.
+    pub etag: ETag,
+    /// When it was written, to the millisecond.
+    pub last_modified: Timestamp,
+    /// Its storage class; `None`: STANDARD.
+    pub storage_class: Option<String>,
+    /// Its checksum's algorithm and type, if it has one.
+    pub checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
+}
+
+/// Which versions to list: keys in byte order, and the newest first within a key.
+#[derive(Clone, Debug)]
+pub struct ListVersions {
+    /// Only keys that begin so.
+    pub prefix: String,
+    /// Keys that agree up to and with the first delimiter after the prefix are one common prefix.
+    pub delimiter: Option<String>,
+    /// Where to begin.
+    pub after: VersionAfter,
+    /// How many entries at most.
+    pub limit: usize,
+}
+
+/// Where a listing of versions begins.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum VersionAfter {
+    /// At the first key.
+    #[default]
+    Start,
+    /// After all versions of this key, which need not exist and may be any text.
+    Key(String),
+    /// After this version of this key; it may be gone by now.
+    Version(ObjectKey, VersionId),
+    /// After every key that begins so.
+    CommonPrefix(String),
+}
+
+/// Some versions. A page may be short, even empty, and still have a next.
+#[derive(Clone, Debug)]
+pub struct VersionPage {
+    /// By key, then newest first; common prefixes count towards the limit.
+    pub entries: Vec<VersionEntry>,
+    /// Where the next page begins; `None`: this was the last.
+    pub next: Option<VersionAfter>,
+}
+
+/// An entry of a listing of versions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VersionEntry {
+    /// An object.
+    Version(VersionSummary),
+    /// A delete marker.
+    DeleteMarker {
+        /// Its key.
+        key: ObjectKey,
+        /// Its version.
+        version_id: VersionId,
+        /// Whether it is the newest version of its key.
+        is_latest: bool,
+        /// When the object was deleted, to the millisecond.
+        last_modified: Timestamp,
+    },
+    /// All keys that begin so.
+    CommonPrefix(String),
+}
+
+/// What a listing tells of a version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VersionSummary {
+    /// The object.
+    pub object: ObjectSummary,
+    /// Its version.
+    pub version_id: VersionId,
+    /// Whether it is the newest version of its key.
+    pub is_latest: bool,
+}

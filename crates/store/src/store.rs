@@ -1,0 +1,412 @@
+//! The facade: one method for each step that the layers above take, and the order of writes.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::ops::Range;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
+use iam::MasterKey;
+use jiff::Timestamp;
+use rustix::fs::FlockOperation;
+
+use crate::backend::files::FileBlobs;
+use crate::backend::files::disk::Disk;
+use crate::backend::health::Health;
+use crate::backend::sqlite::SqliteMetadata;
+use crate::backend::{
+    Abandoned, BlobsEngine, Metadata, MetadataCounters, MetadataEngine, NewObject, NewPart,
+};
+use crate::body::Stager;
+use crate::vault::Vault;
+use crate::{
+    AccessKey, AccountId, AtRest, BodyReader, BodyStage, Bucket, BucketName, BucketPage, Change,
+    CompleteOutcome, CompleteUpload, CreateBucket, DeleteBucket, DeleteOutcome, ETag, Encryption,
+    ListBuckets, ListObjects, ListUploads, ListVersions, Lookup, Maintenance, NewBucket, NewUpload,
+    Object, ObjectKey, ObjectPage, OpenError, PartNumber, PartPage, PutObject, PutOutcome, PutPart,
+    StageSpec, StagedBody, StoreError, StoredChecksum, Upload, UploadId, UploadPage, VersionId,
+    VersionPage, Versioning,
+};
+
+/// How to open a store.
+#[derive(Debug)]
+pub struct StoreConfig {
+    /// Holds everything; made when absent.
+    pub data_dir: PathBuf,
+    /// From [`load_master_key`](crate::load_master_key).
+    pub master_key: MasterKey,
+    /// Whether new bodies are encrypted unless their specification says.
+    pub encryption: Encryption,
+    /// How much memory the cache of records and small bodies may take, in bytes.
+    pub cache_bytes_max: usize,
+}
+
+/// What a store counts, since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Write jobs that wait to be committed.
+    pub queued_jobs: u64,
+    /// Write jobs that were run.
+    pub jobs: u64,
+    /// Transactions committed; jobs over commits is how many share one.
+    pub commits: u64,
+    /// Checkpoints that emptied the log.
+    pub checkpoints: u64,
+    /// Records answered from the cache.
+    pub cache_hits: u64,
+    /// Records that had to be read.
+    pub cache_misses: u64,
+}
+
+/// A data directory, opened. Clones are the same store; the directory is free for another process
+/// when the last clone, stage and reader is gone.
+#[derive(Clone, Debug)]
+pub struct Store(pub(crate) Arc<Inner>);
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) metadata: Arc<MetadataEngine>,
+    pub(crate) blobs: Arc<BlobsEngine>,
+    pub(crate) stager: Arc<Stager>,
+    /// Runs of maintenance take turns.
+    pub(crate) sweeping: tokio::sync::Mutex<()>,
+    vault: Arc<Vault>,
+    health: Arc<Health>,
+    encryption: Encryption,
+}
+
+impl Store {
+    /// Opens a data directory, or makes one; sweeps what the last process left. Blocking.
+    pub fn open(config: StoreConfig, now: Timestamp) -> Result<Self, OpenError> {
+        Self::open_on(Disk::default(), config, now)
+    }
+
+    pub(crate) fn open_on(
+        disk: Disk,
+        config: StoreConfig,
+        now: Timestamp,
+    ) -> Result<Self, OpenError> {
+        let StoreConfig { data_dir, master_key, encryption, cache_bytes_max } = config;
+        let held = hold(&data_dir)?;
+        let vault = Arc::new(Vault::new(&master_key));
+        let health = Arc::new(Health::new(data_dir.clone()));
+        let blobs = FileBlobs::open(&data_dir, Arc::clone(&health), disk)?;
+        let metadata = SqliteMetadata::open(
+            &data_dir,
+            Arc::clone(&vault),
+            cache_bytes_max,
+            Arc::clone(&health),
+            Arc::new(held),
+        )?;
+        let (metadata, blobs) =
+            (Arc::new(MetadataEngine::Sqlite(metadata)), Arc::new(BlobsEngine::Files(blobs)));
+        let stager = Arc::new(Stager {
+            metadata: Arc::clone(&metadata),
+            blobs: Arc::clone(&blobs),
+            vault: Arc::clone(&vault),
+            abandoned: Arc::new(Abandoned::default()),
+            latest_ms: AtomicI64::new(now.as_millisecond()),
+        });
+        let sweeping = tokio::sync::Mutex::new(());
+        let inner = Inner { metadata, blobs, stager, sweeping, vault, health, encryption };
+        let store = Self(Arc::new(inner));
+        store.sweep_leftovers(now)?;
+        Ok(store)
+    }
+
+    /// Before the first request, and so with a runtime of its own.
+    fn sweep_leftovers(&self, now: Timestamp) -> Result<(), OpenError> {
+        let store = self.clone();
+        let sweep = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build();
+            let runtime = runtime.map_err(|source| StoreError::Io {
+                operation: "start a runtime",
+                source: Arc::new(source),
+            })?;
+            runtime.block_on(Maintenance::new(store).sweep_leftovers(now))
+        };
+        // A thread of its own, because the caller may be in a runtime already.
+        std::thread::spawn(sweep)
+            .join()
+            .unwrap_or(Err(StoreError::Closed))
+            .map_err(OpenError::Sweep)
+    }
+
+    /// Commits what waits, checkpoints and refuses everything from then on.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        self.0.metadata.close().await
+    }
+
+    /// Whether writes are taken: for readiness.
+    pub fn is_writable(&self) -> Result<(), StoreError> {
+        self.0.health.check()
+    }
+
+    /// What was counted so far.
+    pub fn counters(&self) -> Counters {
+        let MetadataCounters { queued_jobs, jobs, commits, checkpoints, cache_hits, cache_misses } =
+            self.0.metadata.counters();
+        Counters { queued_jobs, jobs, commits, checkpoints, cache_hits, cache_misses }
+    }
+
+    /// The background work, to be run by a task of the caller's.
+    pub fn maintenance(&self) -> Maintenance {
+        Maintenance::new(self.clone())
+    }
+
+    /// Changes after number `n`, in order. Only the latest change of each subject is kept.
+    pub async fn changes_since(&self, n: u64, limit: usize) -> Result<Vec<Change>, StoreError> {
+        self.0.metadata.changes_since(n, limit).await
+    }
+
+    /// The access key of that id.
+    pub async fn access_key(&self, id: &str) -> Result<Option<Arc<AccessKey>>, StoreError> {
+        self.0.metadata.access_key(id).await
+    }
+
+    /// Puts an access key in the place of one with its id.
+    pub async fn put_access_key(&self, key: AccessKey, now: Timestamp) -> Result<(), StoreError> {
+        self.0.stager.note(now);
+        self.0.metadata.put_access_key(key).await
+    }
+
+    /// All access keys of an account, by id.
+    pub async fn access_keys(
+        &self,
+        account: &AccountId,
+    ) -> Result<Vec<Arc<AccessKey>>, StoreError> {
+        self.0.metadata.access_keys(account).await
+    }
+
+    /// Makes a bucket.
+    pub async fn create_bucket(
+        &self,
+        bucket: NewBucket,
+        now: Timestamp,
+    ) -> Result<CreateBucket, StoreError> {
+        self.0.stager.note(now);
+        self.0.metadata.create_bucket(bucket, now).await
+    }
+
+    /// The bucket of that name.
+    pub async fn bucket(&self, name: &BucketName) -> Result<Option<Arc<Bucket>>, StoreError> {
+        self.0.metadata.bucket(name).await
+    }
+
+    /// Removes a bucket that holds no version of anything.
+    pub async fn delete_bucket(
+        &self,
+        name: &BucketName,
+        now: Timestamp,
+    ) -> Result<DeleteBucket, StoreError> {
+        self.0.stager.note(now);
+        self.0.metadata.delete_bucket(name, now).await
+    }
+
+    /// Some buckets of an owner.
+    pub async fn buckets(
+        &self,
+        owner: &AccountId,
+        query: ListBuckets,
+    ) -> Result<BucketPage, StoreError> {
+        self.0.metadata.buckets(owner, query).await
+    }
+
+    /// Sets whether a bucket keeps versions; `false`: there is no such bucket. One that ever kept
+    /// versions cannot become unversioned again: that is taken as suspended.
+    pub async fn set_versioning(
+        &self,
+        name: &BucketName,
+        versioning: Versioning,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.0.stager.note(now);
+        self.0.metadata.set_versioning(name, versioning).await
+    }
+
+    /// What is at a key, or one version of it.
+    pub async fn object(
+        &self,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        version: Option<&VersionId>,
+    ) -> Result<Lookup, StoreError> {
+        self.0.metadata.object(bucket, key, version.copied()).await
+    }
+
+    /// Streams a range of an object's body; what lies beyond its end is left out.
+    pub fn read(&self, object: &Arc<Object>, range: Range<u64>) -> BodyReader {
+        BodyReader::new(object, range, &self.0.blobs, &self.0.vault)
+    }
+
+    /// Whether new bodies are encrypted when nobody asks.
+    pub fn encryption(&self) -> Encryption {
+        self.0.encryption
+    }
+
+    /// How a body would be kept that is staged with this wish.
+    pub fn at_rest(&self, asked: Option<Encryption>) -> AtRest {
+        match asked.unwrap_or(self.0.encryption) {
+            Encryption::On => AtRest::Aes256,
+            Encryption::Off => AtRest::Plain,
+        }
+    }
+
+    /// Takes in a body that a later call will point at.
+    #[expect(clippy::unused_async, reason = "an engine may have to wait before it takes bytes")]
+    pub async fn stage(&self, spec: StageSpec) -> Result<BodyStage, StoreError> {
+        self.0.health.check()?;
+        self.0.health.check_room(spec.size_hint.unwrap_or(0))?;
+        Ok(BodyStage::new(Arc::clone(&self.0.stager), spec, self.0.encryption))
+    }
+
+    /// Writes an object.
+    pub async fn put_object(
+        &self,
+        put: PutObject,
+        now: Timestamp,
+    ) -> Result<PutOutcome, StoreError> {
+        self.0.stager.note(now);
+        let PutObject { bucket, key, body, attributes, checksum, etag, precondition } = put;
+        let etag = etag.unwrap_or_else(|| ETag::of_md5(body.md5()));
+        let body = body.into_new_body();
+        let object = NewObject { bucket, key, attributes, checksum, etag, body, precondition };
+        self.0.metadata.put_object(object, now).await
+    }
+
+    /// Deletes the object at a key, or one version for good.
+    pub async fn delete_object(
+        &self,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        version: Option<&VersionId>,
+        now: Timestamp,
+    ) -> Result<DeleteOutcome, StoreError> {
+        self.0.stager.note(now);
+        self.0.metadata.delete_object(bucket, key, version.copied(), now).await
+    }
+
+    /// Lists current objects; `None`: there is no such bucket. A page holds 1000 entries at most.
+    pub async fn list_objects(
+        &self,
+        bucket: &BucketName,
+        query: ListObjects,
+    ) -> Result<Option<ObjectPage>, StoreError> {
+        self.0.metadata.list_objects(bucket, query).await
+    }
+
+    /// Lists versions and delete markers; `None`: there is no such bucket. A page holds 1000 entries
+    /// at most.
+    pub async fn list_versions(
+        &self,
+        bucket: &BucketName,
+        query: ListVersions,
+    ) -> Result<Option<VersionPage>, StoreError> {
+        self.0.metadata.list_versions(bucket, query).await
+    }
+
+    /// Begins an upload; `None`: there is no such bucket.
+    pub async fn create_upload(
+        &self,
+        upload: NewUpload,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Upload>>, StoreError> {
+        self.0.stager.note(now);
+        self.0.metadata.create_upload(upload, now).await
+    }
+
+    /// The upload of that id, if it is of that key.
+    pub async fn upload(
+        &self,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        id: &UploadId,
+    ) -> Result<Option<Arc<Upload>>, StoreError> {
+        self.0.metadata.upload(bucket, key, *id).await
+    }
+
+    /// Puts a part in the place of an earlier one of its number.
+    pub async fn put_part(
+        &self,
+        upload: &Upload,
+        number: PartNumber,
+        body: StagedBody,
+        checksum: Option<StoredChecksum>,
+        now: Timestamp,
+    ) -> Result<PutPart, StoreError> {
+        self.0.stager.note(now);
+        let md5 = body.md5();
+        let file = self.0.stager.file_of(body).await?;
+        let (bucket, key) = (upload.bucket.clone(), upload.key.clone());
+        let part = NewPart { bucket, key, upload: upload.id, number, md5, checksum, file };
+        self.0.metadata.put_part(part, now).await
+    }
+
+    /// Some parts of an upload. A page holds 1000 at most.
+    pub async fn parts(
+        &self,
+        upload: &Upload,
+        after: Option<PartNumber>,
+        limit: usize,
+    ) -> Result<PartPage, StoreError> {
+        self.0.metadata.parts(upload.id, after, limit).await
+    }
+
+    /// Lists uploads that are under way; `None`: there is no such bucket. A page holds 1000 entries
+    /// at most.
+    pub async fn uploads(
+        &self,
+        bucket: &BucketName,
+        query: ListUploads,
+    ) -> Result<Option<UploadPage>, StoreError> {
+        self.0.metadata.uploads(bucket, query).await
+    }
+
+    /// Makes an object of the parts of an upload. Tried again with the same parts, it answers the
+    /// same for a day, as long as that object is there.
+    pub async fn complete_upload(
+        &self,
+        complete: CompleteUpload,
+        now: Timestamp,
+    ) -> Result<CompleteOutcome, StoreError> {
+        self.0.stager.note(now);
+        self.0.metadata.complete_upload(complete, now).await
+    }
+
+    /// Ends an upload and discards its parts; `false`: there was none.
+    pub async fn abort_upload(
+        &self,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        id: &UploadId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.0.stager.note(now);
+        self.0.metadata.abort_upload(bucket, key, *id, now).await
+    }
+}
+
+/// Makes the data directory and locks it for as long as the answer lives.
+fn hold(data_dir: &Path) -> Result<File, OpenError> {
+    let failed = |operation, path: &Path| {
+        let path = path.to_owned();
+        move |source| OpenError::Io { operation, path, source }
+    };
+    DirBuilder::new()
+        .mode(0o700)
+        .recursive(true)
+        .create(data_dir)
+        .map_err(failed("make directory", data_dir))?;
+    let path = data_dir.join("lock");
+    let mut options = OpenOptions::new();
+    let lock = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let lock = lock.map_err(failed("open", &path))?;
+    match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(lock),
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            Err(OpenError::AlreadyInUse { dir: data_dir.to_owned() })
+        }
+        Err(error) => Err(failed("lock", &path)(error.into())),
+    }
+}

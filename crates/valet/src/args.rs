@@ -1,0 +1,208 @@
+//! The command line as typed. What it means is decided elsewhere.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use presign::{ExpiresIn, ExpiresInError};
+
+use crate::config::Settings;
+
+/// A private object store built around the presigned URL.
+#[derive(Debug, Parser)]
+#[command(name = "valet", version, propagate_version = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the server
+    Serve(Box<Serve>),
+    /// Print a presigned URL
+    Presign(Presign),
+    /// Download from a link, resuming what was begun
+    Get(Get),
+    /// Upload a file to a link
+    Put(Put),
+    /// Print the completion script of a shell
+    Completions {
+        /// The shell to make it for
+        shell: Shell,
+    },
+}
+
+/// Every setting has a flag, a variable `VALET_<FLAG>` and a key in the file of --config; the flag
+/// wins over the variable, and the variable over the file. The root key comes from
+/// `VALET_ROOT_ACCESS_KEY_ID` and `VALET_ROOT_SECRET_ACCESS_KEY`; without them the first start
+/// makes one and prints it once.
+#[derive(Args, Debug)]
+pub(crate) struct Serve {
+    /// A TOML file with any of these settings
+    #[arg(long, env = "VALET_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+}
+
+/// Credentials, region and endpoint come from the standard AWS chain: variables, profiles,
+/// container and instance roles.
+#[derive(Args, Debug)]
+pub(crate) struct Presign {
+    /// `s3://bucket/key`, the key taken literally; `s3://bucket` for the bucket itself; `-` reads
+    /// one JSON object a line and writes one a line
+    #[arg(value_name = "S3URI")]
+    pub(crate) target: String,
+    #[command(flatten)]
+    pub(crate) link: LinkOptions,
+    #[command(flatten)]
+    pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) aws: Aws,
+}
+
+/// What a link is for.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct LinkOptions {
+    /// What the holder of the link may do
+    #[arg(long, value_enum, ignore_case = true, default_value = "GET")]
+    pub(crate) method: Method,
+    /// How long it lives: seconds, or like 15m, 1h30m, 7d; 7 days at most
+    #[arg(long, value_name = "DURATION", default_value = "3600", value_parser = expires_in)]
+    pub(crate) expires_in: ExpiresIn,
+    /// PUT: the type that must be sent. GET and HEAD: the type that is answered
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) content_type: Option<String>,
+    /// A header that must be sent, and exactly so; repeatable
+    #[arg(long, value_name = "NAME: VALUE")]
+    pub(crate) header: Vec<String>,
+    /// A query parameter, not encoded; repeatable
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) query: Vec<String>,
+    /// The version of the object
+    #[arg(long, value_name = "ID")]
+    pub(crate) version_id: Option<String>,
+    /// GET and HEAD: the name under which browsers save the file
+    #[arg(long, value_name = "NAME")]
+    pub(crate) filename: Option<String>,
+    /// GET and HEAD: browsers show the file rather than save it
+    #[arg(long)]
+    pub(crate) inline: bool,
+}
+
+/// How the link is printed: the bare URL unless told otherwise.
+#[derive(Args, Debug)]
+#[group(multiple = false)]
+pub(crate) struct Format {
+    /// Print all that is known about the link
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print the curl command that uses the link
+    #[arg(long)]
+    pub(crate) curl: bool,
+    /// Print a QR code
+    #[arg(long)]
+    pub(crate) qr: bool,
+}
+
+/// Where the AWS chain is told something on the command line.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "AWS options")]
+pub(crate) struct Aws {
+    /// The profile of ~/.aws to use
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// The region to sign for
+    #[arg(long, value_name = "NAME")]
+    pub(crate) region: Option<String>,
+    /// The server, where it is not AWS
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint_url: Option<String>,
+}
+
+/// The operations a link can be made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, ValueEnum)]
+#[serde(rename_all = "UPPERCASE")]
+#[value(rename_all = "UPPER")]
+pub(crate) enum Method {
+    /// Download; of a bucket: list
+    Get,
+    /// Upload; of a bucket: create
+    Put,
+    /// Ask for size, type and ETag
+    Head,
+    /// Delete
+    Delete,
+}
+
+impl Method {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Put => "PUT",
+            Self::Head => "HEAD",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Get {
+    /// The link
+    pub(crate) url: String,
+    /// Where to save it; `-` is standard output. Without it the server's name is taken, and a file
+    /// of that name is not overwritten
+    pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Put {
+    /// What to upload; `-` is standard input
+    pub(crate) file: PathBuf,
+    /// The link
+    pub(crate) url: String,
+    /// The type of the file
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) content_type: Option<String>,
+    /// A header that the link demands; repeatable
+    #[arg(long, short = 'H', value_name = "NAME: VALUE")]
+    pub(crate) header: Vec<String>,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+/// What `get` and `put` share.
+#[derive(Args, Debug)]
+pub(crate) struct Connection {
+    /// A PEM file of authorities to trust besides the system's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cacert: Option<PathBuf>,
+    /// No progress bar
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+/// Reads how long a link lives; the reason of a refusal is worth a sentence.
+pub(crate) fn expires_in(text: &str) -> Result<ExpiresIn, String> {
+    ExpiresIn::parse(text).map_err(|error| match error {
+        ExpiresInError::TooLong => {
+            "S3 refuses every link that lives longer than 7 days (604800 seconds)".to_owned()
+        }
+        ExpiresInError::Malformed | ExpiresInError::TooShort => error.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,159 @@
+//! Checksums that an answer promises for its body, and whether the body keeps them.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use crc_fast::{CrcAlgorithm, Digest as Crc};
+use md5::{Digest as _, Md5};
+use reqwest::header::{ETAG, HeaderMap};
+use sha1::Sha1;
+use sha2::Sha256;
+
+const MD5_HEX_DIGITS: usize = 32;
+
+/// A checksum that the body turned out not to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("what arrived is not what is stored: its {0} differs")]
+pub(crate) struct Mismatch(&'static str);
+
+/// Computes every checksum that an answer promises.
+#[derive(Default)]
+pub(crate) struct Promises(Vec<Promise>);
+
+struct Promise {
+    name: &'static str,
+    expected: Vec<u8>,
+    hasher: Hasher,
+}
+
+enum Hasher {
+    Md5(Md5),
+    Sha1(Sha1),
+    Sha256(Sha256),
+    Crc32(Crc),
+    Crc64(Crc),
+}
+
+impl Promises {
+    /// Reads what the headers promise for the whole object. A composite checksum (of parts) and an
+    /// `ETag` that is not an MD5 promise nothing that can be checked.
+    pub(crate) fn read(headers: &HeaderMap) -> Self {
+        let full = |name: &str| STANDARD.decode(headers.get(name)?.as_bytes()).ok();
+        let candidates = [
+            ("SHA-256", full("x-amz-checksum-sha256"), Hasher::Sha256(Sha256::new())),
+            ("SHA-1", full("x-amz-checksum-sha1"), Hasher::Sha1(Sha1::new())),
+            ("CRC-64/NVME", full("x-amz-checksum-crc64nvme"), crc64()),
+            ("CRC-32C", full("x-amz-checksum-crc32c"), crc32(CrcAlgorithm::Crc32Iscsi)),
+            ("CRC-32", full("x-amz-checksum-crc32"), crc32(CrcAlgorithm::Crc32IsoHdlc)),
+            ("MD5", md5_of_etag(headers), Hasher::Md5(Md5::new())),
+        ];
+        let promised = candidates.into_iter().filter_map(|(name, expected, hasher)| {
+            Some(Promise { name, expected: expected?, hasher })
+        });
+        Self(promised.collect())
+    }
+
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        for Promise { hasher, .. } in &mut self.0 {
+            match hasher {
+                Hasher::Md5(hasher) => hasher.update(bytes),
+                Hasher::Sha1(hasher) => hasher.update(bytes),
+                Hasher::Sha256(hasher) => hasher.update(bytes),
+                Hasher::Crc32(hasher) | Hasher::Crc64(hasher) => hasher.update(bytes),
+            }
+        }
+    }
+
+    /// The names of the checksums that hold.
+    pub(crate) fn keep(self) -> Result<Vec<&'static str>, Mismatch> {
+        let kept = self.0.into_iter().map(|Promise { name, expected, hasher }| {
+            if hasher.finish() == expected { Ok(name) } else { Err(Mismatch(name)) }
+        });
+        kept.collect()
+    }
+}
+
+impl Hasher {
+    fn finish(self) -> Vec<u8> {
+        match self {
+            Self::Md5(hasher) => hasher.finalize().to_vec(),
+            Self::Sha1(hasher) => hasher.finalize().to_vec(),
+            Self::Sha256(hasher) => hasher.finalize().to_vec(),
+            // A CRC of 32 bits stands in the low half.
+            Self::Crc32(hasher) => hasher.finalize().to_be_bytes().into_iter().skip(4).collect(),
+            Self::Crc64(hasher) => hasher.finalize().to_be_bytes().to_vec(),
+        }
+    }
+}
+
+fn crc32(algorithm: CrcAlgorithm) -> Hasher {
+    Hasher::Crc32(Crc::new(algorithm))
+}
+
+fn crc64() -> Hasher {
+    Hasher::Crc64(Crc::new(CrcAlgorithm::Crc64Nvme))
+}
+
+/// The MD5 that an `ETag` is, unless it belongs to an object made of parts or one encrypted with a
+/// key of KMS or of the customer, where S3 makes it differently.
+pub(crate) fn md5_of_etag(headers: &HeaderMap) -> Option<Vec<u8>> {
+    let encryption = headers.get("x-amz-server-side-encryption");
+    let foreign_key = encryption.is_some_and(|value| value.as_bytes() != b"AES256")
+        || headers.contains_key("x-amz-server-side-encryption-customer-algorithm");
+    let etag = headers.get(ETAG)?.to_str().ok()?.trim_matches('"');
+    if foreign_key || etag.len() != MD5_HEX_DIGITS {
+        return None;
+    }
+    let pairs = etag.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok());
+    pairs.map(|pair| u8::from_str_radix(pair?, 16).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        let pairs = lines.iter();
+        pairs.map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v))).collect()
+    }
+
+    /// The checksums of `123456789` are the check values in the catalogues of these algorithms.
+    #[test]
+    fn promises() {
+        let check =
+            |name: &'static str, value: &'static str, expected: Result<&[&str], &'static str>| {
+                let mut promises = Promises::read(&headers(&[(name, value)]));
+                promises.update(b"12345");
+                promises.update(b"6789");
+                let expected = expected.map(<[&str]>::to_vec).map_err(Mismatch);
+                assert_eq!(promises.keep(), expected, "{name}: {value}");
+            };
+        check("etag", "\"25f9e794323b453885f5181f1b624d0b\"", Ok(&["MD5"]));
+        check("etag", "\"25f9e794323b453885f5181f1b624d0c\"", Err("MD5"));
+        check("etag", "\"25f9e794323b453885f5181f1b624d0b-2\"", Ok(&[]));
+        check("etag", "\"xyf9e794323b453885f5181f1b624d0b\"", Ok(&[]));
+        check("etag", "W/\"abc\"", Ok(&[]));
+        check("x-amz-checksum-crc32", "y/Q5Jg==", Ok(&["CRC-32"]));
+        check("x-amz-checksum-crc32", "y/Q5Jw==", Err("CRC-32"));
+        check("x-amz-checksum-crc32", "y/Q5Jg==-2", Ok(&[]));
+        check("x-amz-checksum-crc32c", "4waSgw==", Ok(&["CRC-32C"]));
+        check("x-amz-checksum-crc64nvme", "rosUhgp5mIg=", Ok(&["CRC-64/NVME"]));
+        check("x-amz-checksum-crc64nvme", "rosUhgp5mIk=", Err("CRC-64/NVME"));
+        check("x-amz-checksum-sha1", "98O8HYCOBHMq32eZZczDTKeuNEE=", Ok(&["SHA-1"]));
+        check("x-amz-checksum-sha1", "98O8HYCOBHMq32eZZczDTKeuNEI=", Err("SHA-1"));
+        let sha256 = "FeKw08M4keuw8e9gnsQZQgwg4yDOlMZfvIwzEkSOsiU=";
+        check("x-amz-checksum-sha256", sha256, Ok(&["SHA-256"]));
+    }
+
+    #[test]
+    fn an_etag_under_a_foreign_key_is_no_md5() {
+        let etag = ("etag", "\"25f9e794323b453885f5181f1b624d0b\"");
+        let check = |line, expected| {
+            assert_eq!(md5_of_etag(&headers(&[etag, line])).is_some(), expected, "{line:?}");
+        };
+        check(("x-amz-server-side-encryption", "AES256"), true);
+        check(("x-amz-server-side-encryption", "aws:kms"), false);
+        check(("x-amz-server-side-encryption-customer-algorithm", "AES256"), false);
+    }
+}

@@ -1,0 +1,333 @@
+//! Configuration as usable: flags, variables and file merged and parsed. Besides the declarations of
+//! flags, this is the only file that reads the environment.
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, anyhow, ensure};
+use clap::{Args, CommandFactory as _, ValueEnum};
+use ipnet::IpNet;
+use jiff::Timestamp;
+use presign::{Credentials, SecretAccessKey, SigV2Use};
+use serde::Deserialize;
+
+use crate::args::{Arguments, Serve};
+use crate::failure::Failure;
+
+const ROOT_ACCESS_KEY_ID: &str = "VALET_ROOT_ACCESS_KEY_ID";
+const ROOT_SECRET_ACCESS_KEY: &str = "VALET_ROOT_SECRET_ACCESS_KEY";
+const LOG: &str = "VALET_LOG";
+const LOG_DEFAULT: &str = "info";
+/// Variables that Kubernetes sets in every pod beside a service named `valet`.
+const NOT_SETTINGS: [&str; 2] = ["VALET_PORT", "VALET_SERVICE_"];
+
+const DATA_DIR_DEFAULT: &str = "./valet-data";
+const LISTEN_DEFAULT: &str = "127.0.0.1:9000";
+const REGION_DEFAULT: &str = "us-east-1";
+const ACCOUNT_ID_DEFAULT: &str = "000000000000";
+
+const ACCOUNT_ID_DIGITS: usize = 12;
+const REGION_BYTES_MAX: usize = 64;
+const DOMAIN_BYTES_MAX: usize = 253;
+const ACCESS_KEY_ID_BYTES: std::ops::RangeInclusive<usize> = 3..=128;
+const SECRET_BYTES: std::ops::RangeInclusive<usize> = 8..=256;
+/// A longer file is not a configuration.
+const CONFIG_BYTES_MAX: u64 = 1 << 20;
+
+/// The settings of the server as written: by flag, by variable or in the file.
+#[derive(Args, Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub(crate) struct Settings {
+    /// Where metadata and object bytes live [default: ./valet-data]
+    #[arg(long, env = "VALET_DATA_DIR", value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// An address to listen on; repeatable; port 0 takes a free one [default: 127.0.0.1:9000]
+    #[arg(long, env = "VALET_LISTEN", value_name = "ADDR", value_delimiter = ',')]
+    listen: Vec<String>,
+    /// The region that signatures must name [default: us-east-1]
+    #[arg(long, env = "VALET_REGION", value_name = "NAME")]
+    region: Option<String>,
+    /// The first account [default: 000000000000]
+    #[arg(long, env = "VALET_ACCOUNT_ID", value_name = "12DIGITS")]
+    account_id: Option<String>,
+    /// An origin, with or without a path prefix, by which clients reach the server; repeatable
+    #[arg(long, env = "VALET_PUBLIC_URL", value_name = "URL", value_delimiter = ',')]
+    public_url: Vec<String>,
+    /// Serve Prometheus metrics without credentials here
+    #[arg(long, env = "VALET_METRICS_LISTEN", value_name = "ADDR")]
+    metrics_listen: Option<String>,
+    /// `bucket.NAME` is virtual-hosted style; repeatable
+    #[arg(long, env = "VALET_DOMAIN", value_name = "NAME", value_delimiter = ',')]
+    domain: Vec<String>,
+    /// Whose X-Forwarded-* headers are believed; repeatable
+    #[arg(long, env = "VALET_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',')]
+    trusted_proxy: Vec<String>,
+    /// Serve HTTPS with this certificate chain (PEM); read again when it changes
+    #[arg(long, env = "VALET_TLS_CERT", value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+    /// The private key of the certificate (PEM)
+    #[arg(long, env = "VALET_TLS_KEY", value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+    /// The key that seals secrets at rest; made on first start [default: master.key in the data directory]
+    #[arg(long, env = "VALET_MASTER_KEY_FILE", value_name = "FILE")]
+    master_key_file: Option<PathBuf>,
+    /// Whether new bodies are encrypted at rest [default: on]
+    #[arg(long, env = "VALET_ENCRYPTION", value_name = "on|off")]
+    encryption: Option<Switch>,
+    /// Whether SigV2 links are honoured [default: allow]
+    #[arg(long, env = "VALET_SIGV2", value_name = "allow|deny")]
+    sigv2: Option<Permission>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Switch {
+    On,
+    Off,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+enum Permission {
+    Allow,
+    Deny,
+}
+
+/// All that `valet serve` decides before the first file or socket is opened.
+#[derive(Debug)]
+pub(crate) struct ServeConfig {
+    pub(crate) data_dir: PathBuf,
+    /// None is `master.key` in the data directory.
+    pub(crate) master_key_file: Option<PathBuf>,
+    pub(crate) encryption: Switch,
+    pub(crate) listen: Vec<SocketAddr>,
+    pub(crate) metrics_listen: Option<SocketAddr>,
+    pub(crate) region: String,
+    /// Twelve digits.
+    pub(crate) account_id: String,
+    pub(crate) public_urls: Vec<String>,
+    /// In lower case.
+    pub(crate) domains: Vec<String>,
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) tls: Option<TlsFiles>,
+    pub(crate) sigv2: SigV2Use,
+    /// The root key given from outside; None takes the one in the data directory.
+    pub(crate) root: Option<Credentials>,
+}
+
+/// PEM files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TlsFiles {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+impl ServeConfig {
+    /// Merges flags and variables over the file, and parses what comes of it. What cannot be right
+    /// is wrong usage.
+    pub(crate) fn read(arguments: Serve) -> Result<Self, Failure> {
+        Self::try_read(arguments).map_err(Failure::usage)
+    }
+
+    fn try_read(arguments: Serve) -> Result<Self> {
+        refuse_unknown(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))?;
+        let file = match arguments.config {
+            Some(path) => read_file(&path).with_context(|| path.display().to_string())?,
+            None => Settings::default(),
+        };
+        let root = root_key(variable(ROOT_ACCESS_KEY_ID), variable(ROOT_SECRET_ACCESS_KEY))?;
+        Self::parse(arguments.settings.over(file), root)
+    }
+
+    fn parse(settings: Settings, root: Option<Credentials>) -> Result<Self> {
+        let or = |value: Option<String>, default: &str| value.unwrap_or_else(|| default.to_owned());
+        let mut listen = each("listen", &settings.listen, address)?;
+        if listen.is_empty() {
+            listen.push(address(LISTEN_DEFAULT)?);
+        }
+        let metrics_listen = settings.metrics_listen.as_ref();
+        let metrics_listen = each("metrics-listen", metrics_listen, address)?.pop();
+        let region = or(settings.region, REGION_DEFAULT);
+        let account_id = or(settings.account_id, ACCOUNT_ID_DEFAULT);
+        Ok(Self {
+            data_dir: settings.data_dir.unwrap_or_else(|| DATA_DIR_DEFAULT.into()),
+            master_key_file: settings.master_key_file,
+            encryption: settings.encryption.unwrap_or(Switch::On),
+            listen,
+            metrics_listen,
+            region: one("region", &region, parse_region)?,
+            account_id: one("account-id", &account_id, parse_account_id)?,
+            public_urls: settings.public_url,
+            domains: each("domain", &settings.domain, parse_domain)?,
+            trusted_proxies: each("trusted-proxy", &settings.trusted_proxy, parse_cidr)?,
+            tls: tls_files(settings.tls_cert, settings.tls_key)?,
+            sigv2: match settings.sigv2 {
+                Some(Permission::Deny) => SigV2Use::Deny,
+                Some(Permission::Allow) | None => SigV2Use::Allow,
+            },
+            root,
+        })
+    }
+}
+
+impl Settings {
+    /// These settings where they say something, else those of the file. An empty variable says
+    /// nothing: that is how compose files leave a setting out.
+    fn over(self, file: Self) -> Self {
+        let text = |ours: Option<String>, file| ours.filter(|text| !text.is_empty()).or(file);
+        let path =
+            |ours: Option<PathBuf>, file| ours.filter(|p| !p.as_os_str().is_empty()).or(file);
+        let list = |mut ours: Vec<String>, file| {
+            ours.retain(|text| !text.is_empty());
+            if ours.is_empty() { file } else { ours }
+        };
+        Self {
+            data_dir: path(self.data_dir, file.data_dir),
+            listen: list(self.listen, file.listen),
+            region: text(self.region, file.region),
+            account_id: text(self.account_id, file.account_id),
+            public_url: list(self.public_url, file.public_url),
+            metrics_listen: text(self.metrics_listen, file.metrics_listen),
+            domain: list(self.domain, file.domain),
+            trusted_proxy: list(self.trusted_proxy, file.trusted_proxy),
+            tls_cert: path(self.tls_cert, file.tls_cert),
+            tls_key: path(self.tls_key, file.tls_key),
+            master_key_file: path(self.master_key_file, file.master_key_file),
+            encryption: self.encryption.or(file.encryption),
+            sigv2: self.sigv2.or(file.sigv2),
+        }
+    }
+}
+
+/// The end of the session that the credentials in the environment belong to, where whoever made
+/// them says it there. None unless `access_key_id` is the one in the environment.
+pub(crate) fn credential_expiration(access_key_id: &str) -> Option<Timestamp> {
+    if variable("AWS_ACCESS_KEY_ID")? != access_key_id {
+        return None;
+    }
+    variable("AWS_CREDENTIAL_EXPIRATION")?.parse().ok()
+}
+
+/// A variable that is set to text, and not to nothing.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// What is logged: `VALET_LOG`, in the terms of `tracing`'s filters.
+pub(crate) fn log_filter() -> String {
+    variable(LOG).unwrap_or_else(|| LOG_DEFAULT.to_owned())
+}
+
+fn read_file(path: &Path) -> Result<Settings> {
+    let bytes = std::fs::metadata(path)?.len();
+    ensure!(bytes <= CONFIG_BYTES_MAX, "a configuration has at most {CONFIG_BYTES_MAX} bytes");
+    Ok(toml::from_str(&std::fs::read_to_string(path)?)?)
+}
+
+/// A variable of ours that is no setting is a misspelt one, or one of another version: to ignore it
+/// could mean to store objects in the wrong place.
+fn refuse_unknown(names: impl Iterator<Item = String>) -> Result<()> {
+    let command = Arguments::command();
+    let mut known: BTreeSet<&str> = [ROOT_ACCESS_KEY_ID, ROOT_SECRET_ACCESS_KEY, LOG].into();
+    if let Some(serve) = command.find_subcommand("serve") {
+        known
+            .extend(serve.get_arguments().filter_map(|a| a.get_env().and_then(|env| env.to_str())));
+    }
+    for name in names.filter(|name| name.starts_with("VALET_")) {
+        let foreign = NOT_SETTINGS.iter().any(|prefix| name.starts_with(prefix));
+        ensure!(foreign || known.contains(&*name), "{name} is not a setting of this version");
+    }
+    Ok(())
+}
+
+fn root_key(id: Option<String>, secret: Option<String>) -> Result<Option<Credentials>> {
+    let (id, secret) = match (id, secret) {
+        (None, None) => return Ok(None),
+        (Some(id), Some(secret)) => (id, secret),
+        (Some(_), None) => return Err(anyhow!("{ROOT_ACCESS_KEY_ID} is set without its secret")),
+        (None, Some(_)) => return Err(anyhow!("{ROOT_SECRET_ACCESS_KEY} is set without its id")),
+    };
+    let (least, most) = ACCESS_KEY_ID_BYTES.into_inner();
+    let plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    ensure!(
+        plain && ACCESS_KEY_ID_BYTES.contains(&id.len()),
+        "{ROOT_ACCESS_KEY_ID}: {least} to {most} letters, digits, `-`, `_` and `.`"
+    );
+    let (least, most) = SECRET_BYTES.into_inner();
+    ensure!(
+        SECRET_BYTES.contains(&secret.len()),
+        "{ROOT_SECRET_ACCESS_KEY}: {least} to {most} bytes"
+    );
+    Ok(Some(Credentials {
+        access_key_id: id,
+        secret_access_key: SecretAccessKey::new(secret),
+        session_token: None,
+    }))
+}
+
+fn tls_files(certificate: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<TlsFiles>> {
+    match (certificate, key) {
+        (None, None) => Ok(None),
+        (Some(certificate), Some(key)) => Ok(Some(TlsFiles { certificate, key })),
+        (Some(_), None) => Err(anyhow!("tls-cert: is given without tls-key")),
+        (None, Some(_)) => Err(anyhow!("tls-key: is given without tls-cert")),
+    }
+}
+
+fn one<T>(name: &str, text: &str, parse: fn(&str) -> Result<T>) -> Result<T> {
+    parse(text).with_context(|| format!("{name}: `{text}`"))
+}
+
+fn each<'t, T>(
+    name: &str,
+    texts: impl IntoIterator<Item = &'t String>,
+    parse: fn(&str) -> Result<T>,
+) -> Result<Vec<T>> {
+    texts.into_iter().map(|text| one(name, text, parse)).collect()
+}
+
+fn reason(text: impl Display) -> anyhow::Error {
+    anyhow!("{text}")
+}
+
+fn address(text: &str) -> Result<SocketAddr> {
+    text.parse().map_err(|_| reason("an address is IP:PORT, like 127.0.0.1:9000 or [::]:9000"))
+}
+
+fn parse_cidr(text: &str) -> Result<IpNet> {
+    let network = text.parse::<IpNet>().ok();
+    network
+        .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+        .ok_or_else(|| reason("a network is like 10.0.0.0/8, fd00::/8 or one address"))
+}
+
+fn parse_region(text: &str) -> Result<String> {
+    let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    ensure!(
+        (1..=REGION_BYTES_MAX).contains(&text.len()) && text.bytes().all(legal),
+        "a region's name has lower-case letters, digits and hyphens"
+    );
+    Ok(text.to_owned())
+}
+
+fn parse_account_id(text: &str) -> Result<String> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    ensure!(digits && text.len() == ACCOUNT_ID_DIGITS, "an account has {ACCOUNT_ID_DIGITS} digits");
+    Ok(text.to_owned())
+}
+
+fn parse_domain(text: &str) -> Result<String> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let labels = text.split('.').all(|label| !label.is_empty() && label.bytes().all(legal));
+    ensure!(
+        labels && text.len() <= DOMAIN_BYTES_MAX,
+        "a domain is a host name alone, like s3.example.com"
+    );
+    Ok(text.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests;

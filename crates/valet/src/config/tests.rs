@@ -1,0 +1,100 @@
+//! Rows for what a configuration may say.
+
+use super::*;
+
+fn settings(toml: &str) -> Settings {
+    toml::from_str(toml).unwrap()
+}
+
+/// `expected` is what stands in the debug output of the parsed configuration, or in the complaint.
+fn check(toml: &str, expected: Result<&str, &str>) {
+    let parsed = ServeConfig::parse(settings(toml), None);
+    match (parsed, expected) {
+        (Ok(config), Ok(part)) => {
+            let text = format!("{config:?}");
+            assert!(text.contains(part), "{toml}: {text}");
+        }
+        (Err(error), Err(part)) => assert_eq!(format!("{error:#}"), part, "{toml}"),
+        (parsed, _) => panic!("{toml}: {parsed:?}"),
+    }
+}
+
+#[test]
+fn defaults() {
+    check("", Ok("data_dir: \"./valet-data\", master_key_file: None, encryption: On"));
+    check("", Ok("listen: [127.0.0.1:9000], metrics_listen: None, region: \"us-east-1\""));
+    check("", Ok("account_id: \"000000000000\", public_urls: [], domains: []"));
+    check("", Ok("tls: None, sigv2: Allow, root: None"));
+}
+
+#[test]
+fn each_setting_is_parsed() {
+    let address = "an address is IP:PORT, like 127.0.0.1:9000 or [::]:9000";
+    check("listen = ['[::]:0', '10.0.0.1:80']", Ok("listen: [[::]:0, 10.0.0.1:80]"));
+    check("listen = ['localhost:1']", Err(&format!("listen: `localhost:1`: {address}")));
+    check("metrics-listen = '127.0.0.1:1'", Ok("metrics_listen: Some(127.0.0.1:1)"));
+    check("metrics-listen = '1'", Err(&format!("metrics-listen: `1`: {address}")));
+    check("region = 'eu-west-1'", Ok("region: \"eu-west-1\""));
+    let region = "a region's name has lower-case letters, digits and hyphens";
+    check("region = ''", Err(&format!("region: ``: {region}")));
+    check("region = 'a/b'", Err(&format!("region: `a/b`: {region}")));
+    check("account-id = '123456789012'", Ok("account_id: \"123456789012\""));
+    check("account-id = '12345678901'", Err("account-id: `12345678901`: an account has 12 digits"));
+    check("domain = ['S3.Example.com']", Ok("domains: [\"s3.example.com\"]"));
+    let domain = "a domain is a host name alone, like s3.example.com";
+    check("domain = ['s3..com']", Err(&format!("domain: `s3..com`: {domain}")));
+    check("domain = ['s3.com:80']", Err(&format!("domain: `s3.com:80`: {domain}")));
+    check("trusted-proxy = ['10.0.0.0/8', '::1']", Ok("[10.0.0.0/8, ::1/128]"));
+    let network = "a network is like 10.0.0.0/8, fd00::/8 or one address";
+    check("trusted-proxy = ['10/8']", Err(&format!("trusted-proxy: `10/8`: {network}")));
+    check("tls-cert = 'c'\ntls-key = 'k'", Ok("TlsFiles { certificate: \"c\", key: \"k\" }"));
+    check("tls-cert = 'c'", Err("tls-cert: is given without tls-key"));
+    check("tls-key = 'k'", Err("tls-key: is given without tls-cert"));
+    check("encryption = 'off'", Ok("encryption: Off"));
+    check("sigv2 = 'deny'", Ok("sigv2: Deny"));
+    check("master-key-file = 'm'", Ok("master_key_file: Some(\"m\")"));
+}
+
+#[test]
+fn settings_of_later_versions_are_refused() {
+    for name in ["metadata", "blobs", "website-domain", "outbound-allow", "console-url", "typo"] {
+        assert!(toml::from_str::<Settings>(&format!("{name} = 'x'")).is_err(), "{name}");
+        let variable = format!("VALET_{}", name.to_uppercase().replace('-', "_"));
+        let refused = refuse_unknown(std::iter::once(variable.clone())).unwrap_err();
+        assert_eq!(refused.to_string(), format!("{variable} is not a setting of this version"));
+    }
+    let known = ["VALET_LISTEN", "VALET_CONFIG", "VALET_PORT_9000_TCP", "VALET_SERVICE_HOST", "X"];
+    refuse_unknown(known.into_iter().map(str::to_owned)).unwrap();
+}
+
+#[test]
+fn what_was_typed_wins_over_the_file() {
+    let check = |typed: &str, file: &str, expected: &str| {
+        let merged = format!("{:?}", settings(typed).over(settings(file)));
+        assert!(merged.contains(expected), "{merged}");
+    };
+    check("region = 'a'", "region = 'b'", "region: Some(\"a\")");
+    check("region = ''", "region = 'b'", "region: Some(\"b\")");
+    check("listen = ['a']", "listen = ['b', 'c']", "listen: [\"a\"]");
+    check("listen = ['']", "listen = ['b', 'c']", "listen: [\"b\", \"c\"]");
+    check("data-dir = ''", "data-dir = 'd'", "data_dir: Some(\"d\")");
+    check("", "sigv2 = 'deny'", "sigv2: Some(Deny)");
+    check("encryption = 'on'", "encryption = 'off'", "encryption: Some(On)");
+}
+
+#[test]
+fn root_keys() {
+    let check = |id: Option<&str>, secret: Option<&str>, expected: Result<bool, &str>| {
+        let found = root_key(id.map(str::to_owned), secret.map(str::to_owned));
+        let found = found.map(|key| key.is_some()).map_err(|error| error.to_string());
+        assert_eq!(found, expected.map_err(str::to_owned), "{id:?}");
+    };
+    check(None, None, Ok(false));
+    check(Some("root"), Some("long enough"), Ok(true));
+    check(Some("root"), None, Err("VALET_ROOT_ACCESS_KEY_ID is set without its secret"));
+    check(None, Some("s"), Err("VALET_ROOT_SECRET_ACCESS_KEY is set without its id"));
+    let id = "VALET_ROOT_ACCESS_KEY_ID: 3 to 128 letters, digits, `-`, `_` and `.`";
+    check(Some("a/b"), Some("long enough"), Err(id));
+    check(Some("ab"), Some("long enough"), Err(id));
+    check(Some("root"), Some("1234567"), Err("VALET_ROOT_SECRET_ACCESS_KEY: 8 to 256 bytes"));
+}

@@ -1,0 +1,171 @@
+//! Content-Disposition, in both directions: what names the file that a browser saves.
+
+use std::fmt::Write as _;
+
+/// Bytes of a file name: 255 are what file systems can hold, and `.part.etag` must find room.
+const NAME_BYTES_MAX: usize = 240;
+
+/// Whether a browser should save the object or show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Disposition {
+    Attachment,
+    Inline,
+}
+
+/// Writes the header for a file name: as RFC 6266 has it with a plain ASCII `filename` for old
+/// clients, and with the exact name of RFC 8187 in `filename*` where the plain one cannot carry it.
+pub(crate) fn header(disposition: Disposition, filename: Option<&str>) -> String {
+    let mut header = match disposition {
+        Disposition::Attachment => "attachment".to_owned(),
+        Disposition::Inline => "inline".to_owned(),
+    };
+    let Some(filename) = filename else { return header };
+    let plain: String = filename.chars().map(plain_char).collect();
+    // Writing to a string cannot fail.
+    let _ = write!(header, "; filename=\"{plain}\"");
+    if plain != filename {
+        let _ =
+            write!(header, "; filename*=UTF-8''{}", presign::encode_component(filename.as_bytes()));
+    }
+    header
+}
+
+/// What stands for a character in the quoted `filename`: quotes, backslashes and percent signs are
+/// read differently by different browsers.
+fn plain_char(c: char) -> char {
+    if (c.is_ascii_graphic() || c == ' ') && !"\"\\%".contains(c) { c } else { '_' }
+}
+
+/// Reads the file name out of a header: `filename*` before `filename`. None where there is none
+/// that can be a name.
+pub(crate) fn file_name(header: &str) -> Option<String> {
+    let mut plain = None;
+    for parameter in parameters(header) {
+        let Some((name, value)) = parameter.split_once('=') else { continue };
+        let value = value.trim();
+        match name.trim().to_ascii_lowercase().as_str() {
+            "filename*" => {
+                if let Some(name) = extended(value).as_deref().and_then(safe_name) {
+                    return Some(name);
+                }
+            }
+            "filename" => plain = Some(unquoted(value)),
+            _ => {}
+        }
+    }
+    plain.as_deref().and_then(safe_name)
+}
+
+/// Splits at semicolons that are not inside quotes.
+fn parameters(header: &str) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    let mut escaped = false;
+    header.split(move |c: char| {
+        let separates = c == ';' && !quoted;
+        quoted ^= c == '"' && !escaped;
+        escaped = quoted && c == '\\' && !escaped;
+        separates
+    })
+}
+
+/// `UTF-8''na%C3%AFve.txt`; other character sets are not read.
+fn extended(value: &str) -> Option<String> {
+    let (charset, rest) = value.split_once('\'')?;
+    let (_language, encoded) = rest.split_once('\'')?;
+    if !charset.eq_ignore_ascii_case("utf-8") {
+        return None;
+    }
+    String::from_utf8(presign::decode_component(encoded).into_owned()).ok()
+}
+
+fn unquoted(value: &str) -> String {
+    let Some(inner) = value.strip_prefix('"').map(|v| v.strip_suffix('"').unwrap_or(v)) else {
+        return value.to_owned();
+    };
+    let mut text = String::new();
+    let mut characters = inner.chars();
+    while let Some(c) = characters.next() {
+        text.extend(if c == '\\' { characters.next() } else { Some(c) });
+    }
+    text
+}
+
+/// A name that a stranger chose, made safe to create in the working directory: the last segment of
+/// a path of any system, nothing hidden, no control characters. None where nothing is left.
+pub(crate) fn safe_name(name: &str) -> Option<String> {
+    let last = name.rsplit(['/', '\\']).find(|segment| !segment.trim().is_empty())?;
+    let shown: String = last.chars().filter(|c| !is_deceptive(*c)).collect();
+    let mut safe = shown.trim().trim_start_matches('.').trim_start().to_owned();
+    while safe.len() > NAME_BYTES_MAX {
+        safe.pop();
+    }
+    (!safe.is_empty()).then_some(safe)
+}
+
+/// Control characters, and those that turn the direction of the text so that `fdp.exe` reads
+/// as `exe.pdf`.
+fn is_deceptive(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers() {
+        let check = |disposition, filename, expected: &str| {
+            assert_eq!(header(disposition, filename), expected);
+        };
+        check(Disposition::Attachment, Some("a b.pdf"), "attachment; filename=\"a b.pdf\"");
+        check(Disposition::Inline, Some("a.pdf"), "inline; filename=\"a.pdf\"");
+        check(Disposition::Inline, None, "inline");
+        check(
+            Disposition::Attachment,
+            Some("naïve €.txt"),
+            "attachment; filename=\"na_ve _.txt\"; filename*=UTF-8''na%C3%AFve%20%E2%82%AC.txt",
+        );
+        check(
+            Disposition::Attachment,
+            Some("a\"b\\c%d.txt"),
+            "attachment; filename=\"a_b_c_d.txt\"; filename*=UTF-8''a%22b%5Cc%25d.txt",
+        );
+    }
+
+    #[test]
+    fn names_out_of_headers() {
+        let check = |header: &str, expected: Option<&str>| {
+            assert_eq!(file_name(header).as_deref(), expected, "{header}");
+        };
+        check("attachment", None);
+        check("attachment; filename=a.txt", Some("a.txt"));
+        check("attachment; filename=\"a b.txt\"", Some("a b.txt"));
+        check("attachment; FileName = \"a;b.txt\"; x=y", Some("a;b.txt"));
+        check(r#"attachment; filename="a\"b.txt""#, Some("a\"b.txt"));
+        check("inline; filename=\"x\"; filename*=UTF-8''na%C3%AFve.txt", Some("naïve.txt"));
+        check("inline; filename*=UTF-8''n.txt; filename=\"x\"", Some("n.txt"));
+        check("inline; filename=\"x\"; filename*=latin1''n.txt", Some("x"));
+        check("inline; filename=\"x\"; filename*=UTF-8''%ff", Some("x"));
+        check("attachment; filename=\"../../etc/passwd\"", Some("passwd"));
+        check("attachment; filename=\"\"", None);
+    }
+
+    #[test]
+    fn names_are_made_safe() {
+        let check = |name: &str, expected: Option<&str>| {
+            assert_eq!(safe_name(name).as_deref(), expected, "{name}");
+        };
+        check("a.txt", Some("a.txt"));
+        check("/etc/passwd", Some("passwd"));
+        check("C:\\dir\\a.txt", Some("a.txt"));
+        check("dir/", Some("dir"));
+        check(".bashrc", Some("bashrc"));
+        check("..", None);
+        check("", None);
+        check("/", None);
+        check("a\u{0}\n\u{1b}[31m.txt", Some("a[31m.txt"));
+        check("invoice\u{202e}fdp.exe", Some("invoicefdp.exe"));
+        check(&"é".repeat(200), Some(&"é".repeat(120)));
+    }
+}

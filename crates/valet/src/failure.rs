@@ -1,0 +1,65 @@
+//! How a command ends: its exit status, and what it says when it did not do what it was asked.
+
+use std::fmt;
+use std::process::ExitCode;
+
+/// The exit statuses of every command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// It did what it was asked.
+    Done,
+    /// It failed.
+    Failed,
+    /// It was asked in a way that cannot be right.
+    WrongUsage,
+    /// The other side refused.
+    Denied,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::WrongUsage => 2,
+            Exit::Denied => 3,
+        })
+    }
+}
+
+/// Why a command did not do what it was asked. An error that says nothing else is a plain failure.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit: Exit,
+    error: anyhow::Error,
+}
+
+impl Failure {
+    pub(crate) fn failed(error: impl Into<anyhow::Error>) -> Self {
+        Self { exit: Exit::Failed, error: error.into() }
+    }
+
+    pub(crate) fn usage(error: impl Into<anyhow::Error>) -> Self {
+        Self { exit: Exit::WrongUsage, error: error.into() }
+    }
+
+    pub(crate) fn denied(error: impl Into<anyhow::Error>) -> Self {
+        Self { exit: Exit::Denied, error: error.into() }
+    }
+
+    pub(crate) fn exit(&self) -> Exit {
+        self.exit
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::failed(error)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#}", self.error)
+    }
+}

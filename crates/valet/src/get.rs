@@ -1,0 +1,313 @@
+//! `valet get URL [FILE]`: what the holder of a download link runs.
+
+mod sink;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use indicatif::{HumanBytes, ProgressBar};
+use reqwest::header::{
+    CONTENT_DISPOSITION, CONTENT_RANGE, ETAG, HeaderMap, IF_MATCH, RANGE, RETRY_AFTER,
+};
+use reqwest::{Client, Response, StatusCode, Url};
+
+use crate::args::{Connection, Get};
+use crate::checksum::Promises;
+use crate::failure::Failure;
+use crate::{disposition, output, refusal, transfer};
+
+use self::sink::{Place, Sink};
+
+/// What stands for standard output in place of a file.
+const STANDARD_OUTPUT: &str = "-";
+/// Tries in a row that bring nothing.
+const FRUITLESS_TRIES_MAX: u32 = 5;
+/// The longest pause before another try.
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+
+pub(crate) fn run(arguments: &Get) -> Result<(), Failure> {
+    let url = transfer::link(&arguments.url)?;
+    let client = transfer::client(&arguments.connection)?;
+    let place = match &arguments.file {
+        Some(path) if path.as_os_str() == STANDARD_OUTPUT => Place::StandardOutput,
+        Some(path) => Place::File { path: path.clone(), chosen_by_server: false },
+        None => Place::File { path: name_in_url(&url), chosen_by_server: true },
+    };
+    let mut download = Download {
+        client,
+        url,
+        connection: &arguments.connection,
+        sink: Sink::open(place)?,
+        promises: None,
+        begun: false,
+        bar: ProgressBar::hidden(),
+    };
+    let verified = transfer::block_on(download.run())?;
+    download.bar.finish_and_clear();
+    let size = HumanBytes(download.sink.offset());
+    let verified = match verified.as_slice() {
+        [] => "not verified: the server promised no checksum".to_owned(),
+        names => format!("{} verified", names.join(", ")),
+    };
+    output::note(format!("{size}; {verified}"));
+    match download.sink.publish()? {
+        Some(path) => output::result(&path.display().to_string()),
+        None => Ok(()),
+    }
+}
+
+/// One download, over as many requests as it takes.
+struct Download<'a> {
+    client: Client,
+    url: Url,
+    connection: &'a Connection,
+    sink: Sink,
+    /// Known from the first answer on.
+    promises: Option<Promises>,
+    /// Whether a body has begun to arrive: before, a failure is final.
+    begun: bool,
+    bar: ProgressBar,
+}
+
+/// What one request came to.
+enum Step {
+    Done,
+    /// The request itself must be made another way.
+    Again,
+    /// The connection or the server failed; what came before is kept.
+    Interrupted {
+        error: anyhow::Error,
+        pause: Option<Duration>,
+    },
+}
+
+impl Download<'_> {
+    /// Downloads to the end; returns the checksums that hold.
+    async fn run(&mut self) -> Result<Vec<&'static str>, Failure> {
+        let mut fruitless = 0;
+        loop {
+            let before = self.sink.offset();
+            match self.step().await? {
+                Step::Done => break,
+                Step::Again => {}
+                Step::Interrupted { error, pause } => {
+                    fruitless = if self.sink.offset() > before { 1 } else { fruitless + 1 };
+                    if fruitless > FRUITLESS_TRIES_MAX {
+                        return Err(error.context("given up").into());
+                    }
+                    let pause = pause.unwrap_or(Duration::from_secs(1 << (fruitless - 1)));
+                    self.bar.suspend(|| output::note(format!("{error:#}; trying again")));
+                    tokio::time::sleep(pause.min(PAUSE_MAX)).await;
+                }
+            }
+        }
+        let promises = self.promises.take().unwrap_or_default();
+        promises.keep().map_err(|mismatch| {
+            self.sink.discard();
+            Failure::failed(mismatch)
+        })
+    }
+
+    async fn step(&mut self) -> Result<Step, Failure> {
+        let mut request = self.client.get(self.url.clone());
+        let offset = self.sink.offset();
+        if let Some(etag) = self.sink.etag().filter(|_| offset > 0) {
+            request = request.header(RANGE, format!("bytes={offset}-")).header(IF_MATCH, etag);
+        }
+        let response = match request.send().await.map_err(transfer::unanswered) {
+            Ok(response) => response,
+            Err(error) if self.begun => return Ok(Step::Interrupted { error, pause: None }),
+            Err(error) => return Err(error.into()),
+        };
+        match response.status() {
+            StatusCode::OK => self.whole(response).await,
+            StatusCode::PARTIAL_CONTENT if offset > 0 => self.rest(response).await,
+            StatusCode::RANGE_NOT_SATISFIABLE if offset > 0 => self.at_the_end(response.headers()),
+            StatusCode::PRECONDITION_FAILED if offset > 0 => {
+                self.start_over("the object has changed: starting over")?;
+                Ok(Step::Again)
+            }
+            StatusCode::INTERNAL_SERVER_ERROR
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT => {
+                let pause = retry_after(response.headers());
+                let error = anyhow!("{}", refusal::read(response).await);
+                Ok(Step::Interrupted { error, pause })
+            }
+            _ => Err(refusal::read(response).await),
+        }
+    }
+
+    /// The whole object comes. If the name that it brings has an unfinished download of the very
+    /// same object, that one is continued instead.
+    async fn whole(&mut self, response: Response) -> Result<Step, Failure> {
+        let headers = response.headers();
+        if !self.begun
+            && let Some(name) = name_in_headers(headers)
+        {
+            self.sink.rename(name)?;
+            if self.sink.offset() > 0 && self.sink.etag() == strong_etag(headers) {
+                return Ok(Step::Again);
+            }
+        }
+        self.sink.refuse_to_overwrite()?;
+        if self.sink.offset() > 0 {
+            self.start_over("the server sends no part of it: starting over")?;
+        }
+        self.sink.begin(strong_etag(headers))?;
+        self.promises = Some(Promises::read(headers));
+        self.begin_bar(response.content_length());
+        self.receive(response).await
+    }
+
+    /// The rest comes.
+    async fn rest(&mut self, response: Response) -> Result<Step, Failure> {
+        let offset = self.sink.offset();
+        let headers = response.headers();
+        if first_byte(headers) != Some(offset) || strong_etag(headers) != self.sink.etag() {
+            return Err(
+                anyhow!("the server answered with another part than the one asked for").into()
+            );
+        }
+        self.sink.refuse_to_overwrite()?;
+        self.promise_for_earlier_bytes(headers)?;
+        self.begin_bar(response.content_length().map(|rest| offset.saturating_add(rest)));
+        self.receive(response).await
+    }
+
+    /// Nothing is left to come when the object ends where the download does.
+    fn at_the_end(&mut self, headers: &HeaderMap) -> Result<Step, Failure> {
+        let range = headers.get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
+        let size = range.and_then(|range| range.strip_prefix("bytes */")?.parse::<u64>().ok());
+        if size == Some(self.sink.offset()) && self.promises.is_some() {
+            return Ok(Step::Done);
+        }
+        self.start_over("what was begun does not fit the object: starting over")?;
+        Ok(Step::Again)
+    }
+
+    /// Bytes of an earlier run have not been hashed yet.
+    fn promise_for_earlier_bytes(&mut self, headers: &HeaderMap) -> Result<(), Failure> {
+        if self.promises.is_none() {
+            let mut promises = Promises::read(headers);
+            self.sink.reread(|bytes| promises.update(bytes))?;
+            self.promises = Some(promises);
+            output::note(format!("going on after {}", HumanBytes(self.sink.offset())));
+        }
+        Ok(())
+    }
+
+    async fn receive(&mut self, mut response: Response) -> Result<Step, Failure> {
+        self.begun = true;
+        loop {
+            match response.chunk().await {
+                Ok(None) => return Ok(Step::Done),
+                Ok(Some(bytes)) => {
+                    self.sink.write(&bytes)?;
+                    self.promises.iter_mut().for_each(|promises| promises.update(&bytes));
+                    self.bar.set_position(self.sink.offset());
+                }
+                Err(error) => {
+                    let error = transfer::unanswered(error);
+                    return Ok(Step::Interrupted { error, pause: None });
+                }
+            }
+        }
+    }
+
+    fn start_over(&mut self, why: &str) -> Result<(), Failure> {
+        self.promises = None;
+        self.sink.start_over().context(why.to_owned())?;
+        self.bar.suspend(|| output::note(why));
+        Ok(())
+    }
+
+    fn begin_bar(&mut self, total: Option<u64>) {
+        self.bar.finish_and_clear();
+        self.bar = transfer::progress(self.connection, total);
+        self.bar.set_position(self.sink.offset());
+        self.bar.reset_eta();
+    }
+}
+
+/// The name a link itself suggests: its disposition, else the end of its path.
+fn name_in_url(url: &Url) -> PathBuf {
+    let mut query = url.query_pairs();
+    let disposition = query.find(|(name, _)| name == "response-content-disposition");
+    let name = disposition.and_then(|(_, value)| disposition::file_name(&value)).or_else(|| {
+        let segment = url.path().rsplit('/').find(|segment| !segment.is_empty())?;
+        let bytes = presign::decode_component(segment);
+        disposition::safe_name(&String::from_utf8_lossy(&bytes))
+    });
+    PathBuf::from(name.as_deref().unwrap_or("object"))
+}
+
+fn name_in_headers(headers: &HeaderMap) -> Option<PathBuf> {
+    let header = String::from_utf8_lossy(headers.get(CONTENT_DISPOSITION)?.as_bytes()).into_owned();
+    disposition::file_name(&header).map(PathBuf::from)
+}
+
+/// Only a strong `ETag` proves that the bytes before and after a break belong together.
+fn strong_etag(headers: &HeaderMap) -> Option<String> {
+    let etag = headers.get(ETAG)?.to_str().ok()?;
+    etag.starts_with('"').then(|| etag.to_owned())
+}
+
+/// The first byte of `Content-Range: bytes 5-9/10`.
+fn first_byte(headers: &HeaderMap) -> Option<u64> {
+    let range = headers.get(CONTENT_RANGE)?.to_str().ok()?.strip_prefix("bytes ")?;
+    range.split_once('-')?.0.parse().ok()
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// Beside `path`, under its name with `suffix` behind it.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_urls() {
+        let check = |url: &str, expected: &str| {
+            assert_eq!(name_in_url(&Url::parse(url).unwrap()), Path::new(expected), "{url}");
+        };
+        check("http://h/b/report.pdf?X-Amz-Date=1", "report.pdf");
+        check("http://h/b/a%20b%2Fc.txt", "c.txt");
+        check("http://h/b/dir/", "dir");
+        check("http://h/", "object");
+        check("http://h/b/%2e%2e", "b");
+        let disposition = "response-content-disposition=attachment%3B%20filename%3D%22x%20y.txt%22";
+        check(&format!("http://h/b/k?{disposition}"), "x y.txt");
+        check("http://h/b/k?response-content-disposition=inline", "k");
+    }
+
+    #[test]
+    fn ranges_and_etags() {
+        let headers = |name: &'static str, value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, value.parse().unwrap());
+            headers
+        };
+        let check = |value: &str, expected| {
+            assert_eq!(first_byte(&headers("content-range", value)), expected, "{value}");
+        };
+        check("bytes 5-9/10", Some(5));
+        check("bytes */10", None);
+        check("lines 5-9/10", None);
+        assert_eq!(strong_etag(&headers("etag", "\"a\"")).as_deref(), Some("\"a\""));
+        assert_eq!(strong_etag(&headers("etag", "W/\"a\"")), None);
+        assert_eq!(retry_after(&headers("retry-after", "3")), Some(Duration::from_secs(3)));
+        assert_eq!(retry_after(&headers("retry-after", "soon")), None);
+    }
+}

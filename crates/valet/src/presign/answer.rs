@@ -1,0 +1,195 @@
+//! What is known about a link that was made, and the forms in which it is printed.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
+use jiff::Timestamp;
+use presign::{EXPIRES_SECONDS_MAX, ExpiresIn, Presigned};
+use qrcode::render::unicode::Dense1x2;
+use qrcode::{EcLevel, QrCode};
+use serde::Serialize;
+
+use crate::args::Method;
+use crate::aws::Session;
+use crate::disposition;
+use crate::presign::link::Link;
+
+/// A link, and how long it will really work.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    presigned: Presigned,
+    lifetime: Lifetime,
+}
+
+/// When a link dies, and of what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Lifetime {
+    /// None where nobody can know.
+    effective_end: Option<Timestamp>,
+    limited_by: Vec<Limit>,
+}
+
+/// What ends a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Limit {
+    /// The life it was asked to have.
+    Requested,
+    /// The longest life that any link can have.
+    Maximum,
+    /// The end of the session that signed it.
+    Session,
+    /// A session whose end is not known.
+    SessionUnknown,
+}
+
+/// The answer as JSON: part of the command's contract.
+#[derive(Serialize)]
+struct Json<'a> {
+    url: &'a str,
+    method: &'a str,
+    headers: BTreeMap<&'a str, &'a str>,
+    requested_expires_at: String,
+    effective_expires_at: Option<String>,
+    limited_by: &'a [Limit],
+    fingerprint: String,
+}
+
+impl Answer {
+    pub(crate) fn new(presigned: Presigned, expires_in: ExpiresIn, session: Session) -> Self {
+        let lifetime = Lifetime::of(presigned.expires_at, expires_in, session);
+        Self { presigned, lifetime }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.presigned.url
+    }
+
+    /// All that is known, on one line.
+    pub(crate) fn json(&self) -> Result<String> {
+        let Presigned { method, url, headers, expires_at, fingerprint } = &self.presigned;
+        let json = Json {
+            url,
+            method,
+            headers: headers.iter().map(|(name, value)| (&**name, &**value)).collect(),
+            requested_expires_at: expires_at.to_string(),
+            effective_expires_at: self.lifetime.effective_end.map(|end| end.to_string()),
+            limited_by: &self.lifetime.limited_by,
+            fingerprint: fingerprint.to_string(),
+        };
+        serde_json::to_string(&json).context("cannot write JSON")
+    }
+
+    /// What a person should know who sees the bare URL alone: it may die earlier than asked.
+    pub(crate) fn caution(&self) -> Option<String> {
+        match self.lifetime.effective_end {
+            None => Some(
+                "temporary credentials sign this link, and they do not say when they end; the link \
+                 ends with them"
+                    .to_owned(),
+            ),
+            Some(end) if end < self.presigned.expires_at => Some(format!(
+                "the link works until {end}, when the session that signs it ends, not until {}",
+                self.presigned.expires_at
+            )),
+            Some(_) => None,
+        }
+    }
+
+    /// The command that uses the link, ready to paste.
+    pub(crate) fn curl(&self, link: &Link) -> String {
+        let name = link.filename.as_deref().unwrap_or(link.uri.file_name());
+        let file = quoted(&not_an_option(disposition::safe_name(name).as_deref()));
+        let of_object = link.uri.key.is_some();
+        let mut words = vec!["curl".to_owned()];
+        words.push(match link.method {
+            // With --output, the body of an error would land in the file.
+            Method::Get if of_object => format!("--fail --output {file}"),
+            Method::Get => "--fail-with-body".to_owned(),
+            Method::Put if of_object => format!("--fail-with-body --upload-file {file}"),
+            Method::Put => "--fail-with-body --request PUT".to_owned(),
+            Method::Head => "--head".to_owned(),
+            Method::Delete => "--fail-with-body --request DELETE".to_owned(),
+        });
+        for (name, value) in &self.presigned.headers {
+            // curl sends a header without a value only when it is written with a semicolon.
+            let header =
+                if value.is_empty() { format!("{name};") } else { format!("{name}: {value}") };
+            words.push(format!("--header {}", quoted(&header)));
+        }
+        words.push(quoted(self.url()));
+        words.join(" ")
+    }
+
+    /// A QR code for a terminal with a dark background, two modules a character.
+    pub(crate) fn qr(&self) -> Result<String> {
+        let code = QrCode::with_error_correction_level(self.url(), EcLevel::L)
+            .context("the URL does not fit into a QR code")?;
+        let mut drawing = code.render::<Dense1x2>();
+        Ok(drawing.dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build())
+    }
+}
+
+impl Lifetime {
+    fn of(requested_end: Timestamp, expires_in: ExpiresIn, session: Session) -> Self {
+        let mut ends = vec![(Limit::Requested, requested_end)];
+        if expires_in.seconds() == EXPIRES_SECONDS_MAX {
+            ends.push((Limit::Maximum, requested_end));
+        }
+        match session {
+            Session::LongTerm => {}
+            Session::EndsAt(end) => ends.push((Limit::Session, end)),
+            Session::EndUnknown => {
+                return Self { effective_end: None, limited_by: vec![Limit::SessionUnknown] };
+            }
+        }
+        let earliest = ends.iter().map(|(_, end)| *end).min();
+        let limits = ends.iter().filter(|(_, end)| Some(*end) == earliest);
+        Self { effective_end: earliest, limited_by: limits.map(|(limit, _)| *limit).collect() }
+    }
+}
+
+/// A word that no shell changes.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// A file name that curl cannot take for an option, nor for standard output.
+fn not_an_option(name: Option<&str>) -> String {
+    match name {
+        Some(name) if name.starts_with('-') => format!("./{name}"),
+        Some(name) => name.to_owned(),
+        None => "object".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_earliest_end_limits() {
+        let end: Timestamp = "2026-06-15T13:00:00Z".parse().unwrap();
+        let earlier: Timestamp = "2026-06-15T12:30:00Z".parse().unwrap();
+        let later: Timestamp = "2026-06-15T13:30:00Z".parse().unwrap();
+        let check = |seconds, session, effective_end, limited_by: &[Limit]| {
+            let found = Lifetime::of(end, ExpiresIn::from_seconds(seconds).unwrap(), session);
+            let expected = Lifetime { effective_end, limited_by: limited_by.to_vec() };
+            assert_eq!(found, expected);
+        };
+        check(3_600, Session::LongTerm, Some(end), &[Limit::Requested]);
+        check(604_800, Session::LongTerm, Some(end), &[Limit::Requested, Limit::Maximum]);
+        check(3_600, Session::EndsAt(earlier), Some(earlier), &[Limit::Session]);
+        check(3_600, Session::EndsAt(end), Some(end), &[Limit::Requested, Limit::Session]);
+        check(3_600, Session::EndsAt(later), Some(end), &[Limit::Requested]);
+        check(3_600, Session::EndUnknown, None, &[Limit::SessionUnknown]);
+    }
+
+    #[test]
+    fn shell_words() {
+        assert_eq!(quoted("a b"), "'a b'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(not_an_option(Some("-")), "./-");
+        assert_eq!(not_an_option(None), "object");
+    }
+}

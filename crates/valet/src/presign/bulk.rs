@@ -1,0 +1,171 @@
+//! Links in bulk: one JSON object a line in, one a line out, in the same order.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+
+use anyhow::{Context as _, anyhow};
+use presign::ExpiresIn;
+use serde::{Deserialize, Serialize};
+
+use crate::args::{self, LinkOptions, Method};
+use crate::clock;
+use crate::failure::Failure;
+use crate::presign::link::{Link, LinkSigner};
+
+/// A line that is longer is no description of a link.
+const LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// A line of the input: a URI, and whatever differs from the options on the command line.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    uri: String,
+    method: Option<Method>,
+    #[serde(alias = "expires-in")]
+    expires_in: Option<Lifetime>,
+    #[serde(alias = "content-type")]
+    content_type: Option<String>,
+    header: Option<Vec<String>>,
+    query: Option<Vec<String>>,
+    #[serde(alias = "version-id")]
+    version_id: Option<String>,
+    filename: Option<String>,
+    inline: Option<bool>,
+}
+
+/// Seconds, or a duration as text.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Lifetime {
+    Seconds(u64),
+    Text(String),
+}
+
+/// What is written for a line that makes no link.
+#[derive(Serialize)]
+struct Refused<'a> {
+    line: u64,
+    error: &'a str,
+}
+
+/// Reads standard input to its end. A line that makes no link is answered with its number and the
+/// reason, and the command fails at the end.
+pub(crate) fn run(defaults: &LinkOptions, mut signer: LinkSigner) -> Result<(), Failure> {
+    let mut input = BufReader::new(io::stdin().lock());
+    let mut output = io::BufWriter::new(io::stdout().lock());
+    let mut refused = 0_u64;
+    let mut line = Vec::new();
+    for number in 1_u64.. {
+        // Whoever writes line by line and waits for each answer must get it.
+        if input.buffer().is_empty() {
+            output.flush().context("cannot write to standard output")?;
+        }
+        if !read_line(&mut input, &mut line).context("cannot read standard input")? {
+            break;
+        }
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let answer = match make(&line, defaults, &mut signer) {
+            Ok(answer) => answer,
+            Err(error) => {
+                refused += 1;
+                let refusal = Refused { line: number, error: &format!("{error:#}") };
+                serde_json::to_string(&refusal).context("cannot write JSON")?
+            }
+        };
+        writeln!(output, "{answer}").context("cannot write to standard output")?;
+    }
+    output.flush().context("cannot write to standard output")?;
+    match refused {
+        0 => Ok(()),
+        _ => Err(Failure::failed(anyhow!("{refused} line(s) made no link"))),
+    }
+}
+
+fn make(line: &[u8], defaults: &LinkOptions, signer: &mut LinkSigner) -> anyhow::Result<String> {
+    if line.len() > LINE_BYTES_MAX {
+        return Err(anyhow!("a line has at most {LINE_BYTES_MAX} bytes"));
+    }
+    let row: Row = serde_json::from_slice(line)?;
+    let uri = row.uri.clone();
+    let link = Link::new(&uri, &row.over(defaults)?)?;
+    signer.sign(&link, clock::now())?.json()
+}
+
+impl Row {
+    fn over(self, defaults: &LinkOptions) -> anyhow::Result<LinkOptions> {
+        let expires_in = match self.expires_in {
+            None => defaults.expires_in,
+            Some(Lifetime::Seconds(seconds)) => expires_in(&seconds.to_string())?,
+            Some(Lifetime::Text(text)) => expires_in(&text)?,
+        };
+        Ok(LinkOptions {
+            method: self.method.unwrap_or(defaults.method),
+            expires_in,
+            content_type: self.content_type.or_else(|| defaults.content_type.clone()),
+            header: self.header.unwrap_or_else(|| defaults.header.clone()),
+            query: self.query.unwrap_or_else(|| defaults.query.clone()),
+            version_id: self.version_id.or_else(|| defaults.version_id.clone()),
+            filename: self.filename.or_else(|| defaults.filename.clone()),
+            inline: self.inline.unwrap_or(defaults.inline),
+        })
+    }
+}
+
+fn expires_in(text: &str) -> anyhow::Result<ExpiresIn> {
+    args::expires_in(text).map_err(|reason| anyhow!("expires_in: {reason}"))
+}
+
+/// Reads a line into `line`, of a line that is too long only so much that it shows. False at the
+/// end of the input.
+fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+    line.clear();
+    let limit = u64::try_from(LINE_BYTES_MAX + 2).unwrap_or(u64::MAX);
+    let read = input.by_ref().take(limit).read_until(b'\n', line)?;
+    if line.ends_with(b"\n") {
+        line.pop();
+    } else if line.len() > LINE_BYTES_MAX {
+        skip_line(input)?;
+    }
+    Ok(read > 0)
+}
+
+fn skip_line(input: &mut impl BufRead) -> io::Result<()> {
+    loop {
+        let buffer = input.fill_buf()?;
+        let end = buffer.iter().position(|byte| *byte == b'\n');
+        let (ended, used) = match end {
+            Some(position) => (true, position + 1),
+            None => (buffer.is_empty(), buffer.len()),
+        };
+        input.consume(used);
+        if ended {
+            return Ok(());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines() {
+        let long = "x".repeat(LINE_BYTES_MAX);
+        let check = |input: &str, expected: &[usize]| {
+            let mut input = BufReader::with_capacity(7, input.as_bytes());
+            let mut line = Vec::new();
+            let mut found = Vec::new();
+            while read_line(&mut input, &mut line).unwrap() {
+                found.push(line.len());
+            }
+            assert_eq!(found, expected);
+        };
+        check("", &[]);
+        check("a\n\nbc", &[1, 0, 2]);
+        check(&format!("{long}\na\n"), &[LINE_BYTES_MAX, 1]);
+        check(&format!("{long}{long}\na\n"), &[LINE_BYTES_MAX + 2, 1]);
+        check(&format!("{long}{long}"), &[LINE_BYTES_MAX + 2]);
+        check(&format!("{long}x\na\n"), &[LINE_BYTES_MAX + 1, 1]);
+    }
+}

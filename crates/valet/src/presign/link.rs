@@ -1,0 +1,148 @@
+//! One link as asked for: its options read, and the request they make signed.
+
+use jiff::Timestamp;
+use presign::{EndpointError, ExpiresIn, Presign, PresignError, Presigner};
+
+use crate::args::{LinkOptions, Method};
+use crate::aws::{Identity, Session};
+use crate::disposition::{self, Disposition};
+use crate::location::{S3Uri, S3UriError, Service};
+use crate::presign::answer::Answer;
+
+/// Why a link cannot be made as asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LinkError {
+    #[error("{0}")]
+    Uri(#[from] S3UriError),
+    #[error("{0}")]
+    Endpoint(#[from] EndpointError),
+    #[error("{0}")]
+    Presign(#[from] PresignError),
+    #[error("a header is written `Name: value`, not `{0}`")]
+    Header(String),
+    #[error("a query parameter is written `name=value`, not `{0}`")]
+    Query(String),
+    #[error("--{option} is for {methods}")]
+    Unfit { option: &'static str, methods: &'static str },
+    #[error("--{0} is for an object, and the URI names a bucket")]
+    NeedsObject(&'static str),
+}
+
+/// A link to make.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) uri: S3Uri,
+    pub(crate) method: Method,
+    pub(crate) filename: Option<String>,
+    expires_in: ExpiresIn,
+    headers: Vec<(String, String)>,
+    query: Vec<(String, String)>,
+}
+
+impl Link {
+    /// Reads the options; whatever cannot be right is refused before anything is signed.
+    pub(crate) fn new(uri: &str, options: &LinkOptions) -> Result<Self, LinkError> {
+        let uri = S3Uri::parse(uri)?;
+        check_fit(&uri, options)?;
+        let mut headers = Vec::new();
+        let mut query = Vec::new();
+        if let Some(disposition) = disposition(options) {
+            query.push(("response-content-disposition".to_owned(), disposition));
+        }
+        if let Some(content_type) = options.content_type.clone() {
+            match options.method {
+                Method::Put => headers.push(("content-type".to_owned(), content_type)),
+                Method::Get | Method::Head | Method::Delete => {
+                    query.push(("response-content-type".to_owned(), content_type));
+                }
+            }
+        }
+        if let Some(version_id) = options.version_id.clone() {
+            query.push(("versionId".to_owned(), version_id));
+        }
+        for text in &options.header {
+            let header = text.split_once(':').map(|(name, value)| pair(name.trim(), value.trim()));
+            headers.push(header.ok_or_else(|| LinkError::Header(text.clone()))?);
+        }
+        for text in &options.query {
+            let (name, value) = text.split_once('=').unwrap_or((text, ""));
+            if name.is_empty() {
+                return Err(LinkError::Query(text.clone()));
+            }
+            query.push(pair(name, value));
+        }
+        let LinkOptions { method, expires_in, .. } = *options;
+        Ok(Self { uri, method, filename: options.filename.clone(), expires_in, headers, query })
+    }
+}
+
+fn pair(name: &str, value: &str) -> (String, String) {
+    (name.to_owned(), value.to_owned())
+}
+
+fn check_fit(uri: &S3Uri, options: &LinkOptions) -> Result<(), LinkError> {
+    let reads = matches!(options.method, Method::Get | Method::Head);
+    let names_version = options.version_id.is_some();
+    let shown = options.filename.is_some() || options.inline;
+    if !reads && shown {
+        let option = if options.inline { "inline" } else { "filename" };
+        return Err(LinkError::Unfit { option, methods: "GET and HEAD" });
+    }
+    if options.method == Method::Put && names_version {
+        return Err(LinkError::Unfit { option: "version-id", methods: "GET, HEAD and DELETE" });
+    }
+    if options.method == Method::Delete && options.content_type.is_some() {
+        return Err(LinkError::Unfit { option: "content-type", methods: "GET, HEAD and PUT" });
+    }
+    if uri.key.is_none() && names_version {
+        return Err(LinkError::NeedsObject("version-id"));
+    }
+    if uri.key.is_none() && shown {
+        let option = if options.inline { "inline" } else { "filename" };
+        return Err(LinkError::NeedsObject(option));
+    }
+    Ok(())
+}
+
+fn disposition(options: &LinkOptions) -> Option<String> {
+    let kind = if options.inline { Disposition::Inline } else { Disposition::Attachment };
+    (options.inline || options.filename.is_some())
+        .then(|| disposition::header(kind, options.filename.as_deref()))
+}
+
+/// Signs links with one identity.
+#[derive(Debug)]
+pub(crate) struct LinkSigner {
+    presigner: Presigner,
+    service: Service,
+    session: Session,
+}
+
+impl LinkSigner {
+    pub(crate) fn new(identity: Identity) -> Self {
+        let Identity { credentials, session, region, service } = identity;
+        Self { presigner: Presigner::new(credentials, region), service, session }
+    }
+
+    pub(crate) fn sign(&mut self, link: &Link, now: Timestamp) -> Result<Answer, LinkError> {
+        let (endpoint, addressing) = self.service.of(&link.uri.bucket)?;
+        let presigned = self.presigner.presign(
+            &Presign {
+                method: link.method.as_str(),
+                endpoint: &endpoint,
+                addressing,
+                bucket: &link.uri.bucket,
+                key: link.uri.key.as_deref().unwrap_or_default().as_bytes(),
+                headers: &borrowed(&link.headers),
+                query: &borrowed(&link.query),
+                expires_in: link.expires_in,
+            },
+            now,
+        )?;
+        Ok(Answer::new(presigned, link.expires_in, self.session))
+    }
+}
+
+fn borrowed(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
+    pairs.iter().map(|(name, value)| (&**name, &**value)).collect()
+}

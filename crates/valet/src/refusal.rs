@@ -1,0 +1,139 @@
+//! An answer that is a refusal, in words: what the server said, and what its reader can do.
+
+use anyhow::anyhow;
+use reqwest::{Response, StatusCode};
+use serde::Deserialize;
+
+use crate::failure::Failure;
+
+/// An error body is short; whatever is longer is cut.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+/// What is shown of a text that the server chose.
+const SHOWN_CHARS_MAX: usize = 300;
+
+/// What S3 writes about an error.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct S3Error {
+    code: String,
+    message: String,
+    expires: Option<String>,
+    headers_not_signed: Option<String>,
+}
+
+/// Reads a refusal; 403 is a denial, anything else a failure.
+pub(crate) async fn read(response: Response) -> Failure {
+    let status = response.status();
+    let body = read_body(response).await;
+    let words = anyhow!(in_words(status, &body));
+    if status == StatusCode::FORBIDDEN { Failure::denied(words) } else { Failure::failed(words) }
+}
+
+/// As much of the body as comes; a broken one is still better than none.
+async fn read_body(mut response: Response) -> String {
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        body.extend_from_slice(&chunk);
+        if body.len() >= BODY_BYTES_MAX {
+            body.truncate(BODY_BYTES_MAX);
+            break;
+        }
+    }
+    String::from_utf8_lossy(&body).into_owned()
+}
+
+fn in_words(status: StatusCode, body: &str) -> String {
+    let error = quick_xml::de::from_str::<S3Error>(body).unwrap_or_default();
+    if error.code.is_empty() {
+        return format!("the server answered {status}");
+    }
+    let said = format!("{} {}: {}", status.as_u16(), shown(&error.code), shown(&error.message));
+    match advice(&error) {
+        Some(advice) => format!("{said}\n{advice}"),
+        None => said,
+    }
+}
+
+/// What the reader of an error can do about it, where that is known.
+fn advice(error: &S3Error) -> Option<String> {
+    let advice = match (error.code.as_str(), error.message.as_str()) {
+        ("AccessDenied", "Request has expired") => {
+            let end = error.expires.as_deref().map(|end| format!(" at {}", shown(end)));
+            return Some(format!("The link died{}: ask for a new one.", end.unwrap_or_default()));
+        }
+        ("AccessDenied", "Request is not yet valid") => {
+            "The link's time has not come, or the clock of whoever made it is ahead."
+        }
+        ("AccessDenied", _) if error.headers_not_signed.is_some() => {
+            let headers = shown(error.headers_not_signed.as_deref().unwrap_or_default());
+            return Some(format!("The link does not allow these headers: {headers}."));
+        }
+        ("AccessDenied", _) => "Whoever made the link may not do this (any more).",
+        ("SignatureDoesNotMatch", _) => {
+            "The link was cut or changed on its way, or it was made for another method or with \
+             headers that must be sent (-H)."
+        }
+        ("InvalidAccessKeyId" | "ExpiredToken" | "InvalidToken", _) => {
+            "The credentials that made the link are gone, and the link with them: ask for a new one."
+        }
+        ("NoSuchKey" | "NoSuchVersion", _) => "Nothing is stored there (any more).",
+        ("NoSuchBucket", _) => "The bucket does not exist (any more).",
+        ("SlowDown" | "ServiceUnavailable", _) => "Try again in a while.",
+        _ => return None,
+    };
+    Some(advice.to_owned())
+}
+
+/// A text of the server's, harmless to a terminal.
+fn shown(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(SHOWN_CHARS_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals() {
+        let check = |status: u16, body: &str, expected: &str| {
+            assert_eq!(in_words(StatusCode::from_u16(status).unwrap(), body), expected);
+        };
+        let xml = |code: &str, message: &str, rest: &str| {
+            format!(
+                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code>\
+                 <Message>{message}</Message>{rest}<RequestId>1</RequestId></Error>"
+            )
+        };
+        check(502, "<html>", "the server answered 502 Bad Gateway");
+        check(404, "", "the server answered 404 Not Found");
+        check(
+            403,
+            &xml("AccessDenied", "Request has expired", "<Expires>2026-01-01T00:00:00Z</Expires>"),
+            "403 AccessDenied: Request has expired\n\
+             The link died at 2026-01-01T00:00:00Z: ask for a new one.",
+        );
+        check(
+            403,
+            &xml("AccessDenied", "There were headers", "<HeadersNotSigned>x-a</HeadersNotSigned>"),
+            "403 AccessDenied: There were headers\nThe link does not allow these headers: x-a.",
+        );
+        check(
+            403,
+            &xml("AccessDenied", "Request is not yet valid", ""),
+            "403 AccessDenied: Request is not yet valid\n\
+             The link's time has not come, or the clock of whoever made it is ahead.",
+        );
+        check(
+            403,
+            &xml("AccessDenied", "Access Denied", ""),
+            "403 AccessDenied: Access Denied\nWhoever made the link may not do this (any more).",
+        );
+        check(
+            404,
+            &xml("NoSuchKey", "The specified key does not exist.", ""),
+            "404 NoSuchKey: The specified key does not exist.\nNothing is stored there (any more).",
+        );
+        check(400, &xml("Odd", "a\u{9b}b&#27;c &lt;d&gt;", ""), "400 Odd: abc <d>");
+        check(400, &xml("Odd", &"x".repeat(400), ""), &format!("400 Odd: {}", "x".repeat(300)));
+    }
+}

@@ -1,0 +1,111 @@
+//! What `get` and `put` share: the HTTP client, and the progress bar.
+
+use std::future::Future;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use reqwest::redirect::{Attempt, Policy};
+use reqwest::{Certificate, Client, Url};
+
+use crate::args::Connection;
+use crate::failure::Failure;
+
+/// Bytes that are read from a file at once.
+pub(crate) const READ_BYTES: usize = 256 * 1024;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the other side may say nothing.
+const SILENCE_MAX: Duration = Duration::from_mins(2);
+const REDIRECTS_MAX: usize = 5;
+
+const BAR: &str = "{msg} [{wide_bar}] {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+const BAR_WITHOUT_END: &str = "{msg} {spinner} {bytes} {bytes_per_sec}";
+
+/// Runs a command that speaks HTTP.
+pub(crate) fn block_on<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let outcome = runtime.block_on(command);
+    // A read of standard input that is still waiting must not keep the command from ending.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// A client that tells nobody the link: no referer on redirects, none to an unencrypted address.
+pub(crate) fn client(connection: &Connection) -> Result<Client, Failure> {
+    let mut builder = Client::builder()
+        .user_agent(concat!("valet/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(SILENCE_MAX)
+        .redirect(Policy::custom(follow))
+        .referer(false);
+    if let Some(path) = &connection.cacert {
+        let name = || format!("--cacert {}", path.display());
+        let pem = std::fs::read(path).with_context(name).map_err(Failure::usage)?;
+        let authorities = Certificate::from_pem_bundle(&pem).with_context(name);
+        builder = builder.tls_certs_merge(authorities.map_err(Failure::usage)?);
+    }
+    builder.build().context("cannot start the HTTP client").map_err(Failure::from)
+}
+
+fn follow(attempt: Attempt<'_>) -> reqwest::redirect::Action {
+    let was_encrypted = attempt.previous().last().is_some_and(|url| url.scheme() == "https");
+    if was_encrypted && attempt.url().scheme() != "https" {
+        attempt.error("a redirect from https to http is not followed")
+    } else if attempt.previous().len() > REDIRECTS_MAX {
+        attempt.error("too many redirects")
+    } else {
+        attempt.follow()
+    }
+}
+
+/// Reads a link.
+pub(crate) fn link(text: &str) -> Result<Url, Failure> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    // The text itself is a credential, and is not repeated.
+    url.ok_or_else(|| Failure::usage(anyhow!("a link begins with http:// or https://")))
+}
+
+/// Why a request got no answer; the link is left out of the message.
+pub(crate) fn unanswered(error: reqwest::Error) -> anyhow::Error {
+    anyhow::Error::from(error.without_url())
+}
+
+/// A bar on standard error, drawn only on a terminal.
+pub(crate) fn progress(connection: &Connection, total: Option<u64>) -> ProgressBar {
+    let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new);
+    if connection.quiet {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    let template = if total.is_some() { BAR } else { BAR_WITHOUT_END };
+    // The templates are constants; a test reads them.
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_templates_are_readable() {
+        ProgressStyle::with_template(BAR).unwrap();
+        ProgressStyle::with_template(BAR_WITHOUT_END).unwrap();
+    }
+
+    #[test]
+    fn links() {
+        let check = |text: &str, holds: bool| assert_eq!(link(text).is_ok(), holds, "{text}");
+        check("http://localhost:9000/b/k?X-Amz-Date=1", true);
+        check("https://h/", true);
+        check("ftp://h/", false);
+        check("s3://b/k", false);
+        check("report.pdf", false);
+        check("", false);
+    }
+}

@@ -1,0 +1,81 @@
+//! The Rust sources of the repository: read once, with the parts a check wants to look at.
+
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use anyhow::{Context as _, Result};
+
+/// Folders with Rust sources, of this workspace and of those that stand beside it.
+const FOLDERS: [&str; 4] = ["crates", "clients", "fuzz", "bench"];
+/// What tools put between the sources.
+const NOT_OURS: [&str; 4] = ["target", "node_modules", ".venv", "__pycache__"];
+
+/// One `.rs` file.
+pub(crate) struct Source {
+    /// From the repository's root, with forward slashes.
+    pub(crate) path: String,
+    pub(crate) text: String,
+}
+
+impl Source {
+    /// The lines before the module of unit tests, with their numbers from 1; none of a file that
+    /// is a test as a whole.
+    pub(crate) fn product_lines(&self) -> impl Iterator<Item = (usize, &str)> {
+        let wanted = if self.is_test() { 0 } else { usize::MAX };
+        self.numbered_lines().take_while(|(_, line)| !line.starts_with("#[cfg(test)]")).take(wanted)
+    }
+
+    /// All lines that are not comments, with their numbers from 1.
+    pub(crate) fn code_lines(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.numbered_lines().filter(|(_, line)| !is_comment(line))
+    }
+
+    /// Whether cargo compiles the file only for tests.
+    fn is_test(&self) -> bool {
+        self.path.contains("/tests/")
+    }
+
+    fn numbered_lines(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.text.lines().zip(1..).map(|(line, number)| (number, line))
+    }
+}
+
+pub(crate) fn is_comment(line: &str) -> bool {
+    line.trim_start().starts_with("//")
+}
+
+/// The repository's root.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Every Rust source, in order of path.
+pub(crate) fn all() -> Result<Vec<Source>> {
+    let mut found = Vec::new();
+    for folder in FOLDERS {
+        collect(&root().join(folder), folder, &mut found)
+            .with_context(|| format!("reading {folder}"))?;
+    }
+    found.sort_by(|left, right| left.path.cmp(&right.path));
+    Ok(found)
+}
+
+fn collect(folder: &Path, path: &str, found: &mut Vec<Source>) -> io::Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let inner = format!("{path}/{name}");
+        if entry.file_type()?.is_dir() {
+            if !NOT_OURS.contains(&name.as_str()) {
+                collect(&entry.path(), &inner, found)?;
+            }
+        } else if entry.path().extension().is_some_and(|extension| extension == "rs") {
+            found.push(Source { path: inner, text: fs::read_to_string(entry.path())? });
+        }
+    }
+    Ok(())
+}

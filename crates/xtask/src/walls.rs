@@ -1,0 +1,151 @@
+//! The walls: crates in a line, each using only those to its left, and the first two of them pure.
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::metadata::{Metadata, Package};
+use crate::sources::{self, Source};
+
+/// From left to right; a crate may use those before it.
+const LINE: [&str; 5] = ["presign", "iam", "store", "server", "valet"];
+
+/// Crates that get the time, secrets and seeds as arguments, and do no input or output.
+const PURE: [&str; 2] = ["presign", "iam"];
+
+/// What a pure crate must not link, however far away.
+const IMPURE_PACKAGES: [&str; 14] = [
+    "async-std",
+    "chrono",
+    "futures-util",
+    "getrandom",
+    "hyper",
+    "mio",
+    "rand",
+    "rand_core",
+    "reqwest",
+    "rusqlite",
+    "socket2",
+    "tokio",
+    "tracing",
+    "ureq",
+];
+
+/// What the code of a pure crate must not name.
+const IMPURE_NAMES: [&str; 14] = [
+    "SystemTime",
+    "Instant::now",
+    "Timestamp::now",
+    "Zoned::now",
+    "TimeZone::system",
+    "std::env",
+    "std::fs",
+    "std::net",
+    "std::process",
+    "std::thread",
+    "println!",
+    "eprintln!",
+    "dbg!",
+    "async fn",
+];
+
+/// Every hole in a wall.
+pub(crate) fn violations() -> Result<Vec<String>> {
+    let metadata = Metadata::read()?;
+    let mut violations = Vec::new();
+    for name in LINE {
+        ensure!(metadata.members().any(|member| member.name == name), "there is no crate {name}");
+    }
+    for member in metadata.members() {
+        violations.extend(wrong_way(&member.name, member.dependencies.iter().map(|d| &*d.name)));
+    }
+    for name in PURE {
+        let member = metadata.members().find(|member| member.name == name).context(name)?;
+        violations.extend(impure_packages(&metadata, member));
+    }
+    violations.extend(sources::all()?.iter().flat_map(impure_names));
+    Ok(violations)
+}
+
+/// Dependencies of one member, of any kind, on a crate that is not to its left.
+fn wrong_way<'a>(member: &str, dependencies: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let place = |name: &str| LINE.iter().position(|crate_name| *crate_name == name);
+    dependencies
+        .filter(|dependency| match (place(dependency), place(member)) {
+            (None, _) => false,
+            (Some(theirs), Some(ours)) => theirs >= ours,
+            // The chores must build when the product does not.
+            (Some(_), None) => true,
+        })
+        .map(|dependency| format!("{member} depends on {dependency}, which is not to its left"))
+        .collect()
+}
+
+fn impure_packages(metadata: &Metadata, member: &Package) -> Vec<String> {
+    let linked = metadata.linked_into(member);
+    IMPURE_PACKAGES
+        .iter()
+        .filter(|package| linked.contains(**package))
+        .map(|package| format!("{} is pure but links {package}", member.name))
+        .collect()
+}
+
+fn impure_names(source: &Source) -> Vec<String> {
+    if !PURE.iter().any(|name| source.path.starts_with(&format!("crates/{name}/src/"))) {
+        return Vec::new();
+    }
+    let code = source.product_lines().filter(|(_, line)| !sources::is_comment(line));
+    code.flat_map(|(number, line)| {
+        let named = IMPURE_NAMES.into_iter().filter(move |name| line.contains(name));
+        named.map(move |name| format!("{}:{number}: a pure crate names {name}", source.path))
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_walls_stand() {
+        assert_eq!(violations().unwrap(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_crate_uses_only_those_to_its_left() {
+        let check = |member, dependency, holds: bool| {
+            let found = wrong_way(member, std::iter::once(dependency));
+            assert_eq!(found.is_empty(), holds, "{member} -> {dependency}");
+        };
+        check("iam", "presign", true);
+        check("valet", "presign", true);
+        check("presign", "sha2", true);
+        check("presign", "iam", false);
+        check("store", "server", false);
+        check("xtask", "presign", false);
+        check("iam", "iam", false);
+    }
+
+    #[test]
+    fn a_pure_crate_names_nothing_impure() {
+        let check = |path: &str, line: &str, holds: bool| {
+            let text = format!("//! A.\n{line}\n");
+            let found = impure_names(&Source { path: path.to_owned(), text });
+            assert_eq!(found.is_empty(), holds, "{path}: {line}");
+        };
+        for name in IMPURE_NAMES {
+            check("crates/presign/src/key.rs", &format!("    {name}"), false);
+            check("crates/iam/src/a/b.rs", &format!("    {name}"), false);
+            check("crates/store/src/lib.rs", &format!("    {name}"), true);
+            check("crates/presign/src/key.rs", &format!("// {name}"), true);
+            check("crates/presign/src/key.rs", &format!("#[cfg(test)]\n{name}"), true);
+        }
+    }
+
+    #[test]
+    fn far_dependencies_are_seen() {
+        let metadata = Metadata::read().unwrap();
+        let server = metadata.members().find(|member| member.name == "server").unwrap();
+        let linked = metadata.linked_into(server);
+        assert!(linked.contains("tokio") && linked.contains("mio") && linked.contains("presign"));
+        assert!(!linked.contains("server"));
+    }
+}
