@@ -1,6 +1,13 @@
 //! `Authorization` headers: every refusal, and their order (aws-semantics 1.6.1, 1.7.0a, 1.9.2,
 //! 6.6.2).
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests"
+)]
 
 #[path = "support/harness.rs"]
 mod harness;

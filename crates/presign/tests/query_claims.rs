@@ -1,6 +1,13 @@
 //! SigV4 links: every row of the catalogue of refusals, and their order (aws-semantics 1.1, 1.3,
 //! 1.4, 1.6, 1.7).
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests"
+)]
 
 #[path = "support/harness.rs"]
 mod harness;
