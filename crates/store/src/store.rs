@@ -314,6 +314,7 @@ impl Store {
     }
 
     /// Puts a part in the place of an earlier one of its number.
+    #[expect(clippy::too_many_arguments, reason = "five facts and the time, all of them another's")]
     pub async fn put_part(
         &self,
         upload: &Upload,

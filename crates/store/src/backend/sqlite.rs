@@ -143,7 +143,7 @@ impl Metadata for SqliteMetadata {
         bucket: NewBucket,
         now: Timestamp,
     ) -> Result<CreateBucket, StoreError> {
-        self.writer.run(Room::Needed, move |tx| bucket::create(tx, bucket, now)).await
+        self.writer.run(Room::Needed, move |tx| bucket::create(tx, &bucket, now)).await
     }
 
     async fn bucket(&self, name: &BucketName) -> Result<Option<Arc<Bucket>>, StoreError> {
@@ -310,7 +310,7 @@ impl Metadata for SqliteMetadata {
     ) -> Result<CompleteOutcome, StoreError> {
         let vault = Arc::clone(&self.vault);
         let run =
-            move |tx: &mut writer::Transaction<'_>| multipart::complete(tx, &vault, complete, now);
+            move |tx: &mut writer::Transaction<'_>| multipart::complete(tx, &vault, &complete, now);
         self.writer.run(Room::Needed, run).await
     }
 

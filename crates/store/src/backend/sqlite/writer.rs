@@ -215,7 +215,9 @@ impl WriterThread {
         self.counters.jobs.fetch_add(u64::try_from(jobs.len()).unwrap_or(0), Ordering::Relaxed);
         if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
             let error = self.failed(error);
-            jobs.into_iter().for_each(|job| (job.refuse)(error.clone()));
+            for job in jobs {
+                (job.refuse)(error.clone());
+            }
             return;
         }
         let mut transaction = Transaction::new(&self.connection);
@@ -236,7 +238,9 @@ impl WriterThread {
             publishing.into_iter().for_each(Unpublished::keep);
         }
         let commits = self.counters.commits.fetch_add(1, Ordering::Relaxed);
-        replies.into_iter().for_each(|reply| reply(&committed));
+        for reply in replies {
+            reply(&committed);
+        }
         if commits.is_multiple_of(LOG_CHECK_COMMITS) {
             self.check_log();
         }
