@@ -267,8 +267,9 @@ mod tests {
         assert_eq!(sealed[1..9], *key.id().as_bytes());
         assert_eq!(sealed[9..21], NONCE);
         let expected = "019dc1385c1ca78642070707070707070707070707ab98aa28b35184c78661e7ee2575c59a884c6f629dbb";
-        let bytes = (0..expected.len()).step_by(2);
-        let expected = bytes.map(|at| u8::from_str_radix(&expected[at..at + 2], 16).unwrap());
+        let digit = |digit: u8| u8::try_from(char::from(digit).to_digit(16).unwrap()).unwrap();
+        let pairs = expected.as_bytes().chunks(2);
+        let expected = pairs.map(|pair| digit(pair[0]) * 16 + digit(pair[1]));
         assert_eq!(sealed, expected.collect::<Vec<_>>());
     }
 

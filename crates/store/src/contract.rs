@@ -97,10 +97,10 @@ fn staged(id: u8, size: u64) -> (StagedFile, Arc<Abandoned>) {
 }
 
 async fn put(engine: &impl Metadata, key_text: &str, content: u8) -> VersionId {
-    match engine.put_object(new_object(key_text, content), at(content.into())).await.unwrap() {
-        PutOutcome::Stored { object, .. } => object.version_id,
-        other => panic!("{other:?}"),
-    }
+    let object = new_object(key_text, content);
+    let outcome = engine.put_object(object, at(content.into())).await.unwrap();
+    let PutOutcome::Stored { object, .. } = outcome else { panic!("{outcome:?}") };
+    object.version_id
 }
 
 async fn with_bucket(engine: &impl Metadata, versioning: Versioning) {
@@ -178,7 +178,7 @@ fn buckets_are_listed_by_name_and_owner() {
         }
         let other = AccountId::parse("111111111111").unwrap();
         engine.create_bucket(NewBucket { owner: other, ..new_bucket("aac") }, at(0)).await.unwrap();
-        let rows: [(Option<&str>, Option<&str>, usize, &str, Option<&str>); 6] = [
+        let rows = [
             (None, None, 9, "aaa aab abb bbb", None),
             (None, None, 2, "aaa aab", Some("aab")),
             (None, Some("aab"), 2, "abb bbb", None),

@@ -54,10 +54,10 @@ async fn put(store: &Store, name: &str, content: u8) -> Result<PutOutcome, Store
 
 /// The byte that fills the object; `None`: there is no object. Anything else is a failure.
 async fn content(store: &Store, name: &str) -> Option<u8> {
-    let object = match store.object(&bucket_name(), &key(name), None).await.unwrap() {
-        Lookup::Object(object) => object,
-        Lookup::NoSuchKey => return None,
-        other => panic!("{other:?}"),
+    let found = store.object(&bucket_name(), &key(name), None).await.unwrap();
+    let Lookup::Object(object) = found else {
+        assert!(matches!(found, Lookup::NoSuchKey));
+        return None;
     };
     let mut reader = store.read(&object, 0..object.size);
     let mut read = Vec::new();

@@ -1,5 +1,7 @@
 //! Opens the database: its format, its settings, a writing connection and bounded pools of readers.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -35,6 +37,13 @@ pub(super) fn open_writer(path: &Path, master: MasterKeyId) -> Result<Connection
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    // SQLite would make it readable by all; its log and index get the same mode.
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|source| OpenError::Io { operation: "open", path: path.to_owned(), source })?;
     let mut connection = connect(path, flags, WRITER_CACHE_KIB).map_err(failed)?;
     // WAL and FULL: a commit is one append and one fsync of the log. Checkpoints are explicit, so
     // that their result is seen; the page cache is read by copying, since a mapped page that cannot
