@@ -51,7 +51,7 @@ pub struct Counters {
     pub jobs: u64,
     /// Transactions committed; jobs over commits is how many share one.
     pub commits: u64,
-    /// Checkpoints that emptied the log.
+    /// Checkpoints of the log into the database.
     pub checkpoints: u64,
     /// Records answered from the cache.
     pub cache_hits: u64,

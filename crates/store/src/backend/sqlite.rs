@@ -352,7 +352,12 @@ impl Metadata for SqliteMetadata {
             sweeping::forget_completed(tx, completed_before)
         };
         self.writer.run(Room::Reserve, forget).await?;
-        self.writer.checkpoint().await
+        // Beside the writer first, which then has little left to do, if it has to do anything.
+        let beside = |connection: &Connection| Ok(writer::checkpoint(connection, "PASSIVE"));
+        match self.readers.list(beside).await? {
+            Ok(_) => self.writer.shorten_log().await,
+            Err(error) => Err(self.writer.failed(error)),
+        }
     }
 
     async fn close(&self) -> Result<(), StoreError> {

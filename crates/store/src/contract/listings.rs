@@ -221,3 +221,18 @@ fn versions_are_listed_newest_first() {
         assert_eq!(list_versions(&*engine, None, after, 100).await, "a1! b/x-! b/y5! c6!");
     });
 }
+
+#[test]
+fn a_page_that_has_looked_at_too_many_deleted_keys_ends_early() {
+    every_engine(|engine| async move {
+        with_bucket(&*engine, Versioning::Enabled).await;
+        for n in 0..120 {
+            let deleted = key(&format!("a/{n:03}"));
+            engine.delete_object(&bucket_name(), &deleted, None, at(1)).await.unwrap();
+        }
+        put(&*engine, "a/999", 1).await;
+        put(&*engine, "b", 1).await;
+        assert_eq!(list(&*engine, "", "", 10).await, " |  | a/999 b");
+        assert_eq!(list(&*engine, "", "/", 10).await, " |  | a/* b");
+    });
+}
