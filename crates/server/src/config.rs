@@ -1,6 +1,5 @@
 //! What the server must be told, already parsed: nothing here reads a file or the environment.
 
-use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -122,15 +121,6 @@ impl PublicUrl {
             "" => Some("/"),
             rest if rest.starts_with('/') => Some(rest),
             _ => None,
-        }
-    }
-
-    /// The path that a client of this prefix signed.
-    pub(crate) fn join<'p>(prefix: &str, routed: &'p str) -> Cow<'p, str> {
-        if prefix.is_empty() {
-            Cow::Borrowed(routed)
-        } else {
-            Cow::Owned(format!("{prefix}{routed}"))
         }
     }
 

@@ -17,7 +17,7 @@ use store::{AccessKey, AccountId, Store};
 use crate::config::ServerConfig;
 use crate::error::refusal;
 use crate::error::{Code, S3Error};
-use crate::head::{Head, signed_hosts};
+use crate::head::Head;
 use crate::operation::{Operation, Permission, Resource};
 use crate::request::S3Request;
 use crate::respond::RequestContext;
@@ -172,7 +172,7 @@ impl Gate {
             TokenClaim::Conflicting => return Err(unknown()),
         };
         let names = head.signed_names(&self.config);
-        let hosts = signed_hosts(&names, head.virtual_bucket(&self.config));
+        let hosts = names.hosts(head.virtual_bucket(&self.config));
         let signature = claim.verify(&hosts, &verifying).map_err(refusal::of_mismatch)?;
         // Only long-term keys exist in this version, and none of them goes with a token (1.4.18).
         if let Some(token) = token {

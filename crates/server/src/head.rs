@@ -10,7 +10,7 @@ use hyper::http::uri::Authority;
 use ipnet::IpNet;
 use presign::{RequestHead, SignedHost};
 
-use crate::config::{PublicUrl, ServerConfig};
+use crate::config::ServerConfig;
 use crate::error::{Code, S3Error};
 
 /// Hosts tried for one signature: as it arrived, as the trusted proxy says, as declared.
@@ -112,24 +112,33 @@ impl<'r> Head<'r> {
         config.public_urls.iter().find_map(|url| url.strip_prefix(self.path)).unwrap_or(self.path)
     }
 
-    /// Every host and path that the signature may cover, the request as it arrived first.
-    pub(crate) fn signed_names(&self, config: &ServerConfig) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
+    /// Every name that the signature may cover, that of the request as it arrived first.
+    pub(crate) fn signed_names(&self, config: &ServerConfig) -> SignedNames<'_> {
         let routed = self.routed_path(config);
-        let mut names = vec![(Cow::Borrowed(self.host), Cow::Borrowed(self.path))];
-        let mut add = |host: &'_ str, path: Cow<'_, str>| {
-            let known =
-                names.iter().any(|(h, p): &(Cow<'_, str>, Cow<'_, str>)| h == host && *p == path);
+        let stripped = self.path.strip_suffix(routed).unwrap_or_default();
+        let mut names = vec![SignedName {
+            host: Cow::Borrowed(self.host),
+            path: Cow::Borrowed(self.path),
+            prefix: Cow::Borrowed(stripped),
+        }];
+        let mut add = |host: &str, prefix: &str| {
+            let name = SignedName {
+                host: Cow::Owned(host.to_owned()),
+                path: Cow::Owned(format!("{prefix}{routed}")),
+                prefix: Cow::Owned(prefix.to_owned()),
+            };
+            let known = names.iter().any(|n| n.host == name.host && n.path == name.path);
             if !known && names.len() < SIGNED_HOSTS_MAX {
-                names.push((Cow::Owned(host.to_owned()), Cow::Owned(path.into_owned())));
+                names.push(name);
             }
         };
         if let Some(Forwarded { host, prefix }) = &self.forwarded {
-            add(host, PublicUrl::join(prefix, routed));
+            add(host, prefix);
         }
         for url in &config.public_urls {
-            add(&url.host, PublicUrl::join(&url.prefix, routed));
+            add(&url.host, &url.prefix);
         }
-        names
+        SignedNames(names)
     }
 
     /// The bucket that the host names, where it is one below a declared `--domain`.
@@ -144,12 +153,28 @@ impl<'r> Head<'r> {
     }
 }
 
-/// Puts the names into the shape the signing library takes.
-pub(crate) fn signed_hosts<'n>(
-    names: &'n [(Cow<'_, str>, Cow<'_, str>)],
-    virtual_bucket: Option<&'n str>,
-) -> Vec<SignedHost<'n>> {
-    names.iter().map(|(host, path)| SignedHost { host, path, virtual_bucket }).collect()
+/// The names under which a request may have been signed.
+#[derive(Debug)]
+pub(crate) struct SignedNames<'n>(Vec<SignedName<'n>>);
+
+#[derive(Debug)]
+struct SignedName<'n> {
+    host: Cow<'n, str>,
+    path: Cow<'n, str>,
+    prefix: Cow<'n, str>,
+}
+
+impl SignedNames<'_> {
+    /// In the shape the signing library takes.
+    pub(crate) fn hosts<'n>(&'n self, virtual_bucket: Option<&'n str>) -> Vec<SignedHost<'n>> {
+        let host = |name: &'n SignedName<'_>| SignedHost {
+            host: &name.host,
+            path: &name.path,
+            prefix: &name.prefix,
+            virtual_bucket,
+        };
+        self.0.iter().map(host).collect()
+    }
 }
 
 impl<'r> Forwarded<'r> {

@@ -134,7 +134,9 @@ impl Listener {
             tracing::warn!("connections still open after the grace period were cut");
         }
         maintenance.abort();
-        server.store().close().await;
+        if let Err(error) = server.store().close().await {
+            tracing::error!(%error, "the store could not be closed cleanly");
+        }
     }
 }
 

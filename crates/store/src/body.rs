@@ -8,6 +8,7 @@ mod stage;
 use std::fmt;
 
 pub(crate) use cipher::{BlobCipher, CHUNK_BYTES, End, TAG_BYTES};
+pub use digest::Digests;
 pub(crate) use digest::{Checksums, crc_bytes};
 pub use read::BodyReader;
 pub(crate) use read::may_be_resident;

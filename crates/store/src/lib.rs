@@ -24,7 +24,7 @@ mod store;
 mod sweep;
 mod vault;
 
-pub use body::{AtRest, BodyReader, BodyStage, Encryption, StageSpec, StagedBody};
+pub use body::{AtRest, BodyReader, BodyStage, Digests, Encryption, StageSpec, StagedBody};
 pub use bucket::{
     Bucket, BucketPage, Change, ChangeSubject, CreateBucket, DeleteBucket, ListBuckets, NewBucket,
     Versioning,

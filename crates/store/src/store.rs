@@ -21,7 +21,7 @@ use crate::backend::{
 use crate::body::Stager;
 use crate::vault::Vault;
 use crate::{
-    AccessKey, AccountId, BodyReader, BodyStage, Bucket, BucketName, BucketPage, Change,
+    AccessKey, AccountId, AtRest, BodyReader, BodyStage, Bucket, BucketName, BucketPage, Change,
     CompleteOutcome, CompleteUpload, CreateBucket, DeleteBucket, DeleteOutcome, ETag, Encryption,
     ListBuckets, ListObjects, ListUploads, ListVersions, Lookup, Maintenance, NewBucket, NewUpload,
     Object, ObjectKey, ObjectPage, OpenError, PartNumber, PartPage, PutObject, PutOutcome, PutPart,
@@ -238,6 +238,19 @@ impl Store {
     /// Streams a range of an object's body; what lies beyond its end is left out.
     pub fn read(&self, object: &Arc<Object>, range: Range<u64>) -> BodyReader {
         BodyReader::new(object, range, &self.0.blobs, &self.0.vault)
+    }
+
+    /// Whether new bodies are encrypted when nobody asks.
+    pub fn encryption(&self) -> Encryption {
+        self.0.encryption
+    }
+
+    /// How a body would be kept that is staged with this wish.
+    pub fn at_rest(&self, asked: Option<Encryption>) -> AtRest {
+        match asked.unwrap_or(self.0.encryption) {
+            Encryption::On => AtRest::Aes256,
+            Encryption::Off => AtRest::Plain,
+        }
     }
 
     /// Takes in a body that a later call will point at.

@@ -260,6 +260,7 @@ pub(crate) fn of_store(error: StoreError) -> S3Error {
         StoreError::StageExpired => Code::RequestTimeout,
         StoreError::Corrupt { .. }
         | StoreError::BodyGone
+        | StoreError::NoRandomness
         | StoreError::Engine(_)
         | StoreError::Io { .. } => Code::InternalError,
     };

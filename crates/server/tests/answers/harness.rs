@@ -7,7 +7,7 @@ use iam::MasterKey;
 use jiff::Timestamp;
 use presign::{
     Addressing, Credentials, Endpoint, ExpiresIn, Presign, Presigner, RequestHead, SecretAccessKey,
-    SigV2Use, SignedPayload, Signer, sign_request,
+    SessionToken, SigV2Use, SignedPayload, Signer, sign_request,
 };
 use server::{Peer, RequestBody, ResponseBody, RootKey, Server, ServerConfig};
 use store::{AccountId, Encryption, Store, StoreConfig};
@@ -122,10 +122,20 @@ impl World {
         self.sign_payload(ask, hash)
     }
 
+    /// Signs as the holder of a session would.
+    pub(crate) fn sign_with_token(&self, ask: Ask, token: &str) -> Ask {
+        let session_token = Some(SessionToken::new(token));
+        let hash = SignedPayload::Sha256(sha256(&ask.body));
+        self.sign_as(&Credentials { session_token, ..credentials() }, ask, hash)
+    }
+
     /// Signs by header, for whatever the body is to be.
-    pub(crate) fn sign_payload(&self, mut ask: Ask, payload: SignedPayload) -> Ask {
-        let credentials = credentials();
-        let signer = Signer { credentials: &credentials, region: "us-east-1", service: "s3" };
+    pub(crate) fn sign_payload(&self, ask: Ask, payload: SignedPayload) -> Ask {
+        self.sign_as(&credentials(), ask, payload)
+    }
+
+    fn sign_as(&self, credentials: &Credentials, mut ask: Ask, payload: SignedPayload) -> Ask {
+        let signer = Signer { credentials, region: "us-east-1", service: "s3" };
         let mut headers = ask.headers.clone();
         if !headers.iter().any(|(name, _)| name == "host") {
             headers.push(("host".into(), HOST.into()));
@@ -134,7 +144,7 @@ impl World {
             headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
         let (path, query) = ask.target.split_once('?').unwrap_or((&ask.target, ""));
         let head = RequestHead { method: &ask.method, path, query, headers: &lines };
-        let signed = sign_request(&head, &signer, payload, self.now).unwrap();
+        let signed = sign_request(&head, payload, &signer, self.now).unwrap();
         let added = signed.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
         ask.headers.extend(added);
         ask

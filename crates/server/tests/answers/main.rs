@@ -1,5 +1,11 @@
 //! The whole service in process: a request and a time in, the exact answer out. No sockets, no sleeps.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 
 mod authentication;
 mod buckets;

@@ -1,6 +1,8 @@
 //! What is computed of a body while it streams in.
 
 use aws_lc_rs::digest::{Context, SHA256};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use crc_fast::{CrcAlgorithm, Digest as Crc};
 use md5::Digest as _;
 use md5::Md5;
@@ -76,6 +78,33 @@ impl Checksums {
         .into_iter()
         .flatten()
         .collect()
+    }
+}
+
+/// The digests of bytes that are all in memory.
+#[derive(Clone, Debug)]
+pub struct Digests {
+    md5: [u8; 16],
+    checksums: Vec<(ChecksumAlgorithm, Vec<u8>)>,
+}
+
+impl Digests {
+    /// The MD5, and whatever else is asked for.
+    pub fn of(bytes: &[u8], algorithms: ChecksumAlgorithms) -> Self {
+        let mut checksums = Checksums::new(algorithms);
+        checksums.update(bytes);
+        Self { md5: Md5Digest::of(bytes), checksums: checksums.finish() }
+    }
+
+    /// The MD5.
+    pub fn md5(&self) -> [u8; 16] {
+        self.md5
+    }
+
+    /// The checksum in base64, where it was asked for.
+    pub fn checksum(&self, algorithm: ChecksumAlgorithm) -> Option<String> {
+        let (_, bytes) = self.checksums.iter().find(|(known, _)| *known == algorithm)?;
+        Some(STANDARD.encode(bytes))
     }
 }
 
