@@ -18,6 +18,8 @@ use crate::failure::Failure;
 
 const ROOT_ACCESS_KEY_ID: &str = "VALET_ROOT_ACCESS_KEY_ID";
 const ROOT_SECRET_ACCESS_KEY: &str = "VALET_ROOT_SECRET_ACCESS_KEY";
+const LOG: &str = "VALET_LOG";
+const LOG_DEFAULT: &str = "info";
 /// Variables that Kubernetes sets in every pod beside a service named `valet`.
 const NOT_SETTINGS: [&str; 2] = ["VALET_PORT", "VALET_SERVICE_"];
 
@@ -214,6 +216,11 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// What is logged: `VALET_LOG`, in the terms of `tracing`'s filters.
+pub(crate) fn log_filter() -> String {
+    variable(LOG).unwrap_or_else(|| LOG_DEFAULT.to_owned())
+}
+
 fn read_file(path: &Path) -> Result<Settings> {
     let bytes = std::fs::metadata(path)?.len();
     ensure!(bytes <= CONFIG_BYTES_MAX, "a configuration has at most {CONFIG_BYTES_MAX} bytes");
@@ -224,7 +231,7 @@ fn read_file(path: &Path) -> Result<Settings> {
 /// could mean to store objects in the wrong place.
 fn refuse_unknown(names: impl Iterator<Item = String>) -> Result<()> {
     let command = Arguments::command();
-    let mut known: BTreeSet<&str> = [ROOT_ACCESS_KEY_ID, ROOT_SECRET_ACCESS_KEY].into();
+    let mut known: BTreeSet<&str> = [ROOT_ACCESS_KEY_ID, ROOT_SECRET_ACCESS_KEY, LOG].into();
     if let Some(serve) = command.find_subcommand("serve") {
         known
             .extend(serve.get_arguments().filter_map(|a| a.get_env().and_then(|env| env.to_str())));

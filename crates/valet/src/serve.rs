@@ -1,14 +1,169 @@
-//! `valet serve`: runs the server.
+//! `valet serve`: opens the store, and answers until it is told to stop.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use iam::MasterKey;
+use server::{Listener, PublicUrl, RootKey, Server, ServerConfig};
+use store::{AccessKey, AccountId, Encryption, KeyOrigin, KeyOwner, Store, StoreConfig};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::Serve;
-use crate::config::ServeConfig;
+use crate::clock;
+use crate::config::{ServeConfig, Switch};
 use crate::failure::Failure;
 
+/// Records and small bodies kept in memory.
+const CACHE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// What is under way at a stop may take so long to finish.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
+
 pub(crate) fn run(arguments: Serve) -> Result<(), Failure> {
-    start(&ServeConfig::read(arguments)?)
+    let config = ServeConfig::read(arguments)?;
+    let server = server_config(&config).map_err(Failure::usage)?;
+    start_log();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.context("cannot start").map_err(Failure::failed)?;
+    runtime.block_on(serve(config, server)).map_err(Failure::failed)
 }
 
-/// The seam: opens the store, and hands it to `server::serve`.
-fn start(config: &ServeConfig) -> Result<(), Failure> {
-    Err(Failure::failed(anyhow::anyhow!("cannot serve {} yet", config.data_dir.display())))
+async fn serve(config: ServeConfig, mut server: ServerConfig) -> anyhow::Result<()> {
+    let now = clock::now();
+    let master_key = master_key(&config)?;
+    let store = Store::open(
+        StoreConfig {
+            data_dir: config.data_dir.clone(),
+            master_key,
+            encryption: match config.encryption {
+                Switch::On => Encryption::On,
+                Switch::Off => Encryption::Off,
+            },
+            cache_bytes_max: CACHE_BYTES_MAX,
+        },
+        now,
+    )?;
+    if server.root.is_none() {
+        keep_root_key(&store, &server.account).await?;
+    }
+    let mut stop_asked = Stop::listen()?;
+    server.shutdown_grace = SHUTDOWN_GRACE;
+    let listener = Listener::bind(Server::new(server, store, now)).await?;
+    announce(&listener)?;
+    listener.serve(stop_asked.wait()).await;
+    Ok(())
+}
+
+/// What the server is told, from what was typed.
+fn server_config(config: &ServeConfig) -> anyhow::Result<ServerConfig> {
+    let public_urls = config
+        .public_urls
+        .iter()
+        .map(|text| PublicUrl::parse(text).with_context(|| format!("public-url: `{text}`")))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    anyhow::ensure!(
+        public_urls.len() <= server::PUBLIC_URLS_MAX,
+        "public-url: {} at most, since a signature is tried against each",
+        server::PUBLIC_URLS_MAX
+    );
+    Ok(ServerConfig {
+        listen: config.listen.clone(),
+        metrics_listen: config.metrics_listen,
+        region: config.region.clone(),
+        account: AccountId::parse(&config.account_id)?,
+        public_urls,
+        domains: config.domains.clone(),
+        trusted_proxies: config.trusted_proxies.clone(),
+        tls: config.tls.as_ref().map(|files| server::TlsFiles {
+            certificate: files.certificate.clone(),
+            key: files.key.clone(),
+        }),
+        sigv2: config.sigv2,
+        root: config.root.as_ref().map(|root| RootKey {
+            access_key_id: root.access_key_id.clone(),
+            secret_access_key: root.secret_access_key.clone(),
+        }),
+        shutdown_grace: SHUTDOWN_GRACE,
+    })
+}
+
+/// Reads the master key, or makes it on the first start and says what its loss would mean.
+fn master_key(config: &ServeConfig) -> anyhow::Result<MasterKey> {
+    let given = config.master_key_file.as_deref();
+    let (key, origin) = store::load_master_key(&config.data_dir, given)?;
+    if origin == KeyOrigin::Made {
+        let file = given.map_or_else(|| config.data_dir.join("master.key"), Into::into);
+        note(&format!(
+            "A master key was made: {}\nBack it up, apart from the data. Without it nothing in this store can be read.",
+            file.display()
+        ));
+    }
+    Ok(key)
+}
+
+/// Makes a root key where there is none yet, and shows it this once.
+async fn keep_root_key(store: &Store, account: &AccountId) -> anyhow::Result<()> {
+    let known = store.access_keys(account).await?;
+    if known.iter().any(|key| key.owner == KeyOwner::Root) {
+        return Ok(());
+    }
+    let now = clock::now();
+    let key = AccessKey::generate(account.clone(), KeyOwner::Root, now)?;
+    let shown = format!(
+        "A root key was made. It is shown this once:\n  AWS_ACCESS_KEY_ID={}\n  AWS_SECRET_ACCESS_KEY={}",
+        key.id,
+        key.secret.expose()
+    );
+    store.put_access_key(key, now).await?;
+    note(&shown);
+    Ok(())
+}
+
+/// Tells whoever waits for it that the server answers: one line an address, on standard output.
+fn announce(listener: &Listener) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    for url in listener.urls() {
+        writeln!(out, "valet is ready on {url}")?;
+    }
+    if let Some(address) = listener.metrics_address() {
+        note(&format!("Metrics are on http://{address}/metrics"));
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// For people, not for programs: standard error.
+fn note(text: &str) {
+    // Nobody may be reading.
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// SIGTERM, or Ctrl-C.
+struct Stop {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Stop {
+    fn listen() -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// One JSON line a request and an event, on standard error; `VALET_LOG` chooses what.
+fn start_log() {
+    let filter = crate::config::log_filter();
+    let filter = tracing_subscriber::EnvFilter::try_new(filter)
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
