@@ -19,8 +19,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 const SILENCE_MAX: Duration = Duration::from_mins(2);
 const REDIRECTS_MAX: usize = 5;
 
-const BAR: &str = "{msg} [{wide_bar}] {bytes}/{total_bytes} {bytes_per_sec} {eta}";
-const BAR_WITHOUT_END: &str = "{msg} {spinner} {bytes} {bytes_per_sec}";
+const BAR: &str = "[{wide_bar}] {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+const BAR_WITHOUT_END: &str = "{spinner} {bytes} {bytes_per_sec}";
 
 /// Runs a command that speaks HTTP.
 pub(crate) fn block_on<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {

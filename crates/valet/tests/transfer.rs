@@ -1,5 +1,5 @@
 //! `valet get` and `valet put` against a server that answers from a script.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::string_slice, reason = "tests")]
 
 use std::fs;
 use std::io::{Read as _, Write as _};
