@@ -1,0 +1,74 @@
+"""Fixtures: servers over HTTP and HTTPS that live as long as the run, and a fresh bucket a test."""
+
+import itertools
+import re
+
+import pytest
+
+from harness import Certificates, Client, Server, client_environment, make_certificates
+
+serial = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory) -> Certificates:
+    folder = tmp_path_factory.mktemp("tls") / "own"
+    return make_certificates(
+        folder, ["IP:127.0.0.1", "DNS:localhost", "DNS:s3.valet.test", "DNS:*.s3.valet.test"]
+    )
+
+
+@pytest.fixture(scope="session")
+def http_server(tmp_path_factory):
+    with Server(tmp_path_factory.mktemp("http")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def https_server(tmp_path_factory, certificates):
+    with Server(tmp_path_factory.mktemp("https"), certificates=certificates) as server:
+        yield server
+
+
+@pytest.fixture(params=["http", "https"])
+def server(request):
+    """The same test over plain HTTP and over TLS, where SDKs send checksums as trailers."""
+    return request.getfixturevalue(f"{request.param}_server")
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts further servers, each with its own settings, and ends them with the test."""
+    servers = []
+
+    def start(**settings):
+        settings.setdefault("home", tmp_path / f"server-{len(servers)}")
+        servers.append(Server(**settings))
+        return servers[-1].start()
+
+    yield start
+    for server in servers:
+        server.end()
+
+
+@pytest.fixture
+def bucket_name(request):
+    """A bucket name that no other test of the run uses."""
+    words = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:40].strip("-")
+    return f"{words}-{next(serial)}"
+
+
+@pytest.fixture
+def bucket(server, bucket_name):
+    server.make_bucket(bucket_name)
+    return bucket_name
+
+
+@pytest.fixture
+def client(server, tmp_path):
+    return Client(server, tmp_path)
+
+
+@pytest.fixture
+def environment(server, tmp_path):
+    return client_environment(server, tmp_path)
