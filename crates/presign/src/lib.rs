@@ -1,7 +1,174 @@
 //! AWS Signature Version 4 and 2 for Amazon S3, in both directions: make signed requests and
 //! presigned URLs, and read, check and verify those that others made.
 //!
-//! Pure: no clock, I/O, randomness or environment. `now` and secrets come in as arguments.
+//! Pure: no clock, I/O, async, logging, randomness or environment. The time and the secrets come in
+//! as arguments, so whatever happens can be made to happen again. It works with any HTTP library,
+//! and depends on none.
+//!
+//! | | make | verify |
+//! |---|---|---|
+//! | SigV4 presigned URL | [`Presigner::presign`] | [`SignatureClaim`] |
+//! | SigV4 `Authorization` header | [`sign_request`] | [`SignatureClaim`] |
+//! | aws-chunked body, signed or not, with or without trailers | [`ChunkEncoder`] | [`ChunkDecoder`] |
+//! | SigV2 presigned URL | [`Presigner::presign_v2`] | [`SignatureClaim`] |
+//!
+//! # Making a link
+//!
+//! A [`Presigner`] makes the same bytes as the AWS CLI v2 and botocore, and keeps the signing key of
+//! the day. The result says all that its user needs: method, URL, headers to send, and its end.
+//!
+//! ```
+//! use presign::{Addressing, Credentials, Endpoint, ExpiresIn, Presign, Presigner, SecretAccessKey};
+//!
+//! let credentials = Credentials {
+//!     access_key_id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
+//!     secret_access_key: SecretAccessKey::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
+//!     session_token: None,
+//! };
+//! let endpoint = Endpoint::parse("https://s3.amazonaws.com")?;
+//! let now = "2013-05-24T00:00:00Z".parse()?; // or jiff::Timestamp::now()
+//! let link = Presigner::new(credentials, "us-east-1").presign(
+//!     &Presign {
+//!         method: "GET",
+//!         endpoint: &endpoint,
+//!         addressing: Addressing::VirtualHost,
+//!         bucket: "examplebucket",
+//!         key: b"test.txt",
+//!         headers: &[],
+//!         query: &[],
+//!         expires_in: ExpiresIn::parse("1d")?,
+//!     },
+//!     now,
+//! )?;
+//! assert_eq!(
+//!     link.url,
+//!     "https://examplebucket.s3.amazonaws.com/test.txt?X-Amz-Algorithm=AWS4-HMAC-SHA256\
+//!      &X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request\
+//!      &X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host\
+//!      &X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404"
+//! );
+//! assert_eq!(link.expires_at.to_string(), "2013-05-25T00:00:00Z");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Verifying a request
+//!
+//! Three steps, each a type, so that nothing is trusted before it is proven. A [`SignatureClaim`] is
+//! what the request says. [`SignatureClaim::admit`] judges it by time and place, before any key is
+//! looked up. [`AdmissibleClaim::verify`] proves it: a [`VerifiedSignature`] comes from nowhere else.
+//! The order of the checks, and what each refusal tells, are those of Amazon S3.
+//!
+//! ```
+//! use presign::{
+//!     ExpectedScope, Mechanism, Payload, RequestHead, SecretAccessKey, SigV2Use, SignatureClaim,
+//!     SignedHost, VerifyingKey,
+//! };
+//!
+//! let head = RequestHead {
+//!     method: "GET",
+//!     path: "/test.txt",
+//!     query: "X-Amz-Algorithm=AWS4-HMAC-SHA256\
+//!             &X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request\
+//!             &X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host\
+//!             &X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404",
+//!     headers: &[("host", b"examplebucket.s3.amazonaws.com")],
+//! };
+//! let now = "2013-05-24T12:00:00Z".parse()?;
+//!
+//! let Some(claim) = SignatureClaim::from_request(&head)? else {
+//!     return Err("an anonymous request".into());
+//! };
+//! let expected =
+//!     ExpectedScope { region: "us-east-1", service: "s3", sigv2: SigV2Use::Deny };
+//! let claim = claim.admit(&expected, now)?;
+//!
+//! // Here a server looks up the key by `claim.access_key_id()`, and judges `claim.session_token()`.
+//! let secret = SecretAccessKey::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
+//! let key = VerifyingKey::derive(&claim, &secret); // worth caching by `claim.key_scope()`
+//!
+//! let as_it_arrived = SignedHost {
+//!     host: "examplebucket.s3.amazonaws.com",
+//!     path: head.path,
+//!     prefix: "",
+//!     virtual_bucket: Some("examplebucket"),
+//! };
+//! let verified = claim.verify(&[as_it_arrived], &key)?;
+//! assert_eq!(verified.mechanism(), Mechanism::V4Query);
+//! assert_eq!(verified.payload(), &Payload::Unsigned);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! What the caller still has to do: compare the body with [`VerifiedSignature::payload`], and ask
+//! whether the signer may do what is asked.
+//!
+//! # A body in chunks
+//!
+//! SDKs send bodies as aws-chunked when they do not know their hash beforehand. The decoder does no
+//! I/O, copies nothing and never holds a chunk: feed it what comes, write down what it gives, and
+//! publish nothing before [`ChunkEvent::End`].
+//!
+//! ```
+//! use bytes::Bytes;
+//! use presign::{
+//!     ChunkEvent, Credentials, ExpectedScope, RequestHead, SecretAccessKey, SigV2Use,
+//!     SignatureClaim, SignedHost, SignedPayload, Signer, StreamingMode, VerifyingKey, sign_request,
+//! };
+//!
+//! // A client signs the head of the request and encodes the body.
+//! let credentials = Credentials {
+//!     access_key_id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
+//!     secret_access_key: SecretAccessKey::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
+//!     session_token: None,
+//! };
+//! let signer = Signer { credentials: &credentials, region: "us-east-1", service: "s3" };
+//! let unsigned: [(&str, &[u8]); 2] =
+//!     [("host", b"localhost:9000"), ("x-amz-decoded-content-length", b"5")];
+//! let head = RequestHead { method: "PUT", path: "/bucket/key", query: "", headers: &unsigned };
+//! let payload = SignedPayload::Streaming(StreamingMode::Signed);
+//! let now = "2026-06-15T12:00:00Z".parse()?;
+//! let signed = sign_request(&head, payload, &signer, now)?;
+//! let mut encoder = signed.chunk_encoder().ok_or("not a streaming payload")?;
+//! let mut body = encoder.chunk(Bytes::from_static(b"hello")).concat();
+//! body.extend(encoder.finish(&[]));
+//!
+//! // A server verifies the head, then the body while it reads it.
+//! let added = signed.headers.iter().map(|(name, value)| (*name, value.as_bytes()));
+//! let headers: Vec<_> = unsigned.into_iter().chain(added).collect();
+//! let head = RequestHead { headers: &headers, ..head };
+//! let claim = SignatureClaim::from_request(&head)?.ok_or("an anonymous request")?;
+//! let expected =
+//!     ExpectedScope { region: "us-east-1", service: "s3", sigv2: SigV2Use::Deny };
+//! let claim = claim.admit(&expected, now)?;
+//! let key = VerifyingKey::derive(&claim, &credentials.secret_access_key);
+//! let host =
+//!     SignedHost { host: "localhost:9000", path: head.path, prefix: "", virtual_bucket: None };
+//! let verified = claim.verify(&[host], &key)?;
+//! let mut decoder = verified.chunk_decoder(5, &[]).ok_or("not a streaming payload")?;
+//! let mut received = Vec::new();
+//! for piece in body.chunks(10) {
+//!     let mut piece = Bytes::copy_from_slice(piece);
+//!     while let Some(event) = decoder.decode(&mut piece)? {
+//!         match event {
+//!             ChunkEvent::Data(data) => received.extend_from_slice(&data),
+//!             ChunkEvent::End { trailers } => assert!(trailers.is_empty()),
+//!         }
+//!     }
+//! }
+//! decoder.finish()?;
+//! assert_eq!(received, b"hello");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What it promises
+//!
+//! - No input makes it panic, and none makes it do more work than its length accounts for; every
+//!   list and line has a limit that is a named constant.
+//! - Signatures are compared in constant time, as the text that signers write: another spelling of
+//!   the same bytes is another signature.
+//! - Secrets and keys are wiped when dropped. Debug output shows no secret, signature, token or
+//!   presigned query.
+//! - Numbers such as "1.7" in the documentation are clauses of the project's notes on how Amazon S3
+//!   answers.
 
 mod canonical;
 mod chunked;

@@ -1,6 +1,13 @@
 //! Signatures that others made verify, and are made again where they are of a shape that this
 //! crate makes. See `vectors/README.md` for the sources.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests"
+)]
 
 use std::collections::BTreeMap;
 

@@ -14,7 +14,11 @@ mod backend;
 mod body;
 mod bucket;
 mod checksum;
+#[cfg(test)]
+mod contract;
 mod error;
+#[cfg(test)]
+mod faults;
 mod identity;
 mod master_key;
 mod multipart;

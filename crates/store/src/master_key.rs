@@ -66,9 +66,9 @@ fn read(path: &Path) -> Result<Option<MasterKey>, OpenError> {
 /// Makes the file whole or not at all, and never in the place of another.
 fn make(path: &Path) -> Result<KeyOrigin, OpenError> {
     let key = Zeroizing::new(random::<32>().map_err(OpenError::Sweep)?);
-    let mut text = Zeroizing::new(String::with_capacity(2 * key.len() + 1));
-    key.iter().for_each(|byte| text.push_str(&format!("{byte:02x}")));
-    text.push('\n');
+    let digits = key.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    let digits = digits.filter_map(|digit| char::from_digit(digit.into(), 16));
+    let text = Zeroizing::new(digits.chain(['\n']).collect::<String>());
 
     let suffix = u64::from_le_bytes(random().map_err(OpenError::Sweep)?);
     let temporary = path.with_added_extension(format!("{suffix:016x}"));

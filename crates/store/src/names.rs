@@ -429,3 +429,101 @@ impl fmt::Display for UploadId {
         self.0.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bucket_names_follow_the_naming_rules() {
+        use BucketNameError::*;
+        let check = |text: &str, expected: Result<(), BucketNameError>| {
+            assert_eq!(BucketName::parse(text).map(drop), expected, "{text}");
+        };
+        for good in ["abc", "a-b", "a.b", "0ab", "a--b", "1.2.3", "1.2.3.4.5", "xn-a", "my-xn--a"] {
+            check(good, Ok(()));
+        }
+        check(&"a".repeat(63), Ok(()));
+        check("", Err(Length { size: 0 }));
+        check("ab", Err(Length { size: 2 }));
+        check(&"a".repeat(64), Err(Length { size: 64 }));
+        for bad in ["_valet", "aBc", "a_b", "a b", "a/b", "äbc", "ab\0"] {
+            check(bad, Err(Character));
+        }
+        for bad in ["-ab", "ab-", ".ab", "ab.", "..."] {
+            check(bad, Err(Ends));
+        }
+        check("a..b", Err(AdjacentPeriods));
+        for bad in ["192.168.5.4", "999.1.1.1", "01.02.03.04"] {
+            check(bad, Err(IpAddress));
+        }
+        for prefix in ["xn--a", "sthree-a", "sthree-configurator", "amzn-s3-demo-a"] {
+            check(prefix, Err(Reserved));
+        }
+        for suffix in ["a-s3alias", "a--ol-s3", "a.mrap", "a--x-s3", "a--table-s3"] {
+            check(suffix, Err(Reserved));
+        }
+    }
+
+    #[test]
+    fn object_keys_are_utf8_of_limited_length() {
+        let check = |bytes: &[u8], expected: Result<(), ObjectKeyError>| {
+            assert_eq!(ObjectKey::from_bytes(bytes).map(drop), expected);
+        };
+        check(b"", Err(ObjectKeyError::Empty));
+        check(b"\0", Ok(()));
+        check(&[b'x'; 1024], Ok(()));
+        check(&[b'x'; 1025], Err(ObjectKeyError::TooLong { size: 1025 }));
+        check("é".repeat(512).as_bytes(), Ok(()));
+        check("é".repeat(513).as_bytes(), Err(ObjectKeyError::TooLong { size: 1026 }));
+        check(b"\xff", Err(ObjectKeyError::NotUtf8));
+    }
+
+    #[test]
+    fn version_ids_tell_their_place() {
+        for place in [0, 1, u64::MAX >> 1] {
+            let token = VersionToken::new(place, *b"0123456789abcdef");
+            let text = token.to_string();
+            assert_eq!((text.len(), token.place()), (32, place));
+            assert_eq!(VersionId::parse(&text), Ok(VersionId::Id(token)));
+        }
+        assert_eq!(VersionId::parse("null"), Ok(VersionId::Null));
+        assert_eq!(VersionId::Null.to_string(), "null");
+        for bad in ["", "Null", &"a".repeat(31), &"a".repeat(33), &"=".repeat(32), &"+".repeat(32)]
+        {
+            assert_eq!(VersionId::parse(bad), Err(VersionIdError), "{bad}");
+            assert_eq!(UploadId::parse(bad), Err(UploadIdError), "{bad}");
+        }
+    }
+
+    #[test]
+    fn etags_are_an_md5_and_a_count() {
+        let md5 = "0123456789abcdef0123456789abcdef";
+        let check = |text: &str, expected: Option<&str>| {
+            assert_eq!(ETag::parse(text).ok().map(|tag| tag.to_string()).as_deref(), expected);
+        };
+        check(md5, Some(md5));
+        check(&format!("\"{md5}\""), Some(md5));
+        check(&md5.to_uppercase(), Some(md5));
+        check(&format!("{md5}-10000"), Some(&format!("{md5}-10000")));
+        for bad in ["", "*", "\"", &md5[1..], &format!("{md5}0"), &format!("{md5}-")] {
+            check(bad, None);
+        }
+        for bad in ["-0", "-01", "-+1", "-99999", "-1-1"] {
+            check(&format!("{md5}{bad}"), None);
+        }
+    }
+
+    #[test]
+    fn numbers_and_accounts_are_digits() {
+        let part = |text: &str| PartNumber::parse(text).ok().map(PartNumber::number);
+        assert_eq!([part("1"), part("10000")], [Some(1), Some(10_000)]);
+        for bad in ["", "0", "10001", "-1", "+1", "1 ", "99999999999"] {
+            assert_eq!(part(bad), None, "{bad}");
+        }
+        assert!(AccountId::parse("012345678901").is_ok());
+        for bad in ["", "01234567890", "0123456789012", "01234567890a", "٠٠٠٠٠٠"] {
+            assert_eq!(AccountId::parse(bad), Err(AccountIdError), "{bad}");
+        }
+    }
+}

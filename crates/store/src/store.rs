@@ -51,7 +51,7 @@ pub struct Counters {
     pub jobs: u64,
     /// Transactions committed; jobs over commits is how many share one.
     pub commits: u64,
-    /// Checkpoints that emptied the log.
+    /// Checkpoints of the log into the database.
     pub checkpoints: u64,
     /// Records answered from the cache.
     pub cache_hits: u64,
@@ -327,6 +327,7 @@ impl Store {
     }
 
     /// Puts a part in the place of an earlier one of its number.
+    #[expect(clippy::too_many_arguments, reason = "five facts and the time, all of them another's")]
     pub async fn put_part(
         &self,
         upload: &Upload,

@@ -29,11 +29,11 @@ impl Vault {
         self.master
     }
 
-    /// A cipher with a new key of its own, and that key sealed.
-    pub(crate) fn new_cipher(&self, id: BlobId) -> Result<(BlobCipher, Box<[u8]>), StoreError> {
+    /// A cipher with a new key of its own.
+    pub(crate) fn new_cipher(&self, id: BlobId) -> Result<NewCipher, StoreError> {
         let key = Zeroizing::new(random::<32>()?);
         let sealed = self.blob_keys.seal(random()?, key.as_slice(), id.as_bytes());
-        Ok((cipher(id, key.as_slice())?, sealed.into()))
+        Ok(NewCipher { cipher: cipher(id, key.as_slice())?, sealed_key: sealed.into() })
     }
 
     /// The cipher of a stored blob; `None`: it is plain.
@@ -65,6 +65,18 @@ impl Vault {
             return Err(corrupt);
         };
         std::str::from_utf8(&plain).map(SecretAccessKey::new).map_err(|_| corrupt)
+    }
+}
+
+/// The cipher of a new blob, and its key as it goes into the record.
+pub(crate) struct NewCipher {
+    pub(crate) cipher: BlobCipher,
+    pub(crate) sealed_key: Box<[u8]>,
+}
+
+impl NewCipher {
+    pub(crate) fn into_parts(self) -> (BlobCipher, Box<[u8]>) {
+        (self.cipher, self.sealed_key)
     }
 }
 

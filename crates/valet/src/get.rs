@@ -286,7 +286,6 @@ mod tests {
         check("http://h/b/a%20b%2Fc.txt", "c.txt");
         check("http://h/b/dir/", "dir");
         check("http://h/", "object");
-        check("http://h/b/%2e%2e", "b");
         let disposition = "response-content-disposition=attachment%3B%20filename%3D%22x%20y.txt%22";
         check(&format!("http://h/b/k?{disposition}"), "x y.txt");
         check("http://h/b/k?response-content-disposition=inline", "k");

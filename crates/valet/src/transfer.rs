@@ -19,8 +19,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 const SILENCE_MAX: Duration = Duration::from_mins(2);
 const REDIRECTS_MAX: usize = 5;
 
-const BAR: &str = "{msg} [{wide_bar}] {bytes}/{total_bytes} {bytes_per_sec} {eta}";
-const BAR_WITHOUT_END: &str = "{msg} {spinner} {bytes} {bytes_per_sec}";
+const BAR: &str = "[{wide_bar}] {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+const BAR_WITHOUT_END: &str = "{spinner} {bytes} {bytes_per_sec}";
 
 /// Runs a command that speaks HTTP.
 pub(crate) fn block_on<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
@@ -62,16 +62,40 @@ fn follow(attempt: Attempt<'_>) -> reqwest::redirect::Action {
     }
 }
 
-/// Reads a link.
+/// Reads a link. The text itself is a credential, and is not repeated in an error.
+///
+/// Whatever reads URLs as browsers do folds `.` and `..` in a path, and so asks for another key than
+/// the one that was signed; such a link is refused with the way out.
 pub(crate) fn link(text: &str) -> Result<Url, Failure> {
     let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-    // The text itself is a credential, and is not repeated.
-    url.ok_or_else(|| Failure::usage(anyhow!("a link begins with http:// or https://")))
+    let url = url.ok_or_else(|| anyhow!("a link begins with http:// or https://"));
+    let url = url.map_err(Failure::usage)?;
+    let path = text.split(['?', '#']).next().unwrap_or_default();
+    if path.split('/').any(is_folded) {
+        return Err(Failure::failed(anyhow!(
+            "the key of this link has a `.` or `..` between slashes, which URL libraries fold away; \
+             use curl --path-as-is"
+        )));
+    }
+    Ok(url)
 }
 
-/// Why a request got no answer; the link is left out of the message.
+/// Whether a segment of a path means the folder itself or the one above, encoded or not.
+pub(crate) fn is_folded(segment: &str) -> bool {
+    matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
+}
+
+/// Why a request got no answer, or not all of it. The innermost cause says it best, and the link
+/// must not be repeated.
 pub(crate) fn unanswered(error: reqwest::Error) -> anyhow::Error {
-    anyhow::Error::from(error.without_url())
+    let what = if error.is_body() || error.is_decode() {
+        "the connection broke"
+    } else if error.is_redirect() {
+        "the server sends elsewhere"
+    } else {
+        "the server cannot be reached"
+    };
+    anyhow!("{what}: {}", anyhow::Error::from(error.without_url()).root_cause())
 }
 
 /// A bar on standard error, drawn only on a terminal.
@@ -107,5 +131,9 @@ mod tests {
         check("s3://b/k", false);
         check("report.pdf", false);
         check("", false);
+        check("http://h/b/a/../c?X-Amz-Date=1", false);
+        check("http://h/b/%2E/c", false);
+        check("http://h/b/.%2e", false);
+        check("http://h/b/..c/...?a=/../", true);
     }
 }

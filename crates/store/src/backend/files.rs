@@ -146,11 +146,10 @@ impl Files {
             .and_then(|()| self.disk.sync_data(file, &from))
             .map_err(failed("sync a file"));
         let renamed = synced.and_then(|()| {
-            self.disk.rename(&from, &to).map_err(|error| match error.kind() {
-                // The sweeper was here: the stage was older than any upload may be.
-                io::ErrorKind::NotFound => StoreError::StageExpired,
-                _ => failed("rename a file")(error),
-            })
+            // Not there: the sweeper was, since the stage is older than any upload may be.
+            self.disk
+                .rename(&from, &to)
+                .map_err(failed_unless_missing("rename a file", StoreError::StageExpired))
         });
         if let Err(error) = renamed {
             self.give_up(id);
@@ -302,17 +301,17 @@ impl FileSource {
     fn read_blocking(&mut self, offset: u64, size: usize) -> Result<Vec<u8>, StoreError> {
         let file = match self.file.take() {
             Some(file) => file,
-            None => File::open(&self.path).map_err(|error| match error.kind() {
-                io::ErrorKind::NotFound => StoreError::BodyGone,
-                _ => failed("open a file")(error),
-            })?,
+            None => File::open(&self.path)
+                .map_err(failed_unless_missing("open a file", StoreError::BodyGone))?,
         };
         let mut bytes = vec![0; size];
         let read = file.read_exact_at(&mut bytes, offset);
         self.file = Some(file);
-        read.map(|()| bytes).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => StoreError::Corrupt { what: "length of a blob" },
-            _ => failed("read a file")(error),
+        read.map(|()| bytes).map_err(|error| {
+            if error.kind() == io::ErrorKind::UnexpectedEof {
+                return StoreError::Corrupt { what: "length of a blob" };
+            }
+            failed("read a file")(error)
         })
     }
 }
@@ -346,8 +345,20 @@ async fn blocking<T: Send + 'static>(
 
 /// A failure of a file operation; a full disk or quota is not one.
 fn failed(operation: &'static str) -> impl FnOnce(io::Error) -> StoreError {
-    move |error| match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full,
-        _ => StoreError::Io { operation, source: Arc::new(error) },
+    move |error| {
+        if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+            return StoreError::Full;
+        }
+        StoreError::Io { operation, source: Arc::new(error) }
+    }
+}
+
+/// The same, but for a file that is not there.
+fn failed_unless_missing(
+    operation: &'static str,
+    missing: StoreError,
+) -> impl FnOnce(io::Error) -> StoreError {
+    move |error| {
+        if error.kind() == io::ErrorKind::NotFound { missing } else { failed(operation)(error) }
     }
 }

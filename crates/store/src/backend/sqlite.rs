@@ -143,7 +143,7 @@ impl Metadata for SqliteMetadata {
         bucket: NewBucket,
         now: Timestamp,
     ) -> Result<CreateBucket, StoreError> {
-        self.writer.run(Room::Needed, move |tx| bucket::create(tx, bucket, now)).await
+        self.writer.run(Room::Needed, move |tx| bucket::create(tx, &bucket, now)).await
     }
 
     async fn bucket(&self, name: &BucketName) -> Result<Option<Arc<Bucket>>, StoreError> {
@@ -310,7 +310,7 @@ impl Metadata for SqliteMetadata {
     ) -> Result<CompleteOutcome, StoreError> {
         let vault = Arc::clone(&self.vault);
         let run =
-            move |tx: &mut writer::Transaction<'_>| multipart::complete(tx, &vault, complete, now);
+            move |tx: &mut writer::Transaction<'_>| multipart::complete(tx, &vault, &complete, now);
         self.writer.run(Room::Needed, run).await
     }
 
@@ -352,7 +352,12 @@ impl Metadata for SqliteMetadata {
             sweeping::forget_completed(tx, completed_before)
         };
         self.writer.run(Room::Reserve, forget).await?;
-        self.writer.checkpoint().await
+        // Beside the writer first, which then has little left to do, if it has to do anything.
+        let beside = |connection: &Connection| Ok(writer::checkpoint(connection, "PASSIVE"));
+        match self.readers.list(beside).await? {
+            Ok(_) => self.writer.shorten_log().await,
+            Err(error) => Err(self.writer.failed(error)),
+        }
     }
 
     async fn close(&self) -> Result<(), StoreError> {

@@ -34,10 +34,12 @@ enum State {
     /// Between two pieces; the blob that the last piece was in is still open.
     Idle(Option<Open>),
     /// The disk is at it.
-    Reading(Pin<Box<dyn Future<Output = (Open, Result<Vec<u8>, StoreError>)> + Send>>, Piece),
+    Reading(Reading, Piece),
     /// It failed, or is over.
     Over,
 }
+
+type Reading = Pin<Box<dyn Future<Output = (Open, Result<Vec<u8>, StoreError>)> + Send>>;
 
 /// A blob that is being read.
 struct Open {
@@ -152,7 +154,7 @@ impl BodyReader {
 
     fn go_on(
         &mut self,
-        mut reading: Pin<Box<dyn Future<Output = (Open, Result<Vec<u8>, StoreError>)> + Send>>,
+        mut reading: Reading,
         piece: Piece,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, StoreError>>> {

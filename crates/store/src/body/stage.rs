@@ -19,7 +19,7 @@ use crate::backend::{
     Abandoned, BlobWriter, Blobs, BlobsEngine, EngineWriter, Metadata, MetadataEngine, NewBody,
     StagedFile, Unpublished,
 };
-use crate::vault::{Vault, random};
+use crate::vault::{NewCipher, Vault, random};
 use crate::{ChecksumAlgorithm, ChecksumAlgorithms, StoreError};
 
 /// A body about to come in.
@@ -66,8 +66,8 @@ impl Stager {
     ) -> Result<Pipeline, StoreError> {
         let id = self.blobs.new_id()?;
         let unpublished = Unpublished::new(id, Arc::clone(&self.abandoned));
-        let (cipher, sealed_key) = self.cipher(id, encryption)?;
-        let stored = size.map(|size| stored_size(size, cipher.as_deref()));
+        let (cipher, sealed_key) = self.cipher(id, encryption)?.map(NewCipher::into_parts).unzip();
+        let stored = size.map(|size| stored_size(size, cipher.as_ref()));
         let writer = self.blobs.begin(id, stored).await?;
         let intent = tokio::spawn({
             let (metadata, now) = (Arc::clone(&self.metadata), self.latest());
@@ -75,7 +75,7 @@ impl Stager {
         });
         Ok(Pipeline {
             writer,
-            cipher,
+            cipher: cipher.map(Arc::new),
             blob: Blob { id, size: 0, sealed_key },
             unpublished,
             intent,
@@ -84,18 +84,11 @@ impl Stager {
         })
     }
 
-    fn cipher(
-        &self,
-        id: BlobId,
-        encryption: Encryption,
-    ) -> Result<(Option<Arc<BlobCipher>>, Option<Box<[u8]>>), StoreError> {
-        Ok(match encryption {
-            Encryption::Off => (None, None),
-            Encryption::On => {
-                let (cipher, sealed) = self.vault.new_cipher(id)?;
-                (Some(Arc::new(cipher)), Some(sealed))
-            }
-        })
+    fn cipher(&self, id: BlobId, encryption: Encryption) -> Result<Option<NewCipher>, StoreError> {
+        match encryption {
+            Encryption::Off => Ok(None),
+            Encryption::On => self.vault.new_cipher(id).map(Some),
+        }
     }
 
     /// Writes a small body to a file of its own after all, as a part must have one.
@@ -212,7 +205,8 @@ impl BodyStage {
     fn finish_small(self) -> Result<StagedBody, StoreError> {
         let plain = self.buffer.freeze();
         let id = BlobId::from_bytes(random()?);
-        let (cipher, sealed_key) = self.stager.cipher(id, self.encryption)?;
+        let (cipher, sealed_key) =
+            self.stager.cipher(id, self.encryption)?.map(NewCipher::into_parts).unzip();
         let stored = match cipher {
             Some(cipher) => cipher.seal(&plain, 0, End::Last)?,
             None => plain.to_vec(),

@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use crate::args::Method;
 use crate::aws::Session;
-use crate::disposition;
 use crate::presign::link::Link;
+use crate::{disposition, transfer};
 
 /// A link, and how long it will really work.
 #[derive(Debug)]
@@ -102,6 +102,9 @@ impl Answer {
         let file = quoted(&not_an_option(disposition::safe_name(name).as_deref()));
         let of_object = link.uri.key.is_some();
         let mut words = vec!["curl".to_owned()];
+        if self.url().split('?').next().unwrap_or_default().split('/').any(transfer::is_folded) {
+            words.push("--path-as-is".to_owned());
+        }
         words.push(match link.method {
             // With --output, the body of an error would land in the file.
             Method::Get if of_object => format!("--fail --output {file}"),

@@ -12,11 +12,11 @@ use crate::presign::answer::Answer;
 /// Why a link cannot be made as asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LinkError {
-    #[error("{0}")]
+    #[error(transparent)]
     Uri(#[from] S3UriError),
-    #[error("{0}")]
+    #[error(transparent)]
     Endpoint(#[from] EndpointError),
-    #[error("{0}")]
+    #[error(transparent)]
     Presign(#[from] PresignError),
     #[error("a header is written `Name: value`, not `{0}`")]
     Header(String),
@@ -146,3 +146,6 @@ impl LinkSigner {
 fn borrowed(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
     pairs.iter().map(|(name, value)| (&**name, &**value)).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,7 +66,7 @@ pub(super) fn read(
 
 pub(super) fn create(
     tx: &mut Transaction<'_>,
-    new: NewBucket,
+    new: &NewBucket,
     now: Timestamp,
 ) -> Result<CreateBucket, StoreError> {
     if let Some(bucket) = read(tx.connection, &new.name)? {

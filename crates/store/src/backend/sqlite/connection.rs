@@ -1,5 +1,7 @@
 //! Opens the database: its format, its settings, a writing connection and bounded pools of readers.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -35,13 +37,20 @@ pub(super) fn open_writer(path: &Path, master: MasterKeyId) -> Result<Connection
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    // SQLite would make it readable by all; its log and index get the same mode.
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|source| OpenError::Io { operation: "open", path: path.to_owned(), source })?;
     let mut connection = connect(path, flags, WRITER_CACHE_KIB).map_err(failed)?;
-    // WAL and FULL: a commit is one append and one fsync of the log. Checkpoints are explicit, so
-    // that their result is seen; the page cache is read by copying, since a mapped page that cannot
-    // be read is a signal and not an error.
+    // A commit is one append to the log and one fsync. Checkpoints are explicit, so that their result
+    // is seen; pages are read by copying, since one that is mapped and cannot be read is a signal and
+    // not an error.
     connection
         .execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
+            "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0;
              PRAGMA secure_delete = FAST; PRAGMA foreign_keys = OFF; PRAGMA mmap_size = 0;",
         )
         .map_err(failed)?;
@@ -89,6 +98,8 @@ fn connect(path: &Path, flags: OpenFlags, cache_kib: i64) -> rusqlite::Result<Co
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // FULL: a commit syncs the log, a checkpoint the log and the database.
+    connection.pragma_update(None, "synchronous", "FULL")?;
     // Negative: in KiB and not in pages.
     connection.pragma_update(None, "cache_size", -cache_kib)?;
     Ok(connection)

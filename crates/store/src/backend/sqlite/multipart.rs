@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use md5::{Digest, Md5};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::engine;
-use super::object::{self, Made, Unmet, add, check, newest, told_version};
+use super::object::{self, Made, Target, Unmet, add, told_version};
 use super::rows::{etag, etag_column, version, version_column};
 use super::sweeping::add_garbage;
 use super::uploads::{self, StoredPart};
@@ -30,7 +30,7 @@ const RECALL: &str =
 pub(super) fn complete(
     tx: &mut Transaction<'_>,
     vault: &Vault,
-    complete: CompleteUpload,
+    complete: &CompleteUpload,
     now: Timestamp,
 ) -> Result<CompleteOutcome, StoreError> {
     let Some(bucket) = super::bucket::read(tx.connection, &complete.bucket)? else {
@@ -38,9 +38,9 @@ pub(super) fn complete(
     };
     let (key, id) = (&complete.key, complete.upload_id);
     let Some(upload) = uploads::read(tx.connection, bucket.id, &complete.bucket, key, id)? else {
-        return completed_before(tx.connection, vault, &bucket, &complete);
+        return completed_before(tx.connection, vault, &bucket, complete);
     };
-    let (named, unnamed) = match choose(tx.connection, &complete)? {
+    let (named, unnamed) = match choose(tx.connection, complete)? {
         Ok(chosen) => chosen,
         Err(outcome) => return Ok(outcome),
     };
@@ -48,8 +48,8 @@ pub(super) fn complete(
         Ok(checksum) => checksum,
         Err(computed) => return Ok(CompleteOutcome::ChecksumMismatch { computed }),
     };
-    let newest = newest(tx.connection, bucket.id, key)?;
-    match check(complete.precondition, newest) {
+    let target = Target::find(tx.connection, &bucket, key, now)?;
+    match target.check(complete.precondition) {
         Ok(()) => (),
         Err(Unmet::Failed) => return Ok(CompleteOutcome::PreconditionFailed),
         Err(Unmet::NoSuchKey) => return Ok(CompleteOutcome::NoSuchKey),
@@ -58,8 +58,8 @@ pub(super) fn complete(
     add_garbage(tx.connection, &discarded, now)?;
     uploads::forget_parts(tx.connection, id)?;
     uploads::remove(tx.connection, bucket.id, key, id)?;
-    let object = add(tx, &bucket, newest, made(upload, named, checksum), None, now)?;
-    remember(tx.connection, bucket.id, &complete, &object, now)?;
+    let object = add(tx, &target, made(upload, named, checksum), None)?;
+    remember(tx.connection, bucket.id, complete, &object, now)?;
     Ok(CompleteOutcome::Completed { version_id: told_version(&bucket, &object), object })
 }
 
@@ -137,9 +137,8 @@ fn made(upload: Upload, parts: Vec<StoredPart>, checksum: Option<StoredChecksum>
     });
     let summaries = summaries.collect();
     let blobs = parts.into_iter().map(|stored| stored.blob).collect();
-    let Upload { key, attributes, .. } = upload;
     let body = Body::Files(blobs);
-    Made { key, size, etag, attributes, checksum, parts: summaries, body }
+    Made { size, etag, attributes: upload.attributes, checksum, parts: summaries, body }
 }
 
 fn etag_of(parts: impl Iterator<Item = ETag>) -> ETag {
@@ -182,9 +181,8 @@ fn completed_before(
     let before: Option<(VersionId, ETag)> = connection
         .prepare_cached(RECALL)
         .and_then(|mut recall| {
-            recall
-                .query_row(row, |row| Ok(version(row, 0).and_then(|v| Ok((v, etag(row, 1)?)))))
-                .optional()
+            let decode = |row: &Row<'_>| version(row, 0).and_then(|v| Ok((v, etag(row, 1)?)));
+            recall.query_row(row, |row| Ok(decode(row))).optional()
         })
         .map_err(engine)?
         .transpose()?;

@@ -83,13 +83,10 @@ pub(super) fn version(
         }
         VersionId::Null => {
             let row = params![bucket, key.as_bytes(), 0, version_column(&id)];
-            match find(connection, AT, row, vault, key)? {
-                Some(found) => Some(found),
-                None => {
-                    let row = params![bucket, key.as_bytes()];
-                    find(connection, NULL_ELSEWHERE, row, vault, key)?
-                }
-            }
+            let at_start = find(connection, AT, row, vault, key)?;
+            let row = params![bucket, key.as_bytes()];
+            let elsewhere = || find(connection, NULL_ELSEWHERE, row, vault, key);
+            at_start.map_or_else(elsewhere, |found| Ok(Some(found)))?
         }
     };
     let newest = standing(connection, STANDING, params![bucket, key.as_bytes()])?;
@@ -263,6 +260,14 @@ fn null_version(
     }
 }
 
+/// A key that is about to be written, as it stands in this transaction.
+pub(super) struct Target<'t> {
+    pub(super) bucket: &'t Bucket,
+    pub(super) key: &'t ObjectKey,
+    newest: Option<Standing>,
+    now: Timestamp,
+}
+
 /// Why a precondition does not hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unmet {
@@ -270,13 +275,60 @@ pub(super) enum Unmet {
     NoSuchKey,
 }
 
-pub(super) fn check(precondition: Precondition, newest: Option<Standing>) -> Result<(), Unmet> {
-    let current = newest.filter(|newest| !newest.is_marker);
-    match (precondition, current) {
-        (Precondition::None, _) | (Precondition::IfAbsent, None) => Ok(()),
-        (Precondition::IfMatch(_), None) => Err(Unmet::NoSuchKey),
-        (Precondition::IfMatch(etag), Some(current)) if current.etag == etag => Ok(()),
-        (Precondition::IfMatch(_) | Precondition::IfAbsent, Some(_)) => Err(Unmet::Failed),
+impl<'t> Target<'t> {
+    pub(super) fn find(
+        connection: &Connection,
+        bucket: &'t Bucket,
+        key: &'t ObjectKey,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
+        let newest = newest(connection, bucket.id, key)?;
+        Ok(Self { bucket, key, newest, now })
+    }
+
+    pub(super) fn check(&self, precondition: Precondition) -> Result<(), Unmet> {
+        let current = self.newest.filter(|newest| !newest.is_marker);
+        match (precondition, current) {
+            (Precondition::None, _) | (Precondition::IfAbsent, None) => Ok(()),
+            (Precondition::IfMatch(_), None) => Err(Unmet::NoSuchKey),
+            (Precondition::IfMatch(etag), Some(current)) if current.etag == etag => Ok(()),
+            (Precondition::IfMatch(_) | Precondition::IfAbsent, Some(_)) => Err(Unmet::Failed),
+        }
+    }
+
+    fn null_version(&self, connection: &Connection) -> Result<Option<Standing>, StoreError> {
+        null_version(connection, self.bucket.id, self.key, self.newest)
+    }
+
+    /// Decides the place and id of a new version; where none are kept, or no longer, it takes the
+    /// place of the null version.
+    fn make_room(&self, connection: &Connection) -> Result<(i64, VersionId), StoreError> {
+        let above = |newest: Standing| {
+            let ord = newest.ord.checked_sub(1).filter(|ord| *ord > i64::MIN);
+            ord.ok_or(corrupt("order of versions"))
+        };
+        match self.bucket.versioning {
+            Versioning::Enabled => {
+                let ord = self.newest.map_or(Ok(0), above)?;
+                let place = ord.wrapping_neg().cast_unsigned();
+                Ok((ord, VersionId::Id(VersionToken::new(place, random()?))))
+            }
+            Versioning::Unversioned | Versioning::Suspended => {
+                if let Some(null) = self.null_version(connection)? {
+                    self.remove(connection, null.ord)?;
+                }
+                let ord = match self.newest {
+                    Some(newest) if newest.version == VersionId::Null => newest.ord,
+                    Some(newest) => above(newest)?,
+                    None => 0,
+                };
+                Ok((ord, VersionId::Null))
+            }
+        }
+    }
+
+    fn remove(&self, connection: &Connection, ord: i64) -> Result<(), StoreError> {
+        remove(connection, self.bucket.id, self.key, ord, self.now)
     }
 }
 
@@ -288,27 +340,24 @@ pub(super) fn put(
     let Some(bucket) = bucket::read(tx.connection, &new.bucket)? else {
         return Ok(PutOutcome::NoSuchBucket);
     };
-    let newest = newest(tx.connection, bucket.id, &new.key)?;
-    match check(new.precondition, newest) {
+    let target = Target::find(tx.connection, &bucket, &new.key, now)?;
+    match target.check(new.precondition) {
         Ok(()) => (),
         Err(Unmet::Failed) => return Ok(PutOutcome::PreconditionFailed),
         Err(Unmet::NoSuchKey) => return Ok(PutOutcome::NoSuchKey),
     }
-    let NewObject { key, attributes, checksum, etag, body, .. } = new;
-    let (body, size, bytes) = match body {
-        NewBody::Row { blob, stored, plain } => {
-            let size = blob.size;
-            (Body::Row(blob), size, Some((stored, plain)))
-        }
+    let (body, bytes) = match new.body {
+        NewBody::Row { blob, stored, plain } => (Body::Row(blob), Some((stored, plain))),
         NewBody::File(file) => {
             take_intent(tx, file.blob.id)?;
             tx.publish(file.unpublished);
-            let size = file.blob.size;
-            (Body::Files(vec![file.blob]), size, None)
+            (Body::Files(vec![file.blob]), None)
         }
     };
-    let made = Made { key, size, etag, attributes, checksum, parts: Vec::new(), body };
-    let object = add(tx, &bucket, newest, made, bytes, now)?;
+    let size = body.blobs().iter().map(|blob| blob.size).fold(0, u64::saturating_add);
+    let NewObject { attributes, checksum, etag, .. } = new;
+    let made = Made { size, etag, attributes, checksum, parts: Vec::new(), body };
+    let object = add(tx, &target, made, bytes)?;
     Ok(PutOutcome::Stored { version_id: told_version(&bucket, &object), object })
 }
 
@@ -322,7 +371,6 @@ pub(super) fn told_version(bucket: &Bucket, object: &Object) -> Option<VersionId
 
 /// An object that is decided on, before it has a place among the versions of its key.
 pub(super) struct Made {
-    pub(super) key: ObjectKey,
     pub(super) size: u64,
     pub(super) etag: ETag,
     pub(super) attributes: Attributes,
@@ -334,20 +382,18 @@ pub(super) struct Made {
 /// Writes an object as the newest version of its key; an inline body comes at rest and in plain.
 pub(super) fn add(
     tx: &mut Transaction<'_>,
-    bucket: &Bucket,
-    newest: Option<Standing>,
+    target: &Target<'_>,
     made: Made,
     bytes: Option<(Vec<u8>, Bytes)>,
-    now: Timestamp,
 ) -> Result<Arc<Object>, StoreError> {
-    let (ord, version_id) = make_room(tx.connection, bucket, &made.key, newest, now)?;
-    let Made { key, size, etag, attributes, checksum, parts, body } = made;
+    let (ord, version_id) = target.make_room(tx.connection)?;
+    let Made { size, etag, attributes, checksum, parts, body } = made;
     let object = Object {
-        key,
+        key: target.key.clone(),
         version_id,
         size,
         etag,
-        last_modified: truncated(now),
+        last_modified: truncated(target.now),
         attributes,
         checksum,
         parts,
@@ -366,7 +412,7 @@ pub(super) fn add(
     }
     let form = object.checksum.as_ref().map(|checksum| (checksum.algorithm, checksum.kind));
     let columns = params![
-        bucket.id,
+        target.bucket.id,
         object.key.as_bytes(),
         ord,
         version_column(&object.version_id),
@@ -381,46 +427,13 @@ pub(super) fn add(
     ];
     insert(tx.connection, columns)?;
     let object = Arc::new(object);
-    tx.current_is(bucket.id, object.key.clone(), Some(Arc::clone(&object)));
+    tx.current_is(target.bucket.id, object.key.clone(), Some(Arc::clone(&object)));
     Ok(object)
 }
 
 fn insert(connection: &Connection, columns: impl Params) -> Result<(), StoreError> {
     let added = connection.prepare_cached(ADD).and_then(|mut add| add.execute(columns));
     added.map(|_| ()).map_err(engine)
-}
-
-/// Decides the place and id of a new version; where none are kept, or no longer, it takes the place
-/// of the null version.
-fn make_room(
-    connection: &Connection,
-    bucket: &Bucket,
-    key: &ObjectKey,
-    newest: Option<Standing>,
-    now: Timestamp,
-) -> Result<(i64, VersionId), StoreError> {
-    let above = |newest: Standing| {
-        newest.ord.checked_sub(1).filter(|ord| *ord > i64::MIN).ok_or(corrupt("order of versions"))
-    };
-    match bucket.versioning {
-        Versioning::Enabled => {
-            let ord = newest.map_or(Ok(0), above)?;
-            let place = ord.wrapping_neg().cast_unsigned();
-            Ok((ord, VersionId::Id(VersionToken::new(place, random()?))))
-        }
-        Versioning::Unversioned | Versioning::Suspended => {
-            let null = null_version(connection, bucket.id, key, newest)?;
-            if let Some(null) = null {
-                remove(connection, bucket.id, key, null.ord, now)?;
-            }
-            let ord = match newest {
-                Some(newest) if newest.version == VersionId::Null => Ok(newest.ord),
-                Some(newest) => above(newest),
-                None => Ok(0),
-            };
-            Ok((ord?, VersionId::Null))
-        }
-    }
 }
 
 /// Removes one version; its bytes become garbage.
@@ -459,20 +472,18 @@ pub(super) fn delete(
     let Some(bucket) = bucket::read(tx.connection, bucket)? else {
         return Ok(DeleteOutcome::NoSuchBucket);
     };
-    let newest = newest(tx.connection, bucket.id, key)?;
+    let target = Target::find(tx.connection, &bucket, key, now)?;
     let outcome = match (version, bucket.versioning) {
-        (Some(version), _) => delete_version(tx.connection, &bucket, key, version, newest, now)?,
-        (None, Versioning::Unversioned) => match newest {
+        (Some(version), _) => delete_version(tx.connection, &target, version)?,
+        (None, Versioning::Unversioned) => match target.newest {
             Some(newest) => {
-                remove(tx.connection, bucket.id, key, newest.ord, now)?;
+                target.remove(tx.connection, newest.ord)?;
                 DeleteOutcome::Deleted { version_id: None, was_marker: newest.is_marker }
             }
             None => DeleteOutcome::Nothing,
         },
         (None, Versioning::Enabled | Versioning::Suspended) => {
-            let (ord, version_id) = make_room(tx.connection, &bucket, key, newest, now)?;
-            add_marker(tx.connection, bucket.id, key, ord, version_id, now)?;
-            DeleteOutcome::MarkerCreated { version_id }
+            DeleteOutcome::MarkerCreated { version_id: add_marker(tx.connection, &target)? }
         }
     };
     tx.current_is(bucket.id, key.clone(), None);
@@ -481,48 +492,39 @@ pub(super) fn delete(
 
 fn delete_version(
     connection: &Connection,
-    bucket: &Bucket,
-    key: &ObjectKey,
+    target: &Target<'_>,
     version: VersionId,
-    newest: Option<Standing>,
-    now: Timestamp,
 ) -> Result<DeleteOutcome, StoreError> {
     let found = match version {
-        VersionId::Null => null_version(connection, bucket.id, key, newest)?,
+        VersionId::Null => target.null_version(connection)?,
         VersionId::Id(token) => {
-            let row = params![bucket.id, key.as_bytes(), ord_of(token), version_column(&version)];
+            let (bucket, key) = (target.bucket.id, target.key.as_bytes());
+            let row = params![bucket, key, ord_of(token), version_column(&version)];
             standing(connection, WITH_ID, row)?
         }
     };
     let Some(found) = found else { return Ok(DeleteOutcome::Nothing) };
-    remove(connection, bucket.id, key, found.ord, now)?;
+    target.remove(connection, found.ord)?;
     Ok(DeleteOutcome::Deleted { version_id: Some(version), was_marker: found.is_marker })
 }
 
-fn add_marker(
-    connection: &Connection,
-    bucket: i64,
-    key: &ObjectKey,
-    ord: i64,
-    version: VersionId,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let nothing: Option<i64> = None;
-    insert(
-        connection,
-        params![
-            bucket,
-            key.as_bytes(),
-            ord,
-            version_column(&version),
-            KIND_MARKER,
-            0,
-            [].as_slice(),
-            now.as_millisecond(),
-            None::<String>,
-            nothing,
-            nothing,
-            [].as_slice(),
-        ],
-    )
+fn add_marker(connection: &Connection, target: &Target<'_>) -> Result<VersionId, StoreError> {
+    let (ord, version_id) = target.make_room(connection)?;
+    let (nothing, no_bytes) = (None::<i64>, [].as_slice());
+    let columns = params![
+        target.bucket.id,
+        target.key.as_bytes(),
+        ord,
+        version_column(&version_id),
+        KIND_MARKER,
+        0,
+        no_bytes,
+        target.now.as_millisecond(),
+        nothing,
+        nothing,
+        nothing,
+        no_bytes,
+    ];
+    insert(connection, columns)?;
+    Ok(version_id)
 }

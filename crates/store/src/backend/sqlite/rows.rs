@@ -58,10 +58,10 @@ pub(super) fn size_column(size: u64) -> i64 {
 }
 
 fn blob<'r>(row: &'r Row<'_>, column: usize) -> Result<&'r [u8], StoreError> {
-    match row.get_ref(column).map_err(engine)? {
-        ValueRef::Blob(bytes) => Ok(bytes),
-        _ => Err(corrupt("type of a column")),
-    }
+    let ValueRef::Blob(bytes) = row.get_ref(column).map_err(engine)? else {
+        return Err(corrupt("type of a column"));
+    };
+    Ok(bytes)
 }
 
 pub(super) fn object_key(row: &Row<'_>, column: usize) -> Result<ObjectKey, StoreError> {

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -22,6 +22,8 @@ use crate::{AccessKey, Bucket, BucketName, Object, ObjectKey, OpenError, StoreEr
 const QUEUE_JOBS_MAX: usize = 1024;
 /// How many jobs share a transaction at most.
 const BATCH_JOBS_MAX: usize = 256;
+/// From which length on the log is cut off when it was checkpointed, and not only used anew.
+const LOG_BYTES_KEPT: u64 = 16 * 1024 * 1024;
 /// How long the log may become before the writer itself checkpoints, if maintenance does not keep up.
 const LOG_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// After how many transactions the log's length is looked at.
@@ -32,6 +34,7 @@ const LOG_CHECK_COMMITS: u64 = 64;
 pub(super) struct Writer {
     queue: Mutex<Option<mpsc::Sender<Message>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    log: PathBuf,
     health: Arc<Health>,
     counters: Arc<WriterCounters>,
 }
@@ -82,7 +85,7 @@ impl Writer {
         );
         let thread = WriterThread {
             connection,
-            log,
+            log: log.clone(),
             queue,
             caches,
             health: Arc::clone(&health),
@@ -96,7 +99,7 @@ impl Writer {
             source,
         })?;
         let (queue, thread) = (Mutex::new(Some(sender)), Mutex::new(Some(thread)));
-        Ok(Self { queue, thread, health, counters })
+        Ok(Self { queue, thread, log, health, counters })
     }
 
     /// Runs a job in the next transaction, and answers when that is on stable storage.
@@ -134,6 +137,17 @@ impl Writer {
         let (reply, answer) = oneshot::channel();
         self.send(Message::Checkpoint(reply)).await?;
         answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Cuts the log off after a checkpoint, if it is long.
+    pub(super) async fn shorten_log(&self) -> Result<(), StoreError> {
+        self.counters.checkpoints.fetch_add(1, Ordering::Relaxed);
+        if is_longer(&self.log, LOG_BYTES_KEPT) { self.checkpoint().await } else { Ok(()) }
+    }
+
+    /// What a failed write of another connection means.
+    pub(super) fn failed(&self, error: rusqlite::Error) -> StoreError {
+        failed(&self.health, error)
     }
 
     async fn send(&self, message: Message) -> Result<(), StoreError> {
@@ -215,7 +229,9 @@ impl WriterThread {
         self.counters.jobs.fetch_add(u64::try_from(jobs.len()).unwrap_or(0), Ordering::Relaxed);
         if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
             let error = self.failed(error);
-            jobs.into_iter().for_each(|job| (job.refuse)(error.clone()));
+            for job in jobs {
+                (job.refuse)(error.clone());
+            }
             return;
         }
         let mut transaction = Transaction::new(&self.connection);
@@ -236,7 +252,9 @@ impl WriterThread {
             publishing.into_iter().for_each(Unpublished::keep);
         }
         let commits = self.counters.commits.fetch_add(1, Ordering::Relaxed);
-        replies.into_iter().for_each(|reply| reply(&committed));
+        for reply in replies {
+            reply(&committed);
+        }
         if commits.is_multiple_of(LOG_CHECK_COMMITS) {
             self.check_log();
         }
@@ -268,19 +286,15 @@ impl WriterThread {
         }
     }
 
-    /// What a failed write means, and poison if it leaves the database in doubt.
     fn failed(&self, error: rusqlite::Error) -> StoreError {
-        if is_poison(&error) {
-            self.health.poison(&error);
-            return StoreError::Poisoned;
-        }
-        engine(error)
+        failed(&self.health, error)
     }
 
     /// Keeps the log from growing without end when nobody else does.
     fn check_log(&self) {
-        let long = std::fs::metadata(&self.log).is_ok_and(|log| log.len() > LOG_BYTES_MAX);
-        if long && let Err(error) = self.checkpoint() {
+        if is_longer(&self.log, LOG_BYTES_MAX)
+            && let Err(error) = self.checkpoint()
+        {
             tracing::warn!(%error, "cannot checkpoint a long log");
         }
     }
@@ -293,6 +307,19 @@ impl WriterThread {
         }
         Ok(())
     }
+}
+
+/// What a failed write means, and poison if it leaves the database in doubt.
+fn failed(health: &Health, error: rusqlite::Error) -> StoreError {
+    if is_poison(&error) {
+        health.poison(&error);
+        return StoreError::Poisoned;
+    }
+    engine(error)
+}
+
+fn is_longer(log: &Path, size: u64) -> bool {
+    std::fs::metadata(log).is_ok_and(|log| log.len() > size)
 }
 
 /// How far a checkpoint came.

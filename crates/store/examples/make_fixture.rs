@@ -1,0 +1,106 @@
+//! Makes the fixture of a data format: `cargo run -p store --example make_fixture DIR`. Run once, by
+//! the version that introduces a format; what is committed is never made anew.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a tool of the tests")]
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use store::{
+    AccessKey, AccountId, Attributes, BucketName, ChecksumAlgorithm, ChecksumType, CompleteUpload,
+    CompletedPart, Encryption, KeyOwner, NewBucket, NewUpload, ObjectKey, PartNumber, Precondition,
+    PutObject, PutPart, StageSpec, StagedBody, Store, StoreConfig, StoredChecksum, Versioning,
+    load_master_key,
+};
+
+#[tokio::main]
+async fn main() {
+    let data_dir = PathBuf::from(std::env::args().nth(1).unwrap());
+    let now = Timestamp::from_second(1_800_000_000).unwrap();
+    let (master_key, _) = load_master_key(&data_dir, None).unwrap();
+    let cache_bytes_max = 0;
+    let config = StoreConfig { data_dir, master_key, encryption: Encryption::On, cache_bytes_max };
+    let store = Store::open(config, now).unwrap();
+    let account = AccountId::parse("000000000000").unwrap();
+    let key = AccessKey {
+        id: "AKIDFIXTURE".to_owned(),
+        secret: presign::SecretAccessKey::new("the secret of the fixture"),
+        account: account.clone(),
+        owner: KeyOwner::Root,
+        created_at: now,
+    };
+    store.put_access_key(key, now).await.unwrap();
+    let bucket = BucketName::parse("fixture").unwrap();
+    let new = NewBucket { name: bucket.clone(), owner: account, region: "us-east-1".to_owned() };
+    store.create_bucket(new, now).await.unwrap();
+    store.set_versioning(&bucket, Versioning::Enabled, now).await.unwrap();
+    let rows =
+        [("small", 5, None), ("large", 20_000, None), ("plain", 20_000, Some(Encryption::Off))];
+    for (key, size, encryption) in rows.into_iter().chain([("gone", 1, None)]) {
+        put(&store, &bucket, key, stage(&store, size, encryption).await, now).await;
+    }
+    let gone = ObjectKey::parse("gone").unwrap();
+    store.delete_object(&bucket, &gone, None, now).await.unwrap();
+    put_parts(&store, &bucket, now).await;
+    store.close().await.unwrap();
+}
+
+fn attributes(content_type: &str) -> Attributes {
+    Attributes {
+        content_type: Some(content_type.to_owned()),
+        metadata: vec![("kind".to_owned(), "fixture".to_owned())],
+        ..Attributes::default()
+    }
+}
+
+async fn stage(store: &Store, size: usize, encryption: Option<Encryption>) -> StagedBody {
+    let checksums = ChecksumAlgorithm::Crc64Nvme.into();
+    let spec = StageSpec { encryption, checksums, ..StageSpec::default() };
+    let mut stage = store.stage(spec).await.unwrap();
+    stage.write(Bytes::from(vec![b'v'; size])).await.unwrap();
+    stage.finish().await.unwrap()
+}
+
+async fn put(store: &Store, bucket: &BucketName, key: &str, body: StagedBody, now: Timestamp) {
+    let algorithm = ChecksumAlgorithm::Crc64Nvme;
+    let value = body.checksum(algorithm).unwrap();
+    let put = PutObject {
+        bucket: bucket.clone(),
+        key: ObjectKey::parse(key).unwrap(),
+        body,
+        attributes: attributes("text/plain"),
+        checksum: Some(StoredChecksum { algorithm, kind: ChecksumType::FullObject, value }),
+        etag: None,
+        precondition: Precondition::None,
+    };
+    store.put_object(put, now).await.unwrap();
+}
+
+async fn put_parts(store: &Store, bucket: &BucketName, now: Timestamp) {
+    let new = NewUpload {
+        bucket: bucket.clone(),
+        key: ObjectKey::parse("parts").unwrap(),
+        attributes: attributes("text/html"),
+        checksum: None,
+        encryption: None,
+        initiator: "root".to_owned(),
+    };
+    let upload = store.create_upload(new, now).await.unwrap().unwrap();
+    let mut parts = Vec::new();
+    for (number, size) in [(1, 20_000), (2, 10)] {
+        let (number, body) = (PartNumber::new(number).unwrap(), stage(store, size, None).await);
+        let put = store.put_part(&upload, number, body, None, now).await.unwrap();
+        let PutPart::Stored(part) = put else { panic!("the upload is gone") };
+        parts.push(CompletedPart { number, etag: part.etag, checksum: None });
+    }
+    let complete = CompleteUpload {
+        bucket: bucket.clone(),
+        key: upload.key.clone(),
+        upload_id: upload.id,
+        parts,
+        object_checksum: None,
+        precondition: Precondition::None,
+        min_part_size: 0,
+    };
+    store.complete_upload(complete, now).await.unwrap();
+}

@@ -1,0 +1,167 @@
+//! A process that is killed while many write: what it had acknowledged is there, whole, and nothing
+//! else is left on the disk.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use bytes::Bytes;
+use iam::MasterKey;
+use jiff::{SignedDuration, Timestamp};
+use store::{
+    AccountId, Attributes, BucketName, CreateBucket, Encryption, ListAfter, ListEntry, ListObjects,
+    Lookup, NewBucket, ObjectKey, Precondition, PutObject, PutOutcome, StageSpec, Store,
+    StoreConfig,
+};
+
+/// Where the child keeps its data; without it the child's test does nothing.
+const CHILD_DIR: &str = "VALET_TEST_KILL_DIR";
+const ROUNDS: u64 = 6;
+const WRITERS: u64 = 16;
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).unwrap()
+}
+
+fn open(dir: &Path) -> Store {
+    let config = StoreConfig {
+        data_dir: dir.to_owned(),
+        master_key: MasterKey::from_bytes([1; 32]),
+        encryption: Encryption::On,
+        cache_bytes_max: 1 << 20,
+    };
+    Store::open(config, now()).unwrap()
+}
+
+fn bucket() -> BucketName {
+    BucketName::parse("bucket").unwrap()
+}
+
+/// The length of the body at a key, large or small.
+fn size_of(key: &str) -> usize {
+    let number = key.bytes().map(usize::from).fold(0, |sum, byte| sum * 31 + byte) % 1000;
+    if number % 4 == 0 { 20_000 + number } else { number }
+}
+
+async fn put(store: &Store, key: &str) {
+    let mut stage = store.stage(StageSpec::default()).await.unwrap();
+    stage.write(Bytes::from(vec![7; size_of(key)])).await.unwrap();
+    let put = PutObject {
+        bucket: bucket(),
+        key: ObjectKey::parse(key).unwrap(),
+        body: stage.finish().await.unwrap(),
+        attributes: Attributes::default(),
+        checksum: None,
+        etag: None,
+        precondition: Precondition::None,
+    };
+    let outcome = store.put_object(put, now()).await.unwrap();
+    assert!(matches!(outcome, PutOutcome::Stored { .. }));
+}
+
+/// Not a test of its own: what the killed process does, when it is told where.
+#[test]
+#[expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a child told by its parent")]
+fn child() {
+    let Some(dir) = std::env::var_os(CHILD_DIR) else { return };
+    let store = open(Path::new(&dir));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    runtime.block_on(async {
+        let owner = AccountId::parse("000000000000").unwrap();
+        let new = NewBucket { name: bucket(), owner, region: "us-east-1".to_owned() };
+        let made = store.create_bucket(new, now()).await.unwrap();
+        let round = if matches!(made, CreateBucket::Created(_)) { 0 } else { std::process::id() };
+        let writers = (0..WRITERS).map(|writer| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                for number in 0.. {
+                    // Some keys are written over and over.
+                    let key = match number % 5 {
+                        0 => format!("shared-{}", number % 3),
+                        _ => format!("{round}-{writer}-{number}"),
+                    };
+                    put(&store, &key).await;
+                    println!("{key} ");
+                    std::io::stdout().flush().unwrap();
+                }
+            })
+        });
+        for writer in writers.collect::<Vec<_>>() {
+            writer.await.unwrap();
+        }
+    });
+}
+
+/// How many files hold bytes.
+fn files(dir: &Path) -> usize {
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    entries.map(|path| if path.is_dir() { files(&path) } else { 1 }).sum()
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut acknowledged = Vec::new();
+    for round in 1..=ROUNDS {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "child", "--nocapture"])
+            .env(CHILD_DIR, dir.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let reader = std::thread::spawn(move || {
+            // A line is acknowledged when it ends as it should; the last one may be cut off.
+            let whole = lines.map_while(Result::ok).filter_map(|line| {
+                line.strip_suffix(' ')
+                    .map(|key| key.trim_start_matches("test child ... ").to_owned())
+            });
+            whole.collect::<Vec<_>>()
+        });
+        std::thread::sleep(Duration::from_millis(250 + 90 * round));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        acknowledged.extend(reader.join().unwrap());
+        check(dir.path(), &acknowledged);
+    }
+    assert!(acknowledged.len() > 100, "{}", acknowledged.len());
+}
+
+fn check(dir: &Path, acknowledged: &[String]) {
+    let store = open(dir);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    runtime.block_on(async {
+        for key in acknowledged {
+            let key = ObjectKey::parse(key).unwrap();
+            let found = store.object(&bucket(), &key, None).await.unwrap();
+            assert!(matches!(found, Lookup::Object(_)), "{key} is lost");
+        }
+        // Everything that is there is whole, acknowledged or not.
+        let (mut after, mut large) = (ListAfter::Start, 0);
+        loop {
+            let query = ListObjects { prefix: String::new(), delimiter: None, after, limit: 1000 };
+            let page = store.list_objects(&bucket(), query).await.unwrap().unwrap();
+            for entry in page.entries {
+                let ListEntry::Object(listed) = entry else { panic!("{entry:?}") };
+                let found = store.object(&bucket(), &listed.key, None).await.unwrap();
+                let Lookup::Object(object) = found else { panic!("{found:?}") };
+                let mut reader = store.read(&object, 0..object.size);
+                let mut read = 0;
+                while let Some(bytes) = reader.next().await {
+                    read += bytes.unwrap().len();
+                }
+                assert_eq!(read, size_of(listed.key.as_str()));
+                large += usize::from(read > 16 * 1024);
+            }
+            match page.next {
+                Some(next) => after = next,
+                None => break,
+            }
+        }
+        let later = now() + SignedDuration::from_hours(1);
+        store.maintenance().run_once(later).await.unwrap();
+        assert_eq!(files(&dir.join("blobs")) + files(&dir.join("tmp")), large);
+    });
+}

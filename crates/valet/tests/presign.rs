@@ -1,0 +1,296 @@
+//! `valet presign` as a user runs it: the built binary, its output and its exit status.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+use std::fs;
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A user with a home of their own, and nothing else in the environment.
+struct User {
+    home: TempDir,
+    variables: Vec<(&'static str, String)>,
+}
+
+impl User {
+    fn new() -> Self {
+        Self { home: TempDir::new().unwrap(), variables: Vec::new() }
+    }
+
+    fn with_key() -> Self {
+        Self::new().set("AWS_ACCESS_KEY_ID", "AKIA1").set("AWS_SECRET_ACCESS_KEY", "secret")
+    }
+
+    fn set(mut self, name: &'static str, value: &str) -> Self {
+        self.variables.push((name, value.to_owned()));
+        self
+    }
+
+    fn file(self, path: &str, text: &str) -> Self {
+        let path = self.home.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+        self
+    }
+
+    fn run(&self, arguments: &[&str], input: &str) -> Output {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_valet"))
+            .args(arguments)
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("HOME", self.home.path())
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A command that refuses its arguments does not read.
+        drop(child.stdin.take().unwrap().write_all(input.as_bytes()));
+        child.wait_with_output().unwrap()
+    }
+
+    /// Standard output of a command that succeeds without saying anything else.
+    fn prints(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments, "");
+        assert_eq!((text(&output.stderr), output.status.code()), (String::new(), Some(0)));
+        text(&output.stdout)
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.prints(arguments)).unwrap()
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+const LOCAL: [&str; 2] = ["--endpoint-url", "http://localhost:9000"];
+
+#[test]
+fn wrong_usage_exits_2_and_prints_no_link() {
+    let check = |user: &User, arguments: &[&str], expected: &str| {
+        let output = user.run(&[&["presign"], arguments].concat(), "");
+        let found = (output.status.code(), text(&output.stdout), text(&output.stderr));
+        assert_eq!(found, (Some(2), String::new(), expected.to_owned()), "{arguments:?}");
+    };
+    let user = User::with_key();
+    let more = "\n\nFor more information, try '--help'.\n";
+    let lifetime = |text: &str, why: &str| {
+        format!("error: invalid value '{text}' for '--expires-in <DURATION>': {why}{more}")
+    };
+    let week = "S3 refuses every link that lives longer than 7 days (604800 seconds)";
+    let object = "s3://b/k";
+    check(&user, &[object, "--expires-in", "8d"], &lifetime("8d", week));
+    check(&user, &[object, "--expires-in", "604801"], &lifetime("604801", week));
+    let second = "a link must live for at least 1 second";
+    check(&user, &[object, "--expires-in", "0"], &lifetime("0", second));
+    let malformed = "expected seconds or a duration such as 15m, 1h30m or 7d";
+    check(&user, &[object, "--expires-in", "soon"], &lifetime("soon", malformed));
+    check(&user, &["s3://"], "error: an S3 URI names a bucket: s3://bucket/key\n");
+    let endpoint =
+        "error: the endpoint `localhost:9000`: an endpoint begins with http:// or https://\n";
+    check(&user, &[object, "--endpoint-url", "localhost:9000"], endpoint);
+    let reserved = "error: query parameter \"X-Amz-Date\" is the signature's own\n";
+    check(&user, &[object, "--query", "X-Amz-Date=1"], reserved);
+    let bulk = "error: `-` writes JSON: --curl and --qr are for one link\n";
+    check(&user, &["-", "--qr"], bulk);
+    let nobody = "error: no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a \
+                  profile of ~/.aws with --profile\n";
+    check(&User::new(), &[object], nobody);
+}
+
+#[test]
+fn the_url_alone_is_printed() {
+    let check = |user: User, arguments: &[&str], start: &str, part: &str| {
+        let url = user.prints(&[&["presign"], arguments].concat());
+        assert!(url.starts_with(start) && url.contains(part), "{arguments:?}: {url}");
+        assert_eq!(url.matches('\n').count(), 1, "{url}");
+    };
+    let key = User::with_key;
+    let aws = "https://b-1.s3.amazonaws.com/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&";
+    check(key(), &["s3://b-1/k"], aws, "%2Fus-east-1%2Fs3%2F");
+    check(key(), &["s3://b-1/k", "--expires-in", "15m"], aws, "&X-Amz-Expires=900&");
+    check(key(), &["s3://b-1/k", "--expires-in", "7d"], aws, "&X-Amz-Expires=604800&");
+    let west = "https://b-1.s3.eu-west-1.amazonaws.com/k?";
+    check(key(), &["s3://b-1/k", "--region", "eu-west-1"], west, "%2Feu-west-1%2Fs3%2F");
+    check(key().set("AWS_REGION", "eu-west-1"), &["s3://b-1/k"], west, "%2Feu-west-1%2F");
+    check(key().set("AWS_DEFAULT_REGION", "eu-west-1"), &["s3://b-1/k"], west, "%2Feu-west-1%2F");
+    let local = "http://localhost:9000/b-1/k?";
+    let typed = ["s3://b-1/k", LOCAL[0], LOCAL[1]];
+    check(key(), &typed, local, "X-Amz-SignedHeaders=host&X-Amz-Signature=");
+    let endpoint = ("AWS_ENDPOINT_URL", "http://localhost:9000");
+    check(key().set(endpoint.0, endpoint.1), &["s3://b-1/k"], local, "");
+    let both = key().set(endpoint.0, "http://other").set("AWS_ENDPOINT_URL_S3", endpoint.1);
+    check(both, &["s3://b-1/k"], local, "");
+    check(key().set("AWS_ENDPOINT_URL_S3", "http://other"), &typed, local, "");
+    let bucket = ["s3://b-1", "--method", "put", LOCAL[0], LOCAL[1]];
+    check(key(), &bucket, "http://localhost:9000/b-1?", "");
+}
+
+#[test]
+fn profiles_give_credentials_region_and_endpoint() {
+    let config = "[default]\nregion = eu-west-1\n\
+                  [profile local]\nregion = eu-west-2\nservices = s\n\
+                  credential_process = sh -c \"cat $HOME/process.json\"\n\
+                  [services s]\ns3 =\n  endpoint_url = http://localhost:9000\n";
+    let credentials = "[default]\naws_access_key_id = AKIADEFAULT\naws_secret_access_key = s\n";
+    let process = r#"{"Version": 1, "AccessKeyId": "AKIAPROCESS", "SecretAccessKey": "s",
+        "SessionToken": "t", "Expiration": "2999-01-01T00:00:00Z"}"#;
+    let user = || {
+        User::new()
+            .file(".aws/config", config)
+            .file(".aws/credentials", credentials)
+            .file("process.json", process)
+    };
+    let check = |user: User, arguments: &[&str], start: &str, credential: &str| {
+        let url = user.prints(&[&["presign", "s3://b-1/k"], arguments].concat());
+        let credential = format!("X-Amz-Credential={credential}%2F");
+        assert!(url.starts_with(start) && url.contains(&credential), "{url}");
+    };
+    check(user(), &[], "https://b-1.s3.eu-west-1.amazonaws.com/k?", "AKIADEFAULT");
+    let local = "http://localhost:9000/b-1/k?";
+    check(user(), &["--profile", "local"], local, "AKIAPROCESS");
+    check(user().set("AWS_PROFILE", "local"), &[], local, "AKIAPROCESS");
+    let json = user().json(&["presign", "s3://b-1/k", "--profile", "local", "--json"]);
+    assert_eq!(json["limited_by"], serde_json::json!(["requested"]));
+}
+
+#[test]
+fn json_says_when_the_link_really_ends() {
+    let arguments = ["presign", "s3://b/k", LOCAL[0], LOCAL[1], "--json"];
+    let json = User::with_key().json(&arguments);
+    assert_eq!(json["method"], "GET");
+    assert_eq!(json["headers"], serde_json::json!({}));
+    assert_eq!(json["requested_expires_at"], json["effective_expires_at"]);
+    assert_eq!(json["limited_by"], serde_json::json!(["requested"]));
+    assert_eq!(json["fingerprint"].as_str().unwrap().len(), 64);
+    assert!(json["url"].as_str().unwrap().starts_with("http://localhost:9000/b/k?"));
+    assert_eq!(json.as_object().unwrap().len(), 7);
+
+    let session = || User::with_key().set("AWS_SESSION_TOKEN", "t");
+    let json = session().json(&arguments);
+    assert_eq!(json["effective_expires_at"], Value::Null);
+    assert_eq!(json["limited_by"], serde_json::json!(["session-unknown"]));
+
+    let ended = session().set("AWS_CREDENTIAL_EXPIRATION", "2020-01-01T00:00:00Z");
+    let json = ended.json(&arguments);
+    assert_eq!(json["effective_expires_at"], "2020-01-01T00:00:00Z");
+    assert_eq!(json["limited_by"], serde_json::json!(["session"]));
+
+    let put = ["--method", "PUT", "--content-type", "image/png", "--header", "X-Amz-Meta-A: b"];
+    let json = User::with_key().json(&[&arguments[..], &put].concat());
+    assert_eq!(json["method"], "PUT");
+    let headers = serde_json::json!({"content-type": "image/png", "x-amz-meta-a": "b"});
+    assert_eq!(json["headers"], headers);
+}
+
+#[test]
+fn a_bare_url_that_may_die_early_comes_with_a_note() {
+    let session = || User::with_key().set("AWS_SESSION_TOKEN", "t");
+    let check = |user: User, expected: &str| {
+        let output = user.run(&["presign", "s3://b/k", LOCAL[0], LOCAL[1]], "");
+        assert_eq!(output.status.code(), Some(0));
+        assert_eq!(text(&output.stdout).lines().count(), 1);
+        assert!(text(&output.stderr).starts_with(expected), "{}", text(&output.stderr));
+    };
+    check(
+        session(),
+        "note: temporary credentials sign this link, and they do not say when they end; the link \
+         ends with them\n",
+    );
+    check(
+        session().set("AWS_CREDENTIAL_EXPIRATION", "2020-01-01T00:00:00Z"),
+        "note: the link works until 2020-01-01T00:00:00Z, when the session that signs it ends, not \
+         until ",
+    );
+    check(session().set("AWS_CREDENTIAL_EXPIRATION", "2999-01-01T00:00:00Z"), "");
+}
+
+#[test]
+fn curl_commands() {
+    let check = |uri: &str, arguments: &[&str], start: &str| {
+        let all = [&["presign", uri, LOCAL[0], LOCAL[1], "--curl"], arguments].concat();
+        let line = User::with_key().prints(&all);
+        assert!(line.starts_with(start) && line.ends_with("'\n"), "{line}");
+    };
+    let url = "'http://localhost:9000/b";
+    check("s3://b/a/r.pdf", &[], &format!("curl --fail --output 'r.pdf' {url}/a/r.pdf?"));
+    let named = ["--filename", "it's.pdf"];
+    check("s3://b/k", &named, &format!(r"curl --fail --output 'it'\''s.pdf' {url}/k?"));
+    check("s3://b/-k", &[], &format!("curl --fail --output './-k' {url}/-k?"));
+    check("s3://b/a/../k", &[], &format!("curl --path-as-is --fail --output 'k' {url}/a/../k?"));
+    let put = ["--method", "PUT", "--content-type", "image/png"];
+    let upload = "curl --fail-with-body --upload-file 'k' --header 'content-type: image/png'";
+    check("s3://b/k", &put, &format!("{upload} {url}/k?"));
+    check("s3://b/k", &["--method", "HEAD"], &format!("curl --head {url}/k?"));
+    let delete = ["--method", "DELETE"];
+    check("s3://b/k", &delete, &format!("curl --fail-with-body --request DELETE {url}/k?"));
+    let create = ["--method", "PUT"];
+    check("s3://b", &create, &format!("curl --fail-with-body --request PUT {url}?"));
+}
+
+#[test]
+fn a_qr_code_is_drawn() {
+    let code = User::with_key().prints(&["presign", "s3://b/k", LOCAL[0], LOCAL[1], "--qr"]);
+    assert!(code.lines().count() > 20 && code.contains('█'), "{code}");
+}
+
+#[test]
+fn a_line_in_is_a_line_out() {
+    let input = "{\"uri\": \"s3://b/1\"}\n\
+                 \n\
+                 {\"uri\": \"s3://b/2\", \"method\": \"PUT\", \"expires_in\": \"15m\", \"header\": [\"A: b\"]}\n\
+                 {\"uri\": \"s3://b/3\", \"expires-in\": 60, \"filename\": \"x\", \"inline\": true}\n\
+                 {\"uri\": \"s3://b/4\", \"expires_in\": \"8d\"}\n\
+                 {\"uri\": \"s3://b/5\", \"uses\": 1}\n\
+                 not JSON\n\
+                 {\"uri\": \"s3://b/6\", \"method\": \"POST\"}";
+    let output = User::with_key().run(&["presign", "-", LOCAL[0], LOCAL[1]], input);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(text(&output.stderr), "error: 4 line(s) made no link\n");
+    let stdout = text(&output.stdout);
+    let lines: Vec<Value> =
+        stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 7);
+    let check = |index: usize, start: &str, part: &str| {
+        let url = lines[index]["url"].as_str().unwrap();
+        assert!(url.starts_with(start) && url.contains(part), "{url}");
+    };
+    check(0, "http://localhost:9000/b/1?X-Amz", "X-Amz-Expires=3600&");
+    check(1, "http://localhost:9000/b/2?X-Amz", "X-Amz-Expires=900&X-Amz-SignedHeaders=a%3Bhost&");
+    check(2, "http://localhost:9000/b/3?response-content-disposition=inline", "X-Amz-Expires=60&");
+    assert_eq!(lines[1]["headers"], serde_json::json!({"a": "b"}));
+    let week = "expires_in: S3 refuses every link that lives longer than 7 days (604800 seconds)";
+    assert_eq!(lines[3], serde_json::json!({"line": 5, "error": week}));
+    for (index, line, part) in [(4, 6, "unknown field `uses`"), (5, 7, ""), (6, 8, "`POST`")] {
+        assert_eq!(lines[index]["line"], line);
+        assert!(lines[index]["error"].as_str().unwrap().contains(part), "{}", lines[index]);
+    }
+}
+
+#[test]
+fn other_commands_answer() {
+    let user = User::new();
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(user.prints(&["completions", shell]).contains("presign"), "{shell}");
+    }
+    assert!(user.prints(&["--version"]).starts_with("valet "));
+    let check = |user: User, arguments: &[&str], expected: &str| {
+        let output = user.run(arguments, "");
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(2), expected.to_owned()));
+    };
+    let url = ["get", "not-a-link"];
+    check(User::new(), &url, "error: a link begins with http:// or https://\n");
+    let region =
+        "error: region: `EU`: a region's name has lower-case letters, digits and hyphens\n";
+    check(User::new(), &["serve", "--region", "EU"], region);
+    let later = User::new().set("VALET_METADATA", "postgres://h");
+    check(later, &["serve"], "error: VALET_METADATA is not a setting of this version\n");
+    let half = User::new().set("VALET_ROOT_ACCESS_KEY_ID", "root");
+    check(half, &["serve"], "error: VALET_ROOT_ACCESS_KEY_ID is set without its secret\n");
+}

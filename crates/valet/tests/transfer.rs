@@ -1,0 +1,302 @@
+//! `valet get` and `valet put` against a server that answers from a script.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::string_slice, reason = "tests")]
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::thread::JoinHandle;
+
+use tempfile::TempDir;
+
+/// The body of the object, its `ETag` and the header lines that go with it.
+const BODY: &str = "0123456789";
+const ETAG: &str = "\"781e5e245d69b566979b86e28d23f2c7\"";
+
+/// Answers one request a connection, in the order of the script, and ends with it.
+struct Script {
+    address: String,
+    requests: JoinHandle<Vec<String>>,
+}
+
+impl Script {
+    fn play(answers: Vec<String>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let requests = std::thread::spawn(move || {
+            let answer = |answer: String| exchange(&listener, &answer);
+            answers.into_iter().map(answer).collect()
+        });
+        Self { address, requests }
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}/b/dir/report.txt?X-Amz-Signature=s3cr3t", self.address)
+    }
+
+    /// The requests, header names in lower case, bodies behind their heads.
+    fn requests(self) -> Vec<String> {
+        self.requests.join().unwrap()
+    }
+}
+
+fn exchange(listener: &TcpListener, answer: &str) -> String {
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut request = Vec::new();
+    let mut byte = [0];
+    while !request.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).unwrap();
+        request.push(byte[0]);
+    }
+    let head = String::from_utf8(request).unwrap().to_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+    stream.read_exact(&mut body).unwrap();
+    stream.write_all(answer.as_bytes()).unwrap();
+    finish(&stream);
+    head + &String::from_utf8(body).unwrap()
+}
+
+fn finish(stream: &TcpStream) {
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+}
+
+fn answer(status: &str, headers: &[&str], body: &str) -> String {
+    let mut lines = vec![format!("HTTP/1.1 {status}"), "Connection: close".to_owned()];
+    lines.extend(headers.iter().map(|&line| line.to_owned()));
+    if !headers.iter().any(|line| line.starts_with("Content-Length")) {
+        lines.push(format!("Content-Length: {}", body.len()));
+    }
+    format!("{}\r\n\r\n{body}", lines.join("\r\n"))
+}
+
+fn whole(headers: &[&str]) -> String {
+    answer("200 OK", &[&[&*format!("ETag: {ETAG}")], headers].concat(), BODY)
+}
+
+fn rest(from: usize) -> String {
+    let range = format!("Content-Range: bytes {from}-9/10");
+    answer("206 Partial Content", &[&format!("ETag: {ETAG}"), &range], &BODY[from..])
+}
+
+fn refusal(status: &str, code: &str, message: &str, more: &str) -> String {
+    let body = format!("<Error><Code>{code}</Code><Message>{message}</Message>{more}</Error>");
+    answer(status, &["Content-Type: application/xml"], &body)
+}
+
+fn valet(folder: &Path, arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_valet"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdin.take().unwrap().write_all(input.as_bytes()));
+    child.wait_with_output().unwrap()
+}
+
+/// Status, standard output and standard error.
+type Told<'a> = (i32, &'a str, &'a str);
+
+fn assert_told(output: &Output, expected: Told<'_>) {
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code().unwrap(), &*stdout, &*stderr), expected);
+    assert!(!stderr.contains("s3cr3t"), "the link is a secret: {stderr}");
+}
+
+/// Runs `valet get URL ARGUMENTS` in a folder with `files`; returns the requests and what is left
+/// in the folder.
+fn get(
+    answers: Vec<String>,
+    files: &[(&str, &str)],
+    arguments: &[&str],
+    expected: Told<'_>,
+) -> (Vec<String>, Vec<(String, String)>) {
+    let folder = TempDir::new().unwrap();
+    for (name, text) in files {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    let script = Script::play(answers);
+    let url = script.url();
+    assert_told(&valet(folder.path(), &[&["get", &url], arguments].concat(), ""), expected);
+    let entries = fs::read_dir(folder.path()).unwrap().map(Result::unwrap);
+    let mut left: Vec<(String, String)> = entries
+        .map(|entry| {
+            let name = entry.file_name().into_string().unwrap();
+            (name, fs::read_to_string(entry.path()).unwrap())
+        })
+        .collect();
+    left.sort();
+    (script.requests(), left)
+}
+
+fn file(name: &str, text: &str) -> Vec<(String, String)> {
+    vec![(name.to_owned(), text.to_owned())]
+}
+
+const VERIFIED: &str = "note: 10 B; MD5 verified\n";
+
+#[test]
+fn a_download_gets_its_name_when_it_is_whole() {
+    let (requests, left) = get(vec![whole(&[])], &[], &["f"], (0, "f\n", VERIFIED));
+    assert_eq!(left, file("f", BODY));
+    assert!(requests[0].starts_with("get /b/dir/report.txt?x-amz-signature=s3cr3t http/1.1\r\n"));
+    assert!(!requests[0].contains("range:"));
+
+    let (_, left) = get(vec![whole(&[])], &[("f", "old")], &["f"], (0, "f\n", VERIFIED));
+    assert_eq!(left, file("f", BODY));
+
+    let (_, left) = get(vec![whole(&[])], &[], &["-"], (0, BODY, VERIFIED));
+    assert_eq!(left, []);
+
+    let plain = answer("200 OK", &[], BODY);
+    let note = "note: 10 B; not verified: the server promised no checksum\n";
+    let (_, left) = get(vec![plain], &[], &["f"], (0, "f\n", note));
+    assert_eq!(left, file("f", BODY));
+
+    let note = "note: 0 B; not verified: the server promised no checksum\n";
+    let (_, left) = get(vec![answer("200 OK", &[], "")], &[], &["f"], (0, "f\n", note));
+    assert_eq!(left, file("f", ""));
+}
+
+#[test]
+fn the_server_names_the_file_but_overwrites_nothing() {
+    let report = (0, "report.txt\n", VERIFIED);
+    assert_eq!(get(vec![whole(&[])], &[], &[], report).1, file("report.txt", BODY));
+
+    let named = || whole(&["Content-Disposition: attachment; filename=\"../x.txt\""]);
+    assert_eq!(get(vec![named()], &[], &[], (0, "x.txt\n", VERIFIED)).1, file("x.txt", BODY));
+
+    let told = (2, "", "error: x.txt exists; name a FILE to replace it\n");
+    assert_eq!(get(vec![named()], &[("x.txt", "mine")], &[], told).1, file("x.txt", "mine"));
+}
+
+#[test]
+fn a_broken_download_goes_on() {
+    let half = || answer("200 OK", &[&format!("ETag: {ETAG}"), "Content-Length: 10"], &BODY[..4]);
+    let folder = [("f.part", "0123"), ("f.part.etag", ETAG)];
+
+    let script = vec![half(), rest(4)];
+    let note = "note: the connection broke: end of file before message length reached; trying \
+                again\nnote: 10 B; MD5 verified\n";
+    let (requests, left) = get(script, &[], &["f"], (0, "f\n", note));
+    assert_eq!(left, file("f", BODY));
+    assert!(requests[1].contains("\r\nrange: bytes=4-\r\n"), "{}", requests[1]);
+    assert!(requests[1].contains(&format!("\r\nif-match: {ETAG}\r\n")), "{}", requests[1]);
+
+    let note = "note: going on after 4 B\nnote: 10 B; MD5 verified\n";
+    let (requests, left) = get(vec![rest(4)], &folder, &["f"], (0, "f\n", note));
+    assert_eq!(left, file("f", BODY));
+    assert!(requests[0].contains("\r\nrange: bytes=4-\r\n"), "{}", requests[0]);
+
+    let changed = refusal("412 Precondition Failed", "PreconditionFailed", "", "");
+    let note = "note: the object has changed: starting over\nnote: 10 B; MD5 verified\n";
+    let (requests, left) = get(vec![changed, whole(&[])], &folder, &["f"], (0, "f\n", note));
+    assert_eq!(left, file("f", BODY));
+    assert!(!requests[1].contains("range:"), "{}", requests[1]);
+
+    let note = "note: the server sends no part of it: starting over\nnote: 10 B; MD5 verified\n";
+    let (_, left) = get(vec![whole(&[])], &folder, &["f"], (0, "f\n", note));
+    assert_eq!(left, file("f", BODY));
+
+    let end = answer("416 Range Not Satisfiable", &["Content-Range: bytes */2"], "");
+    let note = "note: what was begun does not fit the object: starting over\n\
+                note: 10 B; MD5 verified\n";
+    let (_, left) = get(vec![end, whole(&[])], &folder, &["f"], (0, "f\n", note));
+    assert_eq!(left, file("f", BODY));
+
+    // Without its ETag, nobody can know of what the part is one.
+    let (requests, left) = get(vec![whole(&[])], &folder[..1], &["f"], (0, "f\n", VERIFIED));
+    assert_eq!(left, file("f", BODY));
+    assert!(!requests[0].contains("range:"), "{}", requests[0]);
+
+    let named = || whole(&["Content-Disposition: attachment; filename=f"]);
+    let note = "note: going on after 4 B\nnote: 10 B; MD5 verified\n";
+    let (requests, left) = get(vec![named(), rest(4)], &folder, &[], (0, "f\n", note));
+    assert_eq!(left, file("f", BODY));
+    assert!(requests[1].contains("\r\nrange: bytes=4-\r\n"), "{}", requests[1]);
+}
+
+#[test]
+fn what_is_wrong_is_not_kept() {
+    let wrong = answer("200 OK", &[&format!("ETag: {ETAG}")], "0123456780");
+    let told = (1, "", "error: what arrived is not what is stored: its MD5 differs\n");
+    assert_eq!(get(vec![wrong], &[], &["f"], told).1, []);
+
+    let other = answer(
+        "206 Partial Content",
+        &["ETag: \"other\"", "Content-Range: bytes 4-9/10"],
+        &BODY[4..],
+    );
+    let folder = [("f.part", "0123"), ("f.part.etag", ETAG)];
+    let told = (1, "", "error: the server answered with another part than the one asked for\n");
+    assert_eq!(get(vec![other], &folder, &["f"], told).1.len(), 2);
+}
+
+#[test]
+fn refusals_are_told_in_words() {
+    let expired = "<Expires>2026-01-01T00:00:00Z</Expires>";
+    let expired = refusal("403 Forbidden", "AccessDenied", "Request has expired", expired);
+    let told = "error: 403 AccessDenied: Request has expired\n\
+                The link died at 2026-01-01T00:00:00Z: ask for a new one.\n";
+    assert_eq!(get(vec![expired], &[], &["f"], (3, "", told)).1, []);
+
+    let moved = answer("307 Temporary Redirect", &["Location: ftp://h/k"], "");
+    let told = "error: the server cannot be reached: URL scheme is not allowed\n";
+    assert_eq!(get(vec![moved], &[], &["f"], (1, "", told)).1, []);
+
+    let missing = refusal("404 Not Found", "NoSuchKey", "The specified key does not exist.", "");
+    let told = "error: 404 NoSuchKey: The specified key does not exist.\n\
+                Nothing is stored there (any more).\n";
+    assert_eq!(get(vec![missing], &[], &["f"], (1, "", told)).1, []);
+
+    let busy = answer("503 Service Unavailable", &["Retry-After: 0"], "");
+    let told = "note: the server answered 503 Service Unavailable; trying again\n\
+                note: 10 B; MD5 verified\n";
+    let (_, left) = get(vec![busy, whole(&[])], &[], &["f"], (0, "f\n", told));
+    assert_eq!(left, file("f", BODY));
+}
+
+#[test]
+fn an_upload_is_announced_sent_and_verified() {
+    let check = |answer: String, arguments: &[&str], input: &str, expected: Told<'_>| {
+        let folder = TempDir::new().unwrap();
+        fs::write(folder.path().join("f"), BODY).unwrap();
+        let script = Script::play(vec![answer]);
+        let url = script.url();
+        let all = [&["put", arguments[0], &url], &arguments[1..]].concat();
+        assert_told(&valet(folder.path(), &all, input), expected);
+        script.requests().remove(0)
+    };
+    let stored = || answer("200 OK", &[&format!("ETag: {ETAG}")], "");
+    let etag = "781e5e245d69b566979b86e28d23f2c7\n";
+    let note = "note: 10 bytes stored; MD5 verified\n";
+
+    let arguments = ["f", "--content-type", "text/plain", "-H", "X-Amz-Meta-A: b"];
+    let request = check(stored(), &arguments, "", (0, etag, note));
+    assert!(request.starts_with("put /b/dir/report.txt?x-amz-signature=s3cr3t http/1.1\r\n"));
+    for line in ["content-type: text/plain", "x-amz-meta-a: b", "content-length: 10"] {
+        assert!(request.contains(&format!("\r\n{line}\r\n")), "{request}");
+    }
+    assert!(request.ends_with(BODY) && !request.contains("transfer-encoding"), "{request}");
+
+    let request = check(stored(), &["-"], BODY, (0, etag, note));
+    assert!(request.ends_with(BODY) && request.contains("\r\ncontent-length: 10\r\n"), "{request}");
+
+    let told = (1, "", "error: what is stored is not what was sent: its MD5 differs\n");
+    check(stored(), &["-"], "0123456780", told);
+
+    let note = "note: 10 bytes stored; not verified: no MD5 was answered\n";
+    check(answer("200 OK", &["ETag: \"x\""], ""), &["f"], "", (0, "x\n", note));
+
+    let mismatch = refusal("403 Forbidden", "SignatureDoesNotMatch", "No match.", "");
+    let told = "error: 403 SignatureDoesNotMatch: No match.\n\
+                The link was cut or changed on its way, or it was made for another method or with \
+                headers that must be sent (-H).\n";
+    check(mismatch, &["f"], "", (3, "", told));
+}
