@@ -27,6 +27,7 @@ use crate::route::MEANING_HEADERS;
 const VERIFYING_KEYS_MAX: usize = 4096;
 
 /// Who is asking, proven.
+#[expect(clippy::large_enum_variant, reason = "one a request, always behind an Arc")]
 #[derive(Debug)]
 pub(crate) enum Caller {
     Anonymous,

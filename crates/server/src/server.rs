@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hyper::header::{CONTENT_LENGTH, HeaderName, HeaderValue, SERVER};
 use hyper::http::request::Parts;
-use hyper::{Method, Request, Response};
+use hyper::{HeaderMap, Method, Request, Response};
 use jiff::Timestamp;
 use store::{AccessKey, KeyOwner, Store};
 
@@ -148,13 +148,11 @@ impl Server {
             seen.operation = route.name();
             return self.gate.operator(&caller).map(|()| route.answer(self));
         }
+        if matches!(*caller, Caller::Anonymous) {
+            return Err(refuse_anonymous(routed.as_ref().ok(), &parts.headers));
+        }
         let routed = routed?;
-        let request = S3Request {
-            bucket: routed.bucket(),
-            key: routed.key(),
-            query: &routed.query,
-            headers: &parts.headers,
-        };
+        let request = routed.request(&parts.headers);
         refuse_link_conditions(&request)?;
         let context = Arc::new(RequestContext {
             config: Arc::clone(&self.config),
@@ -172,10 +170,6 @@ impl Server {
         asked: Asked<'_>,
         body: &mut RequestBody,
     ) -> Result<Reply, S3Error> {
-        // A stranger learns of its missing permission first, not of what is wrong with its request.
-        if matches!(**asked.caller, Caller::Anonymous) {
-            return Err(S3Error::new(Code::AccessDenied));
-        }
         let operation = O::read(asked.request)?;
         let call = self.gate.admit(operation, asked).await?;
         O::run(call, body).await
@@ -277,6 +271,10 @@ impl<'r> Routed<'r> {
         Ok(Self { target, query, call })
     }
 
+    fn request<'a>(&'a self, headers: &'a HeaderMap) -> S3Request<'a> {
+        S3Request { bucket: self.bucket(), key: self.key(), query: &self.query, headers }
+    }
+
     fn bucket(&self) -> Option<&store::BucketName> {
         match &self.target {
             Target::Service => None,
@@ -296,6 +294,22 @@ impl<'r> Routed<'r> {
         seen.bucket = self.bucket().map(ToString::to_string);
         seen.key = self.key().map(ToString::to_string);
     }
+}
+
+/// Nobody unsigned may do anything in this version. What the request asks for decides the words alone,
+/// and whether it exists decides nothing.
+fn refuse_anonymous(routed: Option<&Routed<'_>>, headers: &HeaderMap) -> S3Error {
+    let Some(routed) = routed else { return S3Error::new(Code::AccessDenied) };
+    if let Err(refused) = refuse_link_conditions(&routed.request(headers)) {
+        return refused;
+    }
+    let reads = matches!(routed.call, Call::GetObject | Call::HeadObject);
+    if reads && routed.query.iter().any(|(name, _)| name.starts_with("response-")) {
+        return S3Error::invalid_request(
+            "Request specific response headers cannot be used for anonymous GET requests.",
+        );
+    }
+    S3Error::new(Code::AccessDenied)
 }
 
 fn note_caller(seen: &mut Seen, caller: &Caller) {

@@ -195,6 +195,29 @@ fn find(dir: &Path) -> Option<std::path::PathBuf> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_announced_length_is_only_that() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = with_bucket(dir.path(), Encryption::Off).await;
+    let spec = |size| StageSpec { size_hint: Some(size), ..StageSpec::default() };
+    // More than any disk has: refused before the first byte, and nothing worse.
+    let refused = store.stage(spec(1 << 60)).await;
+    assert!(matches!(refused, Err(StoreError::Full)));
+    store.is_writable().unwrap();
+    // Less than announced, and more: what came counts, and no room is kept for the rest.
+    for (announced, size) in [(8 << 20, 300_000), (8 << 20, 10), (1, 300_000), (0, 300_000)] {
+        let staged = stage(&store, spec(announced), &body(size), 100_000).await;
+        assert_eq!(staged.size(), u64::try_from(size).unwrap());
+        if let Some(path) = find(&dir.path().join("blobs")) {
+            let file = std::fs::metadata(path).unwrap();
+            assert_eq!(file.len(), 300_000);
+            assert!(std::os::unix::fs::MetadataExt::blocks(&file) * 512 < 1 << 20);
+        }
+        drop(staged);
+        store.maintenance().run_once(now()).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn digests_are_of_the_plain_bytes() {
     let dir = tempfile::tempdir().unwrap();
     let store = with_bucket(dir.path(), Encryption::On).await;

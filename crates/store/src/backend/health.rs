@@ -43,3 +43,20 @@ impl Health {
         if free < size.saturating_add(RESERVE_BYTES) { Err(StoreError::Full) } else { Ok(()) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_without_room_is_full_and_a_poisoned_store_stays_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let health = Health::new(dir.path().to_owned());
+        health.check_room(1).unwrap();
+        assert!(matches!(health.check_room(u64::MAX), Err(StoreError::Full)));
+        health.check().unwrap();
+        health.poison(&std::io::Error::other("fault"));
+        health.poison(&std::io::Error::other("another"));
+        assert!(matches!(health.check(), Err(StoreError::Poisoned)));
+    }
+}

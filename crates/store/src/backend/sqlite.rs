@@ -6,6 +6,7 @@ mod connection;
 mod error;
 mod identity;
 mod listing;
+mod lookup;
 mod multipart;
 mod object;
 mod rows;
@@ -201,7 +202,7 @@ impl Metadata for SqliteMetadata {
         };
         if let Some(version) = version {
             let read = |connection: &Connection| {
-                object::version(connection, &self.vault, bucket, key, version)
+                lookup::version(connection, &self.vault, bucket, key, version)
             };
             return self.readers.point(read).await;
         }
@@ -209,7 +210,7 @@ impl Metadata for SqliteMetadata {
             Ok(object) => return Ok(Lookup::Object(object)),
             Err(ticket) => ticket,
         };
-        let read = |connection: &Connection| object::current(connection, &self.vault, bucket, key);
+        let read = |connection: &Connection| lookup::current(connection, &self.vault, bucket, key);
         let lookup = self.readers.point(read).await?;
         if let Lookup::Object(object) = &lookup {
             let cached = ObjectCacheKey { bucket, key: object.key.clone() };

@@ -9,7 +9,8 @@ use md5::{Digest, Md5};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::engine;
-use super::object::{self, Made, Target, Unmet, add, told_version};
+use super::lookup;
+use super::object::{Made, Target, Unmet, add, told_version};
 use super::rows::{etag, etag_column, version, version_column};
 use super::sweeping::add_garbage;
 use super::uploads::{self, StoredPart};
@@ -190,7 +191,7 @@ fn completed_before(
     let Some((version, etag)) = before.filter(|(_, etag)| *etag == same) else {
         return Ok(CompleteOutcome::NoSuchUpload);
     };
-    match object::version(connection, vault, bucket.id, &complete.key, version)? {
+    match lookup::version(connection, vault, bucket.id, &complete.key, version)? {
         Lookup::Object(object) if object.etag == etag => {
             let version_id = told_version(bucket, &object);
             Ok(CompleteOutcome::Completed { version_id, object: Arc::clone(&object) })

@@ -1,44 +1,26 @@
-//! Objects and their versions in the database: look-ups, and the decisions of put and delete.
+//! The versions of a key as they stand, and the decisions of put and delete.
 
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::rows::{
-    KIND_MARKER, KIND_OBJECT, ObjectParts, checksum_column, checksum_of, corrupt, etag,
-    etag_column, object_record, parse_object, size, size_column, timestamp, truncated,
-    version as version_of, version_column,
+    KIND_MARKER, KIND_OBJECT, checksum_column, corrupt, etag, etag_column, object_record,
+    parse_object, size_column, truncated, version, version_column,
 };
 use super::sweeping::{add_garbage, take_intent};
 use super::writer::Transaction;
 use super::{bucket, engine};
 use crate::backend::{NewBody, NewObject};
-use crate::body::{Body, End};
+use crate::body::Body;
 use crate::names::VersionToken;
-use crate::vault::{Vault, random};
+use crate::vault::random;
 use crate::{
-    Attributes, Bucket, BucketName, DeleteMarker, DeleteOutcome, ETag, Lookup, Object, ObjectKey,
-    Precondition, PutOutcome, StoreError, StoredChecksum, VersionId, Versioning,
+    Attributes, Bucket, BucketName, DeleteOutcome, ETag, Object, ObjectKey, Precondition,
+    PutOutcome, StoreError, StoredChecksum, VersionId, Versioning,
 };
-
-/// The columns of `decode`, the bytes of an inline body among them.
-macro_rules! select_version {
-    ($condition:literal) => {
-        concat!(
-            "SELECT ord, version, kind, size, etag, modified_ms, storage_class, checksum, record,
-                (SELECT bytes FROM bodies WHERE id = objects.body)
-             FROM objects WHERE bucket = ?1 AND key = ?2",
-            $condition
-        )
-    };
-}
-
-const CURRENT: &str = select_version!(" ORDER BY ord LIMIT 1");
-const AT: &str = select_version!(" AND ord = ?3 AND version = ?4");
-const NULL_ELSEWHERE: &str = select_version!(" AND version = x'' AND ord <> 0");
 
 const STANDING: &str = "SELECT ord, version, kind, etag FROM objects
     WHERE bucket = ?1 AND key = ?2 ORDER BY ord LIMIT 1";
@@ -56,136 +38,7 @@ const ADD_BODY: &str = "INSERT INTO bodies (bytes) VALUES (?1)";
 const ADD: &str = "INSERT INTO objects (bucket, key, ord, version, kind, size, etag, modified_ms,
     storage_class, checksum, body, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 
-/// The current version of a key.
-pub(super) fn current(
-    connection: &Connection,
-    vault: &Vault,
-    bucket: i64,
-    key: &ObjectKey,
-) -> Result<Lookup, StoreError> {
-    let row = params![bucket, key.as_bytes()];
-    let found = find(connection, CURRENT, row, vault, key)?;
-    Ok(found.map_or(Lookup::NoSuchKey, |(_, found)| found.into_lookup(true)))
-}
-
-/// One version of a key.
-pub(super) fn version(
-    connection: &Connection,
-    vault: &Vault,
-    bucket: i64,
-    key: &ObjectKey,
-    id: VersionId,
-) -> Result<Lookup, StoreError> {
-    let found = match id {
-        VersionId::Id(token) => {
-            let row = params![bucket, key.as_bytes(), ord_of(token), version_column(&id)];
-            find(connection, AT, row, vault, key)?
-        }
-        VersionId::Null => {
-            let row = params![bucket, key.as_bytes(), 0, version_column(&id)];
-            let at_start = find(connection, AT, row, vault, key)?;
-            let row = params![bucket, key.as_bytes()];
-            let elsewhere = || find(connection, NULL_ELSEWHERE, row, vault, key);
-            at_start.map_or_else(elsewhere, |found| Ok(Some(found)))?
-        }
-    };
-    let newest = standing(connection, STANDING, params![bucket, key.as_bytes()])?;
-    Ok(match (found, newest) {
-        (Some((ord, found)), newest) => {
-            found.into_lookup(newest.is_some_and(|newest| newest.ord == ord))
-        }
-        (None, _) => Lookup::NoSuchVersion,
-    })
-}
-
-/// A version as read: an object, or when it was deleted.
-enum Found {
-    Object(Box<Object>),
-    Marker(VersionId, Timestamp),
-}
-
-impl Found {
-    fn into_lookup(self, is_current: bool) -> Lookup {
-        match self {
-            Self::Object(object) => Lookup::Object(Arc::from(object)),
-            Self::Marker(version_id, created_at) => {
-                Lookup::DeleteMarker(DeleteMarker { version_id, created_at, is_current })
-            }
-        }
-    }
-}
-
-fn find(
-    connection: &Connection,
-    sql: &str,
-    row: impl Params,
-    vault: &Vault,
-    key: &ObjectKey,
-) -> Result<Option<(i64, Found)>, StoreError> {
-    connection
-        .prepare_cached(sql)
-        .and_then(|mut select| select.query_row(row, |row| Ok(decode(row, vault, key))).optional())
-        .map_err(engine)?
-        .transpose()
-}
-
-fn decode(row: &Row<'_>, vault: &Vault, key: &ObjectKey) -> Result<(i64, Found), StoreError> {
-    let ord = row.get(0).map_err(engine)?;
-    let version_id = version_of(row, 1)?;
-    let last_modified = timestamp(row, 5)?;
-    match row.get(2).map_err(engine)? {
-        KIND_OBJECT => (),
-        KIND_MARKER => return Ok((ord, Found::Marker(version_id, last_modified))),
-        _ => return Err(corrupt("kind of a version")),
-    }
-    let ValueRef::Blob(json) = row.get_ref(8).map_err(engine)? else {
-        return Err(corrupt("record of an object"));
-    };
-    let storage_class = row.get(6).map_err(engine)?;
-    let ObjectParts { attributes, checksum, body, parts } = parse_object(json, storage_class)?;
-    let checksum = match (checksum_of(row, 7)?, checksum) {
-        (Some((algorithm, kind)), Some(value)) => Some(StoredChecksum { algorithm, kind, value }),
-        (None, None) => None,
-        (Some(_), None) | (None, Some(_)) => return Err(corrupt("checksum of an object")),
-    };
-    let object = Object {
-        key: key.clone(),
-        version_id,
-        size: size(row, 3)?,
-        etag: etag(row, 4)?,
-        last_modified,
-        attributes,
-        checksum,
-        parts,
-        encryption: body.at_rest(),
-        body,
-        resident: OnceLock::new(),
-    };
-    let stored = row.get_ref(9).map_err(engine)?;
-    open_row(&object, stored, vault)?;
-    Ok((ord, Found::Object(Box::new(object))))
-}
-
-/// Opens the bytes of an inline body, so that they are in memory whenever the record is.
-fn open_row(object: &Object, stored: ValueRef<'_>, vault: &Vault) -> Result<(), StoreError> {
-    let blob = match (&object.body, stored) {
-        (Body::Files(_), ValueRef::Null) => return Ok(()),
-        (Body::Row(blob), ValueRef::Blob(stored)) => (blob, stored),
-        (_, _) => return Err(corrupt("body of an object")),
-    };
-    let (blob, stored) = blob;
-    let plain = match vault.open_cipher(blob)? {
-        Some(cipher) => cipher.open(stored, 0, End::Last)?,
-        None => stored.to_vec(),
-    };
-    if u64::try_from(plain.len()) != Ok(object.size) {
-        return Err(corrupt("length of a body"));
-    }
-    let _first = object.resident.set(Bytes::from(plain));
-    Ok(())
-}
-
-fn ord_of(token: VersionToken) -> i64 {
+pub(super) fn ord_of(token: VersionToken) -> i64 {
     token.place().cast_signed().wrapping_neg()
 }
 
@@ -207,7 +60,7 @@ fn standing(
         let is_marker = row.get::<_, i64>(2).map_err(engine)? == KIND_MARKER;
         let etag = if is_marker { ETag::of_md5([0; 16]) } else { etag(row, 3)? };
         let ord = row.get(0).map_err(engine)?;
-        Ok(Standing { ord, version: version_of(row, 1)?, is_marker, etag })
+        Ok(Standing { ord, version: version(row, 1)?, is_marker, etag })
     };
     connection
         .prepare_cached(sql)
