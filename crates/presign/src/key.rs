@@ -40,7 +40,7 @@ impl SigningKey {
         Self::derive(secret, scope.day, &scope.region, &scope.service)
     }
 
-    /// HMAC-SHA256 of a string to sign.
+    /// HMAC-SHA256 of a string to sign: the 32 bytes that signatures write in lower-case hex.
     pub fn sign(&self, string_to_sign: &[u8]) -> [u8; 32] {
         self.mac.clone().chain_update(string_to_sign).finalize().into_bytes().into()
     }

@@ -62,6 +62,11 @@ const SUB_RESOURCES: [&str; 35] = [
     "website",
 ];
 
+/// Whether a SigV2 signature covers the query parameter.
+pub(crate) fn covers_query(name: &str) -> bool {
+    SUB_RESOURCES.contains(&name) || is_amz_header(&name.to_ascii_lowercase())
+}
+
 /// A SigV2 link's claim. It says neither when it was made nor for which region or service.
 pub(crate) struct V2Claim<'a> {
     head: RequestHead<'a>,

@@ -250,6 +250,9 @@ fn amz_headers_count_from_headers_and_query() {
         &by_header.with("x-amz-meta-a", "1").with("x-amz-meta-a", "2").with("x-amz-acl", "x"),
         "Mismatch",
     );
+    // A header sent twice counts twice, even with one value.
+    let twice = link("PUT", "/b/k", "\n", "x-amz-meta-a:1,1\n/b/k");
+    check(&twice.with("x-amz-meta-a", "1").with("x-amz-meta-a", "1"), "Unsigned");
     // A query value cannot contradict a signed header, nor be added.
     let mut request =
         link("PUT", "/b/k", "\n", "x-amz-acl:private\n/b/k").with("x-amz-acl", "private");

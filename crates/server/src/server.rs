@@ -152,6 +152,7 @@ impl Server {
             return Err(refuse_anonymous(routed.as_ref().ok(), &parts.headers));
         }
         let routed = routed?;
+        routed.refuse_unsigned_meaning(&caller)?;
         let request = routed.request(&parts.headers);
         refuse_link_conditions(&request)?;
         let context = Arc::new(RequestContext {
@@ -269,6 +270,19 @@ impl<'r> Routed<'r> {
             .has_header("x-amz-copy-source");
         let call = route::call(&parts.method, &target, &query, copies)?;
         Ok(Self { target, query, call })
+    }
+
+    /// A sub-resource decides what the request means, so the signature must cover it.
+    fn refuse_unsigned_meaning(&self, caller: &Caller) -> Result<(), S3Error> {
+        let Some(signature) = caller.signature() else { return Ok(()) };
+        let unsigned = |name: &&&str| self.query.has(name) && !signature.covers_query(name);
+        match route::SUB_RESOURCES.iter().find(unsigned) {
+            None => Ok(()),
+            Some(name) => Err(S3Error::with_message(
+                Code::AccessDenied,
+                format!("The signature does not cover the query parameter {name}"),
+            )),
+        }
     }
 
     fn request<'a>(&'a self, headers: &'a HeaderMap) -> S3Request<'a> {

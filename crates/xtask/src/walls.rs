@@ -29,7 +29,7 @@ const IMPURE_PACKAGES: [&str; 14] = [
     "ureq",
 ];
 
-/// What the code of a pure crate must not name.
+/// What the code of a pure crate must not name. Addresses without sockets are in `core::net`.
 const IMPURE_NAMES: [&str; 14] = [
     "SystemTime",
     "Instant::now",

@@ -27,7 +27,6 @@ const SKEW_MAX: SignedDuration = SignedDuration::from_mins(15);
 pub(super) const S3: &str = "s3";
 
 pub(super) const CONTENT_SHA256: &str = "x-amz-content-sha256";
-const SECURITY_TOKEN: &str = "x-amz-security-token";
 
 /// The fields come from the query or from the `Authorization` header; all are well-formed.
 pub(super) struct V4Claim<'a> {
@@ -202,11 +201,11 @@ impl V4Claim<'_> {
         Err(VerifyError::HeadersNotSigned { names: unsigned })
     }
 
-    /// A signed header wins over the query (aws-semantics 1.7.0).
+    /// A header wins over the query (aws-semantics 1.7.0); it is signed, or the claim would not have
+    /// been admitted.
     pub(super) fn session_token(&self) -> TokenClaim<'_> {
-        let signed = self.signed_headers.contains(SECURITY_TOKEN);
-        let mut tokens = self.head.header_values(SECURITY_TOKEN).map(trim_controls);
-        match tokens.next().filter(|_| signed) {
+        let mut tokens = self.head.header_values("x-amz-security-token").map(trim_controls);
+        match tokens.next() {
             Some(token) if tokens.all(|other| other == token) => {
                 TokenClaim::Present(Cow::Borrowed(token))
             }

@@ -33,6 +33,16 @@ impl VerifiedSignature {
         &self.facts.payload
     }
 
+    /// Whether the signature covers a query parameter of that name. SigV4 covers the whole query;
+    /// SigV2 a list of names and `x-amz-*`, so anyone can add others to a link (aws-semantics
+    /// 1.10.2): what decides the meaning of a request must be asked about here.
+    pub fn covers_query(&self, name: &str) -> bool {
+        match self.mechanism() {
+            Mechanism::V4Query | Mechanism::V4Header => true,
+            Mechanism::V2Query => crate::sigv2::covers_query(name),
+        }
+    }
+
     /// Names the signature without being one.
     pub fn fingerprint(&self) -> Fingerprint {
         self.fingerprint

@@ -111,7 +111,7 @@ fn split_authority(authority: &str) -> Option<(&str, Option<u16>)> {
     let is_host_byte =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     let well_formed = if let Some(address) = address {
-        address.parse::<std::net::Ipv6Addr>().is_ok()
+        address.parse::<core::net::Ipv6Addr>().is_ok()
     } else {
         !host.is_empty() && host.bytes().all(is_host_byte)
     };

@@ -400,6 +400,29 @@ async fn sigv2_links() {
 }
 
 #[tokio::test]
+async fn nothing_that_sigv2_leaves_unsigned_changes_what_a_link_does() {
+    let world = World::with_bucket().await;
+    world.send(put("/bucket/a", "hello")).await;
+    for name in ["attributes", "retention", "legal-hold", "encryption", "renameObject", "append"] {
+        let mut ask = world.link_v2("GET", "a");
+        ask.target += &["&", name].concat();
+        assert_eq!(
+            refused(&world, ask).await,
+            format!(
+                "403 <Code>AccessDenied</Code><Message>The signature does not cover the query parameter {name}</Message>"
+            )
+        );
+    }
+    for name in
+        ["acl", "uploads", "versionId=null", "response-content-type=text%2Fhtml", "x-amz-meta-a=b"]
+    {
+        let mut ask = world.link_v2("GET", "a");
+        ask.target += &["&", name].concat();
+        assert!(refused(&world, ask).await.contains("SignatureDoesNotMatch"), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn sigv2_can_be_denied() {
     let mut config = crate::harness::config();
     config.sigv2 = presign::SigV2Use::Deny;
