@@ -6,8 +6,8 @@ use hyper::{HeaderMap, Request, Response};
 use iam::MasterKey;
 use jiff::Timestamp;
 use presign::{
-    Addressing, Credentials, Endpoint, ExpiresIn, Presign, Presigner, RequestHead, SecretAccessKey,
-    SessionToken, SigV2Use, SignedPayload, Signer, sign_request,
+    Addressing, ChunkEncoder, Credentials, Endpoint, ExpiresIn, Presign, Presigner, RequestHead,
+    SecretAccessKey, SessionToken, SigV2Use, SignedPayload, Signer, StreamingMode, sign_request,
 };
 use server::{Peer, RequestBody, ResponseBody, RootKey, Server, ServerConfig};
 use store::{AccountId, Encryption, Store, StoreConfig};
@@ -136,7 +136,23 @@ impl World {
         self.sign_as(&credentials(), ask, payload)
     }
 
-    fn sign_as(&self, credentials: &Credentials, mut ask: Ask, payload: SignedPayload) -> Ask {
+    /// Signs by header a body in chunks, and gives what encodes it.
+    pub(crate) fn sign_streaming(&self, ask: Ask, mode: StreamingMode) -> (Ask, ChunkEncoder) {
+        let payload = SignedPayload::Streaming(mode);
+        let (ask, encoder) = self.sign_with(&credentials(), ask, payload);
+        (ask, encoder.unwrap())
+    }
+
+    fn sign_as(&self, credentials: &Credentials, ask: Ask, payload: SignedPayload) -> Ask {
+        self.sign_with(credentials, ask, payload).0
+    }
+
+    fn sign_with(
+        &self,
+        credentials: &Credentials,
+        mut ask: Ask,
+        payload: SignedPayload,
+    ) -> (Ask, Option<ChunkEncoder>) {
         let signer = Signer { credentials, region: &self.region, service: "s3" };
         let mut headers = ask.headers.clone();
         if !headers.iter().any(|(name, _)| name == "host") {
@@ -149,7 +165,7 @@ impl World {
         let signed = sign_request(&head, payload, &signer, self.now).unwrap();
         let added = signed.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
         ask.headers.extend(added);
-        ask
+        (ask, signed.chunk_encoder())
     }
 
     /// A SigV4 link for an hour, as path and query.
