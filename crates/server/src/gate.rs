@@ -23,7 +23,7 @@ use crate::request::S3Request;
 use crate::respond::RequestContext;
 use crate::route::MEANING_HEADERS;
 
-/// Derived signing keys kept; the oldest day's go first when there are more.
+/// Derived signing keys kept; when there would be more, all are forgotten and derived again as needed.
 const VERIFYING_KEYS_MAX: usize = 4096;
 
 /// Who is asking, proven.

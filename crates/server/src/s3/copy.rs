@@ -10,7 +10,7 @@ use store::{
 };
 
 use crate::body::RequestBody;
-use crate::error::{S3Error, refusal};
+use crate::error::{Code, S3Error, refusal};
 use crate::gate::{Authorized, Door};
 use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
@@ -82,7 +82,14 @@ impl CopySource {
     /// Finds the source and judges the conditions on it: whatever fails is 412, a match of
     /// `if-none-match` too.
     async fn find(&self, door: &Door) -> Result<Found, S3Error> {
-        let found = find(door, &self.bucket, &self.key, self.version_id.as_ref()).await?;
+        let found = find(door, &self.bucket, &self.key, self.version_id.as_ref()).await;
+        let found = found.map_err(|error| match error.code() {
+            // A marker named by its version, which a read would answer so.
+            Code::MethodNotAllowed => S3Error::invalid_request(
+                "The source of a copy request may not specifically refer to a delete marker by version id.",
+            ),
+            _ => error,
+        })?;
         let conditions = ReadConditions {
             matches: self.if_match.as_deref(),
             none_matches: self.if_none_match.as_deref(),

@@ -247,7 +247,7 @@ impl Operation for CompleteMultipartUpload {
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let body = document::read(call.door(), body, DOCUMENT_BYTES_MAX).await?;
-        let named: CompleteDocument = xml::parse(&body)?;
+        let named: CompleteDocument = xml::parse("CompleteMultipartUpload", &body)?;
         let whereabouts =
             location(&call, &call.operation().target.bucket, &call.operation().target.key);
         let (Self { target, precondition, object_checksum, object_size }, door) = call.split();
@@ -258,7 +258,7 @@ impl Operation for CompleteMultipartUpload {
         let upload = upload.map_err(refusal::of_store)?;
         let asked = upload.as_ref().and_then(|upload| upload.checksum);
         let summed = asked.unwrap_or(CHECKSUM_UNASKED);
-        let parts = read_parts(&named, asked, upload.is_some())?;
+        let parts = read_parts(&named, asked, &target.upload_id, upload.is_some())?;
         if let (Some(expected), Some(upload)) = (object_size, &upload) {
             check_size(&door, upload, &parts, expected).await?;
         }
@@ -296,9 +296,9 @@ impl Operation for CompleteMultipartUpload {
                 Ok(reply)
             }
             CompleteOutcome::NoSuchUpload => Err(target.missing()),
-            CompleteOutcome::InvalidPart { number } => Err(S3Error::new(Code::InvalidPart)
-                .detail("UploadId", target.upload_id)
-                .detail("PartNumber", number.number().to_string())),
+            CompleteOutcome::InvalidPart { number } => {
+                Err(invalid_part(&target.upload_id, number, named.etag_of(number)))
+            }
             CompleteOutcome::PartTooSmall { number, size, etag } => {
                 Err(S3Error::new(Code::EntityTooSmall)
                     .detail("ProposedSize", size.to_string())
@@ -317,10 +317,19 @@ impl Operation for CompleteMultipartUpload {
     }
 }
 
+/// A part that is not there, or not with that entity tag.
+fn invalid_part(upload_id: &str, number: PartNumber, etag: &str) -> S3Error {
+    S3Error::new(Code::InvalidPart)
+        .detail("UploadId", upload_id)
+        .detail("PartNumber", number.number().to_string())
+        .detail("ETag", etag)
+}
+
 /// The parts as the document names them: at least one, in ascending order, their checksums of the upload's kind.
 fn read_parts(
     document: &CompleteDocument,
     asked: Option<(ChecksumAlgorithm, ChecksumType)>,
+    upload_id: &str,
     upload_is_open: bool,
 ) -> Result<Vec<CompletedPart>, S3Error> {
     if document.parts.is_empty() {
@@ -329,16 +338,12 @@ fn read_parts(
     let (algorithm, kind) = asked.unwrap_or(CHECKSUM_UNASKED);
     let mut parts: Vec<CompletedPart> = Vec::with_capacity(document.parts.len());
     for element in &document.parts {
-        let number = element.number.trim().parse().ok();
-        let number = number
-            .and_then(|number| PartNumber::new(number).ok())
-            .ok_or_else(|| S3Error::new(Code::MalformedXml))?;
+        let number = element.number().ok_or_else(|| S3Error::new(Code::MalformedXml))?;
         if parts.last().is_some_and(|last| last.number >= number) {
             return Err(S3Error::new(Code::InvalidPartOrder));
         }
-        let invalid =
-            || S3Error::new(Code::InvalidPart).detail("PartNumber", number.number().to_string());
-        let etag = ETag::parse(element.etag.trim().trim_matches('"')).map_err(|_| invalid())?;
+        let etag = ETag::parse(element.etag())
+            .map_err(|_| invalid_part(upload_id, number, element.etag()))?;
         let checksum = element.checksum(asked)?;
         if checksum.is_none() && kind == ChecksumType::Composite && upload_is_open {
             return Err(S3Error::invalid_request(format!(
@@ -352,7 +357,24 @@ fn read_parts(
     Ok(parts)
 }
 
+impl CompleteDocument {
+    /// The entity tag that the document names for a part, without quotes.
+    fn etag_of(&self, number: PartNumber) -> &str {
+        let named = self.parts.iter().find(|part| part.number() == Some(number));
+        named.map_or("", |part| part.etag())
+    }
+}
+
 impl PartElement {
+    fn number(&self) -> Option<PartNumber> {
+        self.number.trim().parse().ok().and_then(|number| PartNumber::new(number).ok())
+    }
+
+    /// Without its quotes.
+    fn etag(&self) -> &str {
+        self.etag.trim().trim_matches('"')
+    }
+
     /// The part's checksum, which must be of the upload's algorithm.
     fn checksum(
         &self,
@@ -389,8 +411,11 @@ async fn check_size(
     let (mut after, mut size) = (None, 0u64);
     loop {
         let page = door.store().parts(upload, after, limit).await.map_err(refusal::of_store)?;
-        let counted =
-            page.parts.iter().filter(|part| named.iter().any(|n| n.number == part.number));
+        let is_named = |part: &&store::Part| {
+            // They are in ascending order.
+            named.binary_search_by_key(&part.number, |named| named.number).is_ok()
+        };
+        let counted = page.parts.iter().filter(is_named);
         size = counted.fold(size, |sum, part| sum.saturating_add(part.size));
         after = page.next;
         if after.is_none() {
