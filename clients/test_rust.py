@@ -53,7 +53,7 @@ def test_sdk_put_a_file(rust, tmp_path):
 
 @pytest.mark.parametrize("scenario", ["sdk-multipart", "sdk-multipart-checked"])
 def test_sdk_multipart(rust, tmp_path, scenario):
-    """Completed by ETags alone, or also by the checksums that each part's answer told."""
+    """Completed by ETags alone, or also by checksums under the algorithm the upload names."""
     write_file(tmp_path / "up", 12 * MIB)
     result = rust(scenario, "big", "up")
     assert result["same"]

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::presigning::{PresignedRequest, PresigningConfig};
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ pub async fn put_file(bucket: &str, key: &str, path: &str) -> Result<Value> {
 pub enum Complete {
     /// The number and ETag of each part.
     ByETag,
-    /// Also the checksum that the answer to each part told.
+    /// Also the checksum of each part, under the algorithm that the upload was created with.
     ByChecksum,
 }
 
@@ -68,7 +68,17 @@ pub enum Complete {
 pub async fn multipart(bucket: &str, key: &str, path: &str, complete: Complete) -> Result<Value> {
     let client = client().await;
     let bytes = read_file(path)?;
-    let created = client.create_multipart_upload().bucket(bucket).key(key).send().await?;
+    let algorithm = match complete {
+        Complete::ByETag => None,
+        Complete::ByChecksum => Some(ChecksumAlgorithm::Crc32),
+    };
+    let created = client
+        .create_multipart_upload()
+        .bucket(bucket)
+        .key(key)
+        .set_checksum_algorithm(algorithm)
+        .send()
+        .await?;
     let upload_id = created.upload_id().context("the answer names no upload")?;
     let mut parts = Vec::new();
     for (number, chunk) in (1..).zip(bytes.chunks(PART_SIZE)) {
