@@ -4,9 +4,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use store::{
-    Attributes, BucketName, ChecksumAlgorithm, ChecksumAlgorithms, ChecksumType, Encryption,
-    Object, ObjectKey, PartNumber, Precondition, PutOutcome, PutPart, StageSpec, StagedBody,
-    StoredChecksum, VersionId,
+    Attributes, BucketName, CHECKSUM_UNASKED, ChecksumAlgorithm, ChecksumAlgorithms, ChecksumType,
+    Encryption, Object, ObjectKey, PartNumber, Precondition, PutOutcome, PutPart, StageSpec,
+    StagedBody, StoredChecksum, VersionId,
 };
 
 use crate::body::RequestBody;
@@ -19,7 +19,7 @@ use crate::route;
 use crate::s3::get::{Found, find};
 use crate::s3::headers::{self, Conditions, ReadConditions};
 use crate::s3::ingest::UPLOAD_BYTES_MAX;
-use crate::s3::multipart::{DEFAULT_CHECKSUM, UploadTarget, required_part_number};
+use crate::s3::multipart::{UploadTarget, required_part_number};
 use crate::s3::{checksum, no_such_key, quoted, set_encryption, xml_time};
 use crate::xml::XmlWriter;
 
@@ -301,7 +301,7 @@ impl Operation for UploadPartCopy {
         if range.end - range.start > UPLOAD_BYTES_MAX {
             return Err(crate::s3::ingest::too_large(range.end - range.start));
         }
-        let (algorithm, _) = upload.checksum.unwrap_or(DEFAULT_CHECKSUM);
+        let (algorithm, _) = upload.checksum.unwrap_or(CHECKSUM_UNASKED);
         let staged = copy_bytes(&door, &found.object, range, upload.encryption, algorithm).await?;
         let at_rest = staged.at_rest();
         let kept = checksum_of(&staged, algorithm);
@@ -347,7 +347,7 @@ fn source_range(request: &S3Request<'_>) -> Result<Option<Range<u64>>, S3Error> 
 
 /// S3 keeps the algorithm of the source where that summed the whole object.
 fn inherited_algorithm(source: &Object) -> ChecksumAlgorithm {
-    source.checksum.as_ref().map_or(DEFAULT_CHECKSUM.0, |checksum| checksum.algorithm)
+    source.checksum.as_ref().map_or(CHECKSUM_UNASKED.0, |checksum| checksum.algorithm)
 }
 
 fn checksum_of(staged: &StagedBody, algorithm: ChecksumAlgorithm) -> Option<StoredChecksum> {
