@@ -267,7 +267,7 @@ pub(crate) struct UploadPartCopy {
 }
 
 impl Operation for UploadPartCopy {
-    const HONOURS: &'static [&'static str] = &["x-amz-copy-source"];
+    const HONOURS: &'static [&'static str] = &["x-amz-copy-source", "x-amz-copy-source-range"];
 
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         Ok(Self {
