@@ -160,6 +160,8 @@ impl Server {
             now,
             secure: head.secure(),
             host: head.named_host().to_owned(),
+            prefix: head.named_prefix(&self.config).to_owned(),
+            virtual_hosted: virtual_bucket.is_some(),
         });
         let asked = Asked { request: &request, caller: &caller, context: &context };
         self.dispatch(routed.call, asked, body).await
