@@ -147,7 +147,6 @@ fn check_document(root: &str, text: &str) -> Result<(), DocumentError> {
         let event = event.map_err(|_| DocumentError::Malformed { at: reader.error_position() })?;
         let fits = match event {
             Event::Eof if depth == 0 && roots == 1 => return Ok(()),
-            Event::Eof => false,
             Event::Start(tag) => {
                 depth += 1;
                 roots += usize::from(depth == 1);
@@ -163,7 +162,7 @@ fn check_document(root: &str, text: &str) -> Result<(), DocumentError> {
             }
             Event::Text(text) => depth > 0 || text.bytes().all(|byte| byte.is_ascii_whitespace()),
             Event::CData(_) | Event::GeneralRef(_) => depth > 0,
-            Event::DocType(_) => false,
+            Event::Eof | Event::DocType(_) => false,
             Event::Decl(_) | Event::PI(_) | Event::Comment(_) => true,
         };
         if !fits {
