@@ -237,6 +237,8 @@ async fn a_completion_that_is_sent_again() {
     assert_eq!(done.status, 200);
     // Its answer may have been lost.
     assert_eq!(upload.complete(&both_parts()).await.text(), done.text());
+    let conditional = upload.completion(&both_parts()).header("if-none-match", "*");
+    assert_eq!(world.send(conditional).await.text(), done.text(), "its condition held then");
     // Once the object is another, there is nothing to repeat.
     world.send(put("/bucket/k", "other")).await;
     assert_eq!(upload.complete(&both_parts()).await.refusal(), no_such_upload(&upload.id));
@@ -348,7 +350,7 @@ async fn lists_of_parts() {
         result(
             "ListPartsResult",
             &format!(
-                "<Bucket>bucket</Bucket><Key>k</Key><UploadId>{id}</UploadId><PartNumberMarker>{marker}</PartNumberMarker>{frame}{parts}<Initiator><ID>{0}</ID></Initiator><Owner><ID>{0}</ID></Owner><StorageClass>GLACIER</StorageClass><ChecksumAlgorithm>CRC64NVME</ChecksumAlgorithm><ChecksumType>FULL_OBJECT</ChecksumType>",
+                "<Bucket>bucket</Bucket><Key>k</Key><UploadId>{id}</UploadId><PartNumberMarker>{marker}</PartNumberMarker>{frame}{parts}<Initiator><ID>{0}</ID></Initiator><Owner><ID>{0}</ID></Owner><StorageClass>GLACIER</StorageClass>",
                 owner()
             ),
         )
@@ -406,7 +408,7 @@ async fn lists_of_uploads() {
     ids[2..].sort();
     let entry = |n: usize, key: &str| {
         format!(
-            "<Upload><Key>{key}</Key><UploadId>{}</UploadId><Initiator><ID>{1}</ID></Initiator><Owner><ID>{1}</ID></Owner><StorageClass>STANDARD</StorageClass><Initiated>{WRITTEN}</Initiated><ChecksumAlgorithm>CRC64NVME</ChecksumAlgorithm><ChecksumType>FULL_OBJECT</ChecksumType></Upload>",
+            "<Upload><Key>{key}</Key><UploadId>{}</UploadId><Initiator><ID>{1}</ID></Initiator><Owner><ID>{1}</ID></Owner><StorageClass>STANDARD</StorageClass><Initiated>{WRITTEN}</Initiated></Upload>",
             ids[n],
             owner()
         )
@@ -530,6 +532,7 @@ async fn checksums_of_uploads() {
         let done = upload.complete(&right).await;
         assert_eq!(done.element(&format!("Checksum{algorithm}")), whole, "{algorithm} {kind}");
         assert_eq!(done.element("ChecksumType"), kind);
+        assert_eq!(upload.complete(&right).await.text(), done.text(), "sent again");
         let read =
             world.send(ask("HEAD", "/bucket/k").header("x-amz-checksum-mode", "ENABLED")).await;
         assert_eq!((read.header(&header), read.header("x-amz-checksum-type")), (whole, kind));
@@ -617,8 +620,12 @@ async fn checksums_that_no_upload_has() {
     let answer = world.send(create).await;
     assert_eq!((answer.header(algorithm), answer.header(kind)), ("SHA256", "COMPOSITE"));
     assert!(!world.send(post("/bucket/k?uploads")).await.headers.contains_key(algorithm));
-    // A part with another checksum than its upload's.
-    let upload = Upload { world: &world, id: answer.element("UploadId") };
+}
+
+#[tokio::test]
+async fn checksums_other_than_their_uploads() {
+    let world = World::with_bucket().await;
+    let upload = Upload::new(&world, &[("x-amz-checksum-algorithm", "SHA256")]).await;
     assert_eq!(
         world.refused(upload.part(1, "tail").header("x-amz-checksum-crc32", "fDe0XQ==")).await,
         invalid_request(
@@ -636,12 +643,27 @@ async fn checksums_that_no_upload_has() {
             .await,
         "400 <Code>BadDigest</Code><Message>The SHA256 you specified did not match the calculated checksum.</Message>"
     );
-    assert_eq!(upload.list("").await.elements("Part"), [""; 0]);
+    let listed = upload.list("").await;
+    assert_eq!(listed.elements("Part"), [""; 0]);
+    for listed in [listed, world.send(get("/bucket?uploads")).await] {
+        assert_eq!(listed.elements("ChecksumAlgorithm"), ["SHA256"]);
+        assert_eq!(listed.elements("ChecksumType"), ["COMPOSITE"]);
+    }
     let other = "<Part><PartNumber>1</PartNumber><ETag>7aea2552dfe7eb84b9443b6fc9ba6e01</ETag><ChecksumCRC32>fDe0XQ==</ChecksumCRC32></Part>";
     assert_eq!(
         upload.complete(other).await.refusal(),
         invalid_request(
             "Checksum Type mismatch occurred, expected checksum Type: sha256, actual checksum Type: crc32"
+        )
+    );
+    // An upload that asked for none takes parts with any, and is completed without.
+    let upload = Upload::new(&world, &[]).await;
+    let part = upload.part(1, "tail").header("x-amz-checksum-crc32", "fDe0XQ==");
+    assert_eq!(world.send(part).await.status, 200);
+    assert_eq!(
+        upload.complete(other).await.refusal(),
+        invalid_request(
+            "Checksum Type mismatch occurred, expected checksum Type: null, actual checksum Type: crc32"
         )
     );
 }
