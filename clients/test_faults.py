@@ -1,7 +1,6 @@
 """Disks that are full and disks that fail, injected from outside."""
 
 import os
-import re
 import signal
 import subprocess
 import time
@@ -116,8 +115,11 @@ def threads(server, *, writer):
 
 @contextmanager
 def failing(tasks, calls, error, log):
-    """Lets system calls of these threads, and of those they make, fail while the block runs."""
-    command = ["/usr/bin/strace", "-f", "-y", "-o", log, "-e", f"trace={calls}",
+    """Lets system calls of these threads fail while the block runs.
+
+    Without `-f`, which would attach to every thread of the process.
+    """
+    command = ["/usr/bin/strace", "-y", "-o", log, "-e", f"trace={calls}",
                "-e", f"inject={calls}:error={error}"]
     for task in tasks:
         command += ["-p", task]
@@ -139,7 +141,9 @@ def failing(tasks, calls, error, log):
 def faulty(start):
     server = start()
     server.make_bucket("bucket")
-    server.put("/bucket/before", body(FILE_SIZE))
+    # The threads that write bodies are there before the tracer looks for them.
+    for _ in range(5):
+        server.put("/bucket/before", body(FILE_SIZE))
     return server
 
 
@@ -159,14 +163,12 @@ def test_a_failed_sync_of_a_body_fails_that_request_only(faulty, tmp_path):
     assert faulty.keys("bucket") == ["before", "failed", "small"]
 
 
-@pytest.mark.parametrize("calls", ["write", "pwrite64"])
-def test_a_failed_write_of_a_body_fails_that_request_only(faulty, tmp_path, calls):
-    """Only the one call that the body's file sees; sockets are written with others."""
+def test_a_failed_write_of_a_body_fails_that_request_only(faulty, tmp_path):
+    """Bodies are written with pwrite64; sockets and wakers are not."""
     log = tmp_path / "strace.log"
-    with failing(threads(faulty, writer=False), calls, "EIO", log):
+    with failing(threads(faulty, writer=False), "pwrite64", "EIO", log):
         answer = faulty.signed("PUT", "/bucket/failed", body=body(FILE_SIZE))
-    if not re.search(r"(blobs|tmp|deleted).*EIO", log.read_text()):
-        pytest.skip(f"bodies are not written with {calls}")
+    assert "EIO" in log.read_text(), "no call was made to fail"
     assert (answer.status, answer.code()) == (500, "InternalError")
     assert faulty.get("/bucket/failed").status == 404
     faulty.put("/bucket/failed", body(FILE_SIZE))

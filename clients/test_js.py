@@ -49,7 +49,8 @@ def test_multipart(js, tmp_path):
     assert result["etag"].endswith('-3"')
 
 
-@pytest.mark.parametrize("key", ["key", "a b/+ü!'()*~", "a//b/../c"])
+# No `..`: fetch itself takes it out of every URL.
+@pytest.mark.parametrize("key", ["key", "a b/+ü!'()*~", "a//b"])
 def test_links_at_the_defaults(js, key):
     result = js("links", key)
     # The presigner hoists the checksum of an empty body; S3 does not hold the upload to it.

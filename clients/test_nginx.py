@@ -154,10 +154,12 @@ def trusting_bucket(trusting_site, bucket_name):
 
 
 WAYS = [("files", ""), ("rewritten", ""), ("site", "/store")]
+# nginx itself refuses, or serves from elsewhere, a path that climbs above its root.
+KEYS = [key for key in ODD_KEYS if not key.startswith("../..")]
 
 
 @pytest.mark.parametrize(("name", "prefix"), WAYS)
-@pytest.mark.parametrize("key", ODD_KEYS, ids=key_name)
+@pytest.mark.parametrize("key", KEYS, ids=key_name)
 def test_links_for_the_public_name_verify(site, site_bucket, name, prefix, key):
     path = f"{prefix}/{site_bucket}/{sigv4.encode_path(key)}"
     put = site.use(site.link(name, path, method="PUT"), name, body=key.encode())

@@ -7,7 +7,8 @@ import pytest
 from content import ODD_KEYS, key_name
 from harness import AWS_V2, FAKETIME_LIBRARY, bare_environment, binary
 
-INSTANT = "@2026-02-03 04:05:06"
+# Without an `@` the clock stands still, and so both commands read the same second.
+INSTANT = "2026-02-03 04:05:06"
 KEY_ID = "AKIAIOSFODNN7EXAMPLE"
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 TOKEN = "FwoGZXIvYXdzEBY/aDK+example=token//with+all=="

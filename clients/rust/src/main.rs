@@ -8,11 +8,12 @@ mod sdk;
 mod store;
 
 use anyhow::{Context, Result, bail};
+use sdk::Complete;
 use serde_json::Value;
 
 const USAGE: &str = "usage: valet-clients SCENARIO BUCKET KEY [FILE]\n\
-    scenarios: sdk-put-get sdk-put-file sdk-multipart sdk-presign \
-    store-objects store-multipart store-signed-urls";
+    scenarios: sdk-put-get sdk-put-file sdk-multipart sdk-multipart-checked \
+    sdk-presign store-objects store-multipart store-signed-urls";
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -28,7 +29,10 @@ async fn run(arguments: &[String]) -> Result<Value> {
     match argument(0)? {
         "sdk-put-get" => sdk::put_get(bucket, key).await,
         "sdk-put-file" => sdk::put_file(bucket, key, argument(3)?).await,
-        "sdk-multipart" => sdk::multipart(bucket, key, argument(3)?).await,
+        "sdk-multipart" => sdk::multipart(bucket, key, argument(3)?, Complete::ByETag).await,
+        "sdk-multipart-checked" => {
+            sdk::multipart(bucket, key, argument(3)?, Complete::ByChecksum).await
+        }
         "sdk-presign" => sdk::presign(bucket, key).await,
         "store-objects" => store::objects(bucket, key).await,
         "store-multipart" => store::multipart(bucket, key, argument(3)?).await,

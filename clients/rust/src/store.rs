@@ -31,19 +31,15 @@ pub async fn objects(bucket: &str, key: &str) -> Result<Value> {
     let updated = store
         .put_opts(&path, PutPayload::from_static(b"abcdefghij"), PutOptions::from(update.clone()))
         .await?;
-    let stale = store
-        .put_opts(&path, PutPayload::from_static(b"stale"), PutOptions::from(update))
-        .await;
+    let stale =
+        store.put_opts(&path, PutPayload::from_static(b"stale"), PutOptions::from(update)).await;
     let body = store.get(&path).await?.bytes().await?;
     let range = store.get_range(&path, 2..5).await?;
     let head = store.head(&path).await?;
     let copy = Path::from(format!("{key}.d/copy"));
     store.copy(&path, &copy).await?;
-    let listed: Vec<String> = store
-        .list(None)
-        .map_ok(|object| object.location.to_string())
-        .try_collect()
-        .await?;
+    let listed: Vec<String> =
+        store.list(None).map_ok(|object| object.location.to_string()).try_collect().await?;
     let delimited = store.list_with_delimiter(None).await?;
     store.delete(&copy).await?;
     let missing = store.get(&copy).await;

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::claim::AdmissibleClaim;
 use crate::credentials::SecretAccessKey;
-use crate::encode::{ascii_string, push_hex};
+use crate::encode::{ascii_string, hex_of, push_hex};
 use crate::scope::{AmzDay, CredentialScope, TERMINAL};
 
 /// A SigV4 signing key: what a secret becomes for one [`CredentialScope`].
@@ -125,7 +125,7 @@ impl Fingerprint {
     /// The first 16 hex digits: how people name a link. Two links may share them, so compare
     /// whole fingerprints.
     pub fn short(&self) -> String {
-        let mut name = self.to_string();
+        let mut name = hex_of(&self.0);
         name.truncate(16);
         name
     }
@@ -133,7 +133,7 @@ impl Fingerprint {
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+        formatter.write_str(&hex_of(&self.0))
     }
 }
 

@@ -170,8 +170,9 @@ impl Presigner {
 
     /// Makes a SigV4 link.
     ///
-    /// Whatever the operation, the body is not signed. Parameters come in the URL as botocore
-    /// orders them: the operation's own, then those of the signature.
+    /// The body is not signed, unless `x-amz-content-sha256` is among the headers and names its
+    /// SHA-256 (aws-semantics 1.2.12). Parameters come in the URL as botocore orders them: the
+    /// operation's own, then those of the signature.
     pub fn presign(
         &mut self,
         request: &Presign<'_>,
@@ -206,7 +207,7 @@ impl Presigner {
             headers: &as_wire_headers(&headers),
             signed_headers: &signed_headers,
             absent_headers: AbsentHeaders::Nowhere,
-            payload: Payload::UNSIGNED,
+            payload: payload_line(&headers),
         }
         .write();
         let to_sign = string_to_sign(date, &scope, &canonical_request.bytes);
@@ -367,6 +368,12 @@ impl<'p> Target<'p> {
     fn url(&self, query: &str) -> String {
         [&self.origin, &self.path, "?", query].concat()
     }
+}
+
+/// The verifier takes the header for the payload line, so a link that signs it must do so too.
+fn payload_line(headers: &[(String, String)]) -> &str {
+    let stated = headers.iter().find(|(name, _)| name == "x-amz-content-sha256");
+    stated.map_or(Payload::UNSIGNED, |(_, value)| value.trim())
 }
 
 /// The last second of a link made at `date`.

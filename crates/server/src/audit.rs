@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::{Method, StatusCode};
+use store::{BucketName, ObjectKey};
 
 use crate::metrics::{Answered, Metrics};
 use crate::respond::{Finished, Ids};
@@ -39,7 +40,10 @@ pub(crate) struct RequestLog {
 impl Finished for RequestLog {
     fn finished(self: Box<Self>, bytes_out: u64, whole: bool) {
         let Self { metrics, stopwatch, ids, seen, method, status, code, bytes_in } = *self;
-        let Seen { operation, bucket, key, access_key_id, fingerprint, client } = seen;
+        let Seen { operation, bucket, key, caller, client } = seen;
+        let signed = caller.as_ref().and_then(|caller| caller.signed());
+        // The first sixteen digits of the signature's hash: they name a link and open nothing.
+        let link = signed.map(|signed| signed.signature.fingerprint().short());
         let elapsed = stopwatch.elapsed();
         metrics.request(&Answered { operation, status, elapsed, bytes_in, bytes_out });
         tracing::info!(
@@ -49,11 +53,10 @@ impl Finished for RequestLog {
             method = method.as_str(),
             status = status.as_u16(),
             code = code.unwrap_or("-"),
-            bucket = bucket.as_deref().unwrap_or("-"),
-            key = key.as_deref().unwrap_or("-"),
-            access_key_id = access_key_id.as_deref().unwrap_or("-"),
-            // The first sixteen digits of the signature's hash: they name a link and open nothing.
-            link = fingerprint.as_deref().unwrap_or("-"),
+            bucket = bucket.as_ref().map_or("-", BucketName::as_str),
+            key = key.as_ref().map_or("-", ObjectKey::as_str),
+            access_key_id = signed.map_or("-", |signed| signed.key.id.as_str()),
+            link = link.as_deref().unwrap_or("-"),
             client = client.map(|client| client.to_string()).as_deref().unwrap_or("-"),
             bytes_in,
             bytes_out,

@@ -206,13 +206,8 @@ impl OpenBody<'_> {
                     return if extra { Err(S3Error::new(Code::IncompleteBody)) } else { Ok(None) };
                 }
                 None => match self.body.next().await? {
-                    Some(bytes) if self.pending.is_empty() => self.pending = bytes,
-                    Some(bytes) => {
-                        let mut joined = BytesMut::with_capacity(self.pending.len() + bytes.len());
-                        joined.extend_from_slice(&self.pending);
-                        joined.extend_from_slice(&bytes);
-                        self.pending = joined.freeze();
-                    }
+                    // The decoder has taken all there was.
+                    Some(bytes) => self.pending = bytes,
                     None => return Err(S3Error::new(Code::IncompleteBody)),
                 },
             }

@@ -9,7 +9,7 @@ use std::sync::{Arc, RwLock};
 
 use jiff::Timestamp;
 use presign::{
-    AdmissibleClaim, AmzDay, ExpectedScope, SignatureClaim, TokenClaim, VerifiedSignature,
+    AdmissibleClaim, CredentialScope, ExpectedScope, SignatureClaim, TokenClaim, VerifiedSignature,
     VerifyingKey,
 };
 use store::{AccessKey, AccountId, Store};
@@ -21,10 +21,12 @@ use crate::head::Head;
 use crate::operation::{Operation, Permission, Resource};
 use crate::request::S3Request;
 use crate::respond::RequestContext;
-use crate::route::MEANING_HEADERS;
+use crate::route;
 
-/// Derived signing keys kept; the oldest day's go first when there are more.
-const VERIFYING_KEYS_MAX: usize = 4096;
+/// Access keys whose derived keys are kept.
+const ACCESS_KEYS_MAX: usize = 4096;
+/// Derived keys kept of one access key: links of a week have eight days, and as many again.
+const SCOPES_MAX: usize = 16;
 
 /// Who is asking, proven.
 #[expect(clippy::large_enum_variant, reason = "one a request, always behind an Arc")]
@@ -42,18 +44,19 @@ pub(crate) struct SignedCaller {
 }
 
 impl Caller {
-    pub(crate) fn signature(&self) -> Option<&VerifiedSignature> {
+    pub(crate) fn signed(&self) -> Option<&SignedCaller> {
         match self {
             Self::Anonymous => None,
-            Self::Signed(caller) => Some(&caller.signature),
+            Self::Signed(caller) => Some(caller),
         }
     }
 
+    pub(crate) fn signature(&self) -> Option<&VerifiedSignature> {
+        self.signed().map(|caller| &caller.signature)
+    }
+
     fn account(&self) -> Option<&AccountId> {
-        match self {
-            Self::Anonymous => None,
-            Self::Signed(caller) => Some(&caller.key.account),
-        }
+        self.signed().map(|caller| &caller.key.account)
     }
 }
 
@@ -125,13 +128,14 @@ impl<O: Operation> Authorized<O> {
     }
 }
 
-/// Which derived key: an access key's, for one day, region and service, or the plain secret of SigV2.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct KeyName {
-    access_key_id: String,
+/// A key derived from a secret, and all it was derived from.
+#[derive(Debug)]
+struct DerivedKey {
     /// A key that was deleted and made again is another one.
     created_at: Timestamp,
-    scope: Option<(AmzDay, String, String)>,
+    /// Day, region and service; none for SigV2, which uses the secret as it is.
+    scope: Option<CredentialScope<'static>>,
+    key: VerifyingKey,
 }
 
 /// Authenticates and admits.
@@ -140,14 +144,15 @@ pub(crate) struct Gate {
     store: Store,
     config: Arc<ServerConfig>,
     root: Option<Arc<AccessKey>>,
-    verifying_keys: RwLock<HashMap<KeyName, VerifyingKey>>,
+    /// By access key id.
+    derived_keys: RwLock<HashMap<String, Vec<DerivedKey>>>,
 }
 
 impl Gate {
     /// `root` is the key given from outside, for as long as the process runs.
     pub(crate) fn new(store: Store, config: Arc<ServerConfig>, root: Option<AccessKey>) -> Self {
         let root = root.map(Arc::new);
-        Self { store, config, root, verifying_keys: RwLock::default() }
+        Self { store, config, root, derived_keys: RwLock::default() }
     }
 
     /// Who is asking: nobody, or the holder of a key whose signature covers this request. The order of
@@ -216,24 +221,24 @@ impl Gate {
 
     /// The derived key, from the cache: deriving costs as much as the rest of a verification.
     fn verifying_key(&self, claim: &AdmissibleClaim<'_>, key: &AccessKey) -> VerifyingKey {
-        let name = KeyName {
-            access_key_id: key.id.clone(),
-            created_at: key.created_at,
-            scope: claim
-                .key_scope()
-                .map(|scope| (scope.day, scope.region.to_string(), scope.service.to_string())),
-        };
-        if let Ok(keys) = self.verifying_keys.read()
-            && let Some(known) = keys.get(&name)
+        let scope = claim.key_scope();
+        if let Ok(keys) = self.derived_keys.read()
+            && let Some(of_id) = keys.get(&key.id)
+            && let Some(known) = of_id
+                .iter()
+                .find(|known| known.created_at == key.created_at && known.scope.as_ref() == scope)
         {
-            return known.clone();
+            return known.key.clone();
         }
         let derived = VerifyingKey::derive(claim, &key.secret);
-        if let Ok(mut keys) = self.verifying_keys.write() {
-            if keys.len() >= VERIFYING_KEYS_MAX {
+        let (created_at, scope) = (key.created_at, scope.map(|scope| scope.clone().into_owned()));
+        if let Ok(mut keys) = self.derived_keys.write() {
+            if keys.len() >= ACCESS_KEYS_MAX {
                 keys.clear();
             }
-            keys.insert(name, derived.clone());
+            let of_id = keys.entry(key.id.clone()).or_default();
+            of_id.truncate(SCOPES_MAX - 1);
+            of_id.insert(0, DerivedKey { created_at, scope, key: derived.clone() });
         }
         derived
     }
@@ -255,15 +260,10 @@ pub(crate) fn refuse_link_conditions(request: &S3Request<'_>) -> Result<(), S3Er
 
 /// A header that changes what a request means is honoured or refused, never ignored.
 fn refuse_unknown_meanings(honoured: &[&str], request: &S3Request<'_>) -> Result<(), S3Error> {
-    for &name in MEANING_HEADERS {
-        if name.ends_with('-') {
-            if let Some(found) = request.header_with_prefix(name)
-                && !honoured.contains(&name)
-            {
-                return Err(S3Error::not_implemented(&found));
-            }
-        } else if request.has_header(name) && !honoured.contains(&name) {
-            return Err(S3Error::not_implemented(name));
+    for name in request.amz_names() {
+        let Some(meaning) = route::meaning_of(&name) else { continue };
+        if !honoured.contains(&meaning) {
+            return Err(S3Error::not_implemented(&name));
         }
     }
     Ok(())

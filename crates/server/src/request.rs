@@ -3,12 +3,27 @@
 use std::borrow::Cow;
 
 use hyper::HeaderMap;
+use hyper::header::{AsHeaderName, HeaderName};
 use store::{BucketName, ObjectKey};
 
 use crate::error::{Code, S3Error};
 
 /// Query parameters read of one request.
 const QUERY_PAIRS_MAX: usize = 256;
+
+/// What only the signature concerns; no operation reads it.
+const AUTHENTICATION: &[&str] = &[
+    "X-Amz-Algorithm",
+    "X-Amz-Credential",
+    "X-Amz-Date",
+    "X-Amz-Expires",
+    "X-Amz-Security-Token",
+    "X-Amz-Signature",
+    "X-Amz-SignedHeaders",
+    "AWSAccessKeyId",
+    "Expires",
+    "Signature",
+];
 
 /// The decoded query: names and values as text, in order of arrival.
 #[derive(Debug, Default)]
@@ -25,6 +40,9 @@ impl<'r> Query<'r> {
                 return Err(S3Error::new(Code::InvalidUri));
             }
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            if AUTHENTICATION.contains(&name) {
+                continue;
+            }
             pairs.push((decode(name)?, decode(value)?));
         }
         Ok(Self { pairs })
@@ -98,7 +116,7 @@ impl<'r> S3Request<'r> {
     }
 
     /// The header as it was sent, the query not considered.
-    pub(crate) fn sent_header(&self, name: &str) -> Option<Cow<'r, str>> {
+    pub(crate) fn sent_header(&self, name: impl AsHeaderName) -> Option<Cow<'r, str>> {
         self.headers.get(name).map(|value| text_of(value.as_bytes()))
     }
 
@@ -140,13 +158,16 @@ impl<'r> S3Request<'r> {
             || (hoistable(name) && self.query.get_as_header(name).is_some())
     }
 
-    /// The first header whose name begins so, or what stands for it.
-    pub(crate) fn header_with_prefix(&self, prefix: &str) -> Option<String> {
-        let sent = self.headers.keys().map(hyper::header::HeaderName::as_str);
-        let hoisted = self.query.iter().map(|(name, _)| name);
-        sent.map(str::to_owned)
-            .chain(hoisted.map(str::to_ascii_lowercase))
-            .find(|name| name.starts_with(prefix))
+    /// The names, in lower case, of all headers beginning `x-amz-` and of what stands for them.
+    pub(crate) fn amz_names(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        const PREFIX: &str = "x-amz-";
+        let sent = self.headers.keys().map(HeaderName::as_str);
+        let sent = sent.filter(|name| name.starts_with(PREFIX)).map(Cow::Borrowed);
+        let named = |name: &str| {
+            name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
+        };
+        let hoisted = self.query.iter().map(|(name, _)| name).filter(move |name| named(name));
+        sent.chain(hoisted.map(|name| Cow::Owned(name.to_ascii_lowercase())))
     }
 
     /// A query parameter read as a number; anything else is `InvalidArgument`.
@@ -187,9 +208,7 @@ mod tests {
         let query = Query::parse(query).unwrap();
         let map = headers
             .iter()
-            .map(|(name, value)| {
-                (hyper::header::HeaderName::from_static(name), value.parse().unwrap())
-            })
+            .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
             .collect();
         let request = S3Request { bucket: None, key: None, query: &query, headers: &map };
         request.owned_header(name)

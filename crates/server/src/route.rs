@@ -76,6 +76,12 @@ pub(crate) const MEANING_HEADERS: &[&str] = &[
     "x-amz-write-offset-bytes",
 ];
 
+/// The row of [`MEANING_HEADERS`] that a lower-case name falls under: the exact one, or the longest beginning.
+pub(crate) fn meaning_of(name: &str) -> Option<&'static str> {
+    let fits = |row: &&&str| **row == name || (row.ends_with('-') && name.starts_with(**row));
+    MEANING_HEADERS.iter().rev().find(fits).copied()
+}
+
 /// What a path names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
@@ -271,17 +277,23 @@ pub(crate) fn call(
 
 /// The one sub-resource that is named; two of them contradict each other.
 fn sub_resource(query: &Query<'_>) -> Result<&'static str, S3Error> {
-    let mut named = SUB_RESOURCES.iter().copied().filter(|name| query.has(name));
-    match (named.next(), named.next()) {
-        (None, _) => Ok(""),
-        (Some(one), None) => Ok(one),
-        (Some(one), Some(other)) => Err(S3Error::with_message(
+    let mut found = "";
+    for (name, _) in query.iter() {
+        let Ok(at) = SUB_RESOURCES.binary_search(&name) else { continue };
+        let name = SUB_RESOURCES.get(at).copied().unwrap_or_default();
+        if found.is_empty() || found == name {
+            found = name;
+            continue;
+        }
+        let (one, other) = if found < name { (found, name) } else { (name, found) };
+        return Err(S3Error::with_message(
             Code::InvalidArgument,
             format!("Conflicting query string parameters: {one}, {other}"),
         )
         .detail("ArgumentName", "ResourceType")
-        .detail("ArgumentValue", one)),
+        .detail("ArgumentValue", one));
     }
+    Ok(found)
 }
 
 fn method_not_allowed(method: &Method, level: Level) -> S3Error {
@@ -328,6 +340,28 @@ mod tests {
         check("GET", "/bucket/%80", "", "InvalidURI");
         check("GET", &format!("/bucket/{}", "k".repeat(1024)), "", "GetObject");
         check("GET", &format!("/bucket/{}", "k".repeat(1025)), "", "KeyTooLongError");
+    }
+
+    #[test]
+    fn tables_are_sorted_so_that_they_can_be_searched() {
+        assert!(SUB_RESOURCES.is_sorted());
+        assert!(MEANING_HEADERS.is_sorted());
+    }
+
+    #[test]
+    fn meanings() {
+        let check = |name, expected| assert_eq!(meaning_of(name), expected, "{name}");
+        check("x-amz-acl", Some("x-amz-acl"));
+        check("x-amz-aclx", None);
+        check("x-amz-grant-read", Some("x-amz-grant-"));
+        check("x-amz-server-side-encryption", Some("x-amz-server-side-encryption"));
+        check(
+            "x-amz-server-side-encryption-customer-key",
+            Some("x-amz-server-side-encryption-customer-"),
+        );
+        check("x-amz-copy-source", Some("x-amz-copy-source"));
+        check("x-amz-copy-source-if-match", None);
+        check("x-amz-meta-acl", None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The S3 operations, a file a family, and what several of them write the same way.
 
 use std::fmt::Write;
+use std::time::{Duration, UNIX_EPOCH};
 
 use jiff::Timestamp;
 use store::{AccountId, AtRest, ETag, ObjectKey};
@@ -41,7 +42,8 @@ pub(crate) fn xml_time(time: Timestamp) -> String {
 
 /// A time as it stands in a header (RFC 9110).
 pub(crate) fn http_time(time: Timestamp) -> String {
-    time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    let seconds = u64::try_from(time.as_second()).unwrap_or_default();
+    httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
 /// An entity tag as it stands on the wire.

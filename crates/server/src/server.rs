@@ -43,10 +43,9 @@ struct Arrival<'r> {
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) operation: &'static str,
-    pub(crate) bucket: Option<String>,
-    pub(crate) key: Option<String>,
-    pub(crate) access_key_id: Option<String>,
-    pub(crate) fingerprint: Option<String>,
+    pub(crate) bucket: Option<store::BucketName>,
+    pub(crate) key: Option<store::ObjectKey>,
+    pub(crate) caller: Option<Arc<Caller>>,
     pub(crate) client: Option<std::net::IpAddr>,
 }
 
@@ -143,7 +142,7 @@ impl Server {
             Ok(caller) => Arc::new(caller),
             Err(error) => return Err(with_bucket_region(error, &routed, &self.config)),
         };
-        note_caller(seen, &caller);
+        seen.caller = Some(Arc::clone(&caller));
         if let Some(route) = own_route {
             seen.operation = route.name();
             return self.gate.operator(&caller).map(|()| route.answer(self));
@@ -266,8 +265,8 @@ impl<'r> Routed<'r> {
     ) -> Result<Self, S3Error> {
         let target = route::target(path, virtual_bucket)?;
         let query = Query::parse(query)?;
-        let copies = S3Request { bucket: None, key: None, query: &query, headers: &parts.headers }
-            .has_header("x-amz-copy-source");
+        let request = S3Request { bucket: None, key: None, query: &query, headers: &parts.headers };
+        let copies = parts.method == Method::PUT && request.has_header("x-amz-copy-source");
         let call = route::call(&parts.method, &target, &query, copies)?;
         Ok(Self { target, query, call })
     }
@@ -305,8 +304,8 @@ impl<'r> Routed<'r> {
 
     fn note(&self, seen: &mut Seen) {
         seen.operation = self.call.name();
-        seen.bucket = self.bucket().map(ToString::to_string);
-        seen.key = self.key().map(ToString::to_string);
+        seen.bucket = self.bucket().cloned();
+        seen.key = self.key().cloned();
     }
 }
 
@@ -324,13 +323,6 @@ fn refuse_anonymous(routed: Option<&Routed<'_>>, headers: &HeaderMap) -> S3Error
         );
     }
     S3Error::new(Code::AccessDenied)
-}
-
-fn note_caller(seen: &mut Seen, caller: &Caller) {
-    if let Caller::Signed(signed) = caller {
-        seen.access_key_id = Some(signed.key.id.clone());
-        seen.fingerprint = Some(signed.signature.fingerprint().short());
-    }
 }
 
 /// A refused scope on a bucket's own path tells the bucket's region (aws-semantics 1.4.24a): SDKs sign again with it.

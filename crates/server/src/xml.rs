@@ -2,12 +2,17 @@
 
 use std::fmt::Write;
 
+use quick_xml::Reader;
+use quick_xml::events::Event;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Code, S3Error};
 
 /// The namespace of S3's result documents; its errors have none.
 pub(crate) const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
+
+/// Elements within elements of a request document; the deepest that is read has three.
+const DEPTH_MAX: usize = 8;
 
 /// Builds one document, element by element, in the order in which the real service sends them.
 #[derive(Debug)]
@@ -108,11 +113,46 @@ impl XmlWriter {
     }
 }
 
-/// Reads a request document. Anything that does not fit the shape is `MalformedXML`.
-pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, S3Error> {
-    let text = std::str::from_utf8(body)
-        .map_err(|cause| S3Error::new(Code::MalformedXml).because(cause))?;
-    quick_xml::de::from_str(text).map_err(|cause| S3Error::new(Code::MalformedXml).because(cause))
+/// Reads a request document with this root. Anything that does not fit the shape is `MalformedXML`.
+pub(crate) fn parse<T: DeserializeOwned>(root: &str, body: &[u8]) -> Result<T, S3Error> {
+    let malformed = || S3Error::new(Code::MalformedXml);
+    let text = std::str::from_utf8(body).map_err(|cause| malformed().because(cause))?;
+    if !is_document(root, text).map_err(|cause| malformed().because(cause))? {
+        return Err(malformed());
+    }
+    quick_xml::de::from_str(text).map_err(|cause| malformed().because(cause))
+}
+
+/// Whether the text is one whole element of that name, not too deep and without a document type. The
+/// deserializer alone would take the first half of a document, and any text, for an empty one.
+fn is_document(root: &str, text: &str) -> Result<bool, quick_xml::Error> {
+    let mut reader = Reader::from_str(text);
+    let (mut depth, mut roots) = (0_usize, 0_usize);
+    loop {
+        let fits = match reader.read_event()? {
+            Event::Eof => return Ok(depth == 0 && roots == 1),
+            Event::Start(tag) => {
+                depth += 1;
+                roots += usize::from(depth == 1);
+                depth <= DEPTH_MAX && (depth > 1 || tag.local_name().as_ref() == root)
+            }
+            Event::Empty(tag) => {
+                roots += usize::from(depth == 0);
+                depth > 0 || tag.local_name().as_ref() == root
+            }
+            Event::End(_) => {
+                depth = depth.saturating_sub(1);
+                true
+            }
+            Event::Text(text) => depth > 0 || text.bytes().all(|byte| byte.is_ascii_whitespace()),
+            Event::CData(_) | Event::GeneralRef(_) => depth > 0,
+            Event::DocType(_) => false,
+            Event::Decl(_) | Event::PI(_) | Event::Comment(_) => true,
+        };
+        if !fits {
+            return Ok(false);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -132,5 +172,27 @@ mod tests {
              <R xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
              <A>\"x\" &amp; &lt;y&gt;&#x1;</A><B>7</B></R>"
         );
+    }
+
+    #[test]
+    fn a_request_document_is_whole_and_of_its_name() {
+        let check = |text: &str, expected: bool| {
+            assert_eq!(is_document("R", text).unwrap_or(false), expected, "{text}");
+        };
+        check("<R/>", true);
+        check("<?xml version=\"1.0\"?>\n<R xmlns=\"n\">a<b>c</b></R>\n", true);
+        check("<n:R xmlns:n=\"n\"><!-- c --><![CDATA[<]]>&amp;</n:R>", true);
+        check("", false);
+        check("R", false);
+        check("<R>", false);
+        check("<R><b></R>", false);
+        check("</R>", false);
+        check("<R/><R/>", false);
+        check("<R/>x", false);
+        check("<Q/>", false);
+        check("<Q></Q>", false);
+        check("<!DOCTYPE R><R/>", false);
+        check(&format!("<R>{}{}</R>", "<a>".repeat(7), "</a>".repeat(7)), true);
+        check(&format!("<R>{}{}</R>", "<a>".repeat(8), "</a>".repeat(8)), false);
     }
 }

@@ -38,8 +38,8 @@ pub use error::{EngineError, OpenError, StoreError};
 pub use identity::{AccessKey, KeyOwner};
 pub use master_key::{KeyOrigin, load_master_key};
 pub use multipart::{
-    CompleteOutcome, CompleteUpload, CompletedPart, ListUploads, NewUpload, PART_SIZE_MIN, Part,
-    PartPage, PutPart, Upload, UploadAfter, UploadEntry, UploadPage,
+    CHECKSUM_UNASKED, CompleteOutcome, CompleteUpload, CompletedPart, ListUploads, NewUpload,
+    PART_SIZE_MIN, Part, PartPage, PutPart, Upload, UploadAfter, UploadEntry, UploadPage,
 };
 pub use names::{
     AccountId, AccountIdError, BUCKET_NAME_BYTES_MAX, BUCKET_NAME_BYTES_MIN, BucketName,

@@ -144,6 +144,10 @@ pub struct CompleteUpload {
     pub min_part_size: u64,
 }
 
+/// What an upload is summed with that asked for no algorithm.
+pub const CHECKSUM_UNASKED: (ChecksumAlgorithm, ChecksumType) =
+    (ChecksumAlgorithm::Crc64Nvme, ChecksumType::FullObject);
+
 /// The least length of every part but the last, in bytes, as S3 has it.
 pub const PART_SIZE_MIN: u64 = 5 * 1024 * 1024;
 

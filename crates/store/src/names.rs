@@ -320,7 +320,8 @@ pub(crate) fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
 
 impl fmt::Display for ETag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.md5.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        // One number instead of sixteen bytes: an ETag goes with every answer.
+        write!(f, "{:032x}", u128::from_be_bytes(self.md5))?;
         self.parts.map_or(Ok(()), |parts| write!(f, "-{parts}"))
     }
 }

@@ -10,6 +10,7 @@ mod disposition;
 mod failure;
 mod get;
 mod location;
+mod log;
 mod output;
 mod presign;
 mod put;

@@ -13,6 +13,7 @@ use crate::args::Serve;
 use crate::clock;
 use crate::config::{ServeConfig, Switch};
 use crate::failure::Failure;
+use crate::log;
 
 /// Records and small bodies kept in memory.
 const CACHE_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -22,7 +23,7 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
 pub(crate) fn run(arguments: Serve) -> Result<(), Failure> {
     let config = ServeConfig::read(arguments)?;
     let server = server_config(&config).map_err(Failure::usage)?;
-    start_log();
+    let _log = log::start(&crate::config::log_filter());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.context("cannot start").map_err(Failure::failed)?;
     runtime.block_on(serve(config, server)).map_err(Failure::failed)
@@ -158,12 +159,4 @@ impl Stop {
             _ = self.interrupt.recv() => {}
         }
     }
-}
-
-/// One JSON line a request and an event, on standard error; `VALET_LOG` chooses what.
-fn start_log() {
-    let filter = crate::config::log_filter();
-    let filter = tracing_subscriber::EnvFilter::try_new(filter)
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
 }

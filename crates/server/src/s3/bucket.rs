@@ -84,7 +84,7 @@ pub(crate) struct CreateBucket {
     bucket: BucketName,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct CreateBucketConfiguration {
     location_constraint: Option<String>,
@@ -117,10 +117,12 @@ impl Operation for CreateBucket {
         let bucket = call.operation().bucket.clone();
         let region = &call.door().context().config.region;
         let configuration = document::read(call.door(), body, CONFIGURATION_BYTES_MAX).await?;
-        if !configuration.is_empty() {
-            let configuration: CreateBucketConfiguration = xml::parse(&configuration)?;
-            check_location(configuration.location_constraint.as_deref(), region)?;
-        }
+        let configuration = if configuration.is_empty() {
+            CreateBucketConfiguration::default()
+        } else {
+            xml::parse("CreateBucketConfiguration", &configuration)?
+        };
+        check_location(configuration.location_constraint.as_deref(), region)?;
         if call.door().context().config.reserves(bucket.as_str()) {
             return Err(S3Error::new(Code::InvalidBucketName).detail("BucketName", bucket.as_str()));
         }

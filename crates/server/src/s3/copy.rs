@@ -4,13 +4,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use store::{
-    Attributes, BucketName, ChecksumAlgorithm, ChecksumAlgorithms, ChecksumType, Encryption,
-    Object, ObjectKey, PartNumber, Precondition, PutOutcome, PutPart, StageSpec, StagedBody,
-    StoredChecksum, VersionId,
+    Attributes, BucketName, CHECKSUM_UNASKED, ChecksumAlgorithm, ChecksumAlgorithms, ChecksumType,
+    Encryption, Object, ObjectKey, PartNumber, Precondition, PutOutcome, PutPart, StageSpec,
+    StagedBody, StoredChecksum, VersionId,
 };
 
 use crate::body::RequestBody;
-use crate::error::{S3Error, refusal};
+use crate::error::{Code, S3Error, refusal};
 use crate::gate::{Authorized, Door};
 use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
@@ -19,7 +19,7 @@ use crate::route;
 use crate::s3::get::{Found, find};
 use crate::s3::headers::{self, Conditions, ReadConditions};
 use crate::s3::ingest::UPLOAD_BYTES_MAX;
-use crate::s3::multipart::{DEFAULT_CHECKSUM, UploadTarget, required_part_number};
+use crate::s3::multipart::{UploadTarget, required_part_number};
 use crate::s3::{checksum, no_such_key, quoted, set_encryption, xml_time};
 use crate::xml::XmlWriter;
 
@@ -82,7 +82,14 @@ impl CopySource {
     /// Finds the source and judges the conditions on it: whatever fails is 412, a match of
     /// `if-none-match` too.
     async fn find(&self, door: &Door) -> Result<Found, S3Error> {
-        let found = find(door, &self.bucket, &self.key, self.version_id.as_ref()).await?;
+        let found = find(door, &self.bucket, &self.key, self.version_id.as_ref()).await;
+        let found = found.map_err(|error| match error.code() {
+            // A marker named by its version, which a read would answer so.
+            Code::MethodNotAllowed => S3Error::invalid_request(
+                "The source of a copy request may not specifically refer to a delete marker by version id.",
+            ),
+            _ => error,
+        })?;
         let conditions = ReadConditions {
             matches: self.if_match.as_deref(),
             none_matches: self.if_none_match.as_deref(),
@@ -291,7 +298,7 @@ impl Operation for UploadPartCopy {
         if range.end - range.start > UPLOAD_BYTES_MAX {
             return Err(crate::s3::ingest::too_large(range.end - range.start));
         }
-        let (algorithm, _) = upload.checksum.unwrap_or(DEFAULT_CHECKSUM);
+        let (algorithm, _) = upload.checksum.unwrap_or(CHECKSUM_UNASKED);
         let staged = copy_bytes(&door, &found.object, range, upload.encryption, algorithm).await?;
         let at_rest = staged.at_rest();
         let kept = checksum_of(&staged, algorithm);
@@ -337,7 +344,7 @@ fn source_range(request: &S3Request<'_>) -> Result<Option<Range<u64>>, S3Error> 
 
 /// S3 keeps the algorithm of the source where that summed the whole object.
 fn inherited_algorithm(source: &Object) -> ChecksumAlgorithm {
-    source.checksum.as_ref().map_or(DEFAULT_CHECKSUM.0, |checksum| checksum.algorithm)
+    source.checksum.as_ref().map_or(CHECKSUM_UNASKED.0, |checksum| checksum.algorithm)
 }
 
 fn checksum_of(staged: &StagedBody, algorithm: ChecksumAlgorithm) -> Option<StoredChecksum> {

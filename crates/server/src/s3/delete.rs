@@ -128,7 +128,7 @@ impl Operation for DeleteObjects {
         let document =
             document::read_digested(call.door(), body, DOCUMENT_BYTES_MAX, &operation.terms)
                 .await?;
-        let delete: Delete = xml::parse(&document)?;
+        let delete: Delete = xml::parse("Delete", &document)?;
         if delete.objects.is_empty() || delete.objects.len() > OBJECTS_MAX {
             return Err(S3Error::new(Code::MalformedXml));
         }

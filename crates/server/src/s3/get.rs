@@ -4,7 +4,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use hyper::StatusCode;
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use hyper::header::{
+    CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE,
+    IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
+};
 use store::{
     BucketName, DeleteMarker, Lookup, Object, ObjectKey, PartNumber, VersionId, Versioning,
 };
@@ -146,25 +149,25 @@ fn deleted(key: &ObjectKey, marker: &DeleteMarker, by_id: bool) -> S3Error {
 
 impl ObjectRead {
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
-        let range = request.sent_header("range").map(std::borrow::Cow::into_owned);
+        let range = request.sent_header(RANGE).map(std::borrow::Cow::into_owned);
         let part_number = part_number(request)?;
         if range.is_some() && part_number.is_some() {
             return Err(S3Error::invalid_request(
                 "Cannot specify both Range header and partNumber query parameter",
             ));
         }
-        let owned = |name| request.sent_header(name).map(std::borrow::Cow::into_owned);
+        let owned = |name: HeaderName| request.sent_header(name).map(std::borrow::Cow::into_owned);
         Ok(Self {
             bucket: request.bucket()?,
             key: request.key()?,
             version_id: headers::version_id(request)?,
             range,
             part_number,
-            if_match: owned("if-match"),
-            if_none_match: owned("if-none-match"),
-            if_modified_since: owned("if-modified-since"),
-            if_unmodified_since: owned("if-unmodified-since"),
-            if_range: owned("if-range"),
+            if_match: owned(IF_MATCH),
+            if_none_match: owned(IF_NONE_MATCH),
+            if_modified_since: owned(IF_MODIFIED_SINCE),
+            if_unmodified_since: owned(IF_UNMODIFIED_SINCE),
+            if_range: owned(IF_RANGE),
             with_checksum: request
                 .header("x-amz-checksum-mode")
                 .is_some_and(|mode| mode.eq_ignore_ascii_case("ENABLED")),
@@ -213,7 +216,7 @@ impl ObjectRead {
         }
         self.add_parts_and_checksum(&mut reply, object, &selected);
         for (name, value) in &self.overrides {
-            reply.set(hyper::header::HeaderName::from_static(name), value.clone());
+            reply.set(HeaderName::from_static(name), value.clone());
         }
         if !reply.headers.contains_key(CONTENT_TYPE) {
             reply.set_text("content-type", headers::DEFAULT_CONTENT_TYPE);

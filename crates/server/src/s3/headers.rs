@@ -38,6 +38,15 @@ const STORAGE_CLASSES: &[&str] = &[
 /// What a write says of the object beside its bytes.
 pub(crate) fn attributes(request: &S3Request<'_>) -> Result<Attributes, S3Error> {
     let metadata = request.metadata();
+    // One hoisted into a link may be any text, which no answer could carry.
+    let unfit = metadata.iter().find(|(name, _)| metadata_header(name).is_none());
+    if let Some((name, value)) = unfit {
+        return Err(S3Error::invalid_argument(
+            "Metadata names must be valid header names.",
+            format!("x-amz-meta-{name}"),
+            value.as_str(),
+        ));
+    }
     let size: usize = metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
     if size > METADATA_BYTES_MAX {
         return Err(S3Error::new(Code::MetadataTooLarge)
@@ -218,12 +227,16 @@ pub(crate) fn describe(reply: &mut Reply, object: &Object, versioned: bool) {
     reply.set_optional("x-amz-storage-class", attributes.storage_class.as_deref());
     set_encryption(reply, object.encryption);
     for (name, value) in &attributes.metadata {
-        let name = HeaderName::try_from(format!("x-amz-meta-{name}"));
         let value = metadata_value(value);
-        if let (Ok(name), Ok(value)) = (name, value.parse()) {
+        if let (Some(name), Ok(value)) = (metadata_header(name), value.parse()) {
             reply.headers.append(name, value);
         }
     }
+}
+
+/// The header of a metadata name; none where it cannot be one.
+fn metadata_header(name: &str) -> Option<HeaderName> {
+    HeaderName::try_from(format!("x-amz-meta-{name}")).ok()
 }
 
 /// A metadata value as a header can carry it: what is not ASCII goes as an RFC 2047 word, as from S3.

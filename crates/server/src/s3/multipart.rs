@@ -3,9 +3,9 @@
 use hyper::StatusCode;
 use serde::Deserialize;
 use store::{
-    Attributes, BucketName, ChecksumAlgorithm, ChecksumType, CompleteOutcome, CompletedPart, ETag,
-    Encryption, NewUpload, ObjectKey, PART_SIZE_MIN, PartNumber, Precondition, PutPart,
-    StoredChecksum, Upload, UploadId,
+    Attributes, BucketName, CHECKSUM_UNASKED, ChecksumAlgorithm, ChecksumType, CompleteOutcome,
+    CompletedPart, ETag, Encryption, NewUpload, ObjectKey, PART_SIZE_MIN, PartNumber, Precondition,
+    PutPart, StoredChecksum, Upload, UploadId,
 };
 
 use crate::body::RequestBody;
@@ -23,10 +23,6 @@ use crate::xml::{self, XmlWriter};
 
 /// Bytes of a `CompleteMultipartUpload` document (aws-semantics 6.6.8).
 const DOCUMENT_BYTES_MAX: usize = 2_621_440;
-/// What an upload is summed with that asked for nothing.
-pub(crate) const DEFAULT_CHECKSUM: (ChecksumAlgorithm, ChecksumType) =
-    (ChecksumAlgorithm::Crc64Nvme, ChecksumType::FullObject);
-
 /// `POST /bucket/key?uploads`
 #[derive(Debug)]
 pub(crate) struct CreateMultipartUpload {
@@ -62,7 +58,7 @@ impl Operation for CreateMultipartUpload {
             bucket: bucket.clone(),
             key: key.clone(),
             attributes,
-            checksum: Some(checksum.unwrap_or(DEFAULT_CHECKSUM)),
+            checksum,
             encryption,
             initiator: door.account()?.to_string(),
         };
@@ -149,13 +145,13 @@ impl Operation for UploadPart {
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let (Self { target, number, terms }, door) = call.split();
         let upload = target.find(&door).await?;
-        let (algorithm, _) = upload.checksum.unwrap_or(DEFAULT_CHECKSUM);
-        let announced = terms.checksum().clone();
-        if announced != Announced::Nothing
+        let (algorithm, _) = upload.checksum.unwrap_or(CHECKSUM_UNASKED);
+        let announced = terms.checksum();
+        if *announced != Announced::Nothing
+            && upload.checksum.is_some()
             && announced.algorithm() != algorithm
-            && Some(algorithm) != Some(DEFAULT_CHECKSUM.0)
         {
-            return Err(type_mismatch(algorithm, announced.algorithm()));
+            return Err(type_mismatch(upload.checksum, announced.algorithm()));
         }
         let wanted = Wanted { encryption: upload.encryption, also: Some(algorithm) };
         let Ingested { body, checksum: verified } =
@@ -177,10 +173,14 @@ impl Operation for UploadPart {
     }
 }
 
-fn type_mismatch(expected: ChecksumAlgorithm, actual: ChecksumAlgorithm) -> S3Error {
+fn type_mismatch(
+    expected: Option<(ChecksumAlgorithm, ChecksumType)>,
+    actual: ChecksumAlgorithm,
+) -> S3Error {
+    let expected = expected.map_or("null", |(algorithm, _)| checksum::algorithm_name(algorithm));
     S3Error::invalid_request(format!(
         "Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",
-        checksum::algorithm_name(expected).to_ascii_lowercase(),
+        expected.to_ascii_lowercase(),
         checksum::algorithm_name(actual).to_ascii_lowercase(),
     ))
 }
@@ -247,7 +247,7 @@ impl Operation for CompleteMultipartUpload {
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let body = document::read(call.door(), body, DOCUMENT_BYTES_MAX).await?;
-        let named: CompleteDocument = xml::parse(&body)?;
+        let named: CompleteDocument = xml::parse("CompleteMultipartUpload", &body)?;
         let whereabouts =
             location(&call, &call.operation().target.bucket, &call.operation().target.key);
         let (Self { target, precondition, object_checksum, object_size }, door) = call.split();
@@ -256,8 +256,9 @@ impl Operation for CompleteMultipartUpload {
         // store knows, so the parts are read without its checksum then.
         let upload = door.store().upload(&target.bucket, &target.key, &upload_id).await;
         let upload = upload.map_err(refusal::of_store)?;
-        let summed = upload.as_ref().and_then(|upload| upload.checksum).unwrap_or(DEFAULT_CHECKSUM);
-        let parts = read_parts(&named, summed, upload.is_some())?;
+        let asked = upload.as_ref().and_then(|upload| upload.checksum);
+        let summed = asked.unwrap_or(CHECKSUM_UNASKED);
+        let parts = read_parts(&named, asked, &target.upload_id, upload.is_some())?;
         if let (Some(expected), Some(upload)) = (object_size, &upload) {
             check_size(&door, upload, &parts, expected).await?;
         }
@@ -295,9 +296,9 @@ impl Operation for CompleteMultipartUpload {
                 Ok(reply)
             }
             CompleteOutcome::NoSuchUpload => Err(target.missing()),
-            CompleteOutcome::InvalidPart { number } => Err(S3Error::new(Code::InvalidPart)
-                .detail("UploadId", target.upload_id)
-                .detail("PartNumber", number.number().to_string())),
+            CompleteOutcome::InvalidPart { number } => {
+                Err(invalid_part(&target.upload_id, number, named.etag_of(number)))
+            }
             CompleteOutcome::PartTooSmall { number, size, etag } => {
                 Err(S3Error::new(Code::EntityTooSmall)
                     .detail("ProposedSize", size.to_string())
@@ -316,28 +317,34 @@ impl Operation for CompleteMultipartUpload {
     }
 }
 
+/// A part that is not there, or not with that entity tag.
+fn invalid_part(upload_id: &str, number: PartNumber, etag: &str) -> S3Error {
+    S3Error::new(Code::InvalidPart)
+        .detail("UploadId", upload_id)
+        .detail("PartNumber", number.number().to_string())
+        .detail("ETag", etag)
+}
+
 /// The parts as the document names them: at least one, in ascending order, their checksums of the upload's kind.
 fn read_parts(
     document: &CompleteDocument,
-    (algorithm, kind): (ChecksumAlgorithm, ChecksumType),
+    asked: Option<(ChecksumAlgorithm, ChecksumType)>,
+    upload_id: &str,
     upload_is_open: bool,
 ) -> Result<Vec<CompletedPart>, S3Error> {
     if document.parts.is_empty() {
         return Err(S3Error::new(Code::MalformedXml));
     }
+    let (algorithm, kind) = asked.unwrap_or(CHECKSUM_UNASKED);
     let mut parts: Vec<CompletedPart> = Vec::with_capacity(document.parts.len());
     for element in &document.parts {
-        let number = element.number.trim().parse().ok();
-        let number = number
-            .and_then(|number| PartNumber::new(number).ok())
-            .ok_or_else(|| S3Error::new(Code::MalformedXml))?;
+        let number = element.number().ok_or_else(|| S3Error::new(Code::MalformedXml))?;
         if parts.last().is_some_and(|last| last.number >= number) {
             return Err(S3Error::new(Code::InvalidPartOrder));
         }
-        let invalid =
-            || S3Error::new(Code::InvalidPart).detail("PartNumber", number.number().to_string());
-        let etag = ETag::parse(element.etag.trim().trim_matches('"')).map_err(|_| invalid())?;
-        let checksum = element.checksum(algorithm)?;
+        let etag = ETag::parse(element.etag())
+            .map_err(|_| invalid_part(upload_id, number, element.etag()))?;
+        let checksum = element.checksum(asked)?;
         if checksum.is_none() && kind == ChecksumType::Composite && upload_is_open {
             return Err(S3Error::invalid_request(format!(
                 "The upload was created using a {} checksum. The complete request must include the checksum for each part. It was missing for part {} in the request.",
@@ -350,9 +357,30 @@ fn read_parts(
     Ok(parts)
 }
 
+impl CompleteDocument {
+    /// The entity tag that the document names for a part, without quotes.
+    fn etag_of(&self, number: PartNumber) -> &str {
+        let named = self.parts.iter().find(|part| part.number() == Some(number));
+        named.map_or("", |part| part.etag())
+    }
+}
+
 impl PartElement {
+    fn number(&self) -> Option<PartNumber> {
+        self.number.trim().parse().ok().and_then(|number| PartNumber::new(number).ok())
+    }
+
+    /// Without its quotes.
+    fn etag(&self) -> &str {
+        self.etag.trim().trim_matches('"')
+    }
+
     /// The part's checksum, which must be of the upload's algorithm.
-    fn checksum(&self, algorithm: ChecksumAlgorithm) -> Result<Option<String>, S3Error> {
+    fn checksum(
+        &self,
+        asked: Option<(ChecksumAlgorithm, ChecksumType)>,
+    ) -> Result<Option<String>, S3Error> {
+        let (algorithm, _) = asked.unwrap_or(CHECKSUM_UNASKED);
         let named = [
             (ChecksumAlgorithm::Crc32, &self.crc32),
             (ChecksumAlgorithm::Crc32c, &self.crc32c),
@@ -364,7 +392,7 @@ impl PartElement {
         for (other, value) in named {
             let Some(value) = value else { continue };
             if other != algorithm {
-                return Err(type_mismatch(algorithm, other));
+                return Err(type_mismatch(asked, other));
             }
             found = Some(value.clone());
         }
@@ -383,8 +411,11 @@ async fn check_size(
     let (mut after, mut size) = (None, 0u64);
     loop {
         let page = door.store().parts(upload, after, limit).await.map_err(refusal::of_store)?;
-        let counted =
-            page.parts.iter().filter(|part| named.iter().any(|n| n.number == part.number));
+        let is_named = |part: &&store::Part| {
+            // They are in ascending order.
+            named.binary_search_by_key(&part.number, |named| named.number).is_ok()
+        };
+        let counted = page.parts.iter().filter(is_named);
         size = counted.fold(size, |sum, part| sum.saturating_add(part.size));
         after = page.next;
         if after.is_none() {

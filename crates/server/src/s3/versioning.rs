@@ -72,7 +72,7 @@ impl Operation for PutBucketVersioning {
         if body.is_empty() {
             return Err(S3Error::new(Code::MissingRequestBody));
         }
-        let configuration: VersioningConfiguration = xml::parse(&body)?;
+        let configuration: VersioningConfiguration = xml::parse("VersioningConfiguration", &body)?;
         if configuration.mfa_delete.as_deref() == Some("Enabled") {
             return Err(S3Error::not_implemented("x-amz-mfa"));
         }

@@ -6,8 +6,8 @@ use hyper::{HeaderMap, Request, Response};
 use iam::MasterKey;
 use jiff::Timestamp;
 use presign::{
-    Addressing, Credentials, Endpoint, ExpiresIn, Presign, Presigner, RequestHead, SecretAccessKey,
-    SessionToken, SigV2Use, SignedPayload, Signer, sign_request,
+    Addressing, ChunkEncoder, Credentials, Endpoint, ExpiresIn, Presign, Presigner, RequestHead,
+    SecretAccessKey, SessionToken, SigV2Use, SignedPayload, Signer, StreamingMode, sign_request,
 };
 use server::{Peer, RequestBody, ResponseBody, RootKey, Server, ServerConfig};
 use store::{AccountId, Encryption, Store, StoreConfig};
@@ -20,6 +20,7 @@ pub(crate) const NOW: &str = "2026-06-15T12:00:00Z";
 /// A server, its store, and a clock that stands still.
 pub(crate) struct World {
     server: Server,
+    region: String,
     pub(crate) now: Timestamp,
     pub(crate) peer: Peer,
     _dir: tempfile::TempDir,
@@ -84,9 +85,10 @@ impl World {
             cache_bytes_max: 1 << 20,
         };
         let store = Store::open(store, now).unwrap();
+        let region = config.region.clone();
         let server = Server::new(config, store, now);
         let peer = Peer { address: "192.0.2.7".parse().unwrap(), tls: false };
-        Self { server, now, peer, _dir: dir }
+        Self { server, region, now, peer, _dir: dir }
     }
 
     /// Signs with the root key, by header, and sends.
@@ -134,8 +136,24 @@ impl World {
         self.sign_as(&credentials(), ask, payload)
     }
 
-    fn sign_as(&self, credentials: &Credentials, mut ask: Ask, payload: SignedPayload) -> Ask {
-        let signer = Signer { credentials, region: "us-east-1", service: "s3" };
+    /// Signs by header a body in chunks, and gives what encodes it.
+    pub(crate) fn sign_streaming(&self, ask: Ask, mode: StreamingMode) -> (Ask, ChunkEncoder) {
+        let payload = SignedPayload::Streaming(mode);
+        let (ask, encoder) = self.sign_with(&credentials(), ask, payload);
+        (ask, encoder.unwrap())
+    }
+
+    fn sign_as(&self, credentials: &Credentials, ask: Ask, payload: SignedPayload) -> Ask {
+        self.sign_with(credentials, ask, payload).0
+    }
+
+    fn sign_with(
+        &self,
+        credentials: &Credentials,
+        mut ask: Ask,
+        payload: SignedPayload,
+    ) -> (Ask, Option<ChunkEncoder>) {
+        let signer = Signer { credentials, region: &self.region, service: "s3" };
         let mut headers = ask.headers.clone();
         if !headers.iter().any(|(name, _)| name == "host") {
             headers.push(("host".into(), HOST.into()));
@@ -147,7 +165,7 @@ impl World {
         let signed = sign_request(&head, payload, &signer, self.now).unwrap();
         let added = signed.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
         ask.headers.extend(added);
-        ask
+        (ask, signed.chunk_encoder())
     }
 
     /// A SigV4 link for an hour, as path and query.
@@ -162,7 +180,7 @@ impl World {
         headers: &[(&str, &str)],
         query: &[(&str, &str)],
     ) -> Ask {
-        let mut presigner = Presigner::new(credentials(), "us-east-1");
+        let mut presigner = Presigner::new(credentials(), &self.region);
         let endpoint = Endpoint::parse(&format!("http://{HOST}")).unwrap();
         let presign = presign(method, key, headers, query, &endpoint);
         let link = presigner.presign(&presign, self.now).unwrap();
@@ -173,7 +191,7 @@ impl World {
     pub(crate) fn link_v2(&self, method: &str, key: &str) -> Ask {
         let endpoint = Endpoint::parse(&format!("http://{HOST}")).unwrap();
         let presign = presign(method, key, &[], &[], &endpoint);
-        let link = Presigner::new(credentials(), "us-east-1").presign_v2(&presign, self.now);
+        let link = Presigner::new(credentials(), &self.region).presign_v2(&presign, self.now);
         ask_of(method, &link.unwrap().url, &[])
     }
 }
@@ -292,4 +310,60 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
         *byte = u8::from_str_radix(&hex[at * 2..at * 2 + 2], 16).unwrap();
     }
     out
+}
+
+/// A whole result document: declaration, root in the namespace of S3, content.
+pub(crate) fn result(root: &str, content: &str) -> String {
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<{root} xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{content}</{root}>"
+    )
+}
+
+/// 404 for a bucket that is not there.
+pub(crate) fn no_such_bucket(name: &str) -> String {
+    format!(
+        "404 <Code>NoSuchBucket</Code><Message>The specified bucket does not exist</Message><BucketName>{name}</BucketName>"
+    )
+}
+
+/// 404 for a key that is not there.
+pub(crate) fn no_such_key(key: &str) -> String {
+    format!(
+        "404 <Code>NoSuchKey</Code><Message>The specified key does not exist.</Message><Key>{key}</Key>"
+    )
+}
+
+/// `InvalidArgument` with its two elements.
+pub(crate) fn invalid_argument(message: &str, name: &str, value: &str) -> String {
+    format!(
+        "400 <Code>InvalidArgument</Code><Message>{message}</Message><ArgumentName>{name}</ArgumentName><ArgumentValue>{value}</ArgumentValue>"
+    )
+}
+
+/// `InvalidRequest` with its text.
+pub(crate) fn invalid_request(message: &str) -> String {
+    format!("400 <Code>InvalidRequest</Code><Message>{message}</Message>")
+}
+
+/// 501 naming what is not served.
+pub(crate) fn not_implemented(header: &str) -> String {
+    format!(
+        "501 <Code>NotImplemented</Code><Message>A header you provided implies functionality that is not implemented</Message><Header>{header}</Header>"
+    )
+}
+
+impl World {
+    /// Turns the versions of `bucket` on, or suspends them.
+    pub(crate) async fn versioning(&self, status: &str) {
+        let document = format!(
+            "<VersioningConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Status>{status}</Status></VersioningConfiguration>"
+        );
+        let answer = self.send(put("/bucket?versioning", &document)).await;
+        assert_eq!((answer.status, answer.body.len()), (200, 0));
+    }
+
+    /// Signs, sends, and expects a refusal.
+    pub(crate) async fn refused(&self, ask: Ask) -> String {
+        self.send(ask).await.refusal()
+    }
 }

@@ -4,12 +4,17 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::type_complexity,
+    clippy::unused_async,
     reason = "tests"
 )]
 
 mod authentication;
 mod buckets;
 mod closed;
+mod copies;
+mod deletions;
 mod harness;
 mod hosts;
 mod listing;

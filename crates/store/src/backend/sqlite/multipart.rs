@@ -19,8 +19,8 @@ use crate::body::Body;
 use crate::checksum::of_parts;
 use crate::vault::Vault;
 use crate::{
-    Bucket, ChecksumType, CompleteOutcome, CompleteUpload, ETag, Lookup, Object, PartNumber,
-    PartSummary, StoreError, StoredChecksum, Upload, VersionId,
+    Bucket, CHECKSUM_UNASKED, ChecksumType, CompleteOutcome, CompleteUpload, ETag, Lookup, Object,
+    PartNumber, PartSummary, StoreError, StoredChecksum, Upload, VersionId,
 };
 
 const REMEMBER: &str = "INSERT INTO completed (bucket, key, upload, completed_ms, version, etag)
@@ -104,13 +104,12 @@ fn checksum(
     parts: &[StoredPart],
     said: Option<&StoredChecksum>,
 ) -> Result<Option<StoredChecksum>, Option<StoredChecksum>> {
-    let computed = upload.checksum.and_then(|(algorithm, kind)| {
-        let raw = parts.iter().map(|StoredPart { part, .. }| {
-            let checksum = part.checksum.as_ref().filter(|stored| stored.algorithm == algorithm);
-            (checksum.map(|stored| stored.value.as_str()), part.size)
-        });
-        of_parts(algorithm, kind, raw)
+    let (algorithm, kind) = upload.checksum.unwrap_or(CHECKSUM_UNASKED);
+    let raw = parts.iter().map(|StoredPart { part, .. }| {
+        let checksum = part.checksum.as_ref().filter(|stored| stored.algorithm == algorithm);
+        (checksum.map(|stored| stored.value.as_str()), part.size)
     });
+    let computed = of_parts(algorithm, kind, raw);
     match said {
         Some(said) if !is_same(said, computed.as_ref()) => Err(computed),
         Some(_) | None => Ok(computed),

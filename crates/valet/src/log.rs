@@ -1,0 +1,201 @@
+//! The log: one JSON object a line, written by hand and in batches, since a line goes with every request.
+
+use std::cell::RefCell;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::prelude::*;
+use tracing_subscriber::{EnvFilter, Layer};
+
+use crate::clock;
+
+/// A line is on its way to the system so long after it was written, at the latest.
+const FLUSH_PERIOD: Duration = Duration::from_millis(20);
+/// With so much waiting, whoever writes more writes it all out.
+const WAITING_BYTES_MAX: usize = 256 * 1024;
+/// A line that was longer than this does not keep its memory.
+const LINE_BYTES_KEPT: usize = 4096;
+
+/// Keeps the log going; what waits is written out when it is dropped.
+pub(crate) struct Log {
+    shared: Arc<Shared>,
+    writer: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    waiting: Mutex<Waiting>,
+    something: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    lines: Vec<u8>,
+    over: bool,
+}
+
+/// Starts to log to standard error what the filter lets through; `info` when it cannot be read.
+pub(crate) fn start(filter: &str) -> Log {
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let shared = Arc::new(Shared::default());
+    let thread = Arc::clone(&shared);
+    let writer = std::thread::Builder::new().name("log".to_owned());
+    let writer = writer.spawn(move || thread.write_until_over()).ok();
+    let lines = JsonLines { shared: Arc::clone(&shared) };
+    // A second start, as in tests, leaves the first log in place.
+    let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
+    Log { shared, writer }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.shared.lock().over = true;
+        self.shared.something.notify_one();
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn append(&self, line: &str, urgent: bool) {
+        let mut waiting = self.lock();
+        let first = waiting.lines.is_empty();
+        waiting.lines.extend_from_slice(line.as_bytes());
+        if urgent || waiting.lines.len() > WAITING_BYTES_MAX {
+            write_out(&mut waiting.lines);
+        } else if first {
+            self.something.notify_one();
+        }
+    }
+
+    fn write_until_over(&self) {
+        loop {
+            let mut waiting = self.lock();
+            while waiting.lines.is_empty() && !waiting.over {
+                waiting = self.something.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            }
+            if waiting.over {
+                return write_out(&mut waiting.lines);
+            }
+            drop(waiting);
+            std::thread::sleep(FLUSH_PERIOD);
+            // Written without the lock, so that nobody waits for the system.
+            let mut lines = std::mem::take(&mut self.lock().lines);
+            write_out(&mut lines);
+        }
+    }
+}
+
+fn write_out(lines: &mut Vec<u8>) {
+    // Where the log cannot be written there is nobody to be told.
+    let _ = std::io::stderr().lock().write_all(lines);
+    lines.clear();
+}
+
+/// Turns events into lines.
+struct JsonLines {
+    shared: Arc<Shared>,
+}
+
+thread_local! {
+    static LINE: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+impl<S: Subscriber> Layer<S> for JsonLines {
+    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        LINE.with_borrow_mut(|line| {
+            line.clear();
+            let metadata = event.metadata();
+            let level = metadata.level().as_str();
+            // Writing to a `String` cannot fail, here and below.
+            let _ = write!(line, "{{\"timestamp\":\"{:.6}\",\"level\":\"{level}\"", clock::now());
+            event.record(&mut Fields { line });
+            let _ = writeln!(line, ",\"target\":\"{}\"}}", metadata.target());
+            self.shared.append(line, *metadata.level() <= Level::WARN);
+            line.shrink_to(LINE_BYTES_KEPT);
+        });
+    }
+}
+
+/// Writes each field as a member.
+struct Fields<'l> {
+    line: &'l mut String,
+}
+
+impl Fields<'_> {
+    fn name(&mut self, field: &Field) {
+        self.line.push_str(",\"");
+        self.line.push_str(field.name());
+        self.line.push_str("\":");
+    }
+
+    fn text(&mut self, text: &str) {
+        self.line.push('"');
+        for character in text.chars() {
+            match character {
+                '"' => self.line.push_str("\\\""),
+                '\\' => self.line.push_str("\\\\"),
+                control if control < ' ' => {
+                    let _ = write!(self.line, "\\u{:04x}", u32::from(control));
+                }
+                other => self.line.push(other),
+            }
+        }
+        self.line.push('"');
+    }
+}
+
+impl Visit for Fields<'_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.name(field);
+        self.text(value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.name(field);
+        let _ = write!(self.line, "{value}");
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.name(field);
+        let _ = write!(self.line, "{value}");
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.name(field);
+        let _ = write!(self.line, "{value}");
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        self.name(field);
+        self.text(&format!("{value:?}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_escaped() {
+        let check = |text: &str, expected: &str| {
+            let mut line = String::new();
+            Fields { line: &mut line }.text(text);
+            assert_eq!(line, expected);
+        };
+        check("plain", "\"plain\"");
+        check("a\"b\\c\n", "\"a\\\"b\\\\c\\u000a\"");
+        check("é\u{1}", "\"é\\u0001\"");
+    }
+}
