@@ -350,10 +350,14 @@ class Client:
     home: Path
 
     def run(self, *command, status=0, stdin=None, environment=None):
-        """Runs a command and insists on its exit status; returns its standard output."""
+        """Runs a command and insists on its exit status; returns its standard output.
+
+        `environment` adds to the client's own; None takes a variable out.
+        """
+        settings = {**client_environment(self.server, self.home), **(environment or {})}
         result = subprocess.run(
             list(map(str, command)), input=stdin, capture_output=True, timeout=240, cwd=self.home,
-            env={**client_environment(self.server, self.home), **(environment or {})},
+            env={name: value for name, value in settings.items() if value is not None},
         )
         assert result.returncode == status, (
             f"{command}: exit {result.returncode}\n{result.stdout[-2000:].decode(errors='replace')}"

@@ -161,11 +161,16 @@ def put_head(server, bucket, length, extra=""):
     ).encode()
 
 
-@pytest.mark.parametrize("size", [100, 100_000])
+# Inside TLS the client is merely silent; once is enough to wait for the end of the server's patience.
+@pytest.mark.parametrize(
+    ("server", "size"), [("http", 100), ("http", 100_000), ("https", 100)], indirect=["server"]
+)
 def test_a_body_shorter_than_announced(server, bucket, size):
-    answer = exchange(server, put_head(server, bucket, size + 1) + bytes(size), shut=not server.certificates)
+    """The client stops sending, and over plain HTTP says so."""
+    shut = not server.certificates
+    answer = exchange(server, put_head(server, bucket, size + 1) + bytes(size), shut=shut, timeout=90)
+    assert answer == b"" or answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 408 ")), answer
     if answer:
-        assert answer.startswith(b"HTTP/1.1 400 "), answer
         assert b"<Code>IncompleteBody</Code>" in answer or b"<Code>RequestTimeout</Code>" in answer
 
 
@@ -280,7 +285,7 @@ def test_methods_that_are_none(server, bucket):
 
 
 def test_tls_that_is_none(server, bucket):
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=2) as connection:
         connection.sendall(b"\x16\x03\x01\x02\x00garbage" * 10)
         try:
             while connection.recv(65536):

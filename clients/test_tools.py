@@ -18,6 +18,8 @@ def rclone(client):
     server = client.server
     environment = {
         "RCLONE_CONFIG": "/dev/null",
+        # rclone has an option of its own, and stumbles over the SDKs' variable.
+        "AWS_CA_BUNDLE": None,
         "RCLONE_CONFIG_VALET_TYPE": "s3",
         "RCLONE_CONFIG_VALET_PROVIDER": "Other",
         "RCLONE_CONFIG_VALET_ENDPOINT": server.endpoint,
@@ -159,19 +161,14 @@ def test_curl_over_http_2(client, presign, server, bucket):
 
 
 def test_curl_printed_by_valet_presign_runs_as_it_stands(client, presign, server, bucket, tmp_path):
-    write_file(tmp_path / "up", 1000)
+    """It reads the file that is named like the key."""
+    write_file(tmp_path / "report.txt", 1000)
     command = presign(
         "--curl", "--method", "PUT", "--content-type", "text/x-curl",
-        "--header", "x-amz-meta-a: it's b", f"s3://{bucket}/key",
+        "--header", "x-amz-meta-a: it's b", f"s3://{bucket}/dir/report.txt",
     )
-    print(command)
-    words = client.run("bash", "-c", f"printf '%s\\n' {command}").splitlines()
-    assert words[0] == "curl", words
-    names = [word for word in words if word.upper() == "FILE"]
-    for name in names:
-        (tmp_path / name).write_bytes((tmp_path / "up").read_bytes())
     client.run("bash", "-c", command)
-    head = server.signed("HEAD", f"/{bucket}/key")
+    head = server.signed("HEAD", f"/{bucket}/dir/report.txt")
     assert head.status == 200
     assert head.header("content-type") == "text/x-curl"
     assert head.header("x-amz-meta-a") == "it's b"
