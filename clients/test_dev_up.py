@@ -1,6 +1,7 @@
 """What a newcomer does first: a clean copy, `./dev up`, the two commands it prints, Ctrl-C."""
 
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -9,14 +10,15 @@ from queue import Empty, Queue
 
 import pytest
 
-from harness import ROOT, bare_environment, read_lines
+from harness import ROOT, WORK, bare_environment, read_lines
 
 BUILD_SECONDS = 1200
 
 
 def clean_copy(folder):
     """The tracked files as they stand, and nothing that was built."""
-    folder.mkdir()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True)
     archive = subprocess.run(
         ["tar", "--create", "--null", "--files-from=-"], cwd=ROOT, input=listed.stdout, check=True,
@@ -29,15 +31,16 @@ def clean_copy(folder):
 @pytest.mark.slow
 @pytest.mark.timeout(BUILD_SECONDS + 120)
 def test_dev_up_prints_two_commands_that_work(tmp_path):
-    copy = clean_copy(tmp_path / "valet")
+    # Always the same place, or everything would be built anew each time.
+    copy = clean_copy(WORK / "dev-up")
     environment = bare_environment(tmp_path)
     for name in ("CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"):
         if name in os.environ:
             environment[name] = os.environ[name]
     environment.setdefault("CARGO_HOME", os.path.expanduser("~/.cargo"))
     environment.setdefault("RUSTUP_HOME", os.path.expanduser("~/.rustup"))
-    # What has been built for the other tests need not be built again.
-    environment["CARGO_TARGET_DIR"] = os.environ.get("CARGO_TARGET_DIR", str(ROOT / "target"))
+    # Dependencies that were built for the other tests need not be built again.
+    environment["CARGO_BUILD_BUILD_DIR"] = os.environ.get("CARGO_TARGET_DIR", str(ROOT / "target"))
     process = subprocess.Popen(
         ["./dev", "up"], cwd=copy, env=environment, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
