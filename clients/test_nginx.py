@@ -39,7 +39,7 @@ class Nginx:
     process: subprocess.Popen | None = None
 
     def start(self):
-        recipe = (CLIENTS / "nginx" / "valet.conf").read_text()
+        recipe = (CLIENTS.parent / "docs" / "nginx" / "valet.conf").read_text()
         changes = {
             "127.0.0.1:9000": self.upstream,
             "listen 443 ssl;": f"listen 127.0.0.1:{self.port} ssl;",

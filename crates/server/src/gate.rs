@@ -204,6 +204,7 @@ impl Gate {
         let Asked { request, caller, context } = asked;
         refuse_unknown_meanings(O::HONOURS, request)?;
         authorize(&self.store, caller, &operation.permissions()).await?;
+        check_expected_owner(request, caller)?;
         let door = Door {
             store: self.store.clone(),
             caller: Arc::clone(caller),
@@ -264,6 +265,18 @@ fn refuse_unknown_meanings(honoured: &[&str], request: &S3Request<'_>) -> Result
         let Some(meaning) = route::meaning_of(&name) else { continue };
         if !honoured.contains(&meaning) {
             return Err(S3Error::not_implemented(&name));
+        }
+    }
+    Ok(())
+}
+
+/// What the client expects of the owner of its buckets must be so. Whoever was authorized is the
+/// owner of all of them in this version.
+fn check_expected_owner(request: &S3Request<'_>, caller: &Caller) -> Result<(), S3Error> {
+    for name in ["x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"] {
+        let Some(expected) = request.header(name) else { continue };
+        if caller.account().is_none_or(|account| account.as_str() != expected) {
+            return Err(S3Error::new(Code::AccessDenied));
         }
     }
     Ok(())

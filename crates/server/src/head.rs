@@ -10,7 +10,7 @@ use hyper::http::uri::Authority;
 use ipnet::IpNet;
 use presign::{RequestHead, SignedHost};
 
-use crate::config::ServerConfig;
+use crate::config::{PublicUrl, ServerConfig};
 use crate::error::{Code, S3Error};
 
 /// Hosts tried for one signature: as it arrived, as the trusted proxy says, as declared.
@@ -41,11 +41,11 @@ pub(crate) struct Head<'r> {
     secure: bool,
 }
 
-/// What a trusted proxy reports of the request it received.
+/// What a trusted proxy reports of the request it received: at least one of the two.
 #[derive(Debug)]
 struct Forwarded<'r> {
-    host: &'r str,
-    prefix: &'r str,
+    host: Option<&'r str>,
+    prefix: Option<&'r str>,
 }
 
 impl<'r> Head<'r> {
@@ -94,7 +94,18 @@ impl<'r> Head<'r> {
 
     /// The host that the client named: the trusted proxy's word, else `Host`.
     pub(crate) fn named_host(&self) -> &'r str {
-        self.forwarded.as_ref().map_or(self.host, |forwarded| forwarded.host)
+        self.forwarded.as_ref().and_then(|forwarded| forwarded.host).unwrap_or(self.host)
+    }
+
+    /// The path prefix below which the client sees this server: the trusted proxy's word, else what
+    /// was stripped of the path.
+    pub(crate) fn named_prefix(&self, config: &ServerConfig) -> &'r str {
+        let forwarded = self.forwarded.as_ref().and_then(|forwarded| forwarded.prefix);
+        forwarded.unwrap_or_else(|| self.stripped_prefix(config))
+    }
+
+    fn stripped_prefix(&self, config: &ServerConfig) -> &'r str {
+        self.path.strip_suffix(self.routed_path(config)).unwrap_or_default()
     }
 
     /// What the signing library reads.
@@ -107,15 +118,21 @@ impl<'r> Head<'r> {
         }
     }
 
-    /// The path below the declared prefix, where it begins with one.
+    /// The path below the declared prefix, where it begins with one. On a bucket's own host it is a
+    /// key, unless the prefix was declared for that very domain.
     pub(crate) fn routed_path(&self, config: &ServerConfig) -> &'r str {
-        config.public_urls.iter().find_map(|url| url.strip_prefix(self.path)).unwrap_or(self.path)
+        let domain = self.virtual_host(config).map(|(_, domain)| domain);
+        let applies = |url: &&PublicUrl| {
+            domain.is_none_or(|domain| domain.eq_ignore_ascii_case(without_port(&url.host)))
+        };
+        let mut urls = config.public_urls.iter().filter(applies);
+        urls.find_map(|url| url.strip_prefix(self.path)).unwrap_or(self.path)
     }
 
     /// Every name that the signature may cover, that of the request as it arrived first.
     pub(crate) fn signed_names(&self, config: &ServerConfig) -> SignedNames<'_> {
         let routed = self.routed_path(config);
-        let stripped = self.path.strip_suffix(routed).unwrap_or_default();
+        let stripped = self.stripped_prefix(config);
         let mut names = vec![SignedName {
             host: Cow::Borrowed(self.host),
             path: Cow::Borrowed(self.path),
@@ -133,7 +150,7 @@ impl<'r> Head<'r> {
             }
         };
         if let Some(Forwarded { host, prefix }) = &self.forwarded {
-            add(host, prefix);
+            add(host.unwrap_or(self.host), prefix.unwrap_or_default());
         }
         for url in &config.public_urls {
             add(&url.host, &url.prefix);
@@ -143,12 +160,18 @@ impl<'r> Head<'r> {
 
     /// The bucket that the host names, where it is one below a declared `--domain`.
     pub(crate) fn virtual_bucket(&self, config: &ServerConfig) -> Option<&'r str> {
+        self.virtual_host(config).map(|(bucket, _)| bucket)
+    }
+
+    /// The host, taken apart into bucket and declared domain.
+    fn virtual_host(&self, config: &ServerConfig) -> Option<(&'r str, &'r str)> {
         let host = without_port(self.named_host());
         config.domains.iter().find_map(|domain| {
             let cut = host.len().checked_sub(domain.len() + 1)?;
             let (bucket, rest) = host.split_at_checked(cut)?;
             let suffix = rest.strip_prefix('.')?;
-            (suffix.eq_ignore_ascii_case(domain) && !bucket.is_empty()).then_some(bucket)
+            let below = suffix.eq_ignore_ascii_case(domain) && !bucket.is_empty();
+            below.then_some((bucket, suffix))
         })
     }
 }
@@ -179,9 +202,10 @@ impl SignedNames<'_> {
 
 impl<'r> Forwarded<'r> {
     fn read(headers: &'r HeaderMap) -> Option<Self> {
-        let host = last_text(headers, "x-forwarded-host")?;
-        let prefix = last_text(headers, "x-forwarded-prefix").unwrap_or_default();
-        Some(Self { host, prefix: prefix.trim_end_matches('/') })
+        let host = last_text(headers, "x-forwarded-host");
+        let prefix = last_text(headers, "x-forwarded-prefix");
+        let prefix = prefix.map(|prefix| prefix.trim_end_matches('/'));
+        (host.is_some() || prefix.is_some()).then_some(Self { host, prefix })
     }
 }
 

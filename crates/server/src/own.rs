@@ -1,8 +1,8 @@
 //! Valet's own paths below `/_valet/`: probes and metrics so far. What is not here yet does not exist.
 
 use bytes::Bytes;
-use hyper::StatusCode;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::{Method, StatusCode};
 
 use crate::respond::{Reply, ReplyBody};
 use crate::server::Server;
@@ -17,10 +17,18 @@ pub(crate) enum OwnRoute {
     Ready,
     Metrics,
     Unknown,
+    /// A known path, and a method that is neither GET nor HEAD.
+    WrongMethod,
 }
 
 /// Reads a path of our own; nothing where it is a bucket's.
-pub(crate) fn route(path: &str) -> Option<OwnRoute> {
+pub(crate) fn route(method: &Method, path: &str) -> Option<OwnRoute> {
+    let route = named(path)?;
+    let reads = *method == Method::GET || *method == Method::HEAD;
+    Some(if reads || route == OwnRoute::Unknown { route } else { OwnRoute::WrongMethod })
+}
+
+fn named(path: &str) -> Option<OwnRoute> {
     let rest = path.strip_prefix(PREFIX)?;
     Some(match rest {
         "/health/live" => OwnRoute::Live,
@@ -36,7 +44,7 @@ impl OwnRoute {
     /// Whether it is answered without credentials.
     pub(crate) fn is_open(self) -> bool {
         match self {
-            Self::Live | Self::Ready | Self::Unknown => true,
+            Self::Live | Self::Ready | Self::Unknown | Self::WrongMethod => true,
             Self::Metrics => false,
         }
     }
@@ -46,7 +54,7 @@ impl OwnRoute {
             Self::Live => "HealthLive",
             Self::Ready => "HealthReady",
             Self::Metrics => "ReadMetrics",
-            Self::Unknown => "-",
+            Self::Unknown | Self::WrongMethod => "-",
         }
     }
 
@@ -68,6 +76,12 @@ impl OwnRoute {
                 reply
             }
             Self::Unknown => text(StatusCode::NOT_FOUND, "There is nothing at this path.\n"),
+            Self::WrongMethod => {
+                let mut reply =
+                    text(StatusCode::METHOD_NOT_ALLOWED, "This path answers GET and HEAD only.\n");
+                reply.set(ALLOW, HeaderValue::from_static("GET, HEAD"));
+                reply
+            }
         }
     }
 }

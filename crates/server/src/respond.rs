@@ -26,6 +26,10 @@ pub(crate) struct RequestContext {
     pub(crate) secure: bool,
     /// The host the client named.
     pub(crate) host: String,
+    /// The path prefix the client used, which is no part of the bucket's path.
+    pub(crate) prefix: String,
+    /// Whether the host named the bucket.
+    pub(crate) virtual_hosted: bool,
 }
 
 /// An answer before its ids: what an operation returns.

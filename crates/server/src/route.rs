@@ -56,9 +56,11 @@ pub(crate) const SUB_RESOURCES: &[&str] = &[
 /// or the request is refused with 501; a name that ends in `-` stands for all that begin so.
 pub(crate) const MEANING_HEADERS: &[&str] = &[
     "x-amz-acl",
+    "x-amz-bucket-namespace",
     "x-amz-bucket-object-lock-enabled",
     "x-amz-bypass-governance-retention",
     "x-amz-copy-source",
+    "x-amz-copy-source-range",
     "x-amz-copy-source-server-side-encryption-customer-",
     "x-amz-grant-",
     "x-amz-if-match-",

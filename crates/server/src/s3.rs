@@ -107,15 +107,8 @@ pub(crate) fn location<O: Operation>(
 ) -> String {
     let context = call.door().context();
     let scheme = if context.secure { "https" } else { "http" };
-    let host = &context.host;
-    let mut location = format!("{scheme}://{host}/");
-    let virtual_hosted = host.strip_prefix(bucket.as_str()).is_some_and(|rest| {
-        rest.starts_with('.')
-            && context.config.domains.iter().any(|domain| {
-                rest.strip_prefix('.').is_some_and(|rest| rest.starts_with(domain.as_str()))
-            })
-    });
-    if !virtual_hosted {
+    let mut location = format!("{scheme}://{}{}/", context.host, context.prefix);
+    if !context.virtual_hosted {
         // Writing to a `String` cannot fail.
         let _ = write!(location, "{bucket}/");
     }

@@ -129,7 +129,8 @@ impl Server {
         seen.client = Some(head.client());
         let virtual_bucket = head.virtual_bucket(&self.config);
         let routed_path = head.routed_path(&self.config);
-        let own_route = virtual_bucket.is_none().then(|| own::route(routed_path)).flatten();
+        let own_route =
+            virtual_bucket.is_none().then(|| own::route(&parts.method, routed_path)).flatten();
         if let Some(route) = own_route.filter(|route| route.is_open()) {
             seen.operation = route.name();
             return Ok(route.answer(self));
@@ -159,6 +160,8 @@ impl Server {
             now,
             secure: head.secure(),
             host: head.named_host().to_owned(),
+            prefix: head.named_prefix(&self.config).to_owned(),
+            virtual_hosted: virtual_bucket.is_some(),
         });
         let asked = Asked { request: &request, caller: &caller, context: &context };
         self.dispatch(routed.call, asked, body).await
@@ -357,7 +360,9 @@ fn finish_headers(reply: &mut Reply, method: &Method, ids: &Ids) {
 fn log_cause(error: &S3Error, ids: &Ids, seen: &Seen) {
     let cause = error.cause().map(ToString::to_string);
     let cause = cause.as_deref().unwrap_or("-");
-    if error.code().status().is_server_error() {
+    // What is not served is the client's affair, though its status is one of ours.
+    let code = error.code();
+    if code.status().is_server_error() && code != Code::NotImplemented {
         tracing::error!(
             request_id = ids.request_id,
             operation = seen.operation,

@@ -113,24 +113,40 @@ impl XmlWriter {
     }
 }
 
-/// Reads a request document with this root. Anything that does not fit the shape is `MalformedXML`.
-pub(crate) fn parse<T: DeserializeOwned>(root: &str, body: &[u8]) -> Result<T, S3Error> {
-    let malformed = || S3Error::new(Code::MalformedXml);
-    let text = std::str::from_utf8(body).map_err(|cause| malformed().because(cause))?;
-    if !is_document(root, text).map_err(|cause| malformed().because(cause))? {
-        return Err(malformed());
-    }
-    quick_xml::de::from_str(text).map_err(|cause| malformed().because(cause))
+/// Why a request document cannot be read. The parser's own words quote the document, which may not
+/// stand in a log, so they go no further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum DocumentError {
+    #[error("document is not UTF-8")]
+    NotUtf8,
+    #[error("document is not well-formed at byte {at}")]
+    Malformed { at: u64 },
+    #[error("document is not one whole element of the expected name")]
+    NotWhole,
+    #[error("document does not have the expected elements")]
+    Shape,
 }
 
-/// Whether the text is one whole element of that name, not too deep and without a document type. The
+/// Reads a request document with this root. Anything that does not fit the shape is `MalformedXML`.
+pub(crate) fn parse<T: DeserializeOwned>(root: &str, body: &[u8]) -> Result<T, S3Error> {
+    let read = || {
+        let text = std::str::from_utf8(body).map_err(|_| DocumentError::NotUtf8)?;
+        check_document(root, text)?;
+        quick_xml::de::from_str(text).map_err(|_| DocumentError::Shape)
+    };
+    read().map_err(|cause| S3Error::new(Code::MalformedXml).because(cause))
+}
+
+/// The text must be one whole element of that name, not too deep and without a document type. The
 /// deserializer alone would take the first half of a document, and any text, for an empty one.
-fn is_document(root: &str, text: &str) -> Result<bool, quick_xml::Error> {
+fn check_document(root: &str, text: &str) -> Result<(), DocumentError> {
     let mut reader = Reader::from_str(text);
     let (mut depth, mut roots) = (0_usize, 0_usize);
     loop {
-        let fits = match reader.read_event()? {
-            Event::Eof => return Ok(depth == 0 && roots == 1),
+        let event = reader.read_event();
+        let event = event.map_err(|_| DocumentError::Malformed { at: reader.error_position() })?;
+        let fits = match event {
+            Event::Eof if depth == 0 && roots == 1 => return Ok(()),
             Event::Start(tag) => {
                 depth += 1;
                 roots += usize::from(depth == 1);
@@ -146,11 +162,11 @@ fn is_document(root: &str, text: &str) -> Result<bool, quick_xml::Error> {
             }
             Event::Text(text) => depth > 0 || text.bytes().all(|byte| byte.is_ascii_whitespace()),
             Event::CData(_) | Event::GeneralRef(_) => depth > 0,
-            Event::DocType(_) => false,
+            Event::Eof | Event::DocType(_) => false,
             Event::Decl(_) | Event::PI(_) | Event::Comment(_) => true,
         };
         if !fits {
-            return Ok(false);
+            return Err(DocumentError::NotWhole);
         }
     }
 }
@@ -176,23 +192,24 @@ mod tests {
 
     #[test]
     fn a_request_document_is_whole_and_of_its_name() {
-        let check = |text: &str, expected: bool| {
-            assert_eq!(is_document("R", text).unwrap_or(false), expected, "{text}");
+        use DocumentError::{Malformed, NotWhole};
+        let check = |text: &str, expected: Result<(), DocumentError>| {
+            assert_eq!(check_document("R", text), expected, "{text}");
         };
-        check("<R/>", true);
-        check("<?xml version=\"1.0\"?>\n<R xmlns=\"n\">a<b>c</b></R>\n", true);
-        check("<n:R xmlns:n=\"n\"><!-- c --><![CDATA[<]]>&amp;</n:R>", true);
-        check("", false);
-        check("R", false);
-        check("<R>", false);
-        check("<R><b></R>", false);
-        check("</R>", false);
-        check("<R/><R/>", false);
-        check("<R/>x", false);
-        check("<Q/>", false);
-        check("<Q></Q>", false);
-        check("<!DOCTYPE R><R/>", false);
-        check(&format!("<R>{}{}</R>", "<a>".repeat(7), "</a>".repeat(7)), true);
-        check(&format!("<R>{}{}</R>", "<a>".repeat(8), "</a>".repeat(8)), false);
+        check("<R/>", Ok(()));
+        check("<?xml version=\"1.0\"?>\n<R xmlns=\"n\">a<b>c</b></R>\n", Ok(()));
+        check("<n:R xmlns:n=\"n\"><!-- c --><![CDATA[<]]>&amp;</n:R>", Ok(()));
+        check("", Err(NotWhole));
+        check("R", Err(NotWhole));
+        check("<R>", Err(NotWhole));
+        check("<R><b></R>", Err(Malformed { at: 6 }));
+        check("</R>", Err(Malformed { at: 0 }));
+        check("<R/><R/>", Err(NotWhole));
+        check("<R/>x", Err(NotWhole));
+        check("<Q/>", Err(NotWhole));
+        check("<Q></Q>", Err(NotWhole));
+        check("<!DOCTYPE R><R/>", Err(NotWhole));
+        check(&format!("<R>{}{}</R>", "<a>".repeat(7), "</a>".repeat(7)), Ok(()));
+        check(&format!("<R>{}{}</R>", "<a>".repeat(8), "</a>".repeat(8)), Err(NotWhole));
     }
 }

@@ -6,6 +6,7 @@
 
 pub(crate) mod files;
 pub(crate) mod health;
+mod reserve;
 pub(crate) mod sqlite;
 
 use std::future::Future;
@@ -24,6 +25,15 @@ use crate::{
 };
 use files::{FileBlobs, FileSource, FileWriter, Pins};
 use sqlite::SqliteMetadata;
+
+/// Whether an engine's own files may be as long as is best for speed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Space {
+    /// They may.
+    Enough,
+    /// Writes are refused for want of room.
+    Short,
+}
 
 /// An object to record: its bytes are on stable storage, or come along when they are few.
 #[derive(Debug)]
@@ -203,8 +213,9 @@ metadata_seam! {
     fn garbage(before: Timestamp, limit: usize) -> Vec<BlobId>;
     /// Forgets garbage that was removed.
     fn forget_garbage(blobs: Vec<BlobId>) -> ();
-    /// Keeps the engine's own files in order; forgets uploads completed before a time.
-    fn maintain(completed_before: Timestamp) -> ();
+    /// Keeps the engine's own files in order, and short if need be; forgets uploads completed before
+    /// a time.
+    fn maintain(completed_before: Timestamp, space: Space) -> ();
     /// Commits what waits and refuses everything from then on.
     fn close() -> ();
 }

@@ -390,3 +390,40 @@ fn a_reader_that_has_begun_completes() {
         assert!(matches!(late, Err(StoreError::BodyGone)));
     });
 }
+
+#[test]
+fn a_body_that_was_deleted_goes_soon_where_one_was_refused_for_want_of_room() {
+    let check = |refused: bool, seconds: i64, left: usize| {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path(), Disk::default());
+        runtime().block_on(async {
+            store.create_bucket(new_bucket("bucket"), at(0)).await.unwrap();
+            put(&store, "k", 1).await.unwrap();
+            let key = key("k");
+            let found = store.object(&bucket_name(), &key, None).await.unwrap();
+            let Lookup::Object(object) = found else { panic!("no object") };
+            store.delete_object(&bucket_name(), &key, None, at(2)).await.unwrap();
+            let refuse = async || {
+                let spec = StageSpec { size_hint: Some(u64::MAX), ..StageSpec::default() };
+                if refused {
+                    assert!(matches!(store.stage(spec).await, Err(StoreError::Full)));
+                }
+            };
+            let now = at(2) + SignedDuration::from_secs(seconds);
+            // Whoever reads it still keeps it.
+            let mut reader = store.read(&object, 0..object.size);
+            refuse().await;
+            store.maintenance().run_once(now).await.unwrap();
+            assert_eq!(files(dir.path()), 1, "{refused} {seconds}");
+            reader.next().await.unwrap().unwrap();
+            drop(reader);
+            refuse().await;
+            store.maintenance().run_once(now).await.unwrap();
+            assert_eq!(files(dir.path()), left, "{refused} {seconds}");
+        });
+    };
+    check(true, 1, 1);
+    check(true, 3, 0);
+    check(false, 3, 1);
+    check(false, 61, 0);
+}

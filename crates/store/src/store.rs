@@ -72,7 +72,7 @@ pub(crate) struct Inner {
     /// Runs of maintenance take turns.
     pub(crate) sweeping: tokio::sync::Mutex<()>,
     vault: Arc<Vault>,
-    health: Arc<Health>,
+    pub(crate) health: Arc<Health>,
     encryption: Encryption,
 }
 
@@ -91,6 +91,8 @@ impl Store {
         let held = hold(&data_dir)?;
         let vault = Arc::new(Vault::new(&master_key));
         let health = Arc::new(Health::new(data_dir.clone()));
+        // The log's index is made when the database is opened, also on a full disk.
+        let loan = health.make_room();
         let blobs = FileBlobs::open(&data_dir, Arc::clone(&health), disk)?;
         let metadata = SqliteMetadata::open(
             &data_dir,
@@ -99,6 +101,8 @@ impl Store {
             Arc::clone(&health),
             Arc::new(held),
         )?;
+        drop(loan);
+        health.fill_reserve();
         let (metadata, blobs) =
             (Arc::new(MetadataEngine::Sqlite(metadata)), Arc::new(BlobsEngine::Files(blobs)));
         let stager = Arc::new(Stager {

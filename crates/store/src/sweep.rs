@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::backend::{Blobs, Metadata};
+use crate::backend::{Blobs, Metadata, Space};
 use crate::body::BlobId;
 use crate::{Store, StoreError};
 
@@ -10,11 +10,16 @@ use crate::{Store, StoreError};
 pub(crate) const INTENT_LIFE: SignedDuration = SignedDuration::from_hours(48);
 /// How long garbage waits for readers that have looked up a record and not opened its blob yet.
 pub(crate) const GARBAGE_LIFE: SignedDuration = SignedDuration::from_secs(60);
+/// The same while writes are refused for want of room: a reader takes microseconds from the one to the
+/// other.
+const GARBAGE_LIFE_WHEN_FULL: SignedDuration = SignedDuration::from_secs(2);
 /// How long the answer to a completed upload is remembered.
 const COMPLETED_LIFE: SignedDuration = SignedDuration::from_hours(24);
 
 /// How many blobs are removed in one go.
 const BLOBS_A_TIME: usize = 1000;
+/// The same while the disk is full, so that the reserve is enough for it.
+const BLOBS_A_TIME_WHEN_FULL: usize = 100;
 /// How many times in a run, so that the log is checkpointed in time.
 const TIMES_A_RUN: usize = 20;
 
@@ -43,10 +48,16 @@ impl Maintenance {
         let store = &*self.store.0;
         store.stager.note(now);
         let _turn = store.sweeping.lock().await;
+        store.health.fill_reserve();
+        let space = if store.health.take_refused() { Space::Short } else { Space::Enough };
+        let garbage_life = match space {
+            Space::Short => GARBAGE_LIFE_WHEN_FULL,
+            Space::Enough => GARBAGE_LIFE,
+        };
         let mut swept = self.sweep_abandoned().await?;
         swept.intents = store.metadata.reap_intents(before(now, INTENT_LIFE), now).await?;
-        swept.blobs = swept.blobs.saturating_add(self.sweep_garbage(now, GARBAGE_LIFE).await?);
-        store.metadata.maintain(before(now, COMPLETED_LIFE)).await?;
+        swept.blobs = swept.blobs.saturating_add(self.sweep_garbage(now, garbage_life).await?);
+        store.metadata.maintain(before(now, COMPLETED_LIFE), space).await?;
         Ok(swept)
     }
 
@@ -77,9 +88,10 @@ impl Maintenance {
         life: SignedDuration,
     ) -> Result<usize, StoreError> {
         let store = &*self.store.0;
+        let a_time = if store.health.is_short() { BLOBS_A_TIME_WHEN_FULL } else { BLOBS_A_TIME };
         let mut blobs = 0_usize;
         for _ in 0..TIMES_A_RUN {
-            let due = store.metadata.garbage(before(now, life), BLOBS_A_TIME).await?;
+            let due = store.metadata.garbage(before(now, life), a_time).await?;
             let all = due.len();
             let removed: Vec<BlobId> = store.blobs.remove(due).await?;
             let count = removed.len();
@@ -88,7 +100,7 @@ impl Maintenance {
                 store.metadata.forget_garbage(removed).await?;
             }
             // The rest is being read; it is for the next run.
-            if count < all || all < BLOBS_A_TIME {
+            if count < all || all < a_time {
                 break;
             }
         }

@@ -1,12 +1,15 @@
 //! Credentials, region and endpoint of the client commands, from the standard AWS chain.
 
+use std::borrow::Cow;
+
 use anyhow::{Context as _, anyhow};
 use aws_config::SdkConfig;
 use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
-use aws_config::profile::ProfileFileRegionProvider;
+use aws_config::profile::{self, ProfileFileRegionProvider};
 use aws_credential_types::provider::ProvideCredentials as _;
 use aws_credential_types::provider::error::CredentialsError;
+use aws_types::os_shim_internal::{Env, Fs};
 use aws_types::service_config::ServiceConfigKey;
 use jiff::Timestamp;
 use presign::{Credentials, Endpoint, SecretAccessKey, SessionToken};
@@ -14,7 +17,7 @@ use presign::{Credentials, Endpoint, SecretAccessKey, SessionToken};
 use crate::args::Aws;
 use crate::config;
 use crate::failure::Failure;
-use crate::location::Service;
+use crate::location::{Service, Style};
 
 /// The region of a signature where none is configured, as the `aws` command has it.
 const REGION_DEFAULT: &str = "us-east-1";
@@ -50,12 +53,13 @@ pub(crate) fn load(arguments: &Aws) -> Result<Identity, Failure> {
         let sdk = sdk_config(arguments).await;
         let region = arguments.region.clone().or_else(|| sdk.region().map(ToString::to_string));
         let endpoint = endpoint(arguments, &sdk)?;
+        let style = style(arguments).await?;
         let (credentials, session) = credentials(&sdk).await?;
         Ok(Identity {
             credentials,
             session,
             region: region.clone().unwrap_or_else(|| REGION_DEFAULT.to_owned()),
-            service: endpoint.map_or(Service::Aws { region }, Service::At),
+            service: Service { endpoint, region, style },
         })
     })
 }
@@ -92,6 +96,16 @@ fn endpoint(arguments: &Aws, sdk: &SdkConfig) -> Result<Option<Endpoint>, Failur
     };
     let endpoint = Endpoint::parse(&text).with_context(|| format!("the endpoint `{text}`"));
     endpoint.map(Some).map_err(Failure::usage)
+}
+
+/// The addressing style of the profile, which the SDK leaves to whoever reads its files.
+async fn style(arguments: &Aws) -> Result<Style, Failure> {
+    let name = arguments.profile.clone().map(Cow::Owned);
+    let profiles = profile::load(&Fs::real(), &Env::real(), &<_>::default(), name).await;
+    let profiles = profiles.context("the profiles").map_err(Failure::usage)?;
+    Style::of_settings(profiles.get("s3").unwrap_or_default()).ok_or_else(|| {
+        Failure::usage(anyhow!("the profile's `addressing_style` is not auto, path or virtual"))
+    })
 }
 
 async fn credentials(sdk: &SdkConfig) -> Result<(Credentials, Session), Failure> {

@@ -63,31 +63,60 @@ impl S3Uri {
     }
 }
 
-/// The server that answers for a bucket, and where the bucket stands in its URLs: path style at an
-/// endpoint of its own, the host of AWS otherwise.
+/// The server that answers for a bucket, and where the bucket stands in its URLs.
 #[derive(Clone, Debug)]
-pub(crate) enum Service {
-    /// Any S3 server but AWS.
-    At(Endpoint),
-    /// AWS in a region; None is the global host.
-    Aws { region: Option<String> },
+pub(crate) struct Service {
+    /// Any S3 server; None is AWS.
+    pub(crate) endpoint: Option<Endpoint>,
+    /// Which host of AWS; None is the global one.
+    pub(crate) region: Option<String>,
+    pub(crate) style: Style,
+}
+
+/// `addressing_style` of a profile's `s3` settings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// In the path at an endpoint, in the host's name at AWS.
+    #[default]
+    Auto,
+    Path,
+    /// In the host's name, where the bucket's name can be a part of it.
+    Virtual,
+}
+
+impl Style {
+    /// Reads the settings nested below `s3 =` in a profile; None: the style is none of the three.
+    pub(crate) fn of_settings(settings: &str) -> Option<Self> {
+        let value = settings
+            .lines()
+            .filter_map(|line| line.split_once('='))
+            .find_map(|(name, value)| (name.trim() == "addressing_style").then_some(value.trim()));
+        match value {
+            None | Some("auto") => Some(Self::Auto),
+            Some("path") => Some(Self::Path),
+            Some("virtual") => Some(Self::Virtual),
+            Some(_) => None,
+        }
+    }
 }
 
 impl Service {
     /// Where requests for a bucket go.
     pub(crate) fn of(&self, bucket: &str) -> Result<(Endpoint, Addressing), EndpointError> {
-        match self {
-            Self::At(endpoint) => Ok((endpoint.clone(), Addressing::Path)),
-            Self::Aws { region } => {
-                let endpoint =
-                    Endpoint::parse(&format!("https://{}", aws_host(region.as_deref())))?;
-                let virtual_host = is_label(bucket);
-                Ok((
-                    endpoint,
-                    if virtual_host { Addressing::VirtualHost } else { Addressing::Path },
-                ))
-            }
-        }
+        let wanted = match (&self.endpoint, self.style) {
+            (_, Style::Path) | (Some(_), Style::Auto) => false,
+            (_, Style::Virtual) | (None, Style::Auto) => true,
+        };
+        let endpoint = match &self.endpoint {
+            Some(endpoint) => endpoint.clone(),
+            None => Endpoint::parse(&format!("https://{}", aws_host(self.region.as_deref())))?,
+        };
+        let addressing = if wanted && can_lead_host(bucket, &endpoint) {
+            Addressing::VirtualHost
+        } else {
+            Addressing::Path
+        };
+        Ok((endpoint, addressing))
     }
 }
 
@@ -100,12 +129,33 @@ fn aws_host(region: Option<&str>) -> String {
     format!("s3.{region}.{suffix}")
 }
 
-/// A certificate for `*.s3…` covers one label, so a bucket with a dot goes into the path.
+/// A certificate for `*.s3…` covers one label, so a bucket with a dot goes into the path where there
+/// is one. An address has no names below it.
+fn can_lead_host(bucket: &str, endpoint: &Endpoint) -> bool {
+    let has_certificate = endpoint.to_string().starts_with("https://");
+    let fits = if has_certificate {
+        is_label(bucket)
+    } else {
+        LABEL_BYTES.contains(&bucket.len()) && bucket.split('.').all(is_part)
+    };
+    fits && !is_address(endpoint.signed_host())
+}
+
+/// Whether a host, with a port or without, is an IP address.
+fn is_address(host: &str) -> bool {
+    let name = host.split(':').next().unwrap_or(host);
+    host.starts_with('[') || name.parse::<std::net::Ipv4Addr>().is_ok()
+}
+
 fn is_label(bucket: &str) -> bool {
-    LABEL_BYTES.contains(&bucket.len())
-        && bucket.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        && !bucket.starts_with('-')
-        && !bucket.ends_with('-')
+    LABEL_BYTES.contains(&bucket.len()) && is_part(bucket)
+}
+
+fn is_part(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !text.is_empty()
+        && !text.starts_with('-')
+        && !text.ends_with('-')
 }
 
 #[cfg(test)]
@@ -149,11 +199,53 @@ mod tests {
         check("s3://b", "object");
     }
 
+    /// The expected places are those that AWS CLI 2.9.19 printed.
+    #[test]
+    fn styles() {
+        let check = |endpoint: Option<&str>, bucket: &str, style: Style, expected: bool| {
+            let endpoint = endpoint.map(|text| Endpoint::parse(text).unwrap());
+            let service = Service { endpoint, region: None, style };
+            let (_, found) = service.of(bucket).unwrap();
+            assert_eq!(found == Addressing::VirtualHost, expected, "{service:?} {bucket}");
+        };
+        let (https, http) = (Some("https://s3.example.com"), Some("http://s3.example.com:9000"));
+        for endpoint in [https, http] {
+            check(endpoint, "my-bucket", Style::Auto, false);
+            check(endpoint, "my-bucket", Style::Path, false);
+            check(endpoint, "my-bucket", Style::Virtual, true);
+            check(endpoint, "a_b", Style::Virtual, false);
+        }
+        check(None, "my-bucket", Style::Auto, true);
+        check(None, "my-bucket", Style::Path, false);
+        check(None, "my-bucket", Style::Virtual, true);
+        check(None, "a.b", Style::Virtual, false);
+        check(https, "a.b", Style::Virtual, false);
+        check(http, "a.b", Style::Virtual, true);
+        check(http, "a..b", Style::Virtual, false);
+        check(Some("http://127.0.0.1:9000"), "my-bucket", Style::Virtual, false);
+        check(Some("http://[::1]:9000"), "my-bucket", Style::Virtual, false);
+    }
+
+    #[test]
+    fn styles_of_a_profile() {
+        let check = |settings: &str, expected: Option<Style>| {
+            assert_eq!(Style::of_settings(settings), expected, "{settings:?}");
+        };
+        check("", Some(Style::Auto));
+        check("\naddressing_style = virtual", Some(Style::Virtual));
+        check("\nmax_queue_size = 1\naddressing_style=path", Some(Style::Path));
+        check("\naddressing_style = auto", Some(Style::Auto));
+        check("\naddressing_style = Virtual", None);
+        check("\naddressing_style =", None);
+        check("\naddressing_styles = path", Some(Style::Auto));
+    }
+
     /// The expected hosts are those that AWS CLI 2.9.19 printed.
     #[test]
     fn places_are_those_of_the_aws_cli() {
         let check = |bucket: &str, region: Option<&str>, expected: &str| {
-            let service = Service::Aws { region: region.map(str::to_owned) };
+            let region_name = region.map(str::to_owned);
+            let service = Service { endpoint: None, region: region_name, style: Style::Auto };
             let (endpoint, addressing) = service.of(bucket).unwrap();
             let found = match addressing {
                 Addressing::Path => format!("{endpoint}/{bucket}"),

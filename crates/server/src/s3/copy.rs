@@ -83,12 +83,14 @@ impl CopySource {
     /// `if-none-match` too.
     async fn find(&self, door: &Door) -> Result<Found, S3Error> {
         let found = find(door, &self.bucket, &self.key, self.version_id.as_ref()).await;
-        let found = found.map_err(|error| match error.code() {
-            // A marker named by its version, which a read would answer so.
-            Code::MethodNotAllowed => S3Error::invalid_request(
-                "The source of a copy request may not specifically refer to a delete marker by version id.",
-            ),
-            _ => error,
+        let found = found.map_err(|error| {
+            // A marker named by its version, which a read would answer with 405.
+            if error.code() == Code::MethodNotAllowed {
+                return S3Error::invalid_request(
+                    "The source of a copy request may not specifically refer to a delete marker by version id.",
+                );
+            }
+            error
         })?;
         let conditions = ReadConditions {
             matches: self.if_match.as_deref(),
@@ -160,6 +162,7 @@ impl Operation for CopyObject {
         &["x-amz-copy-source", "x-amz-acl", "x-amz-server-side-encryption"];
 
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        headers::refuse_version_or_part(request)?;
         headers::accept_private_acl(request)?;
         // There are no tags yet, so either directive copies none.
         Directive::read(request, "x-amz-tagging-directive")?;
@@ -264,7 +267,7 @@ pub(crate) struct UploadPartCopy {
 }
 
 impl Operation for UploadPartCopy {
-    const HONOURS: &'static [&'static str] = &["x-amz-copy-source"];
+    const HONOURS: &'static [&'static str] = &["x-amz-copy-source", "x-amz-copy-source-range"];
 
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         Ok(Self {

@@ -156,6 +156,20 @@ pub(crate) fn version_id(request: &S3Request<'_>) -> Result<Option<VersionId>, S
     }
 }
 
+/// A write makes the object that is current: one that names a version, or a part without its upload,
+/// was meant for something else and must not overwrite it.
+pub(crate) fn refuse_version_or_part(request: &S3Request<'_>) -> Result<(), S3Error> {
+    for (name, message) in [
+        ("versionId", "This operation does not accept a version-id."),
+        ("partNumber", "This operation does not accept a part number without an upload id."),
+    ] {
+        if let Some(value) = request.query.get(name) {
+            return Err(S3Error::invalid_argument(message, name, value));
+        }
+    }
+    Ok(())
+}
+
 /// The conditions of a read: the values of `If-Match` and its three siblings.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReadConditions<'c> {

@@ -157,11 +157,8 @@ impl Operation for ListObjects {
             xml.text("Name", listing.bucket.as_str());
             xml.text("Prefix", &encoding.apply(&listing.prefix));
             xml.text("Marker", &encoding.apply(&marker));
-            // Without a delimiter the last key says as much.
-            if let (Some(next), Some(_)) = (&page.next, delimiter) {
-                let (ListAfter::Key(next) | ListAfter::CommonPrefix(next)) = next else { return };
-                xml.text("NextMarker", &encoding.apply(next));
-            }
+            let next = next_marker(&page, delimiter);
+            xml.optional("NextMarker", next.map(|text| encoding.apply(text)).as_deref());
             xml.plain("MaxKeys", listing.limit);
             xml.optional("Delimiter", delimiter.map(|text| encoding.apply(text)).as_deref());
             xml.optional("EncodingType", encoding.name());
@@ -172,6 +169,18 @@ impl Operation for ListObjects {
         reply.set_text(BUCKET_REGION, &door.context().config.region);
         Ok(reply)
     }
+}
+
+/// Where the next page begins, where its last key does not say as much: a page may end at a common
+/// prefix, or behind keys that are deleted.
+fn next_marker<'p>(page: &'p ObjectPage, delimiter: Option<&str>) -> Option<&'p str> {
+    let next = match page.next.as_ref()? {
+        ListAfter::Start => return None,
+        ListAfter::Key(next) | ListAfter::CommonPrefix(next) => next.as_str(),
+    };
+    let implied = delimiter.is_none()
+        && matches!(page.entries.last(), Some(ListEntry::Object(last)) if last.key.as_str() == next);
+    (!implied).then_some(next)
 }
 
 /// `GET /bucket?list-type=2`
@@ -279,6 +288,13 @@ mod tests {
         }
         assert_eq!(parse_token("!"), None);
         assert_eq!(parse_token(""), None);
+    }
+
+    #[test]
+    fn a_page_without_entries_still_says_where_it_ended() {
+        let page = |next| ObjectPage { entries: Vec::new(), next };
+        assert_eq!(next_marker(&page(None), None), None);
+        assert_eq!(next_marker(&page(Some(ListAfter::Key("k".into()))), None), Some("k"));
     }
 
     #[test]

@@ -258,7 +258,7 @@ impl Operation for CompleteMultipartUpload {
         let upload = upload.map_err(refusal::of_store)?;
         let asked = upload.as_ref().and_then(|upload| upload.checksum);
         let summed = asked.unwrap_or(CHECKSUM_UNASKED);
-        let parts = read_parts(&named, asked, &target.upload_id, upload.is_some())?;
+        let parts = read_parts(&named, &target.upload_id, upload.as_deref())?;
         if let (Some(expected), Some(upload)) = (object_size, &upload) {
             check_size(&door, upload, &parts, expected).await?;
         }
@@ -325,17 +325,17 @@ fn invalid_part(upload_id: &str, number: PartNumber, etag: &str) -> S3Error {
         .detail("ETag", etag)
 }
 
-/// The parts as the document names them: at least one, in ascending order, their checksums of the upload's kind.
+/// The parts as the document names them: at least one, in ascending order, their checksums of the
+/// upload's kind. Those of an upload that is gone cannot be judged: if it was completed by this
+/// request's first try, they were right then.
 fn read_parts(
     document: &CompleteDocument,
-    asked: Option<(ChecksumAlgorithm, ChecksumType)>,
     upload_id: &str,
-    upload_is_open: bool,
+    upload: Option<&Upload>,
 ) -> Result<Vec<CompletedPart>, S3Error> {
     if document.parts.is_empty() {
         return Err(S3Error::new(Code::MalformedXml));
     }
-    let (algorithm, kind) = asked.unwrap_or(CHECKSUM_UNASKED);
     let mut parts: Vec<CompletedPart> = Vec::with_capacity(document.parts.len());
     for element in &document.parts {
         let number = element.number().ok_or_else(|| S3Error::new(Code::MalformedXml))?;
@@ -344,14 +344,10 @@ fn read_parts(
         }
         let etag = ETag::parse(element.etag())
             .map_err(|_| invalid_part(upload_id, number, element.etag()))?;
-        let checksum = element.checksum(asked)?;
-        if checksum.is_none() && kind == ChecksumType::Composite && upload_is_open {
-            return Err(S3Error::invalid_request(format!(
-                "The upload was created using a {} checksum. The complete request must include the checksum for each part. It was missing for part {} in the request.",
-                checksum::algorithm_name(algorithm).to_ascii_lowercase(),
-                number.number(),
-            )));
-        }
+        let checksum = match upload {
+            Some(upload) => element.checksum(upload)?,
+            None => None,
+        };
         parts.push(CompletedPart { number, etag, checksum });
     }
     Ok(parts)
@@ -375,12 +371,10 @@ impl PartElement {
         self.etag.trim().trim_matches('"')
     }
 
-    /// The part's checksum, which must be of the upload's algorithm.
-    fn checksum(
-        &self,
-        asked: Option<(ChecksumAlgorithm, ChecksumType)>,
-    ) -> Result<Option<String>, S3Error> {
-        let (algorithm, _) = asked.unwrap_or(CHECKSUM_UNASKED);
+    /// The part's checksum, which must be of the upload's algorithm, and there where the object's is
+    /// made of the parts'.
+    fn checksum(&self, upload: &Upload) -> Result<Option<String>, S3Error> {
+        let (algorithm, kind) = upload.checksum.unwrap_or(CHECKSUM_UNASKED);
         let named = [
             (ChecksumAlgorithm::Crc32, &self.crc32),
             (ChecksumAlgorithm::Crc32c, &self.crc32c),
@@ -392,9 +386,16 @@ impl PartElement {
         for (other, value) in named {
             let Some(value) = value else { continue };
             if other != algorithm {
-                return Err(type_mismatch(asked, other));
+                return Err(type_mismatch(upload.checksum, other));
             }
             found = Some(value.clone());
+        }
+        if found.is_none() && kind == ChecksumType::Composite {
+            return Err(S3Error::invalid_request(format!(
+                "The upload was created using a {} checksum. The complete request must include the checksum for each part. It was missing for part {} in the request.",
+                checksum::algorithm_name(algorithm).to_ascii_lowercase(),
+                self.number.trim(),
+            )));
         }
         Ok(found)
     }

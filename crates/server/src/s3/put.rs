@@ -28,6 +28,7 @@ impl Operation for PutObject {
     const HONOURS: &'static [&'static str] = &["x-amz-acl", "x-amz-server-side-encryption"];
 
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        headers::refuse_version_or_part(request)?;
         headers::accept_private_acl(request)?;
         Ok(Self {
             bucket: request.bucket()?,

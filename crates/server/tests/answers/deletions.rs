@@ -17,8 +17,9 @@ fn delete(document: &str) -> Ask {
 }
 
 fn objects(keys: &[&str]) -> String {
-    let objects: String =
+    let objects: Vec<String> =
         keys.iter().map(|key| format!("<Object><Key>{key}</Key></Object>")).collect();
+    let objects = objects.concat();
     format!("<Delete xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{objects}</Delete>")
 }
 

@@ -36,6 +36,28 @@ pub(crate) struct Ask {
     pub(crate) body: Bytes,
 }
 
+/// Where a link is made for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct At<'a> {
+    pub(crate) endpoint: &'a str,
+    pub(crate) addressing: Addressing,
+    pub(crate) v2: bool,
+}
+
+impl<'a> At<'a> {
+    pub(crate) fn path(endpoint: &'a str) -> Self {
+        Self { endpoint, addressing: Addressing::Path, v2: false }
+    }
+
+    pub(crate) fn virtual_host(endpoint: &'a str) -> Self {
+        Self { addressing: Addressing::VirtualHost, ..Self::path(endpoint) }
+    }
+
+    pub(crate) fn v2(self) -> Self {
+        Self { v2: true, ..self }
+    }
+}
+
 /// What came back.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -99,14 +121,15 @@ impl World {
     /// Sends as it is.
     pub(crate) async fn send_raw(&self, ask: Ask) -> Answer {
         let mut request = Request::builder().method(ask.method.as_str()).uri(&ask.target);
-        if !ask.headers.iter().any(|(name, _)| name == "host") {
+        if !ask.headers.iter().any(|(name, _)| matches!(name.as_str(), "host" | "no-host")) {
             request = request.header("host", HOST);
         }
         let has_length = ask.headers.iter().any(|(name, _)| name == "content-length");
         if !has_length && (!ask.body.is_empty() || ask.method == "PUT") {
             request = request.header("content-length", ask.body.len());
         }
-        for (name, value) in ask.headers.iter().filter(|(name, _)| name != "no-length") {
+        let is_sent = |name: &str| !matches!(name, "no-length" | "no-host");
+        for (name, value) in ask.headers.iter().filter(|(name, _)| is_sent(name)) {
             request = request.header(name, value.as_bytes());
         }
         let mut request = request.body(ask.body.clone()).unwrap();
@@ -187,6 +210,22 @@ impl World {
         ask_of(method, &link.url, headers)
     }
 
+    /// A link for an hour under any endpoint, and so with a `host` header.
+    pub(crate) fn link_at(&self, at: &At<'_>, method: &str, key: &str) -> Ask {
+        let endpoint = Endpoint::parse(at.endpoint).unwrap();
+        let presign =
+            Presign { addressing: at.addressing, ..presign(method, key, &[], &[], &endpoint) };
+        let mut presigner = Presigner::new(credentials(), &self.region);
+        let link = if at.v2 {
+            presigner.presign_v2(&presign, self.now).unwrap()
+        } else {
+            presigner.presign(&presign, self.now).unwrap()
+        };
+        let (_, rest) = link.url.split_once("://").unwrap();
+        let (host, target) = rest.split_once('/').unwrap();
+        ask(method, &format!("/{target}")).header("host", host)
+    }
+
     /// A SigV2 link for an hour.
     pub(crate) fn link_v2(&self, method: &str, key: &str) -> Ask {
         let endpoint = Endpoint::parse(&format!("http://{HOST}")).unwrap();
@@ -250,6 +289,12 @@ impl Ask {
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.into(), value.into()));
         self
+    }
+
+    /// Replaces a header, or adds it.
+    pub(crate) fn set(mut self, name: &str, value: &str) -> Self {
+        self.headers.retain(|(known, _)| known != name);
+        self.header(name, value)
     }
 
     /// Replaces text in the target, which must be there.

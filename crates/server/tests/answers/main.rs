@@ -20,4 +20,5 @@ mod hosts;
 mod listing;
 mod multipart;
 mod objects;
+mod secrets;
 mod uploads;

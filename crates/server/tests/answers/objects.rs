@@ -541,6 +541,14 @@ async fn versions_of_an_object() {
         invalid_argument("Version id cannot be the empty string", "versionId", "")
     );
 
+    // A version is never written to.
+    for ask in [put(&at(&one), "x"), put(&at(&one), "").header("x-amz-copy-source", "/bucket/k")] {
+        assert_eq!(
+            world.refused(ask).await,
+            invalid_argument("This operation does not accept a version-id.", "versionId", &one)
+        );
+    }
+
     // Deleting a version removes it; the one before it is current again.
     let answer = world.send(delete(&at(&two))).await;
     assert_eq!(described(&answer), format!("204 x-amz-version-id: {two}"));

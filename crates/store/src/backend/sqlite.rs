@@ -23,7 +23,7 @@ use quick_cache::Equivalent;
 use rusqlite::Connection;
 
 use super::health::Health;
-use super::{Metadata, MetadataCounters, NewObject, NewPart};
+use super::{Metadata, MetadataCounters, NewObject, NewPart, Space};
 use crate::body::{BlobId, may_be_resident};
 use crate::vault::Vault;
 use crate::{
@@ -348,13 +348,20 @@ impl Metadata for SqliteMetadata {
         self.writer.run(Room::Reserve, move |tx| sweeping::forget_garbage(tx, &blobs)).await
     }
 
-    async fn maintain(&self, completed_before: Timestamp) -> Result<(), StoreError> {
+    async fn maintain(&self, completed_before: Timestamp, space: Space) -> Result<(), StoreError> {
         let forget = move |tx: &mut writer::Transaction<'_>| {
             sweeping::forget_completed(tx, completed_before)
         };
         self.writer.run(Room::Reserve, forget).await?;
+        if space == Space::Short {
+            return self.writer.checkpoint().await;
+        }
         // Beside the writer first, which then has little left to do, if it has to do anything.
-        let beside = |connection: &Connection| Ok(writer::checkpoint(connection, "PASSIVE"));
+        let health = self.writer.health();
+        let beside = move |connection: &Connection| {
+            let _loan = health.make_room();
+            Ok(writer::checkpoint(connection, "PASSIVE"))
+        };
         match self.readers.list(beside).await? {
             Ok(_) => self.writer.shorten_log().await,
             Err(error) => Err(self.writer.failed(error)),

@@ -178,7 +178,7 @@ impl BodyReader {
 
     fn deliver(&mut self, open: Open, stored: Vec<u8>, piece: Piece) -> Result<Bytes, StoreError> {
         let plain = match &open.cipher {
-            Some(cipher) => cipher.open(&stored, piece.first, piece.end)?,
+            Some(cipher) => cipher.open(stored, piece.first, piece.end)?,
             None => stored,
         };
         let plain = Bytes::from(plain);

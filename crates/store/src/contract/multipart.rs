@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::*;
+use crate::backend::Space;
 
 fn new_upload(key_text: &str) -> NewUpload {
     NewUpload {
@@ -110,10 +111,10 @@ fn parts_become_an_object_and_the_rest_garbage() {
         assert!(matches!(put_part(&*engine, &upload, 1, 9, None).await, PutPart::NoSuchUpload));
         assert!(!engine.abort_upload(&bucket_name(), &key("k"), upload.id, at(5)).await.unwrap());
 
-        engine.maintain(at(3)).await.unwrap();
+        engine.maintain(at(3), Space::Enough).await.unwrap();
         let done = engine.complete_upload(again.clone(), at(4)).await.unwrap();
         assert!(matches!(done, CompleteOutcome::Completed { .. }));
-        engine.maintain(at(4)).await.unwrap();
+        engine.maintain(at(4), Space::Short).await.unwrap();
         let forgotten = engine.complete_upload(again, at(4)).await.unwrap();
         assert!(matches!(forgotten, CompleteOutcome::NoSuchUpload));
 

@@ -152,7 +152,7 @@ fn open_row(object: &Object, stored: ValueRef<'_>, vault: &Vault) -> Result<(), 
     };
     let (blob, stored) = blob;
     let plain = match vault.open_cipher(blob)? {
-        Some(cipher) => cipher.open(stored, 0, End::Last)?,
+        Some(cipher) => cipher.open(stored.to_vec(), 0, End::Last)?,
         None => stored.to_vec(),
     };
     if u64::try_from(plain.len()) != Ok(object.size) {

@@ -22,6 +22,14 @@ use crate::{AccessKey, Bucket, BucketName, Object, ObjectKey, OpenError, StoreEr
 const QUEUE_JOBS_MAX: usize = 1024;
 /// How many jobs share a transaction at most.
 const BATCH_JOBS_MAX: usize = 256;
+/// How many jobs share a transaction at most while the reserve is what it is written to: so many
+/// that it is enough for them.
+const BATCH_JOBS_MAX_WHEN_SHORT: usize = 32;
+/// How long the log may be then before it is moved into the database and cut off.
+const LOG_BYTES_MAX_WHEN_SHORT: u64 = 512 * 1024;
+/// How much a job that stores something is taken to need: its body, and the pages it touches, in the
+/// log and once more in the database.
+const JOB_BYTES: u64 = 128 * 1024;
 /// From which length on the log is cut off when it was checkpointed, and not only used anew.
 const LOG_BYTES_KEPT: u64 = 16 * 1024 * 1024;
 /// How long the log may become before the writer itself checkpoints, if maintenance does not keep up.
@@ -145,6 +153,10 @@ impl Writer {
         if is_longer(&self.log, LOG_BYTES_KEPT) { self.checkpoint().await } else { Ok(()) }
     }
 
+    pub(super) fn health(&self) -> Arc<Health> {
+        Arc::clone(&self.health)
+    }
+
     /// What a failed write of another connection means.
     pub(super) fn failed(&self, error: rusqlite::Error) -> StoreError {
         failed(&self.health, error)
@@ -207,7 +219,8 @@ impl WriterThread {
                     continue;
                 }
             }
-            while jobs.len() < BATCH_JOBS_MAX && next.is_none() {
+            let jobs_max = self.jobs_max();
+            while jobs.len() < jobs_max && next.is_none() {
                 match self.queue.try_recv() {
                     Ok(Message::Job(job)) => jobs.push(job),
                     Ok(other @ Message::Checkpoint(_)) => next = Some(other),
@@ -221,10 +234,19 @@ impl WriterThread {
         }
     }
 
+    fn jobs_max(&self) -> usize {
+        if self.health.is_short() { BATCH_JOBS_MAX_WHEN_SHORT } else { BATCH_JOBS_MAX }
+    }
+
     fn commit(&mut self, jobs: Vec<Job>) {
         let jobs = self.admitted(jobs);
         if jobs.is_empty() {
             return;
+        }
+        let health = Arc::clone(&self.health);
+        let loan = health.make_room();
+        if loan.is_some() {
+            self.check_log(LOG_BYTES_MAX_WHEN_SHORT);
         }
         self.counters.jobs.fetch_add(u64::try_from(jobs.len()).unwrap_or(0), Ordering::Relaxed);
         if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
@@ -241,7 +263,7 @@ impl WriterThread {
         effects.begin(&self.caches);
         let committed = match failure {
             Some(failure) => Err(failure),
-            None => self.connection.execute_batch("COMMIT").map_err(|error| self.failed(error)),
+            None => self.end_transaction(),
         };
         if committed.is_err() {
             self.roll_back();
@@ -256,18 +278,21 @@ impl WriterThread {
             reply(&committed);
         }
         if commits.is_multiple_of(LOG_CHECK_COMMITS) {
-            self.check_log();
+            self.check_log(LOG_BYTES_MAX);
         }
     }
 
     /// Refuses what cannot be done now: anything after a failure, and growth on a full disk.
     fn admitted(&self, jobs: Vec<Job>) -> Vec<Job> {
         let healthy = self.health.check();
-        let room = self.health.check_room(0);
+        let mut room = self.health.room();
         let mut admitted = Vec::with_capacity(jobs.len());
         for job in jobs {
             let allowed = match job.room {
-                Room::Needed => healthy.clone().and_then(|()| room.clone()),
+                Room::Needed => healthy
+                    .clone()
+                    .and_then(|()| self.health.take_room(room, JOB_BYTES))
+                    .map(|left| room = left),
                 Room::Reserve => healthy.clone(),
             };
             match allowed {
@@ -276,6 +301,18 @@ impl WriterThread {
             }
         }
         admitted
+    }
+
+    /// Commits, and notes how long the database becomes.
+    fn end_transaction(&self) -> Result<(), StoreError> {
+        let pages = self.connection.prepare_cached(
+            "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+        );
+        let bytes = pages.and_then(|mut pages| pages.query_row([], |row| row.get::<_, i64>(0)));
+        let bytes = bytes.map_err(|error| self.failed(error))?;
+        self.connection.execute_batch("COMMIT").map_err(|error| self.failed(error))?;
+        self.health.note_database(u64::try_from(bytes).unwrap_or(0));
+        Ok(())
     }
 
     fn roll_back(&self) {
@@ -291,8 +328,8 @@ impl WriterThread {
     }
 
     /// Keeps the log from growing without end when nobody else does.
-    fn check_log(&self) {
-        if is_longer(&self.log, LOG_BYTES_MAX)
+    fn check_log(&self, size: u64) {
+        if is_longer(&self.log, size)
             && let Err(error) = self.checkpoint()
         {
             tracing::warn!(%error, "cannot checkpoint a long log");
@@ -301,6 +338,7 @@ impl WriterThread {
 
     fn checkpoint(&self) -> Result<(), StoreError> {
         self.health.check()?;
+        let _loan = self.health.make_room();
         let done = checkpoint(&self.connection, "TRUNCATE").map_err(|error| self.failed(error))?;
         if done == Checkpoint::Whole {
             self.counters.checkpoints.fetch_add(1, Ordering::Relaxed);

@@ -4,6 +4,7 @@ use presign::{Credentials, Endpoint, SecretAccessKey, SessionToken};
 use serde::Deserialize;
 
 use super::*;
+use crate::location::Style;
 
 /// Printed by the AWS CLI under a stopped clock.
 const AWS_CLI: &str = include_str!("../../../tests/vectors/aws-cli-2.json");
@@ -50,7 +51,7 @@ fn signer(vectors: &Vectors, vector: &Vector) -> LinkSigner {
         },
         session: Session::LongTerm,
         region: region.clone().unwrap_or_else(|| "us-east-1".to_owned()),
-        service: endpoint.map_or(Service::Aws { region }, Service::At),
+        service: Service { endpoint, region, style: Style::Auto },
     })
 }
 
