@@ -178,8 +178,19 @@ impl fmt::Display for VersionId {
 pub struct VersionToken(Token);
 
 impl VersionToken {
-    /// The id of the version at `place`, unique by its random bytes.
-    pub(crate) fn new(place: u64, random: [u8; 16]) -> Self {
+    /// The id of the version at `place`, unique by its random bytes. It never begins with `-`, which
+    /// command lines would take for an option of theirs.
+    pub(crate) fn new(place: u64, mut random: [u8; 16]) -> Self {
+        let token = Self::masked(place, random);
+        if !token.to_string().starts_with('-') {
+            return token;
+        }
+        let [first, ..] = &mut random;
+        *first ^= 0x80;
+        Self::masked(place, random)
+    }
+
+    fn masked(place: u64, random: [u8; 16]) -> Self {
         let [mask @ .., _, _, _, _, _, _, _, _] = random;
         let masked = place ^ u64::from_be_bytes(mask);
         Self(Token::join(masked.to_be_bytes(), random))
@@ -478,6 +489,19 @@ mod tests {
         check("é".repeat(512).as_bytes(), Ok(()));
         check("é".repeat(513).as_bytes(), Err(ObjectKeyError::TooLong { size: 1026 }));
         check(b"\xff", Err(ObjectKeyError::NotUtf8));
+    }
+
+    #[test]
+    fn no_version_id_looks_like_an_option() {
+        for first in 0..=u8::MAX {
+            let mut random = *b"0123456789abcdef";
+            random[0] = first;
+            for place in [0, 1, u64::MAX] {
+                let token = VersionToken::new(place, random);
+                assert!(!token.to_string().starts_with('-'), "{token}");
+                assert_eq!(token.place(), place);
+            }
+        }
     }
 
     #[test]
