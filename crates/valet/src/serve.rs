@@ -24,6 +24,7 @@ pub(crate) fn run(arguments: Serve) -> Result<(), Failure> {
     let config = ServeConfig::read(arguments)?;
     let server = server_config(&config).map_err(Failure::usage)?;
     let _log = log::start(&crate::config::log_filter());
+    raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.context("cannot start").map_err(Failure::failed)?;
     runtime.block_on(serve(config, server)).map_err(Failure::failed)
@@ -53,6 +54,18 @@ async fn serve(config: ServeConfig, mut server: ServerConfig) -> anyhow::Result<
     announce(&listener)?;
     listener.serve(stop_asked.wait()).await;
     Ok(())
+}
+
+/// Every connection and every open body is a file: as many as the system allows, since the usual soft
+/// limit of 1024 is less than the connections that are accepted.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
+    {
+        tracing::warn!(%error, "the limit of open files stays at {current:?}");
+    }
 }
 
 /// What the server is told, from what was typed.
