@@ -46,7 +46,7 @@ class Server:
                 stdout=out,
                 stderr=err,
                 cwd=self.folder,
-                env={**os.environ, **self.environment()},
+                env={**surroundings(), **self.environment()},
             )
         self.await_port()
         self.fill(bodies)
@@ -98,7 +98,7 @@ class Server:
     def presign_target(self, method: str, target: str) -> str:
         return subprocess.run(
             [self.arguments.valet, "presign", "--method", method, "--expires-in", "1d", target],
-            env={**os.environ, **self.client_environment()},
+            env={**surroundings(), **self.client_environment()},
             check=True,
             capture_output=True,
             text=True,
@@ -268,6 +268,11 @@ class Garage(Server):
         self.ask("bucket", "create", BUCKET)
         self.ask("bucket", "allow", "--read", "--write", BUCKET, "--key", ACCESS_KEY_ID)
         self.put_bodies(bodies)
+
+
+def surroundings() -> dict[str, str]:
+    """The environment without settings of a Valet: what is measured is its defaults."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("VALET_")}
 
 
 def free_port() -> int:

@@ -78,7 +78,7 @@ def presign_many(server) -> list[str]:
     done = subprocess.run(
         [server.arguments.valet, "presign", "--expires-in", "1d", "-"],
         input=lines,
-        env={**os.environ, **server.client_environment()},
+        env={**servers.surroundings(), **server.client_environment()},
         check=True,
         capture_output=True,
         text=True,
