@@ -1,9 +1,20 @@
-//! Who may do what. In this version: the envelope that keeps secrets sealed at rest.
+//! Who may do what: principals, policies and the decision; and the envelope that keeps secrets sealed.
 //!
 //! Pure: no clock, I/O, randomness or environment. Keys and nonces come in as arguments.
 
+mod account;
+mod evaluate;
+mod policy;
+mod principal;
 mod seal;
 
+pub use account::{AccountId, AccountIdError};
+pub use evaluate::{
+    AccessRequest, Cause, Context, Decision, NamedPolicy, PolicyKind, PolicySet, Values, evaluate,
+    evaluate_trust,
+};
+pub use policy::{Policy, PolicyError};
+pub use principal::Principal;
 pub use seal::{
     MasterKey, MasterKeyId, NONCE_BYTES, Purpose, SEALED_OVERHEAD_BYTES, Sealer, UnsealError,
 };

@@ -4,9 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use iam::AccountId;
 use ipnet::IpNet;
 use presign::{SecretAccessKey, SigV2Use};
-use store::AccountId;
 
 use crate::head::any_contains;
 

@@ -7,12 +7,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
+use iam::AccountId;
 use jiff::Timestamp;
 use presign::{
     AdmissibleClaim, CredentialScope, ExpectedScope, SignatureClaim, TokenClaim, VerifiedSignature,
     VerifyingKey,
 };
-use store::{AccessKey, AccountId, Store};
+use store::{AccessKey, Store};
 
 use crate::config::ServerConfig;
 use crate::error::refusal;

@@ -3,8 +3,9 @@
 use std::fmt::Write;
 use std::time::{Duration, UNIX_EPOCH};
 
+use iam::AccountId;
 use jiff::Timestamp;
-use store::{AccountId, AtRest, ETag, ObjectKey};
+use store::{AtRest, ETag, ObjectKey};
 
 use crate::error::{Code, S3Error};
 use crate::gate::Authorized;

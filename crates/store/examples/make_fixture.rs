@@ -5,9 +5,10 @@
 use std::path::PathBuf;
 
 use bytes::Bytes;
+use iam::AccountId;
 use jiff::Timestamp;
 use store::{
-    AccessKey, AccountId, Attributes, BucketName, ChecksumAlgorithm, ChecksumType, CompleteUpload,
+    AccessKey, Attributes, BucketName, ChecksumAlgorithm, ChecksumType, CompleteUpload,
     CompletedPart, Encryption, KeyOwner, NewBucket, NewUpload, ObjectKey, PartNumber, Precondition,
     PutObject, PutPart, StageSpec, StagedBody, Store, StoreConfig, StoredChecksum, Versioning,
     load_master_key,

@@ -17,13 +17,14 @@ use jiff::Timestamp;
 
 use crate::body::{Blob, BlobId};
 use crate::{
-    AccessKey, AccountId, Attributes, Bucket, BucketName, BucketPage, Change, CompleteOutcome,
-    CompleteUpload, CreateBucket, DeleteBucket, DeleteOutcome, ETag, ListBuckets, ListObjects,
-    ListUploads, ListVersions, Lookup, NewBucket, NewUpload, ObjectKey, ObjectPage, PartNumber,
-    PartPage, Precondition, PutOutcome, PutPart, StoreError, StoredChecksum, Upload, UploadId,
-    UploadPage, VersionId, VersionPage, Versioning,
+    AccessKey, Attributes, Bucket, BucketName, BucketPage, Change, CompleteOutcome, CompleteUpload,
+    CreateBucket, DeleteBucket, DeleteOutcome, ETag, ListBuckets, ListObjects, ListUploads,
+    ListVersions, Lookup, NewBucket, NewUpload, ObjectKey, ObjectPage, PartNumber, PartPage,
+    Precondition, PutOutcome, PutPart, StoreError, StoredChecksum, Upload, UploadId, UploadPage,
+    VersionId, VersionPage, Versioning,
 };
 use files::{FileBlobs, FileSource, FileWriter, Pins};
+use iam::AccountId;
 use sqlite::SqliteMetadata;
 
 /// Whether an engine's own files may be as long as is best for speed.

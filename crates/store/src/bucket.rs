@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::{AccountId, BucketName};
+use crate::BucketName;
+use iam::AccountId;
 
 /// A bucket and its settings.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use iam::MasterKey;
+use iam::{AccountId, MasterKey};
 use jiff::{SignedDuration, Timestamp};
 use presign::SecretAccessKey;
 

@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use presign::SecretAccessKey;
 
+use crate::StoreError;
 use crate::vault::random;
-use crate::{AccountId, StoreError};
+use iam::AccountId;
 
 /// An access key with its secret. The secret is sealed wherever it is stored.
 #[derive(Clone, Debug)]

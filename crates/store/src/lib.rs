@@ -42,10 +42,9 @@ pub use multipart::{
     PART_SIZE_MIN, Part, PartPage, PutPart, Upload, UploadAfter, UploadEntry, UploadPage,
 };
 pub use names::{
-    AccountId, AccountIdError, BUCKET_NAME_BYTES_MAX, BUCKET_NAME_BYTES_MIN, BucketName,
-    BucketNameError, ETag, ETagError, OBJECT_KEY_BYTES_MAX, ObjectKey, ObjectKeyError,
-    PART_NUMBER_MAX, PartNumber, PartNumberError, UploadId, UploadIdError, VersionId,
-    VersionIdError, VersionToken,
+    BUCKET_NAME_BYTES_MAX, BUCKET_NAME_BYTES_MIN, BucketName, BucketNameError, ETag, ETagError,
+    OBJECT_KEY_BYTES_MAX, ObjectKey, ObjectKeyError, PART_NUMBER_MAX, PartNumber, PartNumberError,
+    UploadId, UploadIdError, VersionId, VersionIdError, VersionToken,
 };
 pub use object::{
     Attributes, DeleteMarker, DeleteOutcome, ListAfter, ListEntry, ListObjects, ListVersions,

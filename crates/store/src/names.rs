@@ -18,7 +18,6 @@ pub const OBJECT_KEY_BYTES_MAX: usize = 1024;
 /// The highest part number of an upload.
 pub const PART_NUMBER_MAX: u16 = 10_000;
 
-const ACCOUNT_ID_DIGITS: usize = 12;
 const TOKEN_BYTES: usize = 24;
 
 /// Names that the S3 naming rules keep for other uses, by how they begin and end.
@@ -379,28 +378,6 @@ impl fmt::Display for PartNumber {
 #[error("part number is not between 1 and {PART_NUMBER_MAX}")]
 pub struct PartNumberError;
 
-/// The id of an account: 12 digits.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct AccountId(Arc<str>);
-
-impl AccountId {
-    /// Reads an account id.
-    pub fn parse(text: &str) -> Result<Self, AccountIdError> {
-        let digits = text.len() == ACCOUNT_ID_DIGITS && text.bytes().all(|b| b.is_ascii_digit());
-        digits.then(|| Self(text.into())).ok_or(AccountIdError)
-    }
-
-    /// The id as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// Not 12 digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("account id is not {ACCOUNT_ID_DIGITS} digits")]
-pub struct AccountIdError;
-
 /// Text types print as their text, in errors and logs alike.
 macro_rules! prints_as_text {
     ($($name:ident),*) => {$(
@@ -416,7 +393,7 @@ macro_rules! prints_as_text {
         }
     )*};
 }
-prints_as_text!(BucketName, ObjectKey, AccountId);
+prints_as_text!(BucketName, ObjectKey);
 
 /// Ids print as their text.
 macro_rules! debugs_as_display {
@@ -540,15 +517,11 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_accounts_are_digits() {
+    fn part_numbers_are_digits() {
         let part = |text: &str| PartNumber::parse(text).ok().map(PartNumber::number);
         assert_eq!([part("1"), part("10000")], [Some(1), Some(10_000)]);
         for bad in ["", "0", "10001", "-1", "+1", "1 ", "99999999999"] {
             assert_eq!(part(bad), None, "{bad}");
-        }
-        assert!(AccountId::parse("012345678901").is_ok());
-        for bad in ["", "01234567890", "0123456789012", "01234567890a", "٠٠٠٠٠٠"] {
-            assert_eq!(AccountId::parse(bad), Err(AccountIdError), "{bad}");
         }
     }
 }

@@ -21,13 +21,14 @@ use crate::backend::{
 use crate::body::Stager;
 use crate::vault::Vault;
 use crate::{
-    AccessKey, AccountId, AtRest, BodyReader, BodyStage, Bucket, BucketName, BucketPage, Change,
+    AccessKey, AtRest, BodyReader, BodyStage, Bucket, BucketName, BucketPage, Change,
     CompleteOutcome, CompleteUpload, CreateBucket, DeleteBucket, DeleteOutcome, ETag, Encryption,
     ListBuckets, ListObjects, ListUploads, ListVersions, Lookup, Maintenance, NewBucket, NewUpload,
     Object, ObjectKey, ObjectPage, OpenError, PartNumber, PartPage, PutObject, PutOutcome, PutPart,
     StageSpec, StagedBody, StoreError, StoredChecksum, Upload, UploadId, UploadPage, VersionId,
     VersionPage, Versioning,
 };
+use iam::AccountId;
 
 /// How to open a store.
 #[derive(Debug)]

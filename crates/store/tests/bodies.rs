@@ -13,10 +13,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use iam::AccountId;
 use iam::MasterKey;
 use jiff::Timestamp;
 use store::{
-    AccountId, AtRest, Attributes, BucketName, ChecksumAlgorithm, CompleteOutcome, CompleteUpload,
+    AtRest, Attributes, BucketName, ChecksumAlgorithm, CompleteOutcome, CompleteUpload,
     CompletedPart, Encryption, ListAfter, ListEntry, ListObjects, Lookup, NewBucket, NewUpload,
     Object, ObjectKey, PartNumber, Precondition, PutObject, PutOutcome, PutPart, StageSpec, Store,
     StoreConfig, StoreError, Upload,

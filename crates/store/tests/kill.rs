@@ -8,12 +8,12 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use bytes::Bytes;
+use iam::AccountId;
 use iam::MasterKey;
 use jiff::{SignedDuration, Timestamp};
 use store::{
-    AccountId, Attributes, BucketName, CreateBucket, Encryption, ListAfter, ListEntry, ListObjects,
-    Lookup, NewBucket, ObjectKey, Precondition, PutObject, PutOutcome, StageSpec, Store,
-    StoreConfig,
+    Attributes, BucketName, CreateBucket, Encryption, ListAfter, ListEntry, ListObjects, Lookup,
+    NewBucket, ObjectKey, Precondition, PutObject, PutOutcome, StageSpec, Store, StoreConfig,
 };
 
 /// Where the child keeps its data; without it the child's test does nothing.

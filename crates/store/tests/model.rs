@@ -13,13 +13,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use bytes::Bytes;
+use iam::AccountId;
 use iam::MasterKey;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use store::{
-    AccountId, Attributes, BucketName, DeleteOutcome, Encryption, ListAfter, ListEntry,
-    ListObjects, ListVersions, Lookup, NewBucket, ObjectKey, Precondition, PutObject, PutOutcome,
-    StageSpec, Store, StoreConfig, VersionAfter, VersionEntry, VersionId, Versioning,
+    Attributes, BucketName, DeleteOutcome, Encryption, ListAfter, ListEntry, ListObjects,
+    ListVersions, Lookup, NewBucket, ObjectKey, Precondition, PutObject, PutOutcome, StageSpec,
+    Store, StoreConfig, VersionAfter, VersionEntry, VersionId, Versioning,
 };
 
 const KEYS: [&str; 8] = ["a", "a/", "a/1", "a/1/x", "a/2", "b", "b/1", "c"];

@@ -3,11 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
+use iam::AccountId;
 use iam::MasterKey;
 use jiff::Timestamp;
 use store::{
-    AccessKey, AccountId, BucketName, Encryption, KeyOrigin, KeyOwner, Lookup, NewBucket,
-    ObjectKey, OpenError, Store, StoreConfig, StoreError, Versioning, load_master_key,
+    AccessKey, BucketName, Encryption, KeyOrigin, KeyOwner, Lookup, NewBucket, ObjectKey,
+    OpenError, Store, StoreConfig, StoreError, Versioning, load_master_key,
 };
 
 fn now() -> Timestamp {

@@ -4,9 +4,10 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use iam::AccountId;
 use iam::MasterKey;
 use server::{Listener, PublicUrl, RootKey, Server, ServerConfig};
-use store::{AccessKey, AccountId, Encryption, KeyOrigin, KeyOwner, Store, StoreConfig};
+use store::{AccessKey, Encryption, KeyOrigin, KeyOwner, Store, StoreConfig};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::Serve;

@@ -2,10 +2,11 @@
 
 use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
+use iam::AccountId;
 use serde::Deserialize;
 use store::{
-    AccountId, BucketName, CreateBucket as Created, DeleteBucket as Deleted,
-    ListBuckets as BucketQuery, NewBucket,
+    BucketName, CreateBucket as Created, DeleteBucket as Deleted, ListBuckets as BucketQuery,
+    NewBucket,
 };
 
 use crate::body::RequestBody;

@@ -2,9 +2,9 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use iam::AccountId;
 use store::{
-    AccountId, BucketName, ListAfter, ListEntry, ListObjects as PageQuery, ObjectPage,
-    ObjectSummary,
+    BucketName, ListAfter, ListEntry, ListObjects as PageQuery, ObjectPage, ObjectSummary,
 };
 
 use crate::body::RequestBody;

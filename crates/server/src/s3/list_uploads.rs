@@ -86,7 +86,7 @@ impl Operation for ListParts {
 }
 
 fn write_initiator(xml: &mut XmlWriter, upload: &Upload) {
-    let id = store::AccountId::parse(&upload.initiator)
+    let id = iam::AccountId::parse(&upload.initiator)
         .map_or_else(|_| upload.initiator.clone(), |account| canonical_id(&account));
     xml.element("Initiator", |xml| xml.text("ID", &id));
 }
@@ -204,7 +204,7 @@ impl ListMultipartUploads {
         xml.plain("IsTruncated", page.next.is_some());
     }
 
-    fn write_upload(&self, xml: &mut XmlWriter, upload: &Upload, owner: &store::AccountId) {
+    fn write_upload(&self, xml: &mut XmlWriter, upload: &Upload, owner: &iam::AccountId) {
         xml.text("Key", &self.encoding.apply(upload.key.as_str()));
         xml.text("UploadId", &upload.id.to_string());
         write_initiator(xml, upload);

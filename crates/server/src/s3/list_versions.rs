@@ -132,7 +132,7 @@ impl ListObjectVersions {
         xml.plain("IsTruncated", page.next.is_some());
     }
 
-    fn write_version(&self, xml: &mut XmlWriter, entry: &VersionEntry, owner: &store::AccountId) {
+    fn write_version(&self, xml: &mut XmlWriter, entry: &VersionEntry, owner: &iam::AccountId) {
         match entry {
             VersionEntry::Version(version) => xml.element("Version", |xml| {
                 let object = &version.object;

@@ -1,6 +1,7 @@
 //! The reads that clients make unasked: a bucket nobody has configured answers so on AWS.
 
-use store::{AccountId, BucketName, Encryption, ObjectKey};
+use iam::AccountId;
+use store::{BucketName, Encryption, ObjectKey};
 
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error};

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::{HeaderMap, Request, Response};
+use iam::AccountId;
 use iam::MasterKey;
 use jiff::Timestamp;
 use presign::{
@@ -10,7 +11,7 @@ use presign::{
     SecretAccessKey, SessionToken, SigV2Use, SignedPayload, Signer, StreamingMode, sign_request,
 };
 use server::{Peer, RequestBody, ResponseBody, RootKey, Server, ServerConfig};
-use store::{AccountId, Encryption, Store, StoreConfig};
+use store::{Encryption, Store, StoreConfig};
 
 pub(crate) const HOST: &str = "valet.test:9000";
 pub(crate) const KEY_ID: &str = "AKIAVALETROOTEXAMPLE";

@@ -27,7 +27,7 @@ use super::{Metadata, MetadataCounters, NewObject, NewPart, Space};
 use crate::body::{BlobId, may_be_resident};
 use crate::vault::Vault;
 use crate::{
-    AccessKey, AccountId, Bucket, BucketName, BucketPage, Change, CompleteOutcome, CompleteUpload,
+    AccessKey, Bucket, BucketName, BucketPage, Change, CompleteOutcome, CompleteUpload,
     CreateBucket, DeleteBucket, DeleteOutcome, ListBuckets, ListObjects, ListUploads, ListVersions,
     Lookup, NewBucket, NewUpload, Object, ObjectKey, ObjectPage, OpenError, PartNumber, PartPage,
     PutOutcome, PutPart, StoreError, Upload, UploadId, UploadPage, VersionId, VersionPage,
@@ -36,6 +36,7 @@ use crate::{
 use cache::{ExactCache, Weigh};
 use connection::Readers;
 use error::engine;
+use iam::AccountId;
 use writer::{Room, Writer};
 
 /// The database's file in a data directory.

@@ -10,9 +10,10 @@ use super::rows::{account, corrupt, page, timestamp};
 use super::writer::Transaction;
 use super::{sweeping, uploads};
 use crate::{
-    AccountId, Bucket, BucketName, BucketPage, Change, ChangeSubject, CreateBucket, DeleteBucket,
-    ListBuckets, NewBucket, StoreError, Versioning,
+    Bucket, BucketName, BucketPage, Change, ChangeSubject, CreateBucket, DeleteBucket, ListBuckets,
+    NewBucket, StoreError, Versioning,
 };
+use iam::AccountId;
 
 const BY_NAME: &str =
     "SELECT id, name, owner, region, created_ms, versioning FROM buckets WHERE name = ?1";

@@ -9,7 +9,8 @@ use super::engine;
 use super::rows::{account, corrupt, timestamp};
 use super::writer::Transaction;
 use crate::vault::Vault;
-use crate::{AccessKey, AccountId, KeyOwner, StoreError};
+use crate::{AccessKey, KeyOwner, StoreError};
+use iam::AccountId;
 
 const BY_ID: &str = "SELECT id, account, owner, created_ms, secret FROM access_keys WHERE id = ?1";
 const BY_ACCOUNT: &str = "SELECT id, account, owner, created_ms, secret FROM access_keys

@@ -12,9 +12,10 @@ use super::engine;
 use crate::body::{Blob, BlobId, Body};
 use crate::names::VersionToken;
 use crate::{
-    AccountId, Attributes, ChecksumAlgorithm, ChecksumType, ETag, Encryption, ObjectKey,
-    PartNumber, PartSummary, StoreError, StoredChecksum, VersionId,
+    Attributes, ChecksumAlgorithm, ChecksumType, ETag, Encryption, ObjectKey, PartNumber,
+    PartSummary, StoreError, StoredChecksum, VersionId,
 };
+use iam::AccountId;
 
 /// The version of every record that this version writes.
 const RECORD_VERSION: u8 = 1;
