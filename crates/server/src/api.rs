@@ -18,6 +18,8 @@ use crate::respond::{Ids, Reply, ReplyBody, RequestContext};
 use crate::s3::document;
 use crate::server::{Seen, Server};
 
+pub(crate) use accounts::given_key;
+
 /// Bytes of a request document.
 const DOCUMENT_BYTES_MAX: usize = 64 * 1024;
 
