@@ -117,6 +117,13 @@ impl Asking<'_> {
         if own && root && BREAK_GLASS.contains(&permission.action) {
             return None;
         }
+        let restricted =
+            bucket.public_access_block.is_some_and(|block| block.restrict_public_buckets);
+        // What a public policy gives, it gives to the owner's own people alone; without it nothing
+        // reaches anybody else.
+        if !own && restricted && policy.document.is_public() {
+            return None;
+        }
         Some(NamedPolicy { name: "bucket policy", policy: &policy.bound })
     }
 }
