@@ -29,9 +29,9 @@ use authorize::Asking;
 use keys::DerivedKeys;
 
 pub(crate) use authenticate::{AuthenticationError, Service};
-pub(crate) use caller::{Caller, Identity, SignedCaller};
+pub(crate) use caller::{Caller, SignedCaller};
 pub(crate) use circumstances::OperationKeys;
-pub(crate) use query::{QueryAdmission, Trusted, denied};
+pub(crate) use query::{QueryAdmission, Trusted};
 
 /// What an operation asks to be admitted with.
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +86,11 @@ impl Door {
     /// The account the caller acts for; what needs one is refused to whoever is not signed.
     pub(crate) fn account(&self) -> Result<&AccountId, S3Error> {
         self.caller.account().ok_or_else(|| S3Error::new(Code::AccessDenied))
+    }
+
+    /// The value of a condition key that is the caller's own and not the request's.
+    pub(crate) fn signer_key(&self, key: &str) -> Option<Values<'_>> {
+        circumstances::signer_key(&self.caller, key)
     }
 
     /// Demands one more permission, where it decides what an answer may tell.
@@ -172,6 +177,18 @@ impl Gate {
         let door = self.door(caller, context);
         door.require(Permission::account(action)).await?;
         Ok(door)
+    }
+
+    /// What somebody works with who asks about nobody else. Whoever is not signed is refused.
+    pub(crate) fn own_door(
+        &self,
+        caller: &Arc<Caller>,
+        context: &Arc<RequestContext>,
+    ) -> Result<Door, S3Error> {
+        match caller.signed() {
+            Some(_) => Ok(self.door(caller, context)),
+            None => Err(S3Error::new(Code::AccessDenied)),
+        }
     }
 
     /// Admits the operation, or says why not. Conditions of the link come before permissions.

@@ -44,19 +44,6 @@ impl Asking<'_> {
         Ok(())
     }
 
-    /// Whether one permission is given, for answers that depend on it.
-    pub(crate) async fn permits(
-        self,
-        permission: Permission<'_>,
-        operation: &dyn OperationKeys,
-    ) -> Result<bool, S3Error> {
-        match self.authorize_one(permission, operation).await {
-            Ok(()) => Ok(true),
-            Err(error) if error.code() == Code::AccessDenied => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
     async fn authorize_one(
         self,
         permission: Permission<'_>,

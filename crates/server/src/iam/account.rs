@@ -155,7 +155,7 @@ fn write_details(
             let groups = directory.groups_of(user);
             xml.texts("GroupList", groups.iter().map(|group| group.name.as_str()));
             xml.list("AttachedManagedPolicies", &user.attached, |xml, arn| {
-                write_attached(xml, arn)
+                write_attached(xml, arn);
             });
             write_boundary(xml, user.boundary.as_deref());
             write_tags(xml, &user.tags);
@@ -167,7 +167,7 @@ fn write_details(
             write_group(xml, account, group);
             write_inline_list(xml, "GroupPolicyList", &group.inline);
             xml.list("AttachedManagedPolicies", &group.attached, |xml, arn| {
-                write_attached(xml, arn)
+                write_attached(xml, arn);
             });
         });
     });
@@ -177,7 +177,7 @@ fn write_details(
             write_role(xml, account, role, trust);
             write_inline_list(xml, "RolePolicyList", &role.inline);
             xml.list("AttachedManagedPolicies", &role.attached, |xml, arn| {
-                write_attached(xml, arn)
+                write_attached(xml, arn);
             });
             xml.element("InstanceProfileList", |_| {});
             write_boundary(xml, role.boundary.as_deref());
