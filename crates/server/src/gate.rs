@@ -24,6 +24,7 @@ use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::RequestContext;
 use crate::route;
+use crate::sts::Issuers;
 use authenticate::Sessions;
 use authorize::Asking;
 use keys::DerivedKeys;
@@ -54,6 +55,7 @@ pub(crate) struct Door {
     store: Store,
     caller: Arc<Caller>,
     context: Arc<RequestContext>,
+    issuers: Arc<Issuers>,
 }
 
 impl Door {
@@ -63,6 +65,11 @@ impl Door {
 
     pub(crate) fn context(&self) -> &RequestContext {
         &self.context
+    }
+
+    /// The keys of identity providers.
+    pub(crate) fn issuers(&self) -> &Issuers {
+        &self.issuers
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -148,6 +155,7 @@ pub(crate) struct Gate {
     keys: DerivedKeys,
     sealer: SessionSealer,
     sessions: Sessions,
+    issuers: Arc<Issuers>,
 }
 
 impl Gate {
@@ -155,6 +163,7 @@ impl Gate {
     pub(crate) fn new(store: Store, config: Arc<ServerConfig>, root: Option<AccessKey>) -> Self {
         Self {
             sealer: store.session_sealer(),
+            issuers: Arc::new(Issuers::new(config.outbound_allow.clone())),
             store,
             config,
             root: root.map(Arc::new),
@@ -206,7 +215,12 @@ impl Gate {
     }
 
     fn door(&self, caller: &Arc<Caller>, context: &Arc<RequestContext>) -> Door {
-        Door { store: self.store.clone(), caller: Arc::clone(caller), context: Arc::clone(context) }
+        Door {
+            store: self.store.clone(),
+            caller: Arc::clone(caller),
+            context: Arc::clone(context),
+            issuers: Arc::clone(&self.issuers),
+        }
     }
 }
 

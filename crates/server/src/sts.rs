@@ -3,8 +3,12 @@
 mod assume_role;
 mod caller;
 mod issue;
+mod oidc;
 mod parameters;
 mod session_token;
+mod web_identity;
+
+pub(crate) use oidc::Issuers;
 
 use crate::query::Dispatched;
 use crate::query::answer::QueryReply;
@@ -31,6 +35,7 @@ pub(crate) async fn dispatch(
     }
     run! {
         assume_role: AssumeRole;
+        web_identity: AssumeRoleWithWebIdentity;
         session_token: GetSessionToken GetFederationToken;
         caller: GetCallerIdentity GetAccessKeyInfo;
     }
