@@ -3,7 +3,12 @@
 //! Pure: no clock, I/O, randomness or environment. Keys and nonces come in as arguments.
 
 mod account;
+mod action;
+mod arn;
+mod condition;
 mod evaluate;
+mod json;
+mod pattern;
 mod policy;
 mod principal;
 mod seal;
@@ -13,7 +18,7 @@ pub use evaluate::{
     AccessRequest, Cause, Context, Decision, NamedPolicy, PolicyKind, PolicySet, Values, evaluate,
     evaluate_trust,
 };
-pub use policy::{Policy, PolicyError};
+pub use policy::{POLICY_BYTES_MAX, Policy, PolicyError};
 pub use principal::Principal;
 pub use seal::{
     MasterKey, MasterKeyId, NONCE_BYTES, Purpose, SEALED_OVERHEAD_BYTES, Sealer, UnsealError,
