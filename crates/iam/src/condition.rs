@@ -106,7 +106,11 @@ impl Condition {
         let Named { operator, negated, quantifier, if_exists } = operator_named(name)?;
         let values = match values {
             Json::Array(values) => values,
-            value => vec![value],
+            value @ (Json::Null
+            | Json::Bool(_)
+            | Json::Number(_)
+            | Json::String(_)
+            | Json::Object(_)) => vec![value],
         };
         let operands = values.into_iter().map(|value| {
             let text = scalar(value)?;

@@ -7,19 +7,23 @@ mod action;
 mod arn;
 mod condition;
 mod evaluate;
+mod horizon;
 mod json;
 mod pattern;
 mod policy;
 mod principal;
 mod seal;
+mod validate;
 
 pub use account::{AccountId, AccountIdError};
 pub use evaluate::{
     AccessRequest, Cause, Context, Decision, NamedPolicy, PolicyKind, PolicySet, Values, evaluate,
     evaluate_trust,
 };
+pub use horizon::{HoldsUntil, PolicyLimit, holds_until};
 pub use policy::{POLICY_BYTES_MAX, Policy, PolicyError};
 pub use principal::Principal;
 pub use seal::{
     MasterKey, MasterKeyId, NONCE_BYTES, Purpose, SEALED_OVERHEAD_BYTES, Sealer, UnsealError,
 };
+pub use validate::{BUCKET_POLICY_BYTES_MAX, DocumentFault, PolicyFault};

@@ -151,9 +151,6 @@ impl Template {
 
     /// Whether the text is what it says; `None`: a variable has no value.
     pub(crate) fn matches(&self, text: &str, context: &dyn Context) -> Option<bool> {
-        if let [] = self.pieces.as_slice() {
-            return Some(text.is_empty());
-        }
         if let [Piece::Fixed(Token::Text(only))] = self.pieces.as_slice() {
             return Some(**only == *text);
         }
