@@ -8,7 +8,7 @@ use store::Directory;
 
 use super::parameters::{ARN, Faults, Needed, POLICY};
 use crate::gate::Door;
-use crate::iam::malformed_policy;
+use crate::iam::read_identity_policy;
 use crate::query::answer::QueryXml;
 use crate::query::error::{self, QueryCode, QueryError};
 use crate::query::form::Form;
@@ -46,9 +46,7 @@ impl SessionPolicies {
     /// Reads the inline one, once the call itself is in order.
     pub(super) fn parse(mut self) -> Result<Self, QueryError> {
         if let Some(text) = &self.text {
-            let policy = Policy::parse(text).map_err(|error| malformed_policy(error.into()))?;
-            policy.validate_identity().map_err(malformed_policy)?;
-            self.inline = Some(Arc::new(policy));
+            self.inline = Some(read_identity_policy(text)?);
         }
         Ok(self)
     }
