@@ -244,7 +244,8 @@ impl Dispatched<'_> {
     pub(crate) async fn execute<O: QueryOperation>(self) -> Result<QueryReply, QueryError> {
         let operation = O::read(self.form)?;
         let Call { server, asked, service } = self.call;
-        let admission = QueryAdmission { service, caller: self.caller, context: asked.context };
+        let (caller, form) = (self.caller, self.form);
+        let admission = QueryAdmission { service, caller, context: asked.context, form };
         let call = server.gate().admit_query(operation, admission).await?;
         O::run(call).await
     }
