@@ -258,3 +258,10 @@ async fn conditions_of_iam_calls() {
     assert_eq!(world.query(&ann, "iam", &get("one")).await.status, 200);
     assert_eq!(world.query(&ann, "iam", &get("ann")).await.status, 403);
 }
+
+#[tokio::test]
+async fn no_link_reaches_the_api() {
+    let world = World::new().await;
+    let link = world.link_raw("GET", "/_valet/api/v1/accounts");
+    told(403, "AccessDenied", "Access Denied", &world.send_raw(link).await);
+}
