@@ -23,8 +23,8 @@ use crate::{AccountId, Policy};
 
 /// Bytes of the random source that [`SessionKey::from_random`] takes.
 pub const SESSION_KEY_RANDOM_BYTES: usize = 56;
-/// Characters of the longest token that is opened.
-pub const TOKEN_CHARS_MAX: usize = 64 * 1024;
+/// Characters of the longest token that is opened: it has to travel in headers and in links.
+pub const TOKEN_CHARS_MAX: usize = 32 * 1024;
 
 const MAGIC: &[u8] = b"VALET\x01";
 const CLEAR_BYTES: usize = MAGIC.len() + 8;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
-use jsonwebtoken::jwk::JwkSet;
+use jsonwebtoken::jwk::{Jwk, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
 use serde_json::Value;
@@ -16,7 +16,9 @@ use crate::outbound::{Outbound, OutboundError};
 /// Providers whose keys are kept.
 const ISSUERS_MAX: usize = 256;
 /// How long keys are taken as they were fetched.
-const KEYS_LIFE: SignedDuration = SignedDuration::from_mins(60);
+const KEYS_LIFE: SignedDuration = SignedDuration::from_hours(1);
+/// How long they are taken while their issuer is away; a key that was withdrawn must end sometime.
+const KEYS_LIFE_MAX: SignedDuration = SignedDuration::from_hours(24);
 /// How soon they are fetched again, for a key that is not among them or after a failure.
 const RETRY_AFTER: SignedDuration = SignedDuration::from_secs(60);
 /// Keys of one provider.
@@ -67,7 +69,8 @@ impl TokenHead {
         let header = jsonwebtoken::decode_header(token).map_err(|_| OidcError::Malformed)?;
         let claims = jsonwebtoken::dangerous::insecure_decode::<Issuer>(token);
         let Issuer { iss } = claims.map_err(|_| OidcError::Malformed)?.claims;
-        if !ALGORITHMS.contains(&header.alg) {
+        // Extensions that a token calls critical are not to be ignored (RFC 7515, 4.1.11).
+        if !ALGORITHMS.contains(&header.alg) || header.crit.is_some() {
             return Err(OidcError::Signature);
         }
         Ok(Self { issuer: iss, key_id: header.kid, algorithm: header.alg })
@@ -111,7 +114,8 @@ pub(crate) struct Issuers {
 
 #[derive(Debug, Default)]
 struct Fetched {
-    keys: Option<JwkSet>,
+    keys: Option<Vec<Jwk>>,
+    fetched_at: Option<Timestamp>,
     tried_at: Option<Timestamp>,
     failure: Option<Arc<OutboundError>>,
 }
@@ -151,11 +155,20 @@ impl Issuers {
         let age = fetched.tried_at.map(|at| now.duration_since(at));
         let stale = age.is_none_or(|age| age >= KEYS_LIFE);
         let may_retry = age.is_none_or(|age| age >= RETRY_AFTER);
+        fetched.forget_old(now);
         let here = fetched.find(head);
         if stale || (here.is_none() && may_retry) {
             fetched.tried_at = Some(now);
             match self.fetch(&head.issuer).await {
-                Ok(keys) => (fetched.keys, fetched.failure) = (Some(keys), None),
+                Ok(keys) => {
+                    let failure = None;
+                    *fetched = Fetched {
+                        keys: Some(keys),
+                        fetched_at: Some(now),
+                        tried_at: Some(now),
+                        failure,
+                    };
+                }
                 // Keys that were good a moment ago stay good while their issuer is away.
                 Err(error) => fetched.failure = Some(Arc::new(error)),
             }
@@ -169,7 +182,7 @@ impl Issuers {
         }
     }
 
-    async fn fetch(&self, issuer: &str) -> Result<JwkSet, OutboundError> {
+    async fn fetch(&self, issuer: &str) -> Result<Vec<Jwk>, OutboundError> {
         #[derive(Deserialize)]
         struct Discovery {
             issuer: String,
@@ -178,24 +191,41 @@ impl Issuers {
         let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
         let document = self.outbound.get(&url).await?;
         let discovery: Discovery =
-            serde_json::from_slice(&document).map_err(|_| OutboundError::Url)?;
+            serde_json::from_slice(&document).map_err(|_| OutboundError::Document)?;
         if discovery.issuer != issuer {
-            return Err(OutboundError::Url);
+            return Err(OutboundError::Document);
         }
         let keys = self.outbound.get(&discovery.jwks_uri).await?;
-        let mut keys: JwkSet = serde_json::from_slice(&keys).map_err(|_| OutboundError::Url)?;
-        keys.keys.truncate(KEYS_MAX);
-        Ok(keys)
+        read_keys(&keys).ok_or(OutboundError::Document)
     }
 }
 
+/// The keys of a JWK set that can be used; others in it are of no concern (RFC 7517, 5).
+fn read_keys(document: &[u8]) -> Option<Vec<Jwk>> {
+    #[derive(Deserialize)]
+    struct Keys {
+        keys: Vec<Value>,
+    }
+    let Keys { keys } = serde_json::from_slice(document).ok()?;
+    let usable = |key: &Jwk| key.common.public_key_use != Some(PublicKeyUse::Encryption);
+    let keys = keys.into_iter().take(KEYS_MAX);
+    Some(keys.filter_map(|key| serde_json::from_value(key).ok()).filter(usable).collect())
+}
+
 impl Fetched {
+    fn forget_old(&mut self, now: Timestamp) {
+        let age = self.fetched_at.map(|at| now.duration_since(at));
+        if age.is_some_and(|age| age >= KEYS_LIFE_MAX) {
+            self.keys = None;
+        }
+    }
+
     /// The key that a token names; the only one, where it names none.
     fn find(&self, head: &TokenHead) -> Option<DecodingKey> {
         let keys = self.keys.as_ref()?;
         let key = match &head.key_id {
-            Some(id) => keys.find(id)?,
-            None => match keys.keys.as_slice() {
+            Some(id) => keys.iter().find(|key| key.common.key_id.as_ref() == Some(id))?,
+            None => match keys.as_slice() {
                 [only] => only,
                 _ => return None,
             },
