@@ -133,14 +133,7 @@ impl Issuers {
         now: Timestamp,
     ) -> Result<Claims, OidcError> {
         let key = self.key(head, now).await?;
-        // Times and audience are judged by the caller, who has the words for each.
-        let mut validation = Validation::new(head.algorithm);
-        validation.validate_exp = false;
-        validation.validate_nbf = false;
-        validation.validate_aud = false;
-        validation.required_spec_claims.clear();
-        let decoded = jsonwebtoken::decode(token, &key, &validation);
-        decoded.map(|token| Claims(token.claims)).map_err(|_| OidcError::Signature)
+        claims(token, head, &key)
     }
 
     async fn key(&self, head: &TokenHead, now: Timestamp) -> Result<DecodingKey, OidcError> {
@@ -200,6 +193,18 @@ impl Issuers {
     }
 }
 
+/// What a token says, if that key signed it.
+fn claims(token: &str, head: &TokenHead, key: &DecodingKey) -> Result<Claims, OidcError> {
+    // Times and audience are judged by the caller, who has the words for each.
+    let mut validation = Validation::new(head.algorithm);
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    validation.validate_aud = false;
+    validation.required_spec_claims.clear();
+    let decoded = jsonwebtoken::decode(token, key, &validation);
+    decoded.map(|token| Claims(token.claims)).map_err(|_| OidcError::Signature)
+}
+
 /// The keys of a JWK set that can be used; others in it are of no concern (RFC 7517, 5).
 fn read_keys(document: &[u8]) -> Option<Vec<Jwk>> {
     #[derive(Deserialize)]
@@ -207,7 +212,10 @@ fn read_keys(document: &[u8]) -> Option<Vec<Jwk>> {
         keys: Vec<Value>,
     }
     let Keys { keys } = serde_json::from_slice(document).ok()?;
-    let usable = |key: &Jwk| key.common.public_key_use != Some(PublicKeyUse::Encryption);
+    let usable = |key: &Jwk| {
+        let signs = key.common.public_key_use != Some(PublicKeyUse::Encryption);
+        signs && DecodingKey::from_jwk(key).is_ok()
+    };
     let keys = keys.into_iter().take(KEYS_MAX);
     Some(keys.filter_map(|key| serde_json::from_value(key).ok()).filter(usable).collect())
 }
@@ -231,5 +239,70 @@ impl Fetched {
             },
         };
         DecodingKey::from_jwk(key).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// Made by another implementation: see the README beside them.
+    const JWKS: &str = include_str!("../../tests/vectors/oidc/jwks.json");
+    const TOKENS: &str = include_str!("../../tests/vectors/oidc/tokens.json");
+
+    #[derive(Deserialize)]
+    struct Tokens {
+        good: BTreeMap<String, String>,
+        bad: BTreeMap<String, String>,
+    }
+
+    fn verify(token: &str) -> Result<Claims, OidcError> {
+        let head = TokenHead::read(token)?;
+        assert_eq!(head.issuer, "https://issuer.example");
+        let keys = read_keys(JWKS.as_bytes());
+        let key = Fetched { keys, ..Fetched::default() }.find(&head).ok_or(OidcError::Signature)?;
+        claims(token, &head, &key)
+    }
+
+    #[test]
+    fn tokens_of_a_provider() {
+        let Tokens { good, bad } = serde_json::from_str(TOKENS).unwrap();
+        assert_eq!((good.len(), bad.len()), (ALGORITHMS.len(), 9));
+        for (name, token) in good {
+            let claims = verify(&token).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(claims.text("sub"), Some("alice"), "{name}");
+            assert_eq!(claims.time("exp"), Some(1_781_528_400), "{name}");
+            // Any character of the signature counts.
+            let (head, last) = token.split_at(token.len() - 20);
+            let other = if last.starts_with('A') { "B" } else { "A" };
+            let changed = format!("{head}{other}{}", &last[1..]);
+            assert!(verify(&changed).is_err(), "{name}");
+        }
+        for (name, token) in bad {
+            assert!(verify(&token).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn keys_of_no_use_are_left_out() {
+        let keys = read_keys(JWKS.as_bytes()).unwrap();
+        let ids: Vec<_> = keys.iter().filter_map(|key| key.common.key_id.as_deref()).collect();
+        assert_eq!(ids, ["rsa", "ec", "ec384"]);
+        for bad in ["", "[]", "{}", "{\"keys\":{}}"] {
+            assert!(read_keys(bad.as_bytes()).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn texts_and_times() {
+        let claims = serde_json::from_str(r#"{"a":"x","b":["x",1,"y"],"c":1.5e9,"d":"5","e":7}"#);
+        let claims = Claims(claims.unwrap());
+        assert_eq!(claims.texts("a"), ["x"]);
+        assert_eq!(claims.texts("b"), ["x", "y"]);
+        assert_eq!(claims.texts("e"), [""; 0]);
+        assert_eq!(claims.time("c"), Some(1_500_000_000));
+        assert_eq!((claims.time("d"), claims.time("e")), (None, Some(7)));
     }
 }

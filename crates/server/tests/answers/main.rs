@@ -25,3 +25,4 @@ mod permission;
 mod secrets;
 mod sts;
 mod uploads;
+mod web_identity;
