@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use iam::{AccountId, Decision, Principal, SessionPrincipal, Values, arn_account};
+use iam::{AccountId, Decision, Principal, SessionPrincipal, Values};
 use store::Role;
 
 use super::issue::{NewSession, Packed, SessionPolicies, issue};
@@ -166,7 +166,7 @@ pub(super) fn refuse_second_factor(form: &Form) -> Result<(), QueryError> {
 
 /// The account and the name in a role's ARN.
 pub(super) fn role_of(arn: &str) -> Option<(AccountId, &str)> {
-    let account = arn_account(arn)?;
+    let account = AccountId::parse(arn.split(':').nth(4)?).ok()?;
     let path = arn.strip_prefix("arn:aws:iam::")?.get(account.as_str().len()..)?;
     let name = path.strip_prefix(":role/")?.rsplit('/').next()?;
     (!name.is_empty()).then_some((account, name))

@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use iam::{
-    Policy, PolicyError, SESSION_KEY_RANDOM_BYTES, Session, SessionKey, SessionPrincipal,
-    TOKEN_CHARS_MAX,
+    Policy, SESSION_KEY_RANDOM_BYTES, Session, SessionKey, SessionPrincipal, TOKEN_CHARS_MAX,
 };
 use jiff::{SignedDuration, Timestamp};
 use store::Directory;
 
 use super::parameters::{ARN, Faults, Needed, POLICY};
 use crate::gate::Door;
-use crate::iam::malformed_policy;
+use crate::iam::read_identity_policy;
 use crate::query::answer::QueryXml;
 use crate::query::error::{self, QueryCode, QueryError};
 use crate::query::form::Form;
@@ -50,9 +49,7 @@ impl SessionPolicies {
     /// Reads the inline one, once the call itself is in order.
     pub(super) fn parse(mut self) -> Result<Self, QueryError> {
         if let Some(text) = &self.text {
-            let policy = Policy::parse(text).map_err(|error| malformed_policy(error.into()))?;
-            policy.validate_identity().map_err(malformed_policy)?;
-            self.inline = Some(compact(&policy)?);
+            self.inline = Some(compact(read_identity_policy(text)?.as_ref())?);
         }
         Ok(self)
     }
@@ -126,8 +123,7 @@ fn compact(policy: &Policy) -> Result<Arc<Policy>, QueryError> {
         keep
     };
     let text: String = policy.text().chars().filter(keep).collect();
-    let malformed = |error: PolicyError| malformed_policy(error.into());
-    Policy::parse(&text).map(Arc::new).map_err(malformed)
+    read_identity_policy(&text)
 }
 
 /// A session to open.
