@@ -498,7 +498,7 @@ mod tests {
             refused(&changed);
         }
         for cut in 0..token.len() {
-            refused(&token[..cut]);
+            refused(token.split_at(cut).0);
         }
         for changed in [format!("{token} "), format!("{token}="), format!("{token}\n")] {
             refused(&changed);
