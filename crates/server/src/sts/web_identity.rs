@@ -57,7 +57,7 @@ impl QueryOperation for AssumeRoleWithWebIdentity {
             // A token is not echoed.
             Some(token) => {
                 let count = token.chars().count();
-                if count < TOKEN.min || count > TOKEN.max {
+                if !(TOKEN.min..=TOKEN.max).contains(&count) {
                     let constraint =
                         format!("Member must have length between {} and {}", TOKEN.min, TOKEN.max);
                     faults.add(None, "webIdentityToken", &constraint);
