@@ -9,6 +9,7 @@ mod directory;
 mod edit;
 mod key;
 mod managed;
+mod refusal;
 
 pub use account::{Account, AccountPage, CreateAccount, DeleteAccount, NewAccount};
 pub use directory::{
@@ -16,10 +17,8 @@ pub use directory::{
     OidcProvider, PolicyVersion, Role, Tag, User,
 };
 pub(crate) use directory::{DirectoryParts, Entity, EntityKey};
-pub use edit::{
-    Counts, DirectoryEdit, Hindrance, IdentityError, NewManagedPolicy, NewOidcProvider, NewRole,
-    Quota,
-};
+pub use edit::{Counts, DirectoryEdit, NewManagedPolicy, NewOidcProvider, NewRole};
 pub(crate) use edit::{DirectoryChanges, IdentityChange, KeyChange};
 pub(crate) use key::KeyUses;
 pub use key::{AccessKey, GivenKey, KeyOwner, KeyStatus, KeySummary, KeyUse};
+pub use refusal::{Hindrance, IdentityError, Quota};

@@ -421,6 +421,49 @@ impl Directory {
             && providers.is_empty()
     }
 
+    /// Something that an identity names and that is not there.
+    pub(crate) fn missing_reference<'e>(
+        &self,
+        entity: &'e Entity,
+    ) -> Option<(EntityKind, &'e str)> {
+        let (attached, boundary, groups, role) = match entity {
+            Entity::User(user) => (Some(&user.attached), &user.boundary, Some(&user.groups), &None),
+            Entity::Group(group) => (Some(&group.attached), &None, None, &None),
+            Entity::Role(role) => (Some(&role.attached), &role.boundary, None, &None),
+            Entity::InstanceProfile(profile) => (None, &None, None, &profile.role),
+            Entity::Policy(policy) => {
+                let is_whole = policy.versions.contains_key(&policy.default_version);
+                return (!is_whole).then_some((EntityKind::PolicyVersion, policy.arn.as_str()));
+            }
+            Entity::OidcProvider(_) => return None,
+        };
+        let attached = attached.into_iter().flatten();
+        let attached = attached.map(|arn| (EntityKind::Policy, arn));
+        let boundary = boundary.iter().map(|arn| (EntityKind::Boundary, arn));
+        let groups = groups.into_iter().flatten().map(|name| (EntityKind::Group, name));
+        let role = role.iter().map(|name| (EntityKind::Role, name));
+        let mut named = attached.chain(boundary).chain(groups).chain(role);
+        let missing = named.find(|(kind, name)| match kind {
+            EntityKind::Group => !self.parts.groups.contains_key(*name),
+            EntityKind::Role => !self.parts.roles.contains_key(*name),
+            _ => self.attached(name).is_none(),
+        });
+        missing.map(|(kind, name)| (kind, name.as_str()))
+    }
+
+    /// Whether everything that is named is there.
+    pub(crate) fn is_whole(&self) -> bool {
+        let DirectoryParts { users, groups, roles, policies, profiles, providers: _, keys: _ } =
+            &self.parts;
+        let users = users.values().cloned().map(Entity::User);
+        let groups = groups.values().cloned().map(Entity::Group);
+        let roles = roles.values().cloned().map(Entity::Role);
+        let policies = policies.values().cloned().map(Entity::Policy);
+        let profiles = profiles.values().cloned().map(Entity::InstanceProfile);
+        let mut all = users.chain(groups).chain(roles).chain(policies).chain(profiles);
+        all.all(|entity| self.missing_reference(&entity).is_none())
+    }
+
     fn given(
         &self,
         inline: &BTreeMap<String, Arc<Policy>>,

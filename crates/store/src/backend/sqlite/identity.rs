@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::bucket::{Subject, record_change};
 use super::engine;
 use super::rows::{account, corrupt, timestamp};
-use super::writer::Transaction;
+use super::transaction::Transaction;
 use crate::vault::Vault;
 use crate::{AccessKey, KeyOwner, KeyStatus, KeySummary, KeyUse, StoreError};
 
