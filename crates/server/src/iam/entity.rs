@@ -50,7 +50,7 @@ impl Scene<'_> {
     }
 
     /// One that is to be made.
-    pub(super) fn new(&self, kind: &str, path: &str, name: &str) -> String {
+    pub(super) fn made(&self, kind: &str, path: &str, name: &str) -> String {
         self.arn(kind, Some(path), name)
     }
 
@@ -224,9 +224,14 @@ pub(crate) fn read_tags(form: &Form, parameter: &'static str) -> Result<Vec<Tag>
 
 /// A document that gives identities something.
 pub(super) fn identity_policy(form: &Form) -> Result<Arc<Policy>, QueryError> {
-    let policy = document(form, "PolicyDocument")?;
-    policy.validate_identity().map_err(malformed_policy)?;
-    Ok(policy)
+    read_identity_policy(document(form, "PolicyDocument")?)
+}
+
+/// The same, from wherever it stands.
+pub(crate) fn read_identity_policy(text: &str) -> Result<Arc<Policy>, QueryError> {
+    let policy = Policy::parse(text).map_err(|error| malformed(error.identity_message()))?;
+    policy.validate_identity().map_err(|fault| malformed(fault.message()))?;
+    Ok(Arc::new(policy))
 }
 
 /// A document that says who assumes a role.
@@ -234,23 +239,27 @@ pub(super) fn trust_policy(
     form: &Form,
     parameter: &'static str,
 ) -> Result<Arc<Policy>, QueryError> {
-    let policy = document(form, parameter)?;
-    policy.validate_trust().map_err(malformed_policy)?;
-    Ok(policy)
+    let text = document(form, parameter)?;
+    let policy = Policy::parse(text).map_err(|error| malformed(error.resource_message()))?;
+    policy.validate_trust().map_err(|fault| malformed(fault.message()))?;
+    Ok(Arc::new(policy))
 }
 
-fn document(form: &Form, parameter: &'static str) -> Result<Arc<Policy>, QueryError> {
+/// A document for a trial, of whatever kind.
+pub(super) fn any_policy(text: &str) -> Result<Arc<Policy>, QueryError> {
+    Policy::parse(text).map(Arc::new).map_err(|error| malformed(error.identity_message()))
+}
+
+fn document<'f>(form: &'f Form, parameter: &'static str) -> Result<&'f str, QueryError> {
     let text = form.required(parameter)?;
     if text.chars().count() > DOCUMENT_CHARS_MAX {
         return Err(too_long(parameter, "…", DOCUMENT_CHARS_MAX));
     }
-    let parsed = Policy::parse(text).map_err(|error| malformed_policy(error.into()))?;
-    Ok(Arc::new(parsed))
+    Ok(text)
 }
 
-/// In IAM's words.
-pub(crate) fn malformed_policy(fault: iam::PolicyFault) -> QueryError {
-    QueryError::with_message(QueryCode::MalformedPolicyDocument, fault.to_string())
+fn malformed(message: String) -> QueryError {
+    QueryError::with_message(QueryCode::MalformedPolicyDocument, message)
 }
 
 /// Which part of a list is asked for.
@@ -306,6 +315,7 @@ impl Page {
     }
 
     /// Writes a list's page: the members after the marker, and the next marker.
+    #[expect(clippy::too_many_arguments, reason = "what, under which name, in which order, how")]
     pub(super) fn write<T>(
         &self,
         xml: &mut QueryXml,
