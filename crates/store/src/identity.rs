@@ -16,7 +16,7 @@ pub use directory::{
     AttachedPolicy, BoundPolicy, Directory, EntityKind, Group, InstanceProfile, ManagedPolicy,
     OidcProvider, PolicyVersion, Role, Tag, User,
 };
-pub(crate) use directory::{DirectoryParts, Entity, EntityKey};
+pub(crate) use directory::{DirectoryParts, Entities, Entity, EntityKey};
 pub use edit::{Counts, DirectoryEdit, NewManagedPolicy, NewOidcProvider, NewRole};
 pub(crate) use edit::{DirectoryChanges, IdentityChange, KeyChange};
 pub(crate) use key::KeyUses;

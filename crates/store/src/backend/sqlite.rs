@@ -54,10 +54,11 @@ pub(crate) const FILE_NAME: &str = "metadata.sqlite";
 const SETTINGS_CACHE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// About how much a cached setting weighs, in bytes; it sizes the table.
 const SETTING_BYTES: usize = 512;
-/// How much memory the cached identities may take, in bytes: those of several full accounts.
-const DIRECTORIES_CACHE_BYTES_MAX: usize = 128 * 1024 * 1024;
-/// About how many accounts have theirs cached; it sizes the table.
-const DIRECTORIES: usize = 1024;
+/// How much memory the cached identities may take, in bytes: more than an account that is full to its
+/// quotas, which would else be read anew for every request.
+const DIRECTORIES_CACHE_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// So few that the cache is one shard, whose share of the memory is all of it.
+const DIRECTORIES: usize = 32;
 /// About how much a cached object weighs, in bytes; it sizes the table.
 const OBJECT_BYTES: usize = 2048;
 
@@ -167,7 +168,9 @@ impl Metadata for SqliteMetadata {
             Ok(directory) => return Ok(directory),
             Err(ticket) => ticket,
         };
-        let read = self.readers.point(|connection| directory::load(connection, account)).await?;
+        // An account may have thousands of identities, and their policies are compiled.
+        let of = account.clone();
+        let read = self.readers.list(move |connection| directory::load(connection, &of)).await?;
         let directory = Arc::new(read);
         self.caches.directories.fill(ticket, account.clone(), Arc::clone(&directory));
         Ok(directory)

@@ -42,6 +42,7 @@ pub(crate) struct DirectoryChanges {
 /// is about to be.
 #[derive(Debug)]
 pub struct DirectoryEdit {
+    before: Directory,
     directory: Directory,
     changed: BTreeSet<EntityKey>,
     keys: Vec<KeyChange>,
@@ -99,11 +100,12 @@ macro_rules! entities {
                     change: impl FnOnce(&mut $type) -> Result<T, IdentityError>,
                 ) -> Result<T, IdentityError> {
                     let folded = fold(name);
-                    let found = self.directory.parts.$map.get(&folded);
+                    let found = self.directory.parts.$map.get(folded.as_str());
                     let mut entity = $type::clone(found.ok_or_else(|| missing(EntityKind::$kind, name))?);
                     let outcome = change(&mut entity)?;
                     $check(&entity)?;
-                    self.directory.parts.$map.insert(folded.clone(), Arc::new(entity));
+                    let entities = Arc::make_mut(&mut self.directory.parts.$map);
+                    entities.insert(folded.as_str().into(), Arc::new(entity));
                     self.changed.insert((EntityKind::$kind, folded));
                     Ok(outcome)
                 }
@@ -112,7 +114,7 @@ macro_rules! entities {
             fn record(&self, (kind, name): &EntityKey) -> Option<Entity> {
                 match kind {
                     $(EntityKind::$kind => {
-                        self.directory.parts.$map.get(name).cloned().map(Entity::$kind)
+                        self.directory.parts.$map.get(name.as_str()).cloned().map(Entity::$kind)
                     })*
                     EntityKind::AccessKey
                     | EntityKind::InlinePolicy
@@ -171,7 +173,8 @@ fn check_provider(provider: &OidcProvider) -> Edited {
 impl DirectoryEdit {
     pub(crate) fn new(directory: &Directory, now: Timestamp) -> Self {
         let now = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
-        Self { directory: directory.clone(), changed: BTreeSet::new(), keys: Vec::new(), now }
+        let (before, directory) = (directory.clone(), directory.clone());
+        Self { before, directory, changed: BTreeSet::new(), keys: Vec::new(), now }
     }
 
     /// What was changed, if all that it names is there.
@@ -183,10 +186,8 @@ impl DirectoryEdit {
                 Err(IdentityError::NoSuch { kind, name: name.to_owned() })
             })
         })?;
-        let Self { directory, keys, .. } = self;
-        let account = directory.account().clone();
-        // Its indexes are made anew.
-        let directory = Directory::new(account, directory.parts);
+        let Self { before, mut directory, changed, keys, now: _ } = self;
+        directory.index(&before, &changed);
         Ok(DirectoryChanges { directory, records, keys })
     }
 

@@ -2,6 +2,7 @@
 
 mod record;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use iam::AccountId;
@@ -13,7 +14,7 @@ use super::rows::corrupt;
 use super::transaction::Transaction;
 use super::{engine, identity};
 use crate::identity::{
-    DirectoryChanges, DirectoryParts, Entity, EntityKey, IdentityChange, KeyChange,
+    DirectoryChanges, DirectoryParts, Entities, Entity, EntityKey, IdentityChange, KeyChange,
 };
 use crate::vault::Vault;
 use crate::{Directory, DirectoryEdit, EntityKind, IdentityError, StoreError};
@@ -42,24 +43,29 @@ pub(super) fn load(connection: &Connection, account: &AccountId) -> Result<Direc
     let mut rows = select.query([account.as_str()]).map_err(engine)?;
     while let Some(row) = rows.next().map_err(engine)? {
         let kind: i64 = row.get(0).map_err(engine)?;
-        let name: String = row.get(1).map_err(engine)?;
+        let name: Arc<str> = row.get(1).map_err(engine)?;
         let record: Vec<u8> = row.get(2).map_err(engine)?;
         let kind = KINDS.iter().find(|(_, code)| *code == kind).map(|(kind, _)| *kind);
         match parse(kind, account, &record)? {
-            Entity::User(user) => drop(parts.users.insert(name, user)),
-            Entity::Group(group) => drop(parts.groups.insert(name, group)),
-            Entity::Role(role) => drop(parts.roles.insert(name, role)),
-            Entity::Policy(policy) => drop(parts.policies.insert(name, policy)),
-            Entity::InstanceProfile(profile) => drop(parts.profiles.insert(name, profile)),
-            Entity::OidcProvider(provider) => drop(parts.providers.insert(name, provider)),
+            Entity::User(user) => drop(of(&mut parts.users).insert(name, user)),
+            Entity::Group(group) => drop(of(&mut parts.groups).insert(name, group)),
+            Entity::Role(role) => drop(of(&mut parts.roles).insert(name, role)),
+            Entity::Policy(policy) => drop(of(&mut parts.policies).insert(name, policy)),
+            Entity::InstanceProfile(profile) => drop(of(&mut parts.profiles).insert(name, profile)),
+            Entity::OidcProvider(provider) => drop(of(&mut parts.providers).insert(name, provider)),
         }
     }
     for key in identity::summaries(connection, account)? {
-        parts.keys.insert(key.id.clone(), key);
+        of(&mut parts.keys).insert(key.id.as_str().into(), Arc::new(key));
     }
     // What is named and missing could be a policy that denies.
     let directory = Directory::new(account.clone(), parts);
     if directory.is_whole() { Ok(directory) } else { Err(corrupt("identities")) }
+}
+
+/// Nobody else has it yet, so that nothing is copied.
+fn of<T: Clone>(entities: &mut Entities<T>) -> &mut BTreeMap<Arc<str>, Arc<T>> {
+    Arc::make_mut(entities)
 }
 
 /// Changes identities: all of a change, or nothing.

@@ -21,7 +21,7 @@ impl DirectoryEdit {
             attached: BTreeSet::new(),
         });
         self.put(EntityKind::Group, name, |parts, folded| {
-            parts.groups.insert(folded, Arc::clone(&group));
+            Arc::make_mut(&mut parts.groups).insert(folded.into(), Arc::clone(&group));
         });
         Ok(group)
     }
@@ -53,11 +53,11 @@ impl DirectoryEdit {
             }
         }
         group.name.clone_from(&new_name);
-        self.parts().groups.remove(&old);
+        Arc::make_mut(&mut self.parts().groups).remove(old.as_str());
         self.changed.insert((EntityKind::Group, old));
         let group = Arc::new(group);
         self.put(EntityKind::Group, &new_name, |parts, folded| {
-            parts.groups.insert(folded, group);
+            Arc::make_mut(&mut parts.groups).insert(folded.into(), group);
         });
         Ok(())
     }
@@ -69,7 +69,7 @@ impl DirectoryEdit {
         in_the_way(!group.inline.is_empty(), Hindrance::InlinePolicies)?;
         in_the_way(!group.attached.is_empty(), Hindrance::AttachedPolicies)?;
         self.put(EntityKind::Group, name, |parts, folded| {
-            parts.groups.remove(&folded);
+            Arc::make_mut(&mut parts.groups).remove(folded.as_str());
         });
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! Access keys: made, switched and removed.
 
+use std::sync::Arc;
+
 use super::{DirectoryEdit, Edited, free, missing, within};
 use crate::{
     AccessKey, EntityKind, GivenKey, IdentityError, KeyOwner, KeyStatus, KeySummary, Quota,
@@ -29,7 +31,7 @@ impl DirectoryEdit {
         let owner = self.key_owner(user)?;
         let made = AccessKey::generate(self.account_id().clone(), owner, self.now);
         let key = made.map_err(|_| IdentityError::NoRandomness)?;
-        self.parts().keys.insert(key.id.clone(), key.summary());
+        self.put_key(key.summary());
         self.keys.push(KeyChange::Put(key.clone()));
         Ok(key)
     }
@@ -50,9 +52,9 @@ impl DirectoryEdit {
             status: KeyStatus::Active,
             created_at: self.now,
         };
-        let taken = self.directory.parts.keys.contains_key(&key.id);
+        let taken = self.directory.parts.keys.contains_key(key.id.as_str());
         free(taken, EntityKind::AccessKey, &key.id)?;
-        self.parts().keys.insert(key.id.clone(), key.summary());
+        self.put_key(key.summary());
         self.keys.push(KeyChange::Put(key.clone()));
         Ok(key)
     }
@@ -66,7 +68,7 @@ impl DirectoryEdit {
     /// Makes a user's key active or inactive.
     pub fn set_key_status(&mut self, user: &str, key: &str, status: KeyStatus) -> Edited {
         let summary = self.key_of(user, key)?;
-        self.parts().keys.insert(key.to_owned(), KeySummary { status, ..summary });
+        self.put_key(KeySummary { status, ..summary });
         self.keys.push(KeyChange::SetStatus(key.to_owned(), status));
         Ok(())
     }
@@ -74,9 +76,13 @@ impl DirectoryEdit {
     /// Removes a user's key.
     pub fn delete_key(&mut self, user: &str, key: &str) -> Edited {
         self.key_of(user, key)?;
-        self.parts().keys.remove(key);
+        Arc::make_mut(&mut self.parts().keys).remove(key);
         self.keys.push(KeyChange::Delete(key.to_owned()));
         Ok(())
+    }
+
+    fn put_key(&mut self, key: KeySummary) {
+        Arc::make_mut(&mut self.parts().keys).insert(key.id.as_str().into(), Arc::new(key));
     }
 
     fn key_of(&self, user: &str, key: &str) -> Result<KeySummary, IdentityError> {

@@ -41,7 +41,7 @@ impl DirectoryEdit {
         new: NewManagedPolicy,
     ) -> Result<Arc<ManagedPolicy>, IdentityError> {
         let NewManagedPolicy { name, path, description, document, tags } = new;
-        let taken = self.parts().policies.contains_key(&fold(&name));
+        let taken = self.parts().policies.contains_key(fold(&name).as_str());
         free(taken, EntityKind::Policy, &name)?;
         within(self.parts().policies.len() + 1, Quota::Policies, &name)?;
         let policy = ManagedPolicy {
@@ -60,7 +60,7 @@ impl DirectoryEdit {
         check_policy(&policy)?;
         let policy = Arc::new(policy);
         self.put(EntityKind::Policy, &name, |parts, folded| {
-            parts.policies.insert(folded, Arc::clone(&policy));
+            Arc::make_mut(&mut parts.policies).insert(folded.into(), Arc::clone(&policy));
         });
         Ok(policy)
     }
@@ -134,7 +134,7 @@ impl DirectoryEdit {
         in_the_way(used, Hindrance::Attachments)?;
         in_the_way(policy.versions.len() > 1, Hindrance::Versions)?;
         self.put(EntityKind::Policy, &policy.name, |parts, folded| {
-            parts.policies.remove(&folded);
+            Arc::make_mut(&mut parts.policies).remove(folded.as_str());
         });
         Ok(())
     }

@@ -28,7 +28,7 @@ impl DirectoryEdit {
         let provider = OidcProvider { url: url.clone(), created_at, client_ids, thumbprints, tags };
         check_provider(&provider)?;
         self.put(EntityKind::OidcProvider, &url, |parts, folded| {
-            parts.providers.insert(folded, Arc::new(provider));
+            Arc::make_mut(&mut parts.providers).insert(folded.into(), Arc::new(provider));
         });
         Ok(())
     }
@@ -37,7 +37,7 @@ impl DirectoryEdit {
     pub fn delete_oidc_provider(&mut self, url: &str) -> Edited {
         self.oidc_provider(url).ok_or_else(|| missing(EntityKind::OidcProvider, url))?;
         self.put(EntityKind::OidcProvider, url, |parts, folded| {
-            parts.providers.remove(&folded);
+            Arc::make_mut(&mut parts.providers).remove(folded.as_str());
         });
         Ok(())
     }

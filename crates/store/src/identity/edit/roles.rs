@@ -51,7 +51,7 @@ impl DirectoryEdit {
         check_role(&role)?;
         let role = Arc::new(role);
         self.put(EntityKind::Role, &name, |parts, folded| {
-            parts.roles.insert(folded, Arc::clone(&role));
+            Arc::make_mut(&mut parts.roles).insert(folded.into(), Arc::clone(&role));
         });
         Ok(role)
     }
@@ -66,7 +66,7 @@ impl DirectoryEdit {
         in_the_way(!role.inline.is_empty(), Hindrance::InlinePolicies)?;
         in_the_way(!role.attached.is_empty(), Hindrance::AttachedPolicies)?;
         self.put(EntityKind::Role, name, |parts, folded| {
-            parts.roles.remove(&folded);
+            Arc::make_mut(&mut parts.roles).remove(folded.as_str());
         });
         Ok(())
     }
@@ -91,7 +91,7 @@ impl DirectoryEdit {
         check_profile(&profile)?;
         let profile = Arc::new(profile);
         self.put(EntityKind::InstanceProfile, name, |parts, folded| {
-            parts.profiles.insert(folded, Arc::clone(&profile));
+            Arc::make_mut(&mut parts.profiles).insert(folded.into(), Arc::clone(&profile));
         });
         Ok(profile)
     }
@@ -125,7 +125,7 @@ impl DirectoryEdit {
         let profile = found.ok_or_else(|| missing(EntityKind::InstanceProfile, name))?;
         in_the_way(profile.role.is_some(), Hindrance::InstanceProfiles)?;
         self.put(EntityKind::InstanceProfile, name, |parts, folded| {
-            parts.profiles.remove(&folded);
+            Arc::make_mut(&mut parts.profiles).remove(folded.as_str());
         });
         Ok(())
     }

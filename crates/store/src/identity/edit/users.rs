@@ -33,7 +33,7 @@ impl DirectoryEdit {
         check_user(&user)?;
         let user = Arc::new(user);
         self.put(EntityKind::User, name, |parts, folded| {
-            parts.users.insert(folded, Arc::clone(&user));
+            Arc::make_mut(&mut parts.users).insert(folded.into(), Arc::clone(&user));
         });
         Ok(user)
     }
@@ -56,11 +56,11 @@ impl DirectoryEdit {
         }
         user.name.clone_from(&new_name);
         let old = fold(name);
-        self.parts().users.remove(&old);
+        Arc::make_mut(&mut self.parts().users).remove(old.as_str());
         self.changed.insert((EntityKind::User, old));
         let user = Arc::new(user);
         self.put(EntityKind::User, &new_name, |parts, folded| {
-            parts.users.insert(folded, user);
+            Arc::make_mut(&mut parts.users).insert(folded.into(), user);
         });
         Ok(())
     }
@@ -73,7 +73,7 @@ impl DirectoryEdit {
         in_the_way(!user.attached.is_empty(), Hindrance::AttachedPolicies)?;
         in_the_way(!user.groups.is_empty(), Hindrance::Groups)?;
         self.put(EntityKind::User, name, |parts, folded| {
-            parts.users.remove(&folded);
+            Arc::make_mut(&mut parts.users).remove(folded.as_str());
         });
         Ok(())
     }
