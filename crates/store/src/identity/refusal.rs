@@ -23,6 +23,8 @@ pub enum Quota {
     GroupsOfUser,
     /// Managed policies attached to one user, group or role.
     AttachedPolicies,
+    /// Roles of an instance profile.
+    RolesOfProfile,
     /// Versions of a managed policy.
     PolicyVersions,
     /// Bytes of all inline policies of a user, white space not counted.
@@ -50,6 +52,7 @@ impl Quota {
             Self::OidcProviders => 100,
             Self::AccessKeys => 2,
             Self::GroupsOfUser | Self::AttachedPolicies => 10,
+            Self::RolesOfProfile => 1,
             Self::PolicyVersions => 5,
             Self::InlineOfUser => 2048,
             Self::InlineOfGroup => 5120,

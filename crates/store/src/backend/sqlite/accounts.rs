@@ -62,7 +62,8 @@ pub(super) fn create(
     new: Account,
     root: AccessKey,
 ) -> Result<CreateAccount, StoreError> {
-    if read(tx.connection, &new.id)?.is_some() {
+    // One that is known by what it has, such as the first one, is nobody else's either.
+    if read(tx.connection, &new.id)?.is_some() || has_anything(tx, &new.id, AnyKey::Counts)? {
         return Ok(CreateAccount::AlreadyExists);
     }
     if identity::exists(tx.connection, &root.id)? {
@@ -89,15 +90,10 @@ pub(super) fn delete(
     if read(tx.connection, id)?.is_none() {
         return Ok(DeleteAccount::NotFound);
     }
-    let directory = tx.directory(id)?;
-    let owns_anything: bool = tx
-        .connection
-        .prepare_cached(OWNS_ANYTHING)
-        .and_then(|mut select| select.query_row([id.as_str()], |row| row.get(0)))
-        .map_err(engine)?;
-    if owns_anything || !directory.is_empty() {
+    if has_anything(tx, id, AnyKey::IsIgnored)? {
         return Ok(DeleteAccount::NotEmpty);
     }
+    let directory = tx.directory(id)?;
     for key in directory.keys().filter(|key| key.owner == KeyOwner::Root) {
         identity::delete(tx, &key.id)?;
     }
@@ -108,4 +104,24 @@ pub(super) fn delete(
     record_change(tx.connection, Subject::Account, id.as_str())?;
     tx.directory_is(id.clone(), None);
     Ok(DeleteAccount::Deleted)
+}
+
+/// Whether a key of the root counts as something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AnyKey {
+    Counts,
+    IsIgnored,
+}
+
+/// Whether an account owns a bucket or has an identity.
+fn has_anything(tx: &Transaction<'_>, id: &AccountId, any_key: AnyKey) -> Result<bool, StoreError> {
+    let directory = tx.directory(id)?;
+    let has_key = any_key == AnyKey::Counts && directory.keys().next().is_some();
+    if has_key || !directory.is_empty() {
+        return Ok(true);
+    }
+    tx.connection
+        .prepare_cached(OWNS_ANYTHING)
+        .and_then(|mut select| select.query_row([id.as_str()], |row| row.get(0)))
+        .map_err(engine)
 }

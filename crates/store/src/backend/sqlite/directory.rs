@@ -76,8 +76,8 @@ pub(super) fn change(
     change: IdentityChange,
     now: Timestamp,
 ) -> Result<Result<(), IdentityError>, StoreError> {
-    let directory = tx.directory(account)?;
-    let mut edit = DirectoryEdit::new(&directory, now);
+    let before = tx.directory(account)?;
+    let mut edit = DirectoryEdit::new(&before, now);
     let changes = match change(&mut edit).and_then(|()| edit.finish()) {
         Ok(changes) => changes,
         Err(refused) => return Ok(Err(refused)),
@@ -92,6 +92,11 @@ pub(super) fn change(
     }
     for (key, entity) in records {
         write(tx.connection, account, &key, entity.as_ref())?;
+        if let ((EntityKind::Role, name), None) = (&key, &entity)
+            && let Some(role) = before.role(name)
+        {
+            identity::forget_use(tx.connection, &role.id)?;
+        }
     }
     for change in keys {
         write_key(tx, vault, change)?;

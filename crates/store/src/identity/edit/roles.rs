@@ -101,7 +101,8 @@ impl DirectoryEdit {
         self.role(role).ok_or_else(|| missing(EntityKind::Role, role))?;
         let folded = fold(role);
         self.change_instance_profile(profile, |profile| {
-            in_the_way(profile.role.is_some(), Hindrance::InstanceProfiles)?;
+            let count = profile.role.iter().len() + 1;
+            within(count, Quota::RolesOfProfile, &profile.name)?;
             profile.role = Some(folded);
             Ok(())
         })
