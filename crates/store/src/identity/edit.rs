@@ -5,6 +5,8 @@ mod keys;
 mod policies;
 mod providers;
 mod roles;
+#[cfg(test)]
+mod tests;
 mod users;
 
 use std::collections::BTreeSet;
