@@ -527,7 +527,7 @@ fn thousands_of_users_are_read_once_and_changed_one_by_one() {
                 edit.create_user(&name, "/", None, vec![tag("team")])?;
                 let document = policy(&format!("s3:{}", "x".repeat(1800)));
                 edit.change_user(&name, |user| Ok(user.inline.insert("In".to_owned(), document)))?;
-                edit.create_key(&name).map(drop)
+                if n % 10 == 0 { edit.create_key(&name).map(drop) } else { Ok(()) }
             })
         };
         change(&*engine, &account(), fill).await.unwrap();
