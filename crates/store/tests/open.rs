@@ -242,3 +242,75 @@ async fn holds_settings(store: &Store) {
     assert_eq!(bucket.ownership, Some(ObjectOwnership::ObjectWriter));
     assert_eq!(bucket.tags.len(), 1);
 }
+
+/// Spoils a fixture's database by a statement; answers whether its identities, its bucket and its key
+/// are still read.
+async fn spoilt(statement: &str) -> (bool, bool, bool) {
+    let from = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v2");
+    let dir = tempfile::tempdir().unwrap();
+    copy(&from, dir.path());
+    let database = rusqlite::Connection::open(dir.path().join("metadata.sqlite")).unwrap();
+    assert_ne!(database.execute(statement, []).unwrap(), 0, "{statement}");
+    drop(database);
+    let (key, _) = load_master_key(dir.path(), None).unwrap();
+    let store = open(dir.path(), key).unwrap();
+    let account = AccountId::parse("000000000000").unwrap();
+    let directory = is_read(store.directory(&account).await.map(drop));
+    let bucket = store.bucket(&BucketName::parse("fixture").unwrap()).await;
+    let key = store.access_key("AKIDUSER").await;
+    (directory, is_read(bucket.map(drop)), is_read(key.map(drop)))
+}
+
+fn is_read(outcome: Result<(), StoreError>) -> bool {
+    match outcome {
+        Ok(()) => true,
+        Err(StoreError::Corrupt { .. }) => false,
+        Err(other) => panic!("{other}"),
+    }
+}
+
+/// A policy that is not read might be one that denies.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_is_never_skipped() {
+    let no_identities = (false, true, true);
+    let no_bucket = (true, false, true);
+    let rows = [
+        ("UPDATE identities SET record = x'7b7d' WHERE kind = 1", no_identities),
+        ("UPDATE identities SET record = x'7b' WHERE kind = 6", no_identities),
+        (
+            "UPDATE identities SET record = CAST(replace(CAST(record AS TEXT), '\"v\":1', '\"v\":2') AS BLOB)
+             WHERE kind = 2",
+            no_identities,
+        ),
+        (
+            "UPDATE identities SET record = CAST(replace(CAST(record AS TEXT), '{\"v\"', '{\"w\":0,\"v\"') AS BLOB)
+             WHERE kind = 3",
+            no_identities,
+        ),
+        (
+            "UPDATE identities SET record = CAST(replace(CAST(record AS TEXT), 'Allow', 'Perhaps') AS BLOB)
+             WHERE kind = 1",
+            no_identities,
+        ),
+        ("UPDATE identities SET kind = 9 WHERE kind = 5", no_identities),
+        // Named by a group, as a boundary, as the user's group, by a profile.
+        ("DELETE FROM identities WHERE kind = 4", no_identities),
+        ("DELETE FROM identities WHERE kind = 2", no_identities),
+        ("DELETE FROM identities WHERE kind = 3", no_identities),
+        (
+            "UPDATE identities SET record = CAST(replace(CAST(record AS TEXT), '\"default\":2', '\"default\":7') AS BLOB)
+             WHERE kind = 4",
+            no_identities,
+        ),
+        ("UPDATE bucket_settings SET record = x'7b' WHERE kind = 1", no_bucket),
+        ("UPDATE bucket_settings SET record = x'7b7d' WHERE kind = 2", no_bucket),
+        ("UPDATE bucket_settings SET record = x'39' WHERE kind = 3", no_bucket),
+        ("UPDATE bucket_settings SET kind = 99 WHERE kind = 4", no_bucket),
+        ("UPDATE access_keys SET user = NULL WHERE id = 'AKIDUSER'", (false, true, false)),
+        ("UPDATE access_keys SET owner = 7 WHERE id = 'AKIDUSER'", (false, true, false)),
+        ("UPDATE access_keys SET secret = x'00' WHERE id = 'AKIDUSER'", (true, true, false)),
+    ];
+    for (statement, expected) in rows {
+        assert_eq!(spoilt(statement).await, expected, "{statement}");
+    }
+}
