@@ -1,7 +1,7 @@
 //! `AssumeRoleWithWebIdentity`: a role for whoever an identity provider vouches for.
 
-use iam::{Decision, Principal, SessionPrincipal, Values};
-use store::OidcProvider;
+use iam::{AccountId, Decision, Principal, SessionPrincipal, Values};
+use store::{OidcProvider, Role};
 
 use super::assume_role::{SECONDS_DEFAULT, SECONDS_MAX, SECONDS_MIN, is_named, role_of};
 use super::issue::{NewSession, SessionPolicies, issue};
@@ -48,7 +48,7 @@ impl QueryOperation for AssumeRoleWithWebIdentity {
             // A token is not echoed.
             Some(token) => {
                 let count = token.chars().count();
-                if count < TOKEN.min || count > TOKEN.max {
+                if !(TOKEN.min..=TOKEN.max).contains(&count) {
                     let constraint =
                         format!("Member must have length between {} and {}", TOKEN.min, TOKEN.max);
                     faults.add(None, "webIdentityToken", &constraint);
@@ -97,16 +97,8 @@ impl QueryOperation for AssumeRoleWithWebIdentity {
         let role = directory.role(name).filter(|role| is_named(role, &account, &asked.role_arn));
         let role = role.ok_or_else(refused)?;
         let provider_arn = format!("arn:aws:iam::{account}:oidc-provider/{}", provider.url);
-        let principal = Principal::WebIdentity { provider: provider_arn.clone() };
         let keys = ClaimKeys { asked: &asked, url, claims: &claims, provider: &provider_arn };
-        let trusted = Trusted {
-            principal: &principal,
-            action: ACTION,
-            role_arn: &asked.role_arn,
-            account: &account,
-            trust: &role.trust.bound,
-        };
-        if !matches!(door.decide_trust(trusted, &keys), Decision::Allow(_)) {
+        if !trusts(&door, role, &account, &keys) {
             return Err(refused());
         }
         let seconds = asked.seconds.unwrap_or(SECONDS_DEFAULT);
@@ -148,6 +140,19 @@ impl QueryOperation for AssumeRoleWithWebIdentity {
             }
         }))
     }
+}
+
+/// Whether the role lets the web identity assume it.
+fn trusts(door: &Door, role: &Role, account: &AccountId, keys: &ClaimKeys<'_>) -> bool {
+    let principal = Principal::WebIdentity { provider: keys.provider.to_owned() };
+    let trusted = Trusted {
+        principal: &principal,
+        action: ACTION,
+        role_arn: &keys.asked.role_arn,
+        account,
+        trust: &role.trust.bound,
+    };
+    matches!(door.decide_trust(trusted, keys), Decision::Allow(_))
 }
 
 fn note_use(door: &Door, role_id: &str) {

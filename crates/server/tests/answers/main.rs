@@ -10,6 +10,7 @@
     reason = "tests"
 )]
 
+mod api;
 mod authentication;
 mod buckets;
 mod closed;
