@@ -212,7 +212,7 @@ mod tests {
         let when = r#""Condition":{"StringEquals":{"aws:username":"a \" b \\"}}"#;
         let packed = format!(r#"{{"Version":"2012-10-17","Statement":[{{{allow},{when}}}]}}"#);
         check(&packed, &packed);
-        let spaced = packed.replace("\":", "\" :\t").replace('{', "{\r\n ").replace("}", " }\n");
+        let spaced = packed.replace("\":", "\" :\t").replace('{', "{\r\n ").replace('}', " }\n");
         check(&spaced, &packed);
     }
 }
