@@ -193,13 +193,7 @@ pub(crate) fn read_tags(form: &Form, parameter: &'static str) -> Result<Vec<Tag>
     let mut tags: Vec<Tag> = Vec::new();
     for [key, value] in form.structures(parameter, ["Key", "Value"]) {
         let (key, value) = (key.unwrap_or_default(), value.unwrap_or_default());
-        let letters = |text: &str| {
-            text.chars().all(|letter| {
-                letter.is_alphanumeric() || letter == ' ' || "_.:/=+-@".contains(letter)
-            })
-        };
-        let sizes = (1..=128).contains(&key.chars().count()) && value.chars().count() <= 256;
-        if !sizes || !letters(key) || !letters(value) {
+        if !is_tag(key, value) {
             return Err(QueryError::validation(format!(
                 "1 validation error detected: Value at '{}' failed to satisfy constraint: Member must satisfy constraint: keys have 1 to 128 and values at most 256 letters, digits, spaces and _.:/=+-@",
                 member(parameter)
@@ -220,6 +214,16 @@ pub(crate) fn read_tags(form: &Form, parameter: &'static str) -> Result<Vec<Tag>
         tags.push(Tag { key: key.to_owned(), value: value.to_owned() });
     }
     Ok(tags)
+}
+
+/// Whether key and value are as long as they may be, and of letters that they may have.
+pub(crate) fn is_tag(key: &str, value: &str) -> bool {
+    let letters = |text: &str| {
+        text.chars()
+            .all(|letter| letter.is_alphanumeric() || letter == ' ' || "_.:/=+-@".contains(letter))
+    };
+    let sizes = (1..=128).contains(&key.chars().count()) && value.chars().count() <= 256;
+    sizes && letters(key) && letters(value)
 }
 
 /// A document that gives identities something.

@@ -26,3 +26,4 @@ mod permission;
 mod secrets;
 mod sts;
 mod uploads;
+mod web_identity;
