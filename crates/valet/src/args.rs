@@ -10,6 +10,7 @@ use clap_complete::Shell;
 use presign::{ExpiresIn, ExpiresInError};
 
 use crate::config::Settings;
+use crate::output::Form;
 
 /// What STS takes: 15 minutes to 12 hours.
 const SESSION_SECONDS: std::ops::RangeInclusive<u32> = 900..=43_200;
@@ -158,9 +159,15 @@ pub(crate) struct Aws {
 pub(crate) struct Remote {
     /// Print the whole answer as JSON
     #[arg(long, global = true)]
-    pub(crate) json: bool,
+    json: bool,
     #[command(flatten)]
     pub(crate) aws: Aws,
+}
+
+impl Remote {
+    pub(crate) fn form(&self) -> Form {
+        if self.json { Form::Json } else { Form::Lines }
+    }
 }
 
 /// The operations a link can be made for.

@@ -10,6 +10,7 @@ use qrcode::{EcLevel, QrCode};
 use serde::Serialize;
 
 use crate::args::Method;
+use crate::output::quoted;
 use crate::aws::Session;
 use crate::presign::link::Link;
 use crate::{disposition, transfer};
@@ -152,11 +153,6 @@ impl Lifetime {
     }
 }
 
-/// A word that no shell changes.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
 /// A file name that curl cannot take for an option, nor for standard output.
 fn not_an_option(name: Option<&str>) -> String {
     match name {
@@ -189,9 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn shell_words() {
-        assert_eq!(quoted("a b"), "'a b'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
+    fn file_names_are_no_options() {
         assert_eq!(not_an_option(Some("-")), "./-");
         assert_eq!(not_an_option(None), "object");
     }

@@ -1,0 +1,212 @@
+//! Ready policies: the least that reading or writing below a place needs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+
+use crate::args::identities::Grants;
+use crate::failure::Failure;
+use crate::location::S3Uri;
+
+/// Opening an object; listing is a statement of its own.
+const READ_ACTIONS: &[&str] = &["s3:GetObject"];
+/// Uploading, whole or in parts, and giving up an upload. Nothing here shows what is stored.
+const WRITE_ACTIONS: &[&str] =
+    &["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"];
+const DELETE_ACTION: &str = "s3:DeleteObject";
+
+/// The policy that grants what was asked, and nothing else; None where nothing was.
+///
+/// A place that ends with `/` is a folder. One that does not is the object of that name and the
+/// folder of that name: `s3://b/reports` never reaches `s3://b/reports-secret`.
+pub(crate) fn policy(grants: &Grants) -> Result<Option<Value>, Failure> {
+    let Grants { read, write, delete } = grants;
+    let (read, write) = (places(read)?, places(write)?);
+    let mut statements = Vec::new();
+    if !read.is_empty() {
+        statements.push(allow("ReadObjects", READ_ACTIONS, &objects(&read)));
+        statements.extend(listings(&read));
+        let buckets: BTreeSet<String> =
+            read.iter().map(|place| bucket_arn(&place.bucket)).collect();
+        statements.push(allow("FindBuckets", &["s3:GetBucketLocation"], &buckets));
+    }
+    if !write.is_empty() {
+        let mut actions = WRITE_ACTIONS.to_vec();
+        actions.extend(delete.then_some(DELETE_ACTION));
+        statements.push(allow("WriteObjects", &actions, &objects(&write)));
+    }
+    Ok((!statements.is_empty())
+        .then(|| json!({ "Version": "2012-10-17", "Statement": statements })))
+}
+
+/// As it is sent and printed: in few bytes, for IAM counts them.
+pub(crate) fn text(policy: &Value) -> String {
+    policy.to_string()
+}
+
+fn places(uris: &[String]) -> Result<Vec<S3Uri>, Failure> {
+    let parse = |uri: &String| S3Uri::parse(uri).with_context(|| uri.clone());
+    uris.iter().map(parse).collect::<Result<_, _>>().map_err(Failure::usage)
+}
+
+fn allow(sid: &str, actions: &[&str], resources: &BTreeSet<String>) -> Value {
+    json!({ "Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources })
+}
+
+fn objects(places: &[S3Uri]) -> BTreeSet<String> {
+    let patterns = |place: &S3Uri| {
+        let bucket = bucket_arn(&place.bucket);
+        key_patterns(place).into_iter().map(move |key| format!("{bucket}/{key}"))
+    };
+    places.iter().flat_map(patterns).collect()
+}
+
+/// A statement for the buckets that may be listed whole, and one for each of which only a part may.
+fn listings(places: &[S3Uri]) -> Vec<Value> {
+    let mut whole = BTreeSet::new();
+    let mut prefixes: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for place in places {
+        let bucket = bucket_arn(&place.bucket);
+        if place.key.is_none() {
+            whole.insert(bucket);
+        } else {
+            prefixes.entry(bucket).or_default().extend(key_patterns(place));
+        }
+    }
+    prefixes.retain(|bucket, _| !whole.contains(bucket));
+    let mut statements = Vec::new();
+    if !whole.is_empty() {
+        statements.push(allow("ListBuckets", &["s3:ListBucket"], &whole));
+    }
+    for (number, (bucket, prefixes)) in (1_usize..).zip(prefixes) {
+        let sid = format!("ListPrefixes{number}");
+        let mut statement = allow(&sid, &["s3:ListBucket"], &BTreeSet::from([bucket]));
+        if let Some(members) = statement.as_object_mut() {
+            let condition = json!({ "StringLike": { "s3:prefix": prefixes } });
+            members.insert("Condition".to_owned(), condition);
+        }
+        statements.push(statement);
+    }
+    statements
+}
+
+fn bucket_arn(bucket: &str) -> String {
+    format!("arn:aws:s3:::{bucket}")
+}
+
+/// The keys of a place as patterns of a policy.
+fn key_patterns(place: &S3Uri) -> Vec<String> {
+    match place.key.as_deref() {
+        None => vec!["*".to_owned()],
+        Some(key) if key.ends_with('/') => vec![format!("{}*", literal(key))],
+        Some(key) => vec![literal(key), format!("{}/*", literal(key))],
+    }
+}
+
+/// A text of which a policy takes every character as it stands.
+fn literal(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '*' => escaped.push_str("${*}"),
+            '?' => escaped.push_str("${?}"),
+            '$' => escaped.push_str("${$}"),
+            _ => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(read: &[&str], write: &[&str], delete: bool, expected: &Value) {
+        let uris = |uris: &[&str]| uris.iter().map(ToString::to_string).collect();
+        let grants = Grants { read: uris(read), write: uris(write), delete };
+        let found = policy(&grants).unwrap();
+        let expected = match expected {
+            Value::Null => None,
+            statements => Some(json!({ "Version": "2012-10-17", "Statement": statements })),
+        };
+        assert_eq!(found, expected, "{read:?} {write:?}");
+        if let Some(found) = found {
+            iam::Policy::parse(&text(&found)).unwrap();
+        }
+    }
+
+    #[test]
+    fn ready_policies() {
+        check(&[], &[], false, &Value::Null);
+        check(
+            &["s3://b"],
+            &[],
+            false,
+            &json!([
+                { "Sid": "ReadObjects", "Effect": "Allow", "Action": ["s3:GetObject"],
+                  "Resource": ["arn:aws:s3:::b/*"] },
+                { "Sid": "ListBuckets", "Effect": "Allow", "Action": ["s3:ListBucket"],
+                  "Resource": ["arn:aws:s3:::b"] },
+                { "Sid": "FindBuckets", "Effect": "Allow", "Action": ["s3:GetBucketLocation"],
+                  "Resource": ["arn:aws:s3:::b"] },
+            ]),
+        );
+        check(
+            &["s3://b/reports/", "b/one"],
+            &[],
+            false,
+            &json!([
+                { "Sid": "ReadObjects", "Effect": "Allow", "Action": ["s3:GetObject"],
+                  "Resource": ["arn:aws:s3:::b/one", "arn:aws:s3:::b/one/*",
+                               "arn:aws:s3:::b/reports/*"] },
+                { "Sid": "ListPrefixes1", "Effect": "Allow", "Action": ["s3:ListBucket"],
+                  "Resource": ["arn:aws:s3:::b"],
+                  "Condition": { "StringLike": { "s3:prefix": ["one", "one/*", "reports/*"] } } },
+                { "Sid": "FindBuckets", "Effect": "Allow", "Action": ["s3:GetBucketLocation"],
+                  "Resource": ["arn:aws:s3:::b"] },
+            ]),
+        );
+        check(
+            &[],
+            &["s3://b/in/"],
+            false,
+            &json!([
+                { "Sid": "WriteObjects", "Effect": "Allow",
+                  "Action": ["s3:PutObject", "s3:AbortMultipartUpload",
+                             "s3:ListMultipartUploadParts"],
+                  "Resource": ["arn:aws:s3:::b/in/*"] },
+            ]),
+        );
+        check(
+            &[],
+            &["s3://b/in/"],
+            true,
+            &json!([
+                { "Sid": "WriteObjects", "Effect": "Allow",
+                  "Action": ["s3:PutObject", "s3:AbortMultipartUpload",
+                             "s3:ListMultipartUploadParts", "s3:DeleteObject"],
+                  "Resource": ["arn:aws:s3:::b/in/*"] },
+            ]),
+        );
+    }
+
+    #[test]
+    fn a_bucket_that_may_be_listed_whole_needs_no_prefix() {
+        let grants =
+            Grants { read: vec!["s3://b/a/".into(), "s3://b".into()], ..Grants::default() };
+        let policy = text(&policy(&grants).unwrap().unwrap());
+        assert!(policy.contains("ListBuckets") && !policy.contains("Condition"), "{policy}");
+    }
+
+    #[test]
+    fn a_key_is_no_pattern() {
+        assert_eq!(literal("a*b?c$d${x}"), "a${*}b${?}c${$}d${$}{x}");
+    }
+
+    #[test]
+    fn what_is_no_place_is_wrong_usage() {
+        let grants = Grants { read: vec!["https://b/k".into()], ..Grants::default() };
+        assert_eq!(policy(&grants).unwrap_err().exit(), crate::failure::Exit::WrongUsage);
+    }
+}
