@@ -44,7 +44,7 @@ pub(crate) struct PrintCredentials {
     pub(crate) session: RoleSession,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct RoleSession {
     /// How long each session lives: 15m to 12h
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = session_seconds)]

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow, ensure};
-use serde::Serialize;
-use serde_json::Value;
+use serde::de::IgnoredAny;
+use serde_json::{Map, Value};
 
 use crate::args::identities::{Document, Permissions};
 use crate::failure::Failure;
-use crate::identities::holder::{Holder, NamedDocument};
+use crate::identities::holder::Holder;
 use crate::remote::Remote;
 use crate::{grant, output};
 
@@ -20,10 +20,11 @@ const STANDARD_INPUT: &str = "-";
 const DOCUMENT_BYTES_MAX: u64 = 1 << 20;
 
 /// What will be applied.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub(crate) struct Applied {
-    /// Put into the identity.
-    pub(crate) policies: Vec<NamedDocument>,
+    /// Put into the identity: names and documents. A file's is sent as it was read: to parse and
+    /// write it again would hide a repeated member from the server, which refuses it.
+    pub(crate) policies: Vec<(String, String)>,
     /// Attached to it, by ARN.
     pub(crate) attached: Vec<String>,
 }
@@ -34,7 +35,7 @@ impl Applied {
         let Permissions { grants, policy } = permissions;
         let mut applied = Self { policies: Vec::new(), attached: Vec::new() };
         if let Some(document) = grant::policy(grants)? {
-            applied.policies.push(NamedDocument { name: READY_POLICY.to_owned(), document });
+            applied.policies.push((READY_POLICY.to_owned(), grant::text(&document)));
         }
         for text in policy {
             if text.starts_with("arn:") {
@@ -44,17 +45,16 @@ impl Applied {
             let path = Path::new(text);
             let name = path.file_stem().and_then(|stem| stem.to_str());
             let name = name.filter(|_| text != STANDARD_INPUT).unwrap_or("policy").to_owned();
-            applied.policies.push(NamedDocument { name, document: read_document(path)? });
+            applied.policies.push((name, read_document(path)?));
         }
         Ok(applied)
     }
 
     /// Applies all of it, and says so.
     pub(crate) async fn apply(&self, remote: &Remote, to: Holder<'_>) -> Result<(), Failure> {
-        for NamedDocument { name, document } in &self.policies {
-            let text = grant::text(document);
-            to.put(remote, name, &text).await?;
-            output::note(format_args!("put in the policy `{name}`: {text}"));
+        for (name, document) in &self.policies {
+            to.put(remote, name, document).await?;
+            output::note(format_args!("put in the policy `{name}`: {}", document.trim_end()));
         }
         for arn in &self.attached {
             to.attach(remote, arn).await?;
@@ -63,21 +63,30 @@ impl Applied {
         Ok(())
     }
 
-    /// Prints what would be applied, one document a line.
+    /// The policies as JSON, by name.
+    pub(crate) fn json(&self) -> Value {
+        let named = |(name, document): &(String, String)| {
+            let document = serde_json::from_str::<Value>(document).unwrap_or_default();
+            (name.clone(), document)
+        };
+        self.policies.iter().map(named).collect::<Map<_, _>>().into()
+    }
+
+    /// Prints what would be applied, one document after the other.
     pub(crate) fn print(&self) -> Result<(), Failure> {
         for arn in &self.attached {
             output::note(format_args!("would attach the policy {arn}"));
         }
-        self.policies.iter().try_for_each(|policy| output::result(&grant::text(&policy.document)))
+        self.policies.iter().try_for_each(|(_, document)| output::result(document.trim_end()))
     }
 }
 
 /// The document of a command that makes one policy: a file's, or a ready one.
-pub(crate) fn document(document: &Document) -> Result<Value, Failure> {
+pub(crate) fn document(document: &Document) -> Result<String, Failure> {
     let Document { file, grants, run: _ } = document;
     match (file, grant::policy(grants)?) {
         (Some(path), None) => read_document(path),
-        (None, Some(ready)) => Ok(ready),
+        (None, Some(ready)) => Ok(grant::text(&ready)),
         (Some(_), Some(_)) => {
             Err(Failure::usage(anyhow!("a policy is a file, or made by --read and --write")))
         }
@@ -88,8 +97,8 @@ pub(crate) fn document(document: &Document) -> Result<Value, Failure> {
 }
 
 /// Reads a policy's file. Only that it is JSON is seen to here: the server says what is wrong in it.
-pub(crate) fn read_document(path: &Path) -> Result<Value, Failure> {
-    let read = || -> anyhow::Result<Value> {
+pub(crate) fn read_document(path: &Path) -> Result<String, Failure> {
+    let read = || -> anyhow::Result<String> {
         let text = if path.as_os_str() == STANDARD_INPUT {
             std::io::read_to_string(std::io::Read::take(std::io::stdin(), DOCUMENT_BYTES_MAX + 1))?
         } else {
@@ -97,7 +106,8 @@ pub(crate) fn read_document(path: &Path) -> Result<Value, Failure> {
             ensure!(bytes <= DOCUMENT_BYTES_MAX, "a policy has at most {DOCUMENT_BYTES_MAX} bytes");
             std::fs::read_to_string(path)?
         };
-        Ok(serde_json::from_str(&text)?)
+        serde_json::from_str::<IgnoredAny>(&text)?;
+        Ok(text)
     };
     read().with_context(|| format!("the policy {}", path.display())).map_err(Failure::usage)
 }
@@ -115,7 +125,7 @@ mod tests {
         let grants = Grants { write: vec!["s3://b/".into()], ..Grants::default() };
         let policy = vec![file.display().to_string(), "arn:aws:iam::aws:policy/P".to_owned()];
         let applied = Applied::read(&Permissions { grants, policy }).unwrap();
-        let names: Vec<_> = applied.policies.iter().map(|policy| &*policy.name).collect();
+        let names: Vec<_> = applied.policies.iter().map(|(name, _)| &**name).collect();
         assert_eq!(names, ["valet-access", "audit"]);
         assert_eq!(applied.attached, ["arn:aws:iam::aws:policy/P"]);
     }
