@@ -3,18 +3,31 @@
 //! Pure: no clock, I/O, randomness or environment. Keys and nonces come in as arguments.
 
 mod account;
+mod actions;
+mod condition;
 mod evaluate;
+mod json;
+mod pattern;
 mod policy;
 mod principal;
+mod principal_element;
+mod rebind;
 mod seal;
+mod session;
+mod validate;
 
 pub use account::{AccountId, AccountIdError};
 pub use evaluate::{
     AccessRequest, Cause, Context, Decision, NamedPolicy, PolicyKind, PolicySet, Values, evaluate,
     evaluate_trust,
 };
-pub use policy::{Policy, PolicyError};
+pub use policy::{POLICY_BYTES_MAX, Policy, PolicyError};
 pub use principal::Principal;
 pub use seal::{
     MasterKey, MasterKeyId, NONCE_BYTES, Purpose, SEALED_OVERHEAD_BYTES, Sealer, UnsealError,
 };
+pub use session::{
+    SESSION_KEY_RANDOM_BYTES, Session, SessionKey, SessionPrincipal, SessionSealer,
+    TOKEN_CHARS_MAX, TokenError, token_expires_at,
+};
+pub use validate::{PolicyFault, arn_account};

@@ -9,9 +9,9 @@ use iam::AccountId;
 use jiff::Timestamp;
 use store::{
     AccessKey, Attributes, BucketName, ChecksumAlgorithm, ChecksumType, CompleteUpload,
-    CompletedPart, Encryption, KeyOwner, NewBucket, NewUpload, ObjectKey, PartNumber, Precondition,
-    PutObject, PutPart, StageSpec, StagedBody, Store, StoreConfig, StoredChecksum, Versioning,
-    load_master_key,
+    CompletedPart, Encryption, KeyOwner, KeyStatus, NewBucket, NewUpload, ObjectKey, PartNumber,
+    Precondition, PutObject, PutPart, StageSpec, StagedBody, Store, StoreConfig, StoredChecksum,
+    Versioning, load_master_key,
 };
 
 #[tokio::main]
@@ -28,6 +28,7 @@ async fn main() {
         secret: presign::SecretAccessKey::new("the secret of the fixture"),
         account: account.clone(),
         owner: KeyOwner::Root,
+        status: KeyStatus::Active,
         created_at: now,
     };
     store.put_access_key(key, now).await.unwrap();

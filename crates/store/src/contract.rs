@@ -208,6 +208,7 @@ fn access_keys_keep_their_secret() {
             secret: SecretAccessKey::new(secret),
             account: account(),
             owner: KeyOwner::Root,
+            status: KeyStatus::Active,
             created_at: at(1),
         };
         assert!(engine.access_key("AKID").await.unwrap().is_none());
@@ -242,6 +243,7 @@ fn changes_are_numbered_and_only_the_latest_of_each_subject_is_kept() {
             secret: SecretAccessKey::new("secret"),
             account: account(),
             owner: KeyOwner::Root,
+            status: KeyStatus::Active,
             created_at: at(1),
         };
         engine.put_access_key(key).await.unwrap();

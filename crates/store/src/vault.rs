@@ -1,7 +1,7 @@
 //! What the store seals and opens with the master key, and where its random bytes come from.
 
 use aws_lc_rs::aead::{AES_256_GCM, LessSafeKey, UnboundKey};
-use iam::{MasterKey, MasterKeyId, Purpose, Sealer};
+use iam::{MasterKey, MasterKeyId, Purpose, Sealer, SessionSealer};
 use presign::SecretAccessKey;
 use zeroize::Zeroizing;
 
@@ -14,6 +14,7 @@ pub(crate) struct Vault {
     master: MasterKeyId,
     access_keys: Sealer,
     blob_keys: Sealer,
+    sessions: SessionSealer,
 }
 
 impl Vault {
@@ -22,11 +23,16 @@ impl Vault {
             master: master.id(),
             access_keys: master.sealer(Purpose::AccessKey),
             blob_keys: master.sealer(Purpose::BlobKey),
+            sessions: SessionSealer::new(master),
         }
     }
 
     pub(crate) fn master_key_id(&self) -> MasterKeyId {
         self.master
+    }
+
+    pub(crate) fn session_sealer(&self) -> SessionSealer {
+        self.sessions.clone()
     }
 
     /// A cipher with a new key of its own.

@@ -7,8 +7,8 @@ use iam::AccountId;
 use iam::MasterKey;
 use jiff::Timestamp;
 use store::{
-    AccessKey, BucketName, Encryption, KeyOrigin, KeyOwner, Lookup, NewBucket, ObjectKey,
-    OpenError, Store, StoreConfig, StoreError, Versioning, load_master_key,
+    AccessKey, BucketName, Encryption, KeyOrigin, KeyOwner, KeyStatus, Lookup, NewBucket,
+    ObjectKey, OpenError, Store, StoreConfig, StoreError, Versioning, load_master_key,
 };
 
 fn now() -> Timestamp {
@@ -84,6 +84,7 @@ async fn what_was_written_is_there_after_closing() {
         secret: presign::SecretAccessKey::new("a secret that is sealed"),
         account: account.clone(),
         owner: KeyOwner::Root,
+        status: KeyStatus::Active,
         created_at: now(),
     };
     store.put_access_key(key, now()).await.unwrap();

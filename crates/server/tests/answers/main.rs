@@ -20,5 +20,7 @@ mod hosts;
 mod listing;
 mod multipart;
 mod objects;
+mod people;
+mod permission;
 mod secrets;
 mod uploads;

@@ -3,6 +3,7 @@
 mod bucket;
 mod cache;
 mod connection;
+mod directory;
 mod error;
 mod identity;
 mod listing;
@@ -10,6 +11,7 @@ mod lookup;
 mod multipart;
 mod object;
 mod rows;
+mod settings;
 mod sweeping;
 mod uploads;
 mod writer;
@@ -25,13 +27,15 @@ use rusqlite::Connection;
 use super::health::Health;
 use super::{Metadata, MetadataCounters, NewObject, NewPart, Space};
 use crate::body::{BlobId, may_be_resident};
+use crate::identity::IdentityChange;
 use crate::vault::Vault;
 use crate::{
-    AccessKey, Bucket, BucketName, BucketPage, Change, CompleteOutcome, CompleteUpload,
-    CreateBucket, DeleteBucket, DeleteOutcome, ListBuckets, ListObjects, ListUploads, ListVersions,
-    Lookup, NewBucket, NewUpload, Object, ObjectKey, ObjectPage, OpenError, PartNumber, PartPage,
-    PutOutcome, PutPart, StoreError, Upload, UploadId, UploadPage, VersionId, VersionPage,
-    Versioning,
+    AccessKey, Account, AccountPage, Bucket, BucketName, BucketPage, BucketSetting, Change,
+    CompleteOutcome, CompleteUpload, CreateAccount, CreateBucket, DeleteAccount, DeleteBucket,
+    DeleteOutcome, Directory, IdentityError, KeyUse, ListBuckets, ListObjects, ListUploads,
+    ListVersions, Lookup, NewBucket, NewUpload, Object, ObjectKey, ObjectPage, OpenError,
+    PartNumber, PartPage, PutOutcome, PutPart, StoreError, Upload, UploadId, UploadPage, VersionId,
+    VersionPage, Versioning,
 };
 use cache::{ExactCache, Weigh};
 use connection::Readers;
@@ -46,6 +50,10 @@ pub(crate) const FILE_NAME: &str = "metadata.sqlite";
 const SETTINGS_CACHE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// About how much a cached setting weighs, in bytes; it sizes the table.
 const SETTING_BYTES: usize = 512;
+/// How much memory the cached identities may take, in bytes: those of several full accounts.
+const DIRECTORIES_CACHE_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// About how many accounts have theirs cached; it sizes the table.
+const DIRECTORIES: usize = 1024;
 /// About how much a cached object weighs, in bytes; it sizes the table.
 const OBJECT_BYTES: usize = 2048;
 
@@ -64,6 +72,7 @@ struct Caches {
     objects: ExactCache<ObjectCacheKey, Arc<Object>>,
     buckets: ExactCache<BucketName, Arc<Bucket>>,
     access_keys: ExactCache<String, Arc<AccessKey>>,
+    directories: ExactCache<AccountId, Arc<Directory>>,
 }
 
 /// By the bucket's id, which is never given twice, so that a bucket made anew has nothing cached.
@@ -104,6 +113,7 @@ impl SqliteMetadata {
             objects: ExactCache::new(cache_bytes_max, cache_bytes_max / OBJECT_BYTES),
             buckets: ExactCache::new(SETTINGS_CACHE_BYTES_MAX, settings),
             access_keys: ExactCache::new(SETTINGS_CACHE_BYTES_MAX, settings),
+            directories: ExactCache::new(DIRECTORIES_CACHE_BYTES_MAX, DIRECTORIES),
         });
         let writer = Writer::start(connection, path, Arc::clone(&caches), health, keep)?;
         Ok(Self { writer, readers, caches, vault })
@@ -138,6 +148,78 @@ impl Metadata for SqliteMetadata {
     async fn access_keys(&self, account: &AccountId) -> Result<Vec<Arc<AccessKey>>, StoreError> {
         let (vault, account) = (Arc::clone(&self.vault), account.clone());
         self.readers.list(move |connection| identity::list(connection, &vault, &account)).await
+    }
+
+    async fn note_key_uses(&self, uses: Vec<(String, KeyUse)>) -> Result<(), StoreError> {
+        self.writer.run(Room::Needed, move |tx| identity::note_uses(tx, &uses)).await
+    }
+
+    async fn key_last_used(&self, id: &str) -> Result<Option<KeyUse>, StoreError> {
+        self.readers.point(|connection| identity::last_use(connection, id)).await
+    }
+
+    async fn directory(&self, account: &AccountId) -> Result<Arc<Directory>, StoreError> {
+        let ticket = match self.caches.directories.get(account) {
+            Ok(directory) => return Ok(directory),
+            Err(ticket) => ticket,
+        };
+        let read = self.readers.point(|connection| directory::load(connection, account)).await?;
+        let directory = Arc::new(read);
+        self.caches.directories.fill(ticket, account.clone(), Arc::clone(&directory));
+        Ok(directory)
+    }
+
+    async fn change_identities(
+        &self,
+        account: &AccountId,
+        change: IdentityChange,
+        now: Timestamp,
+    ) -> Result<Result<(), IdentityError>, StoreError> {
+        let (vault, account) = (Arc::clone(&self.vault), account.clone());
+        let change = move |tx: &mut writer::Transaction<'_>| {
+            directory::change(tx, &vault, &account, change, now)
+        };
+        self.writer.run(Room::Needed, change).await
+    }
+
+    async fn account(&self, id: &AccountId) -> Result<Option<Account>, StoreError> {
+        self.readers.point(|connection| directory::account_of(connection, id)).await
+    }
+
+    async fn accounts(
+        &self,
+        after: Option<AccountId>,
+        limit: usize,
+    ) -> Result<AccountPage, StoreError> {
+        let list =
+            move |connection: &Connection| directory::accounts(connection, after.as_ref(), limit);
+        self.readers.list(list).await
+    }
+
+    async fn create_account(
+        &self,
+        account: Account,
+        root: AccessKey,
+    ) -> Result<CreateAccount, StoreError> {
+        let vault = Arc::clone(&self.vault);
+        let create = move |tx: &mut writer::Transaction<'_>| {
+            directory::create_account(tx, &vault, account, root)
+        };
+        self.writer.run(Room::Needed, create).await
+    }
+
+    async fn delete_account(&self, id: &AccountId) -> Result<DeleteAccount, StoreError> {
+        let id = id.clone();
+        self.writer.run(Room::Reserve, move |tx| directory::delete_account(tx, &id)).await
+    }
+
+    async fn set_bucket(
+        &self,
+        name: &BucketName,
+        setting: BucketSetting,
+    ) -> Result<bool, StoreError> {
+        let name = name.clone();
+        self.writer.run(Room::Needed, move |tx| bucket::set(tx, &name, &setting)).await
     }
 
     async fn create_bucket(
@@ -377,18 +459,26 @@ impl Metadata for SqliteMetadata {
     }
 
     fn counters(&self) -> MetadataCounters {
-        let (writer, Caches { objects, buckets, access_keys }) =
+        let (writer, Caches { objects, buckets, access_keys, directories }) =
             (self.writer.counters(), &*self.caches);
-        let sum = |of_objects: u64, of_buckets: u64, of_keys: u64| {
-            of_objects.saturating_add(of_buckets).saturating_add(of_keys)
-        };
+        let sum = |counts: [u64; 4]| counts.into_iter().fold(0, u64::saturating_add);
         MetadataCounters {
             queued_jobs: self.writer.queued(),
             jobs: writer.jobs.load(Ordering::Relaxed),
             commits: writer.commits.load(Ordering::Relaxed),
             checkpoints: writer.checkpoints.load(Ordering::Relaxed),
-            cache_hits: sum(objects.hits(), buckets.hits(), access_keys.hits()),
-            cache_misses: sum(objects.misses(), buckets.misses(), access_keys.misses()),
+            cache_hits: sum([
+                objects.hits(),
+                buckets.hits(),
+                access_keys.hits(),
+                directories.hits(),
+            ]),
+            cache_misses: sum([
+                objects.misses(),
+                buckets.misses(),
+                access_keys.misses(),
+                directories.misses(),
+            ]),
         }
     }
 }
@@ -409,7 +499,17 @@ impl Weigh for Arc<Object> {
 
 impl Weigh for Arc<Bucket> {
     fn weight_bytes(&self) -> u64 {
-        u64::try_from(size_of::<Bucket>().saturating_add(self.region.len() + 256)).unwrap_or(1024)
+        // A compiled policy takes several times the room of its text, and there may be two.
+        let policy = self.policy.as_ref().map_or(0, |policy| policy.document.text().len() * 8);
+        let tags: usize = self.tags.iter().map(|tag| tag.key.len() + tag.value.len() + 64).sum();
+        let about = size_of::<Bucket>() + self.region.len() + policy + tags + 256;
+        u64::try_from(about).unwrap_or(u64::MAX)
+    }
+}
+
+impl Weigh for Arc<Directory> {
+    fn weight_bytes(&self) -> u64 {
+        u64::try_from(Directory::weight_bytes(self)).unwrap_or(u64::MAX)
     }
 }
 

@@ -8,15 +8,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use iam::AccountId;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::cache::{ExactCache, Weigh};
 use super::error::{engine, is_poison};
-use super::{Caches, ObjectCacheKey};
+use super::{Caches, ObjectCacheKey, directory};
 use crate::backend::health::Health;
 use crate::backend::{Unpublished, lock};
-use crate::{AccessKey, Bucket, BucketName, Object, ObjectKey, OpenError, StoreError};
+use crate::{AccessKey, Bucket, BucketName, Directory, Object, ObjectKey, OpenError, StoreError};
 
 /// How many jobs wait at most; who comes then waits to wait.
 const QUEUE_JOBS_MAX: usize = 1024;
@@ -256,7 +257,7 @@ impl WriterThread {
             }
             return;
         }
-        let mut transaction = Transaction::new(&self.connection);
+        let mut transaction = Transaction::new(&self.connection, &self.caches);
         let replies = jobs.into_iter().map(|job| (job.run)(&mut transaction)).collect::<Vec<_>>();
         let Transaction { effects, publishing, failure, .. } = transaction;
         let effects = Effects::latest(effects);
@@ -380,6 +381,7 @@ pub(super) fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Resul
 /// The transaction of a batch, as one of its jobs sees it.
 pub(super) struct Transaction<'c> {
     pub(super) connection: &'c Connection,
+    caches: &'c Caches,
     effects: Vec<Effect>,
     publishing: Vec<Unpublished>,
     /// Why the transaction itself is lost, and with it every job that was in it.
@@ -391,11 +393,12 @@ enum Effect {
     Object(ObjectCacheKey, Option<Arc<Object>>),
     Bucket(BucketName, Option<Arc<Bucket>>),
     AccessKey(String, Option<Arc<AccessKey>>),
+    Directory(AccountId, Option<Arc<Directory>>),
 }
 
 impl<'c> Transaction<'c> {
-    fn new(connection: &'c Connection) -> Self {
-        Self { connection, effects: Vec::new(), publishing: Vec::new(), failure: None }
+    fn new(connection: &'c Connection, caches: &'c Caches) -> Self {
+        Self { connection, caches, effects: Vec::new(), publishing: Vec::new(), failure: None }
     }
 
     /// The current version of a key is another now: this one, or one that is not kept in memory.
@@ -407,8 +410,38 @@ impl<'c> Transaction<'c> {
         self.effects.push(Effect::Bucket(name, bucket));
     }
 
-    pub(super) fn access_key_is(&mut self, id: String, key: Arc<AccessKey>) {
-        self.effects.push(Effect::AccessKey(id, Some(key)));
+    pub(super) fn access_key_is(&mut self, id: String, key: Option<Arc<AccessKey>>) {
+        // Its account lists it too.
+        let account = key.as_ref().map(|key| key.account.clone());
+        self.effects.push(Effect::AccessKey(id, key));
+        if let Some(account) = account {
+            self.effects.push(Effect::Directory(account, None));
+        }
+    }
+
+    pub(super) fn directory_is(&mut self, account: AccountId, directory: Option<Arc<Directory>>) {
+        self.effects.push(Effect::Directory(account, directory));
+    }
+
+    /// The identities of an account as this transaction sees them.
+    pub(super) fn directory(&self, account: &AccountId) -> Result<Arc<Directory>, StoreError> {
+        let mut effects = self.effects.iter().rev();
+        let here = effects.find_map(|effect| match effect {
+            Effect::Directory(of, directory) if of == account => Some(directory.clone()),
+            Effect::Directory(..)
+            | Effect::Object(..)
+            | Effect::Bucket(..)
+            | Effect::AccessKey(..) => None,
+        });
+        // Untouched so far: what is cached is what was last committed.
+        let known = match here {
+            Some(directory) => directory,
+            None => self.caches.directories.get(account).ok(),
+        };
+        match known {
+            Some(directory) => Ok(directory),
+            None => directory::load(self.connection, account).map(Arc::new),
+        }
     }
 
     /// A record points at the blob from the commit on.
@@ -449,6 +482,7 @@ struct Effects {
     objects: HashMap<ObjectCacheKey, Option<Arc<Object>>>,
     buckets: HashMap<BucketName, Option<Arc<Bucket>>>,
     access_keys: HashMap<String, Option<Arc<AccessKey>>>,
+    directories: HashMap<AccountId, Option<Arc<Directory>>>,
 }
 
 impl Effects {
@@ -456,26 +490,32 @@ impl Effects {
         let mut objects = HashMap::new();
         let mut buckets = HashMap::new();
         let mut access_keys = HashMap::new();
+        let mut directories = HashMap::new();
         for effect in effects {
             match effect {
                 Effect::Object(key, object) => drop(objects.insert(key, object)),
                 Effect::Bucket(name, bucket) => drop(buckets.insert(name, bucket)),
                 Effect::AccessKey(id, key) => drop(access_keys.insert(id, key)),
+                Effect::Directory(account, directory) => {
+                    drop(directories.insert(account, directory));
+                }
             }
         }
-        Self { objects, buckets, access_keys }
+        Self { objects, buckets, access_keys, directories }
     }
 
     fn begin(&self, caches: &Caches) {
         self.objects.keys().for_each(|key| caches.objects.begin_write(key));
         self.buckets.keys().for_each(|name| caches.buckets.begin_write(name));
         self.access_keys.keys().for_each(|id| caches.access_keys.begin_write(id));
+        self.directories.keys().for_each(|account| caches.directories.begin_write(account));
     }
 
     fn end(self, caches: &Caches, committed: &Result<(), StoreError>) {
         end(&caches.objects, self.objects, committed);
         end(&caches.buckets, self.buckets, committed);
         end(&caches.access_keys, self.access_keys, committed);
+        end(&caches.directories, self.directories, committed);
     }
 }
 
