@@ -179,12 +179,13 @@ async fn style(arguments: &Aws) -> Result<Style, Failure> {
     })
 }
 
-/// When the session ends: what the chain was told with the credentials, else what the environment
-/// says of them.
+/// When the session ends: by Valet's own token, which says it to whoever holds it, else by what the
+/// chain was told with the credentials, else by what the environment says of them.
 fn session(found: &aws_credential_types::Credentials) -> Session {
     let end = found
-        .expiry()
-        .and_then(|end| Timestamp::try_from(end).ok())
+        .session_token()
+        .and_then(iam::token_expires_at)
+        .or_else(|| found.expiry().and_then(|end| Timestamp::try_from(end).ok()))
         .or_else(|| config::credential_expiration(found.access_key_id()));
     match (found.session_token(), end) {
         (None, None) => Session::LongTerm,

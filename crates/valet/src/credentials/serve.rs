@@ -103,7 +103,8 @@ async fn accept(listener: &TcpListener, service: &Arc<Service>) -> Result<(), Fa
 }
 
 async fn serve(stream: TcpStream, service: &Arc<Service>) {
-    let handler = service_fn(|request| async { Ok::<_, Infallible>(answer(&request, service).await) });
+    let handler =
+        service_fn(async |request| Ok::<_, Infallible>(answer(&request, service).await));
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
