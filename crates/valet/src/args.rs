@@ -89,7 +89,7 @@ pub(crate) struct LinkOptions {
     /// What the holder of the link may do
     #[arg(long, value_enum, ignore_case = true, default_value = "GET")]
     pub(crate) method: Method,
-    /// How long it lives: seconds, or like 15m, 1h30m, 7d; 7 days at most
+    /// How long it lives: seconds, or like 15m, 1h30m, 7d; 7 days at most, unless --trim is given
     #[arg(long, value_name = "DURATION", default_value = "3600", value_parser = life)]
     pub(crate) expires_in: Life,
     /// PUT: the type that must be sent. GET and HEAD: the type that is answered

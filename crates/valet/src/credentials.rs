@@ -5,8 +5,8 @@ mod metadata;
 mod rotation;
 mod serve;
 
-use crate::args::credentials::{Credentials, CredentialsCommand, PrintCredentials};
 use crate::args::Aws;
+use crate::args::credentials::{Credentials, CredentialsCommand, PrintCredentials};
 use crate::aws::{Chain, Session};
 use crate::failure::Failure;
 use crate::remote::Remote;

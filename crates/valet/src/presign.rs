@@ -58,11 +58,8 @@ struct Maker {
 impl Maker {
     fn new(arguments: &Presign) -> Result<Self, Failure> {
         let identity = transfer::block_on(aws::load(&arguments.aws))?;
-        let oracle = if arguments.link.offline {
-            None
-        } else {
-            Oracle::of(&identity, &arguments.aws)?
-        };
+        let oracle =
+            if arguments.link.offline { None } else { Oracle::of(&identity, &arguments.aws)? };
         Ok(Self { signer: LinkSigner::new(identity), oracle, silence: None })
     }
 

@@ -99,8 +99,7 @@ async fn send(
     };
     let body = form(action, version, parameters)?;
     let content_type = Some(FORM);
-    let call =
-        Call { method: &Method::POST, path: "/", query: "", content_type, body: &body, api };
+    let call = Call { method: &Method::POST, path: "/", query: "", content_type, body: &body, api };
     remote.send(call).await
 }
 

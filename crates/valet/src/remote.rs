@@ -55,8 +55,7 @@ impl Remote {
         let endpoint = self.chain.endpoint(call.api)?.ok_or_else(no_endpoint)?;
         let (credentials, _) = self.chain.credentials().await?;
         let region = call.api.scope_region(self.chain.region());
-        let signer =
-            Signer { credentials: &credentials, region, service: call.api.service_id() };
+        let signer = Signer { credentials: &credentials, region, service: call.api.service_id() };
         let response = send(&self.client, &endpoint, call, &signer, clock::now()).await?;
         if response.status().is_success() {
             return read(response).await;

@@ -74,10 +74,7 @@ pub(crate) fn instance(
     })
 }
 
-pub(crate) fn container(
-    assumed: &TemporaryCredentials,
-    role_arn: &str,
-) -> Result<String, Failure> {
+pub(crate) fn container(assumed: &TemporaryCredentials, role_arn: &str) -> Result<String, Failure> {
     let TemporaryCredentials { credentials, ends_at } = assumed;
     write(&Container {
         role_arn,

@@ -43,7 +43,10 @@ pub(crate) struct Asked<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// A token, which lives for so many seconds.
-    Token { token: String, seconds: i64 },
+    Token {
+        token: String,
+        seconds: i64,
+    },
     /// The name of the one role.
     RoleName,
     InstanceCredentials,
@@ -143,8 +146,7 @@ impl Door {
     fn is_alive(&self, token: &str, now: Timestamp) -> bool {
         let Ok(bytes) = URL_SAFE_NO_PAD.decode(token) else { return false };
         let Some((end, seal)) = bytes.split_first_chunk::<END_BYTES>() else { return false };
-        hmac::verify(&self.seal, end, seal).is_ok()
-            && now.as_second() < i64::from_be_bytes(*end)
+        hmac::verify(&self.seal, end, seal).is_ok() && now.as_second() < i64::from_be_bytes(*end)
     }
 
     fn metadata(&self, path: &str) -> Option<Verdict> {
@@ -201,22 +203,23 @@ mod tests {
 
     #[test]
     fn tokens_are_given_under_the_rules_of_the_metadata_service() {
-        let check = |life: Option<&str>, forwarded_for: Option<&str>, expected: Result<i64, Refusal>| {
-            let asked = Asked {
-                method: "PUT",
-                path: TOKEN_PATH,
-                host: Some("localhost:1"),
-                token_life: life,
-                forwarded_for,
-                ..Asked::default()
+        let check =
+            |life: Option<&str>, forwarded_for: Option<&str>, expected: Result<i64, Refusal>| {
+                let asked = Asked {
+                    method: "PUT",
+                    path: TOKEN_PATH,
+                    host: Some("localhost:1"),
+                    token_life: life,
+                    forwarded_for,
+                    ..Asked::default()
+                };
+                let found = match door().judge(&asked, at(NOW)) {
+                    Verdict::Token { seconds, .. } => Ok(seconds),
+                    Verdict::Refused(refusal) => Err(refusal),
+                    other => panic!("{other:?}"),
+                };
+                assert_eq!(found, expected, "{life:?}");
             };
-            let found = match door().judge(&asked, at(NOW)) {
-                Verdict::Token { seconds, .. } => Ok(seconds),
-                Verdict::Refused(refusal) => Err(refusal),
-                other => panic!("{other:?}"),
-            };
-            assert_eq!(found, expected, "{life:?}");
-        };
         check(Some("1"), None, Ok(1));
         check(Some("21600"), None, Ok(21_600));
         check(Some("0"), None, Err(Refusal::Malformed));
@@ -313,10 +316,8 @@ mod tests {
         {
             let host = Some("localhost");
             let found = door().judge(&Asked { method, path, host, ..Asked::default() }, at(NOW));
-            let refused = matches!(
-                found,
-                Verdict::Refused(Refusal::WrongMethod | Refusal::NoToken)
-            );
+            let refused =
+                matches!(found, Verdict::Refused(Refusal::WrongMethod | Refusal::NoToken));
             assert!(refused, "{method} {path}: {found:?}");
         }
     }

@@ -47,7 +47,8 @@ struct Service {
 pub(crate) async fn run(arguments: &ServeCredentials, aws: &Aws) -> Result<(), Failure> {
     let ServeCredentials { role, listen, session } = arguments;
     if !listen.ip().is_loopback() {
-        let why = "--listen: a loopback address, such as 127.0.0.1:1338; whoever reaches it has the role";
+        let why =
+            "--listen: a loopback address, such as 127.0.0.1:1338; whoever reaches it has the role";
         return Err(Failure::usage(anyhow!(why)));
     }
     let remote = Remote::connect(aws).await?;
@@ -103,8 +104,7 @@ async fn accept(listener: &TcpListener, service: &Arc<Service>) -> Result<(), Fa
 }
 
 async fn serve(stream: TcpStream, service: &Arc<Service>) {
-    let handler =
-        service_fn(async |request| Ok::<_, Infallible>(answer(&request, service).await));
+    let handler = service_fn(async |request| Ok::<_, Infallible>(answer(&request, service).await));
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)

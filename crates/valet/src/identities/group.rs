@@ -25,8 +25,7 @@ pub(crate) async fn create(
     applying.map_err(|failure| {
         failure.after(format!("the group `{}` was made, and then this failed", group.name))
     })?;
-    let whole =
-        json!({ "group": group, "policies": applied.json(), "attached": applied.attached });
+    let whole = json!({ "group": group, "policies": applied.json(), "attached": applied.attached });
     output::answer(form, &whole, [group.arn])
 }
 

@@ -66,7 +66,12 @@ impl<'h> Holder<'h> {
         Self::named(holder).ok_or_else(missing)
     }
 
-    pub(crate) async fn put(self, remote: &Remote, name: &str, document: &str) -> Result<(), Failure> {
+    pub(crate) async fn put(
+        self,
+        remote: &Remote,
+        name: &str,
+        document: &str,
+    ) -> Result<(), Failure> {
         let parameters = [self.parameter(), ("PolicyName", name), ("PolicyDocument", document)];
         query::run(remote, &self.action("Put", "Policy"), &parameters).await
     }

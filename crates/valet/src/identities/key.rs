@@ -112,7 +112,6 @@ pub(crate) async fn delete(remote: &Remote, id: &str) -> Result<(), Failure> {
 /// IAM wants the user beside the key, and tells whose a key is. None: the key of a root.
 async fn owner(remote: &Remote, id: &str) -> Result<Option<String>, Failure> {
     let parameters = [("AccessKeyId", id)];
-    let found: KeyUse =
-        query::call(remote, Api::Iam, "GetAccessKeyLastUsed", &parameters).await?;
+    let found: KeyUse = query::call(remote, Api::Iam, "GetAccessKeyLastUsed", &parameters).await?;
     Ok(found.user_name.filter(|name| !name.is_empty()))
 }

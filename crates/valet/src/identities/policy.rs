@@ -117,8 +117,7 @@ async fn show(remote: &Remote, arguments: &NamedPolicy) -> Result<(), Failure> {
         return output::result(&holder.document(remote, name).await?.to_string());
     }
     let arn = arn(remote, name).await?;
-    let one: OnePolicy =
-        query::call(remote, Api::Iam, "GetPolicy", &[("PolicyArn", &arn)]).await?;
+    let one: OnePolicy = query::call(remote, Api::Iam, "GetPolicy", &[("PolicyArn", &arn)]).await?;
     let parameters = [("PolicyArn", &*arn), ("VersionId", &*one.item.default_version)];
     let version: OneVersion =
         query::call(remote, Api::Iam, "GetPolicyVersion", &parameters).await?;
@@ -135,7 +134,8 @@ async fn delete(remote: &Remote, arguments: &DeletePolicy) -> Result<(), Failure
     if arguments.force {
         detach_everywhere(remote, &arn).await?;
         let of_policy = [("PolicyArn", &*arn)];
-        for version in query::list::<PolicyVersions>(remote, "ListPolicyVersions", &of_policy).await?
+        for version in
+            query::list::<PolicyVersions>(remote, "ListPolicyVersions", &of_policy).await?
         {
             if !version.is_default_version {
                 let parameters = [("PolicyArn", &*arn), ("VersionId", &*version.version_id)];

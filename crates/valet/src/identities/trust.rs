@@ -48,7 +48,8 @@ pub(crate) fn document(trust: &[String], account: Option<&str>) -> Result<String
         return read_document(path);
     }
     let own_account = || {
-        let unknown = "--dry-run asks no server, and so does not know the account: name its 12 digits";
+        let unknown =
+            "--dry-run asks no server, and so does not know the account: name its 12 digits";
         account.ok_or_else(|| Failure::usage(anyhow!(unknown)))
     };
     let mut principals = Vec::new();
@@ -60,7 +61,9 @@ pub(crate) fn document(trust: &[String], account: Option<&str>) -> Result<String
             Trusted::Principal(arn) => principals.push((*arn).to_owned()),
             Trusted::Oidc(issuer) => statements.push(issuer.statement(own_account()?)),
             Trusted::File(_) => {
-                return Err(Failure::usage(anyhow!("a file is a whole trust policy: --trust once")));
+                return Err(Failure::usage(anyhow!(
+                    "a file is a whole trust policy: --trust once"
+                )));
             }
         }
     }
@@ -111,7 +114,8 @@ impl<'t> Issuer<'t> {
         }
         // A provider that is trusted without conditions lets in everybody who has an account there.
         if audience.is_none() && subject.is_none() {
-            let everybody = "that would trust everybody at the issuer: add ,aud=AUDIENCE or ,sub=SUBJECT";
+            let everybody =
+                "that would trust everybody at the issuer: add ,aud=AUDIENCE or ,sub=SUBJECT";
             return Err(Failure::usage(anyhow!(everybody)));
         }
         Ok(Self { url, audience, subject })
@@ -156,19 +160,13 @@ mod tests {
             });
             assert_eq!(found, expected, "{trust:?}");
         };
-        let aws = |principals: &[&str]| {
-            json!({ "Effect": "Allow", "Principal": { "AWS": principals }, "Action": "sts:AssumeRole" })
-        };
+        let aws = |principals: &[&str]| json!({ "Effect": "Allow", "Principal": { "AWS": principals }, "Action": "sts:AssumeRole" });
         let (own, other) = ("000000000001", "000000000002");
         check(&["account"], Some(own), Some(json!([aws(&["arn:aws:iam::000000000001:root"])])));
         check(&["account"], None, None);
         check(&[other], None, Some(json!([aws(&["arn:aws:iam::000000000002:root"])])));
         let user = "arn:aws:iam::000000000001:user/alice";
-        check(
-            &[user, other],
-            None,
-            Some(json!([aws(&[user, "arn:aws:iam::000000000002:root"])])),
-        );
+        check(&[user, other], None, Some(json!([aws(&[user, "arn:aws:iam::000000000002:root"])])));
         let oidc = |conditions: Value| {
             json!([{
                 "Effect": "Allow",

@@ -6,8 +6,8 @@ use presign::{EndpointError, ExpiresIn, Presign, PresignError, Presigner};
 use crate::args::{Life, LinkOptions, Method};
 use crate::aws::{Identity, Session};
 use crate::disposition::{self, Disposition};
-use crate::location::{S3Uri, S3UriError, Service};
 use crate::failure::Failure;
+use crate::location::{S3Uri, S3UriError, Service};
 use crate::presign::answer::Answer;
 use crate::presign::expiry::{Expiry, Told};
 
@@ -30,7 +30,9 @@ pub(crate) enum LinkError {
     NeedsObject(&'static str),
     #[error("--strict and --trim exclude each other")]
     StrictTrim,
-    #[error("S3 refuses every link that lives longer than 7 days (604800 seconds); --trim shortens it")]
+    #[error(
+        "S3 refuses every link that lives longer than 7 days (604800 seconds); --trim shortens it"
+    )]
     TooLong,
     #[error("no link was made: {0}")]
     DiesEarly(String),

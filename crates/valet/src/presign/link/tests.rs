@@ -68,7 +68,8 @@ fn links_are_those_of_the_aws_cli() {
             options.expires_in = args::life(&seconds.to_string()).unwrap();
         }
         let link = Link::new(&vector.uri, &options).unwrap();
-        let answer = signer(&vectors, vector).sign(&link, None, vectors.now.parse().unwrap()).unwrap();
+        let answer =
+            signer(&vectors, vector).sign(&link, None, vectors.now.parse().unwrap()).unwrap();
         assert_eq!(answer.url(), vector.url, "{}", vector.uri);
     }
 }
