@@ -1,6 +1,7 @@
 //! `/_valet/api/v1/`: what Valet adds to the AWS APIs, as JSON. Signed by header as S3 calls are.
 
 mod accounts;
+mod expiry;
 
 use std::sync::Arc;
 
@@ -28,6 +29,7 @@ const DOCUMENT_BYTES_MAX: usize = 64 * 1024;
 pub(crate) enum ApiRoute {
     Accounts,
     Account(String),
+    Expiry,
     Unknown,
 }
 
@@ -36,6 +38,7 @@ impl ApiRoute {
     pub(crate) fn read(rest: &str) -> Self {
         match rest.strip_prefix('/').unwrap_or(rest) {
             "accounts" => Self::Accounts,
+            "expiry" => Self::Expiry,
             other => match other.strip_prefix("accounts/") {
                 Some(id) if !id.contains('/') => Self::Account(id.to_owned()),
                 Some(_) | None => Self::Unknown,
@@ -92,11 +95,18 @@ impl ApiCall<'_> {
                 seen.operation = "DeleteAccount";
                 accounts::delete(&self.manager().await?, &account(id)?).await
             }
+            (ApiRoute::Expiry, &Method::POST) => {
+                seen.operation = "TellExpiry";
+                // Everybody may ask about what they sign themselves.
+                let door = self.server.gate().own_door(self.caller, self.context)?;
+                let asked = read(&door, body).await?;
+                expiry::tell(&door, asked).await
+            }
             (ApiRoute::Unknown, _) => Err(S3Error::with_message(
                 Code::NoSuchKey,
                 "There is nothing at this path of the API.",
             )),
-            (ApiRoute::Accounts | ApiRoute::Account(_), _) => {
+            (ApiRoute::Accounts | ApiRoute::Account(_) | ApiRoute::Expiry, _) => {
                 Err(S3Error::new(Code::MethodNotAllowed))
             }
         }

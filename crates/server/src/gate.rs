@@ -24,14 +24,15 @@ use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::RequestContext;
 use crate::route;
+use crate::sts::Issuers;
 use authenticate::Sessions;
 use authorize::Asking;
 use keys::DerivedKeys;
 
 pub(crate) use authenticate::{AuthenticationError, Service};
-pub(crate) use caller::{Caller, Identity, SignedCaller};
+pub(crate) use caller::{Caller, SignedCaller};
 pub(crate) use circumstances::OperationKeys;
-pub(crate) use query::{QueryAdmission, Trusted, denied};
+pub(crate) use query::{QueryAdmission, Trusted};
 
 /// What an operation asks to be admitted with.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +55,7 @@ pub(crate) struct Door {
     store: Store,
     caller: Arc<Caller>,
     context: Arc<RequestContext>,
+    issuers: Arc<Issuers>,
 }
 
 impl Door {
@@ -63,6 +65,11 @@ impl Door {
 
     pub(crate) fn context(&self) -> &RequestContext {
         &self.context
+    }
+
+    /// The keys of identity providers.
+    pub(crate) fn issuers(&self) -> &Issuers {
+        &self.issuers
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -86,6 +93,11 @@ impl Door {
     /// The account the caller acts for; what needs one is refused to whoever is not signed.
     pub(crate) fn account(&self) -> Result<&AccountId, S3Error> {
         self.caller.account().ok_or_else(|| S3Error::new(Code::AccessDenied))
+    }
+
+    /// The value of a condition key that is the caller's own and not the request's.
+    pub(crate) fn signer_key(&self, key: &str) -> Option<Values<'_>> {
+        circumstances::signer_key(&self.caller, key)
     }
 
     /// Demands one more permission, where it decides what an answer may tell.
@@ -143,6 +155,7 @@ pub(crate) struct Gate {
     keys: DerivedKeys,
     sealer: SessionSealer,
     sessions: Sessions,
+    issuers: Arc<Issuers>,
 }
 
 impl Gate {
@@ -150,6 +163,7 @@ impl Gate {
     pub(crate) fn new(store: Store, config: Arc<ServerConfig>, root: Option<AccessKey>) -> Self {
         Self {
             sealer: store.session_sealer(),
+            issuers: Arc::new(Issuers::new(config.outbound_allow.clone())),
             store,
             config,
             root: root.map(Arc::new),
@@ -174,6 +188,18 @@ impl Gate {
         Ok(door)
     }
 
+    /// What somebody works with who asks about nobody else. Whoever is not signed is refused.
+    pub(crate) fn own_door(
+        &self,
+        caller: &Arc<Caller>,
+        context: &Arc<RequestContext>,
+    ) -> Result<Door, S3Error> {
+        match caller.signed() {
+            Some(_) => Ok(self.door(caller, context)),
+            None => Err(S3Error::new(Code::AccessDenied)),
+        }
+    }
+
     /// Admits the operation, or says why not. Conditions of the link come before permissions.
     pub(crate) async fn admit<O: Operation>(
         &self,
@@ -189,7 +215,12 @@ impl Gate {
     }
 
     fn door(&self, caller: &Arc<Caller>, context: &Arc<RequestContext>) -> Door {
-        Door { store: self.store.clone(), caller: Arc::clone(caller), context: Arc::clone(context) }
+        Door {
+            store: self.store.clone(),
+            caller: Arc::clone(caller),
+            context: Arc::clone(context),
+            issuers: Arc::clone(&self.issuers),
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod iam;
 mod listen;
 mod metrics;
 mod operation;
+mod outbound;
 mod own;
 mod principals;
 mod query;

@@ -70,11 +70,9 @@ pub(crate) async fn shown(
     let names = document.aws_principals().into_iter().zip(bound.aws_principals());
     let mut gone = HashMap::new();
     for (name, id) in names.filter(|(name, id)| name != id) {
-        let now = match meaning(store, first, &name).await {
-            Ok(Meaning::Id(now)) => Some(now),
-            Ok(Meaning::Itself | Meaning::Nobody) => None,
-            Err(BindError::Store(error)) => return Err(error),
-            Err(BindError::Unknown { .. }) => None,
+        let now = match meaning(store, first, &name).await? {
+            Meaning::Id(now) => Some(now),
+            Meaning::Itself | Meaning::Nobody => None,
         };
         if now.as_ref() != Some(&id) {
             gone.insert(name, id);
@@ -88,7 +86,7 @@ pub(crate) async fn shown(
     Ok(shown.text().to_owned())
 }
 
-async fn meaning(store: &Store, first: &AccountId, name: &str) -> Result<Meaning, BindError> {
+async fn meaning(store: &Store, first: &AccountId, name: &str) -> Result<Meaning, StoreError> {
     if name == "*" {
         return Ok(Meaning::Itself);
     }
@@ -146,7 +144,7 @@ async fn exists(
     store: &Store,
     first: &AccountId,
     account: &AccountId,
-) -> Result<Meaning, BindError> {
+) -> Result<Meaning, StoreError> {
     let known = account == first || store.account(account).await?.is_some();
     Ok(if known { Meaning::Itself } else { Meaning::Nobody })
 }

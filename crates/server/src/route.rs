@@ -343,8 +343,9 @@ mod tests {
         check("GET", "/bucket/k", "x-id=GetObject&unknown=1", "GetObject");
         check("GET", "/bucket//", "", "GetObject");
         check("PUT", "/bucket/k", "partNumber=1&uploadId=u", "UploadPart");
-        check("PUT", "/bucket/k", "acl", "NotImplemented");
-        check("PUT", "/bucket", "policy", "NotImplemented");
+        check("PUT", "/bucket/k", "acl", "PutObjectAcl");
+        check("PUT", "/bucket", "policy", "PutBucketPolicy");
+        check("PUT", "/bucket", "cors", "NotImplemented");
         check("GET", "/bucket", "acl&policy", "InvalidArgument");
         check("POST", "/bucket/k", "", "MethodNotAllowed");
         check("PATCH", "/bucket", "", "MethodNotAllowed");
@@ -387,6 +388,12 @@ mod tests {
                     "UploadPart",
                     "CompleteMultipartUpload",
                     "PutBucketVersioning",
+                    "PutBucketOwnershipControls",
+                    "PutBucketPolicy",
+                    "PutPublicAccessBlock",
+                    "PutBucketTagging",
+                    "PutBucketAcl",
+                    "PutObjectAcl",
                 ];
                 assert!(
                     got == "NotImplemented" || served.contains(&got.as_str()),

@@ -1,6 +1,14 @@
 //! The operations of STS, and the table of its actions.
 
+mod assume_role;
 mod caller;
+mod issue;
+mod oidc;
+mod parameters;
+mod session_token;
+mod web_identity;
+
+pub(crate) use oidc::Issuers;
 
 use crate::query::Dispatched;
 use crate::query::answer::QueryReply;
@@ -15,17 +23,20 @@ pub(crate) async fn dispatch(
 ) -> Option<(&'static str, Result<QueryReply, QueryError>)> {
     /// Boxed, so that one large operation does not make every call's future large.
     macro_rules! run {
-        ($($name:literal => $operation:ty,)*) => {
+        ($($module:ident: $($name:ident)*;)*) => {
             match action {
-                $($name => {
-                    seen.operation = $name;
-                    Some(($name, Box::pin(asked.execute::<$operation>()).await))
-                })*
+                $($(stringify!($name) => {
+                    seen.operation = stringify!($name);
+                    Some((stringify!($name), Box::pin(asked.execute::<$module::$name>()).await))
+                })*)*
                 _ => None,
             }
         };
     }
     run! {
-        "GetCallerIdentity" => caller::GetCallerIdentity,
+        assume_role: AssumeRole;
+        web_identity: AssumeRoleWithWebIdentity;
+        session_token: GetSessionToken GetFederationToken;
+        caller: GetCallerIdentity GetAccessKeyInfo;
     }
 }

@@ -44,6 +44,7 @@ pub enum Versioning {
 }
 
 /// What keeps a bucket from becoming public.
+#[expect(clippy::struct_excessive_bools, reason = "four switches, as S3 has them")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PublicAccessBlock {
     /// ACLs that would make something public are refused.

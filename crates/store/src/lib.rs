@@ -59,3 +59,4 @@ pub use object::{
 };
 pub use store::{Counters, Store, StoreConfig};
 pub use sweep::{Maintenance, Swept};
+pub use vault::fill_random;

@@ -92,9 +92,14 @@ fn cipher(id: BlobId, key: &[u8]) -> Result<BlobCipher, StoreError> {
     Ok(BlobCipher::new(id, LessSafeKey::new(key)))
 }
 
+/// Fills with bytes that nobody can guess.
+pub fn fill_random(bytes: &mut [u8]) -> Result<(), StoreError> {
+    aws_lc_rs::rand::fill(bytes).map_err(|_| StoreError::NoRandomness)
+}
+
 /// Bytes that nobody can guess.
 pub(crate) fn random<const N: usize>() -> Result<[u8; N], StoreError> {
     let mut bytes = [0; N];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| StoreError::NoRandomness)?;
+    fill_random(&mut bytes)?;
     Ok(bytes)
 }

@@ -85,6 +85,7 @@ pub(crate) struct Presign {
 
 /// What a link is for.
 #[derive(Args, Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub(crate) struct LinkOptions {
     /// What the holder of the link may do
     #[arg(long, value_enum, ignore_case = true, default_value = "GET")]

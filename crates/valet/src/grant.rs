@@ -126,10 +126,8 @@ mod tests {
         let uris = |uris: &[&str]| uris.iter().map(ToString::to_string).collect();
         let grants = Grants { read: uris(read), write: uris(write), delete };
         let found = policy(&grants).unwrap();
-        let expected = match expected {
-            Value::Null => None,
-            statements => Some(json!({ "Version": "2012-10-17", "Statement": statements })),
-        };
+        let expected = (!expected.is_null())
+            .then(|| json!({ "Version": "2012-10-17", "Statement": expected }));
         assert_eq!(found, expected, "{read:?} {write:?}");
         if let Some(found) = found {
             iam::Policy::parse(&text(&found)).unwrap();

@@ -206,16 +206,15 @@ impl Gate {
             return Err(malformed());
         }
         let sealed = std::str::from_utf8(token).map_err(|_| malformed())?;
-        let session = match self.sessions.get(token) {
-            Some(session) => session,
-            None => {
-                let opened = self.sealer.open(sealed).map_err(|error| match error {
-                    TokenError::Malformed | TokenError::NotOurs => malformed(),
-                })?;
-                let session = Arc::new(opened);
-                self.sessions.put(token, &session);
-                session
-            }
+        let session = if let Some(session) = self.sessions.get(token) {
+            session
+        } else {
+            let opened = self.sealer.open(sealed).map_err(|error| match error {
+                TokenError::Malformed | TokenError::NotOurs => malformed(),
+            })?;
+            let session = Arc::new(opened);
+            self.sessions.put(token, &session);
+            session
         };
         if now >= session.expires_at {
             return Err(AuthenticationError::ExpiredToken { token: text(token) });

@@ -44,19 +44,6 @@ impl Asking<'_> {
         Ok(())
     }
 
-    /// Whether one permission is given, for answers that depend on it.
-    pub(crate) async fn permits(
-        self,
-        permission: Permission<'_>,
-        operation: &dyn OperationKeys,
-    ) -> Result<bool, S3Error> {
-        match self.authorize_one(permission, operation).await {
-            Ok(()) => Ok(true),
-            Err(error) if error.code() == Code::AccessDenied => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
     async fn authorize_one(
         self,
         permission: Permission<'_>,
@@ -115,6 +102,13 @@ impl Asking<'_> {
         let own = self.caller.account() == Some(&bucket.owner);
         let root = matches!(self.caller.principal(), Principal::Root { .. });
         if own && root && BREAK_GLASS.contains(&permission.action) {
+            return None;
+        }
+        let restricted =
+            bucket.public_access_block.is_some_and(|block| block.restrict_public_buckets);
+        // What a public policy gives, it gives to the owner's own people alone; without it nothing
+        // reaches anybody else.
+        if !own && restricted && policy.document.is_public() {
             return None;
         }
         Some(NamedPolicy { name: "bucket policy", policy: &policy.bound })

@@ -54,39 +54,18 @@ impl<'a> Circumstances<'a> {
     }
 
     fn global(&self, name: &str) -> Option<Cow<'_, str>> {
-        let identity = self.caller.identity();
-        let principal = self.caller.principal();
         let now = self.context.now;
         let owned = |text: String| Some(Cow::Owned(text));
         match name {
             "currenttime" => owned(iso_time(now)),
             "epochtime" => owned(now.as_second().to_string()),
-            "federatedprovider" => {
-                let session = identity?.session.as_ref()?;
-                session.federated_provider.as_deref().map(Cow::Borrowed)
-            }
-            // Nobody has a second factor here. AWS tells so of sessions only.
-            "multifactorauthpresent" => identity?.session.as_ref().map(|_| "false".into()),
-            "principalaccount" => Some(identity?.account.as_str().into()),
-            "principalarn" => principal.principal_arn().map(Cow::Owned),
-            "principalisawsservice" | "viaawsservice" => Some("false".into()),
-            "principaltype" => Some(principal.principal_type().into()),
             "referer" => self.header(&REFERER),
             "requestedregion" => Some(self.context.config.region.as_str().into()),
             "resourceaccount" => Some(self.resource_account.as_str().into()),
             "securetransport" => owned(self.context.secure.to_string()),
-            "sourceidentity" => {
-                identity?.session.as_ref()?.source_identity.as_deref().map(Cow::Borrowed)
-            }
             "sourceip" => owned(self.context.client.to_canonical().to_string()),
-            "tokenissuetime" => identity?.token_issued_at().map(|at| iso_time(at).into()),
             "useragent" => self.header(&USER_AGENT),
-            "userid" => principal.user_id().map(Cow::Owned),
-            "username" => principal.username().map(Cow::Borrowed),
-            other => {
-                let tag = other.strip_prefix("principaltag/")?;
-                identity?.tag(tag).map(Cow::Borrowed)
-            }
+            other => of_signer(self.caller, other),
         }
     }
 
@@ -175,6 +154,31 @@ impl Context for Circumstances<'_> {
             (_, _) => None,
         };
         value.map(Values::One)
+    }
+}
+
+/// The value of a condition key that is the signer's own and not the request's.
+pub(super) fn signer_key<'c>(caller: &'c Caller, key: &str) -> Option<Values<'c>> {
+    of_signer(caller, key.strip_prefix("aws:")?).map(Values::One)
+}
+
+fn of_signer<'c>(caller: &'c Caller, name: &str) -> Option<Cow<'c, str>> {
+    let identity = caller.identity();
+    let principal = caller.principal();
+    let session = || identity?.session.as_ref();
+    match name {
+        "federatedprovider" => session()?.federated_provider.as_deref().map(Cow::Borrowed),
+        // Nobody has a second factor here. AWS tells so of sessions only.
+        "multifactorauthpresent" => session().map(|_| "false".into()),
+        "principalaccount" => Some(identity?.account.as_str().into()),
+        "principalarn" => principal.principal_arn().map(Cow::Owned),
+        "principalisawsservice" | "viaawsservice" => Some("false".into()),
+        "principaltype" => Some(principal.principal_type().into()),
+        "sourceidentity" => session()?.source_identity.as_deref().map(Cow::Borrowed),
+        "tokenissuetime" => identity?.token_issued_at().map(|at| iso_time(at).into()),
+        "userid" => principal.user_id().map(Cow::Owned),
+        "username" => principal.username().map(Cow::Borrowed),
+        other => identity?.tag(other.strip_prefix("principaltag/")?).map(Cow::Borrowed),
     }
 }
 

@@ -71,7 +71,7 @@ fn may_call_iam(identity: Option<&Identity>) -> bool {
 }
 
 /// The words of a refusal, as IAM writes them: no quotes around the ARN.
-pub(crate) fn denied(principal: &Principal, action: &str, resource: &str, why: &str) -> QueryError {
+fn denied(principal: &Principal, action: &str, resource: &str, why: &str) -> QueryError {
     QueryError::with_message(
         QueryCode::AccessDenied,
         format!(

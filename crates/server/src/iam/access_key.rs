@@ -119,16 +119,13 @@ operation! {
     |op, door| {
         let directory = directory(&door).await?;
         let name = op.user.clone().or_else(|| door.principal().username().map(str::to_owned));
-        let (name, keys): (Option<String>, Vec<&KeySummary>) = match &name {
-            Some(name) => {
+        let (name, keys): (Option<String>, Vec<&KeySummary>) = if let Some(name) = &name {
                 let user = found(directory.user(name), EntityKind::User, name)?;
                 (Some(user.name.clone()), directory.keys_of(user))
-            }
-            None => {
+            } else {
                 let root = |key: &&KeySummary| key.owner == store::KeyOwner::Root;
                 (None, directory.keys().filter(root).collect())
-            }
-        };
+            };
         Ok(QueryReply::result(|xml| {
             op.page.write(xml, "AccessKeyMetadata", keys, |key| key.id.clone(), |xml, key| {
                 xml.optional("UserName", name.as_deref());
@@ -167,13 +164,12 @@ operation! {
         let used = door.store().key_last_used(&op.key).await.map_err(error::of_store)?;
         Ok(QueryReply::result(|xml| {
             xml.optional("UserName", user.as_deref());
-            xml.element("AccessKeyLastUsed", |xml| match &used {
-                Some(used) => {
+            xml.element("AccessKeyLastUsed", |xml| {
+                if let Some(used) = &used {
                     xml.text("LastUsedDate", &time(used.at));
                     xml.text("ServiceName", &used.service);
                     xml.text("Region", &used.region);
-                }
-                None => {
+                } else {
                     xml.text("ServiceName", "N/A");
                     xml.text("Region", "N/A");
                 }

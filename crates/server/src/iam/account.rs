@@ -144,54 +144,49 @@ fn write_details(
     directory: &Directory,
     details: &[Detail<'_>],
 ) {
-    let list =
-        |xml: &mut QueryXml, name: &str, write: &dyn Fn(&mut QueryXml, &Detail<'_>) -> bool| {
-            xml.element(name, |xml| details.iter().for_each(|detail| drop(write(xml, detail))));
-        };
+    let list = |xml: &mut QueryXml, name: &str, write: &dyn Fn(&mut QueryXml, &Detail<'_>)| {
+        xml.element(name, |xml| details.iter().for_each(|detail| write(xml, detail)));
+    };
     list(xml, "UserDetailList", &|xml, detail| {
-        let Detail::User(user) = detail else { return false };
+        let Detail::User(user) = detail else { return };
         xml.element("member", |xml| {
             write_user(xml, account, user);
             write_inline_list(xml, "UserPolicyList", &user.inline);
             let groups = directory.groups_of(user);
             xml.texts("GroupList", groups.iter().map(|group| group.name.as_str()));
             xml.list("AttachedManagedPolicies", &user.attached, |xml, arn| {
-                write_attached(xml, arn)
+                write_attached(xml, arn);
             });
             write_boundary(xml, user.boundary.as_deref());
             write_tags(xml, &user.tags);
         });
-        true
     });
     list(xml, "GroupDetailList", &|xml, detail| {
-        let Detail::Group(group) = detail else { return false };
+        let Detail::Group(group) = detail else { return };
         xml.element("member", |xml| {
             write_group(xml, account, group);
             write_inline_list(xml, "GroupPolicyList", &group.inline);
             xml.list("AttachedManagedPolicies", &group.attached, |xml, arn| {
-                write_attached(xml, arn)
+                write_attached(xml, arn);
             });
         });
-        true
     });
     list(xml, "RoleDetailList", &|xml, detail| {
-        let Detail::Role(role, trust) = detail else { return false };
+        let Detail::Role(role, trust) = detail else { return };
         xml.element("member", |xml| {
             write_role(xml, account, role, trust);
             write_inline_list(xml, "RolePolicyList", &role.inline);
             xml.list("AttachedManagedPolicies", &role.attached, |xml, arn| {
-                write_attached(xml, arn)
+                write_attached(xml, arn);
             });
             xml.element("InstanceProfileList", |_| {});
             write_boundary(xml, role.boundary.as_deref());
             write_tags(xml, &role.tags);
         });
-        true
     });
     list(xml, "Policies", &|xml, detail| {
-        let Detail::Policy(policy) = detail else { return false };
+        let Detail::Policy(policy) = detail else { return };
         xml.element("member", |xml| write_policy_detail(xml, directory, policy));
-        true
     });
 }
 

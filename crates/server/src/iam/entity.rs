@@ -50,7 +50,7 @@ impl Scene<'_> {
     }
 
     /// One that is to be made.
-    pub(super) fn new(&self, kind: &str, path: &str, name: &str) -> String {
+    pub(super) fn made(&self, kind: &str, path: &str, name: &str) -> String {
         self.arn(kind, Some(path), name)
     }
 
@@ -249,6 +249,7 @@ fn document(form: &Form, parameter: &'static str) -> Result<Arc<Policy>, QueryEr
 }
 
 /// In IAM's words.
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
 pub(crate) fn malformed_policy(fault: iam::PolicyFault) -> QueryError {
     QueryError::with_message(QueryCode::MalformedPolicyDocument, fault.to_string())
 }
@@ -306,6 +307,7 @@ impl Page {
     }
 
     /// Writes a list's page: the members after the marker, and the next marker.
+    #[expect(clippy::too_many_arguments, reason = "what, under which name, in which order, how")]
     pub(super) fn write<T>(
         &self,
         xml: &mut QueryXml,

@@ -25,7 +25,7 @@ pub(super) fn write_group(xml: &mut QueryXml, account: &AccountId, group: &Group
 operation! {
     /// `CreateGroup`
     CreateGroup("iam:CreateGroup") { name: String = group_name, path: String = path }
-    on |op, at| at.new("group", &op.path, &op.name);
+    on |op, at| at.made("group", &op.path, &op.name);
     |op, door| {
         let Self { name, path } = op;
         let group = change(&door, move |edit| edit.create_group(&name, &path)).await?;
@@ -80,7 +80,7 @@ operation! {
 operation! {
     /// `ListGroups`
     ListGroups("iam:ListGroups") { prefix: Option<String> = prefix, page: Page = Page::read }
-    on |op, at| at.new("group", op.prefix.as_deref().unwrap_or("/"), "");
+    on |op, at| at.made("group", op.prefix.as_deref().unwrap_or("/"), "");
     |op, door| {
         let account = account(&door)?;
         let directory = directory(&door).await?;

@@ -64,7 +64,7 @@ operation! {
         document: Arc<Policy> = identity_policy,
         tags: Vec<Tag> = tags,
     }
-    on |op, at| at.new("policy", &op.path, &op.name);
+    on |op, at| at.made("policy", &op.path, &op.name);
     |op, door| {
         let Self { name, path, description, document, tags } = op;
         let new = NewManagedPolicy { name, path, description, document, tags };
@@ -122,7 +122,7 @@ operation! {
         prefix: Option<String> = prefix,
         page: Page = Page::read,
     }
-    on |op, at| at.new("policy", op.prefix.as_deref().unwrap_or("/"), "");
+    on |op, at| at.made("policy", op.prefix.as_deref().unwrap_or("/"), "");
     |op, door| {
         let directory = directory(&door).await?;
         let prefix = op.prefix.as_deref().unwrap_or("/");

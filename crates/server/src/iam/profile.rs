@@ -53,7 +53,7 @@ operation! {
         path: String = path,
         tags: Vec<Tag> = tags,
     }
-    on |op, at| at.new("instance-profile", &op.path, &op.name);
+    on |op, at| at.made("instance-profile", &op.path, &op.name);
     |op, door| {
         let Self { name, path, tags } = op;
         let profile =
@@ -117,7 +117,7 @@ operation! {
         prefix: Option<String> = prefix,
         page: Page = Page::read,
     }
-    on |op, at| at.new("instance-profile", op.prefix.as_deref().unwrap_or("/"), "");
+    on |op, at| at.made("instance-profile", op.prefix.as_deref().unwrap_or("/"), "");
     |op, door| {
         let prefix = op.prefix.as_deref().unwrap_or("/");
         list(&door, &op.page, |profile| profile.path.starts_with(prefix)).await

@@ -79,7 +79,7 @@ operation! {
         thumbprints: Vec<String> = thumbprints,
         tags: Vec<Tag> = tags,
     }
-    on |op, at| at.new("oidc-provider", "/", &op.url);
+    on |op, at| at.made("oidc-provider", "/", &op.url);
     |op, door| {
         let Self { url, client_ids, thumbprints, tags } = op;
         let arn = format!("arn:aws:iam::{}:oidc-provider/{url}", account(&door)?);
@@ -92,7 +92,7 @@ operation! {
 operation! {
     /// `GetOpenIDConnectProvider`
     GetOpenIDConnectProvider("iam:GetOpenIDConnectProvider") { url: String = url_in_arn }
-    on |op, at| at.new("oidc-provider", "/", &op.url);
+    on |op, at| at.made("oidc-provider", "/", &op.url);
     |op, door| {
         let directory = directory(&door).await?;
         let provider = found(directory.oidc_provider(&op.url), EntityKind::OidcProvider, &op.url)?;
@@ -109,7 +109,7 @@ operation! {
 operation! {
     /// `DeleteOpenIDConnectProvider`
     DeleteOpenIDConnectProvider("iam:DeleteOpenIDConnectProvider") { url: String = url_in_arn }
-    on |op, at| at.new("oidc-provider", "/", &op.url);
+    on |op, at| at.made("oidc-provider", "/", &op.url);
     |op, door| {
         change(&door, move |edit| edit.delete_oidc_provider(&op.url)).await?;
         Ok(QueryReply::empty())
@@ -119,7 +119,7 @@ operation! {
 operation! {
     /// `ListOpenIDConnectProviders`
     ListOpenIDConnectProviders("iam:ListOpenIDConnectProviders") {}
-    on |op, at| at.new("oidc-provider", "/", "*");
+    on |op, at| at.made("oidc-provider", "/", "*");
     |op, door| {
         let account = account(&door)?;
         let directory = directory(&door).await?;
@@ -137,7 +137,7 @@ operation! {
         url: String = url_in_arn,
         thumbprints: Vec<String> = thumbprints,
     }
-    on |op, at| at.new("oidc-provider", "/", &op.url);
+    on |op, at| at.made("oidc-provider", "/", &op.url);
     |op, door| {
         let Self { url, thumbprints } = op;
         let update = move |provider: &mut OidcProvider| {
@@ -161,7 +161,7 @@ operation! {
         url: String = url_in_arn,
         id: String = client_id,
     }
-    on |op, at| at.new("oidc-provider", "/", &op.url);
+    on |op, at| at.made("oidc-provider", "/", &op.url);
     |op, door| {
         let Self { url, id } = op;
         let add = move |provider: &mut OidcProvider| {
@@ -181,7 +181,7 @@ operation! {
         url: String = url_in_arn,
         id: String = client_id,
     }
-    on |op, at| at.new("oidc-provider", "/", &op.url);
+    on |op, at| at.made("oidc-provider", "/", &op.url);
     |op, door| {
         let Self { url, id } = op;
         let remove = move |provider: &mut OidcProvider| {

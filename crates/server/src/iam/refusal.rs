@@ -11,13 +11,9 @@ pub(crate) fn of_identity(error: IdentityError) -> QueryError {
         IdentityError::Exists { kind, name } => {
             QueryError::with_message(QueryCode::EntityAlreadyExists, exists(kind, &name))
         }
-        IdentityError::InTheWay { hindrance } => match hindrance {
-            Hindrance::DefaultVersion => QueryError::with_message(
-                QueryCode::DeleteConflict,
-                "Cannot delete the default version of a policy.",
-            ),
-            other => QueryError::with_message(QueryCode::DeleteConflict, in_the_way(other)),
-        },
+        IdentityError::InTheWay { hindrance } => {
+            QueryError::with_message(QueryCode::DeleteConflict, in_the_way(hindrance))
+        }
         IdentityError::OverQuota { quota, name } => {
             QueryError::with_message(QueryCode::LimitExceeded, over(quota, &name))
         }

@@ -107,7 +107,7 @@ operation! {
         boundary: Option<String> = boundary,
         tags: Vec<Tag> = tags,
     }
-    on |op, at| at.new("role", &op.path, &op.name);
+    on |op, at| at.made("role", &op.path, &op.name);
     |op, door| {
         let Self { name, path, trust, description, max_session, boundary, tags } = op;
         let trust = bound(&door, trust).await?;
@@ -186,7 +186,7 @@ operation! {
 operation! {
     /// `ListRoles`
     ListRoles("iam:ListRoles") { prefix: Option<String> = prefix, page: Page = Page::read }
-    on |op, at| at.new("role", op.prefix.as_deref().unwrap_or("/"), "");
+    on |op, at| at.made("role", op.prefix.as_deref().unwrap_or("/"), "");
     |op, door| {
         let account = account(&door)?;
         let directory = directory(&door).await?;

@@ -12,6 +12,7 @@ use crate::query::error::QueryError;
 use crate::query::form::Form;
 use crate::query::operation::Scene;
 
+#[expect(clippy::unnecessary_wraps, reason = "every reader of a parameter is one")]
 fn tag_keys(form: &Form) -> Result<Vec<String>, QueryError> {
     Ok(form.list("TagKeys").into_iter().map(str::to_owned).collect())
 }
@@ -100,7 +101,7 @@ fn of_profile(at: &Scene<'_>, name: &str) -> String {
 }
 
 fn of_provider(at: &Scene<'_>, url: &str) -> String {
-    at.new("oidc-provider", "/", url)
+    at.made("oidc-provider", "/", url)
 }
 
 tag_operations! {

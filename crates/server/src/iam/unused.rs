@@ -33,7 +33,7 @@ empty_lists! {
     ListMFADevices "iam:ListMFADevices" "MFADevices";
     /// Nobody has a second factor.
     ListVirtualMFADevices "iam:ListVirtualMFADevices" "VirtualMFADevices";
-    /// Nobody has keys for CodeCommit.
+    /// Nobody has keys for `CodeCommit`.
     ListSSHPublicKeys "iam:ListSSHPublicKeys" "SSHPublicKeys";
     /// Nobody has a certificate to sign with.
     ListSigningCertificates "iam:ListSigningCertificates" "Certificates";

@@ -12,6 +12,7 @@ use super::entity::{
 };
 use super::{operation, refusal};
 use crate::query::answer::{QueryReply, QueryXml};
+use crate::query::error::QueryError;
 use crate::query::form::Form;
 
 pub(super) fn write_user(xml: &mut QueryXml, account: &AccountId, user: &User) {
@@ -30,7 +31,8 @@ fn write_whole(xml: &mut QueryXml, account: &AccountId, user: &User) {
     });
 }
 
-pub(super) fn boundary(form: &Form) -> Result<Option<String>, crate::query::error::QueryError> {
+#[expect(clippy::unnecessary_wraps, reason = "every reader of a parameter is one")]
+pub(super) fn boundary(form: &Form) -> Result<Option<String>, QueryError> {
     Ok(form.get("PermissionsBoundary").map(str::to_owned))
 }
 
@@ -42,7 +44,7 @@ operation! {
         boundary: Option<String> = boundary,
         tags: Vec<Tag> = tags,
     }
-    on |op, at| at.new("user", &op.path, &op.name);
+    on |op, at| at.made("user", &op.path, &op.name);
     |op, door| {
         let Self { name, path, boundary, tags } = op;
         let user = change(&door, move |edit| edit.create_user(&name, &path, boundary, tags)).await?;
@@ -105,7 +107,7 @@ operation! {
         prefix: Option<String> = prefix,
         page: Page = Page::read,
     }
-    on |op, at| at.new("user", op.prefix.as_deref().unwrap_or("/"), "");
+    on |op, at| at.made("user", op.prefix.as_deref().unwrap_or("/"), "");
     |op, door| {
         let account = account(&door)?;
         let directory = directory(&door).await?;
@@ -119,14 +121,12 @@ operation! {
 }
 
 /// `PathPrefix`, `/` when it is not given.
-pub(super) fn prefix(form: &Form) -> Result<Option<String>, crate::query::error::QueryError> {
+pub(super) fn prefix(form: &Form) -> Result<Option<String>, QueryError> {
     let prefix = form.get("PathPrefix").filter(|prefix| !prefix.is_empty());
     match prefix {
-        Some(prefix) if !prefix.starts_with('/') => {
-            Err(crate::query::error::QueryError::validation(
-                "The specified value for pathPrefix is invalid. It must begin with / and contain only alphanumeric characters and/or / characters.",
-            ))
-        }
+        Some(prefix) if !prefix.starts_with('/') => Err(QueryError::validation(
+            "The specified value for pathPrefix is invalid. It must begin with / and contain only alphanumeric characters and/or / characters.",
+        )),
         other => Ok(other.map(str::to_owned)),
     }
 }

@@ -148,7 +148,7 @@ pub(super) fn success(
     xml.depth = 1;
     if let Some(result) = reply.0 {
         xml.indent();
-        let _ = writeln!(xml.out, "<{action}Result>\n{}  </{action}Result>", result);
+        let _ = writeln!(xml.out, "<{action}Result>\n{result}  </{action}Result>");
     }
     xml.element("ResponseMetadata", |xml| xml.text("RequestId", request_id));
     let _ = writeln!(xml.out, "</{action}Response>");

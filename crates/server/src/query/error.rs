@@ -57,8 +57,6 @@ codes! {
     EntityAlreadyExists "EntityAlreadyExists" CONFLICT "The entity already exists.";
     LimitExceeded "LimitExceeded" CONFLICT "The request was rejected because it attempted to create resources beyond the current limits.";
     NoSuchEntity "NoSuchEntity" NOT_FOUND "The entity cannot be found.";
-    PolicyNotAttachable "PolicyNotAttachable" BAD_REQUEST "The policy cannot be attached to this entity.";
-    UnmodifiableEntity "UnmodifiableEntity" BAD_REQUEST "The entity cannot be changed.";
 
     // Sessions (STS).
     ExpiredTokenException "ExpiredTokenException" BAD_REQUEST "Token expired";

@@ -76,6 +76,7 @@ pub(crate) fn config() -> ServerConfig {
         public_urls: Vec::new(),
         domains: Vec::new(),
         trusted_proxies: Vec::new(),
+        outbound_allow: vec!["127.0.0.0/8".parse().unwrap()],
         tls: None,
         sigv2: SigV2Use::Allow,
         root: Some(RootKey {

@@ -23,4 +23,5 @@ mod objects;
 mod people;
 mod permission;
 mod secrets;
+mod sts;
 mod uploads;

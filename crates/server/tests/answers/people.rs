@@ -139,11 +139,11 @@ impl World {
         .await;
     }
 
-    /// A session of a role, called `s`.
+    /// A session of a role, called `ses`.
     pub(crate) async fn assume(&self, key: &Key, role: &str, more: &[(&str, &str)]) -> Key {
         let arn = role_arn(role);
         let mut parameters =
-            vec![("Action", "AssumeRole"), ("RoleArn", &arn), ("RoleSessionName", "s")];
+            vec![("Action", "AssumeRole"), ("RoleArn", &arn), ("RoleSessionName", "ses")];
         parameters.extend_from_slice(more);
         Key::of(&self.query(key, "sts", &parameters).await)
     }
@@ -163,7 +163,7 @@ impl World {
             key: object.as_bytes(),
             headers: &[],
             query: &[],
-            expires_in: ExpiresIn::from_seconds(seconds).unwrap(),
+            expires_in: ExpiresIn::from_seconds(seconds.into()).unwrap(),
         };
         let mut presigner = Presigner::new(key.credentials(), self.region());
         let link = presigner.presign(&presign, self.now).unwrap();

@@ -178,7 +178,7 @@ async fn a_session_sees_its_role_as_it_is_now() {
     let session = world.assume(&ann, "reader", &[]).await;
     let link = world.link_by(&session, "GET", "a");
     assert_eq!(world.send_raw(link.clone()).await.text(), "hello");
-    let arn = format!("arn:aws:sts::{ACCOUNT}:assumed-role/reader/s");
+    let arn = format!("arn:aws:sts::{ACCOUNT}:assumed-role/reader/ses");
     let resource = "arn:aws:s3:::bucket/a";
 
     // Revoked: whatever was opened before this moment.

@@ -231,6 +231,13 @@ impl Deref for DirectoryEdit {
 
 type Edited<T = ()> = Result<T, IdentityError>;
 
+fn free<T>(taken: Option<&T>, kind: EntityKind, name: &str) -> Edited {
+    match taken {
+        Some(_) => Err(IdentityError::Exists { kind, name: name.to_owned() }),
+        None => Ok(()),
+    }
+}
+
 fn missing(kind: EntityKind, name: &str) -> IdentityError {
     IdentityError::NoSuch { kind, name: name.to_owned() }
 }
@@ -365,10 +372,6 @@ impl DirectoryEdit {
         &mut self.directory.parts
     }
 
-    fn free(&self, taken: bool, kind: EntityKind, name: &str) -> Edited {
-        if taken { Err(IdentityError::Exists { kind, name: name.to_owned() }) } else { Ok(()) }
-    }
-
     /// A boundary must be a policy that is there.
     pub fn check_boundary(&self, arn: Option<&str>) -> Edited {
         match arn {
@@ -392,7 +395,7 @@ impl DirectoryEdit {
         boundary: Option<String>,
         tags: Vec<Tag>,
     ) -> Result<Arc<User>, IdentityError> {
-        self.free(self.user(name).is_some(), EntityKind::User, name)?;
+        free(self.user(name), EntityKind::User, name)?;
         within(self.parts().users.len() + 1, Quota::Users, name)?;
         self.check_boundary(boundary.as_deref())?;
         let user = User {
@@ -428,7 +431,7 @@ impl DirectoryEdit {
         }
         let new_name = new_name.unwrap_or(&user.name).to_owned();
         if fold(&new_name) != fold(name) {
-            self.free(self.user(&new_name).is_some(), EntityKind::User, &new_name)?;
+            free(self.user(&new_name), EntityKind::User, &new_name)?;
         }
         user.name.clone_from(&new_name);
         let old = fold(name);
@@ -456,7 +459,7 @@ impl DirectoryEdit {
 
     /// Makes a group.
     pub fn create_group(&mut self, name: &str, path: &str) -> Result<Arc<Group>, IdentityError> {
-        self.free(self.group(name).is_some(), EntityKind::Group, name)?;
+        free(self.group(name), EntityKind::Group, name)?;
         within(self.parts().groups.len() + 1, Quota::Groups, name)?;
         let group = Arc::new(Group {
             name: name.to_owned(),
@@ -487,7 +490,7 @@ impl DirectoryEdit {
         let new_name = new_name.unwrap_or(&group.name).to_owned();
         let (old, new) = (fold(name), fold(&new_name));
         if old != new {
-            self.free(self.group(&new_name).is_some(), EntityKind::Group, &new_name)?;
+            free(self.group(&new_name), EntityKind::Group, &new_name)?;
             let members: Vec<String> =
                 self.members(&group).iter().map(|user| user.name.clone()).collect();
             for member in members {
@@ -543,7 +546,7 @@ impl DirectoryEdit {
     /// Makes a role.
     pub fn create_role(&mut self, new: NewRole) -> Result<Arc<Role>, IdentityError> {
         let NewRole { name, path, description, max_session_seconds, trust, boundary, tags } = new;
-        self.free(self.role(&name).is_some(), EntityKind::Role, &name)?;
+        free(self.role(&name), EntityKind::Role, &name)?;
         within(self.parts().roles.len() + 1, Quota::Roles, &name)?;
         self.check_boundary(boundary.as_deref())?;
         let role = Role {
@@ -588,8 +591,8 @@ impl DirectoryEdit {
         new: NewManagedPolicy,
     ) -> Result<Arc<ManagedPolicy>, IdentityError> {
         let NewManagedPolicy { name, path, description, document, tags } = new;
-        let taken = self.parts().policies.contains_key(&fold(&name));
-        self.free(taken, EntityKind::Policy, &name)?;
+        let taken = self.directory.parts.policies.get(&fold(&name));
+        free(taken, EntityKind::Policy, &name)?;
         within(self.parts().policies.len() + 1, Quota::Policies, &name)?;
         let policy = ManagedPolicy {
             arn: format!("arn:aws:iam::{}:policy{path}{name}", self.account_id()),
@@ -693,7 +696,7 @@ impl DirectoryEdit {
         path: &str,
         tags: Vec<Tag>,
     ) -> Result<Arc<InstanceProfile>, IdentityError> {
-        self.free(self.instance_profile(name).is_some(), EntityKind::InstanceProfile, name)?;
+        free(self.instance_profile(name), EntityKind::InstanceProfile, name)?;
         within(self.parts().profiles.len() + 1, Quota::InstanceProfiles, name)?;
         let profile = InstanceProfile {
             name: name.to_owned(),
@@ -748,7 +751,7 @@ impl DirectoryEdit {
     /// Makes an OIDC provider.
     pub fn create_oidc_provider(&mut self, new: NewOidcProvider) -> Edited {
         let NewOidcProvider { url, client_ids, thumbprints, tags } = new;
-        self.free(self.oidc_provider(&url).is_some(), EntityKind::OidcProvider, &url)?;
+        free(self.oidc_provider(&url), EntityKind::OidcProvider, &url)?;
         within(self.parts().providers.len() + 1, Quota::OidcProviders, &url)?;
         let created_at = self.now;
         let provider = OidcProvider { url: url.clone(), created_at, client_ids, thumbprints, tags };
@@ -794,8 +797,8 @@ impl DirectoryEdit {
             status: KeyStatus::Active,
             created_at: self.now,
         };
-        let taken = self.directory.parts.keys.contains_key(&key.id);
-        self.free(taken, EntityKind::AccessKey, &key.id)?;
+        let taken = self.directory.parts.keys.get(&key.id);
+        free(taken, EntityKind::AccessKey, &key.id)?;
         self.parts().keys.insert(key.id.clone(), key.summary());
         self.keys.push(KeyChange::PutGiven(key.clone()));
         Ok(key)

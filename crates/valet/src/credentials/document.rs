@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use jiff::Timestamp;
-use presign::Credentials;
+use presign::{Credentials, SessionToken};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -53,7 +53,7 @@ pub(crate) fn process(
         version: 1,
         access_key_id: &credentials.access_key_id,
         secret_access_key: credentials.secret_access_key.expose(),
-        session_token: credentials.session_token.as_ref().map(|token| token.expose()),
+        session_token: credentials.session_token.as_ref().map(SessionToken::expose),
         expiration: ends_at.map(|end| end.to_string()),
     })
 }
@@ -69,7 +69,7 @@ pub(crate) fn instance(
         r#type: "AWS-HMAC",
         access_key_id: &credentials.access_key_id,
         secret_access_key: credentials.secret_access_key.expose(),
-        token: credentials.session_token.as_ref().map_or("", |token| token.expose()),
+        token: credentials.session_token.as_ref().map_or("", SessionToken::expose),
         expiration: ends_at.to_string(),
     })
 }
@@ -80,7 +80,7 @@ pub(crate) fn container(assumed: &TemporaryCredentials, role_arn: &str) -> Resul
         role_arn,
         access_key_id: &credentials.access_key_id,
         secret_access_key: credentials.secret_access_key.expose(),
-        token: credentials.session_token.as_ref().map_or("", |token| token.expose()),
+        token: credentials.session_token.as_ref().map_or("", SessionToken::expose),
         expiration: ends_at.to_string(),
     })
 }
@@ -96,7 +96,7 @@ fn write(document: &impl Serialize) -> Result<String, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use presign::{SecretAccessKey, SessionToken};
+    use presign::SecretAccessKey;
 
     use super::*;
 

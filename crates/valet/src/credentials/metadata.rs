@@ -195,10 +195,9 @@ mod tests {
             token_life: Some(seconds),
             ..Asked::default()
         };
-        match door().judge(&asked, at(NOW)) {
-            Verdict::Token { token, .. } => token,
-            other => panic!("{other:?}"),
-        }
+        let found = door().judge(&asked, at(NOW));
+        let Verdict::Token { token, .. } = found else { panic!("{found:?}") };
+        token
     }
 
     #[test]

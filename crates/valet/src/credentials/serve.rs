@@ -157,14 +157,12 @@ async fn credentials(service: &Service, kind: Kind) -> Response<Full<Bytes>> {
         Kind::Instance => document::instance(&served.assumed, served.assumed_at),
         Kind::Container => document::container(&served.assumed, service.rotation.role_arn()),
     });
-    match document {
-        Ok(document) => respond(StatusCode::OK, JSON, document),
-        // The reason was said on standard error, to whoever may know it.
-        Err(_) => {
-            let body = r#"{"code":"RenewalFailed","message":"the role could not be assumed"}"#;
-            respond(StatusCode::SERVICE_UNAVAILABLE, JSON, body.to_owned())
-        }
-    }
+    // Why not was said on standard error, to whoever may know it.
+    let unavailable = r#"{"code":"RenewalFailed","message":"the role could not be assumed"}"#;
+    document.map_or_else(
+        |_| respond(StatusCode::SERVICE_UNAVAILABLE, JSON, unavailable.to_owned()),
+        |document| respond(StatusCode::OK, JSON, document),
+    )
 }
 
 fn refuse(refusal: Refusal) -> Response<Full<Bytes>> {

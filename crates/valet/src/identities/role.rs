@@ -26,9 +26,10 @@ pub(crate) async fn create(
     form: Form,
 ) -> Result<(), Failure> {
     let applied = Applied::read(&arguments.permissions)?;
-    let account = match trust::needs_account(&arguments.trust) {
-        true => Some(sts::caller(remote).await?.account),
-        false => None,
+    let account = if trust::needs_account(&arguments.trust) {
+        Some(sts::caller(remote).await?.account)
+    } else {
+        None
     };
     let trust = trust::document(&arguments.trust, account.as_deref())?;
     let max_session = arguments.max_session.to_string();

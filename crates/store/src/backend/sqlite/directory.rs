@@ -451,6 +451,17 @@ fn policy_record(policy: &ManagedPolicy) -> Record {
     }
 }
 
+fn parse_versions(
+    records: BTreeMap<u32, (i64, String)>,
+) -> Result<BTreeMap<u32, PolicyVersion>, StoreError> {
+    let parse = |(number, (at, text)): (u32, (i64, String))| {
+        let document = parse_policy(&text)?;
+        Ok((number, PolicyVersion { created_at: time(at)?, document }))
+    };
+    records.into_iter().map(parse).collect()
+}
+
+#[expect(clippy::too_many_lines, reason = "an arm a kind, each of them a list of fields")]
 fn parse(kind: Option<EntityKind>, account: &AccountId, json: &[u8]) -> Result<Entity, StoreError> {
     let unread = corrupt("record of an identity");
     let record: Record = serde_json::from_slice(json).map_err(|_| unread.clone())?;
@@ -492,26 +503,19 @@ fn parse(kind: Option<EntityKind>, account: &AccountId, json: &[u8]) -> Result<E
             inline: inline_policies(record.inline)?,
             attached,
         })),
-        Some(EntityKind::Policy) => {
-            let version = |(number, (at, text)): (u32, (i64, String))| {
-                let document = parse_policy(&text)?;
-                Ok((number, PolicyVersion { created_at: time(at)?, document }))
-            };
-            let versions = record.versions.into_iter().map(version);
-            Entity::Policy(Arc::new(ManagedPolicy {
-                arn: format!("arn:aws:iam::{account}:policy{path}{name}"),
-                name,
-                path,
-                id,
-                created_at,
-                updated_at: time(record.updated.ok_or(unread.clone())?)?,
-                description: record.description,
-                tags,
-                versions: versions.collect::<Result<_, StoreError>>()?,
-                default_version: record.default.ok_or(unread.clone())?,
-                next_version: record.next.ok_or(unread)?,
-            }))
-        }
+        Some(EntityKind::Policy) => Entity::Policy(Arc::new(ManagedPolicy {
+            arn: format!("arn:aws:iam::{account}:policy{path}{name}"),
+            name,
+            path,
+            id,
+            created_at,
+            updated_at: time(record.updated.ok_or(unread.clone())?)?,
+            description: record.description,
+            tags,
+            versions: parse_versions(record.versions)?,
+            default_version: record.default.ok_or(unread.clone())?,
+            next_version: record.next.ok_or(unread)?,
+        })),
         Some(EntityKind::InstanceProfile) => {
             let profile = InstanceProfile { name, path, id, created_at, role, tags };
             Entity::InstanceProfile(Arc::new(profile))

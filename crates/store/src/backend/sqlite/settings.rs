@@ -21,6 +21,7 @@ const PUBLIC_ACCESS: i64 = 2;
 const OWNERSHIP: i64 = 3;
 const TAGS: i64 = 4;
 
+#[expect(clippy::struct_excessive_bools, reason = "four switches, as S3 has them")]
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PublicAccessRecord {
