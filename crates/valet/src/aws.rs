@@ -100,6 +100,7 @@ impl Chain {
             .clone()
             .or_else(|| self.configured(api))
             .or_else(|| self.sdk.endpoint_url().map(str::to_owned))
+            .filter(|url| !url.is_empty())
             .or_else(|| self.configured(Api::S3));
         let Some(text) = text else { return Ok(None) };
         let endpoint = Endpoint::parse(&text).with_context(|| format!("the endpoint `{text}`"));
@@ -114,7 +115,7 @@ impl Chain {
             .profile("endpoint_url")
             .build()
             .ok()?;
-        self.sdk.service_config()?.load_config(key)
+        self.sdk.service_config()?.load_config(key).filter(|url| !url.is_empty())
     }
 
     /// Asks for credentials: each time anew, so that those which end are followed by others.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context as _;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::args::identities::Grants;
 use crate::failure::Failure;
@@ -16,33 +16,57 @@ const WRITE_ACTIONS: &[&str] =
     &["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"];
 const DELETE_ACTION: &str = "s3:DeleteObject";
 
+/// A policy, its members in the order in which people write them.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Policy {
+    version: &'static str,
+    statement: Vec<Statement>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Statement {
+    sid: String,
+    effect: &'static str,
+    action: Vec<&'static str>,
+    resource: BTreeSet<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    condition: Option<Condition>,
+}
+
+/// Which prefixes may be listed.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Condition {
+    string_like: BTreeMap<&'static str, BTreeSet<String>>,
+}
+
 /// The policy that grants what was asked, and nothing else; None where nothing was.
 ///
 /// A place that ends with `/` is a folder. One that does not is the object of that name and the
 /// folder of that name: `s3://b/reports` never reaches `s3://b/reports-secret`.
-pub(crate) fn policy(grants: &Grants) -> Result<Option<Value>, Failure> {
+pub(crate) fn policy(grants: &Grants) -> Result<Option<String>, Failure> {
     let Grants { read, write, delete } = grants;
     let (read, write) = (places(read)?, places(write)?);
     let mut statements = Vec::new();
     if !read.is_empty() {
-        statements.push(allow("ReadObjects", READ_ACTIONS, &objects(&read)));
+        statements.push(allow("ReadObjects", READ_ACTIONS, objects(&read)));
         statements.extend(listings(&read));
         let buckets: BTreeSet<String> =
             read.iter().map(|place| bucket_arn(&place.bucket)).collect();
-        statements.push(allow("FindBuckets", &["s3:GetBucketLocation"], &buckets));
+        statements.push(allow("FindBuckets", &["s3:GetBucketLocation"], buckets));
     }
     if !write.is_empty() {
         let mut actions = WRITE_ACTIONS.to_vec();
         actions.extend(delete.then_some(DELETE_ACTION));
-        statements.push(allow("WriteObjects", &actions, &objects(&write)));
+        statements.push(allow("WriteObjects", &actions, objects(&write)));
     }
-    Ok((!statements.is_empty())
-        .then(|| json!({ "Version": "2012-10-17", "Statement": statements })))
-}
-
-/// As it is sent and printed: in few bytes, for IAM counts them.
-pub(crate) fn text(policy: &Value) -> String {
-    policy.to_string()
+    if statements.is_empty() {
+        return Ok(None);
+    }
+    let policy = Policy { version: "2012-10-17", statement: statements };
+    Ok(Some(serde_json::to_string(&policy).context("cannot write JSON")?))
 }
 
 fn places(uris: &[String]) -> Result<Vec<S3Uri>, Failure> {
@@ -50,8 +74,13 @@ fn places(uris: &[String]) -> Result<Vec<S3Uri>, Failure> {
     uris.iter().map(parse).collect::<Result<_, _>>().map_err(Failure::usage)
 }
 
-fn allow(sid: &str, actions: &[&str], resources: &BTreeSet<String>) -> Value {
-    json!({ "Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources })
+fn allow(
+    sid: impl Into<String>,
+    actions: &[&'static str],
+    resource: BTreeSet<String>,
+) -> Statement {
+    let (sid, action) = (sid.into(), actions.to_vec());
+    Statement { sid, effect: "Allow", action, resource, condition: None }
 }
 
 fn objects(places: &[S3Uri]) -> BTreeSet<String> {
@@ -63,7 +92,7 @@ fn objects(places: &[S3Uri]) -> BTreeSet<String> {
 }
 
 /// A statement for the buckets that may be listed whole, and one for each of which only a part may.
-fn listings(places: &[S3Uri]) -> Vec<Value> {
+fn listings(places: &[S3Uri]) -> Vec<Statement> {
     let mut whole = BTreeSet::new();
     let mut prefixes: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for place in places {
@@ -77,16 +106,15 @@ fn listings(places: &[S3Uri]) -> Vec<Value> {
     prefixes.retain(|bucket, _| !whole.contains(bucket));
     let mut statements = Vec::new();
     if !whole.is_empty() {
-        statements.push(allow("ListBuckets", &["s3:ListBucket"], &whole));
+        statements.push(allow("ListBuckets", &["s3:ListBucket"], whole));
     }
     for (number, (bucket, prefixes)) in (1_usize..).zip(prefixes) {
         let sid = format!("ListPrefixes{number}");
-        let mut statement = allow(&sid, &["s3:ListBucket"], &BTreeSet::from([bucket]));
-        if let Some(members) = statement.as_object_mut() {
-            let condition = json!({ "StringLike": { "s3:prefix": prefixes } });
-            members.insert("Condition".to_owned(), condition);
-        }
-        statements.push(statement);
+        let condition = Condition { string_like: BTreeMap::from([("s3:prefix", prefixes)]) };
+        statements.push(Statement {
+            condition: Some(condition),
+            ..allow(sid, &["s3:ListBucket"], BTreeSet::from([bucket]))
+        });
     }
     statements
 }
@@ -120,6 +148,8 @@ fn literal(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     fn check(read: &[&str], write: &[&str], delete: bool, expected: &Value) {
@@ -128,9 +158,14 @@ mod tests {
         let found = policy(&grants).unwrap();
         let expected = (!expected.is_null())
             .then(|| json!({ "Version": "2012-10-17", "Statement": expected }));
-        assert_eq!(found, expected, "{read:?} {write:?}");
+        let parsed = found.as_deref().map(|found| serde_json::from_str::<Value>(found).unwrap());
+        assert_eq!(parsed, expected, "{read:?} {write:?}");
         if let Some(found) = found {
-            iam::Policy::parse(&text(&found)).unwrap();
+            iam::Policy::parse(&found).unwrap();
+            assert!(
+                found.starts_with(r#"{"Version":"2012-10-17","Statement":[{"Sid":"#),
+                "{found}"
+            );
         }
     }
 
@@ -193,7 +228,7 @@ mod tests {
     fn a_bucket_that_may_be_listed_whole_needs_no_prefix() {
         let grants =
             Grants { read: vec!["s3://b/a/".into(), "s3://b".into()], ..Grants::default() };
-        let policy = text(&policy(&grants).unwrap().unwrap());
+        let policy = policy(&grants).unwrap().unwrap();
         assert!(policy.contains("ListBuckets") && !policy.contains("Condition"), "{policy}");
     }
 

@@ -97,6 +97,9 @@ fn parse(body: &str) -> S3Error {
 /// What somebody who signs with credentials of their own can do about an error.
 fn own_advice(error: &S3Error) -> Option<String> {
     let advice = match error.code.as_str() {
+        "AccessDenied" if error.message.starts_with("Roles may not be assumed by root") => {
+            "Make a user whom the role trusts, and use a key of that user."
+        }
         "SignatureDoesNotMatch" => "Is the secret of the access key right, and is the region?",
         "InvalidClientTokenId" | "InvalidAccessKeyId" | "InvalidToken" => {
             "The server does not know the credentials, or they were switched off."
@@ -207,6 +210,12 @@ mod tests {
             )
         };
         check(403, &query("AccessDenied", "Not so."), "403 AccessDenied: Not so.");
+        check(
+            403,
+            &query("AccessDenied", "Roles may not be assumed by root accounts."),
+            "403 AccessDenied: Roles may not be assumed by root accounts.\n\
+             Make a user whom the role trusts, and use a key of that user.",
+        );
         check(
             409,
             &query("DeleteConflict", "Has keys."),

@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, anyhow};
 use serde::Serialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::args::identities as args;
@@ -36,7 +37,24 @@ pub(crate) struct HeldPolicies {
 #[derive(Debug, Serialize)]
 pub(crate) struct NamedDocument {
     pub(crate) name: String,
-    pub(crate) document: Value,
+    pub(crate) document: Document,
+}
+
+/// A policy as it is stored. In JSON it is a part, not a text.
+#[derive(Debug)]
+pub(crate) struct Document(String);
+
+impl Document {
+    pub(crate) fn text(&self) -> &str {
+        self.0.trim_end()
+    }
+}
+
+impl Serialize for Document {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let value: Value = serde_json::from_str(&self.0).map_err(serde::ser::Error::custom)?;
+        value.serialize(serializer)
+    }
 }
 
 impl<'h> Holder<'h> {
@@ -93,7 +111,7 @@ impl<'h> Holder<'h> {
     }
 
     /// The document of a policy that is part of the holder.
-    pub(crate) async fn document(self, remote: &Remote, name: &str) -> Result<Value, Failure> {
+    pub(crate) async fn document(self, remote: &Remote, name: &str) -> Result<Document, Failure> {
         let parameters = [self.parameter(), ("PolicyName", name)];
         let action = self.action("Get", "Policy");
         let inline: Inline = query::call(remote, Api::Iam, &action, &parameters).await?;
@@ -156,15 +174,17 @@ impl HeldPolicies {
         let inline = self
             .inline
             .iter()
-            .map(|policy| format!("policy   {} {}", policy.name, policy.document));
+            .map(|policy| format!("policy   {} {}", policy.name, policy.document.text()));
         attached.chain(inline)
     }
 }
 
 /// Reads a document as IAM answers it.
-pub(crate) fn decoded(document: &str) -> Result<Value, Failure> {
-    let bytes = presign::decode_component(document);
-    serde_json::from_slice(&bytes).context("the policy is not JSON").map_err(Failure::from)
+pub(crate) fn decoded(document: &str) -> Result<Document, Failure> {
+    let bytes = presign::decode_component(document).into_owned();
+    let text = String::from_utf8(bytes).context("the policy is not text")?;
+    serde_json::from_str::<IgnoredAny>(&text).context("the policy is not JSON")?;
+    Ok(Document(text))
 }
 
 #[cfg(test)]
@@ -174,7 +194,8 @@ mod tests {
     #[test]
     fn documents_are_percent_encoded() {
         let found = decoded("%7B%22Sid%22%3A%22a%2Bb%20c%22%7D").unwrap();
-        assert_eq!(found, serde_json::json!({ "Sid": "a+b c" }));
+        assert_eq!(found.text(), r#"{"Sid":"a+b c"}"#);
+        assert_eq!(serde_json::to_string(&found).unwrap(), r#"{"Sid":"a+b c"}"#);
         assert!(decoded("%7B").is_err());
     }
 

@@ -35,7 +35,7 @@ impl Applied {
         let Permissions { grants, policy } = permissions;
         let mut applied = Self { policies: Vec::new(), attached: Vec::new() };
         if let Some(document) = grant::policy(grants)? {
-            applied.policies.push((READY_POLICY.to_owned(), grant::text(&document)));
+            applied.policies.push((READY_POLICY.to_owned(), document));
         }
         for text in policy {
             if text.starts_with("arn:") {
@@ -86,7 +86,7 @@ pub(crate) fn document(document: &Document) -> Result<String, Failure> {
     let Document { file, grants, run: _ } = document;
     match (file, grant::policy(grants)?) {
         (Some(path), None) => read_document(path),
-        (None, Some(ready)) => Ok(grant::text(&ready)),
+        (None, Some(ready)) => Ok(ready),
         (Some(_), Some(_)) => {
             Err(Failure::usage(anyhow!("a policy is a file, or made by --read and --write")))
         }

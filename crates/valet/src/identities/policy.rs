@@ -22,7 +22,7 @@ pub(crate) fn print_offline(command: &PolicyCommand) -> Result<bool, Failure> {
     let document = match command {
         PolicyCommand::Generate(grants) => {
             let nothing = || Failure::usage(anyhow!("say what to allow with --read and --write"));
-            grant::text(&grant::policy(grants)?.ok_or_else(nothing)?)
+            grant::policy(grants)?.ok_or_else(nothing)?
         }
         PolicyCommand::Create(CreatePolicy { document, .. })
         | PolicyCommand::Put(PutPolicy { document, .. })
@@ -114,7 +114,7 @@ async fn list(remote: &Remote, arguments: &ListPolicies, form: Form) -> Result<(
 async fn show(remote: &Remote, arguments: &NamedPolicy) -> Result<(), Failure> {
     let NamedPolicy { name, holder } = arguments;
     if let Some(holder) = Holder::named(holder) {
-        return output::result(&holder.document(remote, name).await?.to_string());
+        return output::result(holder.document(remote, name).await?.text());
     }
     let arn = arn(remote, name).await?;
     let one: OnePolicy = query::call(remote, Api::Iam, "GetPolicy", &[("PolicyArn", &arn)]).await?;
@@ -122,7 +122,7 @@ async fn show(remote: &Remote, arguments: &NamedPolicy) -> Result<(), Failure> {
     let version: OneVersion =
         query::call(remote, Api::Iam, "GetPolicyVersion", &parameters).await?;
     let document = version.item.document.as_deref().unwrap_or_default();
-    output::result(&holder::decoded(document)?.to_string())
+    output::result(holder::decoded(document)?.text())
 }
 
 async fn delete(remote: &Remote, arguments: &DeletePolicy) -> Result<(), Failure> {

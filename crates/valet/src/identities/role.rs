@@ -78,7 +78,7 @@ pub(crate) async fn show(remote: &Remote, name: &str, form: Form) -> Result<(), 
         format!("created  {}", role.created_at),
     ];
     lines.extend(role.max_session_seconds.map(|seconds| format!("session  {seconds} s at most")));
-    lines.push(format!("trust    {trust}"));
+    lines.push(format!("trust    {}", trust.text()));
     lines.extend(policies.lines());
     let whole = json!({ "role": role, "trust": trust, "policies": policies });
     output::answer(form, &whole, lines)

@@ -68,12 +68,13 @@ pub(crate) fn document(trust: &[String], account: Option<&str>) -> Result<String
         }
     }
     if !principals.is_empty() {
-        let principal = json!({ "AWS": principals });
-        let statement =
-            json!({ "Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole" });
-        statements.insert(0, statement);
+        statements.insert(0, assume_role(&principals));
     }
-    Ok(json!({ "Version": "2012-10-17", "Statement": statements }).to_string())
+    Ok(format!(r#"{{"Version":"2012-10-17","Statement":{}}}"#, Value::from(statements)))
+}
+
+fn assume_role(principals: &[String]) -> Value {
+    json!({ "Effect": "Allow", "Principal": { "AWS": principals }, "Action": "sts:AssumeRole" })
 }
 
 fn root(account: &str) -> String {

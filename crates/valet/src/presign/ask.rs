@@ -59,6 +59,12 @@ struct Question<'q> {
 struct Reply {
     effective_expires_at: String,
     limited_by: Vec<Limit>,
+    #[serde(default = "yes")]
+    allowed: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Oracle {
@@ -121,10 +127,10 @@ impl Oracle {
         }
         let unreadable = || Silence::Failed("its answer cannot be read".to_owned());
         let body = response.bytes().await.map_err(|_| unreadable())?;
-        let Reply { effective_expires_at, limited_by } =
+        let Reply { effective_expires_at, limited_by, allowed } =
             serde_json::from_slice(&body).map_err(|_| unreadable())?;
         let end = effective_expires_at.parse().map_err(|_| unreadable())?;
-        Ok(Told { end, limited_by })
+        Ok(Told { end, limited_by, allowed })
     }
 }
 

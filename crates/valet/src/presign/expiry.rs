@@ -14,6 +14,8 @@ pub(crate) struct Expiry {
     /// None where nobody can know.
     pub(crate) effective_end: Option<Timestamp>,
     pub(crate) limited_by: Vec<Limit>,
+    /// False where the server would refuse the link already now.
+    pub(crate) allowed: bool,
 }
 
 /// What ends a link.
@@ -34,20 +36,21 @@ pub(crate) enum Limit {
     PolicyTime,
 }
 
-/// What the server says of the end, having looked at sessions and policies.
+/// What the server says, having looked at policies. The session is its signer's to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Told {
     pub(crate) end: Timestamp,
     pub(crate) limited_by: Vec<Limit>,
+    pub(crate) allowed: bool,
 }
 
 impl Expiry {
-    /// The earliest of all ends that are known. `told` is the server's word, if it was asked; it knows
-    /// the session even where its maker said nothing of its end.
+    /// The earliest of all ends that are known. `told` is the server's word, if it was asked.
     pub(crate) fn of(life: Life, session: Session, told: Option<&Told>, now: Timestamp) -> Self {
         let signed_at = AmzDate::from_timestamp(now).timestamp();
         let requested_end = after(signed_at, life.seconds());
         let mut ends = vec![(Limit::Requested, requested_end)];
+        let allowed = told.is_none_or(|told| told.allowed);
         let maximum = u64::from(EXPIRES_SECONDS_MAX);
         if life.seconds() >= maximum {
             ends.push((Limit::Maximum, after(signed_at, maximum)));
@@ -55,10 +58,9 @@ impl Expiry {
         match session {
             Session::LongTerm => {}
             Session::EndsAt(end) => ends.push((Limit::Session, end)),
-            Session::EndUnknown if told.is_some() => {}
             Session::EndUnknown => {
                 let limited_by = vec![Limit::SessionUnknown];
-                return Self { requested_end, effective_end: None, limited_by };
+                return Self { requested_end, effective_end: None, limited_by, allowed };
             }
         }
         if let Some(told) = told {
@@ -72,12 +74,17 @@ impl Expiry {
                 limited_by.push(limit);
             }
         }
-        Self { requested_end, effective_end: earliest, limited_by }
+        Self { requested_end, effective_end: earliest, limited_by, allowed }
     }
 
     /// What a person should know: that the link may die, or does die, earlier than asked. Else None.
     pub(crate) fn caution(&self) -> Option<String> {
-        let Self { requested_end, effective_end, limited_by: _ } = self;
+        let Self { requested_end, effective_end, limited_by: _, allowed } = self;
+        if !allowed {
+            let refused = "as the policies stand, whoever signs this link may not do this, at least \
+                           not from everywhere: the link would be refused";
+            return Some(refused.to_owned());
+        }
         match effective_end {
             None => Some(
                 "temporary credentials sign this link, and they do not say when they end; the link \
@@ -158,10 +165,10 @@ mod tests {
         check("1h", Session::EndsAt(later), None, Some(end), &[Limit::Requested]);
         check("1h", Session::EndUnknown, None, None, &[Limit::SessionUnknown]);
 
-        let told = |end, limit| Some(Told { end, limited_by: vec![limit] });
+        let told = |end, limit| Some(Told { end, limited_by: vec![limit], allowed: true });
         let age = told(earlier, Limit::SignatureAge);
         check("1h", Session::LongTerm, age.as_ref(), Some(earlier), &[Limit::SignatureAge]);
-        check("1h", Session::EndUnknown, age.as_ref(), Some(earlier), &[Limit::SignatureAge]);
+        check("1h", Session::EndUnknown, age.as_ref(), None, &[Limit::SessionUnknown]);
         let both = [Limit::Session, Limit::SignatureAge];
         check("1h", Session::EndsAt(earlier), age.as_ref(), Some(earlier), &both);
         let session = told(earlier, Limit::Session);
@@ -171,17 +178,29 @@ mod tests {
         // The server counts from when it was asked; the link from when it was signed.
         let asked = told(at("15T13:00:01"), Limit::Requested);
         check("1h", Session::LongTerm, asked.as_ref(), Some(end), &[Limit::Requested]);
-        check("1h", Session::EndUnknown, asked.as_ref(), Some(end), &[Limit::Requested]);
     }
 
     #[test]
     fn cautions() {
         let check = |life: &str, session, told: Option<Limit>, expected: Option<&str>| {
-            let told = told.map(|limit| Told { end: at("15T12:30:00"), limited_by: vec![limit] });
+            let told = told.map(|limit| Told {
+                end: at("15T12:30:00"),
+                limited_by: vec![limit],
+                allowed: limit != Limit::Requested,
+            });
             assert_eq!(expiry(life, session, told.as_ref()).caution().as_deref(), expected);
         };
         check("1h", Session::LongTerm, None, None);
         check("1h", Session::EndsAt(at("15T13:00:00")), None, None);
+        check(
+            "1h",
+            Session::LongTerm,
+            Some(Limit::Requested),
+            Some(
+                "as the policies stand, whoever signs this link may not do this, at least not from \
+                 everywhere: the link would be refused",
+            ),
+        );
         check(
             "1h",
             Session::EndsAt(at("15T12:30:00")),
