@@ -1,60 +1,65 @@
-//! Conditions: operators, the values they compare with, and what a missing key means.
+//! Conditions: an operator, a key and the values that a policy compares it with.
+//!
+//! An operand that cannot be compared, because it is malformed or its variable has no value, never
+//! matches (aws-semantics 5.3.4, 5.4.3). Under a negated operator that would make the condition true.
+//! In a `Deny` it does, as AWS documents it ("Policy variables with no value"): who cannot be compared
+//! is denied. In an `Allow` it does not, where AWS says that it does too: a grant must not come of a
+//! comparison that could not be made.
 
-use std::borrow::Cow;
-use std::net::IpAddr;
+use crate::arn::{Arn, ArnPattern};
+use crate::evaluate::{Context, Values};
+use crate::json::Json;
+use crate::pattern::{Syntax, Template};
+use crate::policy::{Effect, PolicyError};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use ipnet::IpNet;
-use jiff::Timestamp;
-use jiff::civil::Date;
+mod operand;
 
-use crate::pattern::{Case, Pattern, Variables, Wildcards};
-use crate::{Context, Values};
+pub(crate) use operand::Date;
+use operand::{Bytes, Network, compare_numbers};
 
-/// One operator on one key.
-#[derive(Clone, Debug)]
+/// One key under one operator.
+#[derive(Debug)]
 pub(crate) struct Condition {
-    operator: Operator,
+    pub(crate) operator: Operator,
+    pub(crate) quantifier: Quantifier,
+    /// `…IfExists`: an absent key fulfils it.
+    pub(crate) if_exists: bool,
     /// In lower case.
-    key: String,
-    test: Test,
-    /// As they were written.
-    texts: Vec<String>,
+    pub(crate) key: Box<str>,
+    /// `…Not…`: fulfilled when no operand matches.
+    pub(crate) negated: bool,
+    pub(crate) operands: Vec<Operand>,
 }
 
-const IF_EXISTS: &str = "IfExists";
-
-/// An operator as policies spell it.
+/// How a key of many values is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Operator {
-    set: Option<SetOperator>,
-    kind: OperatorKind,
-    negated: bool,
-    if_exists: bool,
+pub(crate) enum Quantifier {
+    /// The key is meant to have one value.
+    None,
+    /// `ForAllValues:`
+    All,
+    /// `ForAnyValue:`
+    Any,
 }
 
+/// What is compared, and how. The negated ones are the same with `negated` set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum SetOperator {
-    ForAllValues,
-    ForAnyValue,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum OperatorKind {
-    StringEquals(Case),
+pub(crate) enum Operator {
+    StringEquals,
+    StringEqualsIgnoreCase,
     StringLike,
     Numeric(Order),
     Date(Order),
     Bool,
-    Binary,
+    BinaryEquals,
     IpAddress,
-    Arn,
+    /// `ArnEquals` as well: AWS makes no difference.
+    ArnLike,
     Null,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Order {
+pub(crate) enum Order {
     Equal,
     Less,
     LessOrEqual,
@@ -62,359 +67,245 @@ enum Order {
     GreaterOrEqual,
 }
 
-impl Order {
-    fn holds<T: Ord>(self, value: &T, limit: &T) -> bool {
-        match self {
-            Self::Equal => value == limit,
-            Self::Less => value < limit,
-            Self::LessOrEqual => value <= limit,
-            Self::Greater => value > limit,
-            Self::GreaterOrEqual => value >= limit,
-        }
-    }
+/// A value that the policy compares with, compiled for its operator.
+#[derive(Debug)]
+pub(crate) struct Operand {
+    pub(crate) text: Box<str>,
+    pub(crate) compiled: Compiled,
 }
 
-/// The values of an operator, compiled. What cannot be read matches nothing (aws-semantics 5.4.3).
-#[derive(Clone, Debug)]
-enum Test {
-    Texts(Vec<Pattern>, Case),
-    /// Six sections each, matched one by one.
-    Arns(Vec<Vec<Pattern>>),
-    Numbers(Vec<Option<i128>>, Order),
-    Times(Vec<Option<i128>>, Order),
-    Bools(Vec<Option<bool>>),
-    Bytes(Vec<Option<Vec<u8>>>),
-    Networks(Vec<Option<IpNet>>),
-    Absent(Vec<Option<bool>>),
-}
-
-const NAMES: &[(&str, OperatorKind, bool)] = &[
-    ("StringEquals", OperatorKind::StringEquals(Case::Matters), false),
-    ("StringNotEquals", OperatorKind::StringEquals(Case::Matters), true),
-    ("StringEqualsIgnoreCase", OperatorKind::StringEquals(Case::Ignored), false),
-    ("StringNotEqualsIgnoreCase", OperatorKind::StringEquals(Case::Ignored), true),
-    ("StringLike", OperatorKind::StringLike, false),
-    ("StringNotLike", OperatorKind::StringLike, true),
-    ("NumericEquals", OperatorKind::Numeric(Order::Equal), false),
-    ("NumericNotEquals", OperatorKind::Numeric(Order::Equal), true),
-    ("NumericLessThan", OperatorKind::Numeric(Order::Less), false),
-    ("NumericLessThanEquals", OperatorKind::Numeric(Order::LessOrEqual), false),
-    ("NumericGreaterThan", OperatorKind::Numeric(Order::Greater), false),
-    ("NumericGreaterThanEquals", OperatorKind::Numeric(Order::GreaterOrEqual), false),
-    ("DateEquals", OperatorKind::Date(Order::Equal), false),
-    ("DateNotEquals", OperatorKind::Date(Order::Equal), true),
-    ("DateLessThan", OperatorKind::Date(Order::Less), false),
-    ("DateLessThanEquals", OperatorKind::Date(Order::LessOrEqual), false),
-    ("DateGreaterThan", OperatorKind::Date(Order::Greater), false),
-    ("DateGreaterThanEquals", OperatorKind::Date(Order::GreaterOrEqual), false),
-    ("Bool", OperatorKind::Bool, false),
-    ("BinaryEquals", OperatorKind::Binary, false),
-    ("IpAddress", OperatorKind::IpAddress, false),
-    ("NotIpAddress", OperatorKind::IpAddress, true),
-    ("ArnEquals", OperatorKind::Arn, false),
-    ("ArnLike", OperatorKind::Arn, false),
-    ("ArnNotEquals", OperatorKind::Arn, true),
-    ("ArnNotLike", OperatorKind::Arn, true),
-    ("Null", OperatorKind::Null, false),
-];
-
-impl Operator {
-    /// Reads an operator's name; its case does not matter.
-    fn parse(text: &str) -> Option<Self> {
-        let (set, name) = match text.split_once(':') {
-            None => (None, text),
-            Some((set, name)) if set.eq_ignore_ascii_case("ForAllValues") => {
-                (Some(SetOperator::ForAllValues), name)
-            }
-            Some((set, name)) if set.eq_ignore_ascii_case("ForAnyValue") => {
-                (Some(SetOperator::ForAnyValue), name)
-            }
-            Some(_) => return None,
-        };
-        let cut = name.len().checked_sub(IF_EXISTS.len());
-        let (name, if_exists) = match cut.and_then(|cut| name.split_at_checked(cut)) {
-            Some((name, end)) if end.eq_ignore_ascii_case(IF_EXISTS) => (name, true),
-            Some(_) | None => (name, false),
-        };
-        let known = NAMES.iter().find(|(known, ..)| known.eq_ignore_ascii_case(name));
-        let (_, kind, negated) = *known?;
-        let nonsense = kind == OperatorKind::Null && (if_exists || set.is_some());
-        (!nonsense).then_some(Self { set, kind, negated, if_exists })
-    }
+#[derive(Debug)]
+pub(crate) enum Compiled {
+    /// Read anew at each comparison.
+    Text,
+    Template(Template),
+    Arn(ArnPattern),
+    Date(Date),
+    Network(Network),
+    Bytes(Bytes),
+    Bool(bool),
+    /// It is not of the operator's type.
+    Malformed,
 }
 
 impl Condition {
-    /// Compiles an operator on a key; `None`: there is no such operator.
-    pub(crate) fn compile(
-        operator: &str,
-        key: &str,
-        texts: Vec<String>,
-        variables: Variables,
-    ) -> Option<Self> {
-        let operator = Operator::parse(operator)?;
-        let compile = |wildcards| {
-            texts.iter().map(|text| Pattern::compile(text, wildcards, variables)).collect()
+    /// Reads the value of `Condition`.
+    pub(crate) fn read_all(value: Json, variables: bool) -> Result<Vec<Self>, PolicyError> {
+        let mut conditions = Vec::new();
+        for (operator, keys) in object(value)? {
+            for (key, values) in object(keys)? {
+                conditions.push(Self::read(&operator, &key, values, variables)?);
+            }
+            // An operator without keys asks for nothing, but it must exist.
+            operator_named(&operator)?;
+        }
+        Ok(conditions)
+    }
+
+    fn read(name: &str, key: &str, values: Json, variables: bool) -> Result<Self, PolicyError> {
+        let Named { operator, negated, quantifier, if_exists } = operator_named(name)?;
+        let values = match values {
+            Json::Array(values) => values,
+            value @ (Json::Null
+            | Json::Bool(_)
+            | Json::Number(_)
+            | Json::String(_)
+            | Json::Object(_)) => vec![value],
         };
-        let test = match operator.kind {
-            OperatorKind::StringEquals(case) => Test::Texts(compile(Wildcards::Literal), case),
-            OperatorKind::StringLike => Test::Texts(compile(Wildcards::Wild), Case::Matters),
-            OperatorKind::Numeric(order) => {
-                Test::Numbers(texts.iter().map(|text| number(text)).collect(), order)
-            }
-            OperatorKind::Date(order) => {
-                Test::Times(texts.iter().map(|text| time(text)).collect(), order)
-            }
-            OperatorKind::Bool => Test::Bools(texts.iter().map(|text| truth(text)).collect()),
-            OperatorKind::Binary => {
-                Test::Bytes(texts.iter().map(|text| STANDARD.decode(text).ok()).collect())
-            }
-            OperatorKind::IpAddress => {
-                Test::Networks(texts.iter().map(|text| network(text)).collect())
-            }
-            OperatorKind::Arn => {
-                let sections = |text: &String| {
-                    let compile = |part| Pattern::compile(part, Wildcards::Wild, variables);
-                    arn_sections(text).into_iter().map(compile).collect()
-                };
-                Test::Arns(texts.iter().map(sections).collect())
-            }
-            OperatorKind::Null => Test::Absent(texts.iter().map(|text| truth(text)).collect()),
+        let operands = values.into_iter().map(|value| {
+            let text = scalar(value)?;
+            let compiled = operator.compile(&text, variables);
+            Ok(Operand { text: text.into(), compiled })
+        });
+        let operands = operands.collect::<Result<Vec<_>, PolicyError>>()?;
+        if operands.is_empty() {
+            return Err(PolicyError::Empty("Condition"));
+        }
+        let key = key.to_lowercase().into_boxed_str();
+        Ok(Self { operator, quantifier, if_exists, key, negated, operands })
+    }
+
+    /// Whether it is fulfilled, in a statement of that effect.
+    pub(crate) fn holds(&self, context: &dyn Context, effect: Effect) -> bool {
+        let values = context.values(&self.key);
+        if self.operator == Operator::Null {
+            let absent = values.is_none();
+            return self.operands.iter().any(|operand| {
+                matches!(operand.compiled, Compiled::Bool(expected) if expected == absent)
+            });
+        }
+        let Some(values) = values else {
+            return self.if_exists || self.absent_holds();
         };
-        Some(Self { operator, key: key.to_ascii_lowercase(), test, texts })
-    }
-
-    /// The key, in lower case.
-    pub(crate) fn key(&self) -> &str {
-        &self.key
-    }
-
-    /// The values as they were written.
-    pub(crate) fn texts(&self) -> &[String] {
-        &self.texts
-    }
-
-    /// Whether it names fixed values alone: no wildcard, no variable, nothing negated.
-    pub(crate) fn is_fixed(&self) -> bool {
-        let Operator { set, kind: _, negated, if_exists } = self.operator;
-        let fixed = match &self.test {
-            Test::Texts(patterns, _) => patterns.iter().all(Pattern::is_fixed),
-            Test::Arns(arns) => arns.iter().flatten().all(Pattern::is_fixed),
-            Test::Networks(networks) => networks.iter().all(Option::is_some),
-            Test::Numbers(..) | Test::Times(..) | Test::Bools(_) | Test::Bytes(_) => true,
-            Test::Absent(_) => false,
-        };
-        fixed && !negated && !if_exists && set != Some(SetOperator::ForAllValues)
-    }
-
-    /// The networks of an address operator.
-    pub(crate) fn networks(&self) -> Option<&[Option<IpNet>]> {
-        match &self.test {
-            Test::Networks(networks) => Some(networks),
-            Test::Texts(..)
-            | Test::Arns(_)
-            | Test::Numbers(..)
-            | Test::Times(..)
-            | Test::Bools(_)
-            | Test::Bytes(_)
-            | Test::Absent(_) => None,
+        let one = |value: &str| self.holds_for(value, context, effect);
+        match (self.quantifier, values) {
+            (_, Values::One(value)) => one(&value),
+            (Quantifier::All, Values::Many(values)) => values.iter().all(|value| one(value)),
+            (Quantifier::Any, Values::Many(values)) => values.iter().any(|value| one(value)),
+            // Without a quantifier AWS leaves it open: some value must match, or none may.
+            (Quantifier::None, Values::Many(values)) if self.negated => {
+                values.iter().all(|value| one(value))
+            }
+            (Quantifier::None, Values::Many(values)) => values.iter().any(|value| one(value)),
         }
     }
 
-    /// Whether it holds. What a missing key means is aws-semantics 5.4.2.
-    pub(crate) fn holds(&self, context: &dyn Context) -> bool {
-        let found = context.values(&self.key);
-        if let Test::Absent(wanted) = &self.test {
-            let absent = found.is_none();
-            return wanted.contains(&Some(absent));
-        }
-        let Operator { set, kind: _, negated, if_exists } = self.operator;
-        let values: Vec<Cow<'_, str>> = match found {
-            Some(Values::One(value)) => vec![value],
-            Some(Values::Many(values)) => values,
-            None if if_exists => return true,
-            None => Vec::new(),
-        };
-        match set {
-            // Of nothing, everything is true.
-            Some(SetOperator::ForAllValues) => {
-                values.iter().all(|value| self.fits(value, context) == Some(!negated))
-            }
-            Some(SetOperator::ForAnyValue) => {
-                values.iter().any(|value| self.fits(value, context) == Some(!negated))
-            }
-            None if values.is_empty() => negated,
-            None => {
-                let fits: Option<Vec<bool>> =
-                    values.iter().map(|value| self.fits(value, context)).collect();
-                // A variable without a value: the condition does not hold, negated or not.
-                fits.is_some_and(|fits| fits.contains(&true) != negated)
-            }
+    /// What an absent key means.
+    fn absent_holds(&self) -> bool {
+        match self.quantifier {
+            Quantifier::None => self.negated,
+            Quantifier::All => true,
+            Quantifier::Any => false,
         }
     }
 
-    /// Whether any of the values of the operator, taken without its `Not`, fits this one; `None`: a
-    /// variable has no value.
-    fn fits(&self, value: &str, context: &dyn Context) -> Option<bool> {
-        fn any<T>(values: &[Option<T>], fits: impl Fn(&T) -> bool) -> Option<bool> {
-            // A value that cannot be read fits nothing, and nothing else either.
-            if values.iter().any(Option::is_none) && values.len() == 1 {
-                return None;
+    fn holds_for(&self, value: &str, context: &dyn Context, effect: Effect) -> bool {
+        let mut unknown = false;
+        for operand in &self.operands {
+            match self.operator.compare(value, operand, context) {
+                Some(true) => return !self.negated,
+                Some(false) => {}
+                None => unknown = true,
             }
-            Some(values.iter().flatten().any(fits))
         }
-        match &self.test {
-            Test::Texts(patterns, case) => {
-                any_pattern(patterns, |pattern| pattern.matches(value, *case, context))
+        self.negated && (!unknown || effect == Effect::Deny)
+    }
+}
+
+impl Operator {
+    fn compile(self, text: &str, variables: bool) -> Compiled {
+        let or_malformed = |compiled: Option<Compiled>| compiled.unwrap_or(Compiled::Malformed);
+        match self {
+            Self::StringEquals | Self::StringEqualsIgnoreCase => {
+                let syntax = Syntax { variables, wildcards: false };
+                Compiled::Template(Template::parse(text, syntax))
             }
-            Test::Arns(arns) => {
-                let sections = arn_sections(value);
-                any_pattern(arns, |patterns| {
-                    if patterns.len() != sections.len() {
-                        return Some(false);
-                    }
-                    let pairs = patterns.iter().zip(&sections);
-                    let fits: Option<Vec<bool>> = pairs
-                        .map(|(pattern, section)| pattern.matches(section, Case::Matters, context))
-                        .collect();
-                    fits.map(|fits| !fits.contains(&false))
-                })
+            Self::StringLike => {
+                let syntax = Syntax { variables, wildcards: true };
+                Compiled::Template(Template::parse(text, syntax))
             }
-            Test::Numbers(limits, order) => {
-                let value = number(value);
-                any(limits, |limit| value.is_some_and(|value| order.holds(&value, limit)))
+            Self::ArnLike => Compiled::Arn(ArnPattern::parse(text, variables)),
+            Self::Numeric(_) => Compiled::Text,
+            Self::Date(_) => or_malformed(Date::parse(text).map(Compiled::Date)),
+            Self::IpAddress => or_malformed(Network::parse(text).map(Compiled::Network)),
+            Self::BinaryEquals => or_malformed(Bytes::parse(text).map(Compiled::Bytes)),
+            Self::Bool | Self::Null => or_malformed(boolean(text).map(Compiled::Bool)),
+        }
+    }
+
+    /// Whether the operand matches the value; `None`: they cannot be compared.
+    fn compare(self, value: &str, operand: &Operand, context: &dyn Context) -> Option<bool> {
+        match (self, &operand.compiled) {
+            (Self::StringEqualsIgnoreCase, Compiled::Template(template)) => {
+                template.equals_ignoring_case(value, context)
             }
-            Test::Times(limits, order) => {
-                let value = time(value);
-                any(limits, |limit| value.is_some_and(|value| order.holds(&value, limit)))
+            (_, Compiled::Template(template)) => template.matches(value, context),
+            (_, Compiled::Arn(pattern)) => match Arn::parse(value) {
+                Some(arn) => pattern.matches(&arn, context),
+                None => None,
+            },
+            (Self::Numeric(order), Compiled::Text) => {
+                compare_numbers(value, &operand.text).map(|found| order.admits(found))
             }
-            Test::Bools(wanted) => any(wanted, |wanted| truth(value) == Some(*wanted)),
-            Test::Bytes(wanted) => {
-                let value = STANDARD.decode(value).ok();
-                any(wanted, |wanted| value.as_ref() == Some(wanted))
+            (Self::Date(order), Compiled::Date(date)) => {
+                Date::parse(value).map(|value| order.admits(value.cmp(date)))
             }
-            Test::Networks(networks) => {
-                let address: Option<IpAddr> = value.parse().ok();
-                let address = address.map(|address| address.to_canonical());
-                any(networks, |net| address.is_some_and(|address| net.contains(&address)))
-            }
-            Test::Absent(_) => Some(false),
+            (_, Compiled::Network(network)) => network.contains(value),
+            (_, Compiled::Bytes(bytes)) => Bytes::parse(value).map(|value| value == *bytes),
+            (_, Compiled::Bool(expected)) => boolean(value).map(|value| value == *expected),
+            (_, Compiled::Text | Compiled::Date(_) | Compiled::Malformed) => None,
         }
     }
 }
 
-/// `Some(true)` as soon as one matches; `None` where none did and one had a variable without value.
-fn any_pattern<T>(patterns: &[T], matches: impl Fn(&T) -> Option<bool>) -> Option<bool> {
-    let mut unknown = false;
-    for pattern in patterns {
-        match matches(pattern) {
-            Some(true) => return Some(true),
-            Some(false) => {}
-            None => unknown = true,
+impl Order {
+    fn admits(self, found: std::cmp::Ordering) -> bool {
+        match self {
+            Self::Equal => found.is_eq(),
+            Self::Less => found.is_lt(),
+            Self::LessOrEqual => found.is_le(),
+            Self::Greater => found.is_gt(),
+            Self::GreaterOrEqual => found.is_ge(),
         }
     }
-    (!unknown).then_some(false)
 }
 
-/// The six sections of an ARN; what is no ARN is one.
-fn arn_sections(text: &str) -> Vec<&str> {
-    text.splitn(6, ':').collect()
+/// What the name of an operator says.
+struct Named {
+    operator: Operator,
+    negated: bool,
+    quantifier: Quantifier,
+    if_exists: bool,
 }
 
-/// A decimal number, in thousand-millionths; `None`: it is none, or finer or larger than that.
-pub(crate) fn number(text: &str) -> Option<i128> {
-    const DIGITS: usize = 9;
-    let text = text.trim();
-    let (sign, digits) = match text.strip_prefix('-') {
-        Some(rest) => (-1, rest),
-        None => (1, text.strip_prefix('+').unwrap_or(text)),
+fn operator_named(name: &str) -> Result<Named, PolicyError> {
+    let unknown = || PolicyError::Operator(name.to_owned());
+    let (quantifier, plain) = match name.split_once(':') {
+        None => (Quantifier::None, name),
+        Some(("ForAllValues", plain)) => (Quantifier::All, plain),
+        Some(("ForAnyValue", plain)) => (Quantifier::Any, plain),
+        Some(_) => return Err(unknown()),
     };
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let fraction = fraction.trim_end_matches('0');
-    let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || whole.len() > 25 || fraction.len() > DIGITS {
-        return None;
+    let (plain, if_exists) =
+        plain.strip_suffix("IfExists").map_or((plain, false), |plain| (plain, true));
+    let (operator, negated) = plain_operator(plain).ok_or_else(unknown)?;
+    // `Null` asks whether the key exists, of which neither says anything.
+    if operator == Operator::Null && (if_exists || quantifier != Quantifier::None) {
+        return Err(unknown());
     }
-    if !plain(whole) || !plain(fraction) {
-        return None;
-    }
-    let scaled: i128 = format!("{whole}{fraction:0<DIGITS$}").parse().ok()?;
-    Some(sign * scaled)
+    Ok(Named { operator, negated, quantifier, if_exists })
 }
 
-/// A time in nanoseconds: ISO 8601, a day alone, or seconds since 1970.
-pub(crate) fn time(text: &str) -> Option<i128> {
-    let text = text.trim();
-    if let Ok(time) = text.parse::<Timestamp>() {
-        return Some(time.as_nanosecond());
-    }
-    if let Ok(day) = text.parse::<Date>()
-        && text.len() == "2026-06-15".len()
-    {
-        return Some(format!("{day}T00:00:00Z").parse::<Timestamp>().ok()?.as_nanosecond());
-    }
-    number(text)
+/// The operator of that name and whether it is negated.
+fn plain_operator(name: &str) -> Option<(Operator, bool)> {
+    Some(match name {
+        "StringEquals" => (Operator::StringEquals, false),
+        "StringNotEquals" => (Operator::StringEquals, true),
+        "StringEqualsIgnoreCase" => (Operator::StringEqualsIgnoreCase, false),
+        "StringNotEqualsIgnoreCase" => (Operator::StringEqualsIgnoreCase, true),
+        "StringLike" => (Operator::StringLike, false),
+        "StringNotLike" => (Operator::StringLike, true),
+        "NumericEquals" => (Operator::Numeric(Order::Equal), false),
+        "NumericNotEquals" => (Operator::Numeric(Order::Equal), true),
+        "NumericLessThan" => (Operator::Numeric(Order::Less), false),
+        "NumericLessThanEquals" => (Operator::Numeric(Order::LessOrEqual), false),
+        "NumericGreaterThan" => (Operator::Numeric(Order::Greater), false),
+        "NumericGreaterThanEquals" => (Operator::Numeric(Order::GreaterOrEqual), false),
+        "DateEquals" => (Operator::Date(Order::Equal), false),
+        "DateNotEquals" => (Operator::Date(Order::Equal), true),
+        "DateLessThan" => (Operator::Date(Order::Less), false),
+        "DateLessThanEquals" => (Operator::Date(Order::LessOrEqual), false),
+        "DateGreaterThan" => (Operator::Date(Order::Greater), false),
+        "DateGreaterThanEquals" => (Operator::Date(Order::GreaterOrEqual), false),
+        "Bool" => (Operator::Bool, false),
+        "BinaryEquals" => (Operator::BinaryEquals, false),
+        "IpAddress" => (Operator::IpAddress, false),
+        "NotIpAddress" => (Operator::IpAddress, true),
+        "ArnEquals" | "ArnLike" => (Operator::ArnLike, false),
+        "ArnNotEquals" | "ArnNotLike" => (Operator::ArnLike, true),
+        "Null" => (Operator::Null, false),
+        _ => return None,
+    })
 }
 
-fn truth(text: &str) -> Option<bool> {
+fn object(value: Json) -> Result<Vec<(String, Json)>, PolicyError> {
+    let Json::Object(members) = value else { return Err(PolicyError::WrongType("Condition")) };
+    Ok(members)
+}
+
+/// Values may be spelled as strings, numbers or booleans.
+fn scalar(value: Json) -> Result<String, PolicyError> {
+    match value {
+        Json::String(text) | Json::Number(text) => Ok(text),
+        Json::Bool(value) => Ok(value.to_string()),
+        Json::Null | Json::Array(_) | Json::Object(_) => Err(PolicyError::WrongType("Condition")),
+    }
+}
+
+fn boolean(text: &str) -> Option<bool> {
     if text.eq_ignore_ascii_case("true") {
         Some(true)
-    } else if text.eq_ignore_ascii_case("false") {
-        Some(false)
     } else {
-        None
-    }
-}
-
-/// A network, or an address as the network of one; a v4-mapped v6 address is v4.
-pub(crate) fn network(text: &str) -> Option<IpNet> {
-    let text = text.trim();
-    match text.split_once('/') {
-        None => Some(IpNet::from(text.parse::<IpAddr>().ok()?.to_canonical())),
-        Some(_) => Some(text.parse::<IpNet>().ok()?.trunc()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_and_times() {
-        let check =
-            |text: &str, expected: Option<i128>| assert_eq!(number(text), expected, "{text}");
-        check("1", Some(1_000_000_000));
-        check("-1.5", Some(-1_500_000_000));
-        check("600000", Some(600_000_000_000_000));
-        check("1.2", Some(1_200_000_000));
-        check("1.20", Some(1_200_000_000));
-        for bad in ["", "x", "1e3", "0x1", "1.", ".5", "1.0000000001", "٣"] {
-            assert!(number(bad).is_none() || bad == "1.", "{bad}");
-        }
-        let second = 1_781_524_800_000_000_000;
-        for good in ["2026-06-15T12:00:00Z", "1781524800", "2026-06-15T14:00:00+02:00"] {
-            assert_eq!(time(good), Some(second), "{good}");
-        }
-        assert_eq!(time("2026-06-15"), Some(1_781_481_600_000_000_000));
-        for bad in ["", "tomorrow", "2026-13-01T00:00:00Z"] {
-            assert_eq!(time(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn operators() {
-        let check =
-            |name: &str, known: bool| assert_eq!(Operator::parse(name).is_some(), known, "{name}");
-        for (name, ..) in NAMES {
-            check(name, true);
-        }
-        check("stringequalsifexists", true);
-        check("ForAllValues:StringLike", true);
-        check("ForAnyValue:StringNotEqualsIfExists", true);
-        check("NullIfExists", false);
-        check("ForAllValues:Null", false);
-        check("ForSome:StringLike", false);
-        check("StringEqual", false);
-        check("BinaryNotEquals", false);
-        check("", false);
+        text.eq_ignore_ascii_case("false").then_some(false)
     }
 }

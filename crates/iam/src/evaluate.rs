@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::pattern::Case;
-use crate::policy::{Effect, Element, Named, Statement};
-use crate::principal_element::Grip;
+use crate::arn::Arn;
+use crate::policy::{Effect, Element, ResourcePattern, Statement};
+use crate::principal::{Naming, is_exempt};
 use crate::{AccountId, Policy, Principal};
 
 /// One action on one resource, by somebody, under circumstances.
@@ -113,147 +113,250 @@ impl fmt::Display for PolicyKind {
 
 /// Decides. Total: it cannot fail, and nothing is skipped.
 ///
-/// An explicit deny in any policy wins. Within one account the identity's policies or the
-/// resource's must allow, across accounts both; a boundary and session policies only restrict
-/// (aws-semantics 5.3).
+/// A statement that denies wins wherever it stands. Otherwise, where the caller's account owns the
+/// resource, the caller's own policies or the resource's must allow; elsewhere both must. The
+/// caller's own policies are what identity policies, boundary and session policies allow together.
+/// A resource policy that names the caller itself, or everybody, is limited by none of them; one
+/// that names the role of a session is limited by boundary and session policies; one that names only
+/// the account leaves the decision to the caller's own policies (aws-semantics 5.3). That `*` names
+/// the caller itself is what AWS documents of it together with `aws:PrincipalArn` (IAM User Guide,
+/// "AWS JSON policy elements: Principal", on role principals).
+///
+/// A session of `GetFederationToken` comes with the identity policies of the user who asked for it.
 pub fn evaluate(request: &AccessRequest<'_>, policies: &PolicySet<'_>) -> Decision {
-    decide(request, policies, Resource::MayAllow)
+    let request = Prepared::of(request);
+    if let Some(cause) = request.denial(policies) {
+        return Decision::ExplicitDeny(cause);
+    }
+    let Some(account) = request.asked.principal.account() else {
+        return request.of_stranger(policies);
+    };
+    let own = request.own_permission(policies);
+    if account != request.asked.resource_account {
+        return request.across_accounts(own, policies);
+    }
+    let own = match own {
+        Ok(allowed) => return Decision::Allow(allowed),
+        Err(missing) => missing,
+    };
+    match request.grant(policies) {
+        Some((Naming::Caller, cause)) => Decision::Allow(Some(cause)),
+        Some((Naming::Role, cause)) => match request.beyond_limits(policies) {
+            None => Decision::Allow(Some(cause)),
+            Some(limit) => Decision::ImplicitDeny(limit),
+        },
+        Some((Naming::Account, _)) | None => Decision::ImplicitDeny(own),
+    }
 }
 
-/// Decides about a role's trust policy: unlike other resource policies it must itself allow, also
-/// within one account.
+/// Decides about a role's trust policy, given as the policy of the resource: unlike other resource
+/// policies it must itself allow, also within one account. If it names only the account, the
+/// caller's own policies must allow as well.
 pub fn evaluate_trust(request: &AccessRequest<'_>, policies: &PolicySet<'_>) -> Decision {
-    decide(request, policies, Resource::MustAllow)
-}
-
-/// What a resource's policy is needed for within one account.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Resource {
-    MayAllow,
-    MustAllow,
-}
-
-fn decide(request: &AccessRequest<'_>, policies: &PolicySet<'_>, resource: Resource) -> Decision {
-    let PolicySet { identity, boundary, session, resource: resource_policy } = *policies;
-    let search = |kind, policy: &NamedPolicy<'_>, effect| find(request, kind, policy, effect);
-
-    let denials = identity
-        .iter()
-        .map(|policy| (PolicyKind::Identity, policy))
-        .chain(boundary.iter().map(|policy| (PolicyKind::Boundary, policy)))
-        .chain(session.unwrap_or_default().iter().map(|policy| (PolicyKind::Session, policy)))
-        .chain(resource_policy.iter().map(|policy| (PolicyKind::Resource, policy)));
-    for (kind, policy) in denials {
-        if let Some((cause, _)) = search(kind, policy, Effect::Deny) {
-            return Decision::ExplicitDeny(cause);
-        }
+    let request = Prepared::of(request);
+    if let Some(cause) = request.denial(policies) {
+        return Decision::ExplicitDeny(cause);
     }
-
-    let granted = resource_policy
-        .as_ref()
-        .and_then(|policy| search(PolicyKind::Resource, policy, Effect::Allow));
-    let own = request.principal.account();
-    let same_account = own == Some(request.resource_account);
-    let is_root = matches!(request.principal, Principal::Root { .. });
-    if own.is_none() {
-        return match granted {
-            Some((cause, Grip::Loose | Grip::Direct)) => Decision::Allow(Some(cause)),
-            Some((_, Grip::Account)) | None => Decision::ImplicitDeny(PolicyKind::Resource),
-        };
-    }
-    let direct = matches!(granted, Some((_, Grip::Direct)));
-    let loose = matches!(granted, Some((_, Grip::Loose)));
-    let by_resource = granted.as_ref().map(|(cause, _)| cause.clone());
-    if same_account && direct {
-        return Decision::Allow(by_resource);
-    }
-    if (!same_account || resource == Resource::MustAllow) && granted.is_none() {
-        return Decision::ImplicitDeny(PolicyKind::Resource);
-    }
-
-    let allowed = identity
-        .iter()
-        .find_map(|policy| search(PolicyKind::Identity, policy, Effect::Allow))
-        .map(|(cause, _)| cause);
-    let by_identity = is_root || allowed.is_some();
-    if !(by_identity || same_account && loose) {
-        return Decision::ImplicitDeny(PolicyKind::Identity);
-    }
-    let within = |kind, policies: &[NamedPolicy<'_>]| {
-        policies.iter().any(|policy| search(kind, policy, Effect::Allow).is_some())
+    let Some(account) = request.asked.principal.account() else {
+        return request.of_stranger(policies);
     };
-    if boundary.is_some_and(|boundary| !within(PolicyKind::Boundary, &[boundary])) {
-        return Decision::ImplicitDeny(PolicyKind::Boundary);
+    if account != request.asked.resource_account {
+        return request.across_accounts(request.own_permission(policies), policies);
     }
-    if session.is_some_and(|session| !within(PolicyKind::Session, session)) {
-        return Decision::ImplicitDeny(PolicyKind::Session);
-    }
-    Decision::Allow(allowed.or(by_resource))
+    let denied = match request.grant(policies) {
+        None => Some(PolicyKind::Resource),
+        Some((Naming::Caller, cause)) => return Decision::Allow(Some(cause)),
+        Some((Naming::Role, cause)) => match request.beyond_limits(policies) {
+            None => return Decision::Allow(Some(cause)),
+            limit => limit,
+        },
+        Some((Naming::Account, cause)) => match request.own_permission(policies) {
+            Ok(_) => return Decision::Allow(Some(cause)),
+            Err(missing) => Some(missing),
+        },
+    };
+    Decision::ImplicitDeny(denied.unwrap_or(PolicyKind::Resource))
 }
 
-/// The first statement of that effect that concerns the request; of several that allow, the one
-/// that names the principal most firmly.
-fn find(
-    request: &AccessRequest<'_>,
-    kind: PolicyKind,
-    named: &NamedPolicy<'_>,
-    effect: Effect,
-) -> Option<(Cause, Grip)> {
-    let mut best: Option<(usize, &Statement, Grip)> = None;
-    for (at, statement) in named.policy.statements.iter().enumerate() {
-        if statement.effect != effect {
-            continue;
-        }
-        let Some(grip) = concerns(request, kind, statement) else { continue };
-        if best.is_none_or(|(_, _, known)| grip > known) {
-            best = Some((at, statement, grip));
-        }
-        if effect == Effect::Deny || grip == Grip::Direct {
-            break;
-        }
-    }
-    let (statement, found, grip) = best?;
-    let cause = Cause { kind, policy: named.name.to_owned(), statement, sid: found.sid.clone() };
-    Some((cause, grip))
+/// A request, its resource's name taken apart once.
+struct Prepared<'r> {
+    asked: &'r AccessRequest<'r>,
+    resource: Arn<'r>,
 }
 
-/// Whether a statement concerns the request, and how firmly it names the principal.
-fn concerns(request: &AccessRequest<'_>, kind: PolicyKind, statement: &Statement) -> Option<Grip> {
-    let Statement { sid: _, effect: _, principal, actions, resources, conditions } = statement;
-    let grip = match (kind, principal) {
-        (PolicyKind::Resource, Some(Element::These(element))) => element.grip(request.principal)?,
-        (PolicyKind::Resource, Some(Element::AllBut(element))) => {
-            if element.spares(request.principal) {
-                return None;
+impl<'r> Prepared<'r> {
+    fn of(asked: &'r AccessRequest<'r>) -> Self {
+        // An action that is done to no resource is done to all of its service: policies allow
+        // `s3:ListAllMyBuckets` on `*` or on `arn:aws:s3:::*`, as AWS documents it.
+        let service = asked.action.split_once(':').map_or("", |(service, _)| service);
+        let everything =
+            Arn { partition: "aws", service, region: "", account: "", resource: asked.resource };
+        Self { asked, resource: Arn::parse(asked.resource).unwrap_or(everything) }
+    }
+
+    /// The first statement that denies, whatever allows.
+    fn denial(&self, policies: &PolicySet<'_>) -> Option<Cause> {
+        let PolicySet { identity, boundary, session, resource } = *policies;
+        self.first(PolicyKind::Identity, identity, Effect::Deny)
+            .or_else(|| self.first(PolicyKind::Boundary, boundary.as_slice(), Effect::Deny))
+            .or_else(|| self.first(PolicyKind::Session, session.unwrap_or_default(), Effect::Deny))
+            .or_else(|| self.first(PolicyKind::Resource, resource.as_slice(), Effect::Deny))
+    }
+
+    /// What the caller's own policies allow together, or the first kind of them that does not, in
+    /// the order in which AWS asks them.
+    fn own_permission(&self, policies: &PolicySet<'_>) -> Result<Option<Cause>, PolicyKind> {
+        let allowed = match self.asked.principal {
+            Principal::Root { .. } => None,
+            Principal::Anonymous
+            | Principal::User { .. }
+            | Principal::AssumedRole { .. }
+            | Principal::FederatedUser { .. }
+            | Principal::WebIdentity { .. } => {
+                let identity = PolicyKind::Identity;
+                Some(self.first(identity, policies.identity, Effect::Allow).ok_or(identity)?)
             }
-            Grip::Loose
+        };
+        self.beyond_limits(policies).map_or(Ok(allowed), Err)
+    }
+
+    /// The kind of policy that limits the caller and does not allow this.
+    fn beyond_limits(&self, policies: &PolicySet<'_>) -> Option<PolicyKind> {
+        let denies = |kind, policies: &[NamedPolicy<'_>]| {
+            !policies.iter().any(|policy| self.find(kind, policy, Effect::Allow).is_some())
+        };
+        if policies.boundary.is_some() && denies(PolicyKind::Boundary, policies.boundary.as_slice())
+        {
+            return Some(PolicyKind::Boundary);
         }
-        // A resource's policy that names nobody concerns nobody.
-        (PolicyKind::Resource, None) => return None,
-        // Other policies are whose they are.
-        (PolicyKind::Identity | PolicyKind::Boundary | PolicyKind::Session, _) => Grip::Direct,
-    };
-    let action =
-        |named: &Named| named.pattern.matches(request.action, Case::Ignored, request.context);
-    let resource =
-        |named: &Named| named.pattern.matches(request.resource, Case::Matters, request.context);
-    let fits = covers(actions.as_ref()?, action)
-        && match resources {
-            Some(element) => covers(element, resource),
-            // A trust policy is about its own role.
-            None => kind == PolicyKind::Resource,
+        let session = policies.session?;
+        denies(PolicyKind::Session, session).then_some(PolicyKind::Session)
+    }
+
+    /// The closest grant of the resource's policy.
+    fn grant(&self, policies: &PolicySet<'_>) -> Option<(Naming, Cause)> {
+        let policy = policies.resource?;
+        let kind = PolicyKind::Resource;
+        let matching = policy.policy.body.statements.iter().enumerate().filter(|(_, statement)| {
+            statement.effect == Effect::Allow && self.applies(kind, statement)
+        });
+        let closest = matching
+            .filter_map(|(place, statement)| Some((self.naming(statement)?, place, statement)))
+            // The first of the closest ones: they run backwards, and `max_by_key` takes the last.
+            .rev()
+            .max_by_key(|(naming, ..)| *naming)?;
+        let (naming, place, statement) = closest;
+        Some((naming, cause(kind, &policy, place, statement)))
+    }
+
+    /// Of somebody who is in no account: what the resource's policy allows.
+    fn of_stranger(&self, policies: &PolicySet<'_>) -> Decision {
+        match self.grant(policies) {
+            Some((_, cause)) => Decision::Allow(Some(cause)),
+            None => Decision::ImplicitDeny(PolicyKind::Resource),
         }
-        && conditions.iter().all(|condition| condition.holds(request.context));
-    fits.then_some(grip)
+    }
+
+    fn across_accounts(
+        &self,
+        own: Result<Option<Cause>, PolicyKind>,
+        policies: &PolicySet<'_>,
+    ) -> Decision {
+        match (own, self.grant(policies)) {
+            (Ok(_), Some((_, cause))) => Decision::Allow(Some(cause)),
+            (Ok(_), None) => Decision::ImplicitDeny(PolicyKind::Resource),
+            (Err(missing), _) => Decision::ImplicitDeny(missing),
+        }
+    }
+
+    fn first(
+        &self,
+        kind: PolicyKind,
+        policies: &[NamedPolicy<'_>],
+        effect: Effect,
+    ) -> Option<Cause> {
+        policies.iter().find_map(|policy| {
+            let (place, statement) = self.find(kind, policy, effect)?;
+            Some(cause(kind, policy, place, statement))
+        })
+    }
+
+    fn find<'p>(
+        &self,
+        kind: PolicyKind,
+        policy: &NamedPolicy<'p>,
+        effect: Effect,
+    ) -> Option<(usize, &'p Statement)> {
+        let statements = policy.policy.body.statements.iter().enumerate();
+        let mut of_effect = statements.filter(|(_, statement)| statement.effect == effect);
+        of_effect.find(|(_, statement)| self.applies(kind, statement))
+    }
+
+    /// Whether a statement is about this request. Of what cannot be told, a statement that denies
+    /// is, and one that allows is not. The cheapest question comes first.
+    fn applies(&self, kind: PolicyKind, statement: &Statement) -> bool {
+        let Statement { sid: _, effect, principals: _, actions, resources, conditions } = statement;
+        let action = match actions {
+            Element::Only(listed) => listed.iter().any(|entry| entry.matches(self.asked.action)),
+            Element::AllBut(listed) => !listed.iter().any(|entry| entry.matches(self.asked.action)),
+        };
+        action
+            && self.names_resource(kind, *effect, resources.as_ref())
+            && self.names_principal(kind, statement)
+            && conditions.iter().all(|condition| condition.holds(self.asked.context, *effect))
+    }
+
+    /// A variable without a value makes an entry match no resource, under `NotResource` as well
+    /// (IAM User Guide, "Policy variables with no value").
+    fn names_resource(
+        &self,
+        kind: PolicyKind,
+        effect: Effect,
+        resources: Option<&Element<ResourcePattern>>,
+    ) -> bool {
+        let matches =
+            |entry: &ResourcePattern| entry.arn.matches(&self.resource, self.asked.context);
+        match resources {
+            Some(Element::Only(listed)) => listed.iter().any(|entry| matches(entry) == Some(true)),
+            Some(Element::AllBut(listed)) if effect == Effect::Allow => {
+                listed.iter().all(|entry| matches(entry) == Some(false))
+            }
+            Some(Element::AllBut(listed)) => {
+                listed.iter().all(|entry| matches(entry) != Some(true))
+            }
+            // Trust policies stand at their resource and name none.
+            None => kind == PolicyKind::Resource || effect == Effect::Deny,
+        }
+    }
+
+    fn names_principal(&self, kind: PolicyKind, statement: &Statement) -> bool {
+        match (kind, &statement.principals) {
+            (PolicyKind::Resource, Some(_)) => self.naming(statement).is_some(),
+            (PolicyKind::Identity | PolicyKind::Boundary | PolicyKind::Session, None) => true,
+            // One too many or one too few: no policy is stored so, and none is obeyed to allow.
+            (PolicyKind::Resource, None)
+            | (PolicyKind::Identity | PolicyKind::Boundary | PolicyKind::Session, Some(_)) => {
+                statement.effect == Effect::Deny
+            }
+        }
+    }
+
+    /// How closely a statement of a resource's policy names the caller.
+    fn naming(&self, statement: &Statement) -> Option<Naming> {
+        let principal = self.asked.principal;
+        match statement.principals.as_ref()? {
+            Element::Only(listed) => listed.iter().filter_map(|entry| entry.names(principal)).max(),
+            // Whoever is not listed is denied; nobody is allowed for not being listed.
+            Element::AllBut(listed) => {
+                let denied = statement.effect == Effect::Deny && !is_exempt(listed, principal);
+                denied.then_some(Naming::Caller)
+            }
+        }
+    }
 }
 
-/// Whether an element covers what is asked. One with a variable that has no value covers nothing,
-/// the `Not…` twin neither (aws-semantics 5.3.4).
-fn covers(element: &Element<Vec<Named>>, matches: impl Fn(&Named) -> Option<bool>) -> bool {
-    match element {
-        Element::These(named) => named.iter().any(|named| matches(named) == Some(true)),
-        Element::AllBut(named) => named.iter().all(|named| matches(named) == Some(false)),
-    }
+fn cause(kind: PolicyKind, policy: &NamedPolicy<'_>, statement: usize, read: &Statement) -> Cause {
+    Cause { kind, policy: policy.name.to_owned(), statement, sid: read.sid.clone() }
 }
 
 impl fmt::Debug for AccessRequest<'_> {

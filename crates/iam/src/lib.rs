@@ -3,14 +3,15 @@
 //! Pure: no clock, I/O, randomness or environment. Keys and nonces come in as arguments.
 
 mod account;
-mod actions;
+mod action;
+mod arn;
 mod condition;
 mod evaluate;
+mod horizon;
 mod json;
 mod pattern;
 mod policy;
 mod principal;
-mod principal_element;
 mod rebind;
 mod seal;
 mod session;
@@ -21,6 +22,7 @@ pub use evaluate::{
     AccessRequest, Cause, Context, Decision, NamedPolicy, PolicyKind, PolicySet, Values, evaluate,
     evaluate_trust,
 };
+pub use horizon::{HoldsUntil, PolicyLimit, holds_until};
 pub use policy::{POLICY_BYTES_MAX, Policy, PolicyError};
 pub use principal::Principal;
 pub use seal::{
@@ -30,4 +32,4 @@ pub use session::{
     SESSION_KEY_RANDOM_BYTES, Session, SessionKey, SessionPrincipal, SessionSealer,
     TOKEN_CHARS_MAX, TokenError, token_expires_at,
 };
-pub use validate::{PolicyFault, arn_account};
+pub use validate::{BUCKET_POLICY_BYTES_MAX, DocumentFault, PolicyFault};

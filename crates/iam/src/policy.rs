@@ -2,168 +2,94 @@
 
 use std::sync::Arc;
 
+use crate::action::ActionPattern;
+use crate::arn::ArnPattern;
 use crate::condition::Condition;
-use crate::json::{Json, JsonError};
-use crate::pattern::{Pattern, Variables, Wildcards};
-use crate::principal_element::PrincipalElement;
+use crate::json::Json;
+use crate::principal::NamedPrincipal;
 
-/// Bytes of the longest document that is read: no kind of policy is allowed as many.
-pub const POLICY_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a document that is read at all: the most that a `PolicyDocument` of IAM may have. Each
+/// kind of policy has a lower limit of its own.
+pub const POLICY_BYTES_MAX: usize = 131_072;
 
-/// A policy document that was read whole: nothing in it is skipped.
+/// A policy document that was read whole: nothing in it is skipped. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct Policy {
     text: Arc<str>,
-    pub(crate) version: PolicyVersionName,
+    pub(crate) body: Arc<Body>,
+}
+
+/// What a document says.
+#[derive(Debug)]
+pub(crate) struct Body {
+    /// `None`: it has no `Version`, and is read as 2008-10-17.
+    pub(crate) version: Option<Version>,
     pub(crate) statements: Vec<Statement>,
 }
 
-/// The version of the language.
+/// Versions of the policy language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PolicyVersionName {
-    /// `2008-10-17`, also where none is named: variables are text.
-    Of2008,
-    /// `2012-10-17`
-    Of2012,
+pub(crate) enum Version {
+    /// Without policy variables.
+    V2008,
+    V2012,
 }
 
-/// Whether a statement gives or takes.
+#[derive(Debug)]
+pub(crate) struct Statement {
+    pub(crate) sid: Option<String>,
+    pub(crate) effect: Effect,
+    /// `Principal` or `NotPrincipal`.
+    pub(crate) principals: Option<Element<NamedPrincipal>>,
+    /// `Action` or `NotAction`.
+    pub(crate) actions: Element<ActionPattern>,
+    /// `Resource` or `NotResource`.
+    pub(crate) resources: Option<Element<ResourcePattern>>,
+    pub(crate) conditions: Vec<Condition>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
     Allow,
     Deny,
 }
 
-/// One statement.
-#[derive(Clone, Debug)]
-pub(crate) struct Statement {
-    pub(crate) sid: Option<String>,
-    pub(crate) effect: Effect,
-    pub(crate) principal: Option<Element<PrincipalElement>>,
-    pub(crate) actions: Option<Element<Vec<Named>>>,
-    pub(crate) resources: Option<Element<Vec<Named>>>,
-    pub(crate) conditions: Vec<Condition>,
-}
-
-/// An element, or its `Not…` twin.
-#[derive(Clone, Debug)]
+/// An element or its complement, which applies to everything that it does not list.
+#[derive(Debug)]
 pub(crate) enum Element<T> {
-    These(T),
-    AllBut(T),
+    Only(Vec<T>),
+    AllBut(Vec<T>),
 }
 
 impl<T> Element<T> {
-    pub(crate) fn inner(&self) -> &T {
+    pub(crate) fn entries(&self) -> &[T] {
         match self {
-            Self::These(inner) | Self::AllBut(inner) => inner,
+            Self::Only(entries) | Self::AllBut(entries) => entries,
         }
     }
 }
 
-/// A pattern, and as it was written.
-#[derive(Clone, Debug)]
-pub(crate) struct Named {
-    pub(crate) text: String,
-    pub(crate) pattern: Pattern,
-}
-
-/// Why a document is no policy.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PolicyError {
-    /// It does not begin with `{`.
-    #[error("not a JSON object")]
-    NotAnObject,
-    /// It is not JSON.
-    #[error("not JSON")]
-    Json,
-    /// A member stands twice.
-    #[error("a member is repeated")]
-    Repeated,
-    /// It is longer than any policy may be.
-    #[error("longer than {POLICY_BYTES_MAX} bytes")]
-    TooLong,
-    /// A member that no policy has.
-    #[error("unknown member {name:?}")]
-    Unknown {
-        /// Its name.
-        name: String,
-    },
-    /// A version that there is not.
-    #[error("unknown version")]
-    Version,
-    /// A member that must be there.
-    #[error("{name} is missing")]
-    Missing {
-        /// Its name.
-        name: &'static str,
-    },
-    /// There is no statement.
-    #[error("no statement")]
-    Empty,
-    /// A member of the wrong kind.
-    #[error("{name} is not what it should be")]
-    Malformed {
-        /// Its name.
-        name: &'static str,
-    },
-    /// An operator that there is not.
-    #[error("unknown condition operator {name:?}")]
-    Operator {
-        /// As it was written.
-        name: String,
-    },
-    /// Two statements of one `Sid`.
-    #[error("two statements of one Sid")]
-    RepeatedSid,
+/// An entry of `Resource` or `NotResource`.
+#[derive(Debug)]
+pub(crate) struct ResourcePattern {
+    pub(crate) text: Box<str>,
+    pub(crate) arn: ArnPattern,
 }
 
 impl Policy {
     /// Reads a document, JSON as AWS spells it. What kind of policy it may serve as is asked
-    /// afterwards: [`validate_bucket`](Self::validate_bucket) and its like.
+    /// afterwards.
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
         if text.len() > POLICY_BYTES_MAX {
-            return Err(PolicyError::TooLong);
+            return Err(PolicyError::TooLong { bytes: text.len() });
         }
-        if !text.trim_start().starts_with('{') {
+        if !text.starts_with('{') {
             return Err(PolicyError::NotAnObject);
         }
-        let json = Json::parse(text).map_err(|error| match error {
-            JsonError::Syntax => PolicyError::Json,
-            JsonError::Repeated => PolicyError::Repeated,
-        })?;
-        let Json::Object(members) = json else { return Err(PolicyError::NotAnObject) };
-        let (mut version, mut found) = (PolicyVersionName::Of2008, None);
-        for (name, value) in members {
-            match name.as_str() {
-                "Version" => version = read_version(&value)?,
-                "Id" => drop(text_of(value, "Id")?),
-                "Statement" => found = Some(value),
-                _ => return Err(PolicyError::Unknown { name }),
-            }
-        }
-        let found = match found {
-            None => return Err(PolicyError::Missing { name: "Statement" }),
-            Some(Json::List(statements)) => statements,
-            Some(one @ Json::Object(_)) => vec![one],
-            Some(_) => return Err(PolicyError::Malformed { name: "Statement" }),
+        let Json::Object(members) = Json::parse(text)? else {
+            return Err(PolicyError::NotAnObject);
         };
-        let variables = match version {
-            PolicyVersionName::Of2008 => Variables::Literal,
-            PolicyVersionName::Of2012 => Variables::Resolved,
-        };
-        let read = |statement| read_statement(statement, variables);
-        let statements: Vec<Statement> = found.into_iter().map(read).collect::<Result<_, _>>()?;
-        if statements.is_empty() {
-            return Err(PolicyError::Empty);
-        }
-        for (at, statement) in statements.iter().enumerate() {
-            let earlier = statements.iter().take(at);
-            let same = |other: &Statement| other.sid.is_some() && other.sid == statement.sid;
-            if earlier.into_iter().any(same) && statement.sid.as_deref() != Some("") {
-                return Err(PolicyError::RepeatedSid);
-            }
-        }
-        Ok(Self { text: text.into(), version, statements })
+        Ok(Self { text: text.into(), body: Arc::new(Body::read(members)?) })
     }
 
     /// The document as it was given.
@@ -171,219 +97,260 @@ impl Policy {
         &self.text
     }
 
-    /// The values that conditions compare a key with, as they were written, its name in lower case.
-    pub fn condition_values(&self, key: &str) -> Vec<&str> {
-        let conditions = self.statements.iter().flat_map(|statement| &statement.conditions);
-        let of_key = conditions.filter(|condition| condition.key() == key);
-        of_key.flat_map(Condition::texts).map(String::as_str).collect()
+    /// The ARNs of the users and roles that the policy names as principals, each once. Whoever
+    /// stores a policy must know them all: AWS refuses one that names nobody.
+    pub fn principals(&self) -> Vec<String> {
+        let named =
+            self.body.statements.iter().filter_map(|statement| statement.principals.as_ref());
+        let mut arns: Vec<_> =
+            named.flat_map(Element::entries).filter_map(NamedPrincipal::entity_arn).collect();
+        arns.sort_unstable();
+        arns.dedup();
+        arns
+    }
+
+    /// The policy with the ARNs of users and roles replaced by the unique ids that `id_of` knows for
+    /// them, as AWS keeps it: who is deleted and made again under the same name is somebody else.
+    /// An ARN without an id stays.
+    pub fn bind(&self, mut id_of: impl FnMut(&str) -> Option<String>) -> Result<Self, PolicyError> {
+        let mut document: serde_json::Value =
+            serde_json::from_str(&self.text).map_err(|_| PolicyError::Json)?;
+        let statements = match document.get_mut("Statement") {
+            Some(serde_json::Value::Array(statements)) => statements.as_mut_slice(),
+            Some(statement) => std::slice::from_mut(statement),
+            None => &mut [],
+        };
+        for statement in statements {
+            for element in ["Principal", "NotPrincipal"] {
+                let entries = match statement.get_mut(element).and_then(|e| e.get_mut("AWS")) {
+                    Some(serde_json::Value::Array(entries)) => entries.as_mut_slice(),
+                    Some(entry) => std::slice::from_mut(entry),
+                    None => &mut [],
+                };
+                for entry in entries {
+                    let id = entry
+                        .as_str()
+                        .and_then(|text| NamedPrincipal::parse_aws(text).ok())
+                        .and_then(|named| named.entity_arn())
+                        .and_then(|arn| id_of(&arn));
+                    if let Some(id) = id {
+                        *entry = serde_json::Value::String(id);
+                    }
+                }
+            }
+        }
+        Self::parse(&document.to_string())
     }
 }
 
-fn read_version(value: &Json) -> Result<PolicyVersionName, PolicyError> {
-    match value {
-        Json::Text(text) if text == "2012-10-17" => Ok(PolicyVersionName::Of2012),
-        Json::Text(text) if text == "2008-10-17" => Ok(PolicyVersionName::Of2008),
-        Json::Null
-        | Json::Bool(_)
-        | Json::Number(_)
-        | Json::Text(_)
-        | Json::List(_)
-        | Json::Object(_) => Err(PolicyError::Version),
+/// Why a document is no policy.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    /// Longer than [`POLICY_BYTES_MAX`].
+    #[error("policy of {bytes} bytes is longer than {POLICY_BYTES_MAX}")]
+    TooLong {
+        /// How long it is.
+        bytes: usize,
+    },
+    /// It does not begin with `{`.
+    #[error("policy is not a JSON object")]
+    NotAnObject,
+    /// It is not JSON, or nested deeper than a policy can be.
+    #[error("policy is not JSON")]
+    Json,
+    /// A member stands twice in one object.
+    #[error("member {0} is repeated")]
+    Repeated(String),
+    /// A member that the language does not have.
+    #[error("member {0} is unknown")]
+    Unknown(String),
+    /// A member whose value is of the wrong JSON type.
+    #[error("member {0} has a value of the wrong type")]
+    WrongType(&'static str),
+    /// A member that must be there.
+    #[error("member {0} is missing")]
+    Missing(&'static str),
+    /// A list that must not be empty.
+    #[error("member {0} is empty")]
+    Empty(&'static str),
+    /// An element and its complement in one statement.
+    #[error("member {0} stands beside its complement")]
+    Both(&'static str),
+    /// A version of the language that does not exist.
+    #[error("version {0} of the policy language does not exist")]
+    Version(String),
+    /// An effect other than `Allow` and `Deny`.
+    #[error("effect {0} is neither Allow nor Deny")]
+    Effect(String),
+    /// A principal that can name nobody.
+    #[error("principal {0} is invalid")]
+    Principal(String),
+    /// A condition operator that does not exist.
+    #[error("condition operator {0} does not exist")]
+    Operator(String),
+    /// Two statements of one `Sid`.
+    #[error("statement id {0} is repeated")]
+    RepeatedSid(String),
+}
+
+impl Body {
+    fn read(members: Vec<(String, Json)>) -> Result<Self, PolicyError> {
+        let (mut version, mut statements) = (None, None);
+        for (name, value) in members {
+            match name.as_str() {
+                "Version" => version = Some(Version::read(value)?),
+                "Id" => {
+                    text("Id", value)?;
+                }
+                "Statement" => statements = Some(value),
+                _ => return Err(PolicyError::Unknown(name)),
+            }
+        }
+        let statements = match statements.ok_or(PolicyError::Missing("Statement"))? {
+            Json::Array(statements) => statements,
+            statement @ Json::Object(_) => vec![statement],
+            Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {
+                return Err(PolicyError::WrongType("Statement"));
+            }
+        };
+        if statements.is_empty() {
+            return Err(PolicyError::Empty("Statement"));
+        }
+        let variables = version == Some(Version::V2012);
+        let read = |statement| Statement::read(statement, variables);
+        let statements = statements.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let mut sids = std::collections::HashSet::new();
+        for sid in statements.iter().filter_map(|statement| statement.sid.as_deref()) {
+            if !sid.is_empty() && !sids.insert(sid) {
+                return Err(PolicyError::RepeatedSid(sid.to_owned()));
+            }
+        }
+        Ok(Self { version, statements })
     }
 }
 
-fn read_statement(value: Json, variables: Variables) -> Result<Statement, PolicyError> {
-    let Json::Object(members) = value else {
-        return Err(PolicyError::Malformed { name: "Statement" });
-    };
-    let (mut sid, mut effect) = (None, None);
-    let (mut principal, mut actions, mut resources) = (None, None, None);
-    let mut conditions = Vec::new();
-    for (name, value) in members {
-        match name.as_str() {
-            "Sid" => sid = Some(text_of(value, "Sid")?),
-            "Effect" => {
-                effect = Some(match text_of(value, "Effect")?.as_str() {
-                    "Allow" => Effect::Allow,
-                    "Deny" => Effect::Deny,
-                    _ => return Err(PolicyError::Malformed { name: "Effect" }),
-                });
-            }
-            "Principal" => {
-                once(&mut principal, Element::These(read_principal(value)?), "Principal")?;
-            }
-            "NotPrincipal" => {
-                once(&mut principal, Element::AllBut(read_principal(value)?), "Principal")?;
-            }
-            "Action" => once(&mut actions, Element::These(read_actions(value)?), "Action")?,
-            "NotAction" => once(&mut actions, Element::AllBut(read_actions(value)?), "Action")?,
-            "Resource" => {
-                let these = Element::These(read_resources(value, variables)?);
-                once(&mut resources, these, "Resource")?;
-            }
-            "NotResource" => {
-                let these = Element::AllBut(read_resources(value, variables)?);
-                once(&mut resources, these, "Resource")?;
-            }
-            "Condition" => conditions = read_conditions(value, variables)?,
-            _ => return Err(PolicyError::Unknown { name }),
+impl Version {
+    fn read(value: Json) -> Result<Self, PolicyError> {
+        match text("Version", value)?.as_str() {
+            "2008-10-17" => Ok(Self::V2008),
+            "2012-10-17" => Ok(Self::V2012),
+            other => Err(PolicyError::Version(other.to_owned())),
         }
     }
-    let effect = effect.ok_or(PolicyError::Missing { name: "Effect" })?;
-    Ok(Statement { sid, effect, principal, actions, resources, conditions })
 }
 
-/// An element and its `Not…` twin exclude each other.
-fn once<T>(slot: &mut Option<T>, value: T, name: &'static str) -> Result<(), PolicyError> {
-    match slot.replace(value) {
+impl Statement {
+    fn read(value: Json, variables: bool) -> Result<Self, PolicyError> {
+        let Json::Object(members) = value else { return Err(PolicyError::WrongType("Statement")) };
+        let (mut sid, mut effect, mut conditions) = (None, None, Vec::new());
+        let (mut principals, mut actions, mut resources) = (None, None, None);
+        let read_actions =
+            |name, value| strings(name, value).map(|a| map(&a, ActionPattern::parse));
+        let read_resources = |name, value| {
+            strings(name, value).map(|r| map(&r, |text| ResourcePattern::parse(text, variables)))
+        };
+        for (name, value) in members {
+            match name.as_str() {
+                "Sid" => sid = Some(text("Sid", value)?),
+                "Effect" => effect = Some(Effect::read(value)?),
+                "Principal" => {
+                    once(&mut principals, "Principal", Element::Only(read_principals(value)?))?;
+                }
+                "NotPrincipal" => {
+                    once(&mut principals, "Principal", Element::AllBut(read_principals(value)?))?;
+                }
+                "Action" => {
+                    once(&mut actions, "Action", Element::Only(read_actions("Action", value)?))?;
+                }
+                "NotAction" => {
+                    once(&mut actions, "Action", Element::AllBut(read_actions("Action", value)?))?;
+                }
+                "Resource" => {
+                    let entries = read_resources("Resource", value)?;
+                    once(&mut resources, "Resource", Element::Only(entries))?;
+                }
+                "NotResource" => {
+                    let entries = read_resources("Resource", value)?;
+                    once(&mut resources, "Resource", Element::AllBut(entries))?;
+                }
+                "Condition" => conditions = Condition::read_all(value, variables)?,
+                _ => return Err(PolicyError::Unknown(name)),
+            }
+        }
+        let effect = effect.ok_or(PolicyError::Missing("Effect"))?;
+        let actions = actions.ok_or(PolicyError::Missing("Action"))?;
+        Ok(Self { sid, effect, principals, actions, resources, conditions })
+    }
+}
+
+impl Effect {
+    fn read(value: Json) -> Result<Self, PolicyError> {
+        match text("Effect", value)?.as_str() {
+            "Allow" => Ok(Self::Allow),
+            "Deny" => Ok(Self::Deny),
+            other => Err(PolicyError::Effect(other.to_owned())),
+        }
+    }
+}
+
+impl ResourcePattern {
+    fn parse(text: &str, variables: bool) -> Self {
+        Self { text: text.into(), arn: ArnPattern::parse(text, variables) }
+    }
+}
+
+fn read_principals(value: Json) -> Result<Vec<NamedPrincipal>, PolicyError> {
+    let members = match value {
+        Json::String(text) if text == "*" => return Ok(vec![NamedPrincipal::Anyone]),
+        Json::String(text) => return Err(PolicyError::Principal(text)),
+        Json::Object(members) => members,
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::Array(_) => {
+            return Err(PolicyError::WrongType("Principal"));
+        }
+    };
+    let mut principals = Vec::new();
+    for (kind, value) in members {
+        let entries = strings("Principal", value)?;
+        for entry in entries {
+            principals.push(match kind.as_str() {
+                "AWS" => NamedPrincipal::parse_aws(&entry)?,
+                "Federated" => NamedPrincipal::Provider(entry.into()),
+                "Service" => NamedPrincipal::Service(entry.into()),
+                "CanonicalUser" => NamedPrincipal::CanonicalUser(entry.into()),
+                _ => return Err(PolicyError::Principal(kind)),
+            });
+        }
+    }
+    if principals.is_empty() { Err(PolicyError::Empty("Principal")) } else { Ok(principals) }
+}
+
+fn once<T>(place: &mut Option<T>, name: &'static str, value: T) -> Result<(), PolicyError> {
+    match place.replace(value) {
         None => Ok(()),
-        Some(_) => Err(PolicyError::Malformed { name }),
+        Some(_) => Err(PolicyError::Both(name)),
     }
 }
 
-fn text_of(value: Json, name: &'static str) -> Result<String, PolicyError> {
-    match value {
-        Json::Text(text) => Ok(text),
-        Json::Null | Json::Bool(_) | Json::Number(_) | Json::List(_) | Json::Object(_) => {
-            Err(PolicyError::Malformed { name })
-        }
-    }
+fn map<T>(texts: &[String], read: impl Fn(&str) -> T) -> Vec<T> {
+    texts.iter().map(|text| read(text)).collect()
 }
 
-/// One text, or a list of them.
-fn texts_of(value: Json, name: &'static str) -> Result<Vec<String>, PolicyError> {
-    match value {
-        Json::Text(text) => Ok(vec![text]),
-        Json::List(values) => values.into_iter().map(|value| text_of(value, name)).collect(),
+fn text(name: &'static str, value: Json) -> Result<String, PolicyError> {
+    let Json::String(text) = value else { return Err(PolicyError::WrongType(name)) };
+    Ok(text)
+}
+
+/// A string, or a list of strings of which there is at least one.
+fn strings(name: &'static str, value: Json) -> Result<Vec<String>, PolicyError> {
+    let values = match value {
+        Json::String(text) => return Ok(vec![text]),
+        Json::Array(values) => values,
         Json::Null | Json::Bool(_) | Json::Number(_) | Json::Object(_) => {
-            Err(PolicyError::Malformed { name })
-        }
-    }
-}
-
-fn read_principal(value: Json) -> Result<PrincipalElement, PolicyError> {
-    const NAME: &str = "Principal";
-    let mut element = PrincipalElement::default();
-    match value {
-        Json::Text(text) if text == "*" => element.push("AWS", text),
-        Json::Object(members) => {
-            for (kind, names) in members {
-                if !PrincipalElement::KINDS.contains(&kind.as_str()) {
-                    return Err(PolicyError::Malformed { name: NAME });
-                }
-                for name in texts_of(names, NAME)? {
-                    element.push(&kind, name);
-                }
-            }
-        }
-        Json::Null | Json::Bool(_) | Json::Number(_) | Json::Text(_) | Json::List(_) => {
-            return Err(PolicyError::Malformed { name: NAME });
-        }
-    }
-    Ok(element)
-}
-
-fn read_actions(value: Json) -> Result<Vec<Named>, PolicyError> {
-    let compile = |text: String| Named { pattern: Pattern::action(&text), text };
-    Ok(texts_of(value, "Action")?.into_iter().map(compile).collect())
-}
-
-fn read_resources(value: Json, variables: Variables) -> Result<Vec<Named>, PolicyError> {
-    let compile =
-        |text: String| Named { pattern: Pattern::compile(&text, Wildcards::Wild, variables), text };
-    Ok(texts_of(value, "Resource")?.into_iter().map(compile).collect())
-}
-
-fn read_conditions(value: Json, variables: Variables) -> Result<Vec<Condition>, PolicyError> {
-    const NAME: &str = "Condition";
-    let Json::Object(operators) = value else {
-        return Err(PolicyError::Malformed { name: NAME });
-    };
-    let mut conditions = Vec::new();
-    for (operator, keys) in operators {
-        let Json::Object(keys) = keys else {
-            return Err(PolicyError::Malformed { name: NAME });
-        };
-        for (key, values) in keys {
-            let texts = operands_of(values)?;
-            let unknown = || PolicyError::Operator { name: operator.clone() };
-            let condition = Condition::compile(&operator, &key, texts, variables);
-            conditions.push(condition.ok_or_else(unknown)?);
-        }
-    }
-    Ok(conditions)
-}
-
-/// The operands of a condition: texts, numbers and booleans alike.
-fn operands_of(value: Json) -> Result<Vec<String>, PolicyError> {
-    let operand = |value: Json| match value {
-        Json::Text(text) | Json::Number(text) => Ok(text),
-        Json::Bool(value) => Ok(value.to_string()),
-        Json::Null | Json::List(_) | Json::Object(_) => {
-            Err(PolicyError::Malformed { name: "Condition" })
+            return Err(PolicyError::WrongType(name));
         }
     };
-    match value {
-        Json::List(values) => values.into_iter().map(operand).collect(),
-        Json::Null | Json::Bool(_) | Json::Number(_) | Json::Text(_) | Json::Object(_) => {
-            Ok(vec![operand(value)?])
-        }
+    if values.is_empty() {
+        return Err(PolicyError::Empty(name));
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn documents() {
-        use PolicyError::{
-            Empty, Json, Malformed, Missing, NotAnObject, Operator, Repeated, RepeatedSid, Unknown,
-            Version,
-        };
-        let check = |text: &str, expected: Result<(), PolicyError>| {
-            assert_eq!(Policy::parse(text).map(drop), expected, "{text}");
-        };
-        let of = |statement: &str| format!(r#"{{"Version":"2012-10-17","Statement":{statement}}}"#);
-        let plain = r#"{"Effect":"Allow","Action":"s3:*","Resource":"*"}"#;
-        check(&of(plain), Ok(()));
-        check(&of(&format!("[{plain},{plain}]")), Ok(()));
-        check(&format!(r#"{{"Id":"x","Statement":{plain}}}"#), Ok(()));
-        check("", Err(NotAnObject));
-        check("[]", Err(NotAnObject));
-        check("{", Err(Json));
-        check(r#"{"Statement":[],"Statement":[]}"#, Err(Repeated));
-        check(&of(r#"{"Effect":"Allow","Effect":"Deny","Action":"*"}"#), Err(Repeated));
-        check("{}", Err(Missing { name: "Statement" }));
-        check(r#"{"Statement":[]}"#, Err(Empty));
-        check(r#"{"Statement":7}"#, Err(Malformed { name: "Statement" }));
-        check(r#"{"Statement":[7]}"#, Err(Malformed { name: "Statement" }));
-        check(&format!(r#"{{"Version":"2013-10-17","Statement":{plain}}}"#), Err(Version));
-        check(r#"{"statement":[]}"#, Err(Unknown { name: "statement".into() }));
-        check(&of(r#"{"Action":"*"}"#), Err(Missing { name: "Effect" }));
-        check(&of(r#"{"Effect":"allow"}"#), Err(Malformed { name: "Effect" }));
-        check(&of(r#"{"Effect":"Allow","Actions":"*"}"#), Err(Unknown { name: "Actions".into() }));
-        check(
-            &of(r#"{"Effect":"Allow","Action":"*","NotAction":"*"}"#),
-            Err(Malformed { name: "Action" }),
-        );
-        check(&of(r#"{"Effect":"Allow","Action":[["*"]]}"#), Err(Malformed { name: "Action" }));
-        check(&of(r#"{"Effect":"Allow","Principal":"ann"}"#), Err(Malformed { name: "Principal" }));
-        check(
-            &of(r#"{"Effect":"Allow","Principal":{"Aws":"*"}}"#),
-            Err(Malformed { name: "Principal" }),
-        );
-        check(
-            &of(r#"{"Effect":"Allow","Condition":{"StringIs":{"a":"b"}}}"#),
-            Err(Operator { name: "StringIs".into() }),
-        );
-        check(&of(r#"{"Effect":"Allow","Condition":{"Bool":{"a":true,"b":1}}}"#), Ok(()));
-        check(
-            &of(r#"{"Effect":"Allow","Condition":{"Bool":{"a":null}}}"#),
-            Err(Malformed { name: "Condition" }),
-        );
-        check(&of(r#"{"Effect":"Allow","Condition":{"Bool":{"a":1,"a":1}}}"#), Err(Repeated));
-        let twice = r#"[{"Sid":"a","Effect":"Allow"},{"Sid":"a","Effect":"Deny"}]"#;
-        check(&of(twice), Err(RepeatedSid));
-    }
+    values.into_iter().map(|value| text(name, value)).collect()
 }

@@ -4,6 +4,10 @@ use std::fmt;
 
 use crate::AccountId;
 
+mod named;
+
+pub(crate) use named::{NamedPrincipal, Naming, is_exempt};
+
 /// Somebody who was authenticated, or nobody.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Principal {

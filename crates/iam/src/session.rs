@@ -23,8 +23,8 @@ use crate::{AccountId, Policy};
 
 /// Bytes of the random source that [`SessionKey::from_random`] takes.
 pub const SESSION_KEY_RANDOM_BYTES: usize = 56;
-/// Characters of the longest token that is opened.
-pub const TOKEN_CHARS_MAX: usize = 64 * 1024;
+/// Characters of the longest token that is opened: it has to travel in headers and in links.
+pub const TOKEN_CHARS_MAX: usize = 32 * 1024;
 
 const MAGIC: &[u8] = b"VALET\x01";
 const CLEAR_BYTES: usize = MAGIC.len() + 8;
@@ -384,6 +384,127 @@ mod tests {
         for cut in [CLEAR_BYTES, CLEAR_BYTES + 1, bytes.len() - 1] {
             assert!(sealer(1).open(&STANDARD.encode(&bytes[..cut])).is_err(), "{cut}");
         }
+    }
+
+    /// The layout is a promise to every link that is under way: this token was made from the drawing
+    /// above with another implementation of the cipher.
+    #[test]
+    fn layout_is_pinned() {
+        let token = concat!(
+            "VkFMRVQBAAAAAGov91ABncE4XBynhkIHBwcHBwcHBwcHBwcmA6xaX8CPvaQvTqRmYScTPeDeV+885xae",
+            "rRV3hG93o/QXRsDY+XcwfgU5XBSHBwXOKH2tGaevsxgfBPvFrZPsGiETNAhodRIZJB/Kyw//xg9CphuP",
+            "BIM7CCorgpWgJL6zv1wxfkrksYycAOEyz15u3NwRLIq+dYiFP3fNEXcWmuj0eDtiNMb8PmMzxfnnqER5",
+            "/kQcZWUfSkrTunS9Mu4Ryuv68xmNxb/S7OUvZUMLnLh54t5PV/jjiUS7XxVFF2D24z0M5C0+1Jiei+ZF",
+            "2dhnJc4rxKQyWYCBubYhreEdMgdiHvi6eOgRYsoa/Oyus/YcoMpOfl6FNRGaPcYcP1HWjA==",
+        );
+        let master = MasterKey::from_bytes(*b"0123456789abcdef0123456789abcdef");
+        let opened = SessionSealer::new(&master).open(token).unwrap();
+        assert_eq!(opened.access_key_id, "ASIAEXAMPLEEXAMPLE22");
+        assert_eq!(opened.secret.expose(), "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
+        let principal = SessionPrincipal::AssumedRole {
+            account: AccountId::parse("123456789012").unwrap(),
+            role_id: "AROAEXAMPLE".to_owned(),
+            session_name: "ses".to_owned(),
+        };
+        assert_eq!(opened.principal, principal);
+        assert_eq!(opened.issued_at.to_string(), "2026-06-15T12:00:00Z");
+        assert_eq!(opened.expires_at.to_string(), "2026-06-15T13:00:00Z");
+        assert!(opened.policies.is_none() && opened.federated_provider.is_none());
+        assert_eq!(opened.tags, [("team".to_owned(), "a".to_owned())]);
+        assert_eq!(opened.transitive_tags, ["team"]);
+        assert_eq!(opened.source_identity.as_deref(), Some("ann"));
+        assert_eq!(token_expires_at(token), Some(opened.expires_at));
+        assert_eq!(SessionSealer::new(&master).seal(&opened, [7; NONCE_BYTES]), token);
+    }
+
+    /// Every kind of principal comes back as it went.
+    #[test]
+    fn principals() {
+        let account = || AccountId::parse("123456789012").unwrap();
+        let user_id = || "AIDAEXAMPLE".to_owned();
+        for principal in [
+            SessionPrincipal::Root { account: account() },
+            SessionPrincipal::User { account: account(), user_id: user_id() },
+            SessionPrincipal::Federated {
+                account: account(),
+                name: "bob".to_owned(),
+                user_id: Some(user_id()),
+            },
+            SessionPrincipal::Federated {
+                account: account(),
+                name: "bob".to_owned(),
+                user_id: None,
+            },
+        ] {
+            // A session that may do nothing is not one that may do everything.
+            let session =
+                Session { principal: principal.clone(), policies: Some(Vec::new()), ..session() };
+            let opened = sealer(1).open(&sealer(1).seal(&session, [3; NONCE_BYTES])).unwrap();
+            assert_eq!(opened.principal, principal);
+            assert_eq!(opened.policies.map(|policies| policies.len()), Some(0));
+        }
+    }
+
+    /// What opens the envelope is not yet a session.
+    #[test]
+    fn records_are_read_strictly() {
+        let record =
+            r#"{"v":1,"key":"ASIA","secret":"s","account":"123456789012","kind":"root","at":0}"#;
+        let open = |record: &str| {
+            let master = MasterKey::from_bytes([1; 32]);
+            let clear = clear_part("2026-06-15T13:00:00Z".parse().unwrap());
+            let sealed =
+                master.sealer(Purpose::Session).seal([3; NONCE_BYTES], record.as_bytes(), &clear);
+            SessionSealer::new(&master).open(&STANDARD.encode([clear, sealed].concat())).map(drop)
+        };
+        assert_eq!(open(record), Ok(()));
+        for (from, to) in [
+            ("\"v\":1", "\"v\":2"),
+            ("123456789012", "12345678901"),
+            ("\"root\"", "\"king\""),
+            ("\"at\":0", "\"at\":0,\"more\":1"),
+            ("\"at\":0", "\"at\":0,\"at\":0"),
+            ("\"at\":0", "\"at\":9223372036854775807"),
+            ("\"at\":0", "\"at\":0,\"policies\":[\"{\"]"),
+            ("}", "}x"),
+        ] {
+            assert_eq!(open(&record.replace(from, to)), Err(TokenError::NotOurs), "{to}");
+        }
+    }
+
+    #[test]
+    fn another_purpose_is_another_key() {
+        let clear = clear_part("2026-06-15T13:00:00Z".parse().unwrap());
+        let master = MasterKey::from_bytes([1; 32]);
+        for purpose in [Purpose::AccessKey, Purpose::BlobKey] {
+            let json = Record::of(&session()).to_json();
+            let sealed = master.sealer(purpose).seal([3; NONCE_BYTES], &json, &clear);
+            let token = STANDARD.encode([clear.as_slice(), &sealed].concat());
+            assert_eq!(sealer(1).open(&token).map(drop), Err(TokenError::NotOurs), "{purpose:?}");
+        }
+    }
+
+    /// A token has one spelling: no other letters, white space, padding or loose bits.
+    #[test]
+    fn a_token_has_one_spelling() {
+        let token = sealer(1).seal(&session(), [3; NONCE_BYTES]);
+        let refused = |token: &str| {
+            assert!(sealer(1).open(token).is_err(), "{token}");
+        };
+        for at in 0..token.len() {
+            let other = if token.as_bytes()[at] == b'A' { "B" } else { "A" };
+            let mut changed = token.clone();
+            changed.replace_range(at..=at, other);
+            refused(&changed);
+        }
+        for cut in 0..token.len() {
+            refused(token.split_at(cut).0);
+        }
+        for changed in [format!("{token} "), format!("{token}="), format!("{token}\n")] {
+            refused(&changed);
+        }
+        let long = "A".repeat(TOKEN_CHARS_MAX + 1);
+        assert_eq!(sealer(1).open(&long).map(drop), Err(TokenError::Malformed));
     }
 
     #[test]

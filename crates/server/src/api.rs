@@ -9,6 +9,7 @@ use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, StatusCode};
 use iam::AccountId;
+use presign::Mechanism;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -76,6 +77,11 @@ impl ApiCall<'_> {
         body: &mut RequestBody,
         seen: &mut Seen,
     ) -> Result<Reply, S3Error> {
+        // A link lends one operation on one object, and nothing of this.
+        let by_header = self.caller.signature().map(|signature| signature.mechanism());
+        if by_header != Some(Mechanism::V4Header) {
+            return Err(S3Error::new(Code::AccessDenied));
+        }
         match (route, self.method) {
             (ApiRoute::Accounts, &Method::GET) => {
                 seen.operation = "ListAccounts";

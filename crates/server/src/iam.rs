@@ -19,7 +19,7 @@ use crate::query::answer::QueryReply;
 use crate::query::error::QueryError;
 use crate::server::Seen;
 
-pub(crate) use entity::{malformed_policy, read_tags};
+pub(crate) use entity::{is_tag, read_identity_policy, read_tags};
 
 /// Declares one operation: its parameters, what it is done to, what it does.
 macro_rules! operation {

@@ -35,6 +35,8 @@ pub(crate) enum OutboundError {
     Address { address: IpAddr },
     #[error("plain http is for addresses of --outbound-allow alone")]
     PlainHttp,
+    #[error("the answer is not the document that was asked for")]
+    Document,
     #[error("the answer was {status}")]
     Status { status: StatusCode },
     #[error("the answer is longer than {BODY_BYTES_MAX} bytes")]
@@ -66,12 +68,12 @@ impl Outbound {
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let found = tokio::net::lookup_host((bare, port)).await;
         let addresses: Vec<SocketAddr> = found.map_err(|_| OutboundError::NoAddress)?.collect();
-        let address = self.choose(&addresses, url.scheme())?;
+        self.check(&addresses, url.scheme())?;
         let client = Client::builder()
             .redirect(Policy::none())
             .no_proxy()
             .timeout(TIME_MAX)
-            .resolve(host, address)
+            .resolve_to_addrs(host, &addresses)
             .build()?;
         let mut answer = client.get(url).send().await?;
         if answer.status() != StatusCode::OK {
@@ -87,10 +89,12 @@ impl Outbound {
         Ok(body)
     }
 
-    /// The first address, if every one of them may be called: a name that also points at a
-    /// neighbour is not called at all.
-    fn choose(&self, addresses: &[SocketAddr], scheme: &str) -> Result<SocketAddr, OutboundError> {
-        let first = *addresses.first().ok_or(OutboundError::NoAddress)?;
+    /// Every address must be one that may be called: a name that also points at a neighbour is not
+    /// called at all.
+    fn check(&self, addresses: &[SocketAddr], scheme: &str) -> Result<(), OutboundError> {
+        if addresses.is_empty() {
+            return Err(OutboundError::NoAddress);
+        }
         for address in addresses {
             let address = address.ip().to_canonical();
             let allowed = any_contains(&self.allowed, address);
@@ -104,7 +108,7 @@ impl Outbound {
                 _ => return Err(OutboundError::Url),
             }
         }
-        Ok(first)
+        Ok(())
     }
 }
 
@@ -128,6 +132,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         || a == 0
         || (a == 100 && (64..128).contains(&b))
         || (a == 192 && b == 0 && c == 0)
+        || (a == 192 && b == 88 && c == 99)
         || (a == 198 && (b == 18 || b == 19))
         || a >= 240)
 }
@@ -136,10 +141,11 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     let [first, second, ..] = address.segments();
     // What is not of the one block that is given out: loopback, local, multicast, translations.
     let given_out = first & 0xe000 == 0x2000;
-    let documentation = first == 0x2001 && second == 0x0db8;
-    // Teredo and 6to4 carry a v4 address inside.
-    let tunnels = (first == 0x2001 && second == 0) || first == 0x2002;
-    given_out && !documentation && !tunnels
+    let documentation =
+        (first == 0x2001 && second == 0x0db8) || (first == 0x3fff && second < 0x1000);
+    // What protocols have for themselves; Teredo there and 6to4 carry a v4 address inside.
+    let protocols = (first == 0x2001 && second < 0x0200) || first == 0x2002;
+    given_out && !documentation && !protocols
 }
 
 #[cfg(test)]
@@ -151,8 +157,8 @@ mod tests {
         let check = |allowed: &[&str], scheme: &str, address: &str, expected: bool| {
             let allowed = allowed.iter().map(|net| net.parse().unwrap()).collect();
             let address = SocketAddr::new(address.parse().unwrap(), 443);
-            let chosen = Outbound::new(allowed).choose(&[address], scheme);
-            assert_eq!(chosen.is_ok(), expected, "{scheme} {address}");
+            let checked = Outbound::new(allowed).check(&[address], scheme);
+            assert_eq!(checked.is_ok(), expected, "{scheme} {address}");
         };
         check(&[], "https", "93.184.216.34", true);
         check(&[], "https", "2606:4700::1111", true);
@@ -181,7 +187,10 @@ mod tests {
             "64:ff9b::7f00:1",
             "2002:7f00:1::",
             "2001::1",
+            "2001:20::1",
             "2001:db8::1",
+            "3fff::1",
+            "192.88.99.1",
         ] {
             check(&[], "https", inner, false);
         }
@@ -191,6 +200,6 @@ mod tests {
         check(&["127.0.0.0/8"], "http", "10.0.0.1", false);
         check(&["fc00::/7"], "http", "fc00::1", true);
         let both = ["93.184.216.34:443".parse().unwrap(), "127.0.0.1:443".parse().unwrap()];
-        assert!(Outbound::new(Vec::new()).choose(&both, "https").is_err());
+        assert!(Outbound::new(Vec::new()).check(&both, "https").is_err());
     }
 }

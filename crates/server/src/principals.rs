@@ -54,7 +54,7 @@ pub(crate) async fn bind(
     if ids.is_empty() {
         return Ok(Arc::clone(policy));
     }
-    let bound = policy.rebind(|principal| ids.get(principal).cloned());
+    let bound = policy.bind(|principal| ids.get(principal).cloned());
     // It parsed before, and only texts were exchanged.
     bound.map(Arc::new).map_err(|_| StoreError::Corrupt { what: "bound policy" }.into())
 }
@@ -81,7 +81,7 @@ pub(crate) async fn shown(
     if gone.is_empty() {
         return Ok(document.text().to_owned());
     }
-    let shown = document.rebind(|name| gone.get(name).cloned());
+    let shown = document.bind(|name| gone.get(name).cloned());
     let shown = shown.map_err(|_| StoreError::Corrupt { what: "stored policy" })?;
     Ok(shown.text().to_owned())
 }

@@ -9,6 +9,7 @@ pub(crate) mod form;
 pub(crate) mod operation;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderValue, LOCATION};
@@ -32,6 +33,9 @@ use operation::QueryOperation;
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Calls whose bodies are in memory at once: 64 MiB over all connections.
 const BODIES_MAX: usize = 64;
+/// From the first byte of a call's body to the last: whoever trickles must not keep the room from
+/// everybody else.
+const BODY_TIME_MAX: Duration = Duration::from_secs(10);
 /// Where a call without an action is sent, as AWS does (aws-semantics 4.1.2).
 const ABOUT: &str = "https://aws.amazon.com/iam";
 /// The only call that needs no signature: the web identity's token proves who asks.
@@ -228,7 +232,10 @@ fn check_payload(caller: &SignedCaller, bytes: &[u8]) -> Result<(), QueryError> 
 async fn collect(body: &mut RequestBody) -> Result<Bytes, QueryError> {
     let too_large = |_: S3Error| QueryError::new(QueryCode::RequestEntityTooLarge);
     let open = body.open(None).map_err(too_large)?;
-    Ok(open.collect(BODY_BYTES_MAX).await.map_err(too_large)?.0)
+    match tokio::time::timeout(BODY_TIME_MAX, open.collect(BODY_BYTES_MAX)).await {
+        Ok(collected) => Ok(collected.map_err(too_large)?.0),
+        Err(_elapsed) => Err(QueryError::new(QueryCode::RequestTimeout)),
+    }
 }
 
 /// An authenticated call on its way to its operation.
@@ -244,7 +251,8 @@ impl Dispatched<'_> {
     pub(crate) async fn execute<O: QueryOperation>(self) -> Result<QueryReply, QueryError> {
         let operation = O::read(self.form)?;
         let Call { server, asked, service } = self.call;
-        let admission = QueryAdmission { service, caller: self.caller, context: asked.context };
+        let (caller, form) = (self.caller, self.form);
+        let admission = QueryAdmission { service, caller, context: asked.context, form };
         let call = server.gate().admit_query(operation, admission).await?;
         O::run(call).await
     }

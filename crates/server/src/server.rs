@@ -204,7 +204,8 @@ impl Server {
             refuse_anonymous_overrides(&routed)?;
         }
         let asked = Asked { request: &request, caller: &caller, context: &context };
-        self.dispatch(routed.call, asked, body).await
+        let answered = self.dispatch(routed.call, asked, body).await;
+        answered.map_err(|error| tell_region(error, &routed, &self.config))
     }
 
     /// Reads, admits and runs one operation.
@@ -387,6 +388,17 @@ fn with_bucket_region(
     match HeaderValue::from_str(&config.region) {
         Ok(region) => error.header(HeaderName::from_static(s3::BUCKET_REGION), region),
         Err(_) => error,
+    }
+}
+
+/// Who may not list a bucket is still told its region: SDKs look for it there (aws-semantics 1.4.24a).
+fn tell_region(error: S3Error, routed: &Routed<'_>, config: &ServerConfig) -> S3Error {
+    let lists = matches!(routed.call, Call::ListObjects | Call::ListObjectsV2 | Call::HeadBucket);
+    match HeaderValue::from_str(&config.region) {
+        Ok(region) if lists && error.code() == Code::AccessDenied => {
+            error.header(HeaderName::from_static(s3::BUCKET_REGION), region)
+        }
+        Ok(_) | Err(_) => error,
     }
 }
 

@@ -9,17 +9,16 @@ mod directory;
 mod edit;
 mod key;
 mod managed;
+mod refusal;
 
 pub use account::{Account, AccountPage, CreateAccount, DeleteAccount, NewAccount};
 pub use directory::{
     AttachedPolicy, BoundPolicy, Directory, EntityKind, Group, InstanceProfile, ManagedPolicy,
     OidcProvider, PolicyVersion, Role, Tag, User,
 };
-pub(crate) use directory::{DirectoryParts, Entity, EntityKey};
-pub use edit::{
-    Counts, DirectoryEdit, Hindrance, IdentityError, NewManagedPolicy, NewOidcProvider, NewRole,
-    Quota,
-};
+pub(crate) use directory::{DirectoryParts, Entities, Entity, EntityKey};
+pub use edit::{Counts, DirectoryEdit, NewManagedPolicy, NewOidcProvider, NewRole};
 pub(crate) use edit::{DirectoryChanges, IdentityChange, KeyChange};
 pub(crate) use key::KeyUses;
 pub use key::{AccessKey, GivenKey, KeyOwner, KeyStatus, KeySummary, KeyUse};
+pub use refusal::{Hindrance, IdentityError, Quota};

@@ -259,13 +259,23 @@ impl Store {
     ) -> Result<CreateAccount, StoreError> {
         self.0.stager.note(now);
         let NewAccount { id, name, email, root } = new;
-        let id = id.map_or_else(random_account, Ok)?;
-        let key = AccessKey::generate(id.clone(), KeyOwner::Root, now)?;
-        let root = match root {
-            None => key,
-            Some(GivenKey { id, secret }) => AccessKey { id, secret, ..key },
-        };
-        self.0.metadata.create_account(Account { id, name, email, created_at: now }, root).await
+        let now = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
+        let mut tries = if id.is_some() { 1 } else { ACCOUNT_IDS_TRIED };
+        loop {
+            let id = id.clone().map_or_else(random_account, Ok)?;
+            let key = AccessKey::generate(id.clone(), KeyOwner::Root, now)?;
+            let root = match root.clone() {
+                None => key,
+                Some(GivenKey { id, secret }) => AccessKey { id, secret, ..key },
+            };
+            let (name, email) = (name.clone(), email.clone());
+            let account = Account { id, name, email, created_at: now };
+            let created = self.0.metadata.create_account(account, root).await?;
+            tries -= 1;
+            if tries == 0 || !matches!(created, CreateAccount::AlreadyExists) {
+                return Ok(created);
+            }
+        }
     }
 
     /// Removes an account that owns nothing and has nobody.
@@ -502,6 +512,9 @@ impl Store {
         self.0.metadata.abort_upload(bucket, key, *id, now).await
     }
 }
+
+/// How many random ids of accounts are tried: there are 10^12.
+const ACCOUNT_IDS_TRIED: u32 = 8;
 
 /// Any 12 digits.
 fn random_account() -> Result<AccountId, StoreError> {

@@ -2,8 +2,8 @@
 //! bucket's say, asked by the signer itself.
 
 use hyper::StatusCode;
-use iam::{AccessRequest, Context, Decision, NamedPolicy, Policy, PolicySet, Values};
-use jiff::{SignedDuration, Timestamp};
+use iam::{AccessRequest, Context, HoldsUntil, NamedPolicy, PolicyLimit, Values};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use store::{BucketName, ObjectKey};
 
@@ -14,8 +14,6 @@ use crate::respond::Reply;
 
 /// Seconds that a link may be asked for.
 const SECONDS_MAX: u64 = 604_800;
-/// Moments that are looked at: two for each limit that a policy names.
-const MOMENTS_MAX: usize = 1024;
 
 /// A link that is about to be signed.
 #[derive(Deserialize)]
@@ -37,42 +35,16 @@ struct Told {
     allowed: bool,
 }
 
-/// What shortens a link's life.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Limit {
-    SignatureAge,
-    PolicyTime,
-}
+/// The circumstances of a link that nobody has used yet: where it will be used from is not known.
+struct LinkContext<'d>(&'d Door);
 
-impl Limit {
-    fn name(self) -> &'static str {
-        match self {
-            Self::SignatureAge => "signature-age",
-            Self::PolicyTime => "policy-time",
-        }
-    }
-}
-
-/// The circumstances of a link at one moment of its life; where it will be used from is not known.
-struct Moment<'m> {
-    door: &'m Door,
-    signed_at: Timestamp,
-    at: Timestamp,
-}
-
-impl Context for Moment<'_> {
+impl Context for LinkContext<'_> {
     fn values(&self, key: &str) -> Option<Values<'_>> {
-        let one = |text: String| Some(Values::One(text.into()));
+        let one = |text: &'static str| Some(Values::One(text.into()));
         match key {
-            "s3:authtype" => one("REST-QUERY-STRING".to_owned()),
-            "s3:signatureversion" => one("AWS4-HMAC-SHA256".to_owned()),
-            "s3:signatureage" => {
-                one(self.at.duration_since(self.signed_at).as_millis().max(0).to_string())
-            }
-            // Beyond milliseconds no policy looks.
-            "aws:currenttime" => one(self.at.to_string()),
-            "aws:epochtime" => one(self.at.as_second().to_string()),
-            other => self.door.signer_key(other),
+            "s3:authtype" => one("REST-QUERY-STRING"),
+            "s3:signatureversion" => one("AWS4-HMAC-SHA256"),
+            other => self.0.signer_key(other),
         }
     }
 }
@@ -95,31 +67,29 @@ pub(super) async fn tell(door: &Door, asked: Asked) -> Result<Reply, S3Error> {
     let Some(identity) = door.caller().identity() else {
         return Err(S3Error::new(Code::AccessDenied));
     };
-    let allowed = |policies: &PolicySet<'_>, at: Timestamp| {
-        let moment = Moment { door, signed_at, at };
-        let request = AccessRequest {
-            principal: door.principal(),
-            action,
-            resource: &resource,
-            resource_account: &owner,
-            context: &moment,
-        };
-        matches!(iam::evaluate(&request, policies), Decision::Allow(_))
+    let context = LinkContext(door);
+    let request = AccessRequest {
+        principal: door.principal(),
+        action,
+        resource: &resource,
+        resource_account: &owner,
+        context: &context,
     };
-    let (end, limit, now) = identity.with_policies(bound, |policies| {
-        let now = allowed(policies, signed_at);
-        let moments = moments(policies, signed_at, asked_end);
-        // The first moment at which it no longer holds ends it, whatever comes later.
-        let dies = moments.into_iter().find(|(at, _)| now && !allowed(policies, *at));
-        match dies {
-            None => (asked_end, None, now),
-            Some((at, limit)) => (at, Some(limit), now),
-        }
+    let holds = identity.with_policies(bound, |policies| {
+        iam::holds_until(&request, policies, signed_at, asked_end)
     });
+    let (end, limited_by) = match holds {
+        None => (signed_at, Vec::new()),
+        Some(HoldsUntil { at, limited_by }) => match limited_by {
+            PolicyLimit::Nothing => (asked_end, Vec::new()),
+            PolicyLimit::SignatureAge => (at, vec!["signature-age"]),
+            PolicyLimit::Time => (at, vec!["policy-time"]),
+        },
+    };
     let told = Told {
         effective_expires_at: end.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        limited_by: limit.map(Limit::name).into_iter().collect(),
-        allowed: now,
+        limited_by,
+        allowed: holds.is_some(),
     };
     Ok(json(StatusCode::OK, &told))
 }
@@ -149,41 +119,4 @@ fn question(
         _ => return Err(S3Error::new(Code::MethodNotAllowed)),
     };
     Ok((action, format!("arn:aws:s3:::{bucket}/{key}")))
-}
-
-/// The moments at which a decision may change: at each limit that a policy names, and just after.
-fn moments(
-    policies: &PolicySet<'_>,
-    signed_at: Timestamp,
-    end: Timestamp,
-) -> Vec<(Timestamp, Limit)> {
-    let PolicySet { identity, boundary, session, resource } = policies;
-    let all = identity.iter().chain(boundary).chain(session.unwrap_or_default()).chain(resource);
-    let mut moments = Vec::new();
-    for NamedPolicy { policy, .. } in all {
-        moments.extend(of_policy(policy, signed_at));
-    }
-    moments.retain(|(at, _)| *at > signed_at && *at < end);
-    moments.sort_by_key(|(at, _)| *at);
-    moments.truncate(MOMENTS_MAX);
-    moments
-}
-
-fn of_policy(policy: &Policy, signed_at: Timestamp) -> Vec<(Timestamp, Limit)> {
-    let just_after = |at: Timestamp, step: SignedDuration, limit: Limit| {
-        [Some(at), at.checked_add(step).ok()].into_iter().flatten().map(move |at| (at, limit))
-    };
-    let ages = policy.condition_values("s3:signatureage").into_iter().filter_map(|text| {
-        let age = SignedDuration::from_millis(text.trim().parse().ok()?);
-        signed_at.checked_add(age).ok()
-    });
-    let ages =
-        ages.flat_map(|at| just_after(at, SignedDuration::from_millis(1), Limit::SignatureAge));
-    let keys = ["aws:currenttime", "aws:epochtime"];
-    let times = keys.into_iter().flat_map(|key| policy.condition_values(key)).filter_map(|text| {
-        text.parse().ok().or_else(|| Timestamp::from_second(text.trim().parse().ok()?).ok())
-    });
-    let times =
-        times.flat_map(|at| just_after(at, SignedDuration::from_secs(1), Limit::PolicyTime));
-    ages.chain(times).collect()
 }

@@ -20,8 +20,6 @@ use crate::head::Head;
 const SESSIONS_MAX: usize = 4096;
 /// How the ids of session keys begin; only they go with a token.
 const SESSION_KEY_PREFIX: &str = "ASIA";
-/// A token longer than any that is sealed here.
-const TOKEN_BYTES_MAX: usize = 32 * 1024;
 
 /// Why a request was not authenticated. What is answered depends on the protocol.
 #[derive(Debug)]
@@ -202,7 +200,7 @@ impl Gate {
     /// The session of a token: opened here, from the cache if it was opened before.
     fn session(&self, token: &[u8], now: Timestamp) -> Result<Arc<Session>, AuthenticationError> {
         let malformed = || AuthenticationError::MalformedToken { token: text(token) };
-        if token.len() > TOKEN_BYTES_MAX {
+        if token.len() > iam::TOKEN_CHARS_MAX {
             return Err(malformed());
         }
         let sealed = std::str::from_utf8(token).map_err(|_| malformed())?;

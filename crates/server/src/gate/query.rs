@@ -6,11 +6,14 @@ use iam::{
     AccessRequest, AccountId, Decision, NamedPolicy, PolicySet, Principal, SessionPrincipal, Values,
 };
 
+use store::{Directory, Tag};
+
 use super::authorize::{Asking, Question, reason};
 use super::caller::{Caller, Identity};
 use super::circumstances::{Circumstances, OperationKeys};
 use super::{Authorized, Door, Gate, Service};
 use crate::query::error::{self, QueryCode, QueryError};
+use crate::query::form::Form;
 use crate::query::operation::{QueryOperation, QueryPermission, Scene};
 use crate::respond::RequestContext;
 
@@ -20,14 +23,65 @@ pub(crate) struct QueryAdmission<'a> {
     pub(crate) service: Service,
     pub(crate) caller: &'a Arc<Caller>,
     pub(crate) context: &'a Arc<RequestContext>,
+    pub(crate) form: &'a Form,
 }
 
-/// The condition keys of a call.
-struct KeysOf<'o, O>(&'o O);
+/// The condition keys of a call: what it asks, and what tags the identity has that it is about.
+struct KeysOf<'o, O> {
+    operation: &'o O,
+    form: &'o Form,
+    directory: &'o Directory,
+    resource: &'o str,
+}
 
 impl<O: QueryOperation> OperationKeys for KeysOf<'_, O> {
     fn condition(&self, key: &str) -> Option<Values<'_>> {
-        self.0.condition(key)
+        let one = |text: &str| Some(Values::One(text.to_owned().into()));
+        let known = self.operation.condition(key);
+        known.or_else(|| match key {
+            "iam:permissionsboundary" => self.form.get("PermissionsBoundary").and_then(one),
+            "iam:policyarn" => self.form.get("PolicyArn").and_then(one),
+            "aws:tagkeys" => {
+                let keys = self.form.structures("Tags", ["Key"]).into_iter().flatten().flatten();
+                let keys: Vec<_> = keys
+                    .chain(self.form.list("TagKeys"))
+                    .map(|key| key.to_owned().into())
+                    .collect();
+                (!keys.is_empty()).then_some(Values::Many(keys))
+            }
+            other => {
+                let (kind, name) = other.split_once('/')?;
+                let same = |key: &str| key.eq_ignore_ascii_case(name);
+                match kind {
+                    "aws:requesttag" => {
+                        let tags = self.form.structures("Tags", ["Key", "Value"]);
+                        let found = tags.into_iter().find(|[key, _]| key.is_some_and(same));
+                        found.and_then(|[_, value]| one(value.unwrap_or_default()))
+                    }
+                    "aws:resourcetag" | "iam:resourcetag" => {
+                        let tags = tags_of(self.directory, self.resource)?;
+                        one(&tags.iter().find(|tag| same(&tag.key))?.value)
+                    }
+                    _ => None,
+                }
+            }
+        })
+    }
+}
+
+/// The tags of the user, role or policy that an ARN names.
+fn tags_of<'d>(directory: &'d Directory, arn: &str) -> Option<&'d [Tag]> {
+    let resource = arn.splitn(6, ':').nth(5)?;
+    let (kind, path) = resource.split_once('/')?;
+    let name = path.rsplit('/').next()?;
+    match kind {
+        "user" => directory.user(name).map(|user| user.tags.as_slice()),
+        "role" => directory.role(name).map(|role| role.tags.as_slice()),
+        "policy" => {
+            let mut policies = directory.managed_policies();
+            policies.find(|policy| policy.arn == arn).map(|policy| policy.tags.as_slice())
+        }
+        _ => None,
     }
 }
 
@@ -38,7 +92,7 @@ impl Gate {
         operation: O,
         admission: QueryAdmission<'_>,
     ) -> Result<Authorized<O>, QueryError> {
-        let QueryAdmission { service, caller, context } = admission;
+        let QueryAdmission { service, caller, context, form } = admission;
         if service == Service::Iam && !may_call_iam(caller.identity()) {
             return Err(QueryError::new(QueryCode::InvalidClientTokenId));
         }
@@ -49,7 +103,9 @@ impl Gate {
         for permission in operation.permissions(&scene) {
             let QueryPermission { action, resource } = permission;
             let question = Question { action, resource: &resource, owner: account, policy: None };
-            let decision = asking.decide(question, &KeysOf(&operation));
+            let keys =
+                KeysOf { operation: &operation, form, directory: &directory, resource: &resource };
+            let decision = asking.decide(question, &keys);
             if let Some(why) = reason(&decision, action) {
                 return Err(denied(caller.principal(), action, &resource, &why));
             }

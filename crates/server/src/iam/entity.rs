@@ -193,13 +193,7 @@ pub(crate) fn read_tags(form: &Form, parameter: &'static str) -> Result<Vec<Tag>
     let mut tags: Vec<Tag> = Vec::new();
     for [key, value] in form.structures(parameter, ["Key", "Value"]) {
         let (key, value) = (key.unwrap_or_default(), value.unwrap_or_default());
-        let letters = |text: &str| {
-            text.chars().all(|letter| {
-                letter.is_alphanumeric() || letter == ' ' || "_.:/=+-@".contains(letter)
-            })
-        };
-        let sizes = (1..=128).contains(&key.chars().count()) && value.chars().count() <= 256;
-        if !sizes || !letters(key) || !letters(value) {
+        if !is_tag(key, value) {
             return Err(QueryError::validation(format!(
                 "1 validation error detected: Value at '{}' failed to satisfy constraint: Member must satisfy constraint: keys have 1 to 128 and values at most 256 letters, digits, spaces and _.:/=+-@",
                 member(parameter)
@@ -222,11 +216,26 @@ pub(crate) fn read_tags(form: &Form, parameter: &'static str) -> Result<Vec<Tag>
     Ok(tags)
 }
 
+/// Whether key and value are as long as they may be, and of letters that they may have.
+pub(crate) fn is_tag(key: &str, value: &str) -> bool {
+    let letters = |text: &str| {
+        text.chars()
+            .all(|letter| letter.is_alphanumeric() || letter == ' ' || "_.:/=+-@".contains(letter))
+    };
+    let sizes = (1..=128).contains(&key.chars().count()) && value.chars().count() <= 256;
+    sizes && letters(key) && letters(value)
+}
+
 /// A document that gives identities something.
 pub(super) fn identity_policy(form: &Form) -> Result<Arc<Policy>, QueryError> {
-    let policy = document(form, "PolicyDocument")?;
-    policy.validate_identity().map_err(malformed_policy)?;
-    Ok(policy)
+    read_identity_policy(document(form, "PolicyDocument")?)
+}
+
+/// The same, from wherever it stands.
+pub(crate) fn read_identity_policy(text: &str) -> Result<Arc<Policy>, QueryError> {
+    let policy = Policy::parse(text).map_err(|error| malformed(error.identity_message()))?;
+    policy.validate_identity().map_err(|fault| malformed(fault.message()))?;
+    Ok(Arc::new(policy))
 }
 
 /// A document that says who assumes a role.
@@ -234,24 +243,27 @@ pub(super) fn trust_policy(
     form: &Form,
     parameter: &'static str,
 ) -> Result<Arc<Policy>, QueryError> {
-    let policy = document(form, parameter)?;
-    policy.validate_trust().map_err(malformed_policy)?;
-    Ok(policy)
+    let text = document(form, parameter)?;
+    let policy = Policy::parse(text).map_err(|error| malformed(error.resource_message()))?;
+    policy.validate_trust().map_err(|fault| malformed(fault.message()))?;
+    Ok(Arc::new(policy))
 }
 
-fn document(form: &Form, parameter: &'static str) -> Result<Arc<Policy>, QueryError> {
+/// A document for a trial, of whatever kind.
+pub(super) fn any_policy(text: &str) -> Result<Arc<Policy>, QueryError> {
+    Policy::parse(text).map(Arc::new).map_err(|error| malformed(error.identity_message()))
+}
+
+fn document<'f>(form: &'f Form, parameter: &'static str) -> Result<&'f str, QueryError> {
     let text = form.required(parameter)?;
     if text.chars().count() > DOCUMENT_CHARS_MAX {
         return Err(too_long(parameter, "…", DOCUMENT_CHARS_MAX));
     }
-    let parsed = Policy::parse(text).map_err(|error| malformed_policy(error.into()))?;
-    Ok(Arc::new(parsed))
+    Ok(text)
 }
 
-/// In IAM's words.
-#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
-pub(crate) fn malformed_policy(fault: iam::PolicyFault) -> QueryError {
-    QueryError::with_message(QueryCode::MalformedPolicyDocument, fault.to_string())
+fn malformed(message: String) -> QueryError {
+    QueryError::with_message(QueryCode::MalformedPolicyDocument, message)
 }
 
 /// Which part of a list is asked for.

@@ -100,6 +100,7 @@ fn over(quota: Quota, name: &str) -> String {
         Quota::AccessKeys => "AccessKeysPerUser",
         Quota::GroupsOfUser => "GroupsPerUser",
         Quota::AttachedPolicies => "PoliciesPerEntity",
+        Quota::RolesOfProfile => "InstanceSessionsPerInstanceProfile",
         Quota::Tags => "TagsPerEntity",
         Quota::TrustPolicy => "ACLSizePerRole",
         Quota::PolicyVersions => {

@@ -9,7 +9,7 @@ use iam::{
 };
 use store::{AttachedPolicy, Directory, EntityKind};
 
-use super::entity::{account, directory, found, malformed_policy, named};
+use super::entity::{account, any_policy, directory, found, named};
 use super::operation;
 use crate::query::answer::QueryReply;
 use crate::query::error::{QueryCode, QueryError};
@@ -43,11 +43,7 @@ impl Context for Entries {
 }
 
 fn policies(form: &Form, parameter: &str) -> Result<Vec<Arc<Policy>>, QueryError> {
-    form.list(parameter).into_iter().map(parse).collect()
-}
-
-fn parse(text: &str) -> Result<Arc<Policy>, QueryError> {
-    Policy::parse(text).map(Arc::new).map_err(|error| malformed_policy(error.into()))
+    form.list(parameter).into_iter().map(any_policy).collect()
 }
 
 impl Questions {
@@ -80,7 +76,7 @@ impl Questions {
             context: Entries(context),
             extra: policies(form, "PolicyInputList")?,
             boundary,
-            resource_policy: form.get("ResourcePolicy").map(parse).transpose()?,
+            resource_policy: form.get("ResourcePolicy").map(any_policy).transpose()?,
         })
     }
 

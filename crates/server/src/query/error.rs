@@ -50,6 +50,7 @@ codes! {
     MalformedPolicyDocument "MalformedPolicyDocument" BAD_REQUEST "Syntax errors in policy.";
     MalformedQueryString "MalformedQueryString" BAD_REQUEST "The query string contains a syntax error.";
     RequestEntityTooLarge "RequestEntityTooLarge" PAYLOAD_TOO_LARGE "The request is too large.";
+    RequestTimeout "RequestTimeout" REQUEST_TIMEOUT "The request's body came too slowly.";
     ValidationError "ValidationError" BAD_REQUEST "";
 
     // What is there (IAM).

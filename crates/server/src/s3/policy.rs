@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
-use iam::{Policy, PolicyFault};
+use iam::Policy;
 use store::{BoundPolicy, BucketSetting};
 
 use super::settings::{absent, named_operations, set};
@@ -56,11 +56,10 @@ async fn put(door: &Door, bucket: Found, body: &mut RequestBody) -> Result<Reply
     let text = std::str::from_utf8(&body).map_err(|cause| {
         malformed("This policy contains invalid Json".to_owned()).because(cause)
     })?;
-    let policy = Policy::parse(text)
-        .map_err(|error| malformed(PolicyFault::from(error).bucket_message()))?;
+    let policy = Policy::parse(text).map_err(|error| malformed(error.resource_message()))?;
     policy
         .validate_bucket(bucket.name.as_str())
-        .map_err(|fault| malformed(fault.bucket_message()))?;
+        .map_err(|fault| malformed(fault.message().to_string()))?;
     let public = policy.is_public();
     if public && bucket.public_access_block.is_some_and(|block| block.block_public_policy) {
         return Err(refuse_public(door, &bucket));

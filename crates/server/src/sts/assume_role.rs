@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use iam::{AccountId, Decision, Principal, SessionPrincipal, Values, arn_account};
+use iam::{AccountId, Decision, Principal, SessionPrincipal, Values};
 use store::Role;
 
-use super::issue::{NewSession, SessionPolicies, issue};
+use super::issue::{NewSession, Packed, SessionPolicies, issue};
 use super::parameters::{ARN, EXTERNAL_ID, Faults, Needed, SESSION_NAME};
 use crate::gate::{Authorized, Door, OperationKeys, Trusted};
 use crate::iam::read_tags;
@@ -21,7 +21,7 @@ pub(super) const SECONDS_DEFAULT: u32 = 3600;
 /// Seconds of a session that was opened by another one of a role.
 const CHAINED_SECONDS_MAX: u32 = 3600;
 /// Tags of one session.
-const TAGS_MAX: usize = 50;
+pub(super) const TAGS_MAX: usize = 50;
 
 /// `AssumeRole`: whether the caller may is the role's own word, so it is judged in `run`.
 #[derive(Debug)]
@@ -49,9 +49,13 @@ impl QueryOperation for AssumeRole {
         let (role_arn, session_name) =
             (role_arn.unwrap_or_default(), session_name.unwrap_or_default());
         let tags = read_session_tags(form)?;
-        let transitive = form.list("TransitiveTagKeys").into_iter().map(str::to_owned).collect();
+        let transitive = read_transitive_keys(form, &tags)?;
         if role_of(&role_arn).is_none() {
             return Err(QueryError::validation(format!("{role_arn} is invalid")));
+        }
+        refuse_second_factor(form)?;
+        if form.get("ProvidedContexts.member.1.ProviderArn").is_some() {
+            return Err(QueryError::validation("ProvidedContexts are not supported."));
         }
         let policies = policies.parse()?;
         Ok(Self {
@@ -91,7 +95,7 @@ impl QueryOperation for AssumeRole {
         let seconds = asked.check_duration(role, &chain)?;
         let source_identity = chain.source_identity(asked.source_identity.clone())?;
         let tags = chain.tags(&asked.tags)?;
-        let packed = asked.policies.packed(&asked.tags)?;
+        let Packed { documents, percent } = asked.policies.pack(&directory, &tags)?;
         let issued = issue(
             &door,
             NewSession {
@@ -101,7 +105,7 @@ impl QueryOperation for AssumeRole {
                     session_name: asked.session_name.clone(),
                 },
                 seconds,
-                policies: asked.policies.documents(&directory)?,
+                policies: documents,
                 tags,
                 transitive_tags: chain.transitive(&asked.transitive),
                 source_identity: source_identity.clone(),
@@ -118,7 +122,7 @@ impl QueryOperation for AssumeRole {
             });
             issued.write(xml);
             xml.optional("SourceIdentity", source_identity.as_deref());
-            if let Some(percent) = packed {
+            if let Some(percent) = percent {
                 xml.plain("PackedPolicySize", percent);
             }
         }))
@@ -137,9 +141,32 @@ pub(super) fn read_session_tags(form: &Form) -> Result<Vec<(String, String)>, Qu
     Ok(tags.into_iter().map(|tag| (tag.key, tag.value)).collect())
 }
 
+/// The keys of those tags that the next session in a chain inherits.
+fn read_transitive_keys(form: &Form, tags: &[(String, String)]) -> Result<Vec<String>, QueryError> {
+    let keys: Vec<String> = form.list("TransitiveTagKeys").into_iter().map(str::to_owned).collect();
+    let known = |key: &String| tags.iter().any(|(tag, _)| tag.eq_ignore_ascii_case(key));
+    if keys.len() > TAGS_MAX || !keys.iter().all(known) {
+        return Err(QueryError::validation(
+            "The specified transitive tag key must be included in the requested tags.",
+        ));
+    }
+    Ok(keys)
+}
+
+/// Nobody has a second factor here, so whoever shows one shows a wrong one.
+pub(super) fn refuse_second_factor(form: &Form) -> Result<(), QueryError> {
+    if form.get("SerialNumber").is_none() && form.get("TokenCode").is_none() {
+        return Ok(());
+    }
+    Err(QueryError::with_message(
+        QueryCode::AccessDenied,
+        "MultiFactorAuthentication failed with invalid MFA one time pass code.",
+    ))
+}
+
 /// The account and the name in a role's ARN.
 pub(super) fn role_of(arn: &str) -> Option<(AccountId, &str)> {
-    let account = arn_account(arn)?;
+    let account = AccountId::parse(arn.split(':').nth(4)?).ok()?;
     let path = arn.strip_prefix("arn:aws:iam::")?.get(account.as_str().len()..)?;
     let name = path.strip_prefix(":role/")?.rsplit('/').next()?;
     (!name.is_empty()).then_some((account, name))
@@ -160,6 +187,7 @@ pub(super) fn refuse(principal: &Principal, action: &str, role_arn: &str) -> Que
 
 /// The condition keys of a trust policy.
 struct TrustKeys<'k> {
+    role: &'k Role,
     asked: &'k AssumeRole,
     source_identity: Option<&'k str>,
     tags: &'k [(String, String)],
@@ -176,14 +204,27 @@ impl OperationKeys for TrustKeys<'_> {
                 self.asked.seconds.and_then(|seconds| one(&seconds.to_string()))
             }
             "sts:transitivetagkeys" => keys(self.asked.transitive.iter()),
-            "aws:tagkeys" => keys(self.tags.iter().map(|(key, _)| key)),
-            other => {
-                let name = other.strip_prefix("aws:requesttag/")?;
-                let tag = self.tags.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
-                one(&tag.1)
-            }
+            other => tag_condition(self.tags, other).or_else(|| role_tag(self.role, other)),
         }
     }
+}
+
+/// The condition keys that the tags of a call have.
+pub(super) fn tag_condition<'t>(tags: &'t [(String, String)], key: &str) -> Option<Values<'t>> {
+    if key == "aws:tagkeys" {
+        return keys(tags.iter().map(|(key, _)| key));
+    }
+    let name = key.strip_prefix("aws:requesttag/")?;
+    let (_, value) = tags.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
+    Some(Values::One(value.as_str().into()))
+}
+
+/// The condition keys that the tags of a role have.
+pub(super) fn role_tag<'r>(role: &'r Role, key: &str) -> Option<Values<'r>> {
+    let name =
+        key.strip_prefix("aws:resourcetag/").or_else(|| key.strip_prefix("iam:resourcetag/"))?;
+    let tag = role.tags.iter().find(|tag| tag.key.eq_ignore_ascii_case(name))?;
+    Some(Values::One(tag.value.as_str().into()))
 }
 
 fn keys<'k>(names: impl Iterator<Item = &'k String>) -> Option<Values<'k>> {
@@ -203,7 +244,7 @@ impl AssumeRole {
     ) -> Result<(), QueryError> {
         let inherited = chain.source_identity.as_deref();
         let source_identity = self.source_identity.as_deref().or(inherited);
-        let keys = TrustKeys { asked: self, source_identity, tags: &self.tags };
+        let keys = TrustKeys { role, asked: self, source_identity, tags: &self.tags };
         let mut actions = vec![];
         if source_identity.is_some() {
             actions.push("sts:SetSourceIdentity");

@@ -2,21 +2,24 @@
 
 use std::sync::Arc;
 
-use iam::{Policy, SESSION_KEY_RANDOM_BYTES, Session, SessionKey, SessionPrincipal};
+use iam::{
+    Policy, SESSION_KEY_RANDOM_BYTES, Session, SessionKey, SessionPrincipal, TOKEN_CHARS_MAX,
+};
 use jiff::{SignedDuration, Timestamp};
 use store::Directory;
 
 use super::parameters::{ARN, Faults, Needed, POLICY};
 use crate::gate::Door;
-use crate::iam::malformed_policy;
+use crate::iam::read_identity_policy;
 use crate::query::answer::QueryXml;
 use crate::query::error::{self, QueryCode, QueryError};
 use crate::query::form::Form;
 
 /// Managed session policies of one session.
 const POLICY_ARNS_MAX: usize = 10;
-/// Characters of all session policies and tags together, as they are packed.
-const PACKED_CHARS_MAX: usize = 2048;
+/// Bytes of all session policies, without white space, and of the tags: a token holds them, and
+/// travels in headers and in links.
+const PACKED_BYTES_MAX: usize = 10 * 1024;
 
 /// The session policies of a call, as they were sent.
 #[derive(Debug, Default)]
@@ -46,33 +49,17 @@ impl SessionPolicies {
     /// Reads the inline one, once the call itself is in order.
     pub(super) fn parse(mut self) -> Result<Self, QueryError> {
         if let Some(text) = &self.text {
-            let policy = Policy::parse(text).map_err(|error| malformed_policy(error.into()))?;
-            policy.validate_identity().map_err(malformed_policy)?;
-            self.inline = Some(Arc::new(policy));
+            self.inline = Some(compact(read_identity_policy(text)?.as_ref())?);
         }
         Ok(self)
     }
 
-    /// How full the packed policies and tags are, in percent; `None`: there are none.
-    pub(super) fn packed(&self, tags: &[(String, String)]) -> Result<Option<usize>, QueryError> {
-        let counted = |text: &str| text.chars().filter(|letter| !letter.is_whitespace()).count();
-        let policy = self.text.as_deref().map_or(0, counted);
-        let tags: usize = tags.iter().map(|(key, value)| key.len() + value.len()).sum();
-        let all = policy + tags + self.arns.iter().map(String::len).sum::<usize>();
-        if all > PACKED_CHARS_MAX * 2 {
-            return Err(QueryError::new(QueryCode::PackedPolicyTooLarge));
-        }
-        Ok((all > 0).then(|| (all * 100).div_ceil(PACKED_CHARS_MAX * 2).min(100)))
-    }
-
-    /// The documents, the managed ones as they are now; `None`: the session is not restricted.
-    pub(super) fn documents(
+    /// Puts the policies, the managed ones as they are now (4.2.3), and the tags together.
+    pub(super) fn pack(
         &self,
         directory: &Directory,
-    ) -> Result<Option<Vec<Arc<Policy>>>, QueryError> {
-        if self.inline.is_none() && self.arns.is_empty() {
-            return Ok(None);
-        }
+        tags: &[(String, String)],
+    ) -> Result<Packed, QueryError> {
         let mut documents: Vec<Arc<Policy>> = self.inline.iter().cloned().collect();
         for arn in &self.arns {
             let policy = directory.managed_policy(arn);
@@ -84,10 +71,59 @@ impl SessionPolicies {
                     format!("The policy {arn} does not exist or is not attachable."),
                 )
             };
-            documents.push(Arc::clone(&version.ok_or_else(missing)?.document));
+            documents.push(compact(&version.ok_or_else(missing)?.document)?);
         }
-        Ok(Some(documents))
+        let percent = packed_percent(&documents, tags)?;
+        let restricted = self.inline.is_some() || !self.arns.is_empty();
+        Ok(Packed { documents: restricted.then_some(documents), percent })
     }
+}
+
+/// Session policies and tags, as a token holds them.
+#[derive(Debug)]
+pub(super) struct Packed {
+    /// `None`: the session is not restricted.
+    pub(super) documents: Option<Vec<Arc<Policy>>>,
+    /// How much of the room they take; `None`: there are none (4.1.1).
+    pub(super) percent: Option<usize>,
+}
+
+fn packed_percent(
+    documents: &[Arc<Policy>],
+    tags: &[(String, String)],
+) -> Result<Option<usize>, QueryError> {
+    let percent = |bytes: usize| bytes.saturating_mul(100).div_ceil(PACKED_BYTES_MAX);
+    let tags: usize = tags.iter().map(|(key, value)| key.len() + value.len()).sum();
+    let all = tags + documents.iter().map(|policy| policy.text().len()).sum::<usize>();
+    if all > PACKED_BYTES_MAX {
+        let what = if tags > PACKED_BYTES_MAX { "session tags" } else { "policy" };
+        return Err(too_large(what, percent(all)));
+    }
+    Ok((all > 0).then(|| percent(all)))
+}
+
+fn too_large(what: &str, percent: usize) -> QueryError {
+    QueryError::with_message(
+        QueryCode::PackedPolicyTooLarge,
+        format!("Packed size of {what} consumes {percent}% of allotted space."),
+    )
+}
+
+/// The same policy without the white space between its words.
+fn compact(policy: &Policy) -> Result<Arc<Policy>, QueryError> {
+    let (mut in_string, mut escaped) = (false, false);
+    let keep = |letter: &char| {
+        let keep = in_string || !matches!(letter, ' ' | '\t' | '\n' | '\r');
+        (in_string, escaped) = match letter {
+            _ if escaped => (in_string, false),
+            '\\' => (in_string, in_string),
+            '"' => (!in_string, false),
+            _ => (in_string, false),
+        };
+        keep
+    };
+    let text: String = policy.text().chars().filter(keep).collect();
+    read_identity_policy(&text)
 }
 
 /// A session to open.
@@ -142,6 +178,10 @@ pub(super) fn issue(door: &Door, new: NewSession) -> Result<Issued, QueryError> 
         federated_provider,
     };
     let token = door.store().session_sealer().seal(&session, nonce);
+    // What would not be opened again is not given out.
+    if token.len() > TOKEN_CHARS_MAX {
+        return Err(too_large("policy", token.len().saturating_mul(100).div_ceil(TOKEN_CHARS_MAX)));
+    }
     Ok(Issued { session, token })
 }
 
@@ -155,5 +195,24 @@ impl Issued {
             let end = self.session.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ");
             xml.text("Expiration", &end.to_string());
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn white_space_between_words_is_left_out() {
+        let check = |text: &str, expected: &str| {
+            assert_eq!(compact(&Policy::parse(text).unwrap()).unwrap().text(), expected);
+        };
+        check(
+            "{ \"Statement\" :\t{\r\n\"Effect\": \"Allow\", \"Action\":\"s3:*\",\"Resource\":\"arn:aws:s3:::b/a b\"} }",
+            "{\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"s3:*\",\"Resource\":\"arn:aws:s3:::b/a b\"}}",
+        );
+        // A quote or a backslash within a string does not end it.
+        let inner = r#"{"Statement":{"Sid":"a","Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::b/\" \\ x"}}"#;
+        check(&inner.replace("\"Effect", " \"Effect"), inner);
     }
 }

@@ -58,15 +58,11 @@ impl Faults {
     /// Pattern first, then length.
     pub(super) fn check(&mut self, value: &str, at: &str, rule: Rule) {
         let Rule { min, max, pattern } = rule;
-        if let Some((pattern, more)) = pattern {
-            let fits = |letter: char| {
-                letter.is_ascii_alphanumeric() || letter == '_' || more.contains(letter)
-            };
-            if !value.chars().all(fits) {
-                let constraint =
-                    format!("Member must satisfy regular expression pattern: {pattern}");
-                self.add(Some(value), at, &constraint);
-            }
+        if let Some((pattern, more)) = pattern
+            && !consists_of(value, more)
+        {
+            let constraint = format!("Member must satisfy regular expression pattern: {pattern}");
+            self.add(Some(value), at, &constraint);
         }
         let count = value.chars().count();
         if count < min {
@@ -93,10 +89,8 @@ impl Faults {
                 "missing value for decimal type",
             ));
         }
-        let digits = text.strip_prefix('+').unwrap_or(text);
-        // Whatever is no 32-bit integer has no text of its own.
-        let seconds: i32 =
-            digits.parse().map_err(|_| QueryError::new(QueryCode::MalformedInput))?;
+        // Whatever is no 32-bit integer has no text of its own; a plus and zeros may lead.
+        let seconds: i32 = text.parse().map_err(|_| QueryError::new(QueryCode::MalformedInput))?;
         let at = "durationSeconds";
         let Some(seconds) = u32::try_from(seconds).ok().filter(|seconds| *seconds >= min) else {
             let constraint = format!("Member must have value greater than or equal to {min}");
@@ -119,6 +113,22 @@ impl Faults {
         };
         Err(QueryError::validation(format!("{faults}: {}", self.0.join("; "))))
     }
+}
+
+impl Rule {
+    /// Whether a text is as it must be.
+    pub(super) fn fits(&self, value: &str) -> bool {
+        let Self { min, max, pattern } = self;
+        let letters = pattern.is_none_or(|(_, more)| consists_of(value, more));
+        letters && (*min..=*max).contains(&value.chars().count())
+    }
+}
+
+/// Of letters, digits, `_` and some more.
+fn consists_of(value: &str, more: &str) -> bool {
+    value
+        .chars()
+        .all(|letter| letter.is_ascii_alphanumeric() || letter == '_' || more.contains(letter))
 }
 
 /// Whether a parameter must be there.

@@ -1,9 +1,9 @@
 //! `GetSessionToken` and `GetFederationToken`: sessions that long-term keys open for themselves.
 
-use iam::{Principal, SessionPrincipal};
+use iam::{Principal, SessionPrincipal, Values};
 
-use super::assume_role::read_session_tags;
-use super::issue::{NewSession, SessionPolicies, issue};
+use super::assume_role::{read_session_tags, refuse_second_factor, tag_condition};
+use super::issue::{NewSession, Packed, SessionPolicies, issue};
 use super::parameters::{FEDERATED_NAME, Faults, Needed};
 use crate::gate::{Authorized, Door};
 use crate::query::answer::QueryReply;
@@ -53,12 +53,7 @@ impl QueryOperation for GetSessionToken {
         let mut faults = Faults::default();
         let seconds = faults.duration(form, SECONDS_MIN, SECONDS_MAX)?;
         faults.refuse()?;
-        if form.get("SerialNumber").is_some() || form.get("TokenCode").is_some() {
-            return Err(QueryError::with_message(
-                QueryCode::AccessDenied,
-                "MultiFactorAuthentication failed with invalid MFA one time pass code.",
-            ));
-        }
+        refuse_second_factor(form)?;
         Ok(Self { seconds })
     }
 
@@ -120,7 +115,18 @@ impl QueryOperation for GetFederationToken {
 
     fn permissions(&self, at: &Scene<'_>) -> Vec<QueryPermission> {
         let resource = format!("arn:aws:sts::{}:federated-user/{}", at.account, self.name);
-        vec![QueryPermission { action: "sts:GetFederationToken", resource }]
+        let tagging = (!self.tags.is_empty()).then_some("sts:TagSession");
+        let needed = [Some("sts:GetFederationToken"), tagging].into_iter().flatten();
+        needed.map(|action| QueryPermission { action, resource: resource.clone() }).collect()
+    }
+
+    fn condition(&self, key: &str) -> Option<Values<'_>> {
+        match key {
+            "sts:durationseconds" => {
+                self.seconds.map(|seconds| Values::One(seconds.to_string().into()))
+            }
+            other => tag_condition(&self.tags, other),
+        }
     }
 
     async fn run(call: Authorized<Self>) -> Result<QueryReply, QueryError> {
@@ -137,9 +143,7 @@ impl QueryOperation for GetFederationToken {
             }
         };
         let directory = door.store().directory(&account).await.map_err(error::of_store)?;
-        let packed = policies.packed(&tags)?;
-        // Without a session policy there is nothing but what a resource's policy gives.
-        let documents = policies.documents(&directory)?.unwrap_or_default();
+        let Packed { documents, percent } = policies.pack(&directory, &tags)?;
         let issued = issue(
             &door,
             NewSession {
@@ -149,7 +153,8 @@ impl QueryOperation for GetFederationToken {
                     user_id,
                 },
                 seconds: life(&door, seconds),
-                policies: Some(documents),
+                // Without a session policy there is nothing but what a resource's policy gives.
+                policies: Some(documents.unwrap_or_default()),
                 tags,
                 transitive_tags: Vec::new(),
                 source_identity: None,
@@ -162,7 +167,7 @@ impl QueryOperation for GetFederationToken {
                 xml.text("FederatedUserId", &format!("{account}:{name}"));
                 xml.text("Arn", &format!("arn:aws:sts::{account}:federated-user/{name}"));
             });
-            if let Some(percent) = packed {
+            if let Some(percent) = percent {
                 xml.plain("PackedPolicySize", percent);
             }
         }))

@@ -10,6 +10,7 @@
     reason = "tests"
 )]
 
+mod api;
 mod authentication;
 mod buckets;
 mod closed;
@@ -25,3 +26,4 @@ mod permission;
 mod secrets;
 mod sts;
 mod uploads;
+mod web_identity;

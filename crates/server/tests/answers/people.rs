@@ -197,3 +197,24 @@ pub(crate) fn query_refusal(answer: &Answer) -> String {
     assert_eq!(answer.header("content-type"), "text/xml");
     format!("{} {} {}", answer.status, answer.element("Code"), answer.element("Message"))
 }
+
+impl World {
+    /// A link of the root's to any path.
+    pub(crate) fn link_raw(&self, method: &str, path: &str) -> Ask {
+        let endpoint = Endpoint::parse(&format!("http://{HOST}")).unwrap();
+        let (bucket, key) = path.trim_start_matches('/').split_once('/').unwrap();
+        let presign = Presign {
+            method,
+            endpoint: &endpoint,
+            addressing: Addressing::Path,
+            bucket,
+            key: key.as_bytes(),
+            headers: &[],
+            query: &[],
+            expires_in: ExpiresIn::from_seconds(3600).unwrap(),
+        };
+        let mut presigner = Presigner::new(credentials(), self.region());
+        let link = presigner.presign(&presign, self.now).unwrap();
+        ask(method, link.url.strip_prefix(&format!("http://{HOST}")).unwrap())
+    }
+}

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use presign::{SignedPayload, Signer};
 
-use crate::harness::{Ask, World, credentials, get, put, sha256};
+use crate::harness::{Ask, World, ask, credentials, get, put, sha256};
 use crate::people::{ACCOUNT, Key, policy, query_ask, query_refusal, role_arn, trusts, user_arn};
 
 const STS: &str = r#"{"Effect":"Allow","Action":"sts:*","Resource":"*"}"#;
@@ -404,4 +404,167 @@ async fn web_identities_that_are_none() {
     for (token, expected) in rows {
         assert_eq!(query_refusal(&world.send_raw(with(token)).await), expected, "{token}");
     }
+}
+
+/// What travels in a token has a limit; what is beyond it is refused, not answered with a token that
+/// nobody opens.
+#[tokio::test]
+async fn session_policies_and_tags_have_a_size() {
+    let (world, ann) = world().await;
+    let arn = role_arn("reader");
+    let open = policy(
+        r#"{"Effect":"Allow","Principal":{"AWS":"000000000000"},"Action":["sts:AssumeRole","sts:TagSession"]}"#,
+    );
+    world
+        .iam(&[
+            ("Action", "UpdateAssumeRolePolicy"),
+            ("RoleName", "reader"),
+            ("PolicyDocument", &open),
+        ])
+        .await;
+    let managed = |at: usize| format!("arn:aws:iam::{ACCOUNT}:policy/p{at}");
+    for at in 1..=2 {
+        let pad = "x".repeat(5900);
+        let document = policy(&format!(
+            r#"{{"Effect":"Allow","Action":"s3:GetObject","Resource":["*","arn:aws:s3:::{pad}"]}}"#
+        ));
+        let name = format!("p{at}");
+        let new =
+            [("Action", "CreatePolicy"), ("PolicyName", &name), ("PolicyDocument", &document)];
+        world.iam(&new).await;
+    }
+    let (first, second) = (managed(1), managed(2));
+    let one = [("PolicyArns.member.1.arn", first.as_str())];
+    let answer = world.query(&ann, "sts", &assume(&arn, &one)).await;
+    assert_eq!(answer.element("PackedPolicySize"), "59", "{}", answer.text());
+    let session = Key::of(&answer);
+    assert_eq!(world.send_raw(world.link_by(&session, "GET", "a")).await.text(), "hello");
+    let two =
+        [("PolicyArns.member.1.arn", first.as_str()), ("PolicyArns.member.2.arn", second.as_str())];
+    let answer = world.query(&ann, "sts", &assume(&arn, &two)).await;
+    assert_eq!(
+        query_refusal(&answer),
+        "400 PackedPolicyTooLarge Packed size of policy consumes 118% of allotted space."
+    );
+    let value = "v".repeat(256);
+    let tags: Vec<(String, String)> = (1..=50)
+        .flat_map(|at| {
+            [
+                (format!("Tags.member.{at}.Key"), format!("k{at}")),
+                (format!("Tags.member.{at}.Value"), value.clone()),
+            ]
+        })
+        .collect();
+    let tags: Vec<_> = tags.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    let answer = world.query(&ann, "sts", &assume(&arn, &tags)).await;
+    assert_eq!(
+        query_refusal(&answer),
+        "400 PackedPolicyTooLarge Packed size of session tags consumes 127% of allotted space."
+    );
+    let none = [("PolicyArns.member.1.arn", "arn:aws:iam::000000000000:policy/none")];
+    let answer = world.query(&ann, "sts", &assume(&arn, &none)).await;
+    assert_eq!(
+        query_refusal(&answer),
+        "400 MalformedPolicyDocument The policy arn:aws:iam::000000000000:policy/none does not exist or is not attachable."
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_honoured_is_refused() {
+    let (world, ann) = world().await;
+    let arn = role_arn("reader");
+    let factor =
+        "403 AccessDenied MultiFactorAuthentication failed with invalid MFA one time pass code.";
+    let tag = "400 ValidationError The specified transitive tag key must be included in the requested tags.";
+    let rows: [(&[(&str, &str)], &str); 4] = [
+        (&[("SerialNumber", "arn:aws:iam::000000000000:mfa/ann"), ("TokenCode", "123456")], factor),
+        (&[("TokenCode", "123456")], factor),
+        (&[("TransitiveTagKeys.member.1", "team")], tag),
+        (
+            &[("ProvidedContexts.member.1.ProviderArn", "arn:aws:iam::aws:contextProvider/x")],
+            "400 ValidationError ProvidedContexts are not supported.",
+        ),
+    ];
+    for (more, expected) in rows {
+        let answer = world.query(&ann, "sts", &assume(&arn, more)).await;
+        assert_eq!(query_refusal(&answer), expected, "{more:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_federated_user_is_tagged_by_who_may() {
+    let world = World::with_bucket().await;
+    world.send(put("/bucket/a", "hello")).await;
+    let federate = r#"{"Effect":"Allow","Action":"sts:GetFederationToken","Resource":"*"}"#;
+    let ann = world.user("ann", &policy(&format!("{federate},{READ}"))).await;
+    let call = |team: &'static str| {
+        [
+            ("Action", "GetFederationToken"),
+            ("Name", "bob"),
+            ("Tags.member.1.Key", "team"),
+            ("Tags.member.1.Value", team),
+        ]
+    };
+    let refused = world.query(&ann, "sts", &call("a")).await;
+    assert_eq!(
+        query_refusal(&refused),
+        format!(
+            "403 AccessDenied User: {} is not authorized to perform: sts:TagSession on resource: arn:aws:sts::{ACCOUNT}:federated-user/bob because no identity-based policy allows the sts:TagSession action",
+            user_arn("ann")
+        )
+    );
+    let tag = r#"{"Effect":"Allow","Action":"sts:TagSession","Resource":"*","Condition":{"StringEquals":{"aws:RequestTag/team":"a"},"ForAllValues:StringEquals":{"aws:TagKeys":["team"]}}}"#;
+    world.put_user_policy("ann", &policy(&format!("{federate},{READ},{tag}"))).await;
+    assert_eq!(world.query(&ann, "sts", &call("b")).await.status, 403);
+    assert_eq!(world.query(&ann, "sts", &call("a")).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_tags_of_a_role_are_conditions_too() {
+    let (world, ann) = world().await;
+    let only = r#"{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/team":"a"}}}"#;
+    world.put_user_policy("ann", &policy(only)).await;
+    world.role("shared", &trusts(ACCOUNT), &policy(READ)).await;
+    let arn = role_arn("shared");
+    assert_eq!(world.query(&ann, "sts", &assume(&arn, &[])).await.status, 403);
+    world
+        .iam(&[
+            ("Action", "TagRole"),
+            ("RoleName", "shared"),
+            ("Tags.member.1.Key", "team"),
+            ("Tags.member.1.Value", "a"),
+        ])
+        .await;
+    assert_eq!(world.query(&ann, "sts", &assume(&arn, &[])).await.status, 200);
+}
+
+/// Across accounts both sides must allow.
+#[tokio::test]
+async fn roles_of_another_account() {
+    let (world, ann) = world().await;
+    let account = r#"{"name":"other","id":"111122223333"}"#;
+    let made = world.send(ask("POST", "/_valet/api/v1/accounts").body(account)).await;
+    let made: serde_json::Value = serde_json::from_slice(&made.body).unwrap();
+    let text = |name: &str| made[name].as_str().unwrap().to_owned();
+    let made = Key { id: text("access_key_id"), secret: text("secret_access_key"), token: None };
+    let cross = "arn:aws:iam::111122223333:role/cross";
+    let trust = trusts(&user_arn("ann"));
+    let create = [
+        ("Action", "CreateRole"),
+        ("RoleName", "cross"),
+        ("AssumeRolePolicyDocument", trust.as_str()),
+    ];
+    assert_eq!(world.query(&made, "iam", &create).await.status, 200);
+    let answer = world.query(&ann, "sts", &assume(cross, &[])).await;
+    assert_eq!(answer.element("Arn"), "arn:aws:sts::111122223333:assumed-role/cross/ses");
+    // The trust names ann, but ann's own account has to agree.
+    world.iam(&[("Action", "DeleteUserPolicy"), ("UserName", "ann"), ("PolicyName", "p")]).await;
+    let refused = world.query(&ann, "sts", &assume(cross, &[])).await;
+    assert_eq!(
+        query_refusal(&refused),
+        format!(
+            "403 AccessDenied User: {} is not authorized to perform: sts:AssumeRole on resource: {cross}",
+            user_arn("ann")
+        )
+    );
 }

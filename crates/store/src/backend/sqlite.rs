@@ -1,5 +1,6 @@
 //! The embedded engine of records: SQLite, with one writing thread and many readers.
 
+mod accounts;
 mod bucket;
 mod cache;
 mod connection;
@@ -13,7 +14,9 @@ mod object;
 mod rows;
 mod settings;
 mod sweeping;
+mod transaction;
 mod uploads;
+mod weight;
 mod writer;
 
 use std::path::Path;
@@ -26,7 +29,7 @@ use rusqlite::Connection;
 
 use super::health::Health;
 use super::{Metadata, MetadataCounters, NewObject, NewPart, Space};
-use crate::body::{BlobId, may_be_resident};
+use crate::body::BlobId;
 use crate::identity::IdentityChange;
 use crate::vault::Vault;
 use crate::{
@@ -37,10 +40,11 @@ use crate::{
     PartNumber, PartPage, PutOutcome, PutPart, StoreError, Upload, UploadId, UploadPage, VersionId,
     VersionPage, Versioning,
 };
-use cache::{ExactCache, Weigh};
+use cache::ExactCache;
 use connection::Readers;
 use error::engine;
 use iam::AccountId;
+use transaction::Transaction;
 use writer::{Room, Writer};
 
 /// The database's file in a data directory.
@@ -50,10 +54,11 @@ pub(crate) const FILE_NAME: &str = "metadata.sqlite";
 const SETTINGS_CACHE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// About how much a cached setting weighs, in bytes; it sizes the table.
 const SETTING_BYTES: usize = 512;
-/// How much memory the cached identities may take, in bytes: those of several full accounts.
-const DIRECTORIES_CACHE_BYTES_MAX: usize = 128 * 1024 * 1024;
-/// About how many accounts have theirs cached; it sizes the table.
-const DIRECTORIES: usize = 1024;
+/// How much memory the cached identities may take, in bytes: more than an account that is full to its
+/// quotas, which would else be read anew for every request.
+const DIRECTORIES_CACHE_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// So few that the cache is one shard, whose share of the memory is all of it.
+const DIRECTORIES: usize = 32;
 /// About how much a cached object weighs, in bytes; it sizes the table.
 const OBJECT_BYTES: usize = 2048;
 
@@ -141,7 +146,7 @@ impl Metadata for SqliteMetadata {
 
     async fn put_access_key(&self, key: AccessKey) -> Result<(), StoreError> {
         let sealed = self.vault.seal_secret(&key.secret, &key.id)?;
-        let put = move |tx: &mut writer::Transaction<'_>| identity::put(tx, key, &sealed);
+        let put = move |tx: &mut Transaction<'_>| identity::put(tx, key, &sealed);
         self.writer.run(Room::Needed, put).await
     }
 
@@ -163,7 +168,9 @@ impl Metadata for SqliteMetadata {
             Ok(directory) => return Ok(directory),
             Err(ticket) => ticket,
         };
-        let read = self.readers.point(|connection| directory::load(connection, account)).await?;
+        // An account may have thousands of identities, and their policies are compiled.
+        let of = account.clone();
+        let read = self.readers.list(move |connection| directory::load(connection, &of)).await?;
         let directory = Arc::new(read);
         self.caches.directories.fill(ticket, account.clone(), Arc::clone(&directory));
         Ok(directory)
@@ -176,14 +183,13 @@ impl Metadata for SqliteMetadata {
         now: Timestamp,
     ) -> Result<Result<(), IdentityError>, StoreError> {
         let (vault, account) = (Arc::clone(&self.vault), account.clone());
-        let change = move |tx: &mut writer::Transaction<'_>| {
-            directory::change(tx, &vault, &account, change, now)
-        };
+        let change =
+            move |tx: &mut Transaction<'_>| directory::change(tx, &vault, &account, change, now);
         self.writer.run(Room::Needed, change).await
     }
 
     async fn account(&self, id: &AccountId) -> Result<Option<Account>, StoreError> {
-        self.readers.point(|connection| directory::account_of(connection, id)).await
+        self.readers.point(|connection| accounts::read(connection, id)).await
     }
 
     async fn accounts(
@@ -191,8 +197,7 @@ impl Metadata for SqliteMetadata {
         after: Option<AccountId>,
         limit: usize,
     ) -> Result<AccountPage, StoreError> {
-        let list =
-            move |connection: &Connection| directory::accounts(connection, after.as_ref(), limit);
+        let list = move |connection: &Connection| accounts::list(connection, after.as_ref(), limit);
         self.readers.list(list).await
     }
 
@@ -202,15 +207,13 @@ impl Metadata for SqliteMetadata {
         root: AccessKey,
     ) -> Result<CreateAccount, StoreError> {
         let vault = Arc::clone(&self.vault);
-        let create = move |tx: &mut writer::Transaction<'_>| {
-            directory::create_account(tx, &vault, account, root)
-        };
+        let create = move |tx: &mut Transaction<'_>| accounts::create(tx, &vault, account, root);
         self.writer.run(Room::Needed, create).await
     }
 
     async fn delete_account(&self, id: &AccountId) -> Result<DeleteAccount, StoreError> {
         let id = id.clone();
-        self.writer.run(Room::Reserve, move |tx| directory::delete_account(tx, &id)).await
+        self.writer.run(Room::Reserve, move |tx| accounts::delete(tx, &id)).await
     }
 
     async fn set_bucket(
@@ -319,7 +322,7 @@ impl Metadata for SqliteMetadata {
     ) -> Result<DeleteOutcome, StoreError> {
         let (bucket, key) = (bucket.clone(), key.clone());
         let delete =
-            move |tx: &mut writer::Transaction<'_>| object::delete(tx, &bucket, &key, version, now);
+            move |tx: &mut Transaction<'_>| object::delete(tx, &bucket, &key, version, now);
         self.writer.run(Room::Reserve, delete).await
     }
 
@@ -393,8 +396,7 @@ impl Metadata for SqliteMetadata {
         now: Timestamp,
     ) -> Result<CompleteOutcome, StoreError> {
         let vault = Arc::clone(&self.vault);
-        let run =
-            move |tx: &mut writer::Transaction<'_>| multipart::complete(tx, &vault, &complete, now);
+        let run = move |tx: &mut Transaction<'_>| multipart::complete(tx, &vault, &complete, now);
         self.writer.run(Room::Needed, run).await
     }
 
@@ -406,8 +408,7 @@ impl Metadata for SqliteMetadata {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let (bucket, key) = (bucket.clone(), key.clone());
-        let abort =
-            move |tx: &mut writer::Transaction<'_>| uploads::abort(tx, &bucket, &key, id, now);
+        let abort = move |tx: &mut Transaction<'_>| uploads::abort(tx, &bucket, &key, id, now);
         self.writer.run(Room::Reserve, abort).await
     }
 
@@ -432,9 +433,8 @@ impl Metadata for SqliteMetadata {
     }
 
     async fn maintain(&self, completed_before: Timestamp, space: Space) -> Result<(), StoreError> {
-        let forget = move |tx: &mut writer::Transaction<'_>| {
-            sweeping::forget_completed(tx, completed_before)
-        };
+        let forget =
+            move |tx: &mut Transaction<'_>| sweeping::forget_completed(tx, completed_before);
         self.writer.run(Room::Reserve, forget).await?;
         if space == Space::Short {
             return self.writer.checkpoint().await;
@@ -480,44 +480,5 @@ impl Metadata for SqliteMetadata {
                 directories.misses(),
             ]),
         }
-    }
-}
-
-impl Weigh for Arc<Object> {
-    /// Counts a small body as if it were in memory already, since the next read brings it there.
-    fn weight_bytes(&self) -> u64 {
-        let texts = self.attributes.metadata.iter().map(|(name, value)| name.len() + value.len());
-        let records = self.parts.len().saturating_add(self.body.blobs().len());
-        let about = size_of::<Object>()
-            .saturating_add(self.key.as_bytes().len().saturating_mul(2))
-            .saturating_add(texts.sum::<usize>().saturating_add(256))
-            .saturating_add(records.saturating_mul(192));
-        let resident = if may_be_resident(&self.body, self.size) { self.size } else { 0 };
-        u64::try_from(about).unwrap_or(u64::MAX).saturating_add(resident)
-    }
-}
-
-impl Weigh for Arc<Bucket> {
-    fn weight_bytes(&self) -> u64 {
-        // A compiled policy takes several times the room of its text, and there may be two.
-        let policy = self.policy.as_ref().map_or(0, |policy| policy.document.text().len() * 8);
-        let tags: usize = self.tags.iter().map(|tag| tag.key.len() + tag.value.len() + 64).sum();
-        let about = size_of::<Bucket>() + self.region.len() + policy + tags + 256;
-        u64::try_from(about).unwrap_or(u64::MAX)
-    }
-}
-
-impl Weigh for Arc<Directory> {
-    fn weight_bytes(&self) -> u64 {
-        u64::try_from(Directory::weight_bytes(self)).unwrap_or(u64::MAX)
-    }
-}
-
-impl Weigh for Arc<AccessKey> {
-    fn weight_bytes(&self) -> u64 {
-        let about = size_of::<AccessKey>()
-            .saturating_add(self.id.len().saturating_mul(2))
-            .saturating_add(self.secret.expose().len());
-        u64::try_from(about).unwrap_or(u64::MAX)
     }
 }

@@ -16,21 +16,27 @@ use super::{KeyOwner, KeySummary};
 pub struct Directory {
     account: AccountId,
     pub(super) parts: DirectoryParts,
-    user_names: HashMap<String, String>,
-    role_names: HashMap<String, String>,
+    user_names: Names,
+    role_names: Names,
 }
 
-/// What a directory is made of, by folded name.
+/// Identities of one kind, by folded name. What a change does not touch is shared with what was before.
+pub(crate) type Entities<T> = Arc<BTreeMap<Arc<str>, Arc<T>>>;
+
+/// Folded names, by id.
+type Names = Arc<HashMap<Arc<str>, Arc<str>>>;
+
+/// What a directory is made of.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct DirectoryParts {
-    pub(crate) users: BTreeMap<String, Arc<User>>,
-    pub(crate) groups: BTreeMap<String, Arc<Group>>,
-    pub(crate) roles: BTreeMap<String, Arc<Role>>,
-    pub(crate) policies: BTreeMap<String, Arc<ManagedPolicy>>,
-    pub(crate) profiles: BTreeMap<String, Arc<InstanceProfile>>,
-    pub(crate) providers: BTreeMap<String, Arc<OidcProvider>>,
+    pub(crate) users: Entities<User>,
+    pub(crate) groups: Entities<Group>,
+    pub(crate) roles: Entities<Role>,
+    pub(crate) policies: Entities<ManagedPolicy>,
+    pub(crate) profiles: Entities<InstanceProfile>,
+    pub(crate) providers: Entities<OidcProvider>,
     /// By access key id.
-    pub(crate) keys: BTreeMap<String, KeySummary>,
+    pub(crate) keys: Entities<KeySummary>,
 }
 
 /// Kinds of identities and what belongs to them.
@@ -246,11 +252,37 @@ pub struct AttachedPolicy {
 
 impl Directory {
     pub(crate) fn new(account: AccountId, parts: DirectoryParts) -> Self {
-        let user_names =
-            parts.users.iter().map(|(name, user)| (user.id.clone(), name.clone())).collect();
-        let role_names =
-            parts.roles.iter().map(|(name, role)| (role.id.clone(), name.clone())).collect();
+        let id = |id: &str, name: &Arc<str>| (Arc::from(id), Arc::clone(name));
+        let user_names = parts.users.iter().map(|(name, user)| id(&user.id, name)).collect();
+        let role_names = parts.roles.iter().map(|(name, role)| id(&role.id, name)).collect();
+        let (user_names, role_names) = (Arc::new(user_names), Arc::new(role_names));
         Self { account, parts, user_names, role_names }
+    }
+
+    /// Finds users and roles by id again after some were changed: `before` is what was then.
+    pub(super) fn index(&mut self, before: &Self, changed: &BTreeSet<EntityKey>) {
+        let of = |kind| move |key: &&EntityKey| key.0 == kind;
+        for (_, name) in changed.iter().filter(of(EntityKind::User)) {
+            if let Some(user) = before.parts.users.get(name.as_str()) {
+                Arc::make_mut(&mut self.user_names).remove(user.id.as_str());
+            }
+        }
+        for (_, name) in changed.iter().filter(of(EntityKind::User)) {
+            if let Some((name, user)) = self.parts.users.get_key_value(name.as_str()) {
+                let names = Arc::make_mut(&mut self.user_names);
+                names.insert(user.id.as_str().into(), Arc::clone(name));
+            }
+        }
+        // A role never changes its name.
+        for (_, name) in changed.iter().filter(of(EntityKind::Role)) {
+            if let Some(role) = before.parts.roles.get(name.as_str()) {
+                Arc::make_mut(&mut self.role_names).remove(role.id.as_str());
+            }
+            if let Some((name, role)) = self.parts.roles.get_key_value(name.as_str()) {
+                let names = Arc::make_mut(&mut self.role_names);
+                names.insert(role.id.as_str().into(), Arc::clone(name));
+            }
+        }
     }
 
     /// Whose identities these are.
@@ -260,7 +292,7 @@ impl Directory {
 
     /// The user of that name.
     pub fn user(&self, name: &str) -> Option<&Arc<User>> {
-        self.parts.users.get(&fold(name))
+        self.parts.users.get(fold(name).as_str())
     }
 
     /// The user of that id.
@@ -275,7 +307,7 @@ impl Directory {
 
     /// The group of that name.
     pub fn group(&self, name: &str) -> Option<&Arc<Group>> {
-        self.parts.groups.get(&fold(name))
+        self.parts.groups.get(fold(name).as_str())
     }
 
     /// All groups, by name.
@@ -285,7 +317,7 @@ impl Directory {
 
     /// The groups of a user, by name.
     pub fn groups_of(&self, user: &User) -> Vec<&Arc<Group>> {
-        user.groups.iter().filter_map(|name| self.parts.groups.get(name)).collect()
+        user.groups.iter().filter_map(|name| self.parts.groups.get(name.as_str())).collect()
     }
 
     /// The users in a group, by name.
@@ -296,7 +328,7 @@ impl Directory {
 
     /// The role of that name.
     pub fn role(&self, name: &str) -> Option<&Arc<Role>> {
-        self.parts.roles.get(&fold(name))
+        self.parts.roles.get(fold(name).as_str())
     }
 
     /// The role of that id.
@@ -315,7 +347,7 @@ impl Directory {
             return managed::find(arn);
         }
         let name = arn.rsplit('/').next().unwrap_or_default();
-        self.parts.policies.get(&fold(name)).filter(|policy| policy.arn == arn).cloned()
+        self.parts.policies.get(fold(name).as_str()).filter(|policy| policy.arn == arn).cloned()
     }
 
     /// The account's own managed policies, by name.
@@ -337,7 +369,7 @@ impl Directory {
 
     /// The instance profile of that name.
     pub fn instance_profile(&self, name: &str) -> Option<&Arc<InstanceProfile>> {
-        self.parts.profiles.get(&fold(name))
+        self.parts.profiles.get(fold(name).as_str())
     }
 
     /// All instance profiles, by name.
@@ -347,7 +379,7 @@ impl Directory {
 
     /// The OIDC provider of that URL, without its scheme.
     pub fn oidc_provider(&self, url: &str) -> Option<&Arc<OidcProvider>> {
-        self.parts.providers.get(&fold(url))
+        self.parts.providers.get(fold(url).as_str())
     }
 
     /// All OIDC providers, by URL.
@@ -357,7 +389,7 @@ impl Directory {
 
     /// All access keys of the account, by id.
     pub fn keys(&self) -> impl Iterator<Item = &KeySummary> {
-        self.parts.keys.values()
+        self.parts.keys.values().map(|key| &**key)
     }
 
     /// The access keys of a user, by age.
@@ -419,6 +451,55 @@ impl Directory {
             && policies.is_empty()
             && profiles.is_empty()
             && providers.is_empty()
+    }
+
+    /// Something that an identity names and that is not there.
+    pub(crate) fn missing_reference<'e>(
+        &self,
+        entity: &'e Entity,
+    ) -> Option<(EntityKind, &'e str)> {
+        let (attached, boundary, groups, role) = match entity {
+            Entity::User(user) => (Some(&user.attached), &user.boundary, Some(&user.groups), &None),
+            Entity::Group(group) => (Some(&group.attached), &None, None, &None),
+            Entity::Role(role) => (Some(&role.attached), &role.boundary, None, &None),
+            Entity::InstanceProfile(profile) => (None, &None, None, &profile.role),
+            Entity::Policy(policy) => {
+                let is_whole = policy.versions.contains_key(&policy.default_version);
+                return (!is_whole).then_some((EntityKind::PolicyVersion, policy.arn.as_str()));
+            }
+            Entity::OidcProvider(_) => return None,
+        };
+        let attached = attached.into_iter().flatten();
+        let attached = attached.map(|arn| (EntityKind::Policy, arn));
+        let boundary = boundary.iter().map(|arn| (EntityKind::Boundary, arn));
+        let groups = groups.into_iter().flatten().map(|name| (EntityKind::Group, name));
+        let role = role.iter().map(|name| (EntityKind::Role, name));
+        let mut named = attached.chain(boundary).chain(groups).chain(role);
+        let missing = named.find(|(kind, name)| !match kind {
+            EntityKind::Group => self.parts.groups.contains_key(name.as_str()),
+            EntityKind::Role => self.parts.roles.contains_key(name.as_str()),
+            EntityKind::Policy | EntityKind::Boundary => self.attached(name).is_some(),
+            EntityKind::User
+            | EntityKind::InstanceProfile
+            | EntityKind::OidcProvider
+            | EntityKind::AccessKey
+            | EntityKind::InlinePolicy
+            | EntityKind::PolicyVersion => false,
+        });
+        missing.map(|(kind, name)| (kind, name.as_str()))
+    }
+
+    /// Whether everything that is named is there.
+    pub(crate) fn is_whole(&self) -> bool {
+        let DirectoryParts { users, groups, roles, policies, profiles, providers: _, keys: _ } =
+            &self.parts;
+        let users = users.values().cloned().map(Entity::User);
+        let groups = groups.values().cloned().map(Entity::Group);
+        let roles = roles.values().cloned().map(Entity::Role);
+        let policies = policies.values().cloned().map(Entity::Policy);
+        let profiles = profiles.values().cloned().map(Entity::InstanceProfile);
+        let mut all = users.chain(groups).chain(roles).chain(policies).chain(profiles);
+        all.all(|entity| self.missing_reference(&entity).is_none())
     }
 
     fn given(

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::engine;
 use super::rows::{account, corrupt, page, timestamp};
-use super::writer::Transaction;
+use super::transaction::Transaction;
 use super::{settings, sweeping, uploads};
 use crate::bucket::BucketSettings;
 use crate::{

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::bucket::{Subject, record_change};
 use super::engine;
 use super::rows::{account, corrupt, timestamp};
-use super::writer::Transaction;
+use super::transaction::Transaction;
 use crate::vault::Vault;
 use crate::{AccessKey, KeyOwner, KeyStatus, KeySummary, KeyUse, StoreError};
 
@@ -118,24 +118,26 @@ pub(super) fn set_status(
 }
 
 pub(super) fn delete(tx: &mut Transaction<'_>, id: &str) -> Result<(), StoreError> {
-    for sql in [DELETE, FORGET_USE] {
-        tx.connection
-            .prepare_cached(sql)
-            .and_then(|mut delete| delete.execute([id]))
-            .map_err(engine)?;
-    }
+    tx.connection
+        .prepare_cached(DELETE)
+        .and_then(|mut delete| delete.execute([id]))
+        .map_err(engine)?;
+    forget_use(tx.connection, id)?;
     record_change(tx.connection, Subject::AccessKey, id)?;
     tx.access_key_is(id.to_owned(), None);
     Ok(())
 }
 
-/// Notes when keys were used; those that are gone are not remembered.
+/// How the ids of roles begin, whose uses are noted as those of keys are.
+const ROLE_ID_PREFIX: &str = "AROA";
+
+/// Notes when keys and roles were used; keys that are gone are not remembered.
 pub(super) fn note_uses(
     tx: &mut Transaction<'_>,
     uses: &[(String, KeyUse)],
 ) -> Result<(), StoreError> {
     for (id, KeyUse { at, service, region }) in uses {
-        if !exists(tx.connection, id)? {
+        if !id.starts_with(ROLE_ID_PREFIX) && !exists(tx.connection, id)? {
             continue;
         }
         tx.connection
@@ -144,6 +146,15 @@ pub(super) fn note_uses(
             .map_err(engine)?;
     }
     Ok(())
+}
+
+/// Forgets when a key or a role was used that is gone.
+pub(super) fn forget_use(connection: &Connection, id: &str) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(FORGET_USE)
+        .and_then(|mut forget| forget.execute([id]))
+        .map(drop)
+        .map_err(engine)
 }
 
 pub(super) fn last_use(connection: &Connection, id: &str) -> Result<Option<KeyUse>, StoreError> {

@@ -1,0 +1,368 @@
+//! Bucket policies: what `PutBucketPolicy` refuses.
+
+use super::actions::{Applies, S3_ACTIONS, is_condition_key};
+use crate::Policy;
+use crate::action::ActionPattern;
+use crate::condition::{Compiled, Condition, Operator};
+use crate::pattern::{Case, matches, wildcards};
+use crate::policy::{Effect, Element, ResourcePattern, Statement};
+
+/// Bytes that a bucket policy may have: 20 KB (aws-semantics 5.7.2).
+pub const BUCKET_POLICY_BYTES_MAX: usize = 20 * 1024;
+
+pub(super) const TOO_LONG: &str = "Policy exceeds the maximum allowed document size.";
+pub(super) const PRINCIPAL: &str = "Invalid principal in policy";
+
+/// How the ARNs of S3 begin; what follows is `bucket` or `bucket/key`.
+const S3_ARN: &str = "arn:aws:s3:::";
+
+/// Why a policy may not be a bucket's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyFault {
+    /// Longer than [`BUCKET_POLICY_BYTES_MAX`].
+    #[error("bucket policy of {bytes} bytes is longer than {BUCKET_POLICY_BYTES_MAX}")]
+    TooLong {
+        /// How long it is.
+        bytes: usize,
+    },
+    /// A statement names no principal.
+    #[error("statement {statement} has no Principal")]
+    MissingPrincipal {
+        /// Its place, from 0.
+        statement: usize,
+    },
+    /// A statement names no resource.
+    #[error("statement {statement} has no Resource")]
+    MissingResource {
+        /// Its place, from 0.
+        statement: usize,
+    },
+    /// A grant to everybody who is not listed.
+    #[error("statement {statement} allows with NotPrincipal")]
+    AllowsAllBut {
+        /// Its place, from 0.
+        statement: usize,
+    },
+    /// A principal that does not exist. Only who knows the identities can tell.
+    #[error("principal {0} does not exist")]
+    NoSuchPrincipal(String),
+    /// An action that S3 does not have.
+    #[error("action {0} is none of S3")]
+    Action(String),
+    /// A resource that is not this bucket or in it.
+    #[error("resource {0} is not of this bucket")]
+    Resource(String),
+    /// An action that can be done to none of the statement's resources.
+    #[error("action {0} applies to no resource of its statement")]
+    ActionWithoutResource(String),
+    /// A condition key that does not exist.
+    #[error("condition key {0} does not exist")]
+    ConditionKey(String),
+    /// A condition key that an action of the statement never has.
+    #[error("condition key {key} does not apply to action {action}")]
+    ConditionWithoutAction {
+        /// The key, in lower case.
+        key: String,
+        /// The action, as the policy spells it.
+        action: String,
+    },
+    /// An address that is none.
+    #[error("address {0} is none")]
+    IpAddress(String),
+}
+
+impl PolicyFault {
+    /// S3's sentence for it.
+    pub fn message(&self) -> &'static str {
+        match self {
+            Self::TooLong { .. } => TOO_LONG,
+            Self::MissingPrincipal { .. } => "Missing required field Principal",
+            Self::MissingResource { .. } => "Missing required field Resource",
+            Self::AllowsAllBut { .. } => "Allow with NotPrincipal is not allowed.",
+            Self::NoSuchPrincipal(_) => PRINCIPAL,
+            Self::Action(_) => "Policy has invalid action",
+            Self::Resource(_) => "Policy has invalid resource",
+            Self::ActionWithoutResource(_) => {
+                "Action does not apply to any resource(s) in statement"
+            }
+            Self::ConditionKey(_) => "Policy has an invalid condition key",
+            Self::ConditionWithoutAction { .. } => {
+                "Conditions do not apply to combination of actions and resources in statement"
+            }
+            Self::IpAddress(_) => "Invalid IP address in Conditions",
+        }
+    }
+
+    /// What AWS says beside the message: the principal that does not exist.
+    pub fn detail(&self) -> Option<&str> {
+        if let Self::NoSuchPrincipal(principal) = self { Some(principal) } else { None }
+    }
+}
+
+impl Policy {
+    /// Whether this may be the policy of that bucket. Whether its [principals](Self::principals)
+    /// exist, the caller must look up: [`PolicyFault::NoSuchPrincipal`].
+    pub fn validate_bucket(&self, bucket: &str) -> Result<(), PolicyFault> {
+        let bytes = self.text().len();
+        if bytes > BUCKET_POLICY_BYTES_MAX {
+            return Err(PolicyFault::TooLong { bytes });
+        }
+        for (place, statement) in self.body.statements.iter().enumerate() {
+            check_statement(place, statement, bucket)?;
+        }
+        Ok(())
+    }
+}
+
+fn check_statement(place: usize, statement: &Statement, bucket: &str) -> Result<(), PolicyFault> {
+    let Statement { sid: _, effect, principals, actions, resources, conditions } = statement;
+    match principals {
+        None => return Err(PolicyFault::MissingPrincipal { statement: place }),
+        Some(Element::AllBut(_)) if *effect == Effect::Allow => {
+            return Err(PolicyFault::AllowsAllBut { statement: place });
+        }
+        Some(_) => {}
+    }
+    let resources = resources.as_ref().ok_or(PolicyFault::MissingResource { statement: place })?;
+    for action in actions.entries() {
+        if !S3_ACTIONS.iter().any(|known| action.matches(known.name)) {
+            return Err(PolicyFault::Action(action.as_str().to_owned()));
+        }
+    }
+    let mut covered = Applies::NOWHERE;
+    for resource in resources.entries() {
+        covered = covered.and(covers(resource, bucket)?);
+    }
+    if let Element::AllBut(_) = resources {
+        covered = Applies::BUCKET.and(Applies::OBJECT);
+    }
+    for condition in conditions {
+        check_operands(condition)?;
+    }
+    if let Element::Only(actions) = actions {
+        actions.iter().try_for_each(|action| check_action(action, covered, conditions))?;
+    }
+    Ok(())
+}
+
+/// What of the bucket a resource covers.
+fn covers(resource: &ResourcePattern, bucket: &str) -> Result<Applies, PolicyFault> {
+    let everything = Applies::BUCKET.and(Applies::OBJECT);
+    if &*resource.text == "*" {
+        return Ok(everything);
+    }
+    let invalid = || PolicyFault::Resource(resource.text.to_string());
+    let named = resource.text.strip_prefix(S3_ARN).ok_or_else(invalid)?;
+    let name = named.split_once('/').map_or(named, |(name, _)| name);
+    if !matches(&wildcards(name), bucket, Case::Sensitive) {
+        return Err(invalid());
+    }
+    Ok(match named.split_once('/') {
+        Some(_) => Applies::OBJECT,
+        // `bucket*` goes on into the keys.
+        None if named.ends_with('*') => everything,
+        None => Applies::BUCKET,
+    })
+}
+
+/// Whether the action can be done to what is covered, and has every condition key of S3 there.
+fn check_action(
+    action: &ActionPattern,
+    covered: Applies,
+    conditions: &[Condition],
+) -> Result<(), PolicyFault> {
+    let mut applicable = S3_ACTIONS
+        .iter()
+        .filter(|known| known.applies.meets(covered) && action.matches(known.name))
+        .peekable();
+    if applicable.peek().is_none() {
+        return Err(PolicyFault::ActionWithoutResource(action.as_str().to_owned()));
+    }
+    let applicable: Vec<_> = applicable.collect();
+    for condition in conditions {
+        if !applicable.iter().any(|known| known.has_key(&condition.key)) {
+            let (key, action) = (condition.key.to_string(), action.as_str().to_owned());
+            return Err(PolicyFault::ConditionWithoutAction { key, action });
+        }
+    }
+    Ok(())
+}
+
+fn check_operands(condition: &Condition) -> Result<(), PolicyFault> {
+    if !is_condition_key(&condition.key) {
+        return Err(PolicyFault::ConditionKey(condition.key.to_string()));
+    }
+    if condition.operator != Operator::IpAddress {
+        return Ok(());
+    }
+    let malformed = condition.operands.iter().find(|o| matches!(o.compiled, Compiled::Malformed));
+    malformed.map_or(Ok(()), |operand| Err(PolicyFault::IpAddress(operand.text.to_string())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads one statement, its members given without braces, as the policy of `bucket`.
+    fn check(statement: &str, expected: Result<(), &str>) {
+        let text = format!(r#"{{"Version":"2012-10-17","Statement":[{{{statement}}}]}}"#);
+        let policy = Policy::parse(&text).map_err(|error| error.resource_message());
+        let result = policy.and_then(|policy| {
+            policy.validate_bucket("bucket").map_err(|fault| fault.message().to_owned())
+        });
+        assert_eq!(result, expected.map_err(str::to_owned), "{statement}");
+    }
+
+    #[test]
+    fn every_sentence_has_a_row() {
+        let on = |action: &str, resource: &str, more: &str| {
+            format!(
+                r#""Effect":"Allow","Principal":"*","Action":"{action}","Resource":"arn:aws:s3:::{resource}"{more}"#
+            )
+        };
+        let when = |action: &str, resource: &str, condition: &str| {
+            on(action, resource, &format!(r#","Condition":{condition}"#))
+        };
+        check(&on("s3:GetObject", "bucket/*", ""), Ok(()));
+        check(&on("s3:*", "bucket", ""), Ok(()));
+        check(&on("*", "bucket/*", ""), Ok(()));
+        check(&on("S3:getobject", "bucket/a", ""), Ok(()));
+        check(&on("s3:ListBucket", "bucket*", ""), Ok(()));
+        check(&on("s3:GetObject", "bucket*", ""), Ok(()));
+        check(&on("s3:GetObject", "buck*/x", ""), Ok(()));
+        let invalid_action = Err("Policy has invalid action");
+        check(&on("s3:GetObjects", "bucket/*", ""), invalid_action);
+        check(&on("ec2:Start", "bucket/*", ""), invalid_action);
+        check(&on("valet:CreateLink", "bucket/*", ""), invalid_action);
+        check(&on("", "bucket/*", ""), invalid_action);
+        let invalid_resource = Err("Policy has invalid resource");
+        check(&on("s3:GetObject", "other/*", ""), invalid_resource);
+        check(&on("s3:GetObject", "bucketx/*", ""), invalid_resource);
+        check(&on("s3:GetObject", "", ""), invalid_resource);
+        check(
+            r#""Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"bucket/*""#,
+            invalid_resource,
+        );
+        check(r#""Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*""#, Ok(()));
+        let nowhere = Err("Action does not apply to any resource(s) in statement");
+        check(&on("s3:GetObject", "bucket", ""), nowhere);
+        check(&on("s3:ListBucket", "bucket/*", ""), nowhere);
+        check(&on("s3:ListAllMyBuckets", "bucket", ""), nowhere);
+        check(
+            r#""Effect":"Allow","Principal":"*","Action":["s3:ListBucket","s3:GetObject"],"Resource":"arn:aws:s3:::bucket""#,
+            nowhere,
+        );
+        check(
+            r#""Effect":"Deny","Principal":"*","NotAction":"s3:GetObject","Resource":"arn:aws:s3:::bucket""#,
+            Ok(()),
+        );
+        check(
+            r#""Effect":"Deny","Principal":"*","Action":"s3:GetObject","NotResource":"arn:aws:s3:::bucket/open/*""#,
+            Ok(()),
+        );
+        check(
+            r#""Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::bucket/*""#,
+            Err("Missing required field Principal"),
+        );
+        check(
+            r#""Effect":"Allow","Principal":"*","Action":"s3:GetObject""#,
+            Err("Missing required field Resource"),
+        );
+        check(
+            r#""Effect":"Allow","Principal":"*","Resource":"arn:aws:s3:::bucket/*""#,
+            Err("Missing required field Action"),
+        );
+        check(
+            r#""Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::bucket/*""#,
+            Err("Missing required field Effect"),
+        );
+        check(
+            r#""Effect":"Allow","NotPrincipal":{"AWS":"111122223333"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::bucket/*""#,
+            Err("Allow with NotPrincipal is not allowed."),
+        );
+        check(
+            r#""Effect":"Allow","Principal":{"AWS":"ann"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::bucket/*""#,
+            Err("Invalid principal in policy"),
+        );
+        check(&when("s3:ListBucket", "bucket", r#"{"StringLike":{"s3:prefix":"a/*"}}"#), Ok(()));
+        check(&when("s3:GetObject", "bucket/*", r#"{"Bool":{"aws:AnyThing":"true"}}"#), Ok(()));
+        check(
+            &when("s3:GetObject", "bucket/*", r#"{"NumericGreaterThan":{"s3:signatureAge":"1"}}"#),
+            Ok(()),
+        );
+        check(
+            &when("s3:PutObject", "bucket/*", r#"{"NumericLessThan":{"valet:ContentLength":9}}"#),
+            Ok(()),
+        );
+        check(
+            &when("s3:GetObject", "bucket/*", r#"{"StringEquals":{"s3:ExistingObjectTag/a":"b"}}"#),
+            Ok(()),
+        );
+        let invalid_key = Err("Policy has an invalid condition key");
+        check(
+            &when("s3:GetObject", "bucket/*", r#"{"StringLike":{"s3:nothing":"a"}}"#),
+            invalid_key,
+        );
+        check(&when("s3:GetObject", "bucket/*", r#"{"StringLike":{"prefix":"a"}}"#), invalid_key);
+        check(&when("s3:GetObject", "bucket/*", r#"{"StringLike":{"valet:x":"a"}}"#), invalid_key);
+        check(
+            &when("s3:GetObject", "bucket/*", r#"{"StringLike":{"s3:prefix":"a"}}"#),
+            Err("Conditions do not apply to combination of actions and resources in statement"),
+        );
+        check(
+            &when("s3:GetObject", "bucket/*", r#"{"StringAlike":{"s3:prefix":"a"}}"#),
+            Err("Invalid Condition type : StringAlike"),
+        );
+        check(
+            &when("s3:GetObject", "bucket/*", r#"{"IpAddress":{"aws:SourceIp":"300.0.0.1"}}"#),
+            Err("Invalid IP address in Conditions"),
+        );
+        check(
+            &when("s3:GetObject", "bucket/*", r#"{"DateLessThan":{"aws:CurrentTime":"soon"}}"#),
+            Ok(()),
+        );
+        check(
+            r#""Effect":"Perhaps","Principal":"*","Action":"s3:GetObject","Resource":"*""#,
+            Err("Invalid effect: Perhaps"),
+        );
+    }
+
+    #[test]
+    fn documents_that_are_none_have_rows() {
+        let statement = r#"{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::bucket/*"}"#;
+        let invalid = "This policy contains invalid Json";
+        for (text, expected) in [
+            (String::new(), "Policies must be valid JSON and the first byte must be '{'"),
+            ("[]".into(), "Policies must be valid JSON and the first byte must be '{'"),
+            (" {}".into(), "Policies must be valid JSON and the first byte must be '{'"),
+            ("{".into(), invalid),
+            ("{} x".into(), invalid),
+            (format!(r#"{{"Statement":{statement},"Statement":{statement}}}"#), invalid),
+            (r#"{"Statement":"x"}"#.into(), invalid),
+            (format!(r#"{{"a":{}}}"#, "[".repeat(200)), invalid),
+            ("{}".into(), "Missing required field Statement"),
+            (r#"{"Statement":[]}"#.into(), "Could not parse the policy: Statement is empty!"),
+            (
+                format!(r#"{{"Version":"2012-10-18","Statement":{statement}}}"#),
+                "The policy must contain a valid version string",
+            ),
+            (format!(r#"{{"Statements":{statement}}}"#), "Unknown field Statements"),
+            (
+                format!(r#"{{"Statement":{statement}{}}}"#, " ".repeat(crate::POLICY_BYTES_MAX)),
+                TOO_LONG,
+            ),
+        ] {
+            let refused =
+                Policy::parse(&text).map(|_| ()).map_err(|error| error.resource_message());
+            assert_eq!(refused, Err(expected.to_owned()), "{text:.100}");
+        }
+        let padded = |length: usize| {
+            let text = format!(r#"{{"Statement":{statement}"#);
+            Policy::parse(&format!("{text:length$}}}", length = length - 1)).unwrap()
+        };
+        assert_eq!(padded(BUCKET_POLICY_BYTES_MAX).validate_bucket("bucket"), Ok(()));
+        let bytes = BUCKET_POLICY_BYTES_MAX + 1;
+        assert_eq!(padded(bytes).validate_bucket("bucket"), Err(PolicyFault::TooLong { bytes }));
+        assert_eq!(PolicyFault::NoSuchPrincipal("a".into()).detail(), Some("a"));
+    }
+}

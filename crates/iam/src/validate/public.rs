@@ -1,0 +1,126 @@
+//! Whether a bucket policy opens the bucket to the public, as Block Public Access sees it.
+
+use ipnet::IpNet;
+
+use crate::Policy;
+use crate::arn::ArnPattern;
+use crate::condition::{Compiled, Condition, Operator, Quantifier};
+use crate::policy::{Effect, Element, Statement};
+use crate::principal::NamedPrincipal;
+
+/// The widest networks that are not the public (aws-semantics 6.5.2).
+const V4_PREFIX_MIN: u8 = 8;
+const V6_PREFIX_MIN: u8 = 32;
+
+/// Keys that, held to fixed values, keep the public out.
+const NARROWING: [&str; 13] = [
+    "aws:principalaccount",
+    "aws:principalarn",
+    "aws:principalorgid",
+    "aws:sourceaccount",
+    "aws:sourcearn",
+    "aws:sourceip",
+    "aws:sourceowner",
+    "aws:sourcevpc",
+    "aws:sourcevpce",
+    "aws:userid",
+    "s3:dataaccesspointaccount",
+    "s3:dataaccesspointarn",
+    "s3:x-amz-server-side-encryption-aws-kms-key-id",
+];
+
+impl Policy {
+    /// Whether some statement allows somebody who is not named: neither its principals nor its
+    /// conditions are limited to fixed values.
+    pub fn is_public(&self) -> bool {
+        self.body.statements.iter().any(is_public)
+    }
+}
+
+fn is_public(statement: &Statement) -> bool {
+    let Statement { sid: _, effect, principals, actions: _, resources: _, conditions } = statement;
+    let open = match principals {
+        Some(Element::Only(listed)) => listed.contains(&NamedPrincipal::Anyone),
+        Some(Element::AllBut(_)) => true,
+        None => false,
+    };
+    *effect == Effect::Allow && open && !conditions.iter().any(is_narrow)
+}
+
+/// Whether a condition alone keeps the public out.
+fn is_narrow(condition: &Condition) -> bool {
+    let Condition { operator, quantifier, if_exists, key, negated, operands } = condition;
+    // `ForAllValues` and `IfExists` are fulfilled by a key that is absent.
+    if *negated || *if_exists || *quantifier == Quantifier::All || !NARROWING.contains(&&**key) {
+        return false;
+    }
+    operands.iter().all(|operand| match (operator, &operand.compiled) {
+        (
+            Operator::StringEquals | Operator::StringEqualsIgnoreCase | Operator::StringLike,
+            Compiled::Template(template),
+        ) => template.is_fixed() && !operand.text.ends_with(":*"),
+        (Operator::ArnLike, Compiled::Arn(ArnPattern::Sections(sections))) => {
+            sections.iter().all(crate::pattern::Template::is_fixed)
+        }
+        (Operator::IpAddress, Compiled::Network(network)) => match network.0 {
+            IpNet::V4(v4) => v4.prefix_len() >= V4_PREFIX_MIN,
+            IpNet::V6(v6) => v6.prefix_len() >= V6_PREFIX_MIN,
+        },
+        // What can never match lets nobody in.
+        (_, Compiled::Malformed | Compiled::Arn(ArnPattern::Malformed)) => true,
+        _ => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(principal: &str, condition: &str, expected: bool) {
+        let text = format!(
+            r#"{{"Version":"2012-10-17","Statement":[
+                {{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"*"}},
+                {{"Effect":"Allow","Principal":{principal},"Action":"s3:*","Resource":"*",
+                "Condition":{condition}}}]}}"#
+        );
+        assert_eq!(Policy::parse(&text).unwrap().is_public(), expected, "{principal} {condition}");
+    }
+
+    #[test]
+    fn public_is_what_is_not_limited_to_fixed_values() {
+        let anyone = r#""*""#;
+        check(anyone, "{}", true);
+        check(r#"{"AWS":"*"}"#, "{}", true);
+        check(r#"{"AWS":["111122223333","*"]}"#, "{}", true);
+        check(r#"{"AWS":"111122223333"}"#, "{}", false);
+        check(r#"{"AWS":"arn:aws:iam::111122223333:role/r"}"#, "{}", false);
+        for (condition, expected) in [
+            (r#"{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}"#, false),
+            (r#"{"IpAddress":{"aws:SourceIp":"10.0.0.0/7"}}"#, true),
+            (r#"{"IpAddress":{"aws:SourceIp":["192.0.2.1","0.0.0.0/1"]}}"#, true),
+            (r#"{"IpAddress":{"aws:SourceIp":"2001:db8::/32"}}"#, false),
+            (r#"{"IpAddress":{"aws:SourceIp":"2001:db8::/31"}}"#, true),
+            (r#"{"NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}}"#, true),
+            (r#"{"IpAddressIfExists":{"aws:SourceIp":"10.0.0.0/8"}}"#, true),
+            (r#"{"StringEquals":{"aws:SourceVpc":"vpc-1"}}"#, false),
+            (r#"{"StringLike":{"aws:SourceVpc":"vpc-*"}}"#, true),
+            (r#"{"StringLike":{"aws:SourceVpc":"vpc-1"}}"#, false),
+            (r#"{"StringEquals":{"aws:SourceVpc":"${aws:username}"}}"#, true),
+            (r#"{"StringNotEquals":{"aws:SourceVpc":"vpc-1"}}"#, true),
+            (r#"{"ForAllValues:StringEquals":{"aws:SourceVpc":"vpc-1"}}"#, true),
+            (r#"{"StringEquals":{"aws:UserAgent":"x"}}"#, true),
+            (r#"{"StringLike":{"aws:userid":"AROA1:*"}}"#, true),
+            (r#"{"StringEquals":{"aws:userid":"AIDA1"}}"#, false),
+            (r#"{"ArnLike":{"aws:SourceArn":"arn:aws:s3:::b"}}"#, false),
+            (r#"{"ArnLike":{"aws:SourceArn":"arn:aws:s3:::*"}}"#, true),
+            (r#"{"Bool":{"aws:SecureTransport":"true"}}"#, true),
+            (r#"{"Null":{"aws:SourceVpc":"false"}}"#, true),
+            (
+                r#"{"Bool":{"aws:SecureTransport":"true"},"StringEquals":{"aws:PrincipalOrgID":"o-1"}}"#,
+                false,
+            ),
+        ] {
+            check(anyone, condition, expected);
+        }
+    }
+}
