@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from harness import AWS_V2
 from identities import Valet, exports
 
 
@@ -41,7 +42,9 @@ def test_a_user_may_do_what_was_said_and_nothing_else(root, bucket, name, tmp_pa
 @pytest.fixture
 def aws(client):
     def run(valet, *arguments, status=0):
-        return client.run("/usr/bin/aws", *arguments, status=status, environment=valet.environment)
+        # This version of the CLI does not read AWS_ENDPOINT_URL.
+        command = [AWS_V2, "--endpoint-url", client.server.endpoint, *arguments]
+        return client.run(*command, status=status, environment=valet.environment)
 
     return run
 
