@@ -12,7 +12,9 @@ mod json;
 mod pattern;
 mod policy;
 mod principal;
+mod rebind;
 mod seal;
+mod session;
 mod validate;
 
 pub use account::{AccountId, AccountIdError};
@@ -25,5 +27,9 @@ pub use policy::{POLICY_BYTES_MAX, Policy, PolicyError};
 pub use principal::Principal;
 pub use seal::{
     MasterKey, MasterKeyId, NONCE_BYTES, Purpose, SEALED_OVERHEAD_BYTES, Sealer, UnsealError,
+};
+pub use session::{
+    SESSION_KEY_RANDOM_BYTES, Session, SessionKey, SessionPrincipal, SessionSealer,
+    TOKEN_CHARS_MAX, TokenError, token_expires_at,
 };
 pub use validate::{BUCKET_POLICY_BYTES_MAX, DocumentFault, PolicyFault};

@@ -105,6 +105,8 @@ pub enum Purpose {
     AccessKey,
     /// The key under which one blob is encrypted.
     BlobKey,
+    /// Temporary credentials, in their token.
+    Session,
 }
 
 impl Purpose {
@@ -112,6 +114,7 @@ impl Purpose {
         match self {
             Self::AccessKey => b"access key",
             Self::BlobKey => b"blob key",
+            Self::Session => b"session",
         }
     }
 }

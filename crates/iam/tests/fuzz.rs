@@ -191,6 +191,27 @@ impl Case {
     }
 }
 
+/// Pieces that the records of sessions are made of.
+fn record_bytes() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop::sample::select(vec![
+        r#","kind":"root""#,
+        r#","kind":{"user":{"id":"AIDA"}}"#,
+        r#","kind":{"role":{"id":"AROA","session":"s"}}"#,
+        r#","kind":{"federated":{"name":"bob","id":null}}"#,
+        r#","policies":[]"#,
+        r#","policies":["{}"]"#,
+        r#","tags":[["k","v"]]"#,
+        r#","transitive":["k"]"#,
+        r#","source":"ann""#,
+        r#","provider":"""#,
+        r#","v":2"#,
+        "}",
+    ]);
+    let start = r#"{"v":1,"key":"ASIA","secret":"s","account":"111122223333","at":0"#;
+    prop::collection::vec(piece, 1..6)
+        .prop_map(move |pieces| format!("{start}{}}}", pieces.concat()).into_bytes())
+}
+
 /// Pieces that policies are made of, so that random strings of them get far.
 fn policy_text() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
@@ -216,6 +237,15 @@ fn policy_text() -> impl Strategy<Value = String> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn tokens(data in prop_oneof![
+        record_bytes(),
+        prop::collection::vec(any::<u8>(), 0..128),
+        "(VkFMRVQB)?[A-Za-z0-9+/]{0,120}={0,2}".prop_map(String::into_bytes),
+    ]) {
+        entries::token(&data);
+    }
 
     #[test]
     fn parsing_never_panics(data in prop_oneof![

@@ -40,7 +40,8 @@ pub(crate) struct RequestLog {
 impl Finished for RequestLog {
     fn finished(self: Box<Self>, bytes_out: u64, whole: bool) {
         let Self { metrics, stopwatch, ids, seen, method, status, code, bytes_in } = *self;
-        let Seen { operation, bucket, key, caller, client } = seen;
+        // Its code was taken already.
+        let Seen { operation, bucket, key, caller, client, code: _ } = seen;
         let signed = caller.as_ref().and_then(|caller| caller.signed());
         // The first sixteen digits of the signature's hash: they name a link and open nothing.
         let link = signed.map(|signed| signed.signature.fingerprint().short());
@@ -55,7 +56,7 @@ impl Finished for RequestLog {
             code = code.unwrap_or("-"),
             bucket = bucket.as_ref().map_or("-", BucketName::as_str),
             key = key.as_ref().map_or("-", ObjectKey::as_str),
-            access_key_id = signed.map_or("-", |signed| signed.key.id.as_str()),
+            access_key_id = signed.map_or("-", |signed| signed.access_key_id.as_str()),
             link = link.as_deref().unwrap_or("-"),
             client = client.map(|client| client.to_string()).as_deref().unwrap_or("-"),
             bytes_in,

@@ -36,6 +36,8 @@ pub struct ServerConfig {
     pub sigv2: SigV2Use,
     /// Root credentials given from outside, valid for as long as the process runs.
     pub root: Option<RootKey>,
+    /// Which loopback, link-local and private addresses the server itself may call.
+    pub outbound_allow: Vec<IpNet>,
     /// How long a graceful stop may take.
     pub shutdown_grace: Duration,
 }

@@ -40,6 +40,7 @@ codes! {
     AccessDenied "AccessDenied" FORBIDDEN "Access Denied";
     AuthorizationHeaderMalformed "AuthorizationHeaderMalformed" BAD_REQUEST "The authorization header you provided is invalid.";
     AuthorizationQueryParametersError "AuthorizationQueryParametersError" BAD_REQUEST "Error parsing the X-Amz-Credential parameter";
+    ExpiredToken "ExpiredToken" BAD_REQUEST "The provided token has expired.";
     InvalidAccessKeyId "InvalidAccessKeyId" FORBIDDEN "The AWS Access Key Id you provided does not exist in our records.";
     InvalidToken "InvalidToken" BAD_REQUEST "The provided token is malformed or otherwise invalid.";
     RequestTimeTooSkewed "RequestTimeTooSkewed" FORBIDDEN "The difference between the request time and the current time is too large.";
@@ -60,6 +61,8 @@ codes! {
     InvalidStorageClass "InvalidStorageClass" BAD_REQUEST "The storage class you specified is not valid";
     InvalidUri "InvalidURI" BAD_REQUEST "Couldn't parse the specified URI.";
     KeyTooLong "KeyTooLongError" BAD_REQUEST "Your key is too long";
+    InvalidTag "InvalidTag" BAD_REQUEST "The tag provided was not a valid tag.";
+    MalformedPolicy "MalformedPolicy" BAD_REQUEST "Policies must be valid JSON and the first byte must be '{'";
     MalformedXml "MalformedXML" BAD_REQUEST "The XML you provided was not well-formed or did not validate against our published schema";
     MaxMessageLengthExceeded "MaxMessageLengthExceeded" BAD_REQUEST "Your request was too big.";
     MetadataTooLarge "MetadataTooLarge" BAD_REQUEST "Your metadata headers exceed the maximum allowed metadata size";
@@ -80,9 +83,11 @@ codes! {
     ContentSha256Mismatch "XAmzContentSHA256Mismatch" BAD_REQUEST "The provided 'x-amz-content-sha256' header does not match what was computed.";
 
     // What is there.
+    AccountConflict "AccountConflict" CONFLICT "The account cannot be made or removed.";
     BucketAlreadyExists "BucketAlreadyExists" CONFLICT "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.";
     BucketAlreadyOwnedByYou "BucketAlreadyOwnedByYou" CONFLICT "Your previous request to create the named bucket succeeded and you already own it.";
     BucketNotEmpty "BucketNotEmpty" CONFLICT "The bucket you tried to delete is not empty";
+    NoSuchAccount "NoSuchAccount" NOT_FOUND "There is no account of that id.";
     NoSuchBucket "NoSuchBucket" NOT_FOUND "The specified bucket does not exist";
     NoSuchBucketPolicy "NoSuchBucketPolicy" NOT_FOUND "The bucket policy does not exist";
     NoSuchConfiguration "NoSuchConfiguration" NOT_FOUND "The specified configuration does not exist.";
@@ -91,6 +96,8 @@ codes! {
     NoSuchKey "NoSuchKey" NOT_FOUND "The specified key does not exist.";
     NoSuchLifecycleConfiguration "NoSuchLifecycleConfiguration" NOT_FOUND "The lifecycle configuration does not exist";
     NoSuchObjectLockConfiguration "ObjectLockConfigurationNotFoundError" NOT_FOUND "Object Lock configuration does not exist for this bucket";
+    NoSuchOwnershipControls "OwnershipControlsNotFoundError" NOT_FOUND "The bucket ownership controls were not found";
+    NoSuchPublicAccessBlock "NoSuchPublicAccessBlockConfiguration" NOT_FOUND "The public access block configuration was not found";
     NoSuchReplicationConfiguration "ReplicationConfigurationNotFoundError" NOT_FOUND "The replication configuration was not found";
     NoSuchTagSet "NoSuchTagSet" NOT_FOUND "The TagSet does not exist";
     NoSuchUpload "NoSuchUpload" NOT_FOUND "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.";

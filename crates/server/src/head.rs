@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use hyper::HeaderMap;
 use hyper::header::HOST;
 use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
+use hyper::{HeaderMap, Method};
 use ipnet::IpNet;
 use presign::{RequestHead, SignedHost};
 
@@ -23,8 +23,17 @@ const FORWARDED_HOPS_MAX: usize = 16;
 pub struct Peer {
     /// The address of the socket.
     pub address: IpAddr,
-    /// Whether this server ended TLS on that socket.
-    pub tls: bool,
+    /// The version of TLS, where this server ended it on that socket.
+    pub tls: Option<TlsVersion>,
+}
+
+/// Versions of TLS that are spoken here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsVersion {
+    /// RFC 5246.
+    V1_2,
+    /// RFC 8446.
+    V1_3,
 }
 
 /// A request's head, read once.
@@ -39,6 +48,7 @@ pub(crate) struct Head<'r> {
     forwarded: Option<Forwarded<'r>>,
     client: IpAddr,
     secure: bool,
+    tls: Option<TlsVersion>,
 }
 
 /// What a trusted proxy reports of the request it received: at least one of the two.
@@ -71,10 +81,19 @@ impl<'r> Head<'r> {
             if trusted { client_address(&parts.headers, peer, config) } else { peer.address };
         let secure = match last_text(&parts.headers, "x-forwarded-proto") {
             Some(proto) if trusted => proto.eq_ignore_ascii_case("https"),
-            Some(_) | None => peer.tls,
+            Some(_) | None => peer.tls.is_some(),
         };
         let query = parts.uri.query().unwrap_or_default();
-        Ok(Self { parts, host, path, query, lines, forwarded, client, secure })
+        Ok(Self { parts, host, path, query, lines, forwarded, client, secure, tls: peer.tls })
+    }
+
+    pub(crate) fn method(&self) -> &'r Method {
+        &self.parts.method
+    }
+
+    /// The first value of a header.
+    pub(crate) fn header(&self, name: &str) -> Option<&'r str> {
+        self.parts.headers.get(name)?.to_str().ok()
     }
 
     /// The address a policy and the log should name.
@@ -85,6 +104,11 @@ impl<'r> Head<'r> {
     /// Whether the client's own connection was TLS.
     pub(crate) fn secure(&self) -> bool {
         self.secure
+    }
+
+    /// The version of TLS on this server's own socket.
+    pub(crate) fn tls(&self) -> Option<TlsVersion> {
+        self.tls
     }
 
     /// The query as it arrived, without its `?`.

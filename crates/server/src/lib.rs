@@ -1,8 +1,9 @@
-//! Valet over HTTP: the sockets, the gate, and the S3 operations behind it.
+//! Valet over HTTP: the sockets, the gate, and behind it the operations of S3, IAM and STS.
 //!
 //! [`Server::handle`] is the whole service as a function of one request and a time; [`Listener`] puts
 //! sockets in front of it.
 
+mod api;
 mod audit;
 mod body;
 mod clock;
@@ -10,15 +11,20 @@ mod config;
 mod error;
 mod gate;
 mod head;
+mod iam;
 mod listen;
 mod metrics;
 mod operation;
+mod outbound;
 mod own;
+mod principals;
+mod query;
 mod request;
 mod respond;
 mod route;
 mod s3;
 mod server;
+mod sts;
 mod timed;
 mod tls;
 mod xml;
@@ -26,7 +32,7 @@ mod xml;
 // The public interface is:
 pub use body::RequestBody;
 pub use config::{PUBLIC_URLS_MAX, PublicUrl, PublicUrlError, RootKey, ServerConfig, TlsFiles};
-pub use head::Peer;
+pub use head::{Peer, TlsVersion};
 pub use listen::{ListenError, Listener};
 pub use respond::ResponseBody;
 pub use server::Server;

@@ -11,13 +11,15 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use rustls::ProtocolVersion;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_rustls::server::TlsStream;
 
 use crate::body::RequestBody;
 use crate::clock;
-use crate::head::Peer;
+use crate::head::{Peer, TlsVersion};
 use crate::own::OwnRoute;
 use crate::respond::ResponseBody;
 use crate::server::Server;
@@ -188,17 +190,26 @@ async fn converse(
 ) {
     // Without this a small answer waits for the client's delayed acknowledgement.
     let _ = stream.set_nodelay(true);
-    let peer = Peer { address: peer.ip().to_canonical(), tls: tls.is_some() };
+    let peer = Peer { address: peer.ip().to_canonical(), tls: None };
     let Some(tls) = tls else {
         return answer(server, watcher, TimedIo::new(stream, IDLE_TIME_MAX), peer).await;
     };
     let handshake = tls.acceptor().accept(stream);
     match tokio::time::timeout(HANDSHAKE_TIME_MAX, handshake).await {
         Ok(Ok(stream)) => {
+            let peer = Peer { tls: Some(tls_version(&stream)), ..peer };
             answer(server, watcher, TimedIo::new(stream, IDLE_TIME_MAX), peer).await;
         }
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_elapsed) => tracing::debug!("a TLS handshake took too long"),
+    }
+}
+
+fn tls_version<S>(stream: &TlsStream<S>) -> TlsVersion {
+    match stream.get_ref().1.protocol_version() {
+        Some(ProtocolVersion::TLSv1_2) => TlsVersion::V1_2,
+        // Nothing older than 1.2 is spoken here, and nothing else is newer.
+        Some(_) | None => TlsVersion::V1_3,
     }
 }
 

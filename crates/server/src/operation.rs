@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use iam::Values;
 use store::{BucketName, ObjectKey};
 
 use crate::body::RequestBody;
@@ -11,16 +12,25 @@ use crate::request::S3Request;
 use crate::respond::Reply;
 
 /// One S3 call, whole: a struct that implements this and a row of the route table.
-pub(crate) trait Operation: Sized + Send {
+pub(crate) trait Operation: Sized + Send + Sync {
     /// The headers that change what a write means and that this operation honours. Any other of
     /// [`crate::route::MEANING_HEADERS`] on its requests is refused, never ignored.
     const HONOURS: &'static [&'static str] = &[];
+
+    /// Condition keys that stand for a query parameter of this operation, where it was sent.
+    const QUERY_KEYS: &'static [(&'static str, &'static str)] = &[];
 
     /// Reads the call from a routed request. Nothing is looked up yet.
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error>;
 
     /// Every permission the call needs; there is no default.
     fn permissions(&self) -> Vec<Permission<'_>>;
+
+    /// The value of a condition key that only this operation knows, its name in lower case
+    /// (`s3:prefix`). What every request has is computed by the gate.
+    fn condition(&self, _key: &str) -> Option<Values<'_>> {
+        None
+    }
 
     /// Does it. Only [`Authorized`] lends the store.
     fn run(
@@ -46,6 +56,17 @@ pub(crate) enum Resource<'o> {
     NewBucket(&'o BucketName),
     Bucket(&'o BucketName),
     Object(&'o BucketName, &'o ObjectKey),
+}
+
+impl Resource<'_> {
+    /// As policies name it.
+    pub(crate) fn arn(&self) -> String {
+        match self {
+            Self::Account => "arn:aws:s3:::*".to_owned(),
+            Self::NewBucket(bucket) | Self::Bucket(bucket) => format!("arn:aws:s3:::{bucket}"),
+            Self::Object(bucket, key) => format!("arn:aws:s3:::{bucket}/{key}"),
+        }
+    }
 }
 
 impl<'o> Permission<'o> {

@@ -1,9 +1,11 @@
-//! Valet's own paths below `/_valet/`: probes and metrics so far. What is not here yet does not exist.
+//! Valet's own paths below `/_valet/`: probes, metrics, and the way to its API. What is not here yet
+//! does not exist.
 
 use bytes::Bytes;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, StatusCode};
 
+use crate::api::ApiRoute;
 use crate::respond::{Reply, ReplyBody};
 use crate::server::Server;
 
@@ -11,11 +13,12 @@ use crate::server::Server;
 pub(crate) const PREFIX: &str = "/_valet";
 
 /// A path of our own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum OwnRoute {
     Live,
     Ready,
     Metrics,
+    Api(ApiRoute),
     Unknown,
     /// A known path, and a method that is neither GET nor HEAD.
     WrongMethod,
@@ -25,11 +28,15 @@ pub(crate) enum OwnRoute {
 pub(crate) fn route(method: &Method, path: &str) -> Option<OwnRoute> {
     let route = named(path)?;
     let reads = *method == Method::GET || *method == Method::HEAD;
-    Some(if reads || route == OwnRoute::Unknown { route } else { OwnRoute::WrongMethod })
+    let any = matches!(route, OwnRoute::Unknown | OwnRoute::Api(_));
+    Some(if reads || any { route } else { OwnRoute::WrongMethod })
 }
 
 fn named(path: &str) -> Option<OwnRoute> {
     let rest = path.strip_prefix(PREFIX)?;
+    if let Some(below) = rest.strip_prefix("/api/v1/") {
+        return Some(OwnRoute::Api(ApiRoute::read(below)));
+    }
     Some(match rest {
         "/health/live" => OwnRoute::Live,
         "/health/ready" => OwnRoute::Ready,
@@ -42,23 +49,25 @@ fn named(path: &str) -> Option<OwnRoute> {
 
 impl OwnRoute {
     /// Whether it is answered without credentials.
-    pub(crate) fn is_open(self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         match self {
             Self::Live | Self::Ready | Self::Unknown | Self::WrongMethod => true,
-            Self::Metrics => false,
+            Self::Metrics | Self::Api(_) => false,
         }
     }
 
-    pub(crate) fn name(self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Live => "HealthLive",
             Self::Ready => "HealthReady",
             Self::Metrics => "ReadMetrics",
+            Self::Api(_) => "Api",
             Self::Unknown | Self::WrongMethod => "-",
         }
     }
 
-    pub(crate) fn answer(self, server: &Server) -> Reply {
+    /// Answers what needs no call of its own; whether the caller may is asked before.
+    pub(crate) fn answer(&self, server: &Server) -> Reply {
         match self {
             Self::Live => text(StatusCode::OK, "live\n"),
             Self::Ready => match server.store().is_writable() {
@@ -75,7 +84,9 @@ impl OwnRoute {
                 );
                 reply
             }
-            Self::Unknown => text(StatusCode::NOT_FOUND, "There is nothing at this path.\n"),
+            Self::Api(_) | Self::Unknown => {
+                text(StatusCode::NOT_FOUND, "There is nothing at this path.\n")
+            }
             Self::WrongMethod => {
                 let mut reply =
                     text(StatusCode::METHOD_NOT_ALLOWED, "This path answers GET and HEAD only.\n");

@@ -1,5 +1,6 @@
 //! Answers on their way out: status, headers, a body that is counted, and the ids every answer carries.
 
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,18 +11,26 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use store::BodyReader;
 
 use crate::config::ServerConfig;
 use crate::error::S3Error;
+use crate::head::TlsVersion;
 
 /// What operations know of the request beside their own parameters.
 #[derive(Debug)]
 pub(crate) struct RequestContext {
+    /// The head as it arrived, for what only a policy may ask.
+    pub(crate) parts: Arc<Parts>,
     pub(crate) config: Arc<ServerConfig>,
     pub(crate) now: Timestamp,
+    /// The address a policy and the log name.
+    pub(crate) client: IpAddr,
+    /// The version of TLS that this server itself speaks with its peer.
+    pub(crate) tls: Option<TlsVersion>,
     /// Whether the client's own connection was TLS.
     pub(crate) secure: bool,
     /// The host the client named.

@@ -159,6 +159,21 @@ routes! {
     DELETE Bucket "" When::Always => DeleteBucket;
     POST Bucket "delete" When::Always => DeleteObjects;
     GET Bucket "location" When::Always => GetBucketLocation;
+    GET Bucket "ownershipControls" When::Always => GetBucketOwnershipControls;
+    PUT Bucket "ownershipControls" When::Always => PutBucketOwnershipControls;
+    DELETE Bucket "ownershipControls" When::Always => DeleteBucketOwnershipControls;
+    GET Bucket "policy" When::Always => GetBucketPolicy;
+    PUT Bucket "policy" When::Always => PutBucketPolicy;
+    DELETE Bucket "policy" When::Always => DeleteBucketPolicy;
+    GET Bucket "policyStatus" When::Always => GetBucketPolicyStatus;
+    GET Bucket "publicAccessBlock" When::Always => GetPublicAccessBlock;
+    PUT Bucket "publicAccessBlock" When::Always => PutPublicAccessBlock;
+    DELETE Bucket "publicAccessBlock" When::Always => DeletePublicAccessBlock;
+    GET Bucket "tagging" When::Always => GetBucketTagging;
+    PUT Bucket "tagging" When::Always => PutBucketTagging;
+    DELETE Bucket "tagging" When::Always => DeleteBucketTagging;
+    PUT Bucket "acl" When::Always => PutBucketAcl;
+    PUT Object "acl" When::Always => PutObjectAcl;
     GET Bucket "versioning" When::Always => GetBucketVersioning;
     PUT Bucket "versioning" When::Always => PutBucketVersioning;
 
@@ -179,13 +194,8 @@ routes! {
     GET Bucket "metrics" When::Always => ListBucketMetricsConfigurations;
     GET Bucket "notification" When::Always => GetBucketNotificationConfiguration;
     GET Bucket "object-lock" When::Always => GetObjectLockConfiguration;
-    GET Bucket "ownershipControls" When::Always => GetBucketOwnershipControls;
-    GET Bucket "policy" When::Always => GetBucketPolicy;
-    GET Bucket "policyStatus" When::Always => GetBucketPolicyStatus;
-    GET Bucket "publicAccessBlock" When::Always => GetPublicAccessBlock;
     GET Bucket "replication" When::Always => GetBucketReplication;
     GET Bucket "requestPayment" When::Always => GetBucketRequestPayment;
-    GET Bucket "tagging" When::Always => GetBucketTagging;
     GET Bucket "website" When::Always => GetBucketWebsite;
 
     GET Object "" When::Always => GetObject;
@@ -333,8 +343,9 @@ mod tests {
         check("GET", "/bucket/k", "x-id=GetObject&unknown=1", "GetObject");
         check("GET", "/bucket//", "", "GetObject");
         check("PUT", "/bucket/k", "partNumber=1&uploadId=u", "UploadPart");
-        check("PUT", "/bucket/k", "acl", "NotImplemented");
-        check("PUT", "/bucket", "policy", "NotImplemented");
+        check("PUT", "/bucket/k", "acl", "PutObjectAcl");
+        check("PUT", "/bucket", "policy", "PutBucketPolicy");
+        check("PUT", "/bucket", "cors", "NotImplemented");
         check("GET", "/bucket", "acl&policy", "InvalidArgument");
         check("POST", "/bucket/k", "", "MethodNotAllowed");
         check("PATCH", "/bucket", "", "MethodNotAllowed");
@@ -377,6 +388,12 @@ mod tests {
                     "UploadPart",
                     "CompleteMultipartUpload",
                     "PutBucketVersioning",
+                    "PutBucketOwnershipControls",
+                    "PutBucketPolicy",
+                    "PutPublicAccessBlock",
+                    "PutBucketTagging",
+                    "PutBucketAcl",
+                    "PutObjectAcl",
                 ];
                 assert!(
                     got == "NotImplemented" || served.contains(&got.as_str()),

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::{Duration, UNIX_EPOCH};
 
-use iam::AccountId;
+use iam::{AccountId, Values};
 use jiff::Timestamp;
 use store::{AtRest, ETag, ObjectKey};
 
@@ -26,7 +26,9 @@ pub(crate) mod list;
 pub(crate) mod list_uploads;
 pub(crate) mod list_versions;
 pub(crate) mod multipart;
+pub(crate) mod policy;
 pub(crate) mod put;
+pub(crate) mod settings;
 pub(crate) mod unconfigured;
 pub(crate) mod versioning;
 
@@ -115,6 +117,11 @@ pub(crate) fn location<O: Operation>(
     }
     location.push_str(&presign::encode_path(key.as_bytes()));
     location
+}
+
+/// `s3:ObjectCreationOperation`: whether the call itself makes an object appear.
+pub(crate) fn creation_condition(key: &str, creates: bool) -> Option<Values<'static>> {
+    (key == "s3:objectcreationoperation").then(|| Values::One(creates.to_string().into()))
 }
 
 /// A refusal that names the missing key.

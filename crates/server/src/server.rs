@@ -6,16 +6,19 @@ use hyper::header::{CONTENT_LENGTH, HeaderName, HeaderValue, SERVER};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Request, Response};
 use jiff::Timestamp;
-use store::{AccessKey, KeyOwner, Store};
+use store::{AccessKey, KeyOwner, KeyStatus, Store};
 
+use crate::api::ApiCall;
 use crate::audit::{RequestLog, Stopwatch};
 use crate::body::RequestBody;
 use crate::config::ServerConfig;
-use crate::error::{Code, S3Error};
+use crate::error::{Code, S3Error, refusal};
 use crate::gate::{Asked, Caller, Gate, refuse_link_conditions};
 use crate::head::{Head, Peer};
 use crate::metrics::Metrics;
 use crate::operation::Operation;
+use crate::own::OwnRoute;
+use crate::query::{self, BodyRoom, QueryAsked};
 use crate::request::{Query, S3Request};
 use crate::respond::{IdSource, Ids, Reply, ReplyBody, RequestContext, ResponseBody};
 use crate::route::{self, Call, Target};
@@ -29,14 +32,16 @@ pub struct Server {
     gate: Gate,
     ids: IdSource,
     metrics: Arc<Metrics>,
+    body_room: BodyRoom,
 }
 
 /// A request's head, from whom, and when.
 #[derive(Clone, Copy, Debug)]
 struct Arrival<'r> {
-    parts: &'r Parts,
+    parts: &'r Arc<Parts>,
     peer: Peer,
     now: Timestamp,
+    ids: &'r Ids,
 }
 
 /// What was learnt of a request before it was answered, for the log.
@@ -47,6 +52,8 @@ pub(crate) struct Seen {
     pub(crate) key: Option<store::ObjectKey>,
     pub(crate) caller: Option<Arc<Caller>>,
     pub(crate) client: Option<std::net::IpAddr>,
+    /// The code of a refusal that was already written as an answer.
+    pub(crate) code: Option<&'static str>,
 }
 
 impl Server {
@@ -57,12 +64,13 @@ impl Server {
             secret: root.secret_access_key.clone(),
             account: config.account.clone(),
             owner: KeyOwner::Root,
+            status: KeyStatus::Active,
             created_at: now,
         });
         let config = Arc::new(config);
         let gate = Gate::new(store.clone(), Arc::clone(&config), root);
         let metrics = Arc::new(Metrics::new());
-        Self { config, store, gate, ids: IdSource::new(), metrics }
+        Self { config, store, gate, ids: IdSource::new(), metrics, body_room: BodyRoom::default() }
     }
 
     pub(crate) fn config(&self) -> &Arc<ServerConfig> {
@@ -71,6 +79,14 @@ impl Server {
 
     pub(crate) fn store(&self) -> &Store {
         &self.store
+    }
+
+    pub(crate) fn body_room(&self) -> &BodyRoom {
+        &self.body_room
+    }
+
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.gate
     }
 
     pub(crate) fn metrics(&self) -> &Arc<Metrics> {
@@ -86,15 +102,16 @@ impl Server {
     ) -> Response<ResponseBody> {
         let stopwatch = Stopwatch::start();
         let (parts, mut body) = request.into_parts();
+        let parts = Arc::new(parts);
         let ids = self.ids.next();
         let mut seen = Seen { operation: "-", client: Some(peer.address), ..Seen::default() };
-        let arrival = Arrival { parts: &parts, peer, now };
+        let arrival = Arrival { parts: &parts, peer, now, ids: &ids };
         let outcome = self.answer(arrival, &mut body, &mut seen).await;
         let (mut reply, code) = match outcome {
-            Ok(reply) => (reply, None),
+            Ok(reply) => (reply, seen.code),
             Err(error) => {
                 log_cause(&error, &ids, &seen);
-                (Reply::refusal(&error, &ids), Some(error.code()))
+                (Reply::refusal(&error, &ids), Some(error.code().wire()))
             }
         };
         let bytes_in = body.received();
@@ -107,9 +124,9 @@ impl Server {
             stopwatch,
             ids,
             seen,
-            method: parts.method,
+            method: parts.method.clone(),
             status: reply.status,
-            code: code.map(Code::wire),
+            code,
             bytes_in,
         };
         let mut response = Response::new(ResponseBody::new(reply.body, Box::new(log)));
@@ -124,16 +141,33 @@ impl Server {
         body: &mut RequestBody,
         seen: &mut Seen,
     ) -> Result<Reply, S3Error> {
-        let Arrival { parts, peer, now } = arrival;
+        let Arrival { parts, peer, now, ids } = arrival;
         let head = Head::read(parts, peer, &self.config)?;
         seen.client = Some(head.client());
         let virtual_bucket = head.virtual_bucket(&self.config);
         let routed_path = head.routed_path(&self.config);
         let own_route =
             virtual_bucket.is_none().then(|| own::route(&parts.method, routed_path)).flatten();
-        if let Some(route) = own_route.filter(|route| route.is_open()) {
+        if let Some(route) = own_route.as_ref().filter(|route| route.is_open()) {
             seen.operation = route.name();
             return Ok(route.answer(self));
+        }
+        let context = Arc::new(RequestContext {
+            config: Arc::clone(&self.config),
+            parts: Arc::clone(parts),
+            now,
+            client: head.client(),
+            tls: head.tls(),
+            secure: head.secure(),
+            host: head.named_host().to_owned(),
+            prefix: head.named_prefix(&self.config).to_owned(),
+            virtual_hosted: virtual_bucket.is_some(),
+        });
+        if virtual_bucket.is_none()
+            && let Some(front) = query::front(&head, routed_path)
+        {
+            let asked = QueryAsked { head: &head, context: &context, ids };
+            return Ok(front.answer(self, asked, body, seen).await);
         }
         let routed = Routed::read(parts, routed_path, virtual_bucket, head.query());
         if let Ok(routed) = &routed {
@@ -141,30 +175,37 @@ impl Server {
         }
         let caller = match self.gate.authenticate(&head, now).await {
             Ok(caller) => Arc::new(caller),
-            Err(error) => return Err(with_bucket_region(error, &routed, &self.config)),
+            Err(error) => {
+                let refused = refusal::of_authentication(error);
+                return Err(with_bucket_region(refused, &routed, &self.config));
+            }
         };
         seen.caller = Some(Arc::clone(&caller));
         if let Some(route) = own_route {
             seen.operation = route.name();
-            return self.gate.operator(&caller).map(|()| route.answer(self));
-        }
-        if matches!(*caller, Caller::Anonymous) {
-            return Err(refuse_anonymous(routed.as_ref().ok(), &parts.headers));
+            let call = ApiCall {
+                server: self,
+                method: &parts.method,
+                caller: &caller,
+                context: &context,
+                ids,
+            };
+            if let OwnRoute::Api(path) = &route {
+                return Ok(call.answer(path, body, seen).await);
+            }
+            self.gate.operator(&caller, &context, "valet:ReadMetrics").await?;
+            return Ok(route.answer(self));
         }
         let routed = routed?;
         routed.refuse_unsigned_meaning(&caller)?;
         let request = routed.request(&parts.headers);
         refuse_link_conditions(&request)?;
-        let context = Arc::new(RequestContext {
-            config: Arc::clone(&self.config),
-            now,
-            secure: head.secure(),
-            host: head.named_host().to_owned(),
-            prefix: head.named_prefix(&self.config).to_owned(),
-            virtual_hosted: virtual_bucket.is_some(),
-        });
+        if matches!(*caller, Caller::Anonymous) {
+            refuse_anonymous_overrides(&routed)?;
+        }
         let asked = Asked { request: &request, caller: &caller, context: &context };
-        self.dispatch(routed.call, asked, body).await
+        let answered = self.dispatch(routed.call, asked, body).await;
+        answered.map_err(|error| tell_region(error, &routed, &self.config))
     }
 
     /// Reads, admits and runs one operation.
@@ -178,6 +219,7 @@ impl Server {
         O::run(call, body).await
     }
 
+    #[expect(clippy::too_many_lines, reason = "a table, a row an operation")]
     async fn dispatch(
         &self,
         call: Call,
@@ -202,6 +244,16 @@ impl Server {
             GetBucketLocation => s3::bucket::GetBucketLocation,
             GetBucketVersioning => s3::versioning::GetBucketVersioning,
             PutBucketVersioning => s3::versioning::PutBucketVersioning,
+            PutBucketOwnershipControls => s3::settings::PutBucketOwnershipControls,
+            DeleteBucketOwnershipControls => s3::settings::DeleteBucketOwnershipControls,
+            PutBucketPolicy => s3::policy::PutBucketPolicy,
+            DeleteBucketPolicy => s3::policy::DeleteBucketPolicy,
+            PutPublicAccessBlock => s3::settings::PutPublicAccessBlock,
+            DeletePublicAccessBlock => s3::settings::DeletePublicAccessBlock,
+            PutBucketTagging => s3::settings::PutBucketTagging,
+            DeleteBucketTagging => s3::settings::DeleteBucketTagging,
+            PutBucketAcl => s3::settings::PutBucketAcl,
+            PutObjectAcl => s3::settings::PutObjectAcl,
             ListObjects => s3::list::ListObjects,
             ListObjectsV2 => s3::list::ListObjectsV2,
             ListObjectVersions => s3::list_versions::ListObjectVersions,
@@ -235,13 +287,13 @@ impl Server {
             ListBucketMetricsConfigurations => s3::unconfigured::ListBucketMetricsConfigurations,
             GetBucketNotificationConfiguration => s3::unconfigured::GetBucketNotificationConfiguration,
             GetObjectLockConfiguration => s3::unconfigured::GetObjectLockConfiguration,
-            GetBucketOwnershipControls => s3::unconfigured::GetBucketOwnershipControls,
-            GetBucketPolicy => s3::unconfigured::GetBucketPolicy,
-            GetBucketPolicyStatus => s3::unconfigured::GetBucketPolicyStatus,
-            GetPublicAccessBlock => s3::unconfigured::GetPublicAccessBlock,
+            GetBucketOwnershipControls => s3::settings::GetBucketOwnershipControls,
+            GetBucketPolicy => s3::policy::GetBucketPolicy,
+            GetBucketPolicyStatus => s3::policy::GetBucketPolicyStatus,
+            GetPublicAccessBlock => s3::settings::GetPublicAccessBlock,
             GetBucketReplication => s3::unconfigured::GetBucketReplication,
             GetBucketRequestPayment => s3::unconfigured::GetBucketRequestPayment,
-            GetBucketTagging => s3::unconfigured::GetBucketTagging,
+            GetBucketTagging => s3::settings::GetBucketTagging,
             GetBucketWebsite => s3::unconfigured::GetBucketWebsite,
             GetObjectAcl => s3::unconfigured::GetObjectAcl,
             GetObjectTagging => s3::unconfigured::GetObjectTagging,
@@ -312,20 +364,15 @@ impl<'r> Routed<'r> {
     }
 }
 
-/// Nobody unsigned may do anything in this version. What the request asks for decides the words alone,
-/// and whether it exists decides nothing.
-fn refuse_anonymous(routed: Option<&Routed<'_>>, headers: &HeaderMap) -> S3Error {
-    let Some(routed) = routed else { return S3Error::new(Code::AccessDenied) };
-    if let Err(refused) = refuse_link_conditions(&routed.request(headers)) {
-        return refused;
-    }
+/// Whoever is not signed reads what is there as it is.
+fn refuse_anonymous_overrides(routed: &Routed<'_>) -> Result<(), S3Error> {
     let reads = matches!(routed.call, Call::GetObject | Call::HeadObject);
     if reads && routed.query.iter().any(|(name, _)| name.starts_with("response-")) {
-        return S3Error::invalid_request(
+        return Err(S3Error::invalid_request(
             "Request specific response headers cannot be used for anonymous GET requests.",
-        );
+        ));
     }
-    S3Error::new(Code::AccessDenied)
+    Ok(())
 }
 
 /// A refused scope on a bucket's own path tells the bucket's region (aws-semantics 1.4.24a): SDKs sign again with it.
@@ -341,6 +388,17 @@ fn with_bucket_region(
     match HeaderValue::from_str(&config.region) {
         Ok(region) => error.header(HeaderName::from_static(s3::BUCKET_REGION), region),
         Err(_) => error,
+    }
+}
+
+/// Who may not list a bucket is still told its region: SDKs look for it there (aws-semantics 1.4.24a).
+fn tell_region(error: S3Error, routed: &Routed<'_>, config: &ServerConfig) -> S3Error {
+    let lists = matches!(routed.call, Call::ListObjects | Call::ListObjectsV2 | Call::HeadBucket);
+    match HeaderValue::from_str(&config.region) {
+        Ok(region) if lists && error.code() == Code::AccessDenied => {
+            error.header(HeaderName::from_static(s3::BUCKET_REGION), region)
+        }
+        Ok(_) | Err(_) => error,
     }
 }
 

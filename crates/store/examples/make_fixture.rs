@@ -3,15 +3,18 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a tool of the tests")]
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use iam::AccountId;
+use iam::{AccountId, Policy};
 use jiff::Timestamp;
+use presign::SecretAccessKey;
 use store::{
-    AccessKey, Attributes, BucketName, ChecksumAlgorithm, ChecksumType, CompleteUpload,
-    CompletedPart, Encryption, KeyOwner, NewBucket, NewUpload, ObjectKey, PartNumber, Precondition,
-    PutObject, PutPart, StageSpec, StagedBody, Store, StoreConfig, StoredChecksum, Versioning,
-    load_master_key,
+    AccessKey, Attributes, BoundPolicy, BucketName, BucketSetting, ChecksumAlgorithm, ChecksumType,
+    CompleteUpload, CompletedPart, Counts, CreateAccount, DirectoryEdit, Encryption, GivenKey,
+    KeyOwner, KeyStatus, NewAccount, NewBucket, NewManagedPolicy, NewOidcProvider, NewRole,
+    NewUpload, ObjectKey, ObjectOwnership, PartNumber, Precondition, PutObject, PutPart, StageSpec,
+    StagedBody, Store, StoreConfig, StoredChecksum, Tag, Versioning, load_master_key,
 };
 
 #[tokio::main]
@@ -25,9 +28,10 @@ async fn main() {
     let account = AccountId::parse("000000000000").unwrap();
     let key = AccessKey {
         id: "AKIDFIXTURE".to_owned(),
-        secret: presign::SecretAccessKey::new("the secret of the fixture"),
+        secret: SecretAccessKey::new("the secret of the fixture"),
         account: account.clone(),
         owner: KeyOwner::Root,
+        status: KeyStatus::Active,
         created_at: now,
     };
     store.put_access_key(key, now).await.unwrap();
@@ -43,7 +47,93 @@ async fn main() {
     let gone = ObjectKey::parse("gone").unwrap();
     store.delete_object(&bucket, &gone, None, now).await.unwrap();
     put_parts(&store, &bucket, now).await;
+    set(&store, &bucket, now).await;
+    make_identities(&store, now).await;
     store.close().await.unwrap();
+}
+
+fn policy(action: &str) -> Arc<Policy> {
+    let text = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"{action}","Resource":"*"}}]}}"#
+    );
+    Arc::new(Policy::parse(&text).unwrap())
+}
+
+fn bound(action: &str) -> BoundPolicy {
+    BoundPolicy { document: policy(action), bound: policy("s3:Bound") }
+}
+
+fn tag() -> Tag {
+    Tag { key: "kind".to_owned(), value: "fixture".to_owned() }
+}
+
+async fn set(store: &Store, bucket: &BucketName, now: Timestamp) {
+    let settings = [
+        BucketSetting::Policy(Some(Arc::new(bound("s3:GetObject")))),
+        BucketSetting::PublicAccessBlock(None),
+        BucketSetting::Ownership(Some(ObjectOwnership::ObjectWriter)),
+        BucketSetting::Tags(vec![tag()]),
+    ];
+    for setting in settings {
+        assert!(store.set_bucket(bucket, setting, now).await.unwrap());
+    }
+}
+
+/// One of each kind, another account, and a use of a key.
+async fn make_identities(store: &Store, now: Timestamp) {
+    let account = AccountId::parse("000000000000").unwrap();
+    let given = |id: &str| {
+        let secret = SecretAccessKey::new("the secret of the fixture");
+        GivenKey { id: id.to_owned(), secret }
+    };
+    let own = "arn:aws:iam::000000000000:policy/Own".to_owned();
+    let key = given("AKIDUSER");
+    let change = move |edit: &mut DirectoryEdit| {
+        let (path, tags) = (|| "/p/".to_owned(), || vec![tag()]);
+        edit.create_policy(NewManagedPolicy {
+            name: "Own".to_owned(),
+            path: "/".to_owned(),
+            description: Some("fixture".to_owned()),
+            document: policy("s3:GetObject"),
+            tags: tags(),
+        })?;
+        edit.create_policy_version(&own, policy("s3:PutObject"), Counts::FromNowOn)?;
+        edit.create_user("Ann", &path(), Some(own.clone()), tags())?;
+        edit.create_group("Staff", &path())?;
+        edit.create_role(NewRole {
+            name: "Job".to_owned(),
+            path: path(),
+            description: Some("fixture".to_owned()),
+            max_session_seconds: 7200,
+            trust: bound("sts:AssumeRole"),
+            boundary: None,
+            tags: tags(),
+        })?;
+        edit.create_instance_profile("Machine", &path(), tags())?;
+        edit.create_oidc_provider(NewOidcProvider {
+            url: "issuer.example".to_owned(),
+            client_ids: vec!["app".to_owned()],
+            thumbprints: vec!["ab".repeat(20)],
+            tags: tags(),
+        })?;
+        let inline = policy("s3:ListBucket");
+        edit.change_user("Ann", |user| Ok(user.inline.insert("In".to_owned(), inline)))?;
+        edit.change_group("Staff", |group| Ok(group.attached.insert(own)))?;
+        edit.add_to_group("Staff", "Ann")?;
+        edit.add_role_to_profile("Machine", "Job")?;
+        edit.create_given_key("Ann", key)?;
+        edit.set_key_status("Ann", "AKIDUSER", KeyStatus::Inactive)
+    };
+    store.change_identities(&account, now, change).await.unwrap().unwrap();
+    store.note_key_use("AKIDUSER", "s3", "us-east-1", now);
+    let new = NewAccount {
+        id: Some(AccountId::parse("111111111111").unwrap()),
+        name: "fixture".to_owned(),
+        email: Some("fixture@example.com".to_owned()),
+        root: Some(given("AKIDROOT")),
+    };
+    let made = store.create_account(new, now).await.unwrap();
+    assert!(matches!(made, CreateAccount::Created { .. }));
 }
 
 fn attributes(content_type: &str) -> Attributes {

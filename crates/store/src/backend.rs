@@ -16,12 +16,14 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::body::{Blob, BlobId};
+use crate::identity::IdentityChange;
 use crate::{
-    AccessKey, Attributes, Bucket, BucketName, BucketPage, Change, CompleteOutcome, CompleteUpload,
-    CreateBucket, DeleteBucket, DeleteOutcome, ETag, ListBuckets, ListObjects, ListUploads,
-    ListVersions, Lookup, NewBucket, NewUpload, ObjectKey, ObjectPage, PartNumber, PartPage,
-    Precondition, PutOutcome, PutPart, StoreError, StoredChecksum, Upload, UploadId, UploadPage,
-    VersionId, VersionPage, Versioning,
+    AccessKey, Account, AccountPage, Attributes, Bucket, BucketName, BucketPage, BucketSetting,
+    Change, CompleteOutcome, CompleteUpload, CreateAccount, CreateBucket, DeleteAccount,
+    DeleteBucket, DeleteOutcome, Directory, ETag, IdentityError, KeyUse, ListBuckets, ListObjects,
+    ListUploads, ListVersions, Lookup, NewBucket, NewUpload, ObjectKey, ObjectPage, PartNumber,
+    PartPage, Precondition, PutOutcome, PutPart, StoreError, StoredChecksum, Upload, UploadId,
+    UploadPage, VersionId, VersionPage, Versioning,
 };
 use files::{FileBlobs, FileSource, FileWriter, Pins};
 use iam::AccountId;
@@ -174,12 +176,28 @@ metadata_seam! {
     fn access_key(id: &str) -> Option<Arc<AccessKey>>;
     fn put_access_key(key: AccessKey) -> ();
     fn access_keys(account: &AccountId) -> Vec<Arc<AccessKey>>;
+    fn note_key_uses(uses: Vec<(String, KeyUse)>) -> ();
+    fn key_last_used(id: &str) -> Option<KeyUse>;
+
+    /// All identities of an account: none where nobody made any.
+    fn directory(account: &AccountId) -> Arc<Directory>;
+    /// Runs the change over the identities as they are then, and writes the records that differ. A
+    /// change that is refused writes nothing.
+    fn change_identities(
+        account: &AccountId, change: IdentityChange, now: Timestamp
+    ) -> Result<(), IdentityError>;
+    fn account(id: &AccountId) -> Option<Account>;
+    fn accounts(after: Option<AccountId>, limit: usize) -> AccountPage;
+    fn create_account(account: Account, root: AccessKey) -> CreateAccount;
+    fn delete_account(id: &AccountId) -> DeleteAccount;
 
     fn create_bucket(bucket: NewBucket, now: Timestamp) -> CreateBucket;
     fn bucket(name: &BucketName) -> Option<Arc<Bucket>>;
     fn delete_bucket(name: &BucketName, now: Timestamp) -> DeleteBucket;
     fn buckets(owner: &AccountId, query: ListBuckets) -> BucketPage;
     fn set_versioning(name: &BucketName, versioning: Versioning) -> bool;
+    /// `false`: there is no such bucket.
+    fn set_bucket(name: &BucketName, setting: BucketSetting) -> bool;
     /// Changes after number `n`; numbers only grow, and only a subject's latest change is kept.
     fn changes_since(n: u64, limit: usize) -> Vec<Change>;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::BucketName;
+use crate::{BoundPolicy, BucketName, Tag};
 use iam::AccountId;
 
 /// A bucket and its settings.
@@ -20,6 +20,14 @@ pub struct Bucket {
     pub created_at: Timestamp,
     /// Whether versions are kept.
     pub versioning: Versioning,
+    /// What the bucket itself allows and denies.
+    pub policy: Option<Arc<BoundPolicy>>,
+    /// What keeps it from becoming public; `None`: that was removed.
+    pub public_access_block: Option<PublicAccessBlock>,
+    /// Whose what is put into it is; `None`: that was removed.
+    pub ownership: Option<ObjectOwnership>,
+    /// At most 50.
+    pub tags: Vec<Tag>,
     /// Given once and never again, so that what is cached of a bucket is never taken for another's.
     pub(crate) id: i64,
 }
@@ -33,6 +41,69 @@ pub enum Versioning {
     Enabled,
     /// Writes replace the null version, and older versions stay.
     Suspended,
+}
+
+/// What keeps a bucket from becoming public.
+#[expect(clippy::struct_excessive_bools, reason = "four switches, as S3 has them")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublicAccessBlock {
+    /// ACLs that would make something public are refused.
+    pub block_public_acls: bool,
+    /// ACLs that make something public count for nothing.
+    pub ignore_public_acls: bool,
+    /// Policies that would make it public are refused.
+    pub block_public_policy: bool,
+    /// A public policy gives something to the owner's own people alone.
+    pub restrict_public_buckets: bool,
+}
+
+/// Whose the objects of a bucket are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ObjectOwnership {
+    /// The bucket owner's, and ACLs are disabled: as on any new bucket.
+    BucketOwnerEnforced,
+    /// The bucket owner's where the writer says so.
+    BucketOwnerPreferred,
+    /// Whoever wrote it.
+    ObjectWriter,
+}
+
+/// One thing that an owner sets; `None` removes it.
+#[derive(Clone, Debug)]
+pub enum BucketSetting {
+    /// What the bucket itself allows and denies.
+    Policy(Option<Arc<BoundPolicy>>),
+    /// What keeps it from becoming public.
+    PublicAccessBlock(Option<PublicAccessBlock>),
+    /// Whose what is put into it is.
+    Ownership(Option<ObjectOwnership>),
+    /// Its tags.
+    Tags(Vec<Tag>),
+}
+
+/// Everything that an owner sets, as it is on any new bucket.
+#[derive(Clone, Debug)]
+pub(crate) struct BucketSettings {
+    pub(crate) policy: Option<Arc<BoundPolicy>>,
+    pub(crate) public_access_block: Option<PublicAccessBlock>,
+    pub(crate) ownership: Option<ObjectOwnership>,
+    pub(crate) tags: Vec<Tag>,
+}
+
+impl Default for BucketSettings {
+    fn default() -> Self {
+        Self {
+            policy: None,
+            public_access_block: Some(PublicAccessBlock {
+                block_public_acls: true,
+                ignore_public_acls: true,
+                block_public_policy: true,
+                restrict_public_buckets: true,
+            }),
+            ownership: Some(ObjectOwnership::BucketOwnerEnforced),
+            tags: Vec::new(),
+        }
+    }
 }
 
 /// A bucket to make.
@@ -100,6 +171,10 @@ pub struct Change {
 pub enum ChangeSubject {
     /// A bucket was made, set or removed.
     Bucket(BucketName),
-    /// An access key was put.
+    /// An access key was put, set or removed.
     AccessKey(String),
+    /// The identities of an account were changed.
+    Identities(AccountId),
+    /// An account was made or removed.
+    Account(AccountId),
 }

@@ -21,6 +21,7 @@ use crate::body::{Blob, BlobId};
 use crate::vault::Vault;
 use crate::*;
 
+mod identities;
 mod listings;
 mod multipart;
 mod objects;
@@ -208,6 +209,7 @@ fn access_keys_keep_their_secret() {
             secret: SecretAccessKey::new(secret),
             account: account(),
             owner: KeyOwner::Root,
+            status: KeyStatus::Active,
             created_at: at(1),
         };
         assert!(engine.access_key("AKID").await.unwrap().is_none());
@@ -242,6 +244,7 @@ fn changes_are_numbered_and_only_the_latest_of_each_subject_is_kept() {
             secret: SecretAccessKey::new("secret"),
             account: account(),
             owner: KeyOwner::Root,
+            status: KeyStatus::Active,
             created_at: at(1),
         };
         engine.put_access_key(key).await.unwrap();

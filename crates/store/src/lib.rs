@@ -30,12 +30,18 @@ mod vault;
 
 pub use body::{AtRest, BodyReader, BodyStage, Digests, Encryption, StageSpec, StagedBody};
 pub use bucket::{
-    Bucket, BucketPage, Change, ChangeSubject, CreateBucket, DeleteBucket, ListBuckets, NewBucket,
-    Versioning,
+    Bucket, BucketPage, BucketSetting, Change, ChangeSubject, CreateBucket, DeleteBucket,
+    ListBuckets, NewBucket, ObjectOwnership, PublicAccessBlock, Versioning,
 };
 pub use checksum::{ChecksumAlgorithm, ChecksumAlgorithms, ChecksumType, StoredChecksum};
 pub use error::{EngineError, OpenError, StoreError};
-pub use identity::{AccessKey, KeyOwner};
+pub use identity::{
+    AccessKey, Account, AccountPage, AttachedPolicy, BoundPolicy, Counts, CreateAccount,
+    DeleteAccount, Directory, DirectoryEdit, EntityKind, GivenKey, Group, Hindrance, IdentityError,
+    InstanceProfile, KeyOwner, KeyStatus, KeySummary, KeyUse, ManagedPolicy, NewAccount,
+    NewManagedPolicy, NewOidcProvider, NewRole, OidcProvider, PolicyVersion, Quota, Role, Tag,
+    User,
+};
 pub use master_key::{KeyOrigin, load_master_key};
 pub use multipart::{
     CHECKSUM_UNASKED, CompleteOutcome, CompleteUpload, CompletedPart, ListUploads, NewUpload,
@@ -53,3 +59,4 @@ pub use object::{
 };
 pub use store::{Counters, Store, StoreConfig};
 pub use sweep::{Maintenance, Swept};
+pub use vault::fill_random;

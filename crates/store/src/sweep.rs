@@ -54,6 +54,9 @@ impl Maintenance {
             Space::Short => GARBAGE_LIFE_WHEN_FULL,
             Space::Enough => GARBAGE_LIFE,
         };
+        if space == Space::Enough {
+            self.store.write_key_uses().await?;
+        }
         let mut swept = self.sweep_abandoned().await?;
         swept.intents = store.metadata.reap_intents(before(now, INTENT_LIFE), now).await?;
         swept.blobs = swept.blobs.saturating_add(self.sweep_garbage(now, garbage_life).await?);

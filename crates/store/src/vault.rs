@@ -1,7 +1,7 @@
 //! What the store seals and opens with the master key, and where its random bytes come from.
 
 use aws_lc_rs::aead::{AES_256_GCM, LessSafeKey, UnboundKey};
-use iam::{MasterKey, MasterKeyId, Purpose, Sealer};
+use iam::{MasterKey, MasterKeyId, Purpose, Sealer, SessionSealer};
 use presign::SecretAccessKey;
 use zeroize::Zeroizing;
 
@@ -14,6 +14,7 @@ pub(crate) struct Vault {
     master: MasterKeyId,
     access_keys: Sealer,
     blob_keys: Sealer,
+    sessions: SessionSealer,
 }
 
 impl Vault {
@@ -22,11 +23,16 @@ impl Vault {
             master: master.id(),
             access_keys: master.sealer(Purpose::AccessKey),
             blob_keys: master.sealer(Purpose::BlobKey),
+            sessions: SessionSealer::new(master),
         }
     }
 
     pub(crate) fn master_key_id(&self) -> MasterKeyId {
         self.master
+    }
+
+    pub(crate) fn session_sealer(&self) -> SessionSealer {
+        self.sessions.clone()
     }
 
     /// A cipher with a new key of its own.
@@ -86,9 +92,14 @@ fn cipher(id: BlobId, key: &[u8]) -> Result<BlobCipher, StoreError> {
     Ok(BlobCipher::new(id, LessSafeKey::new(key)))
 }
 
+/// Fills with bytes that nobody can guess.
+pub fn fill_random(bytes: &mut [u8]) -> Result<(), StoreError> {
+    aws_lc_rs::rand::fill(bytes).map_err(|_| StoreError::NoRandomness)
+}
+
 /// Bytes that nobody can guess.
 pub(crate) fn random<const N: usize>() -> Result<[u8; N], StoreError> {
     let mut bytes = [0; N];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| StoreError::NoRandomness)?;
+    fill_random(&mut bytes)?;
     Ok(bytes)
 }

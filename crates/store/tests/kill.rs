@@ -1,19 +1,20 @@
 //! A process that is killed while many write: what it had acknowledged is there, whole, and nothing
 //! else is left on the disk.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use iam::AccountId;
-use iam::MasterKey;
+use iam::{AccountId, MasterKey, Policy};
 use jiff::{SignedDuration, Timestamp};
 use store::{
-    Attributes, BucketName, CreateBucket, Encryption, ListAfter, ListEntry, ListObjects, Lookup,
-    NewBucket, ObjectKey, Precondition, PutObject, PutOutcome, StageSpec, Store, StoreConfig,
+    Attributes, BucketName, CreateBucket, DirectoryEdit, Encryption, KeyOwner, KeyStatus,
+    ListAfter, ListEntry, ListObjects, Lookup, NewBucket, NewManagedPolicy, ObjectKey,
+    Precondition, PutObject, PutOutcome, StageSpec, Store, StoreConfig,
 };
 
 /// Where the child keeps its data; without it the child's test does nothing.
@@ -73,6 +74,7 @@ fn child() {
         let new = NewBucket { name: bucket(), owner, region: "us-east-1".to_owned() };
         let made = store.create_bucket(new, now()).await.unwrap();
         let round = if matches!(made, CreateBucket::Created(_)) { 0 } else { std::process::id() };
+        let people = tokio::spawn(make_people(store.clone(), round));
         let writers = (0..WRITERS).map(|writer| {
             let store = store.clone();
             tokio::spawn(async move {
@@ -91,7 +93,57 @@ fn child() {
         for writer in writers.collect::<Vec<_>>() {
             writer.await.unwrap();
         }
+        people.await.unwrap();
     });
+}
+
+/// How a user is told apart from a key.
+const USER: &str = "user:";
+
+/// Makes users, each in one change with a group of its own, a key and a policy that is attached; the
+/// user before it is switched off in the same change.
+async fn make_people(store: Store, round: u32) {
+    for number in 0.. {
+        let name = format!("{round}-{number}");
+        let made = name.clone();
+        let change = move |edit: &mut DirectoryEdit| {
+            let document = r#"{"Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}"#;
+            let document = Arc::new(Policy::parse(document).unwrap());
+            let (path, description, tags) = ("/".to_owned(), None, Vec::new());
+            let policy = NewManagedPolicy { name: made.clone(), path, description, document, tags };
+            // An account may have so many policies and groups; what it has by then will do.
+            let attached = match edit.create_policy(policy) {
+                Ok(policy) => Some(policy.arn.clone()),
+                Err(_) => None,
+            };
+            let group = edit.create_group(&made, "/").is_ok();
+            edit.create_user(&made, "/", None, Vec::new())?;
+            edit.change_user(&made, |user| {
+                user.attached.extend(attached);
+                Ok(())
+            })?;
+            if group {
+                edit.add_to_group(&made, &made)?;
+            }
+            edit.create_key(&made)?;
+            if number > 0 {
+                let before = format!("{round}-{}", number - 1);
+                let user = edit.user(&before).unwrap();
+                let key = edit.keys_of(user)[0].id.clone();
+                edit.set_key_status(&before, &key, KeyStatus::Inactive)?;
+            }
+            Ok(())
+        };
+        if store.change_identities(&account(), now(), change).await.unwrap().is_err() {
+            return;
+        }
+        println!("{USER}{name} ");
+        std::io::stdout().flush().unwrap();
+    }
+}
+
+fn account() -> AccountId {
+    AccountId::parse("000000000000").unwrap()
 }
 
 /// How many files hold bytes.
@@ -129,11 +181,36 @@ fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
     assert!(acknowledged.len() > 100, "{}", acknowledged.len());
 }
 
+/// Every user is there, and each of them whole: with its key, its group, its policy and the switch of the
+/// user before it, or not at all.
+async fn check_people(store: &Store, acknowledged: &[String]) {
+    let directory = store.directory(&account()).await.unwrap();
+    for name in acknowledged.iter().filter_map(|line| line.strip_prefix(USER)) {
+        assert!(directory.user(name).is_some(), "user {name} is lost");
+    }
+    for user in directory.users() {
+        let keys = directory.keys_of(user);
+        assert_eq!(keys.len(), 1, "{user:?}");
+        let key = store.access_key(&keys[0].id).await.unwrap().unwrap();
+        assert_eq!(key.owner, KeyOwner::User { id: user.id.clone() });
+        let (round, number) = user.name.split_once('-').unwrap();
+        let next = format!("{round}-{}", number.parse::<u64>().unwrap() + 1);
+        let expected =
+            if directory.user(&next).is_some() { KeyStatus::Inactive } else { KeyStatus::Active };
+        assert_eq!((key.status, keys[0].status), (expected, expected), "{}", user.name);
+        let has_group = directory.group(&user.name).is_some();
+        assert_eq!(user.groups.len(), usize::from(has_group));
+        assert_eq!(directory.policies_of_user(user).len(), user.attached.len());
+    }
+    assert_eq!(directory.keys().count(), directory.users().count());
+}
+
 fn check(dir: &Path, acknowledged: &[String]) {
     let store = open(dir);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
     runtime.block_on(async {
-        for key in acknowledged {
+        check_people(&store, acknowledged).await;
+        for key in acknowledged.iter().filter(|key| !key.starts_with(USER)) {
             let key = ObjectKey::parse(key).unwrap();
             let found = store.object(&bucket(), &key, None).await.unwrap();
             assert!(matches!(found, Lookup::Object(_)), "{key} is lost");

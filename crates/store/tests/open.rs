@@ -1,5 +1,5 @@
 //! Opening a data directory: held by one, sealed by one key, in one format; and an old one still opens.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use std::path::{Path, PathBuf};
 
@@ -7,8 +7,9 @@ use iam::AccountId;
 use iam::MasterKey;
 use jiff::Timestamp;
 use store::{
-    AccessKey, BucketName, Encryption, KeyOrigin, KeyOwner, Lookup, NewBucket, ObjectKey,
-    OpenError, Store, StoreConfig, StoreError, Versioning, load_master_key,
+    AccessKey, BucketName, DirectoryEdit, Encryption, KeyOrigin, KeyOwner, KeyStatus, Lookup,
+    NewBucket, ObjectKey, ObjectOwnership, OpenError, Store, StoreConfig, StoreError, Versioning,
+    load_master_key,
 };
 
 fn now() -> Timestamp {
@@ -60,10 +61,10 @@ fn another_format_is_refused() {
     let path = dir.path().join("metadata.sqlite");
     // The user_version of a SQLite database is at byte 60 of its header, big-endian.
     let mut bytes = std::fs::read(&path).unwrap();
-    bytes.splice(60..64, 2_u32.to_be_bytes());
+    bytes.splice(60..64, 3_u32.to_be_bytes());
     std::fs::write(&path, bytes).unwrap();
     let refused = open(dir.path(), MasterKey::from_bytes([1; 32]));
-    assert!(matches!(refused, Err(OpenError::UnknownFormat { found: 2, supported: 1 })));
+    assert!(matches!(refused, Err(OpenError::UnknownFormat { found: 3, supported: 2 })));
     std::fs::write(
         &path,
         b"this is no database, and longer than a header of one has to be".repeat(9),
@@ -84,6 +85,7 @@ async fn what_was_written_is_there_after_closing() {
         secret: presign::SecretAccessKey::new("a secret that is sealed"),
         account: account.clone(),
         owner: KeyOwner::Root,
+        status: KeyStatus::Active,
         created_at: now(),
     };
     store.put_access_key(key, now()).await.unwrap();
@@ -118,18 +120,23 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// `tests/fixtures/v1` was made by `examples/make_fixture.rs` of the version that made format 1, and
-/// is never made anew.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_directory_of_format_1_opens() {
-    let fixture = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v1");
+/// A fixture, copied and opened. `tests/fixtures/vN` was made by `examples/make_fixture.rs` of the
+/// version that made format N, and is never made anew.
+fn fixture(name: &str) -> (tempfile::TempDir, Store) {
+    let from = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
     let dir = tempfile::tempdir().unwrap();
-    copy(&fixture, dir.path());
+    copy(&from, dir.path());
     let (key, origin) = load_master_key(dir.path(), None).unwrap();
     assert_eq!(origin, KeyOrigin::Read);
     let store = open(dir.path(), key).unwrap();
+    (dir, store)
+}
+
+/// What every fixture holds.
+async fn holds_objects(store: &Store) {
     let secret = store.access_key("AKIDFIXTURE").await.unwrap().unwrap();
     assert_eq!(secret.secret.expose(), "the secret of the fixture");
+    assert_eq!((secret.status, &secret.owner), (KeyStatus::Active, &KeyOwner::Root));
     let bucket = BucketName::parse("fixture").unwrap();
     assert_eq!(store.bucket(&bucket).await.unwrap().unwrap().versioning, Versioning::Enabled);
     let rows = [
@@ -156,4 +163,154 @@ async fn a_directory_of_format_1_opens() {
     }
     let gone = store.object(&bucket, &ObjectKey::parse("gone").unwrap(), None).await.unwrap();
     assert!(matches!(gone, Lookup::DeleteMarker(marker) if marker.is_current));
+}
+
+/// The format of a directory that no process holds: the `user_version` of its database.
+fn format(dir: &Path) -> u32 {
+    let bytes = std::fs::read(dir.join("metadata.sqlite")).unwrap();
+    u32::from_be_bytes(bytes[60..64].try_into().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_of_format_1_is_brought_up_to_this_one() {
+    let (dir, store) = fixture("v1");
+    holds_objects(&store).await;
+    let bucket = store.bucket(&BucketName::parse("fixture").unwrap()).await.unwrap().unwrap();
+    // As on a new bucket.
+    let block = bucket.public_access_block.unwrap();
+    assert!(block.block_public_acls && block.restrict_public_buckets);
+    assert_eq!(bucket.ownership, Some(ObjectOwnership::BucketOwnerEnforced));
+    assert!(bucket.policy.is_none() && bucket.tags.is_empty());
+    let account = AccountId::parse("000000000000").unwrap();
+    let directory = store.directory(&account).await.unwrap();
+    assert_eq!((directory.users().count(), directory.keys().count()), (0, 1));
+    let make = |edit: &mut DirectoryEdit| edit.create_user("Ann", "/", None, Vec::new()).map(drop);
+    store.change_identities(&account, now(), make).await.unwrap().unwrap();
+    store.close().await.unwrap();
+    drop(store);
+    assert_eq!(format(dir.path()), 2);
+    let (key, _) = load_master_key(dir.path(), None).unwrap();
+    let store = open(dir.path(), key).unwrap();
+    holds_objects(&store).await;
+    assert!(store.directory(&account).await.unwrap().user("Ann").is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_of_format_2_opens() {
+    let (_dir, store) = fixture("v2");
+    holds_objects(&store).await;
+    holds_settings(&store).await;
+    let account = AccountId::parse("000000000000").unwrap();
+    let directory = store.directory(&account).await.unwrap();
+    let user = directory.user("ann").unwrap();
+    let own = "arn:aws:iam::000000000000:policy/Own";
+    assert_eq!((user.path.as_str(), user.boundary.as_deref()), ("/p/", Some(own)));
+    assert_eq!((user.tags.len(), user.created_at), (1, now()));
+    let policies = directory.policies_of_user(user);
+    let policies = policies.iter().map(|policy| (policy.name.as_str(), policy.policy.text()));
+    let policies = policies.collect::<Vec<_>>();
+    assert!(policies[0].0 == "In" && policies[0].1.contains("s3:ListBucket"), "{policies:?}");
+    assert!(policies[1].0 == own && policies[1].1.contains("s3:PutObject"), "{policies:?}");
+    let key = store.access_key("AKIDUSER").await.unwrap().unwrap();
+    assert_eq!(key.secret.expose(), "the secret of the fixture");
+    assert_eq!(
+        (key.status, &key.owner),
+        (KeyStatus::Inactive, &KeyOwner::User { id: user.id.clone() },)
+    );
+    let used = store.key_last_used("AKIDUSER").await.unwrap().unwrap();
+    assert_eq!((used.at, used.service.as_str()), (now(), "s3"));
+    let role = directory.role("Job").unwrap();
+    assert_eq!((role.max_session_seconds, role.description.as_deref()), (7200, Some("fixture")));
+    assert!(role.trust.document.text().contains("sts:AssumeRole"));
+    assert!(role.trust.bound.text().contains("s3:Bound"));
+    let profile = directory.instance_profile("Machine").unwrap();
+    assert_eq!(profile.role.as_deref(), Some("job"));
+    let provider = directory.oidc_provider("issuer.example").unwrap();
+    assert_eq!((provider.client_ids.len(), provider.thumbprints.len()), (1, 1));
+    let other = AccountId::parse("111111111111").unwrap();
+    let found = store.account(&other).await.unwrap().unwrap();
+    assert_eq!((found.name.as_str(), found.created_at), ("fixture", now()));
+    assert_eq!(store.access_key("AKIDROOT").await.unwrap().unwrap().account, other);
+}
+
+async fn holds_settings(store: &Store) {
+    let bucket = store.bucket(&BucketName::parse("fixture").unwrap()).await.unwrap().unwrap();
+    let policy = bucket.policy.clone().unwrap();
+    assert!(policy.document.text().contains("s3:GetObject"));
+    assert!(policy.bound.text().contains("s3:Bound"));
+    assert!(bucket.public_access_block.is_none());
+    assert_eq!(bucket.ownership, Some(ObjectOwnership::ObjectWriter));
+    assert_eq!(bucket.tags.len(), 1);
+}
+
+/// Spoils a fixture's database by a statement; answers whether its identities, its bucket and its key
+/// are still read.
+async fn spoilt(statement: &str) -> (bool, bool, bool) {
+    let from = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v2");
+    let dir = tempfile::tempdir().unwrap();
+    copy(&from, dir.path());
+    let database = rusqlite::Connection::open(dir.path().join("metadata.sqlite")).unwrap();
+    assert_ne!(database.execute(statement, []).unwrap(), 0, "{statement}");
+    drop(database);
+    let (key, _) = load_master_key(dir.path(), None).unwrap();
+    let store = open(dir.path(), key).unwrap();
+    let account = AccountId::parse("000000000000").unwrap();
+    let directory = is_read(store.directory(&account).await.map(drop));
+    let bucket = store.bucket(&BucketName::parse("fixture").unwrap()).await;
+    let key = store.access_key("AKIDUSER").await;
+    (directory, is_read(bucket.map(drop)), is_read(key.map(drop)))
+}
+
+fn is_read(outcome: Result<(), StoreError>) -> bool {
+    match outcome {
+        Ok(()) => true,
+        Err(StoreError::Corrupt { .. }) => false,
+        Err(other) => panic!("{other}"),
+    }
+}
+
+/// A policy that is not read might be one that denies.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_is_never_skipped() {
+    let no_identities = (false, true, true);
+    let no_bucket = (true, false, true);
+    let rows = [
+        ("UPDATE identities SET record = x'7b7d' WHERE kind = 1", no_identities),
+        ("UPDATE identities SET record = x'7b' WHERE kind = 6", no_identities),
+        (
+            "UPDATE identities SET record = CAST(replace(CAST(record AS TEXT), '\"v\":1', '\"v\":2') AS BLOB)
+             WHERE kind = 2",
+            no_identities,
+        ),
+        (
+            "UPDATE identities SET record = CAST(replace(CAST(record AS TEXT), '{\"v\"', '{\"w\":0,\"v\"') AS BLOB)
+             WHERE kind = 3",
+            no_identities,
+        ),
+        (
+            "UPDATE identities SET record = CAST(replace(CAST(record AS TEXT), 'Allow', 'Perhaps') AS BLOB)
+             WHERE kind = 1",
+            no_identities,
+        ),
+        ("UPDATE identities SET kind = 9 WHERE kind = 5", no_identities),
+        // Named by a group, as a boundary, as the user's group, by a profile.
+        ("DELETE FROM identities WHERE kind = 4", no_identities),
+        ("DELETE FROM identities WHERE kind = 2", no_identities),
+        ("DELETE FROM identities WHERE kind = 3", no_identities),
+        (
+            "UPDATE identities SET record = CAST(replace(CAST(record AS TEXT), '\"default\":2', '\"default\":7') AS BLOB)
+             WHERE kind = 4",
+            no_identities,
+        ),
+        ("UPDATE bucket_settings SET record = x'7b' WHERE kind = 1", no_bucket),
+        ("UPDATE bucket_settings SET record = x'7b7d' WHERE kind = 2", no_bucket),
+        ("UPDATE bucket_settings SET record = x'39' WHERE kind = 3", no_bucket),
+        ("UPDATE bucket_settings SET kind = 99 WHERE kind = 4", no_bucket),
+        ("UPDATE access_keys SET user = NULL WHERE id = 'AKIDUSER'", (false, true, false)),
+        ("UPDATE access_keys SET owner = 7 WHERE id = 'AKIDUSER'", (false, true, false)),
+        ("UPDATE access_keys SET secret = x'00' WHERE id = 'AKIDUSER'", (true, true, false)),
+    ];
+    for (statement, expected) in rows {
+        assert_eq!(spoilt(statement).await, expected, "{statement}");
+    }
 }

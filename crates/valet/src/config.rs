@@ -64,6 +64,9 @@ pub(crate) struct Settings {
     /// Whose X-Forwarded-* headers are believed; repeatable
     #[arg(long, env = "VALET_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',')]
     trusted_proxy: Vec<String>,
+    /// Loopback, link-local and private addresses that the server itself may call; repeatable
+    #[arg(long, env = "VALET_OUTBOUND_ALLOW", value_name = "CIDR", value_delimiter = ',')]
+    outbound_allow: Vec<String>,
     /// Serve HTTPS with this certificate chain (PEM); read again when it changes
     #[arg(long, env = "VALET_TLS_CERT", value_name = "FILE")]
     tls_cert: Option<PathBuf>,
@@ -111,6 +114,8 @@ pub(crate) struct ServeConfig {
     /// In lower case.
     pub(crate) domains: Vec<String>,
     pub(crate) trusted_proxies: Vec<IpNet>,
+    /// Whom the server itself may call beside the public internet.
+    pub(crate) outbound_allow: Vec<IpNet>,
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) sigv2: SigV2Use,
     /// The root key given from outside; None takes the one in the data directory.
@@ -162,6 +167,7 @@ impl ServeConfig {
             public_urls: settings.public_url,
             domains: each("domain", &settings.domain, parse_domain)?,
             trusted_proxies: each("trusted-proxy", &settings.trusted_proxy, parse_cidr)?,
+            outbound_allow: each("outbound-allow", &settings.outbound_allow, parse_cidr)?,
             tls: tls_files(settings.tls_cert, settings.tls_key)?,
             sigv2: match settings.sigv2 {
                 Some(Permission::Deny) => SigV2Use::Deny,
@@ -192,6 +198,7 @@ impl Settings {
             metrics_listen: text(self.metrics_listen, file.metrics_listen),
             domain: list(self.domain, file.domain),
             trusted_proxy: list(self.trusted_proxy, file.trusted_proxy),
+            outbound_allow: list(self.outbound_allow, file.outbound_allow),
             tls_cert: path(self.tls_cert, file.tls_cert),
             tls_key: path(self.tls_key, file.tls_key),
             master_key_file: path(self.master_key_file, file.master_key_file),

@@ -1,9 +1,12 @@
 //! What the fuzzers call, and `tests/fuzz.rs` too: bytes in, no panic, and what must always hold.
 #![allow(dead_code, reason = "each fuzz target uses one of them")]
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use iam::{
-    AccessRequest, AccountId, Context, Decision, NamedPolicy, Policy, PolicySet, Principal, Values,
-    evaluate, evaluate_trust, holds_until,
+    AccessRequest, AccountId, Context, Decision, MasterKey, NamedPolicy, Policy, PolicySet,
+    Principal, Purpose, SessionSealer, Values, evaluate, evaluate_trust, holds_until,
+    token_expires_at,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -44,6 +47,25 @@ pub(crate) fn policy_parse(data: &[u8]) {
     let bound = policy.bind(|_| Some("AIDA2222222222222222A".to_owned()));
     let bound = bound.expect("what was read is read again");
     assert_eq!(bound.principals(), Vec::<String>::new(), "an ARN was left unbound");
+}
+
+/// Any text as a token; and any bytes as what stands in one that was sealed here.
+pub(crate) fn token(data: &[u8]) {
+    let master = MasterKey::from_bytes([1; 32]);
+    let sealer = SessionSealer::new(&master);
+    let text = String::from_utf8_lossy(data);
+    let _ = token_expires_at(&text);
+    assert!(sealer.open(&text).is_err(), "a token was guessed");
+
+    let clear = [b"VALET\x01".as_slice(), &1_781_528_400_i64.to_be_bytes()].concat();
+    let sealed = master.sealer(Purpose::Session).seal([7; 12], data, &clear);
+    let token = STANDARD.encode([clear, sealed].concat());
+    assert_eq!(token_expires_at(&token).map(Timestamp::as_second), Some(1_781_528_400));
+    let Ok(session) = sealer.open(&token) else { return };
+    let again = sealer.open(&sealer.seal(&session, [8; 12])).expect("what was sealed opens");
+    assert_eq!(again.principal, session.principal);
+    assert_eq!((again.issued_at, again.expires_at), (session.issued_at, session.expires_at));
+    assert_eq!((again.tags, again.transitive_tags), (session.tags, session.transitive_tags));
 }
 
 /// Two policies, a line each, to decisions about requests by everybody.

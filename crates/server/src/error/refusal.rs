@@ -7,6 +7,7 @@ use presign::{
 use store::{BucketName, StoreError};
 
 use super::{Code, S3Error};
+use crate::gate::AuthenticationError;
 
 const EXPECTED_CREDENTIAL: &str = "\"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\"";
 const UNSUPPORTED_MECHANISM: &str =
@@ -113,6 +114,20 @@ fn in_credential(mechanism: Mechanism, what: impl AsRef<str>) -> S3Error {
             Code::AuthorizationHeaderMalformed,
             format!("The authorization header is malformed; {what}"),
         ),
+    }
+}
+
+/// A caller who was not authenticated.
+pub(crate) fn of_authentication(error: AuthenticationError) -> S3Error {
+    use AuthenticationError as E;
+    match error {
+        E::Claim(error) => of_claim(error),
+        E::Verify(error) => of_verification(error),
+        E::UnknownKey { access_key_id } => unknown_key(&access_key_id),
+        E::MalformedToken { token } | E::UnexpectedToken { token } => invalid_token(token),
+        E::ExpiredToken { token } => S3Error::new(Code::ExpiredToken).detail("Token-0", token),
+        E::Mismatch(mismatch) => of_mismatch(*mismatch),
+        E::Store(error) => of_store(error),
     }
 }
 
@@ -230,13 +245,13 @@ pub(crate) fn of_chunk(error: ChunkError) -> S3Error {
 }
 
 /// A key that is not there: unknown, deleted, or of a session that cannot be (aws-semantics 1.4.16).
-pub(crate) fn unknown_key(access_key_id: &str) -> S3Error {
+fn unknown_key(access_key_id: &str) -> S3Error {
     S3Error::new(Code::InvalidAccessKeyId).detail("AWSAccessKeyId", access_key_id)
 }
 
-/// A token that came with a long-term key (aws-semantics 1.4.18).
-pub(crate) fn unexpected_token(token: &[u8]) -> S3Error {
-    S3Error::new(Code::InvalidToken).detail("Token-0", String::from_utf8_lossy(token))
+/// No token of ours, or one that came with a long-term key (aws-semantics 1.4.18).
+fn invalid_token(token: String) -> S3Error {
+    S3Error::new(Code::InvalidToken).detail("Token-0", token)
 }
 
 /// A body that hashes to something else than was signed (aws-semantics 6.6.2).

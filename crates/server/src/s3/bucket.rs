@@ -92,8 +92,12 @@ struct CreateBucketConfiguration {
 }
 
 impl Operation for CreateBucket {
-    const HONOURS: &'static [&'static str] =
-        &["x-amz-acl", "x-amz-object-ownership", "x-amz-bucket-object-lock-enabled"];
+    const HONOURS: &'static [&'static str] = &[
+        "x-amz-acl",
+        "x-amz-grant-",
+        "x-amz-object-ownership",
+        "x-amz-bucket-object-lock-enabled",
+    ];
 
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         super::headers::accept_private_acl(request)?;

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use iam::Values;
 use store::{
     Attributes, BucketName, CHECKSUM_UNASKED, ChecksumAlgorithm, ChecksumAlgorithms, ChecksumType,
     Encryption, Object, ObjectKey, PartNumber, Precondition, PutOutcome, PutPart, StageSpec,
@@ -20,7 +21,9 @@ use crate::s3::get::{Found, find};
 use crate::s3::headers::{self, Conditions, ReadConditions};
 use crate::s3::ingest::UPLOAD_BYTES_MAX;
 use crate::s3::multipart::{UploadTarget, required_part_number};
-use crate::s3::{checksum, no_such_key, quoted, set_encryption, xml_time};
+use crate::s3::{
+    bucket, checksum, creation_condition, no_such_key, quoted, set_encryption, xml_time,
+};
 use crate::xml::XmlWriter;
 
 /// What is copied, and under which conditions.
@@ -33,6 +36,7 @@ struct CopySource {
     if_none_match: Option<String>,
     if_modified_since: Option<String>,
     if_unmodified_since: Option<String>,
+    expected_owner: Option<String>,
 }
 
 impl CopySource {
@@ -71,6 +75,7 @@ impl CopySource {
             if_none_match: request.owned_header("x-amz-copy-source-if-none-match"),
             if_modified_since: request.owned_header("x-amz-copy-source-if-modified-since"),
             if_unmodified_since: request.owned_header("x-amz-copy-source-if-unmodified-since"),
+            expected_owner: request.owned_header("x-amz-source-expected-bucket-owner"),
         })
     }
 
@@ -82,6 +87,11 @@ impl CopySource {
     /// Finds the source and judges the conditions on it: whatever fails is 412, a match of
     /// `if-none-match` too.
     async fn find(&self, door: &Door) -> Result<Found, S3Error> {
+        if let Some(expected) = &self.expected_owner
+            && bucket::owner(door, &self.bucket).await?.as_str() != expected
+        {
+            return Err(S3Error::new(Code::AccessDenied));
+        }
         let found = find(door, &self.bucket, &self.key, self.version_id.as_ref()).await;
         let found = found.map_err(|error| {
             // A marker named by its version, which a read would answer with 405.
@@ -159,7 +169,7 @@ pub(crate) struct CopyObject {
 
 impl Operation for CopyObject {
     const HONOURS: &'static [&'static str] =
-        &["x-amz-copy-source", "x-amz-acl", "x-amz-server-side-encryption"];
+        &["x-amz-copy-source", "x-amz-acl", "x-amz-grant-", "x-amz-server-side-encryption"];
 
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         headers::refuse_version_or_part(request)?;
@@ -180,6 +190,10 @@ impl Operation for CopyObject {
 
     fn permissions(&self) -> Vec<Permission<'_>> {
         vec![self.source.permission(), Permission::object("s3:PutObject", &self.bucket, &self.key)]
+    }
+
+    fn condition(&self, key: &str) -> Option<Values<'_>> {
+        creation_condition(key, true)
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
@@ -283,6 +297,10 @@ impl Operation for UploadPartCopy {
             self.source.permission(),
             Permission::object("s3:PutObject", &self.target.bucket, &self.target.key),
         ]
+    }
+
+    fn condition(&self, key: &str) -> Option<Values<'_>> {
+        creation_condition(key, false)
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {

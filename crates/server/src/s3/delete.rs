@@ -1,6 +1,7 @@
 //! `DeleteObject` and `DeleteObjects`.
 
 use hyper::StatusCode;
+use iam::Values;
 use serde::Deserialize;
 use store::{BucketName, DeleteOutcome, ObjectKey, VersionId};
 
@@ -12,7 +13,8 @@ use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::route;
 use crate::s3::document::{self, DocumentTerms};
-use crate::s3::{checksum, headers};
+use crate::s3::get::version_condition;
+use crate::s3::{bucket, checksum, headers};
 use crate::xml::{self, XmlWriter};
 
 /// Bytes of a `Delete` document (aws-semantics 6.6.8).
@@ -45,6 +47,10 @@ impl Operation for DeleteObject {
         let action =
             if self.version_id.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" };
         vec![Permission::object(action, &self.bucket, &self.key)]
+    }
+
+    fn condition(&self, key: &str) -> Option<Values<'_>> {
+        version_condition(key, self.version_id.as_ref())
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
@@ -117,14 +123,18 @@ impl Operation for DeleteObjects {
         Ok(Self { bucket: request.bucket()?, terms: DocumentTerms { content_md5, checksum } })
     }
 
-    /// None for the call as a whole: each target is admitted by itself. The bucket is, so that a
-    /// call on somebody else's is refused as one.
+    /// None for the call as a whole: each target is admitted by itself.
     fn permissions(&self) -> Vec<Permission<'_>> {
-        vec![Permission::bucket("s3:DeleteObject", &self.bucket)]
+        Vec::new()
     }
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let operation = call.operation();
+        let bucket = bucket::found(&call, &operation.bucket).await?;
+        // Nobody has to be read for whom nothing could be admitted.
+        if bucket.policy.is_none() && call.door().account().is_err() {
+            return Err(S3Error::new(Code::AccessDenied));
+        }
         let document =
             document::read_digested(call.door(), body, DOCUMENT_BYTES_MAX, &operation.terms)
                 .await?;

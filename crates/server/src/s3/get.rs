@@ -8,6 +8,7 @@ use hyper::header::{
     CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE,
     IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
 };
+use iam::Values;
 use store::{
     BucketName, DeleteMarker, Lookup, Object, ObjectKey, PartNumber, VersionId, Versioning,
 };
@@ -65,6 +66,10 @@ impl Operation for GetObject {
         self.0.permissions()
     }
 
+    fn condition(&self, key: &str) -> Option<Values<'_>> {
+        version_condition(key, self.0.version_id.as_ref())
+    }
+
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
         let (Self(read), door) = call.split();
         let found = read.find(&door).await?;
@@ -86,11 +91,24 @@ impl Operation for HeadObject {
         self.0.permissions()
     }
 
+    fn condition(&self, key: &str) -> Option<Values<'_>> {
+        version_condition(key, self.0.version_id.as_ref())
+    }
+
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
         let (Self(read), door) = call.split();
         let found = read.find(&door).await?;
         Ok(read.describe(&found)?.0)
     }
+}
+
+/// `s3:VersionId`, where a version is named.
+pub(crate) fn version_condition(
+    key: &str,
+    version_id: Option<&VersionId>,
+) -> Option<Values<'static>> {
+    let named = version_id.filter(|_| key == "s3:versionid")?;
+    Some(Values::One(named.to_string().into()))
 }
 
 /// An object, and whether its bucket has ever kept versions.
@@ -115,11 +133,25 @@ pub(crate) async fn find(
                 bucket.is_some_and(|bucket| bucket.versioning != Versioning::Unversioned);
             Ok(Found { object, versioned })
         }
-        Lookup::DeleteMarker(marker) => Err(deleted(key, &marker, version_id.is_some())),
-        Lookup::NoSuchKey => Err(no_such_key(key)),
-        Lookup::NoSuchVersion => Err(no_such_version(key, version_id)),
+        Lookup::DeleteMarker(marker) => {
+            may_know(door, bucket).await?;
+            Err(deleted(key, &marker, version_id.is_some()))
+        }
+        Lookup::NoSuchKey => {
+            may_know(door, bucket).await?;
+            Err(no_such_key(key))
+        }
+        Lookup::NoSuchVersion => {
+            may_know(door, bucket).await?;
+            Err(no_such_version(key, version_id))
+        }
         Lookup::NoSuchBucket => Err(refusal::no_such_bucket(bucket)),
     }
+}
+
+/// Only who may list the bucket is told that something is not in it (aws-semantics 5.6.1).
+async fn may_know(door: &Door, bucket: &BucketName) -> Result<(), S3Error> {
+    door.require(Permission::bucket("s3:ListBucket", bucket)).await
 }
 
 /// 404 that names the version.

@@ -107,6 +107,9 @@ pub(crate) fn encryption(request: &S3Request<'_>) -> Result<Option<Encryption>, 
 
 /// ACLs are off, as on any new bucket: what they would say anyway is accepted.
 pub(crate) fn accept_private_acl(request: &S3Request<'_>) -> Result<(), S3Error> {
+    if request.amz_names().any(|name| name.starts_with("x-amz-grant-")) {
+        return Err(S3Error::new(Code::AccessControlListNotSupported));
+    }
     match request.header("x-amz-acl").as_deref() {
         None | Some("private" | "bucket-owner-full-control") => Ok(()),
         Some(_) => Err(S3Error::new(Code::AccessControlListNotSupported)),

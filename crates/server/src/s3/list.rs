@@ -18,6 +18,10 @@ use crate::s3::{
 };
 use crate::xml::XmlWriter;
 
+/// The condition keys of every listing.
+pub(crate) const LIST_KEYS: &[(&str, &str)] =
+    &[("s3:prefix", "prefix"), ("s3:delimiter", "delimiter"), ("s3:max-keys", "max-keys")];
+
 /// What both versions read.
 #[derive(Debug)]
 struct Listing {
@@ -124,6 +128,8 @@ pub(crate) struct ListObjects {
 }
 
 impl Operation for ListObjects {
+    const QUERY_KEYS: &'static [(&'static str, &'static str)] = LIST_KEYS;
+
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         if let Some(version) = request.query.get("list-type") {
             return Err(S3Error::invalid_argument(
@@ -193,6 +199,8 @@ pub(crate) struct ListObjectsV2 {
 }
 
 impl Operation for ListObjectsV2 {
+    const QUERY_KEYS: &'static [(&'static str, &'static str)] = LIST_KEYS;
+
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         let continuation = match request.query.get("continuation-token") {
             None => None,

@@ -11,7 +11,7 @@ use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::s3::list::{
-    delimiter, ends_common_prefix, write_common_prefix, write_owner, write_summary,
+    LIST_KEYS, delimiter, ends_common_prefix, write_common_prefix, write_owner, write_summary,
 };
 use crate::s3::{KeyEncoding, PAGE_MAX, headers, xml_time};
 use crate::xml::XmlWriter;
@@ -30,6 +30,8 @@ pub(crate) struct ListObjectVersions {
 }
 
 impl Operation for ListObjectVersions {
+    const QUERY_KEYS: &'static [(&'static str, &'static str)] = LIST_KEYS;
+
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         let query = request.query;
         let prefix = query.get("prefix").unwrap_or_default().to_owned();

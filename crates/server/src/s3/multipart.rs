@@ -1,6 +1,7 @@
 //! Multipart uploads: create, upload a part, complete, abort.
 
 use hyper::StatusCode;
+use iam::Values;
 use serde::Deserialize;
 use store::{
     Attributes, BucketName, CHECKSUM_UNASKED, ChecksumAlgorithm, ChecksumType, CompleteOutcome,
@@ -18,7 +19,9 @@ use crate::s3::checksum::{self, Announced};
 use crate::s3::document;
 use crate::s3::get::part_number;
 use crate::s3::ingest::{Ingested, UploadTerms, Wanted};
-use crate::s3::{PAGE_MAX, headers, location, no_such_key, quoted, set_encryption};
+use crate::s3::{
+    PAGE_MAX, creation_condition, headers, location, no_such_key, quoted, set_encryption,
+};
 use crate::xml::{self, XmlWriter};
 
 /// Bytes of a `CompleteMultipartUpload` document (aws-semantics 6.6.8).
@@ -34,7 +37,8 @@ pub(crate) struct CreateMultipartUpload {
 }
 
 impl Operation for CreateMultipartUpload {
-    const HONOURS: &'static [&'static str] = &["x-amz-acl", "x-amz-server-side-encryption"];
+    const HONOURS: &'static [&'static str] =
+        &["x-amz-acl", "x-amz-grant-", "x-amz-server-side-encryption"];
 
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         headers::accept_private_acl(request)?;
@@ -49,6 +53,10 @@ impl Operation for CreateMultipartUpload {
 
     fn permissions(&self) -> Vec<Permission<'_>> {
         vec![Permission::object("s3:PutObject", &self.bucket, &self.key)]
+    }
+
+    fn condition(&self, key: &str) -> Option<Values<'_>> {
+        creation_condition(key, false)
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
@@ -140,6 +148,10 @@ impl Operation for UploadPart {
 
     fn permissions(&self) -> Vec<Permission<'_>> {
         vec![Permission::object("s3:PutObject", &self.target.bucket, &self.target.key)]
+    }
+
+    fn condition(&self, key: &str) -> Option<Values<'_>> {
+        creation_condition(key, false)
     }
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
@@ -243,6 +255,10 @@ impl Operation for CompleteMultipartUpload {
 
     fn permissions(&self) -> Vec<Permission<'_>> {
         vec![Permission::object("s3:PutObject", &self.target.bucket, &self.target.key)]
+    }
+
+    fn condition(&self, key: &str) -> Option<Values<'_>> {
+        creation_condition(key, true)
     }
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {

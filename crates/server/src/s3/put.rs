@@ -1,6 +1,7 @@
 //! `PutObject`.
 
 use hyper::StatusCode;
+use iam::Values;
 use store::{Attributes, BucketName, Encryption, ObjectKey, Precondition, PutOutcome};
 
 use crate::body::RequestBody;
@@ -11,7 +12,7 @@ use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::s3::headers;
 use crate::s3::ingest::{Ingested, UploadTerms, Wanted};
-use crate::s3::{no_such_key, quoted, set_encryption};
+use crate::s3::{creation_condition, no_such_key, quoted, set_encryption};
 
 /// Stores the object that was sent, as the decision of one transaction.
 #[derive(Debug)]
@@ -25,7 +26,8 @@ pub(crate) struct PutObject {
 }
 
 impl Operation for PutObject {
-    const HONOURS: &'static [&'static str] = &["x-amz-acl", "x-amz-server-side-encryption"];
+    const HONOURS: &'static [&'static str] =
+        &["x-amz-acl", "x-amz-grant-", "x-amz-server-side-encryption"];
 
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         headers::refuse_version_or_part(request)?;
@@ -42,6 +44,10 @@ impl Operation for PutObject {
 
     fn permissions(&self) -> Vec<Permission<'_>> {
         vec![Permission::object("s3:PutObject", &self.bucket, &self.key)]
+    }
+
+    fn condition(&self, key: &str) -> Option<Values<'_>> {
+        creation_condition(key, true)
     }
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {

@@ -108,32 +108,12 @@ bucket_settings! {
     GetBucketNotificationConfiguration "s3:GetBucketNotification" => |_| Ok(empty("NotificationConfiguration"));
     /// Off.
     GetObjectLockConfiguration "s3:GetBucketObjectLockConfiguration" => |s| s.absent(Code::NoSuchObjectLockConfiguration);
-    /// ACLs are disabled, as on any new bucket.
-    GetBucketOwnershipControls "s3:GetBucketOwnershipControls" => |_| {
-        Ok(XmlWriter::result("OwnershipControls", |xml| {
-            xml.element("Rule", |rule| rule.text("ObjectOwnership", "BucketOwnerEnforced"));
-        }))
-    };
-    /// None.
-    GetBucketPolicy "s3:GetBucketPolicy" => |s| s.absent(Code::NoSuchBucketPolicy);
-    /// There is no policy to have a status.
-    GetBucketPolicyStatus "s3:GetBucketPolicyStatus" => |s| s.absent(Code::NoSuchBucketPolicy);
-    /// All four are on, as on any new bucket: nothing here is ever public.
-    GetPublicAccessBlock "s3:GetBucketPublicAccessBlock" => |_| {
-        Ok(XmlWriter::result("PublicAccessBlockConfiguration", |xml| {
-            for name in ["BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"] {
-                xml.plain(name, true);
-            }
-        }))
-    };
     /// None.
     GetBucketReplication "s3:GetReplicationConfiguration" => |s| s.absent(Code::NoSuchReplicationConfiguration);
     /// The owner pays.
     GetBucketRequestPayment "s3:GetBucketRequestPayment" => |_| {
         Ok(XmlWriter::result("RequestPaymentConfiguration", |xml| xml.text("Payer", "BucketOwner")))
     };
-    /// None.
-    GetBucketTagging "s3:GetBucketTagging" => |s| s.absent(Code::NoSuchTagSet);
     /// None.
     GetBucketWebsite "s3:GetBucketWebsite" => |s| s.absent(Code::NoSuchWebsiteConfiguration);
 }

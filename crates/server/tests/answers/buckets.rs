@@ -165,7 +165,11 @@ async fn what_a_new_bucket_may_ask_for() {
         ),
         ("x-amz-object-ownership", "ObjectWriter", not_implemented("x-amz-object-ownership")),
         (lock, "true", not_implemented(lock)),
-        ("x-amz-grant-read", "id=1", not_implemented("x-amz-grant-read")),
+        (
+            "x-amz-grant-read",
+            "id=1",
+            "400 <Code>AccessControlListNotSupported</Code><Message>The bucket does not allow ACLs</Message>".to_owned(),
+        ),
     ];
     for (name, value, expected) in rows {
         assert_eq!(world.refused(put("/refused", "").header(name, value)).await, expected);

@@ -58,7 +58,20 @@ const SERVED: &[(&str, &str, &str)] = &[
     ("PUT", "/bucket/k", "uploadId"),
     ("POST", "/bucket/k", "uploadId"),
     ("DELETE", "/bucket/k", "uploadId"),
+    ("PUT", "/bucket", "ownershipControls"),
+    ("DELETE", "/bucket", "ownershipControls"),
+    ("PUT", "/bucket", "policy"),
+    ("DELETE", "/bucket", "policy"),
+    ("PUT", "/bucket", "publicAccessBlock"),
+    ("DELETE", "/bucket", "publicAccessBlock"),
+    ("PUT", "/bucket", "tagging"),
+    ("DELETE", "/bucket", "tagging"),
+    // Refused as what they are.
+    ("PUT", "/bucket", "acl"),
+    ("PUT", "/bucket/k", "acl"),
 ];
+
+const NO_ACL: &str = "400 <Code>AccessControlListNotSupported</Code><Message>The bucket does not allow ACLs</Message>";
 
 /// Headers that change what a write means, with a value that AWS would accept.
 const MEANINGS: &[(&str, &str)] = &[
@@ -195,12 +208,21 @@ async fn no_meaning_is_ignored() {
         ];
         for ask in asks {
             let what = format!("{name}: {} {}", ask.method, ask.target);
+            // Whoever takes an ACL at all refuses it by its name.
+            let takes_acl = ["/bucket/new", "/bucket/new?uploads", "/new"].contains(&&*ask.target);
+            let expected = if takes_acl && name.starts_with("x-amz-grant-") {
+                NO_ACL.to_owned()
+            } else {
+                not_implemented(name)
+            };
             let answer = world.send(ask.header(name, value)).await;
-            assert_eq!(answer.refusal(), not_implemented(name), "{what}");
+            assert_eq!(answer.refusal(), expected, "{what}");
         }
         // Hoisted into a link it means the same.
         let link = world.link_with("PUT", "new", &[], &[(name, value)]).body("x");
-        assert_eq!(world.send_raw(link).await.refusal(), not_implemented(name), "{name} by link");
+        let grant = name.starts_with("x-amz-grant-");
+        let expected = if grant { NO_ACL.to_owned() } else { not_implemented(name) };
+        assert_eq!(world.send_raw(link).await.refusal(), expected, "{name} by link");
     }
     assert_untouched(&world, "meanings").await;
 }
@@ -241,10 +263,11 @@ async fn an_expected_owner_must_be_the_owner() {
             get("/bucket"),
         ]
     };
-    for name in ["x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"] {
-        for ask in asks() {
-            assert_eq!(world.refused(ask.header(name, "111111111111")).await, denied);
-        }
+    let name = "x-amz-expected-bucket-owner";
+    for ask in asks() {
+        assert_eq!(world.refused(ask.header(name, "111111111111")).await, denied);
+    }
+    for name in [name, "x-amz-source-expected-bucket-owner"] {
         for ask in asks() {
             assert_eq!(world.send(ask.header(name, "000000000000")).await.status, 200);
         }

@@ -76,6 +76,7 @@ pub(crate) fn config() -> ServerConfig {
         public_urls: Vec::new(),
         domains: Vec::new(),
         trusted_proxies: Vec::new(),
+        outbound_allow: vec!["127.0.0.0/8".parse().unwrap()],
         tls: None,
         sigv2: SigV2Use::Allow,
         root: Some(RootKey {
@@ -110,7 +111,7 @@ impl World {
         let store = Store::open(store, now).unwrap();
         let region = config.region.clone();
         let server = Server::new(config, store, now);
-        let peer = Peer { address: "192.0.2.7".parse().unwrap(), tls: false };
+        let peer = Peer { address: "192.0.2.7".parse().unwrap(), tls: None };
         Self { server, region, now, peer, _dir: dir }
     }
 
@@ -171,13 +172,38 @@ impl World {
         self.sign_with(credentials, ask, payload).0
     }
 
+    pub(crate) fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// Signs by header for any service.
+    pub(crate) fn sign_for(
+        &self,
+        credentials: &Credentials,
+        service: &'static str,
+        ask: Ask,
+        payload: SignedPayload,
+    ) -> Ask {
+        let signer = Signer { credentials, region: &self.region, service };
+        self.sign_by(&signer, ask, payload).0
+    }
+
     fn sign_with(
         &self,
         credentials: &Credentials,
-        mut ask: Ask,
+        ask: Ask,
         payload: SignedPayload,
     ) -> (Ask, Option<ChunkEncoder>) {
         let signer = Signer { credentials, region: &self.region, service: "s3" };
+        self.sign_by(&signer, ask, payload)
+    }
+
+    pub(crate) fn sign_by(
+        &self,
+        signer: &Signer<'_>,
+        mut ask: Ask,
+        payload: SignedPayload,
+    ) -> (Ask, Option<ChunkEncoder>) {
         let mut headers = ask.headers.clone();
         if !headers.iter().any(|(name, _)| name == "host") {
             headers.push(("host".into(), HOST.into()));
@@ -186,7 +212,7 @@ impl World {
             headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
         let (path, query) = ask.target.split_once('?').unwrap_or((&ask.target, ""));
         let head = RequestHead { method: &ask.method, path, query, headers: &lines };
-        let signed = sign_request(&head, payload, &signer, self.now).unwrap();
+        let signed = sign_request(&head, payload, signer, self.now).unwrap();
         let added = signed.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
         ask.headers.extend(added);
         (ask, signed.chunk_encoder())

@@ -10,6 +10,7 @@
     reason = "tests"
 )]
 
+mod api;
 mod authentication;
 mod buckets;
 mod closed;
@@ -20,5 +21,9 @@ mod hosts;
 mod listing;
 mod multipart;
 mod objects;
+mod people;
+mod permission;
 mod secrets;
+mod sts;
 mod uploads;
+mod web_identity;

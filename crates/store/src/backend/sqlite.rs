@@ -1,8 +1,10 @@
 //! The embedded engine of records: SQLite, with one writing thread and many readers.
 
+mod accounts;
 mod bucket;
 mod cache;
 mod connection;
+mod directory;
 mod error;
 mod identity;
 mod listing;
@@ -10,8 +12,11 @@ mod lookup;
 mod multipart;
 mod object;
 mod rows;
+mod settings;
 mod sweeping;
+mod transaction;
 mod uploads;
+mod weight;
 mod writer;
 
 use std::path::Path;
@@ -24,19 +29,22 @@ use rusqlite::Connection;
 
 use super::health::Health;
 use super::{Metadata, MetadataCounters, NewObject, NewPart, Space};
-use crate::body::{BlobId, may_be_resident};
+use crate::body::BlobId;
+use crate::identity::IdentityChange;
 use crate::vault::Vault;
 use crate::{
-    AccessKey, Bucket, BucketName, BucketPage, Change, CompleteOutcome, CompleteUpload,
-    CreateBucket, DeleteBucket, DeleteOutcome, ListBuckets, ListObjects, ListUploads, ListVersions,
-    Lookup, NewBucket, NewUpload, Object, ObjectKey, ObjectPage, OpenError, PartNumber, PartPage,
-    PutOutcome, PutPart, StoreError, Upload, UploadId, UploadPage, VersionId, VersionPage,
-    Versioning,
+    AccessKey, Account, AccountPage, Bucket, BucketName, BucketPage, BucketSetting, Change,
+    CompleteOutcome, CompleteUpload, CreateAccount, CreateBucket, DeleteAccount, DeleteBucket,
+    DeleteOutcome, Directory, IdentityError, KeyUse, ListBuckets, ListObjects, ListUploads,
+    ListVersions, Lookup, NewBucket, NewUpload, Object, ObjectKey, ObjectPage, OpenError,
+    PartNumber, PartPage, PutOutcome, PutPart, StoreError, Upload, UploadId, UploadPage, VersionId,
+    VersionPage, Versioning,
 };
-use cache::{ExactCache, Weigh};
+use cache::ExactCache;
 use connection::Readers;
 use error::engine;
 use iam::AccountId;
+use transaction::Transaction;
 use writer::{Room, Writer};
 
 /// The database's file in a data directory.
@@ -46,6 +54,11 @@ pub(crate) const FILE_NAME: &str = "metadata.sqlite";
 const SETTINGS_CACHE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// About how much a cached setting weighs, in bytes; it sizes the table.
 const SETTING_BYTES: usize = 512;
+/// How much memory the cached identities may take, in bytes: more than an account that is full to its
+/// quotas, which would else be read anew for every request.
+const DIRECTORIES_CACHE_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// So few that the cache is one shard, whose share of the memory is all of it.
+const DIRECTORIES: usize = 32;
 /// About how much a cached object weighs, in bytes; it sizes the table.
 const OBJECT_BYTES: usize = 2048;
 
@@ -64,6 +77,7 @@ struct Caches {
     objects: ExactCache<ObjectCacheKey, Arc<Object>>,
     buckets: ExactCache<BucketName, Arc<Bucket>>,
     access_keys: ExactCache<String, Arc<AccessKey>>,
+    directories: ExactCache<AccountId, Arc<Directory>>,
 }
 
 /// By the bucket's id, which is never given twice, so that a bucket made anew has nothing cached.
@@ -104,6 +118,7 @@ impl SqliteMetadata {
             objects: ExactCache::new(cache_bytes_max, cache_bytes_max / OBJECT_BYTES),
             buckets: ExactCache::new(SETTINGS_CACHE_BYTES_MAX, settings),
             access_keys: ExactCache::new(SETTINGS_CACHE_BYTES_MAX, settings),
+            directories: ExactCache::new(DIRECTORIES_CACHE_BYTES_MAX, DIRECTORIES),
         });
         let writer = Writer::start(connection, path, Arc::clone(&caches), health, keep)?;
         Ok(Self { writer, readers, caches, vault })
@@ -131,13 +146,83 @@ impl Metadata for SqliteMetadata {
 
     async fn put_access_key(&self, key: AccessKey) -> Result<(), StoreError> {
         let sealed = self.vault.seal_secret(&key.secret, &key.id)?;
-        let put = move |tx: &mut writer::Transaction<'_>| identity::put(tx, key, &sealed);
+        let put = move |tx: &mut Transaction<'_>| identity::put(tx, key, &sealed);
         self.writer.run(Room::Needed, put).await
     }
 
     async fn access_keys(&self, account: &AccountId) -> Result<Vec<Arc<AccessKey>>, StoreError> {
         let (vault, account) = (Arc::clone(&self.vault), account.clone());
         self.readers.list(move |connection| identity::list(connection, &vault, &account)).await
+    }
+
+    async fn note_key_uses(&self, uses: Vec<(String, KeyUse)>) -> Result<(), StoreError> {
+        self.writer.run(Room::Needed, move |tx| identity::note_uses(tx, &uses)).await
+    }
+
+    async fn key_last_used(&self, id: &str) -> Result<Option<KeyUse>, StoreError> {
+        self.readers.point(|connection| identity::last_use(connection, id)).await
+    }
+
+    async fn directory(&self, account: &AccountId) -> Result<Arc<Directory>, StoreError> {
+        let ticket = match self.caches.directories.get(account) {
+            Ok(directory) => return Ok(directory),
+            Err(ticket) => ticket,
+        };
+        // An account may have thousands of identities, and their policies are compiled.
+        let of = account.clone();
+        let read = self.readers.list(move |connection| directory::load(connection, &of)).await?;
+        let directory = Arc::new(read);
+        self.caches.directories.fill(ticket, account.clone(), Arc::clone(&directory));
+        Ok(directory)
+    }
+
+    async fn change_identities(
+        &self,
+        account: &AccountId,
+        change: IdentityChange,
+        now: Timestamp,
+    ) -> Result<Result<(), IdentityError>, StoreError> {
+        let (vault, account) = (Arc::clone(&self.vault), account.clone());
+        let change =
+            move |tx: &mut Transaction<'_>| directory::change(tx, &vault, &account, change, now);
+        self.writer.run(Room::Needed, change).await
+    }
+
+    async fn account(&self, id: &AccountId) -> Result<Option<Account>, StoreError> {
+        self.readers.point(|connection| accounts::read(connection, id)).await
+    }
+
+    async fn accounts(
+        &self,
+        after: Option<AccountId>,
+        limit: usize,
+    ) -> Result<AccountPage, StoreError> {
+        let list = move |connection: &Connection| accounts::list(connection, after.as_ref(), limit);
+        self.readers.list(list).await
+    }
+
+    async fn create_account(
+        &self,
+        account: Account,
+        root: AccessKey,
+    ) -> Result<CreateAccount, StoreError> {
+        let vault = Arc::clone(&self.vault);
+        let create = move |tx: &mut Transaction<'_>| accounts::create(tx, &vault, account, root);
+        self.writer.run(Room::Needed, create).await
+    }
+
+    async fn delete_account(&self, id: &AccountId) -> Result<DeleteAccount, StoreError> {
+        let id = id.clone();
+        self.writer.run(Room::Reserve, move |tx| accounts::delete(tx, &id)).await
+    }
+
+    async fn set_bucket(
+        &self,
+        name: &BucketName,
+        setting: BucketSetting,
+    ) -> Result<bool, StoreError> {
+        let name = name.clone();
+        self.writer.run(Room::Needed, move |tx| bucket::set(tx, &name, &setting)).await
     }
 
     async fn create_bucket(
@@ -237,7 +322,7 @@ impl Metadata for SqliteMetadata {
     ) -> Result<DeleteOutcome, StoreError> {
         let (bucket, key) = (bucket.clone(), key.clone());
         let delete =
-            move |tx: &mut writer::Transaction<'_>| object::delete(tx, &bucket, &key, version, now);
+            move |tx: &mut Transaction<'_>| object::delete(tx, &bucket, &key, version, now);
         self.writer.run(Room::Reserve, delete).await
     }
 
@@ -311,8 +396,7 @@ impl Metadata for SqliteMetadata {
         now: Timestamp,
     ) -> Result<CompleteOutcome, StoreError> {
         let vault = Arc::clone(&self.vault);
-        let run =
-            move |tx: &mut writer::Transaction<'_>| multipart::complete(tx, &vault, &complete, now);
+        let run = move |tx: &mut Transaction<'_>| multipart::complete(tx, &vault, &complete, now);
         self.writer.run(Room::Needed, run).await
     }
 
@@ -324,8 +408,7 @@ impl Metadata for SqliteMetadata {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let (bucket, key) = (bucket.clone(), key.clone());
-        let abort =
-            move |tx: &mut writer::Transaction<'_>| uploads::abort(tx, &bucket, &key, id, now);
+        let abort = move |tx: &mut Transaction<'_>| uploads::abort(tx, &bucket, &key, id, now);
         self.writer.run(Room::Reserve, abort).await
     }
 
@@ -350,9 +433,8 @@ impl Metadata for SqliteMetadata {
     }
 
     async fn maintain(&self, completed_before: Timestamp, space: Space) -> Result<(), StoreError> {
-        let forget = move |tx: &mut writer::Transaction<'_>| {
-            sweeping::forget_completed(tx, completed_before)
-        };
+        let forget =
+            move |tx: &mut Transaction<'_>| sweeping::forget_completed(tx, completed_before);
         self.writer.run(Room::Reserve, forget).await?;
         if space == Space::Short {
             return self.writer.checkpoint().await;
@@ -377,47 +459,26 @@ impl Metadata for SqliteMetadata {
     }
 
     fn counters(&self) -> MetadataCounters {
-        let (writer, Caches { objects, buckets, access_keys }) =
+        let (writer, Caches { objects, buckets, access_keys, directories }) =
             (self.writer.counters(), &*self.caches);
-        let sum = |of_objects: u64, of_buckets: u64, of_keys: u64| {
-            of_objects.saturating_add(of_buckets).saturating_add(of_keys)
-        };
+        let sum = |counts: [u64; 4]| counts.into_iter().fold(0, u64::saturating_add);
         MetadataCounters {
             queued_jobs: self.writer.queued(),
             jobs: writer.jobs.load(Ordering::Relaxed),
             commits: writer.commits.load(Ordering::Relaxed),
             checkpoints: writer.checkpoints.load(Ordering::Relaxed),
-            cache_hits: sum(objects.hits(), buckets.hits(), access_keys.hits()),
-            cache_misses: sum(objects.misses(), buckets.misses(), access_keys.misses()),
+            cache_hits: sum([
+                objects.hits(),
+                buckets.hits(),
+                access_keys.hits(),
+                directories.hits(),
+            ]),
+            cache_misses: sum([
+                objects.misses(),
+                buckets.misses(),
+                access_keys.misses(),
+                directories.misses(),
+            ]),
         }
-    }
-}
-
-impl Weigh for Arc<Object> {
-    /// Counts a small body as if it were in memory already, since the next read brings it there.
-    fn weight_bytes(&self) -> u64 {
-        let texts = self.attributes.metadata.iter().map(|(name, value)| name.len() + value.len());
-        let records = self.parts.len().saturating_add(self.body.blobs().len());
-        let about = size_of::<Object>()
-            .saturating_add(self.key.as_bytes().len().saturating_mul(2))
-            .saturating_add(texts.sum::<usize>().saturating_add(256))
-            .saturating_add(records.saturating_mul(192));
-        let resident = if may_be_resident(&self.body, self.size) { self.size } else { 0 };
-        u64::try_from(about).unwrap_or(u64::MAX).saturating_add(resident)
-    }
-}
-
-impl Weigh for Arc<Bucket> {
-    fn weight_bytes(&self) -> u64 {
-        u64::try_from(size_of::<Bucket>().saturating_add(self.region.len() + 256)).unwrap_or(1024)
-    }
-}
-
-impl Weigh for Arc<AccessKey> {
-    fn weight_bytes(&self) -> u64 {
-        let about = size_of::<AccessKey>()
-            .saturating_add(self.id.len().saturating_mul(2))
-            .saturating_add(self.secret.expose().len());
-        u64::try_from(about).unwrap_or(u64::MAX)
     }
 }

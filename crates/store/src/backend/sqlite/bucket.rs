@@ -7,11 +7,12 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::engine;
 use super::rows::{account, corrupt, page, timestamp};
-use super::writer::Transaction;
-use super::{sweeping, uploads};
+use super::transaction::Transaction;
+use super::{settings, sweeping, uploads};
+use crate::bucket::BucketSettings;
 use crate::{
-    Bucket, BucketName, BucketPage, Change, ChangeSubject, CreateBucket, DeleteBucket, ListBuckets,
-    NewBucket, StoreError, Versioning,
+    Bucket, BucketName, BucketPage, BucketSetting, Change, ChangeSubject, CreateBucket,
+    DeleteBucket, ListBuckets, NewBucket, StoreError, Versioning,
 };
 use iam::AccountId;
 
@@ -43,6 +44,8 @@ const SUSPENDED: i64 = 2;
 pub(super) enum Subject {
     Bucket,
     AccessKey,
+    Identities,
+    Account,
 }
 
 impl Subject {
@@ -50,6 +53,8 @@ impl Subject {
         match self {
             Self::Bucket => 1,
             Self::AccessKey => 2,
+            Self::Identities => 3,
+            Self::Account => 4,
         }
     }
 }
@@ -60,7 +65,9 @@ pub(super) fn read(
 ) -> Result<Option<Bucket>, StoreError> {
     connection
         .prepare_cached(BY_NAME)
-        .and_then(|mut select| select.query_row([name.as_str()], |row| Ok(decode(row))).optional())
+        .and_then(|mut select| {
+            select.query_row([name.as_str()], |row| Ok(decode(connection, row))).optional()
+        })
         .map_err(engine)?
         .transpose()
 }
@@ -99,6 +106,7 @@ pub(super) fn delete(
     }
     uploads::abort_all(tx.connection, bucket.id, now)?;
     sweeping::forget_completed_of(tx.connection, bucket.id)?;
+    settings::forget(tx.connection, bucket.id)?;
     tx.connection
         .prepare_cached(DELETE)
         .and_then(|mut delete| delete.execute([bucket.id]))
@@ -126,6 +134,17 @@ pub(super) fn set_versioning(
     Ok(true)
 }
 
+pub(super) fn set(
+    tx: &mut Transaction<'_>,
+    name: &BucketName,
+    setting: &BucketSetting,
+) -> Result<bool, StoreError> {
+    let Some(bucket) = read(tx.connection, name)? else { return Ok(false) };
+    settings::put(tx.connection, bucket.id, setting)?;
+    changed(tx, name)?;
+    Ok(true)
+}
+
 /// Notes that a bucket was written; answers it as it is now.
 fn changed(tx: &mut Transaction<'_>, name: &BucketName) -> Result<Option<Arc<Bucket>>, StoreError> {
     record_change(tx.connection, Subject::Bucket, name.as_str())?;
@@ -149,7 +168,7 @@ pub(super) fn list(
         select.query(params![owner.as_str(), after, prefix, end, wanted]).map_err(engine)?;
     let mut buckets = Vec::new();
     while let Some(row) = rows.next().map_err(engine)? {
-        buckets.push(Arc::new(decode(row)?));
+        buckets.push(Arc::new(decode(connection, row)?));
     }
     let (buckets, more) = page(buckets, limit);
     let next = buckets.last().filter(|_| more).map(|bucket| bucket.name.clone());
@@ -187,6 +206,13 @@ pub(super) fn changes_since(
             ChangeSubject::Bucket(name)
         } else if kind == Subject::AccessKey.code() {
             ChangeSubject::AccessKey(subject)
+        } else if kind == Subject::Identities.code() || kind == Subject::Account.code() {
+            let id = AccountId::parse(&subject).map_err(|_| corrupt("id of an account"))?;
+            if kind == Subject::Account.code() {
+                ChangeSubject::Account(id)
+            } else {
+                ChangeSubject::Identities(id)
+            }
         } else {
             return Err(corrupt("kind of a change"));
         };
@@ -196,7 +222,7 @@ pub(super) fn changes_since(
     Ok(changes)
 }
 
-fn decode(row: &Row<'_>) -> Result<Bucket, StoreError> {
+fn decode(connection: &Connection, row: &Row<'_>) -> Result<Bucket, StoreError> {
     let name: String = row.get(1).map_err(engine)?;
     let versioning = match row.get(5).map_err(engine)? {
         UNVERSIONED => Versioning::Unversioned,
@@ -204,12 +230,19 @@ fn decode(row: &Row<'_>) -> Result<Bucket, StoreError> {
         SUSPENDED => Versioning::Suspended,
         _ => return Err(corrupt("versioning of a bucket")),
     };
+    let id = row.get(0).map_err(engine)?;
+    let BucketSettings { policy, public_access_block, ownership, tags } =
+        settings::load(connection, id)?;
     Ok(Bucket {
-        id: row.get(0).map_err(engine)?,
+        id,
         name: BucketName::parse(&name).map_err(|_| corrupt("name of a bucket"))?,
         owner: account(row, 2)?,
         region: row.get(3).map_err(engine)?,
         created_at: timestamp(row, 4)?,
         versioning,
+        policy,
+        public_access_block,
+        ownership,
+        tags,
     })
 }

@@ -14,12 +14,15 @@ use super::error::engine;
 use crate::backend::lock;
 use crate::{EngineError, OpenError, StoreError};
 
-/// The format that this version writes, and the only one it reads.
-pub(super) const FORMAT: i64 = 1;
+/// The format that this version writes. It brings a store of an older one up to it.
+pub(super) const FORMAT: i64 = 2;
 /// "VALT", so that `file` and `sqlite3` know whose database it is.
 const APPLICATION_ID: i64 = 0x5641_4c54;
 
+/// The tables of format 1.
 const SCHEMA: &str = include_str!("schema.sql");
+/// What brings each format to the next one, the first format first.
+const STEPS: &[&str] = &[include_str!("format_2.sql")];
 
 /// How many point reads run at once. They take microseconds and are answered where they are asked.
 const POINT_READERS: usize = 4;
@@ -69,6 +72,7 @@ fn prepare(connection: &mut Connection, master: MasterKeyId) -> Result<(), OpenE
     if (found, tables) == (0, 0) {
         let transaction = connection.transaction().map_err(failed)?;
         transaction.execute_batch(SCHEMA).map_err(failed)?;
+        STEPS.iter().try_for_each(|step| transaction.execute_batch(step)).map_err(failed)?;
         transaction.pragma_update(None, "user_version", FORMAT).map_err(failed)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
         transaction
@@ -79,7 +83,7 @@ fn prepare(connection: &mut Connection, master: MasterKeyId) -> Result<(), OpenE
             .map_err(failed)?;
         return transaction.commit().map_err(failed);
     }
-    if found != FORMAT {
+    if !(1..=FORMAT).contains(&found) {
         return Err(OpenError::UnknownFormat { found, supported: FORMAT });
     }
     let stored: Option<[u8; 8]> = connection
@@ -87,10 +91,22 @@ fn prepare(connection: &mut Connection, master: MasterKeyId) -> Result<(), OpenE
         .optional()
         .map_err(failed)?;
     match stored.map(MasterKeyId::from_bytes) {
-        Some(expected) if expected == master => Ok(()),
+        Some(expected) if expected == master => upgrade(connection, found).map_err(failed),
         Some(expected) => Err(OpenError::MasterKeyForeign { expected, given: master }),
         None => Err(OpenError::UnknownFormat { found, supported: FORMAT }),
     }
+}
+
+/// Brings a store of an older format up to this one, wholly or not at all.
+fn upgrade(connection: &mut Connection, found: i64) -> rusqlite::Result<()> {
+    let done = usize::try_from(found).unwrap_or(STEPS.len()).saturating_sub(1);
+    if done >= STEPS.len() {
+        return Ok(());
+    }
+    let transaction = connection.transaction()?;
+    STEPS.iter().skip(done).try_for_each(|step| transaction.execute_batch(step))?;
+    transaction.pragma_update(None, "user_version", FORMAT)?;
+    transaction.commit()
 }
 
 fn connect(path: &Path, flags: OpenFlags, cache_kib: i64) -> rusqlite::Result<Connection> {

@@ -11,7 +11,7 @@ use super::rows::{
     parse_object, size_column, truncated, version, version_column,
 };
 use super::sweeping::{add_garbage, take_intent};
-use super::writer::Transaction;
+use super::transaction::Transaction;
 use super::{bucket, engine};
 use crate::backend::{NewBody, NewObject};
 use crate::body::Body;

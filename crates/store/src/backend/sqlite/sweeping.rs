@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 
 use super::engine;
 use super::rows::corrupt;
-use super::writer::Transaction;
+use super::transaction::Transaction;
 use crate::StoreError;
 use crate::body::{Blob, BlobId};
 

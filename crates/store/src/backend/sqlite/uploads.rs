@@ -11,7 +11,7 @@ use super::rows::{
     truncated, upload_record,
 };
 use super::sweeping::{add_garbage, take_intent};
-use super::writer::Transaction;
+use super::transaction::Transaction;
 use super::{bucket, engine};
 use crate::backend::NewPart;
 use crate::body::Blob;

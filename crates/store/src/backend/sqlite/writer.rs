@@ -1,8 +1,6 @@
 //! The one thread that writes: what has gathered in its queue is one transaction, and each job is in
 //! a savepoint of its own, so that one that fails takes nothing with it.
 
-use std::collections::HashMap;
-use std::hash::Hash;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,12 +9,12 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::cache::{ExactCache, Weigh};
+use super::Caches;
 use super::error::{engine, is_poison};
-use super::{Caches, ObjectCacheKey};
+use super::transaction::{Effects, Transaction};
 use crate::backend::health::Health;
 use crate::backend::{Unpublished, lock};
-use crate::{AccessKey, Bucket, BucketName, Object, ObjectKey, OpenError, StoreError};
+use crate::{OpenError, StoreError};
 
 /// How many jobs wait at most; who comes then waits to wait.
 const QUEUE_JOBS_MAX: usize = 1024;
@@ -256,7 +254,7 @@ impl WriterThread {
             }
             return;
         }
-        let mut transaction = Transaction::new(&self.connection);
+        let mut transaction = Transaction::new(&self.connection, &self.caches);
         let replies = jobs.into_iter().map(|job| (job.run)(&mut transaction)).collect::<Vec<_>>();
         let Transaction { effects, publishing, failure, .. } = transaction;
         let effects = Effects::latest(effects);
@@ -375,116 +373,4 @@ pub(super) fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Resul
     let (busy, log, moved): (i64, i64, i64) =
         connection.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     Ok(if busy == 0 && log == moved { Checkpoint::Whole } else { Checkpoint::Partial })
-}
-
-/// The transaction of a batch, as one of its jobs sees it.
-pub(super) struct Transaction<'c> {
-    pub(super) connection: &'c Connection,
-    effects: Vec<Effect>,
-    publishing: Vec<Unpublished>,
-    /// Why the transaction itself is lost, and with it every job that was in it.
-    failure: Option<StoreError>,
-}
-
-/// What a job changed that a cache may hold.
-enum Effect {
-    Object(ObjectCacheKey, Option<Arc<Object>>),
-    Bucket(BucketName, Option<Arc<Bucket>>),
-    AccessKey(String, Option<Arc<AccessKey>>),
-}
-
-impl<'c> Transaction<'c> {
-    fn new(connection: &'c Connection) -> Self {
-        Self { connection, effects: Vec::new(), publishing: Vec::new(), failure: None }
-    }
-
-    /// The current version of a key is another now: this one, or one that is not kept in memory.
-    pub(super) fn current_is(&mut self, bucket: i64, key: ObjectKey, object: Option<Arc<Object>>) {
-        self.effects.push(Effect::Object(ObjectCacheKey { bucket, key }, object));
-    }
-
-    pub(super) fn bucket_is(&mut self, name: BucketName, bucket: Option<Arc<Bucket>>) {
-        self.effects.push(Effect::Bucket(name, bucket));
-    }
-
-    pub(super) fn access_key_is(&mut self, id: String, key: Arc<AccessKey>) {
-        self.effects.push(Effect::AccessKey(id, Some(key)));
-    }
-
-    /// A record points at the blob from the commit on.
-    pub(super) fn publish(&mut self, blob: Unpublished) {
-        self.publishing.push(blob);
-    }
-
-    /// Runs one job so that it is done wholly or not at all.
-    fn savepoint<T>(
-        &mut self,
-        job: impl FnOnce(&mut Self) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        if let Some(failure) = &self.failure {
-            return Err(failure.clone());
-        }
-        let (effects, publishing) = (self.effects.len(), self.publishing.len());
-        self.step("SAVEPOINT job")?;
-        let outcome = job(self).and_then(|outcome| self.step("RELEASE job").map(|()| outcome));
-        outcome.inspect_err(|error| {
-            self.effects.truncate(effects);
-            self.publishing.truncate(publishing);
-            let undone = self.step("ROLLBACK TO job").and_then(|()| self.step("RELEASE job"));
-            // Some failures, a full disk among them, roll the whole transaction back by themselves.
-            if undone.is_err() || self.connection.is_autocommit() {
-                self.failure = Some(error.clone());
-            }
-        })
-    }
-
-    fn step(&self, sql: &str) -> Result<(), StoreError> {
-        let done = self.connection.prepare_cached(sql).and_then(|mut step| step.execute([]));
-        done.map(|_| ()).map_err(engine)
-    }
-}
-
-/// What a batch changed: the last word on each key.
-struct Effects {
-    objects: HashMap<ObjectCacheKey, Option<Arc<Object>>>,
-    buckets: HashMap<BucketName, Option<Arc<Bucket>>>,
-    access_keys: HashMap<String, Option<Arc<AccessKey>>>,
-}
-
-impl Effects {
-    fn latest(effects: Vec<Effect>) -> Self {
-        let mut objects = HashMap::new();
-        let mut buckets = HashMap::new();
-        let mut access_keys = HashMap::new();
-        for effect in effects {
-            match effect {
-                Effect::Object(key, object) => drop(objects.insert(key, object)),
-                Effect::Bucket(name, bucket) => drop(buckets.insert(name, bucket)),
-                Effect::AccessKey(id, key) => drop(access_keys.insert(id, key)),
-            }
-        }
-        Self { objects, buckets, access_keys }
-    }
-
-    fn begin(&self, caches: &Caches) {
-        self.objects.keys().for_each(|key| caches.objects.begin_write(key));
-        self.buckets.keys().for_each(|name| caches.buckets.begin_write(name));
-        self.access_keys.keys().for_each(|id| caches.access_keys.begin_write(id));
-    }
-
-    fn end(self, caches: &Caches, committed: &Result<(), StoreError>) {
-        end(&caches.objects, self.objects, committed);
-        end(&caches.buckets, self.buckets, committed);
-        end(&caches.access_keys, self.access_keys, committed);
-    }
-}
-
-fn end<K: Eq + Hash, V: Clone + Weigh>(
-    cache: &ExactCache<K, V>,
-    effects: HashMap<K, Option<V>>,
-    committed: &Result<(), StoreError>,
-) {
-    for (key, value) in effects {
-        cache.end_write(key, value.filter(|_| committed.is_ok()));
-    }
 }

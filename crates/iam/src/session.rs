@@ -1,0 +1,523 @@
+//! Temporary credentials, sealed into their token: any node opens it, and nobody else can make one.
+//!
+//! ```text
+//! token  = base64("VALET" | version (1) | expires (8, seconds, big-endian) | sealed)
+//! sealed = the envelope of `seal.rs` around the JSON of the session; the 14 bytes before it are its
+//!          associated data
+//! ```
+//!
+//! So whoever holds a token can read when it ends, and nobody can change that.
+
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use presign::SecretAccessKey;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::seal::{MasterKey, NONCE_BYTES, Purpose, Sealer};
+use crate::{AccountId, Policy};
+
+/// Bytes of the random source that [`SessionKey::from_random`] takes.
+pub const SESSION_KEY_RANDOM_BYTES: usize = 56;
+/// Characters of the longest token that is opened: it has to travel in headers and in links.
+pub const TOKEN_CHARS_MAX: usize = 32 * 1024;
+
+const MAGIC: &[u8] = b"VALET\x01";
+const CLEAR_BYTES: usize = MAGIC.len() + 8;
+const RECORD_VERSION: u8 = 1;
+const ID_ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+const SECRET_ALPHABET: &[u8; 64] =
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// The key of a session: id and secret.
+#[derive(Clone, Debug)]
+pub struct SessionKey {
+    /// `ASIA…`
+    pub access_key_id: String,
+    /// What signs; never printed.
+    pub secret: SecretAccessKey,
+}
+
+impl SessionKey {
+    /// A key of 16 and 40 characters, out of 56 bytes of a good random source.
+    pub fn from_random(random: &[u8; SESSION_KEY_RANDOM_BYTES]) -> Self {
+        let (id, secret) = random.split_at(16);
+        let letters = |bytes: &[u8], alphabet: &[u8]| -> String {
+            bytes.iter().map(|byte| letter(alphabet, *byte)).collect()
+        };
+        Self {
+            access_key_id: format!("ASIA{}", letters(id, ID_ALPHABET)),
+            secret: SecretAccessKey::new(letters(secret, SECRET_ALPHABET)),
+        }
+    }
+}
+
+fn letter(alphabet: &[u8], byte: u8) -> char {
+    let index = usize::from(byte).checked_rem(alphabet.len());
+    index.and_then(|index| alphabet.get(index)).map_or('A', |&letter| char::from(letter))
+}
+
+/// Temporary credentials and all that goes with them.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// `ASIA…`
+    pub access_key_id: String,
+    /// What signs; never printed.
+    pub secret: SecretAccessKey,
+    /// Whose session it is: by ids that are never given twice, so that it dies with its issuer and
+    /// sees names and policies as they are.
+    pub principal: SessionPrincipal,
+    /// In whole seconds.
+    pub issued_at: Timestamp,
+    /// In whole seconds; from then on it is dead.
+    pub expires_at: Timestamp,
+    /// The session policies, which only restrict; `None`: it was opened without.
+    pub policies: Option<Vec<Arc<Policy>>>,
+    /// Its tags, by key.
+    pub tags: Vec<(String, String)>,
+    /// The keys of those tags that the next session in a chain inherits.
+    pub transitive_tags: Vec<String>,
+    /// Who began the chain, as it was said then; it cannot be changed.
+    pub source_identity: Option<String>,
+    /// The identity provider, where a web identity opened it.
+    pub federated_provider: Option<String>,
+}
+
+/// Whose session it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionPrincipal {
+    /// The root of an account (`GetSessionToken`).
+    Root {
+        /// The account.
+        account: AccountId,
+    },
+    /// A user (`GetSessionToken`).
+    User {
+        /// The account.
+        account: AccountId,
+        /// `AIDA…`
+        user_id: String,
+    },
+    /// A role (`AssumeRole…`).
+    AssumedRole {
+        /// The account of the role.
+        account: AccountId,
+        /// `AROA…`
+        role_id: String,
+        /// What the caller called it.
+        session_name: String,
+    },
+    /// Somebody whom a user or root vouched for (`GetFederationToken`).
+    Federated {
+        /// The account of the issuer.
+        account: AccountId,
+        /// What the issuer called it.
+        name: String,
+        /// `AIDA…`; `None`: the root.
+        user_id: Option<String>,
+    },
+}
+
+impl Session {
+    /// The account it acts in.
+    pub fn account(&self) -> &AccountId {
+        match &self.principal {
+            SessionPrincipal::Root { account }
+            | SessionPrincipal::User { account, .. }
+            | SessionPrincipal::AssumedRole { account, .. }
+            | SessionPrincipal::Federated { account, .. } => account,
+        }
+    }
+}
+
+/// Seals sessions into tokens and opens them.
+#[derive(Clone)]
+pub struct SessionSealer(Arc<Sealer>);
+
+impl SessionSealer {
+    /// The sealer of a store's master key.
+    pub fn new(master: &MasterKey) -> Self {
+        Self(Arc::new(master.sealer(Purpose::Session)))
+    }
+
+    /// The token of a session. The nonce is random and used once.
+    pub fn seal(&self, session: &Session, nonce: [u8; NONCE_BYTES]) -> String {
+        let mut token = clear_part(session.expires_at);
+        let record = Zeroizing::new(Record::of(session).to_json());
+        let sealed = self.0.seal(nonce, &record, &token);
+        token.extend(sealed);
+        STANDARD.encode(token)
+    }
+
+    /// The session of a token that this server sealed. Whether it has ended is asked afterwards.
+    pub fn open(&self, token: &str) -> Result<Session, TokenError> {
+        if token.len() > TOKEN_CHARS_MAX {
+            return Err(TokenError::Malformed);
+        }
+        let bytes = STANDARD.decode(token).map_err(|_| TokenError::Malformed)?;
+        let (clear, sealed) = bytes.split_at_checked(CLEAR_BYTES).ok_or(TokenError::Malformed)?;
+        let expires_at = read_clear(clear).ok_or(TokenError::Malformed)?;
+        let json = self.0.open(sealed, clear).map_err(|_| TokenError::NotOurs)?;
+        let record: Record = serde_json::from_slice(&json).map_err(|_| TokenError::NotOurs)?;
+        record.parse(expires_at).ok_or(TokenError::NotOurs)
+    }
+}
+
+impl fmt::Debug for SessionSealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionSealer(..)")
+    }
+}
+
+/// Why a token opens no session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// It has not the shape of a token.
+    #[error("not a session token")]
+    Malformed,
+    /// It was sealed with another key, or changed since.
+    #[error("not a session token of this server")]
+    NotOurs,
+}
+
+/// When the session of a token ends, as anybody who holds it can read; `None`: it is no token of
+/// Valet's. Nothing is verified.
+pub fn token_expires_at(token: &str) -> Option<Timestamp> {
+    // So many characters hold the clear part, and are whole groups.
+    let head = token.get(..CLEAR_BYTES.div_ceil(3) * 4)?;
+    read_clear(STANDARD.decode(head).ok()?.get(..CLEAR_BYTES)?)
+}
+
+fn clear_part(expires_at: Timestamp) -> Vec<u8> {
+    let mut clear = MAGIC.to_vec();
+    clear.extend(expires_at.as_second().to_be_bytes());
+    clear
+}
+
+fn read_clear(clear: &[u8]) -> Option<Timestamp> {
+    let seconds = clear.strip_prefix(MAGIC)?.try_into().ok()?;
+    Timestamp::from_second(i64::from_be_bytes(seconds)).ok()
+}
+
+/// What is sealed.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Record {
+    v: u8,
+    key: String,
+    secret: Zeroizing<String>,
+    account: String,
+    kind: Kind,
+    at: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    policies: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tags: Vec<(String, String)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    transitive: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    provider: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Root,
+    User { id: String },
+    Role { id: String, session: String },
+    Federated { name: String, id: Option<String> },
+}
+
+impl Record {
+    fn of(session: &Session) -> Self {
+        let Session {
+            access_key_id,
+            secret,
+            principal,
+            issued_at,
+            expires_at: _,
+            policies,
+            tags,
+            transitive_tags,
+            source_identity,
+            federated_provider,
+        } = session;
+        let kind = match principal {
+            SessionPrincipal::Root { .. } => Kind::Root,
+            SessionPrincipal::User { user_id, .. } => Kind::User { id: user_id.clone() },
+            SessionPrincipal::AssumedRole { role_id, session_name, .. } => {
+                Kind::Role { id: role_id.clone(), session: session_name.clone() }
+            }
+            SessionPrincipal::Federated { name, user_id, .. } => {
+                Kind::Federated { name: name.clone(), id: user_id.clone() }
+            }
+        };
+        let texts = |policies: &Vec<Arc<Policy>>| {
+            policies.iter().map(|policy| policy.text().to_owned()).collect()
+        };
+        Self {
+            v: RECORD_VERSION,
+            key: access_key_id.clone(),
+            secret: Zeroizing::new(secret.expose().to_owned()),
+            account: session.account().to_string(),
+            kind,
+            at: issued_at.as_second(),
+            policies: policies.as_ref().map(texts),
+            tags: tags.clone(),
+            transitive: transitive_tags.clone(),
+            source: source_identity.clone(),
+            provider: federated_provider.clone(),
+        }
+    }
+
+    #[expect(clippy::expect_used, reason = "texts, numbers and lists of them are always JSON")]
+    fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a record is JSON")
+    }
+
+    fn parse(self, expires_at: Timestamp) -> Option<Session> {
+        if self.v != RECORD_VERSION {
+            return None;
+        }
+        let account = AccountId::parse(&self.account).ok()?;
+        let principal = match self.kind {
+            Kind::Root => SessionPrincipal::Root { account },
+            Kind::User { id } => SessionPrincipal::User { account, user_id: id },
+            Kind::Role { id, session } => {
+                SessionPrincipal::AssumedRole { account, role_id: id, session_name: session }
+            }
+            Kind::Federated { name, id } => {
+                SessionPrincipal::Federated { account, name, user_id: id }
+            }
+        };
+        let parse = |text: String| Policy::parse(&text).map(Arc::new).ok();
+        let policies = match self.policies {
+            None => None,
+            Some(texts) => Some(texts.into_iter().map(parse).collect::<Option<Vec<_>>>()?),
+        };
+        Some(Session {
+            access_key_id: self.key,
+            secret: SecretAccessKey::new(self.secret.as_str()),
+            principal,
+            issued_at: Timestamp::from_second(self.at).ok()?,
+            expires_at,
+            policies,
+            tags: self.tags,
+            transitive_tags: self.transitive,
+            source_identity: self.source,
+            federated_provider: self.provider,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session() -> Session {
+        let SessionKey { access_key_id, secret } = SessionKey::from_random(&[9; 56]);
+        let text = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}"#;
+        Session {
+            access_key_id,
+            secret,
+            principal: SessionPrincipal::AssumedRole {
+                account: AccountId::parse("123456789012").unwrap(),
+                role_id: "AROAEXAMPLE".to_owned(),
+                session_name: "s".to_owned(),
+            },
+            issued_at: "2026-06-15T12:00:00Z".parse().unwrap(),
+            expires_at: "2026-06-15T13:00:00Z".parse().unwrap(),
+            policies: Some(vec![Arc::new(Policy::parse(text).unwrap())]),
+            tags: vec![("team".to_owned(), "a".to_owned())],
+            transitive_tags: vec!["team".to_owned()],
+            source_identity: Some("ann".to_owned()),
+            federated_provider: None,
+        }
+    }
+
+    fn sealer(byte: u8) -> SessionSealer {
+        SessionSealer::new(&MasterKey::from_bytes([byte; 32]))
+    }
+
+    #[test]
+    fn a_token_opens_to_its_session_and_shows_its_end() {
+        let session = session();
+        let token = sealer(1).seal(&session, [3; NONCE_BYTES]);
+        assert!(token.len() >= 100, "{}", token.len());
+        let opened = sealer(1).open(&token).unwrap();
+        assert_eq!(opened.access_key_id, session.access_key_id);
+        assert_eq!(opened.secret.expose(), session.secret.expose());
+        assert_eq!(opened.principal, session.principal);
+        assert_eq!((opened.issued_at, opened.expires_at), (session.issued_at, session.expires_at));
+        assert_eq!(opened.policies.unwrap()[0].text(), session.policies.unwrap()[0].text());
+        assert_eq!((opened.tags, opened.transitive_tags), (session.tags, session.transitive_tags));
+        assert_eq!(opened.source_identity, session.source_identity);
+        assert_eq!(token_expires_at(&token), Some(session.expires_at));
+    }
+
+    #[test]
+    fn nothing_else_opens() {
+        let token = sealer(1).seal(&session(), [3; NONCE_BYTES]);
+        let refused = |token: &str| sealer(1).open(token).map(drop).unwrap_err();
+        assert_eq!(sealer(2).open(&token).map(drop), Err(TokenError::NotOurs));
+        for bad in ["", "garbage", "FwoGZXIvYXdzEJr//////////wEaDExample", "VkFMRVQB"] {
+            assert_eq!(refused(bad), TokenError::Malformed, "{bad}");
+        }
+        let bytes = STANDARD.decode(&token).unwrap();
+        for at in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            let found = refused(&STANDARD.encode(&changed));
+            match at {
+                0..6 => assert_eq!(found, TokenError::Malformed, "byte {at}"),
+                // A time that is out of all reason is not even one.
+                6..14 => {}
+                _ => assert_eq!(found, TokenError::NotOurs, "byte {at}"),
+            }
+        }
+        for cut in [CLEAR_BYTES, CLEAR_BYTES + 1, bytes.len() - 1] {
+            assert!(sealer(1).open(&STANDARD.encode(&bytes[..cut])).is_err(), "{cut}");
+        }
+    }
+
+    /// The layout is a promise to every link that is under way: this token was made from the drawing
+    /// above with another implementation of the cipher.
+    #[test]
+    fn layout_is_pinned() {
+        let token = concat!(
+            "VkFMRVQBAAAAAGov91ABncE4XBynhkIHBwcHBwcHBwcHBwcmA6xaX8CPvaQvTqRmYScTPeDeV+885xae",
+            "rRV3hG93o/QXRsDY+XcwfgU5XBSHBwXOKH2tGaevsxgfBPvFrZPsGiETNAhodRIZJB/Kyw//xg9CphuP",
+            "BIM7CCorgpWgJL6zv1wxfkrksYycAOEyz15u3NwRLIq+dYiFP3fNEXcWmuj0eDtiNMb8PmMzxfnnqER5",
+            "/kQcZWUfSkrTunS9Mu4Ryuv68xmNxb/S7OUvZUMLnLh54t5PV/jjiUS7XxVFF2D24z0M5C0+1Jiei+ZF",
+            "2dhnJc4rxKQyWYCBubYhreEdMgdiHvi6eOgRYsoa/Oyus/YcoMpOfl6FNRGaPcYcP1HWjA==",
+        );
+        let master = MasterKey::from_bytes(*b"0123456789abcdef0123456789abcdef");
+        let opened = SessionSealer::new(&master).open(token).unwrap();
+        assert_eq!(opened.access_key_id, "ASIAEXAMPLEEXAMPLE22");
+        assert_eq!(opened.secret.expose(), "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
+        let principal = SessionPrincipal::AssumedRole {
+            account: AccountId::parse("123456789012").unwrap(),
+            role_id: "AROAEXAMPLE".to_owned(),
+            session_name: "ses".to_owned(),
+        };
+        assert_eq!(opened.principal, principal);
+        assert_eq!(opened.issued_at.to_string(), "2026-06-15T12:00:00Z");
+        assert_eq!(opened.expires_at.to_string(), "2026-06-15T13:00:00Z");
+        assert!(opened.policies.is_none() && opened.federated_provider.is_none());
+        assert_eq!(opened.tags, [("team".to_owned(), "a".to_owned())]);
+        assert_eq!(opened.transitive_tags, ["team"]);
+        assert_eq!(opened.source_identity.as_deref(), Some("ann"));
+        assert_eq!(token_expires_at(token), Some(opened.expires_at));
+        assert_eq!(SessionSealer::new(&master).seal(&opened, [7; NONCE_BYTES]), token);
+    }
+
+    /// Every kind of principal comes back as it went.
+    #[test]
+    fn principals() {
+        let account = || AccountId::parse("123456789012").unwrap();
+        let user_id = || "AIDAEXAMPLE".to_owned();
+        for principal in [
+            SessionPrincipal::Root { account: account() },
+            SessionPrincipal::User { account: account(), user_id: user_id() },
+            SessionPrincipal::Federated {
+                account: account(),
+                name: "bob".to_owned(),
+                user_id: Some(user_id()),
+            },
+            SessionPrincipal::Federated {
+                account: account(),
+                name: "bob".to_owned(),
+                user_id: None,
+            },
+        ] {
+            // A session that may do nothing is not one that may do everything.
+            let session =
+                Session { principal: principal.clone(), policies: Some(Vec::new()), ..session() };
+            let opened = sealer(1).open(&sealer(1).seal(&session, [3; NONCE_BYTES])).unwrap();
+            assert_eq!(opened.principal, principal);
+            assert_eq!(opened.policies.map(|policies| policies.len()), Some(0));
+        }
+    }
+
+    /// What opens the envelope is not yet a session.
+    #[test]
+    fn records_are_read_strictly() {
+        let record =
+            r#"{"v":1,"key":"ASIA","secret":"s","account":"123456789012","kind":"root","at":0}"#;
+        let open = |record: &str| {
+            let master = MasterKey::from_bytes([1; 32]);
+            let clear = clear_part("2026-06-15T13:00:00Z".parse().unwrap());
+            let sealed =
+                master.sealer(Purpose::Session).seal([3; NONCE_BYTES], record.as_bytes(), &clear);
+            SessionSealer::new(&master).open(&STANDARD.encode([clear, sealed].concat())).map(drop)
+        };
+        assert_eq!(open(record), Ok(()));
+        for (from, to) in [
+            ("\"v\":1", "\"v\":2"),
+            ("123456789012", "12345678901"),
+            ("\"root\"", "\"king\""),
+            ("\"at\":0", "\"at\":0,\"more\":1"),
+            ("\"at\":0", "\"at\":0,\"at\":0"),
+            ("\"at\":0", "\"at\":9223372036854775807"),
+            ("\"at\":0", "\"at\":0,\"policies\":[\"{\"]"),
+            ("}", "}x"),
+        ] {
+            assert_eq!(open(&record.replace(from, to)), Err(TokenError::NotOurs), "{to}");
+        }
+    }
+
+    #[test]
+    fn another_purpose_is_another_key() {
+        let clear = clear_part("2026-06-15T13:00:00Z".parse().unwrap());
+        let master = MasterKey::from_bytes([1; 32]);
+        for purpose in [Purpose::AccessKey, Purpose::BlobKey] {
+            let json = Record::of(&session()).to_json();
+            let sealed = master.sealer(purpose).seal([3; NONCE_BYTES], &json, &clear);
+            let token = STANDARD.encode([clear.as_slice(), &sealed].concat());
+            assert_eq!(sealer(1).open(&token).map(drop), Err(TokenError::NotOurs), "{purpose:?}");
+        }
+    }
+
+    /// A token has one spelling: no other letters, white space, padding or loose bits.
+    #[test]
+    fn a_token_has_one_spelling() {
+        let token = sealer(1).seal(&session(), [3; NONCE_BYTES]);
+        let refused = |token: &str| {
+            assert!(sealer(1).open(token).is_err(), "{token}");
+        };
+        for at in 0..token.len() {
+            let other = if token.as_bytes()[at] == b'A' { "B" } else { "A" };
+            let mut changed = token.clone();
+            changed.replace_range(at..=at, other);
+            refused(&changed);
+        }
+        for cut in 0..token.len() {
+            refused(token.split_at(cut).0);
+        }
+        for changed in [format!("{token} "), format!("{token}="), format!("{token}\n")] {
+            refused(&changed);
+        }
+        let long = "A".repeat(TOKEN_CHARS_MAX + 1);
+        assert_eq!(sealer(1).open(&long).map(drop), Err(TokenError::Malformed));
+    }
+
+    #[test]
+    fn the_end_is_read_from_tokens_of_valet_only() {
+        for other in ["", "x", "FwoGZXIvYXdzEJr//////////wEaDExample", "IQoJb3JpZ2luX2VjEJT"] {
+            assert_eq!(token_expires_at(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn prints_no_secret() {
+        let session = session();
+        assert!(!format!("{session:?}").contains(session.secret.expose()));
+        assert_eq!(format!("{:?}", sealer(1)), "SessionSealer(..)");
+    }
+}

@@ -1,0 +1,161 @@
+//! `/_valet/api/v1/`: what Valet adds to the AWS APIs, as JSON. Signed by header as S3 calls are.
+
+mod accounts;
+mod expiry;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::{Method, StatusCode};
+use iam::AccountId;
+use presign::Mechanism;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::body::RequestBody;
+use crate::error::{Code, S3Error};
+use crate::gate::{Caller, Door};
+use crate::respond::{Ids, Reply, ReplyBody, RequestContext};
+use crate::s3::document;
+use crate::server::{Seen, Server};
+
+pub(crate) use accounts::given_key;
+
+/// Bytes of a request document.
+const DOCUMENT_BYTES_MAX: usize = 64 * 1024;
+
+/// A path of the API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ApiRoute {
+    Accounts,
+    Account(String),
+    Expiry,
+    Unknown,
+}
+
+impl ApiRoute {
+    /// Reads what follows `/_valet/api/v1`.
+    pub(crate) fn read(rest: &str) -> Self {
+        match rest.strip_prefix('/').unwrap_or(rest) {
+            "accounts" => Self::Accounts,
+            "expiry" => Self::Expiry,
+            other => match other.strip_prefix("accounts/") {
+                Some(id) if !id.contains('/') => Self::Account(id.to_owned()),
+                Some(_) | None => Self::Unknown,
+            },
+        }
+    }
+}
+
+/// An authenticated call.
+pub(crate) struct ApiCall<'r> {
+    pub(crate) server: &'r Server,
+    pub(crate) method: &'r Method,
+    pub(crate) caller: &'r Arc<Caller>,
+    pub(crate) context: &'r Arc<RequestContext>,
+    pub(crate) ids: &'r Ids,
+}
+
+impl ApiCall<'_> {
+    /// Answers the call, refusals included.
+    pub(crate) async fn answer(
+        &self,
+        route: &ApiRoute,
+        body: &mut RequestBody,
+        seen: &mut Seen,
+    ) -> Reply {
+        self.run(route, body, seen).await.unwrap_or_else(|error| {
+            seen.code = Some(error.code().wire());
+            self.refusal(&error)
+        })
+    }
+
+    async fn run(
+        &self,
+        route: &ApiRoute,
+        body: &mut RequestBody,
+        seen: &mut Seen,
+    ) -> Result<Reply, S3Error> {
+        // A link lends one operation on one object, and nothing of this.
+        let by_header = self.caller.signature().map(|signature| signature.mechanism());
+        if by_header != Some(Mechanism::V4Header) {
+            return Err(S3Error::new(Code::AccessDenied));
+        }
+        match (route, self.method) {
+            (ApiRoute::Accounts, &Method::GET) => {
+                seen.operation = "ListAccounts";
+                accounts::list(&self.manager().await?).await
+            }
+            (ApiRoute::Accounts, &Method::POST) => {
+                seen.operation = "CreateAccount";
+                let door = self.manager().await?;
+                let asked = read(&door, body).await?;
+                accounts::create(&door, asked).await
+            }
+            (ApiRoute::Account(id), &Method::GET) => {
+                seen.operation = "GetAccount";
+                accounts::show(&self.manager().await?, &account(id)?).await
+            }
+            (ApiRoute::Account(id), &Method::DELETE) => {
+                seen.operation = "DeleteAccount";
+                accounts::delete(&self.manager().await?, &account(id)?).await
+            }
+            (ApiRoute::Expiry, &Method::POST) => {
+                seen.operation = "TellExpiry";
+                // Everybody may ask about what they sign themselves.
+                let door = self.server.gate().own_door(self.caller, self.context)?;
+                let asked = read(&door, body).await?;
+                expiry::tell(&door, asked).await
+            }
+            (ApiRoute::Unknown, _) => Err(S3Error::with_message(
+                Code::NoSuchKey,
+                "There is nothing at this path of the API.",
+            )),
+            (ApiRoute::Accounts | ApiRoute::Account(_) | ApiRoute::Expiry, _) => {
+                Err(S3Error::new(Code::MethodNotAllowed))
+            }
+        }
+    }
+
+    async fn manager(&self) -> Result<Door, S3Error> {
+        let gate = self.server.gate();
+        gate.operator(self.caller, self.context, "valet:ManageAccounts").await
+    }
+
+    fn refusal(&self, error: &S3Error) -> Reply {
+        let code = error.code();
+        let document = serde_json::json!({
+            "error": {
+                "code": code.wire(),
+                "message": error.message(),
+                "request_id": self.ids.request_id,
+            }
+        });
+        json(code.status(), &document)
+    }
+}
+
+fn account(id: &str) -> Result<AccountId, S3Error> {
+    AccountId::parse(id).map_err(|cause| {
+        S3Error::invalid_request("An account is named by its 12 digits.").because(cause)
+    })
+}
+
+/// Reads the document that the call sent.
+async fn read<T: DeserializeOwned>(door: &Door, body: &mut RequestBody) -> Result<T, S3Error> {
+    let body = document::read(door, body, DOCUMENT_BYTES_MAX).await?;
+    serde_json::from_slice(&body).map_err(|cause| {
+        // The parser's words name members and places and quote no values.
+        S3Error::invalid_request(format!("The document does not fit: {cause}."))
+    })
+}
+
+/// A document as answer.
+fn json(status: StatusCode, document: &impl Serialize) -> Reply {
+    let mut reply = Reply::new(status);
+    reply.set(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let text = serde_json::to_vec(document).unwrap_or_default();
+    reply.body = ReplyBody::Full(Bytes::from(text));
+    reply
+}

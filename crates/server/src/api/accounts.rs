@@ -1,0 +1,152 @@
+//! Accounts: who owns buckets and identities. Only the operator manages them.
+
+use std::ops::RangeInclusive;
+
+use hyper::StatusCode;
+use iam::AccountId;
+use presign::SecretAccessKey;
+use serde::{Deserialize, Serialize};
+use store::{Account, CreateAccount, DeleteAccount, GivenKey, NewAccount};
+
+use super::json;
+use crate::error::{Code, S3Error, refusal};
+use crate::gate::Door;
+use crate::respond::Reply;
+
+/// Accounts on one page.
+const PAGE_MAX: usize = 1000;
+/// Characters of a name, and of an address.
+const NAME_CHARS_MAX: usize = 128;
+/// Characters of an access key id (other stores have shorter ones than IAM) and of a secret.
+const KEY_ID_CHARS: RangeInclusive<usize> = 3..=128;
+const SECRET_CHARS: RangeInclusive<usize> = 8..=128;
+
+/// What an account is to be.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    name: String,
+    id: Option<String>,
+    email: Option<String>,
+    access_key_id: Option<String>,
+    secret_access_key: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    id: &'a str,
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<&'a str>,
+    created_at: String,
+}
+
+#[derive(Serialize)]
+struct Created<'a> {
+    #[serde(flatten)]
+    account: Shown<'a>,
+    access_key_id: &'a str,
+    secret_access_key: &'a str,
+}
+
+#[derive(Serialize)]
+struct Page<'a> {
+    accounts: Vec<Shown<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<&'a str>,
+}
+
+fn shown(account: &Account) -> Shown<'_> {
+    Shown {
+        id: account.id.as_str(),
+        name: &account.name,
+        email: account.email.as_deref(),
+        created_at: account.created_at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+    }
+}
+
+pub(super) async fn create(door: &Door, asked: Asked) -> Result<Reply, S3Error> {
+    let Asked { name, id, email, access_key_id, secret_access_key } = asked;
+    let named = |text: &str| !text.is_empty() && text.chars().count() <= NAME_CHARS_MAX;
+    if !named(&name) || !email.as_deref().is_none_or(named) {
+        return Err(S3Error::invalid_request("A name has 1 to 128 characters."));
+    }
+    let id = id.map(|id| super::account(&id)).transpose()?;
+    if id.as_ref() == Some(&door.context().config.account) {
+        return Err(exists("There is an account of that id."));
+    }
+    let root = match (access_key_id, secret_access_key) {
+        (None, None) => None,
+        (Some(id), Some(secret)) => Some(given_key(id, &secret)?),
+        (Some(_), None) | (None, Some(_)) => {
+            return Err(S3Error::invalid_request(
+                "access_key_id and secret_access_key are given together or not at all.",
+            ));
+        }
+    };
+    let new = NewAccount { id, name, email, root };
+    let outcome = door.store().create_account(new, door.now()).await.map_err(refusal::of_store)?;
+    match outcome {
+        CreateAccount::Created { account, root } => {
+            let created = Created {
+                account: shown(&account),
+                access_key_id: &root.id,
+                secret_access_key: root.secret.expose(),
+            };
+            Ok(json(StatusCode::CREATED, &created))
+        }
+        CreateAccount::AlreadyExists => Err(exists("There is an account of that id.")),
+        CreateAccount::KeyExists => Err(exists("There is an access key of that id.")),
+    }
+}
+
+fn exists(message: &'static str) -> S3Error {
+    S3Error::with_message(Code::AccountConflict, message)
+}
+
+/// A key that somebody else made, as another store's user brings it along.
+pub(crate) fn given_key(id: String, secret: &str) -> Result<GivenKey, S3Error> {
+    let word = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
+    if !KEY_ID_CHARS.contains(&id.len()) || !word {
+        return Err(S3Error::invalid_request(
+            "An access key id has 3 to 128 letters, digits, hyphens and underscores.",
+        ));
+    }
+    if id.starts_with("ASIA") {
+        return Err(S3Error::invalid_request("Ids that begin with ASIA are those of sessions."));
+    }
+    if !SECRET_CHARS.contains(&secret.len()) || !secret.bytes().all(|byte| byte.is_ascii_graphic())
+    {
+        return Err(S3Error::invalid_request("A secret has 8 to 128 printable characters."));
+    }
+    Ok(GivenKey { id, secret: SecretAccessKey::new(secret) })
+}
+
+pub(super) async fn list(door: &Door) -> Result<Reply, S3Error> {
+    let page = door.store().accounts(None, PAGE_MAX).await.map_err(refusal::of_store)?;
+    let next = page.next.as_ref().map(AccountId::as_str);
+    let accounts = page.accounts.iter().map(|account| shown(account)).collect();
+    Ok(json(StatusCode::OK, &Page { accounts, next }))
+}
+
+pub(super) async fn show(door: &Door, id: &AccountId) -> Result<Reply, S3Error> {
+    let found = door.store().account(id).await.map_err(refusal::of_store)?;
+    let found = found.ok_or_else(missing)?;
+    Ok(json(StatusCode::OK, &shown(&found)))
+}
+
+pub(super) async fn delete(door: &Door, id: &AccountId) -> Result<Reply, S3Error> {
+    let outcome = door.store().delete_account(id, door.now()).await.map_err(refusal::of_store)?;
+    match outcome {
+        DeleteAccount::Deleted => Ok(Reply::new(StatusCode::NO_CONTENT)),
+        DeleteAccount::NotFound => Err(missing()),
+        DeleteAccount::NotEmpty => Err(S3Error::with_message(
+            Code::AccountConflict,
+            "The account still has buckets or identities: delete them first.",
+        )),
+    }
+}
+
+fn missing() -> S3Error {
+    S3Error::with_message(Code::NoSuchAccount, "There is no account of that id.")
+}

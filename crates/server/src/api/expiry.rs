@@ -1,0 +1,122 @@
+//! How long a link will hold that is about to be signed: what its signer's own policies and the
+//! bucket's say, asked by the signer itself.
+
+use hyper::StatusCode;
+use iam::{AccessRequest, Context, HoldsUntil, NamedPolicy, PolicyLimit, Values};
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+use store::{BucketName, ObjectKey};
+
+use super::json;
+use crate::error::{Code, S3Error, refusal};
+use crate::gate::Door;
+use crate::respond::Reply;
+
+/// Seconds that a link may be asked for.
+const SECONDS_MAX: u64 = 604_800;
+
+/// A link that is about to be signed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    method: String,
+    bucket: String,
+    #[serde(default)]
+    key: String,
+    version_id: Option<String>,
+    expires_in_seconds: u64,
+}
+
+#[derive(Serialize)]
+struct Told {
+    effective_expires_at: String,
+    limited_by: Vec<&'static str>,
+    /// Whether it works at all, as things are now.
+    allowed: bool,
+}
+
+/// The circumstances of a link that nobody has used yet: where it will be used from is not known.
+struct LinkContext<'d>(&'d Door);
+
+impl Context for LinkContext<'_> {
+    fn values(&self, key: &str) -> Option<Values<'_>> {
+        let one = |text: &'static str| Some(Values::One(text.into()));
+        match key {
+            "s3:authtype" => one("REST-QUERY-STRING"),
+            "s3:signatureversion" => one("AWS4-HMAC-SHA256"),
+            other => self.0.signer_key(other),
+        }
+    }
+}
+
+pub(super) async fn tell(door: &Door, asked: Asked) -> Result<Reply, S3Error> {
+    let Asked { method, bucket, key, version_id, expires_in_seconds } = asked;
+    let seconds = expires_in_seconds.clamp(1, SECONDS_MAX);
+    let name = BucketName::parse(&bucket).map_err(|_| S3Error::new(Code::InvalidBucketName))?;
+    let (action, resource) = question(&method, &name, &key, version_id.is_some())?;
+    let signed_at = door.now();
+    let life = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or_default());
+    let asked_end = signed_at.checked_add(life).unwrap_or(signed_at);
+    let found = door.store().bucket(&name).await.map_err(refusal::of_store)?;
+    let owner = match &found {
+        Some(bucket) => bucket.owner.clone(),
+        None => door.account()?.clone(),
+    };
+    let policy = found.as_ref().and_then(|bucket| bucket.policy.as_ref());
+    let bound = policy.map(|policy| NamedPolicy { name: "bucket policy", policy: &policy.bound });
+    let Some(identity) = door.caller().identity() else {
+        return Err(S3Error::new(Code::AccessDenied));
+    };
+    let context = LinkContext(door);
+    let request = AccessRequest {
+        principal: door.principal(),
+        action,
+        resource: &resource,
+        resource_account: &owner,
+        context: &context,
+    };
+    let holds = identity.with_policies(bound, |policies| {
+        iam::holds_until(&request, policies, signed_at, asked_end)
+    });
+    let (end, limited_by) = match holds {
+        None => (signed_at, Vec::new()),
+        Some(HoldsUntil { at, limited_by }) => match limited_by {
+            PolicyLimit::Nothing => (asked_end, Vec::new()),
+            PolicyLimit::SignatureAge => (at, vec!["signature-age"]),
+            PolicyLimit::Time => (at, vec!["policy-time"]),
+        },
+    };
+    let told = Told {
+        effective_expires_at: end.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        limited_by,
+        allowed: holds.is_some(),
+    };
+    Ok(json(StatusCode::OK, &told))
+}
+
+fn question(
+    method: &str,
+    bucket: &BucketName,
+    key: &str,
+    versioned: bool,
+) -> Result<(&'static str, String), S3Error> {
+    if key.is_empty() {
+        let action = match method {
+            "GET" | "HEAD" => "s3:ListBucket",
+            "PUT" => "s3:CreateBucket",
+            "DELETE" => "s3:DeleteBucket",
+            _ => return Err(S3Error::new(Code::MethodNotAllowed)),
+        };
+        return Ok((action, format!("arn:aws:s3:::{bucket}")));
+    }
+    let key = ObjectKey::parse(key).map_err(|_| S3Error::new(Code::InvalidUri))?;
+    let action = match (method, versioned) {
+        ("GET" | "HEAD", false) => "s3:GetObject",
+        ("GET" | "HEAD", true) => "s3:GetObjectVersion",
+        ("PUT", _) => "s3:PutObject",
+        ("DELETE", false) => "s3:DeleteObject",
+        ("DELETE", true) => "s3:DeleteObjectVersion",
+        _ => return Err(S3Error::new(Code::MethodNotAllowed)),
+    };
+    Ok((action, format!("arn:aws:s3:::{bucket}/{key}")))
+}

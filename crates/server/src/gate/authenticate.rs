@@ -1,0 +1,253 @@
+//! Who is asking: nobody, or the holder of a key whose signature covers this request.
+
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
+
+use iam::{Session, TokenError};
+use jiff::Timestamp;
+use presign::{
+    AdmissibleClaim, ClaimError, ExpectedScope, SignatureClaim, SignatureMismatch, TokenClaim,
+    VerifyError,
+};
+use store::{AccessKey, KeyStatus, StoreError};
+
+use super::Gate;
+use super::caller::{Caller, Identity, SignedCaller};
+use super::keys::KeyOf;
+use crate::head::Head;
+
+/// Sessions whose opened tokens are kept.
+const SESSIONS_MAX: usize = 4096;
+/// How the ids of session keys begin; only they go with a token.
+const SESSION_KEY_PREFIX: &str = "ASIA";
+
+/// Why a request was not authenticated. What is answered depends on the protocol.
+#[derive(Debug)]
+pub(crate) enum AuthenticationError {
+    /// It cannot be read as signed.
+    Claim(ClaimError),
+    /// It is out of its time or place.
+    Verify(VerifyError),
+    /// No key of that id, or one that is inactive; or a session whose token is missing, of another
+    /// session, or whose issuer is gone.
+    UnknownKey { access_key_id: String },
+    /// No token of this server.
+    MalformedToken { token: String },
+    /// The session has ended.
+    ExpiredToken { token: String },
+    /// The signature is another than the secret makes.
+    Mismatch(Box<SignatureMismatch>),
+    /// A token came with a long-term key.
+    UnexpectedToken { token: String },
+    /// The records cannot be read.
+    Store(StoreError),
+}
+
+/// The service whose credential scope a request must name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Service {
+    S3,
+    Iam,
+    Sts,
+}
+
+impl Service {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::S3 => "s3",
+            Self::Iam => "iam",
+            Self::Sts => "sts",
+        }
+    }
+}
+
+/// IAM and STS are global: their calls may name this region whatever the server's own is.
+pub(crate) const GLOBAL_REGION: &str = "us-east-1";
+
+/// A secret to verify with, and whom it stands for.
+enum Credential {
+    LongTerm(Arc<AccessKey>, Identity),
+    Session(Arc<Session>, Identity),
+}
+
+impl Credential {
+    fn key(&self) -> KeyOf<'_> {
+        match self {
+            Self::LongTerm(key, _) => {
+                KeyOf { id: &key.id, made_at: key.created_at, secret: &key.secret }
+            }
+            Self::Session(session, _) => KeyOf {
+                id: &session.access_key_id,
+                made_at: session.issued_at,
+                secret: &session.secret,
+            },
+        }
+    }
+}
+
+impl Gate {
+    /// Who is asking for something of S3. The order of checks is aws-semantics 1.7.
+    pub(crate) async fn authenticate(
+        &self,
+        head: &Head<'_>,
+        now: Timestamp,
+    ) -> Result<Caller, AuthenticationError> {
+        let signed = head.signed_part();
+        let claim = SignatureClaim::from_request(&signed).map_err(AuthenticationError::Claim)?;
+        match claim {
+            None => Ok(Caller::Anonymous),
+            Some(claim) => {
+                let claim = self.admit_claim(claim, Service::S3, now)?;
+                self.verify(claim, head, Service::S3, now).await.map(Caller::Signed)
+            }
+        }
+    }
+
+    /// Checks 7 to 12 of aws-semantics 1.7, for a service.
+    pub(crate) fn admit_claim<'c>(
+        &self,
+        claim: SignatureClaim<'c>,
+        service: Service,
+        now: Timestamp,
+    ) -> Result<AdmissibleClaim<'c>, AuthenticationError> {
+        let global = service != Service::S3
+            && claim.scope().is_some_and(|scope| scope.region == GLOBAL_REGION);
+        let expected = ExpectedScope {
+            region: if global { GLOBAL_REGION } else { &self.config.region },
+            service: service.name(),
+            sigv2: self.config.sigv2,
+        };
+        claim.admit(&expected, now).map_err(AuthenticationError::Verify)
+    }
+
+    /// Checks 13 to 15: session, signature, and no token beside a long-term key.
+    pub(crate) async fn verify(
+        &self,
+        claim: AdmissibleClaim<'_>,
+        head: &Head<'_>,
+        service: Service,
+        now: Timestamp,
+    ) -> Result<SignedCaller, AuthenticationError> {
+        let unknown =
+            || AuthenticationError::UnknownKey { access_key_id: claim.access_key_id().to_owned() };
+        let token = match claim.session_token() {
+            TokenClaim::Absent => None,
+            TokenClaim::Present(token) => Some(token.into_owned()),
+            TokenClaim::Conflicting => return Err(unknown()),
+        };
+        let credential = if claim.access_key_id().starts_with(SESSION_KEY_PREFIX) {
+            let token = token.as_deref().filter(|token| !token.is_empty()).ok_or_else(unknown)?;
+            let session = self.session(token, now)?;
+            // The token opened, so it is the server's own word; the id is no secret.
+            if session.access_key_id != claim.access_key_id() {
+                return Err(unknown());
+            }
+            let directory = self.store.directory(session.account()).await;
+            let directory = directory.map_err(AuthenticationError::Store)?;
+            let identity = Identity::of_session(&session, &directory).ok_or_else(unknown)?;
+            Credential::Session(session, identity)
+        } else {
+            let found = self.long_term(claim.access_key_id()).await?;
+            let (key, identity) = found.ok_or_else(unknown)?;
+            Credential::LongTerm(key, identity)
+        };
+        let verifying = self.keys.get(&claim, credential.key());
+        let names = head.signed_names(&self.config);
+        let hosts = names.hosts(head.virtual_bucket(&self.config));
+        let region =
+            claim.key_scope().map_or_else(String::new, |scope| scope.region.clone().into_owned());
+        let signature = claim
+            .verify(&hosts, &verifying)
+            .map_err(|mismatch| AuthenticationError::Mismatch(Box::new(mismatch)))?;
+        match credential {
+            Credential::LongTerm(key, identity) => {
+                if let Some(token) = token {
+                    return Err(AuthenticationError::UnexpectedToken { token: text(&token) });
+                }
+                self.note_use(&key.id, service, &region, now);
+                Ok(SignedCaller { access_key_id: key.id.clone(), identity, signature })
+            }
+            Credential::Session(session, identity) => Ok(SignedCaller {
+                access_key_id: session.access_key_id.clone(),
+                identity,
+                signature,
+            }),
+        }
+    }
+
+    /// A long-term key that may be used, and whose it is.
+    async fn long_term(
+        &self,
+        id: &str,
+    ) -> Result<Option<(Arc<AccessKey>, Identity)>, AuthenticationError> {
+        let key = match self.root.as_ref().filter(|root| root.id == id) {
+            Some(root) => Arc::clone(root),
+            None => match self.store.access_key(id).await.map_err(AuthenticationError::Store)? {
+                Some(key) => key,
+                None => return Ok(None),
+            },
+        };
+        match key.status {
+            KeyStatus::Active => {}
+            KeyStatus::Inactive => return Ok(None),
+        }
+        let directory = self.store.directory(&key.account).await;
+        let directory = directory.map_err(AuthenticationError::Store)?;
+        let identity = Identity::of_key(&key, &directory);
+        Ok(identity.map(|identity| (key, identity)))
+    }
+
+    /// The session of a token: opened here, from the cache if it was opened before.
+    fn session(&self, token: &[u8], now: Timestamp) -> Result<Arc<Session>, AuthenticationError> {
+        let malformed = || AuthenticationError::MalformedToken { token: text(token) };
+        if token.len() > iam::TOKEN_CHARS_MAX {
+            return Err(malformed());
+        }
+        let sealed = std::str::from_utf8(token).map_err(|_| malformed())?;
+        let session = if let Some(session) = self.sessions.get(token) {
+            session
+        } else {
+            let opened = self.sealer.open(sealed).map_err(|error| match error {
+                TokenError::Malformed | TokenError::NotOurs => malformed(),
+            })?;
+            let session = Arc::new(opened);
+            self.sessions.put(token, &session);
+            session
+        };
+        if now >= session.expires_at {
+            return Err(AuthenticationError::ExpiredToken { token: text(token) });
+        }
+        Ok(session)
+    }
+
+    fn note_use(&self, id: &str, service: Service, region: &str, now: Timestamp) {
+        let at_hand = self.root.as_ref().is_some_and(|root| root.id == id);
+        if !at_hand {
+            self.store.note_key_use(id, service.name(), region, now);
+        }
+    }
+}
+
+/// Opened sessions by the SHA-256 of their token: the token itself is not kept.
+#[derive(Debug, Default)]
+pub(super) struct Sessions(RwLock<HashMap<String, Arc<Session>>>);
+
+impl Sessions {
+    fn get(&self, token: &[u8]) -> Option<Arc<Session>> {
+        self.0.read().ok()?.get(&presign::payload_hash(token)).cloned()
+    }
+
+    fn put(&self, token: &[u8], session: &Arc<Session>) {
+        if let Ok(mut sessions) = self.0.write() {
+            if sessions.len() >= SESSIONS_MAX {
+                sessions.clear();
+            }
+            sessions.insert(presign::payload_hash(token), Arc::clone(session));
+        }
+    }
+}
+
+/// A token as the refusal echoes it to whoever sent it.
+fn text(token: &[u8]) -> String {
+    String::from_utf8_lossy(token).into_owned()
+}

@@ -1,0 +1,159 @@
+//! May this caller do this: the policies that concern a request, and the words of a refusal.
+
+use iam::{AccessRequest, AccountId, Decision, NamedPolicy, PolicyKind, PolicySet, Principal};
+use store::{Bucket, Store};
+
+use super::caller::Caller;
+use super::circumstances::{Circumstances, OperationKeys};
+use crate::error::refusal;
+use crate::error::{Code, S3Error};
+use crate::operation::{Permission, Resource};
+use crate::respond::RequestContext;
+
+/// What the owner's root may always do to a bucket's policy: the way out for whoever denied
+/// everything to everybody (aws-semantics 5.3; docs/policies.md).
+const BREAK_GLASS: &[&str] = &["s3:DeleteBucketPolicy", "s3:GetBucketPolicy", "s3:PutBucketPolicy"];
+
+/// One action on one resource that somebody owns, which may have a policy of its own.
+#[derive(Clone, Copy)]
+pub(super) struct Question<'q> {
+    pub(super) action: &'q str,
+    pub(super) resource: &'q str,
+    pub(super) owner: &'q AccountId,
+    pub(super) policy: Option<NamedPolicy<'q>>,
+}
+
+/// Somebody, under circumstances, over a store.
+#[derive(Clone, Copy)]
+pub(crate) struct Asking<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) caller: &'a Caller,
+    pub(crate) context: &'a RequestContext,
+}
+
+impl Asking<'_> {
+    /// Every permission must be given; the first that is not is the answer.
+    pub(crate) async fn authorize(
+        self,
+        permissions: &[Permission<'_>],
+        operation: &dyn OperationKeys,
+    ) -> Result<(), S3Error> {
+        for permission in permissions {
+            self.authorize_one(*permission, operation).await?;
+        }
+        Ok(())
+    }
+
+    async fn authorize_one(
+        self,
+        permission: Permission<'_>,
+        operation: &dyn OperationKeys,
+    ) -> Result<(), S3Error> {
+        let bucket = match permission.resource {
+            Resource::Account | Resource::NewBucket(_) => None,
+            Resource::Bucket(name) | Resource::Object(name, _) => {
+                let found = self.store.bucket(name).await.map_err(refusal::of_store)?;
+                Some(found.ok_or_else(|| refusal::no_such_bucket(name))?)
+            }
+        };
+        let own = self.caller.account();
+        let owner = match (&bucket, own) {
+            (Some(bucket), _) => &bucket.owner,
+            (None, Some(own)) => own,
+            // Nobody has no account that anything could be asked of.
+            (None, None) => return Err(S3Error::new(Code::AccessDenied)),
+        };
+        let resource = permission.resource.arn();
+        let policy = bucket.as_ref().and_then(|bucket| self.bucket_policy(permission, bucket));
+        let question = Question { action: permission.action, resource: &resource, owner, policy };
+        let decision = self.decide(question, operation);
+        if matches!(decision, Decision::Allow(_)) {
+            return Ok(());
+        }
+        let same_account = own == Some(owner);
+        Err(denied(self.caller.principal(), permission, &decision, same_account))
+    }
+
+    /// Decides by every policy that concerns the caller, and that of the resource.
+    pub(super) fn decide(self, question: Question<'_>, operation: &dyn OperationKeys) -> Decision {
+        let Question { action, resource, owner, policy } = question;
+        let circumstances = Circumstances::new(self.caller, self.context, operation, owner);
+        let request = AccessRequest {
+            principal: self.caller.principal(),
+            action,
+            resource,
+            resource_account: owner,
+            context: &circumstances,
+        };
+        let decide = |policies: &PolicySet<'_>| iam::evaluate(&request, policies);
+        match self.caller.identity() {
+            Some(identity) => identity.with_policies(policy, decide),
+            None => decide(&PolicySet { resource: policy, ..PolicySet::default() }),
+        }
+    }
+
+    /// The bucket's policy, where it counts for this caller.
+    fn bucket_policy<'b>(
+        self,
+        permission: Permission<'_>,
+        bucket: &'b Bucket,
+    ) -> Option<NamedPolicy<'b>> {
+        let policy = bucket.policy.as_ref()?;
+        let own = self.caller.account() == Some(&bucket.owner);
+        let root = matches!(self.caller.principal(), Principal::Root { .. });
+        if own && root && BREAK_GLASS.contains(&permission.action) {
+            return None;
+        }
+        let restricted =
+            bucket.public_access_block.is_some_and(|block| block.restrict_public_buckets);
+        // What a public policy gives, it gives to the owner's own people alone; without it nothing
+        // reaches anybody else.
+        if !own && restricted && policy.document.is_public() {
+            return None;
+        }
+        Some(NamedPolicy { name: "bucket policy", policy: &policy.bound })
+    }
+}
+
+/// The words of a refusal. Only the owner's own people are told why (5.5.1).
+fn denied(
+    principal: &Principal,
+    permission: Permission<'_>,
+    decision: &Decision,
+    same_account: bool,
+) -> S3Error {
+    let refused = S3Error::new(Code::AccessDenied);
+    let Some(arn) = principal.arn().filter(|_| same_account) else { return refused };
+    let Permission { action, resource } = permission;
+    let Some(why) = reason(decision, action) else { return refused };
+    let on = match resource {
+        Resource::Account => String::new(),
+        Resource::NewBucket(_) | Resource::Bucket(_) | Resource::Object(_, _) => {
+            format!(" on resource: \"{}\"", resource.arn())
+        }
+    };
+    S3Error::with_message(
+        Code::AccessDenied,
+        format!("User: {arn} is not authorized to perform: {action}{on} {why}"),
+    )
+}
+
+/// Why not (5.5.3); nothing where it was allowed.
+pub(super) fn reason(decision: &Decision, action: &str) -> Option<String> {
+    match decision {
+        Decision::Allow(_) => None,
+        Decision::ExplicitDeny(cause) => {
+            Some(format!("with an explicit deny in {}", article(cause.kind)))
+        }
+        Decision::ImplicitDeny(kind) => {
+            Some(format!("because no {kind} allows the {action} action"))
+        }
+    }
+}
+
+fn article(kind: PolicyKind) -> String {
+    match kind {
+        PolicyKind::Identity => format!("an {kind}"),
+        PolicyKind::Resource | PolicyKind::Boundary | PolicyKind::Session => format!("a {kind}"),
+    }
+}

@@ -1,0 +1,188 @@
+//! The condition keys of a request, every one computed here: what a client sends under an internal
+//! name counts for nothing (users-and-peers F10). A key is computed when a policy asks for it.
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+
+use hyper::Method;
+use hyper::header::{CONTENT_LENGTH, HeaderName, REFERER, USER_AGENT};
+use iam::{AccountId, Context, Values};
+use jiff::Timestamp;
+use presign::Mechanism;
+
+use super::caller::Caller;
+use crate::head::TlsVersion;
+use crate::request::{Query, S3Request};
+use crate::respond::RequestContext;
+
+/// Condition keys that only the operation knows, by their names in lower case.
+pub(crate) trait OperationKeys: Sync {
+    /// The value of a key; `None`: the operation has no such key.
+    fn condition(&self, key: &str) -> Option<Values<'_>>;
+
+    /// Keys that stand for query parameters, and which.
+    fn query_keys(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+}
+
+/// The operation has no condition keys of its own.
+impl OperationKeys for () {
+    fn condition(&self, _key: &str) -> Option<Values<'_>> {
+        None
+    }
+}
+
+/// What surrounds one decision.
+pub(crate) struct Circumstances<'a> {
+    pub(crate) caller: &'a Caller,
+    pub(crate) context: &'a RequestContext,
+    pub(crate) operation: &'a dyn OperationKeys,
+    /// Who owns the resource.
+    pub(crate) resource_account: &'a AccountId,
+    pub(crate) query: OnceCell<Option<Query<'a>>>,
+}
+
+impl<'a> Circumstances<'a> {
+    pub(crate) fn new(
+        caller: &'a Caller,
+        context: &'a RequestContext,
+        operation: &'a dyn OperationKeys,
+        resource_account: &'a AccountId,
+    ) -> Self {
+        Self { caller, context, operation, resource_account, query: OnceCell::new() }
+    }
+
+    fn global(&self, name: &str) -> Option<Cow<'_, str>> {
+        let now = self.context.now;
+        let owned = |text: String| Some(Cow::Owned(text));
+        match name {
+            "currenttime" => owned(iso_time(now)),
+            "epochtime" => owned(now.as_second().to_string()),
+            "referer" => self.header(&REFERER),
+            "requestedregion" => Some(self.context.config.region.as_str().into()),
+            "resourceaccount" => Some(self.resource_account.as_str().into()),
+            "securetransport" => owned(self.context.secure.to_string()),
+            "sourceip" => owned(self.context.client.to_canonical().to_string()),
+            "useragent" => self.header(&USER_AGENT),
+            other => of_signer(self.caller, other),
+        }
+    }
+
+    fn s3(&self, name: &str) -> Option<Cow<'_, str>> {
+        let signature = self.caller.signature();
+        match name {
+            "authtype" => Some(match signature?.mechanism() {
+                Mechanism::V4Header => "REST-HEADER".into(),
+                Mechanism::V4Query | Mechanism::V2Query => "REST-QUERY-STRING".into(),
+            }),
+            "signatureversion" => Some(match signature?.mechanism() {
+                Mechanism::V4Header | Mechanism::V4Query => "AWS4-HMAC-SHA256".into(),
+                Mechanism::V2Query => "AWS".into(),
+            }),
+            "signatureage" => match signature?.mechanism() {
+                Mechanism::V4Header => None,
+                Mechanism::V2Query => Some("0".into()),
+                Mechanism::V4Query => {
+                    let age = self.context.now.duration_since(signature?.signed_at()?);
+                    Some(age.as_millis().max(0).to_string().into())
+                }
+            },
+            "resourceaccount" => Some(self.resource_account.as_str().into()),
+            "tlsversion" => self.context.tls.map(|version| match version {
+                TlsVersion::V1_2 => "1.2".into(),
+                TlsVersion::V1_3 => "1.3".into(),
+            }),
+            // The header alone: what a link says of itself in the query is not considered (5.1).
+            "x-amz-content-sha256" => self.header(&HeaderName::from_static("x-amz-content-sha256")),
+            "if-match" | "if-none-match" => self.request_header(name),
+            // What a write says of itself; reads have no such keys, whatever they send.
+            amz if amz.starts_with("x-amz-") && self.writes() => self.request_header(amz),
+            _ => None,
+        }
+    }
+
+    fn valet(&self, name: &str) -> Option<Cow<'_, str>> {
+        let decoded = HeaderName::from_static("x-amz-decoded-content-length");
+        match name {
+            "contentlength" if self.writes() => {
+                self.header(&decoded).or_else(|| self.header(&CONTENT_LENGTH))
+            }
+            _ => None,
+        }
+    }
+
+    fn writes(&self) -> bool {
+        matches!(self.context.parts.method, Method::PUT | Method::POST)
+    }
+
+    /// The query parameter that an operation gives a condition key to.
+    fn query_key(&self, key: &str) -> Option<Cow<'_, str>> {
+        let (_, parameter) = self.operation.query_keys().iter().find(|(known, _)| *known == key)?;
+        self.query()?.get(parameter).map(|value| Cow::Owned(value.to_owned()))
+    }
+
+    fn query(&self) -> Option<&Query<'a>> {
+        let raw = self.context.parts.uri.query().unwrap_or_default();
+        self.query.get_or_init(|| Query::parse(raw).ok()).as_ref()
+    }
+
+    /// A header as it was sent.
+    fn header(&self, name: &HeaderName) -> Option<Cow<'_, str>> {
+        let value = self.context.parts.headers.get(name)?;
+        Some(String::from_utf8_lossy(value.as_bytes()))
+    }
+
+    /// A header, or the signed query parameter that stands for it.
+    fn request_header(&self, name: &str) -> Option<Cow<'_, str>> {
+        let query = self.query()?;
+        let headers = &self.context.parts.headers;
+        let request = S3Request { bucket: None, key: None, query, headers };
+        request.owned_header(name).map(Cow::Owned)
+    }
+}
+
+impl Context for Circumstances<'_> {
+    fn values(&self, key: &str) -> Option<Values<'_>> {
+        if let Some(values) = self.operation.condition(key) {
+            return Some(values);
+        }
+        let value = match key.split_once(':')? {
+            ("aws", name) => self.global(name),
+            ("s3", name) => self.query_key(key).or_else(|| self.s3(name)),
+            ("valet", name) => self.valet(name),
+            (_, _) => None,
+        };
+        value.map(Values::One)
+    }
+}
+
+/// The value of a condition key that is the signer's own and not the request's.
+pub(super) fn signer_key<'c>(caller: &'c Caller, key: &str) -> Option<Values<'c>> {
+    of_signer(caller, key.strip_prefix("aws:")?).map(Values::One)
+}
+
+fn of_signer<'c>(caller: &'c Caller, name: &str) -> Option<Cow<'c, str>> {
+    let identity = caller.identity();
+    let principal = caller.principal();
+    let session = || identity?.session.as_ref();
+    match name {
+        "federatedprovider" => session()?.federated_provider.as_deref().map(Cow::Borrowed),
+        // Nobody has a second factor here. AWS tells so of sessions only.
+        "multifactorauthpresent" => session().map(|_| "false".into()),
+        "principalaccount" => Some(identity?.account.as_str().into()),
+        "principalarn" => principal.principal_arn().map(Cow::Owned),
+        "principalisawsservice" | "viaawsservice" => Some("false".into()),
+        "principaltype" => Some(principal.principal_type().into()),
+        "sourceidentity" => session()?.source_identity.as_deref().map(Cow::Borrowed),
+        "tokenissuetime" => identity?.token_issued_at().map(|at| iso_time(at).into()),
+        "userid" => principal.user_id().map(Cow::Owned),
+        "username" => principal.username().map(Cow::Borrowed),
+        other => identity?.tag(other.strip_prefix("principaltag/")?).map(Cow::Borrowed),
+    }
+}
+
+/// A time as policies compare it: whole seconds.
+fn iso_time(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}

@@ -1,0 +1,119 @@
+//! The operations of IAM, a file a family, and the table of its actions.
+
+mod access_key;
+mod account;
+mod entity;
+mod group;
+mod policy;
+mod profile;
+mod provider;
+mod refusal;
+mod role;
+mod simulate;
+mod tag;
+mod unused;
+mod user;
+
+use crate::query::Dispatched;
+use crate::query::answer::QueryReply;
+use crate::query::error::QueryError;
+use crate::server::Seen;
+
+pub(crate) use entity::{is_tag, read_identity_policy, read_tags};
+
+/// Declares one operation: its parameters, what it is done to, what it does.
+macro_rules! operation {
+    (
+        $(#[$doc:meta])*
+        $name:ident($action:literal) { $($field:ident: $type:ty = $read:expr),* $(,)? }
+        on |$this:ident, $at:ident| $resource:expr;
+        |$op:ident, $door:ident| $run:block
+    ) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub(crate) struct $name { $($field: $type,)* }
+
+        impl crate::query::operation::QueryOperation for $name {
+            fn read(
+                #[allow(unused_variables, reason = "some operations have no parameters")]
+                form: &crate::query::form::Form,
+            ) -> Result<Self, crate::query::error::QueryError> {
+                $(let $field: fn(&crate::query::form::Form)
+                    -> Result<$type, crate::query::error::QueryError> = $read;)*
+                Ok(Self { $($field: $field(form)?,)* })
+            }
+
+            fn permissions(
+                &self,
+                $at: &crate::query::operation::Scene<'_>,
+            ) -> Vec<crate::query::operation::QueryPermission> {
+                let $this = self;
+                let _ = (&$this, &$at);
+                let resource: String = $resource;
+                vec![crate::query::operation::QueryPermission { action: $action, resource }]
+            }
+
+            async fn run(
+                call: crate::gate::Authorized<Self>,
+            ) -> Result<crate::query::answer::QueryReply, crate::query::error::QueryError> {
+                let ($op, $door) = call.split();
+                let _ = (&$op, &$door);
+                $run
+            }
+        }
+    };
+}
+use operation;
+
+/// Runs the operation of that name; nothing where there is none.
+pub(crate) async fn dispatch(
+    action: &str,
+    asked: Dispatched<'_>,
+    seen: &mut Seen,
+) -> Option<(&'static str, Result<QueryReply, QueryError>)> {
+    /// Boxed, so that one large operation does not make every call's future large.
+    macro_rules! run {
+        ($($module:ident: $($name:ident)*;)*) => {
+            match action {
+                $($(stringify!($name) => {
+                    seen.operation = stringify!($name);
+                    Some((stringify!($name), Box::pin(asked.execute::<$module::$name>()).await))
+                })*)*
+                _ => None,
+            }
+        };
+    }
+    run! {
+        user: CreateUser GetUser UpdateUser DeleteUser ListUsers PutUserPolicy GetUserPolicy
+            DeleteUserPolicy ListUserPolicies AttachUserPolicy DetachUserPolicy
+            ListAttachedUserPolicies PutUserPermissionsBoundary DeleteUserPermissionsBoundary
+            ListGroupsForUser;
+        group: CreateGroup GetGroup UpdateGroup DeleteGroup ListGroups AddUserToGroup
+            RemoveUserFromGroup PutGroupPolicy GetGroupPolicy DeleteGroupPolicy ListGroupPolicies
+            AttachGroupPolicy DetachGroupPolicy ListAttachedGroupPolicies;
+        role: CreateRole GetRole UpdateRole UpdateRoleDescription DeleteRole ListRoles
+            UpdateAssumeRolePolicy PutRolePolicy GetRolePolicy DeleteRolePolicy ListRolePolicies
+            AttachRolePolicy DetachRolePolicy ListAttachedRolePolicies PutRolePermissionsBoundary
+            DeleteRolePermissionsBoundary;
+        policy: CreatePolicy GetPolicy DeletePolicy ListPolicies CreatePolicyVersion
+            GetPolicyVersion DeletePolicyVersion ListPolicyVersions SetDefaultPolicyVersion
+            ListEntitiesForPolicy;
+        access_key: CreateAccessKey UpdateAccessKey DeleteAccessKey ListAccessKeys
+            GetAccessKeyLastUsed;
+        profile: CreateInstanceProfile GetInstanceProfile DeleteInstanceProfile
+            ListInstanceProfiles ListInstanceProfilesForRole AddRoleToInstanceProfile
+            RemoveRoleFromInstanceProfile;
+        provider: CreateOpenIDConnectProvider GetOpenIDConnectProvider
+            DeleteOpenIDConnectProvider ListOpenIDConnectProviders
+            UpdateOpenIDConnectProviderThumbprint AddClientIDToOpenIDConnectProvider
+            RemoveClientIDFromOpenIDConnectProvider;
+        tag: TagUser UntagUser ListUserTags TagRole UntagRole ListRoleTags TagPolicy UntagPolicy
+            ListPolicyTags TagInstanceProfile UntagInstanceProfile ListInstanceProfileTags
+            TagOpenIDConnectProvider UntagOpenIDConnectProvider ListOpenIDConnectProviderTags;
+        account: GetAccountSummary GetAccountAuthorizationDetails ListAccountAliases
+            GetAccountPasswordPolicy;
+        simulate: SimulatePrincipalPolicy SimulateCustomPolicy;
+        unused: ListMFADevices ListVirtualMFADevices ListSSHPublicKeys ListSigningCertificates
+            ListServiceSpecificCredentials GetLoginProfile DeleteLoginProfile;
+    }
+}

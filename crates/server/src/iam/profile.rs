@@ -1,0 +1,166 @@
+//! Instance profiles: what carries a role to a program.
+
+use std::sync::Arc;
+
+use iam::AccountId;
+use store::{Directory, EntityKind, InstanceProfile, Role, Tag};
+
+use super::entity::{
+    Page, account, change, directory, found, path, profile_name, role_name, tags, time, write_tags,
+};
+use super::operation;
+use super::role::{shown_trust, write_role};
+use super::user::prefix;
+use crate::gate::Door;
+use crate::query::answer::{QueryReply, QueryXml};
+use crate::query::error::QueryError;
+
+/// A profile with its role and that role's trust policy as it is shown.
+struct Shown<'d> {
+    profile: &'d InstanceProfile,
+    role: Option<(&'d Role, String)>,
+}
+
+async fn shown<'d>(
+    door: &Door,
+    directory: &'d Directory,
+    profile: &'d InstanceProfile,
+) -> Result<Shown<'d>, QueryError> {
+    let role = profile.role.as_deref().and_then(|name| directory.role(name));
+    let role = match role {
+        Some(role) => Some((&**role, shown_trust(door, role).await?)),
+        None => None,
+    };
+    Ok(Shown { profile, role })
+}
+
+fn write_profile(xml: &mut QueryXml, account: &AccountId, shown: &Shown<'_>) {
+    let Shown { profile, role } = shown;
+    xml.text("Path", &profile.path);
+    xml.text("InstanceProfileName", &profile.name);
+    xml.text("InstanceProfileId", &profile.id);
+    let arn = format!("arn:aws:iam::{account}:instance-profile{}{}", profile.path, profile.name);
+    xml.text("Arn", &arn);
+    xml.text("CreateDate", &time(profile.created_at));
+    xml.list("Roles", role, |xml, (role, trust)| write_role(xml, account, role, trust));
+    write_tags(xml, &profile.tags);
+}
+
+operation! {
+    /// `CreateInstanceProfile`
+    CreateInstanceProfile("iam:CreateInstanceProfile") {
+        name: String = profile_name,
+        path: String = path,
+        tags: Vec<Tag> = tags,
+    }
+    on |op, at| at.made("instance-profile", &op.path, &op.name);
+    |op, door| {
+        let Self { name, path, tags } = op;
+        let profile =
+            change(&door, move |edit| edit.create_instance_profile(&name, &path, tags)).await?;
+        let account = account(&door)?;
+        let shown = Shown { profile: &profile, role: None };
+        Ok(QueryReply::result(|xml| {
+            xml.element("InstanceProfile", |xml| write_profile(xml, account, &shown));
+        }))
+    }
+}
+
+operation! {
+    /// `GetInstanceProfile`
+    GetInstanceProfile("iam:GetInstanceProfile") { name: String = profile_name }
+    on |op, at| at.profile(&op.name);
+    |op, door| {
+        let account = account(&door)?;
+        let directory = directory(&door).await?;
+        let profile =
+            found(directory.instance_profile(&op.name), EntityKind::InstanceProfile, &op.name)?;
+        let shown = shown(&door, &directory, profile).await?;
+        Ok(QueryReply::result(|xml| {
+            xml.element("InstanceProfile", |xml| write_profile(xml, account, &shown));
+        }))
+    }
+}
+
+operation! {
+    /// `DeleteInstanceProfile`
+    DeleteInstanceProfile("iam:DeleteInstanceProfile") { name: String = profile_name }
+    on |op, at| at.profile(&op.name);
+    |op, door| {
+        change(&door, move |edit| edit.delete_instance_profile(&op.name)).await?;
+        Ok(QueryReply::empty())
+    }
+}
+
+async fn list(
+    door: &Door,
+    page: &Page,
+    wanted: impl Fn(&InstanceProfile) -> bool,
+) -> Result<QueryReply, QueryError> {
+    let account = account(door)?;
+    let directory = directory(door).await?;
+    let mut profiles = Vec::new();
+    for profile in directory.instance_profiles().filter(|profile| wanted(profile)) {
+        profiles.push(shown(door, &directory, profile).await?);
+    }
+    Ok(QueryReply::result(|xml| {
+        let name = |shown: &Shown<'_>| shown.profile.name.to_ascii_lowercase();
+        page.write(xml, "InstanceProfiles", profiles, name, |xml, shown| {
+            write_profile(xml, account, &shown);
+        });
+    }))
+}
+
+operation! {
+    /// `ListInstanceProfiles`
+    ListInstanceProfiles("iam:ListInstanceProfiles") {
+        prefix: Option<String> = prefix,
+        page: Page = Page::read,
+    }
+    on |op, at| at.made("instance-profile", op.prefix.as_deref().unwrap_or("/"), "");
+    |op, door| {
+        let prefix = op.prefix.as_deref().unwrap_or("/");
+        list(&door, &op.page, |profile| profile.path.starts_with(prefix)).await
+    }
+}
+
+operation! {
+    /// `ListInstanceProfilesForRole`
+    ListInstanceProfilesForRole("iam:ListInstanceProfilesForRole") {
+        name: String = role_name,
+        page: Page = Page::read,
+    }
+    on |op, at| at.role(&op.name);
+    |op, door| {
+        let directory = directory(&door).await?;
+        let role: &Arc<Role> = found(directory.role(&op.name), EntityKind::Role, &op.name)?;
+        let name = role.name.to_ascii_lowercase();
+        list(&door, &op.page, |profile| profile.role.as_ref() == Some(&name)).await
+    }
+}
+
+operation! {
+    /// `AddRoleToInstanceProfile`: one at most.
+    AddRoleToInstanceProfile("iam:AddRoleToInstanceProfile") {
+        profile: String = profile_name,
+        role: String = role_name,
+    }
+    on |op, at| at.profile(&op.profile);
+    |op, door| {
+        change(&door, move |edit| edit.add_role_to_profile(&op.profile, &op.role)).await?;
+        Ok(QueryReply::empty())
+    }
+}
+
+operation! {
+    /// `RemoveRoleFromInstanceProfile`
+    RemoveRoleFromInstanceProfile("iam:RemoveRoleFromInstanceProfile") {
+        profile: String = profile_name,
+        role: String = role_name,
+    }
+    on |op, at| at.profile(&op.profile);
+    |op, door| {
+        change(&door, move |edit| edit.remove_role_from_profile(&op.profile, &op.role)).await?;
+        Ok(QueryReply::empty())
+    }
+}

@@ -1,0 +1,375 @@
+//! Roles: who may assume them, what they may do.
+
+use std::sync::Arc;
+
+use iam::{AccountId, Policy};
+use store::{BoundPolicy, EntityKind, NewRole, Role, Tag};
+
+use super::entity::{
+    Page, account, attached_below, change, directory, encoded, found, identity_policy, inline,
+    optional_text, path, policy_arn, policy_name, role_name, tags, time, trust_policy,
+    write_attached, write_boundary, write_tags,
+};
+use super::user::{boundary, prefix};
+use super::{operation, refusal};
+use crate::gate::Door;
+use crate::principals::{self, BindError};
+use crate::query::answer::{QueryReply, QueryXml};
+use crate::query::error::{self, QueryCode, QueryError};
+use crate::query::form::Form;
+
+/// The longest session of a role, in seconds: between an hour and twelve, an hour when unsaid.
+const SESSION_SECONDS_MIN: u32 = 3600;
+const SESSION_SECONDS_MAX: u32 = 43_200;
+
+pub(super) fn write_role(xml: &mut QueryXml, account: &AccountId, role: &Role, trust: &str) {
+    xml.text("Path", &role.path);
+    xml.text("RoleName", &role.name);
+    xml.text("RoleId", &role.id);
+    xml.text("Arn", &arn(account, role));
+    xml.text("CreateDate", &time(role.created_at));
+    xml.text("AssumeRolePolicyDocument", &presign::encode_component(trust.as_bytes()));
+    xml.optional("Description", role.description.as_deref());
+    xml.plain("MaxSessionDuration", role.max_session_seconds);
+}
+
+pub(super) fn arn(account: &AccountId, role: &Role) -> String {
+    format!("arn:aws:iam::{account}:role{}{}", role.path, role.name)
+}
+
+/// A role's trust policy as its owner may see it.
+pub(super) async fn shown_trust(door: &Door, role: &Role) -> Result<String, QueryError> {
+    let first = &door.context().config.account;
+    principals::shown(door.store(), first, &role.trust).await.map_err(error::of_store)
+}
+
+async fn bound(door: &Door, document: Arc<Policy>) -> Result<BoundPolicy, QueryError> {
+    let first = &door.context().config.account;
+    let bound =
+        principals::bind(door.store(), first, &document).await.map_err(|error| match error {
+            BindError::Unknown { principal } => QueryError::with_message(
+                QueryCode::MalformedPolicyDocument,
+                format!("Invalid principal in policy: \"AWS\":\"{principal}\""),
+            ),
+            BindError::Store(error) => error::of_store(error),
+        })?;
+    Ok(BoundPolicy { document, bound })
+}
+
+fn max_session(form: &Form) -> Result<Option<u32>, QueryError> {
+    let Some(text) = form.get("MaxSessionDuration") else { return Ok(None) };
+    let bound = |what: &str, limit: u32| {
+        QueryError::validation(format!(
+            "1 validation error detected: Value '{text}' at 'maxSessionDuration' failed to satisfy constraint: Member must have value {what} than or equal to {limit}"
+        ))
+    };
+    let seconds: u32 = text.parse().map_err(|_| bound("greater", SESSION_SECONDS_MIN))?;
+    if seconds < SESSION_SECONDS_MIN {
+        return Err(bound("greater", SESSION_SECONDS_MIN));
+    }
+    if seconds > SESSION_SECONDS_MAX {
+        return Err(bound("less", SESSION_SECONDS_MAX));
+    }
+    Ok(Some(seconds))
+}
+
+fn description(form: &Form) -> Result<Option<String>, QueryError> {
+    optional_text(form, "Description", 1000)
+}
+
+async fn write_whole(door: &Door, role: &Role) -> Result<QueryReply, QueryError> {
+    let account = account(door)?;
+    let trust = shown_trust(door, role).await?;
+    let used = door.store().key_last_used(&role.id).await.map_err(error::of_store)?;
+    Ok(QueryReply::result(|xml| {
+        xml.element("Role", |xml| {
+            write_role(xml, account, role, &trust);
+            write_boundary(xml, role.boundary.as_deref());
+            write_tags(xml, &role.tags);
+            xml.element("RoleLastUsed", |xml| {
+                if let Some(used) = &used {
+                    xml.text("LastUsedDate", &time(used.at));
+                    xml.text("Region", &used.region);
+                }
+            });
+        });
+    }))
+}
+
+operation! {
+    /// `CreateRole`
+    CreateRole("iam:CreateRole") {
+        name: String = role_name,
+        path: String = path,
+        trust: Arc<Policy> = |form| trust_policy(form, "AssumeRolePolicyDocument"),
+        description: Option<String> = description,
+        max_session: Option<u32> = max_session,
+        boundary: Option<String> = boundary,
+        tags: Vec<Tag> = tags,
+    }
+    on |op, at| at.made("role", &op.path, &op.name);
+    |op, door| {
+        let Self { name, path, trust, description, max_session, boundary, tags } = op;
+        let trust = bound(&door, trust).await?;
+        let max_session_seconds = max_session.unwrap_or(SESSION_SECONDS_MIN);
+        let new = NewRole { name, path, description, max_session_seconds, trust, boundary, tags };
+        let role = change(&door, move |edit| edit.create_role(new)).await?;
+        write_whole(&door, &role).await
+    }
+}
+
+operation! {
+    /// `GetRole`
+    GetRole("iam:GetRole") { name: String = role_name }
+    on |op, at| at.role(&op.name);
+    |op, door| {
+        let directory = directory(&door).await?;
+        let role = found(directory.role(&op.name), EntityKind::Role, &op.name)?;
+        write_whole(&door, role).await
+    }
+}
+
+operation! {
+    /// `UpdateRole`: what is not given becomes what it is on a new role, as AWS does.
+    UpdateRole("iam:UpdateRole") {
+        name: String = role_name,
+        description: Option<String> = description,
+        max_session: Option<u32> = max_session,
+    }
+    on |op, at| at.role(&op.name);
+    |op, door| {
+        let Self { name, description, max_session } = op;
+        let update = move |role: &mut Role| {
+            if description.is_some() {
+                role.description = description;
+            }
+            if let Some(seconds) = max_session {
+                role.max_session_seconds = seconds;
+            }
+            Ok(())
+        };
+        change(&door, move |edit| edit.change_role(&name, update)).await?;
+        Ok(QueryReply::result(|_| {}))
+    }
+}
+
+operation! {
+    /// `UpdateRoleDescription`
+    UpdateRoleDescription("iam:UpdateRoleDescription") {
+        name: String = role_name,
+        description: Option<String> = description,
+    }
+    on |op, at| at.role(&op.name);
+    |op, door| {
+        let Self { name, description } = op;
+        let role = change(&door, move |edit| {
+            edit.change_role(&name, |role| {
+                role.description = description;
+                Ok(role.clone())
+            })
+        })
+        .await?;
+        write_whole(&door, &role).await
+    }
+}
+
+operation! {
+    /// `DeleteRole`
+    DeleteRole("iam:DeleteRole") { name: String = role_name }
+    on |op, at| at.role(&op.name);
+    |op, door| {
+        change(&door, move |edit| edit.delete_role(&op.name)).await?;
+        Ok(QueryReply::empty())
+    }
+}
+
+operation! {
+    /// `ListRoles`
+    ListRoles("iam:ListRoles") { prefix: Option<String> = prefix, page: Page = Page::read }
+    on |op, at| at.made("role", op.prefix.as_deref().unwrap_or("/"), "");
+    |op, door| {
+        let account = account(&door)?;
+        let directory = directory(&door).await?;
+        let prefix = op.prefix.as_deref().unwrap_or("/");
+        let mut roles = Vec::new();
+        for role in directory.roles().filter(|role| role.path.starts_with(prefix)) {
+            roles.push((role, shown_trust(&door, role).await?));
+        }
+        Ok(QueryReply::result(|xml| {
+            let name = |(role, _): &(&Arc<Role>, String)| role.name.to_ascii_lowercase();
+            op.page.write(xml, "Roles", roles, name, |xml, (role, trust)| {
+                write_role(xml, account, role, &trust);
+            });
+        }))
+    }
+}
+
+operation! {
+    /// `UpdateAssumeRolePolicy`
+    UpdateAssumeRolePolicy("iam:UpdateAssumeRolePolicy") {
+        name: String = role_name,
+        trust: Arc<Policy> = |form| trust_policy(form, "PolicyDocument"),
+    }
+    on |op, at| at.role(&op.name);
+    |op, door| {
+        let Self { name, trust } = op;
+        let trust = bound(&door, trust).await?;
+        let update = move |role: &mut Role| {
+            role.trust = trust;
+            Ok(())
+        };
+        change(&door, move |edit| edit.change_role(&name, update)).await?;
+        Ok(QueryReply::empty())
+    }
+}
+
+operation! {
+    /// `PutRolePolicy`
+    PutRolePolicy("iam:PutRolePolicy") {
+        name: String = role_name,
+        policy: String = policy_name,
+        document: Arc<Policy> = identity_policy,
+    }
+    on |op, at| at.role(&op.name);
+    |op, door| {
+        let Self { name, policy, document } = op;
+        let put = move |role: &mut Role| {
+            role.inline.insert(policy, document);
+            Ok(())
+        };
+        change(&door, move |edit| edit.change_role(&name, put)).await?;
+        Ok(QueryReply::empty())
+    }
+}
+
+operation! {
+    /// `GetRolePolicy`
+    GetRolePolicy("iam:GetRolePolicy") { name: String = role_name, policy: String = policy_name }
+    on |op, at| at.role(&op.name);
+    |op, door| {
+        let directory = directory(&door).await?;
+        let role = found(directory.role(&op.name), EntityKind::Role, &op.name)?;
+        let policy = inline(&role.inline, "role", &op.policy)?;
+        Ok(QueryReply::result(|xml| {
+            xml.text("RoleName", &role.name);
+            xml.text("PolicyName", &op.policy);
+            xml.text("PolicyDocument", &encoded(policy));
+        }))
+    }
+}
+
+operation! {
+    /// `DeleteRolePolicy`
+    DeleteRolePolicy("iam:DeleteRolePolicy") { name: String = role_name, policy: String = policy_name }
+    on |op, at| at.role(&op.name);
+    |op, door| {
+        let Self { name, policy } = op;
+        let wanted = policy.clone();
+        let remove = move |role: &mut Role| Ok(role.inline.remove(&policy).is_some());
+        if change(&door, move |edit| edit.change_role(&name, remove)).await? {
+            Ok(QueryReply::empty())
+        } else {
+            Err(refusal::no_inline_policy("role", &wanted))
+        }
+    }
+}
+
+operation! {
+    /// `ListRolePolicies`
+    ListRolePolicies("iam:ListRolePolicies") { name: String = role_name, page: Page = Page::read }
+    on |op, at| at.role(&op.name);
+    |op, door| {
+        let directory = directory(&door).await?;
+        let role = found(directory.role(&op.name), EntityKind::Role, &op.name)?;
+        Ok(QueryReply::result(|xml| op.page.write_names(xml, "PolicyNames", role.inline.keys())))
+    }
+}
+
+operation! {
+    /// `AttachRolePolicy`
+    AttachRolePolicy("iam:AttachRolePolicy") { name: String = role_name, arn: String = policy_arn }
+    on |op, at| at.role(&op.name);
+    |op, door| {
+        let Self { name, arn } = op;
+        change(&door, move |edit| {
+            edit.check_attachable(&arn)?;
+            edit.change_role(&name, |role| {
+                role.attached.insert(arn);
+                Ok(())
+            })
+        })
+        .await?;
+        Ok(QueryReply::empty())
+    }
+}
+
+operation! {
+    /// `DetachRolePolicy`
+    DetachRolePolicy("iam:DetachRolePolicy") { name: String = role_name, arn: String = policy_arn }
+    on |op, at| at.role(&op.name);
+    |op, door| {
+        let Self { name, arn } = op;
+        let wanted = arn.clone();
+        let detach = move |role: &mut Role| Ok(role.attached.remove(&arn));
+        if change(&door, move |edit| edit.change_role(&name, detach)).await? {
+            Ok(QueryReply::empty())
+        } else {
+            Err(refusal::not_attached(&wanted))
+        }
+    }
+}
+
+operation! {
+    /// `ListAttachedRolePolicies`
+    ListAttachedRolePolicies("iam:ListAttachedRolePolicies") {
+        name: String = role_name,
+        prefix: Option<String> = prefix,
+        page: Page = Page::read,
+    }
+    on |op, at| at.role(&op.name);
+    |op, door| {
+        let directory = directory(&door).await?;
+        let role = found(directory.role(&op.name), EntityKind::Role, &op.name)?;
+        let attached = attached_below(&directory, &role.attached, op.prefix.as_deref());
+        Ok(QueryReply::result(|xml| {
+            op.page.write(xml, "AttachedPolicies", attached, |policy| policy.arn.clone(), |xml, policy| {
+                write_attached(xml, &policy.arn);
+            });
+        }))
+    }
+}
+
+operation! {
+    /// `PutRolePermissionsBoundary`
+    PutRolePermissionsBoundary("iam:PutRolePermissionsBoundary") {
+        name: String = role_name,
+        boundary: String = |form| Ok(form.required("PermissionsBoundary")?.to_owned()),
+    }
+    on |op, at| at.role(&op.name);
+    |op, door| {
+        let Self { name, boundary } = op;
+        change(&door, move |edit| {
+            edit.check_boundary(Some(&boundary))?;
+            edit.change_role(&name, |role| {
+                role.boundary = Some(boundary);
+                Ok(())
+            })
+        })
+        .await?;
+        Ok(QueryReply::empty())
+    }
+}
+
+operation! {
+    /// `DeleteRolePermissionsBoundary`
+    DeleteRolePermissionsBoundary("iam:DeleteRolePermissionsBoundary") { name: String = role_name }
+    on |op, at| at.role(&op.name);
+    |op, door| {
+        let remove = |role: &mut Role| {
+            role.boundary = None;
+            Ok(())
+        };
+        change(&door, move |edit| edit.change_role(&op.name, remove)).await?;
+        Ok(QueryReply::empty())
+    }
+}

@@ -1,0 +1,224 @@
+//! `SimulatePrincipalPolicy` and `SimulateCustomPolicy`: what would be decided.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use iam::{
+    AccessRequest, AccountId, Context, Decision, NamedPolicy, Policy, PolicyKind, PolicySet,
+    Principal, Values,
+};
+use store::{AttachedPolicy, Directory, EntityKind};
+
+use super::entity::{account, any_policy, directory, found, named};
+use super::operation;
+use crate::query::answer::QueryReply;
+use crate::query::error::{QueryCode, QueryError};
+use crate::query::form::Form;
+
+/// Pairs of action and resource that one call may ask about.
+const QUESTIONS_MAX: usize = 1000;
+
+/// What both calls ask.
+#[derive(Debug)]
+pub(super) struct Questions {
+    actions: Vec<String>,
+    resources: Vec<String>,
+    context: Entries,
+    extra: Vec<Arc<Policy>>,
+    boundary: Option<Arc<Policy>>,
+    resource_policy: Option<Arc<Policy>>,
+}
+
+/// Condition keys as the caller made them up.
+#[derive(Debug, Default)]
+struct Entries(HashMap<String, Vec<String>>);
+
+impl Context for Entries {
+    fn values(&self, key: &str) -> Option<Values<'_>> {
+        match self.0.get(key)?.as_slice() {
+            [one] => Some(Values::One(one.into())),
+            many => Some(Values::Many(many.iter().map(Into::into).collect())),
+        }
+    }
+}
+
+fn policies(form: &Form, parameter: &str) -> Result<Vec<Arc<Policy>>, QueryError> {
+    form.list(parameter).into_iter().map(any_policy).collect()
+}
+
+impl Questions {
+    fn read(form: &Form) -> Result<Self, QueryError> {
+        let actions: Vec<String> =
+            form.list("ActionNames").into_iter().map(str::to_owned).collect();
+        if actions.is_empty() {
+            form.required("ActionNames")?;
+        }
+        let mut resources: Vec<String> =
+            form.list("ResourceArns").into_iter().map(str::to_owned).collect();
+        if resources.is_empty() {
+            resources.push("*".to_owned());
+        }
+        if actions.len().saturating_mul(resources.len()) > QUESTIONS_MAX {
+            return Err(QueryError::new(QueryCode::InvalidInput));
+        }
+        let mut context = HashMap::new();
+        let name = |n: usize| format!("ContextEntries.member.{n}.ContextKeyName");
+        for n in 1..=QUESTIONS_MAX {
+            let Some(key) = form.get(&name(n)) else { break };
+            let values = form.list(&format!("ContextEntries.member.{n}.ContextKeyValues"));
+            context
+                .insert(key.to_ascii_lowercase(), values.into_iter().map(str::to_owned).collect());
+        }
+        let boundary = policies(form, "PermissionsBoundaryPolicyInputList")?.into_iter().next();
+        Ok(Self {
+            actions,
+            resources,
+            context: Entries(context),
+            extra: policies(form, "PolicyInputList")?,
+            boundary,
+            resource_policy: form.get("ResourcePolicy").map(any_policy).transpose()?,
+        })
+    }
+
+    fn answer(
+        &self,
+        principal: &Principal,
+        owner: &AccountId,
+        held: &[AttachedPolicy],
+        boundary: Option<&AttachedPolicy>,
+    ) -> QueryReply {
+        let mut identity = named(held);
+        identity.extend(
+            self.extra.iter().map(|policy| NamedPolicy { name: "PolicyInputList", policy }),
+        );
+        let given = self.boundary.as_deref();
+        let boundary = match (given, boundary) {
+            (Some(policy), _) => Some(NamedPolicy { name: "PermissionsBoundary", policy }),
+            (None, Some(attached)) => {
+                Some(NamedPolicy { name: &attached.name, policy: &attached.policy })
+            }
+            (None, None) => None,
+        };
+        let resource = self.resource_policy.as_deref();
+        let resource = resource.map(|policy| NamedPolicy { name: "ResourcePolicy", policy });
+        let policies = PolicySet { identity: &identity, boundary, session: None, resource };
+        QueryReply::result(|xml| {
+            let pairs = self
+                .actions
+                .iter()
+                .flat_map(|action| self.resources.iter().map(move |resource| (action, resource)));
+            xml.list("EvaluationResults", pairs, |xml, (action, resource)| {
+                let request = AccessRequest {
+                    principal,
+                    action,
+                    resource,
+                    resource_account: owner,
+                    context: &self.context,
+                };
+                let decision = iam::evaluate(&request, &policies);
+                let (word, cause) = match &decision {
+                    Decision::Allow(cause) => ("allowed", cause.as_ref()),
+                    Decision::ExplicitDeny(cause) => ("explicitDeny", Some(cause)),
+                    Decision::ImplicitDeny(_) => ("implicitDeny", None),
+                };
+                xml.text("EvalActionName", action);
+                xml.text("EvalResourceName", resource);
+                xml.text("EvalDecision", word);
+                xml.list("MatchedStatements", cause, |xml, cause| {
+                    xml.text("SourcePolicyId", &cause.policy);
+                    xml.text(
+                        "SourcePolicyType",
+                        match cause.kind {
+                            PolicyKind::Identity | PolicyKind::Session => "IAM Policy",
+                            PolicyKind::Boundary => "Permissions Boundary",
+                            PolicyKind::Resource => "Resource Policy",
+                        },
+                    );
+                });
+                xml.element("MissingContextValues", |_| {});
+            });
+            xml.plain("IsTruncated", false);
+        })
+    }
+}
+
+/// Whose policies are asked about.
+struct Source {
+    principal: Principal,
+    policies: Vec<AttachedPolicy>,
+    boundary: Option<AttachedPolicy>,
+}
+
+fn source(directory: &Directory, arn: &str) -> Result<Source, QueryError> {
+    let account = directory.account().clone();
+    let invalid =
+        || QueryError::with_message(QueryCode::InvalidInput, format!("Invalid Entity Arn: {arn}"));
+    let resource = arn.splitn(6, ':').nth(5).ok_or_else(invalid)?;
+    let (kind, rest) = resource.split_once('/').ok_or_else(invalid)?;
+    let name = rest.rsplit('/').next().unwrap_or_default();
+    match kind {
+        "user" => {
+            let user = found(directory.user(name), EntityKind::User, name)?;
+            Ok(Source {
+                principal: Principal::User {
+                    account,
+                    path: user.path.clone(),
+                    name: user.name.clone(),
+                    id: user.id.clone(),
+                },
+                policies: directory.policies_of_user(user),
+                boundary: directory.boundary(user.boundary.as_deref()),
+            })
+        }
+        "role" => {
+            let role = found(directory.role(name), EntityKind::Role, name)?;
+            Ok(Source {
+                principal: Principal::AssumedRole {
+                    account,
+                    path: role.path.clone(),
+                    role: role.name.clone(),
+                    role_id: role.id.clone(),
+                    session: "simulation".to_owned(),
+                },
+                policies: directory.policies_of_role(role),
+                boundary: directory.boundary(role.boundary.as_deref()),
+            })
+        }
+        "group" => {
+            let group = found(directory.group(name), EntityKind::Group, name)?;
+            Ok(Source {
+                principal: Principal::FederatedUser { account, name: group.name.clone() },
+                policies: directory.policies_of_group(group),
+                boundary: None,
+            })
+        }
+        _ => Err(invalid()),
+    }
+}
+
+operation! {
+    /// `SimulatePrincipalPolicy`
+    SimulatePrincipalPolicy("iam:SimulatePrincipalPolicy") {
+        source: String = |form| Ok(form.required("PolicySourceArn")?.to_owned()),
+        questions: Questions = Questions::read,
+    }
+    on |op, at| op.source.clone();
+    |op, door| {
+        let directory = directory(&door).await?;
+        let Source { principal, policies, boundary } = source(&directory, &op.source)?;
+        Ok(op.questions.answer(&principal, account(&door)?, &policies, boundary.as_ref()))
+    }
+}
+
+operation! {
+    /// `SimulateCustomPolicy`
+    SimulateCustomPolicy("iam:SimulateCustomPolicy") { questions: Questions = Questions::read }
+    on |op, at| "*".to_owned();
+    |op, door| {
+        let account = account(&door)?;
+        // Nobody in particular, with nothing but what is given.
+        let principal =
+            Principal::FederatedUser { account: account.clone(), name: "simulation".to_owned() };
+        Ok(op.questions.answer(&principal, account, &[], None))
+    }
+}

@@ -1,0 +1,205 @@
+//! The one way in which the server itself calls somebody: identity providers now.
+//!
+//! What it calls is named by people who may make policies and no more, so it must not become their
+//! way to the machine's neighbours: https only, no redirects, little and quickly, and to the very
+//! address that was looked at (product.md, `--outbound-allow`).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use reqwest::redirect::Policy;
+use reqwest::{Client, StatusCode, Url};
+
+use crate::head::any_contains;
+
+/// Bytes of an answer.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// From the look-up of the name to the last byte.
+const TIME_MAX: Duration = Duration::from_secs(5);
+
+/// Calls out, under the rules above.
+#[derive(Clone, Debug)]
+pub(crate) struct Outbound {
+    allowed: Vec<IpNet>,
+}
+
+/// Why a call out came to nothing. The addresses stay in the log.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OutboundError {
+    #[error("not a URL that may be called")]
+    Url,
+    #[error("the host has no address")]
+    NoAddress,
+    #[error("{address} may not be called: see --outbound-allow")]
+    Address { address: IpAddr },
+    #[error("plain http is for addresses of --outbound-allow alone")]
+    PlainHttp,
+    #[error("the answer is not the document that was asked for")]
+    Document,
+    #[error("the answer was {status}")]
+    Status { status: StatusCode },
+    #[error("the answer is longer than {BODY_BYTES_MAX} bytes")]
+    TooLong,
+    #[error("no answer within {} s", TIME_MAX.as_secs())]
+    TooSlow,
+    #[error(transparent)]
+    Http(#[from] reqwest::Error),
+}
+
+impl Outbound {
+    pub(crate) fn new(allowed: Vec<IpNet>) -> Self {
+        Self { allowed }
+    }
+
+    /// The body that a URL answers with 200.
+    pub(crate) async fn get(&self, url: &str) -> Result<Vec<u8>, OutboundError> {
+        let fetched = tokio::time::timeout(TIME_MAX, self.fetch(url)).await;
+        fetched.unwrap_or(Err(OutboundError::TooSlow))
+    }
+
+    async fn fetch(&self, url: &str) -> Result<Vec<u8>, OutboundError> {
+        let url = Url::parse(url).map_err(|_| OutboundError::Url)?;
+        let port = url.port_or_known_default().ok_or(OutboundError::Url)?;
+        let host = url.host_str().ok_or(OutboundError::Url)?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(OutboundError::Url);
+        }
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let found = tokio::net::lookup_host((bare, port)).await;
+        let addresses: Vec<SocketAddr> = found.map_err(|_| OutboundError::NoAddress)?.collect();
+        self.check(&addresses, url.scheme())?;
+        let client = Client::builder()
+            .redirect(Policy::none())
+            .no_proxy()
+            .timeout(TIME_MAX)
+            .resolve_to_addrs(host, &addresses)
+            .build()?;
+        let mut answer = client.get(url).send().await?;
+        if answer.status() != StatusCode::OK {
+            return Err(OutboundError::Status { status: answer.status() });
+        }
+        let mut body = Vec::new();
+        while let Some(bytes) = answer.chunk().await? {
+            if body.len() + bytes.len() > BODY_BYTES_MAX {
+                return Err(OutboundError::TooLong);
+            }
+            body.extend_from_slice(&bytes);
+        }
+        Ok(body)
+    }
+
+    /// Every address must be one that may be called: a name that also points at a neighbour is not
+    /// called at all.
+    fn check(&self, addresses: &[SocketAddr], scheme: &str) -> Result<(), OutboundError> {
+        if addresses.is_empty() {
+            return Err(OutboundError::NoAddress);
+        }
+        for address in addresses {
+            let address = address.ip().to_canonical();
+            let allowed = any_contains(&self.allowed, address);
+            if !allowed && !is_public(address) {
+                return Err(OutboundError::Address { address });
+            }
+            match scheme {
+                "https" => {}
+                "http" if allowed => {}
+                "http" => return Err(OutboundError::PlainHttp),
+                _ => return Err(OutboundError::Url),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether an address is one of the public internet: none that is kept for machines, networks,
+/// documents or translations into such.
+fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => is_public_v4(address),
+        IpAddr::V6(address) => is_public_v6(address),
+    }
+}
+
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    !(address.is_loopback()
+        || address.is_private()
+        || address.is_link_local()
+        || address.is_multicast()
+        || address.is_broadcast()
+        || address.is_documentation()
+        || a == 0
+        || (a == 100 && (64..128).contains(&b))
+        || (a == 192 && b == 0 && c == 0)
+        || (a == 192 && b == 88 && c == 99)
+        || (a == 198 && (b == 18 || b == 19))
+        || a >= 240)
+}
+
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    let [first, second, ..] = address.segments();
+    // What is not of the one block that is given out: loopback, local, multicast, translations.
+    let given_out = first & 0xe000 == 0x2000;
+    let documentation =
+        (first == 0x2001 && second == 0x0db8) || (first == 0x3fff && second < 0x1000);
+    // What protocols have for themselves; Teredo there and 6to4 carry a v4 address inside.
+    let protocols = (first == 0x2001 && second < 0x0200) || first == 0x2002;
+    given_out && !documentation && !protocols
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_be_called() {
+        let check = |allowed: &[&str], scheme: &str, address: &str, expected: bool| {
+            let allowed = allowed.iter().map(|net| net.parse().unwrap()).collect();
+            let address = SocketAddr::new(address.parse().unwrap(), 443);
+            let checked = Outbound::new(allowed).check(&[address], scheme);
+            assert_eq!(checked.is_ok(), expected, "{scheme} {address}");
+        };
+        check(&[], "https", "93.184.216.34", true);
+        check(&[], "https", "2606:4700::1111", true);
+        check(&[], "http", "93.184.216.34", false);
+        check(&[], "ftp", "93.184.216.34", false);
+        for inner in [
+            "127.0.0.1",
+            "10.0.0.1",
+            "172.16.0.1",
+            "192.168.0.1",
+            "169.254.169.254",
+            "0.0.0.0",
+            "100.64.0.1",
+            "198.18.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "192.0.0.8",
+            "240.0.0.1",
+            "192.0.2.1",
+            "::1",
+            "::",
+            "fe80::1",
+            "fc00::1",
+            "ff02::1",
+            "::ffff:127.0.0.1",
+            "64:ff9b::7f00:1",
+            "2002:7f00:1::",
+            "2001::1",
+            "2001:20::1",
+            "2001:db8::1",
+            "3fff::1",
+            "192.88.99.1",
+        ] {
+            check(&[], "https", inner, false);
+        }
+        check(&["127.0.0.0/8"], "https", "127.0.0.1", true);
+        check(&["127.0.0.0/8"], "http", "127.0.0.1", true);
+        check(&["127.0.0.0/8"], "http", "::ffff:127.0.0.1", true);
+        check(&["127.0.0.0/8"], "http", "10.0.0.1", false);
+        check(&["fc00::/7"], "http", "fc00::1", true);
+        let both = ["93.184.216.34:443".parse().unwrap(), "127.0.0.1:443".parse().unwrap()];
+        assert!(Outbound::new(Vec::new()).check(&both, "https").is_err());
+    }
+}

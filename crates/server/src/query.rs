@@ -1,0 +1,259 @@
+//! The Query protocol of IAM and STS: from a signed form to an operation, and its answer as XML.
+//!
+//! Its signature covers the hash of the body, so the body is read before anybody is authenticated:
+//! one of the two exceptions to "nothing reads a body before it is admitted", with limits of its own.
+
+pub(crate) mod answer;
+pub(crate) mod error;
+pub(crate) mod form;
+pub(crate) mod operation;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::header::{CONTENT_TYPE, HeaderValue, LOCATION};
+use hyper::{Method, StatusCode};
+use presign::{Payload, SignatureClaim};
+use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
+
+use crate::body::RequestBody;
+use crate::error::S3Error;
+use crate::gate::{AuthenticationError, Caller, QueryAdmission, Service, SignedCaller};
+use crate::head::Head;
+use crate::respond::{Ids, Reply, RequestContext};
+use crate::server::{Seen, Server};
+use answer::QueryReply;
+use error::{QueryCode, QueryError};
+use form::Form;
+use operation::QueryOperation;
+
+/// Bytes of one call.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Calls whose bodies are in memory at once: 64 MiB over all connections.
+const BODIES_MAX: usize = 64;
+/// From the first byte of a call's body to the last: whoever trickles must not keep the room from
+/// everybody else.
+const BODY_TIME_MAX: Duration = Duration::from_secs(10);
+/// Where a call without an action is sent, as AWS does (aws-semantics 4.1.2).
+const ABOUT: &str = "https://aws.amazon.com/iam";
+/// The only call that needs no signature: the web identity's token proves who asks.
+const UNSIGNED_ACTION: &str = "AssumeRoleWithWebIdentity";
+
+/// The room for the bodies of all calls.
+#[derive(Debug)]
+pub(crate) struct BodyRoom(Semaphore);
+
+impl Default for BodyRoom {
+    fn default() -> Self {
+        Self(Semaphore::new(BODIES_MAX))
+    }
+}
+
+/// What a call came with.
+#[derive(Clone, Copy)]
+pub(crate) struct QueryAsked<'r> {
+    pub(crate) head: &'r Head<'r>,
+    pub(crate) context: &'r Arc<RequestContext>,
+    pub(crate) ids: &'r Ids,
+}
+
+/// A call of one of the two services.
+#[derive(Debug)]
+pub(crate) struct Front {
+    service: Service,
+}
+
+/// Whether a request at the root of the server is a call of IAM or STS: by the service in its
+/// credential scope, or by its action where it is not signed.
+pub(crate) fn front(head: &Head<'_>, path: &str) -> Option<Front> {
+    if path != "/" {
+        return None;
+    }
+    match SignatureClaim::from_request(&head.signed_part()) {
+        Ok(Some(claim)) => match claim.scope()?.service.as_ref() {
+            "iam" => Some(Front { service: Service::Iam }),
+            "sts" => Some(Front { service: Service::Sts }),
+            _ => None,
+        },
+        Ok(None) => {
+            let posted = head.method() == Method::POST && is_form(head);
+            let asked = head.query().split('&').any(|pair| pair.starts_with("Action="));
+            (posted || asked).then_some(Front { service: Service::Sts })
+        }
+        Err(_) => None,
+    }
+}
+
+fn is_form(head: &Head<'_>) -> bool {
+    let kind = head.header(CONTENT_TYPE.as_str()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+impl Front {
+    /// Answers the call, refusals included.
+    pub(crate) async fn answer(
+        self,
+        server: &Server,
+        asked: QueryAsked<'_>,
+        body: &mut RequestBody,
+        seen: &mut Seen,
+    ) -> Reply {
+        let call = Call { server, asked, service: self.service };
+        let request_id = &asked.ids.request_id;
+        let mut reply = match call.answer(body, seen).await {
+            Ok(Answered::Done { action, reply }) => {
+                answer::success(self.service, action, reply, request_id)
+            }
+            Ok(Answered::Elsewhere) => {
+                let mut reply = Reply::new(StatusCode::FOUND);
+                reply.set(LOCATION, HeaderValue::from_static(ABOUT));
+                reply
+            }
+            Err(Refused { error, known }) => {
+                seen.code = Some(error.code().wire());
+                if let Some(cause) = error.cause() {
+                    tracing::debug!(request_id, %cause, "a call of the Query protocol was refused");
+                }
+                answer::refusal(known.then_some(self.service), &error, request_id)
+            }
+        };
+        reply.set_text("x-amzn-requestid", request_id);
+        reply
+    }
+}
+
+/// What came of a call.
+enum Answered {
+    Done {
+        action: &'static str,
+        reply: QueryReply,
+    },
+    /// It names no action.
+    Elsewhere,
+}
+
+/// A refusal, and whether the operation was known.
+struct Refused {
+    error: QueryError,
+    known: bool,
+}
+
+impl From<QueryError> for Refused {
+    fn from(error: QueryError) -> Self {
+        Self { error, known: true }
+    }
+}
+
+impl From<AuthenticationError> for Refused {
+    fn from(error: AuthenticationError) -> Self {
+        error::of_authentication(error).into()
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Call<'r> {
+    server: &'r Server,
+    asked: QueryAsked<'r>,
+    service: Service,
+}
+
+impl Call<'_> {
+    async fn answer(self, body: &mut RequestBody, seen: &mut Seen) -> Result<Answered, Refused> {
+        let QueryAsked { head, context, .. } = self.asked;
+        let posted = head.method() == Method::POST;
+        if posted && !is_form(head) {
+            return Ok(Answered::Elsewhere);
+        }
+        let signed = head.signed_part();
+        let claim = SignatureClaim::from_request(&signed).map_err(AuthenticationError::Claim)?;
+        let gate = self.server.gate();
+        // What is out of its time or place is refused before its body is read.
+        let claim = claim.map(|claim| gate.admit_claim(claim, self.service, context.now));
+        let claim = claim.transpose()?;
+        let room = self.server.body_room().0.try_acquire();
+        let _room = room.map_err(|_| QueryError::new(QueryCode::Throttling))?;
+        let bytes = if posted { collect(body).await? } else { Bytes::new() };
+        let caller = match claim {
+            None => Caller::Anonymous,
+            Some(claim) => {
+                let hash: [u8; 32] = Sha256::digest(&bytes).into();
+                let needed = claim.needs_body_sha256();
+                let claim = if needed { claim.with_body_sha256(&hash) } else { claim };
+                let caller = gate.verify(claim, head, self.service, context.now).await?;
+                if !needed {
+                    check_payload(&caller, &bytes)?;
+                }
+                Caller::Signed(caller)
+            }
+        };
+        let caller = Arc::new(caller);
+        seen.caller = Some(Arc::clone(&caller));
+        let form = Form::parse(if posted { &bytes } else { head.query().as_bytes() })?;
+        let Some(action) = form.get("Action").filter(|action| !action.is_empty()) else {
+            return Ok(Answered::Elsewhere);
+        };
+        if matches!(*caller, Caller::Anonymous) && action != UNSIGNED_ACTION {
+            return Err(QueryError::new(QueryCode::MissingAuthenticationToken).into());
+        }
+        let version = form.get("Version");
+        if version != Some(answer::version(self.service)) {
+            return Err(no_operation(action, version));
+        }
+        let asked = Dispatched { call: self, caller: &caller, form: &form };
+        let found = match self.service {
+            Service::Iam => crate::iam::dispatch(action, asked, seen).await,
+            Service::Sts | Service::S3 => crate::sts::dispatch(action, asked, seen).await,
+        };
+        match found {
+            Some((action, outcome)) => Ok(Answered::Done { action, reply: outcome? }),
+            None => Err(no_operation(action, version)),
+        }
+    }
+}
+
+fn no_operation(action: &str, version: Option<&str>) -> Refused {
+    let version = version.unwrap_or("NO_VERSION_SPECIFIED");
+    let message = format!("Could not find operation {action} for version {version}");
+    Refused { error: QueryError::with_message(QueryCode::InvalidAction, message), known: false }
+}
+
+/// The body must be the one that was signed: these services take no unsigned one (4.1.7a).
+fn check_payload(caller: &SignedCaller, bytes: &[u8]) -> Result<(), QueryError> {
+    let same = match caller.signature.payload() {
+        Payload::Sha256(text) => *text == presign::payload_hash(bytes),
+        Payload::Unsigned | Payload::Streaming(_) => false,
+    };
+    same.then_some(()).ok_or_else(|| QueryError::new(QueryCode::SignatureDoesNotMatch))
+}
+
+async fn collect(body: &mut RequestBody) -> Result<Bytes, QueryError> {
+    let too_large = |_: S3Error| QueryError::new(QueryCode::RequestEntityTooLarge);
+    let open = body.open(None).map_err(too_large)?;
+    match tokio::time::timeout(BODY_TIME_MAX, open.collect(BODY_BYTES_MAX)).await {
+        Ok(collected) => Ok(collected.map_err(too_large)?.0),
+        Err(_elapsed) => Err(QueryError::new(QueryCode::RequestTimeout)),
+    }
+}
+
+/// An authenticated call on its way to its operation.
+#[derive(Clone, Copy)]
+pub(crate) struct Dispatched<'r> {
+    call: Call<'r>,
+    caller: &'r Arc<Caller>,
+    form: &'r Form,
+}
+
+impl Dispatched<'_> {
+    /// Reads, admits and runs one operation.
+    pub(crate) async fn execute<O: QueryOperation>(self) -> Result<QueryReply, QueryError> {
+        let operation = O::read(self.form)?;
+        let Call { server, asked, service } = self.call;
+        let (caller, form) = (self.caller, self.form);
+        let admission = QueryAdmission { service, caller, context: asked.context, form };
+        let call = server.gate().admit_query(operation, admission).await?;
+        O::run(call).await
+    }
+}

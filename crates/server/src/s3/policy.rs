@@ -1,0 +1,109 @@
+//! `?policy` and `?policyStatus`: what a bucket itself allows and denies.
+
+use std::sync::Arc;
+
+use hyper::StatusCode;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use iam::Policy;
+use store::{BoundPolicy, BucketSetting};
+
+use super::settings::{absent, named_operations, set};
+use crate::body::RequestBody;
+use crate::error::{Code, S3Error, refusal};
+use crate::gate::{Authorized, Door};
+use crate::operation::{Operation, Permission};
+use crate::principals;
+use crate::request::S3Request;
+use crate::respond::{Reply, ReplyBody};
+use crate::s3::{bucket, document};
+use crate::xml::XmlWriter;
+
+/// Bytes of a policy (aws-semantics 5.7.2).
+const POLICY_BYTES_MAX: usize = 20 * 1024;
+
+named_operations! {
+    /// `GET /bucket?policy`
+    GetBucketPolicy "s3:GetBucketPolicy" => get;
+    /// `PUT /bucket?policy`
+    PutBucketPolicy "s3:PutBucketPolicy" => put;
+    /// `DELETE /bucket?policy`
+    DeleteBucketPolicy "s3:DeleteBucketPolicy" => delete;
+    /// `GET /bucket?policyStatus`
+    GetBucketPolicyStatus "s3:GetBucketPolicyStatus" => status;
+}
+
+type Found = Arc<store::Bucket>;
+
+async fn get(door: &Door, bucket: Found, _: &mut RequestBody) -> Result<Reply, S3Error> {
+    let Some(policy) = &bucket.policy else {
+        return Err(absent(Code::NoSuchBucketPolicy, &bucket));
+    };
+    let text = principals::shown(door.store(), &door.context().config.account, policy)
+        .await
+        .map_err(refusal::of_store)?;
+    let mut reply = Reply::new(StatusCode::OK);
+    reply.set(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    reply.body = ReplyBody::Full(text.into());
+    Ok(reply)
+}
+
+async fn put(door: &Door, bucket: Found, body: &mut RequestBody) -> Result<Reply, S3Error> {
+    let malformed = |message: String| S3Error::with_message(Code::MalformedPolicy, message);
+    let body = document::read(door, body, POLICY_BYTES_MAX).await?;
+    if body.is_empty() {
+        return Err(S3Error::new(Code::MissingRequestBody));
+    }
+    let text = std::str::from_utf8(&body).map_err(|cause| {
+        malformed("This policy contains invalid Json".to_owned()).because(cause)
+    })?;
+    let policy = Policy::parse(text).map_err(|error| malformed(error.resource_message()))?;
+    policy
+        .validate_bucket(bucket.name.as_str())
+        .map_err(|fault| malformed(fault.message().to_string()))?;
+    let public = policy.is_public();
+    if public && bucket.public_access_block.is_some_and(|block| block.block_public_policy) {
+        return Err(refuse_public(door, &bucket));
+    }
+    let document = Arc::new(policy);
+    let bound = principals::bind(door.store(), &door.context().config.account, &document)
+        .await
+        .map_err(|error| match error {
+            principals::BindError::Unknown { principal } => {
+                malformed("Invalid principal in policy".to_owned())
+                    .detail("Detail", format!("\"AWS\" : \"{principal}\""))
+            }
+            principals::BindError::Store(error) => refusal::of_store(error),
+        })?;
+    let policy = Arc::new(BoundPolicy { document, bound });
+    set(door, &bucket.name, BucketSetting::Policy(Some(policy))).await?;
+    Ok(Reply::new(StatusCode::NO_CONTENT))
+}
+
+/// In the words of aws-semantics 5.5.3.
+fn refuse_public(door: &Door, bucket: &store::Bucket) -> S3Error {
+    let principal = door.principal();
+    let own = door.account().is_ok_and(|account| *account == bucket.owner);
+    if !own {
+        return S3Error::new(Code::AccessDenied);
+    }
+    S3Error::with_message(
+        Code::AccessDenied,
+        format!(
+            "User: {principal} is not authorized to perform: s3:PutBucketPolicy on resource: \"arn:aws:s3:::{}\" because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.",
+            bucket.name
+        ),
+    )
+}
+
+async fn delete(door: &Door, bucket: Found, _: &mut RequestBody) -> Result<Reply, S3Error> {
+    set(door, &bucket.name, BucketSetting::Policy(None)).await?;
+    Ok(Reply::new(StatusCode::NO_CONTENT))
+}
+
+async fn status(_: &Door, bucket: Found, _: &mut RequestBody) -> Result<Reply, S3Error> {
+    let Some(policy) = &bucket.policy else {
+        return Err(absent(Code::NoSuchBucketPolicy, &bucket));
+    };
+    let public = policy.document.is_public();
+    Ok(Reply::xml(XmlWriter::result("PolicyStatus", |xml| xml.plain("IsPublic", public))))
+}

@@ -1,0 +1,349 @@
+//! What a bucket's owner sets: public access, ownership of objects, tags.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use hyper::StatusCode;
+use serde::Deserialize;
+use store::{BucketName, BucketSetting, ObjectKey, ObjectOwnership, PublicAccessBlock, Tag};
+
+use crate::body::RequestBody;
+use crate::error::{Code, S3Error, refusal};
+use crate::gate::{Authorized, Door};
+use crate::operation::{Operation, Permission};
+use crate::request::S3Request;
+use crate::respond::Reply;
+use crate::s3::{bucket, document, get};
+use crate::xml::{self, XmlWriter};
+
+/// Bytes of a `PublicAccessBlockConfiguration` (aws-semantics 6.6.8).
+const PUBLIC_ACCESS_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Bytes of `OwnershipControls`.
+const OWNERSHIP_BYTES_MAX: usize = 2048;
+/// Bytes of `Tagging`.
+const TAGGING_BYTES_MAX: usize = 163_840;
+/// Tags of one bucket.
+const TAGS_MAX: usize = 50;
+/// Characters of a tag's key, and of its value.
+const TAG_KEY_CHARS_MAX: usize = 128;
+const TAG_VALUE_CHARS_MAX: usize = 256;
+
+/// Sets one thing of a bucket.
+pub(super) async fn set(
+    door: &Door,
+    bucket: &BucketName,
+    setting: BucketSetting,
+) -> Result<(), S3Error> {
+    let found = door.store().set_bucket(bucket, setting, door.now()).await;
+    if found.map_err(refusal::of_store)? { Ok(()) } else { Err(refusal::no_such_bucket(bucket)) }
+}
+
+/// Declares operations on a bucket that read nothing but its name.
+macro_rules! named_operations {
+    ($($(#[$doc:meta])* $name:ident $action:literal => $run:expr;)*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug)]
+            pub(crate) struct $name {
+                bucket: store::BucketName,
+            }
+
+            impl Operation for $name {
+                fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+                    Ok(Self { bucket: request.bucket()? })
+                }
+
+                fn permissions(&self) -> Vec<Permission<'_>> {
+                    vec![Permission::bucket($action, &self.bucket)]
+                }
+
+                async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
+                    let bucket = bucket::found(&call, &call.operation().bucket).await?;
+                    let run = $run;
+                    run(call.door(), bucket, body).await
+                }
+            }
+        )*
+    };
+}
+pub(super) use named_operations;
+
+named_operations! {
+    /// `GET /bucket?publicAccessBlock`
+    GetPublicAccessBlock "s3:GetBucketPublicAccessBlock" => get_public_access;
+    /// `PUT /bucket?publicAccessBlock`
+    PutPublicAccessBlock "s3:PutBucketPublicAccessBlock" => put_public_access;
+    /// `DELETE /bucket?publicAccessBlock`
+    DeletePublicAccessBlock "s3:PutBucketPublicAccessBlock" => delete_public_access;
+    /// `GET /bucket?ownershipControls`
+    GetBucketOwnershipControls "s3:GetBucketOwnershipControls" => get_ownership;
+    /// `PUT /bucket?ownershipControls`
+    PutBucketOwnershipControls "s3:PutBucketOwnershipControls" => put_ownership;
+    /// `DELETE /bucket?ownershipControls`
+    DeleteBucketOwnershipControls "s3:PutBucketOwnershipControls" => delete_ownership;
+    /// `GET /bucket?tagging`
+    GetBucketTagging "s3:GetBucketTagging" => get_tagging;
+    /// `PUT /bucket?tagging`
+    PutBucketTagging "s3:PutBucketTagging" => put_tagging;
+    /// `DELETE /bucket?tagging`
+    DeleteBucketTagging "s3:PutBucketTagging" => delete_tagging;
+}
+
+type Found = Arc<store::Bucket>;
+
+/// `PUT /bucket?acl`: ACLs are disabled, as on any new bucket.
+#[derive(Debug)]
+pub(crate) struct PutBucketAcl {
+    bucket: BucketName,
+}
+
+impl Operation for PutBucketAcl {
+    const HONOURS: &'static [&'static str] = &["x-amz-acl", "x-amz-grant-"];
+
+    fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        Ok(Self { bucket: request.bucket()? })
+    }
+
+    fn permissions(&self) -> Vec<Permission<'_>> {
+        vec![Permission::bucket("s3:PutBucketAcl", &self.bucket)]
+    }
+
+    async fn run(_: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
+        Err(S3Error::new(Code::AccessControlListNotSupported))
+    }
+}
+
+/// `PUT /bucket/key?acl`
+#[derive(Debug)]
+pub(crate) struct PutObjectAcl {
+    bucket: BucketName,
+    key: ObjectKey,
+}
+
+impl Operation for PutObjectAcl {
+    const HONOURS: &'static [&'static str] = &["x-amz-acl", "x-amz-grant-"];
+
+    fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        Ok(Self { bucket: request.bucket()?, key: request.key()? })
+    }
+
+    fn permissions(&self) -> Vec<Permission<'_>> {
+        vec![Permission::object("s3:PutObjectAcl", &self.bucket, &self.key)]
+    }
+
+    async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
+        let Self { bucket, key } = call.operation();
+        get::find(call.door(), bucket, key, None).await?;
+        Err(S3Error::new(Code::AccessControlListNotSupported))
+    }
+}
+
+/// A setting that a bucket does not have.
+pub(super) fn absent(code: Code, bucket: &store::Bucket) -> S3Error {
+    S3Error::new(code).detail("BucketName", bucket.name.as_str())
+}
+
+fn done(status: StatusCode) -> Reply {
+    Reply::new(status)
+}
+
+async fn body_of(door: &Door, body: &mut RequestBody, max: usize) -> Result<bytes::Bytes, S3Error> {
+    let body = document::read(door, body, max).await?;
+    if body.is_empty() { Err(S3Error::new(Code::MissingRequestBody)) } else { Ok(body) }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct PublicAccessBlockConfiguration {
+    block_public_acls: Option<String>,
+    ignore_public_acls: Option<String>,
+    block_public_policy: Option<String>,
+    restrict_public_buckets: Option<String>,
+}
+
+async fn get_public_access(_: &Door, bucket: Found, _: &mut RequestBody) -> Result<Reply, S3Error> {
+    let Some(block) = bucket.public_access_block else {
+        return Err(absent(Code::NoSuchPublicAccessBlock, &bucket));
+    };
+    let PublicAccessBlock {
+        block_public_acls,
+        ignore_public_acls,
+        block_public_policy,
+        restrict_public_buckets,
+    } = block;
+    Ok(Reply::xml(XmlWriter::result("PublicAccessBlockConfiguration", |xml| {
+        xml.plain("BlockPublicAcls", block_public_acls);
+        xml.plain("IgnorePublicAcls", ignore_public_acls);
+        xml.plain("BlockPublicPolicy", block_public_policy);
+        xml.plain("RestrictPublicBuckets", restrict_public_buckets);
+    })))
+}
+
+async fn put_public_access(
+    door: &Door,
+    bucket: Found,
+    body: &mut RequestBody,
+) -> Result<Reply, S3Error> {
+    let body = body_of(door, body, PUBLIC_ACCESS_BYTES_MAX).await?;
+    let read: PublicAccessBlockConfiguration = xml::parse("PublicAccessBlockConfiguration", &body)?;
+    let block = PublicAccessBlock {
+        block_public_acls: flag(read.block_public_acls.as_deref())?,
+        ignore_public_acls: flag(read.ignore_public_acls.as_deref())?,
+        block_public_policy: flag(read.block_public_policy.as_deref())?,
+        restrict_public_buckets: flag(read.restrict_public_buckets.as_deref())?,
+    };
+    set(door, &bucket.name, BucketSetting::PublicAccessBlock(Some(block))).await?;
+    Ok(done(StatusCode::OK))
+}
+
+async fn delete_public_access(
+    door: &Door,
+    bucket: Found,
+    _: &mut RequestBody,
+) -> Result<Reply, S3Error> {
+    set(door, &bucket.name, BucketSetting::PublicAccessBlock(None)).await?;
+    Ok(done(StatusCode::NO_CONTENT))
+}
+
+/// An XML boolean; an absent one is false.
+fn flag(text: Option<&str>) -> Result<bool, S3Error> {
+    match text.map(str::trim) {
+        None => Ok(false),
+        Some(text) if text.eq_ignore_ascii_case("true") => Ok(true),
+        Some(text) if text.eq_ignore_ascii_case("false") => Ok(false),
+        Some(_) => Err(S3Error::new(Code::MalformedXml)),
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct OwnershipControls {
+    rule: OwnershipRule,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct OwnershipRule {
+    object_ownership: String,
+}
+
+async fn get_ownership(_: &Door, bucket: Found, _: &mut RequestBody) -> Result<Reply, S3Error> {
+    let Some(ownership) = bucket.ownership else {
+        return Err(absent(Code::NoSuchOwnershipControls, &bucket));
+    };
+    let name = match ownership {
+        ObjectOwnership::BucketOwnerEnforced => "BucketOwnerEnforced",
+        ObjectOwnership::BucketOwnerPreferred => "BucketOwnerPreferred",
+        ObjectOwnership::ObjectWriter => "ObjectWriter",
+    };
+    Ok(Reply::xml(XmlWriter::result("OwnershipControls", |xml| {
+        xml.element("Rule", |rule| rule.text("ObjectOwnership", name));
+    })))
+}
+
+async fn put_ownership(
+    door: &Door,
+    bucket: Found,
+    body: &mut RequestBody,
+) -> Result<Reply, S3Error> {
+    let body = body_of(door, body, OWNERSHIP_BYTES_MAX).await?;
+    let read: OwnershipControls = xml::parse("OwnershipControls", &body)?;
+    let ownership = match read.rule.object_ownership.as_str() {
+        "BucketOwnerEnforced" => ObjectOwnership::BucketOwnerEnforced,
+        // They would bring ACLs back, which are not served.
+        "BucketOwnerPreferred" | "ObjectWriter" => {
+            return Err(S3Error::not_implemented("x-amz-object-ownership"));
+        }
+        _ => return Err(S3Error::new(Code::MalformedXml)),
+    };
+    set(door, &bucket.name, BucketSetting::Ownership(Some(ownership))).await?;
+    Ok(done(StatusCode::OK))
+}
+
+async fn delete_ownership(
+    door: &Door,
+    bucket: Found,
+    _: &mut RequestBody,
+) -> Result<Reply, S3Error> {
+    set(door, &bucket.name, BucketSetting::Ownership(None)).await?;
+    Ok(done(StatusCode::NO_CONTENT))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Tagging {
+    tag_set: TagSet,
+}
+
+#[derive(Debug, Deserialize)]
+struct TagSet {
+    #[serde(rename = "Tag", default)]
+    tags: Vec<XmlTag>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct XmlTag {
+    key: String,
+    value: String,
+}
+
+async fn get_tagging(_: &Door, bucket: Found, _: &mut RequestBody) -> Result<Reply, S3Error> {
+    if bucket.tags.is_empty() {
+        return Err(absent(Code::NoSuchTagSet, &bucket));
+    }
+    Ok(Reply::xml(XmlWriter::result("Tagging", |xml| {
+        xml.element("TagSet", |set| {
+            for tag in &bucket.tags {
+                set.element("Tag", |xml| {
+                    xml.text("Key", &tag.key);
+                    xml.text("Value", &tag.value);
+                });
+            }
+        });
+    })))
+}
+
+async fn put_tagging(door: &Door, bucket: Found, body: &mut RequestBody) -> Result<Reply, S3Error> {
+    let body = body_of(door, body, TAGGING_BYTES_MAX).await?;
+    let read: Tagging = xml::parse("Tagging", &body)?;
+    let tags = check_tags(read.tag_set.tags)?;
+    set(door, &bucket.name, BucketSetting::Tags(tags)).await?;
+    Ok(done(StatusCode::NO_CONTENT))
+}
+
+fn check_tags(tags: Vec<XmlTag>) -> Result<Vec<Tag>, S3Error> {
+    let invalid = |message: &'static str, tag: &XmlTag| {
+        S3Error::with_message(Code::InvalidTag, message)
+            .detail("TagKey", tag.key.as_str())
+            .detail("TagValue", tag.value.as_str())
+    };
+    if tags.len() > TAGS_MAX {
+        return Err(S3Error::with_message(
+            Code::BadRequest,
+            format!("Bucket tag count cannot be greater than {TAGS_MAX}"),
+        ));
+    }
+    let mut keys = HashSet::new();
+    for tag in &tags {
+        let key_chars = tag.key.chars().count();
+        if key_chars == 0 || key_chars > TAG_KEY_CHARS_MAX {
+            return Err(invalid("The TagKey you have provided is invalid", tag));
+        }
+        if tag.value.chars().count() > TAG_VALUE_CHARS_MAX {
+            return Err(invalid("The TagValue you have provided is invalid", tag));
+        }
+        if tag.key.starts_with("aws:") {
+            return Err(invalid("System tags cannot be added/updated by requester", tag));
+        }
+        if !keys.insert(tag.key.as_str()) {
+            return Err(invalid("Cannot provide multiple Tags with the same key", tag));
+        }
+    }
+    Ok(tags.into_iter().map(|XmlTag { key, value }| Tag { key, value }).collect())
+}
+
+async fn delete_tagging(door: &Door, bucket: Found, _: &mut RequestBody) -> Result<Reply, S3Error> {
+    set(door, &bucket.name, BucketSetting::Tags(Vec::new())).await?;
+    Ok(done(StatusCode::NO_CONTENT))
+}

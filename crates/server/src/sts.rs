@@ -1,0 +1,42 @@
+//! The operations of STS, and the table of its actions.
+
+mod assume_role;
+mod caller;
+mod issue;
+mod oidc;
+mod parameters;
+mod session_token;
+mod web_identity;
+
+pub(crate) use oidc::Issuers;
+
+use crate::query::Dispatched;
+use crate::query::answer::QueryReply;
+use crate::query::error::QueryError;
+use crate::server::Seen;
+
+/// Runs the operation of that name; nothing where there is none.
+pub(crate) async fn dispatch(
+    action: &str,
+    asked: Dispatched<'_>,
+    seen: &mut Seen,
+) -> Option<(&'static str, Result<QueryReply, QueryError>)> {
+    /// Boxed, so that one large operation does not make every call's future large.
+    macro_rules! run {
+        ($($module:ident: $($name:ident)*;)*) => {
+            match action {
+                $($(stringify!($name) => {
+                    seen.operation = stringify!($name);
+                    Some((stringify!($name), Box::pin(asked.execute::<$module::$name>()).await))
+                })*)*
+                _ => None,
+            }
+        };
+    }
+    run! {
+        assume_role: AssumeRole;
+        web_identity: AssumeRoleWithWebIdentity;
+        session_token: GetSessionToken GetFederationToken;
+        caller: GetCallerIdentity GetAccessKeyInfo;
+    }
+}

@@ -1,0 +1,308 @@
+//! Tokens of identity providers: who made them, whether the signature holds, what they say.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use jiff::{SignedDuration, Timestamp};
+use jsonwebtoken::jwk::{Jwk, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+use crate::outbound::{Outbound, OutboundError};
+
+/// Providers whose keys are kept.
+const ISSUERS_MAX: usize = 256;
+/// How long keys are taken as they were fetched.
+const KEYS_LIFE: SignedDuration = SignedDuration::from_hours(1);
+/// How long they are taken while their issuer is away; a key that was withdrawn must end sometime.
+const KEYS_LIFE_MAX: SignedDuration = SignedDuration::from_hours(24);
+/// How soon they are fetched again, for a key that is not among them or after a failure.
+const RETRY_AFTER: SignedDuration = SignedDuration::from_secs(60);
+/// Keys of one provider.
+const KEYS_MAX: usize = 64;
+
+/// What may sign a token: nothing symmetric, and never nothing.
+const ALGORITHMS: &[Algorithm] = &[
+    Algorithm::RS256,
+    Algorithm::RS384,
+    Algorithm::RS512,
+    Algorithm::PS256,
+    Algorithm::PS384,
+    Algorithm::PS512,
+    Algorithm::ES256,
+    Algorithm::ES384,
+];
+
+/// Why a token is worth nothing.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OidcError {
+    #[error("not a JWT")]
+    Malformed,
+    #[error("the issuer's keys cannot be had")]
+    Unreachable(#[source] Option<Arc<OutboundError>>),
+    #[error("the signature does not hold")]
+    Signature,
+}
+
+/// What a token says of itself; nothing of it is true yet.
+#[derive(Debug)]
+pub(crate) struct TokenHead {
+    pub(crate) issuer: String,
+    key_id: Option<String>,
+    algorithm: Algorithm,
+}
+
+/// What a token says, once its signature holds.
+#[derive(Debug)]
+pub(crate) struct Claims(pub(crate) serde_json::Map<String, Value>);
+
+impl TokenHead {
+    /// Reads who claims to have made a token.
+    pub(crate) fn read(token: &str) -> Result<Self, OidcError> {
+        #[derive(Deserialize)]
+        struct Issuer {
+            iss: String,
+        }
+        let header = jsonwebtoken::decode_header(token).map_err(|_| OidcError::Malformed)?;
+        let claims = jsonwebtoken::dangerous::insecure_decode::<Issuer>(token);
+        let Issuer { iss } = claims.map_err(|_| OidcError::Malformed)?.claims;
+        // Extensions that a token calls critical are not to be ignored (RFC 7515, 4.1.11).
+        if !ALGORITHMS.contains(&header.alg) || header.crit.is_some() {
+            return Err(OidcError::Signature);
+        }
+        Ok(Self { issuer: iss, key_id: header.kid, algorithm: header.alg })
+    }
+}
+
+impl Claims {
+    /// A claim that is text.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.as_str()
+    }
+
+    /// A claim that is text or a list of texts.
+    pub(crate) fn texts(&self, name: &str) -> Vec<&str> {
+        match self.0.get(name) {
+            Some(Value::Array(values)) => values.iter().filter_map(Value::as_str).collect(),
+            Some(Value::String(text)) => vec![text],
+            Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) | None => {
+                Vec::new()
+            }
+        }
+    }
+
+    /// A claim that is a time in seconds.
+    pub(crate) fn time(&self, name: &str) -> Option<i64> {
+        let value = self.0.get(name)?;
+        value.as_i64().or_else(|| {
+            let seconds = value.as_f64()?;
+            format!("{seconds:.0}").parse().ok()
+        })
+    }
+}
+
+/// The keys of identity providers, as they were last fetched.
+#[derive(Debug)]
+pub(crate) struct Issuers {
+    outbound: Outbound,
+    /// One lock an issuer, so that one that is slow holds up nobody else.
+    known: Mutex<HashMap<String, Arc<Mutex<Fetched>>>>,
+}
+
+#[derive(Debug, Default)]
+struct Fetched {
+    keys: Option<Vec<Jwk>>,
+    fetched_at: Option<Timestamp>,
+    tried_at: Option<Timestamp>,
+    failure: Option<Arc<OutboundError>>,
+}
+
+impl Issuers {
+    pub(crate) fn new(allowed: Vec<IpNet>) -> Self {
+        Self { outbound: Outbound::new(allowed), known: Mutex::default() }
+    }
+
+    /// What a token says, if its issuer's key signed it.
+    pub(crate) async fn verify(
+        &self,
+        token: &str,
+        head: &TokenHead,
+        now: Timestamp,
+    ) -> Result<Claims, OidcError> {
+        let key = self.key(head, now).await?;
+        claims(token, head, &key)
+    }
+
+    async fn key(&self, head: &TokenHead, now: Timestamp) -> Result<DecodingKey, OidcError> {
+        let slot = {
+            let mut known = self.known.lock().await;
+            if known.len() >= ISSUERS_MAX && !known.contains_key(&head.issuer) {
+                known.clear();
+            }
+            Arc::clone(known.entry(head.issuer.clone()).or_default())
+        };
+        let mut fetched = slot.lock().await;
+        let age = fetched.tried_at.map(|at| now.duration_since(at));
+        let stale = age.is_none_or(|age| age >= KEYS_LIFE);
+        let may_retry = age.is_none_or(|age| age >= RETRY_AFTER);
+        fetched.forget_old(now);
+        let here = fetched.find(head);
+        if stale || (here.is_none() && may_retry) {
+            fetched.tried_at = Some(now);
+            match self.fetch(&head.issuer).await {
+                Ok(keys) => {
+                    let failure = None;
+                    *fetched = Fetched {
+                        keys: Some(keys),
+                        fetched_at: Some(now),
+                        tried_at: Some(now),
+                        failure,
+                    };
+                }
+                // Keys that were good a moment ago stay good while their issuer is away.
+                Err(error) => fetched.failure = Some(Arc::new(error)),
+            }
+        } else if let Some(key) = here {
+            return Ok(key);
+        }
+        match (fetched.find(head), &fetched.keys) {
+            (Some(key), _) => Ok(key),
+            (None, Some(_)) => Err(OidcError::Signature),
+            (None, None) => Err(OidcError::Unreachable(fetched.failure.clone())),
+        }
+    }
+
+    async fn fetch(&self, issuer: &str) -> Result<Vec<Jwk>, OutboundError> {
+        #[derive(Deserialize)]
+        struct Discovery {
+            issuer: String,
+            jwks_uri: String,
+        }
+        let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+        let document = self.outbound.get(&url).await?;
+        let discovery: Discovery =
+            serde_json::from_slice(&document).map_err(|_| OutboundError::Document)?;
+        if discovery.issuer != issuer {
+            return Err(OutboundError::Document);
+        }
+        let keys = self.outbound.get(&discovery.jwks_uri).await?;
+        read_keys(&keys).ok_or(OutboundError::Document)
+    }
+}
+
+/// What a token says, if that key signed it.
+fn claims(token: &str, head: &TokenHead, key: &DecodingKey) -> Result<Claims, OidcError> {
+    // Times and audience are judged by the caller, who has the words for each.
+    let mut validation = Validation::new(head.algorithm);
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    validation.validate_aud = false;
+    validation.required_spec_claims.clear();
+    let decoded = jsonwebtoken::decode(token, key, &validation);
+    decoded.map(|token| Claims(token.claims)).map_err(|_| OidcError::Signature)
+}
+
+/// The keys of a JWK set that can be used; others in it are of no concern (RFC 7517, 5).
+fn read_keys(document: &[u8]) -> Option<Vec<Jwk>> {
+    #[derive(Deserialize)]
+    struct Keys {
+        keys: Vec<Value>,
+    }
+    let Keys { keys } = serde_json::from_slice(document).ok()?;
+    let usable = |key: &Jwk| {
+        let signs = key.common.public_key_use != Some(PublicKeyUse::Encryption);
+        signs && DecodingKey::from_jwk(key).is_ok()
+    };
+    let keys = keys.into_iter().take(KEYS_MAX);
+    Some(keys.filter_map(|key| serde_json::from_value(key).ok()).filter(usable).collect())
+}
+
+impl Fetched {
+    fn forget_old(&mut self, now: Timestamp) {
+        let age = self.fetched_at.map(|at| now.duration_since(at));
+        if age.is_some_and(|age| age >= KEYS_LIFE_MAX) {
+            self.keys = None;
+        }
+    }
+
+    /// The key that a token names; the only one, where it names none.
+    fn find(&self, head: &TokenHead) -> Option<DecodingKey> {
+        let keys = self.keys.as_ref()?;
+        let key = match &head.key_id {
+            Some(id) => keys.iter().find(|key| key.common.key_id.as_ref() == Some(id))?,
+            None => match keys.as_slice() {
+                [only] => only,
+                _ => return None,
+            },
+        };
+        DecodingKey::from_jwk(key).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// Made by another implementation: see the README beside them.
+    const JWKS: &str = include_str!("../../tests/vectors/oidc/jwks.json");
+    const TOKENS: &str = include_str!("../../tests/vectors/oidc/tokens.json");
+
+    #[derive(Deserialize)]
+    struct Tokens {
+        good: BTreeMap<String, String>,
+        bad: BTreeMap<String, String>,
+    }
+
+    fn verify(token: &str) -> Result<Claims, OidcError> {
+        let head = TokenHead::read(token)?;
+        assert_eq!(head.issuer, "https://issuer.example");
+        let keys = read_keys(JWKS.as_bytes());
+        let key = Fetched { keys, ..Fetched::default() }.find(&head).ok_or(OidcError::Signature)?;
+        claims(token, &head, &key)
+    }
+
+    #[test]
+    fn tokens_of_a_provider() {
+        let Tokens { good, bad } = serde_json::from_str(TOKENS).unwrap();
+        assert_eq!((good.len(), bad.len()), (ALGORITHMS.len(), 9));
+        for (name, token) in good {
+            let claims = verify(&token).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(claims.text("sub"), Some("alice"), "{name}");
+            assert_eq!(claims.time("exp"), Some(1_781_528_400), "{name}");
+            // Any character of the signature counts.
+            let (head, last) = token.split_at(token.len() - 20);
+            let other = if last.starts_with('A') { "B" } else { "A" };
+            let changed = format!("{head}{other}{}", &last[1..]);
+            assert!(verify(&changed).is_err(), "{name}");
+        }
+        for (name, token) in bad {
+            assert!(verify(&token).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn keys_of_no_use_are_left_out() {
+        let keys = read_keys(JWKS.as_bytes()).unwrap();
+        let ids: Vec<_> = keys.iter().filter_map(|key| key.common.key_id.as_deref()).collect();
+        assert_eq!(ids, ["rsa", "ec", "ec384"]);
+        for bad in ["", "[]", "{}", "{\"keys\":{}}"] {
+            assert!(read_keys(bad.as_bytes()).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn texts_and_times() {
+        let claims = serde_json::from_str(r#"{"a":"x","b":["x",1,"y"],"c":1.5e9,"d":"5","e":7}"#);
+        let claims = Claims(claims.unwrap());
+        assert_eq!(claims.texts("a"), ["x"]);
+        assert_eq!(claims.texts("b"), ["x", "y"]);
+        assert_eq!(claims.texts("e"), [""; 0]);
+        assert_eq!(claims.time("c"), Some(1_500_000_000));
+        assert_eq!((claims.time("d"), claims.time("e")), (None, Some(7)));
+    }
+}

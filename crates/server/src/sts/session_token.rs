@@ -1,0 +1,175 @@
+//! `GetSessionToken` and `GetFederationToken`: sessions that long-term keys open for themselves.
+
+use iam::{Principal, SessionPrincipal, Values};
+
+use super::assume_role::{read_session_tags, refuse_second_factor, tag_condition};
+use super::issue::{NewSession, Packed, SessionPolicies, issue};
+use super::parameters::{FEDERATED_NAME, Faults, Needed};
+use crate::gate::{Authorized, Door};
+use crate::query::answer::QueryReply;
+use crate::query::error::{self, QueryCode, QueryError};
+use crate::query::form::Form;
+use crate::query::operation::{QueryOperation, QueryPermission, Scene};
+
+/// Seconds of a session: the least, the most, when nobody says, and the most for the root.
+const SECONDS_MIN: u32 = 900;
+const SECONDS_MAX: u32 = 129_600;
+const SECONDS_DEFAULT: u32 = 43_200;
+const ROOT_SECONDS_MAX: u32 = 3600;
+
+/// Only a long-term key opens such a session (aws-semantics 4.1.9).
+fn refuse_sessions(door: &Door, action: &str) -> Result<(), QueryError> {
+    let of_session = door.caller().identity().is_some_and(|identity| identity.session.is_some());
+    if of_session {
+        return Err(QueryError::with_message(
+            QueryCode::AccessDenied,
+            format!("Cannot call {action} with session credentials"),
+        ));
+    }
+    Ok(())
+}
+
+/// The root's sessions are short.
+fn life(door: &Door, asked: Option<u32>) -> u32 {
+    let seconds = asked.unwrap_or(SECONDS_DEFAULT);
+    match door.principal() {
+        Principal::Root { .. } => seconds.min(ROOT_SECONDS_MAX),
+        Principal::Anonymous
+        | Principal::User { .. }
+        | Principal::AssumedRole { .. }
+        | Principal::FederatedUser { .. }
+        | Principal::WebIdentity { .. } => seconds,
+    }
+}
+
+/// `GetSessionToken`: the caller itself, for a while. It needs no permission.
+#[derive(Debug)]
+pub(crate) struct GetSessionToken {
+    seconds: Option<u32>,
+}
+
+impl QueryOperation for GetSessionToken {
+    fn read(form: &Form) -> Result<Self, QueryError> {
+        let mut faults = Faults::default();
+        let seconds = faults.duration(form, SECONDS_MIN, SECONDS_MAX)?;
+        faults.refuse()?;
+        refuse_second_factor(form)?;
+        Ok(Self { seconds })
+    }
+
+    fn permissions(&self, _: &Scene<'_>) -> Vec<QueryPermission> {
+        Vec::new()
+    }
+
+    async fn run(call: Authorized<Self>) -> Result<QueryReply, QueryError> {
+        let (Self { seconds }, door) = call.split();
+        refuse_sessions(&door, "GetSessionToken")?;
+        let principal = match door.principal() {
+            Principal::Root { account } => SessionPrincipal::Root { account: account.clone() },
+            Principal::User { account, id, .. } => {
+                SessionPrincipal::User { account: account.clone(), user_id: id.clone() }
+            }
+            Principal::Anonymous
+            | Principal::AssumedRole { .. }
+            | Principal::FederatedUser { .. }
+            | Principal::WebIdentity { .. } => {
+                return Err(QueryError::new(QueryCode::AccessDenied));
+            }
+        };
+        let issued = issue(
+            &door,
+            NewSession {
+                principal,
+                seconds: life(&door, seconds),
+                policies: None,
+                tags: Vec::new(),
+                transitive_tags: Vec::new(),
+                source_identity: None,
+                federated_provider: None,
+            },
+        )?;
+        Ok(QueryReply::result(|xml| issued.write(xml)))
+    }
+}
+
+/// `GetFederationToken`: somebody whom the caller vouches for, with what the caller may do and the
+/// session policies allow.
+#[derive(Debug)]
+pub(crate) struct GetFederationToken {
+    name: String,
+    seconds: Option<u32>,
+    policies: SessionPolicies,
+    tags: Vec<(String, String)>,
+}
+
+impl QueryOperation for GetFederationToken {
+    fn read(form: &Form) -> Result<Self, QueryError> {
+        let mut faults = Faults::default();
+        let name = faults.text(form, "Name", FEDERATED_NAME, Needed::Yes);
+        let seconds = faults.duration(form, SECONDS_MIN, SECONDS_MAX)?;
+        let policies = SessionPolicies::read(form, &mut faults);
+        faults.refuse()?;
+        let tags = read_session_tags(form)?;
+        Ok(Self { name: name.unwrap_or_default(), seconds, policies: policies.parse()?, tags })
+    }
+
+    fn permissions(&self, at: &Scene<'_>) -> Vec<QueryPermission> {
+        let resource = format!("arn:aws:sts::{}:federated-user/{}", at.account, self.name);
+        let tagging = (!self.tags.is_empty()).then_some("sts:TagSession");
+        let needed = [Some("sts:GetFederationToken"), tagging].into_iter().flatten();
+        needed.map(|action| QueryPermission { action, resource: resource.clone() }).collect()
+    }
+
+    fn condition(&self, key: &str) -> Option<Values<'_>> {
+        match key {
+            "sts:durationseconds" => {
+                self.seconds.map(|seconds| Values::One(seconds.to_string().into()))
+            }
+            other => tag_condition(&self.tags, other),
+        }
+    }
+
+    async fn run(call: Authorized<Self>) -> Result<QueryReply, QueryError> {
+        let (Self { name, seconds, policies, tags }, door) = call.split();
+        refuse_sessions(&door, "GetFederationToken")?;
+        let (account, user_id) = match door.principal() {
+            Principal::Root { account } => (account.clone(), None),
+            Principal::User { account, id, .. } => (account.clone(), Some(id.clone())),
+            Principal::Anonymous
+            | Principal::AssumedRole { .. }
+            | Principal::FederatedUser { .. }
+            | Principal::WebIdentity { .. } => {
+                return Err(QueryError::new(QueryCode::AccessDenied));
+            }
+        };
+        let directory = door.store().directory(&account).await.map_err(error::of_store)?;
+        let Packed { documents, percent } = policies.pack(&directory, &tags)?;
+        let issued = issue(
+            &door,
+            NewSession {
+                principal: SessionPrincipal::Federated {
+                    account: account.clone(),
+                    name: name.clone(),
+                    user_id,
+                },
+                seconds: life(&door, seconds),
+                // Without a session policy there is nothing but what a resource's policy gives.
+                policies: Some(documents.unwrap_or_default()),
+                tags,
+                transitive_tags: Vec::new(),
+                source_identity: None,
+                federated_provider: None,
+            },
+        )?;
+        Ok(QueryReply::result(|xml| {
+            issued.write(xml);
+            xml.element("FederatedUser", |xml| {
+                xml.text("FederatedUserId", &format!("{account}:{name}"));
+                xml.text("Arn", &format!("arn:aws:sts::{account}:federated-user/{name}"));
+            });
+            if let Some(percent) = percent {
+                xml.plain("PackedPolicySize", percent);
+            }
+        }))
+    }
+}

@@ -1,0 +1,267 @@
+//! `/_valet/api/v1/`: accounts, and how long a link will hold.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, World, ask, get, put};
+use crate::people::{Key, policy, query_refusal};
+
+const READ: &str = r#"{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}"#;
+
+fn document(answer: &Answer) -> Value {
+    assert_eq!(answer.header("content-type"), "application/json");
+    serde_json::from_slice(&answer.body).unwrap()
+}
+
+fn told(status: u16, code: &str, message: &str, answer: &Answer) {
+    let document = document(answer);
+    assert_eq!(answer.status, status, "{document}");
+    assert_eq!(
+        (&document["error"]["code"], &document["error"]["message"]),
+        (&json!(code), &json!(message))
+    );
+}
+
+#[tokio::test]
+async fn accounts_come_and_go() {
+    let world = World::new().await;
+    let accounts = "/_valet/api/v1/accounts";
+    let create = |body: &str| ask("POST", accounts).body(body.to_owned());
+    let made = world.send(create(r#"{"name":"moved","id":"123456789012","email":"a@b","access_key_id":"OLDSTORE","secret_access_key":"old/secret+"}"#)).await;
+    assert_eq!(made.status, 201);
+    let made = document(&made);
+    assert_eq!(made["id"], "123456789012");
+    assert_eq!(
+        (&made["access_key_id"], &made["secret_access_key"]),
+        (&json!("OLDSTORE"), &json!("old/secret+"))
+    );
+    let key = Key { id: "OLDSTORE".into(), secret: "old/secret+".into(), token: None };
+    assert_eq!(world.send_as(&key, put("/moved-bucket", "")).await.status, 200);
+
+    told(
+        409,
+        "AccountConflict",
+        "There is an account of that id.",
+        &world.send(create(r#"{"name":"x","id":"123456789012"}"#)).await,
+    );
+    told(
+        409,
+        "AccountConflict",
+        "There is an account of that id.",
+        &world.send(create(r#"{"name":"x","id":"000000000000"}"#)).await,
+    );
+    told(
+        409,
+        "AccountConflict",
+        "There is an access key of that id.",
+        &world
+            .send(create(
+                r#"{"name":"x","access_key_id":"OLDSTORE","secret_access_key":"old/secret+"}"#,
+            ))
+            .await,
+    );
+    told(
+        400,
+        "InvalidRequest",
+        "An account is named by its 12 digits.",
+        &world.send(create(r#"{"name":"x","id":"1"}"#)).await,
+    );
+    told(
+        400,
+        "InvalidRequest",
+        "A name has 1 to 128 characters.",
+        &world.send(create(r#"{"name":""}"#)).await,
+    );
+    told(
+        400,
+        "InvalidRequest",
+        "access_key_id and secret_access_key are given together or not at all.",
+        &world.send(create(r#"{"name":"x","access_key_id":"ABC"}"#)).await,
+    );
+    told(
+        400,
+        "InvalidRequest",
+        "Ids that begin with ASIA are those of sessions.",
+        &world
+            .send(create(
+                r#"{"name":"x","access_key_id":"ASIAX","secret_access_key":"old/secret+"}"#,
+            ))
+            .await,
+    );
+    assert_eq!(world.send(create(r#"{"name":"x","admin":true}"#)).await.status, 400);
+
+    let any = document(&world.send(create(r#"{"name":"any"}"#)).await);
+    let listed = document(&world.send(get(accounts)).await);
+    let names: Vec<&str> = listed["accounts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|a| a["name"].as_str().unwrap())
+        .collect();
+    assert!(names.contains(&"any") && names.contains(&"moved"), "{names:?}");
+    let one = |id: &str| format!("{accounts}/{id}");
+    assert_eq!(document(&world.send(get(&one("123456789012"))).await)["email"], "a@b");
+    told(
+        404,
+        "NoSuchAccount",
+        "There is no account of that id.",
+        &world.send(get(&one("999999999999"))).await,
+    );
+    told(
+        409,
+        "AccountConflict",
+        "The account still has buckets or identities: delete them first.",
+        &world.send(ask("DELETE", &one("123456789012"))).await,
+    );
+    assert_eq!(world.send(ask("DELETE", &one(any["id"].as_str().unwrap()))).await.status, 204);
+    // Its root is nobody any more.
+    let gone = Key {
+        id: any["access_key_id"].as_str().unwrap().into(),
+        secret: any["secret_access_key"].as_str().unwrap().into(),
+        token: None,
+    };
+    let refused = world.query(&gone, "sts", &[("Action", "GetCallerIdentity")]).await;
+    assert_eq!(
+        query_refusal(&refused),
+        "403 InvalidClientTokenId The security token included in the request is invalid."
+    );
+
+    // Managing accounts is a permission, in the first account alone.
+    let ann = world.user("ann", "").await;
+    assert_eq!(world.send_as(&ann, get(accounts)).await.status, 403);
+    world
+        .put_user_policy(
+            "ann",
+            &policy(r#"{"Effect":"Allow","Action":"valet:ManageAccounts","Resource":"*"}"#),
+        )
+        .await;
+    assert_eq!(world.send_as(&ann, get(accounts)).await.status, 200);
+    assert_eq!(world.send_as(&key, get(accounts)).await.status, 403);
+    assert_eq!(world.send_raw(get(accounts)).await.status, 403);
+    told(
+        404,
+        "NoSuchKey",
+        "There is nothing at this path of the API.",
+        &world.send(get("/_valet/api/v1/nothing")).await,
+    );
+}
+
+#[tokio::test]
+async fn metrics_are_a_permission() {
+    let world = World::new().await;
+    let ann = world.user("ann", "").await;
+    assert_eq!(world.send_as(&ann, get("/_valet/metrics")).await.status, 403);
+    world
+        .put_user_policy(
+            "ann",
+            &policy(r#"{"Effect":"Allow","Action":"valet:ReadMetrics","Resource":"*"}"#),
+        )
+        .await;
+    assert_eq!(world.send_as(&ann, get("/_valet/metrics")).await.status, 200);
+}
+
+#[tokio::test]
+async fn how_long_a_link_will_hold() {
+    let world = World::with_bucket().await;
+    let ann = world.user("ann", &policy(READ)).await;
+    let tell = |key: &Key, method: &str, seconds: u64| {
+        let body = json!({"method": method, "bucket": "bucket", "key": "a", "expires_in_seconds": seconds});
+        let (world, key) = (&world, key.clone());
+        async move {
+            let ask = ask("POST", "/_valet/api/v1/expiry").body(body.to_string());
+            let told = document(&world.send_as(&key, ask).await);
+            format!(
+                "{} {} {}",
+                told["effective_expires_at"].as_str().unwrap(),
+                told["limited_by"],
+                told["allowed"]
+            )
+        }
+    };
+    assert_eq!(tell(&ann, "GET", 3600).await, "2026-06-15T13:00:00Z [] true");
+    assert_eq!(tell(&ann, "PUT", 3600).await, "2026-06-15T12:00:00Z [] false");
+    assert_eq!(tell(&Key::root(), "PUT", 604_800).await, "2026-06-22T12:00:00Z [] true");
+
+    let with = |statement: &str| policy(&format!("{READ},{statement}"));
+    let age = r#"{"Effect":"Deny","Action":"s3:*","Resource":"*","Condition":{"NumericGreaterThan":{"s3:signatureAge":"600000"}}}"#;
+    world.put_user_policy("ann", &with(age)).await;
+    assert_eq!(tell(&ann, "GET", 3600).await, "2026-06-15T12:10:00Z [\"signature-age\"] true");
+    assert_eq!(tell(&ann, "GET", 300).await, "2026-06-15T12:05:00Z [] true");
+    let until = r#"{"Effect":"Deny","Action":"s3:*","Resource":"*","Condition":{"DateGreaterThan":{"aws:CurrentTime":"2026-06-15T12:30:00Z"}}}"#;
+    world.put_user_policy("ann", &with(until)).await;
+    assert_eq!(tell(&ann, "GET", 3600).await, "2026-06-15T12:30:00Z [\"policy-time\"] true");
+    // The bucket's policy binds the root as well.
+    world.bucket_policy(&policy(r#"{"Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::bucket/*","Condition":{"NumericGreaterThan":{"s3:signatureAge":"60000"}}}"#)).await;
+    assert_eq!(
+        tell(&Key::root(), "GET", 3600).await,
+        "2026-06-15T12:01:00Z [\"signature-age\"] true"
+    );
+    let anonymous = ask("POST", "/_valet/api/v1/expiry").body("{}");
+    assert_eq!(world.send_raw(anonymous).await.status, 403);
+}
+
+#[tokio::test]
+async fn conditions_of_iam_calls() {
+    let world = World::new().await;
+    let may = |condition: &str| {
+        policy(&format!(
+            r#"{{"Effect":"Allow","Action":"iam:*","Resource":"*","Condition":{{{condition}}}}}"#
+        ))
+    };
+    let boundary = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess";
+    let ann = world
+        .user("ann", &may(&format!(r#""StringEquals":{{"iam:PermissionsBoundary":"{boundary}"}}"#)))
+        .await;
+    let create = |name: &'static str| vec![("Action", "CreateUser"), ("UserName", name)];
+    assert_eq!(world.query(&ann, "iam", &create("one")).await.status, 403);
+    let bounded = [create("one"), vec![("PermissionsBoundary", boundary)]].concat();
+    assert_eq!(world.query(&ann, "iam", &bounded).await.status, 200);
+
+    world
+        .put_user_policy(
+            "ann",
+            &may(
+                r#""ArnEquals":{"iam:PolicyARN":"arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"}"#,
+            ),
+        )
+        .await;
+    let attach = |arn: &'static str| {
+        [("Action", "AttachUserPolicy"), ("UserName", "one"), ("PolicyArn", arn)]
+    };
+    assert_eq!(
+        world
+            .query(&ann, "iam", &attach("arn:aws:iam::aws:policy/AdministratorAccess"))
+            .await
+            .status,
+        403
+    );
+    assert_eq!(world.query(&ann, "iam", &attach(boundary)).await.status, 200);
+
+    world.put_user_policy("ann", &may(r#""StringEquals":{"aws:RequestTag/team":"a"},"ForAllValues:StringEquals":{"aws:TagKeys":["team"]}"#)).await;
+    let tag = |value: &'static str, more: &'static str| {
+        let mut parameters = vec![
+            ("Action", "TagUser"),
+            ("UserName", "one"),
+            ("Tags.member.1.Key", "team"),
+            ("Tags.member.1.Value", value),
+        ];
+        if !more.is_empty() {
+            parameters.extend([("Tags.member.2.Key", more), ("Tags.member.2.Value", "x")]);
+        }
+        parameters
+    };
+    assert_eq!(world.query(&ann, "iam", &tag("b", "")).await.status, 403);
+    assert_eq!(world.query(&ann, "iam", &tag("a", "other")).await.status, 403);
+    assert_eq!(world.query(&ann, "iam", &tag("a", "")).await.status, 200);
+
+    world.put_user_policy("ann", &may(r#""StringEquals":{"aws:ResourceTag/team":"a"}"#)).await;
+    let get = |name: &'static str| [("Action", "GetUser"), ("UserName", name)];
+    assert_eq!(world.query(&ann, "iam", &get("one")).await.status, 200);
+    assert_eq!(world.query(&ann, "iam", &get("ann")).await.status, 403);
+}
+
+#[tokio::test]
+async fn no_link_reaches_the_api() {
+    let world = World::new().await;
+    let link = world.link_raw("GET", "/_valet/api/v1/accounts");
+    told(403, "AccessDenied", "Access Denied", &world.send_raw(link).await);
+}

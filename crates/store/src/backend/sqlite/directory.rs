@@ -1,0 +1,141 @@
+//! Identities in the database: a record each, as JSON with a version.
+
+mod record;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use iam::AccountId;
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use super::bucket::{Subject, record_change};
+use super::rows::corrupt;
+use super::transaction::Transaction;
+use super::{engine, identity};
+use crate::identity::{
+    DirectoryChanges, DirectoryParts, Entities, Entity, EntityKey, IdentityChange, KeyChange,
+};
+use crate::vault::Vault;
+use crate::{Directory, DirectoryEdit, EntityKind, IdentityError, StoreError};
+pub(super) use record::{BoundRecord, tags_of};
+use record::{parse, record};
+
+const LOAD: &str = "SELECT kind, name, record FROM identities WHERE account = ?1";
+const PUT: &str =
+    "INSERT OR REPLACE INTO identities (account, kind, name, record) VALUES (?1, ?2, ?3, ?4)";
+const DELETE: &str = "DELETE FROM identities WHERE account = ?1 AND kind = ?2 AND name = ?3";
+
+/// What `kind` says.
+const KINDS: &[(EntityKind, i64)] = &[
+    (EntityKind::User, 1),
+    (EntityKind::Group, 2),
+    (EntityKind::Role, 3),
+    (EntityKind::Policy, 4),
+    (EntityKind::InstanceProfile, 5),
+    (EntityKind::OidcProvider, 6),
+];
+
+/// The identities of an account as they are on the disk.
+pub(super) fn load(connection: &Connection, account: &AccountId) -> Result<Directory, StoreError> {
+    let mut parts = DirectoryParts::default();
+    let mut select = connection.prepare_cached(LOAD).map_err(engine)?;
+    let mut rows = select.query([account.as_str()]).map_err(engine)?;
+    while let Some(row) = rows.next().map_err(engine)? {
+        let kind: i64 = row.get(0).map_err(engine)?;
+        let name: Arc<str> = row.get(1).map_err(engine)?;
+        let record: Vec<u8> = row.get(2).map_err(engine)?;
+        let kind = KINDS.iter().find(|(_, code)| *code == kind).map(|(kind, _)| *kind);
+        match parse(kind, account, &record)? {
+            Entity::User(user) => drop(of(&mut parts.users).insert(name, user)),
+            Entity::Group(group) => drop(of(&mut parts.groups).insert(name, group)),
+            Entity::Role(role) => drop(of(&mut parts.roles).insert(name, role)),
+            Entity::Policy(policy) => drop(of(&mut parts.policies).insert(name, policy)),
+            Entity::InstanceProfile(profile) => drop(of(&mut parts.profiles).insert(name, profile)),
+            Entity::OidcProvider(provider) => drop(of(&mut parts.providers).insert(name, provider)),
+        }
+    }
+    for key in identity::summaries(connection, account)? {
+        of(&mut parts.keys).insert(key.id.as_str().into(), Arc::new(key));
+    }
+    // What is named and missing could be a policy that denies.
+    let directory = Directory::new(account.clone(), parts);
+    if directory.is_whole() { Ok(directory) } else { Err(corrupt("identities")) }
+}
+
+/// Nobody else has it yet, so that nothing is copied.
+fn of<T: Clone>(entities: &mut Entities<T>) -> &mut BTreeMap<Arc<str>, Arc<T>> {
+    Arc::make_mut(entities)
+}
+
+/// Changes identities: all of a change, or nothing.
+pub(super) fn change(
+    tx: &mut Transaction<'_>,
+    vault: &Vault,
+    account: &AccountId,
+    change: IdentityChange,
+    now: Timestamp,
+) -> Result<Result<(), IdentityError>, StoreError> {
+    let before = tx.directory(account)?;
+    let mut edit = DirectoryEdit::new(&before, now);
+    let changes = match change(&mut edit).and_then(|()| edit.finish()) {
+        Ok(changes) => changes,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    let DirectoryChanges { directory, records, keys } = changes;
+    // Before anything is written: a refusal does not undo.
+    for key in keys.iter().filter_map(KeyChange::made) {
+        if identity::exists(tx.connection, &key.id)? {
+            let (kind, name) = (EntityKind::AccessKey, key.id.clone());
+            return Ok(Err(IdentityError::Exists { kind, name }));
+        }
+    }
+    for (key, entity) in records {
+        write(tx.connection, account, &key, entity.as_ref())?;
+        if let ((EntityKind::Role, name), None) = (&key, &entity)
+            && let Some(role) = before.role(name)
+        {
+            identity::forget_use(tx.connection, &role.id)?;
+        }
+    }
+    for change in keys {
+        write_key(tx, vault, change)?;
+    }
+    record_change(tx.connection, Subject::Identities, account.as_str())?;
+    tx.directory_is(account.clone(), Some(Arc::new(directory)));
+    Ok(Ok(()))
+}
+
+fn write_key(tx: &mut Transaction<'_>, vault: &Vault, change: KeyChange) -> Result<(), StoreError> {
+    match change {
+        KeyChange::Put(key) => {
+            let sealed = vault.seal_secret(&key.secret, &key.id)?;
+            identity::put(tx, key, &sealed)
+        }
+        KeyChange::SetStatus(id, status) => identity::set_status(tx, vault, &id, status),
+        KeyChange::Delete(id) => identity::delete(tx, &id),
+    }
+}
+
+fn write(
+    connection: &Connection,
+    account: &AccountId,
+    (kind, name): &EntityKey,
+    entity: Option<&Entity>,
+) -> Result<(), StoreError> {
+    let code = KINDS.iter().find(|(known, _)| known == kind).map(|(_, code)| *code);
+    let code = code.ok_or(corrupt("kind of an identity"))?;
+    match entity {
+        None => connection
+            .prepare_cached(DELETE)
+            .and_then(|mut delete| delete.execute(params![account.as_str(), code, name])),
+        Some(entity) => {
+            let record = record(entity)?;
+            connection
+                .prepare_cached(PUT)
+                .and_then(|mut put| put.execute(params![account.as_str(), code, name, record]))
+        }
+    }
+    .map(drop)
+    .map_err(engine)
+}

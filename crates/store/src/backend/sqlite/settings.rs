@@ -1,0 +1,128 @@
+//! What a bucket's owner set, in the database: a row a setting, so that a new kind needs no new table.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, params};
+use serde::{Deserialize, Serialize};
+
+use super::directory::{BoundRecord, tags_of};
+use super::engine;
+use super::rows::corrupt;
+use crate::bucket::BucketSettings;
+use crate::{BucketSetting, ObjectOwnership, PublicAccessBlock, StoreError};
+
+const LOAD: &str = "SELECT kind, record FROM bucket_settings WHERE bucket = ?1";
+const PUT: &str =
+    "INSERT OR REPLACE INTO bucket_settings (bucket, kind, record) VALUES (?1, ?2, ?3)";
+const DELETE_ALL: &str = "DELETE FROM bucket_settings WHERE bucket = ?1";
+
+const POLICY: i64 = 1;
+const PUBLIC_ACCESS: i64 = 2;
+const OWNERSHIP: i64 = 3;
+const TAGS: i64 = 4;
+
+#[expect(clippy::struct_excessive_bools, reason = "four switches, as S3 has them")]
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PublicAccessRecord {
+    acls: bool,
+    ignore: bool,
+    policy: bool,
+    restrict: bool,
+}
+
+/// The settings of a bucket; those that nobody touched are those of any new bucket.
+pub(super) fn load(connection: &Connection, bucket: i64) -> Result<BucketSettings, StoreError> {
+    let mut settings = BucketSettings::default();
+    let mut select = connection.prepare_cached(LOAD).map_err(engine)?;
+    let mut rows = select.query([bucket]).map_err(engine)?;
+    while let Some(row) = rows.next().map_err(engine)? {
+        let kind: i64 = row.get(0).map_err(engine)?;
+        let record: Vec<u8> = row.get(1).map_err(engine)?;
+        apply(&mut settings, kind, &record)?;
+    }
+    Ok(settings)
+}
+
+fn apply(settings: &mut BucketSettings, kind: i64, record: &[u8]) -> Result<(), StoreError> {
+    fn read<'r, T: Deserialize<'r>>(record: &'r [u8]) -> Result<T, StoreError> {
+        serde_json::from_slice(record).map_err(|_| corrupt("setting of a bucket"))
+    }
+    match kind {
+        POLICY => {
+            let record: Option<BoundRecord> = read(record)?;
+            settings.policy = record.map(BoundRecord::parse).transpose()?.map(Arc::new);
+        }
+        PUBLIC_ACCESS => {
+            let record: Option<PublicAccessRecord> = read(record)?;
+            settings.public_access_block = record.map(|record| PublicAccessBlock {
+                block_public_acls: record.acls,
+                ignore_public_acls: record.ignore,
+                block_public_policy: record.policy,
+                restrict_public_buckets: record.restrict,
+            });
+        }
+        OWNERSHIP => {
+            let record: Option<u8> = read(record)?;
+            settings.ownership = match record {
+                None => None,
+                Some(1) => Some(ObjectOwnership::BucketOwnerEnforced),
+                Some(2) => Some(ObjectOwnership::BucketOwnerPreferred),
+                Some(3) => Some(ObjectOwnership::ObjectWriter),
+                Some(_) => return Err(corrupt("setting of a bucket")),
+            };
+        }
+        TAGS => settings.tags = tags_of(read(record)?),
+        _ => return Err(corrupt("kind of a bucket's setting")),
+    }
+    Ok(())
+}
+
+pub(super) fn put(
+    connection: &Connection,
+    bucket: i64,
+    setting: &BucketSetting,
+) -> Result<(), StoreError> {
+    let written = match setting {
+        BucketSetting::Policy(policy) => {
+            let record = policy.as_ref().map(|policy| BoundRecord::of(policy));
+            (POLICY, serde_json::to_vec(&record))
+        }
+        BucketSetting::PublicAccessBlock(block) => {
+            let record = block.map(|block| PublicAccessRecord {
+                acls: block.block_public_acls,
+                ignore: block.ignore_public_acls,
+                policy: block.block_public_policy,
+                restrict: block.restrict_public_buckets,
+            });
+            (PUBLIC_ACCESS, serde_json::to_vec(&record))
+        }
+        BucketSetting::Ownership(ownership) => {
+            let record: Option<u8> = ownership.map(|ownership| match ownership {
+                ObjectOwnership::BucketOwnerEnforced => 1,
+                ObjectOwnership::BucketOwnerPreferred => 2,
+                ObjectOwnership::ObjectWriter => 3,
+            });
+            (OWNERSHIP, serde_json::to_vec(&record))
+        }
+        BucketSetting::Tags(tags) => {
+            let pairs: Vec<_> = tags.iter().map(|tag| (&tag.key, &tag.value)).collect();
+            (TAGS, serde_json::to_vec(&pairs))
+        }
+    };
+    let (kind, record) = written;
+    let record = record.map_err(|_| corrupt("setting of a bucket"))?;
+    connection
+        .prepare_cached(PUT)
+        .and_then(|mut put| put.execute(params![bucket, kind, record]))
+        .map(drop)
+        .map_err(engine)
+}
+
+pub(super) fn forget(connection: &Connection, bucket: i64) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(DELETE_ALL)
+        .and_then(|mut delete| delete.execute([bucket]))
+        .map(drop)
+        .map_err(engine)
+}

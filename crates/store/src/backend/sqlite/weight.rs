@@ -1,0 +1,46 @@
+//! How much memory cached records take, about.
+
+use std::sync::Arc;
+
+use super::cache::Weigh;
+use crate::body::may_be_resident;
+use crate::{AccessKey, Bucket, Directory, Object};
+
+impl Weigh for Arc<Object> {
+    /// Counts a small body as if it were in memory already, since the next read brings it there.
+    fn weight_bytes(&self) -> u64 {
+        let texts = self.attributes.metadata.iter().map(|(name, value)| name.len() + value.len());
+        let records = self.parts.len().saturating_add(self.body.blobs().len());
+        let about = size_of::<Object>()
+            .saturating_add(self.key.as_bytes().len().saturating_mul(2))
+            .saturating_add(texts.sum::<usize>().saturating_add(256))
+            .saturating_add(records.saturating_mul(192));
+        let resident = if may_be_resident(&self.body, self.size) { self.size } else { 0 };
+        u64::try_from(about).unwrap_or(u64::MAX).saturating_add(resident)
+    }
+}
+
+impl Weigh for Arc<Bucket> {
+    fn weight_bytes(&self) -> u64 {
+        // A compiled policy takes several times the room of its text, and there may be two.
+        let policy = self.policy.as_ref().map_or(0, |policy| policy.document.text().len() * 8);
+        let tags: usize = self.tags.iter().map(|tag| tag.key.len() + tag.value.len() + 64).sum();
+        let about = size_of::<Bucket>() + self.region.len() + policy + tags + 256;
+        u64::try_from(about).unwrap_or(u64::MAX)
+    }
+}
+
+impl Weigh for Arc<Directory> {
+    fn weight_bytes(&self) -> u64 {
+        u64::try_from(Directory::weight_bytes(self)).unwrap_or(u64::MAX)
+    }
+}
+
+impl Weigh for Arc<AccessKey> {
+    fn weight_bytes(&self) -> u64 {
+        let about = size_of::<AccessKey>()
+            .saturating_add(self.id.len().saturating_mul(2))
+            .saturating_add(self.secret.expose().len());
+        u64::try_from(about).unwrap_or(u64::MAX)
+    }
+}

@@ -1,0 +1,555 @@
+//! Identities, accounts and the settings of buckets: kept whole, felt by the next read.
+
+use iam::Policy;
+
+use super::*;
+use crate::identity::IdentityChange;
+
+type Refused<T> = Result<T, IdentityError>;
+
+fn other() -> AccountId {
+    AccountId::parse("111111111111").unwrap()
+}
+
+fn policy(action: &str) -> Arc<Policy> {
+    let text = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"{action}","Resource":"*"}}]}}"#
+    );
+    Arc::new(Policy::parse(&text).unwrap())
+}
+
+fn bound(action: &str) -> BoundPolicy {
+    BoundPolicy { document: policy(action), bound: policy("s3:Bound") }
+}
+
+async fn change(
+    engine: &impl Metadata,
+    account: &AccountId,
+    change: impl FnOnce(&mut DirectoryEdit) -> Refused<()> + Send + 'static,
+) -> Refused<()> {
+    let change: IdentityChange = Box::new(change);
+    engine.change_identities(account, change, at(1)).await.unwrap()
+}
+
+fn tag(key: &str) -> Tag {
+    Tag { key: key.to_owned(), value: format!("{key} value") }
+}
+
+/// One of each kind, with everything that it can hold.
+fn make_one_of_each(edit: &mut DirectoryEdit) -> Refused<()> {
+    edit.create_policy(NewManagedPolicy {
+        name: "Own".to_owned(),
+        path: "/p/".to_owned(),
+        description: Some("own".to_owned()),
+        document: policy("s3:GetObject"),
+        tags: vec![tag("policy")],
+    })?;
+    let own = "arn:aws:iam::000000000000:policy/p/Own".to_owned();
+    edit.create_policy_version(&own, policy("s3:PutObject"), Counts::FromNowOn)?;
+    edit.create_user("Ann", "/a/", Some(own.clone()), vec![tag("user")])?;
+    edit.create_group("Staff", "/")?;
+    edit.create_role(NewRole {
+        name: "Job".to_owned(),
+        path: "/".to_owned(),
+        description: Some("job".to_owned()),
+        max_session_seconds: 7200,
+        trust: bound("sts:AssumeRole"),
+        boundary: Some(own.clone()),
+        tags: vec![tag("role")],
+    })?;
+    edit.create_instance_profile("Machine", "/", vec![tag("profile")])?;
+    edit.create_oidc_provider(NewOidcProvider {
+        url: "issuer.example/Realm".to_owned(),
+        client_ids: vec!["one".to_owned(), "two".to_owned()],
+        thumbprints: vec!["ab".repeat(20)],
+        tags: vec![tag("provider")],
+    })?;
+    let inline = || ("In".to_owned(), policy("s3:ListBucket"));
+    let of_user = own.clone();
+    edit.change_user("Ann", |user| {
+        user.inline.extend([inline()]);
+        user.attached.insert(of_user);
+        Ok(())
+    })?;
+    let of_group = own.clone();
+    edit.change_group("Staff", |group| {
+        group.inline.extend([inline()]);
+        group.attached.insert(of_group);
+        Ok(())
+    })?;
+    edit.change_role("Job", |role| {
+        role.inline.extend([inline()]);
+        role.attached.insert(own);
+        Ok(())
+    })?;
+    edit.add_to_group("Staff", "Ann")?;
+    edit.add_role_to_profile("Machine", "Job")?;
+    edit.create_key("Ann").map(drop)
+}
+
+/// Everything in it as text; policies as their text.
+fn show(directory: &Directory) -> String {
+    let policies = |policies: Vec<AttachedPolicy>| {
+        policies.into_iter().map(|known| known.name + known.policy.text()).collect::<Vec<_>>()
+    };
+    let users = directory.users().map(|user| {
+        let inline = user.inline.iter().map(|(name, policy)| (name, policy.text()));
+        let bare = User { inline: std::collections::BTreeMap::new(), ..User::clone(user) };
+        let keys = directory.keys_of(user);
+        let policies = policies(directory.policies_of_user(user));
+        let by_id = directory.user_by_id(&user.id).map(|user| &user.name);
+        format!("{bare:?} {:?} {keys:?} {policies:?} {by_id:?}", inline.collect::<Vec<_>>())
+    });
+    let groups = directory.groups().map(|group| {
+        let bare = Group { inline: std::collections::BTreeMap::new(), ..Group::clone(group) };
+        format!("{bare:?} {:?}", policies(directory.policies_of_group(group)))
+    });
+    let roles = directory.roles().map(|role| {
+        let Role { name, path, id, created_at, description, tags, boundary, attached, .. } =
+            &**role;
+        let (document, bound) = (role.trust.document.text(), role.trust.bound.text());
+        let by_id = directory.role_by_id(id).map(|role| &role.name);
+        format!(
+            "{name} {path} {id} {created_at} {description:?} {} {tags:?} {boundary:?} {attached:?}
+             {document} {bound} {:?} {by_id:?}",
+            role.max_session_seconds,
+            policies(directory.policies_of_role(role)),
+        )
+    });
+    let managed = directory.managed_policies().map(|policy| {
+        let versions = policy.versions.iter();
+        let versions =
+            versions.map(|(n, version)| (n, version.created_at, version.document.text()));
+        let ManagedPolicy { name, path, id, arn, created_at, updated_at, description, .. } =
+            &**policy;
+        let (default, next) = (policy.default_version, policy.next_version);
+        format!(
+            "{name} {path} {id} {arn} {created_at} {updated_at} {description:?} {:?} {default} {next} {:?}",
+            policy.tags,
+            versions.collect::<Vec<_>>(),
+        )
+    });
+    let profiles = directory.instance_profiles().map(|profile| format!("{profile:?}"));
+    let providers = directory.oidc_providers().map(|provider| format!("{provider:?}"));
+    let all = users.chain(groups).chain(roles).chain(managed).chain(profiles).chain(providers);
+    all.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn identities_are_read_as_they_were_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || {
+        let vault = Arc::new(Vault::new(&MasterKey::from_bytes([1; 32])));
+        let health = Arc::new(Health::new(dir.path().to_owned()));
+        SqliteMetadata::open(dir.path(), vault, 1 << 20, health, Arc::new(())).unwrap()
+    };
+    let written = runtime().block_on(async {
+        let engine = open();
+        change(&engine, &account(), make_one_of_each).await.unwrap();
+        show(&*engine.directory(&account()).await.unwrap())
+    });
+    assert_eq!(written.lines().count(), 7, "{written}");
+    runtime().block_on(async {
+        let engine = open();
+        assert_eq!(show(&*engine.directory(&account()).await.unwrap()), written);
+        assert!(engine.directory(&other()).await.unwrap().is_empty());
+    });
+}
+
+#[test]
+fn a_change_is_felt_by_the_very_next_read() {
+    every_engine(|engine| async move {
+        assert!(engine.directory(&account()).await.unwrap().is_empty());
+        change(&*engine, &account(), make_one_of_each).await.unwrap();
+        let before = engine.directory(&account()).await.unwrap();
+        let user = before.user("ann").unwrap();
+        let key = before.keys_of(user)[0].id.clone();
+        let found = engine.access_key(&key).await.unwrap().unwrap();
+        assert_eq!(found.owner, KeyOwner::User { id: user.id.clone() });
+        assert_eq!((found.status, &found.account), (KeyStatus::Active, &account()));
+
+        let id = key.clone();
+        let off =
+            move |edit: &mut DirectoryEdit| edit.set_key_status("Ann", &id, KeyStatus::Inactive);
+        change(&*engine, &account(), off).await.unwrap();
+        let found = engine.access_key(&key).await.unwrap().unwrap();
+        assert_eq!(found.status, KeyStatus::Inactive);
+        let after = engine.directory(&account()).await.unwrap();
+        assert_eq!(after.keys_of(user)[0].status, KeyStatus::Inactive);
+        // Who has the old one keeps it; what was not touched is shared.
+        assert_eq!(before.keys_of(user)[0].status, KeyStatus::Active);
+        let (old, new) = (before.role("Job").unwrap(), after.role("Job").unwrap());
+        assert!(Arc::ptr_eq(old, new));
+
+        let id = key.clone();
+        let delete = move |edit: &mut DirectoryEdit| edit.delete_key("Ann", &id);
+        change(&*engine, &account(), delete).await.unwrap();
+        assert!(engine.access_key(&key).await.unwrap().is_none());
+        let after = engine.directory(&account()).await.unwrap();
+        assert!(after.keys_of(user).is_empty() && after.user("Ann").is_some());
+    });
+}
+
+#[test]
+fn a_refused_change_writes_nothing() {
+    every_engine(|engine| async move {
+        let given = |id: &str| GivenKey { id: id.to_owned(), secret: SecretAccessKey::new("s") };
+        let make = move |name: &'static str, key: &'static str| {
+            move |edit: &mut DirectoryEdit| {
+                edit.create_user(name, "/", None, Vec::new())?;
+                edit.create_given_key(name, given(key)).map(drop)
+            }
+        };
+        change(&*engine, &other(), make("Elsewhere", "AKID")).await.unwrap();
+        let seen = engine.changes_since(0, 10).await.unwrap();
+
+        // Somebody has that key: known only when it is written.
+        let (kind, name) = (EntityKind::AccessKey, "AKID".to_owned());
+        let refused = change(&*engine, &account(), make("Ann", "AKID")).await;
+        assert_eq!(refused, Err(IdentityError::Exists { kind, name }));
+        // A step of several, refused at the last.
+        let refused = move |edit: &mut DirectoryEdit| {
+            make("Ann", "AKIE")(edit)?;
+            edit.delete_user("Ann")
+        };
+        let refused = change(&*engine, &account(), refused).await;
+        let hindrance = Hindrance::AccessKeys;
+        assert_eq!(refused, Err(IdentityError::InTheWay { hindrance }));
+
+        for fresh in [false, true] {
+            // Also what the engine reads anew, after another change has put its own in the cache.
+            if fresh {
+                let key = root_key(&account(), "AKIR");
+                engine.put_access_key(key).await.unwrap();
+            }
+            let directory = engine.directory(&account()).await.unwrap();
+            assert!(directory.is_empty(), "{directory:?}");
+            assert!(engine.access_key("AKIE").await.unwrap().is_none());
+        }
+        let found = engine.access_key("AKID").await.unwrap().unwrap();
+        assert_eq!(found.account, other());
+        let after = engine.changes_since(0, 10).await.unwrap();
+        assert_eq!(after[..seen.len()], seen);
+        assert_eq!(after.len(), seen.len() + 1, "only the root's key");
+    });
+}
+
+#[test]
+fn changes_at_once_see_one_another() {
+    every_engine(|engine| async move {
+        let jobs = (0..64).map(|n| {
+            let engine = Arc::clone(&engine);
+            tokio::spawn(async move {
+                let make = move |edit: &mut DirectoryEdit| {
+                    if n % 4 == 3 {
+                        // Refused: the batch that it shares with others goes on.
+                        return edit.delete_user("Nobody");
+                    }
+                    edit.create_user(&format!("u{n}"), "/", None, Vec::new()).map(drop)
+                };
+                change(&*engine, &account(), make).await
+            })
+        });
+        for (n, job) in jobs.collect::<Vec<_>>().into_iter().enumerate() {
+            assert_eq!(job.await.unwrap().is_ok(), n % 4 != 3);
+        }
+        let directory = engine.directory(&account()).await.unwrap();
+        assert_eq!(directory.users().count(), 48);
+    });
+}
+
+/// What readers see while users are made is never older than what they saw before.
+#[test]
+fn readers_never_see_an_older_directory_again() {
+    every_engine(|engine| async move {
+        let done = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let readers = (0..4).map(|_| {
+            let (engine, done) = (Arc::clone(&engine), Arc::clone(&done));
+            tokio::spawn(async move {
+                let mut seen = 0;
+                while !done.load(std::sync::atomic::Ordering::SeqCst) {
+                    let now = engine.directory(&account()).await.unwrap().users().count();
+                    assert!(now >= seen, "{now} after {seen}");
+                    seen = now;
+                    tokio::task::yield_now().await;
+                }
+            })
+        });
+        let readers = readers.collect::<Vec<_>>();
+        for n in 0..100_usize {
+            let make = move |edit: &mut DirectoryEdit| {
+                edit.create_user(&format!("u{n}"), "/", None, Vec::new()).map(drop)
+            };
+            change(&*engine, &account(), make).await.unwrap();
+            // A key of the root takes the directory out of the cache, so that readers fill it.
+            if n % 5 == 0 {
+                engine.put_access_key(root_key(&account(), "AKIR")).await.unwrap();
+            }
+            assert_eq!(engine.directory(&account()).await.unwrap().users().count(), n + 1);
+        }
+        done.store(true, std::sync::atomic::Ordering::SeqCst);
+        for reader in readers {
+            reader.await.unwrap();
+        }
+    });
+}
+
+fn root_key(account: &AccountId, id: &str) -> AccessKey {
+    AccessKey {
+        id: id.to_owned(),
+        secret: SecretAccessKey::new("secret"),
+        account: account.clone(),
+        owner: KeyOwner::Root,
+        status: KeyStatus::Active,
+        created_at: at(1),
+    }
+}
+
+fn new_account(id: &AccountId, name: &str) -> Account {
+    let (name, email) = (name.to_owned(), Some(format!("{name}@example.com")));
+    Account { id: id.clone(), name, email, created_at: at(2) }
+}
+
+async fn create_account(engine: &impl Metadata, id: &AccountId, key: &str) -> CreateAccount {
+    engine.create_account(new_account(id, "name"), root_key(id, key)).await.unwrap()
+}
+
+#[test]
+fn accounts_are_made_once_and_removed_when_they_have_nothing() {
+    every_engine(|engine| async move {
+        assert_eq!(engine.account(&other()).await.unwrap(), None);
+        assert_eq!(engine.delete_account(&other()).await.unwrap(), DeleteAccount::NotFound);
+        let made = create_account(&*engine, &other(), "AKIR").await;
+        let CreateAccount::Created { account: made, root } = made else { panic!("{made:?}") };
+        assert_eq!((&made, root.id.as_str()), (&new_account(&other(), "name"), "AKIR"));
+        assert_eq!(engine.account(&other()).await.unwrap(), Some(made));
+        assert_eq!(engine.access_key("AKIR").await.unwrap().unwrap().account, other());
+        let keys = engine.directory(&other()).await.unwrap();
+        assert_eq!(keys.keys().map(|key| key.id.as_str()).collect::<Vec<_>>(), ["AKIR"]);
+
+        let again = create_account(&*engine, &other(), "AKIS").await;
+        assert!(matches!(again, CreateAccount::AlreadyExists));
+        let third = AccountId::parse("222222222222").unwrap();
+        let taken = create_account(&*engine, &third, "AKIR").await;
+        assert!(matches!(taken, CreateAccount::KeyExists));
+        assert_eq!(engine.account(&third).await.unwrap(), None);
+
+        // One that owns something is taken, though nobody recorded it: the first one is not.
+        engine.create_bucket(new_bucket("first"), at(3)).await.unwrap();
+        let first = create_account(&*engine, &account(), "AKIT").await;
+        assert!(matches!(first, CreateAccount::AlreadyExists));
+
+        let name = BucketName::parse("theirs").unwrap();
+        let bucket = NewBucket { owner: other(), ..new_bucket("theirs") };
+        engine.create_bucket(bucket, at(3)).await.unwrap();
+        assert_eq!(engine.delete_account(&other()).await.unwrap(), DeleteAccount::NotEmpty);
+        engine.delete_bucket(&name, at(4)).await.unwrap();
+        let make = |edit: &mut DirectoryEdit| edit.create_group("Staff", "/").map(drop);
+        change(&*engine, &other(), make).await.unwrap();
+        assert_eq!(engine.delete_account(&other()).await.unwrap(), DeleteAccount::NotEmpty);
+        change(&*engine, &other(), |edit| edit.delete_group("Staff")).await.unwrap();
+        assert_eq!(engine.delete_account(&other()).await.unwrap(), DeleteAccount::Deleted);
+        assert!(engine.access_key("AKIR").await.unwrap().is_none());
+        assert!(engine.directory(&other()).await.unwrap().keys().next().is_none());
+        let made = create_account(&*engine, &other(), "AKIR").await;
+        assert!(matches!(made, CreateAccount::Created { .. }));
+    });
+}
+
+#[test]
+fn accounts_are_listed_by_id() {
+    every_engine(|engine| async move {
+        let id = |n: u64| AccountId::parse(&format!("{n:012}")).unwrap();
+        for n in [3, 1, 2] {
+            create_account(&*engine, &id(n), &format!("AKI{n}")).await;
+        }
+        let rows = [
+            (None, 9, vec![1, 2, 3], None),
+            (None, 2, vec![1, 2], Some(2)),
+            (Some(2), 2, vec![3], None),
+            (Some(3), 2, vec![], None),
+        ];
+        for (after, limit, expected, next) in rows {
+            let page = engine.accounts(after.map(id), limit).await.unwrap();
+            let ids = page.accounts.into_iter().map(|account| account.id).collect::<Vec<_>>();
+            assert_eq!(ids, expected.into_iter().map(id).collect::<Vec<_>>());
+            assert_eq!(page.next, next.map(id));
+        }
+    });
+}
+
+#[test]
+fn identities_and_accounts_are_in_the_change_sequence() {
+    every_engine(|engine| async move {
+        create_account(&*engine, &other(), "AKIR").await;
+        let make = |edit: &mut DirectoryEdit| {
+            edit.create_user("Ann", "/", None, Vec::new())?;
+            let secret = SecretAccessKey::new("secret");
+            edit.create_given_key("Ann", GivenKey { id: "AKIU".to_owned(), secret }).map(drop)
+        };
+        change(&*engine, &account(), make).await.unwrap();
+        let seen = subjects(&*engine, 0).await;
+        let key = |id: &str| ChangeSubject::AccessKey(id.to_owned());
+        let (made, identities) =
+            (ChangeSubject::Account(other()), ChangeSubject::Identities(account()));
+        assert_eq!(seen.0, [key("AKIR"), made.clone(), key("AKIU"), identities.clone()]);
+
+        let off =
+            |edit: &mut DirectoryEdit| edit.set_key_status("Ann", "AKIU", KeyStatus::Inactive);
+        change(&*engine, &account(), off).await.unwrap();
+        engine.delete_account(&other()).await.unwrap();
+        let after = subjects(&*engine, seen.1).await;
+        assert_eq!(after.0, [key("AKIU"), identities.clone(), key("AKIR"), made]);
+
+        let rename = |edit: &mut DirectoryEdit| edit.rename_user("Ann", None, Some("/x/"));
+        change(&*engine, &account(), rename).await.unwrap();
+        assert_eq!(subjects(&*engine, after.1).await.0, [identities]);
+    });
+}
+
+/// What changed after a number, and the last number of it.
+async fn subjects(engine: &impl Metadata, after: u64) -> (Vec<ChangeSubject>, u64) {
+    let changes = engine.changes_since(after, 100).await.unwrap();
+    let last = changes.last().unwrap().number;
+    (changes.into_iter().map(|change| change.subject).collect(), last)
+}
+
+#[test]
+fn settings_of_a_bucket_are_its_owners_words() {
+    every_engine(|engine| async move {
+        let name = bucket_name();
+        assert!(!engine.set_bucket(&name, BucketSetting::Tags(vec![tag("a")])).await.unwrap());
+        with_bucket(&*engine, Versioning::Unversioned).await;
+        let bucket = || async { engine.bucket(&bucket_name()).await.unwrap().unwrap() };
+        let new = bucket().await;
+        let all = |on| PublicAccessBlock {
+            block_public_acls: on,
+            ignore_public_acls: on,
+            block_public_policy: on,
+            restrict_public_buckets: on,
+        };
+        let enforced = ObjectOwnership::BucketOwnerEnforced;
+        assert_eq!((new.public_access_block, new.ownership), (Some(all(true)), Some(enforced)));
+        assert!(new.policy.is_none() && new.tags.is_empty());
+
+        let set = |setting| {
+            let engine = &engine;
+            async move { assert!(engine.set_bucket(&bucket_name(), setting).await.unwrap()) }
+        };
+        let policy = Arc::new(bound("s3:GetObject"));
+        set(BucketSetting::Policy(Some(Arc::clone(&policy)))).await;
+        assert_eq!(bucket().await.policy, Some(policy));
+        let mixed = PublicAccessBlock { ignore_public_acls: true, ..all(false) };
+        let other = PublicAccessBlock { restrict_public_buckets: true, ..all(false) };
+        for block in [Some(mixed), Some(other), None, Some(all(true)), Some(all(false))] {
+            set(BucketSetting::PublicAccessBlock(block)).await;
+            assert_eq!(bucket().await.public_access_block, block);
+        }
+        let (preferred, writer) =
+            (ObjectOwnership::BucketOwnerPreferred, ObjectOwnership::ObjectWriter);
+        for ownership in [Some(preferred), Some(writer), Some(enforced), None] {
+            set(BucketSetting::Ownership(ownership)).await;
+            assert_eq!(bucket().await.ownership, ownership);
+        }
+        for tags in [vec![tag("b"), tag("a")], Vec::new()] {
+            set(BucketSetting::Tags(tags.clone())).await;
+            assert_eq!(bucket().await.tags, tags);
+        }
+        engine.set_versioning(&name, Versioning::Enabled).await.unwrap();
+        let kept = bucket().await;
+        assert!(kept.policy.is_some() && kept.ownership.is_none());
+        let listed = ListBuckets { prefix: None, after: None, limit: 9 };
+        let listed = engine.buckets(&account(), listed).await.unwrap();
+        assert_eq!(listed.buckets, [kept]);
+        set(BucketSetting::Policy(None)).await;
+        assert_eq!(bucket().await.policy, None);
+
+        engine.delete_bucket(&name, at(5)).await.unwrap();
+        engine.create_bucket(new_bucket("bucket"), at(6)).await.unwrap();
+        let again = bucket().await;
+        assert_eq!((again.public_access_block, again.ownership), (Some(all(true)), Some(enforced)));
+    });
+}
+
+#[test]
+fn uses_of_keys_are_kept_as_long_as_the_key() {
+    every_engine(|engine| async move {
+        let used = |second| {
+            let (service, region) = ("s3".to_owned(), "us-east-1".to_owned());
+            KeyUse { at: at(second), service, region }
+        };
+        let note = |id: &str, second| {
+            let uses = vec![(id.to_owned(), used(second))];
+            let engine = Arc::clone(&engine);
+            async move { engine.note_key_uses(uses).await.unwrap() }
+        };
+        note("AKID", 1).await;
+        assert_eq!(engine.key_last_used("AKID").await.unwrap(), None);
+        let make = |edit: &mut DirectoryEdit| {
+            edit.create_user("Ann", "/", None, Vec::new())?;
+            let secret = SecretAccessKey::new("secret");
+            edit.create_given_key("Ann", GivenKey { id: "AKID".to_owned(), secret })?;
+            edit.create_role(NewRole {
+                name: "Job".to_owned(),
+                path: "/".to_owned(),
+                description: None,
+                max_session_seconds: 3600,
+                trust: bound("sts:AssumeRole"),
+                boundary: None,
+                tags: Vec::new(),
+            })
+            .map(drop)
+        };
+        change(&*engine, &account(), make).await.unwrap();
+        note("AKID", 2).await;
+        note("AKID", 3).await;
+        assert_eq!(engine.key_last_used("AKID").await.unwrap(), Some(used(3)));
+        let role = engine.directory(&account()).await.unwrap().role("Job").unwrap().id.clone();
+        note(&role, 4).await;
+        assert_eq!(engine.key_last_used(&role).await.unwrap(), Some(used(4)));
+        let delete = |edit: &mut DirectoryEdit| {
+            edit.delete_role("Job")?;
+            edit.delete_key("Ann", "AKID")
+        };
+        change(&*engine, &account(), delete).await.unwrap();
+        assert_eq!(engine.key_last_used("AKID").await.unwrap(), None);
+        assert_eq!(engine.key_last_used(&role).await.unwrap(), None);
+    });
+}
+
+/// An account that is full of users is read once, and changed in a few milliseconds.
+#[test]
+fn thousands_of_users_are_read_once_and_changed_one_by_one() {
+    every_engine(|engine| async move {
+        let fill = |edit: &mut DirectoryEdit| {
+            (0..Quota::Users.max() - 1).try_for_each(|n| {
+                let name = format!("user-{n:04}");
+                edit.create_user(&name, "/", None, vec![tag("team")])?;
+                let document = policy(&format!("s3:{}", "x".repeat(1800)));
+                edit.change_user(&name, |user| Ok(user.inline.insert("In".to_owned(), document)))?;
+                if n % 10 == 0 { edit.create_key(&name).map(drop) } else { Ok(()) }
+            })
+        };
+        change(&*engine, &account(), fill).await.unwrap();
+        engine.put_access_key(root_key(&account(), "AKIR")).await.unwrap();
+        let clock = std::time::Instant::now();
+        let one = engine.directory(&account()).await.unwrap();
+        let read = clock.elapsed();
+        let two = engine.directory(&account()).await.unwrap();
+        assert!(Arc::ptr_eq(&one, &two), "it is not kept in memory");
+        let clock = std::time::Instant::now();
+        let last = |edit: &mut DirectoryEdit| {
+            edit.create_user("last", "/", None, Vec::new())?;
+            edit.create_key("last").map(drop)
+        };
+        change(&*engine, &account(), last).await.unwrap();
+        let changed = clock.elapsed();
+        let three = engine.directory(&account()).await.unwrap();
+        assert_eq!(three.users().count(), Quota::Users.max());
+        let (old, new) = (one.user("user-0000").unwrap(), three.user("user-0000").unwrap());
+        assert!(Arc::ptr_eq(old, new));
+        // Generous: builds that tests run on are slow, and machines are busy.
+        let seconds = std::time::Duration::from_secs;
+        assert!(read < seconds(10) && changed < seconds(2), "{read:?} {changed:?}");
+    });
+}

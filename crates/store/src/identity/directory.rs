@@ -1,0 +1,544 @@
+//! All identities of one account at one moment.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use iam::{AccountId, Policy};
+use jiff::Timestamp;
+
+use super::managed;
+use super::{KeyOwner, KeySummary};
+
+/// All identities of one account at one moment: immutable, and the same for every engine.
+///
+/// Names are looked up in any case of letters and keep the spelling they were given.
+#[derive(Clone, Debug)]
+pub struct Directory {
+    account: AccountId,
+    pub(super) parts: DirectoryParts,
+    user_names: Names,
+    role_names: Names,
+}
+
+/// Identities of one kind, by folded name. What a change does not touch is shared with what was before.
+pub(crate) type Entities<T> = Arc<BTreeMap<Arc<str>, Arc<T>>>;
+
+/// Folded names, by id.
+type Names = Arc<HashMap<Arc<str>, Arc<str>>>;
+
+/// What a directory is made of.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct DirectoryParts {
+    pub(crate) users: Entities<User>,
+    pub(crate) groups: Entities<Group>,
+    pub(crate) roles: Entities<Role>,
+    pub(crate) policies: Entities<ManagedPolicy>,
+    pub(crate) profiles: Entities<InstanceProfile>,
+    pub(crate) providers: Entities<OidcProvider>,
+    /// By access key id.
+    pub(crate) keys: Entities<KeySummary>,
+}
+
+/// Kinds of identities and what belongs to them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EntityKind {
+    /// A user.
+    User,
+    /// A group of users.
+    Group,
+    /// A role.
+    Role,
+    /// A managed policy.
+    Policy,
+    /// An instance profile.
+    InstanceProfile,
+    /// An OIDC provider.
+    OidcProvider,
+    /// An access key.
+    AccessKey,
+    /// A policy within a user, group or role.
+    InlinePolicy,
+    /// A version of a managed policy.
+    PolicyVersion,
+    /// A permissions boundary.
+    Boundary,
+}
+
+/// A kind and a folded name: which record.
+pub(crate) type EntityKey = (EntityKind, String);
+
+/// One record.
+#[derive(Clone, Debug)]
+pub(crate) enum Entity {
+    User(Arc<User>),
+    Group(Arc<Group>),
+    Role(Arc<Role>),
+    Policy(Arc<ManagedPolicy>),
+    InstanceProfile(Arc<InstanceProfile>),
+    OidcProvider(Arc<OidcProvider>),
+}
+
+/// A user.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// As it was given.
+    pub name: String,
+    /// `/` or `/…/`.
+    pub path: String,
+    /// `AIDA…`: never given twice.
+    pub id: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// At most 50.
+    pub tags: Vec<Tag>,
+    /// The ARN of the policy that bounds what it may do.
+    pub boundary: Option<String>,
+    /// Its own policies, by name.
+    pub inline: BTreeMap<String, Arc<Policy>>,
+    /// The ARNs of the managed policies attached to it.
+    pub attached: BTreeSet<String>,
+    /// The folded names of its groups.
+    pub groups: BTreeSet<String>,
+}
+
+/// A group of users.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// As it was given.
+    pub name: String,
+    /// `/` or `/…/`.
+    pub path: String,
+    /// `AGPA…`: never given twice.
+    pub id: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Its own policies, by name.
+    pub inline: BTreeMap<String, Arc<Policy>>,
+    /// The ARNs of the managed policies attached to it.
+    pub attached: BTreeSet<String>,
+}
+
+/// A role.
+#[derive(Clone, Debug)]
+pub struct Role {
+    /// As it was given.
+    pub name: String,
+    /// `/` or `/…/`.
+    pub path: String,
+    /// `AROA…`: never given twice.
+    pub id: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// What it is for.
+    pub description: Option<String>,
+    /// The longest session, in seconds: 3600 to 43200.
+    pub max_session_seconds: u32,
+    /// Who may assume it.
+    pub trust: BoundPolicy,
+    /// At most 50.
+    pub tags: Vec<Tag>,
+    /// The ARN of the policy that bounds what it may do.
+    pub boundary: Option<String>,
+    /// Its own policies, by name.
+    pub inline: BTreeMap<String, Arc<Policy>>,
+    /// The ARNs of the managed policies attached to it.
+    pub attached: BTreeSet<String>,
+}
+
+/// A policy of its own, to be attached.
+#[derive(Clone, Debug)]
+pub struct ManagedPolicy {
+    /// As it was given.
+    pub name: String,
+    /// `/` or `/…/`.
+    pub path: String,
+    /// `ANPA…`: never given twice.
+    pub id: String,
+    /// Its ARN.
+    pub arn: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When a version was last made.
+    pub updated_at: Timestamp,
+    /// What it is for.
+    pub description: Option<String>,
+    /// At most 50.
+    pub tags: Vec<Tag>,
+    /// One to five, by number; numbers are never given twice.
+    pub versions: BTreeMap<u32, PolicyVersion>,
+    /// The number of the version that counts.
+    pub default_version: u32,
+    /// The number that the next version gets.
+    pub next_version: u32,
+}
+
+/// A version of a managed policy.
+#[derive(Clone, Debug)]
+pub struct PolicyVersion {
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// What it says.
+    pub document: Arc<Policy>,
+}
+
+/// What carries a role to a program.
+#[derive(Clone, Debug)]
+pub struct InstanceProfile {
+    /// As it was given.
+    pub name: String,
+    /// `/` or `/…/`.
+    pub path: String,
+    /// `AIPA…`: never given twice.
+    pub id: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// The folded name of its role.
+    pub role: Option<String>,
+    /// At most 50.
+    pub tags: Vec<Tag>,
+}
+
+/// Somebody whose tokens roles may trust.
+#[derive(Clone, Debug)]
+pub struct OidcProvider {
+    /// Without its `https://`.
+    pub url: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// The audiences that its tokens may be for.
+    pub client_ids: Vec<String>,
+    /// Of its certificate; kept and not used, as AWS does for well-known authorities.
+    pub thumbprints: Vec<String>,
+    /// At most 50.
+    pub tags: Vec<Tag>,
+}
+
+/// A name and a value that somebody attached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tag {
+    /// Unique among the tags of one thing.
+    pub key: String,
+    /// May be empty.
+    pub value: String,
+}
+
+/// The policy of a resource or of a role's trust: as it was given, and with the ARNs of users and
+/// roles replaced by their ids, which is what is evaluated: one that was deleted and made anew is
+/// another.
+#[derive(Clone, Debug)]
+pub struct BoundPolicy {
+    /// As it was given.
+    pub document: Arc<Policy>,
+    /// As it is evaluated.
+    pub bound: Arc<Policy>,
+}
+
+impl PartialEq for BoundPolicy {
+    fn eq(&self, other: &Self) -> bool {
+        self.document.text() == other.document.text() && self.bound.text() == other.bound.text()
+    }
+}
+
+impl Eq for BoundPolicy {}
+
+/// A policy as it applies to somebody.
+#[derive(Clone, Debug)]
+pub struct AttachedPolicy {
+    /// The ARN of a managed one, the name of an inline one.
+    pub name: String,
+    /// What it says.
+    pub policy: Arc<Policy>,
+}
+
+impl Directory {
+    pub(crate) fn new(account: AccountId, parts: DirectoryParts) -> Self {
+        let id = |id: &str, name: &Arc<str>| (Arc::from(id), Arc::clone(name));
+        let user_names = parts.users.iter().map(|(name, user)| id(&user.id, name)).collect();
+        let role_names = parts.roles.iter().map(|(name, role)| id(&role.id, name)).collect();
+        let (user_names, role_names) = (Arc::new(user_names), Arc::new(role_names));
+        Self { account, parts, user_names, role_names }
+    }
+
+    /// Finds users and roles by id again after some were changed: `before` is what was then.
+    pub(super) fn index(&mut self, before: &Self, changed: &BTreeSet<EntityKey>) {
+        let of = |kind| move |key: &&EntityKey| key.0 == kind;
+        for (_, name) in changed.iter().filter(of(EntityKind::User)) {
+            if let Some(user) = before.parts.users.get(name.as_str()) {
+                Arc::make_mut(&mut self.user_names).remove(user.id.as_str());
+            }
+        }
+        for (_, name) in changed.iter().filter(of(EntityKind::User)) {
+            if let Some((name, user)) = self.parts.users.get_key_value(name.as_str()) {
+                let names = Arc::make_mut(&mut self.user_names);
+                names.insert(user.id.as_str().into(), Arc::clone(name));
+            }
+        }
+        // A role never changes its name.
+        for (_, name) in changed.iter().filter(of(EntityKind::Role)) {
+            if let Some(role) = before.parts.roles.get(name.as_str()) {
+                Arc::make_mut(&mut self.role_names).remove(role.id.as_str());
+            }
+            if let Some((name, role)) = self.parts.roles.get_key_value(name.as_str()) {
+                let names = Arc::make_mut(&mut self.role_names);
+                names.insert(role.id.as_str().into(), Arc::clone(name));
+            }
+        }
+    }
+
+    /// Whose identities these are.
+    pub fn account(&self) -> &AccountId {
+        &self.account
+    }
+
+    /// The user of that name.
+    pub fn user(&self, name: &str) -> Option<&Arc<User>> {
+        self.parts.users.get(fold(name).as_str())
+    }
+
+    /// The user of that id.
+    pub fn user_by_id(&self, id: &str) -> Option<&Arc<User>> {
+        self.parts.users.get(self.user_names.get(id)?)
+    }
+
+    /// All users, by name.
+    pub fn users(&self) -> impl Iterator<Item = &Arc<User>> {
+        self.parts.users.values()
+    }
+
+    /// The group of that name.
+    pub fn group(&self, name: &str) -> Option<&Arc<Group>> {
+        self.parts.groups.get(fold(name).as_str())
+    }
+
+    /// All groups, by name.
+    pub fn groups(&self) -> impl Iterator<Item = &Arc<Group>> {
+        self.parts.groups.values()
+    }
+
+    /// The groups of a user, by name.
+    pub fn groups_of(&self, user: &User) -> Vec<&Arc<Group>> {
+        user.groups.iter().filter_map(|name| self.parts.groups.get(name.as_str())).collect()
+    }
+
+    /// The users in a group, by name.
+    pub fn members(&self, group: &Group) -> Vec<&Arc<User>> {
+        let name = fold(&group.name);
+        self.users().filter(|user| user.groups.contains(&name)).collect()
+    }
+
+    /// The role of that name.
+    pub fn role(&self, name: &str) -> Option<&Arc<Role>> {
+        self.parts.roles.get(fold(name).as_str())
+    }
+
+    /// The role of that id.
+    pub fn role_by_id(&self, id: &str) -> Option<&Arc<Role>> {
+        self.parts.roles.get(self.role_names.get(id)?)
+    }
+
+    /// All roles, by name.
+    pub fn roles(&self) -> impl Iterator<Item = &Arc<Role>> {
+        self.parts.roles.values()
+    }
+
+    /// The managed policy of that ARN: the account's own, or one of those that come with AWS.
+    pub fn managed_policy(&self, arn: &str) -> Option<Arc<ManagedPolicy>> {
+        if arn.starts_with(managed::ARN_PREFIX) {
+            return managed::find(arn);
+        }
+        let name = arn.rsplit('/').next().unwrap_or_default();
+        self.parts.policies.get(fold(name).as_str()).filter(|policy| policy.arn == arn).cloned()
+    }
+
+    /// The account's own managed policies, by name.
+    pub fn managed_policies(&self) -> impl Iterator<Item = &Arc<ManagedPolicy>> {
+        self.parts.policies.values()
+    }
+
+    /// The managed policies that come with AWS.
+    pub fn aws_managed_policies() -> &'static [Arc<ManagedPolicy>] {
+        managed::all()
+    }
+
+    /// The policy that allows everything.
+    pub fn administrator() -> Option<AttachedPolicy> {
+        let policy = managed::find(managed::ADMINISTRATOR)?;
+        let version = policy.versions.get(&policy.default_version)?;
+        Some(AttachedPolicy { name: policy.arn.clone(), policy: Arc::clone(&version.document) })
+    }
+
+    /// The instance profile of that name.
+    pub fn instance_profile(&self, name: &str) -> Option<&Arc<InstanceProfile>> {
+        self.parts.profiles.get(fold(name).as_str())
+    }
+
+    /// All instance profiles, by name.
+    pub fn instance_profiles(&self) -> impl Iterator<Item = &Arc<InstanceProfile>> {
+        self.parts.profiles.values()
+    }
+
+    /// The OIDC provider of that URL, without its scheme.
+    pub fn oidc_provider(&self, url: &str) -> Option<&Arc<OidcProvider>> {
+        self.parts.providers.get(fold(url).as_str())
+    }
+
+    /// All OIDC providers, by URL.
+    pub fn oidc_providers(&self) -> impl Iterator<Item = &Arc<OidcProvider>> {
+        self.parts.providers.values()
+    }
+
+    /// All access keys of the account, by id.
+    pub fn keys(&self) -> impl Iterator<Item = &KeySummary> {
+        self.parts.keys.values().map(|key| &**key)
+    }
+
+    /// The access keys of a user, by age.
+    pub fn keys_of(&self, user: &User) -> Vec<&KeySummary> {
+        let owned = |key: &&KeySummary| match &key.owner {
+            KeyOwner::User { id } => *id == user.id,
+            KeyOwner::Root => false,
+        };
+        let mut keys: Vec<_> = self.keys().filter(owned).collect();
+        keys.sort_by_key(|key| key.created_at);
+        keys
+    }
+
+    /// Every policy that gives a user something: its own, the attached ones, those of its groups.
+    pub fn policies_of_user(&self, user: &User) -> Vec<AttachedPolicy> {
+        let mut policies = self.given(&user.inline, &user.attached);
+        for group in self.groups_of(user) {
+            policies.extend(self.given(&group.inline, &group.attached));
+        }
+        policies
+    }
+
+    /// Every policy that gives a role something.
+    pub fn policies_of_role(&self, role: &Role) -> Vec<AttachedPolicy> {
+        self.given(&role.inline, &role.attached)
+    }
+
+    /// Every policy that gives a group something.
+    pub fn policies_of_group(&self, group: &Group) -> Vec<AttachedPolicy> {
+        self.given(&group.inline, &group.attached)
+    }
+
+    /// The policy that bounds a user or role; a boundary whose policy is gone cannot be: a policy
+    /// that bounds somebody is not deleted.
+    pub fn boundary(&self, arn: Option<&str>) -> Option<AttachedPolicy> {
+        self.attached(arn?)
+    }
+
+    /// How many users, groups and roles a managed policy is attached to.
+    pub fn attachments(&self, arn: &str) -> usize {
+        let users = self.users().filter(|user| user.attached.contains(arn)).count();
+        let groups = self.groups().filter(|group| group.attached.contains(arn)).count();
+        users + groups + self.roles().filter(|role| role.attached.contains(arn)).count()
+    }
+
+    /// How many users and roles a managed policy bounds.
+    pub fn bounded(&self, arn: &str) -> usize {
+        let users = self.users().filter(|user| user.boundary.as_deref() == Some(arn)).count();
+        users + self.roles().filter(|role| role.boundary.as_deref() == Some(arn)).count()
+    }
+
+    /// Whether there is nobody and nothing, keys of the root aside.
+    pub fn is_empty(&self) -> bool {
+        let DirectoryParts { users, groups, roles, policies, profiles, providers, keys: _ } =
+            &self.parts;
+        users.is_empty()
+            && groups.is_empty()
+            && roles.is_empty()
+            && policies.is_empty()
+            && profiles.is_empty()
+            && providers.is_empty()
+    }
+
+    /// Something that an identity names and that is not there.
+    pub(crate) fn missing_reference<'e>(
+        &self,
+        entity: &'e Entity,
+    ) -> Option<(EntityKind, &'e str)> {
+        let (attached, boundary, groups, role) = match entity {
+            Entity::User(user) => (Some(&user.attached), &user.boundary, Some(&user.groups), &None),
+            Entity::Group(group) => (Some(&group.attached), &None, None, &None),
+            Entity::Role(role) => (Some(&role.attached), &role.boundary, None, &None),
+            Entity::InstanceProfile(profile) => (None, &None, None, &profile.role),
+            Entity::Policy(policy) => {
+                let is_whole = policy.versions.contains_key(&policy.default_version);
+                return (!is_whole).then_some((EntityKind::PolicyVersion, policy.arn.as_str()));
+            }
+            Entity::OidcProvider(_) => return None,
+        };
+        let attached = attached.into_iter().flatten();
+        let attached = attached.map(|arn| (EntityKind::Policy, arn));
+        let boundary = boundary.iter().map(|arn| (EntityKind::Boundary, arn));
+        let groups = groups.into_iter().flatten().map(|name| (EntityKind::Group, name));
+        let role = role.iter().map(|name| (EntityKind::Role, name));
+        let mut named = attached.chain(boundary).chain(groups).chain(role);
+        let missing = named.find(|(kind, name)| !match kind {
+            EntityKind::Group => self.parts.groups.contains_key(name.as_str()),
+            EntityKind::Role => self.parts.roles.contains_key(name.as_str()),
+            EntityKind::Policy | EntityKind::Boundary => self.attached(name).is_some(),
+            EntityKind::User
+            | EntityKind::InstanceProfile
+            | EntityKind::OidcProvider
+            | EntityKind::AccessKey
+            | EntityKind::InlinePolicy
+            | EntityKind::PolicyVersion => false,
+        });
+        missing.map(|(kind, name)| (kind, name.as_str()))
+    }
+
+    /// Whether everything that is named is there.
+    pub(crate) fn is_whole(&self) -> bool {
+        let DirectoryParts { users, groups, roles, policies, profiles, providers: _, keys: _ } =
+            &self.parts;
+        let users = users.values().cloned().map(Entity::User);
+        let groups = groups.values().cloned().map(Entity::Group);
+        let roles = roles.values().cloned().map(Entity::Role);
+        let policies = policies.values().cloned().map(Entity::Policy);
+        let profiles = profiles.values().cloned().map(Entity::InstanceProfile);
+        let mut all = users.chain(groups).chain(roles).chain(policies).chain(profiles);
+        all.all(|entity| self.missing_reference(&entity).is_none())
+    }
+
+    fn given(
+        &self,
+        inline: &BTreeMap<String, Arc<Policy>>,
+        attached: &BTreeSet<String>,
+    ) -> Vec<AttachedPolicy> {
+        let inline = inline.iter().map(|(name, policy)| AttachedPolicy {
+            name: name.clone(),
+            policy: Arc::clone(policy),
+        });
+        inline.chain(attached.iter().filter_map(|arn| self.attached(arn))).collect()
+    }
+
+    fn attached(&self, arn: &str) -> Option<AttachedPolicy> {
+        let policy = self.managed_policy(arn)?;
+        let version = policy.versions.get(&policy.default_version)?;
+        Some(AttachedPolicy { name: arn.to_owned(), policy: Arc::clone(&version.document) })
+    }
+
+    /// How much memory it takes, in bytes, about.
+    pub(crate) fn weight_bytes(&self) -> usize {
+        const ENTITY_BYTES: usize = 1024;
+        let DirectoryParts { users, groups, roles, policies, profiles, providers, keys } =
+            &self.parts;
+        let texts = |inline: &BTreeMap<String, Arc<Policy>>| -> usize {
+            inline.values().map(|policy| policy.text().len().saturating_mul(4)).sum()
+        };
+        let count = users.len() + groups.len() + roles.len() + policies.len();
+        let count = count + profiles.len() + providers.len() + keys.len();
+        let of_users: usize = users.values().map(|user| texts(&user.inline)).sum();
+        let of_groups: usize = groups.values().map(|group| texts(&group.inline)).sum();
+        let of_roles: usize = roles.values().map(|role| texts(&role.inline) + 4096).sum();
+        let of_policies: usize = policies.values().map(|policy| policy.versions.len() * 8192).sum();
+        count.saturating_mul(ENTITY_BYTES) + of_users + of_groups + of_roles + of_policies + 1024
+    }
+}
+
+/// A name as it is compared: IAM's names are ASCII.
+pub(crate) fn fold(name: &str) -> String {
+    name.to_ascii_lowercase()
+}

@@ -1,0 +1,141 @@
+//! Managed policies and their versions.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use iam::Policy;
+
+use super::{DirectoryEdit, Edited, check_policy, free, id, in_the_way, missing, within};
+use crate::identity::directory::fold;
+use crate::identity::managed;
+use crate::{EntityKind, Hindrance, IdentityError, ManagedPolicy, PolicyVersion, Quota, Tag};
+
+/// A managed policy to make.
+#[derive(Debug)]
+pub struct NewManagedPolicy {
+    /// Its name.
+    pub name: String,
+    /// `/` or `/…/`.
+    pub path: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// What it says.
+    pub document: Arc<Policy>,
+    /// Its tags.
+    pub tags: Vec<Tag>,
+}
+
+/// Whether a new version of a policy counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counts {
+    /// It does.
+    FromNowOn,
+    /// The one that did before still does.
+    NotYet,
+}
+
+impl DirectoryEdit {
+    /// Makes a managed policy, with its document as version 1.
+    pub fn create_policy(
+        &mut self,
+        new: NewManagedPolicy,
+    ) -> Result<Arc<ManagedPolicy>, IdentityError> {
+        let NewManagedPolicy { name, path, description, document, tags } = new;
+        let taken = self.parts().policies.contains_key(fold(&name).as_str());
+        free(taken, EntityKind::Policy, &name)?;
+        within(self.parts().policies.len() + 1, Quota::Policies, &name)?;
+        let policy = ManagedPolicy {
+            arn: format!("arn:aws:iam::{}:policy{path}{name}", self.account_id()),
+            id: id::<17>("ANPA")?,
+            created_at: self.now,
+            updated_at: self.now,
+            versions: BTreeMap::from([(1, PolicyVersion { created_at: self.now, document })]),
+            default_version: 1,
+            next_version: 2,
+            name: name.clone(),
+            path,
+            description,
+            tags,
+        };
+        check_policy(&policy)?;
+        let policy = Arc::new(policy);
+        self.put(EntityKind::Policy, &name, |parts, folded| {
+            Arc::make_mut(&mut parts.policies).insert(folded.into(), Arc::clone(&policy));
+        });
+        Ok(policy)
+    }
+
+    /// A managed policy of the account, to be changed, by its ARN.
+    fn own_policy(&self, arn: &str) -> Result<Arc<ManagedPolicy>, IdentityError> {
+        let found = self.managed_policy(arn).ok_or_else(|| missing(EntityKind::Policy, arn))?;
+        if found.arn.starts_with(managed::ARN_PREFIX) {
+            return Err(IdentityError::Unmodifiable { arn: arn.to_owned() });
+        }
+        Ok(found)
+    }
+
+    /// Changes a managed policy of the account, by its ARN.
+    pub fn change_policy_at<T>(
+        &mut self,
+        arn: &str,
+        change: impl FnOnce(&mut ManagedPolicy) -> Result<T, IdentityError>,
+    ) -> Result<T, IdentityError> {
+        let name = self.own_policy(arn)?.name.clone();
+        self.change_policy(&name, change)
+    }
+
+    /// Adds a version, and lets it count if so wished; answers its number.
+    pub fn create_policy_version(
+        &mut self,
+        arn: &str,
+        document: Arc<Policy>,
+        counts: Counts,
+    ) -> Result<u32, IdentityError> {
+        let now = self.now;
+        self.change_policy_at(arn, |policy| {
+            let number = policy.next_version;
+            policy.next_version = number.saturating_add(1);
+            policy.updated_at = now;
+            policy.versions.insert(number, PolicyVersion { created_at: now, document });
+            if counts == Counts::FromNowOn {
+                policy.default_version = number;
+            }
+            Ok(number)
+        })
+    }
+
+    /// Lets another version count.
+    pub fn set_default_version(&mut self, arn: &str, number: u32) -> Edited {
+        self.change_policy_at(arn, |policy| {
+            if !policy.versions.contains_key(&number) {
+                return Err(missing(EntityKind::PolicyVersion, &format!("v{number}")));
+            }
+            policy.default_version = number;
+            Ok(())
+        })
+    }
+
+    /// Removes a version that does not count.
+    pub fn delete_policy_version(&mut self, arn: &str, number: u32) -> Edited {
+        self.change_policy_at(arn, |policy| {
+            if !policy.versions.contains_key(&number) {
+                return Err(missing(EntityKind::PolicyVersion, &format!("v{number}")));
+            }
+            in_the_way(policy.default_version == number, Hindrance::DefaultVersion)?;
+            policy.versions.remove(&number);
+            Ok(())
+        })
+    }
+
+    /// Removes a managed policy that nobody has and that has one version.
+    pub fn delete_policy(&mut self, arn: &str) -> Edited {
+        let policy = self.own_policy(arn)?;
+        let used = self.attachments(arn) + self.bounded(arn) > 0;
+        in_the_way(used, Hindrance::Attachments)?;
+        in_the_way(policy.versions.len() > 1, Hindrance::Versions)?;
+        self.put(EntityKind::Policy, &policy.name, |parts, folded| {
+            Arc::make_mut(&mut parts.policies).remove(folded.as_str());
+        });
+        Ok(())
+    }
+}
