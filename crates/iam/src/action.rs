@@ -20,6 +20,9 @@ impl ActionPattern {
     }
 
     pub(crate) fn matches(&self, action: &str) -> bool {
-        matches(&self.tokens, action, Case::Ignored)
+        match self.tokens.as_slice() {
+            [Token::Text(only)] => action.eq_ignore_ascii_case(only),
+            tokens => matches(tokens, action, Case::Ignored),
+        }
     }
 }

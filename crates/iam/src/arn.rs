@@ -75,6 +75,9 @@ impl ArnPattern {
             (region, arn.region),
             (partition, arn.partition),
         ];
+        if pairs.iter().any(|(template, text)| template.begins_otherwise(text)) {
+            return Some(false);
+        }
         let mut unresolved = false;
         for (template, text) in pairs {
             match template.matches(text, context) {

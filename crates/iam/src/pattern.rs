@@ -149,6 +149,15 @@ impl Template {
         self.pieces.iter().all(|piece| matches!(piece, Piece::Fixed(Token::Text(_))))
     }
 
+    /// Whether the text begins otherwise, so that no value of a variable could make it match.
+    pub(crate) fn begins_otherwise(&self, text: &str) -> bool {
+        match self.pieces.first() {
+            Some(Piece::Fixed(Token::Text(start))) => !text.starts_with(&**start),
+            Some(Piece::Fixed(Token::One | Token::Any) | Piece::Variable(_) | Piece::Broken)
+            | None => false,
+        }
+    }
+
     /// Whether the text is what it says; `None`: a variable has no value.
     pub(crate) fn matches(&self, text: &str, context: &dyn Context) -> Option<bool> {
         if let [Piece::Fixed(Token::Text(only))] = self.pieces.as_slice() {

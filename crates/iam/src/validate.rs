@@ -18,8 +18,7 @@ use crate::PolicyError;
 const SYNTAX: &str = "Syntax errors in policy.";
 
 impl PolicyError {
-    /// What S3 says when this document is to be a bucket's policy, and STS and IAM when it is to be
-    /// a role's trust policy (aws-semantics 5.7.1).
+    /// What S3 says when this document is to be a bucket's policy (aws-semantics 5.7.1).
     pub fn resource_message(&self) -> String {
         match self {
             Self::TooLong { .. } => bucket::TOO_LONG.to_owned(),
@@ -64,6 +63,14 @@ impl PolicyError {
             | Self::Operator(_) => SYNTAX,
         };
         message.to_owned()
+    }
+
+    /// What IAM says when this document is to be a role's trust policy.
+    pub fn trust_message(&self) -> String {
+        match self.detail() {
+            Some(principal) => format!("Invalid principal in policy: \"AWS\":\"{principal}\""),
+            None => self.resource_message(),
+        }
     }
 
     /// What is wrong in itself, where AWS says it beside the message: the principal that names nobody.

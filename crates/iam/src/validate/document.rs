@@ -362,6 +362,10 @@ mod tests {
         let others = r#","NotPrincipal":{"AWS":"111122223333"}"#;
         trust(&bare("Allow", others), "Allow with NotPrincipal is not allowed.");
         trust(&bare("Deny", others), "AssumeRole policy must not contain NotPrincipal field.");
+        let malformed = |text: &str| Policy::parse(text).map(drop).unwrap_err().trust_message();
+        let ann = r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"ann"}}}"#;
+        assert_eq!(malformed(ann), "Invalid principal in policy: \"AWS\":\"ann\"");
+        assert_eq!(malformed("{"), "This policy contains invalid Json");
         let gone = DocumentFault::NoSuchPrincipal("arn".into()).message();
         assert_eq!(gone, "Invalid principal in policy: \"AWS\":\"arn\"");
     }

@@ -244,7 +244,7 @@ pub(super) fn trust_policy(
     parameter: &'static str,
 ) -> Result<Arc<Policy>, QueryError> {
     let text = document(form, parameter)?;
-    let policy = Policy::parse(text).map_err(|error| malformed(error.resource_message()))?;
+    let policy = Policy::parse(text).map_err(|error| malformed(error.trust_message()))?;
     policy.validate_trust().map_err(|fault| malformed(fault.message()))?;
     Ok(Arc::new(policy))
 }

@@ -56,7 +56,13 @@ async fn put(door: &Door, bucket: Found, body: &mut RequestBody) -> Result<Reply
     let text = std::str::from_utf8(&body).map_err(|cause| {
         malformed("This policy contains invalid Json".to_owned()).because(cause)
     })?;
-    let policy = Policy::parse(text).map_err(|error| malformed(error.resource_message()))?;
+    let policy = Policy::parse(text).map_err(|error| {
+        let refused = malformed(error.resource_message());
+        match error.detail() {
+            None => refused,
+            Some(principal) => naming(refused, principal),
+        }
+    })?;
     policy
         .validate_bucket(bucket.name.as_str())
         .map_err(|fault| malformed(fault.message().to_string()))?;
@@ -69,14 +75,18 @@ async fn put(door: &Door, bucket: Found, body: &mut RequestBody) -> Result<Reply
         .await
         .map_err(|error| match error {
             principals::BindError::Unknown { principal } => {
-                malformed("Invalid principal in policy".to_owned())
-                    .detail("Detail", format!("\"AWS\" : \"{principal}\""))
+                naming(malformed("Invalid principal in policy".to_owned()), &principal)
             }
             principals::BindError::Store(error) => refusal::of_store(error),
         })?;
     let policy = Arc::new(BoundPolicy { document, bound });
     set(door, &bucket.name, BucketSetting::Policy(Some(policy))).await?;
     Ok(Reply::new(StatusCode::NO_CONTENT))
+}
+
+/// The principal that is invalid stands beside the message (aws-semantics 5.7.1).
+fn naming(refused: S3Error, principal: &str) -> S3Error {
+    refused.detail("Detail", format!("\"AWS\" : \"{principal}\""))
 }
 
 /// In the words of aws-semantics 5.5.3.

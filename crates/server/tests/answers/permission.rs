@@ -303,6 +303,12 @@ async fn a_bucket_policy_gives_by_name_and_to_the_same_person_only() {
             user_arn("zoe")
         )
     );
+    // Nobody of any name.
+    let nobody = grant.replace(&user_arn("ann"), "zoe");
+    assert_eq!(
+        world.send(put("/bucket?policy", &policy(&nobody))).await.refusal(),
+        "400 <Code>MalformedPolicy</Code><Message>Invalid principal in policy</Message><Detail>\"AWS\" : \"zoe\"</Detail>"
+    );
 }
 
 #[tokio::test]
