@@ -1,7 +1,7 @@
 //! Values as conditions compare them: numbers, dates, networks and bytes.
 
+use core::net::IpAddr;
 use std::cmp::Ordering;
-use std::net::IpAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
