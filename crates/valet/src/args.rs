@@ -1,5 +1,8 @@
 //! The command line as typed. What it means is decided elsewhere.
 
+pub(crate) mod credentials;
+pub(crate) mod identities;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -7,6 +10,10 @@ use clap_complete::Shell;
 use presign::{ExpiresIn, ExpiresInError};
 
 use crate::config::Settings;
+use crate::output::Form;
+
+/// What STS takes: 15 minutes to 12 hours.
+const SESSION_SECONDS: std::ops::RangeInclusive<u32> = 900..=43_200;
 
 /// A private object store built around the presigned URL.
 #[derive(Debug, Parser)]
@@ -26,6 +33,20 @@ pub(crate) enum Command {
     Get(Get),
     /// Upload a file to a link
     Put(Put),
+    /// Manage users
+    User(identities::User),
+    /// Manage groups of users
+    Group(identities::Group),
+    /// Manage roles
+    Role(identities::Role),
+    /// Manage policies
+    Policy(identities::Policy),
+    /// Manage access keys
+    Key(identities::Key),
+    /// Manage accounts
+    Account(identities::Account),
+    /// Give credentials to programs
+    Credentials(credentials::Credentials),
     /// Print the completion script of a shell
     Completions {
         /// The shell to make it for
@@ -64,13 +85,14 @@ pub(crate) struct Presign {
 
 /// What a link is for.
 #[derive(Args, Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub(crate) struct LinkOptions {
     /// What the holder of the link may do
     #[arg(long, value_enum, ignore_case = true, default_value = "GET")]
     pub(crate) method: Method,
-    /// How long it lives: seconds, or like 15m, 1h30m, 7d; 7 days at most
-    #[arg(long, value_name = "DURATION", default_value = "3600", value_parser = expires_in)]
-    pub(crate) expires_in: ExpiresIn,
+    /// How long it lives: seconds, or like 15m, 1h30m, 7d; 7 days at most, unless --trim is given
+    #[arg(long, value_name = "DURATION", default_value = "3600", value_parser = life)]
+    pub(crate) expires_in: Life,
     /// PUT: the type that must be sent. GET and HEAD: the type that is answered
     #[arg(long, value_name = "TYPE")]
     pub(crate) content_type: Option<String>,
@@ -89,6 +111,15 @@ pub(crate) struct LinkOptions {
     /// GET and HEAD: browsers show the file rather than save it
     #[arg(long)]
     pub(crate) inline: bool,
+    /// Make no link that would die earlier than asked, or of which that cannot be known: exit 4
+    #[arg(long, conflicts_with = "trim")]
+    pub(crate) strict: bool,
+    /// Shorten the link to what will hold, 7 days included
+    #[arg(long)]
+    pub(crate) trim: bool,
+    /// Do not ask the server which policies end the link
+    #[arg(long)]
+    pub(crate) offline: bool,
 }
 
 /// How the link is printed: the bare URL unless told otherwise.
@@ -111,14 +142,33 @@ pub(crate) struct Format {
 #[command(next_help_heading = "AWS options")]
 pub(crate) struct Aws {
     /// The profile of ~/.aws to use
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", global = true)]
     pub(crate) profile: Option<String>,
     /// The region to sign for
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", global = true)]
     pub(crate) region: Option<String>,
     /// The server, where it is not AWS
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", global = true)]
     pub(crate) endpoint_url: Option<String>,
+    /// A PEM file of authorities to trust besides the system's
+    #[arg(long, value_name = "FILE", global = true, env = "AWS_CA_BUNDLE")]
+    pub(crate) ca_bundle: Option<PathBuf>,
+}
+
+/// What the commands share that speak to a server.
+#[derive(Args, Debug)]
+pub(crate) struct Remote {
+    /// Print the whole answer as JSON
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(flatten)]
+    pub(crate) aws: Aws,
+}
+
+impl Remote {
+    pub(crate) fn form(&self) -> Form {
+        if self.json { Form::Json } else { Form::Lines }
+    }
 }
 
 /// The operations a link can be made for.
@@ -185,14 +235,29 @@ pub(crate) struct Connection {
     pub(crate) quiet: bool,
 }
 
-/// Reads how long a link lives; the reason of a refusal is worth a sentence.
-pub(crate) fn expires_in(text: &str) -> Result<ExpiresIn, String> {
-    ExpiresIn::parse(text).map_err(|error| match error {
-        ExpiresInError::TooLong => {
-            "S3 refuses every link that lives longer than 7 days (604800 seconds)".to_owned()
-        }
-        ExpiresInError::Malformed | ExpiresInError::TooShort => error.to_string(),
-    })
+/// How long a link is asked to live, in seconds: at least one. It may be longer than any link can.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Life(u64);
+
+impl Life {
+    pub(crate) fn seconds(self) -> u64 {
+        self.0
+    }
+}
+
+/// Reads how long a link shall live. Whether any link can is asked later: --trim shortens it.
+pub(crate) fn life(text: &str) -> Result<Life, ExpiresInError> {
+    match ExpiresIn::seconds_in(text)? {
+        0 => Err(ExpiresInError::TooShort),
+        seconds => Ok(Life(seconds)),
+    }
+}
+
+/// Reads how long a session lives. STS judges again, by the role.
+pub(crate) fn session_seconds(text: &str) -> Result<u32, String> {
+    let seconds = ExpiresIn::seconds_in(text).map_err(|error| error.to_string())?;
+    let seconds = u32::try_from(seconds).ok().filter(|s| SESSION_SECONDS.contains(s));
+    seconds.ok_or_else(|| "a session lives for 15m to 12h".to_owned())
 }
 
 #[cfg(test)]
@@ -204,5 +269,18 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn sessions_live_for_15_minutes_to_12_hours() {
+        let check = |text: &str, expected: Option<u32>| {
+            assert_eq!(session_seconds(text).ok(), expected, "{text}");
+        };
+        check("899", None);
+        check("15m", Some(900));
+        check("1h30m", Some(5_400));
+        check("12h", Some(43_200));
+        check("43201", None);
+        check("soon", None);
     }
 }

@@ -43,25 +43,116 @@ pub(crate) enum Session {
     EndUnknown,
 }
 
-/// Asks the chain. No network is used unless the credentials come from one.
-pub(crate) fn load(arguments: &Aws) -> Result<Identity, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
-    runtime.block_on(async {
+/// What the chain found, to be asked for more.
+#[derive(Debug)]
+pub(crate) struct Chain {
+    sdk: SdkConfig,
+    endpoint_url: Option<String>,
+    region: Option<String>,
+    style: Style,
+}
+
+/// The services whose endpoints can differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Api {
+    /// Objects, and Valet's own paths.
+    S3,
+    Iam,
+    Sts,
+}
+
+/// Asks the chain who signs links. No network is used unless the credentials come from one.
+pub(crate) async fn load(arguments: &Aws) -> Result<Identity, Failure> {
+    let chain = Chain::read(arguments).await?;
+    // What cannot be right is said before anybody is asked for credentials.
+    let service = chain.service()?;
+    let (credentials, session) = chain.credentials().await?;
+    Ok(Identity { credentials, session, region: chain.region().to_owned(), service })
+}
+
+impl Chain {
+    /// Reads variables and profiles; credentials are asked for later.
+    pub(crate) async fn read(arguments: &Aws) -> Result<Self, Failure> {
         let sdk = sdk_config(arguments).await;
         let region = arguments.region.clone().or_else(|| sdk.region().map(ToString::to_string));
-        let endpoint = endpoint(arguments, &sdk)?;
         let style = style(arguments).await?;
-        let (credentials, session) = credentials(&sdk).await?;
-        Ok(Identity {
-            credentials,
-            session,
-            region: region.clone().unwrap_or_else(|| REGION_DEFAULT.to_owned()),
-            service: Service { endpoint, region, style },
+        Ok(Self { sdk, endpoint_url: arguments.endpoint_url.clone(), region, style })
+    }
+
+    fn service(&self) -> Result<Service, Failure> {
+        Ok(Service {
+            endpoint: self.endpoint(Api::S3)?,
+            region: self.region.clone(),
+            style: self.style,
         })
-    })
+    }
+
+    /// The region of a signature.
+    pub(crate) fn region(&self) -> &str {
+        self.region.as_deref().unwrap_or(REGION_DEFAULT)
+    }
+
+    /// What was typed, else the endpoint configured for the service, else the one for all. Where
+    /// S3's alone is configured it is also that of IAM and STS: Valet serves all on one port.
+    pub(crate) fn endpoint(&self, api: Api) -> Result<Option<Endpoint>, Failure> {
+        let text = self
+            .endpoint_url
+            .clone()
+            .or_else(|| self.configured(api))
+            .or_else(|| self.sdk.endpoint_url().map(str::to_owned))
+            .filter(|url| !url.is_empty())
+            .or_else(|| self.configured(Api::S3));
+        let Some(text) = text else { return Ok(None) };
+        let endpoint = Endpoint::parse(&text).with_context(|| format!("the endpoint `{text}`"));
+        endpoint.map(Some).map_err(Failure::usage)
+    }
+
+    /// The endpoint configured for one service, by variable or in the profile.
+    fn configured(&self, api: Api) -> Option<String> {
+        let key = ServiceConfigKey::builder()
+            .service_id(api.service_id())
+            .env("AWS_ENDPOINT_URL")
+            .profile("endpoint_url")
+            .build()
+            .ok()?;
+        self.sdk.service_config()?.load_config(key).filter(|url| !url.is_empty())
+    }
+
+    /// Asks for credentials: each time anew, so that those which end are followed by others.
+    pub(crate) async fn credentials(&self) -> Result<(Credentials, Session), Failure> {
+        let provider = self.sdk.credentials_provider().ok_or_else(no_credentials)?;
+        let found = provider.provide_credentials().await.map_err(|error| {
+            if matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
+                return no_credentials();
+            }
+            Failure::failed(anyhow::Error::from(error).context("no credentials"))
+        })?;
+        let session = session(&found);
+        let credentials = Credentials {
+            access_key_id: found.access_key_id().to_owned(),
+            secret_access_key: SecretAccessKey::new(found.secret_access_key()),
+            session_token: found.session_token().map(SessionToken::new),
+        };
+        Ok((credentials, session))
+    }
+}
+
+impl Api {
+    pub(crate) fn service_id(self) -> &'static str {
+        match self {
+            Self::S3 => "s3",
+            Self::Iam => "iam",
+            Self::Sts => "sts",
+        }
+    }
+
+    /// The region of its credential scope: IAM is global.
+    pub(crate) fn scope_region(self, configured: &str) -> &str {
+        match self {
+            Self::Iam => REGION_DEFAULT,
+            Self::S3 | Self::Sts => configured,
+        }
+    }
 }
 
 /// The region is looked for in variables and profiles alone: asking the instance's metadata for it
@@ -79,25 +170,6 @@ async fn sdk_config(arguments: &Aws) -> SdkConfig {
     loader.region(region).load().await
 }
 
-/// What was typed, else the endpoint configured for S3, else the one for all services.
-fn endpoint(arguments: &Aws, sdk: &SdkConfig) -> Result<Option<Endpoint>, Failure> {
-    let of_s3 = || {
-        let key = ServiceConfigKey::builder()
-            .service_id("s3")
-            .env("AWS_ENDPOINT_URL")
-            .profile("endpoint_url")
-            .build()
-            .ok()?;
-        sdk.service_config()?.load_config(key)
-    };
-    let of_all = || sdk.endpoint_url().map(str::to_owned);
-    let Some(text) = arguments.endpoint_url.clone().or_else(of_s3).or_else(of_all) else {
-        return Ok(None);
-    };
-    let endpoint = Endpoint::parse(&text).with_context(|| format!("the endpoint `{text}`"));
-    endpoint.map(Some).map_err(Failure::usage)
-}
-
 /// The addressing style of the profile, which the SDK leaves to whoever reads its files.
 async fn style(arguments: &Aws) -> Result<Style, Failure> {
     let name = arguments.profile.clone().map(Cow::Owned);
@@ -108,29 +180,19 @@ async fn style(arguments: &Aws) -> Result<Style, Failure> {
     })
 }
 
-async fn credentials(sdk: &SdkConfig) -> Result<(Credentials, Session), Failure> {
-    let provider = sdk.credentials_provider().ok_or_else(no_credentials)?;
-    let found = provider.provide_credentials().await.map_err(|error| {
-        if matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
-            return no_credentials();
-        }
-        Failure::failed(anyhow::Error::from(error).context("no credentials"))
-    })?;
+/// When the session ends: by Valet's own token, which says it to whoever holds it, else by what the
+/// chain was told with the credentials, else by what the environment says of them.
+fn session(found: &aws_credential_types::Credentials) -> Session {
     let end = found
-        .expiry()
-        .and_then(|end| Timestamp::try_from(end).ok())
+        .session_token()
+        .and_then(iam::token_expires_at)
+        .or_else(|| found.expiry().and_then(|end| Timestamp::try_from(end).ok()))
         .or_else(|| config::credential_expiration(found.access_key_id()));
-    let session = match (found.session_token(), end) {
+    match (found.session_token(), end) {
         (None, None) => Session::LongTerm,
         (_, Some(end)) => Session::EndsAt(end),
         (Some(_), None) => Session::EndUnknown,
-    };
-    let credentials = Credentials {
-        access_key_id: found.access_key_id().to_owned(),
-        secret_access_key: SecretAccessKey::new(found.secret_access_key()),
-        session_token: found.session_token().map(SessionToken::new),
-    };
-    Ok((credentials, session))
+    }
 }
 
 fn no_credentials() -> Failure {

@@ -14,6 +14,8 @@ pub(crate) enum Exit {
     WrongUsage,
     /// The other side refused.
     Denied,
+    /// A link would die earlier than asked.
+    DiesEarly,
 }
 
 impl From<Exit> for ExitCode {
@@ -23,6 +25,7 @@ impl From<Exit> for ExitCode {
             Exit::Failed => 1,
             Exit::WrongUsage => 2,
             Exit::Denied => 3,
+            Exit::DiesEarly => 4,
         })
     }
 }
@@ -45,6 +48,15 @@ impl Failure {
 
     pub(crate) fn denied(error: impl Into<anyhow::Error>) -> Self {
         Self { exit: Exit::Denied, error: error.into() }
+    }
+
+    pub(crate) fn dies_early(error: impl Into<anyhow::Error>) -> Self {
+        Self { exit: Exit::DiesEarly, error: error.into() }
+    }
+
+    /// Says what had been done before it failed.
+    pub(crate) fn after(self, done: String) -> Self {
+        Self { exit: self.exit, error: self.error.context(done) }
     }
 
     pub(crate) fn exit(&self) -> Exit {

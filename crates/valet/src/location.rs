@@ -129,6 +129,16 @@ fn aws_host(region: Option<&str>) -> String {
     format!("s3.{region}.{suffix}")
 }
 
+/// Whether an endpoint is one of AWS's own.
+pub(crate) fn is_aws(endpoint: &Endpoint) -> bool {
+    let host = endpoint.signed_host();
+    let host = host.split(':').next().unwrap_or(host);
+    let suffixes = PARTITIONS.iter().map(|(_, suffix)| *suffix);
+    suffixes.chain(["amazonaws.com"]).any(|suffix| {
+        host.strip_suffix(suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    })
+}
+
 /// A certificate for `*.s3…` covers one label, so a bucket with a dot goes into the path where there
 /// is one. An address has no names below it.
 fn can_lead_host(bucket: &str, endpoint: &Endpoint) -> bool {
@@ -224,6 +234,19 @@ mod tests {
         check(http, "a..b", Style::Virtual, false);
         check(Some("http://127.0.0.1:9000"), "my-bucket", Style::Virtual, false);
         check(Some("http://[::1]:9000"), "my-bucket", Style::Virtual, false);
+    }
+
+    #[test]
+    fn endpoints_of_aws() {
+        let check = |endpoint: &str, expected: bool| {
+            assert_eq!(is_aws(&Endpoint::parse(endpoint).unwrap()), expected, "{endpoint}");
+        };
+        check("https://s3.eu-west-1.amazonaws.com", true);
+        check("https://S3.AMAZONAWS.COM:8443/x", true);
+        check("https://s3.cn-north-1.amazonaws.com.cn", true);
+        check("https://notamazonaws.com", false);
+        check("https://amazonaws.com.example", false);
+        check("http://127.0.0.1:9000/amazonaws.com", false);
     }
 
     #[test]

@@ -1,21 +1,29 @@
 //! `valet`, the one binary: reads the command line, runs a subcommand, answers with an exit status.
 
+mod account;
 mod args;
 mod aws;
 mod checksum;
 mod clock;
 mod completions;
 mod config;
+mod credentials;
 mod disposition;
 mod failure;
 mod get;
+mod grant;
+mod identities;
 mod location;
 mod log;
 mod output;
 mod presign;
 mod put;
+mod query;
 mod refusal;
+mod remote;
 mod serve;
+mod sts;
+mod table;
 mod transfer;
 
 use std::process::ExitCode;
@@ -49,6 +57,13 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Presign(arguments) => presign::run(&arguments),
         Command::Get(arguments) => get::run(&arguments),
         Command::Put(arguments) => put::run(&arguments),
+        Command::User(arguments) => identities::user(&arguments),
+        Command::Group(arguments) => identities::group(&arguments),
+        Command::Role(arguments) => identities::role(&arguments),
+        Command::Policy(arguments) => identities::policy(&arguments),
+        Command::Key(arguments) => identities::key(&arguments),
+        Command::Account(arguments) => account::run(&arguments),
+        Command::Credentials(arguments) => credentials::run(&arguments),
         Command::Completions { shell } => completions::run(shell),
     }
 }

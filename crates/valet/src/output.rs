@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::{self, Write as _};
 
 use anyhow::Context as _;
+use serde::Serialize;
 
 use crate::failure::Failure;
 
@@ -14,6 +15,42 @@ pub(crate) fn result(line: &str) -> Result<(), Failure> {
         .and_then(|()| stdout.flush())
         .context("cannot write to standard output")
         .map_err(Failure::from)
+}
+
+/// How a command prints its result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// What a person or a script wants of it, line by line.
+    Lines,
+    /// The whole answer, on one line.
+    Json,
+}
+
+/// Prints the result in the form that was asked for.
+pub(crate) fn answer(
+    form: Form,
+    whole: &impl Serialize,
+    lines: impl IntoIterator<Item = String>,
+) -> Result<(), Failure> {
+    match form {
+        Form::Json => result(&serde_json::to_string(whole).context("cannot write JSON")?),
+        Form::Lines => lines.into_iter().try_for_each(|line| result(&line)),
+    }
+}
+
+/// A command that sets a variable, ready to paste.
+pub(crate) fn export(name: &str, value: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./+=:@%".contains(&byte);
+    if !value.is_empty() && value.bytes().all(plain) {
+        format!("export {name}={value}")
+    } else {
+        format!("export {name}={}", quoted(value))
+    }
+}
+
+/// A word that no shell changes.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// Says something that is not part of the result.
@@ -29,4 +66,18 @@ pub(crate) fn error(text: impl Display) {
 fn complain(kind: &str, text: impl Display) {
     // When even standard error is closed there is nobody left to tell.
     drop(writeln!(io::stderr().lock(), "{kind}: {text}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shell_words() {
+        assert_eq!(quoted("a b"), "'a b'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(export("A", "wJalr/Utn+EMI="), "export A=wJalr/Utn+EMI=");
+        assert_eq!(export("A", "$(x)"), "export A='$(x)'");
+        assert_eq!(export("A", ""), "export A=''");
+    }
 }

@@ -1,14 +1,20 @@
 //! `valet presign`: makes links and prints them.
 
 mod answer;
+mod ask;
 mod bulk;
+mod expiry;
 mod link;
+
+use jiff::Timestamp;
 
 use crate::args::{Format, Presign};
 use crate::failure::Failure;
-use crate::{aws, clock, output};
+use crate::{aws, clock, output, transfer};
 
-use self::link::{Link, LinkSigner};
+use self::answer::Answer;
+use self::ask::{Oracle, Silence};
+use self::link::{EarlyDeath, Link, LinkError, LinkSigner};
 
 /// What stands for standard input in place of a URI.
 const STANDARD_INPUT: &str = "-";
@@ -20,12 +26,12 @@ pub(crate) fn run(arguments: &Presign) -> Result<(), Failure> {
             let only = anyhow::anyhow!("`-` writes JSON: --curl and --qr are for one link");
             return Err(Failure::usage(only));
         }
-        return bulk::run(&arguments.link, LinkSigner::new(aws::load(&arguments.aws)?));
+        return bulk::run(&arguments.link, Maker::new(arguments)?);
     }
     // Wrong usage is said before anybody is asked for credentials.
-    let link = Link::new(&arguments.target, &arguments.link).map_err(Failure::usage)?;
-    let mut signer = LinkSigner::new(aws::load(&arguments.aws)?);
-    let answer = signer.sign(&link, clock::now()).map_err(Failure::usage)?;
+    let link = Link::new(&arguments.target, &arguments.link)?;
+    let mut maker = Maker::new(arguments)?;
+    let answer = maker.make(&link, clock::now())?;
     if json {
         return output::result(&answer.json()?);
     }
@@ -38,5 +44,48 @@ pub(crate) fn run(arguments: &Presign) -> Result<(), Failure> {
         output::result(&answer.qr()?)
     } else {
         output::result(answer.url())
+    }
+}
+
+/// Makes links: asks about their end, and signs them.
+#[derive(Debug)]
+struct Maker {
+    signer: LinkSigner,
+    oracle: Option<Oracle>,
+    silence: Option<Silence>,
+}
+
+impl Maker {
+    fn new(arguments: &Presign) -> Result<Self, Failure> {
+        let identity = transfer::block_on(aws::load(&arguments.aws))?;
+        let oracle =
+            if arguments.link.offline { None } else { Oracle::of(&identity, &arguments.aws)? };
+        Ok(Self { signer: LinkSigner::new(identity), oracle, silence: None })
+    }
+
+    /// Asks, unless the server was silent before, and signs.
+    fn make(&mut self, link: &Link, now: Timestamp) -> Result<Answer, LinkError> {
+        let mut told = None;
+        if let (Some(oracle), None) = (&self.oracle, &self.silence) {
+            match oracle.ask(link, now) {
+                Ok(answer) => told = Some(answer),
+                Err(silence) => {
+                    output::note(&silence);
+                    self.silence = Some(silence);
+                }
+            }
+        }
+        // What is unable to answer never ends a link by a policy of age: only Valet has such answers.
+        if let (EarlyDeath::Refused, Some(silence @ Silence::Failed(_))) =
+            (link.early_death, &self.silence)
+        {
+            return Err(LinkError::DiesEarly(silence.to_string()));
+        }
+        self.signer.sign(link, told.as_ref(), now)
+    }
+
+    /// Signs without asking.
+    fn make_offline(&mut self, link: &Link, now: Timestamp) -> Result<Answer, LinkError> {
+        self.signer.sign(link, None, now)
     }
 }

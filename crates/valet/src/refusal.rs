@@ -21,11 +21,39 @@ struct S3Error {
     headers_not_signed: Option<String>,
 }
 
-/// Reads a refusal; 403 is a denial, anything else a failure.
+/// What IAM and STS wrap around it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct ErrorResponse {
+    error: S3Error,
+}
+
+/// The same of Valet's own paths.
+#[derive(Debug, Deserialize)]
+struct OwnError {
+    error: OwnErrorBody,
+}
+
+#[derive(Debug, Deserialize)]
+struct OwnErrorBody {
+    code: String,
+    message: String,
+}
+
+/// Reads the refusal of a link; 403 is a denial, anything else a failure.
 pub(crate) async fn read(response: Response) -> Failure {
+    read_with(response, advice).await
+}
+
+/// Reads the refusal of a request that was signed with one's own credentials.
+pub(crate) async fn read_own(response: Response) -> Failure {
+    read_with(response, own_advice).await
+}
+
+async fn read_with(response: Response, advice: fn(&S3Error) -> Option<String>) -> Failure {
     let status = response.status();
     let body = read_body(response).await;
-    let words = anyhow!(in_words(status, &body));
+    let words = anyhow!(in_words(status, &body, advice));
     if status == StatusCode::FORBIDDEN { Failure::denied(words) } else { Failure::failed(words) }
 }
 
@@ -42,8 +70,8 @@ async fn read_body(mut response: Response) -> String {
     String::from_utf8_lossy(&body).into_owned()
 }
 
-fn in_words(status: StatusCode, body: &str) -> String {
-    let error = quick_xml::de::from_str::<S3Error>(body).unwrap_or_default();
+fn in_words(status: StatusCode, body: &str, advice: fn(&S3Error) -> Option<String>) -> String {
+    let error = parse(body);
     if error.code.is_empty() {
         return format!("the server answered {status}");
     }
@@ -52,6 +80,37 @@ fn in_words(status: StatusCode, body: &str) -> String {
         Some(advice) => format!("{said}\n{advice}"),
         None => said,
     }
+}
+
+/// What the body says, in whichever form; nothing where it has none of them.
+fn parse(body: &str) -> S3Error {
+    if let Ok(OwnError { error: OwnErrorBody { code, message } }) = serde_json::from_str(body) {
+        return S3Error { code, message, ..S3Error::default() };
+    }
+    let error = quick_xml::de::from_str::<S3Error>(body).unwrap_or_default();
+    if !error.code.is_empty() {
+        return error;
+    }
+    quick_xml::de::from_str::<ErrorResponse>(body).unwrap_or_default().error
+}
+
+/// What somebody who signs with credentials of their own can do about an error.
+fn own_advice(error: &S3Error) -> Option<String> {
+    let advice = match error.code.as_str() {
+        "AccessDenied" if error.message.starts_with("Roles may not be assumed by root") => {
+            "Make a user whom the role trusts, and use a key of that user."
+        }
+        "SignatureDoesNotMatch" => "Is the secret of the access key right, and is the region?",
+        "InvalidClientTokenId" | "InvalidAccessKeyId" | "InvalidToken" => {
+            "The server does not know the credentials, or they were switched off."
+        }
+        "ExpiredToken" => "The session is over: get new credentials.",
+        "RequestTimeTooSkewed" => "Is the clock of this machine right?",
+        "DeleteConflict" => "--force removes what hinders first.",
+        "SlowDown" | "ServiceUnavailable" | "Throttling" => "Try again in a while.",
+        _ => return None,
+    };
+    Some(advice.to_owned())
 }
 
 /// What the reader of an error can do about it, where that is known.
@@ -96,7 +155,7 @@ mod tests {
     #[test]
     fn refusals() {
         let check = |status: u16, body: &str, expected: &str| {
-            assert_eq!(in_words(StatusCode::from_u16(status).unwrap(), body), expected);
+            assert_eq!(in_words(StatusCode::from_u16(status).unwrap(), body, advice), expected);
         };
         let xml = |code: &str, message: &str, rest: &str| {
             format!(
@@ -135,5 +194,49 @@ mod tests {
         );
         check(400, &xml("Odd", "a\u{9b}b&#27;c &lt;d&gt;", ""), "400 Odd: abc <d>");
         check(400, &xml("Odd", &"x".repeat(400), ""), &format!("400 Odd: {}", "x".repeat(300)));
+    }
+
+    #[test]
+    fn refusals_of_what_was_signed_with_own_credentials() {
+        let check = |status: u16, body: &str, expected: &str| {
+            let found = in_words(StatusCode::from_u16(status).unwrap(), body, own_advice);
+            assert_eq!(found, expected);
+        };
+        let query = |code: &str, message: &str| {
+            format!(
+                "<ErrorResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\">\n  <Error>\n    \
+                 <Type>Sender</Type>\n    <Code>{code}</Code>\n    <Message>{message}</Message>\n  \
+                 </Error>\n  <RequestId>1</RequestId>\n</ErrorResponse>\n"
+            )
+        };
+        check(403, &query("AccessDenied", "Not so."), "403 AccessDenied: Not so.");
+        check(
+            403,
+            &query("AccessDenied", "Roles may not be assumed by root accounts."),
+            "403 AccessDenied: Roles may not be assumed by root accounts.\n\
+             Make a user whom the role trusts, and use a key of that user.",
+        );
+        check(
+            409,
+            &query("DeleteConflict", "Has keys."),
+            "409 DeleteConflict: Has keys.\n--force removes what hinders first.",
+        );
+        check(
+            403,
+            &query("InvalidClientTokenId", "Invalid."),
+            "403 InvalidClientTokenId: Invalid.\n\
+             The server does not know the credentials, or they were switched off.",
+        );
+        check(
+            404,
+            r#"{"error":{"code":"NoSuchAccount","message":"There is none."}}"#,
+            "404 NoSuchAccount: There is none.",
+        );
+        check(
+            403,
+            "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>",
+            "403 AccessDenied: Access Denied",
+        );
+        check(404, "{}", "the server answered 404 Not Found");
     }
 }

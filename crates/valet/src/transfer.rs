@@ -1,12 +1,13 @@
 //! What `get` and `put` share: the HTTP client, and the progress bar.
 
 use std::future::Future;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use reqwest::redirect::{Attempt, Policy};
-use reqwest::{Certificate, Client, Url};
+use reqwest::{Certificate, Client, ClientBuilder, Url};
 
 use crate::args::Connection;
 use crate::failure::Failure;
@@ -36,19 +37,23 @@ pub(crate) fn block_on<T>(command: impl Future<Output = Result<T, Failure>>) -> 
 
 /// A client that tells nobody the link: no referer on redirects, none to an unencrypted address.
 pub(crate) fn client(connection: &Connection) -> Result<Client, Failure> {
-    let mut builder = Client::builder()
+    let builder = builder(connection.cacert.as_deref())?
+        .read_timeout(SILENCE_MAX)
+        .redirect(Policy::custom(follow));
+    builder.build().context("cannot start the HTTP client").map_err(Failure::from)
+}
+
+/// What the HTTP clients of all commands share.
+pub(crate) fn builder(authorities: Option<&Path>) -> Result<ClientBuilder, Failure> {
+    let builder = Client::builder()
         .user_agent(concat!("valet/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(SILENCE_MAX)
-        .redirect(Policy::custom(follow))
         .referer(false);
-    if let Some(path) = &connection.cacert {
-        let name = || format!("--cacert {}", path.display());
-        let pem = std::fs::read(path).with_context(name).map_err(Failure::usage)?;
-        let authorities = Certificate::from_pem_bundle(&pem).with_context(name);
-        builder = builder.tls_certs_merge(authorities.map_err(Failure::usage)?);
-    }
-    builder.build().context("cannot start the HTTP client").map_err(Failure::from)
+    let Some(path) = authorities else { return Ok(builder) };
+    let name = || format!("the authorities in {}", path.display());
+    let pem = std::fs::read(path).with_context(name).map_err(Failure::usage)?;
+    let authorities = Certificate::from_pem_bundle(&pem).with_context(name);
+    Ok(builder.tls_certs_merge(authorities.map_err(Failure::usage)?))
 }
 
 fn follow(attempt: Attempt<'_>) -> reqwest::redirect::Action {

@@ -69,7 +69,8 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-const LOCAL: [&str; 2] = ["--endpoint-url", "http://localhost:9000"];
+/// A server that nobody runs, and that is not asked.
+const LOCAL: [&str; 3] = ["--endpoint-url", "http://localhost:9000", "--offline"];
 
 #[test]
 fn wrong_usage_exits_2_and_prints_no_link() {
@@ -83,10 +84,12 @@ fn wrong_usage_exits_2_and_prints_no_link() {
     let lifetime = |text: &str, why: &str| {
         format!("error: invalid value '{text}' for '--expires-in <DURATION>': {why}{more}")
     };
-    let week = "S3 refuses every link that lives longer than 7 days (604800 seconds)";
+    let week = "error: S3 refuses every link that lives longer than 7 days (604800 seconds); --trim \
+                shortens it\n";
     let object = "s3://b/k";
-    check(&user, &[object, "--expires-in", "8d"], &lifetime("8d", week));
-    check(&user, &[object, "--expires-in", "604801"], &lifetime("604801", week));
+    check(&user, &[object, "--expires-in", "8d"], week);
+    check(&user, &[object, "--expires-in", "604801"], week);
+    check(&user, &[object, "--expires-in", "8d", "--strict"], week);
     let second = "a link must live for at least 1 second";
     check(&user, &[object, "--expires-in", "0"], &lifetime("0", second));
     let malformed = "expected seconds or a duration such as 15m, 1h30m or 7d";
@@ -121,14 +124,15 @@ fn the_url_alone_is_printed() {
     check(key().set("AWS_REGION", "eu-west-1"), &["s3://b-1/k"], west, "%2Feu-west-1%2F");
     check(key().set("AWS_DEFAULT_REGION", "eu-west-1"), &["s3://b-1/k"], west, "%2Feu-west-1%2F");
     let local = "http://localhost:9000/b-1/k?";
-    let typed = ["s3://b-1/k", LOCAL[0], LOCAL[1]];
+    let typed = ["s3://b-1/k", LOCAL[0], LOCAL[1], LOCAL[2]];
     check(key(), &typed, local, "X-Amz-SignedHeaders=host&X-Amz-Signature=");
     let endpoint = ("AWS_ENDPOINT_URL", "http://localhost:9000");
-    check(key().set(endpoint.0, endpoint.1), &["s3://b-1/k"], local, "");
+    let named = ["s3://b-1/k", "--offline"];
+    check(key().set(endpoint.0, endpoint.1), &named, local, "");
     let both = key().set(endpoint.0, "http://other").set("AWS_ENDPOINT_URL_S3", endpoint.1);
-    check(both, &["s3://b-1/k"], local, "");
+    check(both, &named, local, "");
     check(key().set("AWS_ENDPOINT_URL_S3", "http://other"), &typed, local, "");
-    let bucket = ["s3://b-1", "--method", "put", LOCAL[0], LOCAL[1]];
+    let bucket = ["s3://b-1", "--method", "put", LOCAL[0], LOCAL[1], LOCAL[2]];
     check(key(), &bucket, "http://localhost:9000/b-1?", "");
 }
 
@@ -148,7 +152,7 @@ fn profiles_give_credentials_region_and_endpoint() {
             .file("process.json", process)
     };
     let check = |user: User, arguments: &[&str], start: &str, credential: &str| {
-        let url = user.prints(&[&["presign", "s3://b-1/k"], arguments].concat());
+        let url = user.prints(&[&["presign", "s3://b-1/k", "--offline"], arguments].concat());
         let credential = format!("X-Amz-Credential={credential}%2F");
         assert!(url.starts_with(start) && url.contains(&credential), "{url}");
     };
@@ -156,13 +160,13 @@ fn profiles_give_credentials_region_and_endpoint() {
     let local = "http://localhost:9000/b-1/k?";
     check(user(), &["--profile", "local"], local, "AKIAPROCESS");
     check(user().set("AWS_PROFILE", "local"), &[], local, "AKIAPROCESS");
-    let json = user().json(&["presign", "s3://b-1/k", "--profile", "local", "--json"]);
+    let json = user().json(&["presign", "s3://b-1/k", "--profile", "local", "--offline", "--json"]);
     assert_eq!(json["limited_by"], serde_json::json!(["requested"]));
 }
 
 #[test]
 fn json_says_when_the_link_really_ends() {
-    let arguments = ["presign", "s3://b/k", LOCAL[0], LOCAL[1], "--json"];
+    let arguments = ["presign", "s3://b/k", LOCAL[0], LOCAL[1], LOCAL[2], "--json"];
     let json = User::with_key().json(&arguments);
     assert_eq!(json["method"], "GET");
     assert_eq!(json["headers"], serde_json::json!({}));
@@ -193,7 +197,7 @@ fn json_says_when_the_link_really_ends() {
 fn a_bare_url_that_may_die_early_comes_with_a_note() {
     let session = || User::with_key().set("AWS_SESSION_TOKEN", "t");
     let check = |user: User, expected: &str| {
-        let output = user.run(&["presign", "s3://b/k", LOCAL[0], LOCAL[1]], "");
+        let output = user.run(&["presign", "s3://b/k", LOCAL[0], LOCAL[1], LOCAL[2]], "");
         assert_eq!(output.status.code(), Some(0));
         assert_eq!(text(&output.stdout).lines().count(), 1);
         assert!(text(&output.stderr).starts_with(expected), "{}", text(&output.stderr));
@@ -212,9 +216,77 @@ fn a_bare_url_that_may_die_early_comes_with_a_note() {
 }
 
 #[test]
+fn a_link_that_would_die_early_is_refused_or_shortened() {
+    let check = |user: &User, arguments: &[&str], expected: (i32, &str, &str)| {
+        let all = [&["presign", "s3://b/k"], &LOCAL[..], arguments].concat();
+        let output = user.run(&all, "");
+        let (status, url_part, words) = expected;
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}");
+        assert!(text(&output.stdout).contains(url_part), "{arguments:?}");
+        assert_eq!(output.stdout.is_empty(), url_part.is_empty(), "{arguments:?}");
+        assert!(text(&output.stderr).starts_with(words), "{}", text(&output.stderr));
+        assert_eq!(output.stderr.is_empty(), words.is_empty(), "{}", text(&output.stderr));
+    };
+    let session = || User::with_key().set("AWS_SESSION_TOKEN", "t");
+    let end = |time: &str| session().set("AWS_CREDENTIAL_EXPIRATION", time);
+    let hour = "X-Amz-Expires=3600&";
+    check(&User::with_key(), &["--strict"], (0, hour, ""));
+    check(&User::with_key(), &["--trim"], (0, hour, ""));
+    let unknown = "error: no link was made: temporary credentials sign this link, and they do not \
+                   say when they end";
+    check(&session(), &["--strict"], (4, "", unknown));
+    check(&session(), &["--trim"], (0, hour, "note: temporary credentials sign this link"));
+    let dead = "error: no link was made: the link works until 2020-01-01T00:00:00Z, when the session \
+                that signs it ends, not until ";
+    check(&end("2020-01-01T00:00:00Z"), &["--strict"], (4, "", dead));
+    check(&end("2020-01-01T00:00:00Z"), &["--trim"], (4, "", dead));
+    check(&end("2999-01-01T00:00:00Z"), &["--strict"], (0, hour, ""));
+    check(&end("2999-01-01T00:00:00Z"), &["--trim"], (0, hour, ""));
+    let week = "note: the link works until ";
+    let longest = "X-Amz-Expires=604800&";
+    check(&User::with_key(), &["--trim", "--expires-in", "30d"], (0, longest, week));
+}
+
+#[test]
+fn bulk_refuses_and_shortens_line_by_line() {
+    let input = "{\"uri\": \"s3://b/1\", \"strict\": true}\n\
+                 {\"uri\": \"s3://b/2\"}\n\
+                 {\"uri\": \"s3://b/3\", \"trim\": true, \"expires_in\": \"9d\"}\n";
+    let user = User::with_key().set("AWS_SESSION_TOKEN", "t");
+    let output = user.run(&[&["presign", "-"], &LOCAL[..]].concat(), input);
+    assert_eq!(output.status.code(), Some(4));
+    let stdout = text(&output.stdout);
+    let lines: Vec<Value> =
+        stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines[0]["error"].as_str().unwrap().starts_with("no link was made: temporary"));
+    assert_eq!(lines[1]["limited_by"], serde_json::json!(["session-unknown"]));
+    assert!(lines[2]["url"].as_str().unwrap().contains("X-Amz-Expires=604800&"));
+}
+
+#[test]
+fn a_server_that_cannot_be_asked_is_mentioned() {
+    // A port that was free a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let endpoint = format!("http://127.0.0.1:{port}");
+    let arguments = ["presign", "s3://b/k", "--endpoint-url", &endpoint];
+    let check = |more: &[&str], status: i32, words: &str| {
+        let output = User::with_key().run(&[&arguments, more].concat(), "");
+        assert_eq!(output.status.code(), Some(status));
+        assert_eq!(output.stdout.is_empty(), status != 0);
+        assert!(text(&output.stderr).contains(words), "{}", text(&output.stderr));
+    };
+    let unreached = "the server could not be asked whether policies end the link earlier: the server \
+                     cannot be reached";
+    check(&[], 0, unreached);
+    check(&["--trim"], 0, unreached);
+    check(&["--strict"], 4, "error: no link was made: the server could not be asked");
+    check(&["--strict", "--offline"], 0, "");
+}
+
+#[test]
 fn curl_commands() {
     let check = |uri: &str, arguments: &[&str], start: &str| {
-        let all = [&["presign", uri, LOCAL[0], LOCAL[1], "--curl"], arguments].concat();
+        let all = [&["presign", uri, LOCAL[0], LOCAL[1], LOCAL[2], "--curl"], arguments].concat();
         let line = User::with_key().prints(&all);
         assert!(line.starts_with(start) && line.ends_with("'\n"), "{line}");
     };
@@ -236,7 +308,8 @@ fn curl_commands() {
 
 #[test]
 fn a_qr_code_is_drawn() {
-    let code = User::with_key().prints(&["presign", "s3://b/k", LOCAL[0], LOCAL[1], "--qr"]);
+    let code =
+        User::with_key().prints(&["presign", "s3://b/k", LOCAL[0], LOCAL[1], LOCAL[2], "--qr"]);
     assert!(code.lines().count() > 20 && code.contains('█'), "{code}");
 }
 
@@ -250,7 +323,7 @@ fn a_line_in_is_a_line_out() {
                  {\"uri\": \"s3://b/5\", \"uses\": 1}\n\
                  not JSON\n\
                  {\"uri\": \"s3://b/6\", \"method\": \"POST\"}";
-    let output = User::with_key().run(&["presign", "-", LOCAL[0], LOCAL[1]], input);
+    let output = User::with_key().run(&["presign", "-", LOCAL[0], LOCAL[1], LOCAL[2]], input);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(text(&output.stderr), "error: 4 line(s) made no link\n");
     let stdout = text(&output.stdout);
@@ -265,7 +338,8 @@ fn a_line_in_is_a_line_out() {
     check(1, "http://localhost:9000/b/2?X-Amz", "X-Amz-Expires=900&X-Amz-SignedHeaders=a%3Bhost&");
     check(2, "http://localhost:9000/b/3?response-content-disposition=inline", "X-Amz-Expires=60&");
     assert_eq!(lines[1]["headers"], serde_json::json!({"a": "b"}));
-    let week = "expires_in: S3 refuses every link that lives longer than 7 days (604800 seconds)";
+    let week =
+        "S3 refuses every link that lives longer than 7 days (604800 seconds); --trim shortens it";
     assert_eq!(lines[3], serde_json::json!({"line": 5, "error": week}));
     for (index, line, part) in [(4, 6, "unknown field `uses`"), (5, 7, ""), (6, 8, "`POST`")] {
         assert_eq!(lines[index]["line"], line);

@@ -43,8 +43,16 @@ impl ExpiresIn {
     /// Reads `3600`, `15m`, `1h30m`, `7d`: a number of seconds, or numbers with the units `d`,
     /// `h`, `m`, `s`, each at most once and in that order.
     pub fn parse(text: &str) -> Result<Self, ExpiresInError> {
+        Self::from_seconds(Self::seconds_in(text)?)
+    }
+
+    /// The seconds of a duration in the form that [`parse`](Self::parse) reads, however long it is:
+    /// for whoever shortens to what a link can have, or measures something else than a link.
+    ///
+    /// The one error is [`ExpiresInError::Malformed`].
+    pub fn seconds_in(text: &str) -> Result<u64, ExpiresInError> {
         if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Self::from_seconds(number(text));
+            return Ok(number(text));
         }
         let mut rest = text;
         let mut seconds = 0_u64;
@@ -59,7 +67,7 @@ impl ExpiresIn {
         if text.is_empty() || !rest.is_empty() {
             return Err(ExpiresInError::Malformed);
         }
-        Self::from_seconds(seconds)
+        Ok(seconds)
     }
 
     /// The number of seconds.
@@ -112,5 +120,17 @@ mod tests {
         for text in ["", "m", "-1", "+1", "1.5h", "1 h", "1m1h", "1m1m", "1w", "1h30", "1H", "é"] {
             check(text, Err(ExpiresInError::Malformed));
         }
+    }
+
+    #[test]
+    fn longer_durations_are_measured() {
+        fn check(text: &str, expected: Result<u64, ExpiresInError>) {
+            assert_eq!(ExpiresIn::seconds_in(text), expected, "{text}");
+        }
+        check("0", Ok(0));
+        check("12h", Ok(43_200));
+        check("30d", Ok(2_592_000));
+        check("99999999999999999999d", Ok(u64::MAX));
+        check("", Err(ExpiresInError::Malformed));
     }
 }

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
-use jiff::Timestamp;
-use presign::{EXPIRES_SECONDS_MAX, ExpiresIn, Presigned};
+use presign::Presigned;
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 use serde::Serialize;
 
 use crate::args::Method;
-use crate::aws::Session;
+use crate::output::quoted;
+use crate::presign::expiry::{Expiry, Limit};
 use crate::presign::link::Link;
 use crate::{disposition, transfer};
 
@@ -18,29 +18,7 @@ use crate::{disposition, transfer};
 #[derive(Debug)]
 pub(crate) struct Answer {
     presigned: Presigned,
-    lifetime: Lifetime,
-}
-
-/// When a link dies, and of what.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Lifetime {
-    /// None where nobody can know.
-    effective_end: Option<Timestamp>,
-    limited_by: Vec<Limit>,
-}
-
-/// What ends a link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum Limit {
-    /// The life it was asked to have.
-    Requested,
-    /// The longest life that any link can have.
-    Maximum,
-    /// The end of the session that signed it.
-    Session,
-    /// A session whose end is not known.
-    SessionUnknown,
+    expiry: Expiry,
 }
 
 /// The answer as JSON: part of the command's contract.
@@ -56,9 +34,8 @@ struct Json<'a> {
 }
 
 impl Answer {
-    pub(crate) fn new(presigned: Presigned, expires_in: ExpiresIn, session: Session) -> Self {
-        let lifetime = Lifetime::of(presigned.expires_at, expires_in, session);
-        Self { presigned, lifetime }
+    pub(crate) fn new(presigned: Presigned, expiry: Expiry) -> Self {
+        Self { presigned, expiry }
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -67,14 +44,15 @@ impl Answer {
 
     /// All that is known, on one line.
     pub(crate) fn json(&self) -> Result<String> {
-        let Presigned { method, url, headers, expires_at, fingerprint } = &self.presigned;
+        let Presigned { method, url, headers, expires_at: _, fingerprint } = &self.presigned;
+        let Expiry { requested_end, effective_end, limited_by, allowed: _ } = &self.expiry;
         let json = Json {
             url,
             method,
             headers: headers.iter().map(|(name, value)| (&**name, &**value)).collect(),
-            requested_expires_at: expires_at.to_string(),
-            effective_expires_at: self.lifetime.effective_end.map(|end| end.to_string()),
-            limited_by: &self.lifetime.limited_by,
+            requested_expires_at: requested_end.to_string(),
+            effective_expires_at: effective_end.map(|end| end.to_string()),
+            limited_by,
             fingerprint: fingerprint.to_string(),
         };
         serde_json::to_string(&json).context("cannot write JSON")
@@ -82,18 +60,7 @@ impl Answer {
 
     /// What a person should know who sees the bare URL alone: it may die earlier than asked.
     pub(crate) fn caution(&self) -> Option<String> {
-        match self.lifetime.effective_end {
-            None => Some(
-                "temporary credentials sign this link, and they do not say when they end; the link \
-                 ends with them"
-                    .to_owned(),
-            ),
-            Some(end) if end < self.presigned.expires_at => Some(format!(
-                "the link works until {end}, when the session that signs it ends, not until {}",
-                self.presigned.expires_at
-            )),
-            Some(_) => None,
-        }
+        self.expiry.caution()
     }
 
     /// The command that uses the link, ready to paste.
@@ -133,30 +100,6 @@ impl Answer {
     }
 }
 
-impl Lifetime {
-    fn of(requested_end: Timestamp, expires_in: ExpiresIn, session: Session) -> Self {
-        let mut ends = vec![(Limit::Requested, requested_end)];
-        if expires_in.seconds() == EXPIRES_SECONDS_MAX {
-            ends.push((Limit::Maximum, requested_end));
-        }
-        match session {
-            Session::LongTerm => {}
-            Session::EndsAt(end) => ends.push((Limit::Session, end)),
-            Session::EndUnknown => {
-                return Self { effective_end: None, limited_by: vec![Limit::SessionUnknown] };
-            }
-        }
-        let earliest = ends.iter().map(|(_, end)| *end).min();
-        let limits = ends.iter().filter(|(_, end)| Some(*end) == earliest);
-        Self { effective_end: earliest, limited_by: limits.map(|(limit, _)| *limit).collect() }
-    }
-}
-
-/// A word that no shell changes.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
 /// A file name that curl cannot take for an option, nor for standard output.
 fn not_an_option(name: Option<&str>) -> String {
     match name {
@@ -171,27 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_earliest_end_limits() {
-        let end: Timestamp = "2026-06-15T13:00:00Z".parse().unwrap();
-        let earlier: Timestamp = "2026-06-15T12:30:00Z".parse().unwrap();
-        let later: Timestamp = "2026-06-15T13:30:00Z".parse().unwrap();
-        let check = |seconds, session, effective_end, limited_by: &[Limit]| {
-            let found = Lifetime::of(end, ExpiresIn::from_seconds(seconds).unwrap(), session);
-            let expected = Lifetime { effective_end, limited_by: limited_by.to_vec() };
-            assert_eq!(found, expected);
-        };
-        check(3_600, Session::LongTerm, Some(end), &[Limit::Requested]);
-        check(604_800, Session::LongTerm, Some(end), &[Limit::Requested, Limit::Maximum]);
-        check(3_600, Session::EndsAt(earlier), Some(earlier), &[Limit::Session]);
-        check(3_600, Session::EndsAt(end), Some(end), &[Limit::Requested, Limit::Session]);
-        check(3_600, Session::EndsAt(later), Some(end), &[Limit::Requested]);
-        check(3_600, Session::EndUnknown, None, &[Limit::SessionUnknown]);
-    }
-
-    #[test]
-    fn shell_words() {
-        assert_eq!(quoted("a b"), "'a b'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
+    fn file_names_are_no_options() {
         assert_eq!(not_an_option(Some("-")), "./-");
         assert_eq!(not_an_option(None), "object");
     }

@@ -3,13 +3,13 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 
 use anyhow::{Context as _, anyhow};
-use presign::ExpiresIn;
 use serde::{Deserialize, Serialize};
 
-use crate::args::{self, LinkOptions, Method};
+use crate::args::{self, Life, LinkOptions, Method};
 use crate::clock;
 use crate::failure::Failure;
-use crate::presign::link::{Link, LinkSigner};
+use crate::presign::Maker;
+use crate::presign::link::{EarlyDeath, Link, LinkError};
 
 /// A line that is longer is no description of a link.
 const LINE_BYTES_MAX: usize = 64 * 1024;
@@ -30,6 +30,9 @@ struct Row {
     version_id: Option<String>,
     filename: Option<String>,
     inline: Option<bool>,
+    strict: Option<bool>,
+    trim: Option<bool>,
+    offline: Option<bool>,
 }
 
 /// Seconds, or a duration as text.
@@ -49,10 +52,10 @@ struct Refused<'a> {
 
 /// Reads standard input to its end. A line that makes no link is answered with its number and the
 /// reason, and the command fails at the end.
-pub(crate) fn run(defaults: &LinkOptions, mut signer: LinkSigner) -> Result<(), Failure> {
+pub(crate) fn run(defaults: &LinkOptions, mut maker: Maker) -> Result<(), Failure> {
     let mut input = BufReader::new(io::stdin().lock());
     let mut output = io::BufWriter::new(io::stdout().lock());
-    let mut refused = 0_u64;
+    let (mut refused, mut dead_early) = (0_u64, 0_u64);
     let mut line = Vec::new();
     for number in 1_u64.. {
         // Whoever writes line by line and waits for each answer must get it.
@@ -65,10 +68,12 @@ pub(crate) fn run(defaults: &LinkOptions, mut signer: LinkSigner) -> Result<(), 
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let answer = match make(&line, defaults, &mut signer) {
+        let answer = match make(&line, defaults, &mut maker) {
             Ok(answer) => answer,
             Err(error) => {
                 refused += 1;
+                let dies_early = error.downcast_ref::<LinkError>();
+                dead_early += u64::from(matches!(dies_early, Some(LinkError::DiesEarly(_))));
                 let refusal = Refused { line: number, error: &format!("{error:#}") };
                 serde_json::to_string(&refusal).context("cannot write JSON")?
             }
@@ -76,28 +81,39 @@ pub(crate) fn run(defaults: &LinkOptions, mut signer: LinkSigner) -> Result<(), 
         writeln!(output, "{answer}").context("cannot write to standard output")?;
     }
     output.flush().context("cannot write to standard output")?;
+    let words = anyhow!("{refused} line(s) made no link");
     match refused {
         0 => Ok(()),
-        _ => Err(Failure::failed(anyhow!("{refused} line(s) made no link"))),
+        _ if refused == dead_early => Err(Failure::dies_early(words)),
+        _ => Err(Failure::failed(words)),
     }
 }
 
-fn make(line: &[u8], defaults: &LinkOptions, signer: &mut LinkSigner) -> anyhow::Result<String> {
+/// The server is asked for those lines alone that depend on its answer: to ask for each would make
+/// hundreds a second of the tens of thousands.
+fn make(line: &[u8], defaults: &LinkOptions, maker: &mut Maker) -> anyhow::Result<String> {
     if line.len() > LINE_BYTES_MAX {
         return Err(anyhow!("a line has at most {LINE_BYTES_MAX} bytes"));
     }
     let row: Row = serde_json::from_slice(line)?;
     let uri = row.uri.clone();
-    let link = Link::new(&uri, &row.over(defaults)?)?;
-    signer.sign(&link, clock::now())?.json()
+    let options = row.over(defaults)?;
+    let link = Link::new(&uri, &options)?;
+    let now = clock::now();
+    let answer = if options.offline || link.early_death == EarlyDeath::Told {
+        maker.make_offline(&link, now)
+    } else {
+        maker.make(&link, now)
+    };
+    answer?.json()
 }
 
 impl Row {
     fn over(self, defaults: &LinkOptions) -> anyhow::Result<LinkOptions> {
         let expires_in = match self.expires_in {
             None => defaults.expires_in,
-            Some(Lifetime::Seconds(seconds)) => expires_in(&seconds.to_string())?,
-            Some(Lifetime::Text(text)) => expires_in(&text)?,
+            Some(Lifetime::Seconds(seconds)) => life(&seconds.to_string())?,
+            Some(Lifetime::Text(text)) => life(&text)?,
         };
         Ok(LinkOptions {
             method: self.method.unwrap_or(defaults.method),
@@ -108,12 +124,15 @@ impl Row {
             version_id: self.version_id.or_else(|| defaults.version_id.clone()),
             filename: self.filename.or_else(|| defaults.filename.clone()),
             inline: self.inline.unwrap_or(defaults.inline),
+            strict: self.strict.unwrap_or(defaults.strict),
+            trim: self.trim.unwrap_or(defaults.trim),
+            offline: self.offline.unwrap_or(defaults.offline),
         })
     }
 }
 
-fn expires_in(text: &str) -> anyhow::Result<ExpiresIn> {
-    args::expires_in(text).map_err(|reason| anyhow!("expires_in: {reason}"))
+fn life(text: &str) -> anyhow::Result<Life> {
+    args::life(text).map_err(|reason| anyhow!("expires_in: {reason}"))
 }
 
 /// Reads a line into `line`, of a line that is too long only so much that it shows. False at the

@@ -3,11 +3,13 @@
 use jiff::Timestamp;
 use presign::{EndpointError, ExpiresIn, Presign, PresignError, Presigner};
 
-use crate::args::{LinkOptions, Method};
+use crate::args::{Life, LinkOptions, Method};
 use crate::aws::{Identity, Session};
 use crate::disposition::{self, Disposition};
+use crate::failure::Failure;
 use crate::location::{S3Uri, S3UriError, Service};
 use crate::presign::answer::Answer;
+use crate::presign::expiry::{Expiry, Told};
 
 /// Why a link cannot be made as asked.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +28,42 @@ pub(crate) enum LinkError {
     Unfit { option: &'static str, methods: &'static str },
     #[error("--{0} is for an object, and the URI names a bucket")]
     NeedsObject(&'static str),
+    #[error("--strict and --trim exclude each other")]
+    StrictTrim,
+    #[error(
+        "S3 refuses every link that lives longer than 7 days (604800 seconds); --trim shortens it"
+    )]
+    TooLong,
+    #[error("no link was made: {0}")]
+    DiesEarly(String),
+}
+
+impl From<LinkError> for Failure {
+    fn from(error: LinkError) -> Self {
+        match error {
+            LinkError::DiesEarly(_) => Self::dies_early(error),
+            LinkError::Uri(_)
+            | LinkError::Endpoint(_)
+            | LinkError::Presign(_)
+            | LinkError::Header(_)
+            | LinkError::Query(_)
+            | LinkError::Unfit { .. }
+            | LinkError::NeedsObject(_)
+            | LinkError::StrictTrim
+            | LinkError::TooLong => Self::usage(error),
+        }
+    }
+}
+
+/// What shall happen to a link that would die earlier than asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EarlyDeath {
+    /// It is made, and somebody is told.
+    Told,
+    /// It is not made, nor where that cannot be known.
+    Refused,
+    /// It is made to live no longer.
+    Trimmed,
 }
 
 /// A link to make.
@@ -34,7 +72,9 @@ pub(crate) struct Link {
     pub(crate) uri: S3Uri,
     pub(crate) method: Method,
     pub(crate) filename: Option<String>,
-    expires_in: ExpiresIn,
+    pub(crate) version_id: Option<String>,
+    pub(crate) life: Life,
+    pub(crate) early_death: EarlyDeath,
     headers: Vec<(String, String)>,
     query: Vec<(String, String)>,
 }
@@ -71,8 +111,32 @@ impl Link {
             }
             query.push(pair(name, value));
         }
-        let LinkOptions { method, expires_in, .. } = *options;
-        Ok(Self { uri, method, filename: options.filename.clone(), expires_in, headers, query })
+        Ok(Self {
+            uri,
+            method: options.method,
+            filename: options.filename.clone(),
+            version_id: options.version_id.clone(),
+            life: options.expires_in,
+            early_death: early_death(options)?,
+            headers,
+            query,
+        })
+    }
+}
+
+/// A life that no link can have is only fit to be trimmed.
+fn early_death(options: &LinkOptions) -> Result<EarlyDeath, LinkError> {
+    let early_death = match (options.strict, options.trim) {
+        (false, false) => EarlyDeath::Told,
+        (true, false) => EarlyDeath::Refused,
+        (false, true) => EarlyDeath::Trimmed,
+        (true, true) => return Err(LinkError::StrictTrim),
+    };
+    let fits = ExpiresIn::from_seconds(options.expires_in.seconds()).is_ok();
+    if fits || early_death == EarlyDeath::Trimmed {
+        Ok(early_death)
+    } else {
+        Err(LinkError::TooLong)
     }
 }
 
@@ -124,7 +188,15 @@ impl LinkSigner {
         Self { presigner: Presigner::new(credentials, region), service, session }
     }
 
-    pub(crate) fn sign(&mut self, link: &Link, now: Timestamp) -> Result<Answer, LinkError> {
+    /// Signs a link. `told` is what the server said of its end, if it was asked.
+    pub(crate) fn sign(
+        &mut self,
+        link: &Link,
+        told: Option<&Told>,
+        now: Timestamp,
+    ) -> Result<Answer, LinkError> {
+        let expiry = Expiry::of(link.life, self.session, told, now);
+        let expires_in = expires_in(link, &expiry, now)?;
         let (endpoint, addressing) = self.service.of(&link.uri.bucket)?;
         let presigned = self.presigner.presign(
             &Presign {
@@ -135,11 +207,25 @@ impl LinkSigner {
                 key: link.uri.key.as_deref().unwrap_or_default().as_bytes(),
                 headers: &borrowed(&link.headers),
                 query: &borrowed(&link.query),
-                expires_in: link.expires_in,
+                expires_in,
             },
             now,
         )?;
-        Ok(Answer::new(presigned, link.expires_in, self.session))
+        Ok(Answer::new(presigned, expiry))
+    }
+}
+
+/// The life that is signed.
+fn expires_in(link: &Link, expiry: &Expiry, now: Timestamp) -> Result<ExpiresIn, LinkError> {
+    let asked = ExpiresIn::from_seconds(link.life.seconds());
+    match (link.early_death, expiry.caution()) {
+        (EarlyDeath::Refused, Some(caution)) => Err(LinkError::DiesEarly(caution)),
+        (EarlyDeath::Trimmed, Some(caution)) if expiry.effective_end.is_some() => {
+            expiry.trimmed(now).ok_or(LinkError::DiesEarly(caution))
+        }
+        // An end that nobody knows is nothing to trim to: at least it is no longer than a link can be.
+        (EarlyDeath::Trimmed, _) => Ok(asked.unwrap_or(ExpiresIn::MAX)),
+        (EarlyDeath::Told | EarlyDeath::Refused, _) => asked.map_err(|_| LinkError::TooLong),
     }
 }
 

@@ -4,6 +4,7 @@ use presign::{Credentials, Endpoint, SecretAccessKey, SessionToken};
 use serde::Deserialize;
 
 use super::*;
+use crate::args;
 use crate::location::Style;
 
 /// Printed by the AWS CLI under a stopped clock.
@@ -30,13 +31,16 @@ struct Vector {
 fn options(method: Method) -> LinkOptions {
     LinkOptions {
         method,
-        expires_in: ExpiresIn::from_seconds(3_600).unwrap(),
+        expires_in: args::life("3600").unwrap(),
         content_type: None,
         header: Vec::new(),
         query: Vec::new(),
         version_id: None,
         filename: None,
         inline: false,
+        strict: false,
+        trim: false,
+        offline: true,
     }
 }
 
@@ -61,10 +65,11 @@ fn links_are_those_of_the_aws_cli() {
     for vector in &vectors.links {
         let mut options = options(Method::Get);
         if let Some(seconds) = vector.expires_in {
-            options.expires_in = ExpiresIn::from_seconds(seconds).unwrap();
+            options.expires_in = args::life(&seconds.to_string()).unwrap();
         }
         let link = Link::new(&vector.uri, &options).unwrap();
-        let answer = signer(&vectors, vector).sign(&link, vectors.now.parse().unwrap()).unwrap();
+        let answer =
+            signer(&vectors, vector).sign(&link, None, vectors.now.parse().unwrap()).unwrap();
         assert_eq!(answer.url(), vector.url, "{}", vector.uri);
     }
 }
@@ -74,7 +79,7 @@ fn check(uri: &str, options: &LinkOptions, expected: (&str, &str)) {
     let vectors: Vectors = serde_json::from_str(AWS_CLI).unwrap();
     let link = Link::new(uri, options).unwrap();
     let mut signer = signer(&vectors, &vectors.links[0]);
-    let answer = signer.sign(&link, vectors.now.parse().unwrap()).unwrap();
+    let answer = signer.sign(&link, None, vectors.now.parse().unwrap()).unwrap();
     let query = answer.url().split_once('?').unwrap().1;
     let query = query.replace("X-Amz-Algorithm=AWS4-HMAC-SHA256&", "");
     let fixed = "X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20260615%2Fus-east-1%2Fs3%2Faws4_request&\

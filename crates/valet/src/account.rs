@@ -1,0 +1,178 @@
+//! `valet account`: accounts, through Valet's own paths.
+
+use std::fmt;
+
+use anyhow::{Context as _, anyhow};
+use reqwest::Method;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::args::identities as args;
+use crate::args::identities::AccountCommand;
+use crate::aws::Api;
+use crate::failure::Failure;
+use crate::identities::GivenKey;
+use crate::output::{self, Form};
+use crate::remote::{Call, Remote};
+use crate::{table, transfer};
+
+const PATH: &str = "/_valet/api/v1/accounts";
+const JSON: &str = "application/json";
+/// Pages of the list; one that has more is taken for an endless one.
+const PAGES_MAX: usize = 10_000;
+
+/// An account as the server answers it, and as `--json` prints it.
+#[derive(Debug, Deserialize, Serialize)]
+struct Account {
+    id: String,
+    name: String,
+    #[serde(default)]
+    email: Option<String>,
+    #[serde(default)]
+    created_at: Option<String>,
+}
+
+/// The same with its root key, as it is shown once.
+#[derive(Deserialize, Serialize)]
+struct NewAccount {
+    #[serde(flatten)]
+    account: Account,
+    access_key_id: String,
+    secret_access_key: String,
+}
+
+#[derive(Deserialize)]
+struct Accounts {
+    accounts: Vec<Account>,
+    next: Option<String>,
+}
+
+/// What is sent to make one.
+#[derive(Serialize)]
+struct Wanted<'w> {
+    name: &'w str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'w str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<&'w str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_key_id: Option<&'w str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret_access_key: Option<&'w str>,
+}
+
+pub(crate) fn run(arguments: &args::Account) -> Result<(), Failure> {
+    let form = arguments.remote.form();
+    transfer::block_on(async {
+        let remote = Remote::connect(&arguments.remote.aws).await?;
+        match &arguments.command {
+            AccountCommand::Create { name, id, email, given } => {
+                let given = GivenKey::read(given)?;
+                let (access_key_id, secret_access_key) = given.pair().unzip();
+                let (id, email) = (id.as_deref(), email.as_deref());
+                let wanted = Wanted { name, id, email, access_key_id, secret_access_key };
+                create(&remote, &wanted, form).await
+            }
+            AccountCommand::Ls => list(&remote, form).await,
+            AccountCommand::Show { id } => show(&remote, id, form).await,
+            AccountCommand::Delete { id } => {
+                send(&remote, &Method::DELETE, &path_of(id), "", "").await.map(drop)
+            }
+        }
+    })
+}
+
+async fn create(remote: &Remote, wanted: &Wanted<'_>, form: Form) -> Result<(), Failure> {
+    let body = serde_json::to_string(wanted).context("cannot write JSON")?;
+    let made: NewAccount = parse(&send(remote, &Method::POST, PATH, "", &body).await?)?;
+    if wanted.access_key_id.is_some() {
+        // Whoever gave a key knows it.
+        return output::answer(form, &made, [made.account.id.clone()]);
+    }
+    output::note(format_args!("this is the root key of the account {}", made.account.id));
+    let lines = [
+        output::export("AWS_ACCESS_KEY_ID", &made.access_key_id),
+        output::export("AWS_SECRET_ACCESS_KEY", &made.secret_access_key),
+    ];
+    output::answer(form, &made, lines)
+}
+
+async fn list(remote: &Remote, form: Form) -> Result<(), Failure> {
+    let mut accounts = Vec::new();
+    let mut query = String::new();
+    for _ in 0..PAGES_MAX {
+        let page: Accounts = parse(&send(remote, &Method::GET, PATH, &query, "").await?)?;
+        accounts.extend(page.accounts);
+        let Some(next) = page.next else {
+            let rows: Vec<_> = accounts.iter().map(row).collect();
+            let lines = table::lines(["ID", "NAME", "EMAIL", "CREATED"], &rows);
+            return output::answer(form, &json!({ "accounts": accounts }), lines);
+        };
+        query = format!("after={}", presign::encode_component(next.as_bytes()));
+    }
+    Err(Failure::failed(anyhow!("the list of accounts does not end")))
+}
+
+fn row(account: &Account) -> [String; 4] {
+    let Account { id, name, email, created_at } = account;
+    let or_nothing = |text: &Option<String>| text.clone().unwrap_or_default();
+    [id.clone(), name.clone(), or_nothing(email), or_nothing(created_at)]
+}
+
+async fn show(remote: &Remote, id: &str, form: Form) -> Result<(), Failure> {
+    let account: Account = parse(&send(remote, &Method::GET, &path_of(id), "", "").await?)?;
+    let [id, name, email, created] = row(&account);
+    let mut lines = vec![format!("account  {id}"), format!("name     {name}")];
+    lines.extend((!email.is_empty()).then(|| format!("email    {email}")));
+    lines.extend((!created.is_empty()).then(|| format!("created  {created}")));
+    output::answer(form, &account, lines)
+}
+
+fn path_of(id: &str) -> String {
+    format!("{PATH}/{}", presign::encode_component(id.as_bytes()))
+}
+
+async fn send(
+    remote: &Remote,
+    method: &Method,
+    path: &str,
+    query: &str,
+    body: &str,
+) -> Result<String, Failure> {
+    let content_type = (!body.is_empty()).then_some(JSON);
+    remote.send(Call { method, path, query, content_type, body, api: Api::S3 }).await
+}
+
+fn parse<T: DeserializeOwned>(answer: &str) -> Result<T, Failure> {
+    serde_json::from_str(answer).context("the answer cannot be read").map_err(Failure::from)
+}
+
+impl fmt::Debug for NewAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NewAccount({}, ..)", self.account.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_given_is_sent() {
+        let wanted = Wanted {
+            name: "n",
+            id: None,
+            email: None,
+            access_key_id: Some("AK"),
+            secret_access_key: Some("SK"),
+        };
+        let found = serde_json::to_string(&wanted).unwrap();
+        assert_eq!(found, r#"{"name":"n","access_key_id":"AK","secret_access_key":"SK"}"#);
+    }
+
+    #[test]
+    fn an_id_is_one_segment() {
+        assert_eq!(path_of("../x"), "/_valet/api/v1/accounts/..%2Fx");
+    }
+}

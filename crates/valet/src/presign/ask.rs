@@ -1,0 +1,144 @@
+//! Asks the server when its policies end a link: once for each link, and for one second at most.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use presign::{Credentials, EXPIRES_SECONDS_MAX, Endpoint, Signer};
+use reqwest::header::SERVER;
+use reqwest::{Client, Method, Response, StatusCode};
+use serde::{Deserialize, Serialize};
+use tokio::runtime::Runtime;
+
+use crate::args::Aws;
+use crate::aws::{Api, Identity};
+use crate::failure::Failure;
+use crate::presign::expiry::{Limit, Told};
+use crate::presign::link::Link;
+use crate::remote::{self, Call};
+use crate::{location, refusal};
+
+const PATH: &str = "/_valet/api/v1/expiry";
+const JSON: &str = "application/json";
+/// A link must not wait longer for an answer that it can do without.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The server that can be asked, and who asks: the one who signs the link.
+#[derive(Debug)]
+pub(crate) struct Oracle {
+    runtime: Runtime,
+    client: Client,
+    endpoint: Endpoint,
+    credentials: Credentials,
+    region: String,
+}
+
+/// Why the server says nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Silence {
+    /// It is not Valet, or an older one.
+    #[error("the server does not tell whether policies end the link earlier")]
+    Unable,
+    /// It could not be reached, or would not answer.
+    #[error("the server could not be asked whether policies end the link earlier: {0}")]
+    Failed(String),
+}
+
+/// What is asked.
+#[derive(Serialize)]
+struct Question<'q> {
+    method: &'q str,
+    bucket: &'q str,
+    key: &'q str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version_id: Option<&'q str>,
+    expires_in_seconds: u64,
+}
+
+#[derive(Deserialize)]
+struct Reply {
+    effective_expires_at: String,
+    limited_by: Vec<Limit>,
+    #[serde(default = "yes")]
+    allowed: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Oracle {
+    /// None where there is nobody to ask: no endpoint is configured, or it is AWS.
+    pub(crate) fn of(identity: &Identity, aws: &Aws) -> Result<Option<Self>, Failure> {
+        let Some(endpoint) = identity.service.endpoint.clone() else { return Ok(None) };
+        if location::is_aws(&endpoint) {
+            return Ok(None);
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("cannot start the runtime")?;
+        Ok(Some(Self {
+            runtime,
+            client: remote::client(aws, ANSWER_TIMEOUT)?,
+            endpoint,
+            credentials: identity.credentials.clone(),
+            region: identity.region.clone(),
+        }))
+    }
+
+    pub(crate) fn ask(&self, link: &Link, now: Timestamp) -> Result<Told, Silence> {
+        let question = Question {
+            method: link.method.as_str(),
+            bucket: &link.uri.bucket,
+            key: link.uri.key.as_deref().unwrap_or_default(),
+            version_id: link.version_id.as_deref(),
+            expires_in_seconds: link.life.seconds().min(EXPIRES_SECONDS_MAX.into()),
+        };
+        let failed = |error: &dyn std::fmt::Display| Silence::Failed(error.to_string());
+        let body = serde_json::to_string(&question).map_err(|error| failed(&error))?;
+        self.runtime.block_on(async {
+            let asking = tokio::time::timeout(ANSWER_TIMEOUT, self.send(&body, now));
+            asking.await.map_err(|_| failed(&"it did not answer within a second"))?
+        })
+    }
+
+    async fn send(&self, body: &str, now: Timestamp) -> Result<Told, Silence> {
+        let call = Call {
+            method: &Method::POST,
+            path: PATH,
+            query: "",
+            content_type: Some(JSON),
+            body,
+            api: Api::S3,
+        };
+        let signer = Signer {
+            credentials: &self.credentials,
+            region: &self.region,
+            service: Api::S3.service_id(),
+        };
+        let sending = remote::send(&self.client, &self.endpoint, call, &signer, now).await;
+        let response = sending.map_err(|failure| Silence::Failed(failure.to_string()))?;
+        if !response.status().is_success() {
+            if is_unable(&response) {
+                return Err(Silence::Unable);
+            }
+            return Err(Silence::Failed(refusal::read_own(response).await.to_string()));
+        }
+        let unreadable = || Silence::Failed("its answer cannot be read".to_owned());
+        let body = response.bytes().await.map_err(|_| unreadable())?;
+        let Reply { effective_expires_at, limited_by, allowed } =
+            serde_json::from_slice(&body).map_err(|_| unreadable())?;
+        let end = effective_expires_at.parse().map_err(|_| unreadable())?;
+        Ok(Told { end, limited_by, allowed })
+    }
+}
+
+/// Another store refuses the path in its own way; an older Valet does not have it.
+fn is_unable(response: &Response) -> bool {
+    let is_valet = response.headers().get(SERVER).is_some_and(|name| name == "Valet");
+    let status = response.status();
+    !is_valet
+        || [StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED, StatusCode::NOT_IMPLEMENTED]
+            .contains(&status)
+}

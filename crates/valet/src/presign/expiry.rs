@@ -1,0 +1,265 @@
+//! When a link really dies, and of what.
+
+use jiff::{SignedDuration, Timestamp};
+use presign::{AmzDate, EXPIRES_SECONDS_MAX, ExpiresIn};
+use serde::{Deserialize, Serialize};
+
+use crate::args::Life;
+use crate::aws::Session;
+
+/// What is known of a link's end before it is signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Expiry {
+    pub(crate) requested_end: Timestamp,
+    /// None where nobody can know.
+    pub(crate) effective_end: Option<Timestamp>,
+    pub(crate) limited_by: Vec<Limit>,
+    /// False where the server would refuse the link already now.
+    pub(crate) allowed: bool,
+}
+
+/// What ends a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Limit {
+    /// The life it was asked to have.
+    Requested,
+    /// The longest life that any link can have.
+    Maximum,
+    /// The end of the session that signed it.
+    Session,
+    /// A session whose end is not known.
+    SessionUnknown,
+    /// A policy that limits the age of signatures.
+    SignatureAge,
+    /// A policy that allows the operation until some time.
+    PolicyTime,
+}
+
+/// What the server says, having looked at policies. The session is its signer's to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) end: Timestamp,
+    pub(crate) limited_by: Vec<Limit>,
+    pub(crate) allowed: bool,
+}
+
+impl Expiry {
+    /// The earliest of all ends that are known. `told` is the server's word, if it was asked.
+    pub(crate) fn of(life: Life, session: Session, told: Option<&Told>, now: Timestamp) -> Self {
+        let signed_at = AmzDate::from_timestamp(now).timestamp();
+        let requested_end = after(signed_at, life.seconds());
+        let mut ends = vec![(Limit::Requested, requested_end)];
+        let allowed = told.is_none_or(|told| told.allowed);
+        let maximum = u64::from(EXPIRES_SECONDS_MAX);
+        if life.seconds() >= maximum {
+            ends.push((Limit::Maximum, after(signed_at, maximum)));
+        }
+        match session {
+            Session::LongTerm => {}
+            Session::EndsAt(end) => ends.push((Limit::Session, end)),
+            Session::EndUnknown => {
+                let limited_by = vec![Limit::SessionUnknown];
+                return Self { requested_end, effective_end: None, limited_by, allowed };
+            }
+        }
+        if let Some(told) = told {
+            let of_server = told.limited_by.iter().filter(|limit| limit.is_of_server());
+            ends.extend(of_server.map(|limit| (*limit, told.end)));
+        }
+        let earliest = ends.iter().map(|(_, end)| *end).min();
+        let mut limited_by: Vec<Limit> = Vec::new();
+        for (limit, end) in ends {
+            if Some(end) == earliest && !limited_by.contains(&limit) {
+                limited_by.push(limit);
+            }
+        }
+        Self { requested_end, effective_end: earliest, limited_by, allowed }
+    }
+
+    /// What a person should know: that the link may die, or does die, earlier than asked. Else None.
+    pub(crate) fn caution(&self) -> Option<String> {
+        let Self { requested_end, effective_end, limited_by: _, allowed } = self;
+        if !allowed {
+            let refused = "as the policies stand, whoever signs this link may not do this, at least \
+                           not from everywhere: the link would be refused";
+            return Some(refused.to_owned());
+        }
+        match effective_end {
+            None => Some(
+                "temporary credentials sign this link, and they do not say when they end; the link \
+                 ends with them"
+                    .to_owned(),
+            ),
+            Some(end) if end < requested_end => {
+                let why = self.why();
+                Some(format!("the link works until {end}, {why}, not until {requested_end}"))
+            }
+            Some(_) => None,
+        }
+    }
+
+    fn why(&self) -> &'static str {
+        match self.limited_by.first() {
+            Some(Limit::Maximum) => "7 days being the longest that any link can live",
+            Some(Limit::Session | Limit::SessionUnknown) => "when the session that signs it ends",
+            Some(Limit::SignatureAge) => "when a policy finds its signature too old",
+            Some(Limit::PolicyTime) => "when the time that a policy allows is over",
+            Some(Limit::Requested) | None => "as asked",
+        }
+    }
+
+    /// The life that fits before the end. None: it is over already, or nobody can know.
+    pub(crate) fn trimmed(&self, now: Timestamp) -> Option<ExpiresIn> {
+        let signed_at = AmzDate::from_timestamp(now).timestamp();
+        let seconds = self.effective_end?.duration_since(signed_at).as_secs();
+        ExpiresIn::from_seconds(u64::try_from(seconds).ok()?).ok()
+    }
+}
+
+impl Limit {
+    /// Whether only the server knows; the others are counted from the link's own date.
+    fn is_of_server(self) -> bool {
+        match self {
+            Self::Session | Self::SignatureAge | Self::PolicyTime => true,
+            Self::Requested | Self::Maximum | Self::SessionUnknown => false,
+        }
+    }
+}
+
+fn after(time: Timestamp, seconds: u64) -> Timestamp {
+    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+    time.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args;
+
+    const NOW: &str = "2026-06-15T12:00:00.7Z";
+
+    fn at(time: &str) -> Timestamp {
+        format!("2026-06-{time}Z").parse().unwrap()
+    }
+
+    fn expiry(life: &str, session: Session, told: Option<&Told>) -> Expiry {
+        Expiry::of(args::life(life).unwrap(), session, told, NOW.parse().unwrap())
+    }
+
+    #[test]
+    fn the_earliest_end_limits() {
+        let check = |life: &str, session, told: Option<&Told>, end, limited_by: &[Limit]| {
+            let found = expiry(life, session, told);
+            assert_eq!((found.effective_end, &*found.limited_by), (end, limited_by), "{life}");
+        };
+        let end = at("15T13:00:00");
+        let (earlier, later) = (at("15T12:30:00"), at("15T13:30:00"));
+        check("1h", Session::LongTerm, None, Some(end), &[Limit::Requested]);
+        let week = Some(at("22T12:00:00"));
+        check("7d", Session::LongTerm, None, week, &[Limit::Requested, Limit::Maximum]);
+        check("30d", Session::LongTerm, None, week, &[Limit::Maximum]);
+        check("1h", Session::EndsAt(earlier), None, Some(earlier), &[Limit::Session]);
+        let both = [Limit::Requested, Limit::Session];
+        check("1h", Session::EndsAt(end), None, Some(end), &both);
+        check("1h", Session::EndsAt(later), None, Some(end), &[Limit::Requested]);
+        check("1h", Session::EndUnknown, None, None, &[Limit::SessionUnknown]);
+
+        let told = |end, limit| Some(Told { end, limited_by: vec![limit], allowed: true });
+        let age = told(earlier, Limit::SignatureAge);
+        check("1h", Session::LongTerm, age.as_ref(), Some(earlier), &[Limit::SignatureAge]);
+        check("1h", Session::EndUnknown, age.as_ref(), None, &[Limit::SessionUnknown]);
+        let both = [Limit::Session, Limit::SignatureAge];
+        check("1h", Session::EndsAt(earlier), age.as_ref(), Some(earlier), &both);
+        let session = told(earlier, Limit::Session);
+        check("1h", Session::EndsAt(earlier), session.as_ref(), Some(earlier), &[Limit::Session]);
+        let time = told(later, Limit::PolicyTime);
+        check("1h", Session::LongTerm, time.as_ref(), Some(end), &[Limit::Requested]);
+        // The server counts from when it was asked; the link from when it was signed.
+        let asked = told(at("15T13:00:01"), Limit::Requested);
+        check("1h", Session::LongTerm, asked.as_ref(), Some(end), &[Limit::Requested]);
+    }
+
+    #[test]
+    fn cautions() {
+        let check = |life: &str, session, told: Option<Limit>, expected: Option<&str>| {
+            let told = told.map(|limit| Told {
+                end: at("15T12:30:00"),
+                limited_by: vec![limit],
+                allowed: limit != Limit::Requested,
+            });
+            assert_eq!(expiry(life, session, told.as_ref()).caution().as_deref(), expected);
+        };
+        check("1h", Session::LongTerm, None, None);
+        check("1h", Session::EndsAt(at("15T13:00:00")), None, None);
+        check(
+            "1h",
+            Session::LongTerm,
+            Some(Limit::Requested),
+            Some(
+                "as the policies stand, whoever signs this link may not do this, at least not from \
+                 everywhere: the link would be refused",
+            ),
+        );
+        check(
+            "1h",
+            Session::EndsAt(at("15T12:30:00")),
+            None,
+            Some(
+                "the link works until 2026-06-15T12:30:00Z, when the session that signs it ends, \
+                 not until 2026-06-15T13:00:00Z",
+            ),
+        );
+        check(
+            "1h",
+            Session::LongTerm,
+            Some(Limit::SignatureAge),
+            Some(
+                "the link works until 2026-06-15T12:30:00Z, when a policy finds its signature too \
+                 old, not until 2026-06-15T13:00:00Z",
+            ),
+        );
+        check(
+            "1h",
+            Session::LongTerm,
+            Some(Limit::PolicyTime),
+            Some(
+                "the link works until 2026-06-15T12:30:00Z, when the time that a policy allows is \
+                 over, not until 2026-06-15T13:00:00Z",
+            ),
+        );
+        check(
+            "8d",
+            Session::LongTerm,
+            None,
+            Some(
+                "the link works until 2026-06-22T12:00:00Z, 7 days being the longest that any link \
+                 can live, not until 2026-06-23T12:00:00Z",
+            ),
+        );
+        check(
+            "1h",
+            Session::EndUnknown,
+            None,
+            Some(
+                "temporary credentials sign this link, and they do not say when they end; the link \
+                 ends with them",
+            ),
+        );
+    }
+
+    #[test]
+    fn what_is_trimmed_holds() {
+        let check = |life: &str, session, expected: Option<u32>| {
+            let found = expiry(life, session, None).trimmed(NOW.parse().unwrap());
+            assert_eq!(found.map(ExpiresIn::seconds), expected, "{life}");
+        };
+        check("1h", Session::LongTerm, Some(3_600));
+        check("30d", Session::LongTerm, Some(604_800));
+        check("1h", Session::EndsAt(at("15T12:10:00.9")), Some(600));
+        check("1h", Session::EndsAt(at("15T12:00:01")), Some(1));
+        check("1h", Session::EndsAt(at("15T12:00:00.9")), None);
+        check("1h", Session::EndsAt(at("14T12:00:00")), None);
+        check("1h", Session::EndUnknown, None);
+    }
+}

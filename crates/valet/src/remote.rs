@@ -1,0 +1,121 @@
+//! Requests signed with one's own credentials, to the configured server and to no other.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use jiff::Timestamp;
+use presign::{Endpoint, RequestHead, SignedPayload, Signer, sign_request};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Method, Response};
+use sha2::{Digest as _, Sha256};
+
+use crate::args::Aws;
+use crate::aws::{Api, Chain};
+use crate::failure::Failure;
+use crate::{clock, refusal, transfer};
+
+/// How long a whole answer may take.
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
+/// No answer to a command is longer.
+const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// The server to which a command speaks, and the chain that knows who speaks.
+#[derive(Debug)]
+pub(crate) struct Remote {
+    pub(crate) chain: Chain,
+    client: Client,
+}
+
+/// One request, before it is signed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call<'c> {
+    pub(crate) method: &'c Method,
+    /// Below the endpoint; begins with `/`, encoded.
+    pub(crate) path: &'c str,
+    /// Encoded; empty when there is none.
+    pub(crate) query: &'c str,
+    pub(crate) content_type: Option<&'static str>,
+    pub(crate) body: &'c str,
+    pub(crate) api: Api,
+}
+
+impl Remote {
+    /// Reads the chain. Nobody is asked anything yet, but where no server is configured that is said
+    /// now.
+    pub(crate) async fn connect(arguments: &Aws) -> Result<Self, Failure> {
+        let chain = Chain::read(arguments).await?;
+        for api in [Api::Iam, Api::Sts, Api::S3] {
+            chain.endpoint(api)?.ok_or_else(no_endpoint)?;
+        }
+        Ok(Self { client: client(arguments, ANSWER_TIMEOUT)?, chain })
+    }
+
+    /// Signs and sends a request, and reads its whole answer.
+    pub(crate) async fn send(&self, call: Call<'_>) -> Result<String, Failure> {
+        let endpoint = self.chain.endpoint(call.api)?.ok_or_else(no_endpoint)?;
+        let (credentials, _) = self.chain.credentials().await?;
+        let region = call.api.scope_region(self.chain.region());
+        let signer = Signer { credentials: &credentials, region, service: call.api.service_id() };
+        let response = send(&self.client, &endpoint, call, &signer, clock::now()).await?;
+        if response.status().is_success() {
+            return read(response).await;
+        }
+        Err(refusal::read_own(response).await)
+    }
+}
+
+/// A client that follows nobody elsewhere: what is signed is for one host.
+pub(crate) fn client(arguments: &Aws, timeout: Duration) -> Result<Client, Failure> {
+    let builder = transfer::builder(arguments.ca_bundle.as_deref())?;
+    let builder = builder.timeout(timeout).redirect(Policy::none());
+    builder.build().context("cannot start the HTTP client").map_err(Failure::from)
+}
+
+/// Signs one request and sends it.
+pub(crate) async fn send(
+    client: &Client,
+    endpoint: &Endpoint,
+    call: Call<'_>,
+    signer: &Signer<'_>,
+    now: Timestamp,
+) -> Result<Response, Failure> {
+    let Call { method, path, query, content_type, body, api: _ } = call;
+    let path = format!("{}{path}", endpoint.prefix());
+    let origin = endpoint.to_string();
+    let origin = origin.strip_suffix(endpoint.prefix()).unwrap_or(&origin);
+    let question = if query.is_empty() { "" } else { "?" };
+    let mut headers = vec![("host", endpoint.signed_host().as_bytes())];
+    if let Some(content_type) = content_type {
+        headers.push(("content-type", content_type.as_bytes()));
+    }
+    let head = RequestHead { method: method.as_str(), path: &path, query, headers: &headers };
+    let payload = SignedPayload::Sha256(Sha256::digest(body.as_bytes()).into());
+    let signed = sign_request(&head, payload, signer, now).context("cannot sign the request")?;
+    let mut request = client.request(method.clone(), format!("{origin}{path}{question}{query}"));
+    if let Some(content_type) = content_type {
+        request = request.header("content-type", content_type);
+    }
+    for (name, value) in signed.headers {
+        request = request.header(name, value);
+    }
+    let response = request.body(body.to_owned()).send().await;
+    Ok(response.map_err(transfer::unanswered)?)
+}
+
+async fn read(mut response: Response) -> Result<String, Failure> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(transfer::unanswered)? {
+        if body.len() + chunk.len() > ANSWER_BYTES_MAX {
+            return Err(Failure::failed(anyhow!("the answer is longer than any should be")));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    String::from_utf8(body).context("the answer is not text").map_err(Failure::from)
+}
+
+fn no_endpoint() -> Failure {
+    Failure::usage(anyhow!(
+        "no server is configured: set AWS_ENDPOINT_URL, `endpoint_url` in the profile, or \
+         --endpoint-url"
+    ))
+}

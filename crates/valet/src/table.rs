@@ -1,0 +1,43 @@
+//! Lists for people: columns under their names, as wide as what stands in them.
+
+/// Lines of a table, its header first. A list without rows is its header alone.
+pub(crate) fn lines<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> Vec<String> {
+    let header = header.map(str::to_owned);
+    let all = || std::iter::once(&header).chain(rows);
+    let width = |column: usize| {
+        all().filter_map(|row| row.get(column)).map(|cell| shown(cell).chars().count()).max()
+    };
+    let widths: Vec<usize> = (0..N).map(|column| width(column).unwrap_or(0)).collect();
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| {
+            let cell = shown(cell);
+            format!("{cell:<width$}")
+        });
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    all().map(line).collect()
+}
+
+/// A text of the server's, harmless to a terminal.
+fn shown(text: &str) -> String {
+    if text.is_empty() {
+        return "-".to_owned();
+    }
+    text.chars().filter(|c| !c.is_control()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables() {
+        let check = |rows: &[[&str; 2]], expected: &[&str]| {
+            let rows: Vec<_> = rows.iter().map(|row| row.map(str::to_owned)).collect();
+            assert_eq!(lines(["NAME", "ID"], &rows), expected);
+        };
+        check(&[], &["NAME  ID"]);
+        check(&[["é", "1"], ["longer", ""]], &["NAME    ID", "é       1", "longer  -"]);
+        check(&[["a\u{1b}[1mb", "x"]], &["NAME   ID", "a[1mb  x"]);
+    }
+}
