@@ -213,13 +213,13 @@ mod tests {
                     ..Asked::default()
                 };
                 let found = door().judge(&asked, at(NOW));
-            let holds = match (&found, expected) {
-                (Verdict::Token { seconds, .. }, Ok(expected)) => *seconds == expected,
-                (_, Ok(_)) => false,
-                (_, Err(refusal)) => found == Verdict::Refused(refusal),
+                let holds = match (&found, expected) {
+                    (Verdict::Token { seconds, .. }, Ok(expected)) => *seconds == expected,
+                    (_, Ok(_)) => false,
+                    (_, Err(refusal)) => found == Verdict::Refused(refusal),
+                };
+                assert!(holds, "{life:?}: {found:?}");
             };
-            assert!(holds, "{life:?}: {found:?}");
-        };
         check(Some("1"), None, Ok(1));
         check(Some("21600"), None, Ok(21_600));
         check(Some("0"), None, Err(Refusal::Malformed));
