@@ -9,7 +9,7 @@ use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, StatusCode};
 use iam::AccountId;
-use presign::Mechanism;
+use presign::{Mechanism, VerifiedSignature};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -78,7 +78,7 @@ impl ApiCall<'_> {
         seen: &mut Seen,
     ) -> Result<Reply, S3Error> {
         // A link lends one operation on one object, and nothing of this.
-        let by_header = self.caller.signature().map(|signature| signature.mechanism());
+        let by_header = self.caller.signature().map(VerifiedSignature::mechanism);
         if by_header != Some(Mechanism::V4Header) {
             return Err(S3Error::new(Code::AccessDenied));
         }

@@ -1,11 +1,13 @@
 //! The facade: one method for each step that the layers above take, and the order of writes.
 
+mod identities;
+
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
-use std::sync::{Arc, Mutex};
 
 use iam::{AccountId, MasterKey, SessionSealer};
 use jiff::Timestamp;
@@ -16,19 +18,18 @@ use crate::backend::files::disk::Disk;
 use crate::backend::health::Health;
 use crate::backend::sqlite::SqliteMetadata;
 use crate::backend::{
-    Abandoned, BlobsEngine, Metadata, MetadataCounters, MetadataEngine, NewObject, NewPart, lock,
+    Abandoned, BlobsEngine, Metadata, MetadataCounters, MetadataEngine, NewObject, NewPart,
 };
 use crate::body::Stager;
 use crate::identity::KeyUses;
-use crate::vault::{Vault, random};
+use crate::vault::Vault;
 use crate::{
-    AccessKey, Account, AccountPage, AtRest, BodyReader, BodyStage, Bucket, BucketName, BucketPage,
-    BucketSetting, Change, CompleteOutcome, CompleteUpload, CreateAccount, CreateBucket,
-    DeleteAccount, DeleteBucket, DeleteOutcome, Directory, DirectoryEdit, ETag, Encryption,
-    GivenKey, IdentityError, KeyOwner, KeyUse, ListBuckets, ListObjects, ListUploads, ListVersions,
-    Lookup, Maintenance, NewAccount, NewBucket, NewUpload, Object, ObjectKey, ObjectPage,
-    OpenError, PartNumber, PartPage, PutObject, PutOutcome, PutPart, StageSpec, StagedBody,
-    StoreError, StoredChecksum, Upload, UploadId, UploadPage, VersionId, VersionPage, Versioning,
+    AtRest, BodyReader, BodyStage, Bucket, BucketName, BucketPage, BucketSetting, Change,
+    CompleteOutcome, CompleteUpload, CreateBucket, DeleteBucket, DeleteOutcome, ETag, Encryption,
+    ListBuckets, ListObjects, ListUploads, ListVersions, Lookup, Maintenance, NewBucket, NewUpload,
+    Object, ObjectKey, ObjectPage, OpenError, PartNumber, PartPage, PutObject, PutOutcome, PutPart,
+    StageSpec, StagedBody, StoreError, StoredChecksum, Upload, UploadId, UploadPage, VersionId,
+    VersionPage, Versioning,
 };
 
 /// How to open a store.
@@ -149,12 +150,6 @@ impl Store {
         self.0.metadata.close().await
     }
 
-    /// Writes when keys were used.
-    pub(crate) async fn write_key_uses(&self) -> Result<(), StoreError> {
-        let uses = self.0.key_uses.take_unwritten();
-        if uses.is_empty() { Ok(()) } else { self.0.metadata.note_key_uses(uses).await }
-    }
-
     /// Whether writes are taken: for readiness.
     pub fn is_writable(&self) -> Result<(), StoreError> {
         self.0.health.check()
@@ -175,117 +170,6 @@ impl Store {
     /// Changes after number `n`, in order. Only the latest change of each subject is kept.
     pub async fn changes_since(&self, n: u64, limit: usize) -> Result<Vec<Change>, StoreError> {
         self.0.metadata.changes_since(n, limit).await
-    }
-
-    /// The access key of that id.
-    pub async fn access_key(&self, id: &str) -> Result<Option<Arc<AccessKey>>, StoreError> {
-        self.0.metadata.access_key(id).await
-    }
-
-    /// Puts an access key in the place of one with its id.
-    pub async fn put_access_key(&self, key: AccessKey, now: Timestamp) -> Result<(), StoreError> {
-        self.0.stager.note(now);
-        self.0.metadata.put_access_key(key).await
-    }
-
-    /// All access keys of an account, by id.
-    pub async fn access_keys(
-        &self,
-        account: &AccountId,
-    ) -> Result<Vec<Arc<AccessKey>>, StoreError> {
-        self.0.metadata.access_keys(account).await
-    }
-
-    /// Notes that a key was used, without waiting: the last few seconds may be lost.
-    pub fn note_key_use(&self, id: &str, service: &str, region: &str, at: Timestamp) {
-        self.0.key_uses.note(id, service, region, at);
-    }
-
-    /// When a key was last used, to the minute or so.
-    pub async fn key_last_used(&self, id: &str) -> Result<Option<KeyUse>, StoreError> {
-        match self.0.key_uses.latest(id) {
-            Some(used) => Ok(Some(used)),
-            None => self.0.metadata.key_last_used(id).await,
-        }
-    }
-
-    /// All identities of an account at this moment; empty where nobody made any.
-    pub async fn directory(&self, account: &AccountId) -> Result<Arc<Directory>, StoreError> {
-        self.0.metadata.directory(account).await
-    }
-
-    /// Changes identities: all of the change, or nothing where it refuses. The next read sees it.
-    pub async fn change_identities<T: Send + 'static>(
-        &self,
-        account: &AccountId,
-        now: Timestamp,
-        change: impl FnOnce(&mut DirectoryEdit) -> Result<T, IdentityError> + Send + 'static,
-    ) -> Result<Result<T, IdentityError>, StoreError> {
-        self.0.stager.note(now);
-        let answer = Arc::new(Mutex::new(None));
-        let slot = Arc::clone(&answer);
-        let change = Box::new(move |edit: &mut DirectoryEdit| {
-            let value = change(edit)?;
-            *lock(&slot) = Some(value);
-            Ok(())
-        });
-        let done = self.0.metadata.change_identities(account, change, now).await?;
-        match (done, lock(&answer).take()) {
-            (Ok(()), Some(value)) => Ok(Ok(value)),
-            (Err(refused), _) => Ok(Err(refused)),
-            (Ok(()), None) => Err(StoreError::Closed),
-        }
-    }
-
-    /// An account beside the first one.
-    pub async fn account(&self, id: &AccountId) -> Result<Option<Account>, StoreError> {
-        self.0.metadata.account(id).await
-    }
-
-    /// Some accounts beside the first one. A page holds 1000 at most.
-    pub async fn accounts(
-        &self,
-        after: Option<AccountId>,
-        limit: usize,
-    ) -> Result<AccountPage, StoreError> {
-        self.0.metadata.accounts(after, limit).await
-    }
-
-    /// Makes an account, with the key of its root.
-    pub async fn create_account(
-        &self,
-        new: NewAccount,
-        now: Timestamp,
-    ) -> Result<CreateAccount, StoreError> {
-        self.0.stager.note(now);
-        let NewAccount { id, name, email, root } = new;
-        let now = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
-        let mut tries = if id.is_some() { 1 } else { ACCOUNT_IDS_TRIED };
-        loop {
-            let id = id.clone().map_or_else(random_account, Ok)?;
-            let key = AccessKey::generate(id.clone(), KeyOwner::Root, now)?;
-            let root = match root.clone() {
-                None => key,
-                Some(GivenKey { id, secret }) => AccessKey { id, secret, ..key },
-            };
-            let (name, email) = (name.clone(), email.clone());
-            let account = Account { id, name, email, created_at: now };
-            let created = self.0.metadata.create_account(account, root).await?;
-            tries -= 1;
-            if tries == 0 || !matches!(created, CreateAccount::AlreadyExists) {
-                return Ok(created);
-            }
-        }
-    }
-
-    /// Removes an account that owns nothing and has nobody.
-    pub async fn delete_account(
-        &self,
-        id: &AccountId,
-        now: Timestamp,
-    ) -> Result<DeleteAccount, StoreError> {
-        self.0.stager.note(now);
-        self.0.metadata.delete_account(id).await
     }
 
     /// Sets one thing of a bucket; `false`: there is no such bucket.
@@ -511,15 +395,6 @@ impl Store {
         self.0.stager.note(now);
         self.0.metadata.abort_upload(bucket, key, *id, now).await
     }
-}
-
-/// How many random ids of accounts are tried: there are 10^12.
-const ACCOUNT_IDS_TRIED: u32 = 8;
-
-/// Any 12 digits.
-fn random_account() -> Result<AccountId, StoreError> {
-    let number = u64::from_be_bytes(random()?) % 1_000_000_000_000;
-    AccountId::parse(&format!("{number:012}")).map_err(|_| StoreError::NoRandomness)
 }
 
 /// Makes the data directory and locks it for as long as the answer lives.

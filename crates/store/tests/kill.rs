@@ -102,6 +102,7 @@ const USER: &str = "user:";
 
 /// Makes users, each in one change with a group of its own, a key and a policy that is attached; the
 /// user before it is switched off in the same change.
+#[expect(clippy::print_stdout, reason = "a child tells its parent")]
 async fn make_people(store: Store, round: u32) {
     for number in 0.. {
         let name = format!("{round}-{number}");

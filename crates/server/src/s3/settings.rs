@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use hyper::StatusCode;
 use serde::Deserialize;
-use store::{BucketName, BucketSetting, ObjectKey, ObjectOwnership, PublicAccessBlock, Tag};
+use store::{
+    BucketName, BucketSetting, ObjectKey, ObjectOwnership, PublicAccessBlock, Tag, VersionId,
+};
 
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error, refusal};
@@ -13,11 +15,13 @@ use crate::gate::{Authorized, Door};
 use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
-use crate::s3::{bucket, document, get};
+use crate::s3::{bucket, canonical_id, document, get, headers};
 use crate::xml::{self, XmlWriter};
 
 /// Bytes of a `PublicAccessBlockConfiguration` (aws-semantics 6.6.8).
 const PUBLIC_ACCESS_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Bytes of an `AccessControlPolicy`.
+const ACL_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of `OwnershipControls`.
 const OWNERSHIP_BYTES_MAX: usize = 2048;
 /// Bytes of `Tagging`.
@@ -91,7 +95,8 @@ named_operations! {
 
 type Found = Arc<store::Bucket>;
 
-/// `PUT /bucket?acl`: ACLs are disabled, as on any new bucket.
+/// `PUT /bucket?acl`: ACLs are disabled, as on any new bucket, and what they would say anyway is
+/// accepted.
 #[derive(Debug)]
 pub(crate) struct PutBucketAcl {
     bucket: BucketName,
@@ -101,6 +106,7 @@ impl Operation for PutBucketAcl {
     const HONOURS: &'static [&'static str] = &["x-amz-acl", "x-amz-grant-"];
 
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        headers::accept_private_acl(request)?;
         Ok(Self { bucket: request.bucket()? })
     }
 
@@ -108,34 +114,84 @@ impl Operation for PutBucketAcl {
         vec![Permission::bucket("s3:PutBucketAcl", &self.bucket)]
     }
 
-    async fn run(_: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
-        Err(S3Error::new(Code::AccessControlListNotSupported))
+    async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
+        accept_owner_alone(call.door(), &call.operation().bucket, body).await
     }
 }
 
-/// `PUT /bucket/key?acl`
+/// `PUT /bucket/key?acl`: as [`PutBucketAcl`].
 #[derive(Debug)]
 pub(crate) struct PutObjectAcl {
     bucket: BucketName,
     key: ObjectKey,
+    version_id: Option<VersionId>,
 }
 
 impl Operation for PutObjectAcl {
     const HONOURS: &'static [&'static str] = &["x-amz-acl", "x-amz-grant-"];
 
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
-        Ok(Self { bucket: request.bucket()?, key: request.key()? })
+        headers::accept_private_acl(request)?;
+        let version_id = headers::version_id(request)?;
+        Ok(Self { bucket: request.bucket()?, key: request.key()?, version_id })
     }
 
     fn permissions(&self) -> Vec<Permission<'_>> {
-        vec![Permission::object("s3:PutObjectAcl", &self.bucket, &self.key)]
+        let action =
+            if self.version_id.is_some() { "s3:PutObjectVersionAcl" } else { "s3:PutObjectAcl" };
+        vec![Permission::object(action, &self.bucket, &self.key)]
     }
 
-    async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
-        let Self { bucket, key } = call.operation();
-        get::find(call.door(), bucket, key, None).await?;
-        Err(S3Error::new(Code::AccessControlListNotSupported))
+    async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
+        let Self { bucket, key, version_id } = call.operation();
+        get::find(call.door(), bucket, key, version_id.as_ref()).await?;
+        accept_owner_alone(call.door(), bucket, body).await
     }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct AccessControlPolicy {
+    access_control_list: AccessControlList,
+}
+
+#[derive(Debug, Deserialize)]
+struct AccessControlList {
+    #[serde(rename = "Grant", default)]
+    grants: Vec<Grant>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Grant {
+    grantee: Grantee,
+    permission: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Grantee {
+    #[serde(rename = "ID")]
+    id: Option<String>,
+}
+
+/// Full control for the bucket's owner and nothing for anybody else is how it is already.
+async fn accept_owner_alone(
+    door: &Door,
+    bucket: &BucketName,
+    body: &mut RequestBody,
+) -> Result<Reply, S3Error> {
+    let owner = canonical_id(&bucket::owner(door, bucket).await?);
+    let body = document::read(door, body, ACL_BYTES_MAX).await?;
+    if !body.is_empty() {
+        let read: AccessControlPolicy = xml::parse("AccessControlPolicy", &body)?;
+        let own = |grant: &Grant| {
+            grant.grantee.id.as_ref() == Some(&owner) && grant.permission == "FULL_CONTROL"
+        };
+        if !read.access_control_list.grants.iter().all(own) {
+            return Err(S3Error::new(Code::AccessControlListNotSupported));
+        }
+    }
+    Ok(done(StatusCode::OK))
 }
 
 /// A setting that a bucket does not have.

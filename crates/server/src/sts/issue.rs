@@ -207,12 +207,12 @@ mod tests {
         let check = |text: &str, expected: &str| {
             assert_eq!(compact(&Policy::parse(text).unwrap()).unwrap().text(), expected);
         };
-        check(
-            "{ \"Statement\" :\t{\r\n\"Effect\": \"Allow\", \"Action\":\"s3:*\",\"Resource\":\"arn:aws:s3:::b/a b\"} }",
-            "{\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"s3:*\",\"Resource\":\"arn:aws:s3:::b/a b\"}}",
-        );
         // A quote or a backslash within a string does not end it.
-        let inner = r#"{"Statement":{"Sid":"a","Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::b/\" \\ x"}}"#;
-        check(&inner.replace("\"Effect", " \"Effect"), inner);
+        let allow = r#""Effect":"Allow","Action":"s3:*","Resource":"*""#;
+        let when = r#""Condition":{"StringEquals":{"aws:username":"a \" b \\"}}"#;
+        let packed = format!(r#"{{"Version":"2012-10-17","Statement":[{{{allow},{when}}}]}}"#);
+        check(&packed, &packed);
+        let spaced = packed.replace("\":", "\" :\t").replace('{', "{\r\n ").replace('}', " }\n");
+        check(&spaced, &packed);
     }
 }

@@ -98,7 +98,8 @@ impl QueryOperation for AssumeRoleWithWebIdentity {
                 "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
             ));
         }
-        let Packed { documents, percent } = asked.policies.pack(&directory, &identity.tags)?;
+        let Packed { documents, percent } =
+            asked.policies.pack(&directory, &identity.tags.pairs)?;
         let issued = issue(
             &door,
             NewSession {
@@ -109,8 +110,8 @@ impl QueryOperation for AssumeRoleWithWebIdentity {
                 },
                 seconds,
                 policies: documents,
-                tags: identity.tags.clone(),
-                transitive_tags: identity.transitive_tags.clone(),
+                tags: identity.tags.pairs.clone(),
+                transitive_tags: identity.tags.transitive.clone(),
                 source_identity: identity.source_identity.clone(),
                 federated_provider: Some(identity.provider_arn.clone()),
             },
@@ -148,9 +149,15 @@ struct WebIdentity {
     provider_arn: String,
     audience: String,
     subject: String,
-    tags: Vec<(String, String)>,
-    transitive_tags: Vec<String>,
+    tags: SessionTags,
     source_identity: Option<String>,
+}
+
+/// The tags that a token gives its session, and the keys of those that are handed on.
+#[derive(Debug, Default)]
+struct SessionTags {
+    pairs: Vec<(String, String)>,
+    transitive: Vec<String>,
 }
 
 /// Who a token speaks of: its provider is one of the account's, its signature holds, it is meant for
@@ -171,7 +178,7 @@ async fn verify(
     let claims = verified.map_err(of_oidc)?;
     let audience = check_claims(&claims, provider, door.now().as_second())?.to_owned();
     let subject = claims.text("sub").ok_or_else(|| invalid("Missing a required claim: sub"))?;
-    let (tags, transitive_tags) = session_tags(&claims)?;
+    let tags = session_tags(&claims)?;
     let source_identity = source_identity(&claims)?;
     Ok(WebIdentity {
         url: url.to_owned(),
@@ -179,7 +186,6 @@ async fn verify(
         audience,
         subject: subject.to_owned(),
         tags,
-        transitive_tags,
         source_identity,
         claims,
     })
@@ -197,7 +203,7 @@ fn check_trust(
     let keys = ClaimKeys { asked, identity, role };
     let actions = [
         Some(ACTION),
-        (!identity.tags.is_empty()).then_some("sts:TagSession"),
+        (!identity.tags.pairs.is_empty()).then_some("sts:TagSession"),
         identity.source_identity.is_some().then_some("sts:SetSourceIdentity"),
     ];
     for action in actions.into_iter().flatten() {
@@ -277,32 +283,32 @@ fn check_claims<'c>(
     Ok(audience)
 }
 
-/// The tags that a token gives its session, and those that are handed on.
-fn session_tags(claims: &Claims) -> Result<(Vec<(String, String)>, Vec<String>), QueryError> {
+/// The tags of a token.
+fn session_tags(claims: &Claims) -> Result<SessionTags, QueryError> {
     #[derive(Deserialize)]
     struct Tags {
         principal_tags: BTreeMap<String, Vec<String>>,
         #[serde(default)]
         transitive_tag_keys: Vec<String>,
     }
-    let Some(value) = claims.0.get(TAGS_CLAIM) else { return Ok((Vec::new(), Vec::new())) };
+    let Some(value) = claims.0.get(TAGS_CLAIM) else { return Ok(SessionTags::default()) };
     let malformed = || invalid("The session tags of the token are not valid");
     let Tags { principal_tags, transitive_tag_keys } =
         serde_json::from_value(value.clone()).map_err(|_| malformed())?;
-    let mut tags: Vec<(String, String)> = Vec::new();
+    let mut pairs: Vec<(String, String)> = Vec::new();
     for (key, values) in principal_tags {
         let [value] = <[String; 1]>::try_from(values).map_err(|_| malformed())?;
-        let new = !tags.iter().any(|(known, _)| known.eq_ignore_ascii_case(&key));
-        if !new || !is_tag(&key, &value) || tags.len() == TAGS_MAX {
+        let new = !pairs.iter().any(|(known, _)| known.eq_ignore_ascii_case(&key));
+        if !new || !is_tag(&key, &value) || pairs.len() == TAGS_MAX {
             return Err(malformed());
         }
-        tags.push((key, value));
+        pairs.push((key, value));
     }
-    let known = |key: &String| tags.iter().any(|(tag, _)| tag.eq_ignore_ascii_case(key));
+    let known = |key: &String| pairs.iter().any(|(tag, _)| tag.eq_ignore_ascii_case(key));
     if transitive_tag_keys.len() > TAGS_MAX || !transitive_tag_keys.iter().all(known) {
         return Err(malformed());
     }
-    Ok((tags, transitive_tag_keys))
+    Ok(SessionTags { pairs, transitive: transitive_tag_keys })
 }
 
 /// Who stands behind the session, where the token says so.
@@ -326,11 +332,11 @@ impl OperationKeys for ClaimKeys<'_> {
     fn condition(&self, key: &str) -> Option<Values<'_>> {
         let Self { asked, identity, role } = self;
         match key {
-            "sts:rolesessionname" => one(&asked.session_name),
-            "sts:durationseconds" => asked.seconds.and_then(|seconds| one(&seconds.to_string())),
-            "sts:sourceidentity" => identity.source_identity.as_deref().and_then(one),
-            "aws:federatedprovider" => one(&identity.provider_arn),
-            other => tag_condition(&identity.tags, other)
+            "sts:rolesessionname" => Some(one(&asked.session_name)),
+            "sts:durationseconds" => asked.seconds.map(|seconds| one(&seconds.to_string())),
+            "sts:sourceidentity" => identity.source_identity.as_deref().map(one),
+            "aws:federatedprovider" => Some(one(&identity.provider_arn)),
+            other => tag_condition(&identity.tags.pairs, other)
                 .or_else(|| role_tag(role, other))
                 .or_else(|| identity.claim(other)),
         }
@@ -346,13 +352,13 @@ impl WebIdentity {
             return None;
         }
         let name = match claim {
-            "aud" => return one(&self.audience),
+            "aud" => return Some(one(&self.audience)),
             "oaud" => "aud",
             other => self.claim_name(other)?,
         };
         match self.claims.texts(name).as_slice() {
             [] => None,
-            [value] => one(value),
+            [value] => Some(one(value)),
             many => {
                 let many = many.iter().map(|value| (*value).to_owned().into());
                 Some(Values::Many(many.collect()))
@@ -372,6 +378,6 @@ impl WebIdentity {
     }
 }
 
-fn one(text: &str) -> Option<Values<'static>> {
-    Some(Values::One(text.to_owned().into()))
+fn one(text: &str) -> Values<'static> {
+    Values::One(text.to_owned().into())
 }

@@ -37,6 +37,50 @@ async fn accounts_come_and_go() {
     let key = Key { id: "OLDSTORE".into(), secret: "old/secret+".into(), token: None };
     assert_eq!(world.send_as(&key, put("/moved-bucket", "")).await.status, 200);
 
+    let any = document(&world.send(create(r#"{"name":"any"}"#)).await);
+    let listed = document(&world.send(get(accounts)).await);
+    let names: Vec<&str> = listed["accounts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|a| a["name"].as_str().unwrap())
+        .collect();
+    assert!(names.contains(&"any") && names.contains(&"moved"), "{names:?}");
+    let one = |id: &str| format!("{accounts}/{id}");
+    assert_eq!(document(&world.send(get(&one("123456789012"))).await)["email"], "a@b");
+    told(
+        404,
+        "NoSuchAccount",
+        "There is no account of that id.",
+        &world.send(get(&one("999999999999"))).await,
+    );
+    told(
+        409,
+        "AccountConflict",
+        "The account still has buckets or identities: delete them first.",
+        &world.send(ask("DELETE", &one("123456789012"))).await,
+    );
+    assert_eq!(world.send(ask("DELETE", &one(any["id"].as_str().unwrap()))).await.status, 204);
+    // Its root is nobody any more.
+    let gone = Key {
+        id: any["access_key_id"].as_str().unwrap().into(),
+        secret: any["secret_access_key"].as_str().unwrap().into(),
+        token: None,
+    };
+    let refused = world.query(&gone, "sts", &[("Action", "GetCallerIdentity")]).await;
+    assert_eq!(
+        query_refusal(&refused),
+        "403 InvalidClientTokenId The security token included in the request is invalid."
+    );
+}
+
+#[tokio::test]
+async fn accounts_that_cannot_be_made() {
+    let world = World::new().await;
+    let accounts = "/_valet/api/v1/accounts";
+    let create = |body: &str| ask("POST", accounts).body(body.to_owned());
+    let first = r#"{"name":"moved","id":"123456789012","access_key_id":"OLDSTORE","secret_access_key":"old/secret+"}"#;
+    assert_eq!(world.send(create(first)).await.status, 201);
     told(
         409,
         "AccountConflict",
@@ -88,44 +132,15 @@ async fn accounts_come_and_go() {
             .await,
     );
     assert_eq!(world.send(create(r#"{"name":"x","admin":true}"#)).await.status, 400);
+}
 
-    let any = document(&world.send(create(r#"{"name":"any"}"#)).await);
-    let listed = document(&world.send(get(accounts)).await);
-    let names: Vec<&str> = listed["accounts"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|a| a["name"].as_str().unwrap())
-        .collect();
-    assert!(names.contains(&"any") && names.contains(&"moved"), "{names:?}");
-    let one = |id: &str| format!("{accounts}/{id}");
-    assert_eq!(document(&world.send(get(&one("123456789012"))).await)["email"], "a@b");
-    told(
-        404,
-        "NoSuchAccount",
-        "There is no account of that id.",
-        &world.send(get(&one("999999999999"))).await,
-    );
-    told(
-        409,
-        "AccountConflict",
-        "The account still has buckets or identities: delete them first.",
-        &world.send(ask("DELETE", &one("123456789012"))).await,
-    );
-    assert_eq!(world.send(ask("DELETE", &one(any["id"].as_str().unwrap()))).await.status, 204);
-    // Its root is nobody any more.
-    let gone = Key {
-        id: any["access_key_id"].as_str().unwrap().into(),
-        secret: any["secret_access_key"].as_str().unwrap().into(),
-        token: None,
-    };
-    let refused = world.query(&gone, "sts", &[("Action", "GetCallerIdentity")]).await;
-    assert_eq!(
-        query_refusal(&refused),
-        "403 InvalidClientTokenId The security token included in the request is invalid."
-    );
-
-    // Managing accounts is a permission, in the first account alone.
+#[tokio::test]
+async fn managing_accounts_is_a_permission_in_the_first_account() {
+    let world = World::new().await;
+    let accounts = "/_valet/api/v1/accounts";
+    let create = r#"{"name":"moved","access_key_id":"OLDSTORE","secret_access_key":"old/secret+"}"#;
+    assert_eq!(world.send(ask("POST", accounts).body(create)).await.status, 201);
+    let key = Key { id: "OLDSTORE".into(), secret: "old/secret+".into(), token: None };
     let ann = world.user("ann", "").await;
     assert_eq!(world.send_as(&ann, get(accounts)).await.status, 403);
     world

@@ -230,6 +230,14 @@ async fn no_meaning_is_ignored() {
 #[tokio::test]
 async fn access_lists_are_disabled() {
     let world = with_object().await;
+    // What is so anyway may be said: clients copy the list of one object to another.
+    let own = world.send(get("/bucket/k?acl")).await;
+    assert_eq!(world.send(put("/bucket/k?acl", own.text())).await.status, 200);
+    assert_eq!(world.send(put("/bucket?acl", own.text())).await.status, 200);
+    let private = put("/bucket/k?acl", "").header("x-amz-acl", "private");
+    assert_eq!(world.send(private).await.status, 200);
+    let others = own.text().replace("FULL_CONTROL", "READ");
+    assert_eq!(world.refused(put("/bucket/k?acl", &others)).await, NO_ACL);
     for acl in ["public-read", "public-read-write", "authenticated-read", "nonsense"] {
         for ask in [put("/bucket/new", "x"), put("/new", ""), ask("POST", "/bucket/new?uploads")] {
             assert_eq!(

@@ -146,12 +146,12 @@ fn identities_are_read_as_they_were_written() {
     let written = runtime().block_on(async {
         let engine = open();
         change(&engine, &account(), make_one_of_each).await.unwrap();
-        show(&*engine.directory(&account()).await.unwrap())
+        show(&engine.directory(&account()).await.unwrap())
     });
     assert_eq!(written.lines().count(), 7, "{written}");
     runtime().block_on(async {
         let engine = open();
-        assert_eq!(show(&*engine.directory(&account()).await.unwrap()), written);
+        assert_eq!(show(&engine.directory(&account()).await.unwrap()), written);
         assert!(engine.directory(&other()).await.unwrap().is_empty());
     });
 }
