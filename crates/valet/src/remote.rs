@@ -102,7 +102,8 @@ pub(crate) async fn send(
     Ok(response.map_err(transfer::unanswered)?)
 }
 
-async fn read(mut response: Response) -> Result<String, Failure> {
+/// Reads an answer, if it is no longer than any should be.
+pub(crate) async fn read(mut response: Response) -> Result<String, Failure> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(transfer::unanswered)? {
         if body.len() + chunk.len() > ANSWER_BYTES_MAX {

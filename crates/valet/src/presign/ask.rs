@@ -126,9 +126,9 @@ impl Oracle {
             return Err(Silence::Failed(refusal::read_own(response).await.to_string()));
         }
         let unreadable = || Silence::Failed("its answer cannot be read".to_owned());
-        let body = response.bytes().await.map_err(|_| unreadable())?;
+        let body = remote::read(response).await.map_err(|_| unreadable())?;
         let Reply { effective_expires_at, limited_by, allowed } =
-            serde_json::from_slice(&body).map_err(|_| unreadable())?;
+            serde_json::from_str(&body).map_err(|_| unreadable())?;
         let end = effective_expires_at.parse().map_err(|_| unreadable())?;
         Ok(Told { end, limited_by, allowed })
     }
