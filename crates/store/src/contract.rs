@@ -21,6 +21,7 @@ use crate::body::{Blob, BlobId};
 use crate::vault::Vault;
 use crate::*;
 
+mod accounts;
 mod identities;
 mod listings;
 mod multipart;

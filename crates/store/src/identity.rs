@@ -7,18 +7,21 @@
 mod account;
 mod directory;
 mod edit;
+mod entity;
 mod key;
 mod managed;
 mod refusal;
 
 pub use account::{Account, AccountPage, CreateAccount, DeleteAccount, NewAccount};
-pub use directory::{
-    AttachedPolicy, BoundPolicy, Directory, EntityKind, Group, InstanceProfile, ManagedPolicy,
-    OidcProvider, PolicyVersion, Role, Tag, User,
-};
-pub(crate) use directory::{DirectoryParts, Entities, Entity, EntityKey};
+pub use directory::{AttachedPolicy, Directory};
+pub(crate) use directory::{DirectoryParts, Entities};
 pub use edit::{Counts, DirectoryEdit, NewManagedPolicy, NewOidcProvider, NewRole};
 pub(crate) use edit::{DirectoryChanges, IdentityChange, KeyChange};
+pub use entity::{
+    BoundPolicy, EntityKind, Group, InstanceProfile, ManagedPolicy, OidcProvider, PolicyVersion,
+    Role, Tag, User,
+};
+pub(crate) use entity::{Entity, EntityKey};
 pub(crate) use key::KeyUses;
 pub use key::{AccessKey, GivenKey, KeyOwner, KeyStatus, KeySummary, KeyUse};
 pub use refusal::{Hindrance, IdentityError, Quota};

@@ -1,0 +1,209 @@
+//! What identities are, each by itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use iam::Policy;
+use jiff::Timestamp;
+
+/// Kinds of identities and what belongs to them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EntityKind {
+    /// A user.
+    User,
+    /// A group of users.
+    Group,
+    /// A role.
+    Role,
+    /// A managed policy.
+    Policy,
+    /// An instance profile.
+    InstanceProfile,
+    /// An OIDC provider.
+    OidcProvider,
+    /// An access key.
+    AccessKey,
+    /// A policy within a user, group or role.
+    InlinePolicy,
+    /// A version of a managed policy.
+    PolicyVersion,
+    /// A permissions boundary.
+    Boundary,
+}
+
+/// A kind and a folded name: which record.
+pub(crate) type EntityKey = (EntityKind, String);
+
+/// One record.
+#[derive(Clone, Debug)]
+pub(crate) enum Entity {
+    User(Arc<User>),
+    Group(Arc<Group>),
+    Role(Arc<Role>),
+    Policy(Arc<ManagedPolicy>),
+    InstanceProfile(Arc<InstanceProfile>),
+    OidcProvider(Arc<OidcProvider>),
+}
+
+/// A user.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// As it was given.
+    pub name: String,
+    /// `/` or `/…/`.
+    pub path: String,
+    /// `AIDA…`: never given twice.
+    pub id: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// At most 50.
+    pub tags: Vec<Tag>,
+    /// The ARN of the policy that bounds what it may do.
+    pub boundary: Option<String>,
+    /// Its own policies, by name.
+    pub inline: BTreeMap<String, Arc<Policy>>,
+    /// The ARNs of the managed policies attached to it.
+    pub attached: BTreeSet<String>,
+    /// The folded names of its groups.
+    pub groups: BTreeSet<String>,
+}
+
+/// A group of users.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// As it was given.
+    pub name: String,
+    /// `/` or `/…/`.
+    pub path: String,
+    /// `AGPA…`: never given twice.
+    pub id: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Its own policies, by name.
+    pub inline: BTreeMap<String, Arc<Policy>>,
+    /// The ARNs of the managed policies attached to it.
+    pub attached: BTreeSet<String>,
+}
+
+/// A role.
+#[derive(Clone, Debug)]
+pub struct Role {
+    /// As it was given.
+    pub name: String,
+    /// `/` or `/…/`.
+    pub path: String,
+    /// `AROA…`: never given twice.
+    pub id: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// What it is for.
+    pub description: Option<String>,
+    /// The longest session, in seconds: 3600 to 43200.
+    pub max_session_seconds: u32,
+    /// Who may assume it.
+    pub trust: BoundPolicy,
+    /// At most 50.
+    pub tags: Vec<Tag>,
+    /// The ARN of the policy that bounds what it may do.
+    pub boundary: Option<String>,
+    /// Its own policies, by name.
+    pub inline: BTreeMap<String, Arc<Policy>>,
+    /// The ARNs of the managed policies attached to it.
+    pub attached: BTreeSet<String>,
+}
+
+/// A policy of its own, to be attached.
+#[derive(Clone, Debug)]
+pub struct ManagedPolicy {
+    /// As it was given.
+    pub name: String,
+    /// `/` or `/…/`.
+    pub path: String,
+    /// `ANPA…`: never given twice.
+    pub id: String,
+    /// Its ARN.
+    pub arn: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When a version was last made.
+    pub updated_at: Timestamp,
+    /// What it is for.
+    pub description: Option<String>,
+    /// At most 50.
+    pub tags: Vec<Tag>,
+    /// One to five, by number; numbers are never given twice.
+    pub versions: BTreeMap<u32, PolicyVersion>,
+    /// The number of the version that counts.
+    pub default_version: u32,
+    /// The number that the next version gets.
+    pub next_version: u32,
+}
+
+/// A version of a managed policy.
+#[derive(Clone, Debug)]
+pub struct PolicyVersion {
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// What it says.
+    pub document: Arc<Policy>,
+}
+
+/// What carries a role to a program.
+#[derive(Clone, Debug)]
+pub struct InstanceProfile {
+    /// As it was given.
+    pub name: String,
+    /// `/` or `/…/`.
+    pub path: String,
+    /// `AIPA…`: never given twice.
+    pub id: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// The folded name of its role.
+    pub role: Option<String>,
+    /// At most 50.
+    pub tags: Vec<Tag>,
+}
+
+/// Somebody whose tokens roles may trust.
+#[derive(Clone, Debug)]
+pub struct OidcProvider {
+    /// Without its `https://`.
+    pub url: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// The audiences that its tokens may be for.
+    pub client_ids: Vec<String>,
+    /// Of its certificate; kept and not used, as AWS does for well-known authorities.
+    pub thumbprints: Vec<String>,
+    /// At most 50.
+    pub tags: Vec<Tag>,
+}
+
+/// A name and a value that somebody attached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tag {
+    /// Unique among the tags of one thing.
+    pub key: String,
+    /// May be empty.
+    pub value: String,
+}
+
+/// The policy of a resource or of a role's trust: as it was given, and with the ARNs of users and
+/// roles replaced by their ids, which is what is evaluated: one that was deleted and made anew is
+/// another.
+#[derive(Clone, Debug)]
+pub struct BoundPolicy {
+    /// As it was given.
+    pub document: Arc<Policy>,
+    /// As it is evaluated.
+    pub bound: Arc<Policy>,
+}
+
+impl PartialEq for BoundPolicy {
+    fn eq(&self, other: &Self) -> bool {
+        self.document.text() == other.document.text() && self.bound.text() == other.bound.text()
+    }
+}
+
+impl Eq for BoundPolicy {}
