@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from harness import AWS_V2, client_environment
-from identities import ACCOUNT, allow, client, make_user, policy, trust
+from people import ACCOUNT, allow, client, make_user, policy, trust
 
 
 @pytest.fixture

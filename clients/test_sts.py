@@ -17,8 +17,9 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from harness import AWS_V1 as AWS, FAKETIME_LIBRARY, client_environment
-from identities import ACCOUNT, allow, client, deny, key_of, make_user, policy, trust
+from harness import AWS_V1 as AWS, client_environment
+from identities import Clock
+from people import ACCOUNT, allow, client, deny, key_of, make_user, policy, trust
 
 V4 = Config(signature_version="s3v4")
 
@@ -106,27 +107,10 @@ def test_the_aws_command_line_takes_a_role_by_its_profile(server, tmp_path, buck
     assert server.request("GET", url.removeprefix(server.endpoint)).body == b"hello"
 
 
-class Clock:
-    """The time of a server: moved, and nobody waits."""
-
-    def __init__(self, folder):
-        self.file = folder / "clock"
-        self.move(0)
-        self.environment = {
-            "LD_PRELOAD": FAKETIME_LIBRARY,
-            "FAKETIME_TIMESTAMP_FILE": str(self.file),
-            "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        }
-
-    def move(self, seconds):
-        self.file.write_text(f"+{seconds}\n")
-
-
 def test_a_week_long_link_of_an_hour_long_session(start, tmp_path):
     """The gotcha: the link says seven days, the session that signed it ends in one hour."""
-    clock = Clock(tmp_path)
-    server = start(environment=clock.environment)
+    clock = Clock(tmp_path / "clock")
+    server = start(environment=clock.variables())
     server.make_bucket("bucket")
     server.put("/bucket/key", b"hello")
     arn = make_role(server, "instance", allow("s3:GetObject"))
@@ -135,16 +119,16 @@ def test_a_week_long_link_of_an_hour_long_session(start, tmp_path):
     session = key_of(answer["Credentials"])
     week = link(server, session, "bucket", seconds=604_800)
     assert server.request("GET", week).body == b"hello"
-    clock.move(3500)
+    clock.move("+3500s")
     assert server.request("GET", week).body == b"hello"
-    clock.move(3601)
+    clock.move("+3601s")
     dead = server.request("GET", week)
     assert dead.status == 400
     assert dead.error()[:2] == [
         ("Code", "ExpiredToken"), ("Message", "The provided token has expired.")]
     assert dead.error()[2] == ("Token-0", session[2])
     # Long after both, it is the link that has expired.
-    clock.move(604_801)
+    clock.move("+604801s")
     dead = server.request("GET", week)
     assert dead.status == 403
     assert dict(dead.error())["Message"] == "Request has expired"

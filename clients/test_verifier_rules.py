@@ -8,7 +8,7 @@ import pytest
 
 import sigv4
 from harness import ROOT_KEY
-from identities import ACCOUNT, allow, client, deny, key_of, make_user, policy, trust
+from people import ACCOUNT, allow, client, deny, key_of, make_user, policy, trust
 
 
 @pytest.fixture
