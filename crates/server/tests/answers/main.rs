@@ -26,4 +26,5 @@ mod permission;
 mod secrets;
 mod sts;
 mod uploads;
+mod warm;
 mod web_identity;
