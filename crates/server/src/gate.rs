@@ -16,7 +16,7 @@ use std::sync::Arc;
 use iam::{AccountId, Principal, SessionSealer, Values};
 use jiff::Timestamp;
 use presign::VerifiedSignature;
-use store::{AccessKey, Store};
+use store::{AccessKey, BucketName, CorsRule, Store};
 
 use crate::config::ServerConfig;
 use crate::error::{Code, S3Error, refusal};
@@ -198,6 +198,16 @@ impl Gate {
             Some(_) => Ok(self.door(caller, context)),
             None => Err(S3Error::new(Code::AccessDenied)),
         }
+    }
+
+    /// What a bucket lets pages of other origins do; `None`: there is no such bucket. Who asks does not
+    /// matter: a browser asks before anybody is authenticated.
+    pub(crate) async fn cors(
+        &self,
+        bucket: &BucketName,
+    ) -> Result<Option<Arc<[CorsRule]>>, S3Error> {
+        let found = self.store.bucket(bucket).await.map_err(refusal::of_store)?;
+        Ok(found.map(|bucket| Arc::clone(&bucket.cors)))
     }
 
     /// Admits the operation, or says why not. Conditions of the link come before permissions.

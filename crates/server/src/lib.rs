@@ -8,6 +8,7 @@ mod audit;
 mod body;
 mod clock;
 mod config;
+mod cors;
 mod error;
 mod gate;
 mod head;

@@ -17,6 +17,7 @@ pub(crate) mod attributes;
 pub(crate) mod bucket;
 pub(crate) mod checksum;
 pub(crate) mod copy;
+pub(crate) mod cors;
 pub(crate) mod delete;
 pub(crate) mod document;
 pub(crate) mod get;

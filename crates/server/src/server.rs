@@ -12,6 +12,7 @@ use crate::api::ApiCall;
 use crate::audit::{RequestLog, Stopwatch};
 use crate::body::RequestBody;
 use crate::config::ServerConfig;
+use crate::cors::CorsHeaders;
 use crate::error::{Code, S3Error, refusal};
 use crate::gate::{Asked, Caller, Gate, refuse_link_conditions};
 use crate::head::{Head, Peer};
@@ -22,7 +23,7 @@ use crate::query::{self, BodyRoom, QueryAsked};
 use crate::request::{Query, S3Request};
 use crate::respond::{IdSource, Ids, Reply, ReplyBody, RequestContext, ResponseBody};
 use crate::route::{self, Call, Target};
-use crate::{own, s3};
+use crate::{cors, own, s3};
 
 /// The whole service behind the sockets.
 #[derive(Debug)]
@@ -44,7 +45,7 @@ struct Arrival<'r> {
     ids: &'r Ids,
 }
 
-/// What was learnt of a request before it was answered, for the log.
+/// What was learnt of a request before it was answered: for the log, and for every answer of it.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) operation: &'static str,
@@ -54,6 +55,8 @@ pub(crate) struct Seen {
     pub(crate) client: Option<std::net::IpAddr>,
     /// The code of a refusal that was already written as an answer.
     pub(crate) code: Option<&'static str>,
+    /// What lets the page that sent it read the answer, refusals included.
+    pub(crate) cors: Option<CorsHeaders>,
 }
 
 impl Server {
@@ -119,6 +122,9 @@ impl Server {
             tokio::spawn(body.drain());
         }
         finish_headers(&mut reply, &parts.method, &ids);
+        if let Some(cors) = seen.cors.take() {
+            cors.add_to(&mut reply.headers);
+        }
         let log = RequestLog {
             metrics: Arc::clone(&self.metrics),
             stopwatch,
@@ -152,17 +158,16 @@ impl Server {
             seen.operation = route.name();
             return Ok(route.answer(self));
         }
-        let context = Arc::new(RequestContext {
-            config: Arc::clone(&self.config),
-            parts: Arc::clone(parts),
-            now,
-            client: head.client(),
-            tls: head.tls(),
-            secure: head.secure(),
-            host: head.named_host().to_owned(),
-            prefix: head.named_prefix(&self.config).to_owned(),
-            virtual_hosted: virtual_bucket.is_some(),
-        });
+        if own_route.is_none() {
+            let (bucket, level) = route::bucket(routed_path, virtual_bucket);
+            if parts.method == Method::OPTIONS {
+                seen.operation = "Preflight";
+                seen.bucket.clone_from(&bucket);
+                return cors::preflight(&self.gate, parts, bucket.as_ref(), level).await;
+            }
+            seen.cors = cors::headers_for(&self.gate, parts, bucket.as_ref()).await;
+        }
+        let context = Arc::new(self.context(arrival, &head));
         if virtual_bucket.is_none()
             && let Some(front) = query::front(&head, routed_path)
         {
@@ -208,6 +213,20 @@ impl Server {
         answered.map_err(|error| tell_region(error, &routed, &self.config))
     }
 
+    fn context(&self, arrival: Arrival<'_>, head: &Head<'_>) -> RequestContext {
+        RequestContext {
+            config: Arc::clone(&self.config),
+            parts: Arc::clone(arrival.parts),
+            now: arrival.now,
+            client: head.client(),
+            tls: head.tls(),
+            secure: head.secure(),
+            host: head.named_host().to_owned(),
+            prefix: head.named_prefix(&self.config).to_owned(),
+            virtual_hosted: head.virtual_bucket(&self.config).is_some(),
+        }
+    }
+
     /// Reads, admits and runs one operation.
     async fn execute<O: Operation>(
         &self,
@@ -246,6 +265,8 @@ impl Server {
             PutBucketVersioning => s3::versioning::PutBucketVersioning,
             PutBucketOwnershipControls => s3::settings::PutBucketOwnershipControls,
             DeleteBucketOwnershipControls => s3::settings::DeleteBucketOwnershipControls,
+            PutBucketCors => s3::cors::PutBucketCors,
+            DeleteBucketCors => s3::cors::DeleteBucketCors,
             PutBucketPolicy => s3::policy::PutBucketPolicy,
             DeleteBucketPolicy => s3::policy::DeleteBucketPolicy,
             PutPublicAccessBlock => s3::settings::PutPublicAccessBlock,
@@ -275,7 +296,7 @@ impl Server {
             GetBucketAcl => s3::unconfigured::GetBucketAcl,
             GetBucketAnalyticsConfiguration => s3::unconfigured::GetBucketAnalyticsConfiguration,
             ListBucketAnalyticsConfigurations => s3::unconfigured::ListBucketAnalyticsConfigurations,
-            GetBucketCors => s3::unconfigured::GetBucketCors,
+            GetBucketCors => s3::cors::GetBucketCors,
             GetBucketEncryption => s3::unconfigured::GetBucketEncryption,
             GetBucketIntelligentTieringConfiguration => s3::unconfigured::GetBucketIntelligentTieringConfiguration,
             ListBucketIntelligentTieringConfigurations => s3::unconfigured::ListBucketIntelligentTieringConfigurations,

@@ -15,6 +15,7 @@ mod authentication;
 mod buckets;
 mod closed;
 mod copies;
+mod cors;
 mod deletions;
 mod harness;
 mod hosts;
