@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use iam::{AccountId, Principal, SessionSealer, Values};
 use jiff::Timestamp;
-use presign::VerifiedSignature;
+use presign::{Mechanism, VerifiedSignature};
 use store::{AccessKey, BucketName, CorsRule, Store};
 
 use crate::config::ServerConfig;
@@ -83,6 +83,17 @@ impl Door {
 
     pub(crate) fn caller(&self) -> &Caller {
         &self.caller
+    }
+
+    /// When the caller's link ends, or the session that signed it; `None`: it is no link.
+    pub(crate) fn link_ends_at(&self) -> Option<Timestamp> {
+        let signed = self.caller.signed()?;
+        let end = match signed.signature.mechanism() {
+            Mechanism::V4Query | Mechanism::V2Query => signed.signature.expires_at()?,
+            Mechanism::V4Header => return None,
+        };
+        let session = signed.identity.session.as_ref().map(|session| session.expires_at);
+        Some(session.map_or(end, |session| session.min(end)))
     }
 
     /// Who asks.

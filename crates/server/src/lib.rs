@@ -32,7 +32,10 @@ mod xml;
 
 // The public interface is:
 pub use body::RequestBody;
-pub use config::{PUBLIC_URLS_MAX, PublicUrl, PublicUrlError, RootKey, ServerConfig, TlsFiles};
+pub use config::{
+    ActiveContent, LinkCaching, PUBLIC_URLS_MAX, PublicUrl, PublicUrlError, RootKey, ServerConfig,
+    TlsFiles,
+};
 pub use head::{Peer, TlsVersion};
 pub use listen::{ListenError, Listener};
 pub use respond::ResponseBody;

@@ -29,6 +29,7 @@ pub(crate) mod list_versions;
 pub(crate) mod multipart;
 pub(crate) mod policy;
 pub(crate) mod put;
+pub(crate) mod serving;
 pub(crate) mod settings;
 pub(crate) mod unconfigured;
 pub(crate) mod versioning;

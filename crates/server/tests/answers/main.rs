@@ -25,6 +25,7 @@ mod objects;
 mod people;
 mod permission;
 mod secrets;
+mod serving;
 mod sts;
 mod uploads;
 mod warm;
