@@ -46,16 +46,17 @@ def bundle(folder):
 
 
 class Site:
-    """Serves the page, and answers its POST requests by `back_end`: functions by path."""
+    """Serves `pages`, types and bytes by path, and answers POST requests by `back_end`, functions
+    by path."""
 
     def __init__(self, script):
+        self.pages = {"/": ("text/html", PAGE), "/page.js": ("text/javascript", script)}
         self.back_end = {}
         site = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
-                kinds = {"/": ("text/html", PAGE), "/page.js": ("text/javascript", script)}
-                self.answer(*kinds.get(self.path, ("text/plain", b"")))
+                self.answer(*site.pages.get(self.path, ("text/plain", b"")))
 
             def do_POST(self):
                 asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -100,6 +101,10 @@ class Chromium:
     def open(self, url):
         """Opens a link as somebody would who clicked it."""
         return self.run({"open": url})
+
+    def choose(self, path, file):
+        """Chooses a file on a page of the site; what the page then says."""
+        return self.run({"page": self.site.origin + path, "choose": str(file)})
 
     def run(self, task):
         result = subprocess.run(

@@ -1,13 +1,14 @@
 """Chromium, on a page of another origin than the server's: what it may do, and what may not run."""
 
 import hashlib
+import json
 from datetime import timedelta
 
 import pytest
 
 import sigv4
 from chromium import content, signer
-from harness import MIB
+from harness import AWS_V2, MIB, ROOT
 
 HTML = b"""<!doctype html><title>still</title><style>:root { color: rgb(1, 2, 3) }</style>
 <body>shown<script>document.title = "ran"; document.documentElement.dataset.ran = "yes"</script>"""
@@ -120,6 +121,37 @@ def test_a_bucket_in_the_name_of_the_host(start, site, chromium):
     answer = chromium.call("ask", url=f"http://{host}{url.target()}", method="PUT", size=10)
     assert (answer["status"], answer["etag"]) == (200, md5(content(10)))
     assert stored(server, "bucket") == content(10)
+
+
+def block(language):
+    """What stands in docs/cors.md in that language."""
+    text = (ROOT / "docs" / "cors.md").read_text()
+    return text.split(f"```{language}\n", 1)[1].split("```", 1)[0]
+
+
+def test_the_page_of_the_documentation(server, client, s3, site, bucket, chromium, tmp_path):
+    rules = json.loads(block("sh").split("<<'EOF'\n", 1)[1].split("EOF", 1)[0])
+    rules["CORSRules"][0]["AllowedOrigins"] = [site.origin]
+    (tmp_path / "cors.json").write_text(json.dumps(rules))
+
+    def aws(command, *options):
+        at = ["--endpoint-url", server.endpoint, "--bucket", bucket]
+        return client.run(AWS_V2, "s3api", command, *at, *options)
+
+    aws("put-bucket-cors", "--cors-configuration", "file://cors.json")
+    assert json.loads(aws("get-bucket-cors")) == rules
+    old = server.link(f"/{bucket}/key", method="PUT", time=sigv4.now() - timedelta(hours=2))
+    (tmp_path / "file").write_bytes(content(1000))
+    site.pages["/docs"] = ("text/html", block("html").encode())
+    for url, said in [
+        (link(s3, "put_object", bucket), f"stored: {md5(content(1000))}"),
+        (server.endpoint + old.target(), "Request has expired"),
+    ]:
+        site.pages["/upload-link"] = ("application/json", json.dumps({"link": url}).encode())
+        assert chromium.choose("/docs", tmp_path / "file") == said
+    assert stored(server, bucket) == content(1000)
+    aws("delete-bucket-cors")
+    assert server.get(f"/{bucket}", query=[("cors", "")]).code() == "NoSuchCORSConfiguration"
 
 
 # --- what may not run

@@ -1,6 +1,7 @@
 // Drives Chromium: reads one JSON object from standard input, writes one to standard output.
 //
 //   {"page": URL, "call": NAME, "argument": …}   calls a function of page.mjs on that page
+//   {"page": URL, "choose": FILE}                chooses a file there, and waits for what the page says
 //   {"open": URL}                                opens a link as somebody would who clicked it
 
 import { chromium } from "playwright-core";
@@ -20,7 +21,8 @@ const browser = await chromium.launch({
 try {
   const context = await browser.newContext({ ignoreHTTPSErrors: true });
   const page = await context.newPage();
-  const outcome = task.open ? await open(page, task.open) : await call(page, task);
+  const act = task.open ? open : task.choose ? choose : call;
+  const outcome = await act(page, task);
   process.stdout.write(JSON.stringify(outcome));
 } finally {
   await browser.close();
@@ -31,7 +33,15 @@ async function call(page, { page: url, call, argument }) {
   return page.evaluate(([name, value]) => window.valet[name](value), [call, argument]);
 }
 
-async function open(page, url) {
+async function choose(page, { page: url, choose: file }) {
+  await page.goto(url);
+  await page.locator("input").setInputFiles(file);
+  const said = page.locator("pre:not(:empty)");
+  await said.waitFor();
+  return said.textContent();
+}
+
+async function open(page, { open: url }) {
   const response = await page.goto(url);
   const shown = { status: response.status() };
   if (response.headers()["content-type"] === "application/pdf") {
