@@ -88,10 +88,11 @@ impl Door {
     /// When the caller's link ends, or the session that signed it; `None`: it is no link.
     pub(crate) fn link_ends_at(&self) -> Option<Timestamp> {
         let signed = self.caller.signed()?;
-        let end = match signed.signature.mechanism() {
-            Mechanism::V4Query | Mechanism::V2Query => signed.signature.expires_at()?,
-            Mechanism::V4Header => return None,
-        };
+        let mechanism = signed.signature.mechanism();
+        if !matches!(mechanism, Mechanism::V4Query | Mechanism::V2Query) {
+            return None;
+        }
+        let end = signed.signature.expires_at()?;
         let session = signed.identity.session.as_ref().map(|session| session.expires_at);
         Some(session.map_or(end, |session| session.min(end)))
     }
