@@ -8,6 +8,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
 use crate::harness::{Ask, KEY_ID, SECRET, World, ask, get, put};
+use crate::people::Key;
 
 /// Keeps every event and span, fields and all, as text.
 #[derive(Clone, Default)]
@@ -246,4 +247,38 @@ async fn a_link_is_named_by_its_fingerprint() {
     world.now = "2026-06-15T14:00:00Z".parse().unwrap();
     let log = logged(&world, &capture, through).await;
     assert!(log.contains("access_key_id=\"-\"") && log.contains("link=\"-\""), "{log}");
+}
+
+#[tokio::test]
+async fn a_form_is_named_by_its_fingerprint_and_its_fields_by_nothing() {
+    let world = World::with_bucket().await;
+    let capture = Capture::default();
+    let _guard = tracing::subscriber::set_default(capture.clone());
+    let meta = [("x-amz-meta-a", "canary")];
+    let v4 = world.form_with(&Key::root(), "k", &meta, &[]);
+    let v2 = world.form_v2(&Key::root(), "k", &meta);
+    for (form, field) in [(v4, "x-amz-signature"), (v2, "signature")] {
+        let fingerprint = presign::payload_hash(form.value(field).as_bytes());
+        let proofs = [form.value(field), form.value("policy")];
+        for (form, status) in [
+            (form.clone(), 204),
+            (form.clone().field("canary", "canary"), 403),
+            (form.clone().set("x-amz-meta-a", "canary canary"), 403),
+            (form.clone().file(Some("canary")).set("key", "canary"), 403),
+        ] {
+            let log = logged(&world, &capture, form.ask()).await;
+            for part in [
+                format!("link=\"{}\"", &fingerprint[..16]),
+                format!("access_key_id=\"{KEY_ID}\""),
+                format!("status={status}"),
+                "operation=\"PostObject\" method=\"POST\"".to_owned(),
+            ] {
+                assert!(log.contains(&part), "{part} in {log}");
+            }
+            assert!(proofs.iter().all(|proof| !log.contains(proof)), "{log}");
+        }
+        // Until its signature holds it is nobody's.
+        let log = logged(&world, &capture, form.set(field, "canary").ask()).await;
+        assert!(log.contains("link=\"-\"") && log.contains("status=403"), "{log}");
+    }
 }
