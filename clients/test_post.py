@@ -40,7 +40,10 @@ def mac(key, text, algorithm="sha256"):
 
 def sign(policy, *, v2=False, key=ROOT_KEY, region=REGION):
     """The fields that prove a policy, and the conditions that SigV4 needs for them."""
-    encode = lambda document: base64.b64encode(json.dumps(document).encode()).decode()
+    def encode(document):
+        text = document if isinstance(document, str) else json.dumps(document)
+        return base64.b64encode(text.encode()).decode()
+
     if v2:
         text = encode(policy)
         signature = base64.b64encode(mac(key.secret.encode(), text, "sha1")).decode()
@@ -52,7 +55,7 @@ def sign(policy, *, v2=False, key=ROOT_KEY, region=REGION):
         "x-amz-credential": "/".join([key.id, *scope]),
         "x-amz-date": date,
     }
-    if isinstance(policy.get("conditions"), list):
+    if isinstance(policy, dict) and isinstance(policy.get("conditions"), list):
         policy = {**policy, "conditions": policy["conditions"] + [{n: v} for n, v in fields.items()]}
     text = encode(policy)
     signing_key = f"AWS4{key.secret}".encode()
@@ -171,6 +174,7 @@ def test_answers_of_success(server, bucket):
 
 @pytest.mark.parametrize("conditions, fields, expected", [
     ([{"key": "k"}, {}], {}, (400, "InvalidPolicyDocument")),
+    ([{"key": "k"}, ["unknown-op", "$key", "k"]], {}, (400, "InvalidPolicyDocument")),
     ([{"key": "k"}, ["content-length-range", 0]], {}, (400, "InvalidPolicyDocument")),
     ([{"key": "k"}, ["content-length-range", -1, 0]], {}, (400, "InvalidPolicyDocument")),
     ([{"key": "k"}, ["content-length-range", 0, 0]], {}, (400, "EntityTooLarge")),
@@ -203,6 +207,13 @@ def test_policies_that_are_none(server, bucket):
     ]:
         answer = send(server, f"/{bucket}", {"key": "k", **sign(document, v2=True)})
         assert code(answer) == (400, "InvalidPolicyDocument"), document
+    # Readers differ on which of two members counts.
+    text = json.dumps(good)
+    for twice in [text[:-1] + f', "expiration": "{good["expiration"]}"}}',
+                  text.replace('{"key": "k"}', '{"key": "x", "key": "k"}'),
+                  text[:-1] + f', "conditions": {json.dumps(good["conditions"])}}}']:
+        answer = send(server, f"/{bucket}", {"key": "k", **sign(twice, v2=True)})
+        assert code(answer) == (400, "InvalidPolicyDocument"), twice
     old = sign(policy(bucket, {"key": "k"}, life=timedelta(seconds=-10)))
     expired = (403, "Invalid according to Policy: Policy expired.")
     assert told(send(server, f"/{bucket}", {"key": "k", **old})) == expired
