@@ -29,4 +29,5 @@ mod post;
 mod secrets;
 mod sts;
 mod uploads;
+mod warm;
 mod web_identity;
