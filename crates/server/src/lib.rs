@@ -10,6 +10,7 @@ mod clock;
 mod config;
 mod cors;
 mod error;
+mod form;
 mod gate;
 mod head;
 mod iam;

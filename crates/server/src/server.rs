@@ -14,6 +14,7 @@ use crate::body::RequestBody;
 use crate::config::ServerConfig;
 use crate::cors::CorsHeaders;
 use crate::error::{Code, S3Error, refusal};
+use crate::form::Posted;
 use crate::gate::{Asked, Caller, Gate, refuse_link_conditions};
 use crate::head::{Head, Peer};
 use crate::metrics::Metrics;
@@ -178,6 +179,12 @@ impl Server {
         if let Ok(routed) = &routed {
             routed.note(seen);
         }
+        if let Ok(Routed { target: Target::Bucket(bucket), query, call: Call::PostObject }) =
+            &routed
+        {
+            let posted = Posted { head: &head, context: &context, bucket, query };
+            return self.post(posted, body, seen).await;
+        }
         let caller = match self.gate.authenticate(&head, now).await {
             Ok(caller) => Arc::new(caller),
             Err(error) => {
@@ -204,7 +211,7 @@ impl Server {
         let routed = routed?;
         routed.refuse_unsigned_meaning(&caller)?;
         let request = routed.request(&parts.headers);
-        refuse_link_conditions(&request)?;
+        refuse_link_conditions(request.query.iter())?;
         if matches!(*caller, Caller::Anonymous) {
             refuse_anonymous_overrides(&routed)?;
         }
@@ -239,7 +246,7 @@ impl Server {
     }
 
     #[expect(clippy::too_many_lines, reason = "a table, a row an operation")]
-    async fn dispatch(
+    pub(crate) async fn dispatch(
         &self,
         call: Call,
         asked: Asked<'_>,
@@ -284,6 +291,7 @@ impl Server {
             HeadObject => s3::get::HeadObject,
             GetObjectAttributes => s3::attributes::GetObjectAttributes,
             PutObject => s3::put::PutObject,
+            PostObject => s3::post::PostObject,
             CopyObject => s3::copy::CopyObject,
             CreateMultipartUpload => s3::multipart::CreateMultipartUpload,
             UploadPart => s3::multipart::UploadPart,
@@ -341,7 +349,8 @@ impl<'r> Routed<'r> {
     ) -> Result<Self, S3Error> {
         let target = route::target(path, virtual_bucket)?;
         let query = Query::parse(query)?;
-        let request = S3Request { bucket: None, key: None, query: &query, headers: &parts.headers };
+        let headers = &parts.headers;
+        let request = S3Request { bucket: None, key: None, query: &query, headers, form: None };
         let copies = parts.method == Method::PUT && request.has_header("x-amz-copy-source");
         let call = route::call(&parts.method, &target, &query, copies)?;
         Ok(Self { target, query, call })
@@ -361,7 +370,13 @@ impl<'r> Routed<'r> {
     }
 
     fn request<'a>(&'a self, headers: &'a HeaderMap) -> S3Request<'a> {
-        S3Request { bucket: self.bucket(), key: self.key(), query: &self.query, headers }
+        S3Request {
+            bucket: self.bucket(),
+            key: self.key(),
+            query: &self.query,
+            headers,
+            form: None,
+        }
     }
 
     fn bucket(&self) -> Option<&store::BucketName> {
