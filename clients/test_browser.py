@@ -79,6 +79,38 @@ def test_a_multipart_upload(server, s3, allowed, chromium):
     assert stored(server, allowed) == b"".join(map(content, sizes))
 
 
+def form(s3, bucket, *conditions):
+    """A browser form, as a page's back end makes it."""
+    made = s3.generate_presigned_post(
+        bucket, "in/${filename}", Fields={"success_action_status": "201"},
+        Conditions=[{"success_action_status": "201"}, *conditions], ExpiresIn=300,
+    )
+    return {"url": made["url"], "fields": made["fields"]}
+
+
+def test_a_browser_form(server, s3, allowed, chromium):
+    answer = chromium.call("postForm", **form(s3, allowed), size=100_000, type="image/x-test")
+    assert (answer["status"], answer["etag"]) == (201, md5(content(100_000))), answer
+    assert "<Key>in/from the browser.bin</Key>" in answer["text"]
+    assert stored(server, allowed, "in/from%20the%20browser.bin") == content(100_000)
+
+
+def test_refusals_of_forms_can_be_read(server, s3, allowed, chromium):
+    small = form(s3, allowed, ["content-length-range", 1, 10])
+    wrong = form(s3, allowed)
+    wrong["fields"]["x-amz-signature"] = "0" * 64
+    for sent, status, code in [
+        (small, 400, "EntityTooLarge"),
+        (wrong, 403, "SignatureDoesNotMatch"),
+        ({"url": small["url"], "fields": {"key": "key"}}, 403, "AccessDenied"),
+        ({"url": small["url"], "fields": {"policy": "x"}}, 400, None),
+    ]:
+        answer = chromium.call("postForm", **sent, size=100)
+        assert answer.get("status") == status, answer
+        assert code is None or f"<Code>{code}</Code>" in answer["text"], answer
+    assert server.keys(allowed) == []
+
+
 def test_refusals_can_be_read(server, s3, allowed, chromium):
     old = sigv4.now() - timedelta(hours=2)
     expired = server.endpoint + server.link(f"/{allowed}/key", time=old).target()

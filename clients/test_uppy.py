@@ -51,6 +51,19 @@ def test_a_small_file_by_a_link(server, s3, site, allowed, chromium):
     assert asked == ["put_object"]
 
 
+def test_a_small_file_by_a_form(server, s3, site, allowed, chromium):
+    def sign(request):
+        named = {"Content-Type": request["contentType"]}
+        return s3.generate_presigned_post(
+            allowed, request["key"], Fields=dict(named), Conditions=[named], ExpiresIn=300,
+        )
+
+    site.back_end["/sign"] = sign
+    outcome = chromium.call("uppy", name="form.bin", size=70_000, type="image/x-test")
+    answer = check(outcome, server, allowed, "form.bin", 70_000)
+    assert answer.header("Content-Type") == "image/x-test"
+
+
 def test_a_large_file_by_links_to_its_parts(server, s3, site, allowed, chromium):
     size = 11 * MIB
     asked = sign_for(site, s3, allowed)

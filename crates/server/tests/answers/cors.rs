@@ -334,6 +334,8 @@ async fn every_answer_to_an_allowed_page_can_be_read() {
         (world.link("PUT", "k").body("hello"), 200),
         (world.link("PUT", "k").body("hello").header("content-md5", "a"), 400),
         (ask("POST", "/bucket/k"), 405),
+        (ask("POST", "/bucket").body("no form"), 412),
+        (ask("POST", "/bucket").header("content-type", "multipart/form-data").body("no form"), 400),
         (world.link("GET", "k").header("access-control-request-method", "PUT"), 200),
     ] {
         let answer = world.send_raw(from(sent.clone())).await;
