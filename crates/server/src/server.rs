@@ -160,13 +160,11 @@ impl Server {
             return Ok(route.answer(self));
         }
         if own_route.is_none() {
-            let (bucket, level) = route::bucket(routed_path, virtual_bucket);
+            let place = route::bucket(routed_path, virtual_bucket);
             if parts.method == Method::OPTIONS {
-                seen.operation = "Preflight";
-                seen.bucket.clone_from(&bucket);
-                return cors::preflight(&self.gate, parts, bucket.as_ref(), level).await;
+                return self.preflight(parts, place, seen).await;
             }
-            seen.cors = cors::headers_for(&self.gate, parts, bucket.as_ref()).await;
+            seen.cors = cors::headers_for(&self.gate, parts, place.0.as_ref()).await;
         }
         let context = Arc::new(self.context(arrival, &head));
         if virtual_bucket.is_none()
@@ -218,6 +216,18 @@ impl Server {
         let asked = Asked { request: &request, caller: &caller, context: &context };
         let answered = self.dispatch(routed.call, asked, body).await;
         answered.map_err(|error| tell_region(error, &routed, &self.config))
+    }
+
+    /// Answers what a browser asks on behalf of a page, before anybody is authenticated.
+    async fn preflight(
+        &self,
+        parts: &Parts,
+        (bucket, level): (Option<store::BucketName>, route::Level),
+        seen: &mut Seen,
+    ) -> Result<Reply, S3Error> {
+        seen.operation = "Preflight";
+        seen.bucket.clone_from(&bucket);
+        cors::preflight(&self.gate, parts, bucket.as_ref(), level).await
     }
 
     fn context(&self, arrival: Arrival<'_>, head: &Head<'_>) -> RequestContext {
