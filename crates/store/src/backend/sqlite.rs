@@ -28,7 +28,7 @@ use quick_cache::Equivalent;
 use rusqlite::Connection;
 
 use super::health::Health;
-use super::{Metadata, MetadataCounters, NewObject, NewPart, Space};
+use super::{IdleUpload, Metadata, MetadataCounters, NewObject, NewPart, Space};
 use crate::body::BlobId;
 use crate::identity::IdentityChange;
 use crate::vault::Vault;
@@ -409,6 +409,27 @@ impl Metadata for SqliteMetadata {
     ) -> Result<bool, StoreError> {
         let (bucket, key) = (bucket.clone(), key.clone());
         let abort = move |tx: &mut Transaction<'_>| uploads::abort(tx, &bucket, &key, id, now);
+        self.writer.run(Room::Reserve, abort).await
+    }
+
+    async fn idle_uploads(
+        &self,
+        idle_since: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<IdleUpload>, StoreError> {
+        self.readers
+            .list(move |connection| sweeping::idle_uploads(connection, idle_since, limit))
+            .await
+    }
+
+    async fn abort_idle_upload(
+        &self,
+        upload: IdleUpload,
+        idle_since: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let abort =
+            move |tx: &mut Transaction<'_>| sweeping::abort_idle(tx, &upload, idle_since, now);
         self.writer.run(Room::Reserve, abort).await
     }
 
