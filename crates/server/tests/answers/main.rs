@@ -23,6 +23,7 @@ mod multipart;
 mod objects;
 mod people;
 mod permission;
+mod renewal;
 mod secrets;
 mod sts;
 mod uploads;
