@@ -3,6 +3,7 @@
 mod answer;
 mod ask;
 mod bulk;
+mod bundle;
 mod expiry;
 mod link;
 
@@ -14,12 +15,16 @@ use crate::{aws, clock, output, transfer};
 
 use self::answer::Answer;
 use self::ask::{Oracle, Silence};
+use self::expiry::Told;
 use self::link::{EarlyDeath, Link, LinkError, LinkSigner};
 
 /// What stands for standard input in place of a URI.
 const STANDARD_INPUT: &str = "-";
 
 pub(crate) fn run(arguments: &Presign) -> Result<(), Failure> {
+    if arguments.in_parts.multipart {
+        return bundle::run(arguments);
+    }
     let Format { json, curl, qr } = arguments.format;
     if arguments.target == STANDARD_INPUT {
         if curl || qr {
@@ -65,6 +70,12 @@ impl Maker {
 
     /// Asks, unless the server was silent before, and signs.
     fn make(&mut self, link: &Link, now: Timestamp) -> Result<Answer, LinkError> {
+        let told = self.ask(link, now)?;
+        self.signer.sign(link, told.as_ref(), now)
+    }
+
+    /// What the server says of a link's end, if there is one to be asked and it answers.
+    fn ask(&mut self, link: &Link, now: Timestamp) -> Result<Option<Told>, LinkError> {
         let mut told = None;
         if let (Some(oracle), None) = (&self.oracle, &self.silence) {
             match oracle.ask(link, now) {
@@ -81,7 +92,7 @@ impl Maker {
         {
             return Err(LinkError::DiesEarly(silence.to_string()));
         }
-        self.signer.sign(link, told.as_ref(), now)
+        Ok(told)
     }
 
     /// Signs without asking.

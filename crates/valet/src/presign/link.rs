@@ -75,7 +75,7 @@ pub(crate) struct Link {
     pub(crate) version_id: Option<String>,
     pub(crate) life: Life,
     pub(crate) early_death: EarlyDeath,
-    headers: Vec<(String, String)>,
+    pub(super) headers: Vec<(String, String)>,
     query: Vec<(String, String)>,
 }
 
@@ -177,8 +177,8 @@ fn disposition(options: &LinkOptions) -> Option<String> {
 /// Signs links with one identity.
 #[derive(Debug)]
 pub(crate) struct LinkSigner {
-    presigner: Presigner,
-    service: Service,
+    pub(super) presigner: Presigner,
+    pub(super) service: Service,
     session: Session,
 }
 
@@ -195,8 +195,7 @@ impl LinkSigner {
         told: Option<&Told>,
         now: Timestamp,
     ) -> Result<Answer, LinkError> {
-        let expiry = Expiry::of(link.life, self.session, told, now);
-        let expires_in = expires_in(link, &expiry, now)?;
+        let (expiry, expires_in) = self.life(link, told, now)?;
         let (endpoint, addressing) = self.service.of(&link.uri.bucket)?;
         let presigned = self.presigner.presign(
             &Presign {
@@ -212,6 +211,18 @@ impl LinkSigner {
             now,
         )?;
         Ok(Answer::new(presigned, expiry))
+    }
+
+    /// When a link really ends, and the life that is signed.
+    pub(super) fn life(
+        &self,
+        link: &Link,
+        told: Option<&Told>,
+        now: Timestamp,
+    ) -> Result<(Expiry, ExpiresIn), LinkError> {
+        let expiry = Expiry::of(link.life, self.session, told, now);
+        let expires_in = expires_in(link, &expiry, now)?;
+        Ok((expiry, expires_in))
     }
 }
 
@@ -229,7 +240,7 @@ fn expires_in(link: &Link, expiry: &Expiry, now: Timestamp) -> Result<ExpiresIn,
     }
 }
 
-fn borrowed(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
+pub(super) fn borrowed(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
     pairs.iter().map(|(name, value)| (&**name, &**value)).collect()
 }
 
