@@ -18,7 +18,7 @@ use super::bundle::{Bundle, Part};
 use super::piece::{Piece, Sent};
 use crate::args::Put;
 use crate::checksum::{md5_of_etag, md5_of_text};
-use crate::failure::{Exit, Failure};
+use crate::failure::Failure;
 use crate::refusal::{self, Refusal};
 use crate::{output, remote, transfer};
 
@@ -63,23 +63,15 @@ pub(super) fn run(arguments: &Put) -> Result<(), Failure> {
             done = Arc::clone(&upload).run() => done,
             interrupt = tokio::signal::ctrl_c() => {
                 interrupt.context("cannot wait for Ctrl-C")?;
+                upload.bar.suspend(|| output::note(upload.ways_on()));
                 Err(Failure::failed(anyhow!("interrupted")))
             }
         }
     });
     upload.bar.finish_and_clear();
-    match done {
-        Ok(etag) => {
-            output::note(format!("{size} bytes stored; {}", upload.verified()));
-            output::result(&etag)
-        }
-        Err(failure) => {
-            if failure.exit() == Exit::Failed {
-                output::note(upload.ways_on());
-            }
-            Err(failure)
-        }
-    }
+    let etag = done?;
+    output::note(format!("{size} bytes stored; {}", upload.verified()));
+    output::result(&etag)
 }
 
 async fn give_up(client: &Client, abort: Url) -> Result<(), Failure> {
@@ -162,7 +154,11 @@ impl Upload {
             workers.spawn(Arc::clone(&self).work());
         }
         while let Some(worker) = workers.join_next().await {
-            worker.context("a worker failed")??;
+            let done = worker.context("a worker failed")?;
+            if done.is_err() {
+                self.bar.suspend(|| output::note(self.ways_on()));
+            }
+            done?;
         }
         self.complete().await
     }
