@@ -27,4 +27,5 @@ mod renewal;
 mod secrets;
 mod sts;
 mod uploads;
+mod warm;
 mod web_identity;
