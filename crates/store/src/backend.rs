@@ -77,6 +77,8 @@ pub(crate) struct IdleUpload {
     pub(crate) bucket: BucketName,
     pub(crate) key: ObjectKey,
     pub(crate) id: UploadId,
+    /// Nothing has come for it since then, when it was looked at.
+    pub(crate) idle_since: Timestamp,
 }
 
 /// A finished blob that no record points at yet.
@@ -232,7 +234,7 @@ metadata_seam! {
     /// Some uploads that were begun before a time and have got no part since.
     fn idle_uploads(idle_since: Timestamp, limit: usize) -> Vec<IdleUpload>;
     /// Aborts one of them, if it still is one; `false`: it is not, or is gone.
-    fn abort_idle_upload(upload: IdleUpload, idle_since: Timestamp, now: Timestamp) -> bool;
+    fn abort_idle_upload(idle: IdleUpload, now: Timestamp) -> bool;
 
     /// Records that a file of this id may come to exist. Before it is renamed into place.
     fn record_intent(blob: BlobId, now: Timestamp) -> ();

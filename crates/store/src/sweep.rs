@@ -127,7 +127,7 @@ impl Maintenance {
             let idle = metadata.idle_uploads(idle_since, UPLOADS_A_TIME).await?;
             let all = idle.len();
             for upload in idle {
-                let done = metadata.abort_idle_upload(upload, idle_since, now).await?;
+                let done = metadata.abort_idle_upload(upload, now).await?;
                 aborted = aborted.saturating_add(usize::from(done));
             }
             if all < UPLOADS_A_TIME {

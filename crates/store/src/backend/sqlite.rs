@@ -424,12 +424,10 @@ impl Metadata for SqliteMetadata {
 
     async fn abort_idle_upload(
         &self,
-        upload: IdleUpload,
-        idle_since: Timestamp,
+        idle: IdleUpload,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let abort =
-            move |tx: &mut Transaction<'_>| sweeping::abort_idle(tx, &upload, idle_since, now);
+        let abort = move |tx: &mut Transaction<'_>| sweeping::abort_idle(tx, &idle, now);
         self.writer.run(Room::Reserve, abort).await
     }
 
@@ -482,24 +480,17 @@ impl Metadata for SqliteMetadata {
     fn counters(&self) -> MetadataCounters {
         let (writer, Caches { objects, buckets, access_keys, directories }) =
             (self.writer.counters(), &*self.caches);
+        let hits = [objects.hits(), buckets.hits(), access_keys.hits(), directories.hits()];
+        let misses =
+            [objects.misses(), buckets.misses(), access_keys.misses(), directories.misses()];
         let sum = |counts: [u64; 4]| counts.into_iter().fold(0, u64::saturating_add);
         MetadataCounters {
             queued_jobs: self.writer.queued(),
             jobs: writer.jobs.load(Ordering::Relaxed),
             commits: writer.commits.load(Ordering::Relaxed),
             checkpoints: writer.checkpoints.load(Ordering::Relaxed),
-            cache_hits: sum([
-                objects.hits(),
-                buckets.hits(),
-                access_keys.hits(),
-                directories.hits(),
-            ]),
-            cache_misses: sum([
-                objects.misses(),
-                buckets.misses(),
-                access_keys.misses(),
-                directories.misses(),
-            ]),
+            cache_hits: sum(hits),
+            cache_misses: sum(misses),
         }
     }
 }

@@ -304,8 +304,8 @@ fn an_upload_is_idle_when_neither_it_nor_a_part_is_new() {
         // What was idle when it was found need not be idle when it is aborted.
         let abort = async |upload: &Upload, since| {
             let (bucket, key, id) = (upload.bucket.clone(), upload.key.clone(), upload.id);
-            let idle = IdleUpload { bucket, key, id };
-            engine.abort_idle_upload(idle, at(since), at(9)).await.unwrap()
+            let idle = IdleUpload { bucket, key, id, idle_since: at(since) };
+            engine.abort_idle_upload(idle, at(9)).await.unwrap()
         };
         engine.complete_upload(complete(&done, &[(1, 2)]), at(3)).await.unwrap();
         for (upload, since, expected) in [

@@ -106,7 +106,8 @@ pub(super) fn idle_uploads(
     while let Some(row) = rows.next().map_err(engine)? {
         let name: String = row.get(0).map_err(engine)?;
         let bucket = BucketName::parse(&name).map_err(|_| corrupt("name of a bucket"))?;
-        idle.push(IdleUpload { bucket, key: object_key(row, 1)?, id: uploads::upload_id(row, 2)? });
+        let (key, id) = (object_key(row, 1)?, uploads::upload_id(row, 2)?);
+        idle.push(IdleUpload { bucket, key, id, idle_since });
     }
     Ok(idle)
 }
@@ -114,18 +115,17 @@ pub(super) fn idle_uploads(
 /// A part may have come since the upload was found idle.
 pub(super) fn abort_idle(
     tx: &mut Transaction<'_>,
-    upload: &IdleUpload,
-    idle_since: Timestamp,
+    idle: &IdleUpload,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let IdleUpload { bucket, key, id } = upload;
+    let IdleUpload { bucket, key, id, idle_since } = idle;
     let row = params![id.as_bytes(), idle_since.as_millisecond()];
     let busy: bool = tx
         .connection
         .prepare_cached(IS_BUSY)
         .and_then(|mut select| select.query_row(row, |row| row.get(0)))
         .map_err(engine)?;
-    if busy || *id >= UploadId::first_of(idle_since) {
+    if busy || *id >= UploadId::first_of(*idle_since) {
         return Ok(false);
     }
     uploads::abort(tx, bucket, key, *id, now)
