@@ -115,6 +115,8 @@ pub(crate) struct ServeConfig {
     /// None is `master.key` in the data directory.
     pub(crate) master_key_file: Option<PathBuf>,
     pub(crate) encryption: Switch,
+    /// None is never.
+    pub(crate) abort_uploads_after: Option<SignedDuration>,
     pub(crate) listen: Vec<SocketAddr>,
     pub(crate) metrics_listen: Option<SocketAddr>,
     pub(crate) region: String,
@@ -127,8 +129,6 @@ pub(crate) struct ServeConfig {
     /// Whom the server itself may call beside the public internet.
     pub(crate) outbound_allow: Vec<IpNet>,
     pub(crate) tls: Option<TlsFiles>,
-    /// None is never.
-    pub(crate) abort_uploads_after: Option<SignedDuration>,
     pub(crate) sigv2: SigV2Use,
     /// The root key given from outside; None takes the one in the data directory.
     pub(crate) root: Option<Credentials>,

@@ -24,7 +24,7 @@ fn defaults() {
     check("", Ok("data_dir: \"./valet-data\", master_key_file: None, encryption: On"));
     check("", Ok("listen: [127.0.0.1:9000], metrics_listen: None, region: \"us-east-1\""));
     check("", Ok("account_id: \"000000000000\", public_urls: [], domains: []"));
-    check("", Ok("sigv2: Allow, root: None"));
+    check("", Ok("tls: None, sigv2: Allow, root: None"));
 }
 
 #[test]
