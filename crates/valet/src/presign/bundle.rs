@@ -75,9 +75,9 @@ pub(super) fn run(arguments: &Presign) -> Result<(), Failure> {
     let Some(key) = link.uri.key.as_deref() else {
         return Err(LinkError::NeedsObject("multipart").into());
     };
-    let mut maker = Maker::new(arguments)?;
+    let mut maker = Maker::new(&arguments.aws, arguments.link.offline)?;
     let now = clock::now();
-    let told = maker.ask(&link, now)?;
+    let told = maker.ask(link.question(), link.early_death, now)?;
     let (expiry, life) = maker.signer.life(&link, told.as_ref(), now)?;
     if let Some(caution) = expiry.caution() {
         output::note(caution);
