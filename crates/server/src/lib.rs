@@ -8,6 +8,7 @@ mod audit;
 mod body;
 mod clock;
 mod config;
+mod cors;
 mod error;
 mod form;
 mod gate;
@@ -33,7 +34,10 @@ mod xml;
 
 // The public interface is:
 pub use body::RequestBody;
-pub use config::{PUBLIC_URLS_MAX, PublicUrl, PublicUrlError, RootKey, ServerConfig, TlsFiles};
+pub use config::{
+    ActiveContent, LinkCaching, PUBLIC_URLS_MAX, PublicUrl, PublicUrlError, RootKey, ServerConfig,
+    TlsFiles,
+};
 pub use head::{Peer, TlsVersion};
 pub use listen::{ListenError, Listener};
 pub use parts::{PART_SIZE_MAX, PartPlan, PartPlanError, PlannedPart, UploadLinks};

@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 use presign::{Credentials, ExpiresIn, SecretAccessKey, SigV2Use};
 use serde::Deserialize;
+use server::{ActiveContent, LinkCaching};
 
 use crate::args::{Arguments, Serve};
 use crate::failure::Failure;
@@ -61,6 +62,15 @@ pub(crate) struct Settings {
     /// An origin, with or without a path prefix, by which clients reach the server; repeatable
     #[arg(long, env = "VALET_PUBLIC_URL", value_name = "URL", value_delimiter = ',')]
     public_url: Vec<String>,
+    /// An origin of its own for the console; what was uploaded may then run elsewhere
+    #[arg(long, env = "VALET_CONSOLE_URL", value_name = "URL")]
+    console_url: Option<String>,
+    /// Whether HTML, SVG, PDF and other active content is sandboxed in browsers [default: sandbox]
+    #[arg(long, env = "VALET_ACTIVE_CONTENT", value_name = "sandbox|as-stored")]
+    active_content: Option<Content>,
+    /// Whether caches are told to keep no answer for longer than its link lives [default: capped]
+    #[arg(long, env = "VALET_LINK_CACHING", value_name = "capped|as-stored")]
+    link_caching: Option<Caching>,
     /// Serve Prometheus metrics without credentials here
     #[arg(long, env = "VALET_METRICS_LISTEN", value_name = "ADDR")]
     metrics_listen: Option<String>,
@@ -108,6 +118,20 @@ enum Permission {
     Deny,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+enum Content {
+    Sandbox,
+    AsStored,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+enum Caching {
+    Capped,
+    AsStored,
+}
+
 /// All that `valet serve` decides before the first file or socket is opened.
 #[derive(Debug)]
 pub(crate) struct ServeConfig {
@@ -123,6 +147,9 @@ pub(crate) struct ServeConfig {
     /// Twelve digits.
     pub(crate) account_id: String,
     pub(crate) public_urls: Vec<String>,
+    pub(crate) console_url: Option<String>,
+    pub(crate) active_content: ActiveContent,
+    pub(crate) link_caching: LinkCaching,
     /// In lower case.
     pub(crate) domains: Vec<String>,
     pub(crate) trusted_proxies: Vec<IpNet>,
@@ -178,6 +205,15 @@ impl ServeConfig {
             region: one("region", &region, parse_region)?,
             account_id: one("account-id", &account_id, parse_account_id)?,
             public_urls: settings.public_url,
+            console_url: settings.console_url,
+            active_content: match settings.active_content {
+                Some(Content::AsStored) => ActiveContent::AsStored,
+                Some(Content::Sandbox) | None => ActiveContent::Sandbox,
+            },
+            link_caching: match settings.link_caching {
+                Some(Caching::AsStored) => LinkCaching::AsStored,
+                Some(Caching::Capped) | None => LinkCaching::Capped,
+            },
             domains: each("domain", &settings.domain, parse_domain)?,
             trusted_proxies: each("trusted-proxy", &settings.trusted_proxy, parse_cidr)?,
             outbound_allow: each("outbound-allow", &settings.outbound_allow, parse_cidr)?,
@@ -213,6 +249,9 @@ impl Settings {
             region: text(self.region, file.region),
             account_id: text(self.account_id, file.account_id),
             public_url: list(self.public_url, file.public_url),
+            console_url: text(self.console_url, file.console_url),
+            active_content: self.active_content.or(file.active_content),
+            link_caching: self.link_caching.or(file.link_caching),
             metrics_listen: text(self.metrics_listen, file.metrics_listen),
             domain: list(self.domain, file.domain),
             trusted_proxy: list(self.trusted_proxy, file.trusted_proxy),
