@@ -14,11 +14,13 @@ use iam::AccountId;
 use presign::{Mechanism, VerifiedSignature};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use store::BucketName;
 
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error};
 use crate::gate::{Caller, Door};
 use crate::respond::{Ids, Reply, ReplyBody, RequestContext};
+use crate::route::Level;
 use crate::s3::document;
 use crate::server::{Seen, Server};
 
@@ -49,6 +51,14 @@ impl ApiRoute {
                 ["uploads", id, "parts"] => Self::Parts((*id).to_owned()),
                 _ => Self::Unknown,
             },
+        }
+    }
+
+    /// The bucket by whose CORS rules pages may use this path: that of the upload, as the link says.
+    pub(crate) fn page_bucket(&self, query: &str) -> Option<(Option<BucketName>, Level)> {
+        match self {
+            Self::Parts(_) => Some((parts::bucket_of(query), Level::Object)),
+            Self::Accounts | Self::Account(_) | Self::Expiry | Self::Unknown => None,
         }
     }
 

@@ -4,9 +4,11 @@
 use bytes::Bytes;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, StatusCode};
+use store::BucketName;
 
 use crate::api::ApiRoute;
 use crate::respond::{Reply, ReplyBody};
+use crate::route::Level;
 use crate::server::Server;
 
 /// The first segment of every path of our own; no bucket can have the name.
@@ -53,6 +55,14 @@ impl OwnRoute {
         match self {
             Self::Live | Self::Ready | Self::Unknown | Self::WrongMethod => true,
             Self::Metrics | Self::Api(_) => false,
+        }
+    }
+
+    /// The bucket by whose CORS rules pages may use this path, where they may at all.
+    pub(crate) fn page_bucket(&self, query: &str) -> Option<(Option<BucketName>, Level)> {
+        match self {
+            Self::Api(route) => route.page_bucket(query),
+            Self::Live | Self::Ready | Self::Metrics | Self::Unknown | Self::WrongMethod => None,
         }
     }
 

@@ -194,7 +194,7 @@ pub(crate) enum RenewalError {
 }
 
 impl Renewal {
-    const BUCKET: &str = "bucket";
+    pub(crate) const BUCKET: &str = "bucket";
     const KEY: &str = "key";
     const SIZE: &str = "size";
     const PART_SIZE: &str = "part-size";

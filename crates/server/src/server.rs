@@ -159,8 +159,11 @@ impl Server {
             seen.operation = route.name();
             return Ok(route.answer(self));
         }
-        if own_route.is_none() {
-            let place = route::bucket(routed_path, virtual_bucket);
+        let place = match &own_route {
+            None => Some(route::bucket(routed_path, virtual_bucket)),
+            Some(route) => route.page_bucket(head.query()),
+        };
+        if let Some(place) = place {
             if parts.method == Method::OPTIONS {
                 return self.preflight(parts, place, seen).await;
             }

@@ -208,6 +208,12 @@ impl RenewParts {
     }
 }
 
+/// The bucket that a link names, before anybody knows whether it verifies.
+pub(super) fn bucket_of(query: &str) -> Option<BucketName> {
+    let query = Query::parse(query).ok()?;
+    BucketName::parse(query.get(Renewal::BUCKET)?).ok()
+}
+
 fn malformed(error: RenewalError) -> S3Error {
     let message = error.to_string();
     let (name, value) = match error {
