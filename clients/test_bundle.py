@@ -34,6 +34,16 @@ const text = await upload(file, bundle, (share) => shares.push(share));
 console.log(JSON.stringify({ text, shares }));
 """
 
+RUN_IN_BROWSER = b"""<!doctype html><meta charset="utf-8"><input type="file"><pre></pre>
+<script type="module">
+import { upload } from "/page.mjs";
+document.querySelector("input").onchange = async ({ target }) => {
+  const bundle = await (await fetch("/bundle.json")).json();
+  const say = (text) => (document.querySelector("pre").textContent = text);
+  upload(target.files[0], bundle).then(say, (error) => say(error.message));
+};
+</script>"""
+
 
 def bundle_of(valet, uri, *options, size=SIZE):
     """A bundle in a file, and what it says."""
@@ -51,11 +61,15 @@ def put(valet, *options, **more):
     return valet("put", "file", "bundle.json", *ca, *options, **nobody, **more)
 
 
+def script():
+    """That of the documentation."""
+    return re.search(r"^```js\n(.*?)^```$", PAGE.read_text(), re.M | re.S)[1]
+
+
 def run_page(valet):
-    """Runs the script of the documentation; returns the answer's text and how far it was, told."""
+    """Runs the script in node; returns the answer's text and how far it was, told."""
     home = valet.client.home
-    script = re.search(r"^```js\n(.*?)^```$", PAGE.read_text(), re.M | re.S)[1]
-    (home / "page.mjs").write_text(script)
+    (home / "page.mjs").write_text(script())
     (home / "run.mjs").write_text(RUN_PAGE)
     return json.loads(valet.client.run("node", "run.mjs", "file", "bundle.json"))
 
@@ -121,6 +135,18 @@ def test_the_page_of_the_documentation_runs_a_bundle(server, valet, bucket, tmp_
     told = run_page(valet)
     assert "CompleteMultipartUploadResult" in told["text"]
     assert told["shares"] == [1 / 3, 2 / 3, 1, 1]
+    assert server.get(f"/{bucket}/film").body == (tmp_path / "file").read_bytes()
+
+
+def test_the_page_runs_in_chromium(server, valet, s3, site, bucket, chromium, tmp_path):
+    """On another origin, under a rule that allows no header and exposes none."""
+    site.allow(s3, bucket, AllowedMethods=["PUT", "POST"], AllowedHeaders=[], ExposeHeaders=[])
+    bundle_of(valet, f"s3://{bucket}/film")
+    site.pages["/page.mjs"] = ("text/javascript", script().encode())
+    site.pages["/bundle.json"] = ("application/json", (tmp_path / "bundle.json").read_bytes())
+    site.pages["/bundle"] = ("text/html", RUN_IN_BROWSER)
+    said = chromium.choose("/bundle", tmp_path / "file")
+    assert "CompleteMultipartUploadResult" in said, said
     assert server.get(f"/{bucket}/film").body == (tmp_path / "file").read_bytes()
 
 
