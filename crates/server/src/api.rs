@@ -55,7 +55,7 @@ impl ApiRoute {
     }
 
     /// The bucket by whose CORS rules pages may use this path: that of the upload, as the link says.
-    pub(crate) fn page_bucket(&self, query: &str) -> Option<(Option<BucketName>, Level)> {
+    pub(crate) fn page_place(&self, query: &str) -> Option<(Option<BucketName>, Level)> {
         match self {
             Self::Parts(_) => Some((parts::bucket_of(query), Level::Object)),
             Self::Accounts | Self::Account(_) | Self::Expiry | Self::Unknown => None,

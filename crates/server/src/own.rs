@@ -49,20 +49,31 @@ fn named(path: &str) -> Option<OwnRoute> {
     })
 }
 
+/// The bucket by whose CORS rules pages may use a path, where they may at all: of those of our own, one.
+pub(crate) fn page_place(
+    route: Option<&OwnRoute>,
+    of_bucket: impl FnOnce() -> (Option<BucketName>, Level),
+    query: &str,
+) -> Option<(Option<BucketName>, Level)> {
+    match route {
+        None => Some(of_bucket()),
+        Some(OwnRoute::Api(route)) => route.page_place(query),
+        Some(
+            OwnRoute::Live
+            | OwnRoute::Ready
+            | OwnRoute::Metrics
+            | OwnRoute::Unknown
+            | OwnRoute::WrongMethod,
+        ) => None,
+    }
+}
+
 impl OwnRoute {
     /// Whether it is answered without credentials.
     pub(crate) fn is_open(&self) -> bool {
         match self {
             Self::Live | Self::Ready | Self::Unknown | Self::WrongMethod => true,
             Self::Metrics | Self::Api(_) => false,
-        }
-    }
-
-    /// The bucket by whose CORS rules pages may use this path, where they may at all.
-    pub(crate) fn page_bucket(&self, query: &str) -> Option<(Option<BucketName>, Level)> {
-        match self {
-            Self::Api(route) => route.page_bucket(query),
-            Self::Live | Self::Ready | Self::Metrics | Self::Unknown | Self::WrongMethod => None,
         }
     }
 

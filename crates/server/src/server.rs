@@ -159,11 +159,8 @@ impl Server {
             seen.operation = route.name();
             return Ok(route.answer(self));
         }
-        let place = match &own_route {
-            None => Some(route::bucket(routed_path, virtual_bucket)),
-            Some(route) => route.page_bucket(head.query()),
-        };
-        if let Some(place) = place {
+        let of_bucket = || route::bucket(routed_path, virtual_bucket);
+        if let Some(place) = own::page_place(own_route.as_ref(), of_bucket, head.query()) {
             if parts.method == Method::OPTIONS {
                 return self.preflight(parts, place, seen).await;
             }
