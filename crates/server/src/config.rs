@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use iam::AccountId;
 use ipnet::IpNet;
+use jiff::SignedDuration;
 use presign::{SecretAccessKey, SigV2Use};
 
 use crate::head::{any_contains, without_port};
@@ -44,6 +45,8 @@ pub struct ServerConfig {
     pub root: Option<RootKey>,
     /// Which loopback, link-local and private addresses the server itself may call.
     pub outbound_allow: Vec<IpNet>,
+    /// When an upload is aborted that has got no part for so long; `None`: never.
+    pub abort_uploads_after: Option<SignedDuration>,
     /// How long a graceful stop may take.
     pub shutdown_grace: Duration,
 }

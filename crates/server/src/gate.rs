@@ -117,6 +117,17 @@ impl Door {
         self.asking().authorize(&[permission], &()).await
     }
 
+    /// As [`Self::require`], and until when, and no longer than `asked`, a link has the permission
+    /// that was signed when this call was.
+    pub(crate) async fn require_until(
+        &self,
+        permission: Permission<'_>,
+        keys: &dyn OperationKeys,
+        asked: Timestamp,
+    ) -> Result<Timestamp, S3Error> {
+        self.asking().authorize_until(permission, keys, asked).await
+    }
+
     fn asking(&self) -> Asking<'_> {
         Asking { store: &self.store, caller: &self.caller, context: &self.context }
     }

@@ -19,6 +19,7 @@ mod metrics;
 mod operation;
 mod outbound;
 mod own;
+mod parts;
 mod principals;
 mod query;
 mod request;
@@ -39,6 +40,7 @@ pub use config::{
 };
 pub use head::{Peer, TlsVersion};
 pub use listen::{ListenError, Listener};
+pub use parts::{PART_SIZE_MAX, PartPlan, PartPlanError, PlannedPart, UploadLinks};
 pub use respond::ResponseBody;
 pub use server::Server;
 pub use tls::TlsError;

@@ -159,8 +159,8 @@ impl Server {
             seen.operation = route.name();
             return Ok(route.answer(self));
         }
-        if own_route.is_none() {
-            let place = route::bucket(routed_path, virtual_bucket);
+        let of_bucket = || route::bucket(routed_path, virtual_bucket);
+        if let Some(place) = own::page_place(own_route.as_ref(), of_bucket, head.query()) {
             if parts.method == Method::OPTIONS {
                 return self.preflight(parts, place, seen).await;
             }

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, anyhow, ensure};
 use clap::{Args, CommandFactory as _, ValueEnum};
 use ipnet::IpNet;
-use jiff::Timestamp;
-use presign::{Credentials, SecretAccessKey, SigV2Use};
+use jiff::{SignedDuration, Timestamp};
+use presign::{Credentials, ExpiresIn, SecretAccessKey, SigV2Use};
 use serde::Deserialize;
 use server::{ActiveContent, LinkCaching};
 
@@ -28,6 +28,12 @@ const DATA_DIR_DEFAULT: &str = "./valet-data";
 const LISTEN_DEFAULT: &str = "127.0.0.1:9000";
 const REGION_DEFAULT: &str = "us-east-1";
 const ACCOUNT_ID_DEFAULT: &str = "000000000000";
+
+const ABORT_UPLOADS_AFTER_DEFAULT: &str = "14d";
+const NEVER: &str = "never";
+/// No link lives for more than seven days, so an upload outlives every link that was made for it when
+/// it began.
+const ABORT_UPLOADS_AFTER_MIN: SignedDuration = SignedDuration::from_hours(8 * 24);
 
 const ACCOUNT_ID_DIGITS: usize = 12;
 const REGION_BYTES_MAX: usize = 64;
@@ -89,6 +95,10 @@ pub(crate) struct Settings {
     /// Whether new bodies are encrypted at rest [default: on]
     #[arg(long, env = "VALET_ENCRYPTION", value_name = "on|off")]
     encryption: Option<Switch>,
+    /// When an upload is aborted that has got no part for so long: at least 8d, or `never`
+    /// [default: 14d]
+    #[arg(long, env = "VALET_ABORT_UPLOADS_AFTER", value_name = "DURATION")]
+    abort_uploads_after: Option<String>,
     /// Whether SigV2 links are honoured [default: allow]
     #[arg(long, env = "VALET_SIGV2", value_name = "allow|deny")]
     sigv2: Option<Permission>,
@@ -129,6 +139,8 @@ pub(crate) struct ServeConfig {
     /// None is `master.key` in the data directory.
     pub(crate) master_key_file: Option<PathBuf>,
     pub(crate) encryption: Switch,
+    /// None is never.
+    pub(crate) abort_uploads_after: Option<SignedDuration>,
     pub(crate) listen: Vec<SocketAddr>,
     pub(crate) metrics_listen: Option<SocketAddr>,
     pub(crate) region: String,
@@ -183,6 +195,7 @@ impl ServeConfig {
         let metrics_listen = each("metrics-listen", metrics_listen, address)?.pop();
         let region = or(settings.region, REGION_DEFAULT);
         let account_id = or(settings.account_id, ACCOUNT_ID_DEFAULT);
+        let abort_uploads_after = or(settings.abort_uploads_after, ABORT_UPLOADS_AFTER_DEFAULT);
         Ok(Self {
             data_dir: settings.data_dir.unwrap_or_else(|| DATA_DIR_DEFAULT.into()),
             master_key_file: settings.master_key_file,
@@ -205,6 +218,11 @@ impl ServeConfig {
             trusted_proxies: each("trusted-proxy", &settings.trusted_proxy, parse_cidr)?,
             outbound_allow: each("outbound-allow", &settings.outbound_allow, parse_cidr)?,
             tls: tls_files(settings.tls_cert, settings.tls_key)?,
+            abort_uploads_after: one(
+                "abort-uploads-after",
+                &abort_uploads_after,
+                parse_abort_uploads_after,
+            )?,
             sigv2: match settings.sigv2 {
                 Some(Permission::Deny) => SigV2Use::Deny,
                 Some(Permission::Allow) | None => SigV2Use::Allow,
@@ -242,6 +260,7 @@ impl Settings {
             tls_key: path(self.tls_key, file.tls_key),
             master_key_file: path(self.master_key_file, file.master_key_file),
             encryption: self.encryption.or(file.encryption),
+            abort_uploads_after: text(self.abort_uploads_after, file.abort_uploads_after),
             sigv2: self.sigv2.or(file.sigv2),
         }
     }
@@ -363,6 +382,19 @@ fn parse_account_id(text: &str) -> Result<String> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     ensure!(digits && text.len() == ACCOUNT_ID_DIGITS, "an account has {ACCOUNT_ID_DIGITS} digits");
     Ok(text.to_owned())
+}
+
+fn parse_abort_uploads_after(text: &str) -> Result<Option<SignedDuration>> {
+    if text == NEVER {
+        return Ok(None);
+    }
+    let seconds = i64::try_from(ExpiresIn::seconds_in(text)?).unwrap_or(i64::MAX);
+    let idle = SignedDuration::from_secs(seconds);
+    ensure!(
+        idle >= ABORT_UPLOADS_AFTER_MIN,
+        "8d at least, so that no link outlives its upload; or `{NEVER}`"
+    );
+    Ok(Some(idle))
 }
 
 fn parse_domain(text: &str) -> Result<String> {

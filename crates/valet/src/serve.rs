@@ -106,6 +106,7 @@ fn server_config(config: &ServeConfig) -> anyhow::Result<ServerConfig> {
             access_key_id: root.access_key_id.clone(),
             secret_access_key: root.secret_access_key.clone(),
         }),
+        abort_uploads_after: config.abort_uploads_after,
         shutdown_grace: SHUTDOWN_GRACE,
     })
 }

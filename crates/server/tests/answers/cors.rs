@@ -404,3 +404,33 @@ async fn a_warm_page_reads_no_record() {
     send().await;
     assert_eq!(world.store.counters().cache_misses, before);
 }
+
+#[tokio::test]
+async fn the_renewal_of_an_upload_follows_the_rules_of_its_bucket() {
+    let world = world_with(two_rules()).await;
+    let path = "/_valet/api/v1/uploads/u/parts";
+    let of_bucket = format!("{path}?bucket=bucket");
+    let allowed = world.send_raw(preflight(&of_bucket, ORIGIN, "POST", "content-type")).await;
+    assert_eq!(allowed.status, 200);
+    assert!(told(&allowed).contains("access-control-allow-headers: content-type"));
+    for (target, origin, method, refused) in [
+        (of_bucket.as_str(), ORIGIN, "DELETE", not_allowed("DELETE", "OBJECT")),
+        (&of_bucket, "https://evil", "POST", not_allowed("POST", "OBJECT")),
+        (path, ORIGIN, "POST", forbidden("CORSResponse: Bucket not found", "POST", "BUCKET")),
+    ] {
+        let answer = world.send_raw(preflight(target, origin, method, "")).await;
+        assert_eq!(
+            (answer.refusal(), told(&answer)),
+            (refused, String::new()),
+            "{target} {origin}"
+        );
+    }
+    // A page may read why it was refused, by a link that does not verify too; no other path of the
+    // API is for pages.
+    let told_page = |answer: &Answer| answer.header("access-control-allow-origin").to_owned();
+    let unsigned = world.send_raw(ask("POST", &of_bucket).header("origin", ORIGIN)).await;
+    assert_eq!((unsigned.status, told_page(&unsigned).as_str()), (403, ORIGIN));
+    let other = "/_valet/api/v1/expiry?bucket=bucket";
+    let other = world.send_raw(ask("POST", other).header("origin", ORIGIN)).await;
+    assert_eq!((other.status, told(&other).as_str()), (403, ""));
+}

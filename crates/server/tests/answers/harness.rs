@@ -89,6 +89,7 @@ pub(crate) fn config() -> ServerConfig {
             access_key_id: KEY_ID.into(),
             secret_access_key: SecretAccessKey::new(SECRET),
         }),
+        abort_uploads_after: None,
         shutdown_grace: std::time::Duration::from_secs(1),
     }
 }

@@ -27,6 +27,7 @@ mod objects;
 mod people;
 mod permission;
 mod post;
+mod renewal;
 mod secrets;
 mod serving;
 mod sts;

@@ -48,6 +48,13 @@ fn each_setting_is_parsed() {
     check("trusted-proxy = ['10.0.0.0/8', '::1']", Ok("[10.0.0.0/8, ::1/128]"));
     let network = "a network is like 10.0.0.0/8, fd00::/8 or one address";
     check("trusted-proxy = ['10/8']", Err(&format!("trusted-proxy: `10/8`: {network}")));
+    check("", Ok("abort_uploads_after: Some(336h)"));
+    check("abort-uploads-after = '8d'", Ok("abort_uploads_after: Some(192h)"));
+    check("abort-uploads-after = 'never'", Ok("abort_uploads_after: None"));
+    let idle = "8d at least, so that no link outlives its upload; or `never`";
+    check("abort-uploads-after = '7d'", Err(&format!("abort-uploads-after: `7d`: {idle}")));
+    let duration = "expected seconds or a duration such as 15m, 1h30m or 7d";
+    check("abort-uploads-after = 'off'", Err(&format!("abort-uploads-after: `off`: {duration}")));
     check("tls-cert = 'c'\ntls-key = 'k'", Ok("TlsFiles { certificate: \"c\", key: \"k\" }"));
     check("tls-cert = 'c'", Err("tls-cert: is given without tls-key"));
     check("tls-key = 'k'", Err("tls-key: is given without tls-cert"));
