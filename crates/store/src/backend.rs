@@ -22,7 +22,7 @@ use crate::{
     Change, CompleteOutcome, CompleteUpload, CreateAccount, CreateBucket, DeleteAccount,
     DeleteBucket, DeleteOutcome, Directory, ETag, IdentityError, KeyUse, ListBuckets, ListObjects,
     ListUploads, ListVersions, Lookup, NewBucket, NewUpload, ObjectKey, ObjectPage, PartNumber,
-    PartPage, Precondition, PutOutcome, PutPart, StoreError, StoredChecksum, Upload, UploadId,
+    PartPage, Precondition, PutOutcome, PutPart, StoreError, StoredChecksum, Tag, Upload, UploadId,
     UploadPage, VersionId, VersionPage, Versioning,
 };
 use files::{FileBlobs, FileSource, FileWriter, Pins};
@@ -207,6 +207,11 @@ metadata_seam! {
     fn delete_object(
         bucket: &BucketName, key: &ObjectKey, version: Option<VersionId>, now: Timestamp
     ) -> DeleteOutcome;
+    /// Replaces the tags of the current version of a key, or of the one named; answers it as it is
+    /// then, or how it is not there.
+    fn set_object_tags(
+        bucket: &BucketName, key: &ObjectKey, version: Option<VersionId>, tags: Vec<Tag>
+    ) -> Lookup;
     fn list_objects(bucket: &BucketName, query: ListObjects) -> Option<ObjectPage>;
     fn list_versions(bucket: &BucketName, query: ListVersions) -> Option<VersionPage>;
 

@@ -26,6 +26,7 @@ mod identities;
 mod listings;
 mod multipart;
 mod objects;
+mod tags;
 
 /// Runs a rule of records against every engine, each time an empty one.
 fn every_engine<F: Future<Output = ()>>(rule: impl Fn(Arc<SqliteMetadata>) -> F) {
@@ -85,6 +86,10 @@ fn new_object(key_text: &str, content: u8) -> NewObject {
         body: NewBody::Row { blob, stored: plain.to_vec(), plain },
         precondition: Precondition::None,
     }
+}
+
+fn tagged(key: &str, value: &str) -> Tag {
+    Tag { key: key.to_owned(), value: value.to_owned() }
 }
 
 fn tag(content: u8) -> ETag {

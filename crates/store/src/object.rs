@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::body::Body;
 use crate::{
     AtRest, BucketName, ChecksumAlgorithm, ChecksumType, ETag, ObjectKey, PartNumber, StagedBody,
-    StoredChecksum, VersionId,
+    StoredChecksum, Tag, VersionId,
 };
 
 /// One version of an object: everything but its bytes, which [`Store::read`](crate::Store::read)
@@ -58,6 +58,8 @@ pub struct Attributes {
     pub storage_class: Option<String>,
     /// `x-amz-meta-*` without that prefix, in the order they were given.
     pub metadata: Vec<(String, String)>,
+    /// Ten at most, and the one thing here that may change later.
+    pub tags: Vec<Tag>,
 }
 
 /// A part of an object that was uploaded in parts.

@@ -28,7 +28,7 @@ use crate::{
     CompleteOutcome, CompleteUpload, CreateBucket, DeleteBucket, DeleteOutcome, ETag, Encryption,
     ListBuckets, ListObjects, ListUploads, ListVersions, Lookup, Maintenance, NewBucket, NewUpload,
     Object, ObjectKey, ObjectPage, OpenError, PartNumber, PartPage, PutObject, PutOutcome, PutPart,
-    StageSpec, StagedBody, StoreError, StoredChecksum, Upload, UploadId, UploadPage, VersionId,
+    StageSpec, StagedBody, StoreError, StoredChecksum, Tag, Upload, UploadId, UploadPage, VersionId,
     VersionPage, Versioning,
 };
 
@@ -294,6 +294,18 @@ impl Store {
     ) -> Result<DeleteOutcome, StoreError> {
         self.0.stager.note(now);
         self.0.metadata.delete_object(bucket, key, version.copied(), now).await
+    }
+
+    /// Replaces the tags of the current version of a key, or of the one named; answers it as it is
+    /// then, or how it is not there. Nothing else of it changes.
+    pub async fn set_object_tags(
+        &self,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        version: Option<&VersionId>,
+        tags: Vec<Tag>,
+    ) -> Result<Lookup, StoreError> {
+        self.0.metadata.set_object_tags(bucket, key, version.copied(), tags).await
     }
 
     /// Lists current objects; `None`: there is no such bucket. A page holds 1000 entries at most.

@@ -14,6 +14,7 @@ mod object;
 mod rows;
 mod settings;
 mod sweeping;
+mod tags;
 mod transaction;
 mod uploads;
 mod weight;
@@ -37,8 +38,8 @@ use crate::{
     CompleteOutcome, CompleteUpload, CreateAccount, CreateBucket, DeleteAccount, DeleteBucket,
     DeleteOutcome, Directory, IdentityError, KeyUse, ListBuckets, ListObjects, ListUploads,
     ListVersions, Lookup, NewBucket, NewUpload, Object, ObjectKey, ObjectPage, OpenError,
-    PartNumber, PartPage, PutOutcome, PutPart, StoreError, Upload, UploadId, UploadPage, VersionId,
-    VersionPage, Versioning,
+    PartNumber, PartPage, PutOutcome, PutPart, StoreError, Tag, Upload, UploadId, UploadPage,
+    VersionId, VersionPage, Versioning,
 };
 use cache::ExactCache;
 use connection::Readers;
@@ -324,6 +325,19 @@ impl Metadata for SqliteMetadata {
         let delete =
             move |tx: &mut Transaction<'_>| object::delete(tx, &bucket, &key, version, now);
         self.writer.run(Room::Reserve, delete).await
+    }
+
+    async fn set_object_tags(
+        &self,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        version: Option<VersionId>,
+        tags: Vec<Tag>,
+    ) -> Result<Lookup, StoreError> {
+        let (vault, bucket, key) = (Arc::clone(&self.vault), bucket.clone(), key.clone());
+        let set =
+            move |tx: &mut Transaction<'_>| tags::set(tx, &vault, (&bucket, &key, version), tags);
+        self.writer.run(Room::Needed, set).await
     }
 
     async fn list_objects(

@@ -10,7 +10,11 @@ fn new_upload(key_text: &str) -> NewUpload {
     NewUpload {
         bucket: bucket_name(),
         key: key(key_text),
-        attributes: Attributes { content_type: Some("a/b".to_owned()), ..Attributes::default() },
+        attributes: Attributes {
+            content_type: Some("a/b".to_owned()),
+            tags: vec![tagged("a", "b")],
+            ..Attributes::default()
+        },
         checksum: None,
         encryption: Some(Encryption::Off),
         initiator: "root".to_owned(),

@@ -8,12 +8,13 @@ use rusqlite::Row;
 use rusqlite::types::ValueRef;
 use serde::{Deserialize, Serialize};
 
+use super::directory::tags_of;
 use super::engine;
 use crate::body::{Blob, BlobId, Body};
 use crate::names::VersionToken;
 use crate::{
     Attributes, ChecksumAlgorithm, ChecksumType, ETag, Encryption, ObjectKey, PartNumber,
-    PartSummary, StoreError, StoredChecksum, VersionId,
+    PartSummary, StoreError, StoredChecksum, Tag, VersionId,
 };
 use iam::AccountId;
 
@@ -166,6 +167,8 @@ struct AttributesRecord {
     expires: Option<String>,
     #[serde(rename = "meta", default, skip_serializing_if = "Vec::is_empty")]
     metadata: Vec<(String, String)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tags: Vec<(String, String)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -244,6 +247,17 @@ pub(super) fn parse_object(
         body,
         parts: parts.collect::<Result<_, StoreError>>()?,
     })
+}
+
+/// The same record of an object with other tags.
+pub(super) fn retagged(json: &[u8], tags: Vec<Tag>) -> Result<Vec<u8>, StoreError> {
+    let wrong = || corrupt("record of an object");
+    let mut record: ObjectRecord = serde_json::from_slice(json).map_err(|_| wrong())?;
+    if record.v != RECORD_VERSION {
+        return Err(wrong());
+    }
+    record.attributes.tags = pairs_of(tags);
+    serde_json::to_vec(&record).map_err(|_| wrong())
 }
 
 /// What `record` of an upload holds.
@@ -351,6 +365,7 @@ fn attributes_record(attributes: &Attributes) -> AttributesRecord {
         expires,
         storage_class: _,
         metadata,
+        tags,
     } = attributes.clone();
     AttributesRecord {
         content_type,
@@ -360,7 +375,12 @@ fn attributes_record(attributes: &Attributes) -> AttributesRecord {
         cache_control,
         expires,
         metadata,
+        tags: pairs_of(tags),
     }
+}
+
+fn pairs_of(tags: Vec<Tag>) -> Vec<(String, String)> {
+    tags.into_iter().map(|Tag { key, value }| (key, value)).collect()
 }
 
 fn parse_attributes(record: AttributesRecord, storage_class: Option<String>) -> Attributes {
@@ -372,6 +392,7 @@ fn parse_attributes(record: AttributesRecord, storage_class: Option<String>) -> 
         cache_control,
         expires,
         metadata,
+        tags,
     } = record;
     Attributes {
         content_type,
@@ -382,6 +403,7 @@ fn parse_attributes(record: AttributesRecord, storage_class: Option<String>) -> 
         expires,
         storage_class,
         metadata,
+        tags: tags_of(tags),
     }
 }
 
