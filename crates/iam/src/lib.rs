@@ -32,4 +32,4 @@ pub use session::{
     SESSION_KEY_RANDOM_BYTES, Session, SessionKey, SessionPrincipal, SessionSealer,
     TOKEN_CHARS_MAX, TokenError, token_expires_at,
 };
-pub use validate::{BUCKET_POLICY_BYTES_MAX, DocumentFault, PolicyFault};
+pub use validate::{BUCKET_POLICY_BYTES_MAX, DocumentFault, PolicyFault, s3_action_has_key};

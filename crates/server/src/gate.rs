@@ -31,7 +31,7 @@ use keys::DerivedKeys;
 
 pub(crate) use authenticate::{AuthenticationError, Service};
 pub(crate) use caller::{Caller, SignedCaller};
-pub(crate) use circumstances::OperationKeys;
+pub(crate) use circumstances::{OperationKeys, request_tag};
 pub(crate) use query::{QueryAdmission, Trusted};
 
 /// What an operation asks to be admitted with.
@@ -103,6 +103,15 @@ impl Door {
     /// Demands one more permission, where it decides what an answer may tell.
     pub(crate) async fn require(&self, permission: Permission<'_>) -> Result<(), S3Error> {
         self.asking().authorize(&[permission], &()).await
+    }
+
+    /// As [`Self::require`], with condition keys that stood in the call's body.
+    pub(crate) async fn require_with(
+        &self,
+        permission: Permission<'_>,
+        keys: &dyn OperationKeys,
+    ) -> Result<(), S3Error> {
+        self.asking().authorize(&[permission], keys).await
     }
 
     fn asking(&self) -> Asking<'_> {

@@ -206,6 +206,8 @@ routes! {
     GET Object "attributes" When::Always => GetObjectAttributes;
     GET Object "acl" When::Always => GetObjectAcl;
     GET Object "tagging" When::Always => GetObjectTagging;
+    PUT Object "tagging" When::Always => PutObjectTagging;
+    DELETE Object "tagging" When::Always => DeleteObjectTagging;
     GET Object "legal-hold" When::Always => GetObjectLegalHold;
     GET Object "retention" When::Always => GetObjectRetention;
 

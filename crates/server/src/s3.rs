@@ -29,6 +29,7 @@ pub(crate) mod multipart;
 pub(crate) mod policy;
 pub(crate) mod put;
 pub(crate) mod settings;
+pub(crate) mod tagging;
 pub(crate) mod unconfigured;
 pub(crate) mod versioning;
 

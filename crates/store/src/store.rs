@@ -28,8 +28,8 @@ use crate::{
     CompleteOutcome, CompleteUpload, CreateBucket, DeleteBucket, DeleteOutcome, ETag, Encryption,
     ListBuckets, ListObjects, ListUploads, ListVersions, Lookup, Maintenance, NewBucket, NewUpload,
     Object, ObjectKey, ObjectPage, OpenError, PartNumber, PartPage, PutObject, PutOutcome, PutPart,
-    StageSpec, StagedBody, StoreError, StoredChecksum, Tag, Upload, UploadId, UploadPage, VersionId,
-    VersionPage, Versioning,
+    StageSpec, StagedBody, StoreError, StoredChecksum, Tag, Upload, UploadId, UploadPage,
+    VersionId, VersionPage, Versioning,
 };
 
 /// How to open a store.

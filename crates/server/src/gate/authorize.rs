@@ -1,7 +1,7 @@
 //! May this caller do this: the policies that concern a request, and the words of a refusal.
 
 use iam::{AccessRequest, AccountId, Decision, NamedPolicy, PolicyKind, PolicySet, Principal};
-use store::{Bucket, Store};
+use store::{Bucket, Lookup, Store, Tag};
 
 use super::caller::Caller;
 use super::circumstances::{Circumstances, OperationKeys};
@@ -13,6 +13,9 @@ use crate::respond::RequestContext;
 /// What the owner's root may always do to a bucket's policy: the way out for whoever denied
 /// everything to everybody (aws-semantics 5.3; docs/policies.md).
 const BREAK_GLASS: &[&str] = &["s3:DeleteBucketPolicy", "s3:GetBucketPolicy", "s3:PutBucketPolicy"];
+
+/// A name of the key that policies ask for the tags of an object with.
+const EXISTING_TAG: &str = "s3:existingobjecttag/any";
 
 /// One action on one resource that somebody owns, which may have a policy of its own.
 #[derive(Clone, Copy)]
@@ -66,7 +69,12 @@ impl Asking<'_> {
         let resource = permission.resource.arn();
         let policy = bucket.as_ref().and_then(|bucket| self.bucket_policy(permission, bucket));
         let question = Question { action: permission.action, resource: &resource, owner, policy };
-        let decision = self.decide(question, operation);
+        // Hardly any policy asks for tags of objects, so they are looked up once one has.
+        let (mut decision, lacks_tags) = self.decide_with(question, operation, None);
+        if lacks_tags && iam::s3_action_has_key(permission.action, EXISTING_TAG) {
+            let tags = self.existing_tags(permission).await?;
+            decision = self.decide_with(question, operation, Some(&tags)).0;
+        }
         if matches!(decision, Decision::Allow(_)) {
             return Ok(());
         }
@@ -76,8 +84,19 @@ impl Asking<'_> {
 
     /// Decides by every policy that concerns the caller, and that of the resource.
     pub(super) fn decide(self, question: Question<'_>, operation: &dyn OperationKeys) -> Decision {
+        self.decide_with(question, operation, None).0
+    }
+
+    /// As [`Self::decide`], of an object with these tags; and whether others would have to be known.
+    fn decide_with(
+        self,
+        question: Question<'_>,
+        operation: &dyn OperationKeys,
+        tags: Option<&[Tag]>,
+    ) -> (Decision, bool) {
         let Question { action, resource, owner, policy } = question;
-        let circumstances = Circumstances::new(self.caller, self.context, operation, owner);
+        let circumstances = Circumstances::new(self.caller, self.context, operation, owner)
+            .with_existing_tags(tags);
         let request = AccessRequest {
             principal: self.caller.principal(),
             action,
@@ -86,10 +105,24 @@ impl Asking<'_> {
             context: &circumstances,
         };
         let decide = |policies: &PolicySet<'_>| iam::evaluate(&request, policies);
-        match self.caller.identity() {
+        let decision = match self.caller.identity() {
             Some(identity) => identity.with_policies(policy, decide),
             None => decide(&PolicySet { resource: policy, ..PolicySet::default() }),
-        }
+        };
+        (decision, circumstances.lacks_tags())
+    }
+
+    /// The tags of the object that a permission is about; none where it is not there.
+    async fn existing_tags(self, permission: Permission<'_>) -> Result<Vec<Tag>, S3Error> {
+        let Resource::Object(bucket, key) = permission.resource else { return Ok(Vec::new()) };
+        let found = self.store.object(bucket, key, permission.version).await;
+        Ok(match found.map_err(refusal::of_store)? {
+            Lookup::Object(object) => object.attributes.tags.clone(),
+            Lookup::DeleteMarker(_)
+            | Lookup::NoSuchKey
+            | Lookup::NoSuchVersion
+            | Lookup::NoSuchBucket => Vec::new(),
+        })
     }
 
     /// The bucket's policy, where it counts for this caller.
@@ -124,7 +157,7 @@ fn denied(
 ) -> S3Error {
     let refused = S3Error::new(Code::AccessDenied);
     let Some(arn) = principal.arn().filter(|_| same_account) else { return refused };
-    let Permission { action, resource } = permission;
+    let Permission { action, resource, version: _ } = permission;
     let Some(why) = reason(decision, action) else { return refused };
     let on = match resource {
         Resource::Account => String::new(),

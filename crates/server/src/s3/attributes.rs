@@ -71,10 +71,10 @@ impl Operation for GetObjectAttributes {
         } else {
             ("s3:GetObject", "s3:GetObjectAttributes")
         };
-        vec![
-            Permission::object(read, &self.bucket, &self.key),
-            Permission::object(attributes, &self.bucket, &self.key),
-        ]
+        let on = |action| {
+            Permission::object(action, &self.bucket, &self.key).of_version(self.version_id.as_ref())
+        };
+        vec![on(read), on(attributes)]
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {

@@ -7,7 +7,7 @@ use iam::Values;
 use store::{
     Attributes, BucketName, CHECKSUM_UNASKED, ChecksumAlgorithm, ChecksumAlgorithms, ChecksumType,
     Encryption, Object, ObjectKey, PartNumber, Precondition, PutOutcome, PutPart, StageSpec,
-    StagedBody, StoredChecksum, VersionId,
+    StagedBody, StoredChecksum, Tag, VersionId,
 };
 
 use crate::body::RequestBody;
@@ -22,7 +22,7 @@ use crate::s3::headers::{self, Conditions, ReadConditions};
 use crate::s3::ingest::UPLOAD_BYTES_MAX;
 use crate::s3::multipart::{UploadTarget, required_part_number};
 use crate::s3::{
-    bucket, checksum, creation_condition, no_such_key, quoted, set_encryption, xml_time,
+    bucket, checksum, creation_condition, no_such_key, quoted, set_encryption, tagging, xml_time,
 };
 use crate::xml::XmlWriter;
 
@@ -81,7 +81,15 @@ impl CopySource {
 
     fn permission(&self) -> Permission<'_> {
         let action = if self.version_id.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
-        Permission::object(action, &self.bucket, &self.key)
+        Permission::object(action, &self.bucket, &self.key).of_version(self.version_id.as_ref())
+    }
+
+    fn permission_to_read_tags(&self) -> Permission<'_> {
+        let action = match self.version_id {
+            Some(_) => "s3:GetObjectVersionTagging",
+            None => "s3:GetObjectTagging",
+        };
+        Permission::object(action, &self.bucket, &self.key).of_version(self.version_id.as_ref())
     }
 
     /// Finds the source and judges the conditions on it: whatever fails is 412, a match of
@@ -161,6 +169,7 @@ pub(crate) struct CopyObject {
     key: ObjectKey,
     source: CopySource,
     directive: Directive,
+    tagging: Directive,
     attributes: Attributes,
     encryption: Option<Encryption>,
     algorithm: Option<ChecksumAlgorithm>,
@@ -168,19 +177,23 @@ pub(crate) struct CopyObject {
 }
 
 impl Operation for CopyObject {
-    const HONOURS: &'static [&'static str] =
-        &["x-amz-copy-source", "x-amz-acl", "x-amz-grant-", "x-amz-server-side-encryption"];
+    const HONOURS: &'static [&'static str] = &[
+        "x-amz-copy-source",
+        "x-amz-acl",
+        "x-amz-grant-",
+        "x-amz-server-side-encryption",
+        "x-amz-tagging",
+    ];
 
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         headers::refuse_version_or_part(request)?;
         headers::accept_private_acl(request)?;
-        // There are no tags yet, so either directive copies none.
-        Directive::read(request, "x-amz-tagging-directive")?;
         Ok(Self {
             bucket: request.bucket()?,
             key: request.key()?,
             source: CopySource::read(request)?,
             directive: Directive::read(request, "x-amz-metadata-directive")?,
+            tagging: Directive::read(request, "x-amz-tagging-directive")?,
             attributes: headers::attributes(request)?,
             encryption: headers::encryption(request)?,
             algorithm: checksum::of_copy(request)?,
@@ -189,17 +202,25 @@ impl Operation for CopyObject {
     }
 
     fn permissions(&self) -> Vec<Permission<'_>> {
-        vec![self.source.permission(), Permission::object("s3:PutObject", &self.bucket, &self.key)]
+        let mut permissions = vec![self.source.permission()];
+        permissions.extend(tagging::permissions_of_write(
+            self.request_tags(),
+            &self.bucket,
+            &self.key,
+        ));
+        permissions
     }
 
     fn condition(&self, key: &str) -> Option<Values<'_>> {
         creation_condition(key, true)
+            .or_else(|| tagging::object_condition(self.request_tags(), key))
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
         let (copy, door) = call.split();
         let found = copy.source.find(&door).await?;
         copy.refuse_idle_copy()?;
+        copy.may_copy_tags(&door, &found.object.attributes.tags).await?;
         let source = &found.object;
         if source.size > UPLOAD_BYTES_MAX {
             return Err(S3Error::invalid_request(
@@ -249,6 +270,7 @@ impl CopyObject {
             && self.source.key == self.key
             && self.source.version_id.is_none();
         let changes = self.directive == Directive::Replace
+            || self.tagging == Directive::Replace
             || self.attributes.storage_class.is_some()
             || self.encryption.is_some();
         if onto_itself && !changes {
@@ -259,12 +281,34 @@ impl CopyObject {
         Ok(())
     }
 
+    /// The tags that the request brings, where it is to bring any.
+    fn request_tags(&self) -> &[Tag] {
+        match self.tagging {
+            Directive::Replace => &self.attributes.tags,
+            Directive::Copy => &[],
+        }
+    }
+
+    /// Tags that are copied are read of the source and given to the copy.
+    async fn may_copy_tags(&self, door: &Door, tags: &[Tag]) -> Result<(), S3Error> {
+        if self.tagging == Directive::Replace || tags.is_empty() {
+            return Ok(());
+        }
+        door.require(self.source.permission_to_read_tags()).await?;
+        tagging::may_tag(door, (&self.bucket, &self.key), tags).await
+    }
+
     /// The storage class is the request's either way.
     fn attributes(&self, source: &Object) -> Attributes {
+        let tags = match self.tagging {
+            Directive::Replace => self.attributes.tags.clone(),
+            Directive::Copy => source.attributes.tags.clone(),
+        };
         match self.directive {
-            Directive::Replace => self.attributes.clone(),
+            Directive::Replace => Attributes { tags, ..self.attributes.clone() },
             Directive::Copy => Attributes {
                 storage_class: self.attributes.storage_class.clone(),
+                tags,
                 ..source.attributes.clone()
             },
         }

@@ -20,7 +20,7 @@ use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::{Reply, ReplyBody};
 use crate::s3::headers::{self, Conditions, ReadConditions};
-use crate::s3::{http_time, no_such_key};
+use crate::s3::{http_time, no_such_key, tagging};
 
 /// The overrides a signed request may ask for, and the headers they set.
 const OVERRIDES: &[(&str, &str)] = &[
@@ -209,7 +209,8 @@ impl ObjectRead {
 
     fn permissions(&self) -> Vec<Permission<'_>> {
         let action = if self.version_id.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
-        vec![Permission::object(action, &self.bucket, &self.key)]
+        let version_id = self.version_id.as_ref();
+        vec![Permission::object(action, &self.bucket, &self.key).of_version(version_id)]
     }
 
     async fn find(&self, door: &Door) -> Result<Found, S3Error> {
@@ -246,6 +247,7 @@ impl ObjectRead {
             let content_range = format!("bytes {}-{}/{}", range.start, range.end - 1, object.size);
             reply.set_text("content-range", &content_range);
         }
+        tagging::set_count(&mut reply, object);
         self.add_parts_and_checksum(&mut reply, object, &selected);
         for (name, value) in &self.overrides {
             reply.set(HeaderName::from_static(name), value.clone());

@@ -10,7 +10,7 @@ use store::{
 use crate::error::{Code, S3Error};
 use crate::request::S3Request;
 use crate::respond::Reply;
-use crate::s3::checksum;
+use crate::s3::{checksum, tagging};
 use crate::s3::{http_time, quoted, set_encryption};
 
 /// User metadata: names and values together.
@@ -62,6 +62,7 @@ pub(crate) fn attributes(request: &S3Request<'_>) -> Result<Attributes, S3Error>
         expires: request.owned_header("expires"),
         storage_class: storage_class(request)?,
         metadata,
+        tags: tagging::of_request(request)?,
     })
 }
 

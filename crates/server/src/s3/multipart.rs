@@ -20,7 +20,7 @@ use crate::s3::document;
 use crate::s3::get::part_number;
 use crate::s3::ingest::{Ingested, UploadTerms, Wanted};
 use crate::s3::{
-    PAGE_MAX, creation_condition, headers, location, no_such_key, quoted, set_encryption,
+    PAGE_MAX, creation_condition, headers, location, no_such_key, quoted, set_encryption, tagging,
 };
 use crate::xml::{self, XmlWriter};
 
@@ -38,7 +38,7 @@ pub(crate) struct CreateMultipartUpload {
 
 impl Operation for CreateMultipartUpload {
     const HONOURS: &'static [&'static str] =
-        &["x-amz-acl", "x-amz-grant-", "x-amz-server-side-encryption"];
+        &["x-amz-acl", "x-amz-grant-", "x-amz-server-side-encryption", "x-amz-tagging"];
 
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         headers::accept_private_acl(request)?;
@@ -52,11 +52,12 @@ impl Operation for CreateMultipartUpload {
     }
 
     fn permissions(&self) -> Vec<Permission<'_>> {
-        vec![Permission::object("s3:PutObject", &self.bucket, &self.key)]
+        tagging::permissions_of_write(&self.attributes.tags, &self.bucket, &self.key)
     }
 
     fn condition(&self, key: &str) -> Option<Values<'_>> {
         creation_condition(key, false)
+            .or_else(|| tagging::object_condition(&self.attributes.tags, key))
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {

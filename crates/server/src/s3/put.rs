@@ -10,9 +10,9 @@ use crate::gate::Authorized;
 use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
-use crate::s3::headers;
 use crate::s3::ingest::{Ingested, UploadTerms, Wanted};
 use crate::s3::{creation_condition, no_such_key, quoted, set_encryption};
+use crate::s3::{headers, tagging};
 
 /// Stores the object that was sent, as the decision of one transaction.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(crate) struct PutObject {
 
 impl Operation for PutObject {
     const HONOURS: &'static [&'static str] =
-        &["x-amz-acl", "x-amz-grant-", "x-amz-server-side-encryption"];
+        &["x-amz-acl", "x-amz-grant-", "x-amz-server-side-encryption", "x-amz-tagging"];
 
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         headers::refuse_version_or_part(request)?;
@@ -43,11 +43,12 @@ impl Operation for PutObject {
     }
 
     fn permissions(&self) -> Vec<Permission<'_>> {
-        vec![Permission::object("s3:PutObject", &self.bucket, &self.key)]
+        tagging::permissions_of_write(&self.attributes.tags, &self.bucket, &self.key)
     }
 
     fn condition(&self, key: &str) -> Option<Values<'_>> {
         creation_condition(key, true)
+            .or_else(|| tagging::object_condition(&self.attributes.tags, key))
     }
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {

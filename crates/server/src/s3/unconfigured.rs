@@ -152,7 +152,8 @@ macro_rules! object_settings {
                 }
 
                 fn permissions(&self) -> Vec<Permission<'_>> {
-                    vec![Permission::object($action, &self.bucket, &self.key)]
+                    let version_id = self.version_id.as_ref();
+                    vec![Permission::object($action, &self.bucket, &self.key).of_version(version_id)]
                 }
 
                 async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
@@ -174,10 +175,6 @@ macro_rules! object_settings {
 object_settings! {
     /// The owner has full control, and nobody else any.
     GetObjectAcl "s3:GetObjectAcl" => |owner| Ok(private_acl(owner));
-    /// No tags.
-    GetObjectTagging "s3:GetObjectTagging" => |_| {
-        Ok(XmlWriter::result("Tagging", |xml| xml.element("TagSet", |_| {})))
-    };
     /// The bucket keeps no locks.
     GetObjectLegalHold "s3:GetObjectLegalHold" => |_| {
         Err(S3Error::invalid_request("Bucket is missing Object Lock Configuration"))

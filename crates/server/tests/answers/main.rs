@@ -25,6 +25,7 @@ mod people;
 mod permission;
 mod secrets;
 mod sts;
+mod tagging;
 mod uploads;
 mod warm;
 mod web_identity;

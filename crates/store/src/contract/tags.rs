@@ -14,9 +14,9 @@ async fn tags(engine: &impl Metadata, version: Option<VersionId>) -> String {
 fn shown(lookup: &Lookup) -> String {
     match lookup {
         Lookup::Object(object) => {
+            let first = object.etag.md5()[0].to_string();
             let tags = object.attributes.tags.iter();
-            let tags = tags.map(|tag| format!(" {}={}", tag.key, tag.value)).collect::<String>();
-            format!("{}{tags}", object.etag.md5()[0])
+            tags.fold(first, |shown, tag| format!("{shown} {}={}", tag.key, tag.value))
         }
         Lookup::DeleteMarker(_) => "marker".to_owned(),
         Lookup::NoSuchKey => "no key".to_owned(),
@@ -56,9 +56,10 @@ fn nothing_else_changes_with_the_tags() {
     every_engine(|engine| async move {
         with_bucket(&*engine, Versioning::Suspended).await;
         put(&*engine, "k", 7).await;
-        let look = async || match engine.object(&bucket_name(), &key("k"), None).await.unwrap() {
-            Lookup::Object(object) => object,
-            other => panic!("{other:?}"),
+        let look = async || {
+            let found = engine.object(&bucket_name(), &key("k"), None).await.unwrap();
+            let Lookup::Object(object) = found else { panic!("{found:?}") };
+            object
         };
         let before = look().await;
         assert_eq!(set(&*engine, Some(VersionId::Null), &[tagged("a", "b")]).await, "7 a=b");

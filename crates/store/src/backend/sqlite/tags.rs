@@ -10,8 +10,7 @@ use crate::vault::Vault;
 use crate::{BucketName, Lookup, ObjectKey, StoreError, Tag, VersionId};
 
 const RECORD: &str = "SELECT record FROM objects WHERE bucket = ?1 AND key = ?2 AND ord = ?3";
-const REPLACE: &str =
-    "UPDATE objects SET record = ?4 WHERE bucket = ?1 AND key = ?2 AND ord = ?3";
+const REPLACE: &str = "UPDATE objects SET record = ?4 WHERE bucket = ?1 AND key = ?2 AND ord = ?3";
 
 /// A version of a key in a bucket; none named is the current one.
 type Place<'p> = (&'p BucketName, &'p ObjectKey, Option<VersionId>);
@@ -44,9 +43,7 @@ pub(super) fn set(
     let record = retagged(&record, tags)?;
     tx.connection
         .prepare_cached(REPLACE)
-        .and_then(|mut replace| {
-            replace.execute(params![bucket.id, key.as_bytes(), ord, record])
-        })
+        .and_then(|mut replace| replace.execute(params![bucket.id, key.as_bytes(), ord, record]))
         .map_err(engine)?;
     // It may be the current version, and what is cached of it is no longer so.
     tx.current_is(bucket.id, key.clone(), None);
