@@ -86,6 +86,7 @@ codes! {
     AccountConflict "AccountConflict" CONFLICT "The account cannot be made or removed.";
     BucketAlreadyExists "BucketAlreadyExists" CONFLICT "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.";
     BucketAlreadyOwnedByYou "BucketAlreadyOwnedByYou" CONFLICT "Your previous request to create the named bucket succeeded and you already own it.";
+    ConditionalRequestConflict "ConditionalRequestConflict" CONFLICT "The conditional request cannot succeed due to a conflicting operation against this resource.";
     BucketNotEmpty "BucketNotEmpty" CONFLICT "The bucket you tried to delete is not empty";
     NoSuchAccount "NoSuchAccount" NOT_FOUND "There is no account of that id.";
     NoSuchBucket "NoSuchBucket" NOT_FOUND "The specified bucket does not exist";

@@ -11,10 +11,10 @@ use jiff::Timestamp;
 use presign::SecretAccessKey;
 use store::{
     AccessKey, Attributes, BoundPolicy, BucketName, BucketSetting, ChecksumAlgorithm, ChecksumType,
-    CompleteUpload, CompletedPart, Counts, CreateAccount, DirectoryEdit, Encryption, GivenKey,
-    KeyOwner, KeyStatus, NewAccount, NewBucket, NewManagedPolicy, NewOidcProvider, NewRole,
-    NewUpload, ObjectKey, ObjectOwnership, PartNumber, Precondition, PutObject, PutPart, StageSpec,
-    StagedBody, Store, StoreConfig, StoredChecksum, Tag, Versioning, load_master_key,
+    CompleteUpload, CompletedPart, Counts, CreateAccount, DeleteObject, DirectoryEdit, Encryption,
+    GivenKey, KeyOwner, KeyStatus, NewAccount, NewBucket, NewManagedPolicy, NewOidcProvider,
+    NewRole, NewUpload, ObjectKey, ObjectOwnership, PartNumber, Precondition, PutObject, PutPart,
+    StageSpec, StagedBody, Store, StoreConfig, StoredChecksum, Tag, Versioning, load_master_key,
 };
 
 #[tokio::main]
@@ -45,7 +45,7 @@ async fn main() {
         put(&store, &bucket, key, stage(&store, size, encryption).await, now).await;
     }
     let gone = ObjectKey::parse("gone").unwrap();
-    store.delete_object(&bucket, &gone, None, now).await.unwrap();
+    store.delete_object(DeleteObject::of(&bucket, &gone, None), now).await.unwrap();
     put_parts(&store, &bucket, now).await;
     set(&store, &bucket, now).await;
     make_identities(&store, now).await;

@@ -20,10 +20,10 @@ use crate::identity::IdentityChange;
 use crate::{
     AccessKey, Account, AccountPage, Attributes, Bucket, BucketName, BucketPage, BucketSetting,
     Change, CompleteOutcome, CompleteUpload, CreateAccount, CreateBucket, DeleteAccount,
-    DeleteBucket, DeleteOutcome, Directory, ETag, IdentityError, KeyUse, ListBuckets, ListObjects,
-    ListUploads, ListVersions, Lookup, NewBucket, NewUpload, ObjectKey, ObjectPage, PartNumber,
-    PartPage, Precondition, PutOutcome, PutPart, StoreError, StoredChecksum, Tag, Upload, UploadId,
-    UploadPage, VersionId, VersionPage, Versioning,
+    DeleteBucket, DeleteObject, DeleteOutcome, Directory, ETag, IdentityError, KeyUse, ListBuckets,
+    ListObjects, ListUploads, ListVersions, Lookup, NewBucket, NewUpload, ObjectKey, ObjectPage,
+    PartNumber, PartPage, Precondition, PutOutcome, PutPart, StoreError, StoredChecksum, Tag,
+    Upload, UploadId, UploadPage, VersionId, VersionPage, Versioning,
 };
 use files::{FileBlobs, FileSource, FileWriter, Pins};
 use iam::AccountId;
@@ -204,9 +204,7 @@ metadata_seam! {
     fn object(bucket: &BucketName, key: &ObjectKey, version: Option<VersionId>) -> Lookup;
     /// [`StoreError::StageExpired`] when the intent of the body's blob is no more.
     fn put_object(object: NewObject, now: Timestamp) -> PutOutcome;
-    fn delete_object(
-        bucket: &BucketName, key: &ObjectKey, version: Option<VersionId>, now: Timestamp
-    ) -> DeleteOutcome;
+    fn delete_object(delete: DeleteObject, now: Timestamp) -> DeleteOutcome;
     /// Replaces the tags of the current version of a key, or of the one named; answers it as it is
     /// then, or how it is not there.
     fn set_object_tags(

@@ -111,7 +111,9 @@ fn a_step_that_fails_fails_the_put_and_leaves_nothing() {
                 assert!(matches!(refused, StoreError::Poisoned));
                 assert!(matches!(store.is_writable(), Err(StoreError::Poisoned)));
                 assert!(matches!(put(&store, "k", 3).await, Err(StoreError::Poisoned)));
-                let deleted = store.delete_object(&bucket_name(), &key("k"), None, at(2)).await;
+                let deleted = store
+                    .delete_object(DeleteObject::of(&bucket_name(), &key("k"), None), at(2))
+                    .await;
                 assert!(matches!(deleted, Err(StoreError::Poisoned)));
             } else {
                 assert!(matches!(refused, StoreError::Io { .. }), "{refused:?}");
@@ -376,7 +378,10 @@ fn a_reader_that_has_begun_completes() {
         };
         let mut begun = store.read(&object, 0..object.size);
         let first = begun.next().await.unwrap().unwrap();
-        store.delete_object(&bucket_name(), &key("k"), None, at(2)).await.unwrap();
+        store
+            .delete_object(DeleteObject::of(&bucket_name(), &key("k"), None), at(2))
+            .await
+            .unwrap();
         let later = at(3) + sweep::GARBAGE_LIFE;
         assert_eq!(store.maintenance().run_once(later).await.unwrap().blobs, 0);
         let mut size = first.len();
@@ -402,7 +407,7 @@ fn a_body_that_was_deleted_goes_soon_where_one_was_refused_for_want_of_room() {
             let key = key("k");
             let found = store.object(&bucket_name(), &key, None).await.unwrap();
             let Lookup::Object(object) = found else { panic!("no object") };
-            store.delete_object(&bucket_name(), &key, None, at(2)).await.unwrap();
+            store.delete_object(DeleteObject::of(&bucket_name(), &key, None), at(2)).await.unwrap();
             let refuse = async || {
                 let spec = StageSpec { size_hint: Some(u64::MAX), ..StageSpec::default() };
                 if refused {

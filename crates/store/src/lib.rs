@@ -53,9 +53,9 @@ pub use names::{
     UploadId, UploadIdError, VersionId, VersionIdError, VersionToken,
 };
 pub use object::{
-    Attributes, DeleteMarker, DeleteOutcome, ListAfter, ListEntry, ListObjects, ListVersions,
-    Lookup, Object, ObjectPage, ObjectSummary, PartSummary, Precondition, PutObject, PutOutcome,
-    VersionAfter, VersionEntry, VersionPage, VersionSummary,
+    Attributes, DeleteMarker, DeleteObject, DeleteOutcome, ListAfter, ListEntry, ListObjects,
+    ListVersions, Lookup, Object, ObjectPage, ObjectSummary, PartSummary, Precondition, PutObject,
+    PutOutcome, VersionAfter, VersionEntry, VersionPage, VersionSummary,
 };
 pub use store::{Counters, Store, StoreConfig};
 pub use sweep::{Maintenance, Swept};

@@ -192,8 +192,10 @@ pub enum CompleteOutcome {
     PreconditionFailed,
     /// There is no such bucket.
     NoSuchBucket,
-    /// [`Precondition::IfMatch`], and nothing is at the key.
+    /// The precondition wants something at the key, and nothing is.
     NoSuchKey,
+    /// The precondition holds, but the key was written or deleted after the upload had begun.
+    Conflict,
     /// The object's checksum is not what the caller said.
     ChecksumMismatch {
         /// What the parts give; `None`: not all of them have a checksum of that kind.

@@ -25,11 +25,11 @@ use crate::identity::KeyUses;
 use crate::vault::Vault;
 use crate::{
     AtRest, BodyReader, BodyStage, Bucket, BucketName, BucketPage, BucketSetting, Change,
-    CompleteOutcome, CompleteUpload, CreateBucket, DeleteBucket, DeleteOutcome, ETag, Encryption,
-    ListBuckets, ListObjects, ListUploads, ListVersions, Lookup, Maintenance, NewBucket, NewUpload,
-    Object, ObjectKey, ObjectPage, OpenError, PartNumber, PartPage, PutObject, PutOutcome, PutPart,
-    StageSpec, StagedBody, StoreError, StoredChecksum, Tag, Upload, UploadId, UploadPage,
-    VersionId, VersionPage, Versioning,
+    CompleteOutcome, CompleteUpload, CreateBucket, DeleteBucket, DeleteObject, DeleteOutcome, ETag,
+    Encryption, ListBuckets, ListObjects, ListUploads, ListVersions, Lookup, Maintenance,
+    NewBucket, NewUpload, Object, ObjectKey, ObjectPage, OpenError, PartNumber, PartPage,
+    PutObject, PutOutcome, PutPart, StageSpec, StagedBody, StoreError, StoredChecksum, Tag, Upload,
+    UploadId, UploadPage, VersionId, VersionPage, Versioning,
 };
 
 /// How to open a store.
@@ -287,13 +287,11 @@ impl Store {
     /// Deletes the object at a key, or one version for good.
     pub async fn delete_object(
         &self,
-        bucket: &BucketName,
-        key: &ObjectKey,
-        version: Option<&VersionId>,
+        delete: DeleteObject,
         now: Timestamp,
     ) -> Result<DeleteOutcome, StoreError> {
         self.0.stager.note(now);
-        self.0.metadata.delete_object(bucket, key, version.copied(), now).await
+        self.0.metadata.delete_object(delete, now).await
     }
 
     /// Replaces the tags of the current version of a key, or of the one named; answers it as it is

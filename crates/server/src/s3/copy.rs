@@ -256,7 +256,7 @@ impl Operation for CopyObject {
                 reply.set_optional("x-amz-version-id", version_id.as_deref());
                 Ok(reply)
             }
-            PutOutcome::PreconditionFailed => Err(headers::failed_write(&copy.precondition)),
+            PutOutcome::PreconditionFailed => Err(headers::failed_write(copy.precondition)),
             PutOutcome::NoSuchBucket => Err(refusal::no_such_bucket(&copy.bucket)),
             PutOutcome::NoSuchKey => Err(no_such_key(&copy.key)),
         }

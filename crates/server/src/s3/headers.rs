@@ -4,7 +4,8 @@ use hyper::StatusCode;
 use hyper::header::HeaderName;
 use jiff::Timestamp;
 use store::{
-    Attributes, ChecksumType, Encryption, Object, Precondition, StoredChecksum, VersionId,
+    Attributes, ChecksumType, Encryption, Object, ObjectKey, Precondition, StoredChecksum,
+    VersionId,
 };
 
 use crate::error::{Code, S3Error};
@@ -117,20 +118,49 @@ pub(crate) fn accept_private_acl(request: &S3Request<'_>) -> Result<(), S3Error>
     }
 }
 
-/// The conditions under which a write may go through.
+/// The conditions under which a write may go through: S3 knows these two, one at a time.
 pub(crate) fn write_precondition(request: &S3Request<'_>) -> Result<Precondition, S3Error> {
-    let if_match = request.header("if-match");
-    match (request.header("if-none-match").as_deref(), if_match.as_deref()) {
+    match (request.header("if-none-match").as_deref(), request.header("if-match").as_deref()) {
         (None, None) => Ok(Precondition::None),
         (Some("*"), None) => Ok(Precondition::IfAbsent),
-        (None, Some(etag)) => match store::ETag::parse(etag.trim_matches('"')) {
-            Ok(etag) => Ok(Precondition::IfMatch(etag)),
-            // What is not an entity tag of ours matches no object of ours.
-            Err(_) => Err(precondition_failed("If-Match")),
-        },
-        // S3 knows no other conditions on a write.
-        (Some(_), _) => Err(S3Error::not_implemented("If-None-Match")),
+        (Some(_), None) => Err(condition_not_accepted("If-None-Match")),
+        (None, Some("*")) => Err(condition_not_accepted("If-Match")),
+        (None, Some(etag)) => Ok(if_match(etag)),
+        (Some(_), Some(_)) => Err(S3Error::not_implemented("If-Match,If-None-Match").detail(
+            "additionalMessage",
+            "Multiple conditional request headers present in the request",
+        )),
     }
+}
+
+/// The condition under which a delete may go through: an entity tag, or that there is something.
+pub(crate) fn delete_precondition(request: &S3Request<'_>) -> Result<Precondition, S3Error> {
+    // A condition that nobody keeps must not turn into an unconditional delete.
+    if request.has_header("if-none-match") {
+        return Err(condition_not_accepted("If-None-Match"));
+    }
+    Ok(match request.header("if-match").as_deref() {
+        None => Precondition::None,
+        Some(condition) => delete_condition(condition),
+    })
+}
+
+/// As [`delete_precondition`], from the text of the condition.
+pub(crate) fn delete_condition(text: &str) -> Precondition {
+    if text == "*" { Precondition::IfPresent } else { if_match(text) }
+}
+
+fn if_match(etag: &str) -> Precondition {
+    // What is not an entity tag of ours matches no object of ours.
+    let tag = store::ETag::parse(etag.trim_matches('"'));
+    tag.map_or(Precondition::IfMatchUnknown, Precondition::IfMatch)
+}
+
+fn condition_not_accepted(name: &'static str) -> S3Error {
+    S3Error::not_implemented(name).detail(
+        "additionalMessage",
+        format!("We don't accept the provided value of {name} header for this API"),
+    )
 }
 
 /// 412, naming the condition that failed.
@@ -138,11 +168,24 @@ pub(crate) fn precondition_failed(condition: &str) -> S3Error {
     S3Error::new(Code::PreconditionFailed).detail("Condition", condition)
 }
 
-/// The condition that a refused write failed on.
-pub(crate) fn failed_write(precondition: &Precondition) -> S3Error {
+/// The condition that a refused write or delete failed on.
+pub(crate) fn failed_write(precondition: Precondition) -> S3Error {
+    precondition_failed(condition_name(precondition))
+}
+
+/// 409: the condition may well hold, but not for who began before the key was changed.
+pub(crate) fn conflicting_write(precondition: Precondition, key: &ObjectKey) -> S3Error {
+    S3Error::new(Code::ConditionalRequestConflict)
+        .detail("Condition", condition_name(precondition))
+        .detail("Key", key.to_string())
+}
+
+fn condition_name(precondition: Precondition) -> &'static str {
     match precondition {
-        Precondition::None | Precondition::IfAbsent => precondition_failed("If-None-Match"),
-        Precondition::IfMatch(_) => precondition_failed("If-Match"),
+        Precondition::None | Precondition::IfAbsent => "If-None-Match",
+        Precondition::IfMatch(_) | Precondition::IfMatchUnknown | Precondition::IfPresent => {
+            "If-Match"
+        }
     }
 }
 

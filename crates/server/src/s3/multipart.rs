@@ -323,9 +323,10 @@ impl Operation for CompleteMultipartUpload {
                     .detail("PartNumber", number.number().to_string())
                     .detail("ETag", etag.to_string()))
             }
-            CompleteOutcome::PreconditionFailed => Err(headers::failed_write(&precondition)),
+            CompleteOutcome::PreconditionFailed => Err(headers::failed_write(precondition)),
             CompleteOutcome::NoSuchBucket => Err(refusal::no_such_bucket(&target.bucket)),
             CompleteOutcome::NoSuchKey => Err(no_such_key(&target.key)),
+            CompleteOutcome::Conflict => Err(headers::conflicting_write(precondition, &target.key)),
             CompleteOutcome::ChecksumMismatch { .. } => {
                 let algorithm = object_checksum.map_or(summed.0, |checksum| checksum.algorithm);
                 Err(checksum::mismatch(algorithm))

@@ -78,7 +78,7 @@ impl Operation for PutObject {
                 reply.set_optional("x-amz-version-id", version_id.as_deref());
                 Ok(reply)
             }
-            PutOutcome::PreconditionFailed => Err(headers::failed_write(&precondition)),
+            PutOutcome::PreconditionFailed => Err(headers::failed_write(precondition)),
             PutOutcome::NoSuchBucket => Err(refusal::no_such_bucket(&bucket)),
             PutOutcome::NoSuchKey => Err(no_such_key(&key)),
         }

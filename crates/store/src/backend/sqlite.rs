@@ -36,10 +36,10 @@ use crate::vault::Vault;
 use crate::{
     AccessKey, Account, AccountPage, Bucket, BucketName, BucketPage, BucketSetting, Change,
     CompleteOutcome, CompleteUpload, CreateAccount, CreateBucket, DeleteAccount, DeleteBucket,
-    DeleteOutcome, Directory, IdentityError, KeyUse, ListBuckets, ListObjects, ListUploads,
-    ListVersions, Lookup, NewBucket, NewUpload, Object, ObjectKey, ObjectPage, OpenError,
-    PartNumber, PartPage, PutOutcome, PutPart, StoreError, Tag, Upload, UploadId, UploadPage,
-    VersionId, VersionPage, Versioning,
+    DeleteObject, DeleteOutcome, Directory, IdentityError, KeyUse, ListBuckets, ListObjects,
+    ListUploads, ListVersions, Lookup, NewBucket, NewUpload, Object, ObjectKey, ObjectPage,
+    OpenError, PartNumber, PartPage, PutOutcome, PutPart, StoreError, Tag, Upload, UploadId,
+    UploadPage, VersionId, VersionPage, Versioning,
 };
 use cache::ExactCache;
 use connection::Readers;
@@ -316,15 +316,10 @@ impl Metadata for SqliteMetadata {
 
     async fn delete_object(
         &self,
-        bucket: &BucketName,
-        key: &ObjectKey,
-        version: Option<VersionId>,
+        delete: DeleteObject,
         now: Timestamp,
     ) -> Result<DeleteOutcome, StoreError> {
-        let (bucket, key) = (bucket.clone(), key.clone());
-        let delete =
-            move |tx: &mut Transaction<'_>| object::delete(tx, &bucket, &key, version, now);
-        self.writer.run(Room::Reserve, delete).await
+        self.writer.run(Room::Reserve, move |tx| object::delete(tx, &delete, now)).await
     }
 
     async fn set_object_tags(

@@ -45,7 +45,10 @@ fn tags_change_where_a_version_stands() {
         assert_eq!(tags(&*engine, None).await, "2");
         assert_eq!(set(&*engine, Some(VersionId::Null), &[]).await, "no version");
 
-        engine.delete_object(&bucket_name(), &key("k"), None, at(9)).await.unwrap();
+        engine
+            .delete_object(DeleteObject::of(&bucket_name(), &key("k"), None), at(9))
+            .await
+            .unwrap();
         assert_eq!(set(&*engine, None, &[tagged("a", "b")]).await, "marker");
         assert_eq!(tags(&*engine, Some(first)).await, "1 d=e");
     });
