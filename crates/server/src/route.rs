@@ -172,6 +172,9 @@ routes! {
     GET Bucket "tagging" When::Always => GetBucketTagging;
     PUT Bucket "tagging" When::Always => PutBucketTagging;
     DELETE Bucket "tagging" When::Always => DeleteBucketTagging;
+    GET Bucket "encryption" When::Always => GetBucketEncryption;
+    PUT Bucket "encryption" When::Always => PutBucketEncryption;
+    DELETE Bucket "encryption" When::Always => DeleteBucketEncryption;
     PUT Bucket "acl" When::Always => PutBucketAcl;
     PUT Object "acl" When::Always => PutObjectAcl;
     GET Bucket "versioning" When::Always => GetBucketVersioning;
@@ -183,7 +186,6 @@ routes! {
     GET Bucket "analytics" When::Query("id") => GetBucketAnalyticsConfiguration;
     GET Bucket "analytics" When::Always => ListBucketAnalyticsConfigurations;
     GET Bucket "cors" When::Always => GetBucketCors;
-    GET Bucket "encryption" When::Always => GetBucketEncryption;
     GET Bucket "intelligent-tiering" When::Query("id") => GetBucketIntelligentTieringConfiguration;
     GET Bucket "intelligent-tiering" When::Always => ListBucketIntelligentTieringConfigurations;
     GET Bucket "inventory" When::Query("id") => GetBucketInventoryConfiguration;

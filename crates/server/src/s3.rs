@@ -19,6 +19,7 @@ pub(crate) mod checksum;
 pub(crate) mod copy;
 pub(crate) mod delete;
 pub(crate) mod document;
+pub(crate) mod encryption;
 pub(crate) mod get;
 pub(crate) mod headers;
 pub(crate) mod ingest;

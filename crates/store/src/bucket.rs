@@ -28,6 +28,8 @@ pub struct Bucket {
     pub ownership: Option<ObjectOwnership>,
     /// At most 50.
     pub tags: Vec<Tag>,
+    /// How new bodies in it are kept.
+    pub encryption: BucketEncryption,
     /// Given once and never again, so that what is cached of a bucket is never taken for another's.
     pub(crate) id: i64,
 }
@@ -68,6 +70,26 @@ pub enum ObjectOwnership {
     ObjectWriter,
 }
 
+/// How the bodies of new objects of a bucket are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BucketEncryption {
+    /// Encrypted, whatever the server does with others'.
+    pub aes256: bool,
+    /// Told again and of no effect: there is no KMS whose calls it would save.
+    pub bucket_key: bool,
+    /// What was said of customers' own keys, if anything was.
+    pub customer_keys: Option<CustomerKeys>,
+}
+
+/// Whether bodies may be written under a key of the customer's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CustomerKeys {
+    /// They may.
+    Allowed,
+    /// They may not. Those that are there can be read on.
+    Blocked,
+}
+
 /// One thing that an owner sets; `None` removes it.
 #[derive(Clone, Debug)]
 pub enum BucketSetting {
@@ -79,6 +101,8 @@ pub enum BucketSetting {
     Ownership(Option<ObjectOwnership>),
     /// Its tags.
     Tags(Vec<Tag>),
+    /// How new bodies in it are kept.
+    Encryption(BucketEncryption),
 }
 
 /// Everything that an owner sets, as it is on any new bucket.
@@ -88,6 +112,7 @@ pub(crate) struct BucketSettings {
     pub(crate) public_access_block: Option<PublicAccessBlock>,
     pub(crate) ownership: Option<ObjectOwnership>,
     pub(crate) tags: Vec<Tag>,
+    pub(crate) encryption: BucketEncryption,
 }
 
 impl Default for BucketSettings {
@@ -102,6 +127,7 @@ impl Default for BucketSettings {
             }),
             ownership: Some(ObjectOwnership::BucketOwnerEnforced),
             tags: Vec::new(),
+            encryption: BucketEncryption::default(),
         }
     }
 }

@@ -22,7 +22,8 @@ use crate::s3::headers::{self, Conditions, ReadConditions};
 use crate::s3::ingest::UPLOAD_BYTES_MAX;
 use crate::s3::multipart::{UploadTarget, required_part_number};
 use crate::s3::{
-    bucket, checksum, creation_condition, no_such_key, quoted, set_encryption, tagging, xml_time,
+    bucket, checksum, creation_condition, encryption, no_such_key, quoted, set_encryption, tagging,
+    xml_time,
 };
 use crate::xml::XmlWriter;
 
@@ -195,7 +196,7 @@ impl Operation for CopyObject {
             directive: Directive::read(request, "x-amz-metadata-directive")?,
             tagging: Directive::read(request, "x-amz-tagging-directive")?,
             attributes: headers::attributes(request)?,
-            encryption: headers::encryption(request)?,
+            encryption: encryption::asked(request)?,
             algorithm: checksum::of_copy(request)?,
             precondition: headers::write_precondition(request)?,
         })
@@ -228,7 +229,8 @@ impl Operation for CopyObject {
             ));
         }
         let algorithm = copy.algorithm.unwrap_or_else(|| inherited_algorithm(source));
-        let staged = copy_bytes(&door, source, 0..source.size, copy.encryption, algorithm).await?;
+        let encryption = encryption::settle(&door, &copy.bucket, copy.encryption).await?;
+        let staged = copy_bytes(&door, source, 0..source.size, encryption, algorithm).await?;
         let at_rest = staged.at_rest();
         let put = store::PutObject {
             bucket: copy.bucket.clone(),

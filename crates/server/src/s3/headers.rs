@@ -3,10 +3,7 @@
 use hyper::StatusCode;
 use hyper::header::HeaderName;
 use jiff::Timestamp;
-use store::{
-    Attributes, ChecksumType, Encryption, Object, ObjectKey, Precondition, StoredChecksum,
-    VersionId,
-};
+use store::{Attributes, ChecksumType, Object, ObjectKey, Precondition, StoredChecksum, VersionId};
 
 use crate::error::{Code, S3Error};
 use crate::request::S3Request;
@@ -90,21 +87,6 @@ pub(crate) fn storage_class(request: &S3Request<'_>) -> Result<Option<String>, S
 /// The class as listings write it.
 pub(crate) fn class_name(class: Option<&str>) -> &str {
     class.unwrap_or(STANDARD)
-}
-
-/// What a write asks of the bytes at rest: nothing, or AES256. A key of somebody else's is not served.
-pub(crate) fn encryption(request: &S3Request<'_>) -> Result<Option<Encryption>, S3Error> {
-    const NAME: &str = "x-amz-server-side-encryption";
-    match request.header(NAME).as_deref() {
-        None => Ok(None),
-        Some("AES256") => Ok(Some(Encryption::On)),
-        Some("aws:kms" | "aws:kms:dsse" | "aws:fsx") => Err(S3Error::not_implemented(NAME)),
-        Some(other) => Err(S3Error::invalid_argument(
-            "The encryption method specified is not supported",
-            NAME,
-            other,
-        )),
-    }
 }
 
 /// ACLs are off, as on any new bucket: what they would say anyway is accepted.

@@ -20,7 +20,8 @@ use crate::s3::document;
 use crate::s3::get::part_number;
 use crate::s3::ingest::{Ingested, UploadTerms, Wanted};
 use crate::s3::{
-    PAGE_MAX, creation_condition, headers, location, no_such_key, quoted, set_encryption, tagging,
+    PAGE_MAX, creation_condition, encryption, headers, location, no_such_key, quoted,
+    set_encryption, tagging,
 };
 use crate::xml::{self, XmlWriter};
 
@@ -46,7 +47,7 @@ impl Operation for CreateMultipartUpload {
             bucket: request.bucket()?,
             key: request.key()?,
             attributes: headers::attributes(request)?,
-            encryption: headers::encryption(request)?,
+            encryption: encryption::asked(request)?,
             checksum: checksum::of_upload(request)?,
         })
     }
@@ -63,6 +64,7 @@ impl Operation for CreateMultipartUpload {
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
         let (create, door) = call.split();
         let Self { bucket, key, attributes, encryption, checksum } = create;
+        let encryption = encryption::settle(&door, &bucket, encryption).await?;
         let new = NewUpload {
             bucket: bucket.clone(),
             key: key.clone(),

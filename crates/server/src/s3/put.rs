@@ -12,7 +12,7 @@ use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::s3::ingest::{Ingested, UploadTerms, Wanted};
 use crate::s3::{creation_condition, no_such_key, quoted, set_encryption};
-use crate::s3::{headers, tagging};
+use crate::s3::{encryption, headers, tagging};
 
 /// Stores the object that was sent, as the decision of one transaction.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Operation for PutObject {
             bucket: request.bucket()?,
             key: request.key()?,
             attributes: headers::attributes(request)?,
-            encryption: headers::encryption(request)?,
+            encryption: encryption::asked(request)?,
             precondition: headers::write_precondition(request)?,
             terms: UploadTerms::read(request)?,
         })
@@ -54,6 +54,7 @@ impl Operation for PutObject {
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let (put, door) = call.split();
         let Self { bucket, key, attributes, encryption, precondition, terms } = put;
+        let encryption = encryption::settle(&door, &bucket, encryption).await?;
         let wanted = Wanted { encryption, also: None };
         let Ingested { body, checksum } =
             terms.ingest(door.store(), body, door.signature(), wanted).await?;

@@ -247,7 +247,7 @@ async fn delete_public_access(
 }
 
 /// An XML boolean; an absent one is false.
-fn flag(text: Option<&str>) -> Result<bool, S3Error> {
+pub(super) fn flag(text: Option<&str>) -> Result<bool, S3Error> {
     match text.map(str::trim) {
         None => Ok(false),
         Some(text) if text.eq_ignore_ascii_case("true") => Ok(true),

@@ -64,6 +64,8 @@ const SERVED: &[(&str, &str, &str)] = &[
     ("DELETE", "/bucket", "policy"),
     ("PUT", "/bucket", "publicAccessBlock"),
     ("DELETE", "/bucket", "publicAccessBlock"),
+    ("PUT", "/bucket", "encryption"),
+    ("DELETE", "/bucket", "encryption"),
     ("PUT", "/bucket", "tagging"),
     ("DELETE", "/bucket", "tagging"),
     ("PUT", "/bucket/k", "tagging"),

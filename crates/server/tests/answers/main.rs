@@ -16,6 +16,7 @@ mod buckets;
 mod closed;
 mod copies;
 mod deletions;
+mod encryption;
 mod harness;
 mod hosts;
 mod listing;

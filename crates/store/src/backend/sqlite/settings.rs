@@ -9,7 +9,9 @@ use super::directory::{BoundRecord, tags_of};
 use super::engine;
 use super::rows::corrupt;
 use crate::bucket::BucketSettings;
-use crate::{BucketSetting, ObjectOwnership, PublicAccessBlock, StoreError};
+use crate::{
+    BucketEncryption, BucketSetting, CustomerKeys, ObjectOwnership, PublicAccessBlock, StoreError,
+};
 
 const LOAD: &str = "SELECT kind, record FROM bucket_settings WHERE bucket = ?1";
 const PUT: &str =
@@ -20,6 +22,7 @@ const POLICY: i64 = 1;
 const PUBLIC_ACCESS: i64 = 2;
 const OWNERSHIP: i64 = 3;
 const TAGS: i64 = 4;
+const ENCRYPTION: i64 = 6;
 
 #[expect(clippy::struct_excessive_bools, reason = "four switches, as S3 has them")]
 #[derive(Serialize, Deserialize)]
@@ -29,6 +32,15 @@ struct PublicAccessRecord {
     ignore: bool,
     policy: bool,
     restrict: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EncryptionRecord {
+    aes256: bool,
+    bucket_key: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    customer_keys: Option<bool>,
 }
 
 /// The settings of a bucket; those that nobody touched are those of any new bucket.
@@ -73,6 +85,12 @@ fn apply(settings: &mut BucketSettings, kind: i64, record: &[u8]) -> Result<(), 
             };
         }
         TAGS => settings.tags = tags_of(read(record)?),
+        ENCRYPTION => {
+            let EncryptionRecord { aes256, bucket_key, customer_keys } = read(record)?;
+            let customer_keys = customer_keys
+                .map(|allowed| if allowed { CustomerKeys::Allowed } else { CustomerKeys::Blocked });
+            settings.encryption = BucketEncryption { aes256, bucket_key, customer_keys };
+        }
         _ => return Err(corrupt("kind of a bucket's setting")),
     }
     Ok(())
@@ -108,6 +126,12 @@ pub(super) fn put(
         BucketSetting::Tags(tags) => {
             let pairs: Vec<_> = tags.iter().map(|tag| (&tag.key, &tag.value)).collect();
             (TAGS, serde_json::to_vec(&pairs))
+        }
+        BucketSetting::Encryption(encryption) => {
+            let BucketEncryption { aes256, bucket_key, customer_keys } = *encryption;
+            let customer_keys = customer_keys.map(|keys| keys == CustomerKeys::Allowed);
+            let record = EncryptionRecord { aes256, bucket_key, customer_keys };
+            (ENCRYPTION, serde_json::to_vec(&record))
         }
     };
     let (kind, record) = written;
