@@ -66,7 +66,7 @@ pub(crate) struct NewPart {
     pub(crate) key: ObjectKey,
     pub(crate) upload: UploadId,
     pub(crate) number: PartNumber,
-    pub(crate) md5: [u8; 16],
+    pub(crate) etag: ETag,
     pub(crate) checksum: Option<StoredChecksum>,
     pub(crate) file: StagedFile,
 }

@@ -28,7 +28,10 @@ mod store;
 mod sweep;
 mod vault;
 
-pub use body::{AtRest, BodyReader, BodyStage, Digests, Encryption, StageSpec, StagedBody};
+pub use body::{
+    AtRest, BodyReader, BodyStage, Digests, Encryption, KeyCheck, KeyRefusal, StageSpec,
+    StagedBody, Unlocked,
+};
 pub use bucket::{
     Bucket, BucketEncryption, BucketPage, BucketSetting, Change, ChangeSubject, CreateBucket,
     CustomerKeys, DeleteBucket, ListBuckets, NewBucket, ObjectOwnership, PublicAccessBlock,

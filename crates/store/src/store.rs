@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
-use iam::{AccountId, MasterKey, SessionSealer};
+use iam::{AccountId, CustomerKey, MasterKey, SessionSealer};
 use jiff::Timestamp;
 use rustix::fs::FlockOperation;
 
@@ -25,11 +25,11 @@ use crate::identity::KeyUses;
 use crate::vault::Vault;
 use crate::{
     AtRest, BodyReader, BodyStage, Bucket, BucketName, BucketPage, BucketSetting, Change,
-    CompleteOutcome, CompleteUpload, CreateBucket, DeleteBucket, DeleteObject, DeleteOutcome, ETag,
-    Encryption, ListBuckets, ListObjects, ListUploads, ListVersions, Lookup, Maintenance,
-    NewBucket, NewUpload, Object, ObjectKey, ObjectPage, OpenError, PartNumber, PartPage,
-    PutObject, PutOutcome, PutPart, StageSpec, StagedBody, StoreError, StoredChecksum, Tag, Upload,
-    UploadId, UploadPage, VersionId, VersionPage, Versioning,
+    CompleteOutcome, CompleteUpload, CreateBucket, DeleteBucket, DeleteObject, DeleteOutcome,
+    Encryption, KeyCheck, KeyRefusal, ListBuckets, ListObjects, ListUploads, ListVersions, Lookup,
+    Maintenance, NewBucket, NewUpload, Object, ObjectKey, ObjectPage, OpenError, PartNumber,
+    PartPage, PutObject, PutOutcome, PutPart, StageSpec, StagedBody, StoreError, StoredChecksum,
+    Tag, Unlocked, Upload, UploadId, UploadPage, VersionId, VersionPage, Versioning,
 };
 
 /// How to open a store.
@@ -244,9 +244,33 @@ impl Store {
         self.0.metadata.object(bucket, key, version.copied()).await
     }
 
+    /// Lets an object be read with the key that it takes, which may be none.
+    pub fn unlock(
+        &self,
+        object: &Arc<Object>,
+        key: Option<&CustomerKey>,
+    ) -> Result<Unlocked, KeyRefusal> {
+        self.0.vault.check_key(object.body.blobs(), key)?;
+        Ok(Unlocked { object: Arc::clone(object), key: key.cloned() })
+    }
+
     /// Streams a range of an object's body; what lies beyond its end is left out.
-    pub fn read(&self, object: &Arc<Object>, range: Range<u64>) -> BodyReader {
-        BodyReader::new(object, range, &self.0.blobs, &self.0.vault)
+    pub fn read(&self, unlocked: &Unlocked, range: Range<u64>) -> BodyReader {
+        BodyReader::new(unlocked, range, &self.0.blobs, &self.0.vault)
+    }
+
+    /// What tells a customer's key from others, for an upload under it.
+    pub fn key_check(&self, key: &CustomerKey) -> Result<KeyCheck, StoreError> {
+        self.0.vault.key_check(key)
+    }
+
+    /// Whether this is the key, or the absence of one, that an upload was begun with.
+    pub fn check_upload_key(
+        &self,
+        upload: &Upload,
+        key: Option<&CustomerKey>,
+    ) -> Result<(), KeyRefusal> {
+        self.0.vault.fits(upload.customer_key.as_ref(), key)
     }
 
     /// Whether new bodies are encrypted when nobody asks.
@@ -278,7 +302,7 @@ impl Store {
     ) -> Result<PutOutcome, StoreError> {
         self.0.stager.note(now);
         let PutObject { bucket, key, body, attributes, checksum, etag, precondition } = put;
-        let etag = etag.unwrap_or_else(|| ETag::of_md5(body.md5()));
+        let etag = etag.unwrap_or_else(|| body.etag());
         let body = body.into_new_body();
         let object = NewObject { bucket, key, attributes, checksum, etag, body, precondition };
         self.0.metadata.put_object(object, now).await
@@ -356,10 +380,10 @@ impl Store {
         now: Timestamp,
     ) -> Result<PutPart, StoreError> {
         self.0.stager.note(now);
-        let md5 = body.md5();
+        let etag = body.etag();
         let file = self.0.stager.file_of(body).await?;
         let (bucket, key) = (upload.bucket.clone(), upload.key.clone());
-        let part = NewPart { bucket, key, upload: upload.id, number, md5, checksum, file };
+        let part = NewPart { bucket, key, upload: upload.id, number, etag, checksum, file };
         self.0.metadata.put_part(part, now).await
     }
 

@@ -246,7 +246,8 @@ impl Run<'_> {
                         (object.version_id, object.size),
                         (*id, u64::try_from(*size).unwrap())
                     );
-                    let mut reader = store.read(&object, 0..object.size);
+                    let mut reader =
+                        store.read(&store.unlock(&object, None).unwrap(), 0..object.size);
                     let mut read = 0;
                     while let Some(bytes) = reader.next().await {
                         read += bytes.unwrap().len();

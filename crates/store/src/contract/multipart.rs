@@ -17,6 +17,7 @@ fn new_upload(key_text: &str) -> NewUpload {
         },
         checksum: None,
         encryption: Some(Encryption::Off),
+        customer_key: None,
         initiator: "root".to_owned(),
     }
 }
@@ -43,7 +44,7 @@ async fn put_part(
         key: upload.key.clone(),
         upload: upload.id,
         number: number(n),
-        md5: [id; 16],
+        etag: tag(id),
         checksum,
         file: staged(id, 10).0,
     };
@@ -236,7 +237,7 @@ fn the_checksum_of_an_object_comes_from_its_parts() {
                     key: key("k"),
                     upload: upload.id,
                     number: number(n),
-                    md5: [id; 16],
+                    etag: tag(id),
                     checksum: Some(stored),
                     file,
                 };
@@ -364,7 +365,11 @@ fn a_condition_does_not_hold_for_who_began_before_a_change() {
                 CompleteOutcome::Conflict => "conflict",
                 CompleteOutcome::PreconditionFailed => "failed",
                 CompleteOutcome::NoSuchKey => "no key",
-                _ => "something else",
+                CompleteOutcome::NoSuchUpload
+                | CompleteOutcome::InvalidPart { .. }
+                | CompleteOutcome::PartTooSmall { .. }
+                | CompleteOutcome::NoSuchBucket
+                | CompleteOutcome::ChecksumMismatch { .. } => "something else",
             }
         };
         // Written at its second 5, and deleted at 9.
