@@ -53,6 +53,7 @@ codes! {
     IllegalVersioningConfiguration "IllegalVersioningConfigurationException" BAD_REQUEST "The versioning configuration specified in the request is invalid.";
     InvalidArgument "InvalidArgument" BAD_REQUEST "Invalid Argument";
     InvalidBucketName "InvalidBucketName" BAD_REQUEST "The specified bucket is not valid.";
+    InvalidEncryptionAlgorithm "InvalidEncryptionAlgorithmError" BAD_REQUEST "The Encryption request you specified is not valid. Supported value: AES256.";
     InvalidPart "InvalidPart" BAD_REQUEST "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.";
     InvalidPartNumber "InvalidPartNumber" RANGE_NOT_SATISFIABLE "The requested partnumber is not satisfiable";
     InvalidPartOrder "InvalidPartOrder" BAD_REQUEST "The list of parts was not in ascending order. Parts must be ordered by part number.";

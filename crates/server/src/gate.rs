@@ -24,6 +24,7 @@ use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::RequestContext;
 use crate::route;
+use crate::s3::customer_key;
 use crate::sts::Issuers;
 use authenticate::Sessions;
 use authorize::Asking;
@@ -216,7 +217,7 @@ impl Gate {
         asked: Asked<'_>,
     ) -> Result<Authorized<O>, S3Error> {
         let Asked { request, caller, context } = asked;
-        refuse_unknown_meanings(O::HONOURS, request)?;
+        refuse_unknown_meanings(O::HONOURS, asked)?;
         let door = self.door(caller, context);
         door.asking().authorize(&operation.permissions(), &KeysOf(&operation)).await?;
         check_expected_owner(&self.store, request).await?;
@@ -248,11 +249,14 @@ pub(crate) fn refuse_link_conditions(request: &S3Request<'_>) -> Result<(), S3Er
 }
 
 /// A header that changes what a request means is honoured or refused, never ignored.
-fn refuse_unknown_meanings(honoured: &[&str], request: &S3Request<'_>) -> Result<(), S3Error> {
-    for name in request.amz_names() {
+fn refuse_unknown_meanings(honoured: &[&str], asked: Asked<'_>) -> Result<(), S3Error> {
+    for name in asked.request.amz_names() {
         let Some(meaning) = route::meaning_of(&name) else { continue };
         if !honoured.contains(&meaning) {
             return Err(S3Error::not_implemented(&name));
+        }
+        if [customer_key::OBJECT_KEY, customer_key::SOURCE_KEY].contains(&meaning) {
+            customer_key::refuse_insecure(asked.context)?;
         }
     }
     Ok(())

@@ -31,7 +31,9 @@ mod xml;
 
 // The public interface is:
 pub use body::RequestBody;
-pub use config::{PUBLIC_URLS_MAX, PublicUrl, PublicUrlError, RootKey, ServerConfig, TlsFiles};
+pub use config::{
+    PUBLIC_URLS_MAX, PublicUrl, PublicUrlError, RootKey, ServerConfig, SseC, TlsFiles,
+};
 pub use head::{Peer, TlsVersion};
 pub use listen::{ListenError, Listener};
 pub use respond::ResponseBody;

@@ -17,6 +17,7 @@ pub(crate) mod attributes;
 pub(crate) mod bucket;
 pub(crate) mod checksum;
 pub(crate) mod copy;
+pub(crate) mod customer_key;
 pub(crate) mod delete;
 pub(crate) mod document;
 pub(crate) mod encryption;
@@ -65,7 +66,8 @@ pub(crate) fn canonical_id(account: &AccountId) -> String {
 pub(crate) fn set_encryption(reply: &mut Reply, at_rest: AtRest) {
     match at_rest {
         AtRest::Aes256 => reply.set_text("x-amz-server-side-encryption", "AES256"),
-        AtRest::Plain => {}
+        // Under a customer's key it is the key that is told, by who has it.
+        AtRest::Plain | AtRest::CustomerKey => {}
     }
 }
 

@@ -278,11 +278,12 @@ impl Store {
         self.0.encryption
     }
 
-    /// How a body would be kept that is staged with this wish.
-    pub fn at_rest(&self, asked: Option<Encryption>) -> AtRest {
-        match asked.unwrap_or(self.0.encryption) {
-            Encryption::On => AtRest::Aes256,
-            Encryption::Off => AtRest::Plain,
+    /// How a body would be kept that is staged so.
+    pub fn at_rest(&self, spec: &StageSpec) -> AtRest {
+        match (&spec.customer_key, spec.encryption.unwrap_or(self.0.encryption)) {
+            (Some(_), _) => AtRest::CustomerKey,
+            (None, Encryption::On) => AtRest::Aes256,
+            (None, Encryption::Off) => AtRest::Plain,
         }
     }
 

@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 use presign::{Credentials, SecretAccessKey, SigV2Use};
 use serde::Deserialize;
+use server::SseC;
 
 use crate::args::{Arguments, Serve};
 use crate::failure::Failure;
@@ -82,6 +83,16 @@ pub(crate) struct Settings {
     /// Whether SigV2 links are honoured [default: allow]
     #[arg(long, env = "VALET_SIGV2", value_name = "allow|deny")]
     sigv2: Option<Permission>,
+    /// Over which connections customers may send keys of their own [default: tls]
+    #[arg(long, env = "VALET_SSE_C", value_name = "tls|any")]
+    sse_c: Option<Connections>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+enum Connections {
+    Tls,
+    Any,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
@@ -118,6 +129,7 @@ pub(crate) struct ServeConfig {
     pub(crate) outbound_allow: Vec<IpNet>,
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) sigv2: SigV2Use,
+    pub(crate) sse_c: SseC,
     /// The root key given from outside; None takes the one in the data directory.
     pub(crate) root: Option<Credentials>,
 }
@@ -173,6 +185,10 @@ impl ServeConfig {
                 Some(Permission::Deny) => SigV2Use::Deny,
                 Some(Permission::Allow) | None => SigV2Use::Allow,
             },
+            sse_c: match settings.sse_c {
+                Some(Connections::Any) => SseC::Any,
+                Some(Connections::Tls) | None => SseC::Tls,
+            },
             root,
         })
     }
@@ -204,6 +220,7 @@ impl Settings {
             master_key_file: path(self.master_key_file, file.master_key_file),
             encryption: self.encryption.or(file.encryption),
             sigv2: self.sigv2.or(file.sigv2),
+            sse_c: self.sse_c.or(file.sse_c),
         }
     }
 }

@@ -128,6 +128,8 @@ impl<'a> Circumstances<'a> {
             // The header alone: what a link says of itself in the query is not considered (5.1).
             "x-amz-content-sha256" => self.header(&HeaderName::from_static("x-amz-content-sha256")),
             "if-match" | "if-none-match" => self.request_header(name),
+            // A secret is no condition key.
+            key if key.contains("-customer-key") => None,
             // What a write says of itself; reads have no such keys, whatever they send.
             amz if amz.starts_with("x-amz-") && self.writes() => self.request_header(amz),
             _ => None,

@@ -1,13 +1,12 @@
 //! `CopyObject` and `UploadPartCopy`: a read under one permission, a write under another.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use iam::Values;
 use store::{
     Attributes, BucketName, CHECKSUM_UNASKED, ChecksumAlgorithm, ChecksumAlgorithms, ChecksumType,
-    Encryption, Object, ObjectKey, PartNumber, Precondition, PutOutcome, PutPart, StageSpec,
-    StagedBody, StoredChecksum, Tag, VersionId,
+    Object, ObjectKey, PartNumber, Precondition, PutOutcome, PutPart, StageSpec, StagedBody,
+    StoredChecksum, Tag, Unlocked, VersionId,
 };
 
 use crate::body::RequestBody;
@@ -17,14 +16,13 @@ use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::route;
+use crate::s3::customer_key::{self, SentKey};
+use crate::s3::encryption::Wish;
 use crate::s3::get::{Found, find};
 use crate::s3::headers::{self, Conditions, ReadConditions};
 use crate::s3::ingest::UPLOAD_BYTES_MAX;
 use crate::s3::multipart::{UploadTarget, required_part_number};
-use crate::s3::{
-    bucket, checksum, creation_condition, encryption, no_such_key, quoted, set_encryption, tagging,
-    xml_time,
-};
+use crate::s3::{bucket, checksum, creation_condition, no_such_key, quoted, tagging, xml_time};
 use crate::xml::XmlWriter;
 
 /// What is copied, and under which conditions.
@@ -38,6 +36,7 @@ struct CopySource {
     if_modified_since: Option<String>,
     if_unmodified_since: Option<String>,
     expected_owner: Option<String>,
+    customer_key: Option<SentKey>,
 }
 
 impl CopySource {
@@ -77,6 +76,7 @@ impl CopySource {
             if_modified_since: request.owned_header("x-amz-copy-source-if-modified-since"),
             if_unmodified_since: request.owned_header("x-amz-copy-source-if-unmodified-since"),
             expected_owner: request.owned_header("x-amz-source-expected-bucket-owner"),
+            customer_key: SentKey::of_source(request)?,
         })
     }
 
@@ -130,6 +130,10 @@ impl CopySource {
         }
     }
 
+    fn unlock(&self, door: &Door, found: &Found) -> Result<Unlocked, S3Error> {
+        customer_key::unlock(door, &found.object, self.customer_key.as_ref())
+    }
+
     /// Tells which version was copied, where there are versions.
     fn set_version(found: &Found, reply: &mut Reply) {
         if found.versioned {
@@ -172,7 +176,7 @@ pub(crate) struct CopyObject {
     directive: Directive,
     tagging: Directive,
     attributes: Attributes,
-    encryption: Option<Encryption>,
+    wish: Wish,
     algorithm: Option<ChecksumAlgorithm>,
     precondition: Precondition,
 }
@@ -180,9 +184,11 @@ pub(crate) struct CopyObject {
 impl Operation for CopyObject {
     const HONOURS: &'static [&'static str] = &[
         "x-amz-copy-source",
+        customer_key::SOURCE_KEY,
         "x-amz-acl",
         "x-amz-grant-",
         "x-amz-server-side-encryption",
+        customer_key::OBJECT_KEY,
         "x-amz-tagging",
     ];
 
@@ -196,7 +202,7 @@ impl Operation for CopyObject {
             directive: Directive::read(request, "x-amz-metadata-directive")?,
             tagging: Directive::read(request, "x-amz-tagging-directive")?,
             attributes: headers::attributes(request)?,
-            encryption: encryption::asked(request)?,
+            wish: Wish::read(request)?,
             algorithm: checksum::of_copy(request)?,
             precondition: headers::write_precondition(request)?,
         })
@@ -220,6 +226,7 @@ impl Operation for CopyObject {
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
         let (copy, door) = call.split();
         let found = copy.source.find(&door).await?;
+        let unlocked = copy.source.unlock(&door, &found)?;
         copy.refuse_idle_copy()?;
         copy.may_copy_tags(&door, &found.object.attributes.tags).await?;
         let source = &found.object;
@@ -229,15 +236,16 @@ impl Operation for CopyObject {
             ));
         }
         let algorithm = copy.algorithm.unwrap_or_else(|| inherited_algorithm(source));
-        let encryption = encryption::settle(&door, &copy.bucket, copy.encryption).await?;
-        let staged = copy_bytes(&door, source, 0..source.size, encryption, algorithm).await?;
+        let attributes = copy.attributes(source);
+        let wish = copy.wish.settle(&door, &copy.bucket, &copy.key).await?;
+        let staged = copy_bytes(&door, &unlocked, 0..source.size, &wish, algorithm).await?;
         let at_rest = staged.at_rest();
         let put = store::PutObject {
             bucket: copy.bucket.clone(),
             key: copy.key.clone(),
             checksum: checksum_of(&staged, algorithm),
             body: staged,
-            attributes: copy.attributes(source),
+            attributes,
             etag: None,
             precondition: copy.precondition,
         };
@@ -252,7 +260,7 @@ impl Operation for CopyObject {
                         object.checksum.as_ref(),
                     );
                 }));
-                set_encryption(&mut reply, at_rest);
+                wish.tell(&mut reply, at_rest);
                 CopySource::set_version(&found, &mut reply);
                 let version_id = version_id.map(|version| version.to_string());
                 reply.set_optional("x-amz-version-id", version_id.as_deref());
@@ -272,9 +280,8 @@ impl CopyObject {
             && self.source.key == self.key
             && self.source.version_id.is_none();
         let changes = self.directive == Directive::Replace
-            || self.tagging == Directive::Replace
             || self.attributes.storage_class.is_some()
-            || self.encryption.is_some();
+            || self.wish.is_said();
         if onto_itself && !changes {
             return Err(S3Error::invalid_request(
                 "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
@@ -323,17 +330,24 @@ pub(crate) struct UploadPartCopy {
     target: UploadTarget,
     number: PartNumber,
     source: CopySource,
+    customer_key: Option<SentKey>,
     range: Option<Range<u64>>,
 }
 
 impl Operation for UploadPartCopy {
-    const HONOURS: &'static [&'static str] = &["x-amz-copy-source", "x-amz-copy-source-range"];
+    const HONOURS: &'static [&'static str] = &[
+        "x-amz-copy-source",
+        "x-amz-copy-source-range",
+        customer_key::SOURCE_KEY,
+        customer_key::OBJECT_KEY,
+    ];
 
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         Ok(Self {
             target: UploadTarget::read(request)?,
             number: required_part_number(request)?,
             source: CopySource::read(request)?,
+            customer_key: SentKey::read(request)?,
             range: source_range(request)?,
         })
     }
@@ -350,9 +364,11 @@ impl Operation for UploadPartCopy {
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
-        let (Self { target, number, source, range }, door) = call.split();
+        let (Self { target, number, source, customer_key, range }, door) = call.split();
         let upload = target.find(&door).await?;
+        let wish = Wish::of_part(&door, &upload, customer_key).await?;
         let found = source.find(&door).await?;
+        let unlocked = source.unlock(&door, &found)?;
         let size = found.object.size;
         let range = range.unwrap_or(0..size);
         if range.end > size {
@@ -366,7 +382,7 @@ impl Operation for UploadPartCopy {
             return Err(crate::s3::ingest::too_large(range.end - range.start));
         }
         let (algorithm, _) = upload.checksum.unwrap_or(CHECKSUM_UNASKED);
-        let staged = copy_bytes(&door, &found.object, range, upload.encryption, algorithm).await?;
+        let staged = copy_bytes(&door, &unlocked, range, &wish, algorithm).await?;
         let at_rest = staged.at_rest();
         let kept = checksum_of(&staged, algorithm);
         let put = door.store().put_part(&upload, number, staged, kept, door.now()).await;
@@ -380,7 +396,7 @@ impl Operation for UploadPartCopy {
                         part.checksum.as_ref(),
                     );
                 }));
-                set_encryption(&mut reply, at_rest);
+                wish.tell(&mut reply, at_rest);
                 CopySource::set_version(&found, &mut reply);
                 Ok(reply)
             }
@@ -422,16 +438,15 @@ fn checksum_of(staged: &StagedBody, algorithm: ChecksumAlgorithm) -> Option<Stor
 /// Streams bytes of one object into a body of their own.
 async fn copy_bytes(
     door: &Door,
-    source: &Arc<Object>,
+    source: &Unlocked,
     range: Range<u64>,
-    encryption: Option<Encryption>,
+    wish: &Wish,
     algorithm: ChecksumAlgorithm,
 ) -> Result<StagedBody, S3Error> {
     let spec = StageSpec {
         size_hint: Some(range.end - range.start),
-        encryption,
         checksums: ChecksumAlgorithms::from(algorithm),
-        sha256: false,
+        ..wish.stage()
     };
     let mut stage = door.store().stage(spec).await.map_err(refusal::of_store)?;
     let mut reader = door.store().read(source, range);

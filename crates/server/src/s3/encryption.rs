@@ -1,8 +1,12 @@
 //! How new bodies are kept at rest: what a write asks, what its bucket says, and the calls that set it.
 
 use hyper::StatusCode;
+use iam::CustomerKey;
 use serde::Deserialize;
-use store::{BucketEncryption, BucketName, BucketSetting, CustomerKeys, Encryption};
+use store::{
+    AtRest, BucketEncryption, BucketName, BucketSetting, CustomerKeys, Encryption, ObjectKey,
+    StageSpec, Upload,
+};
 
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error, refusal};
@@ -10,42 +14,140 @@ use crate::gate::{Authorized, Door};
 use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
-use crate::s3::bucket;
+use crate::s3::customer_key::{self, SentKey};
 use crate::s3::document::{self, DocumentTerms};
 use crate::s3::settings::{self, Found, absent, done, flag, named_operations};
+use crate::s3::{bucket, set_encryption};
 use crate::xml::{self, XmlWriter};
 
 /// Bytes of a `ServerSideEncryptionConfiguration` (aws-semantics 6.6.8).
 const DOCUMENT_BYTES_MAX: usize = 2 * 1024 * 1024;
 const HEADER: &str = "x-amz-server-side-encryption";
 
-/// What a write asks of the bytes at rest: nothing, or AES256. A key of somebody else's is not served.
-pub(crate) fn asked(request: &S3Request<'_>) -> Result<Option<Encryption>, S3Error> {
-    match request.header(HEADER).as_deref() {
-        None => Ok(None),
-        Some("AES256") => Ok(Some(Encryption::On)),
-        Some("aws:kms" | "aws:kms:dsse" | "aws:fsx" | "aws:backup") => {
-            Err(S3Error::not_implemented(HEADER))
+/// How a write wants its bytes kept.
+#[derive(Debug)]
+pub(crate) struct Wish {
+    /// `None`: it does not say.
+    encryption: Option<Encryption>,
+    customer_key: Option<SentKey>,
+}
+
+impl Wish {
+    /// Nothing, AES256, or a key of the customer's own. A key of somebody else's is not served.
+    pub(crate) fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        let asked = request.header(HEADER);
+        if let Some(method) = asked.as_deref()
+            && request.amz_names().any(|name| name.starts_with(customer_key::OBJECT_KEY))
+        {
+            return Err(S3Error::invalid_argument(
+                "Server Side Encryption with Customer provided key is incompatible with the encryption method specified",
+                HEADER,
+                method,
+            ));
         }
-        Some(other) => Err(S3Error::invalid_argument(
-            "The encryption method specified is not supported",
-            HEADER,
-            other,
-        )),
+        let encryption = match asked.as_deref() {
+            None => None,
+            Some("AES256") => Some(Encryption::On),
+            Some("aws:kms" | "aws:kms:dsse" | "aws:fsx" | "aws:backup") => {
+                return Err(S3Error::not_implemented(HEADER));
+            }
+            Some(other) => {
+                return Err(S3Error::invalid_argument(
+                    "The encryption method specified is not supported",
+                    HEADER,
+                    other,
+                ));
+            }
+        };
+        Ok(Self { encryption, customer_key: SentKey::read(request)? })
+    }
+
+    /// A part is kept as its upload was begun; a customer's key comes with every one.
+    pub(crate) async fn of_part(
+        door: &Door,
+        upload: &Upload,
+        customer_key: Option<SentKey>,
+    ) -> Result<Self, S3Error> {
+        customer_key::check_upload(door, upload, customer_key.as_ref())?;
+        let wish = Self { encryption: upload.encryption, customer_key };
+        // The bucket may have come to block such keys since.
+        if wish.customer_key.is_some() {
+            return wish.settle(door, &upload.bucket, &upload.key).await;
+        }
+        Ok(wish)
+    }
+
+    /// Whether it says anything.
+    pub(crate) fn is_said(&self) -> bool {
+        self.encryption.is_some() || self.customer_key.is_some()
+    }
+
+    /// What it does not say is as the bucket says; and what the bucket blocks is refused.
+    pub(crate) async fn settle(
+        self,
+        door: &Door,
+        bucket: &BucketName,
+        key: &ObjectKey,
+    ) -> Result<Self, S3Error> {
+        if self.encryption.is_some() {
+            return Ok(self);
+        }
+        let found = door.store().bucket(bucket).await.map_err(refusal::of_store)?;
+        let setting = found.map(|bucket| bucket.encryption).unwrap_or_default();
+        match (&self.customer_key, setting.customer_keys) {
+            (Some(_), Some(CustomerKeys::Blocked)) => Err(blocked(door, bucket, key)),
+            (Some(_), Some(CustomerKeys::Allowed) | None) => Ok(self),
+            (None, _) => Ok(Self { encryption: setting.aes256.then_some(Encryption::On), ..self }),
+        }
+    }
+
+    /// For bytes that are to be staged.
+    pub(crate) fn stage(&self) -> StageSpec {
+        StageSpec {
+            encryption: self.encryption,
+            customer_key: self.customer_key().cloned(),
+            ..StageSpec::default()
+        }
+    }
+
+    pub(crate) fn encryption(&self) -> Option<Encryption> {
+        self.encryption
+    }
+
+    pub(crate) fn customer_key(&self) -> Option<&CustomerKey> {
+        self.customer_key.as_ref().map(SentKey::key)
+    }
+
+    /// Tells how the bytes were kept.
+    pub(crate) fn tell(&self, reply: &mut Reply, at_rest: AtRest) {
+        set_encryption(reply, at_rest);
+        if let Some(sent) = &self.customer_key {
+            sent.tell(reply);
+        }
     }
 }
 
-/// How a body is to be kept: as the write asks, else as the bucket says, else as the server does.
-pub(crate) async fn settle(
-    door: &Door,
-    bucket: &BucketName,
-    asked: Option<Encryption>,
-) -> Result<Option<Encryption>, S3Error> {
-    if asked.is_some() {
-        return Ok(asked);
+/// The words of AWS for a bucket that blocks customers' keys.
+fn blocked(door: &Door, bucket: &BucketName, key: &ObjectKey) -> S3Error {
+    let Some(arn) = door.principal().arn() else { return S3Error::new(Code::AccessDenied) };
+    S3Error::with_message(
+        Code::AccessDenied,
+        format!(
+            "User: {arn} is not authorized to perform: s3:PutObject on resource: \"arn:aws:s3:::{bucket}/{key}\" because this bucket has blocked upload requests that specify Server Side Encryption with Customer provided keys (SSE-C). Please specify a different server-side encryption type"
+        ),
+    )
+}
+
+/// Reads do not say how bytes are kept.
+pub(crate) fn refuse_on_reading(request: &S3Request<'_>) -> Result<(), S3Error> {
+    match request.header(HEADER) {
+        None => Ok(()),
+        Some(method) => Err(S3Error::invalid_argument(
+            "x-amz-server-side-encryption header is not supported for this operation.",
+            HEADER,
+            method,
+        )),
     }
-    let found = door.store().bucket(bucket).await.map_err(refusal::of_store)?;
-    Ok(found.filter(|bucket| bucket.encryption.aes256).map(|_| Encryption::On))
 }
 
 named_operations! {

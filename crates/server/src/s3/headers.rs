@@ -8,7 +8,7 @@ use store::{Attributes, ChecksumType, Object, ObjectKey, Precondition, StoredChe
 use crate::error::{Code, S3Error};
 use crate::request::S3Request;
 use crate::respond::Reply;
-use crate::s3::{checksum, tagging};
+use crate::s3::{checksum, customer_key, tagging};
 use crate::s3::{http_time, quoted, set_encryption};
 
 /// User metadata: names and values together.
@@ -31,6 +31,15 @@ const STORAGE_CLASSES: &[&str] = &[
     "EXPRESS_ONEZONE",
     "FSX_OPENZFS",
     "FSX_ONTAP",
+];
+
+/// The headers of [`crate::route::MEANING_HEADERS`] that a write of a new object honours.
+pub(crate) const OF_A_WRITE: &[&str] = &[
+    "x-amz-acl",
+    "x-amz-grant-",
+    "x-amz-server-side-encryption",
+    customer_key::OBJECT_KEY,
+    "x-amz-tagging",
 ];
 
 /// What a write says of the object beside its bytes.

@@ -2,12 +2,13 @@
 //! the client announced. Until all of it fits, nothing is visible.
 
 use presign::VerifiedSignature;
-use store::{ChecksumAlgorithms, Encryption, StageSpec, StagedBody, Store, StoredChecksum};
+use store::{ChecksumAlgorithms, StageSpec, StagedBody, Store, StoredChecksum};
 
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error, refusal};
 use crate::request::S3Request;
 use crate::s3::checksum::{self, Announced};
+use crate::s3::encryption::Wish;
 
 /// Bytes of one PUT or one part: 5 GiB.
 pub(crate) const UPLOAD_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
@@ -45,7 +46,7 @@ impl UploadTerms {
         store: &Store,
         body: &mut RequestBody,
         signature: Option<&VerifiedSignature>,
-        wanted: Wanted,
+        wanted: Wanted<'_>,
     ) -> Result<Ingested, S3Error> {
         let mut body = body.open(signature)?;
         let size = body.size().ok_or_else(|| S3Error::new(Code::MissingContentLength))?;
@@ -57,8 +58,7 @@ impl UploadTerms {
             checksums = checksums.with(also);
         }
         let sha256 = body.expected_sha256().is_some();
-        let spec =
-            StageSpec { size_hint: Some(size), encryption: wanted.encryption, checksums, sha256 };
+        let spec = StageSpec { size_hint: Some(size), checksums, sha256, ..wanted.wish.stage() };
         let mut stage = store.stage(spec).await.map_err(refusal::of_store)?;
         while let Some(bytes) = body.next().await? {
             stage.write(bytes).await.map_err(refusal::of_store)?;
@@ -79,9 +79,9 @@ impl UploadTerms {
 }
 
 /// What the server wants of the staged bytes beside what the client announced.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Wanted {
-    pub(crate) encryption: Option<Encryption>,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted<'w> {
+    pub(crate) wish: &'w Wish,
     pub(crate) also: Option<store::ChecksumAlgorithm>,
 }
 

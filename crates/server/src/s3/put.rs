@@ -2,7 +2,7 @@
 
 use hyper::StatusCode;
 use iam::Values;
-use store::{Attributes, BucketName, Encryption, ObjectKey, Precondition, PutOutcome};
+use store::{Attributes, BucketName, ObjectKey, Precondition, PutOutcome};
 
 use crate::body::RequestBody;
 use crate::error::{S3Error, refusal};
@@ -10,9 +10,9 @@ use crate::gate::Authorized;
 use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
+use crate::s3::encryption::Wish;
 use crate::s3::ingest::{Ingested, UploadTerms, Wanted};
-use crate::s3::{creation_condition, no_such_key, quoted, set_encryption};
-use crate::s3::{encryption, headers, tagging};
+use crate::s3::{creation_condition, headers, no_such_key, quoted, tagging};
 
 /// Stores the object that was sent, as the decision of one transaction.
 #[derive(Debug)]
@@ -20,14 +20,13 @@ pub(crate) struct PutObject {
     bucket: BucketName,
     key: ObjectKey,
     attributes: Attributes,
-    encryption: Option<Encryption>,
+    wish: Wish,
     precondition: Precondition,
     terms: UploadTerms,
 }
 
 impl Operation for PutObject {
-    const HONOURS: &'static [&'static str] =
-        &["x-amz-acl", "x-amz-grant-", "x-amz-server-side-encryption", "x-amz-tagging"];
+    const HONOURS: &'static [&'static str] = headers::OF_A_WRITE;
 
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         headers::refuse_version_or_part(request)?;
@@ -36,7 +35,7 @@ impl Operation for PutObject {
             bucket: request.bucket()?,
             key: request.key()?,
             attributes: headers::attributes(request)?,
-            encryption: encryption::asked(request)?,
+            wish: Wish::read(request)?,
             precondition: headers::write_precondition(request)?,
             terms: UploadTerms::read(request)?,
         })
@@ -53,9 +52,9 @@ impl Operation for PutObject {
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let (put, door) = call.split();
-        let Self { bucket, key, attributes, encryption, precondition, terms } = put;
-        let encryption = encryption::settle(&door, &bucket, encryption).await?;
-        let wanted = Wanted { encryption, also: None };
+        let Self { bucket, key, attributes, wish, precondition, terms } = put;
+        let wish = wish.settle(&door, &bucket, &key).await?;
+        let wanted = Wanted { wish: &wish, also: None };
         let Ingested { body, checksum } =
             terms.ingest(door.store(), body, door.signature(), wanted).await?;
         let at_rest = body.at_rest();
@@ -73,7 +72,7 @@ impl Operation for PutObject {
             PutOutcome::Stored { version_id, object } => {
                 let mut reply = Reply::new(StatusCode::OK);
                 reply.set_text("etag", &quoted(&object.etag));
-                set_encryption(&mut reply, at_rest);
+                wish.tell(&mut reply, at_rest);
                 headers::set_checksum(&mut reply, &checksum);
                 let version_id = version_id.map(|version| version.to_string());
                 reply.set_optional("x-amz-version-id", version_id.as_deref());

@@ -10,7 +10,7 @@ use presign::{
     Addressing, ChunkEncoder, Credentials, Endpoint, ExpiresIn, Presign, Presigner, RequestHead,
     SecretAccessKey, SessionToken, SigV2Use, SignedPayload, Signer, StreamingMode, sign_request,
 };
-use server::{Peer, RequestBody, ResponseBody, RootKey, Server, ServerConfig};
+use server::{Peer, RequestBody, ResponseBody, RootKey, Server, ServerConfig, SseC};
 use store::{Encryption, Store, StoreConfig};
 
 pub(crate) const HOST: &str = "valet.test:9000";
@@ -80,6 +80,7 @@ pub(crate) fn config() -> ServerConfig {
         outbound_allow: vec!["127.0.0.0/8".parse().unwrap()],
         tls: None,
         sigv2: SigV2Use::Allow,
+        sse_c: SseC::Tls,
         root: Some(RootKey {
             access_key_id: KEY_ID.into(),
             secret_access_key: SecretAccessKey::new(SECRET),

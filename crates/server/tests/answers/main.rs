@@ -15,6 +15,7 @@ mod authentication;
 mod buckets;
 mod closed;
 mod copies;
+mod customer_keys;
 mod deletions;
 mod encryption;
 mod harness;

@@ -24,7 +24,7 @@ fn defaults() {
     check("", Ok("data_dir: \"./valet-data\", master_key_file: None, encryption: On"));
     check("", Ok("listen: [127.0.0.1:9000], metrics_listen: None, region: \"us-east-1\""));
     check("", Ok("account_id: \"000000000000\", public_urls: [], domains: []"));
-    check("", Ok("tls: None, sigv2: Allow, root: None"));
+    check("", Ok("tls: None, sigv2: Allow, sse_c: Tls, root: None"));
 }
 
 #[test]
@@ -52,6 +52,8 @@ fn each_setting_is_parsed() {
     check("tls-key = 'k'", Err("tls-key: is given without tls-cert"));
     check("encryption = 'off'", Ok("encryption: Off"));
     check("sigv2 = 'deny'", Ok("sigv2: Deny"));
+    check("sse-c = 'any'", Ok("sse_c: Any"));
+    assert!(toml::from_str::<Settings>("sse-c = 'http'").is_err());
     check("master-key-file = 'm'", Ok("master_key_file: Some(\"m\")"));
 }
 
@@ -79,6 +81,7 @@ fn what_was_typed_wins_over_the_file() {
     check("listen = ['']", "listen = ['b', 'c']", "listen: [\"b\", \"c\"]");
     check("data-dir = ''", "data-dir = 'd'", "data_dir: Some(\"d\")");
     check("", "sigv2 = 'deny'", "sigv2: Some(Deny)");
+    check("sse-c = 'tls'", "sse-c = 'any'", "sse_c: Some(Tls)");
     check("encryption = 'on'", "encryption = 'off'", "encryption: Some(On)");
 }
 
