@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use hyper::header::{CONTENT_LENGTH, HeaderName, HeaderValue, SERVER};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HeaderName, HeaderValue, SERVER};
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, Method, Request, Response};
+use hyper::{HeaderMap, Method, Request, Response, Version};
 use jiff::Timestamp;
 use store::{AccessKey, KeyOwner, KeyStatus, Store};
 
@@ -116,6 +116,9 @@ impl Server {
         };
         let bytes_in = body.received();
         if !body.has_ended() {
+            if waits_to_send(&parts) && bytes_in == 0 {
+                reply.set(CONNECTION, HeaderValue::from_static("close"));
+            }
             tokio::spawn(body.drain());
         }
         finish_headers(&mut reply, &parts.method, &ids);
@@ -404,6 +407,16 @@ fn tell_region(error: S3Error, routed: &Routed<'_>, config: &ServerConfig) -> S3
         }
         Ok(_) | Err(_) => error,
     }
+}
+
+/// Whether the client sends no body before it is told to go on. Told something else, it may send its
+/// next request instead, which must not be taken for that body: so there is no next one.
+fn waits_to_send(parts: &Parts) -> bool {
+    let waits = parts
+        .headers
+        .get(EXPECT)
+        .is_some_and(|expected| expected.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    waits && parts.version == Version::HTTP_11
 }
 
 fn finish_headers(reply: &mut Reply, method: &Method, ids: &Ids) {

@@ -557,3 +557,19 @@ fn the_hash_of_the_harness_is_the_hash() {
     let hex: Vec<String> = sha256(b"hello").iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(hex.concat(), HELLO_HEX);
 }
+
+#[tokio::test]
+async fn who_waits_to_send_and_is_refused_gets_a_connection_of_its_own() {
+    let world = World::with_bucket().await;
+    let upload = |expect: &str, path: &str| put(path, "hello").header("expect", expect);
+    for (ask, status, connection) in [
+        (upload("100-continue", "/missing/k"), 404, "close"),
+        (upload("100-Continue", "/missing/k"), 404, "close"),
+        (put("/missing/k", "hello"), 404, ""),
+        (upload("100-continue", "/bucket/k"), 200, ""),
+        (put("/missing/k", "").header("expect", "100-continue"), 404, ""),
+    ] {
+        let answer = world.send(ask).await;
+        assert_eq!((answer.status, answer.header("connection")), (status, connection));
+    }
+}
