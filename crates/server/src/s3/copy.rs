@@ -20,7 +20,7 @@ use crate::s3::customer_key::{self, SentKey};
 use crate::s3::encryption::Wish;
 use crate::s3::get::{Found, find};
 use crate::s3::headers::{self, Conditions, ReadConditions};
-use crate::s3::ingest::UPLOAD_BYTES_MAX;
+use crate::s3::ingest::{UPLOAD_BYTES_MAX, too_large};
 use crate::s3::multipart::{UploadTarget, required_part_number};
 use crate::s3::{bucket, checksum, creation_condition, no_such_key, quoted, tagging, xml_time};
 use crate::xml::XmlWriter;
@@ -379,7 +379,7 @@ impl Operation for UploadPartCopy {
             ));
         }
         if range.end - range.start > UPLOAD_BYTES_MAX {
-            return Err(crate::s3::ingest::too_large(range.end - range.start));
+            return Err(too_large(range.end - range.start, UPLOAD_BYTES_MAX));
         }
         let (algorithm, _) = upload.checksum.unwrap_or(CHECKSUM_UNASKED);
         let staged = copy_bytes(&door, &unlocked, range, &wish, algorithm).await?;

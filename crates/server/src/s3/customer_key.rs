@@ -27,7 +27,7 @@ const KEY_BYTES: usize = 32;
 const KEY_CHARS_MAX: usize = 64;
 
 /// A key as it was sent, with what is told of it in return.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct SentKey {
     key: CustomerKey,
     md5: String,

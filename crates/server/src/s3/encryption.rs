@@ -25,7 +25,7 @@ const DOCUMENT_BYTES_MAX: usize = 2 * 1024 * 1024;
 const HEADER: &str = "x-amz-server-side-encryption";
 
 /// How a write wants its bytes kept.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Wish {
     /// `None`: it does not say.
     encryption: Option<Encryption>,
@@ -84,20 +84,23 @@ impl Wish {
 
     /// What it does not say is as the bucket says; and what the bucket blocks is refused.
     pub(crate) async fn settle(
-        self,
+        &self,
         door: &Door,
         bucket: &BucketName,
         key: &ObjectKey,
     ) -> Result<Self, S3Error> {
         if self.encryption.is_some() {
-            return Ok(self);
+            return Ok(self.clone());
         }
         let found = door.store().bucket(bucket).await.map_err(refusal::of_store)?;
         let setting = found.map(|bucket| bucket.encryption).unwrap_or_default();
         match (&self.customer_key, setting.customer_keys) {
             (Some(_), Some(CustomerKeys::Blocked)) => Err(blocked(door, bucket, key)),
-            (Some(_), Some(CustomerKeys::Allowed) | None) => Ok(self),
-            (None, _) => Ok(Self { encryption: setting.aes256.then_some(Encryption::On), ..self }),
+            (Some(_), Some(CustomerKeys::Allowed) | None) => Ok(self.clone()),
+            (None, _) => {
+                let encryption = setting.aes256.then_some(Encryption::On);
+                Ok(Self { encryption, customer_key: None })
+            }
         }
     }
 

@@ -41,6 +41,8 @@ pub(crate) const OF_A_WRITE: &[&str] = &[
     customer_key::OBJECT_KEY,
     "x-amz-tagging",
 ];
+/// The same without the last one.
+pub(crate) const BUT_FOR_TAGS: &[&str] = OF_A_WRITE.split_at(OF_A_WRITE.len() - 1).0;
 
 /// What a write says of the object beside its bytes.
 pub(crate) fn attributes(request: &S3Request<'_>) -> Result<Attributes, S3Error> {

@@ -279,10 +279,9 @@ impl Operation for CompleteMultipartUpload {
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let body = document::read(call.door(), body, DOCUMENT_BYTES_MAX).await?;
         let named: CompleteDocument = xml::parse("CompleteMultipartUpload", &body)?;
-        let whereabouts =
-            location(&call, &call.operation().target.bucket, &call.operation().target.key);
         let (operation, door) = call.split();
         let Self { target, precondition, customer_key, object_checksum, object_size } = operation;
+        let whereabouts = location(door.context(), &target.bucket, &target.key);
         let upload_id = target.id()?;
         // An upload that is gone may have been completed by this very request's first try: the
         // store knows, so the parts are read without its checksum then.

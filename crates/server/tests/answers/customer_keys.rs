@@ -8,7 +8,7 @@ use store::{ChecksumAlgorithms, Digests, Encryption};
 use crate::harness::{
     Answer, Ask, World, ask, config, get, invalid_argument, invalid_request, not_implemented, put,
 };
-use crate::people::policy;
+use crate::people::{Key, policy};
 
 const NAME: &str = "x-amz-server-side-encryption-customer";
 const SOURCE: &str = "x-amz-copy-source-server-side-encryption-customer";
@@ -432,6 +432,28 @@ async fn links_with_a_key() {
     let refused = world.send_raw(added).await.refusal();
     assert!(refused.contains("<HeadersNotSigned>"), "{refused}");
     assert_eq!(world.send_raw(world.link("GET", "k")).await.refusal(), invalid_request(NEEDED));
+}
+
+#[tokio::test]
+async fn a_form_with_a_key() {
+    let mut world = world().await;
+    let (key, sum) = (STANDARD.encode(KEY), md5(&KEY));
+    let names = ["algorithm", "key", "key-MD5"].map(|part| format!("{NAME}-{part}"));
+    let fields = [
+        (names[0].as_str(), "AES256"),
+        (names[1].as_str(), key.as_str()),
+        (names[2].as_str(), sum.as_str()),
+    ];
+    let form = world.form_with(&Key::root(), "k", &fields, &[]);
+    let answer = world.send_raw(form.ask()).await;
+    assert_told(&answer, "a form");
+    assert_eq!(world.send(keyed(get("/bucket/k"))).await.text(), "hello");
+    assert_eq!(world.refused(get("/bucket/k")).await, invalid_request(NEEDED));
+    let lacking = world.form_with(&Key::root(), "k", &fields[..1], &[]);
+    let refused = world.send_raw(lacking.ask()).await.refusal();
+    assert!(refused.contains("must provide an appropriate secret key."), "{refused}");
+    world.peer.tls = None;
+    assert_eq!(world.send_raw(form.ask()).await.refusal(), invalid_request(INSECURE));
 }
 
 #[tokio::test]

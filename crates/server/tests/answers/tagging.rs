@@ -366,6 +366,29 @@ async fn tagging_needs_a_permission_of_its_own() {
 }
 
 #[tokio::test]
+async fn a_form_brings_tags_as_a_document() {
+    let world = World::with_bucket().await;
+    let allow = r#"{"Effect":"Allow","Action":["s3:PutObject","s3:PutObjectTagging"],"Resource":"*","Condition":{"StringEquals":{"s3:RequestObjectTag/team":"blue"}}}"#;
+    let ann = world.user("ann", &policy(allow)).await;
+    for (team, status) in [("blue", 204), ("red", 403)] {
+        let document = format!("<Tagging>{}</Tagging>", tag_set(&[("team", team)]));
+        let form = world.form_with(&ann, team, &[("tagging", &document)], &[]);
+        assert_eq!(world.send_raw(form.ask()).await.status, status, "{team}");
+    }
+    assert_eq!(tags(&world, "/bucket/blue").await, "team=blue");
+    let without = world.form_with(&ann, "k", &[], &[]);
+    assert_eq!(world.send_raw(without.ask()).await.status, 403);
+    // To tag takes its own permission in a form too.
+    world.put_user_policy("ann", &policy(&allow.replace(",\"s3:PutObjectTagging\"", ""))).await;
+    let document = format!("<Tagging>{}</Tagging>", tag_set(&[("team", "blue")]));
+    let form = world.form_with(&ann, "k", &[("tagging", &document)], &[]);
+    assert_eq!(
+        world.send_raw(form.ask()).await.refusal(),
+        denied("s3:PutObjectTagging", "bucket/k")
+    );
+}
+
+#[tokio::test]
 async fn policies_ask_for_tags_that_are_there() {
     let world = World::with_bucket().await;
     world.versioning("Enabled").await;
