@@ -398,7 +398,9 @@ mod tests {
                     "PutBucketOwnershipControls",
                     "PutBucketPolicy",
                     "PutPublicAccessBlock",
+                    "PutBucketEncryption",
                     "PutBucketTagging",
+                    "PutObjectTagging",
                     "PutBucketAcl",
                     "PutObjectAcl",
                 ];
