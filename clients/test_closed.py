@@ -13,7 +13,7 @@ BUCKET_SUB_RESOURCES = [
     "website",
 ]
 # Those of them that an owner may put and delete.
-SETTINGS = ["cors", "ownershipControls", "policy", "publicAccessBlock", "tagging"]
+SETTINGS = ["cors", "encryption", "ownershipControls", "policy", "publicAccessBlock", "tagging"]
 OBJECT_SUB_RESOURCES = ["acl", "encryption", "legal-hold", "renameObject", "retention", "tagging"]
 OBJECT_POSTS = [[("restore", "")], [("select", ""), ("select-type", "2")]]
 
@@ -26,14 +26,11 @@ CUSTOMER_KEY = [
 ]
 # Headers that change what a write means.
 WRITE_HEADERS = [
-    CUSTOMER_KEY,
-    *([header] for header in CUSTOMER_KEY),
     [(KMS, "aws:kms")],
     [(KMS, "aws:kms:dsse")],
     [(f"{KMS}-aws-kms-key-id", "arn:aws:kms:us-east-1:000000000000:key/k")],
     [(f"{KMS}-context", "e30=")],
     [(f"{KMS}-bucket-key-enabled", "true")],
-    [("x-amz-tagging", "a=b")],
     *([(f"x-amz-grant-{right}", 'id="0123"')]
       for right in ("full-control", "read", "read-acp", "write-acp", "write")),
     [("x-amz-object-lock-mode", "GOVERNANCE"),
@@ -98,6 +95,8 @@ def test_sub_resources_of_a_bucket(server, kept, method, sub_resource):
 @pytest.mark.parametrize("sub_resource", OBJECT_SUB_RESOURCES)
 @pytest.mark.parametrize("key", ["key", "new"])
 def test_sub_resources_of_an_object(server, kept, method, sub_resource, key):
+    if sub_resource == "tagging" and method in ("PUT", "DELETE"):
+        return
     body = b"" if method == "DELETE" else b"<X/>"
     answer = server.signed(method, f"/{kept}/{key}", query=[(sub_resource, "")], body=body)
     if (method, sub_resource, key) == ("PUT", "acl", "key"):
@@ -150,16 +149,15 @@ def test_headers_of_an_upload(server, kept, headers):
 
 
 @pytest.mark.parametrize("part", ["algorithm", "key", "key-md5"])
-def test_a_customers_key_for_the_source_of_a_copy(server, kept, part):
-    headers = [("x-amz-copy-source", f"/{kept}/key"),
-               (f"x-amz-copy-source-server-side-encryption-customer-{part}", "AES256")]
-    refused(server.signed("PUT", f"/{kept}/new", headers=headers))
+def test_a_customers_key_for_the_source_of_what_is_no_copy(server, kept, part):
+    headers = [(f"x-amz-copy-source-server-side-encryption-customer-{part}", "AES256")]
+    refused(server.signed("PUT", f"/{kept}/new", headers=headers, body=b"changed"))
 
 
-def test_a_customers_key_on_reading(server, kept):
-    for method in ("GET", "HEAD"):
-        answer = server.signed(method, f"/{kept}/key", headers=CUSTOMER_KEY)
-        assert answer.status == 501
+def test_a_customers_key_where_no_body_is(server, kept):
+    refused(server.signed("DELETE", f"/{kept}/key", headers=CUSTOMER_KEY))
+    refused(server.signed("GET", f"/{kept}", headers=CUSTOMER_KEY))
+    refused(server.signed("GET", f"/{kept}/key", query=[("tagging", "")], headers=CUSTOMER_KEY))
 
 
 @pytest.mark.parametrize("headers", BUCKET_HEADERS, ids=name)

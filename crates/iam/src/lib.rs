@@ -26,10 +26,11 @@ pub use horizon::{HoldsUntil, PolicyLimit, holds_until};
 pub use policy::{POLICY_BYTES_MAX, Policy, PolicyError};
 pub use principal::Principal;
 pub use seal::{
-    MasterKey, MasterKeyId, NONCE_BYTES, Purpose, SEALED_OVERHEAD_BYTES, Sealer, UnsealError,
+    CustomerKey, CustomerSealers, MasterKey, MasterKeyId, NONCE_BYTES, Purpose,
+    SEALED_OVERHEAD_BYTES, Sealer, UnsealError,
 };
 pub use session::{
     SESSION_KEY_RANDOM_BYTES, Session, SessionKey, SessionPrincipal, SessionSealer,
     TOKEN_CHARS_MAX, TokenError, token_expires_at,
 };
-pub use validate::{BUCKET_POLICY_BYTES_MAX, DocumentFault, PolicyFault};
+pub use validate::{BUCKET_POLICY_BYTES_MAX, DocumentFault, PolicyFault, s3_action_has_key};

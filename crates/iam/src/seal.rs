@@ -28,6 +28,7 @@ const HEADER_BYTES: usize = 1 + ID_BYTES + NONCE_BYTES;
 const TAG_BYTES: usize = 16;
 const ID_LABEL: &[u8] = b"valet master key id v1\0";
 const SUB_KEY_LABEL: &[u8] = b"valet sub-key v1\0";
+const CUSTOMER_KEY_LABEL: &[u8] = b"customer key";
 
 /// The key that seals every other key and secret of a store. Wiped on drop, never printed.
 pub struct MasterKey {
@@ -51,16 +52,71 @@ impl MasterKey {
     }
 
     /// The sealer of one purpose. What it seals, a sealer of another purpose cannot open.
-    #[expect(clippy::expect_used, reason = "HMAC takes a key of any length, AES-256 any 32 bytes")]
     pub fn sealer(&self, purpose: Purpose) -> Sealer {
-        let mac = Hmac::<Sha256>::new_from_slice(self.bytes.as_slice())
-            .expect("an HMAC takes a key of any length")
-            .chain_update(SUB_KEY_LABEL)
-            .chain_update(purpose.label());
-        let sub_key = Zeroizing::new(<[u8; KEY_BYTES]>::from(mac.finalize().into_bytes()));
-        let key = UnboundKey::new(&AES_256_GCM_SIV, sub_key.as_slice())
-            .expect("AES-256 takes any 32 bytes");
-        Sealer { key: LessSafeKey::new(key), master: self.id }
+        Sealer::under(&self.sub_key(purpose.label()), self.id)
+    }
+
+    /// What makes the sealers of keys that customers send along.
+    pub fn customer_sealers(&self) -> CustomerSealers {
+        CustomerSealers { salt: self.sub_key(CUSTOMER_KEY_LABEL), master: self.id }
+    }
+
+    fn sub_key(&self, label: &[u8]) -> Zeroizing<[u8; KEY_BYTES]> {
+        hmac(&self.bytes, &[SUB_KEY_LABEL, label])
+    }
+}
+
+#[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
+fn hmac(key: &[u8; KEY_BYTES], message: &[&[u8]]) -> Zeroizing<[u8; KEY_BYTES]> {
+    let mac = Hmac::<Sha256>::new_from_slice(key).expect("an HMAC takes a key of any length");
+    let mac = message.iter().fold(mac, Mac::chain_update);
+    Zeroizing::new(mac.finalize().into_bytes().into())
+}
+
+/// A key of 256 bits that its owner sends with every request and that nobody keeps. Wiped on drop,
+/// never printed, and compared by what it opens.
+#[derive(Clone)]
+pub struct CustomerKey(Zeroizing<[u8; KEY_BYTES]>);
+
+impl CustomerKey {
+    /// Takes a key as it was sent.
+    pub fn from_bytes(bytes: Zeroizing<[u8; KEY_BYTES]>) -> Self {
+        Self(bytes)
+    }
+}
+
+impl fmt::Debug for CustomerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CustomerKey(..)")
+    }
+}
+
+/// Makes the sealers of customers' keys, each for one thing that is sealed.
+///
+/// ```text
+/// key = HKDF-SHA256(salt = the master key's sub-key "customer key", input = the customer's key, info = what it is of)
+/// ```
+///
+/// Both keys are needed: without the master key nobody can try out a guess at a customer's, which may
+/// be a poor one, and the master key alone opens nothing. Since the key is of one thing alone, equal
+/// keys of a customer do not show.
+pub struct CustomerSealers {
+    salt: Zeroizing<[u8; KEY_BYTES]>,
+    master: MasterKeyId,
+}
+
+impl CustomerSealers {
+    /// The sealer of one thing, which is named by bytes of its own, under a customer's key.
+    pub fn sealer(&self, key: &CustomerKey, of: &[u8]) -> Sealer {
+        // RFC 5869: extract, and one step of expand.
+        let extracted = hmac(&self.salt, &[key.0.as_slice()]);
+        Sealer::under(&hmac(&extracted, &[of, &[1]]), self.master)
+    }
+}
+
+impl fmt::Debug for CustomerSealers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CustomerSealers(..)")
     }
 }
 
@@ -119,13 +175,20 @@ impl Purpose {
     }
 }
 
-/// Seals and opens values of one [`Purpose`] under one [`MasterKey`].
+/// Seals and opens values of one [`Purpose`], or of one thing under a [`CustomerKey`], under one
+/// [`MasterKey`].
 pub struct Sealer {
     key: LessSafeKey,
     master: MasterKeyId,
 }
 
 impl Sealer {
+    #[expect(clippy::expect_used, reason = "AES-256 takes any 32 bytes")]
+    fn under(key: &Zeroizing<[u8; KEY_BYTES]>, master: MasterKeyId) -> Self {
+        let key = UnboundKey::new(&AES_256_GCM_SIV, key.as_slice());
+        Self { key: LessSafeKey::new(key.expect("AES-256 takes any 32 bytes")), master }
+    }
+
     /// Seals `plaintext`, bound to `associated`, which is not part of the result and must be given
     /// again to [`open`](Self::open). The nonce must come from a random source.
     #[expect(clippy::expect_used, reason = "only a plaintext of 64 GiB or more is refused")]
@@ -277,9 +340,39 @@ mod tests {
     }
 
     #[test]
+    fn a_customers_key_seals_one_thing() {
+        let customer = |byte| CustomerKey::from_bytes(Zeroizing::new([byte; 32]));
+        let sealers = |master| MasterKey::from_bytes([master; 32]).customer_sealers();
+        let sealed = sealers(1).sealer(&customer(3), b"this").seal(NONCE, b"secret", b"AKID");
+        let open = |sealer: Sealer| sealer.open(&sealed, b"AKID").map(|plain| plain.to_vec());
+        assert_eq!(open(sealers(1).sealer(&customer(3), b"this")), Ok(b"secret".to_vec()));
+        let wrong = Err(UnsealError::Tampered);
+        assert_eq!(open(sealers(1).sealer(&customer(4), b"this")), wrong);
+        assert_eq!(open(sealers(1).sealer(&customer(3), b"that")), wrong);
+        assert_eq!(open(sealer(Purpose::BlobKey)), wrong);
+        let foreign = open(sealers(2).sealer(&customer(3), b"this"));
+        assert!(matches!(foreign, Err(UnsealError::ForeignMasterKey { .. })));
+    }
+
+    /// As [`layout_is_pinned`]: made with another implementation of HKDF and of the cipher.
+    #[test]
+    fn a_customers_sealer_is_pinned() {
+        let key = MasterKey::from_bytes(*b"0123456789abcdef0123456789abcdef");
+        let customer = CustomerKey::from_bytes(Zeroizing::new([5; 32]));
+        let sealer = key.customer_sealers().sealer(&customer, &[9; 16]);
+        let expected = "019dc1385c1ca78642070707070707070707070707808c43a4b3d74e3812996580bd0587e3c68f99cace1c";
+        let sealed = sealer.seal(NONCE, b"secret", b"AKID");
+        let hex: Vec<_> = sealed.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex.concat(), expected);
+    }
+
+    #[test]
     fn prints_no_secret() {
         let key = MasterKey::from_bytes(*b"0123456789abcdef0123456789abcdef");
         assert_eq!(format!("{key:?}"), format!("MasterKey(..{})", key.id()));
         assert_eq!(format!("{:?}", key.sealer(Purpose::AccessKey)), "Sealer(..)");
+        assert_eq!(format!("{:?}", key.customer_sealers()), "CustomerSealers(..)");
+        let customer = CustomerKey::from_bytes(Zeroizing::new([5; 32]));
+        assert_eq!(format!("{customer:?}"), "CustomerKey(..)");
     }
 }

@@ -9,6 +9,7 @@ mod bucket;
 mod document;
 mod public;
 
+pub use actions::s3_action_has_key;
 pub use bucket::{BUCKET_POLICY_BYTES_MAX, PolicyFault};
 pub use document::DocumentFault;
 

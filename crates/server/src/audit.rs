@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use hyper::{Method, StatusCode};
 use store::{BucketName, ObjectKey};
 
+use crate::error::{Code, S3Error};
 use crate::metrics::{Answered, Metrics};
 use crate::respond::{Finished, Ids};
 use crate::server::Seen;
@@ -65,6 +66,31 @@ impl Finished for RequestLog {
             duration_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
             "{method} {operation} {}",
             status.as_u16(),
+        );
+    }
+}
+
+/// Why a request was refused or failed, for the operator: the answer says less.
+pub(crate) fn log_cause(error: &S3Error, ids: &Ids, seen: &Seen) {
+    let cause = error.cause().map(ToString::to_string);
+    let cause = cause.as_deref().unwrap_or("-");
+    // What is not served is the client's affair, though its status is one of ours.
+    let code = error.code();
+    if code.status().is_server_error() && code != Code::NotImplemented {
+        tracing::error!(
+            request_id = ids.request_id,
+            operation = seen.operation,
+            code = error.code().wire(),
+            cause,
+            "a request failed"
+        );
+    } else {
+        tracing::debug!(
+            request_id = ids.request_id,
+            operation = seen.operation,
+            code = error.code().wire(),
+            cause,
+            "a request was refused"
         );
     }
 }

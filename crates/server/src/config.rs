@@ -41,6 +41,8 @@ pub struct ServerConfig {
     pub tls: Option<TlsFiles>,
     /// Whether SigV2 query links are honoured.
     pub sigv2: SigV2Use,
+    /// Over which connections customers may send keys of their own (SSE-C).
+    pub sse_c: SseC,
     /// Root credentials given from outside, valid for as long as the process runs.
     pub root: Option<RootKey>,
     /// Which loopback, link-local and private addresses the server itself may call.
@@ -67,6 +69,15 @@ pub enum LinkCaching {
     Capped,
     /// As is stored or as the link says, as from AWS.
     AsStored,
+}
+
+/// Over which connections customers may send keys of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SseC {
+    /// TLS, which ended here or at a trusted proxy.
+    Tls,
+    /// Any: for development, since a key that was sent in clear is no secret any more.
+    Any,
 }
 
 /// PEM files of the server's certificate chain and its private key.

@@ -55,6 +55,7 @@ codes! {
     IllegalVersioningConfiguration "IllegalVersioningConfigurationException" BAD_REQUEST "The versioning configuration specified in the request is invalid.";
     InvalidArgument "InvalidArgument" BAD_REQUEST "Invalid Argument";
     InvalidBucketName "InvalidBucketName" BAD_REQUEST "The specified bucket is not valid.";
+    InvalidEncryptionAlgorithm "InvalidEncryptionAlgorithmError" BAD_REQUEST "The Encryption request you specified is not valid. Supported value: AES256.";
     InvalidPart "InvalidPart" BAD_REQUEST "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.";
     InvalidPartNumber "InvalidPartNumber" RANGE_NOT_SATISFIABLE "The requested partnumber is not satisfiable";
     InvalidPartOrder "InvalidPartOrder" BAD_REQUEST "The list of parts was not in ascending order. Parts must be ordered by part number.";
@@ -91,6 +92,7 @@ codes! {
     AccountConflict "AccountConflict" CONFLICT "The account cannot be made or removed.";
     BucketAlreadyExists "BucketAlreadyExists" CONFLICT "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.";
     BucketAlreadyOwnedByYou "BucketAlreadyOwnedByYou" CONFLICT "Your previous request to create the named bucket succeeded and you already own it.";
+    ConditionalRequestConflict "ConditionalRequestConflict" CONFLICT "The conditional request cannot succeed due to a conflicting operation against this resource.";
     BucketNotEmpty "BucketNotEmpty" CONFLICT "The bucket you tried to delete is not empty";
     NoSuchAccount "NoSuchAccount" NOT_FOUND "There is no account of that id.";
     NoSuchBucket "NoSuchBucket" NOT_FOUND "The specified bucket does not exist";

@@ -24,6 +24,7 @@ use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::RequestContext;
 use crate::route;
+use crate::s3::customer_key;
 use crate::sts::Issuers;
 use authenticate::Sessions;
 use authorize::Asking;
@@ -31,7 +32,7 @@ use keys::DerivedKeys;
 
 pub(crate) use authenticate::{AuthenticationError, Service};
 pub(crate) use caller::{Caller, SignedCaller};
-pub(crate) use circumstances::OperationKeys;
+pub(crate) use circumstances::{OperationKeys, request_tag};
 pub(crate) use query::{QueryAdmission, Trusted};
 
 /// What an operation asks to be admitted with.
@@ -126,6 +127,15 @@ impl Door {
         asked: Timestamp,
     ) -> Result<Timestamp, S3Error> {
         self.asking().authorize_until(permission, keys, asked).await
+    }
+
+    /// As [`Self::require`], with condition keys that stood in the call's body.
+    pub(crate) async fn require_with(
+        &self,
+        permission: Permission<'_>,
+        keys: &dyn OperationKeys,
+    ) -> Result<(), S3Error> {
+        self.asking().authorize(&[permission], keys).await
     }
 
     fn asking(&self) -> Asking<'_> {
@@ -248,7 +258,7 @@ impl Gate {
         asked: Asked<'_>,
     ) -> Result<Authorized<O>, S3Error> {
         let Asked { request, caller, context } = asked;
-        refuse_unknown_meanings(O::HONOURS, request)?;
+        refuse_unknown_meanings(O::HONOURS, asked)?;
         let door = self.door(caller, context);
         door.asking().authorize(&operation.permissions(), &KeysOf(&operation)).await?;
         check_expected_owner(&self.store, request).await?;
@@ -283,11 +293,14 @@ pub(crate) fn refuse_link_conditions<'a>(
 }
 
 /// A header that changes what a request means is honoured or refused, never ignored.
-fn refuse_unknown_meanings(honoured: &[&str], request: &S3Request<'_>) -> Result<(), S3Error> {
-    for name in request.amz_names() {
+fn refuse_unknown_meanings(honoured: &[&str], asked: Asked<'_>) -> Result<(), S3Error> {
+    for name in asked.request.amz_names() {
         let Some(meaning) = route::meaning_of(&name) else { continue };
         if !honoured.contains(&meaning) {
             return Err(S3Error::not_implemented(&name));
+        }
+        if [customer_key::OBJECT_KEY, customer_key::SOURCE_KEY].contains(&meaning) {
+            customer_key::refuse_insecure(asked.context)?;
         }
     }
     Ok(())

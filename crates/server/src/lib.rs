@@ -36,7 +36,7 @@ mod xml;
 pub use body::RequestBody;
 pub use config::{
     ActiveContent, LinkCaching, PUBLIC_URLS_MAX, PublicUrl, PublicUrlError, RootKey, ServerConfig,
-    TlsFiles,
+    SseC, TlsFiles,
 };
 pub use head::{Peer, TlsVersion};
 pub use listen::{ListenError, Listener};

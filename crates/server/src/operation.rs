@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use iam::Values;
-use store::{BucketName, ObjectKey};
+use store::{BucketName, ObjectKey, VersionId};
 
 use crate::body::RequestBody;
 use crate::error::S3Error;
@@ -45,6 +45,8 @@ pub(crate) struct Permission<'o> {
     /// As policies spell it: `s3:GetObject`.
     pub(crate) action: &'static str,
     pub(crate) resource: Resource<'o>,
+    /// Of an object that is there: the version whose tags policies may ask for. None is the current.
+    pub(crate) version: Option<&'o VersionId>,
 }
 
 /// What an action is done to.
@@ -71,18 +73,27 @@ impl Resource<'_> {
 
 impl<'o> Permission<'o> {
     pub(crate) fn account(action: &'static str) -> Self {
-        Self { action, resource: Resource::Account }
+        Self::on(action, Resource::Account)
     }
 
     pub(crate) fn new_bucket(action: &'static str, bucket: &'o BucketName) -> Self {
-        Self { action, resource: Resource::NewBucket(bucket) }
+        Self::on(action, Resource::NewBucket(bucket))
     }
 
     pub(crate) fn bucket(action: &'static str, bucket: &'o BucketName) -> Self {
-        Self { action, resource: Resource::Bucket(bucket) }
+        Self::on(action, Resource::Bucket(bucket))
     }
 
     pub(crate) fn object(action: &'static str, bucket: &'o BucketName, key: &'o ObjectKey) -> Self {
-        Self { action, resource: Resource::Object(bucket, key) }
+        Self::on(action, Resource::Object(bucket, key))
+    }
+
+    /// The same of one version, where one is named.
+    pub(crate) fn of_version(self, version: Option<&'o VersionId>) -> Self {
+        Self { version, ..self }
+    }
+
+    fn on(action: &'static str, resource: Resource<'o>) -> Self {
+        Self { action, resource, version: None }
     }
 }

@@ -178,6 +178,9 @@ routes! {
     GET Bucket "tagging" When::Always => GetBucketTagging;
     PUT Bucket "tagging" When::Always => PutBucketTagging;
     DELETE Bucket "tagging" When::Always => DeleteBucketTagging;
+    GET Bucket "encryption" When::Always => GetBucketEncryption;
+    PUT Bucket "encryption" When::Always => PutBucketEncryption;
+    DELETE Bucket "encryption" When::Always => DeleteBucketEncryption;
     PUT Bucket "acl" When::Always => PutBucketAcl;
     PUT Object "acl" When::Always => PutObjectAcl;
     GET Bucket "versioning" When::Always => GetBucketVersioning;
@@ -188,7 +191,6 @@ routes! {
     GET Bucket "acl" When::Always => GetBucketAcl;
     GET Bucket "analytics" When::Query("id") => GetBucketAnalyticsConfiguration;
     GET Bucket "analytics" When::Always => ListBucketAnalyticsConfigurations;
-    GET Bucket "encryption" When::Always => GetBucketEncryption;
     GET Bucket "intelligent-tiering" When::Query("id") => GetBucketIntelligentTieringConfiguration;
     GET Bucket "intelligent-tiering" When::Always => ListBucketIntelligentTieringConfigurations;
     GET Bucket "inventory" When::Query("id") => GetBucketInventoryConfiguration;
@@ -211,6 +213,8 @@ routes! {
     GET Object "attributes" When::Always => GetObjectAttributes;
     GET Object "acl" When::Always => GetObjectAcl;
     GET Object "tagging" When::Always => GetObjectTagging;
+    PUT Object "tagging" When::Always => PutObjectTagging;
+    DELETE Object "tagging" When::Always => DeleteObjectTagging;
     GET Object "legal-hold" When::Always => GetObjectLegalHold;
     GET Object "retention" When::Always => GetObjectRetention;
 
@@ -420,7 +424,9 @@ mod tests {
                     "PutBucketCors",
                     "PutBucketPolicy",
                     "PutPublicAccessBlock",
+                    "PutBucketEncryption",
                     "PutBucketTagging",
+                    "PutObjectTagging",
                     "PutBucketAcl",
                     "PutObjectAcl",
                 ];

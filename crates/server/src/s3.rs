@@ -16,8 +16,10 @@ pub(crate) mod bucket;
 pub(crate) mod checksum;
 pub(crate) mod copy;
 pub(crate) mod cors;
+pub(crate) mod customer_key;
 pub(crate) mod delete;
 pub(crate) mod document;
+pub(crate) mod encryption;
 pub(crate) mod get;
 pub(crate) mod headers;
 pub(crate) mod ingest;
@@ -30,6 +32,7 @@ pub(crate) mod post;
 pub(crate) mod put;
 pub(crate) mod serving;
 pub(crate) mod settings;
+pub(crate) mod tagging;
 pub(crate) mod unconfigured;
 pub(crate) mod versioning;
 
@@ -64,7 +67,8 @@ pub(crate) fn canonical_id(account: &AccountId) -> String {
 pub(crate) fn set_encryption(reply: &mut Reply, at_rest: AtRest) {
     match at_rest {
         AtRest::Aes256 => reply.set_text("x-amz-server-side-encryption", "AES256"),
-        AtRest::Plain => {}
+        // Under a customer's key it is the key that is told, by who has it.
+        AtRest::Plain | AtRest::CustomerKey => {}
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use hyper::header::{CONTENT_LENGTH, HeaderName, HeaderValue, SERVER};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HeaderName, HeaderValue, SERVER};
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, Method, Request, Response};
+use hyper::{HeaderMap, Method, Request, Response, Version};
 use jiff::Timestamp;
 use store::{AccessKey, KeyOwner, KeyStatus, Store};
 
 use crate::api::ApiCall;
-use crate::audit::{RequestLog, Stopwatch};
+use crate::audit::{RequestLog, Stopwatch, log_cause};
 use crate::body::RequestBody;
 use crate::config::ServerConfig;
 use crate::cors::CorsHeaders;
@@ -120,6 +120,9 @@ impl Server {
         };
         let bytes_in = body.received();
         if !body.has_ended() {
+            if waits_to_send(&parts) && bytes_in == 0 {
+                reply.set(CONNECTION, HeaderValue::from_static("close"));
+            }
             tokio::spawn(body.drain());
         }
         finish_headers(&mut reply, &parts.method, &ids);
@@ -288,8 +291,8 @@ impl Server {
             DeleteBucketPolicy => s3::policy::DeleteBucketPolicy,
             PutPublicAccessBlock => s3::settings::PutPublicAccessBlock,
             DeletePublicAccessBlock => s3::settings::DeletePublicAccessBlock,
-            PutBucketTagging => s3::settings::PutBucketTagging,
-            DeleteBucketTagging => s3::settings::DeleteBucketTagging,
+            PutBucketTagging => s3::tagging::PutBucketTagging,
+            DeleteBucketTagging => s3::tagging::DeleteBucketTagging,
             PutBucketAcl => s3::settings::PutBucketAcl,
             PutObjectAcl => s3::settings::PutObjectAcl,
             ListObjects => s3::list::ListObjects,
@@ -315,7 +318,9 @@ impl Server {
             GetBucketAnalyticsConfiguration => s3::unconfigured::GetBucketAnalyticsConfiguration,
             ListBucketAnalyticsConfigurations => s3::unconfigured::ListBucketAnalyticsConfigurations,
             GetBucketCors => s3::cors::GetBucketCors,
-            GetBucketEncryption => s3::unconfigured::GetBucketEncryption,
+            GetBucketEncryption => s3::encryption::GetBucketEncryption,
+            PutBucketEncryption => s3::encryption::PutBucketEncryption,
+            DeleteBucketEncryption => s3::encryption::DeleteBucketEncryption,
             GetBucketIntelligentTieringConfiguration => s3::unconfigured::GetBucketIntelligentTieringConfiguration,
             ListBucketIntelligentTieringConfigurations => s3::unconfigured::ListBucketIntelligentTieringConfigurations,
             GetBucketInventoryConfiguration => s3::unconfigured::GetBucketInventoryConfiguration,
@@ -332,10 +337,12 @@ impl Server {
             GetPublicAccessBlock => s3::settings::GetPublicAccessBlock,
             GetBucketReplication => s3::unconfigured::GetBucketReplication,
             GetBucketRequestPayment => s3::unconfigured::GetBucketRequestPayment,
-            GetBucketTagging => s3::settings::GetBucketTagging,
+            GetBucketTagging => s3::tagging::GetBucketTagging,
             GetBucketWebsite => s3::unconfigured::GetBucketWebsite,
             GetObjectAcl => s3::unconfigured::GetObjectAcl,
-            GetObjectTagging => s3::unconfigured::GetObjectTagging,
+            GetObjectTagging => s3::tagging::GetObjectTagging,
+            PutObjectTagging => s3::tagging::PutObjectTagging,
+            DeleteObjectTagging => s3::tagging::DeleteObjectTagging,
             GetObjectLegalHold => s3::unconfigured::GetObjectLegalHold,
             GetObjectRetention => s3::unconfigured::GetObjectRetention,
         }
@@ -448,6 +455,16 @@ fn tell_region(error: S3Error, routed: &Routed<'_>, config: &ServerConfig) -> S3
     }
 }
 
+/// Whether the client sends no body before it is told to go on. Told something else, it may send its
+/// next request instead, which must not be taken for that body: so there is no next one.
+fn waits_to_send(parts: &Parts) -> bool {
+    let waits = parts
+        .headers
+        .get(EXPECT)
+        .is_some_and(|expected| expected.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    waits && parts.version == Version::HTTP_11
+}
+
 fn finish_headers(reply: &mut Reply, method: &Method, ids: &Ids) {
     reply.set_text("x-amz-request-id", &ids.request_id);
     reply.set_text("x-amz-id-2", &ids.host_id);
@@ -458,29 +475,5 @@ fn finish_headers(reply: &mut Reply, method: &Method, ids: &Ids) {
             reply.headers.remove(CONTENT_LENGTH);
         }
         reply.body = ReplyBody::Empty;
-    }
-}
-
-fn log_cause(error: &S3Error, ids: &Ids, seen: &Seen) {
-    let cause = error.cause().map(ToString::to_string);
-    let cause = cause.as_deref().unwrap_or("-");
-    // What is not served is the client's affair, though its status is one of ours.
-    let code = error.code();
-    if code.status().is_server_error() && code != Code::NotImplemented {
-        tracing::error!(
-            request_id = ids.request_id,
-            operation = seen.operation,
-            code = error.code().wire(),
-            cause,
-            "a request failed"
-        );
-    } else {
-        tracing::debug!(
-            request_id = ids.request_id,
-            operation = seen.operation,
-            code = error.code().wire(),
-            cause,
-            "a request was refused"
-        );
     }
 }

@@ -6,16 +6,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use iam::{AccountId, Policy};
+use iam::{AccountId, CustomerKey, Policy};
 use jiff::Timestamp;
 use presign::SecretAccessKey;
 use store::{
-    AccessKey, Attributes, BoundPolicy, BucketName, BucketSetting, ChecksumAlgorithm, ChecksumType,
-    CompleteUpload, CompletedPart, Counts, CreateAccount, DirectoryEdit, Encryption, GivenKey,
-    KeyOwner, KeyStatus, NewAccount, NewBucket, NewManagedPolicy, NewOidcProvider, NewRole,
-    NewUpload, ObjectKey, ObjectOwnership, PartNumber, Precondition, PutObject, PutPart, StageSpec,
-    StagedBody, Store, StoreConfig, StoredChecksum, Tag, Versioning, load_master_key,
+    AccessKey, Attributes, BoundPolicy, BucketEncryption, BucketName, BucketSetting,
+    ChecksumAlgorithm, ChecksumType, CompleteUpload, CompletedPart, Counts, CreateAccount,
+    CustomerKeys, DeleteObject, DirectoryEdit, Encryption, GivenKey, KeyOwner, KeyStatus,
+    NewAccount, NewBucket, NewManagedPolicy, NewOidcProvider, NewRole, NewUpload, ObjectKey,
+    ObjectOwnership, PartNumber, Precondition, PutObject, PutPart, StageSpec, StagedBody, Store,
+    StoreConfig, StoredChecksum, Tag, Versioning, load_master_key,
 };
+use zeroize::Zeroizing;
 
 #[tokio::main]
 async fn main() {
@@ -42,10 +44,13 @@ async fn main() {
     let rows =
         [("small", 5, None), ("large", 20_000, None), ("plain", 20_000, Some(Encryption::Off))];
     for (key, size, encryption) in rows.into_iter().chain([("gone", 1, None)]) {
-        put(&store, &bucket, key, stage(&store, size, encryption).await, now).await;
+        put(&store, &bucket, key, stage(&store, size, encryption, None).await, now).await;
     }
+    let customer = CustomerKey::from_bytes(Zeroizing::new([3; 32]));
+    put(&store, &bucket, "customer", stage(&store, 5, None, Some(&customer)).await, now).await;
+    begin(&store, &bucket, &customer, now).await;
     let gone = ObjectKey::parse("gone").unwrap();
-    store.delete_object(&bucket, &gone, None, now).await.unwrap();
+    store.delete_object(DeleteObject::of(&bucket, &gone, None), now).await.unwrap();
     put_parts(&store, &bucket, now).await;
     set(&store, &bucket, now).await;
     make_identities(&store, now).await;
@@ -73,6 +78,11 @@ async fn set(store: &Store, bucket: &BucketName, now: Timestamp) {
         BucketSetting::PublicAccessBlock(None),
         BucketSetting::Ownership(Some(ObjectOwnership::ObjectWriter)),
         BucketSetting::Tags(vec![tag()]),
+        BucketSetting::Encryption(BucketEncryption {
+            aes256: true,
+            bucket_key: true,
+            customer_keys: Some(CustomerKeys::Allowed),
+        }),
     ];
     for setting in settings {
         assert!(store.set_bucket(bucket, setting, now).await.unwrap());
@@ -140,13 +150,36 @@ fn attributes(content_type: &str) -> Attributes {
     Attributes {
         content_type: Some(content_type.to_owned()),
         metadata: vec![("kind".to_owned(), "fixture".to_owned())],
+        tags: vec![tag()],
         ..Attributes::default()
     }
 }
 
-async fn stage(store: &Store, size: usize, encryption: Option<Encryption>) -> StagedBody {
+/// An upload that is under way, under a customer's key.
+async fn begin(store: &Store, bucket: &BucketName, customer: &CustomerKey, now: Timestamp) {
+    let new = NewUpload {
+        bucket: bucket.clone(),
+        key: ObjectKey::parse("begun").unwrap(),
+        attributes: attributes("text/html"),
+        checksum: None,
+        encryption: None,
+        customer_key: Some(store.key_check(customer).unwrap()),
+        initiator: "root".to_owned(),
+    };
+    let upload = store.create_upload(new, now).await.unwrap().unwrap();
+    let body = stage(store, 10, None, Some(customer)).await;
+    store.put_part(&upload, PartNumber::new(1).unwrap(), body, None, now).await.unwrap();
+}
+
+async fn stage(
+    store: &Store,
+    size: usize,
+    encryption: Option<Encryption>,
+    customer: Option<&CustomerKey>,
+) -> StagedBody {
     let checksums = ChecksumAlgorithm::Crc64Nvme.into();
-    let spec = StageSpec { encryption, checksums, ..StageSpec::default() };
+    let customer_key = customer.cloned();
+    let spec = StageSpec { encryption, customer_key, checksums, ..StageSpec::default() };
     let mut stage = store.stage(spec).await.unwrap();
     stage.write(Bytes::from(vec![b'v'; size])).await.unwrap();
     stage.finish().await.unwrap()
@@ -174,12 +207,14 @@ async fn put_parts(store: &Store, bucket: &BucketName, now: Timestamp) {
         attributes: attributes("text/html"),
         checksum: None,
         encryption: None,
+        customer_key: None,
         initiator: "root".to_owned(),
     };
     let upload = store.create_upload(new, now).await.unwrap().unwrap();
     let mut parts = Vec::new();
     for (number, size) in [(1, 20_000), (2, 10)] {
-        let (number, body) = (PartNumber::new(number).unwrap(), stage(store, size, None).await);
+        let (number, body) =
+            (PartNumber::new(number).unwrap(), stage(store, size, None, None).await);
         let put = store.put_part(&upload, number, body, None, now).await.unwrap();
         let PutPart::Stored(part) = put else { panic!("the upload is gone") };
         parts.push(CompletedPart { number, etag: part.etag, checksum: None });

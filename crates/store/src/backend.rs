@@ -20,10 +20,10 @@ use crate::identity::IdentityChange;
 use crate::{
     AccessKey, Account, AccountPage, Attributes, Bucket, BucketName, BucketPage, BucketSetting,
     Change, CompleteOutcome, CompleteUpload, CreateAccount, CreateBucket, DeleteAccount,
-    DeleteBucket, DeleteOutcome, Directory, ETag, IdentityError, KeyUse, ListBuckets, ListObjects,
-    ListUploads, ListVersions, Lookup, NewBucket, NewUpload, ObjectKey, ObjectPage, PartNumber,
-    PartPage, Precondition, PutOutcome, PutPart, StoreError, StoredChecksum, Upload, UploadId,
-    UploadPage, VersionId, VersionPage, Versioning,
+    DeleteBucket, DeleteObject, DeleteOutcome, Directory, ETag, IdentityError, KeyUse, ListBuckets,
+    ListObjects, ListUploads, ListVersions, Lookup, NewBucket, NewUpload, ObjectKey, ObjectPage,
+    PartNumber, PartPage, Precondition, PutOutcome, PutPart, StoreError, StoredChecksum, Tag,
+    Upload, UploadId, UploadPage, VersionId, VersionPage, Versioning,
 };
 use files::{FileBlobs, FileSource, FileWriter, Pins};
 use iam::AccountId;
@@ -66,7 +66,7 @@ pub(crate) struct NewPart {
     pub(crate) key: ObjectKey,
     pub(crate) upload: UploadId,
     pub(crate) number: PartNumber,
-    pub(crate) md5: [u8; 16],
+    pub(crate) etag: ETag,
     pub(crate) checksum: Option<StoredChecksum>,
     pub(crate) file: StagedFile,
 }
@@ -214,9 +214,12 @@ metadata_seam! {
     fn object(bucket: &BucketName, key: &ObjectKey, version: Option<VersionId>) -> Lookup;
     /// [`StoreError::StageExpired`] when the intent of the body's blob is no more.
     fn put_object(object: NewObject, now: Timestamp) -> PutOutcome;
-    fn delete_object(
-        bucket: &BucketName, key: &ObjectKey, version: Option<VersionId>, now: Timestamp
-    ) -> DeleteOutcome;
+    fn delete_object(delete: DeleteObject, now: Timestamp) -> DeleteOutcome;
+    /// Replaces the tags of the current version of a key, or of the one named; answers it as it is
+    /// then, or how it is not there.
+    fn set_object_tags(
+        bucket: &BucketName, key: &ObjectKey, version: Option<VersionId>, tags: Vec<Tag>
+    ) -> Lookup;
     fn list_objects(bucket: &BucketName, query: ListObjects) -> Option<ObjectPage>;
     fn list_versions(bucket: &BucketName, query: ListVersions) -> Option<VersionPage>;
 

@@ -4,6 +4,7 @@ mod cipher;
 mod digest;
 mod read;
 mod stage;
+mod unlock;
 
 use std::fmt;
 
@@ -14,6 +15,7 @@ pub use read::BodyReader;
 pub(crate) use read::may_be_resident;
 pub(crate) use stage::Stager;
 pub use stage::{BodyStage, StageSpec, StagedBody};
+pub use unlock::{KeyCheck, KeyRefusal, Unlocked};
 
 use crate::names::parse_hex;
 
@@ -43,6 +45,8 @@ pub enum AtRest {
     Plain,
     /// Encrypted with AES-256-GCM.
     Aes256,
+    /// The same, and its key opens only with one that a customer sends along (SSE-C).
+    CustomerKey,
 }
 
 /// The opaque name of a blob.
@@ -93,12 +97,25 @@ pub(crate) struct Blob {
     pub(crate) id: BlobId,
     pub(crate) size: u64,
     /// `None`: they are plain.
-    pub(crate) sealed_key: Option<Box<[u8]>>,
+    pub(crate) sealed_key: Option<SealedKey>,
+}
+
+/// The key of a blob, and under which other key it is sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SealedKey {
+    /// The master key's own.
+    Master(Box<[u8]>),
+    /// One that a customer sends along, together with the master key.
+    Customer(Box<[u8]>),
 }
 
 impl Blob {
     pub(crate) fn at_rest(&self) -> AtRest {
-        if self.sealed_key.is_some() { AtRest::Aes256 } else { AtRest::Plain }
+        match self.sealed_key {
+            None => AtRest::Plain,
+            Some(SealedKey::Master(_)) => AtRest::Aes256,
+            Some(SealedKey::Customer(_)) => AtRest::CustomerKey,
+        }
     }
 }
 
@@ -119,9 +136,15 @@ impl Body {
         }
     }
 
-    /// Encrypted, if all of it is.
+    /// Encrypted, if all of it is; a customer's key is needed, if it is for any of it.
     pub(crate) fn at_rest(&self) -> AtRest {
-        let encrypted = self.blobs().iter().all(|blob| blob.at_rest() == AtRest::Aes256);
-        if encrypted { AtRest::Aes256 } else { AtRest::Plain }
+        let any = |at_rest| self.blobs().iter().any(|blob| blob.at_rest() == at_rest);
+        if any(AtRest::CustomerKey) {
+            AtRest::CustomerKey
+        } else if any(AtRest::Plain) {
+            AtRest::Plain
+        } else {
+            AtRest::Aes256
+        }
     }
 }

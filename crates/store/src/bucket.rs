@@ -30,6 +30,8 @@ pub struct Bucket {
     pub tags: Vec<Tag>,
     /// Which pages of other origins may use it; empty: none, which is no configuration.
     pub cors: Arc<[CorsRule]>,
+    /// How new bodies in it are kept.
+    pub encryption: BucketEncryption,
     /// Given once and never again, so that what is cached of a bucket is never taken for another's.
     pub(crate) id: i64,
 }
@@ -128,6 +130,26 @@ impl CorsMethod {
     }
 }
 
+/// How the bodies of new objects of a bucket are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BucketEncryption {
+    /// Encrypted, whatever the server does with others'.
+    pub aes256: bool,
+    /// Told again and of no effect: there is no KMS whose calls it would save.
+    pub bucket_key: bool,
+    /// What was said of customers' own keys, if anything was.
+    pub customer_keys: Option<CustomerKeys>,
+}
+
+/// Whether bodies may be written under a key of the customer's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CustomerKeys {
+    /// They may.
+    Allowed,
+    /// They may not. Those that are there can be read on.
+    Blocked,
+}
+
 /// One thing that an owner sets; `None` removes it.
 #[derive(Clone, Debug)]
 pub enum BucketSetting {
@@ -141,6 +163,8 @@ pub enum BucketSetting {
     Tags(Vec<Tag>),
     /// Which pages of other origins may use it.
     Cors(Vec<CorsRule>),
+    /// How new bodies in it are kept.
+    Encryption(BucketEncryption),
 }
 
 /// Everything that an owner sets, as it is on any new bucket.
@@ -151,6 +175,7 @@ pub(crate) struct BucketSettings {
     pub(crate) ownership: Option<ObjectOwnership>,
     pub(crate) tags: Vec<Tag>,
     pub(crate) cors: Arc<[CorsRule]>,
+    pub(crate) encryption: BucketEncryption,
 }
 
 impl Default for BucketSettings {
@@ -166,6 +191,7 @@ impl Default for BucketSettings {
             ownership: Some(ObjectOwnership::BucketOwnerEnforced),
             tags: Vec::new(),
             cors: Arc::new([]),
+            encryption: BucketEncryption::default(),
         }
     }
 }

@@ -26,6 +26,7 @@ mod identities;
 mod listings;
 mod multipart;
 mod objects;
+mod tags;
 
 /// Runs a rule of records against every engine, each time an empty one.
 fn every_engine<F: Future<Output = ()>>(rule: impl Fn(Arc<SqliteMetadata>) -> F) {
@@ -85,6 +86,10 @@ fn new_object(key_text: &str, content: u8) -> NewObject {
         body: NewBody::Row { blob, stored: plain.to_vec(), plain },
         precondition: Precondition::None,
     }
+}
+
+fn tagged(key: &str, value: &str) -> Tag {
+    Tag { key: key.to_owned(), value: value.to_owned() }
 }
 
 fn tag(content: u8) -> ETag {
@@ -150,7 +155,10 @@ fn buckets_are_made_once_set_and_removed_when_empty() {
 
         put(&*engine, "key", 1).await;
         assert_eq!(engine.delete_bucket(&name, at(3)).await.unwrap(), DeleteBucket::NotEmpty);
-        engine.delete_object(&name, &key("key"), Some(VersionId::Null), at(4)).await.unwrap();
+        engine
+            .delete_object(DeleteObject::of(&name, &key("key"), Some(&VersionId::Null)), at(4))
+            .await
+            .unwrap();
         assert_eq!(engine.delete_bucket(&name, at(5)).await.unwrap(), DeleteBucket::Deleted);
         assert_eq!(engine.delete_bucket(&name, at(6)).await.unwrap(), DeleteBucket::NotFound);
         assert_eq!(engine.bucket(&name).await.unwrap(), None);
@@ -165,7 +173,7 @@ fn a_bucket_made_anew_shows_nothing_of_the_old_one() {
         with_bucket(&*engine, Versioning::Unversioned).await;
         put(&*engine, "key", 1).await;
         assert_eq!(look(&*engine, "key", None).await, "1");
-        engine.delete_object(&name, &key("key"), None, at(1)).await.unwrap();
+        engine.delete_object(DeleteObject::of(&name, &key("key"), None), at(1)).await.unwrap();
         engine.delete_bucket(&name, at(2)).await.unwrap();
         engine.create_bucket(new_bucket("bucket"), at(3)).await.unwrap();
         assert_eq!(look(&*engine, "key", None).await, "no key");
@@ -313,7 +321,10 @@ fn blobs_of_replaced_and_deleted_objects_become_garbage() {
         let two = put_file(2, 5).await;
         assert!(garbage(5).await.is_empty());
         assert_eq!(garbage(6).await, [one]);
-        engine.delete_object(&bucket_name(), &key("k"), None, at(7)).await.unwrap();
+        engine
+            .delete_object(DeleteObject::of(&bucket_name(), &key("k"), None), at(7))
+            .await
+            .unwrap();
         assert_eq!(garbage(8).await, [one, two]);
         assert_eq!(engine.garbage(at(8), 1).await.unwrap(), [one]);
         engine.forget_garbage(vec![one]).await.unwrap();
@@ -322,7 +333,10 @@ fn blobs_of_replaced_and_deleted_objects_become_garbage() {
         engine.set_versioning(&bucket_name(), Versioning::Enabled).await.unwrap();
         put_file(3, 9).await;
         put_file(4, 9).await;
-        engine.delete_object(&bucket_name(), &key("k"), None, at(9)).await.unwrap();
+        engine
+            .delete_object(DeleteObject::of(&bucket_name(), &key("k"), None), at(9))
+            .await
+            .unwrap();
         assert_eq!(garbage(100).await, [two]);
     });
 }

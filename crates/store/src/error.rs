@@ -25,6 +25,9 @@ pub enum StoreError {
     /// The body was removed between the look-up of its record and the first read: look up again.
     #[error("body is gone")]
     BodyGone,
+    /// The body opens only with a customer's key, and its reader has shown none.
+    #[error("a customer's key is missing")]
+    CustomerKeyMissing,
     /// The body was staged so long ago that it was swept.
     #[error("staged body has expired")]
     StageExpired,

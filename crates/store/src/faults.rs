@@ -59,7 +59,7 @@ async fn content(store: &Store, name: &str) -> Option<u8> {
         assert!(matches!(found, Lookup::NoSuchKey));
         return None;
     };
-    let mut reader = store.read(&object, 0..object.size);
+    let mut reader = store.read(&store.unlock(&object, None).unwrap(), 0..object.size);
     let mut read = Vec::new();
     while let Some(bytes) = reader.next().await {
         read.extend_from_slice(&bytes.unwrap());
@@ -111,7 +111,9 @@ fn a_step_that_fails_fails_the_put_and_leaves_nothing() {
                 assert!(matches!(refused, StoreError::Poisoned));
                 assert!(matches!(store.is_writable(), Err(StoreError::Poisoned)));
                 assert!(matches!(put(&store, "k", 3).await, Err(StoreError::Poisoned)));
-                let deleted = store.delete_object(&bucket_name(), &key("k"), None, at(2)).await;
+                let deleted = store
+                    .delete_object(DeleteObject::of(&bucket_name(), &key("k"), None), at(2))
+                    .await;
                 assert!(matches!(deleted, Err(StoreError::Poisoned)));
             } else {
                 assert!(matches!(refused, StoreError::Io { .. }), "{refused:?}");
@@ -374,9 +376,12 @@ fn a_reader_that_has_begun_completes() {
         else {
             panic!()
         };
-        let mut begun = store.read(&object, 0..object.size);
+        let mut begun = store.read(&store.unlock(&object, None).unwrap(), 0..object.size);
         let first = begun.next().await.unwrap().unwrap();
-        store.delete_object(&bucket_name(), &key("k"), None, at(2)).await.unwrap();
+        store
+            .delete_object(DeleteObject::of(&bucket_name(), &key("k"), None), at(2))
+            .await
+            .unwrap();
         let later = at(3) + sweep::GARBAGE_LIFE;
         assert_eq!(store.maintenance().run_once(later).await.unwrap().blobs, 0);
         let mut size = first.len();
@@ -386,7 +391,7 @@ fn a_reader_that_has_begun_completes() {
         assert_eq!((size, begun.remaining()), (SIZE, 0));
         drop(begun);
         assert_eq!(store.maintenance().run_once(later).await.unwrap().blobs, 1);
-        let late = store.read(&object, 0..1).next().await.unwrap();
+        let late = store.read(&store.unlock(&object, None).unwrap(), 0..1).next().await.unwrap();
         assert!(matches!(late, Err(StoreError::BodyGone)));
     });
 }
@@ -402,7 +407,7 @@ fn a_body_that_was_deleted_goes_soon_where_one_was_refused_for_want_of_room() {
             let key = key("k");
             let found = store.object(&bucket_name(), &key, None).await.unwrap();
             let Lookup::Object(object) = found else { panic!("no object") };
-            store.delete_object(&bucket_name(), &key, None, at(2)).await.unwrap();
+            store.delete_object(DeleteObject::of(&bucket_name(), &key, None), at(2)).await.unwrap();
             let refuse = async || {
                 let spec = StageSpec { size_hint: Some(u64::MAX), ..StageSpec::default() };
                 if refused {
@@ -411,7 +416,7 @@ fn a_body_that_was_deleted_goes_soon_where_one_was_refused_for_want_of_room() {
             };
             let now = at(2) + SignedDuration::from_secs(seconds);
             // Whoever reads it still keeps it.
-            let mut reader = store.read(&object, 0..object.size);
+            let mut reader = store.read(&store.unlock(&object, None).unwrap(), 0..object.size);
             refuse().await;
             store.maintenance().run_once(now).await.unwrap();
             assert_eq!(files(dir.path()), 1, "{refused} {seconds}");

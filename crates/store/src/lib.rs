@@ -28,10 +28,14 @@ mod store;
 mod sweep;
 mod vault;
 
-pub use body::{AtRest, BodyReader, BodyStage, Digests, Encryption, StageSpec, StagedBody};
+pub use body::{
+    AtRest, BodyReader, BodyStage, Digests, Encryption, KeyCheck, KeyRefusal, StageSpec,
+    StagedBody, Unlocked,
+};
 pub use bucket::{
-    Bucket, BucketPage, BucketSetting, Change, ChangeSubject, CorsMethod, CorsRule, CreateBucket,
-    DeleteBucket, ListBuckets, NewBucket, ObjectOwnership, PublicAccessBlock, Versioning,
+    Bucket, BucketEncryption, BucketPage, BucketSetting, Change, ChangeSubject, CorsMethod,
+    CorsRule, CreateBucket, CustomerKeys, DeleteBucket, ListBuckets, NewBucket, ObjectOwnership,
+    PublicAccessBlock, Versioning,
 };
 pub use checksum::{ChecksumAlgorithm, ChecksumAlgorithms, ChecksumType, StoredChecksum};
 pub use error::{EngineError, OpenError, StoreError};
@@ -53,9 +57,9 @@ pub use names::{
     UploadId, UploadIdError, VersionId, VersionIdError, VersionToken,
 };
 pub use object::{
-    Attributes, DeleteMarker, DeleteOutcome, ListAfter, ListEntry, ListObjects, ListVersions,
-    Lookup, Object, ObjectPage, ObjectSummary, PartSummary, Precondition, PutObject, PutOutcome,
-    VersionAfter, VersionEntry, VersionPage, VersionSummary,
+    Attributes, DeleteMarker, DeleteObject, DeleteOutcome, ListAfter, ListEntry, ListObjects,
+    ListVersions, Lookup, Object, ObjectPage, ObjectSummary, PartSummary, Precondition, PutObject,
+    PutOutcome, VersionAfter, VersionEntry, VersionPage, VersionSummary,
 };
 pub use store::{Counters, Store, StoreConfig};
 pub use sweep::{Maintenance, Swept};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::{
-    Attributes, BucketName, ChecksumAlgorithm, ChecksumType, ETag, Encryption, Object, ObjectKey,
-    PartNumber, Precondition, StoredChecksum, UploadId, VersionId,
+    Attributes, BucketName, ChecksumAlgorithm, ChecksumType, ETag, Encryption, KeyCheck, Object,
+    ObjectKey, PartNumber, Precondition, StoredChecksum, UploadId, VersionId,
 };
 
 /// An upload that is under way.
@@ -24,6 +24,8 @@ pub struct Upload {
     pub checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
     /// How its parts are to be kept; `None`: as the server does by default.
     pub encryption: Option<Encryption>,
+    /// What tells the customer's key that its parts are under, if they are.
+    pub customer_key: Option<KeyCheck>,
     /// Who began it, as the server names callers.
     pub initiator: String,
     /// When it began, to the millisecond.
@@ -43,6 +45,8 @@ pub struct NewUpload {
     pub checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
     /// How its parts are to be kept; `None`: as the server does by default.
     pub encryption: Option<Encryption>,
+    /// What tells the customer's key that its parts are under, if they are.
+    pub customer_key: Option<KeyCheck>,
     /// Who begins it, as the server names callers.
     pub initiator: String,
 }
@@ -192,8 +196,10 @@ pub enum CompleteOutcome {
     PreconditionFailed,
     /// There is no such bucket.
     NoSuchBucket,
-    /// [`Precondition::IfMatch`], and nothing is at the key.
+    /// The precondition wants something at the key, and nothing is.
     NoSuchKey,
+    /// The precondition holds, but the key was written or deleted after the upload had begun.
+    Conflict,
     /// The object's checksum is not what the caller said.
     ChecksumMismatch {
         /// What the parts give; `None`: not all of them have a checksum of that kind.

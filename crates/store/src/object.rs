@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::body::Body;
 use crate::{
     AtRest, BucketName, ChecksumAlgorithm, ChecksumType, ETag, ObjectKey, PartNumber, StagedBody,
-    StoredChecksum, VersionId,
+    StoredChecksum, Tag, VersionId,
 };
 
 /// One version of an object: everything but its bytes, which [`Store::read`](crate::Store::read)
@@ -58,6 +58,8 @@ pub struct Attributes {
     pub storage_class: Option<String>,
     /// `x-amz-meta-*` without that prefix, in the order they were given.
     pub metadata: Vec<(String, String)>,
+    /// Ten at most, and the one thing here that may change later.
+    pub tags: Vec<Tag>,
 }
 
 /// A part of an object that was uploaded in parts.
@@ -126,6 +128,10 @@ pub enum Precondition {
     IfAbsent,
     /// It has this tag (`If-Match`).
     IfMatch(ETag),
+    /// It has a tag that nothing here can have: true of none, and there may be none to ask.
+    IfMatchUnknown,
+    /// There is one (`If-Match: *`).
+    IfPresent,
 }
 
 /// What came of writing an object.
@@ -142,8 +148,29 @@ pub enum PutOutcome {
     PreconditionFailed,
     /// There is no such bucket.
     NoSuchBucket,
-    /// [`Precondition::IfMatch`], and nothing is at the key.
+    /// The precondition wants something at the key, and nothing is.
     NoSuchKey,
+}
+
+/// An object, or one version of it, to delete.
+#[derive(Clone, Debug)]
+pub struct DeleteObject {
+    /// In which bucket.
+    pub bucket: BucketName,
+    /// At which key.
+    pub key: ObjectKey,
+    /// The version to remove for good; `None`: the object as it stands.
+    pub version_id: Option<VersionId>,
+    /// What must hold of the key's current version.
+    pub precondition: Precondition,
+}
+
+impl DeleteObject {
+    /// Without a condition.
+    pub fn of(bucket: &BucketName, key: &ObjectKey, version_id: Option<&VersionId>) -> Self {
+        let (bucket, key) = (bucket.clone(), key.clone());
+        Self { bucket, key, version_id: version_id.copied(), precondition: Precondition::None }
+    }
 }
 
 /// What came of deleting.
@@ -151,6 +178,10 @@ pub enum PutOutcome {
 pub enum DeleteOutcome {
     /// There is no such bucket.
     NoSuchBucket,
+    /// The precondition does not hold.
+    PreconditionFailed,
+    /// The precondition wants something at the key, and nothing is.
+    NoSuchKey,
     /// There was nothing to delete.
     Nothing,
     /// A version is gone.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
-use iam::{AccountId, MasterKey, SessionSealer};
+use iam::{AccountId, CustomerKey, MasterKey, SessionSealer};
 use jiff::Timestamp;
 use rustix::fs::FlockOperation;
 
@@ -26,11 +26,11 @@ use crate::sweep::Turn;
 use crate::vault::Vault;
 use crate::{
     AtRest, BodyReader, BodyStage, Bucket, BucketName, BucketPage, BucketSetting, Change,
-    CompleteOutcome, CompleteUpload, CreateBucket, DeleteBucket, DeleteOutcome, ETag, Encryption,
-    ListBuckets, ListObjects, ListUploads, ListVersions, Lookup, Maintenance, NewBucket, NewUpload,
-    Object, ObjectKey, ObjectPage, OpenError, PartNumber, PartPage, PutObject, PutOutcome, PutPart,
-    StageSpec, StagedBody, StoreError, StoredChecksum, Upload, UploadId, UploadPage, VersionId,
-    VersionPage, Versioning,
+    CompleteOutcome, CompleteUpload, CreateBucket, DeleteBucket, DeleteObject, DeleteOutcome,
+    Encryption, KeyCheck, KeyRefusal, ListBuckets, ListObjects, ListUploads, ListVersions, Lookup,
+    Maintenance, NewBucket, NewUpload, Object, ObjectKey, ObjectPage, OpenError, PartNumber,
+    PartPage, PutObject, PutOutcome, PutPart, StageSpec, StagedBody, StoreError, StoredChecksum,
+    Tag, Unlocked, Upload, UploadId, UploadPage, VersionId, VersionPage, Versioning,
 };
 
 /// How to open a store.
@@ -245,9 +245,33 @@ impl Store {
         self.0.metadata.object(bucket, key, version.copied()).await
     }
 
+    /// Lets an object be read with the key that it takes, which may be none.
+    pub fn unlock(
+        &self,
+        object: &Arc<Object>,
+        key: Option<&CustomerKey>,
+    ) -> Result<Unlocked, KeyRefusal> {
+        self.0.vault.check_key(object.body.blobs(), key)?;
+        Ok(Unlocked { object: Arc::clone(object), key: key.cloned() })
+    }
+
     /// Streams a range of an object's body; what lies beyond its end is left out.
-    pub fn read(&self, object: &Arc<Object>, range: Range<u64>) -> BodyReader {
-        BodyReader::new(object, range, &self.0.blobs, &self.0.vault)
+    pub fn read(&self, unlocked: &Unlocked, range: Range<u64>) -> BodyReader {
+        BodyReader::new(unlocked, range, &self.0.blobs, &self.0.vault)
+    }
+
+    /// What tells a customer's key from others, for an upload under it.
+    pub fn key_check(&self, key: &CustomerKey) -> Result<KeyCheck, StoreError> {
+        self.0.vault.key_check(key)
+    }
+
+    /// Whether this is the key, or the absence of one, that an upload was begun with.
+    pub fn check_upload_key(
+        &self,
+        upload: &Upload,
+        key: Option<&CustomerKey>,
+    ) -> Result<(), KeyRefusal> {
+        self.0.vault.fits(upload.customer_key.as_ref(), key)
     }
 
     /// Whether new bodies are encrypted when nobody asks.
@@ -255,11 +279,12 @@ impl Store {
         self.0.encryption
     }
 
-    /// How a body would be kept that is staged with this wish.
-    pub fn at_rest(&self, asked: Option<Encryption>) -> AtRest {
-        match asked.unwrap_or(self.0.encryption) {
-            Encryption::On => AtRest::Aes256,
-            Encryption::Off => AtRest::Plain,
+    /// How a body would be kept that is staged so.
+    pub fn at_rest(&self, spec: &StageSpec) -> AtRest {
+        match (&spec.customer_key, spec.encryption.unwrap_or(self.0.encryption)) {
+            (Some(_), _) => AtRest::CustomerKey,
+            (None, Encryption::On) => AtRest::Aes256,
+            (None, Encryption::Off) => AtRest::Plain,
         }
     }
 
@@ -279,7 +304,7 @@ impl Store {
     ) -> Result<PutOutcome, StoreError> {
         self.0.stager.note(now);
         let PutObject { bucket, key, body, attributes, checksum, etag, precondition } = put;
-        let etag = etag.unwrap_or_else(|| ETag::of_md5(body.md5()));
+        let etag = etag.unwrap_or_else(|| body.etag());
         let body = body.into_new_body();
         let object = NewObject { bucket, key, attributes, checksum, etag, body, precondition };
         self.0.metadata.put_object(object, now).await
@@ -288,13 +313,23 @@ impl Store {
     /// Deletes the object at a key, or one version for good.
     pub async fn delete_object(
         &self,
-        bucket: &BucketName,
-        key: &ObjectKey,
-        version: Option<&VersionId>,
+        delete: DeleteObject,
         now: Timestamp,
     ) -> Result<DeleteOutcome, StoreError> {
         self.0.stager.note(now);
-        self.0.metadata.delete_object(bucket, key, version.copied(), now).await
+        self.0.metadata.delete_object(delete, now).await
+    }
+
+    /// Replaces the tags of the current version of a key, or of the one named; answers it as it is
+    /// then, or how it is not there. Nothing else of it changes.
+    pub async fn set_object_tags(
+        &self,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        version: Option<&VersionId>,
+        tags: Vec<Tag>,
+    ) -> Result<Lookup, StoreError> {
+        self.0.metadata.set_object_tags(bucket, key, version.copied(), tags).await
     }
 
     /// Lists current objects; `None`: there is no such bucket. A page holds 1000 entries at most.
@@ -347,10 +382,10 @@ impl Store {
         now: Timestamp,
     ) -> Result<PutPart, StoreError> {
         self.0.stager.note(now);
-        let md5 = body.md5();
+        let etag = body.etag();
         let file = self.0.stager.file_of(body).await?;
         let (bucket, key) = (upload.bucket.clone(), upload.key.clone());
-        let part = NewPart { bucket, key, upload: upload.id, number, md5, checksum, file };
+        let part = NewPart { bucket, key, upload: upload.id, number, etag, checksum, file };
         self.0.metadata.put_part(part, now).await
     }
 

@@ -1,12 +1,12 @@
 //! What the store seals and opens with the master key, and where its random bytes come from.
 
 use aws_lc_rs::aead::{AES_256_GCM, LessSafeKey, UnboundKey};
-use iam::{MasterKey, MasterKeyId, Purpose, Sealer, SessionSealer};
+use iam::{CustomerKey, CustomerSealers, MasterKey, MasterKeyId, Purpose, Sealer, SessionSealer};
 use presign::SecretAccessKey;
 use zeroize::Zeroizing;
 
-use crate::StoreError;
-use crate::body::{Blob, BlobCipher, BlobId};
+use crate::body::{Blob, BlobCipher, BlobId, SealedKey};
+use crate::{KeyCheck, KeyRefusal, StoreError};
 
 /// The sealers of one master key.
 #[derive(Debug)]
@@ -15,7 +15,11 @@ pub(crate) struct Vault {
     access_keys: Sealer,
     blob_keys: Sealer,
     sessions: SessionSealer,
+    customers: CustomerSealers,
 }
+
+/// What the check of an upload's key is bound to.
+const KEY_CHECK: &[u8] = b"key check";
 
 impl Vault {
     pub(crate) fn new(master: &MasterKey) -> Self {
@@ -24,6 +28,7 @@ impl Vault {
             access_keys: master.sealer(Purpose::AccessKey),
             blob_keys: master.sealer(Purpose::BlobKey),
             sessions: SessionSealer::new(master),
+            customers: master.customer_sealers(),
         }
     }
 
@@ -35,21 +40,89 @@ impl Vault {
         self.sessions.clone()
     }
 
-    /// A cipher with a new key of its own.
-    pub(crate) fn new_cipher(&self, id: BlobId) -> Result<NewCipher, StoreError> {
+    /// A cipher with a new key of its own, which only a customer's opens if one is given.
+    pub(crate) fn new_cipher(
+        &self,
+        id: BlobId,
+        customer: Option<&CustomerKey>,
+    ) -> Result<NewCipher, StoreError> {
         let key = Zeroizing::new(random::<32>()?);
-        let sealed = self.blob_keys.seal(random()?, key.as_slice(), id.as_bytes());
-        Ok(NewCipher { cipher: cipher(id, key.as_slice())?, sealed_key: sealed.into() })
+        let of = id.as_bytes();
+        let sealed_key = match customer {
+            None => SealedKey::Master(self.blob_keys.seal(random()?, key.as_slice(), of).into()),
+            Some(customer) => {
+                let sealer = self.customers.sealer(customer, of);
+                SealedKey::Customer(sealer.seal(random()?, key.as_slice(), of).into())
+            }
+        };
+        Ok(NewCipher { cipher: cipher(id, key.as_slice())?, sealed_key })
     }
 
     /// The cipher of a stored blob; `None`: it is plain.
-    pub(crate) fn open_cipher(&self, blob: &Blob) -> Result<Option<BlobCipher>, StoreError> {
-        let Some(sealed) = &blob.sealed_key else { return Ok(None) };
-        let key = self
-            .blob_keys
-            .open(sealed, blob.id.as_bytes())
-            .map_err(|_| StoreError::Corrupt { what: "sealed key of a blob" })?;
+    pub(crate) fn open_cipher(
+        &self,
+        blob: &Blob,
+        customer: Option<&CustomerKey>,
+    ) -> Result<Option<BlobCipher>, StoreError> {
+        let of = blob.id.as_bytes();
+        let opened = match (&blob.sealed_key, customer) {
+            (None, _) => return Ok(None),
+            (Some(SealedKey::Master(sealed)), _) => self.blob_keys.open(sealed, of),
+            (Some(SealedKey::Customer(sealed)), Some(customer)) => {
+                self.customers.sealer(customer, of).open(sealed, of)
+            }
+            // Whoever has unlocked an object has shown its key.
+            (Some(SealedKey::Customer(_)), None) => return Err(StoreError::CustomerKeyMissing),
+        };
+        let key = opened.map_err(|_| StoreError::Corrupt { what: "sealed key of a blob" })?;
         cipher(blob.id, &key).map(Some)
+    }
+
+    /// Whether this is the key, or the absence of one, that an object takes.
+    pub(crate) fn check_key(
+        &self,
+        blobs: &[Blob],
+        customer: Option<&CustomerKey>,
+    ) -> Result<(), KeyRefusal> {
+        // All of them are under one key: that of the upload.
+        let sealed = blobs.iter().find_map(|blob| match &blob.sealed_key {
+            Some(SealedKey::Customer(sealed)) => Some((blob.id, sealed)),
+            Some(SealedKey::Master(_)) | None => None,
+        });
+        match (sealed, customer) {
+            (None, None) => Ok(()),
+            (None, Some(_)) => Err(KeyRefusal::NotApplicable),
+            (Some(_), None) => Err(KeyRefusal::Required),
+            (Some((id, sealed)), Some(customer)) => {
+                let of = id.as_bytes();
+                let opened = self.customers.sealer(customer, of).open(sealed, of);
+                opened.map(drop).map_err(|_| KeyRefusal::Wrong)
+            }
+        }
+    }
+
+    /// What tells an upload's key from others.
+    pub(crate) fn key_check(&self, customer: &CustomerKey) -> Result<KeyCheck, StoreError> {
+        let salt = random()?;
+        let sealer = self.customers.sealer(customer, &salt);
+        Ok(KeyCheck { salt, sealed: sealer.seal(random()?, b"", KEY_CHECK).into() })
+    }
+
+    /// Whether this is the key, or the absence of one, that an upload was begun with.
+    pub(crate) fn fits(
+        &self,
+        check: Option<&KeyCheck>,
+        customer: Option<&CustomerKey>,
+    ) -> Result<(), KeyRefusal> {
+        match (check, customer) {
+            (None, None) => Ok(()),
+            (None, Some(_)) => Err(KeyRefusal::NotApplicable),
+            (Some(_), None) => Err(KeyRefusal::Required),
+            (Some(KeyCheck { salt, sealed }), Some(customer)) => {
+                let opened = self.customers.sealer(customer, salt).open(sealed, KEY_CHECK);
+                opened.map(drop).map_err(|_| KeyRefusal::Wrong)
+            }
+        }
     }
 
     pub(crate) fn seal_secret(
@@ -77,11 +150,11 @@ impl Vault {
 /// The cipher of a new blob, and its key as it goes into the record.
 pub(crate) struct NewCipher {
     pub(crate) cipher: BlobCipher,
-    pub(crate) sealed_key: Box<[u8]>,
+    pub(crate) sealed_key: SealedKey,
 }
 
 impl NewCipher {
-    pub(crate) fn into_parts(self) -> (BlobCipher, Box<[u8]>) {
+    pub(crate) fn into_parts(self) -> (BlobCipher, SealedKey) {
         (self.cipher, self.sealed_key)
     }
 }

@@ -89,7 +89,7 @@ async fn get(store: &Store, key: &ObjectKey) -> Arc<Object> {
 }
 
 async fn read(store: &Store, object: &Arc<Object>, range: Range<u64>) -> Vec<u8> {
-    let mut reader = store.read(object, range);
+    let mut reader = store.read(&store.unlock(object, None).unwrap(), range);
     let mut read = Vec::new();
     while let Some(bytes) = reader.next().await {
         read.extend_from_slice(&bytes.unwrap());
@@ -185,7 +185,7 @@ async fn a_changed_byte_on_the_disk_is_noticed() {
     std::fs::write(&path, bytes).unwrap();
     let object = get(&store, &key).await;
     assert_eq!(read(&store, &object, 0..100).await, body(100));
-    let mut reader = store.read(&object, 0..object.size);
+    let mut reader = store.read(&store.unlock(&object, None).unwrap(), 0..object.size);
     assert!(matches!(reader.next().await, Some(Err(StoreError::Corrupt { .. }))));
     assert!(reader.next().await.is_none());
 }
@@ -253,7 +253,7 @@ async fn digests_are_of_the_plain_bytes() {
         ),
     ];
     for (body, md5, checksums) in rows {
-        let staged = stage(&store, spec, &body, 77_777).await;
+        let staged = stage(&store, spec.clone(), &body, 77_777).await;
         assert_eq!(staged.size(), u64::try_from(body.len()).unwrap());
         assert_eq!(store::ETag::of_md5(staged.md5()).to_string(), md5);
         for (algorithm, expected) in ChecksumAlgorithm::ALL.into_iter().zip(checksums) {
@@ -349,6 +349,7 @@ async fn an_object_of_parts_is_read_across_them() {
             attributes: Attributes::default(),
             checksum: None,
             encryption: None,
+            customer_key: None,
             initiator: "root".to_owned(),
         };
         let upload = store.create_upload(new, now()).await.unwrap().unwrap();
@@ -440,6 +441,7 @@ async fn what_nobody_goes_on_with_is_swept() {
             attributes: Attributes::default(),
             checksum: None,
             encryption: None,
+            customer_key: None,
             initiator: "root".to_owned(),
         };
         let at = now() + SignedDuration::from_hours(since);

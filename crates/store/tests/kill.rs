@@ -225,7 +225,7 @@ fn check(dir: &Path, acknowledged: &[String]) {
                 let ListEntry::Object(listed) = entry else { panic!("{entry:?}") };
                 let found = store.object(&bucket(), &listed.key, None).await.unwrap();
                 let Lookup::Object(object) = found else { panic!("{found:?}") };
-                let mut reader = store.read(&object, 0..object.size);
+                let mut reader = store.read(&store.unlock(&object, None).unwrap(), 0..object.size);
                 let mut read = 0;
                 while let Some(bytes) = reader.next().await {
                     read += bytes.unwrap().len();

@@ -18,9 +18,9 @@ use iam::MasterKey;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use store::{
-    Attributes, BucketName, DeleteOutcome, Encryption, ListAfter, ListEntry, ListObjects,
-    ListVersions, Lookup, NewBucket, ObjectKey, Precondition, PutObject, PutOutcome, StageSpec,
-    Store, StoreConfig, VersionAfter, VersionEntry, VersionId, Versioning,
+    Attributes, BucketName, DeleteObject, DeleteOutcome, Encryption, ListAfter, ListEntry,
+    ListObjects, ListVersions, Lookup, NewBucket, ObjectKey, Precondition, PutObject, PutOutcome,
+    StageSpec, Store, StoreConfig, VersionAfter, VersionEntry, VersionId, Versioning,
 };
 
 const KEYS: [&str; 8] = ["a", "a/", "a/1", "a/1/x", "a/2", "b", "b/1", "c"];
@@ -199,7 +199,11 @@ impl Run<'_> {
 
     async fn delete(&mut self, number: usize) {
         let (store, now) = (self.store(), self.now());
-        match store.delete_object(&bucket(), &key(number), None, now).await.unwrap() {
+        match store
+            .delete_object(DeleteObject::of(&bucket(), &key(number), None), now)
+            .await
+            .unwrap()
+        {
             DeleteOutcome::MarkerCreated { version_id } => {
                 assert_ne!(self.model.versioning, Versioning::Unversioned);
                 self.model.add(KEYS[number], version_id, None);
@@ -219,7 +223,10 @@ impl Run<'_> {
     async fn delete_version(&mut self, number: usize, version: VersionId) {
         let (store, now) = (self.store(), self.now());
         let (bucket, key) = (bucket(), key(number));
-        let outcome = store.delete_object(&bucket, &key, Some(&version), now).await.unwrap();
+        let outcome = store
+            .delete_object(DeleteObject::of(&bucket, &key, Some(&version)), now)
+            .await
+            .unwrap();
         let expected = match self.model.remove(KEYS[number], version) {
             Some(was_marker) => DeleteOutcome::Deleted { version_id: Some(version), was_marker },
             None => DeleteOutcome::Nothing,
@@ -239,7 +246,8 @@ impl Run<'_> {
                         (object.version_id, object.size),
                         (*id, u64::try_from(*size).unwrap())
                     );
-                    let mut reader = store.read(&object, 0..object.size);
+                    let mut reader =
+                        store.read(&store.unlock(&object, None).unwrap(), 0..object.size);
                     let mut read = 0;
                     while let Some(bytes) = reader.next().await {
                         read += bytes.unwrap().len();

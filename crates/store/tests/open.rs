@@ -3,14 +3,15 @@
 
 use std::path::{Path, PathBuf};
 
-use iam::AccountId;
-use iam::MasterKey;
+use iam::{AccountId, CustomerKey, MasterKey};
 use jiff::Timestamp;
 use store::{
-    AccessKey, BucketName, DirectoryEdit, Encryption, KeyOrigin, KeyOwner, KeyStatus, Lookup,
-    NewBucket, ObjectKey, ObjectOwnership, OpenError, Store, StoreConfig, StoreError, Versioning,
-    load_master_key,
+    AccessKey, AtRest, BucketEncryption, BucketName, CustomerKeys, DirectoryEdit, Encryption,
+    KeyOrigin, KeyOwner, KeyRefusal, KeyStatus, ListUploads, Lookup, NewBucket, ObjectKey,
+    ObjectOwnership, OpenError, Store, StoreConfig, StoreError, UploadAfter, UploadEntry,
+    Versioning, load_master_key,
 };
+use zeroize::Zeroizing;
 
 fn now() -> Timestamp {
     Timestamp::from_second(1_800_000_000).unwrap()
@@ -61,10 +62,10 @@ fn another_format_is_refused() {
     let path = dir.path().join("metadata.sqlite");
     // The user_version of a SQLite database is at byte 60 of its header, big-endian.
     let mut bytes = std::fs::read(&path).unwrap();
-    bytes.splice(60..64, 3_u32.to_be_bytes());
+    bytes.splice(60..64, 4_u32.to_be_bytes());
     std::fs::write(&path, bytes).unwrap();
     let refused = open(dir.path(), MasterKey::from_bytes([1; 32]));
-    assert!(matches!(refused, Err(OpenError::UnknownFormat { found: 3, supported: 2 })));
+    assert!(matches!(refused, Err(OpenError::UnknownFormat { found: 4, supported: 3 })));
     std::fs::write(
         &path,
         b"this is no database, and longer than a header of one has to be".repeat(9),
@@ -153,7 +154,7 @@ async fn holds_objects(store: &Store) {
         assert_eq!(object.attributes.content_type.as_deref(), Some(content_type));
         assert_eq!(object.attributes.metadata, [("kind".to_owned(), "fixture".to_owned())]);
         assert_eq!(object.checksum.is_some(), parts == 0);
-        let mut reader = store.read(&object, 0..size);
+        let mut reader = store.read(&store.unlock(&object, None).unwrap(), 0..size);
         let mut read = Vec::new();
         while let Some(bytes) = reader.next().await {
             read.extend_from_slice(&bytes.unwrap());
@@ -188,7 +189,7 @@ async fn a_directory_of_format_1_is_brought_up_to_this_one() {
     store.change_identities(&account, now(), make).await.unwrap().unwrap();
     store.close().await.unwrap();
     drop(store);
-    assert_eq!(format(dir.path()), 2);
+    assert_eq!(format(dir.path()), 3);
     let (key, _) = load_master_key(dir.path(), None).unwrap();
     let store = open(dir.path(), key).unwrap();
     holds_objects(&store).await;
@@ -196,10 +197,53 @@ async fn a_directory_of_format_1_is_brought_up_to_this_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_directory_of_format_2_opens() {
-    let (_dir, store) = fixture("v2");
-    holds_objects(&store).await;
-    holds_settings(&store).await;
+async fn a_directory_of_format_2_is_brought_up_to_this_one() {
+    let (dir, store) = fixture("v2");
+    assert_eq!(tags(&store, "small").await, 0);
+    holds_what_format_2_knew(&store).await;
+    store.close().await.unwrap();
+    drop(store);
+    assert_eq!(format(dir.path()), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_of_format_3_opens() {
+    let (_dir, store) = fixture("v3");
+    holds_what_format_2_knew(&store).await;
+    assert_eq!((tags(&store, "small").await, tags(&store, "parts").await), (1, 1));
+    let name = BucketName::parse("fixture").unwrap();
+    let encryption = store.bucket(&name).await.unwrap().unwrap().encryption;
+    let customer_keys = Some(CustomerKeys::Allowed);
+    assert_eq!(encryption, BucketEncryption { aes256: true, bucket_key: true, customer_keys });
+    let customer = CustomerKey::from_bytes(Zeroizing::new([3; 32]));
+    let other = CustomerKey::from_bytes(Zeroizing::new([4; 32]));
+    let key = ObjectKey::parse("customer").unwrap();
+    let found = store.object(&name, &key, None).await.unwrap();
+    let Lookup::Object(object) = found else { panic!("{found:?}") };
+    assert_eq!(object.encryption, AtRest::CustomerKey);
+    assert_eq!(store.unlock(&object, None).unwrap_err(), KeyRefusal::Required);
+    assert_eq!(store.unlock(&object, Some(&other)).unwrap_err(), KeyRefusal::Wrong);
+    let mut reader = store.read(&store.unlock(&object, Some(&customer)).unwrap(), 0..5);
+    assert_eq!(reader.next().await.unwrap().unwrap(), "vvvvv");
+    let begun =
+        ListUploads { prefix: String::new(), delimiter: None, after: UploadAfter::Start, limit: 9 };
+    let begun = store.uploads(&name, begun).await.unwrap().unwrap().entries;
+    let [UploadEntry::Upload(upload)] = begun.as_slice() else { panic!("{begun:?}") };
+    store.check_upload_key(upload, Some(&customer)).unwrap();
+    assert_eq!(store.check_upload_key(upload, Some(&other)), Err(KeyRefusal::Wrong));
+    assert_eq!(store.parts(upload, None, 9).await.unwrap().parts.len(), 1);
+}
+
+async fn tags(store: &Store, key: &str) -> usize {
+    let (bucket, key) = (BucketName::parse("fixture").unwrap(), ObjectKey::parse(key).unwrap());
+    let found = store.object(&bucket, &key, None).await.unwrap();
+    let Lookup::Object(object) = found else { panic!("{found:?}") };
+    object.attributes.tags.len()
+}
+
+async fn holds_what_format_2_knew(store: &Store) {
+    holds_objects(store).await;
+    holds_settings(store).await;
     let account = AccountId::parse("000000000000").unwrap();
     let directory = store.directory(&account).await.unwrap();
     let user = directory.user("ann").unwrap();

@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 use presign::{Credentials, ExpiresIn, SecretAccessKey, SigV2Use};
 use serde::Deserialize;
-use server::{ActiveContent, LinkCaching};
+use server::{ActiveContent, LinkCaching, SseC};
 
 use crate::args::{Arguments, Serve};
 use crate::failure::Failure;
@@ -102,6 +102,16 @@ pub(crate) struct Settings {
     /// Whether SigV2 links are honoured [default: allow]
     #[arg(long, env = "VALET_SIGV2", value_name = "allow|deny")]
     sigv2: Option<Permission>,
+    /// Over which connections customers may send keys of their own [default: tls]
+    #[arg(long, env = "VALET_SSE_C", value_name = "tls|any")]
+    sse_c: Option<Connections>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+enum Connections {
+    Tls,
+    Any,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
@@ -157,6 +167,7 @@ pub(crate) struct ServeConfig {
     pub(crate) outbound_allow: Vec<IpNet>,
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) sigv2: SigV2Use,
+    pub(crate) sse_c: SseC,
     /// The root key given from outside; None takes the one in the data directory.
     pub(crate) root: Option<Credentials>,
 }
@@ -227,6 +238,10 @@ impl ServeConfig {
                 Some(Permission::Deny) => SigV2Use::Deny,
                 Some(Permission::Allow) | None => SigV2Use::Allow,
             },
+            sse_c: match settings.sse_c {
+                Some(Connections::Any) => SseC::Any,
+                Some(Connections::Tls) | None => SseC::Tls,
+            },
             root,
         })
     }
@@ -262,6 +277,7 @@ impl Settings {
             encryption: self.encryption.or(file.encryption),
             abort_uploads_after: text(self.abort_uploads_after, file.abort_uploads_after),
             sigv2: self.sigv2.or(file.sigv2),
+            sse_c: self.sse_c.or(file.sse_c),
         }
     }
 }

@@ -102,6 +102,7 @@ fn server_config(config: &ServeConfig) -> anyhow::Result<ServerConfig> {
             key: files.key.clone(),
         }),
         sigv2: config.sigv2,
+        sse_c: config.sse_c,
         root: config.root.as_ref().map(|root| RootKey {
             access_key_id: root.access_key_id.clone(),
             secret_access_key: root.secret_access_key.clone(),

@@ -41,6 +41,11 @@ impl S3Action {
     }
 }
 
+/// Whether requests for an action of S3 (`s3:GetObject`) have that condition key (in lower case).
+pub fn s3_action_has_key(action: &str, key: &str) -> bool {
+    S3_ACTIONS.iter().any(|known| known.name == action && known.has_key(key))
+}
+
 /// Whether a bucket policy may ask for that key (in lower case). Of the global ones all are
 /// accepted, as AWS does: it adds new ones.
 pub(super) fn is_condition_key(key: &str) -> bool {

@@ -292,6 +292,7 @@ pub(crate) fn of_store(error: StoreError) -> S3Error {
         // Its bytes came in too slowly to be kept waiting for any longer.
         StoreError::StageExpired => Code::RequestTimeout,
         StoreError::Corrupt { .. }
+        | StoreError::CustomerKeyMissing
         | StoreError::BodyGone
         | StoreError::NoRandomness
         | StoreError::Engine(_)

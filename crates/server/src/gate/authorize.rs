@@ -3,7 +3,7 @@
 use iam::{AccessRequest, AccountId, Decision, NamedPolicy, PolicyKind, PolicySet, Principal};
 use jiff::Timestamp;
 use presign::VerifiedSignature;
-use store::{Bucket, Store};
+use store::{Bucket, Lookup, Store, Tag};
 
 use super::caller::Caller;
 use super::circumstances::{Circumstances, OperationKeys};
@@ -15,6 +15,9 @@ use crate::respond::RequestContext;
 /// What the owner's root may always do to a bucket's policy: the way out for whoever denied
 /// everything to everybody (aws-semantics 5.3; docs/policies.md).
 const BREAK_GLASS: &[&str] = &["s3:DeleteBucketPolicy", "s3:GetBucketPolicy", "s3:PutBucketPolicy"];
+
+/// A name of the key that policies ask for the tags of an object with.
+const EXISTING_TAG: &str = "s3:existingobjecttag/any";
 
 /// One action on one resource that somebody owns, which may have a policy of its own.
 #[derive(Clone, Copy)]
@@ -79,7 +82,7 @@ impl Asking<'_> {
         self,
         permission: Permission<'_>,
         operation: &dyn OperationKeys,
-        decide: impl FnOnce(&AccessRequest<'_>, &PolicySet<'_>) -> (Decision, T),
+        decide: impl Fn(&AccessRequest<'_>, &PolicySet<'_>) -> (Decision, T),
     ) -> Result<T, S3Error> {
         let bucket = match permission.resource {
             Resource::Account | Resource::NewBucket(_) => None,
@@ -98,7 +101,12 @@ impl Asking<'_> {
         let resource = permission.resource.arn();
         let policy = bucket.as_ref().and_then(|bucket| self.bucket_policy(permission, bucket));
         let question = Question { action: permission.action, resource: &resource, owner, policy };
-        let (decision, found) = self.ask(question, operation, decide);
+        // Hardly any policy asks for tags of objects, so they are looked up once one has.
+        let ((mut decision, mut found), lacks_tags) = self.ask(question, operation, None, &decide);
+        if lacks_tags && iam::s3_action_has_key(permission.action, EXISTING_TAG) {
+            let tags = self.existing_tags(permission).await?;
+            (decision, found) = self.ask(question, operation, Some(&tags), &decide).0;
+        }
         if matches!(decision, Decision::Allow(_)) {
             return Ok(found);
         }
@@ -108,17 +116,20 @@ impl Asking<'_> {
 
     /// Decides by every policy that concerns the caller, and that of the resource.
     pub(super) fn decide(self, question: Question<'_>, operation: &dyn OperationKeys) -> Decision {
-        self.ask(question, operation, iam::evaluate)
+        self.ask(question, operation, None, &iam::evaluate).0
     }
 
+    /// What `decide` says of an object with these tags; and whether others would have to be known.
     fn ask<T>(
         self,
         question: Question<'_>,
         operation: &dyn OperationKeys,
-        decide: impl FnOnce(&AccessRequest<'_>, &PolicySet<'_>) -> T,
-    ) -> T {
+        tags: Option<&[Tag]>,
+        decide: &impl Fn(&AccessRequest<'_>, &PolicySet<'_>) -> T,
+    ) -> (T, bool) {
         let Question { action, resource, owner, policy } = question;
-        let circumstances = Circumstances::new(self.caller, self.context, operation, owner);
+        let circumstances = Circumstances::new(self.caller, self.context, operation, owner)
+            .with_existing_tags(tags);
         let request = AccessRequest {
             principal: self.caller.principal(),
             action,
@@ -127,10 +138,24 @@ impl Asking<'_> {
             context: &circumstances,
         };
         let decide = |policies: &PolicySet<'_>| decide(&request, policies);
-        match self.caller.identity() {
+        let decided = match self.caller.identity() {
             Some(identity) => identity.with_policies(policy, decide),
             None => decide(&PolicySet { resource: policy, ..PolicySet::default() }),
-        }
+        };
+        (decided, circumstances.lacks_tags())
+    }
+
+    /// The tags of the object that a permission is about; none where it is not there.
+    async fn existing_tags(self, permission: Permission<'_>) -> Result<Vec<Tag>, S3Error> {
+        let Resource::Object(bucket, key) = permission.resource else { return Ok(Vec::new()) };
+        let found = self.store.object(bucket, key, permission.version).await;
+        Ok(match found.map_err(refusal::of_store)? {
+            Lookup::Object(object) => object.attributes.tags.clone(),
+            Lookup::DeleteMarker(_)
+            | Lookup::NoSuchKey
+            | Lookup::NoSuchVersion
+            | Lookup::NoSuchBucket => Vec::new(),
+        })
     }
 
     /// The bucket's policy, where it counts for this caller.
@@ -165,7 +190,7 @@ fn denied(
 ) -> S3Error {
     let refused = S3Error::new(Code::AccessDenied);
     let Some(arn) = principal.arn().filter(|_| same_account) else { return refused };
-    let Permission { action, resource } = permission;
+    let Permission { action, resource, version: _ } = permission;
     let Some(why) = reason(decision, action) else { return refused };
     let on = match resource {
         Resource::Account => String::new(),

@@ -2,18 +2,21 @@
 //! name counts for nothing (users-and-peers F10). A key is computed when a policy asks for it.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 
 use hyper::Method;
 use hyper::header::{CONTENT_LENGTH, HeaderName, REFERER, USER_AGENT};
 use iam::{AccountId, Context, Values};
 use jiff::Timestamp;
 use presign::Mechanism;
+use store::Tag;
 
 use super::caller::Caller;
 use crate::head::TlsVersion;
 use crate::request::{Query, S3Request};
 use crate::respond::RequestContext;
+
+const EXISTING_TAG: &str = "existingobjecttag/";
 
 /// Condition keys that only the operation knows, by their names in lower case.
 pub(crate) trait OperationKeys: Sync {
@@ -41,6 +44,10 @@ pub(crate) struct Circumstances<'a> {
     /// Who owns the resource.
     pub(crate) resource_account: &'a AccountId,
     pub(crate) query: OnceCell<Option<Query<'a>>>,
+    /// The tags of the object it is about, once they were looked up.
+    existing_tags: Option<&'a [Tag]>,
+    /// Whether a policy asked for tags that were not looked up.
+    lacks_tags: Cell<bool>,
 }
 
 impl<'a> Circumstances<'a> {
@@ -50,7 +57,32 @@ impl<'a> Circumstances<'a> {
         operation: &'a dyn OperationKeys,
         resource_account: &'a AccountId,
     ) -> Self {
-        Self { caller, context, operation, resource_account, query: OnceCell::new() }
+        Self {
+            caller,
+            context,
+            operation,
+            resource_account,
+            query: OnceCell::new(),
+            existing_tags: None,
+            lacks_tags: Cell::new(false),
+        }
+    }
+
+    pub(super) fn with_existing_tags(self, existing_tags: Option<&'a [Tag]>) -> Self {
+        Self { existing_tags, ..self }
+    }
+
+    /// Whether a policy asked for tags that were not looked up, and was told that there are none.
+    pub(super) fn lacks_tags(&self) -> bool {
+        self.lacks_tags.get()
+    }
+
+    fn existing_tag(&self, name: &str) -> Option<Cow<'_, str>> {
+        let Some(tags) = self.existing_tags else {
+            self.lacks_tags.set(true);
+            return None;
+        };
+        tag_named(tags, name)
     }
 
     fn global(&self, name: &str) -> Option<Cow<'_, str>> {
@@ -99,6 +131,8 @@ impl<'a> Circumstances<'a> {
             // The header alone: what a link says of itself in the query is not considered (5.1).
             "x-amz-content-sha256" => self.header(&HeaderName::from_static("x-amz-content-sha256")),
             "if-match" | "if-none-match" => self.request_header(name),
+            // A secret is no condition key.
+            key if key.contains("-customer-key") => None,
             // What a write says of itself; reads have no such keys, whatever they send.
             amz if amz.starts_with("x-amz-") && self.writes() => self.request_header(amz),
             _ => None,
@@ -152,6 +186,9 @@ impl Context for Circumstances<'_> {
         }
         let value = match key.split_once(':')? {
             ("aws", name) => self.global(name),
+            ("s3", name) if name.starts_with(EXISTING_TAG) => {
+                self.existing_tag(name.strip_prefix(EXISTING_TAG)?)
+            }
             ("s3", name) => self.query_key(key).or_else(|| self.s3(name)),
             ("valet", name) => self.valet(name),
             (_, _) => None,
@@ -183,6 +220,26 @@ fn of_signer<'c>(caller: &'c Caller, name: &str) -> Option<Cow<'c, str>> {
         "username" => principal.username().map(Cow::Borrowed),
         other => identity?.tag(other.strip_prefix("principaltag/")?).map(Cow::Borrowed),
     }
+}
+
+/// The value of a tag by its name, whose case does not matter to policies.
+fn tag_named<'t>(tags: &'t [Tag], name: &str) -> Option<Cow<'t, str>> {
+    let mut named = tags.iter().filter(|tag| tag.key.to_lowercase() == name);
+    named.next().map(|tag| tag.value.as_str().into())
+}
+
+/// The keys of a request that brings tags: `PREFIX/<name>` for the value of one, and `keys` for the
+/// names of all.
+pub(crate) fn request_tag<'t>(
+    tags: &'t [Tag],
+    key: &str,
+    (prefix, keys): (&str, &str),
+) -> Option<Values<'t>> {
+    if key == keys {
+        let names: Vec<_> = tags.iter().map(|tag| tag.key.as_str().into()).collect();
+        return (!names.is_empty()).then_some(Values::Many(names));
+    }
+    tag_named(tags, key.strip_prefix(prefix)?).map(Values::One)
 }
 
 /// A time as policies compare it: whole seconds.

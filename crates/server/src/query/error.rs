@@ -125,6 +125,7 @@ pub(crate) fn of_store(error: StoreError) -> QueryError {
         | StoreError::Closed
         | StoreError::StageExpired
         | StoreError::Corrupt { .. }
+        | StoreError::CustomerKeyMissing
         | StoreError::BodyGone
         | StoreError::NoRandomness
         | StoreError::Engine(_)

@@ -8,6 +8,7 @@ use crate::gate::Authorized;
 use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
+use crate::s3::customer_key::{self, SentKey};
 use crate::s3::get::{Found, find};
 use crate::s3::{PAGE_MAX, checksum, headers, http_time};
 use crate::xml::XmlWriter;
@@ -20,12 +21,15 @@ pub(crate) struct GetObjectAttributes {
     bucket: BucketName,
     key: ObjectKey,
     version_id: Option<VersionId>,
+    customer_key: Option<SentKey>,
     wanted: Vec<String>,
     max_parts: usize,
     after_part: u16,
 }
 
 impl Operation for GetObjectAttributes {
+    const HONOURS: &'static [&'static str] = &[customer_key::OBJECT_KEY];
+
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         let lines = request.headers.get_all("x-amz-object-attributes").iter();
         let sent = lines.filter_map(|line| line.to_str().ok()).collect::<Vec<_>>().join(",");
@@ -59,6 +63,7 @@ impl Operation for GetObjectAttributes {
             bucket: request.bucket()?,
             key: request.key()?,
             version_id: headers::version_id(request)?,
+            customer_key: SentKey::read(request)?,
             wanted,
             max_parts: usize::try_from(max_parts).unwrap_or_default(),
             after_part: u16::try_from(after_part).unwrap_or(u16::MAX),
@@ -71,15 +76,16 @@ impl Operation for GetObjectAttributes {
         } else {
             ("s3:GetObject", "s3:GetObjectAttributes")
         };
-        vec![
-            Permission::object(read, &self.bucket, &self.key),
-            Permission::object(attributes, &self.bucket, &self.key),
-        ]
+        let on = |action| {
+            Permission::object(action, &self.bucket, &self.key).of_version(self.version_id.as_ref())
+        };
+        vec![on(read), on(attributes)]
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
         let (read, door) = call.split();
         let found = find(&door, &read.bucket, &read.key, read.version_id.as_ref()).await?;
+        customer_key::unlock(&door, &found.object, read.customer_key.as_ref())?;
         let document =
             XmlWriter::result("GetObjectAttributesResponse", |xml| read.write(xml, &found));
         let mut reply = Reply::xml(document);

@@ -1,13 +1,12 @@
 //! `CopyObject` and `UploadPartCopy`: a read under one permission, a write under another.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use iam::Values;
 use store::{
     Attributes, BucketName, CHECKSUM_UNASKED, ChecksumAlgorithm, ChecksumAlgorithms, ChecksumType,
-    Encryption, Object, ObjectKey, PartNumber, Precondition, PutOutcome, PutPart, StageSpec,
-    StagedBody, StoredChecksum, VersionId,
+    Object, ObjectKey, PartNumber, Precondition, PutOutcome, PutPart, StageSpec, StagedBody,
+    StoredChecksum, Tag, Unlocked, VersionId,
 };
 
 use crate::body::RequestBody;
@@ -17,13 +16,13 @@ use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::route;
+use crate::s3::customer_key::{self, SentKey};
+use crate::s3::encryption::Wish;
 use crate::s3::get::{Found, find};
 use crate::s3::headers::{self, Conditions, ReadConditions};
 use crate::s3::ingest::{UPLOAD_BYTES_MAX, too_large};
 use crate::s3::multipart::{UploadTarget, required_part_number};
-use crate::s3::{
-    bucket, checksum, creation_condition, no_such_key, quoted, set_encryption, xml_time,
-};
+use crate::s3::{bucket, checksum, creation_condition, no_such_key, quoted, tagging, xml_time};
 use crate::xml::XmlWriter;
 
 /// What is copied, and under which conditions.
@@ -37,6 +36,7 @@ struct CopySource {
     if_modified_since: Option<String>,
     if_unmodified_since: Option<String>,
     expected_owner: Option<String>,
+    customer_key: Option<SentKey>,
 }
 
 impl CopySource {
@@ -76,12 +76,21 @@ impl CopySource {
             if_modified_since: request.owned_header("x-amz-copy-source-if-modified-since"),
             if_unmodified_since: request.owned_header("x-amz-copy-source-if-unmodified-since"),
             expected_owner: request.owned_header("x-amz-source-expected-bucket-owner"),
+            customer_key: SentKey::of_source(request)?,
         })
     }
 
     fn permission(&self) -> Permission<'_> {
         let action = if self.version_id.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
-        Permission::object(action, &self.bucket, &self.key)
+        Permission::object(action, &self.bucket, &self.key).of_version(self.version_id.as_ref())
+    }
+
+    fn permission_to_read_tags(&self) -> Permission<'_> {
+        let action = match self.version_id {
+            Some(_) => "s3:GetObjectVersionTagging",
+            None => "s3:GetObjectTagging",
+        };
+        Permission::object(action, &self.bucket, &self.key).of_version(self.version_id.as_ref())
     }
 
     /// Finds the source and judges the conditions on it: whatever fails is 412, a match of
@@ -119,6 +128,10 @@ impl CopySource {
                 Err(headers::precondition_failed(&format!("x-amz-copy-source-{condition}")))
             }
         }
+    }
+
+    fn unlock(&self, door: &Door, found: &Found) -> Result<Unlocked, S3Error> {
+        customer_key::unlock(door, &found.object, self.customer_key.as_ref())
     }
 
     /// Tells which version was copied, where there are versions.
@@ -161,45 +174,61 @@ pub(crate) struct CopyObject {
     key: ObjectKey,
     source: CopySource,
     directive: Directive,
+    tagging: Directive,
     attributes: Attributes,
-    encryption: Option<Encryption>,
+    wish: Wish,
     algorithm: Option<ChecksumAlgorithm>,
     precondition: Precondition,
 }
 
 impl Operation for CopyObject {
-    const HONOURS: &'static [&'static str] =
-        &["x-amz-copy-source", "x-amz-acl", "x-amz-grant-", "x-amz-server-side-encryption"];
+    const HONOURS: &'static [&'static str] = &[
+        "x-amz-copy-source",
+        customer_key::SOURCE_KEY,
+        "x-amz-acl",
+        "x-amz-grant-",
+        "x-amz-server-side-encryption",
+        customer_key::OBJECT_KEY,
+        "x-amz-tagging",
+    ];
 
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         headers::refuse_version_or_part(request)?;
         headers::accept_private_acl(request)?;
-        // There are no tags yet, so either directive copies none.
-        Directive::read(request, "x-amz-tagging-directive")?;
         Ok(Self {
             bucket: request.bucket()?,
             key: request.key()?,
             source: CopySource::read(request)?,
             directive: Directive::read(request, "x-amz-metadata-directive")?,
+            tagging: Directive::read(request, "x-amz-tagging-directive")?,
             attributes: headers::attributes(request)?,
-            encryption: headers::encryption(request)?,
+            wish: Wish::read(request)?,
             algorithm: checksum::of_copy(request)?,
             precondition: headers::write_precondition(request)?,
         })
     }
 
     fn permissions(&self) -> Vec<Permission<'_>> {
-        vec![self.source.permission(), Permission::object("s3:PutObject", &self.bucket, &self.key)]
+        let mut permissions = vec![self.source.permission()];
+        permissions.extend(tagging::permissions_of_write(
+            self.request_tags(),
+            &self.bucket,
+            &self.key,
+        ));
+        permissions
     }
 
     fn condition(&self, key: &str) -> Option<Values<'_>> {
         creation_condition(key, true)
+            .or_else(|| tagging::object_condition(self.request_tags(), key))
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
         let (copy, door) = call.split();
         let found = copy.source.find(&door).await?;
+        let unlocked = copy.source.unlock(&door, &found)?;
         copy.refuse_idle_copy()?;
+        copy.may_copy_tags(&door, &found.object.attributes.tags).await?;
         let source = &found.object;
         if source.size > UPLOAD_BYTES_MAX {
             return Err(S3Error::invalid_request(
@@ -207,14 +236,16 @@ impl Operation for CopyObject {
             ));
         }
         let algorithm = copy.algorithm.unwrap_or_else(|| inherited_algorithm(source));
-        let staged = copy_bytes(&door, source, 0..source.size, copy.encryption, algorithm).await?;
+        let attributes = copy.attributes(source);
+        let wish = copy.wish.settle(&door, &copy.bucket, &copy.key).await?;
+        let staged = copy_bytes(&door, &unlocked, 0..source.size, &wish, algorithm).await?;
         let at_rest = staged.at_rest();
         let put = store::PutObject {
             bucket: copy.bucket.clone(),
             key: copy.key.clone(),
             checksum: checksum_of(&staged, algorithm),
             body: staged,
-            attributes: copy.attributes(source),
+            attributes,
             etag: None,
             precondition: copy.precondition,
         };
@@ -229,13 +260,13 @@ impl Operation for CopyObject {
                         object.checksum.as_ref(),
                     );
                 }));
-                set_encryption(&mut reply, at_rest);
+                wish.tell(&mut reply, at_rest);
                 CopySource::set_version(&found, &mut reply);
                 let version_id = version_id.map(|version| version.to_string());
                 reply.set_optional("x-amz-version-id", version_id.as_deref());
                 Ok(reply)
             }
-            PutOutcome::PreconditionFailed => Err(headers::failed_write(&copy.precondition)),
+            PutOutcome::PreconditionFailed => Err(headers::failed_write(copy.precondition)),
             PutOutcome::NoSuchBucket => Err(refusal::no_such_bucket(&copy.bucket)),
             PutOutcome::NoSuchKey => Err(no_such_key(&copy.key)),
         }
@@ -250,7 +281,7 @@ impl CopyObject {
             && self.source.version_id.is_none();
         let changes = self.directive == Directive::Replace
             || self.attributes.storage_class.is_some()
-            || self.encryption.is_some();
+            || self.wish.is_said();
         if onto_itself && !changes {
             return Err(S3Error::invalid_request(
                 "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
@@ -259,12 +290,34 @@ impl CopyObject {
         Ok(())
     }
 
+    /// The tags that the request brings, where it is to bring any.
+    fn request_tags(&self) -> &[Tag] {
+        match self.tagging {
+            Directive::Replace => &self.attributes.tags,
+            Directive::Copy => &[],
+        }
+    }
+
+    /// Tags that are copied are read of the source and given to the copy.
+    async fn may_copy_tags(&self, door: &Door, tags: &[Tag]) -> Result<(), S3Error> {
+        if self.tagging == Directive::Replace || tags.is_empty() {
+            return Ok(());
+        }
+        door.require(self.source.permission_to_read_tags()).await?;
+        tagging::may_tag(door, (&self.bucket, &self.key), tags).await
+    }
+
     /// The storage class is the request's either way.
     fn attributes(&self, source: &Object) -> Attributes {
+        let tags = match self.tagging {
+            Directive::Replace => self.attributes.tags.clone(),
+            Directive::Copy => source.attributes.tags.clone(),
+        };
         match self.directive {
-            Directive::Replace => self.attributes.clone(),
+            Directive::Replace => Attributes { tags, ..self.attributes.clone() },
             Directive::Copy => Attributes {
                 storage_class: self.attributes.storage_class.clone(),
+                tags,
                 ..source.attributes.clone()
             },
         }
@@ -277,17 +330,24 @@ pub(crate) struct UploadPartCopy {
     target: UploadTarget,
     number: PartNumber,
     source: CopySource,
+    customer_key: Option<SentKey>,
     range: Option<Range<u64>>,
 }
 
 impl Operation for UploadPartCopy {
-    const HONOURS: &'static [&'static str] = &["x-amz-copy-source", "x-amz-copy-source-range"];
+    const HONOURS: &'static [&'static str] = &[
+        "x-amz-copy-source",
+        "x-amz-copy-source-range",
+        customer_key::SOURCE_KEY,
+        customer_key::OBJECT_KEY,
+    ];
 
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         Ok(Self {
             target: UploadTarget::read(request)?,
             number: required_part_number(request)?,
             source: CopySource::read(request)?,
+            customer_key: SentKey::read(request)?,
             range: source_range(request)?,
         })
     }
@@ -304,9 +364,11 @@ impl Operation for UploadPartCopy {
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
-        let (Self { target, number, source, range }, door) = call.split();
+        let (Self { target, number, source, customer_key, range }, door) = call.split();
         let upload = target.find(&door).await?;
+        let wish = Wish::of_part(&door, &upload, customer_key).await?;
         let found = source.find(&door).await?;
+        let unlocked = source.unlock(&door, &found)?;
         let size = found.object.size;
         let range = range.unwrap_or(0..size);
         if range.end > size {
@@ -320,7 +382,7 @@ impl Operation for UploadPartCopy {
             return Err(too_large(range.end - range.start, UPLOAD_BYTES_MAX));
         }
         let (algorithm, _) = upload.checksum.unwrap_or(CHECKSUM_UNASKED);
-        let staged = copy_bytes(&door, &found.object, range, upload.encryption, algorithm).await?;
+        let staged = copy_bytes(&door, &unlocked, range, &wish, algorithm).await?;
         let at_rest = staged.at_rest();
         let kept = checksum_of(&staged, algorithm);
         let put = door.store().put_part(&upload, number, staged, kept, door.now()).await;
@@ -334,7 +396,7 @@ impl Operation for UploadPartCopy {
                         part.checksum.as_ref(),
                     );
                 }));
-                set_encryption(&mut reply, at_rest);
+                wish.tell(&mut reply, at_rest);
                 CopySource::set_version(&found, &mut reply);
                 Ok(reply)
             }
@@ -376,16 +438,15 @@ fn checksum_of(staged: &StagedBody, algorithm: ChecksumAlgorithm) -> Option<Stor
 /// Streams bytes of one object into a body of their own.
 async fn copy_bytes(
     door: &Door,
-    source: &Arc<Object>,
+    source: &Unlocked,
     range: Range<u64>,
-    encryption: Option<Encryption>,
+    wish: &Wish,
     algorithm: ChecksumAlgorithm,
 ) -> Result<StagedBody, S3Error> {
     let spec = StageSpec {
         size_hint: Some(range.end - range.start),
-        encryption,
         checksums: ChecksumAlgorithms::from(algorithm),
-        sha256: false,
+        ..wish.stage()
     };
     let mut stage = door.store().stage(spec).await.map_err(refusal::of_store)?;
     let mut reader = door.store().read(source, range);

@@ -3,7 +3,7 @@
 use hyper::StatusCode;
 use iam::Values;
 use serde::Deserialize;
-use store::{BucketName, DeleteOutcome, ObjectKey, VersionId};
+use store::{BucketName, DeleteOutcome, ObjectKey, Precondition, VersionId};
 
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error, refusal};
@@ -14,7 +14,7 @@ use crate::respond::Reply;
 use crate::route;
 use crate::s3::document::{self, DocumentTerms};
 use crate::s3::get::version_condition;
-use crate::s3::{bucket, headers};
+use crate::s3::{bucket, headers, no_such_key};
 use crate::xml::{self, XmlWriter};
 
 /// Bytes of a `Delete` document (aws-semantics 6.6.8).
@@ -28,29 +28,40 @@ pub(crate) struct DeleteObject {
     bucket: BucketName,
     key: ObjectKey,
     version_id: Option<VersionId>,
+    /// The condition as it was written: of this object, not of a call that names many.
+    if_match: Option<String>,
+    precondition: Precondition,
 }
 
 impl Operation for DeleteObject {
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
-        // A condition that this version cannot keep must not turn into an unconditional delete.
-        if request.has_header("if-match") {
-            return Err(S3Error::not_implemented("If-Match"));
-        }
         Ok(Self {
             bucket: request.bucket()?,
             key: request.key()?,
             version_id: headers::version_id(request)?,
+            if_match: request.owned_header("if-match"),
+            precondition: headers::delete_precondition(request)?,
         })
     }
 
     fn permissions(&self) -> Vec<Permission<'_>> {
         let action =
             if self.version_id.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" };
-        vec![Permission::object(action, &self.bucket, &self.key)]
+        let delete = Permission::object(action, &self.bucket, &self.key);
+        match self.precondition {
+            Precondition::None | Precondition::IfAbsent | Precondition::IfPresent => vec![delete],
+            // Whoever tries tags would learn which one the object has.
+            Precondition::IfMatch(_) | Precondition::IfMatchUnknown => {
+                vec![delete, Permission::object("s3:GetObject", &self.bucket, &self.key)]
+            }
+        }
     }
 
     fn condition(&self, key: &str) -> Option<Values<'_>> {
-        version_condition(key, self.version_id.as_ref())
+        match (key, &self.if_match) {
+            ("s3:if-match", Some(etag)) => Some(Values::One(etag.as_str().into())),
+            (_, _) => version_condition(key, self.version_id.as_ref()),
+        }
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
@@ -58,8 +69,10 @@ impl Operation for DeleteObject {
         let outcome = target.delete(&door).await?;
         let mut reply = Reply::new(StatusCode::NO_CONTENT);
         match outcome {
-            DeleteOutcome::NoSuchBucket => return Err(refusal::no_such_bucket(&target.bucket)),
-            DeleteOutcome::Nothing => {}
+            DeleteOutcome::NoSuchBucket
+            | DeleteOutcome::PreconditionFailed
+            | DeleteOutcome::NoSuchKey
+            | DeleteOutcome::Nothing => {}
             DeleteOutcome::Deleted { version_id, was_marker } => {
                 if was_marker {
                     reply.set_text("x-amz-delete-marker", "true");
@@ -78,10 +91,19 @@ impl Operation for DeleteObject {
 
 impl DeleteObject {
     async fn delete(&self, door: &Door) -> Result<DeleteOutcome, S3Error> {
-        door.store()
-            .delete_object(&self.bucket, &self.key, self.version_id.as_ref(), door.now())
-            .await
-            .map_err(refusal::of_store)
+        let delete = store::DeleteObject {
+            precondition: self.precondition,
+            ..store::DeleteObject::of(&self.bucket, &self.key, self.version_id.as_ref())
+        };
+        let outcome = door.store().delete_object(delete, door.now()).await;
+        match outcome.map_err(refusal::of_store)? {
+            DeleteOutcome::NoSuchBucket => Err(refusal::no_such_bucket(&self.bucket)),
+            DeleteOutcome::PreconditionFailed => Err(headers::failed_write(self.precondition)),
+            DeleteOutcome::NoSuchKey => Err(no_such_key(&self.key)),
+            outcome @ (DeleteOutcome::Nothing
+            | DeleteOutcome::Deleted { .. }
+            | DeleteOutcome::MarkerCreated { .. }) => Ok(outcome),
+        }
     }
 }
 
@@ -155,9 +177,12 @@ impl Operation for DeleteObjects {
 
 impl Authorized<DeleteObjects> {
     async fn delete_one(&self, target: &Target) -> Result<DeleteOutcome, S3Error> {
-        if target.etag.is_some() || target.last_modified_time.is_some() || target.size.is_some() {
+        // These two are for directory buckets.
+        if target.last_modified_time.is_some() || target.size.is_some() {
             return Err(S3Error::not_implemented("If-Match"));
         }
+        let etag = target.etag.as_deref();
+        let precondition = etag.map_or(Precondition::None, headers::delete_condition);
         let version_id = target
             .version_id
             .as_deref()
@@ -167,14 +192,10 @@ impl Authorized<DeleteObjects> {
             .map_err(|_| S3Error::new(Code::NoSuchVersion))?;
         let key = route::parse_key(target.key.as_bytes())?;
         let bucket = self.operation().bucket.clone();
-        let admitted = self.admit(DeleteObject { bucket, key, version_id }).await?;
-        let (target, door) = admitted.split();
-        match target.delete(&door).await? {
-            DeleteOutcome::NoSuchBucket => Err(refusal::no_such_bucket(&target.bucket)),
-            outcome @ (DeleteOutcome::Nothing
-            | DeleteOutcome::Deleted { .. }
-            | DeleteOutcome::MarkerCreated { .. }) => Ok(outcome),
-        }
+        let if_match = target.etag.clone();
+        let delete = DeleteObject { bucket, key, version_id, if_match, precondition };
+        let (target, door) = self.admit(delete).await?.split();
+        target.delete(&door).await
     }
 }
 
@@ -183,7 +204,10 @@ fn write_deleted(result: &mut XmlWriter, target: &Target, outcome: &DeleteOutcom
         deleted.text("Key", &target.key);
         deleted.optional("VersionId", target.version_id.as_deref());
         match outcome {
-            DeleteOutcome::NoSuchBucket | DeleteOutcome::Nothing => {}
+            DeleteOutcome::NoSuchBucket
+            | DeleteOutcome::PreconditionFailed
+            | DeleteOutcome::NoSuchKey
+            | DeleteOutcome::Nothing => {}
             DeleteOutcome::Deleted { version_id, was_marker } => {
                 if *was_marker {
                     deleted.plain("DeleteMarker", true);

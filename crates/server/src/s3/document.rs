@@ -17,16 +17,21 @@ pub(crate) struct DocumentTerms {
 }
 
 impl DocumentTerms {
-    /// Reads the digest that a call cannot do without (aws-semantics 6.6.7).
-    pub(crate) fn required(request: &S3Request<'_>) -> Result<Self, S3Error> {
+    /// Of a call that may announce a digest of its document.
+    pub(crate) fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         let content_md5 = checksum::content_md5(request)?;
-        let checksum = checksum::announced(request)?;
-        if content_md5.is_none() && checksum == Announced::Nothing {
+        Ok(Self { content_md5, checksum: checksum::announced(request)? })
+    }
+
+    /// Of a call that must announce a digest of its document (aws-semantics 6.6.7).
+    pub(crate) fn required(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        let terms = Self::read(request)?;
+        if terms.content_md5.is_none() && terms.checksum == Announced::Nothing {
             return Err(S3Error::invalid_request(
                 "Missing required header for this request: Content-MD5 OR x-amz-checksum-*",
             ));
         }
-        Ok(Self { content_md5, checksum })
+        Ok(terms)
     }
 }
 

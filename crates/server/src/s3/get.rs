@@ -10,7 +10,8 @@ use hyper::header::{
 };
 use iam::Values;
 use store::{
-    BucketName, DeleteMarker, Lookup, Object, ObjectKey, PartNumber, VersionId, Versioning,
+    BucketName, DeleteMarker, Lookup, Object, ObjectKey, PartNumber, Unlocked, VersionId,
+    Versioning,
 };
 
 use crate::body::RequestBody;
@@ -19,9 +20,10 @@ use crate::gate::{Authorized, Door};
 use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::{Reply, ReplyBody};
+use crate::s3::customer_key::{self, SentKey};
 use crate::s3::headers::{self, Conditions, ReadConditions};
 use crate::s3::serving::{self, Caching};
-use crate::s3::{http_time, no_such_key};
+use crate::s3::{encryption, http_time, no_such_key, tagging};
 
 /// The overrides a signed request may ask for, and the headers they set.
 const OVERRIDES: &[(&str, &str)] = &[
@@ -32,6 +34,10 @@ const OVERRIDES: &[(&str, &str)] = &[
     ("response-content-disposition", "content-disposition"),
     ("response-content-encoding", "content-encoding"),
 ];
+
+/// The headers of [`crate::route::MEANING_HEADERS`] that both methods read; the first one to refuse it
+/// as AWS does.
+const OF_A_READ: &[&str] = &["x-amz-server-side-encryption", customer_key::OBJECT_KEY];
 
 /// What both methods read.
 #[derive(Debug)]
@@ -47,6 +53,7 @@ struct ObjectRead {
     if_unmodified_since: Option<String>,
     if_range: Option<String>,
     with_checksum: bool,
+    customer_key: Option<SentKey>,
     overrides: Vec<(&'static str, HeaderValue)>,
 }
 
@@ -59,6 +66,8 @@ pub(crate) struct GetObject(ObjectRead);
 pub(crate) struct HeadObject(ObjectRead);
 
 impl Operation for GetObject {
+    const HONOURS: &'static [&'static str] = OF_A_READ;
+
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         ObjectRead::read(request).map(Self)
     }
@@ -73,11 +82,11 @@ impl Operation for GetObject {
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
         let (Self(read), door) = call.split();
-        let found = read.find(&door).await?;
+        let (found, unlocked) = read.find(&door).await?;
         let (mut reply, range) = read.describe(&found)?;
         read.guard(&mut reply, &found.object, &door);
         if let Some(range) = range {
-            let body = door.store().read(&found.object, range);
+            let body = door.store().read(&unlocked, range);
             reply.body = ReplyBody::Object(Box::new(body));
         }
         Ok(reply)
@@ -85,6 +94,8 @@ impl Operation for GetObject {
 }
 
 impl Operation for HeadObject {
+    const HONOURS: &'static [&'static str] = OF_A_READ;
+
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         ObjectRead::read(request).map(Self)
     }
@@ -99,7 +110,7 @@ impl Operation for HeadObject {
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
         let (Self(read), door) = call.split();
-        let found = read.find(&door).await?;
+        let (found, _) = read.find(&door).await?;
         let (mut reply, _) = read.describe(&found)?;
         read.guard(&mut reply, &found.object, &door);
         Ok(reply)
@@ -185,6 +196,7 @@ fn deleted(key: &ObjectKey, marker: &DeleteMarker, by_id: bool) -> S3Error {
 
 impl ObjectRead {
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        encryption::refuse_on_reading(request)?;
         let range = request.sent_header(RANGE).map(std::borrow::Cow::into_owned);
         let part_number = part_number(request)?;
         if range.is_some() && part_number.is_some() {
@@ -207,17 +219,21 @@ impl ObjectRead {
             with_checksum: request
                 .header("x-amz-checksum-mode")
                 .is_some_and(|mode| mode.eq_ignore_ascii_case("ENABLED")),
+            customer_key: SentKey::read(request)?,
             overrides: overrides(request)?,
         })
     }
 
     fn permissions(&self) -> Vec<Permission<'_>> {
         let action = if self.version_id.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
-        vec![Permission::object(action, &self.bucket, &self.key)]
+        let version_id = self.version_id.as_ref();
+        vec![Permission::object(action, &self.bucket, &self.key).of_version(version_id)]
     }
 
-    async fn find(&self, door: &Door) -> Result<Found, S3Error> {
-        find(door, &self.bucket, &self.key, self.version_id.as_ref()).await
+    async fn find(&self, door: &Door) -> Result<(Found, Unlocked), S3Error> {
+        let found = find(door, &self.bucket, &self.key, self.version_id.as_ref()).await?;
+        let unlocked = customer_key::unlock(door, &found.object, self.customer_key.as_ref())?;
+        Ok((found, unlocked))
     }
 
     /// The headers of the answer, and which bytes belong to it; none for 304.
@@ -244,12 +260,16 @@ impl ObjectRead {
             Selected::Range(_) | Selected::Part(_, _) => StatusCode::PARTIAL_CONTENT,
         });
         headers::describe(&mut reply, object, found.versioned);
+        if let Some(sent) = &self.customer_key {
+            sent.tell(&mut reply);
+        }
         let range = selected.range(object.size);
         reply.set(CONTENT_LENGTH, HeaderValue::from(range.end - range.start));
         if !matches!(selected, Selected::Whole) && range.start < range.end {
             let content_range = format!("bytes {}-{}/{}", range.start, range.end - 1, object.size);
             reply.set_text("content-range", &content_range);
         }
+        tagging::set_count(&mut reply, object);
         self.add_parts_and_checksum(&mut reply, object, &selected);
         for (name, value) in &self.overrides {
             reply.set(HeaderName::from_static(name), value.clone());

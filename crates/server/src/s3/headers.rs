@@ -3,14 +3,12 @@
 use hyper::StatusCode;
 use hyper::header::HeaderName;
 use jiff::Timestamp;
-use store::{
-    Attributes, ChecksumType, Encryption, Object, Precondition, StoredChecksum, VersionId,
-};
+use store::{Attributes, ChecksumType, Object, ObjectKey, Precondition, StoredChecksum, VersionId};
 
 use crate::error::{Code, S3Error};
 use crate::request::S3Request;
 use crate::respond::Reply;
-use crate::s3::checksum;
+use crate::s3::{checksum, customer_key, tagging};
 use crate::s3::{http_time, quoted, set_encryption};
 
 /// User metadata: names and values together.
@@ -34,6 +32,17 @@ const STORAGE_CLASSES: &[&str] = &[
     "FSX_OPENZFS",
     "FSX_ONTAP",
 ];
+
+/// The headers of [`crate::route::MEANING_HEADERS`] that a write of a new object honours.
+pub(crate) const OF_A_WRITE: &[&str] = &[
+    "x-amz-acl",
+    "x-amz-grant-",
+    "x-amz-server-side-encryption",
+    customer_key::OBJECT_KEY,
+    "x-amz-tagging",
+];
+/// The same without the last one.
+pub(crate) const BUT_FOR_TAGS: &[&str] = OF_A_WRITE.split_at(OF_A_WRITE.len() - 1).0;
 
 /// What a write says of the object beside its bytes.
 pub(crate) fn attributes(request: &S3Request<'_>) -> Result<Attributes, S3Error> {
@@ -62,6 +71,7 @@ pub(crate) fn attributes(request: &S3Request<'_>) -> Result<Attributes, S3Error>
         expires: request.owned_header("expires"),
         storage_class: storage_class(request)?,
         metadata,
+        tags: tagging::of_request(request)?,
     })
 }
 
@@ -90,21 +100,6 @@ pub(crate) fn class_name(class: Option<&str>) -> &str {
     class.unwrap_or(STANDARD)
 }
 
-/// What a write asks of the bytes at rest: nothing, or AES256. A key of somebody else's is not served.
-pub(crate) fn encryption(request: &S3Request<'_>) -> Result<Option<Encryption>, S3Error> {
-    const NAME: &str = "x-amz-server-side-encryption";
-    match request.header(NAME).as_deref() {
-        None => Ok(None),
-        Some("AES256") => Ok(Some(Encryption::On)),
-        Some("aws:kms" | "aws:kms:dsse" | "aws:fsx") => Err(S3Error::not_implemented(NAME)),
-        Some(other) => Err(S3Error::invalid_argument(
-            "The encryption method specified is not supported",
-            NAME,
-            other,
-        )),
-    }
-}
-
 /// ACLs are off, as on any new bucket: what they would say anyway is accepted.
 pub(crate) fn accept_private_acl(request: &S3Request<'_>) -> Result<(), S3Error> {
     if request.amz_names().any(|name| name.starts_with("x-amz-grant-")) {
@@ -116,20 +111,49 @@ pub(crate) fn accept_private_acl(request: &S3Request<'_>) -> Result<(), S3Error>
     }
 }
 
-/// The conditions under which a write may go through.
+/// The conditions under which a write may go through: S3 knows these two, one at a time.
 pub(crate) fn write_precondition(request: &S3Request<'_>) -> Result<Precondition, S3Error> {
-    let if_match = request.header("if-match");
-    match (request.header("if-none-match").as_deref(), if_match.as_deref()) {
+    match (request.header("if-none-match").as_deref(), request.header("if-match").as_deref()) {
         (None, None) => Ok(Precondition::None),
         (Some("*"), None) => Ok(Precondition::IfAbsent),
-        (None, Some(etag)) => match store::ETag::parse(etag.trim_matches('"')) {
-            Ok(etag) => Ok(Precondition::IfMatch(etag)),
-            // What is not an entity tag of ours matches no object of ours.
-            Err(_) => Err(precondition_failed("If-Match")),
-        },
-        // S3 knows no other conditions on a write.
-        (Some(_), _) => Err(S3Error::not_implemented("If-None-Match")),
+        (Some(_), None) => Err(condition_not_accepted("If-None-Match")),
+        (None, Some("*")) => Err(condition_not_accepted("If-Match")),
+        (None, Some(etag)) => Ok(if_match(etag)),
+        (Some(_), Some(_)) => Err(S3Error::not_implemented("If-Match,If-None-Match").detail(
+            "additionalMessage",
+            "Multiple conditional request headers present in the request",
+        )),
     }
+}
+
+/// The condition under which a delete may go through: an entity tag, or that there is something.
+pub(crate) fn delete_precondition(request: &S3Request<'_>) -> Result<Precondition, S3Error> {
+    // A condition that nobody keeps must not turn into an unconditional delete.
+    if request.has_header("if-none-match") {
+        return Err(condition_not_accepted("If-None-Match"));
+    }
+    Ok(match request.header("if-match").as_deref() {
+        None => Precondition::None,
+        Some(condition) => delete_condition(condition),
+    })
+}
+
+/// As [`delete_precondition`], from the text of the condition.
+pub(crate) fn delete_condition(text: &str) -> Precondition {
+    if text == "*" { Precondition::IfPresent } else { if_match(text) }
+}
+
+fn if_match(etag: &str) -> Precondition {
+    // What is not an entity tag of ours matches no object of ours.
+    let tag = store::ETag::parse(etag.trim_matches('"'));
+    tag.map_or(Precondition::IfMatchUnknown, Precondition::IfMatch)
+}
+
+fn condition_not_accepted(name: &'static str) -> S3Error {
+    S3Error::not_implemented(name).detail(
+        "additionalMessage",
+        format!("We don't accept the provided value of {name} header for this API"),
+    )
 }
 
 /// 412, naming the condition that failed.
@@ -137,11 +161,24 @@ pub(crate) fn precondition_failed(condition: &str) -> S3Error {
     S3Error::new(Code::PreconditionFailed).detail("Condition", condition)
 }
 
-/// The condition that a refused write failed on.
-pub(crate) fn failed_write(precondition: &Precondition) -> S3Error {
+/// The condition that a refused write or delete failed on.
+pub(crate) fn failed_write(precondition: Precondition) -> S3Error {
+    precondition_failed(condition_name(precondition))
+}
+
+/// 409: the condition may well hold, but not for who began before the key was changed.
+pub(crate) fn conflicting_write(precondition: Precondition, key: &ObjectKey) -> S3Error {
+    S3Error::new(Code::ConditionalRequestConflict)
+        .detail("Condition", condition_name(precondition))
+        .detail("Key", key.to_string())
+}
+
+fn condition_name(precondition: Precondition) -> &'static str {
     match precondition {
-        Precondition::None | Precondition::IfAbsent => precondition_failed("If-None-Match"),
-        Precondition::IfMatch(_) => precondition_failed("If-Match"),
+        Precondition::None | Precondition::IfAbsent => "If-None-Match",
+        Precondition::IfMatch(_) | Precondition::IfMatchUnknown | Precondition::IfPresent => {
+            "If-Match"
+        }
     }
 }
 

@@ -4,12 +4,13 @@
 use std::ops::RangeInclusive;
 
 use presign::VerifiedSignature;
-use store::{ChecksumAlgorithms, Encryption, StageSpec, StagedBody, Store, StoredChecksum};
+use store::{ChecksumAlgorithms, StageSpec, StagedBody, Store, StoredChecksum};
 
 use crate::body::{BodySize, RequestBody, length};
 use crate::error::{Code, S3Error, refusal};
 use crate::request::S3Request;
 use crate::s3::checksum::{self, Announced};
+use crate::s3::encryption::Wish;
 
 /// Bytes of one PUT or one part: 5 GiB.
 pub(crate) const UPLOAD_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
@@ -56,7 +57,7 @@ impl UploadTerms {
         store: &Store,
         body: &mut RequestBody,
         signature: Option<&VerifiedSignature>,
-        wanted: Wanted,
+        wanted: Wanted<'_>,
     ) -> Result<Ingested, S3Error> {
         let mut body = body.open(signature)?;
         let (min, max) = (*self.sizes.start(), *self.sizes.end());
@@ -71,7 +72,7 @@ impl UploadTerms {
         }
         let sha256 = body.expected_sha256().is_some();
         let size_hint = Some(size.min(max));
-        let spec = StageSpec { size_hint, encryption: wanted.encryption, checksums, sha256 };
+        let spec = StageSpec { size_hint, checksums, sha256, ..wanted.wish.stage() };
         let mut stage = store.stage(spec).await.map_err(refusal::of_store)?;
         let mut received = 0_u64;
         while let Some(bytes) = body.next().await? {
@@ -100,9 +101,9 @@ impl UploadTerms {
 }
 
 /// What the server wants of the staged bytes beside what the client announced.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Wanted {
-    pub(crate) encryption: Option<Encryption>,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted<'w> {
+    pub(crate) wish: &'w Wish,
     pub(crate) also: Option<store::ChecksumAlgorithm>,
 }
 

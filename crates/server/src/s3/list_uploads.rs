@@ -11,6 +11,7 @@ use crate::gate::Authorized;
 use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
+use crate::s3::customer_key::{self, SentKey};
 use crate::s3::list::{delimiter, ends_common_prefix, write_common_prefix, write_owner};
 use crate::s3::multipart::UploadTarget;
 use crate::s3::{KeyEncoding, PAGE_MAX, canonical_id, checksum, headers, quoted, xml_time};
@@ -20,15 +21,19 @@ use crate::xml::XmlWriter;
 #[derive(Debug)]
 pub(crate) struct ListParts {
     target: UploadTarget,
+    customer_key: Option<SentKey>,
     marker: u32,
     limit: u32,
     encoding: KeyEncoding,
 }
 
 impl Operation for ListParts {
+    const HONOURS: &'static [&'static str] = &[customer_key::OBJECT_KEY];
+
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         Ok(Self {
             target: UploadTarget::read(request)?,
+            customer_key: SentKey::read(request)?,
             marker: request.number("part-number-marker", u32::MAX)?.unwrap_or(0),
             limit: request.number("max-parts", PAGE_MAX)?.unwrap_or(PAGE_MAX),
             encoding: KeyEncoding::read(request)?,
@@ -41,8 +46,12 @@ impl Operation for ListParts {
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
-        let (Self { target, marker, limit, encoding }, door) = call.split();
+        let (Self { target, customer_key, marker, limit, encoding }, door) = call.split();
         let upload = target.find(&door).await?;
+        // None is needed, but one that is sent is the upload's.
+        if customer_key.is_some() {
+            customer_key::check_upload(&door, &upload, customer_key.as_ref())?;
+        }
         let (after, beyond) = match u16::try_from(marker) {
             Ok(marker) => (PartNumber::new(marker).ok(), marker > store::PART_NUMBER_MAX),
             Err(_) => (None, true),

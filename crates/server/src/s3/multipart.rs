@@ -5,7 +5,7 @@ use iam::Values;
 use serde::Deserialize;
 use store::{
     Attributes, BucketName, CHECKSUM_UNASKED, ChecksumAlgorithm, ChecksumType, CompleteOutcome,
-    CompletedPart, ETag, Encryption, NewUpload, ObjectKey, PART_SIZE_MIN, PartNumber, Precondition,
+    CompletedPart, ETag, NewUpload, Object, ObjectKey, PART_SIZE_MIN, PartNumber, Precondition,
     PutPart, StoredChecksum, Upload, UploadId,
 };
 
@@ -16,11 +16,14 @@ use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::s3::checksum::{self, Announced};
+use crate::s3::customer_key::SentKey;
 use crate::s3::document;
+use crate::s3::encryption::Wish;
 use crate::s3::get::part_number;
 use crate::s3::ingest::{Ingested, UploadTerms, Wanted};
 use crate::s3::{
-    PAGE_MAX, creation_condition, headers, location, no_such_key, quoted, set_encryption,
+    PAGE_MAX, creation_condition, customer_key, headers, location, no_such_key, quoted,
+    set_encryption, tagging,
 };
 use crate::xml::{self, XmlWriter};
 
@@ -32,13 +35,12 @@ pub(crate) struct CreateMultipartUpload {
     bucket: BucketName,
     key: ObjectKey,
     attributes: Attributes,
-    encryption: Option<Encryption>,
+    wish: Wish,
     checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
 }
 
 impl Operation for CreateMultipartUpload {
-    const HONOURS: &'static [&'static str] =
-        &["x-amz-acl", "x-amz-grant-", "x-amz-server-side-encryption"];
+    const HONOURS: &'static [&'static str] = headers::OF_A_WRITE;
 
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         headers::accept_private_acl(request)?;
@@ -46,28 +48,32 @@ impl Operation for CreateMultipartUpload {
             bucket: request.bucket()?,
             key: request.key()?,
             attributes: headers::attributes(request)?,
-            encryption: headers::encryption(request)?,
+            wish: Wish::read(request)?,
             checksum: checksum::of_upload(request)?,
         })
     }
 
     fn permissions(&self) -> Vec<Permission<'_>> {
-        vec![Permission::object("s3:PutObject", &self.bucket, &self.key)]
+        tagging::permissions_of_write(&self.attributes.tags, &self.bucket, &self.key)
     }
 
     fn condition(&self, key: &str) -> Option<Values<'_>> {
         creation_condition(key, false)
+            .or_else(|| tagging::object_condition(&self.attributes.tags, key))
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
         let (create, door) = call.split();
-        let Self { bucket, key, attributes, encryption, checksum } = create;
+        let Self { bucket, key, attributes, wish, checksum } = create;
+        let wish = wish.settle(&door, &bucket, &key).await?;
+        let customer_key = wish.customer_key().map(|key| door.store().key_check(key)).transpose();
         let new = NewUpload {
             bucket: bucket.clone(),
             key: key.clone(),
             attributes,
             checksum,
-            encryption,
+            encryption: wish.encryption(),
+            customer_key: customer_key.map_err(refusal::of_store)?,
             initiator: door.account()?.to_string(),
         };
         let upload =
@@ -82,7 +88,7 @@ impl Operation for CreateMultipartUpload {
             reply.set_text("x-amz-checksum-algorithm", checksum::algorithm_name(algorithm));
             reply.set_text("x-amz-checksum-type", headers::type_name(kind));
         }
-        set_encryption(&mut reply, door.store().at_rest(encryption));
+        wish.tell(&mut reply, door.store().at_rest(&wish.stage()));
         Ok(reply)
     }
 }
@@ -134,14 +140,18 @@ pub(crate) fn required_part_number(request: &S3Request<'_>) -> Result<PartNumber
 pub(crate) struct UploadPart {
     target: UploadTarget,
     number: PartNumber,
+    customer_key: Option<SentKey>,
     terms: UploadTerms,
 }
 
 impl Operation for UploadPart {
+    const HONOURS: &'static [&'static str] = &[customer_key::OBJECT_KEY];
+
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         Ok(Self {
             target: UploadTarget::read(request)?,
             number: required_part_number(request)?,
+            customer_key: SentKey::read(request)?,
             terms: UploadTerms::read(request)?,
         })
     }
@@ -155,8 +165,9 @@ impl Operation for UploadPart {
     }
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
-        let (Self { target, number, terms }, door) = call.split();
+        let (Self { target, number, customer_key, terms }, door) = call.split();
         let upload = target.find(&door).await?;
+        let wish = Wish::of_part(&door, &upload, customer_key).await?;
         let (algorithm, _) = upload.checksum.unwrap_or(CHECKSUM_UNASKED);
         let announced = terms.checksum();
         if *announced != Announced::Nothing
@@ -165,7 +176,7 @@ impl Operation for UploadPart {
         {
             return Err(type_mismatch(upload.checksum, announced.algorithm()));
         }
-        let wanted = Wanted { encryption: upload.encryption, also: Some(algorithm) };
+        let wanted = Wanted { wish: &wish, also: Some(algorithm) };
         let Ingested { body, checksum: verified } =
             terms.ingest(door.store(), body, door.signature(), wanted).await?;
         let value = body.checksum(algorithm).ok_or_else(|| S3Error::new(Code::InternalError))?;
@@ -176,7 +187,7 @@ impl Operation for UploadPart {
             PutPart::Stored(part) => {
                 let mut reply = Reply::new(StatusCode::OK);
                 reply.set_text("etag", &quoted(&part.etag));
-                set_encryption(&mut reply, at_rest);
+                wish.tell(&mut reply, at_rest);
                 reply.set_text(checksum::header_name(verified.algorithm), &verified.value);
                 Ok(reply)
             }
@@ -202,6 +213,7 @@ fn type_mismatch(
 pub(crate) struct CompleteMultipartUpload {
     target: UploadTarget,
     precondition: Precondition,
+    customer_key: Option<SentKey>,
     /// The whole object's checksum as the client computed it.
     object_checksum: Option<(ChecksumAlgorithm, String)>,
     object_size: Option<u64>,
@@ -232,6 +244,8 @@ struct PartElement {
 }
 
 impl Operation for CompleteMultipartUpload {
+    const HONOURS: &'static [&'static str] = &[customer_key::OBJECT_KEY];
+
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         let object_checksum = match checksum::announced(request)? {
             Announced::Inline(algorithm, value) => Some((algorithm, value)),
@@ -248,6 +262,7 @@ impl Operation for CompleteMultipartUpload {
         Ok(Self {
             target: UploadTarget::read(request)?,
             precondition: headers::write_precondition(request)?,
+            customer_key: SentKey::read(request)?,
             object_checksum,
             object_size,
         })
@@ -264,13 +279,15 @@ impl Operation for CompleteMultipartUpload {
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let body = document::read(call.door(), body, DOCUMENT_BYTES_MAX).await?;
         let named: CompleteDocument = xml::parse("CompleteMultipartUpload", &body)?;
-        let (Self { target, precondition, object_checksum, object_size }, door) = call.split();
+        let (operation, door) = call.split();
+        let Self { target, precondition, customer_key, object_checksum, object_size } = operation;
         let whereabouts = location(door.context(), &target.bucket, &target.key);
         let upload_id = target.id()?;
         // An upload that is gone may have been completed by this very request's first try: the
         // store knows, so the parts are read without its checksum then.
         let upload = door.store().upload(&target.bucket, &target.key, &upload_id).await;
         let upload = upload.map_err(refusal::of_store)?;
+        customer_key::check_completion(&door, upload.as_deref(), customer_key.as_ref())?;
         let asked = upload.as_ref().and_then(|upload| upload.checksum);
         let summed = asked.unwrap_or(CHECKSUM_UNASKED);
         let parts = read_parts(&named, &target.upload_id, upload.as_deref())?;
@@ -294,17 +311,7 @@ impl Operation for CompleteMultipartUpload {
         let outcome = door.store().complete_upload(complete, door.now()).await;
         match outcome.map_err(refusal::of_store)? {
             CompleteOutcome::Completed { version_id, object } => {
-                let document = XmlWriter::result("CompleteMultipartUploadResult", |result| {
-                    result.text("Location", &whereabouts);
-                    result.text("Bucket", target.bucket.as_str());
-                    result.text("Key", &target.key.to_string());
-                    result.text("ETag", &quoted(&object.etag));
-                    if let Some(stored) = &object.checksum {
-                        result.text(checksum::element_name(stored.algorithm), &stored.value);
-                        result.text("ChecksumType", headers::type_name(stored.kind));
-                    }
-                });
-                let mut reply = Reply::xml(document);
+                let mut reply = Reply::xml(completed(&target, &whereabouts, &object));
                 set_encryption(&mut reply, object.encryption);
                 let version_id = version_id.map(|version| version.to_string());
                 reply.set_optional("x-amz-version-id", version_id.as_deref());
@@ -321,15 +328,29 @@ impl Operation for CompleteMultipartUpload {
                     .detail("PartNumber", number.number().to_string())
                     .detail("ETag", etag.to_string()))
             }
-            CompleteOutcome::PreconditionFailed => Err(headers::failed_write(&precondition)),
+            CompleteOutcome::PreconditionFailed => Err(headers::failed_write(precondition)),
             CompleteOutcome::NoSuchBucket => Err(refusal::no_such_bucket(&target.bucket)),
             CompleteOutcome::NoSuchKey => Err(no_such_key(&target.key)),
+            CompleteOutcome::Conflict => Err(headers::conflicting_write(precondition, &target.key)),
             CompleteOutcome::ChecksumMismatch { .. } => {
                 let algorithm = object_checksum.map_or(summed.0, |checksum| checksum.algorithm);
                 Err(checksum::mismatch(algorithm))
             }
         }
     }
+}
+
+fn completed(target: &UploadTarget, whereabouts: &str, object: &Object) -> String {
+    XmlWriter::result("CompleteMultipartUploadResult", |result| {
+        result.text("Location", whereabouts);
+        result.text("Bucket", target.bucket.as_str());
+        result.text("Key", &target.key.to_string());
+        result.text("ETag", &quoted(&object.etag));
+        if let Some(stored) = &object.checksum {
+            result.text(checksum::element_name(stored.algorithm), &stored.value);
+            result.text("ChecksumType", headers::type_name(stored.kind));
+        }
+    })
 }
 
 /// A part that is not there, or not with that entity tag.

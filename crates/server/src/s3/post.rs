@@ -14,7 +14,9 @@ use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::{Reply, ReplyBody, RequestContext};
 use crate::s3::bucket_url;
+use crate::s3::headers;
 use crate::s3::put::PutObject;
+use crate::s3::tagging::{self, Tagged};
 use crate::xml::XmlWriter;
 
 /// Stores the file of a form.
@@ -37,17 +39,18 @@ enum Success {
 }
 
 impl Operation for PostObject {
-    const HONOURS: &'static [&'static str] = PutObject::HONOURS;
+    /// As a PUT, but that the tags of a form are a document in a field of their own.
+    const HONOURS: &'static [&'static str] = headers::BUT_FOR_TAGS;
 
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         let form = request.form.ok_or_else(|| S3Error::new(Code::MethodNotAllowed))?;
-        if form.field("tagging").is_some() {
-            return Err(S3Error::not_implemented("tagging"));
-        }
+        let put = PutObject::read(request)?.within(&form.sizes);
+        let tags = form.field("tagging");
+        let tags = tags.map(|tags| tagging::of_xml(tags.as_bytes(), Tagged::Object)).transpose()?;
         Ok(Self {
             bucket: request.bucket()?,
             key: request.key()?,
-            put: PutObject::read(request)?.within(&form.sizes),
+            put: put.tagged(tags.unwrap_or_default()),
             file_size: form.file_size,
             success: Success::of(form),
         })

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use hyper::StatusCode;
 use iam::Values;
-use store::{Attributes, BucketName, Encryption, ObjectKey, Precondition, PutOutcome};
+use store::{Attributes, BucketName, ObjectKey, Precondition, PutOutcome, Tag};
 
 use crate::body::RequestBody;
 use crate::error::{S3Error, refusal};
@@ -12,9 +12,9 @@ use crate::gate::{Authorized, Door};
 use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
-use crate::s3::headers;
+use crate::s3::encryption::Wish;
 use crate::s3::ingest::{Ingested, UploadTerms, Wanted};
-use crate::s3::{creation_condition, no_such_key, quoted, set_encryption};
+use crate::s3::{creation_condition, headers, no_such_key, quoted, tagging};
 
 /// Stores the object that was sent, as the decision of one transaction.
 #[derive(Debug)]
@@ -22,14 +22,13 @@ pub(crate) struct PutObject {
     bucket: BucketName,
     key: ObjectKey,
     attributes: Attributes,
-    encryption: Option<Encryption>,
+    wish: Wish,
     precondition: Precondition,
     terms: UploadTerms,
 }
 
 impl Operation for PutObject {
-    const HONOURS: &'static [&'static str] =
-        &["x-amz-acl", "x-amz-grant-", "x-amz-server-side-encryption"];
+    const HONOURS: &'static [&'static str] = headers::OF_A_WRITE;
 
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         headers::refuse_version_or_part(request)?;
@@ -38,18 +37,19 @@ impl Operation for PutObject {
             bucket: request.bucket()?,
             key: request.key()?,
             attributes: headers::attributes(request)?,
-            encryption: headers::encryption(request)?,
+            wish: Wish::read(request)?,
             precondition: headers::write_precondition(request)?,
             terms: UploadTerms::read(request)?,
         })
     }
 
     fn permissions(&self) -> Vec<Permission<'_>> {
-        vec![Permission::object("s3:PutObject", &self.bucket, &self.key)]
+        tagging::permissions_of_write(&self.attributes.tags, &self.bucket, &self.key)
     }
 
     fn condition(&self, key: &str) -> Option<Values<'_>> {
         creation_condition(key, true)
+            .or_else(|| tagging::object_condition(&self.attributes.tags, key))
     }
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
@@ -65,19 +65,26 @@ impl PutObject {
         Self { terms: self.terms.within(sizes), ..self }
     }
 
+    /// The same with these tags.
+    pub(crate) fn tagged(mut self, tags: Vec<Tag>) -> Self {
+        self.attributes.tags = tags;
+        self
+    }
+
     /// Takes the body in. Nothing of it is visible yet.
     pub(crate) async fn ingest(
         &self,
         door: &Door,
         body: &mut RequestBody,
     ) -> Result<Ingested, S3Error> {
-        let wanted = Wanted { encryption: self.encryption, also: None };
+        let wish = self.wish.settle(door, &self.bucket, &self.key).await?;
+        let wanted = Wanted { wish: &wish, also: None };
         self.terms.ingest(door.store(), body, door.signature(), wanted).await
     }
 
     /// Makes what was taken in the object, and answers.
     pub(crate) async fn publish(self, door: &Door, ingested: Ingested) -> Result<Reply, S3Error> {
-        let Self { bucket, key, attributes, encryption: _, precondition, terms: _ } = self;
+        let Self { bucket, key, attributes, wish, precondition, terms: _ } = self;
         let Ingested { body, checksum } = ingested;
         let at_rest = body.at_rest();
         let put = store::PutObject {
@@ -94,13 +101,13 @@ impl PutObject {
             PutOutcome::Stored { version_id, object } => {
                 let mut reply = Reply::new(StatusCode::OK);
                 reply.set_text("etag", &quoted(&object.etag));
-                set_encryption(&mut reply, at_rest);
+                wish.tell(&mut reply, at_rest);
                 headers::set_checksum(&mut reply, &checksum);
                 let version_id = version_id.map(|version| version.to_string());
                 reply.set_optional("x-amz-version-id", version_id.as_deref());
                 Ok(reply)
             }
-            PutOutcome::PreconditionFailed => Err(headers::failed_write(&precondition)),
+            PutOutcome::PreconditionFailed => Err(headers::failed_write(precondition)),
             PutOutcome::NoSuchBucket => Err(refusal::no_such_bucket(&bucket)),
             PutOutcome::NoSuchKey => Err(no_such_key(&key)),
         }

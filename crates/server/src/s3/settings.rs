@@ -1,13 +1,10 @@
-//! What a bucket's owner sets: public access, ownership of objects, tags.
+//! What a bucket's owner sets: public access, ownership of objects.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use hyper::StatusCode;
 use serde::Deserialize;
-use store::{
-    BucketName, BucketSetting, ObjectKey, ObjectOwnership, PublicAccessBlock, Tag, VersionId,
-};
+use store::{BucketName, BucketSetting, ObjectKey, ObjectOwnership, PublicAccessBlock, VersionId};
 
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error, refusal};
@@ -24,13 +21,6 @@ const PUBLIC_ACCESS_BYTES_MAX: usize = 2 * 1024 * 1024;
 const ACL_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of `OwnershipControls`.
 const OWNERSHIP_BYTES_MAX: usize = 2048;
-/// Bytes of `Tagging`.
-const TAGGING_BYTES_MAX: usize = 163_840;
-/// Tags of one bucket.
-const TAGS_MAX: usize = 50;
-/// Characters of a tag's key, and of its value.
-const TAG_KEY_CHARS_MAX: usize = 128;
-const TAG_VALUE_CHARS_MAX: usize = 256;
 
 /// Sets one thing of a bucket.
 pub(super) async fn set(
@@ -85,15 +75,9 @@ named_operations! {
     PutBucketOwnershipControls "s3:PutBucketOwnershipControls" => put_ownership;
     /// `DELETE /bucket?ownershipControls`
     DeleteBucketOwnershipControls "s3:PutBucketOwnershipControls" => delete_ownership;
-    /// `GET /bucket?tagging`
-    GetBucketTagging "s3:GetBucketTagging" => get_tagging;
-    /// `PUT /bucket?tagging`
-    PutBucketTagging "s3:PutBucketTagging" => put_tagging;
-    /// `DELETE /bucket?tagging`
-    DeleteBucketTagging "s3:PutBucketTagging" => delete_tagging;
 }
 
-type Found = Arc<store::Bucket>;
+pub(super) type Found = Arc<store::Bucket>;
 
 /// `PUT /bucket?acl`: ACLs are disabled, as on any new bucket, and what they would say anyway is
 /// accepted.
@@ -139,7 +123,8 @@ impl Operation for PutObjectAcl {
     fn permissions(&self) -> Vec<Permission<'_>> {
         let action =
             if self.version_id.is_some() { "s3:PutObjectVersionAcl" } else { "s3:PutObjectAcl" };
-        vec![Permission::object(action, &self.bucket, &self.key)]
+        let version_id = self.version_id.as_ref();
+        vec![Permission::object(action, &self.bucket, &self.key).of_version(version_id)]
     }
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
@@ -199,7 +184,7 @@ pub(super) fn absent(code: Code, bucket: &store::Bucket) -> S3Error {
     S3Error::new(code).detail("BucketName", bucket.name.as_str())
 }
 
-fn done(status: StatusCode) -> Reply {
+pub(super) fn done(status: StatusCode) -> Reply {
     Reply::new(status)
 }
 
@@ -262,7 +247,7 @@ async fn delete_public_access(
 }
 
 /// An XML boolean; an absent one is false.
-fn flag(text: Option<&str>) -> Result<bool, S3Error> {
+pub(super) fn flag(text: Option<&str>) -> Result<bool, S3Error> {
     match text.map(str::trim) {
         None => Ok(false),
         Some(text) if text.eq_ignore_ascii_case("true") => Ok(true),
@@ -322,84 +307,5 @@ async fn delete_ownership(
     _: &mut RequestBody,
 ) -> Result<Reply, S3Error> {
     set(door, &bucket.name, BucketSetting::Ownership(None)).await?;
-    Ok(done(StatusCode::NO_CONTENT))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Tagging {
-    tag_set: TagSet,
-}
-
-#[derive(Debug, Deserialize)]
-struct TagSet {
-    #[serde(rename = "Tag", default)]
-    tags: Vec<XmlTag>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct XmlTag {
-    key: String,
-    value: String,
-}
-
-async fn get_tagging(_: &Door, bucket: Found, _: &mut RequestBody) -> Result<Reply, S3Error> {
-    if bucket.tags.is_empty() {
-        return Err(absent(Code::NoSuchTagSet, &bucket));
-    }
-    Ok(Reply::xml(XmlWriter::result("Tagging", |xml| {
-        xml.element("TagSet", |set| {
-            for tag in &bucket.tags {
-                set.element("Tag", |xml| {
-                    xml.text("Key", &tag.key);
-                    xml.text("Value", &tag.value);
-                });
-            }
-        });
-    })))
-}
-
-async fn put_tagging(door: &Door, bucket: Found, body: &mut RequestBody) -> Result<Reply, S3Error> {
-    let body = body_of(door, body, TAGGING_BYTES_MAX).await?;
-    let read: Tagging = xml::parse("Tagging", &body)?;
-    let tags = check_tags(read.tag_set.tags)?;
-    set(door, &bucket.name, BucketSetting::Tags(tags)).await?;
-    Ok(done(StatusCode::NO_CONTENT))
-}
-
-fn check_tags(tags: Vec<XmlTag>) -> Result<Vec<Tag>, S3Error> {
-    let invalid = |message: &'static str, tag: &XmlTag| {
-        S3Error::with_message(Code::InvalidTag, message)
-            .detail("TagKey", tag.key.as_str())
-            .detail("TagValue", tag.value.as_str())
-    };
-    if tags.len() > TAGS_MAX {
-        return Err(S3Error::with_message(
-            Code::BadRequest,
-            format!("Bucket tag count cannot be greater than {TAGS_MAX}"),
-        ));
-    }
-    let mut keys = HashSet::new();
-    for tag in &tags {
-        let key_chars = tag.key.chars().count();
-        if key_chars == 0 || key_chars > TAG_KEY_CHARS_MAX {
-            return Err(invalid("The TagKey you have provided is invalid", tag));
-        }
-        if tag.value.chars().count() > TAG_VALUE_CHARS_MAX {
-            return Err(invalid("The TagValue you have provided is invalid", tag));
-        }
-        if tag.key.starts_with("aws:") {
-            return Err(invalid("System tags cannot be added/updated by requester", tag));
-        }
-        if !keys.insert(tag.key.as_str()) {
-            return Err(invalid("Cannot provide multiple Tags with the same key", tag));
-        }
-    }
-    Ok(tags.into_iter().map(|XmlTag { key, value }| Tag { key, value }).collect())
-}
-
-async fn delete_tagging(door: &Door, bucket: Found, _: &mut RequestBody) -> Result<Reply, S3Error> {
-    set(door, &bucket.name, BucketSetting::Tags(Vec::new())).await?;
     Ok(done(StatusCode::NO_CONTENT))
 }

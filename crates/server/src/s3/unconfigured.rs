@@ -1,7 +1,7 @@
 //! The reads that clients make unasked: a bucket nobody has configured answers so on AWS.
 
 use iam::AccountId;
-use store::{BucketName, Encryption, ObjectKey};
+use store::{BucketName, ObjectKey};
 
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error};
@@ -13,7 +13,7 @@ use crate::s3::{bucket, canonical_id, get, headers};
 use crate::xml::XmlWriter;
 
 /// Declares reads of a bucket's settings: name, action, and the answer. An answer sees the bucket's
-/// owner and what new bodies are at rest.
+/// owner.
 macro_rules! bucket_settings {
     ($($(#[$doc:meta])* $name:ident $action:literal => $answer:expr;)*) => {
         $(
@@ -35,7 +35,7 @@ macro_rules! bucket_settings {
                 async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
                     let (Self { bucket }, door) = call.split();
                     let owner = bucket::owner(&door, &bucket).await?;
-                    let setting = Setting { bucket: &bucket, owner: &owner, encryption: door.store().encryption() };
+                    let setting = Setting { bucket: &bucket, owner: &owner };
                     let answer: fn(&Setting<'_>) -> Result<String, S3Error> = $answer;
                     answer(&setting).map(Reply::xml)
                 }
@@ -48,7 +48,6 @@ macro_rules! bucket_settings {
 struct Setting<'s> {
     bucket: &'s BucketName,
     owner: &'s AccountId,
-    encryption: Encryption,
 }
 
 impl Setting<'_> {
@@ -74,18 +73,6 @@ bucket_settings! {
     GetBucketAnalyticsConfiguration "s3:GetAnalyticsConfiguration" => |s| s.absent(Code::NoSuchConfiguration);
     /// None.
     ListBucketAnalyticsConfigurations "s3:GetAnalyticsConfiguration" => |_| Ok(empty_list("ListBucketAnalyticsConfigurationResult"));
-    /// What `--encryption` says of every new body.
-    GetBucketEncryption "s3:GetEncryptionConfiguration" => |setting| match setting.encryption {
-        Encryption::On => Ok(XmlWriter::result("ServerSideEncryptionConfiguration", |xml| {
-            xml.element("Rule", |rule| {
-                rule.element("ApplyServerSideEncryptionByDefault", |default| {
-                    default.text("SSEAlgorithm", "AES256");
-                });
-                rule.plain("BucketKeyEnabled", false);
-            });
-        })),
-        Encryption::Off => setting.absent(Code::NoSuchEncryptionConfiguration),
-    };
     /// None by that id.
     GetBucketIntelligentTieringConfiguration "s3:GetIntelligentTieringConfiguration" => |s| s.absent(Code::NoSuchConfiguration);
     /// None.
@@ -150,7 +137,8 @@ macro_rules! object_settings {
                 }
 
                 fn permissions(&self) -> Vec<Permission<'_>> {
-                    vec![Permission::object($action, &self.bucket, &self.key)]
+                    let version_id = self.version_id.as_ref();
+                    vec![Permission::object($action, &self.bucket, &self.key).of_version(version_id)]
                 }
 
                 async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
@@ -172,10 +160,6 @@ macro_rules! object_settings {
 object_settings! {
     /// The owner has full control, and nobody else any.
     GetObjectAcl "s3:GetObjectAcl" => |owner| Ok(private_acl(owner));
-    /// No tags.
-    GetObjectTagging "s3:GetObjectTagging" => |_| {
-        Ok(XmlWriter::result("Tagging", |xml| xml.element("TagSet", |_| {})))
-    };
     /// The bucket keeps no locks.
     GetObjectLegalHold "s3:GetObjectLegalHold" => |_| {
         Err(S3Error::invalid_request("Bucket is missing Object Lock Configuration"))

@@ -265,12 +265,6 @@ async fn checksums_of_copies() {
 async fn what_a_copy_may_not_ask_for() {
     let world = with_source().await;
     for (name, value, expected) in [
-        ("x-amz-tagging", "a=b", not_implemented("x-amz-tagging")),
-        (
-            "x-amz-copy-source-server-side-encryption-customer-algorithm",
-            "AES256",
-            not_implemented("x-amz-copy-source-server-side-encryption-customer-algorithm"),
-        ),
         ("x-amz-server-side-encryption", "aws:kms", not_implemented("x-amz-server-side-encryption")),
         ("x-amz-website-redirect-location", "/x", not_implemented("x-amz-website-redirect-location")),
         (

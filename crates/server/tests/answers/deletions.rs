@@ -140,7 +140,7 @@ async fn one_that_fails_does_not_stop_the_others() {
     world.send(put("/bucket/b", "x")).await;
     let long = "k".repeat(1025);
     let document = format!(
-        "<Delete><Quiet>true</Quiet><Object><Key>{long}</Key></Object><Object><Key>a</Key><VersionId>bad</VersionId></Object><Object><Key></Key></Object><Object><Key>b</Key><ETag>x</ETag></Object><Object><Key>a</Key></Object></Delete>"
+        "<Delete><Quiet>true</Quiet><Object><Key>{long}</Key></Object><Object><Key>a</Key><VersionId>bad</VersionId></Object><Object><Key></Key></Object><Object><Key>b</Key><ETag>x</ETag></Object><Object><Key>b</Key><Size>1</Size></Object><Object><Key>n</Key><ETag>*</ETag></Object><Object><Key>a</Key><ETag>\"9dd4e461268c8034f5c8564e155c67a6\"</ETag></Object></Delete>"
     );
     assert_eq!(
         world.send(delete(&document)).await.text(),
@@ -150,7 +150,9 @@ async fn one_that_fails_does_not_stop_the_others() {
                 "<Error><Key>{long}</Key><Code>KeyTooLongError</Code><Message>Your key is too long</Message></Error>\
                  <Error><Key>a</Key><VersionId>bad</VersionId><Code>NoSuchVersion</Code><Message>The specified version does not exist.</Message></Error>\
                  <Error><Key></Key><Code>InvalidURI</Code><Message>Couldn't parse the specified URI.</Message></Error>\
-                 <Error><Key>b</Key><Code>NotImplemented</Code><Message>A header you provided implies functionality that is not implemented</Message></Error>"
+                 <Error><Key>b</Key><Code>PreconditionFailed</Code><Message>At least one of the pre-conditions you specified did not hold</Message></Error>\
+                 <Error><Key>b</Key><Code>NotImplemented</Code><Message>A header you provided implies functionality that is not implemented</Message></Error>\
+                 <Error><Key>n</Key><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message></Error>"
             )
         )
     );

@@ -12,6 +12,7 @@ use presign::{
 };
 use server::{
     ActiveContent, LinkCaching, Peer, RequestBody, ResponseBody, RootKey, Server, ServerConfig,
+    SseC,
 };
 use store::{Encryption, Store, StoreConfig};
 
@@ -85,6 +86,7 @@ pub(crate) fn config() -> ServerConfig {
         outbound_allow: vec!["127.0.0.0/8".parse().unwrap()],
         tls: None,
         sigv2: SigV2Use::Allow,
+        sse_c: SseC::Tls,
         root: Some(RootKey {
             access_key_id: KEY_ID.into(),
             secret_access_key: SecretAccessKey::new(SECRET),

@@ -712,6 +712,22 @@ async fn conditions_of_a_completion() {
 }
 
 #[tokio::test]
+async fn a_completion_conflicts_with_what_came_after_its_beginning() {
+    let mut world = World::with_bucket().await;
+    let upload = Upload::new(&world, &[]).await;
+    upload.put(1, "tail").await;
+    let completion = upload.completion(&part(1, TAIL_ETAG));
+    world.now += jiff::SignedDuration::from_secs(1);
+    let etag = world.send(put("/bucket/k", "hello")).await.header("etag").to_owned();
+    assert_eq!(
+        world.refused(completion.clone().header("if-match", &etag)).await,
+        "409 <Code>ConditionalRequestConflict</Code><Message>The conditional request cannot succeed due to a conflicting operation against this resource.</Message><Condition>If-Match</Condition><Key>k</Key>"
+    );
+    assert_eq!(world.send(get("/bucket/k")).await.text(), "hello");
+    assert_eq!(world.send(completion).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_completion_makes_a_version() {
     let world = World::with_bucket().await;
     world.versioning("Enabled").await;

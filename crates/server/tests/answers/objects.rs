@@ -501,10 +501,61 @@ async fn deleting_without_versions() {
     }
     assert_eq!(world.refused(get("/bucket/k")).await, no_such_key("k"));
     assert_eq!(world.refused(delete("/missing/k")).await, no_such_bucket("missing"));
-    world.send(put("/bucket/k", "x")).await;
-    let conditional = delete("/bucket/k").header("if-match", "*");
-    assert_eq!(world.refused(conditional).await, not_implemented("If-Match"));
-    assert_eq!(world.send(get("/bucket/k")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_delete_may_be_conditional() {
+    let world = World::with_bucket().await;
+    let delete = |name: &str, value: &str| ask("DELETE", "/bucket/k").header(name, value);
+    let failed = "412 <Code>PreconditionFailed</Code><Message>At least one of the pre-conditions you specified did not hold</Message><Condition>If-Match</Condition>";
+    let other = "\"00000000000000000000000000000000\"";
+    for etag in ["*", HELLO_ETAG, other, "nonsense"] {
+        assert_eq!(world.refused(delete("if-match", etag)).await, no_such_key("k"));
+    }
+    for etag in [HELLO_ETAG, HELLO_ETAG.trim_matches('"'), "*"] {
+        world.send(put("/bucket/k", "hello")).await;
+        assert_eq!(world.refused(delete("if-match", other)).await, failed);
+        assert_eq!(world.refused(delete("if-match", "nonsense")).await, failed);
+        assert_eq!(world.send(delete("if-match", etag)).await.status, 204);
+        assert_eq!(world.send(get("/bucket/k")).await.status, 404);
+    }
+    world.send(put("/bucket/k", "hello")).await;
+    assert_eq!(
+        world.refused(delete("if-none-match", "*")).await,
+        format!(
+            "{}<additionalMessage>We don't accept the provided value of If-None-Match header for this API</additionalMessage>",
+            not_implemented("If-None-Match")
+        )
+    );
+    // From a link's signed query too.
+    let link = world.link_with("DELETE", "k", &[], &[("if-match", other)]);
+    assert_eq!(world.send_raw(link).await.refusal(), failed);
+    assert_eq!(world.send(get("/bucket/k")).await.text(), "hello");
+    // To name a tag takes the permission to read it.
+    let allow = |actions: &str| {
+        crate::people::policy(&format!(
+            r#"{{"Effect":"Allow","Action":[{actions}],"Resource":"arn:aws:s3:::bucket/*"}}"#
+        ))
+    };
+    let ann = world.user("ann", &allow(r#""s3:DeleteObject""#)).await;
+    for etag in [HELLO_ETAG, "nonsense"] {
+        let refused = world.send_as(&ann, delete("if-match", etag)).await.refusal();
+        assert!(refused.contains("not authorized to perform: s3:GetObject on"), "{refused}");
+    }
+    assert_eq!(world.send_as(&ann, delete("if-match", "*")).await.status, 204);
+    // A marker is absence, and it is the current version that is judged.
+    world.versioning("Enabled").await;
+    let old = world.send(put("/bucket/k", "old")).await.header("x-amz-version-id").to_owned();
+    world.send(put("/bucket/k", "hello")).await;
+    let version =
+        |etag: &str| ask("DELETE", &format!("/bucket/k?versionId={old}")).header("if-match", etag);
+    assert_eq!(world.refused(version(other)).await, failed);
+    assert_eq!(world.send(version(HELLO_ETAG)).await.status, 204);
+    assert_eq!(
+        world.send(delete("if-match", HELLO_ETAG)).await.header("x-amz-delete-marker"),
+        "true"
+    );
+    assert_eq!(world.refused(delete("if-match", "*")).await, no_such_key("k"));
 }
 
 #[tokio::test]

@@ -244,6 +244,7 @@ async fn conditions_of_a_write() {
         world.refused(with("if-match", etag)).await,
         "404 <Code>NoSuchKey</Code><Message>The specified key does not exist.</Message><Key>k</Key>"
     );
+    assert_eq!(world.refused(with("if-match", "nonsense")).await, crate::harness::no_such_key("k"));
     assert_eq!(world.send(with("if-none-match", "*")).await.status, 200);
     assert_eq!(world.refused(with("if-none-match", "*")).await, failed("If-None-Match"));
     assert_eq!(world.send(with("if-match", etag)).await.status, 200);
@@ -252,9 +253,20 @@ async fn conditions_of_a_write() {
     for tag in [other, "nonsense", "\"5d41402abc4b2a76b9719d911017c592-2\""] {
         assert_eq!(world.refused(with("if-match", tag)).await, failed("If-Match"), "{tag}");
     }
+    let unaccepted = |name: &str| {
+        format!(
+            "{}<additionalMessage>We don't accept the provided value of {name} header for this API</additionalMessage>",
+            crate::harness::not_implemented(name)
+        )
+    };
+    assert_eq!(world.refused(with("if-none-match", other)).await, unaccepted("If-None-Match"));
+    assert_eq!(world.refused(with("if-match", "*")).await, unaccepted("If-Match"));
     assert_eq!(
-        world.refused(with("if-none-match", other)).await,
-        crate::harness::not_implemented("If-None-Match")
+        world.refused(with("if-match", etag).header("if-none-match", "*")).await,
+        format!(
+            "{}<additionalMessage>Multiple conditional request headers present in the request</additionalMessage>",
+            crate::harness::not_implemented("If-Match,If-None-Match")
+        )
     );
     // From a link's signed query too.
     for (name, value, condition) in
@@ -544,4 +556,20 @@ async fn an_unsigned_part_of_the_chunking_is_refused() {
 fn the_hash_of_the_harness_is_the_hash() {
     let hex: Vec<String> = sha256(b"hello").iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(hex.concat(), HELLO_HEX);
+}
+
+#[tokio::test]
+async fn who_waits_to_send_and_is_refused_gets_a_connection_of_its_own() {
+    let world = World::with_bucket().await;
+    let upload = |expect: &str, path: &str| put(path, "hello").header("expect", expect);
+    for (ask, status, connection) in [
+        (upload("100-continue", "/missing/k"), 404, "close"),
+        (upload("100-Continue", "/missing/k"), 404, "close"),
+        (put("/missing/k", "hello"), 404, ""),
+        (upload("100-continue", "/bucket/k"), 200, ""),
+        (put("/missing/k", "").header("expect", "100-continue"), 404, ""),
+    ] {
+        let answer = world.send(ask).await;
+        assert_eq!((answer.status, answer.header("connection")), (status, connection));
+    }
 }

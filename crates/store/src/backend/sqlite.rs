@@ -14,6 +14,7 @@ mod object;
 mod rows;
 mod settings;
 mod sweeping;
+mod tags;
 mod transaction;
 mod uploads;
 mod weight;
@@ -24,7 +25,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
-use quick_cache::Equivalent;
 use rusqlite::Connection;
 
 use super::health::Health;
@@ -35,12 +35,12 @@ use crate::vault::Vault;
 use crate::{
     AccessKey, Account, AccountPage, Bucket, BucketName, BucketPage, BucketSetting, Change,
     CompleteOutcome, CompleteUpload, CreateAccount, CreateBucket, DeleteAccount, DeleteBucket,
-    DeleteOutcome, Directory, IdentityError, KeyUse, ListBuckets, ListObjects, ListUploads,
-    ListVersions, Lookup, NewBucket, NewUpload, Object, ObjectKey, ObjectPage, OpenError,
-    PartNumber, PartPage, PutOutcome, PutPart, StoreError, Upload, UploadId, UploadPage, VersionId,
-    VersionPage, Versioning,
+    DeleteObject, DeleteOutcome, Directory, IdentityError, KeyUse, ListBuckets, ListObjects,
+    ListUploads, ListVersions, Lookup, NewBucket, NewUpload, Object, ObjectKey, ObjectPage,
+    OpenError, PartNumber, PartPage, PutOutcome, PutPart, StoreError, Tag, Upload, UploadId,
+    UploadPage, VersionId, VersionPage, Versioning,
 };
-use cache::ExactCache;
+use cache::{ExactCache, ObjectCacheKey, ObjectCacheKeyRef};
 use connection::Readers;
 use error::engine;
 use iam::AccountId;
@@ -78,26 +78,6 @@ struct Caches {
     buckets: ExactCache<BucketName, Arc<Bucket>>,
     access_keys: ExactCache<String, Arc<AccessKey>>,
     directories: ExactCache<AccountId, Arc<Directory>>,
-}
-
-/// By the bucket's id, which is never given twice, so that a bucket made anew has nothing cached.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct ObjectCacheKey {
-    bucket: i64,
-    key: ObjectKey,
-}
-
-/// The same, borrowed.
-#[derive(Hash)]
-struct ObjectCacheKeyRef<'a> {
-    bucket: i64,
-    key: &'a ObjectKey,
-}
-
-impl Equivalent<ObjectCacheKey> for ObjectCacheKeyRef<'_> {
-    fn equivalent(&self, other: &ObjectCacheKey) -> bool {
-        self.bucket == other.bucket && *self.key == other.key
-    }
 }
 
 impl SqliteMetadata {
@@ -315,15 +295,23 @@ impl Metadata for SqliteMetadata {
 
     async fn delete_object(
         &self,
+        delete: DeleteObject,
+        now: Timestamp,
+    ) -> Result<DeleteOutcome, StoreError> {
+        self.writer.run(Room::Reserve, move |tx| object::delete(tx, &delete, now)).await
+    }
+
+    async fn set_object_tags(
+        &self,
         bucket: &BucketName,
         key: &ObjectKey,
         version: Option<VersionId>,
-        now: Timestamp,
-    ) -> Result<DeleteOutcome, StoreError> {
-        let (bucket, key) = (bucket.clone(), key.clone());
-        let delete =
-            move |tx: &mut Transaction<'_>| object::delete(tx, &bucket, &key, version, now);
-        self.writer.run(Room::Reserve, delete).await
+        tags: Vec<Tag>,
+    ) -> Result<Lookup, StoreError> {
+        let (vault, bucket, key) = (Arc::clone(&self.vault), bucket.clone(), key.clone());
+        let set =
+            move |tx: &mut Transaction<'_>| tags::set(tx, &vault, (&bucket, &key, version), tags);
+        self.writer.run(Room::Needed, set).await
     }
 
     async fn list_objects(

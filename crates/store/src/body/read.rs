@@ -8,17 +8,21 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use iam::CustomerKey;
 
-use super::{Blob, BlobCipher, Body, CHUNK_BYTES, End, RESIDENT_BYTES_MAX, STEP_BYTES, TAG_BYTES};
+use super::{
+    AtRest, Blob, BlobCipher, Body, CHUNK_BYTES, End, RESIDENT_BYTES_MAX, STEP_BYTES, TAG_BYTES,
+};
 use crate::backend::files::Pins;
 use crate::backend::{BlobSource, Blobs, BlobsEngine, EngineSource};
 use crate::vault::Vault;
-use crate::{Object, StoreError};
+use crate::{Object, StoreError, Unlocked};
 
 /// Streams a range of a body, in pieces of 256 KiB at most. It completes even if the object is
 /// deleted meanwhile.
 pub struct BodyReader {
     object: Arc<Object>,
+    key: Option<CustomerKey>,
     blobs: Arc<BlobsEngine>,
     vault: Arc<Vault>,
     /// What is still to be read, in bytes of the body.
@@ -64,11 +68,12 @@ struct Piece {
 
 impl BodyReader {
     pub(crate) fn new(
-        object: &Arc<Object>,
+        unlocked: &Unlocked,
         range: Range<u64>,
         blobs: &Arc<BlobsEngine>,
         vault: &Arc<Vault>,
     ) -> Self {
+        let Unlocked { object, key } = unlocked;
         let end = range.end.min(object.size);
         let range = range.start.min(end)..end;
         let resident = object.resident.get().is_some() || range.is_empty();
@@ -78,8 +83,9 @@ impl BodyReader {
             let touched = blobs_within(object.body.blobs(), &range);
             (State::Idle(None), Some(blobs.pin(touched.map(|blob| blob.id).collect())))
         };
-        let (object, blobs, vault) = (Arc::clone(object), Arc::clone(blobs), Arc::clone(vault));
-        Self { object, blobs, vault, range, state, _pins: pins }
+        let (object, key) = (Arc::clone(object), key.clone());
+        let (blobs, vault) = (Arc::clone(blobs), Arc::clone(vault));
+        Self { object, key, blobs, vault, range, state, _pins: pins }
     }
 
     /// The next bytes; `None` at the end of the range. After an error there is nothing more.
@@ -173,7 +179,7 @@ impl BodyReader {
         let blob = self.object.body.blobs().get(index);
         let blob = blob.ok_or(StoreError::Corrupt { what: "blobs of a body" })?;
         let source = self.blobs.source(blob.id);
-        Ok(Open { index, source, cipher: self.vault.open_cipher(blob)? })
+        Ok(Open { index, source, cipher: self.vault.open_cipher(blob, self.key.as_ref())? })
     }
 
     fn deliver(&mut self, open: Open, stored: Vec<u8>, piece: Piece) -> Result<Bytes, StoreError> {
@@ -199,8 +205,10 @@ impl BodyReader {
 }
 
 /// Whether the plain bytes may stay in memory with a cached record, which then weighs as much more.
+/// Those under a customer's key may not: they are for whoever shows it, each time.
 pub(crate) fn may_be_resident(body: &Body, size: u64) -> bool {
-    size <= RESIDENT_BYTES_MAX && body.blobs().len() <= 1
+    let small = size <= RESIDENT_BYTES_MAX && body.blobs().len() <= 1;
+    small && body.at_rest() != AtRest::CustomerKey
 }
 
 fn usize_range(range: &Range<u64>) -> Option<Range<usize>> {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
+use iam::CustomerKey;
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
 
@@ -20,15 +21,17 @@ use crate::backend::{
     StagedFile, Unpublished,
 };
 use crate::vault::{NewCipher, Vault, random};
-use crate::{ChecksumAlgorithm, ChecksumAlgorithms, StoreError};
+use crate::{ChecksumAlgorithm, ChecksumAlgorithms, ETag, StoreError};
 
 /// A body about to come in.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct StageSpec {
     /// How long it will be, in bytes, if that was announced: a full disk then shows early.
     pub size_hint: Option<u64>,
     /// How to keep it; `None`: as the store does by default.
     pub encryption: Option<Encryption>,
+    /// A key of the customer's own that it takes to read it, and which is not kept.
+    pub customer_key: Option<CustomerKey>,
     /// Which checksums to compute.
     pub checksums: ChecksumAlgorithms,
     /// Whether to compute the SHA-256 that `x-amz-content-sha256` is compared with.
@@ -60,13 +63,13 @@ impl Stager {
     /// Opens a file for a body, and records durably that there may be one.
     async fn begin(
         self: Arc<Self>,
-        encryption: Encryption,
+        sealing: Sealing,
         checksums: ChecksumAlgorithms,
         size: Option<u64>,
     ) -> Result<Pipeline, StoreError> {
         let id = self.blobs.new_id()?;
         let unpublished = Unpublished::new(id, Arc::clone(&self.abandoned));
-        let (cipher, sealed_key) = self.cipher(id, encryption)?.map(NewCipher::into_parts).unzip();
+        let (cipher, sealed_key) = self.cipher(id, &sealing)?.map(NewCipher::into_parts).unzip();
         let stored = size.map(|size| stored_size(size, cipher.as_ref()));
         let writer = self.blobs.begin(id, stored).await?;
         let intent = tokio::spawn({
@@ -84,10 +87,11 @@ impl Stager {
         })
     }
 
-    fn cipher(&self, id: BlobId, encryption: Encryption) -> Result<Option<NewCipher>, StoreError> {
-        match encryption {
-            Encryption::Off => Ok(None),
-            Encryption::On => self.vault.new_cipher(id).map(Some),
+    fn cipher(&self, id: BlobId, sealing: &Sealing) -> Result<Option<NewCipher>, StoreError> {
+        match sealing {
+            Sealing::Plain => Ok(None),
+            Sealing::Master => self.vault.new_cipher(id, None).map(Some),
+            Sealing::Customer(key) => self.vault.new_cipher(id, Some(key)).map(Some),
         }
     }
 
@@ -96,24 +100,45 @@ impl Stager {
         self: &Arc<Self>,
         body: StagedBody,
     ) -> Result<StagedFile, StoreError> {
-        let (plain, encryption) = match body.place {
+        let (plain, sealing) = match body.place {
             Place::File(file) => return Ok(file),
-            Place::Memory { plain, blob, .. } => (plain, encryption_of(&blob)),
+            Place::Memory { plain, blob, .. } => (plain, Sealing::of_small(&blob)?),
         };
         let stager = Arc::clone(self);
         let staged = tokio::spawn(async move {
             let size = u64::try_from(plain.len()).ok();
-            let pipeline = stager.begin(encryption, ChecksumAlgorithms::NONE, size).await?;
+            let pipeline = stager.begin(sealing, ChecksumAlgorithms::NONE, size).await?;
             pipeline.step(plain, End::Last).await?.finish().await
         });
         Ok(staged.await.unwrap_or(Err(StoreError::Closed))?.0)
     }
 }
 
-fn encryption_of(blob: &Blob) -> Encryption {
-    match blob.at_rest() {
-        AtRest::Aes256 => Encryption::On,
-        AtRest::Plain => Encryption::Off,
+/// Under which key a new body is sealed, if it is.
+#[derive(Clone, Debug)]
+enum Sealing {
+    Plain,
+    Master,
+    Customer(CustomerKey),
+}
+
+impl Sealing {
+    /// As a body that is in memory, where none of a customer's ever is.
+    fn of_small(blob: &Blob) -> Result<Self, StoreError> {
+        match blob.at_rest() {
+            AtRest::Aes256 => Ok(Self::Master),
+            AtRest::Plain => Ok(Self::Plain),
+            AtRest::CustomerKey => Err(StoreError::CustomerKeyMissing),
+        }
+    }
+
+    /// How long a body may be and stay in memory. One of a customer's never does: it would be kept,
+    /// in plain, with its cached record.
+    fn small_bytes_max(&self) -> Option<usize> {
+        match self {
+            Self::Plain | Self::Master => Some(INLINE_BYTES_MAX),
+            Self::Customer(_) => None,
+        }
     }
 }
 
@@ -125,7 +150,7 @@ fn stored_size(size: u64, cipher: Option<&BlobCipher>) -> u64 {
 /// A body that is coming in. Dropped, it is discarded; so it must be when a call to it was cancelled.
 pub struct BodyStage {
     stager: Arc<Stager>,
-    encryption: Encryption,
+    sealing: Sealing,
     checksums: ChecksumAlgorithms,
     size_hint: Option<u64>,
     buffer: BytesMut,
@@ -137,23 +162,23 @@ pub struct BodyStage {
 
 impl BodyStage {
     pub(crate) fn new(stager: Arc<Stager>, spec: StageSpec, default: Encryption) -> Self {
-        let StageSpec { size_hint, encryption, checksums, sha256 } = spec;
+        let StageSpec { size_hint, encryption, customer_key, checksums, sha256 } = spec;
         let checksums = if sha256 { checksums.with(ChecksumAlgorithm::Sha256) } else { checksums };
-        let encryption = encryption.unwrap_or(default);
+        let sealing = match (customer_key, encryption.unwrap_or(default)) {
+            (Some(key), _) => Sealing::Customer(key),
+            (None, Encryption::On) => Sealing::Master,
+            (None, Encryption::Off) => Sealing::Plain,
+        };
         let buffer = BytesMut::new();
         let working = None;
-        Self { stager, encryption, checksums, size_hint, buffer, working, failed: false }
+        Self { stager, sealing, checksums, size_hint, buffer, working, failed: false }
     }
 
     /// Takes the next bytes. Waits while the disk is slower than the sender.
     pub async fn write(&mut self, mut bytes: Bytes) -> Result<(), StoreError> {
         while !bytes.is_empty() {
             let whole = self.buffer.len().saturating_add(bytes.len());
-            if self.working.is_none() && whole > INLINE_BYTES_MAX {
-                let stager = Arc::clone(&self.stager);
-                let begin = stager.begin(self.encryption, self.checksums, self.size_hint);
-                self.working = Some(tokio::spawn(begin));
-            }
+            self.begin_unless_small(whole);
             // A full buffer waits for the byte after it: only then is it known not to be the last.
             if self.buffer.len() >= STEP_BYTES {
                 self.advance().await?;
@@ -166,6 +191,16 @@ impl BodyStage {
             self.buffer.extend_from_slice(&taken);
         }
         Ok(())
+    }
+
+    /// Opens the pipeline for a body that may not stay in memory.
+    fn begin_unless_small(&mut self, size: usize) {
+        let small = self.sealing.small_bytes_max().is_some_and(|most| size <= most);
+        if self.working.is_none() && !small {
+            let stager = Arc::clone(&self.stager);
+            let begin = stager.begin(self.sealing.clone(), self.checksums, self.size_hint);
+            self.working = Some(tokio::spawn(begin));
+        }
     }
 
     /// Sends the buffer down the pipeline, once what was sent before is through.
@@ -190,6 +225,7 @@ impl BodyStage {
         if self.failed {
             return Err(StoreError::StageExpired);
         }
+        self.begin_unless_small(self.buffer.len());
         if self.working.is_none() {
             return self.finish_small();
         }
@@ -199,14 +235,19 @@ impl BodyStage {
         let finish = async move { pipeline.step(rest, End::Last).await?.finish().await };
         let (file, md5, checksums) =
             tokio::spawn(finish).await.unwrap_or(Err(StoreError::Closed))?;
-        Ok(StagedBody { md5, checksums, place: Place::File(file) })
+        let tag = match file.blob.at_rest() {
+            AtRest::Plain | AtRest::Aes256 => md5,
+            // The MD5 of what was sent would tell it to who has no key.
+            AtRest::CustomerKey => random()?,
+        };
+        Ok(StagedBody { md5, tag, checksums, place: Place::File(file) })
     }
 
     fn finish_small(self) -> Result<StagedBody, StoreError> {
         let plain = self.buffer.freeze();
         let id = BlobId::from_bytes(random()?);
         let (cipher, sealed_key) =
-            self.stager.cipher(id, self.encryption)?.map(NewCipher::into_parts).unzip();
+            self.stager.cipher(id, &self.sealing)?.map(NewCipher::into_parts).unzip();
         let stored = match cipher {
             Some(cipher) => cipher.seal(&plain, 0, End::Last)?,
             None => plain.to_vec(),
@@ -214,8 +255,10 @@ impl BodyStage {
         let mut checksums = Checksums::new(self.checksums);
         checksums.update(&plain);
         let size = u64::try_from(plain.len()).unwrap_or(u64::MAX);
+        let md5 = Md5Digest::of(&plain);
         Ok(StagedBody {
-            md5: Md5Digest::of(&plain),
+            md5,
+            tag: md5,
             checksums: checksums.finish(),
             place: Place::Memory { blob: Blob { id, size, sealed_key }, stored, plain },
         })
@@ -286,6 +329,7 @@ impl Pipeline {
 /// A whole body that no record points at yet. Dropped, it is discarded.
 pub struct StagedBody {
     md5: [u8; 16],
+    tag: [u8; 16],
     checksums: Vec<(ChecksumAlgorithm, Vec<u8>)>,
     place: Place,
 }
@@ -304,6 +348,11 @@ impl StagedBody {
     /// Its MD5.
     pub fn md5(&self) -> [u8; 16] {
         self.md5
+    }
+
+    /// Its entity tag: its MD5, but random bytes where it is under a customer's key.
+    pub fn etag(&self) -> ETag {
+        ETag::of_md5(self.tag)
     }
 
     /// Its SHA-256, if the specification asked for it.

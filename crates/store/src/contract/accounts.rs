@@ -121,6 +121,12 @@ fn settings_of_a_bucket_are_its_owners_words() {
             set(BucketSetting::Tags(tags.clone())).await;
             assert_eq!(bucket().await.tags, tags);
         }
+        let keys = [None, Some(CustomerKeys::Allowed), Some(CustomerKeys::Blocked)];
+        for (customer_keys, on) in keys.into_iter().zip([true, false, true]) {
+            let encryption = BucketEncryption { aes256: on, bucket_key: !on, customer_keys };
+            set(BucketSetting::Encryption(encryption)).await;
+            assert_eq!(bucket().await.encryption, encryption);
+        }
         engine.set_versioning(&name, Versioning::Enabled).await.unwrap();
         let kept = bucket().await;
         assert!(kept.policy.is_some() && kept.ownership.is_none());

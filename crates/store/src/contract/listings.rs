@@ -106,7 +106,10 @@ fn deleted_keys_make_no_entries_and_no_common_prefixes() {
             }
         }
         for key_text in ["a/1", "a/2", "b/1"] {
-            engine.delete_object(&bucket_name(), &key(key_text), None, at(9)).await.unwrap();
+            engine
+                .delete_object(DeleteObject::of(&bucket_name(), &key(key_text), None), at(9))
+                .await
+                .unwrap();
         }
         assert_eq!(list(&*engine, "", "/", 10).await, "b/* c");
         assert_eq!(list(&*engine, "", "", 1).await, "b/2 | c");
@@ -190,7 +193,10 @@ fn versions_are_listed_newest_first() {
         engine.set_versioning(&bucket_name(), Versioning::Enabled).await.unwrap();
         let two = put(&*engine, "a", 2).await;
         let three = put(&*engine, "a", 3).await;
-        engine.delete_object(&bucket_name(), &key("b/x"), None, at(4)).await.unwrap();
+        engine
+            .delete_object(DeleteObject::of(&bucket_name(), &key("b/x"), None), at(4))
+            .await
+            .unwrap();
         put(&*engine, "b/y", 5).await;
         put(&*engine, "c", 6).await;
         let all = "a3! a2 a1 b/x-! b/y5! c6!";
@@ -213,10 +219,16 @@ fn versions_are_listed_newest_first() {
             assert_eq!(list_versions(&*engine, None, after, 100).await, expected);
         }
         // The marker of a page may be gone when the next is asked for, as when a client deletes all.
-        engine.delete_object(&bucket_name(), &key("a"), Some(three), at(9)).await.unwrap();
+        engine
+            .delete_object(DeleteObject::of(&bucket_name(), &key("a"), Some(&three)), at(9))
+            .await
+            .unwrap();
         let after = VersionAfter::Version(key("a"), three);
         assert_eq!(list_versions(&*engine, None, after, 100).await, "a2! a1 b/x-! b/y5! c6!");
-        engine.delete_object(&bucket_name(), &key("a"), Some(two), at(9)).await.unwrap();
+        engine
+            .delete_object(DeleteObject::of(&bucket_name(), &key("a"), Some(&two)), at(9))
+            .await
+            .unwrap();
         let after = VersionAfter::Version(key("a"), two);
         assert_eq!(list_versions(&*engine, None, after, 100).await, "a1! b/x-! b/y5! c6!");
     });
@@ -228,7 +240,10 @@ fn a_page_that_has_looked_at_too_many_deleted_keys_ends_early() {
         with_bucket(&*engine, Versioning::Enabled).await;
         for n in 0..120 {
             let deleted = key(&format!("a/{n:03}"));
-            engine.delete_object(&bucket_name(), &deleted, None, at(1)).await.unwrap();
+            engine
+                .delete_object(DeleteObject::of(&bucket_name(), &deleted, None), at(1))
+                .await
+                .unwrap();
         }
         put(&*engine, "a/999", 1).await;
         put(&*engine, "b", 1).await;

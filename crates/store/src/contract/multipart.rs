@@ -10,9 +10,14 @@ fn new_upload(key_text: &str) -> NewUpload {
     NewUpload {
         bucket: bucket_name(),
         key: key(key_text),
-        attributes: Attributes { content_type: Some("a/b".to_owned()), ..Attributes::default() },
+        attributes: Attributes {
+            content_type: Some("a/b".to_owned()),
+            tags: vec![tagged("a", "b")],
+            ..Attributes::default()
+        },
         checksum: None,
         encryption: Some(Encryption::Off),
+        customer_key: None,
         initiator: "root".to_owned(),
     }
 }
@@ -39,7 +44,7 @@ async fn put_part(
         key: upload.key.clone(),
         upload: upload.id,
         number: number(n),
-        md5: [id; 16],
+        etag: tag(id),
         checksum,
         file: staged(id, 10).0,
     };
@@ -118,7 +123,10 @@ fn parts_become_an_object_and_the_rest_garbage() {
         let forgotten = engine.complete_upload(again, at(4)).await.unwrap();
         assert!(matches!(forgotten, CompleteOutcome::NoSuchUpload));
 
-        engine.delete_object(&bucket_name(), &key("k"), Some(version), at(6)).await.unwrap();
+        engine
+            .delete_object(DeleteObject::of(&bucket_name(), &key("k"), Some(&version)), at(6))
+            .await
+            .unwrap();
         assert_eq!(garbage(&*engine).await, [1, 2, 3, 4, 5]);
     });
 }
@@ -229,7 +237,7 @@ fn the_checksum_of_an_object_comes_from_its_parts() {
                     key: key("k"),
                     upload: upload.id,
                     number: number(n),
-                    md5: [id; 16],
+                    etag: tag(id),
                     checksum: Some(stored),
                     file,
                 };
@@ -385,5 +393,40 @@ fn uploads_are_listed_by_key_and_age() {
             }
             assert_eq!(pages.join(" | "), expected);
         }
+    });
+}
+
+#[test]
+fn a_condition_does_not_hold_for_who_began_before_a_change() {
+    every_engine(|engine| async move {
+        with_bucket(&*engine, Versioning::Enabled).await;
+        // Begun, and a second later the key was written, or deleted, or neither.
+        let try_one = async |began: i64, precondition| {
+            let upload = begin(&*engine, new_upload("k"), began).await;
+            put_part(&*engine, &upload, 1, 9, None).await;
+            let complete = CompleteUpload { precondition, ..complete(&upload, &[(1, 9)]) };
+            let outcome = engine.complete_upload(complete, at(9)).await.unwrap();
+            engine.abort_upload(&bucket_name(), &key("k"), upload.id, at(9)).await.unwrap();
+            match outcome {
+                CompleteOutcome::Completed { .. } => "completed",
+                CompleteOutcome::Conflict => "conflict",
+                CompleteOutcome::PreconditionFailed => "failed",
+                CompleteOutcome::NoSuchKey => "no key",
+                CompleteOutcome::NoSuchUpload
+                | CompleteOutcome::InvalidPart { .. }
+                | CompleteOutcome::PartTooSmall { .. }
+                | CompleteOutcome::NoSuchBucket
+                | CompleteOutcome::ChecksumMismatch { .. } => "something else",
+            }
+        };
+        // Written at its second 5, and deleted at 9.
+        put(&*engine, "k", 5).await;
+        assert_eq!(try_one(4, Precondition::IfMatch(tag(5))).await, "conflict");
+        assert_eq!(try_one(4, Precondition::IfMatch(tag(4))).await, "failed");
+        let deleted = DeleteObject::of(&bucket_name(), &key("k"), None);
+        engine.delete_object(deleted, at(9)).await.unwrap();
+        assert_eq!(try_one(8, Precondition::IfMatch(tag(5))).await, "no key");
+        assert_eq!(try_one(8, Precondition::IfAbsent).await, "conflict");
+        assert_eq!(try_one(8, Precondition::None).await, "completed");
     });
 }

@@ -7,7 +7,10 @@ async fn delete(
     key_text: &str,
     version: Option<VersionId>,
 ) -> DeleteOutcome {
-    engine.delete_object(&bucket_name(), &key(key_text), version, at(9)).await.unwrap()
+    engine
+        .delete_object(DeleteObject::of(&bucket_name(), &key(key_text), version.as_ref()), at(9))
+        .await
+        .unwrap()
 }
 
 #[test]
@@ -24,6 +27,7 @@ fn an_object_comes_back_as_it_was_put() {
             expires: text("Thu, 01 Dec 1994 16:00:00 GMT"),
             storage_class: text("GLACIER"),
             metadata: vec![("a".to_owned(), "1".to_owned()), ("a".to_owned(), String::new())],
+            tags: vec![tagged("a", ""), tagged("ü", "1")],
         };
         let checksum = StoredChecksum {
             algorithm: ChecksumAlgorithm::Crc64Nvme,
@@ -159,14 +163,18 @@ fn preconditions_are_judged_by_the_current_version() {
         assert_eq!(put_if("k", 2, matching(2)).await, "failed");
         assert_eq!(put_if("k", 2, matching(1)).await, "stored");
         // A marker is absence.
-        engine.delete_object(&bucket_name(), &key("k"), None, at(2)).await.unwrap();
+        engine
+            .delete_object(DeleteObject::of(&bucket_name(), &key("k"), None), at(2))
+            .await
+            .unwrap();
         assert_eq!(put_if("k", 3, matching(2)).await, "no key");
         assert_eq!(put_if("k", 3, Precondition::IfAbsent).await, "stored");
         let other = BucketName::parse("other").unwrap();
         let object = NewObject { bucket: other.clone(), ..new_object("k", 4) };
         let put = engine.put_object(object, at(3)).await.unwrap();
         assert!(matches!(put, PutOutcome::NoSuchBucket));
-        let deleted = engine.delete_object(&other, &key("k"), None, at(3)).await.unwrap();
+        let deleted =
+            engine.delete_object(DeleteObject::of(&other, &key("k"), None), at(3)).await.unwrap();
         assert_eq!(deleted, DeleteOutcome::NoSuchBucket);
     });
 }
@@ -188,5 +196,47 @@ fn of_many_that_must_be_first_one_is() {
             stored += usize::from(matches!(put.await.unwrap(), PutOutcome::Stored { .. }));
         }
         assert_eq!(stored, 1);
+    });
+}
+
+#[test]
+fn deletes_are_conditional_on_the_current_version() {
+    every_engine(|engine| async move {
+        with_bucket(&*engine, Versioning::Unversioned).await;
+        let delete_if = async |version: Option<&VersionId>, precondition| {
+            let of = DeleteObject::of(&bucket_name(), &key("k"), version);
+            let outcome = engine.delete_object(DeleteObject { precondition, ..of }, at(9)).await;
+            match outcome.unwrap() {
+                DeleteOutcome::Nothing => "nothing",
+                DeleteOutcome::Deleted { .. } => "deleted",
+                DeleteOutcome::MarkerCreated { .. } => "marked",
+                DeleteOutcome::PreconditionFailed => "failed",
+                DeleteOutcome::NoSuchKey => "no key",
+                DeleteOutcome::NoSuchBucket => "no bucket",
+            }
+        };
+        let matching = |content| Precondition::IfMatch(tag(content));
+        let unmet = [matching(2), Precondition::IfMatchUnknown];
+        for wanting in unmet.into_iter().chain([Precondition::IfPresent]) {
+            assert_eq!(delete_if(None, wanting).await, "no key");
+        }
+        put(&*engine, "k", 1).await;
+        for condition in unmet.into_iter().chain([Precondition::IfAbsent]) {
+            assert_eq!(delete_if(None, condition).await, "failed");
+        }
+        assert_eq!(delete_if(None, matching(1)).await, "deleted");
+        put(&*engine, "k", 1).await;
+        assert_eq!(delete_if(None, Precondition::IfPresent).await, "deleted");
+
+        engine.set_versioning(&bucket_name(), Versioning::Enabled).await.unwrap();
+        let two = put(&*engine, "k", 2).await;
+        put(&*engine, "k", 3).await;
+        // A version that is named is removed, but it is the current one that is judged.
+        assert_eq!(delete_if(Some(&two), matching(2)).await, "failed");
+        assert_eq!(delete_if(Some(&two), matching(3)).await, "deleted");
+        assert_eq!(delete_if(None, matching(3)).await, "marked");
+        // A marker is absence.
+        assert_eq!(delete_if(None, matching(3)).await, "no key");
+        assert_eq!(delete_if(None, Precondition::IfPresent).await, "no key");
     });
 }

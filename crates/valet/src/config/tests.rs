@@ -25,7 +25,7 @@ fn defaults() {
     check("", Ok("listen: [127.0.0.1:9000], metrics_listen: None, region: \"us-east-1\""));
     check("", Ok("account_id: \"000000000000\", public_urls: [], console_url: None"));
     check("", Ok("active_content: Sandbox, link_caching: Capped, domains: []"));
-    check("", Ok("tls: None, sigv2: Allow, root: None"));
+    check("", Ok("tls: None, sigv2: Allow, sse_c: Tls, root: None"));
 }
 
 #[test]
@@ -65,6 +65,8 @@ fn each_setting_is_parsed() {
     check("link-caching = 'capped'", Ok("link_caching: Capped"));
     check("encryption = 'off'", Ok("encryption: Off"));
     check("sigv2 = 'deny'", Ok("sigv2: Deny"));
+    check("sse-c = 'any'", Ok("sse_c: Any"));
+    assert!(toml::from_str::<Settings>("sse-c = 'http'").is_err());
     check("master-key-file = 'm'", Ok("master_key_file: Some(\"m\")"));
 }
 
@@ -96,6 +98,7 @@ fn what_was_typed_wins_over_the_file() {
     check("", "console-url = 'b'", "console_url: Some(\"b\")");
     check("active-content = 'sandbox'", "active-content = 'as-stored'", "Some(Sandbox)");
     check("", "link-caching = 'as-stored'", "link_caching: Some(AsStored)");
+    check("sse-c = 'tls'", "sse-c = 'any'", "sse_c: Some(Tls)");
     check("encryption = 'on'", "encryption = 'off'", "encryption: Some(On)");
 }
 

@@ -231,7 +231,7 @@ fn decode(connection: &Connection, row: &Row<'_>) -> Result<Bucket, StoreError> 
         _ => return Err(corrupt("versioning of a bucket")),
     };
     let id = row.get(0).map_err(engine)?;
-    let BucketSettings { policy, public_access_block, ownership, tags, cors } =
+    let BucketSettings { policy, public_access_block, ownership, tags, cors, encryption } =
         settings::load(connection, id)?;
     Ok(Bucket {
         id,
@@ -245,5 +245,6 @@ fn decode(connection: &Connection, row: &Row<'_>) -> Result<Bucket, StoreError> 
         ownership,
         tags,
         cors,
+        encryption,
     })
 }

@@ -12,11 +12,32 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use quick_cache::{Equivalent, Weighter};
 
+use crate::ObjectKey;
 use crate::backend::lock;
 
 const SHARDS: usize = 256;
 /// How much memory an entry of any kind takes besides its value, in bytes, about.
 const ENTRY_BYTES: u64 = 128;
+
+/// By the bucket's id, which is never given twice, so that a bucket made anew has nothing cached.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct ObjectCacheKey {
+    pub(super) bucket: i64,
+    pub(super) key: ObjectKey,
+}
+
+/// The same, borrowed.
+#[derive(Hash)]
+pub(super) struct ObjectCacheKeyRef<'a> {
+    pub(super) bucket: i64,
+    pub(super) key: &'a ObjectKey,
+}
+
+impl Equivalent<ObjectCacheKey> for ObjectCacheKeyRef<'_> {
+    fn equivalent(&self, other: &ObjectCacheKey) -> bool {
+        self.bucket == other.bucket && *self.key == other.key
+    }
+}
 
 /// How much memory a cached value takes, in bytes, about.
 pub(super) trait Weigh {

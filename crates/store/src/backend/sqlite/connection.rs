@@ -15,14 +15,14 @@ use crate::backend::lock;
 use crate::{EngineError, OpenError, StoreError};
 
 /// The format that this version writes. It brings a store of an older one up to it.
-pub(super) const FORMAT: i64 = 2;
+pub(super) const FORMAT: i64 = 3;
 /// "VALT", so that `file` and `sqlite3` know whose database it is.
 const APPLICATION_ID: i64 = 0x5641_4c54;
 
 /// The tables of format 1.
 const SCHEMA: &str = include_str!("schema.sql");
 /// What brings each format to the next one, the first format first.
-const STEPS: &[&str] = &[include_str!("format_2.sql")];
+const STEPS: &[&str] = &[include_str!("format_2.sql"), include_str!("format_3.sql")];
 
 /// How many point reads run at once. They take microseconds and are answered where they are asked.
 const POINT_READERS: usize = 4;

@@ -151,7 +151,7 @@ fn open_row(object: &Object, stored: ValueRef<'_>, vault: &Vault) -> Result<(), 
         (_, _) => return Err(corrupt("body of an object")),
     };
     let (blob, stored) = blob;
-    let plain = match vault.open_cipher(blob)? {
+    let plain = match vault.open_cipher(blob, None)? {
         Some(cipher) => cipher.open(stored.to_vec(), 0, End::Last)?,
         None => stored.to_vec(),
     };

@@ -20,7 +20,7 @@ use crate::checksum::of_parts;
 use crate::vault::Vault;
 use crate::{
     Bucket, CHECKSUM_UNASKED, ChecksumType, CompleteOutcome, CompleteUpload, ETag, Lookup, Object,
-    PartNumber, PartSummary, StoreError, StoredChecksum, Upload, VersionId,
+    PartNumber, PartSummary, Precondition, StoreError, StoredChecksum, Upload, VersionId,
 };
 
 const REMEMBER: &str = "INSERT INTO completed (bucket, key, upload, completed_ms, version, etag)
@@ -54,6 +54,10 @@ pub(super) fn complete(
         Ok(()) => (),
         Err(Unmet::Failed) => return Ok(CompleteOutcome::PreconditionFailed),
         Err(Unmet::NoSuchKey) => return Ok(CompleteOutcome::NoSuchKey),
+    }
+    // Whoever began before that did not know of it.
+    if complete.precondition != Precondition::None && target.changed_after(upload.initiated_at) {
+        return Ok(CompleteOutcome::Conflict);
     }
     let discarded = unnamed.into_iter().map(|stored| stored.blob).collect::<Vec<_>>();
     add_garbage(tx.connection, &discarded, now)?;

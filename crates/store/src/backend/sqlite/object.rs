@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::rows::{
     KIND_MARKER, KIND_OBJECT, checksum_column, corrupt, etag, etag_column, object_record,
-    parse_object, size_column, truncated, version, version_column,
+    parse_object, size_column, timestamp, truncated, version, version_column,
 };
 use super::sweeping::{add_garbage, take_intent};
 use super::transaction::Transaction;
@@ -18,17 +18,17 @@ use crate::body::Body;
 use crate::names::VersionToken;
 use crate::vault::random;
 use crate::{
-    Attributes, Bucket, BucketName, DeleteOutcome, ETag, Object, ObjectKey, Precondition,
+    Attributes, Bucket, DeleteObject, DeleteOutcome, ETag, Object, ObjectKey, Precondition,
     PutOutcome, StoreError, StoredChecksum, VersionId, Versioning,
 };
 
-const STANDING: &str = "SELECT ord, version, kind, etag FROM objects
+const STANDING: &str = "SELECT ord, version, kind, etag, modified_ms FROM objects
     WHERE bucket = ?1 AND key = ?2 ORDER BY ord LIMIT 1";
-const NULL_AT_START: &str = "SELECT ord, version, kind, etag FROM objects
+const NULL_AT_START: &str = "SELECT ord, version, kind, etag, modified_ms FROM objects
     WHERE bucket = ?1 AND key = ?2 AND ord = 0 AND version = x''";
-const NULL_LATER: &str = "SELECT ord, version, kind, etag FROM objects
+const NULL_LATER: &str = "SELECT ord, version, kind, etag, modified_ms FROM objects
     WHERE bucket = ?1 AND key = ?2 AND version = x'' AND ord <> 0";
-const WITH_ID: &str = "SELECT ord, version, kind, etag FROM objects
+const WITH_ID: &str = "SELECT ord, version, kind, etag, modified_ms FROM objects
     WHERE bucket = ?1 AND key = ?2 AND ord = ?3 AND version = ?4";
 
 const REMOVE: &str = "DELETE FROM objects WHERE bucket = ?1 AND key = ?2 AND ord = ?3
@@ -49,6 +49,7 @@ pub(super) struct Standing {
     version: VersionId,
     is_marker: bool,
     etag: ETag,
+    modified: Timestamp,
 }
 
 fn standing(
@@ -60,7 +61,8 @@ fn standing(
         let is_marker = row.get::<_, i64>(2).map_err(engine)? == KIND_MARKER;
         let etag = if is_marker { ETag::of_md5([0; 16]) } else { etag(row, 3)? };
         let ord = row.get(0).map_err(engine)?;
-        Ok(Standing { ord, version: version(row, 1)?, is_marker, etag })
+        let modified = timestamp(row, 4)?;
+        Ok(Standing { ord, version: version(row, 1)?, is_marker, etag, modified })
     };
     connection
         .prepare_cached(sql)
@@ -142,11 +144,24 @@ impl<'t> Target<'t> {
     pub(super) fn check(&self, precondition: Precondition) -> Result<(), Unmet> {
         let current = self.newest.filter(|newest| !newest.is_marker);
         match (precondition, current) {
-            (Precondition::None, _) | (Precondition::IfAbsent, None) => Ok(()),
-            (Precondition::IfMatch(_), None) => Err(Unmet::NoSuchKey),
+            (Precondition::None, _)
+            | (Precondition::IfAbsent, None)
+            | (Precondition::IfPresent, Some(_)) => Ok(()),
+            (
+                Precondition::IfMatch(_) | Precondition::IfMatchUnknown | Precondition::IfPresent,
+                None,
+            ) => Err(Unmet::NoSuchKey),
             (Precondition::IfMatch(etag), Some(current)) if current.etag == etag => Ok(()),
-            (Precondition::IfMatch(_) | Precondition::IfAbsent, Some(_)) => Err(Unmet::Failed),
+            (
+                Precondition::IfMatch(_) | Precondition::IfMatchUnknown | Precondition::IfAbsent,
+                Some(_),
+            ) => Err(Unmet::Failed),
         }
+    }
+
+    /// Whether the key was written, or deleted with a trace, after that time.
+    pub(super) fn changed_after(&self, time: Timestamp) -> bool {
+        self.newest.is_some_and(|newest| newest.modified > time)
     }
 
     fn null_version(&self, connection: &Connection) -> Result<Option<Standing>, StoreError> {
@@ -317,17 +332,21 @@ fn remove(
 
 pub(super) fn delete(
     tx: &mut Transaction<'_>,
-    bucket: &BucketName,
-    key: &ObjectKey,
-    version: Option<VersionId>,
+    delete: &DeleteObject,
     now: Timestamp,
 ) -> Result<DeleteOutcome, StoreError> {
+    let DeleteObject { bucket, key, version_id, precondition } = delete;
     let Some(bucket) = bucket::read(tx.connection, bucket)? else {
         return Ok(DeleteOutcome::NoSuchBucket);
     };
     let target = Target::find(tx.connection, &bucket, key, now)?;
-    let outcome = match (version, bucket.versioning) {
-        (Some(version), _) => delete_version(tx.connection, &target, version)?,
+    match target.check(*precondition) {
+        Ok(()) => (),
+        Err(Unmet::Failed) => return Ok(DeleteOutcome::PreconditionFailed),
+        Err(Unmet::NoSuchKey) => return Ok(DeleteOutcome::NoSuchKey),
+    }
+    let outcome = match (version_id, bucket.versioning) {
+        (Some(version), _) => delete_version(tx.connection, &target, *version)?,
         (None, Versioning::Unversioned) => match target.newest {
             Some(newest) => {
                 target.remove(tx.connection, newest.ord)?;

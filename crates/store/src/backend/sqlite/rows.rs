@@ -8,12 +8,13 @@ use rusqlite::Row;
 use rusqlite::types::ValueRef;
 use serde::{Deserialize, Serialize};
 
+use super::directory::tags_of;
 use super::engine;
-use crate::body::{Blob, BlobId, Body};
+use crate::body::{Blob, BlobId, Body, SealedKey};
 use crate::names::VersionToken;
 use crate::{
-    Attributes, ChecksumAlgorithm, ChecksumType, ETag, Encryption, ObjectKey, PartNumber,
-    PartSummary, StoreError, StoredChecksum, VersionId,
+    Attributes, ChecksumAlgorithm, ChecksumType, ETag, Encryption, KeyCheck, ObjectKey, PartNumber,
+    PartSummary, StoreError, StoredChecksum, Tag, VersionId,
 };
 use iam::AccountId;
 
@@ -166,6 +167,8 @@ struct AttributesRecord {
     expires: Option<String>,
     #[serde(rename = "meta", default, skip_serializing_if = "Vec::is_empty")]
     metadata: Vec<(String, String)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tags: Vec<(String, String)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -182,6 +185,14 @@ struct BlobRecord {
     size: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<String>,
+    /// Whether the key is sealed under a customer's.
+    #[serde(default, skip_serializing_if = "is_false")]
+    customer: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 #[derive(Serialize, Deserialize)]
@@ -233,6 +244,7 @@ pub(super) fn parse_object(
         Ok(PartSummary { number: PartNumber::new(n).map_err(|_| wrong())?, size, checksum })
     });
     let body = match body {
+        BodyRecord::Row(BlobRecord { customer: true, .. }) => return Err(wrong()),
         BodyRecord::Row(blob) => Body::Row(parse_blob(blob)?),
         BodyRecord::Files(blobs) => {
             Body::Files(blobs.into_iter().map(parse_blob).collect::<Result<_, _>>()?)
@@ -244,6 +256,17 @@ pub(super) fn parse_object(
         body,
         parts: parts.collect::<Result<_, StoreError>>()?,
     })
+}
+
+/// The same record of an object with other tags.
+pub(super) fn retagged(json: &[u8], tags: Vec<Tag>) -> Result<Vec<u8>, StoreError> {
+    let wrong = || corrupt("record of an object");
+    let mut record: ObjectRecord = serde_json::from_slice(json).map_err(|_| wrong())?;
+    if record.v != RECORD_VERSION {
+        return Err(wrong());
+    }
+    record.attributes.tags = pairs_of(tags);
+    serde_json::to_vec(&record).map_err(|_| wrong())
 }
 
 /// What `record` of an upload holds.
@@ -258,6 +281,9 @@ struct UploadRecord {
     checksum: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     encryption: Option<bool>,
+    /// The check of a customer's key: its salt and what is sealed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    customer: Option<String>,
     initiator: String,
     at: i64,
 }
@@ -269,6 +295,10 @@ pub(super) fn upload_record(upload: &crate::Upload) -> Result<Vec<u8>, StoreErro
         class: upload.attributes.storage_class.clone(),
         checksum: upload.checksum.map(checksum_column),
         encryption: upload.encryption.map(|encryption| encryption == Encryption::On),
+        customer: upload
+            .customer_key
+            .as_ref()
+            .map(|KeyCheck { salt, sealed }| STANDARD.encode([salt.as_slice(), sealed].concat())),
         initiator: upload.initiator.clone(),
         at: upload.initiated_at.as_millisecond(),
     };
@@ -282,11 +312,25 @@ pub(super) fn parse_upload(
 ) -> Result<crate::Upload, StoreError> {
     let wrong = || corrupt("record of an upload");
     let record: UploadRecord = serde_json::from_slice(json).map_err(|_| wrong())?;
-    let UploadRecord { v: RECORD_VERSION, attributes, class, checksum, encryption, initiator, at } =
-        record
+    let UploadRecord {
+        v: RECORD_VERSION,
+        attributes,
+        class,
+        checksum,
+        encryption,
+        customer,
+        initiator,
+        at,
+    } = record
     else {
         return Err(wrong());
     };
+    let check = |text: String| {
+        let bytes = STANDARD.decode(text).ok()?;
+        let (salt, sealed) = bytes.split_first_chunk::<16>()?;
+        Some(KeyCheck { salt: *salt, sealed: sealed.into() })
+    };
+    let customer_key = customer.map(|text| check(text).ok_or_else(wrong)).transpose()?;
     let (bucket, key, id) = place;
     let encryption =
         encryption.map(|encrypted| if encrypted { Encryption::On } else { Encryption::Off });
@@ -297,6 +341,7 @@ pub(super) fn parse_upload(
         attributes: parse_attributes(attributes, class),
         checksum: checksum.map(checksum_form).transpose()?,
         encryption,
+        customer_key,
         initiator,
         initiated_at: Timestamp::from_millisecond(at).map_err(|_| wrong())?,
     })
@@ -351,6 +396,7 @@ fn attributes_record(attributes: &Attributes) -> AttributesRecord {
         expires,
         storage_class: _,
         metadata,
+        tags,
     } = attributes.clone();
     AttributesRecord {
         content_type,
@@ -360,7 +406,12 @@ fn attributes_record(attributes: &Attributes) -> AttributesRecord {
         cache_control,
         expires,
         metadata,
+        tags: pairs_of(tags),
     }
+}
+
+fn pairs_of(tags: Vec<Tag>) -> Vec<(String, String)> {
+    tags.into_iter().map(|Tag { key, value }| (key, value)).collect()
 }
 
 fn parse_attributes(record: AttributesRecord, storage_class: Option<String>) -> Attributes {
@@ -372,6 +423,7 @@ fn parse_attributes(record: AttributesRecord, storage_class: Option<String>) -> 
         cache_control,
         expires,
         metadata,
+        tags,
     } = record;
     Attributes {
         content_type,
@@ -382,21 +434,30 @@ fn parse_attributes(record: AttributesRecord, storage_class: Option<String>) -> 
         expires,
         storage_class,
         metadata,
+        tags: tags_of(tags),
     }
 }
 
 fn blob_record(blob: &Blob) -> BlobRecord {
-    BlobRecord {
-        id: blob.id.to_string(),
-        size: blob.size,
-        key: blob.sealed_key.as_ref().map(|sealed| STANDARD.encode(sealed)),
-    }
+    let (key, customer) = match &blob.sealed_key {
+        None => (None, false),
+        Some(SealedKey::Master(sealed)) => (Some(sealed), false),
+        Some(SealedKey::Customer(sealed)) => (Some(sealed), true),
+    };
+    let key = key.map(|sealed| STANDARD.encode(sealed));
+    BlobRecord { id: blob.id.to_string(), size: blob.size, key, customer }
 }
 
 fn parse_blob(record: BlobRecord) -> Result<Blob, StoreError> {
-    let BlobRecord { id, size, key } = record;
+    let BlobRecord { id, size, key, customer } = record;
     let id = BlobId::parse(&id).ok_or(corrupt("id of a blob"))?;
-    let sealed_key = key.map(|key| STANDARD.decode(key).map(Vec::into_boxed_slice)).transpose();
-    let sealed_key = sealed_key.map_err(|_| corrupt("sealed key of a blob"))?;
+    let sealed = key.map(|key| STANDARD.decode(key).map(Vec::into_boxed_slice)).transpose();
+    let sealed = sealed.map_err(|_| corrupt("sealed key of a blob"))?;
+    let sealed_key = match (sealed, customer) {
+        (None, false) => None,
+        (Some(sealed), false) => Some(SealedKey::Master(sealed)),
+        (Some(sealed), true) => Some(SealedKey::Customer(sealed)),
+        (None, true) => return Err(corrupt("sealed key of a blob")),
+    };
     Ok(Blob { id, size, sealed_key })
 }

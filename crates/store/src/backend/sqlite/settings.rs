@@ -9,7 +9,10 @@ use super::directory::{BoundRecord, tags_of};
 use super::engine;
 use super::rows::corrupt;
 use crate::bucket::BucketSettings;
-use crate::{BucketSetting, CorsMethod, CorsRule, ObjectOwnership, PublicAccessBlock, StoreError};
+use crate::{
+    BucketEncryption, BucketSetting, CorsMethod, CorsRule, CustomerKeys, ObjectOwnership,
+    PublicAccessBlock, StoreError,
+};
 
 const LOAD: &str = "SELECT kind, record FROM bucket_settings WHERE bucket = ?1";
 const PUT: &str =
@@ -21,6 +24,7 @@ const PUBLIC_ACCESS: i64 = 2;
 const OWNERSHIP: i64 = 3;
 const TAGS: i64 = 4;
 const CORS: i64 = 5;
+const ENCRYPTION: i64 = 6;
 
 #[expect(clippy::struct_excessive_bools, reason = "four switches, as S3 has them")]
 #[derive(Serialize, Deserialize)]
@@ -81,6 +85,15 @@ impl CorsRecord {
     }
 }
 
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EncryptionRecord {
+    aes256: bool,
+    bucket_key: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    customer_keys: Option<bool>,
+}
+
 /// The settings of a bucket; those that nobody touched are those of any new bucket.
 pub(super) fn load(connection: &Connection, bucket: i64) -> Result<BucketSettings, StoreError> {
     let mut settings = BucketSettings::default();
@@ -127,6 +140,12 @@ fn apply(settings: &mut BucketSettings, kind: i64, record: &[u8]) -> Result<(), 
             let records: Vec<CorsRecord> = read(record)?;
             settings.cors = records.into_iter().map(CorsRecord::parse).collect::<Result<_, _>>()?;
         }
+        ENCRYPTION => {
+            let EncryptionRecord { aes256, bucket_key, customer_keys } = read(record)?;
+            let customer_keys = customer_keys
+                .map(|allowed| if allowed { CustomerKeys::Allowed } else { CustomerKeys::Blocked });
+            settings.encryption = BucketEncryption { aes256, bucket_key, customer_keys };
+        }
         _ => return Err(corrupt("kind of a bucket's setting")),
     }
     Ok(())
@@ -166,6 +185,12 @@ pub(super) fn put(
         BucketSetting::Cors(rules) => {
             let records: Vec<CorsRecord> = rules.iter().map(CorsRecord::of).collect();
             (CORS, serde_json::to_vec(&records))
+        }
+        BucketSetting::Encryption(encryption) => {
+            let BucketEncryption { aes256, bucket_key, customer_keys } = *encryption;
+            let customer_keys = customer_keys.map(|keys| keys == CustomerKeys::Allowed);
+            let record = EncryptionRecord { aes256, bucket_key, customer_keys };
+            (ENCRYPTION, serde_json::to_vec(&record))
         }
     };
     let (kind, record) = written;

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use iam::AccountId;
 use rusqlite::Connection;
 
+use super::cache::ObjectCacheKey;
 use super::cache::{ExactCache, Weigh};
 use super::error::engine;
-use super::{Caches, ObjectCacheKey, directory};
+use super::{Caches, directory};
 use crate::backend::Unpublished;
 use crate::{AccessKey, Bucket, BucketName, Directory, Object, ObjectKey, StoreError};
 

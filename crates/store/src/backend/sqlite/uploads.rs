@@ -48,7 +48,8 @@ pub(super) fn create(
     now: Timestamp,
 ) -> Result<Option<Arc<Upload>>, StoreError> {
     let Some(bucket) = bucket::read(tx.connection, &new.bucket)? else { return Ok(None) };
-    let NewUpload { bucket: name, key, attributes, checksum, encryption, initiator } = new;
+    let NewUpload { bucket: name, key, attributes, checksum, encryption, customer_key, initiator } =
+        new;
     let upload = Upload {
         id: UploadId::new(now, random()?),
         bucket: name,
@@ -56,6 +57,7 @@ pub(super) fn create(
         attributes,
         checksum,
         encryption,
+        customer_key,
         initiator,
         initiated_at: truncated(now),
     };
@@ -108,7 +110,7 @@ pub(super) fn put_part(
         new.upload.as_bytes(),
         new.number.number(),
         size_column(blob.size),
-        new.md5.as_slice(),
+        new.etag.md5().as_slice(),
         last_modified.as_millisecond(),
         part_record(&blob, new.checksum.as_ref())?,
     ];
@@ -116,7 +118,7 @@ pub(super) fn put_part(
     Ok(PutPart::Stored(Part {
         number: new.number,
         size: blob.size,
-        etag: ETag::of_md5(new.md5),
+        etag: new.etag,
         checksum: new.checksum,
         last_modified,
     }))

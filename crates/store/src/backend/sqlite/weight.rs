@@ -10,10 +10,11 @@ impl Weigh for Arc<Object> {
     /// Counts a small body as if it were in memory already, since the next read brings it there.
     fn weight_bytes(&self) -> u64 {
         let texts = self.attributes.metadata.iter().map(|(name, value)| name.len() + value.len());
+        let tags = self.attributes.tags.iter().map(|tag| tag.key.len() + tag.value.len() + 64);
         let records = self.parts.len().saturating_add(self.body.blobs().len());
         let about = size_of::<Object>()
             .saturating_add(self.key.as_bytes().len().saturating_mul(2))
-            .saturating_add(texts.sum::<usize>().saturating_add(256))
+            .saturating_add(texts.chain(tags).sum::<usize>().saturating_add(256))
             .saturating_add(records.saturating_mul(192));
         let resident = if may_be_resident(&self.body, self.size) { self.size } else { 0 };
         u64::try_from(about).unwrap_or(u64::MAX).saturating_add(resident)

@@ -1,0 +1,176 @@
+//! SSE-C: keys that customers send along with every request, and that nobody keeps.
+//!
+//! The texts, and which of several faults is named, are those that AWS was recorded with; all of them
+//! name the same header, whichever is at fault. What is wrong with a key is told without its value.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use iam::CustomerKey;
+use store::{ChecksumAlgorithms, Digests, KeyRefusal, Object, Unlocked, Upload};
+use zeroize::Zeroizing;
+
+use crate::config::SseC;
+use crate::error::{Code, S3Error};
+use crate::gate::Door;
+use crate::request::S3Request;
+use crate::respond::{Reply, RequestContext};
+
+/// The rows of [`crate::route::MEANING_HEADERS`] that an operation honours which takes such a key.
+pub(crate) const OBJECT_KEY: &str = "x-amz-server-side-encryption-customer-";
+pub(crate) const SOURCE_KEY: &str = "x-amz-copy-source-server-side-encryption-customer-";
+
+/// The header that every refusal names.
+const CULPRIT: &str = "x-amz-server-side-encryption";
+const ALGORITHM: &str = "AES256";
+const KEY_BYTES: usize = 32;
+/// The longest text that could be a key's; a longer one is none.
+const KEY_CHARS_MAX: usize = 64;
+
+/// A key as it was sent, with what is told of it in return.
+#[derive(Clone, Debug)]
+pub(crate) struct SentKey {
+    key: CustomerKey,
+    md5: String,
+}
+
+impl SentKey {
+    /// The key of what is written or read.
+    pub(crate) fn read(request: &S3Request<'_>) -> Result<Option<Self>, S3Error> {
+        Self::read_named(request, OBJECT_KEY)
+    }
+
+    /// The key of the source of a copy.
+    pub(crate) fn of_source(request: &S3Request<'_>) -> Result<Option<Self>, S3Error> {
+        Self::read_named(request, SOURCE_KEY)
+    }
+
+    fn read_named(request: &S3Request<'_>, prefix: &str) -> Result<Option<Self>, S3Error> {
+        let header = |part: &str| request.header(&format!("{prefix}{part}"));
+        let (algorithm, key, md5) = (header("algorithm"), header("key"), header("key-md5"));
+        if algorithm.is_none() && key.is_none() && md5.is_none() {
+            return Ok(None);
+        }
+        match algorithm.as_deref() {
+            None => return Err(lacks("a valid encryption algorithm")),
+            Some(ALGORITHM) => {}
+            Some(other) => {
+                return Err(S3Error::new(Code::InvalidEncryptionAlgorithm)
+                    .detail("ArgumentName", CULPRIT)
+                    .detail("ArgumentValue", other));
+            }
+        }
+        let key = key.ok_or_else(|| lacks("an appropriate secret key"))?;
+        let md5 = md5.ok_or_else(|| lacks("the client calculated MD5 of the secret key"))?;
+        let mut decoded = Zeroizing::new([0; KEY_CHARS_MAX]);
+        let fits = key.len() <= KEY_CHARS_MAX;
+        let length = fits.then(|| STANDARD.decode_slice(key.as_bytes(), decoded.as_mut_slice()));
+        let decoded = length.and_then(Result::ok).and_then(|length| decoded.get(..length));
+        let decoded = decoded.ok_or_else(invalid_key)?;
+        let computed = STANDARD.encode(Digests::of(decoded, ChecksumAlgorithms::NONE).md5());
+        if computed != *md5 {
+            return Err(invalid(
+                "The calculated MD5 hash of the key did not match the hash that was provided.",
+            ));
+        }
+        let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+        if decoded.len() != KEY_BYTES {
+            return Err(invalid_key());
+        }
+        bytes.copy_from_slice(decoded);
+        Ok(Some(Self { key: CustomerKey::from_bytes(bytes), md5: md5.into_owned() }))
+    }
+
+    pub(crate) fn key(&self) -> &CustomerKey {
+        &self.key
+    }
+
+    /// Tells which key was used, by its MD5.
+    pub(crate) fn tell(&self, reply: &mut Reply) {
+        reply.set_text("x-amz-server-side-encryption-customer-algorithm", ALGORITHM);
+        reply.set_text("x-amz-server-side-encryption-customer-key-md5", &self.md5);
+    }
+}
+
+fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> S3Error {
+    S3Error::invalid_argument(message, CULPRIT, "null")
+}
+
+fn lacks(what: &str) -> S3Error {
+    invalid(format!(
+        "Requests specifying Server Side Encryption with Customer provided keys must provide {what}."
+    ))
+}
+
+fn invalid_key() -> S3Error {
+    invalid("The secret key was invalid for the specified algorithm.")
+}
+
+/// A key of a customer's travels over TLS alone, whatever is done with it, unless the server was told
+/// otherwise.
+pub(crate) fn refuse_insecure(context: &RequestContext) -> Result<(), S3Error> {
+    match context.config.sse_c {
+        SseC::Any => Ok(()),
+        SseC::Tls if context.secure => Ok(()),
+        SseC::Tls => Err(S3Error::invalid_request(
+            "Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.",
+        )),
+    }
+}
+
+/// Lets an object be read with the key that was sent, which it must take.
+pub(crate) fn unlock(
+    door: &Door,
+    object: &std::sync::Arc<Object>,
+    sent: Option<&SentKey>,
+) -> Result<Unlocked, S3Error> {
+    let unlocked = door.store().unlock(object, sent.map(SentKey::key));
+    unlocked.map_err(|refusal| match refusal {
+        KeyRefusal::Required => S3Error::invalid_request(
+            "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.",
+        ),
+        KeyRefusal::NotApplicable => S3Error::invalid_request(
+            "The encryption parameters are not applicable to this object.",
+        ),
+        KeyRefusal::Wrong => S3Error::with_message(
+            Code::AccessDenied,
+            "Requests specifying Server Side Encryption with Customer provided keys must provide the correct secret key.",
+        ),
+    })
+}
+
+/// The parts of an upload come under the key that it was begun with.
+pub(crate) fn check_upload(
+    door: &Door,
+    upload: &Upload,
+    sent: Option<&SentKey>,
+) -> Result<(), S3Error> {
+    let checked = door.store().check_upload_key(upload, sent.map(SentKey::key));
+    checked.map_err(|refusal| {
+        S3Error::invalid_request(match refusal {
+            KeyRefusal::Required | KeyRefusal::NotApplicable => {
+                "The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters."
+            }
+            KeyRefusal::Wrong => {
+                "The provided encryption parameters did not match the ones used originally."
+            }
+        })
+    })
+}
+
+/// Completing or listing an upload takes no key, but one that is sent is the upload's. Where parts were
+/// to have checksums of an algorithm that was asked for, AWS wants it.
+pub(crate) fn check_completion(
+    door: &Door,
+    upload: Option<&Upload>,
+    sent: Option<&SentKey>,
+) -> Result<(), S3Error> {
+    // What is gone may have been completed by this very request's first try.
+    let Some(upload) = upload else { return Ok(()) };
+    match sent {
+        Some(_) => check_upload(door, upload, sent),
+        None if upload.customer_key.is_some() && upload.checksum.is_some() => {
+            Err(lacks("a valid encryption algorithm"))
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,425 @@
+//! Tags of objects and buckets: how they are read from a header, a form or a document, and the calls
+//! about them.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use hyper::StatusCode;
+use iam::Values;
+use serde::Deserialize;
+use store::{BucketName, BucketSetting, Lookup, Object, ObjectKey, Tag, VersionId};
+
+use crate::body::RequestBody;
+use crate::error::{Code, S3Error, refusal};
+use crate::gate::{Authorized, Door, OperationKeys, request_tag};
+use crate::operation::{Operation, Permission};
+use crate::request::S3Request;
+use crate::respond::Reply;
+use crate::s3::document::{self, DocumentTerms};
+use crate::s3::get::{self, version_condition};
+use crate::s3::settings::{self, Found, absent, done, named_operations};
+use crate::s3::{bucket, headers};
+use crate::xml::{self, XmlWriter};
+
+/// Bytes of `Tagging` (aws-semantics 6.6.8).
+const DOCUMENT_BYTES_MAX: usize = 163_840;
+/// UTF-16 units of a tag's key, and of its value: that is how S3 counts.
+const KEY_UNITS_MAX: usize = 128;
+const VALUE_UNITS_MAX: usize = 256;
+/// What a key or value may have beside letters, numbers and spaces.
+const SYMBOLS: &str = "_.:/=+-@";
+const HEADER: &str = "x-amz-tagging";
+
+/// What tags are attached to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tagged {
+    Bucket,
+    Object,
+}
+
+impl Tagged {
+    fn tags_max(self) -> usize {
+        match self {
+            Self::Bucket => 50,
+            Self::Object => 10,
+        }
+    }
+
+    fn too_many(self) -> S3Error {
+        let what = match self {
+            Self::Bucket => "Bucket tag count",
+            Self::Object => "Object tags",
+        };
+        let message = format!("{what} cannot be greater than {}", self.tags_max());
+        S3Error::with_message(Code::BadRequest, message)
+    }
+}
+
+/// The tags that a write brings along, in `x-amz-tagging` or what stands for it; in the order of their keys.
+pub(crate) fn of_request(request: &S3Request<'_>) -> Result<Vec<Tag>, S3Error> {
+    match request.header(HEADER) {
+        None => Ok(Vec::new()),
+        Some(text) => of_query(&text),
+    }
+}
+
+/// Tags of an object as `key=value&key=value`.
+pub(crate) fn of_query(text: &str) -> Result<Vec<Tag>, S3Error> {
+    let malformed = || {
+        S3Error::invalid_argument(
+            "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.",
+            HEADER,
+            text,
+        )
+    };
+    let mut tags: Vec<Tag> = Vec::new();
+    for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let key = decode(key).ok_or_else(malformed)?;
+        let value = decode(value).ok_or_else(malformed)?;
+        if tags.len() == Tagged::Object.tags_max() {
+            return Err(Tagged::Object.too_many());
+        }
+        if tags.iter().any(|tag| tag.key == key) {
+            return Err(malformed());
+        }
+        tags.push(Tag { key, value });
+    }
+    tags.sort_by(|one, other| one.key.cmp(&other.key));
+    check(tags, Tagged::Object)
+}
+
+/// A name or value of a form: a plus is a space, and a bare `=` has no place in it.
+fn decode(text: &str) -> Option<String> {
+    let spaced =
+        if text.contains('+') { Cow::Owned(text.replace('+', "%20")) } else { text.into() };
+    let escaped = |rest: &str| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
+    if spaced.contains('=') || !spaced.split('%').skip(1).all(escaped) {
+        return None;
+    }
+    String::from_utf8(presign::decode_component(&spaced).into_owned()).ok()
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Tagging {
+    tag_set: TagSet,
+}
+
+#[derive(Debug, Deserialize)]
+struct TagSet {
+    #[serde(rename = "Tag", default)]
+    tags: Vec<XmlTag>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct XmlTag {
+    key: String,
+    value: String,
+}
+
+/// Tags as a `Tagging` document: the body of a call, or the field `tagging` of a form.
+pub(crate) fn of_xml(document: &[u8], tagged: Tagged) -> Result<Vec<Tag>, S3Error> {
+    let read: Tagging = xml::parse("Tagging", document)?;
+    let tags = read.tag_set.tags.into_iter();
+    check(tags.map(|XmlTag { key, value }| Tag { key, value }).collect(), tagged)
+}
+
+fn check(tags: Vec<Tag>, tagged: Tagged) -> Result<Vec<Tag>, S3Error> {
+    let invalid = |message: &'static str, tag: &Tag| {
+        S3Error::with_message(Code::InvalidTag, message)
+            .detail("TagKey", tag.key.as_str())
+            .detail("TagValue", tag.value.as_str())
+    };
+    if tags.len() > tagged.tags_max() {
+        return Err(tagged.too_many());
+    }
+    let mut keys = HashSet::new();
+    for tag in &tags {
+        if tag.key.is_empty() || !fits(&tag.key, KEY_UNITS_MAX) {
+            return Err(invalid("The TagKey you have provided is invalid", tag));
+        }
+        if !fits(&tag.value, VALUE_UNITS_MAX) {
+            return Err(invalid("The TagValue you have provided is invalid", tag));
+        }
+        if tag.key.starts_with("aws:") {
+            return Err(invalid("System tags cannot be added/updated by requester", tag));
+        }
+        if !keys.insert(tag.key.as_str()) {
+            return Err(invalid("Cannot provide multiple Tags with the same key", tag));
+        }
+    }
+    Ok(tags)
+}
+
+fn fits(text: &str, units_max: usize) -> bool {
+    let allowed = |character: char| {
+        let space = character.is_whitespace() && !character.is_control();
+        character.is_alphanumeric() || space || SYMBOLS.contains(character)
+    };
+    text.encode_utf16().count() <= units_max && text.chars().all(allowed)
+}
+
+/// What a write needs that makes an object with these tags.
+pub(crate) fn permissions_of_write<'o>(
+    tags: &[Tag],
+    bucket: &'o BucketName,
+    key: &'o ObjectKey,
+) -> Vec<Permission<'o>> {
+    let mut permissions = vec![Permission::object("s3:PutObject", bucket, key)];
+    if !tags.is_empty() {
+        permissions.push(Permission::object("s3:PutObjectTagging", bucket, key));
+    }
+    permissions
+}
+
+/// The keys of a request that tags an object: `s3:RequestObjectTag/…` and `s3:RequestObjectTagKeys`.
+pub(crate) fn object_condition<'t>(tags: &'t [Tag], key: &str) -> Option<Values<'t>> {
+    request_tag(tags, key, ("s3:requestobjecttag/", "s3:requestobjecttagkeys"))
+}
+
+fn write(tags: &[Tag]) -> String {
+    XmlWriter::result("Tagging", |xml| {
+        xml.element("TagSet", |set| {
+            for tag in tags {
+                set.element("Tag", |xml| {
+                    xml.text("Key", &tag.key);
+                    xml.text("Value", &tag.value);
+                });
+            }
+        });
+    })
+}
+
+/// `x-amz-tagging-count`, where there is something to count.
+pub(crate) fn set_count(reply: &mut Reply, object: &Object) {
+    let count = object.attributes.tags.len();
+    if count > 0 {
+        reply.set_text("x-amz-tagging-count", &count.to_string());
+    }
+}
+
+/// Whoever is not signed need not be read: only a bucket's policy could give them anything.
+fn refuse_hopeless(door: &Door, bucket: &store::Bucket) -> Result<(), S3Error> {
+    if bucket.policy.is_none() && door.account().is_err() {
+        return Err(S3Error::new(Code::AccessDenied));
+    }
+    Ok(())
+}
+
+async fn read_document(
+    door: &Door,
+    body: &mut RequestBody,
+    terms: &DocumentTerms,
+) -> Result<bytes::Bytes, S3Error> {
+    let document = document::read_digested(door, body, DOCUMENT_BYTES_MAX, terms).await?;
+    if document.is_empty() { Err(S3Error::new(Code::MissingRequestBody)) } else { Ok(document) }
+}
+
+/// Which object a call is about.
+#[derive(Clone, Debug)]
+struct Target {
+    bucket: BucketName,
+    key: ObjectKey,
+    version_id: Option<VersionId>,
+}
+
+impl Target {
+    fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        let version_id = headers::version_id(request)?;
+        Ok(Self { bucket: request.bucket()?, key: request.key()?, version_id })
+    }
+
+    fn permission<'o>(&'o self, current: &'static str, version: &'static str) -> Permission<'o> {
+        let action = if self.version_id.is_some() { version } else { current };
+        Permission::object(action, &self.bucket, &self.key).of_version(self.version_id.as_ref())
+    }
+
+    fn found(&self, door: &Door) -> impl Future<Output = Result<get::Found, S3Error>> + Send {
+        get::find(door, &self.bucket, &self.key, self.version_id.as_ref())
+    }
+
+    /// Replaces the tags, if the object is there.
+    async fn set(&self, door: &Door, tags: Vec<Tag>, done: StatusCode) -> Result<Reply, S3Error> {
+        let version = self.version_id.as_ref();
+        let set = door.store().set_object_tags(&self.bucket, &self.key, version, tags).await;
+        match set.map_err(refusal::of_store)? {
+            Lookup::Object(_)
+            | Lookup::DeleteMarker(_)
+            | Lookup::NoSuchKey
+            | Lookup::NoSuchVersion => {}
+            Lookup::NoSuchBucket => return Err(refusal::no_such_bucket(&self.bucket)),
+        }
+        // It says how the object is not there, and which version it is that was tagged.
+        let found = self.found(door).await?;
+        let mut reply = Reply::new(done);
+        tell_version(&mut reply, &found);
+        Ok(reply)
+    }
+}
+
+fn tell_version(reply: &mut Reply, found: &get::Found) {
+    if found.versioned {
+        reply.set_text("x-amz-version-id", &found.object.version_id.to_string());
+    }
+}
+
+/// `GET /bucket/key?tagging`
+#[derive(Debug)]
+pub(crate) struct GetObjectTagging(Target);
+
+impl Operation for GetObjectTagging {
+    fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        Target::read(request).map(Self)
+    }
+
+    fn permissions(&self) -> Vec<Permission<'_>> {
+        vec![self.0.permission("s3:GetObjectTagging", "s3:GetObjectVersionTagging")]
+    }
+
+    fn condition(&self, key: &str) -> Option<Values<'_>> {
+        version_condition(key, self.0.version_id.as_ref())
+    }
+
+    async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
+        let found = call.operation().0.found(call.door()).await?;
+        let mut reply = Reply::xml(write(&found.object.attributes.tags));
+        tell_version(&mut reply, &found);
+        Ok(reply)
+    }
+}
+
+/// `DELETE /bucket/key?tagging`
+#[derive(Debug)]
+pub(crate) struct DeleteObjectTagging(Target);
+
+impl Operation for DeleteObjectTagging {
+    fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        Target::read(request).map(Self)
+    }
+
+    fn permissions(&self) -> Vec<Permission<'_>> {
+        vec![self.0.permission("s3:DeleteObjectTagging", "s3:DeleteObjectVersionTagging")]
+    }
+
+    fn condition(&self, key: &str) -> Option<Values<'_>> {
+        version_condition(key, self.0.version_id.as_ref())
+    }
+
+    async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
+        call.operation().0.set(call.door(), Vec::new(), StatusCode::NO_CONTENT).await
+    }
+}
+
+/// `PUT /bucket/key?tagging`: the tags that decide stand in its body.
+#[derive(Debug)]
+pub(crate) struct PutObjectTagging {
+    target: Target,
+    terms: DocumentTerms,
+}
+
+impl Operation for PutObjectTagging {
+    fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        Ok(Self { target: Target::read(request)?, terms: DocumentTerms::required(request)? })
+    }
+
+    /// None for the call as a whole: it is admitted once its tags are known.
+    fn permissions(&self) -> Vec<Permission<'_>> {
+        Vec::new()
+    }
+
+    async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
+        let Self { target, terms } = call.operation();
+        refuse_hopeless(call.door(), &*bucket::found(&call, &target.bucket).await?)?;
+        let document = read_document(call.door(), body, terms).await?;
+        let tags = of_xml(&document, Tagged::Object)?;
+        let permission = target.permission("s3:PutObjectTagging", "s3:PutObjectVersionTagging");
+        let keys = ObjectKeys { tags: &tags, version_id: target.version_id.as_ref() };
+        call.door().require_with(permission, &keys).await?;
+        target.set(call.door(), tags, StatusCode::OK).await
+    }
+}
+
+/// The condition keys of tags that an object is to have.
+struct ObjectKeys<'t> {
+    tags: &'t [Tag],
+    version_id: Option<&'t VersionId>,
+}
+
+impl OperationKeys for ObjectKeys<'_> {
+    fn condition(&self, key: &str) -> Option<Values<'_>> {
+        object_condition(self.tags, key).or_else(|| version_condition(key, self.version_id))
+    }
+}
+
+/// Whether the caller may give an object these tags that a write is about to make.
+pub(crate) async fn may_tag(
+    door: &Door,
+    (bucket, key): (&BucketName, &ObjectKey),
+    tags: &[Tag],
+) -> Result<(), S3Error> {
+    let permission = Permission::object("s3:PutObjectTagging", bucket, key);
+    door.require_with(permission, &ObjectKeys { tags, version_id: None }).await
+}
+
+named_operations! {
+    /// `GET /bucket?tagging`
+    GetBucketTagging "s3:GetBucketTagging" => get_bucket_tags;
+    /// `DELETE /bucket?tagging`
+    DeleteBucketTagging "s3:PutBucketTagging" => delete_bucket_tags;
+}
+
+async fn get_bucket_tags(_: &Door, bucket: Found, _: &mut RequestBody) -> Result<Reply, S3Error> {
+    if bucket.tags.is_empty() {
+        return Err(absent(Code::NoSuchTagSet, &bucket));
+    }
+    Ok(Reply::xml(write(&bucket.tags)))
+}
+
+async fn delete_bucket_tags(
+    door: &Door,
+    bucket: Found,
+    _: &mut RequestBody,
+) -> Result<Reply, S3Error> {
+    settings::set(door, &bucket.name, BucketSetting::Tags(Vec::new())).await?;
+    Ok(done(StatusCode::NO_CONTENT))
+}
+
+/// `PUT /bucket?tagging`: the tags that decide stand in its body.
+#[derive(Debug)]
+pub(crate) struct PutBucketTagging {
+    bucket: BucketName,
+    terms: DocumentTerms,
+}
+
+impl Operation for PutBucketTagging {
+    fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        Ok(Self { bucket: request.bucket()?, terms: DocumentTerms::required(request)? })
+    }
+
+    /// None for the call as a whole: it is admitted once its tags are known.
+    fn permissions(&self) -> Vec<Permission<'_>> {
+        Vec::new()
+    }
+
+    async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
+        let Self { bucket: name, terms } = call.operation();
+        refuse_hopeless(call.door(), &*bucket::found(&call, name).await?)?;
+        let document = read_document(call.door(), body, terms).await?;
+        let tags = of_xml(&document, Tagged::Bucket)?;
+        let permission = Permission::bucket("s3:PutBucketTagging", name);
+        call.door().require_with(permission, &BucketKeys(&tags)).await?;
+        settings::set(call.door(), name, BucketSetting::Tags(tags)).await?;
+        Ok(done(StatusCode::NO_CONTENT))
+    }
+}
+
+/// The condition keys of tags that a bucket is to have.
+struct BucketKeys<'t>(&'t [Tag]);
+
+impl OperationKeys for BucketKeys<'_> {
+    fn condition(&self, key: &str) -> Option<Values<'_>> {
+        request_tag(self.0, key, ("aws:requesttag/", "aws:tagkeys"))
+    }
+}

@@ -1,0 +1,2 @@
+-- From format 2 to format 3: records of objects and uploads may have tags and say that a customer's
+-- key is needed. The tables stay as they are; who does not know the number must not read the records.
