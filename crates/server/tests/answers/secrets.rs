@@ -204,7 +204,7 @@ async fn no_secret_of_what_is_refused_is_logged() {
         let what = format!("{} {}", ask.method, ask.target);
         let log = logged(&world, &capture, ask).await;
         assert!(log.contains("INFO valet::request"), "{what}:\n{log}");
-        assert!(log.contains("DEBUG server::server"), "{what}:\n{log}");
+        assert!(log.contains("DEBUG server::audit"), "{what}:\n{log}");
     }
     let expired = world.link("GET", "k");
     world.now = "2026-06-15T14:00:00Z".parse().unwrap();
