@@ -91,6 +91,13 @@ def test_sync_copies_what_differs_and_deletes_what_is_gone(aws, bucket, tmp_path
     back = {path.relative_to(tmp_path / "back") for path in (tmp_path / "back").rglob("*")}
     assert {str(path) for path in back} == {"one", "sub", "sub/three", "sub/four 🎈"}
     assert file_sha256(tmp_path / "back/sub/four 🎈") == file_sha256(folder / "sub/four 🎈")
+    (tmp_path / "back/stray").write_text("x")
+    aws("s3", "rm", f"s3://{bucket}/f/one")
+    down = aws("s3", "sync", "--no-progress", "--delete", f"s3://{bucket}/f", "back")
+    assert sorted(down.splitlines()) == ["delete: back/one", "delete: back/stray"]
+    # From bucket to bucket, as a rename of the folder would go.
+    copied = aws("s3", "sync", "--no-progress", f"s3://{bucket}/f", f"s3://{bucket}/g")
+    assert len(copied.splitlines()) == 2
 
 
 def test_a_presigned_link_downloads(aws, bucket, server):
