@@ -1,5 +1,5 @@
 """What other stores got wrong about links, rule by rule: the numbers are those of the rules that their
-bugs taught. Rules 12, 13, 15 and 18 come with forms, CORS, cache lives and short links.
+bugs taught. Rule 12 is in `test_post.py`; 13, 15 and 18 come with CORS, cache lives and short links.
 """
 
 from datetime import timedelta

@@ -16,7 +16,9 @@ import pathlib
 import sys
 import tempfile
 
+import listing
 import measure
+import refusals
 import report
 import servers
 import uploads
@@ -26,6 +28,7 @@ MIB = 1024 * KIB
 # How far a peer is worth driving: the large bodies say nothing more about it.
 PEER_SIZE_MAX = MIB
 SIZES = (KIB, 64 * KIB, MIB, 64 * MIB)
+PARTS = ("downloads", "uploads", "refusals", "listing")
 
 
 def main() -> int:
@@ -34,9 +37,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="load-", dir=arguments.scratch) as scratch:
         results = run(arguments, pathlib.Path(scratch))
     arguments.scratch.joinpath("load.json").write_text(json.dumps(results, indent=1))
-    text = report.markdown(results)
-    arguments.scratch.joinpath("load.md").write_text(text)
-    print(text)
+    for name, text in report.markdown(results).items():
+        arguments.scratch.joinpath(f"{name}.md").write_text(text)
+        print(text)
     return 0
 
 
@@ -54,7 +57,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, metavar="BYTES")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these servers, and nginx")
     parser.add_argument("--pin", action="store_true", help="servers on CPU 0, wrk on CPU 1")
-    parser.add_argument("--no-uploads", action="store_true")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, metavar="PART")
     arguments = parser.parse_args()
     arguments.scratch.mkdir(parents=True, exist_ok=True)
     for binary in ("valet", "s3s_fs", "garage"):
@@ -65,8 +68,34 @@ def read_arguments() -> argparse.Namespace:
 
 
 def run(arguments: argparse.Namespace, scratch: pathlib.Path) -> dict:
+    results = {"machine": measure.machine(arguments)}
+    if "downloads" in arguments.parts:
+        results |= download(arguments, scratch)
+    if "uploads" in arguments.parts:
+        results["uploads"] = {
+            server.name: uploads.run(server, arguments, scratch)
+            for server in (valet(arguments, scratch, "uploads", how) for how in ("on", "off"))
+        }
+    if "refusals" in arguments.parts:
+        bodies = measure.make_bodies(scratch / "refusals-www", [KIB])
+        server = valet(arguments, scratch, "refusals", "on")
+        server.start(bodies)
+        try:
+            results["refusals"] = refusals.run(server, KIB, arguments)
+        finally:
+            server.stop()
+    if "listing" in arguments.parts:
+        results["listing"] = listing.run(valet(arguments, scratch, "listing", "on"), arguments)
+    return results
+
+
+def valet(arguments, scratch: pathlib.Path, folder: str, encryption: str) -> servers.Valet:
+    return servers.Valet(arguments, scratch / folder, encryption)
+
+
+def download(arguments: argparse.Namespace, scratch: pathlib.Path) -> dict:
     bodies = measure.make_bodies(scratch / "www", arguments.sizes)
-    results = {"machine": measure.machine(arguments), "downloads": {}, "memory": {}, "uploads": {}}
+    downloads = {}
     started = []
     try:
         for server in contenders(arguments, scratch):
@@ -76,16 +105,12 @@ def run(arguments: argparse.Namespace, scratch: pathlib.Path) -> dict:
             taking_part = [
                 server for server in started if size <= PEER_SIZE_MAX or not server.is_peer
             ]
-            results["downloads"][size] = interleave(taking_part, size, bodies[size], arguments)
-        results["memory"] = {server.name: server.memory_peak_kib() for server in started}
+            downloads[size] = interleave(taking_part, size, bodies[size], arguments)
+        memory = {server.name: server.memory_peak_kib() for server in started}
     finally:
         for server in started:
             server.stop()
-    if not arguments.no_uploads:
-        for encryption in ("on", "off"):
-            server = servers.Valet(arguments, scratch / "uploads", encryption)
-            results["uploads"][server.name] = uploads.run(server, arguments, scratch)
-    return results
+    return {"downloads": downloads, "memory": memory}
 
 
 def contenders(arguments: argparse.Namespace, scratch: pathlib.Path) -> list:

@@ -54,19 +54,33 @@ def check_body(url: str, body: pathlib.Path) -> None:
         raise SystemExit(f"other bytes than those of {body.name} from {url.partition('?')[0]}")
 
 
-def drive(server, url: str, size: int, *, seconds: int, arguments, script: str = "") -> dict:
-    """One server, alone, for some seconds: requests, and CPU of all its processes."""
+def drive(
+    server,
+    url: str,
+    size: int,
+    *,
+    seconds: int,
+    arguments,
+    script: str = "",
+    connections: int | None = None,
+    refused: bool = False,
+) -> dict:
+    """One server, alone, for some seconds: requests, and CPU of all its processes.
+
+    `refused`: every request is to be answered with an error, not none.
+    """
     script_file = arguments.scratch / "wrk.lua"
     script_file.write_text(script + DONE)
-    wrk = [find("wrk"), "-t1", f"-c{arguments.connections}", f"-d{seconds}s"]
+    connections = connections or arguments.connections
+    wrk = [find("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s"]
     wrk += ["--timeout", WRK_TIMEOUT, "-s", str(script_file), url]
     before = cpu_seconds(server.pids())
     out = subprocess.run(pinned(1, arguments) + wrk, check=True, capture_output=True, text=True)
     cpu = cpu_seconds(server.pids()) - before
     line = next(line for line in out.stdout.splitlines() if line.startswith("RESULT "))
     requests, received, microseconds, errors = map(int, line.split()[1:])
-    if errors:
-        raise SystemExit(f"{server.name}: {errors} failed requests\n{out.stdout}")
+    if errors != (requests if refused else 0):
+        raise SystemExit(f"{server.name}: {errors} failed of {requests} requests\n{out.stdout}")
     if size >= COUNTED_BY_BYTES_FROM:
         requests = received / size
     return {

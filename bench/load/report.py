@@ -13,16 +13,64 @@ LABELS = {
 }
 
 
-def markdown(results: dict) -> str:
-    lines = ["| | |", "|---|---|"]
-    lines += [f"| {name} | {value} |" for name, value in results["machine"].items()]
-    for size, rounds in results["downloads"].items():
+def markdown(results: dict) -> dict[str, str]:
+    """The tables of what was measured, by the name of their place in RESULTS.md."""
+    tables = {}
+    if "downloads" in results or "uploads" in results:
+        tables["load"] = [*machine(results), *transfers(results)]
+    if "refusals" in results:
+        tables["refusals"] = refusals(results["refusals"])
+    if "listing" in results:
+        tables["listing"] = listing(results["listing"])
+    return {name: "\n".join(lines) + "\n" for name, lines in tables.items()}
+
+
+def machine(results: dict) -> list[str]:
+    facts = results["machine"].items()
+    return ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts)]
+
+
+def transfers(results: dict) -> list[str]:
+    lines = []
+    for size, rounds in results.get("downloads", {}).items():
         lines += ["", f"### GET, {readable(int(size))}", "", *downloads(rounds)]
-    memory = [f"{LABELS[name]}: {kib / 1024:.0f} MiB" for name, kib in results["memory"].items()]
-    lines += ["", "Memory peak (VmHWM) after all downloads: " + "; ".join(memory) + "."]
-    if results["uploads"]:
+    if "memory" in results:
+        memory = [f"{LABELS[name]}: {mib(kib)}" for name, kib in results["memory"].items()]
+        lines += ["", "Memory peak (VmHWM) after all downloads: " + "; ".join(memory) + "."]
+    if "uploads" in results:
         lines += ["", "### PUT", "", *uploads(results["uploads"])]
-    return "\n".join(lines) + "\n"
+    return lines
+
+
+def refusals(results: dict) -> list[str]:
+    before, after = (statistics.median(results[when]) for when in ("before", "after"))
+    memory = results["memory_kib"]
+    return [
+        "| | |",
+        "|---|---|",
+        f"| requests that failed to authenticate | {results['failed']:,} |",
+        f"| CPU of one | {statistics.median(results['cpu_us']):.1f} µs |",
+        f"| memory in use before, most between, after | {', '.join(map(mib, (memory[0], max(memory), memory[-1])))} |",
+        f"| CPU of a good GET of 1 KiB before and after | {before:.1f} µs, {after:.1f} µs |",
+    ]
+
+
+def listing(results: dict) -> list[str]:
+    memory = results["memory_kib"]
+    lines = [
+        f"A bucket of {results['keys']:,} keys; one connection.",
+        "",
+        "| page | answered within | CPU of the server |",
+        "|---|---:|---:|",
+    ]
+    for name, samples in results["pages"].items():
+        elapsed = 1000 / median(samples, "per_second")
+        lines.append(f"| {name} | {elapsed:.1f} ms | {median(samples, 'cpu_us') / 1000:.1f} ms |")
+    return [
+        *lines,
+        "",
+        f"Memory in use when the bucket is filled {mib(memory[0])}, after all pages {mib(memory[-1])}.",
+    ]
 
 
 def downloads(rounds: dict) -> list[str]:
@@ -69,6 +117,10 @@ def uploads(results: dict) -> list[str]:
 
 def median(samples: list[dict], field: str) -> float:
     return statistics.median(sample[field] for sample in samples)
+
+
+def mib(kib: int) -> str:
+    return f"{kib / 1024:.0f} MiB"
 
 
 def readable(size: int) -> str:

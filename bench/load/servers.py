@@ -74,11 +74,17 @@ class Server:
         return [pid, *map(int, children.split())]
 
     def memory_peak_kib(self) -> int:
+        return self.status_kib("VmHWM")
+
+    def memory_kib(self) -> int:
+        return self.status_kib("VmRSS")
+
+    def status_kib(self, field: str) -> int:
         return sum(
             int(line.split()[1])
             for pid in self.pids()
             for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
-            if line.startswith("VmHWM:")
+            if line.startswith(f"{field}:")
         )
 
     def stop(self) -> None:
@@ -95,9 +101,12 @@ class Server:
         """A link made by `valet presign`, for whichever server."""
         return self.presign_target(method, f"s3://{BUCKET}/{key}")
 
-    def presign_target(self, method: str, target: str) -> str:
+    def presign_target(self, method: str, target: str, query: dict[str, str] | None = None) -> str:
+        command = [self.arguments.valet, "presign", "--method", method, "--expires-in", "1d", target]
+        for name, value in (query or {}).items():
+            command += ["--query", f"{name}={value}"]
         return subprocess.run(
-            [self.arguments.valet, "presign", "--method", method, "--expires-in", "1d", target],
+            command,
             env={**surroundings(), **self.client_environment()},
             check=True,
             capture_output=True,
@@ -113,9 +122,14 @@ class Server:
         }
 
     def put(self, target: str, body: bytes) -> None:
-        url = self.presign_target("PUT", target)
+        self.call("PUT", target, body=body)
+
+    def call(
+        self, method: str, target: str, query: dict[str, str] | None = None, body: bytes | None = None
+    ) -> None:
+        url = self.presign_target(method, target, query)
         try:
-            urllib.request.urlopen(urllib.request.Request(url, data=body, method="PUT")).close()
+            urllib.request.urlopen(urllib.request.Request(url, data=body, method=method)).close()
         except urllib.error.HTTPError as refused:
             raise SystemExit(f"{self.name}: {refused.code} {refused.read().decode()}") from None
 

@@ -16,6 +16,7 @@ import {
   S3Client,
 } from "@aws-sdk/client-s3";
 import { Upload } from "@aws-sdk/lib-storage";
+import { createPresignedPost } from "@aws-sdk/s3-presigned-post";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 
 const [scenario, Bucket, Key, file] = process.argv.slice(2);
@@ -25,6 +26,38 @@ const sha256 = (data) => createHash("sha256").update(data).digest("hex");
 const bytes = async (answer) => Buffer.from(await answer.Body.transformToByteArray());
 
 const scenarios = {
+  // A browser form: the SDK's own fields, and the file behind them.
+  async "post-form"() {
+    const { url, fields } = await createPresignedPost(client, {
+      Bucket,
+      Key,
+      Fields: { "x-amz-meta-a": "b", success_action_status: "201" },
+      Conditions: [["content-length-range", 1, 10], ["starts-with", "$Content-Type", "text/"]],
+      Expires: 600,
+    });
+    const post = async (data) => {
+      const form = new FormData();
+      Object.entries(fields).forEach(([name, value]) => form.append(name, value));
+      form.append("Content-Type", "text/x-js");
+      form.append("file", new Blob([data]), "from js.txt");
+      const answer = await fetch(url, { method: "POST", body: form });
+      return { status: answer.status, text: await answer.text() };
+    };
+    const posted = await post("from js");
+    const large = await post("from js, too large");
+    const stored = /<Key>(.*)<\/Key>/.exec(posted.text)?.[1];
+    const got = await client.send(new GetObjectCommand({ Bucket, Key: stored }));
+    return {
+      names: Object.keys(fields).sort(),
+      status: posted.status,
+      key: stored,
+      text: (await bytes(got)).toString(),
+      contentType: got.ContentType,
+      metadata: got.Metadata,
+      large: [large.status, /<Code>(.*)<\/Code>/.exec(large.text)?.[1]],
+    };
+  },
+
   async "put-get"() {
     const Body = "from the SDK for JavaScript";
     const put = await client.send(

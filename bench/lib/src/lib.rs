@@ -1,9 +1,10 @@
-//! What is measured: one link made, or one request judged, by each library in turn.
+//! What is measured: one link made, one request judged or one decision taken, by each library in turn.
 //!
 //! Everyone gets the same bucket, key, credentials and lifetime, and has to end with a URL or a
 //! verdict. Nobody has to parse a request from the wire.
 
 mod peers;
+mod policies;
 mod valet;
 
 /// One thing that is done over and over.
@@ -16,6 +17,7 @@ pub struct Case {
 
 pub const PRESIGN: &str = "presign";
 pub const VERIFY: &str = "verify";
+pub const DECIDE: &str = "decide";
 
 const ACCESS_KEY_ID: &str = "AKIAIOSFODNN7EXAMPLE";
 const SECRET_ACCESS_KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
@@ -43,6 +45,21 @@ pub fn cases() -> Vec<Case> {
         Case::new(VERIFY, "valet verify, SigV4, key derived each time", valet::verify_uncached()),
         Case::new(VERIFY, "valet verify, SigV2", valet::verify_v2()),
         Case::new(VERIFY, "aws-sigv4, sign only", peers::aws_sigv4_sign()),
+        Case::new(
+            DECIDE,
+            "valet decide, 20 KiB of a user's policies, the last allows",
+            policies::allowed_by_the_last(),
+        ),
+        Case::new(
+            DECIDE,
+            "valet decide, 20 KiB of a user's policies, none allows",
+            policies::denied_by_all(),
+        ),
+        Case::new(
+            DECIDE,
+            "valet decide, bucket policy of 20 KiB",
+            policies::past_a_bucket_policy(),
+        ),
     ]
 }
 

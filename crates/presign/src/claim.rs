@@ -2,6 +2,7 @@
 //! [`AdmissibleClaim`], [`VerifiedSignature`].
 
 mod error;
+mod form;
 mod parameters;
 mod v4;
 mod v4_header;
@@ -13,14 +14,17 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+use crate::form::FormFields;
 use crate::key::{KeyKind, VerifyingKey};
 use crate::request::RequestHead;
 use crate::scope::CredentialScope;
 use crate::sigv2::V2Claim;
+use form::FormClaim;
 use parameters::AuthParameters;
 use v4::V4Claim;
 
 pub use error::{AuthorizationDefect, ClaimError, Echo, SignatureMismatch, VerifyError};
+pub use form::FormClaimError;
 pub(crate) use v4::is_amz_header;
 pub use verified::{Payload, VerifiedSignature};
 pub(crate) use verified::{Proof, SignatureFacts};
@@ -37,6 +41,10 @@ pub enum Mechanism {
     V4Header,
     /// A SigV2 presigned URL.
     V2Query,
+    /// A browser form with a SigV4 policy.
+    V4Form,
+    /// A browser form with a SigV2 policy.
+    V2Form,
 }
 
 /// What a request says about who signed it; nothing of it is true yet.
@@ -45,6 +53,7 @@ pub struct SignatureClaim<'a>(Claim<'a>);
 enum Claim<'a> {
     V4(V4Claim<'a>),
     V2(V2Claim<'a>),
+    Form(FormClaim<'a>),
 }
 
 impl<'a> SignatureClaim<'a> {
@@ -76,6 +85,12 @@ impl<'a> SignatureClaim<'a> {
         Ok(Some(Self(claim)))
     }
 
+    /// Reads the claim of a browser form: required fields, credential and date, in that order.
+    /// `Ok(None)`: an anonymous form.
+    pub fn from_form(fields: &'a FormFields) -> Result<Option<Self>, FormClaimError> {
+        Ok(FormClaim::read(fields)?.map(|claim| Self(Claim::Form(claim))))
+    }
+
     /// How the request is signed.
     pub fn mechanism(&self) -> Mechanism {
         self.0.mechanism()
@@ -92,7 +107,8 @@ impl<'a> SignatureClaim<'a> {
     }
 
     /// Checks 7 to 12 of aws-semantics 1.7: time window, credential day, region, service,
-    /// terminal, unsigned headers. For SigV2: allowed at all, expired, not yet valid.
+    /// terminal, unsigned headers. For SigV2: allowed at all, expired, not yet valid. For a form:
+    /// its place alone, since its policy says how long it lives.
     pub fn admit(
         self,
         expected: &ExpectedScope<'_>,
@@ -101,6 +117,7 @@ impl<'a> SignatureClaim<'a> {
         match &self.0 {
             Claim::V4(claim) => claim.check(expected, now)?,
             Claim::V2(claim) => claim.check(expected.sigv2, now)?,
+            Claim::Form(claim) => claim.check(expected)?,
         }
         Ok(AdmissibleClaim(self.0))
     }
@@ -111,6 +128,7 @@ impl<'a> Claim<'a> {
         match self {
             Self::V4(claim) => claim.mechanism(),
             Self::V2(_) => Mechanism::V2Query,
+            Self::Form(claim) => claim.mechanism(),
         }
     }
 
@@ -118,6 +136,7 @@ impl<'a> Claim<'a> {
         match self {
             Self::V4(claim) => &claim.credential.access_key_id,
             Self::V2(claim) => claim.access_key_id(),
+            Self::Form(claim) => claim.access_key_id(),
         }
     }
 
@@ -125,6 +144,7 @@ impl<'a> Claim<'a> {
         match self {
             Self::V4(claim) => Some(&claim.credential.scope),
             Self::V2(_) => None,
+            Self::Form(claim) => claim.scope(),
         }
     }
 }
@@ -142,14 +162,14 @@ pub struct ExpectedScope<'e> {
     pub region: &'e str,
     /// The service of this endpoint.
     pub service: &'e str,
-    /// Whether SigV2 links are admitted.
+    /// Whether SigV2 links and forms are admitted.
     pub sigv2: SigV2Use,
 }
 
-/// Whether SigV2 links are admitted.
+/// Whether SigV2 links and forms are admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SigV2Use {
-    /// They are, from seven days before their end.
+    /// They are; links from seven days before their end.
     Allow,
     /// They are not.
     Deny,
@@ -174,6 +194,7 @@ impl<'a> AdmissibleClaim<'a> {
         match &self.0 {
             Claim::V4(claim) => claim.session_token(),
             Claim::V2(claim) => claim.session_token(),
+            Claim::Form(claim) => claim.session_token(),
         }
     }
 
@@ -187,7 +208,7 @@ impl<'a> AdmissibleClaim<'a> {
     pub fn needs_body_sha256(&self) -> bool {
         match &self.0 {
             Claim::V4(claim) => claim.needs_body_sha256(),
-            Claim::V2(_) => false,
+            Claim::V2(_) | Claim::Form(_) => false,
         }
     }
 
@@ -204,7 +225,7 @@ impl<'a> AdmissibleClaim<'a> {
     /// been signed, in order.
     ///
     /// The first one is the request as it arrived: it is what a mismatch shows. With none, nothing
-    /// verifies.
+    /// verifies, but for a form, which signs no host.
     pub fn verify(
         self,
         hosts: &[SignedHost<'_>],
@@ -215,6 +236,7 @@ impl<'a> AdmissibleClaim<'a> {
             (Claim::V4(claim), KeyKind::V2(_)) => claim.verify(hosts, None),
             (Claim::V2(claim), KeyKind::V2(secret)) => claim.verify(hosts, Some(secret)),
             (Claim::V2(claim), KeyKind::V4(_)) => claim.verify(hosts, None),
+            (Claim::Form(claim), _) => claim.verify(key),
         }
     }
 }

@@ -11,6 +11,7 @@
 //! | SigV4 `Authorization` header | [`sign_request`] | [`SignatureClaim`] |
 //! | aws-chunked body, signed or not, with or without trailers | [`ChunkEncoder`] | [`ChunkDecoder`] |
 //! | SigV2 presigned URL | [`Presigner::presign_v2`] | [`SignatureClaim`] |
+//! | browser form, SigV4 or SigV2 | [`Presigner::presign_post`] | [`FormDecoder`], [`SignatureClaim::from_form`], [`PostPolicy`] |
 //!
 //! # Making a link
 //!
@@ -159,6 +160,83 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # A browser form
+//!
+//! A form signs its policy, and the policy says what the form may be. So a verifier takes the form
+//! apart, proves the policy, and judges by it, all before the first byte of the file.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use presign::{
+//!     Addressing, Credentials, Endpoint, ExpectedScope, ExpiresIn, FormDecoder, FormEvent,
+//!     FormFields, PostCondition, PostPolicy, PresignPost, Presigner, SecretAccessKey, SigV2Use,
+//!     SignatureClaim, VerifyingKey,
+//! };
+//!
+//! // A signer allows images of at most 1 MiB below `uploads/`.
+//! let credentials = Credentials {
+//!     access_key_id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
+//!     secret_access_key: SecretAccessKey::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
+//!     session_token: None,
+//! };
+//! let secret = credentials.secret_access_key.clone();
+//! let form = PresignPost {
+//!     endpoint: &Endpoint::parse("http://localhost:9000")?,
+//!     addressing: Addressing::Path,
+//!     bucket: "bucket",
+//!     key: "uploads/${filename}",
+//!     fields: &[("Content-Type", "image/png")],
+//!     conditions: &[
+//!         PostCondition::StartsWith("Content-Type", "image/"),
+//!         PostCondition::ContentLengthRange(1, 1 << 20),
+//!     ],
+//!     expires_in: ExpiresIn::parse("15m")?,
+//! };
+//! let now = "2026-06-15T12:00:00Z".parse()?;
+//! let made = Presigner::new(credentials, "us-east-1").presign_post(&form, now)?;
+//! assert_eq!(made.url, "http://localhost:9000/bucket");
+//!
+//! // A browser sends the fields, and then the file.
+//! let mut body = String::new();
+//! for (name, value) in made.fields.iter() {
+//!     body += &format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+//! }
+//! body += "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"cat.png\"\r\n\r\n";
+//! body += "meow\r\n--b--\r\n";
+//!
+//! // A server reads it up to the file,
+//! let mut decoder = FormDecoder::new("multipart/form-data; boundary=b")?;
+//! let mut input = Bytes::from(body);
+//! let mut fields = FormFields::default();
+//! let file_name = loop {
+//!     match decoder.decode(&mut input)?.ok_or("no file yet")? {
+//!         FormEvent::Field { name, value } => fields.push(name, value),
+//!         FormEvent::File { name } => break name,
+//!         FormEvent::Data(_) | FormEvent::End => return Err("out of order".into()),
+//!     }
+//! };
+//! // verifies who signed the policy,
+//! let claim = SignatureClaim::from_form(&fields)?.ok_or("an anonymous form")?;
+//! let expected =
+//!     ExpectedScope { region: "us-east-1", service: "s3", sigv2: SigV2Use::Deny };
+//! let claim = claim.admit(&expected, now)?;
+//! let key = VerifyingKey::derive(&claim, &secret);
+//! let verified = claim.verify(&[], &key)?;
+//! // and judges the form by it.
+//! let policy = PostPolicy::parse(verified.post_policy().ok_or("not a form")?)?;
+//! let fields = fields.with_file_name(file_name.as_deref());
+//! let sizes = policy.judge(&fields, "bucket", now)?;
+//! assert_eq!(fields.get("key").as_deref(), Some("uploads/cat.png"));
+//!
+//! let mut received = Vec::new();
+//! while let Some(FormEvent::Data(data)) = decoder.decode(&mut input)? {
+//!     received.extend_from_slice(&data);
+//! }
+//! assert_eq!(received, b"meow");
+//! assert!(sizes.contains(&4));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # What it promises
 //!
 //! - No input makes it panic, and none makes it do more work than its length accounts for; every
@@ -175,7 +253,9 @@ mod chunked;
 mod claim;
 mod credentials;
 mod encode;
+mod form;
 mod key;
+mod post;
 mod presign;
 mod request;
 mod scope;
@@ -186,16 +266,18 @@ pub use chunked::{
     CHUNK_BYTES_MIN, ChunkDecoder, ChunkEncoder, ChunkError, ChunkEvent, StreamingMode,
 };
 pub use claim::{
-    AdmissibleClaim, AuthorizationDefect, ClaimError, Echo, ExpectedScope, Mechanism, Payload,
-    SIGNED_HEADERS_MAX, SigV2Use, SignatureClaim, SignatureMismatch, SignedHost, TokenClaim,
-    VerifiedSignature, VerifyError,
+    AdmissibleClaim, AuthorizationDefect, ClaimError, Echo, ExpectedScope, FormClaimError,
+    Mechanism, Payload, SIGNED_HEADERS_MAX, SigV2Use, SignatureClaim, SignatureMismatch,
+    SignedHost, TokenClaim, VerifiedSignature, VerifyError,
 };
 pub use credentials::{Credentials, SecretAccessKey, SessionToken};
 pub use encode::{decode_component, encode_component, encode_path};
+pub use form::{FORM_BYTES_BEFORE_FILE_MAX, FormDecoder, FormError, FormEvent, FormFields};
 pub use key::{Fingerprint, SigningKey, VerifyingKey};
+pub use post::{PostPolicy, PostPolicyError, PostRefusal};
 pub use presign::{
-    Addressing, EXPIRES_SECONDS_MAX, Endpoint, EndpointError, ExpiresIn, ExpiresInError, Presign,
-    PresignError, Presigned, Presigner,
+    Addressing, EXPIRES_SECONDS_MAX, Endpoint, EndpointError, ExpiresIn, ExpiresInError,
+    PostCondition, Presign, PresignError, PresignPost, Presigned, PresignedPost, Presigner,
 };
 pub use request::{QueryPairs, RequestHead};
 pub use scope::{AmzDate, AmzDay, CredentialScope};

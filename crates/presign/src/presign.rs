@@ -2,6 +2,7 @@
 
 mod endpoint;
 mod expires;
+mod post;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -21,6 +22,7 @@ use crate::sigv2;
 
 pub use endpoint::{Endpoint, EndpointError};
 pub use expires::{EXPIRES_SECONDS_MAX, ExpiresIn, ExpiresInError};
+pub use post::{PostCondition, PresignPost, PresignedPost};
 
 /// What clients and proxies set, drop or change on the way, and so cannot be signed; the first two
 /// are the signer's own.
@@ -109,7 +111,7 @@ impl fmt::Debug for Presigned {
     }
 }
 
-/// Why a link cannot be made.
+/// Why a link or a form cannot be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PresignError {
     /// A header name that is not a token, or a value with a control character.
@@ -149,12 +151,33 @@ pub enum PresignError {
     /// A key without a bucket.
     #[error("a key needs a bucket")]
     KeyWithoutBucket,
+    /// A form for no object.
+    #[error("a form needs a key")]
+    EmptyKey,
+    /// A field of a form whose name cannot be sent.
+    #[error("malformed field {name:?}")]
+    MalformedField {
+        /// Its name as given.
+        name: String,
+    },
+    /// A field that is the form's own: what it signs and is signed with, its key, its file.
+    #[error("field {name:?} is the form's own")]
+    ReservedField {
+        /// Its name as given.
+        name: String,
+    },
+    /// One field of a form twice.
+    #[error("field {name:?} is given twice")]
+    RepeatedField {
+        /// Its name in lower case.
+        name: String,
+    },
     /// The link would end after the last instant that can be written.
     #[error("the end is beyond the calendar")]
     BeyondCalendar,
 }
 
-/// Makes links, and keeps the signing key of the day: tens of thousands of links a second.
+/// Makes links and forms, and keeps the signing key of the day: tens of thousands of links a second.
 #[derive(Clone, Debug)]
 pub struct Presigner {
     credentials: Credentials,

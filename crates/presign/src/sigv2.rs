@@ -179,6 +179,7 @@ impl<'a> V2Claim<'a> {
             signed_at: None,
             expires_at: Some(self.expires_at.timestamp()),
             chunk_context: None,
+            post_policy: None,
         }
     }
 }

@@ -66,6 +66,52 @@ fn chunk_bytes() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+fn form_bytes() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop::sample::select(vec![
+        "--b",
+        "\r\n--b",
+        "\r\n",
+        "--",
+        "\r",
+        "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x\"\r\n\r\n",
+        "--b\r\nContent-Disposition: form-data; name=key\r\n\r\nup/${filename}\r\n",
+        "--b\r\nContent-Disposition: form-data; name=policy\r\n\r\ne30=\r\n",
+        "--b\r\nContent-Disposition: form-data; name=AWSAccessKeyId\r\n\r\nA\r\n",
+        "--b\r\nContent-Disposition: form-data; name=\"signature\"\r\n\r\nc2ln\r\n",
+        "--b\r\n\r\n",
+        "\"",
+        "\\",
+        "é",
+    ]);
+    let pieces = prop::collection::vec(piece, 0..12);
+    (1..20_u8, pieces).prop_map(|(piece_size, body)| {
+        let head = b"multipart/form-data; boundary=b\n";
+        [&[piece_size], &head[..], body.concat().as_bytes()].concat()
+    })
+}
+
+fn post_policy_bytes() -> impl Strategy<Value = Vec<u8>> {
+    let condition = prop::sample::select(vec![
+        "{\"bucket\":\"bucket\"}",
+        "[\"starts-with\", \"$key\", \"\"]",
+        "[\"eq\", \"$acl\", \"private\"]",
+        "[\"content-length-range\", 0, 10]",
+        "{}",
+        "[]",
+        "\"\\ud83d\\ude00\"",
+        "-1",
+    ]);
+    let line =
+        prop::sample::select(vec!["\nkey=k", "\nacl=private", "\nbucket=bucket", "\n", "\nx"]);
+    let conditions = prop::collection::vec(condition, 0..5);
+    (conditions, prop::collection::vec(line, 0..4)).prop_map(|(conditions, lines)| {
+        let (conditions, lines) = (conditions.join(","), lines.concat());
+        let expiration = "2026-06-15T13:00:00Z";
+        format!("{{\"expiration\":\"{expiration}\",\"conditions\":[{conditions}]}}{lines}")
+            .into_bytes()
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
@@ -77,6 +123,20 @@ proptest! {
     #[test]
     fn chunks(data in prop_oneof![chunk_bytes(), prop::collection::vec(any::<u8>(), 0..64)]) {
         entries::chunks(&data);
+    }
+
+    #[test]
+    fn forms(data in prop_oneof![form_bytes(), prop::collection::vec(any::<u8>(), 0..64)]) {
+        entries::form(&data);
+    }
+
+    #[test]
+    fn post_policies(data in prop_oneof![
+        post_policy_bytes(),
+        "[\\[\\]{}\",:\\\\$a-z0-9é-]{0,64}".prop_map(String::into_bytes),
+        prop::collection::vec(any::<u8>(), 0..64),
+    ]) {
+        entries::post_policy(&data);
     }
 
     #[test]

@@ -7,9 +7,11 @@ use http_body_util::BodyExt;
 use hyper::HeaderMap;
 use hyper::body::{Body, Incoming};
 use hyper::header::CONTENT_LENGTH;
-use presign::{ChunkDecoder, ChunkEvent, Payload, VerifiedSignature};
+use presign::{
+    ChunkDecoder, ChunkEvent, FormDecoder, FormEvent, FormFields, Payload, VerifiedSignature,
+};
 
-use crate::error::{Code, S3Error, refusal};
+use crate::error::{self, Code, S3Error, refusal};
 
 /// A body that stands still for so long is given up.
 const IDLE_MAX: Duration = Duration::from_secs(30);
@@ -17,6 +19,8 @@ const IDLE_MAX: Duration = Duration::from_secs(30);
 const DRAIN_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// And for how long.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(10);
+/// What comes before the file of a form is little, and is read before anybody is known.
+const FORM_TIME_MAX: Duration = Duration::from_secs(30);
 /// Trailer names one request may declare.
 const TRAILERS_MAX: usize = 8;
 
@@ -25,8 +29,37 @@ const TRAILERS_MAX: usize = 8;
 pub struct RequestBody {
     source: Source,
     framing: Framing,
+    /// A form that has been read up to its file.
+    form: Option<FormFile>,
     received: u64,
     ended: bool,
+}
+
+/// Where a form stands whose fields have been read.
+#[derive(Debug)]
+struct FormFile {
+    decoder: FormDecoder,
+    pending: Bytes,
+    size: Option<u64>,
+}
+
+/// What comes before the file of a form.
+#[derive(Debug)]
+pub(crate) struct FormHead {
+    pub(crate) fields: FormFields,
+    /// The name that the file was sent with.
+    pub(crate) file_name: Option<String>,
+    /// About how long the file is, by what was announced of the whole form.
+    pub(crate) file_size: Option<u64>,
+}
+
+/// How many plain bytes were announced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodySize {
+    /// So many, or something is missing.
+    Exact(u64),
+    /// About so many: what follows the file in a form is known at its end.
+    About(u64),
 }
 
 /// What the head says of the body's length and of what follows it.
@@ -59,13 +92,15 @@ impl RequestBody {
     /// The body of a request that hyper has read the head of.
     pub fn from_wire(body: Incoming, headers: &HeaderMap) -> Self {
         let ended = body.is_end_stream();
-        Self { source: Source::Wire(body), framing: Framing::read(headers), received: 0, ended }
+        let framing = Framing::read(headers);
+        Self { source: Source::Wire(body), framing, form: None, received: 0, ended }
     }
 
     /// A body that is already here, for tests in process.
     pub fn from_memory(bytes: Bytes, headers: &HeaderMap) -> Self {
         let ended = bytes.is_empty();
-        Self { source: Source::Memory(bytes), framing: Framing::read(headers), received: 0, ended }
+        let framing = Framing::read(headers);
+        Self { source: Source::Memory(bytes), framing, form: None, received: 0, ended }
     }
 
     /// Bytes taken from the connection so far, framing of aws-chunked included.
@@ -131,19 +166,53 @@ impl RequestBody {
         let _ = tokio::time::timeout(DRAIN_TIME_MAX, reading).await;
     }
 
+    /// Reads a form up to its file, whose bytes are then the body that [`Self::open`] gives.
+    pub(crate) async fn read_form(&mut self, decoder: FormDecoder) -> Result<FormHead, S3Error> {
+        let reading = tokio::time::timeout(FORM_TIME_MAX, self.read_to_file(decoder));
+        reading.await.unwrap_or_else(|_elapsed| Err(S3Error::new(Code::RequestTimeout)))
+    }
+
+    async fn read_to_file(&mut self, mut decoder: FormDecoder) -> Result<FormHead, S3Error> {
+        let mut fields = FormFields::default();
+        let mut pending = Bytes::new();
+        let file_name = loop {
+            match decoder.decode(&mut pending).map_err(error::form::of_form)? {
+                Some(FormEvent::Field { name, value }) => fields.push(name, value),
+                Some(FormEvent::File { name }) => break name,
+                Some(FormEvent::Data(_) | FormEvent::End) => {
+                    return Err(S3Error::new(Code::InternalError));
+                }
+                None => match self.next().await? {
+                    Some(bytes) => pending = bytes,
+                    None => return Err(S3Error::new(Code::MalformedPostRequest)),
+                },
+            }
+        };
+        let announced = self.framing.content_length.zip(decoder.bytes_around_file());
+        let file_size = announced.map(|(whole, around)| whole.saturating_sub(around));
+        self.form = Some(FormFile { decoder, pending, size: file_size });
+        Ok(FormHead { fields, file_name, file_size })
+    }
+
     /// The body as its signature describes it, ready to be read once.
     pub(crate) fn open(
         &mut self,
         signature: Option<&VerifiedSignature>,
     ) -> Result<OpenBody<'_>, S3Error> {
         let mut open = OpenBody {
-            size: self.framing.content_length,
+            size: self.framing.content_length.map(BodySize::Exact),
             body: self,
             pending: Bytes::new(),
-            decoder: None,
+            decoder: Decoder::Plain,
             expected_sha256: None,
             trailers: Vec::new(),
         };
+        if let Some(FormFile { decoder, pending, size }) = open.body.form.take() {
+            open.decoder = Decoder::Form(decoder);
+            open.pending = pending;
+            open.size = size.map(BodySize::About);
+            return Ok(open);
+        }
         match signature.map(|signature| (signature, signature.payload())) {
             None | Some((_, Payload::Unsigned)) => {}
             Some((_, Payload::Sha256(text))) => open.expected_sha256 = Some(text.clone()),
@@ -152,8 +221,11 @@ impl RequestBody {
                 let missing = || S3Error::new(Code::MissingContentLength);
                 let decoded_length = framing.decoded_length.ok_or_else(missing)?;
                 let declared: Vec<&str> = framing.trailers.iter().map(String::as_str).collect();
-                open.decoder = signature.chunk_decoder(decoded_length, &declared);
-                open.size = Some(decoded_length);
+                let decoder = signature.chunk_decoder(decoded_length, &declared);
+                if let Some(decoder) = decoder {
+                    open.decoder = Decoder::Chunks(Box::new(decoder));
+                }
+                open.size = Some(BodySize::Exact(decoded_length));
             }
         }
         Ok(open)
@@ -165,15 +237,23 @@ impl RequestBody {
 pub(crate) struct OpenBody<'b> {
     body: &'b mut RequestBody,
     pending: Bytes,
-    decoder: Option<ChunkDecoder>,
-    size: Option<u64>,
+    decoder: Decoder,
+    size: Option<BodySize>,
     expected_sha256: Option<String>,
     trailers: Vec<(String, String)>,
 }
 
+/// What the plain bytes are wrapped in.
+#[derive(Debug)]
+enum Decoder {
+    Plain,
+    Chunks(Box<ChunkDecoder>),
+    Form(FormDecoder),
+}
+
 impl OpenBody<'_> {
     /// How many plain bytes were announced.
-    pub(crate) fn size(&self) -> Option<u64> {
+    pub(crate) fn size(&self) -> Option<BodySize> {
         self.size
     }
 
@@ -189,28 +269,47 @@ impl OpenBody<'_> {
 
     /// The next plain bytes; nothing only after everything that was announced has come and verified.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, S3Error> {
-        let Some(decoder) = &mut self.decoder else {
-            let next = self.body.next().await?;
-            if next.is_none() && self.size.is_some_and(|size| size != self.body.received) {
-                return Err(S3Error::new(Code::IncompleteBody));
-            }
-            return Ok(next);
-        };
-        loop {
-            match decoder.decode(&mut self.pending).map_err(refusal::of_chunk)? {
-                Some(ChunkEvent::Data(bytes)) => return Ok(Some(bytes)),
-                Some(ChunkEvent::End { trailers }) => {
-                    self.trailers = trailers;
-                    // Whatever follows the final chunk was not announced.
-                    let extra = !self.pending.is_empty() || self.body.next().await?.is_some();
-                    return if extra { Err(S3Error::new(Code::IncompleteBody)) } else { Ok(None) };
+        let Self { body, pending, decoder, size, expected_sha256: _, trailers } = self;
+        match decoder {
+            Decoder::Plain => {
+                let next = body.next().await?;
+                let missing = *size != Some(BodySize::Exact(body.received)) && size.is_some();
+                if next.is_none() && missing {
+                    return Err(S3Error::new(Code::IncompleteBody));
                 }
-                None => match self.body.next().await? {
-                    // The decoder has taken all there was.
-                    Some(bytes) => self.pending = bytes,
-                    None => return Err(S3Error::new(Code::IncompleteBody)),
-                },
+                Ok(next)
             }
+            Decoder::Chunks(decoder) => loop {
+                match decoder.decode(pending).map_err(refusal::of_chunk)? {
+                    Some(ChunkEvent::Data(bytes)) => return Ok(Some(bytes)),
+                    Some(ChunkEvent::End { trailers: found }) => {
+                        *trailers = found;
+                        // Whatever follows the final chunk was not announced.
+                        let extra = !pending.is_empty() || body.next().await?.is_some();
+                        let incomplete = || S3Error::new(Code::IncompleteBody);
+                        return if extra { Err(incomplete()) } else { Ok(None) };
+                    }
+                    // The decoder has taken all there was.
+                    None => match body.next().await? {
+                        Some(bytes) => *pending = bytes,
+                        None => return Err(S3Error::new(Code::IncompleteBody)),
+                    },
+                }
+            },
+            Decoder::Form(decoder) => loop {
+                match decoder.decode(pending).map_err(error::form::of_form)? {
+                    Some(FormEvent::Data(bytes)) => return Ok(Some(bytes)),
+                    // Whatever follows the file is ignored.
+                    Some(FormEvent::End) => return Ok(None),
+                    Some(FormEvent::Field { .. } | FormEvent::File { .. }) => {
+                        return Err(S3Error::new(Code::InternalError));
+                    }
+                    None => match body.next().await? {
+                        Some(bytes) => *pending = bytes,
+                        None => return Err(S3Error::new(Code::MalformedPostRequest)),
+                    },
+                }
+            },
         }
     }
 
@@ -223,7 +322,8 @@ impl OpenBody<'_> {
             S3Error::new(Code::MaxMessageLengthExceeded)
                 .detail("MaxMessageLengthBytes", bytes_max.to_string())
         };
-        if self.size.is_some_and(|size| usize::try_from(size).map_or(true, |size| size > bytes_max))
+        if let Some(BodySize::Exact(size) | BodySize::About(size)) = self.size
+            && usize::try_from(size).map_or(true, |size| size > bytes_max)
         {
             return Err(too_long());
         }

@@ -8,6 +8,7 @@ use hyper::header::{HeaderName, HeaderValue};
 
 use crate::xml::XmlWriter;
 
+pub(crate) mod form;
 pub(crate) mod refusal;
 
 /// Declares [`Code`]: name on the wire, status, and the message AWS sends when nothing more is known.
@@ -58,13 +59,16 @@ codes! {
     InvalidPartOrder "InvalidPartOrder" BAD_REQUEST "The list of parts was not in ascending order. Parts must be ordered by part number.";
     InvalidRange "InvalidRange" RANGE_NOT_SATISFIABLE "The requested range is not satisfiable";
     InvalidRequest "InvalidRequest" BAD_REQUEST "Invalid Request";
+    InvalidPolicyDocument "InvalidPolicyDocument" BAD_REQUEST "The content of the form does not meet the conditions specified in the policy document.";
     InvalidStorageClass "InvalidStorageClass" BAD_REQUEST "The storage class you specified is not valid";
     InvalidUri "InvalidURI" BAD_REQUEST "Couldn't parse the specified URI.";
     KeyTooLong "KeyTooLongError" BAD_REQUEST "Your key is too long";
     InvalidTag "InvalidTag" BAD_REQUEST "The tag provided was not a valid tag.";
     MalformedPolicy "MalformedPolicy" BAD_REQUEST "Policies must be valid JSON and the first byte must be '{'";
+    MalformedPostRequest "MalformedPOSTRequest" BAD_REQUEST "The body of your POST request is not well-formed multipart/form-data.";
     MalformedXml "MalformedXML" BAD_REQUEST "The XML you provided was not well-formed or did not validate against our published schema";
     MaxMessageLengthExceeded "MaxMessageLengthExceeded" BAD_REQUEST "Your request was too big.";
+    MaxPostPreDataLengthExceeded "MaxPostPreDataLengthExceeded" BAD_REQUEST "Your POST request fields preceeding the upload file was too large.";
     MetadataTooLarge "MetadataTooLarge" BAD_REQUEST "Your metadata headers exceed the maximum allowed metadata size";
     MethodNotAllowed "MethodNotAllowed" METHOD_NOT_ALLOWED "The specified method is not allowed against this resource.";
     MissingRequestBody "MissingRequestBodyError" BAD_REQUEST "Request Body is empty";

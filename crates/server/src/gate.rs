@@ -126,6 +126,14 @@ impl<O> Authorized<O> {
 }
 
 impl<O: Operation> Authorized<O> {
+    /// Asks again for an operation that knows more of itself than when it was admitted.
+    pub(crate) async fn again(mut self, learn: impl FnOnce(&mut O)) -> Result<Self, S3Error> {
+        learn(&mut self.operation);
+        let operation = &self.operation;
+        self.door.asking().authorize(&operation.permissions(), &KeysOf(operation)).await?;
+        Ok(self)
+    }
+
     /// Admits one of the targets that stand in this call's body, as a call of its own.
     pub(crate) async fn admit<P: Operation>(&self, operation: P) -> Result<Authorized<P>, S3Error> {
         self.door.asking().authorize(&operation.permissions(), &KeysOf(&operation)).await?;
@@ -225,9 +233,12 @@ impl Gate {
 }
 
 /// Refuses `x-valet-*` conditions, none of which this version can keep, whoever sends them.
-pub(crate) fn refuse_link_conditions(request: &S3Request<'_>) -> Result<(), S3Error> {
+/// Those of a form's fields are no better.
+pub(crate) fn refuse_link_conditions<'a>(
+    pairs: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Result<(), S3Error> {
     const PREFIX: &str = "x-valet-";
-    for (name, value) in request.query.iter() {
+    for (name, value) in pairs {
         let named =
             name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX));
         if named {

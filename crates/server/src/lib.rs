@@ -9,6 +9,7 @@ mod body;
 mod clock;
 mod config;
 mod error;
+mod form;
 mod gate;
 mod head;
 mod iam;

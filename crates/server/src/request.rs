@@ -7,6 +7,7 @@ use hyper::header::{AsHeaderName, HeaderName};
 use store::{BucketName, ObjectKey};
 
 use crate::error::{Code, S3Error};
+use crate::form::Form;
 
 /// Query parameters read of one request.
 const QUERY_PAIRS_MAX: usize = 256;
@@ -89,6 +90,8 @@ pub(crate) struct S3Request<'r> {
     pub(crate) key: Option<&'r ObjectKey>,
     pub(crate) query: &'r Query<'r>,
     pub(crate) headers: &'r HeaderMap,
+    /// The form that the request was made from; its fields are `headers` then.
+    pub(crate) form: Option<&'r Form>,
 }
 
 impl<'r> S3Request<'r> {
@@ -210,7 +213,8 @@ mod tests {
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
             .collect();
-        let request = S3Request { bucket: None, key: None, query: &query, headers: &map };
+        let request =
+            S3Request { bucket: None, key: None, query: &query, headers: &map, form: None };
         request.owned_header(name)
     }
 

@@ -21,7 +21,7 @@ use crate::error::S3Error;
 use crate::head::TlsVersion;
 
 /// What operations know of the request beside their own parameters.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct RequestContext {
     /// The head as it arrived, for what only a policy may ask.
     pub(crate) parts: Arc<Parts>,

@@ -157,6 +157,7 @@ routes! {
     PUT Bucket "" When::Always => CreateBucket;
     HEAD Bucket "" When::Always => HeadBucket;
     DELETE Bucket "" When::Always => DeleteBucket;
+    POST Bucket "" When::Always => PostObject;
     POST Bucket "delete" When::Always => DeleteObjects;
     GET Bucket "location" When::Always => GetBucketLocation;
     GET Bucket "ownershipControls" When::Always => GetBucketOwnershipControls;
@@ -348,6 +349,8 @@ mod tests {
         check("PUT", "/bucket", "cors", "NotImplemented");
         check("GET", "/bucket", "acl&policy", "InvalidArgument");
         check("POST", "/bucket/k", "", "MethodNotAllowed");
+        check("POST", "/bucket", "", "PostObject");
+        check("POST", "/bucket/", "x-id=1", "PostObject");
         check("PATCH", "/bucket", "", "MethodNotAllowed");
         check("GET", "/UPPER", "", "InvalidBucketName");
         check("GET", "/bucket/%80", "", "InvalidURI");

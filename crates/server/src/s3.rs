@@ -8,10 +8,8 @@ use jiff::Timestamp;
 use store::{AtRest, ETag, ObjectKey};
 
 use crate::error::{Code, S3Error};
-use crate::gate::Authorized;
-use crate::operation::Operation;
 use crate::request::S3Request;
-use crate::respond::Reply;
+use crate::respond::{Reply, RequestContext};
 
 pub(crate) mod attributes;
 pub(crate) mod bucket;
@@ -27,6 +25,7 @@ pub(crate) mod list_uploads;
 pub(crate) mod list_versions;
 pub(crate) mod multipart;
 pub(crate) mod policy;
+pub(crate) mod post;
 pub(crate) mod put;
 pub(crate) mod settings;
 pub(crate) mod unconfigured;
@@ -103,20 +102,23 @@ impl KeyEncoding {
 }
 
 /// Where an object is, as the client names this server.
-pub(crate) fn location<O: Operation>(
-    call: &Authorized<O>,
+pub(crate) fn location(
+    context: &RequestContext,
     bucket: &store::BucketName,
     key: &ObjectKey,
 ) -> String {
-    let context = call.door().context();
+    bucket_url(context, bucket) + &presign::encode_path(key.as_bytes())
+}
+
+/// Where a bucket is, as the client names this server; ends in a slash.
+pub(crate) fn bucket_url(context: &RequestContext, bucket: &store::BucketName) -> String {
     let scheme = if context.secure { "https" } else { "http" };
-    let mut location = format!("{scheme}://{}{}/", context.host, context.prefix);
+    let mut url = format!("{scheme}://{}{}/", context.host, context.prefix);
     if !context.virtual_hosted {
         // Writing to a `String` cannot fail.
-        let _ = write!(location, "{bucket}/");
+        let _ = write!(url, "{bucket}/");
     }
-    location.push_str(&presign::encode_path(key.as_bytes()));
-    location
+    url
 }
 
 /// `s3:ObjectCreationOperation`: whether the call itself makes an object appear.

@@ -13,6 +13,7 @@ use crate::audit::{RequestLog, Stopwatch};
 use crate::body::RequestBody;
 use crate::config::ServerConfig;
 use crate::error::{Code, S3Error, refusal};
+use crate::form::Posted;
 use crate::gate::{Asked, Caller, Gate, refuse_link_conditions};
 use crate::head::{Head, Peer};
 use crate::metrics::Metrics;
@@ -152,17 +153,7 @@ impl Server {
             seen.operation = route.name();
             return Ok(route.answer(self));
         }
-        let context = Arc::new(RequestContext {
-            config: Arc::clone(&self.config),
-            parts: Arc::clone(parts),
-            now,
-            client: head.client(),
-            tls: head.tls(),
-            secure: head.secure(),
-            host: head.named_host().to_owned(),
-            prefix: head.named_prefix(&self.config).to_owned(),
-            virtual_hosted: virtual_bucket.is_some(),
-        });
+        let context = Arc::new(self.context(arrival, &head));
         if virtual_bucket.is_none()
             && let Some(front) = query::front(&head, routed_path)
         {
@@ -172,6 +163,12 @@ impl Server {
         let routed = Routed::read(parts, routed_path, virtual_bucket, head.query());
         if let Ok(routed) = &routed {
             routed.note(seen);
+        }
+        if let Ok(Routed { target: Target::Bucket(bucket), query, call: Call::PostObject }) =
+            &routed
+        {
+            let posted = Posted { head: &head, context: &context, bucket, query };
+            return self.post(posted, body, seen).await;
         }
         let caller = match self.gate.authenticate(&head, now).await {
             Ok(caller) => Arc::new(caller),
@@ -199,13 +196,27 @@ impl Server {
         let routed = routed?;
         routed.refuse_unsigned_meaning(&caller)?;
         let request = routed.request(&parts.headers);
-        refuse_link_conditions(&request)?;
+        refuse_link_conditions(request.query.iter())?;
         if matches!(*caller, Caller::Anonymous) {
             refuse_anonymous_overrides(&routed)?;
         }
         let asked = Asked { request: &request, caller: &caller, context: &context };
         let answered = self.dispatch(routed.call, asked, body).await;
         answered.map_err(|error| tell_region(error, &routed, &self.config))
+    }
+
+    fn context(&self, arrival: Arrival<'_>, head: &Head<'_>) -> RequestContext {
+        RequestContext {
+            config: Arc::clone(&self.config),
+            parts: Arc::clone(arrival.parts),
+            now: arrival.now,
+            client: head.client(),
+            tls: head.tls(),
+            secure: head.secure(),
+            host: head.named_host().to_owned(),
+            prefix: head.named_prefix(&self.config).to_owned(),
+            virtual_hosted: head.virtual_bucket(&self.config).is_some(),
+        }
     }
 
     /// Reads, admits and runs one operation.
@@ -220,7 +231,7 @@ impl Server {
     }
 
     #[expect(clippy::too_many_lines, reason = "a table, a row an operation")]
-    async fn dispatch(
+    pub(crate) async fn dispatch(
         &self,
         call: Call,
         asked: Asked<'_>,
@@ -263,6 +274,7 @@ impl Server {
             HeadObject => s3::get::HeadObject,
             GetObjectAttributes => s3::attributes::GetObjectAttributes,
             PutObject => s3::put::PutObject,
+            PostObject => s3::post::PostObject,
             CopyObject => s3::copy::CopyObject,
             CreateMultipartUpload => s3::multipart::CreateMultipartUpload,
             UploadPart => s3::multipart::UploadPart,
@@ -320,7 +332,8 @@ impl<'r> Routed<'r> {
     ) -> Result<Self, S3Error> {
         let target = route::target(path, virtual_bucket)?;
         let query = Query::parse(query)?;
-        let request = S3Request { bucket: None, key: None, query: &query, headers: &parts.headers };
+        let headers = &parts.headers;
+        let request = S3Request { bucket: None, key: None, query: &query, headers, form: None };
         let copies = parts.method == Method::PUT && request.has_header("x-amz-copy-source");
         let call = route::call(&parts.method, &target, &query, copies)?;
         Ok(Self { target, query, call })
@@ -340,7 +353,13 @@ impl<'r> Routed<'r> {
     }
 
     fn request<'a>(&'a self, headers: &'a HeaderMap) -> S3Request<'a> {
-        S3Request { bucket: self.bucket(), key: self.key(), query: &self.query, headers }
+        S3Request {
+            bucket: self.bucket(),
+            key: self.key(),
+            query: &self.query,
+            headers,
+            form: None,
+        }
     }
 
     fn bucket(&self) -> Option<&store::BucketName> {

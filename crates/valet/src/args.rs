@@ -2,6 +2,7 @@
 
 pub(crate) mod credentials;
 pub(crate) mod identities;
+pub(crate) mod post;
 
 use std::path::PathBuf;
 
@@ -29,6 +30,8 @@ pub(crate) enum Command {
     Serve(Box<Serve>),
     /// Print a presigned URL
     Presign(Presign),
+    /// Print a browser form that uploads under a policy
+    PresignPost(post::PresignPost),
     /// Download from a link, resuming what was begun
     Get(Get),
     /// Upload a file to a link

@@ -55,6 +55,7 @@ fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Serve(arguments) => serve::run(*arguments),
         Command::Presign(arguments) => presign::run(&arguments),
+        Command::PresignPost(arguments) => presign::post::run(&arguments),
         Command::Get(arguments) => get::run(&arguments),
         Command::Put(arguments) => put::run(&arguments),
         Command::User(arguments) => identities::user(&arguments),

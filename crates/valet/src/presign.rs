@@ -5,15 +5,17 @@ mod ask;
 mod bulk;
 mod expiry;
 mod link;
+pub(crate) mod post;
 
 use jiff::Timestamp;
 
-use crate::args::{Format, Presign};
+use crate::args::{Aws, Format, Presign};
 use crate::failure::Failure;
 use crate::{aws, clock, output, transfer};
 
 use self::answer::Answer;
-use self::ask::{Oracle, Silence};
+use self::ask::{Oracle, Question, Silence};
+use self::expiry::Told;
 use self::link::{EarlyDeath, Link, LinkError, LinkSigner};
 
 /// What stands for standard input in place of a URI.
@@ -26,11 +28,11 @@ pub(crate) fn run(arguments: &Presign) -> Result<(), Failure> {
             let only = anyhow::anyhow!("`-` writes JSON: --curl and --qr are for one link");
             return Err(Failure::usage(only));
         }
-        return bulk::run(&arguments.link, Maker::new(arguments)?);
+        return bulk::run(&arguments.link, Maker::new(&arguments.aws, arguments.link.offline)?);
     }
     // Wrong usage is said before anybody is asked for credentials.
     let link = Link::new(&arguments.target, &arguments.link)?;
-    let mut maker = Maker::new(arguments)?;
+    let mut maker = Maker::new(&arguments.aws, arguments.link.offline)?;
     let answer = maker.make(&link, clock::now())?;
     if json {
         return output::result(&answer.json()?);
@@ -47,7 +49,7 @@ pub(crate) fn run(arguments: &Presign) -> Result<(), Failure> {
     }
 }
 
-/// Makes links: asks about their end, and signs them.
+/// Makes links and forms: asks about their end, and signs them.
 #[derive(Debug)]
 struct Maker {
     signer: LinkSigner,
@@ -56,18 +58,28 @@ struct Maker {
 }
 
 impl Maker {
-    fn new(arguments: &Presign) -> Result<Self, Failure> {
-        let identity = transfer::block_on(aws::load(&arguments.aws))?;
-        let oracle =
-            if arguments.link.offline { None } else { Oracle::of(&identity, &arguments.aws)? };
+    fn new(aws: &Aws, offline: bool) -> Result<Self, Failure> {
+        let identity = transfer::block_on(aws::load(aws))?;
+        let oracle = if offline { None } else { Oracle::of(&identity, aws)? };
         Ok(Self { signer: LinkSigner::new(identity), oracle, silence: None })
     }
 
     /// Asks, unless the server was silent before, and signs.
     fn make(&mut self, link: &Link, now: Timestamp) -> Result<Answer, LinkError> {
+        let told = self.ask(link.question(), link.early_death, now)?;
+        self.signer.sign(link, told.as_ref(), now)
+    }
+
+    /// What the server says of the end, unless it was silent before.
+    fn ask(
+        &mut self,
+        question: Question<'_>,
+        early_death: EarlyDeath,
+        now: Timestamp,
+    ) -> Result<Option<Told>, LinkError> {
         let mut told = None;
         if let (Some(oracle), None) = (&self.oracle, &self.silence) {
-            match oracle.ask(link, now) {
+            match oracle.ask(question, now) {
                 Ok(answer) => told = Some(answer),
                 Err(silence) => {
                     output::note(&silence);
@@ -77,11 +89,11 @@ impl Maker {
         }
         // What is unable to answer never ends a link by a policy of age: only Valet has such answers.
         if let (EarlyDeath::Refused, Some(silence @ Silence::Failed(_))) =
-            (link.early_death, &self.silence)
+            (early_death, &self.silence)
         {
             return Err(LinkError::DiesEarly(silence.to_string()));
         }
-        self.signer.sign(link, told.as_ref(), now)
+        Ok(told)
     }
 
     /// Signs without asking.

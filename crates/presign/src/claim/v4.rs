@@ -129,7 +129,7 @@ impl V4Claim<'_> {
         now: Timestamp,
     ) -> Result<(), VerifyError> {
         self.check_time(AmzDate::from_timestamp(now))?;
-        self.check_scope(expected)?;
+        check_scope(self.mechanism(), &self.credential, self.date, expected)?;
         self.check_headers_signed()
     }
 
@@ -155,30 +155,6 @@ impl V4Claim<'_> {
                     return Err(VerifyError::Expired { expires_seconds, expires_at, server_time });
                 }
             }
-        }
-        Ok(())
-    }
-
-    fn check_scope(&self, expected: &ExpectedScope<'_>) -> Result<(), VerifyError> {
-        let mechanism = self.mechanism();
-        let Credential { access_key_id: _, scope, terminal } = &self.credential;
-        let CredentialScope { day, region, service } = scope;
-        if *day != self.date.day() {
-            let credential_day = day.to_string();
-            let request_day = self.date.day().to_string();
-            return Err(VerifyError::WrongDay { mechanism, credential_day, request_day });
-        }
-        if region != expected.region {
-            let (region, expected) = (region.to_string(), expected.region.to_owned());
-            return Err(VerifyError::WrongRegion { mechanism, region, expected });
-        }
-        if service != expected.service {
-            let (service, expected) = (service.to_string(), expected.service.to_owned());
-            return Err(VerifyError::WrongService { mechanism, service, expected });
-        }
-        if terminal != TERMINAL {
-            let terminal = terminal.to_string();
-            return Err(VerifyError::WrongTerminal { mechanism, terminal });
         }
         Ok(())
     }
@@ -285,6 +261,7 @@ impl V4Claim<'_> {
             signed_at: Some(date.timestamp()),
             expires_at,
             chunk_context,
+            post_policy: None,
         }
     }
 
@@ -297,6 +274,35 @@ impl V4Claim<'_> {
             *claimed = hex_of(sha256);
         }
     }
+}
+
+/// Checks 8 to 11: day, region, service, terminal.
+pub(super) fn check_scope(
+    mechanism: Mechanism,
+    credential: &Credential<'_>,
+    date: AmzDate,
+    expected: &ExpectedScope<'_>,
+) -> Result<(), VerifyError> {
+    let Credential { access_key_id: _, scope, terminal } = credential;
+    let CredentialScope { day, region, service } = scope;
+    if *day != date.day() {
+        let credential_day = day.to_string();
+        let request_day = date.day().to_string();
+        return Err(VerifyError::WrongDay { mechanism, credential_day, request_day });
+    }
+    if region != expected.region {
+        let (region, expected) = (region.to_string(), expected.region.to_owned());
+        return Err(VerifyError::WrongRegion { mechanism, region, expected });
+    }
+    if service != expected.service {
+        let (service, expected) = (service.to_string(), expected.service.to_owned());
+        return Err(VerifyError::WrongService { mechanism, service, expected });
+    }
+    if terminal != TERMINAL {
+        let terminal = terminal.to_string();
+        return Err(VerifyError::WrongTerminal { mechanism, terminal });
+    }
+    Ok(())
 }
 
 /// In any case of letters: a caller that forgot to lower a name must not slip it past the check.

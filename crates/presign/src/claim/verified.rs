@@ -35,11 +35,12 @@ impl VerifiedSignature {
 
     /// Whether the signature covers a query parameter of that name. SigV4 covers the whole query;
     /// SigV2 a list of names and `x-amz-*`, so anyone can add others to a link (aws-semantics
-    /// 1.10.2): what decides the meaning of a request must be asked about here.
+    /// 1.10.2); a form signs nothing but its policy: what decides the meaning of a request must be asked about here.
     pub fn covers_query(&self, name: &str) -> bool {
         match self.mechanism() {
             Mechanism::V4Query | Mechanism::V4Header => true,
             Mechanism::V2Query => crate::sigv2::covers_query(name),
+            Mechanism::V4Form | Mechanism::V2Form => false,
         }
     }
 
@@ -53,7 +54,14 @@ impl VerifiedSignature {
         self.facts.signed_at
     }
 
-    /// The last second in which it holds; `None` for header authentication.
+    /// The policy of a form, base64 as it was signed: what [`PostPolicy::parse`](crate::PostPolicy::parse)
+    /// reads. `None` for others.
+    pub fn post_policy(&self) -> Option<&str> {
+        self.facts.post_policy.as_deref()
+    }
+
+    /// The last second in which it holds; `None` for header authentication, and for a form, whose
+    /// policy says it.
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.facts.expires_at
     }
@@ -126,6 +134,7 @@ pub(crate) struct SignatureFacts {
     pub signed_at: Option<Timestamp>,
     pub expires_at: Option<Timestamp>,
     pub chunk_context: Option<ChunkContext>,
+    pub post_policy: Option<String>,
 }
 
 /// A signature as it should be, and as it was sent.

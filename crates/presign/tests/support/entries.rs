@@ -1,10 +1,13 @@
 //! What the fuzzers call, and `tests/fuzz.rs` too: bytes in, no panic, and what must always hold.
 #![allow(dead_code, reason = "each fuzz target uses one of them")]
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use jiff::Timestamp;
 use presign::{
-    ChunkEvent, CredentialScope, Credentials, ExpectedScope, RequestHead, SecretAccessKey,
+    ChunkEvent, CredentialScope, Credentials, ExpectedScope, FORM_BYTES_BEFORE_FILE_MAX,
+    FormDecoder, FormError, FormEvent, FormFields, PostPolicy, RequestHead, SecretAccessKey,
     SigV2Use, SignatureClaim, SignedHost, SignedPayload, Signer, StreamingMode, VerifyingKey,
     decode_component, encode_component, encode_path, sign_request,
 };
@@ -96,6 +99,69 @@ pub(crate) fn chunks(data: &[u8]) {
     };
     let (whole, in_pieces) = (decode(body.len()), decode(usize::from(*piece_size)));
     assert_eq!(whole, in_pieces, "how a body is cut must not matter");
+}
+
+/// A form in pieces: the size of a piece, the content type, and behind the first line end the body.
+pub(crate) fn form(data: &[u8]) {
+    let Some((piece_size, rest)) = data.split_first() else { return };
+    let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+    let (content_type, body) = rest.split_at(end);
+    let body = body.get(1..).unwrap_or_default();
+    let content_type = String::from_utf8_lossy(content_type);
+    let decode = |piece_size: usize| {
+        let mut decoder = FormDecoder::new(&content_type)?;
+        let (mut fields, mut file, mut ended) = (FormFields::default(), None, false);
+        for piece in body.chunks(piece_size.max(1)) {
+            let mut input = Bytes::copy_from_slice(piece);
+            while let Some(event) = decoder.decode(&mut input)? {
+                assert!(!ended, "something after the end");
+                match event {
+                    FormEvent::Field { name, value } if file.is_none() => fields.push(name, value),
+                    FormEvent::File { name } if file.is_none() => file = Some((name, Vec::new())),
+                    FormEvent::Data(bytes) => {
+                        assert!(!bytes.is_empty(), "data that is none");
+                        file.as_mut().unwrap().1.extend_from_slice(&bytes);
+                    }
+                    FormEvent::End if file.is_some() => ended = true,
+                    other => panic!("out of order: {other:?}"),
+                }
+            }
+            assert!(input.is_empty(), "not all was taken");
+        }
+        Ok::<_, FormError>((fields, file, ended))
+    };
+    let (whole, in_pieces) = (decode(body.len()), decode(usize::from(*piece_size)));
+    // How a body is cut must not matter; only half a file may end with what could be its end.
+    assert_eq!(whole, in_pieces);
+    let Ok((fields, file, _)) = whole else { return };
+    let held: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
+    assert!(held <= FORM_BYTES_BEFORE_FILE_MAX + 8192, "more than a form may hold");
+    let fields = fields.with_file_name(file.and_then(|(name, _)| name).as_deref());
+    let Ok(Some(claim)) = SignatureClaim::from_form(&fields) else { return };
+    let expected = ExpectedScope { region: "us-east-1", service: "s3", sigv2: SigV2Use::Allow };
+    let Ok(claim) = claim.admit(&expected, now()) else { return };
+    let _ = claim.session_token();
+    let key = VerifyingKey::derive(&claim, &SecretAccessKey::new(SECRET));
+    assert!(claim.verify(&[], &key).is_err(), "a signature was guessed");
+}
+
+/// A policy, which is a line of JSON, and the fields of a form, a line each: what is not named is
+/// never let through.
+pub(crate) fn post_policy(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let (json, rest) = text.split_once('\n').unwrap_or((&text, ""));
+    let _ = PostPolicy::parse(json);
+    let Ok(policy) = PostPolicy::parse(&STANDARD.encode(json)) else { return };
+    let mut fields = FormFields::default();
+    for line in rest.lines() {
+        let (name, value) = line.split_once('=').unwrap_or((line, ""));
+        fields.push(name, value);
+    }
+    let Ok(sizes) = policy.judge(&fields, "bucket", now()) else { return };
+    assert!(policy.expires_at() >= now());
+    fields.push("not named in any policy", "");
+    assert!(policy.judge(&fields, "bucket", now()).is_err(), "a field slipped through");
+    assert!(sizes.is_empty() || json.contains("ucket"), "no bucket was named");
 }
 
 /// Any text decodes, and what is decoded encodes to one spelling.

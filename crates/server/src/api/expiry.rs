@@ -15,7 +15,10 @@ use crate::respond::Reply;
 /// Seconds that a link may be asked for.
 const SECONDS_MAX: u64 = 604_800;
 
-/// A link that is about to be signed.
+/// The method of a browser form.
+const FORM: &str = "POST";
+
+/// A link, or a form, that is about to be signed.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
@@ -35,16 +38,20 @@ struct Told {
     allowed: bool,
 }
 
-/// The circumstances of a link that nobody has used yet: where it will be used from is not known.
-struct LinkContext<'d>(&'d Door);
+/// The circumstances of a link or form that nobody has used yet: where it will be used from is not known.
+struct LinkContext<'d> {
+    door: &'d Door,
+    /// `s3:authType`
+    auth_type: &'static str,
+}
 
 impl Context for LinkContext<'_> {
     fn values(&self, key: &str) -> Option<Values<'_>> {
         let one = |text: &'static str| Some(Values::One(text.into()));
         match key {
-            "s3:authtype" => one("REST-QUERY-STRING"),
+            "s3:authtype" => one(self.auth_type),
             "s3:signatureversion" => one("AWS4-HMAC-SHA256"),
-            other => self.0.signer_key(other),
+            other => self.door.signer_key(other),
         }
     }
 }
@@ -67,7 +74,8 @@ pub(super) async fn tell(door: &Door, asked: Asked) -> Result<Reply, S3Error> {
     let Some(identity) = door.caller().identity() else {
         return Err(S3Error::new(Code::AccessDenied));
     };
-    let context = LinkContext(door);
+    let auth_type = if method == FORM { "POST" } else { "REST-QUERY-STRING" };
+    let context = LinkContext { door, auth_type };
     let request = AccessRequest {
         principal: door.principal(),
         action,
@@ -113,7 +121,7 @@ fn question(
     let action = match (method, versioned) {
         ("GET" | "HEAD", false) => "s3:GetObject",
         ("GET" | "HEAD", true) => "s3:GetObjectVersion",
-        ("PUT", _) => "s3:PutObject",
+        ("PUT" | FORM, _) => "s3:PutObject",
         ("DELETE", false) => "s3:DeleteObject",
         ("DELETE", true) => "s3:DeleteObjectVersion",
         _ => return Err(S3Error::new(Code::MethodNotAllowed)),

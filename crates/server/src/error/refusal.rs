@@ -12,6 +12,9 @@ use crate::gate::AuthenticationError;
 const EXPECTED_CREDENTIAL: &str = "\"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\"";
 const UNSUPPORTED_MECHANISM: &str =
     "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.";
+pub(super) const INVALID_CONTENT_SHA256: &str = "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER or a valid sha256 value.";
+pub(super) const MISSING_CONTENT_SHA256: &str =
+    "Missing required header for this request: x-amz-content-sha256";
 /// The skew that header authentication allows, as the answer names it.
 const MAX_ALLOWED_SKEW_MS: &str = "900000";
 
@@ -22,11 +25,9 @@ pub(crate) fn of_claim(error: ClaimError) -> S3Error {
         S3Error::with_message(Code::AuthorizationQueryParametersError, message)
     };
     match error {
-        E::TwoMechanisms { authorization } => S3Error::invalid_argument(
-            "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified",
-            "Authorization",
-            authorization.as_ref().map_or("", |value| value.as_str()),
-        ),
+        E::TwoMechanisms { authorization } => {
+            two_mechanisms(authorization.as_ref().map_or("", |value| value.as_str()))
+        }
         E::RepeatedAuthorization => S3Error::not_implemented("Authorization"),
         E::UnsupportedAuthorization { value } => S3Error::invalid_argument(
             "Unsupported Authorization Type",
@@ -39,26 +40,19 @@ pub(crate) fn of_claim(error: ClaimError) -> S3Error {
             Code::AccessDenied,
             "AWS authentication requires a valid Date or x-amz-date header",
         ),
-        E::MissingContentSha256 => S3Error::invalid_request(
-            "Missing required header for this request: x-amz-content-sha256",
-        ),
-        E::InvalidContentSha256 { value } => S3Error::invalid_argument(
-            "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER or a valid sha256 value.",
-            "x-amz-content-sha256",
-            value,
-        ),
+        E::MissingContentSha256 => S3Error::invalid_request(MISSING_CONTENT_SHA256),
+        E::InvalidContentSha256 { value } => {
+            S3Error::invalid_argument(INVALID_CONTENT_SHA256, "x-amz-content-sha256", value)
+        }
         E::MissingQueryParameters => query(
             "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.",
         ),
         E::UnsupportedAlgorithm => {
             query("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256\"")
         }
-        E::MalformedCredential => in_credential(
-            Mechanism::V4Query,
-            format!("the Credential is mal-formed; expecting {EXPECTED_CREDENTIAL}."),
-        ),
+        E::MalformedCredential => in_credential(Mechanism::V4Query, malformed_credential(), ""),
         E::MalformedCredentialDate { value } => {
-            in_credential(Mechanism::V4Query, malformed_date(&value))
+            in_credential(Mechanism::V4Query, malformed_date(&value), "")
         }
         E::MalformedDate => {
             query("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
@@ -80,6 +74,14 @@ pub(crate) fn of_claim(error: ClaimError) -> S3Error {
     }
 }
 
+pub(super) fn two_mechanisms(authorization: &str) -> S3Error {
+    S3Error::invalid_argument(
+        "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified",
+        "Authorization",
+        authorization,
+    )
+}
+
 fn of_authorization(defect: &AuthorizationDefect) -> S3Error {
     use AuthorizationDefect as D;
     let what = match defect {
@@ -87,25 +89,31 @@ fn of_authorization(defect: &AuthorizationDefect) -> S3Error {
         D::MalformedComponent { component } => {
             format!("the authorization component \"{}\" is malformed.", component.as_str())
         }
-        D::MalformedCredential => {
-            format!("the Credential is mal-formed; expecting {EXPECTED_CREDENTIAL}.")
-        }
+        D::MalformedCredential => malformed_credential(),
         D::MalformedCredentialDate { value } => malformed_date(value),
         D::TooManySignedHeaders => "SignedHeaders names too many headers.".to_owned(),
     };
-    in_credential(Mechanism::V4Header, what)
+    in_credential(Mechanism::V4Header, what, "")
 }
 
-fn malformed_date(value: &str) -> String {
+pub(super) fn malformed_credential() -> String {
+    format!("the Credential is mal-formed; expecting {EXPECTED_CREDENTIAL}.")
+}
+
+pub(super) fn malformed_date(value: &str) -> String {
     format!(
         "incorrect date format \"{value}\". This date in the credential must be in the format \"yyyyMMdd\"."
     )
 }
 
-/// The same fault reads differently in a link and in a header.
-fn in_credential(mechanism: Mechanism, what: impl AsRef<str>) -> S3Error {
+/// The same fault reads differently in a link, in a header and in a form, which is shown the
+/// credential it sent.
+fn in_credential(mechanism: Mechanism, what: impl AsRef<str>, credential: &str) -> S3Error {
     let what = what.as_ref();
     match mechanism {
+        Mechanism::V4Form | Mechanism::V2Form => {
+            S3Error::invalid_argument(what.to_owned(), "X-Amz-Credential", credential)
+        }
         Mechanism::V4Query | Mechanism::V2Query => S3Error::with_message(
             Code::AuthorizationQueryParametersError,
             format!("Error parsing the X-Amz-Credential parameter; {what}"),
@@ -119,10 +127,15 @@ fn in_credential(mechanism: Mechanism, what: impl AsRef<str>) -> S3Error {
 
 /// A caller who was not authenticated.
 pub(crate) fn of_authentication(error: AuthenticationError) -> S3Error {
+    of_caller(error, "")
+}
+
+/// The same, of whoever sent a form with this credential in it.
+pub(super) fn of_caller(error: AuthenticationError, credential: &str) -> S3Error {
     use AuthenticationError as E;
     match error {
         E::Claim(error) => of_claim(error),
-        E::Verify(error) => of_verification(error),
+        E::Verify(error) => of_verification(error, credential),
         E::UnknownKey { access_key_id } => unknown_key(&access_key_id),
         E::MalformedToken { token } | E::UnexpectedToken { token } => invalid_token(token),
         E::ExpiredToken { token } => S3Error::new(Code::ExpiredToken).detail("Token-0", token),
@@ -132,7 +145,7 @@ pub(crate) fn of_authentication(error: AuthenticationError) -> S3Error {
 }
 
 /// A claim out of its time or place.
-pub(crate) fn of_verification(error: VerifyError) -> S3Error {
+fn of_verification(error: VerifyError, credential: &str) -> S3Error {
     use VerifyError as E;
     let denied = |message: &'static str| S3Error::with_message(Code::AccessDenied, message);
     match error {
@@ -168,21 +181,26 @@ pub(crate) fn of_verification(error: VerifyError) -> S3Error {
                 Mechanism::V4Query | Mechanism::V2Query => {
                     S3Error::with_message(Code::AuthorizationQueryParametersError, what)
                 }
-                Mechanism::V4Header => in_credential(mechanism, what),
+                Mechanism::V4Header | Mechanism::V4Form | Mechanism::V2Form => {
+                    in_credential(mechanism, what, credential)
+                }
             }
         }
         E::WrongRegion { mechanism, region, expected } => in_credential(
             mechanism,
             format!("the region '{region}' is wrong; expecting '{expected}'"),
+            credential,
         )
         .detail("Region", expected),
         E::WrongService { mechanism, service, expected } => in_credential(
             mechanism,
             format!("incorrect service \"{service}\". This endpoint belongs to \"{expected}\"."),
+            credential,
         ),
         E::WrongTerminal { mechanism, terminal } => in_credential(
             mechanism,
             format!("incorrect terminal \"{terminal}\". This endpoint uses \"aws4_request\"."),
+            credential,
         ),
         E::HeadersNotSigned { names } => {
             denied("There were headers present in the request which were not signed")

@@ -94,6 +94,16 @@ impl Gate {
     ) -> Result<Caller, AuthenticationError> {
         let signed = head.signed_part();
         let claim = SignatureClaim::from_request(&signed).map_err(AuthenticationError::Claim)?;
+        self.prove(claim, head, now).await
+    }
+
+    /// The same of a claim that was read already, from a request or from a form.
+    pub(crate) async fn prove(
+        &self,
+        claim: Option<SignatureClaim<'_>>,
+        head: &Head<'_>,
+        now: Timestamp,
+    ) -> Result<Caller, AuthenticationError> {
         match claim {
             None => Ok(Caller::Anonymous),
             Some(claim) => {

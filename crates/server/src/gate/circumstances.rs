@@ -75,15 +75,18 @@ impl<'a> Circumstances<'a> {
             "authtype" => Some(match signature?.mechanism() {
                 Mechanism::V4Header => "REST-HEADER".into(),
                 Mechanism::V4Query | Mechanism::V2Query => "REST-QUERY-STRING".into(),
+                Mechanism::V4Form | Mechanism::V2Form => "POST".into(),
             }),
             "signatureversion" => Some(match signature?.mechanism() {
-                Mechanism::V4Header | Mechanism::V4Query => "AWS4-HMAC-SHA256".into(),
-                Mechanism::V2Query => "AWS".into(),
+                Mechanism::V4Header | Mechanism::V4Query | Mechanism::V4Form => {
+                    "AWS4-HMAC-SHA256".into()
+                }
+                Mechanism::V2Query | Mechanism::V2Form => "AWS".into(),
             }),
             "signatureage" => match signature?.mechanism() {
                 Mechanism::V4Header => None,
-                Mechanism::V2Query => Some("0".into()),
-                Mechanism::V4Query => {
+                Mechanism::V2Query | Mechanism::V2Form => Some("0".into()),
+                Mechanism::V4Query | Mechanism::V4Form => {
                     let age = self.context.now.duration_since(signature?.signed_at()?);
                     Some(age.as_millis().max(0).to_string().into())
                 }
@@ -137,7 +140,7 @@ impl<'a> Circumstances<'a> {
     fn request_header(&self, name: &str) -> Option<Cow<'_, str>> {
         let query = self.query()?;
         let headers = &self.context.parts.headers;
-        let request = S3Request { bucket: None, key: None, query, headers };
+        let request = S3Request { bucket: None, key: None, query, headers, form: None };
         request.owned_header(name).map(Cow::Owned)
     }
 }

@@ -19,7 +19,7 @@ use crate::respond::Reply;
 use crate::route;
 use crate::s3::get::{Found, find};
 use crate::s3::headers::{self, Conditions, ReadConditions};
-use crate::s3::ingest::UPLOAD_BYTES_MAX;
+use crate::s3::ingest::{UPLOAD_BYTES_MAX, too_large};
 use crate::s3::multipart::{UploadTarget, required_part_number};
 use crate::s3::{
     bucket, checksum, creation_condition, no_such_key, quoted, set_encryption, xml_time,
@@ -317,7 +317,7 @@ impl Operation for UploadPartCopy {
             ));
         }
         if range.end - range.start > UPLOAD_BYTES_MAX {
-            return Err(crate::s3::ingest::too_large(range.end - range.start));
+            return Err(too_large(range.end - range.start, UPLOAD_BYTES_MAX));
         }
         let (algorithm, _) = upload.checksum.unwrap_or(CHECKSUM_UNASKED);
         let staged = copy_bytes(&door, &found.object, range, upload.encryption, algorithm).await?;

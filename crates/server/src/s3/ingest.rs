@@ -1,10 +1,12 @@
 //! Takes an upload's body into the store: bounded, hashed while it streams, compared with everything
 //! the client announced. Until all of it fits, nothing is visible.
 
+use std::ops::RangeInclusive;
+
 use presign::VerifiedSignature;
 use store::{ChecksumAlgorithms, Encryption, StageSpec, StagedBody, Store, StoredChecksum};
 
-use crate::body::RequestBody;
+use crate::body::{BodySize, RequestBody, length};
 use crate::error::{Code, S3Error, refusal};
 use crate::request::S3Request;
 use crate::s3::checksum::{self, Announced};
@@ -17,6 +19,8 @@ pub(crate) const UPLOAD_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
 pub(crate) struct UploadTerms {
     content_md5: Option<[u8; 16]>,
     checksum: Announced,
+    /// How many bytes it may have.
+    sizes: RangeInclusive<u64>,
 }
 
 /// A body that is staged and fits its terms.
@@ -31,7 +35,14 @@ impl UploadTerms {
         Ok(Self {
             content_md5: checksum::content_md5(request)?,
             checksum: checksum::announced(request)?,
+            sizes: 0..=UPLOAD_BYTES_MAX,
         })
+    }
+
+    /// The same for a body that may have only so many bytes.
+    pub(crate) fn within(mut self, sizes: &RangeInclusive<u64>) -> Self {
+        self.sizes = *sizes.start()..=UPLOAD_BYTES_MAX.min(*sizes.end());
+        self
     }
 
     /// The checksum that the client announced, where it did.
@@ -41,27 +52,37 @@ impl UploadTerms {
 
     /// Streams the body into the store. `also` are checksums wanted beside the announced one.
     pub(crate) async fn ingest(
-        self,
+        &self,
         store: &Store,
         body: &mut RequestBody,
         signature: Option<&VerifiedSignature>,
         wanted: Wanted,
     ) -> Result<Ingested, S3Error> {
         let mut body = body.open(signature)?;
-        let size = body.size().ok_or_else(|| S3Error::new(Code::MissingContentLength))?;
-        if size > UPLOAD_BYTES_MAX {
-            return Err(too_large(size));
-        }
+        let (min, max) = (*self.sizes.start(), *self.sizes.end());
+        let size = match body.size() {
+            None => return Err(S3Error::new(Code::MissingContentLength)),
+            Some(BodySize::Exact(size)) if size > max => return Err(too_large(size, max)),
+            Some(BodySize::Exact(size) | BodySize::About(size)) => size,
+        };
         let mut checksums = ChecksumAlgorithms::from(self.checksum.algorithm());
         if let Some(also) = wanted.also {
             checksums = checksums.with(also);
         }
         let sha256 = body.expected_sha256().is_some();
-        let spec =
-            StageSpec { size_hint: Some(size), encryption: wanted.encryption, checksums, sha256 };
+        let size_hint = Some(size.min(max));
+        let spec = StageSpec { size_hint, encryption: wanted.encryption, checksums, sha256 };
         let mut stage = store.stage(spec).await.map_err(refusal::of_store)?;
+        let mut received = 0_u64;
         while let Some(bytes) = body.next().await? {
+            received = received.saturating_add(length(&bytes));
+            if received > max {
+                return Err(too_large(received.max(size), max));
+            }
             stage.write(bytes).await.map_err(refusal::of_store)?;
+        }
+        if received < min {
+            return Err(too_small(received, min));
         }
         let staged = stage.finish().await.map_err(refusal::of_store)?;
         if let Some(expected) = body.expected_sha256() {
@@ -73,7 +94,7 @@ impl UploadTerms {
         checksum::check_md5(self.content_md5, staged.md5())?;
         let computed = staged.checksum(self.checksum.algorithm());
         let checksum =
-            self.checksum.verify(computed, |name| body.trailer(name).map(str::to_owned))?;
+            self.checksum.clone().verify(computed, |name| body.trailer(name).map(str::to_owned))?;
         Ok(Ingested { body: staged, checksum })
     }
 }
@@ -86,10 +107,16 @@ pub(crate) struct Wanted {
 }
 
 /// `EntityTooLarge` for one upload.
-pub(crate) fn too_large(size: u64) -> S3Error {
+pub(crate) fn too_large(size: u64, max: u64) -> S3Error {
     S3Error::new(Code::EntityTooLarge)
         .detail("ProposedSize", size.to_string())
-        .detail("MaxSizeAllowed", UPLOAD_BYTES_MAX.to_string())
+        .detail("MaxSizeAllowed", max.to_string())
+}
+
+fn too_small(size: u64, min: u64) -> S3Error {
+    S3Error::new(Code::EntityTooSmall)
+        .detail("ProposedSize", size.to_string())
+        .detail("MinSizeAllowed", min.to_string())
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -264,9 +264,8 @@ impl Operation for CompleteMultipartUpload {
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let body = document::read(call.door(), body, DOCUMENT_BYTES_MAX).await?;
         let named: CompleteDocument = xml::parse("CompleteMultipartUpload", &body)?;
-        let whereabouts =
-            location(&call, &call.operation().target.bucket, &call.operation().target.key);
         let (Self { target, precondition, object_checksum, object_size }, door) = call.split();
+        let whereabouts = location(door.context(), &target.bucket, &target.key);
         let upload_id = target.id()?;
         // An upload that is gone may have been completed by this very request's first try: the
         // store knows, so the parts are read without its checksum then.

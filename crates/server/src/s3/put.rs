@@ -1,12 +1,14 @@
 //! `PutObject`.
 
+use std::ops::RangeInclusive;
+
 use hyper::StatusCode;
 use iam::Values;
 use store::{Attributes, BucketName, Encryption, ObjectKey, Precondition, PutOutcome};
 
 use crate::body::RequestBody;
 use crate::error::{S3Error, refusal};
-use crate::gate::Authorized;
+use crate::gate::{Authorized, Door};
 use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
@@ -52,10 +54,31 @@ impl Operation for PutObject {
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let (put, door) = call.split();
-        let Self { bucket, key, attributes, encryption, precondition, terms } = put;
-        let wanted = Wanted { encryption, also: None };
-        let Ingested { body, checksum } =
-            terms.ingest(door.store(), body, door.signature(), wanted).await?;
+        let ingested = put.ingest(&door, body).await?;
+        put.publish(&door, ingested).await
+    }
+}
+
+impl PutObject {
+    /// The same of a body that may have only so many bytes.
+    pub(crate) fn within(self, sizes: &RangeInclusive<u64>) -> Self {
+        Self { terms: self.terms.within(sizes), ..self }
+    }
+
+    /// Takes the body in. Nothing of it is visible yet.
+    pub(crate) async fn ingest(
+        &self,
+        door: &Door,
+        body: &mut RequestBody,
+    ) -> Result<Ingested, S3Error> {
+        let wanted = Wanted { encryption: self.encryption, also: None };
+        self.terms.ingest(door.store(), body, door.signature(), wanted).await
+    }
+
+    /// Makes what was taken in the object, and answers.
+    pub(crate) async fn publish(self, door: &Door, ingested: Ingested) -> Result<Reply, S3Error> {
+        let Self { bucket, key, attributes, encryption: _, precondition, terms: _ } = self;
+        let Ingested { body, checksum } = ingested;
         let at_rest = body.at_rest();
         let put = store::PutObject {
             bucket: bucket.clone(),

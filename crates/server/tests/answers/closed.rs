@@ -331,6 +331,10 @@ async fn methods_that_nobody_serves() {
     };
     for method in ["POST", "PATCH", "OPTIONS", "TRACE", "CONNECT", "BREW", "get"] {
         for (path, resource) in [("/", "SERVICE"), ("/bucket", "BUCKET"), ("/bucket/k", "OBJECT")] {
+            // What a bucket takes as a POST is a form.
+            if (method, path) == ("POST", "/bucket") {
+                continue;
+            }
             let signed = ask(method, path);
             assert_eq!(world.refused(signed).await, refused(method, resource), "{method} {path}");
         }

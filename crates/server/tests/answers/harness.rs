@@ -21,6 +21,7 @@ pub(crate) const NOW: &str = "2026-06-15T12:00:00Z";
 /// A server, its store, and a clock that stands still.
 pub(crate) struct World {
     server: Server,
+    pub(crate) store: Store,
     region: String,
     pub(crate) now: Timestamp,
     pub(crate) peer: Peer,
@@ -110,9 +111,9 @@ impl World {
         };
         let store = Store::open(store, now).unwrap();
         let region = config.region.clone();
-        let server = Server::new(config, store, now);
+        let server = Server::new(config, store.clone(), now);
         let peer = Peer { address: "192.0.2.7".parse().unwrap(), tls: None };
-        Self { server, region, now, peer, _dir: dir }
+        Self { server, store, region, now, peer, _dir: dir }
     }
 
     /// Signs with the root key, by header, and sends.

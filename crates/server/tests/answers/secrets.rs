@@ -5,9 +5,11 @@ use std::sync::{Arc, Mutex};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
+use tracing::subscriber::DefaultGuard;
+use tracing::{Dispatch, Event, Metadata, Subscriber};
 
 use crate::harness::{Ask, KEY_ID, SECRET, World, ask, get, put};
+use crate::people::Key;
 
 /// Keeps every event and span, fields and all, as text.
 #[derive(Clone, Default)]
@@ -64,6 +66,14 @@ impl Subscriber for Capture {
     fn exit(&self, _: &Id) {}
 }
 
+/// Hands this thread's events to the capture, until what is returned is dropped.
+///
+/// With one subscriber alone, an event that another thread is the first to reach would be switched
+/// off for good, since that thread has none; with a second one all are asked.
+fn listen(capture: &Capture) -> (Dispatch, DefaultGuard) {
+    (Dispatch::new(Capture::default()), tracing::subscriber::set_default(capture.clone()))
+}
+
 /// What a query or header of the request says after `name`.
 fn value(text: &str, name: &str) -> Option<String> {
     let (_, rest) = text.split_once(name)?;
@@ -111,7 +121,7 @@ async fn logged(world: &World, capture: &Capture, ask: Ask) -> String {
 async fn no_secret_of_what_is_accepted_is_logged() {
     let world = World::with_bucket().await;
     let capture = Capture::default();
-    let _guard = tracing::subscriber::set_default(capture.clone());
+    let _guard = listen(&capture);
     let accepted = [
         world.sign(put("/bucket/k", "canary")),
         world.sign(get("/bucket/k?x-canary=canary")),
@@ -142,7 +152,7 @@ async fn no_secret_of_what_is_accepted_is_logged() {
 async fn no_secret_of_what_is_refused_is_logged() {
     let mut world = World::with_bucket().await;
     let capture = Capture::default();
-    let _guard = tracing::subscriber::set_default(capture.clone());
+    let _guard = listen(&capture);
     let long = "canary".repeat(400);
     let mut added = world.link("GET", "k");
     added.target += "&x-id=canary";
@@ -207,7 +217,7 @@ async fn a_link_is_named_by_its_fingerprint() {
     let mut world = World::with_bucket().await;
     world.send(put("/bucket/k", "hello")).await;
     let capture = Capture::default();
-    let _guard = tracing::subscriber::set_default(capture.clone());
+    let _guard = listen(&capture);
     let link = world.link("GET", "k");
     let signature = value(&link.target, "X-Amz-Signature=").unwrap();
     let fingerprint = presign::payload_hash(signature.as_bytes());
@@ -246,4 +256,38 @@ async fn a_link_is_named_by_its_fingerprint() {
     world.now = "2026-06-15T14:00:00Z".parse().unwrap();
     let log = logged(&world, &capture, through).await;
     assert!(log.contains("access_key_id=\"-\"") && log.contains("link=\"-\""), "{log}");
+}
+
+#[tokio::test]
+async fn a_form_is_named_by_its_fingerprint_and_its_fields_by_nothing() {
+    let world = World::with_bucket().await;
+    let capture = Capture::default();
+    let _guard = listen(&capture);
+    let meta = [("x-amz-meta-a", "canary")];
+    let v4 = world.form_with(&Key::root(), "k", &meta, &[]);
+    let v2 = world.form_v2(&Key::root(), "k", &meta);
+    for (form, field) in [(v4, "x-amz-signature"), (v2, "signature")] {
+        let fingerprint = presign::payload_hash(form.value(field).as_bytes());
+        let proofs = [form.value(field), form.value("policy")];
+        for (form, status) in [
+            (form.clone(), 204),
+            (form.clone().field("canary", "canary"), 403),
+            (form.clone().set("x-amz-meta-a", "canary canary"), 403),
+            (form.clone().file(Some("canary")).set("key", "canary"), 403),
+        ] {
+            let log = logged(&world, &capture, form.ask()).await;
+            for part in [
+                format!("link=\"{}\"", &fingerprint[..16]),
+                format!("access_key_id=\"{KEY_ID}\""),
+                format!("status={status}"),
+                "operation=\"PostObject\" method=\"POST\"".to_owned(),
+            ] {
+                assert!(log.contains(&part), "{part} in {log}");
+            }
+            assert!(proofs.iter().all(|proof| !log.contains(proof)), "{log}");
+        }
+        // Until its signature holds it is nobody's.
+        let log = logged(&world, &capture, form.set(field, "canary").ask()).await;
+        assert!(log.contains("link=\"-\"") && log.contains("status=403"), "{log}");
+    }
 }

@@ -101,7 +101,7 @@ impl Answer {
 }
 
 /// A file name that curl cannot take for an option, nor for standard output.
-fn not_an_option(name: Option<&str>) -> String {
+pub(super) fn not_an_option(name: Option<&str>) -> String {
     match name {
         Some(name) if name.starts_with('-') => format!("./{name}"),
         Some(name) => name.to_owned(),

@@ -10,11 +10,11 @@ use reqwest::{Client, Method, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;
 
-use crate::args::Aws;
+use crate::args::{Aws, Life};
 use crate::aws::{Api, Identity};
 use crate::failure::Failure;
+use crate::location::S3Uri;
 use crate::presign::expiry::{Limit, Told};
-use crate::presign::link::Link;
 use crate::remote::{self, Call};
 use crate::{location, refusal};
 
@@ -44,9 +44,19 @@ pub(crate) enum Silence {
     Failed(String),
 }
 
-/// What is asked.
+/// A link or a form that is about to be signed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Question<'q> {
+    /// `POST` for a form.
+    pub(crate) method: &'q str,
+    pub(crate) uri: &'q S3Uri,
+    pub(crate) version_id: Option<&'q str>,
+    pub(crate) life: Life,
+}
+
+/// The question as it is sent.
 #[derive(Serialize)]
-struct Question<'q> {
+struct Request<'q> {
     method: &'q str,
     bucket: &'q str,
     key: &'q str,
@@ -87,16 +97,17 @@ impl Oracle {
         }))
     }
 
-    pub(crate) fn ask(&self, link: &Link, now: Timestamp) -> Result<Told, Silence> {
-        let question = Question {
-            method: link.method.as_str(),
-            bucket: &link.uri.bucket,
-            key: link.uri.key.as_deref().unwrap_or_default(),
-            version_id: link.version_id.as_deref(),
-            expires_in_seconds: link.life.seconds().min(EXPIRES_SECONDS_MAX.into()),
+    pub(crate) fn ask(&self, question: Question<'_>, now: Timestamp) -> Result<Told, Silence> {
+        let Question { method, uri, version_id, life } = question;
+        let request = Request {
+            method,
+            bucket: &uri.bucket,
+            key: uri.key.as_deref().unwrap_or_default(),
+            version_id,
+            expires_in_seconds: life.seconds().min(EXPIRES_SECONDS_MAX.into()),
         };
         let failed = |error: &dyn std::fmt::Display| Silence::Failed(error.to_string());
-        let body = serde_json::to_string(&question).map_err(|error| failed(&error))?;
+        let body = serde_json::to_string(&request).map_err(|error| failed(&error))?;
         self.runtime.block_on(async {
             let asking = tokio::time::timeout(ANSWER_TIMEOUT, self.send(&body, now));
             asking.await.map_err(|_| failed(&"it did not answer within a second"))?

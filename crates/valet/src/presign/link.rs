@@ -9,6 +9,7 @@ use crate::disposition::{self, Disposition};
 use crate::failure::Failure;
 use crate::location::{S3Uri, S3UriError, Service};
 use crate::presign::answer::Answer;
+use crate::presign::ask::Question;
 use crate::presign::expiry::{Expiry, Told};
 
 /// Why a link cannot be made as asked.
@@ -28,6 +29,14 @@ pub(crate) enum LinkError {
     Unfit { option: &'static str, methods: &'static str },
     #[error("--{0} is for an object, and the URI names a bucket")]
     NeedsObject(&'static str),
+    #[error("a field is written `name=value`, not `{0}`")]
+    Field(String),
+    #[error("a form makes an object, and the URI names a bucket")]
+    FormNeedsObject,
+    #[error("--min-size is more than --max-size")]
+    Sizes,
+    #[error("--redirect takes a URL that begins with http:// or https://, not `{0}`")]
+    Redirect(String),
     #[error("--strict and --trim exclude each other")]
     StrictTrim,
     #[error(
@@ -49,6 +58,10 @@ impl From<LinkError> for Failure {
             | LinkError::Query(_)
             | LinkError::Unfit { .. }
             | LinkError::NeedsObject(_)
+            | LinkError::Field(_)
+            | LinkError::FormNeedsObject
+            | LinkError::Sizes
+            | LinkError::Redirect(_)
             | LinkError::StrictTrim
             | LinkError::TooLong => Self::usage(error),
         }
@@ -117,30 +130,58 @@ impl Link {
             filename: options.filename.clone(),
             version_id: options.version_id.clone(),
             life: options.expires_in,
-            early_death: early_death(options)?,
+            early_death: EarlyDeath::of(options.expires_in, options.strict, options.trim)?,
             headers,
             query,
         })
     }
-}
 
-/// A life that no link can have is only fit to be trimmed.
-fn early_death(options: &LinkOptions) -> Result<EarlyDeath, LinkError> {
-    let early_death = match (options.strict, options.trim) {
-        (false, false) => EarlyDeath::Told,
-        (true, false) => EarlyDeath::Refused,
-        (false, true) => EarlyDeath::Trimmed,
-        (true, true) => return Err(LinkError::StrictTrim),
-    };
-    let fits = ExpiresIn::from_seconds(options.expires_in.seconds()).is_ok();
-    if fits || early_death == EarlyDeath::Trimmed {
-        Ok(early_death)
-    } else {
-        Err(LinkError::TooLong)
+    /// What the server is asked about it.
+    pub(crate) fn question(&self) -> Question<'_> {
+        Question {
+            method: self.method.as_str(),
+            uri: &self.uri,
+            version_id: self.version_id.as_deref(),
+            life: self.life,
+        }
     }
 }
 
-fn pair(name: &str, value: &str) -> (String, String) {
+impl EarlyDeath {
+    /// A life that no link can have is only fit to be trimmed.
+    pub(crate) fn of(life: Life, strict: bool, trim: bool) -> Result<Self, LinkError> {
+        let early_death = match (strict, trim) {
+            (false, false) => Self::Told,
+            (true, false) => Self::Refused,
+            (false, true) => Self::Trimmed,
+            (true, true) => return Err(LinkError::StrictTrim),
+        };
+        let fits = ExpiresIn::from_seconds(life.seconds()).is_ok();
+        if fits || early_death == Self::Trimmed { Ok(early_death) } else { Err(LinkError::TooLong) }
+    }
+
+    /// The life that is signed.
+    pub(crate) fn expires_in(
+        self,
+        life: Life,
+        expiry: &Expiry,
+        now: Timestamp,
+    ) -> Result<ExpiresIn, LinkError> {
+        let asked = ExpiresIn::from_seconds(life.seconds());
+        match (self, expiry.caution()) {
+            (Self::Refused, Some(caution)) => Err(LinkError::DiesEarly(caution)),
+            (Self::Trimmed, Some(caution)) if expiry.effective_end.is_some() => {
+                expiry.trimmed(now).ok_or(LinkError::DiesEarly(caution))
+            }
+            // An end that nobody knows is nothing to trim to: at least it is no longer than a link can
+            // be.
+            (Self::Trimmed, _) => Ok(asked.unwrap_or(ExpiresIn::MAX)),
+            (Self::Told | Self::Refused, _) => asked.map_err(|_| LinkError::TooLong),
+        }
+    }
+}
+
+pub(super) fn pair(name: &str, value: &str) -> (String, String) {
     (name.to_owned(), value.to_owned())
 }
 
@@ -177,8 +218,8 @@ fn disposition(options: &LinkOptions) -> Option<String> {
 /// Signs links with one identity.
 #[derive(Debug)]
 pub(crate) struct LinkSigner {
-    presigner: Presigner,
-    service: Service,
+    pub(super) presigner: Presigner,
+    pub(super) service: Service,
     session: Session,
 }
 
@@ -186,6 +227,11 @@ impl LinkSigner {
     pub(crate) fn new(identity: Identity) -> Self {
         let Identity { credentials, session, region, service } = identity;
         Self { presigner: Presigner::new(credentials, region), service, session }
+    }
+
+    /// How long the credentials themselves live.
+    pub(crate) fn session(&self) -> Session {
+        self.session
     }
 
     /// Signs a link. `told` is what the server said of its end, if it was asked.
@@ -196,7 +242,7 @@ impl LinkSigner {
         now: Timestamp,
     ) -> Result<Answer, LinkError> {
         let expiry = Expiry::of(link.life, self.session, told, now);
-        let expires_in = expires_in(link, &expiry, now)?;
+        let expires_in = link.early_death.expires_in(link.life, &expiry, now)?;
         let (endpoint, addressing) = self.service.of(&link.uri.bucket)?;
         let presigned = self.presigner.presign(
             &Presign {
@@ -215,21 +261,7 @@ impl LinkSigner {
     }
 }
 
-/// The life that is signed.
-fn expires_in(link: &Link, expiry: &Expiry, now: Timestamp) -> Result<ExpiresIn, LinkError> {
-    let asked = ExpiresIn::from_seconds(link.life.seconds());
-    match (link.early_death, expiry.caution()) {
-        (EarlyDeath::Refused, Some(caution)) => Err(LinkError::DiesEarly(caution)),
-        (EarlyDeath::Trimmed, Some(caution)) if expiry.effective_end.is_some() => {
-            expiry.trimmed(now).ok_or(LinkError::DiesEarly(caution))
-        }
-        // An end that nobody knows is nothing to trim to: at least it is no longer than a link can be.
-        (EarlyDeath::Trimmed, _) => Ok(asked.unwrap_or(ExpiresIn::MAX)),
-        (EarlyDeath::Told | EarlyDeath::Refused, _) => asked.map_err(|_| LinkError::TooLong),
-    }
-}
-
-fn borrowed(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
+pub(super) fn borrowed(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
     pairs.iter().map(|(name, value)| (&**name, &**value)).collect()
 }
 
