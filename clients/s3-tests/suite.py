@@ -34,7 +34,7 @@ def main(checkout, *options):
                 **os.environ,
                 "S3TEST_CONF": str(configuration),
                 "S3TEST_OUTCOMES": str(outcomes),
-                "PYTHONPATH": str(HERE),
+                "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]),
                 "AWS_EC2_METADATA_DISABLED": "true",
             }
             status = subprocess.run(

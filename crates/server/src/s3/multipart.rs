@@ -233,10 +233,7 @@ struct PartElement {
 
 impl Operation for CompleteMultipartUpload {
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
-        let object_checksum = match checksum::announced(request)? {
-            Announced::Inline(algorithm, value) => Some((algorithm, value)),
-            Announced::Nothing | Announced::Trailing(_) => None,
-        };
+        let object_checksum = checksum::of_completion(request)?;
         let object_size = request
             .header("x-amz-mp-object-size")
             .map(|text| {
