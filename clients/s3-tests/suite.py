@@ -36,6 +36,7 @@ def main(checkout, *options):
                 "S3TEST_OUTCOMES": str(outcomes),
                 "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]),
                 "AWS_EC2_METADATA_DISABLED": "true",
+                "SSL_CERT_FILE": str(certificates.ca),
             }
             status = subprocess.run(
                 [
