@@ -168,6 +168,9 @@ def test_s3api_multipart_by_hand(aws, bucket, tmp_path):
     (tmp_path / "parts.json").write_text(json.dumps({"Parts": etags}))
     aws("s3api", "complete-multipart-upload", *place, "--upload-id", upload,
         "--multipart-upload", "file://parts.json")
+    attributes = json.loads(aws("s3api", "get-object-attributes", *place,
+                                "--object-attributes", "ObjectParts"))
+    assert attributes["ObjectParts"]["TotalPartsCount"] == 2
     aws("s3", "cp", f"s3://{bucket}/parts", "whole")
     whole = (tmp_path / "part1").read_bytes() + (tmp_path / "part2").read_bytes()
     assert (tmp_path / "whole").read_bytes() == whole

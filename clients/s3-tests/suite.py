@@ -37,6 +37,7 @@ def main(checkout, *options):
                 "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]),
                 "AWS_EC2_METADATA_DISABLED": "true",
                 "SSL_CERT_FILE": str(certificates.ca),
+                "REQUESTS_CA_BUNDLE": str(certificates.ca),
             }
             status = subprocess.run(
                 [
