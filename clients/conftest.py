@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from chromium import Chromium, Site, bundle, signer
 from harness import Certificates, Client, Server, client_environment, make_certificates
 
 serial = itertools.count(1)
@@ -72,3 +73,34 @@ def client(server, tmp_path):
 @pytest.fixture
 def environment(server, tmp_path):
     return client_environment(server, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def page_script(tmp_path_factory):
+    return bundle(tmp_path_factory.mktemp("page"))
+
+
+@pytest.fixture
+def site(page_script):
+    """A page of another origin than the server's, and its back end."""
+    site = Site(page_script)
+    yield site
+    site.close()
+
+
+@pytest.fixture
+def chromium(site, tmp_path):
+    return Chromium(site, tmp_path)
+
+
+@pytest.fixture
+def s3(server):
+    """What signs links for pages."""
+    return signer(server)
+
+
+@pytest.fixture
+def allowed(s3, site, bucket):
+    """A bucket that the page may use."""
+    site.allow(s3, bucket)
+    return bucket

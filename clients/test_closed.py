@@ -13,7 +13,7 @@ BUCKET_SUB_RESOURCES = [
     "website",
 ]
 # Those of them that an owner may put and delete.
-SETTINGS = ["ownershipControls", "policy", "publicAccessBlock", "tagging"]
+SETTINGS = ["cors", "ownershipControls", "policy", "publicAccessBlock", "tagging"]
 OBJECT_SUB_RESOURCES = ["acl", "encryption", "legal-hold", "renameObject", "retention", "tagging"]
 OBJECT_POSTS = [[("restore", "")], [("select", ""), ("select-type", "2")]]
 

@@ -75,6 +75,24 @@ def test_sdk_links(rust, server, bucket, key):
     assert got.header("x-amz-meta-origin") == "link"
 
 
+def test_the_link_of_a_part(rust, server, bucket):
+    begun = rust("sdk-presign-part", "dir/key")
+    link, upload = begun["part"], begun["upload_id"]
+    put = server.request(
+        link["method"], target(link["url"], server), headers=link["headers"], body=b"a part"
+    )
+    assert put.status == 200, put
+    document = (
+        "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber>"
+        f"<ETag>{put.header('etag')}</ETag></Part></CompleteMultipartUpload>"
+    )
+    done = server.signed(
+        "POST", f"/{bucket}/dir/key", query=[("uploadId", upload)], body=document.encode()
+    )
+    assert done.status == 200, done
+    assert server.signed("GET", f"/{bucket}/dir/key").body == b"a part"
+
+
 def test_object_store(rust):
     result = rust("store-objects", "dir/key")
     etag = result.pop("updated_etag")

@@ -7,13 +7,16 @@
 import { createHash } from "node:crypto";
 import { createReadStream, readFileSync } from "node:fs";
 import {
+  CompleteMultipartUploadCommand,
   CopyObjectCommand,
+  CreateMultipartUploadCommand,
   DeleteObjectsCommand,
   GetObjectCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
+  UploadPartCommand,
 } from "@aws-sdk/client-s3";
 import { Upload } from "@aws-sdk/lib-storage";
 import { createPresignedPost } from "@aws-sdk/s3-presigned-post";
@@ -74,6 +77,27 @@ const scenarios = {
       metadata: got.Metadata,
       keys: listed.Contents.map((entry) => entry.Key),
     };
+  },
+
+  // Links of parts, as a back end would hand them to a page.
+  async "part-links"() {
+    const { UploadId } = await client.send(new CreateMultipartUploadCommand({ Bucket, Key }));
+    const parts = [Buffer.alloc(5 * 1024 * 1024, "a"), Buffer.from("the end")];
+    const Parts = [];
+    let url;
+    for (const [index, body] of parts.entries()) {
+      const PartNumber = index + 1;
+      const command = new UploadPartCommand({ Bucket, Key, UploadId, PartNumber });
+      url = await getSignedUrl(client, command, { expiresIn: 300 });
+      const answer = await fetch(url, { method: "PUT", body });
+      if (!answer.ok) return { status: answer.status, text: await answer.text() };
+      Parts.push({ PartNumber, ETag: answer.headers.get("etag") });
+    }
+    await client.send(
+      new CompleteMultipartUploadCommand({ Bucket, Key, UploadId, MultipartUpload: { Parts } }),
+    );
+    const got = await client.send(new GetObjectCommand({ Bucket, Key }));
+    return { url, same: sha256(await bytes(got)) === sha256(Buffer.concat(parts)) };
   },
 
   // A stream of known length: over TLS its checksum travels as a trailer.

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 const USAGE: &str = "usage: valet-clients SCENARIO BUCKET KEY [FILE]\n\
     scenarios: sdk-put-get sdk-put-file sdk-multipart sdk-multipart-checked \
-    sdk-presign store-objects store-multipart store-signed-urls";
+    sdk-presign sdk-presign-part store-objects store-multipart store-signed-urls";
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -34,6 +34,7 @@ async fn run(arguments: &[String]) -> Result<Value> {
             sdk::multipart(bucket, key, argument(3)?, Complete::ByChecksum).await
         }
         "sdk-presign" => sdk::presign(bucket, key).await,
+        "sdk-presign-part" => sdk::presign_part(bucket, key).await,
         "store-objects" => store::objects(bucket, key).await,
         "store-multipart" => store::multipart(bucket, key, argument(3)?).await,
         "store-signed-urls" => store::signed_urls(bucket, key).await,

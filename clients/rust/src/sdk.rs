@@ -133,6 +133,16 @@ pub async fn presign(bucket: &str, key: &str) -> Result<Value> {
     Ok(json!({ "get": link(&get), "put": link(&put), "put_typed": link(&put_typed) }))
 }
 
+/// Begins an upload and makes the link of its one part; the caller uses it.
+pub async fn presign_part(bucket: &str, key: &str) -> Result<Value> {
+    let client = client().await;
+    let begun = client.create_multipart_upload().bucket(bucket).key(key).send().await?;
+    let upload_id = begun.upload_id().context("no upload id")?;
+    let part = client.upload_part().bucket(bucket).key(key).upload_id(upload_id).part_number(1);
+    let part = part.presigned(PresigningConfig::expires_in(LINK_LIFE)?).await?;
+    Ok(json!({ "upload_id": upload_id, "part": link(&part) }))
+}
+
 fn link(request: &PresignedRequest) -> Value {
     let headers: Vec<(&str, &str)> = request.headers().collect();
     json!({ "method": request.method(), "url": request.uri(), "headers": headers })

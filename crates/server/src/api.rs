@@ -1,7 +1,9 @@
-//! `/_valet/api/v1/`: what Valet adds to the AWS APIs, as JSON. Signed by header as S3 calls are.
+//! `/_valet/api/v1/`: what Valet adds to the AWS APIs, as JSON. Signed by header as S3 calls are; the
+//! one path that takes a link instead is that which renews the links of an upload's parts.
 
 mod accounts;
 mod expiry;
+mod parts;
 
 use std::sync::Arc;
 
@@ -12,11 +14,13 @@ use iam::AccountId;
 use presign::{Mechanism, VerifiedSignature};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use store::BucketName;
 
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error};
 use crate::gate::{Caller, Door};
 use crate::respond::{Ids, Reply, ReplyBody, RequestContext};
+use crate::route::Level;
 use crate::s3::document;
 use crate::server::{Seen, Server};
 
@@ -31,6 +35,8 @@ pub(crate) enum ApiRoute {
     Accounts,
     Account(String),
     Expiry,
+    /// The parts of the upload of that id.
+    Parts(String),
     Unknown,
 }
 
@@ -40,10 +46,27 @@ impl ApiRoute {
         match rest.strip_prefix('/').unwrap_or(rest) {
             "accounts" => Self::Accounts,
             "expiry" => Self::Expiry,
-            other => match other.strip_prefix("accounts/") {
-                Some(id) if !id.contains('/') => Self::Account(id.to_owned()),
-                Some(_) | None => Self::Unknown,
+            other => match other.split('/').collect::<Vec<_>>().as_slice() {
+                ["accounts", id] => Self::Account((*id).to_owned()),
+                ["uploads", id, "parts"] => Self::Parts((*id).to_owned()),
+                _ => Self::Unknown,
             },
+        }
+    }
+
+    /// The bucket by whose CORS rules pages may use this path: that of the upload, as the link says.
+    pub(crate) fn page_place(&self, query: &str) -> Option<(Option<BucketName>, Level)> {
+        match self {
+            Self::Parts(_) => Some((parts::bucket_of(query), Level::Object)),
+            Self::Accounts | Self::Account(_) | Self::Expiry | Self::Unknown => None,
+        }
+    }
+
+    /// How a call of it is signed.
+    fn mechanism(&self) -> Mechanism {
+        match self {
+            Self::Accounts | Self::Account(_) | Self::Expiry | Self::Unknown => Mechanism::V4Header,
+            Self::Parts(_) => Mechanism::V4Query,
         }
     }
 }
@@ -77,9 +100,9 @@ impl ApiCall<'_> {
         body: &mut RequestBody,
         seen: &mut Seen,
     ) -> Result<Reply, S3Error> {
-        // A link lends one operation on one object, and nothing of this.
-        let by_header = self.caller.signature().map(VerifiedSignature::mechanism);
-        if by_header != Some(Mechanism::V4Header) {
+        // A link lends one operation on one object, and nothing else of this.
+        let signed = self.caller.signature().map(VerifiedSignature::mechanism);
+        if signed != Some(route.mechanism()) {
             return Err(S3Error::new(Code::AccessDenied));
         }
         match (route, self.method) {
@@ -108,13 +131,20 @@ impl ApiCall<'_> {
                 let asked = read(&door, body).await?;
                 expiry::tell(&door, asked).await
             }
+            (ApiRoute::Parts(id), &Method::POST) => {
+                seen.operation = "RenewParts";
+                let renew = parts::RenewParts::read(id, self.context, seen)?;
+                let door = self.server.gate().own_door(self.caller, self.context)?;
+                renew.answer(self, &door, body).await
+            }
             (ApiRoute::Unknown, _) => Err(S3Error::with_message(
                 Code::NoSuchKey,
                 "There is nothing at this path of the API.",
             )),
-            (ApiRoute::Accounts | ApiRoute::Account(_) | ApiRoute::Expiry, _) => {
-                Err(S3Error::new(Code::MethodNotAllowed))
-            }
+            (
+                ApiRoute::Accounts | ApiRoute::Account(_) | ApiRoute::Expiry | ApiRoute::Parts(_),
+                _,
+            ) => Err(S3Error::new(Code::MethodNotAllowed)),
         }
     }
 
@@ -144,8 +174,11 @@ fn account(id: &str) -> Result<AccountId, S3Error> {
 
 /// Reads the document that the call sent.
 async fn read<T: DeserializeOwned>(door: &Door, body: &mut RequestBody) -> Result<T, S3Error> {
-    let body = document::read(door, body, DOCUMENT_BYTES_MAX).await?;
-    serde_json::from_slice(&body).map_err(|cause| {
+    parse(&document::read(door, body, DOCUMENT_BYTES_MAX).await?)
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, S3Error> {
+    serde_json::from_slice(body).map_err(|cause| {
         // The parser's words name members and places and quote no values.
         S3Error::invalid_request(format!("The document does not fit: {cause}."))
     })

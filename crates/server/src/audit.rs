@@ -40,8 +40,8 @@ pub(crate) struct RequestLog {
 impl Finished for RequestLog {
     fn finished(self: Box<Self>, bytes_out: u64, whole: bool) {
         let Self { metrics, stopwatch, ids, seen, method, status, code, bytes_in } = *self;
-        // Its code was taken already.
-        let Seen { operation, bucket, key, caller, client, code: _ } = seen;
+        // Its code was taken already, and no line is about pages.
+        let Seen { operation, bucket, key, caller, client, code: _, cors: _ } = seen;
         let signed = caller.as_ref().and_then(|caller| caller.signed());
         // The first sixteen digits of the signature's hash: they name a link and open nothing.
         let link = signed.map(|signed| signed.signature.fingerprint().short());

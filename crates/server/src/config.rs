@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use iam::AccountId;
 use ipnet::IpNet;
+use jiff::SignedDuration;
 use presign::{SecretAccessKey, SigV2Use};
 
-use crate::head::any_contains;
+use crate::head::{any_contains, without_port};
 
 /// Public URLs a server may declare: with the host as it arrived they make the four hosts tried for a signature.
 pub const PUBLIC_URLS_MAX: usize = 3;
@@ -26,6 +27,12 @@ pub struct ServerConfig {
     pub account: AccountId,
     /// Origins, with an optional path prefix, by which clients reach this server.
     pub public_urls: Vec<PublicUrl>,
+    /// Where the console is, if not with the objects.
+    pub console_url: Option<PublicUrl>,
+    /// What browsers are told about content that could run.
+    pub active_content: ActiveContent,
+    /// How long caches may keep what was read by a link.
+    pub link_caching: LinkCaching,
     /// `bucket.NAME` is virtual-hosted style for each of these names, in lower case.
     pub domains: Vec<String>,
     /// Whose `X-Forwarded-*` are believed.
@@ -38,8 +45,28 @@ pub struct ServerConfig {
     pub root: Option<RootKey>,
     /// Which loopback, link-local and private addresses the server itself may call.
     pub outbound_allow: Vec<IpNet>,
+    /// When an upload is aborted that has got no part for so long; `None`: never.
+    pub abort_uploads_after: Option<SignedDuration>,
     /// How long a graceful stop may take.
     pub shutdown_grace: Duration,
+}
+
+/// What browsers are told about content that could run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActiveContent {
+    /// It may not run in an origin that also holds the console, and no type is guessed.
+    Sandbox,
+    /// Nothing but what is stored, as from AWS.
+    AsStored,
+}
+
+/// How long caches may keep what was read by a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkCaching {
+    /// Not for longer than the link lives.
+    Capped,
+    /// As is stored or as the link says, as from AWS.
+    AsStored,
 }
 
 /// PEM files of the server's certificate chain and its private key.
@@ -135,6 +162,22 @@ impl PublicUrl {
 impl ServerConfig {
     pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         any_contains(&self.trusted_proxies, address)
+    }
+
+    /// Whether the console may be where a request was sent: at its own name, at any name where it was
+    /// given none, and at one that was not declared for the objects, since a proxy may have put that
+    /// there. Cookies do not tell ports apart, so names alone count.
+    pub(crate) fn may_hold_console(&self, host: &str) -> bool {
+        let name = |host: &str| without_port(host).trim_end_matches('.').to_ascii_lowercase();
+        let Some(console) = &self.console_url else { return true };
+        let host = name(host);
+        let below = |domain: &String| {
+            host.strip_suffix(domain.as_str()).is_some_and(|bucket| bucket.ends_with('.'))
+        };
+        let declared = self.public_urls.is_empty()
+            || self.public_urls.iter().any(|url| name(&url.host) == host)
+            || self.domains.iter().any(below);
+        name(&console.host) == host || !declared
     }
 
     /// Whether a bucket of that name could not be reached by its path.

@@ -39,6 +39,7 @@ macro_rules! codes {
 codes! {
     // Who is asking.
     AccessDenied "AccessDenied" FORBIDDEN "Access Denied";
+    AccessForbidden "AccessForbidden" FORBIDDEN "Access Forbidden";
     AuthorizationHeaderMalformed "AuthorizationHeaderMalformed" BAD_REQUEST "The authorization header you provided is invalid.";
     AuthorizationQueryParametersError "AuthorizationQueryParametersError" BAD_REQUEST "Error parsing the X-Amz-Credential parameter";
     ExpiredToken "ExpiredToken" BAD_REQUEST "The provided token has expired.";

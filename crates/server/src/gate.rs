@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use iam::{AccountId, Principal, SessionSealer, Values};
 use jiff::Timestamp;
-use presign::VerifiedSignature;
-use store::{AccessKey, BucketName, ObjectKey, Store};
+use presign::{Mechanism, VerifiedSignature};
+use store::{AccessKey, BucketName, CorsRule, ObjectKey, Store};
 
 use crate::config::ServerConfig;
 use crate::error::{Code, S3Error, refusal};
@@ -85,6 +85,18 @@ impl Door {
         &self.caller
     }
 
+    /// When the caller's link ends, or the session that signed it; `None`: it is no link.
+    pub(crate) fn link_ends_at(&self) -> Option<Timestamp> {
+        let signed = self.caller.signed()?;
+        let mechanism = signed.signature.mechanism();
+        if !matches!(mechanism, Mechanism::V4Query | Mechanism::V2Query) {
+            return None;
+        }
+        let end = signed.signature.expires_at()?;
+        let session = signed.identity.session.as_ref().map(|session| session.expires_at);
+        Some(session.map_or(end, |session| session.min(end)))
+    }
+
     /// Who asks.
     pub(crate) fn principal(&self) -> &Principal {
         self.caller.principal()
@@ -114,6 +126,17 @@ impl Door {
     ) -> Result<(), S3Error> {
         let permission = Permission::bucket("s3:ListBucket", bucket);
         self.asking().authorize(&[permission], &ListedKey(key)).await
+    }
+
+    /// As [`Self::require`], and until when, and no longer than `asked`, a link has the permission
+    /// that was signed when this call was.
+    pub(crate) async fn require_until(
+        &self,
+        permission: Permission<'_>,
+        keys: &dyn OperationKeys,
+        asked: Timestamp,
+    ) -> Result<Timestamp, S3Error> {
+        self.asking().authorize_until(permission, keys, asked).await
     }
 
     fn asking(&self) -> Asking<'_> {
@@ -226,6 +249,16 @@ impl Gate {
             Some(_) => Ok(self.door(caller, context)),
             None => Err(S3Error::new(Code::AccessDenied)),
         }
+    }
+
+    /// What a bucket lets pages of other origins do; `None`: there is no such bucket. Who asks does not
+    /// matter: a browser asks before anybody is authenticated.
+    pub(crate) async fn cors(
+        &self,
+        bucket: &BucketName,
+    ) -> Result<Option<Arc<[CorsRule]>>, S3Error> {
+        let found = self.store.bucket(bucket).await.map_err(refusal::of_store)?;
+        Ok(found.map(|bucket| Arc::clone(&bucket.cors)))
     }
 
     /// Admits the operation, or says why not. Conditions of the link come before permissions.

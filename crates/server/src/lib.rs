@@ -8,6 +8,7 @@ mod audit;
 mod body;
 mod clock;
 mod config;
+mod cors;
 mod error;
 mod form;
 mod gate;
@@ -18,6 +19,7 @@ mod metrics;
 mod operation;
 mod outbound;
 mod own;
+mod parts;
 mod principals;
 mod query;
 mod request;
@@ -32,9 +34,13 @@ mod xml;
 
 // The public interface is:
 pub use body::RequestBody;
-pub use config::{PUBLIC_URLS_MAX, PublicUrl, PublicUrlError, RootKey, ServerConfig, TlsFiles};
+pub use config::{
+    ActiveContent, LinkCaching, PUBLIC_URLS_MAX, PublicUrl, PublicUrlError, RootKey, ServerConfig,
+    TlsFiles,
+};
 pub use head::{Peer, TlsVersion};
 pub use listen::{ListenError, Listener};
+pub use parts::{PART_SIZE_MAX, PartPlan, PartPlanError, PlannedPart, UploadLinks};
 pub use respond::ResponseBody;
 pub use server::Server;
 pub use tls::TlsError;

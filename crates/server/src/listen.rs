@@ -12,6 +12,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use rustls::ProtocolVersion;
+use store::Swept;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -295,11 +296,18 @@ async fn reload_tls(tls: Arc<Tls>) {
 }
 
 async fn maintain(server: Arc<Server>) {
-    let maintenance = server.store().maintenance();
+    let mut maintenance = server.store().maintenance();
+    if let Some(idle) = server.config().abort_uploads_after {
+        maintenance = maintenance.aborting_uploads_after(idle);
+    }
     loop {
         tokio::time::sleep(MAINTENANCE_PERIOD).await;
-        if let Err(error) = maintenance.run_once(clock::now()).await {
-            tracing::error!(%error, "the store's maintenance failed");
+        match maintenance.run_once(clock::now()).await {
+            Ok(Swept { uploads: 0, .. }) => {}
+            Ok(Swept { uploads, .. }) => {
+                tracing::info!(uploads, "uploads that nobody went on with were aborted");
+            }
+            Err(error) => tracing::error!(%error, "the store's maintenance failed"),
         }
     }
 }

@@ -4,9 +4,11 @@
 use bytes::Bytes;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, StatusCode};
+use store::BucketName;
 
 use crate::api::ApiRoute;
 use crate::respond::{Reply, ReplyBody};
+use crate::route::Level;
 use crate::server::Server;
 
 /// The first segment of every path of our own; no bucket can have the name.
@@ -45,6 +47,25 @@ fn named(path: &str) -> Option<OwnRoute> {
         below if below.starts_with('/') => OwnRoute::Unknown,
         _ => return None,
     })
+}
+
+/// The bucket by whose CORS rules pages may use a path, where they may at all: of those of our own, one.
+pub(crate) fn page_place(
+    route: Option<&OwnRoute>,
+    of_bucket: impl FnOnce() -> (Option<BucketName>, Level),
+    query: &str,
+) -> Option<(Option<BucketName>, Level)> {
+    match route {
+        None => Some(of_bucket()),
+        Some(OwnRoute::Api(route)) => route.page_place(query),
+        Some(
+            OwnRoute::Live
+            | OwnRoute::Ready
+            | OwnRoute::Metrics
+            | OwnRoute::Unknown
+            | OwnRoute::WrongMethod,
+        ) => None,
+    }
 }
 
 impl OwnRoute {

@@ -1,5 +1,7 @@
 //! One table: which request is which operation. Closed: what is not in it is refused, never guessed.
 
+use std::borrow::Cow;
+
 use hyper::Method;
 use store::{BucketName, ObjectKey};
 
@@ -159,6 +161,9 @@ routes! {
     DELETE Bucket "" When::Always => DeleteBucket;
     POST Bucket "" When::Always => PostObject;
     POST Bucket "delete" When::Always => DeleteObjects;
+    GET Bucket "cors" When::Always => GetBucketCors;
+    PUT Bucket "cors" When::Always => PutBucketCors;
+    DELETE Bucket "cors" When::Always => DeleteBucketCors;
     GET Bucket "location" When::Always => GetBucketLocation;
     GET Bucket "ownershipControls" When::Always => GetBucketOwnershipControls;
     PUT Bucket "ownershipControls" When::Always => PutBucketOwnershipControls;
@@ -183,7 +188,6 @@ routes! {
     GET Bucket "acl" When::Always => GetBucketAcl;
     GET Bucket "analytics" When::Query("id") => GetBucketAnalyticsConfiguration;
     GET Bucket "analytics" When::Always => ListBucketAnalyticsConfigurations;
-    GET Bucket "cors" When::Always => GetBucketCors;
     GET Bucket "encryption" When::Always => GetBucketEncryption;
     GET Bucket "intelligent-tiering" When::Query("id") => GetBucketIntelligentTieringConfiguration;
     GET Bucket "intelligent-tiering" When::Always => ListBucketIntelligentTieringConfigurations;
@@ -220,19 +224,35 @@ routes! {
 
 /// Finds what the path names: path style, or virtual-hosted when the host named a bucket.
 pub(crate) fn target(path: &str, virtual_bucket: Option<&str>) -> Result<Target, S3Error> {
-    let path = path.strip_prefix('/').unwrap_or(path);
-    let (bucket, key) = match virtual_bucket {
-        Some(bucket) => (bucket.to_ascii_lowercase().into_bytes(), Some(path)),
-        None if path.is_empty() => return Ok(Target::Service),
-        None => {
-            let (bucket, key) = path.split_once('/').map_or((path, None), |(b, k)| (b, Some(k)));
-            (presign::decode_component(bucket).into_owned(), key)
-        }
-    };
+    let Some((bucket, key)) = cut(path, virtual_bucket) else { return Ok(Target::Service) };
     let bucket = parse_bucket(&bucket)?;
     match key {
-        None | Some("") => Ok(Target::Bucket(bucket)),
-        Some(key) => Ok(Target::Object(bucket, parse_key(&presign::decode_component(key))?)),
+        "" => Ok(Target::Bucket(bucket)),
+        key => Ok(Target::Object(bucket, parse_key(&presign::decode_component(key))?)),
+    }
+}
+
+/// The bucket that a path names and how deep it goes, whatever else may be wrong with it.
+pub(crate) fn bucket(path: &str, virtual_bucket: Option<&str>) -> (Option<BucketName>, Level) {
+    match cut(path, virtual_bucket) {
+        None => (None, Level::Service),
+        Some((bucket, key)) => {
+            let level = if key.is_empty() { Level::Bucket } else { Level::Object };
+            (parse_bucket(&bucket).ok(), level)
+        }
+    }
+}
+
+/// A path as bucket, decoded, and key, which is empty where it names none.
+fn cut<'p>(path: &'p str, virtual_bucket: Option<&'p str>) -> Option<(Cow<'p, [u8]>, &'p str)> {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    match virtual_bucket {
+        Some(bucket) => Some((bucket.to_ascii_lowercase().into_bytes().into(), path)),
+        None if path.is_empty() => None,
+        None => {
+            let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
+            Some((presign::decode_component(bucket), key))
+        }
     }
 }
 
@@ -310,14 +330,18 @@ fn sub_resource(query: &Query<'_>) -> Result<&'static str, S3Error> {
 }
 
 fn method_not_allowed(method: &Method, level: Level) -> S3Error {
-    let resource = match level {
+    S3Error::new(Code::MethodNotAllowed)
+        .detail("Method", method.as_str())
+        .detail("ResourceType", resource_type(level))
+}
+
+/// What a path names, as refusals call it.
+pub(crate) fn resource_type(level: Level) -> &'static str {
+    match level {
         Level::Service => "SERVICE",
         Level::Bucket => "BUCKET",
         Level::Object => "OBJECT",
-    };
-    S3Error::new(Code::MethodNotAllowed)
-        .detail("Method", method.as_str())
-        .detail("ResourceType", resource)
+    }
 }
 
 #[cfg(test)]
@@ -346,7 +370,8 @@ mod tests {
         check("PUT", "/bucket/k", "partNumber=1&uploadId=u", "UploadPart");
         check("PUT", "/bucket/k", "acl", "PutObjectAcl");
         check("PUT", "/bucket", "policy", "PutBucketPolicy");
-        check("PUT", "/bucket", "cors", "NotImplemented");
+        check("PUT", "/bucket", "cors", "PutBucketCors");
+        check("PUT", "/bucket", "lifecycle", "NotImplemented");
         check("GET", "/bucket", "acl&policy", "InvalidArgument");
         check("POST", "/bucket/k", "", "MethodNotAllowed");
         check("POST", "/bucket", "", "PostObject");
@@ -392,6 +417,7 @@ mod tests {
                     "CompleteMultipartUpload",
                     "PutBucketVersioning",
                     "PutBucketOwnershipControls",
+                    "PutBucketCors",
                     "PutBucketPolicy",
                     "PutPublicAccessBlock",
                     "PutBucketTagging",

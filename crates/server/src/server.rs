@@ -12,6 +12,7 @@ use crate::api::ApiCall;
 use crate::audit::{RequestLog, Stopwatch};
 use crate::body::RequestBody;
 use crate::config::ServerConfig;
+use crate::cors::CorsHeaders;
 use crate::error::{Code, S3Error, refusal};
 use crate::form::Posted;
 use crate::gate::{Asked, Caller, Gate, refuse_link_conditions};
@@ -23,7 +24,7 @@ use crate::query::{self, BodyRoom, QueryAsked};
 use crate::request::{Query, S3Request};
 use crate::respond::{IdSource, Ids, Reply, ReplyBody, RequestContext, ResponseBody};
 use crate::route::{self, Call, Target};
-use crate::{own, s3};
+use crate::{cors, own, s3};
 
 /// The whole service behind the sockets.
 #[derive(Debug)]
@@ -45,7 +46,7 @@ struct Arrival<'r> {
     ids: &'r Ids,
 }
 
-/// What was learnt of a request before it was answered, for the log.
+/// What was learnt of a request before it was answered: for the log, and for every answer of it.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) operation: &'static str,
@@ -55,6 +56,8 @@ pub(crate) struct Seen {
     pub(crate) client: Option<std::net::IpAddr>,
     /// The code of a refusal that was already written as an answer.
     pub(crate) code: Option<&'static str>,
+    /// What lets the page that sent it read the answer, refusals included.
+    pub(crate) cors: Option<CorsHeaders>,
 }
 
 impl Server {
@@ -120,6 +123,9 @@ impl Server {
             tokio::spawn(body.drain());
         }
         finish_headers(&mut reply, &parts.method, &ids);
+        if let Some(cors) = seen.cors.take() {
+            cors.add_to(&mut reply.headers);
+        }
         let log = RequestLog {
             metrics: Arc::clone(&self.metrics),
             stopwatch,
@@ -152,6 +158,13 @@ impl Server {
         if let Some(route) = own_route.as_ref().filter(|route| route.is_open()) {
             seen.operation = route.name();
             return Ok(route.answer(self));
+        }
+        let of_bucket = || route::bucket(routed_path, virtual_bucket);
+        if let Some(place) = own::page_place(own_route.as_ref(), of_bucket, head.query()) {
+            if parts.method == Method::OPTIONS {
+                return self.preflight(parts, place, seen).await;
+            }
+            seen.cors = cors::headers_for(&self.gate, parts, place.0.as_ref()).await;
         }
         let context = Arc::new(self.context(arrival, &head));
         if virtual_bucket.is_none()
@@ -203,6 +216,18 @@ impl Server {
         let asked = Asked { request: &request, caller: &caller, context: &context };
         let answered = self.dispatch(routed.call, asked, body).await;
         answered.map_err(|error| tell_region(error, &routed, &self.config))
+    }
+
+    /// Answers what a browser asks on behalf of a page, before anybody is authenticated.
+    async fn preflight(
+        &self,
+        parts: &Parts,
+        (bucket, level): (Option<store::BucketName>, route::Level),
+        seen: &mut Seen,
+    ) -> Result<Reply, S3Error> {
+        seen.operation = "Preflight";
+        seen.bucket.clone_from(&bucket);
+        cors::preflight(&self.gate, parts, bucket.as_ref(), level).await
     }
 
     fn context(&self, arrival: Arrival<'_>, head: &Head<'_>) -> RequestContext {
@@ -257,6 +282,8 @@ impl Server {
             PutBucketVersioning => s3::versioning::PutBucketVersioning,
             PutBucketOwnershipControls => s3::settings::PutBucketOwnershipControls,
             DeleteBucketOwnershipControls => s3::settings::DeleteBucketOwnershipControls,
+            PutBucketCors => s3::cors::PutBucketCors,
+            DeleteBucketCors => s3::cors::DeleteBucketCors,
             PutBucketPolicy => s3::policy::PutBucketPolicy,
             DeleteBucketPolicy => s3::policy::DeleteBucketPolicy,
             PutPublicAccessBlock => s3::settings::PutPublicAccessBlock,
@@ -287,7 +314,7 @@ impl Server {
             GetBucketAcl => s3::unconfigured::GetBucketAcl,
             GetBucketAnalyticsConfiguration => s3::unconfigured::GetBucketAnalyticsConfiguration,
             ListBucketAnalyticsConfigurations => s3::unconfigured::ListBucketAnalyticsConfigurations,
-            GetBucketCors => s3::unconfigured::GetBucketCors,
+            GetBucketCors => s3::cors::GetBucketCors,
             GetBucketEncryption => s3::unconfigured::GetBucketEncryption,
             GetBucketIntelligentTieringConfiguration => s3::unconfigured::GetBucketIntelligentTieringConfiguration,
             ListBucketIntelligentTieringConfigurations => s3::unconfigured::ListBucketIntelligentTieringConfigurations,

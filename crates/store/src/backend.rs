@@ -71,6 +71,16 @@ pub(crate) struct NewPart {
     pub(crate) file: StagedFile,
 }
 
+/// An upload that nobody seems to go on with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct IdleUpload {
+    pub(crate) bucket: BucketName,
+    pub(crate) key: ObjectKey,
+    pub(crate) id: UploadId,
+    /// Nothing has come for it since then, when it was looked at.
+    pub(crate) idle_since: Timestamp,
+}
+
 /// A finished blob that no record points at yet.
 #[derive(Debug)]
 pub(crate) struct StagedFile {
@@ -220,6 +230,11 @@ metadata_seam! {
     fn abort_upload(
         bucket: &BucketName, key: &ObjectKey, id: UploadId, now: Timestamp
     ) -> bool;
+
+    /// Some uploads that were begun before a time and have got no part since.
+    fn idle_uploads(idle_since: Timestamp, limit: usize) -> Vec<IdleUpload>;
+    /// Aborts one of them, if it still is one; `false`: it is not, or is gone.
+    fn abort_idle_upload(idle: IdleUpload, now: Timestamp) -> bool;
 
     /// Records that a file of this id may come to exist. Before it is renamed into place.
     fn record_intent(blob: BlobId, now: Timestamp) -> ();

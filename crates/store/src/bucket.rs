@@ -28,6 +28,8 @@ pub struct Bucket {
     pub ownership: Option<ObjectOwnership>,
     /// At most 50.
     pub tags: Vec<Tag>,
+    /// Which pages of other origins may use it; empty: none, which is no configuration.
+    pub cors: Arc<[CorsRule]>,
     /// Given once and never again, so that what is cached of a bucket is never taken for another's.
     pub(crate) id: i64,
 }
@@ -68,6 +70,64 @@ pub enum ObjectOwnership {
     ObjectWriter,
 }
 
+/// What pages of some origins may do with a bucket. Which rules are good ones is for whoever sets
+/// them to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CorsRule {
+    /// What its owner calls it.
+    pub id: Option<String>,
+    /// Origins, each with one `*` at most.
+    pub allowed_origins: Vec<String>,
+    /// What a page may do.
+    pub allowed_methods: Vec<CorsMethod>,
+    /// Which headers a page may send, each with one `*` at most.
+    pub allowed_headers: Vec<String>,
+    /// Which headers of an answer a page may read.
+    pub expose_headers: Vec<String>,
+    /// For how long a browser may remember the answer to a preflight.
+    pub max_age_seconds: Option<u32>,
+}
+
+/// The methods that a rule can allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CorsMethod {
+    /// `GET`
+    Get,
+    /// `PUT`
+    Put,
+    /// `POST`
+    Post,
+    /// `DELETE`
+    Delete,
+    /// `HEAD`
+    Head,
+}
+
+impl CorsMethod {
+    /// Reads a method as it is spelled in requests.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "GET" => Self::Get,
+            "PUT" => Self::Put,
+            "POST" => Self::Post,
+            "DELETE" => Self::Delete,
+            "HEAD" => Self::Head,
+            _ => return None,
+        })
+    }
+
+    /// As it is spelled in requests.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Put => "PUT",
+            Self::Post => "POST",
+            Self::Delete => "DELETE",
+            Self::Head => "HEAD",
+        }
+    }
+}
+
 /// One thing that an owner sets; `None` removes it.
 #[derive(Clone, Debug)]
 pub enum BucketSetting {
@@ -79,6 +139,8 @@ pub enum BucketSetting {
     Ownership(Option<ObjectOwnership>),
     /// Its tags.
     Tags(Vec<Tag>),
+    /// Which pages of other origins may use it.
+    Cors(Vec<CorsRule>),
 }
 
 /// Everything that an owner sets, as it is on any new bucket.
@@ -88,6 +150,7 @@ pub(crate) struct BucketSettings {
     pub(crate) public_access_block: Option<PublicAccessBlock>,
     pub(crate) ownership: Option<ObjectOwnership>,
     pub(crate) tags: Vec<Tag>,
+    pub(crate) cors: Arc<[CorsRule]>,
 }
 
 impl Default for BucketSettings {
@@ -102,6 +165,7 @@ impl Default for BucketSettings {
             }),
             ownership: Some(ObjectOwnership::BucketOwnerEnforced),
             tags: Vec::new(),
+            cors: Arc::new([]),
         }
     }
 }

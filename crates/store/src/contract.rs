@@ -14,8 +14,8 @@ use crate::backend::files::disk::Disk;
 use crate::backend::health::Health;
 use crate::backend::sqlite::SqliteMetadata;
 use crate::backend::{
-    Abandoned, BlobSource, BlobWriter, Blobs, Metadata, NewBody, NewObject, NewPart, StagedFile,
-    Unpublished,
+    Abandoned, BlobSource, BlobWriter, Blobs, IdleUpload, Metadata, NewBody, NewObject, NewPart,
+    StagedFile, Unpublished,
 };
 use crate::body::{Blob, BlobId};
 use crate::vault::Vault;

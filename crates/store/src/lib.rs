@@ -30,8 +30,8 @@ mod vault;
 
 pub use body::{AtRest, BodyReader, BodyStage, Digests, Encryption, StageSpec, StagedBody};
 pub use bucket::{
-    Bucket, BucketPage, BucketSetting, Change, ChangeSubject, CreateBucket, DeleteBucket,
-    ListBuckets, NewBucket, ObjectOwnership, PublicAccessBlock, Versioning,
+    Bucket, BucketPage, BucketSetting, Change, ChangeSubject, CorsMethod, CorsRule, CreateBucket,
+    DeleteBucket, ListBuckets, NewBucket, ObjectOwnership, PublicAccessBlock, Versioning,
 };
 pub use checksum::{ChecksumAlgorithm, ChecksumAlgorithms, ChecksumType, StoredChecksum};
 pub use error::{EngineError, OpenError, StoreError};

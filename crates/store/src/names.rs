@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
 
 /// The shortest bucket name, in bytes.
 pub const BUCKET_NAME_BYTES_MIN: usize = 3;
@@ -233,9 +234,15 @@ impl UploadId {
         Token::parse(text).map(Self).ok_or(UploadIdError)
     }
 
-    /// The id of an upload that begins at `millisecond`, unique by its random bytes.
-    pub(crate) fn new(millisecond: u64, random: [u8; 16]) -> Self {
+    /// The id of an upload that begins now, unique by its random bytes.
+    pub(crate) fn new(now: Timestamp, random: [u8; 16]) -> Self {
+        let millisecond = u64::try_from(now.as_millisecond()).unwrap_or(0);
         Self(Token::join(millisecond.to_be_bytes(), random))
+    }
+
+    /// No upload that began in this millisecond or later has a lesser id, and every earlier one has.
+    pub(crate) fn first_of(time: Timestamp) -> Self {
+        Self::new(time, [0; 16])
     }
 
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {

@@ -22,6 +22,7 @@ use crate::backend::{
 };
 use crate::body::Stager;
 use crate::identity::KeyUses;
+use crate::sweep::Turn;
 use crate::vault::Vault;
 use crate::{
     AtRest, BodyReader, BodyStage, Bucket, BucketName, BucketPage, BucketSetting, Change,
@@ -74,7 +75,7 @@ pub(crate) struct Inner {
     pub(crate) stager: Arc<Stager>,
     pub(crate) key_uses: KeyUses,
     /// Runs of maintenance take turns.
-    pub(crate) sweeping: tokio::sync::Mutex<()>,
+    pub(crate) sweeping: tokio::sync::Mutex<Turn>,
     vault: Arc<Vault>,
     pub(crate) health: Arc<Health>,
     encryption: Encryption,
@@ -116,7 +117,7 @@ impl Store {
             abandoned: Arc::new(Abandoned::default()),
             latest_ms: AtomicI64::new(now.as_millisecond()),
         });
-        let sweeping = tokio::sync::Mutex::new(());
+        let sweeping = tokio::sync::Mutex::new(Turn::default());
         let key_uses = KeyUses::default();
         let inner =
             Inner { metadata, blobs, stager, key_uses, sweeping, vault, health, encryption };

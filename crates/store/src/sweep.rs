@@ -1,4 +1,4 @@
-//! Removes bytes nobody points at, and keeps the database's log short.
+//! Removes bytes nobody points at and uploads nobody goes on with, and keeps the database's log short.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -16,6 +16,11 @@ const GARBAGE_LIFE_WHEN_FULL: SignedDuration = SignedDuration::from_secs(2);
 /// How long the answer to a completed upload is remembered.
 const COMPLETED_LIFE: SignedDuration = SignedDuration::from_hours(24);
 
+/// Between two looks for uploads that nobody goes on with: each reads all that are under way.
+const IDLE_PERIOD: SignedDuration = SignedDuration::from_mins(1);
+/// How many of them are found at once.
+const UPLOADS_A_TIME: usize = 100;
+
 /// How many blobs are removed in one go.
 const BLOBS_A_TIME: usize = 1000;
 /// The same while the disk is full, so that the reserve is enough for it.
@@ -27,6 +32,13 @@ const TIMES_A_RUN: usize = 20;
 #[derive(Clone, Debug)]
 pub struct Maintenance {
     store: Store,
+    upload_idle_max: Option<SignedDuration>,
+}
+
+/// What one run leaves to the next; whoever holds it has their turn.
+#[derive(Debug, Default)]
+pub(crate) struct Turn {
+    looked_for_idle_at: Option<Timestamp>,
 }
 
 /// What one run did.
@@ -36,18 +48,26 @@ pub struct Swept {
     pub blobs: usize,
     /// Staged bodies given up because they were old.
     pub intents: usize,
+    /// Uploads aborted because nothing came for them any more.
+    pub uploads: usize,
 }
 
 impl Maintenance {
     pub(crate) fn new(store: Store) -> Self {
-        Self { store }
+        Self { store, upload_idle_max: None }
+    }
+
+    /// Aborts uploads too, once no part has come for so long.
+    #[must_use]
+    pub fn aborting_uploads_after(self, idle: SignedDuration) -> Self {
+        Self { upload_idle_max: Some(idle), ..self }
     }
 
     /// Sweeps what is due and checkpoints the database. Runs of one store do not overlap.
     pub async fn run_once(&self, now: Timestamp) -> Result<Swept, StoreError> {
         let store = &*self.store.0;
         store.stager.note(now);
-        let _turn = store.sweeping.lock().await;
+        let mut turn = store.sweeping.lock().await;
         store.health.fill_reserve();
         let space = if store.health.take_refused() { Space::Short } else { Space::Enough };
         let garbage_life = match space {
@@ -58,6 +78,7 @@ impl Maintenance {
             self.store.write_key_uses().await?;
         }
         let mut swept = self.sweep_abandoned().await?;
+        swept.uploads = self.abort_idle_uploads(&mut turn, now).await?;
         swept.intents = store.metadata.reap_intents(before(now, INTENT_LIFE), now).await?;
         swept.blobs = swept.blobs.saturating_add(self.sweep_garbage(now, garbage_life).await?);
         store.metadata.maintain(before(now, COMPLETED_LIFE), space).await?;
@@ -82,7 +103,39 @@ impl Maintenance {
             blobs = blobs.saturating_add(removed.len());
             store.metadata.forget_intents(removed).await?;
         }
-        Ok(Swept { blobs, intents: 0 })
+        Ok(Swept { blobs, ..Swept::default() })
+    }
+
+    /// Each is judged again in the transaction that aborts it, since a part, or the completion, may
+    /// come meanwhile.
+    async fn abort_idle_uploads(
+        &self,
+        turn: &mut Turn,
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
+        let Some(idle_max) = self.upload_idle_max else { return Ok(0) };
+        let is_early = |looked: Timestamp| {
+            (SignedDuration::ZERO..IDLE_PERIOD).contains(&now.duration_since(looked))
+        };
+        if turn.looked_for_idle_at.is_some_and(is_early) {
+            return Ok(0);
+        }
+        let metadata = &self.store.0.metadata;
+        let idle_since = before(now, idle_max);
+        let mut aborted = 0_usize;
+        for _ in 0..TIMES_A_RUN {
+            let idle = metadata.idle_uploads(idle_since, UPLOADS_A_TIME).await?;
+            let all = idle.len();
+            for upload in idle {
+                let done = metadata.abort_idle_upload(upload, now).await?;
+                aborted = aborted.saturating_add(usize::from(done));
+            }
+            if all < UPLOADS_A_TIME {
+                turn.looked_for_idle_at = Some(now);
+                break;
+            }
+        }
+        Ok(aborted)
     }
 
     async fn sweep_garbage(

@@ -15,12 +15,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use iam::AccountId;
 use iam::MasterKey;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use store::{
     AtRest, Attributes, BucketName, ChecksumAlgorithm, CompleteOutcome, CompleteUpload,
     CompletedPart, Encryption, ListAfter, ListEntry, ListObjects, Lookup, NewBucket, NewUpload,
     Object, ObjectKey, PartNumber, Precondition, PutObject, PutOutcome, PutPart, StageSpec, Store,
-    StoreConfig, StoreError, Upload,
+    StoreConfig, StoreError, Swept, Upload,
 };
 
 const KIB: usize = 1024;
@@ -426,4 +426,43 @@ async fn a_reader_never_sees_an_older_object_than_one_it_has_seen() {
         assert!(reader.await.unwrap() > 0);
     }
     assert!(store.counters().cache_hits > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_goes_on_with_is_swept() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = with_bucket(dir.path(), Encryption::On).await;
+    let begin = async |text: &str, since: i64| {
+        let key = ObjectKey::parse(text).unwrap();
+        let new = NewUpload {
+            bucket: bucket(),
+            key,
+            attributes: Attributes::default(),
+            checksum: None,
+            encryption: None,
+            initiator: "root".to_owned(),
+        };
+        let at = now() + SignedDuration::from_hours(since);
+        store.create_upload(new, at).await.unwrap().unwrap()
+    };
+    // Parts come at hour 0.
+    let idle = begin("idle", -30).await;
+    upload_part(&store, &idle, 1, &body(100_000)).await;
+    let young = begin("young", 10).await;
+    let run = async |hour: i64| {
+        let later = now() + SignedDuration::from_hours(hour);
+        let idle_max = SignedDuration::from_hours(20);
+        store.maintenance().aborting_uploads_after(idle_max).run_once(later).await.unwrap()
+    };
+    assert_eq!((run(20).await.uploads, find(&dir.path().join("blobs")).is_some()), (0, true));
+    // Without a word about uploads none is touched.
+    let much_later = now() + SignedDuration::from_hours(1000);
+    assert_eq!(store.maintenance().run_once(much_later).await.unwrap().uploads, 0);
+    assert_eq!(run(21).await.uploads, 1);
+    let found = async |upload: &Upload| {
+        store.upload(&upload.bucket, &upload.key, &upload.id).await.unwrap().is_some()
+    };
+    assert_eq!((found(&idle).await, found(&young).await), (false, true));
+    let Swept { blobs, uploads, intents: _ } = run(22).await;
+    assert_eq!((blobs, uploads, find(&dir.path().join("blobs"))), (1, 0, None));
 }

@@ -81,9 +81,30 @@ pub(crate) struct Presign {
     #[command(flatten)]
     pub(crate) link: LinkOptions,
     #[command(flatten)]
+    pub(crate) in_parts: InParts,
+    #[command(flatten)]
     pub(crate) format: Format,
     #[command(flatten)]
     pub(crate) aws: Aws,
+}
+
+/// An upload in parts instead of one link.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct InParts {
+    /// Start an upload in parts, and print its links as JSON: for a browser, or for `valet put`
+    #[arg(
+        long,
+        requires = "size",
+        conflicts_with_all = ["method", "query", "version_id", "filename", "inline", "curl", "qr"]
+    )]
+    pub(crate) multipart: bool,
+    /// The size of the file: bytes, or like 12MiB, 5GiB
+    #[arg(long, value_name = "BYTES", requires = "multipart", value_parser = bytes)]
+    pub(crate) size: Option<u64>,
+    /// The size of every part but the last, 5MiB to 5GiB [default: 8MiB, doubled until 10,000 parts
+    /// are enough]
+    #[arg(long, value_name = "BYTES", requires = "multipart", value_parser = bytes)]
+    pub(crate) part_size: Option<u64>,
 }
 
 /// What a link is for.
@@ -215,8 +236,13 @@ pub(crate) struct Get {
 pub(crate) struct Put {
     /// What to upload; `-` is standard input
     pub(crate) file: PathBuf,
-    /// The link
+    /// The link, or the file of a bundle that `valet presign --multipart` printed; `-` reads the
+    /// bundle from standard input
+    #[arg(value_name = "URL|BUNDLE")]
     pub(crate) url: String,
+    /// Give up the upload of the bundle, and discard the parts that are there
+    #[arg(long)]
+    pub(crate) abort: bool,
     /// The type of the file
     #[arg(long, value_name = "TYPE")]
     pub(crate) content_type: Option<String>,
@@ -263,6 +289,17 @@ pub(crate) fn session_seconds(text: &str) -> Result<u32, String> {
     seconds.ok_or_else(|| "a session lives for 15m to 12h".to_owned())
 }
 
+/// Reads a number of bytes, with or without a binary unit.
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u32); 4] = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)];
+    let unit = UNITS.into_iter().find_map(|(unit, bits)| Some((text.strip_suffix(unit)?, bits)));
+    let (digits, bits) = unit.unwrap_or((text, 0));
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let number = digits.parse::<u64>().ok().filter(|_| is_number);
+    let bytes = number.and_then(|number| number.checked_mul(1 << bits));
+    bytes.ok_or_else(|| "expected a number of bytes, or like 12MiB, 5GiB".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -272,6 +309,22 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_are_bytes_or_have_a_binary_unit() {
+        let check = |text: &str, expected: Option<u64>| {
+            assert_eq!(bytes(text).ok(), expected, "{text}");
+        };
+        check("0", Some(0));
+        check("12582912", Some(12 << 20));
+        check("12MiB", Some(12 << 20));
+        check("1KiB", Some(1024));
+        check("2TiB", Some(2 << 40));
+        check("17179869184GiB", None);
+        for text in ["", "MiB", "1MB", "1M", "1.5GiB", "+1", "-1", "1 MiB", "1mib"] {
+            check(text, None);
+        }
     }
 
     #[test]

@@ -99,8 +99,13 @@ pub(crate) fn md5_of_etag(headers: &HeaderMap) -> Option<Vec<u8>> {
     let encryption = headers.get("x-amz-server-side-encryption");
     let foreign_key = encryption.is_some_and(|value| value.as_bytes() != b"AES256")
         || headers.contains_key("x-amz-server-side-encryption-customer-algorithm");
-    let etag = headers.get(ETAG)?.to_str().ok()?.trim_matches('"');
-    if foreign_key || etag.len() != MD5_HEX_DIGITS {
+    if foreign_key { None } else { md5_of_text(headers.get(ETAG)?.to_str().ok()?) }
+}
+
+/// The MD5 that the text of an `ETag` is.
+pub(crate) fn md5_of_text(etag: &str) -> Option<Vec<u8>> {
+    let etag = etag.trim_matches('"');
+    if etag.len() != MD5_HEX_DIGITS {
         return None;
     }
     let pairs = etag.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok());

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, anyhow, ensure};
 use clap::{Args, CommandFactory as _, ValueEnum};
 use ipnet::IpNet;
-use jiff::Timestamp;
-use presign::{Credentials, SecretAccessKey, SigV2Use};
+use jiff::{SignedDuration, Timestamp};
+use presign::{Credentials, ExpiresIn, SecretAccessKey, SigV2Use};
 use serde::Deserialize;
+use server::{ActiveContent, LinkCaching};
 
 use crate::args::{Arguments, Serve};
 use crate::failure::Failure;
@@ -27,6 +28,12 @@ const DATA_DIR_DEFAULT: &str = "./valet-data";
 const LISTEN_DEFAULT: &str = "127.0.0.1:9000";
 const REGION_DEFAULT: &str = "us-east-1";
 const ACCOUNT_ID_DEFAULT: &str = "000000000000";
+
+const ABORT_UPLOADS_AFTER_DEFAULT: &str = "14d";
+const NEVER: &str = "never";
+/// No link lives for more than seven days, so an upload outlives every link that was made for it when
+/// it began.
+const ABORT_UPLOADS_AFTER_MIN: SignedDuration = SignedDuration::from_hours(8 * 24);
 
 const ACCOUNT_ID_DIGITS: usize = 12;
 const REGION_BYTES_MAX: usize = 64;
@@ -55,6 +62,15 @@ pub(crate) struct Settings {
     /// An origin, with or without a path prefix, by which clients reach the server; repeatable
     #[arg(long, env = "VALET_PUBLIC_URL", value_name = "URL", value_delimiter = ',')]
     public_url: Vec<String>,
+    /// An origin of its own for the console; what was uploaded may then run elsewhere
+    #[arg(long, env = "VALET_CONSOLE_URL", value_name = "URL")]
+    console_url: Option<String>,
+    /// Whether HTML, SVG, PDF and other active content is sandboxed in browsers [default: sandbox]
+    #[arg(long, env = "VALET_ACTIVE_CONTENT", value_name = "sandbox|as-stored")]
+    active_content: Option<Content>,
+    /// Whether caches are told to keep no answer for longer than its link lives [default: capped]
+    #[arg(long, env = "VALET_LINK_CACHING", value_name = "capped|as-stored")]
+    link_caching: Option<Caching>,
     /// Serve Prometheus metrics without credentials here
     #[arg(long, env = "VALET_METRICS_LISTEN", value_name = "ADDR")]
     metrics_listen: Option<String>,
@@ -79,6 +95,10 @@ pub(crate) struct Settings {
     /// Whether new bodies are encrypted at rest [default: on]
     #[arg(long, env = "VALET_ENCRYPTION", value_name = "on|off")]
     encryption: Option<Switch>,
+    /// When an upload is aborted that has got no part for so long: at least 8d, or `never`
+    /// [default: 14d]
+    #[arg(long, env = "VALET_ABORT_UPLOADS_AFTER", value_name = "DURATION")]
+    abort_uploads_after: Option<String>,
     /// Whether SigV2 links are honoured [default: allow]
     #[arg(long, env = "VALET_SIGV2", value_name = "allow|deny")]
     sigv2: Option<Permission>,
@@ -98,6 +118,20 @@ enum Permission {
     Deny,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+enum Content {
+    Sandbox,
+    AsStored,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+enum Caching {
+    Capped,
+    AsStored,
+}
+
 /// All that `valet serve` decides before the first file or socket is opened.
 #[derive(Debug)]
 pub(crate) struct ServeConfig {
@@ -105,12 +139,17 @@ pub(crate) struct ServeConfig {
     /// None is `master.key` in the data directory.
     pub(crate) master_key_file: Option<PathBuf>,
     pub(crate) encryption: Switch,
+    /// None is never.
+    pub(crate) abort_uploads_after: Option<SignedDuration>,
     pub(crate) listen: Vec<SocketAddr>,
     pub(crate) metrics_listen: Option<SocketAddr>,
     pub(crate) region: String,
     /// Twelve digits.
     pub(crate) account_id: String,
     pub(crate) public_urls: Vec<String>,
+    pub(crate) console_url: Option<String>,
+    pub(crate) active_content: ActiveContent,
+    pub(crate) link_caching: LinkCaching,
     /// In lower case.
     pub(crate) domains: Vec<String>,
     pub(crate) trusted_proxies: Vec<IpNet>,
@@ -156,6 +195,7 @@ impl ServeConfig {
         let metrics_listen = each("metrics-listen", metrics_listen, address)?.pop();
         let region = or(settings.region, REGION_DEFAULT);
         let account_id = or(settings.account_id, ACCOUNT_ID_DEFAULT);
+        let abort_uploads_after = or(settings.abort_uploads_after, ABORT_UPLOADS_AFTER_DEFAULT);
         Ok(Self {
             data_dir: settings.data_dir.unwrap_or_else(|| DATA_DIR_DEFAULT.into()),
             master_key_file: settings.master_key_file,
@@ -165,10 +205,24 @@ impl ServeConfig {
             region: one("region", &region, parse_region)?,
             account_id: one("account-id", &account_id, parse_account_id)?,
             public_urls: settings.public_url,
+            console_url: settings.console_url,
+            active_content: match settings.active_content {
+                Some(Content::AsStored) => ActiveContent::AsStored,
+                Some(Content::Sandbox) | None => ActiveContent::Sandbox,
+            },
+            link_caching: match settings.link_caching {
+                Some(Caching::AsStored) => LinkCaching::AsStored,
+                Some(Caching::Capped) | None => LinkCaching::Capped,
+            },
             domains: each("domain", &settings.domain, parse_domain)?,
             trusted_proxies: each("trusted-proxy", &settings.trusted_proxy, parse_cidr)?,
             outbound_allow: each("outbound-allow", &settings.outbound_allow, parse_cidr)?,
             tls: tls_files(settings.tls_cert, settings.tls_key)?,
+            abort_uploads_after: one(
+                "abort-uploads-after",
+                &abort_uploads_after,
+                parse_abort_uploads_after,
+            )?,
             sigv2: match settings.sigv2 {
                 Some(Permission::Deny) => SigV2Use::Deny,
                 Some(Permission::Allow) | None => SigV2Use::Allow,
@@ -195,6 +249,9 @@ impl Settings {
             region: text(self.region, file.region),
             account_id: text(self.account_id, file.account_id),
             public_url: list(self.public_url, file.public_url),
+            console_url: text(self.console_url, file.console_url),
+            active_content: self.active_content.or(file.active_content),
+            link_caching: self.link_caching.or(file.link_caching),
             metrics_listen: text(self.metrics_listen, file.metrics_listen),
             domain: list(self.domain, file.domain),
             trusted_proxy: list(self.trusted_proxy, file.trusted_proxy),
@@ -203,6 +260,7 @@ impl Settings {
             tls_key: path(self.tls_key, file.tls_key),
             master_key_file: path(self.master_key_file, file.master_key_file),
             encryption: self.encryption.or(file.encryption),
+            abort_uploads_after: text(self.abort_uploads_after, file.abort_uploads_after),
             sigv2: self.sigv2.or(file.sigv2),
         }
     }
@@ -324,6 +382,19 @@ fn parse_account_id(text: &str) -> Result<String> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     ensure!(digits && text.len() == ACCOUNT_ID_DIGITS, "an account has {ACCOUNT_ID_DIGITS} digits");
     Ok(text.to_owned())
+}
+
+fn parse_abort_uploads_after(text: &str) -> Result<Option<SignedDuration>> {
+    if text == NEVER {
+        return Ok(None);
+    }
+    let seconds = i64::try_from(ExpiresIn::seconds_in(text)?).unwrap_or(i64::MAX);
+    let idle = SignedDuration::from_secs(seconds);
+    ensure!(
+        idle >= ABORT_UPLOADS_AFTER_MIN,
+        "8d at least, so that no link outlives its upload; or `{NEVER}`"
+    );
+    Ok(Some(idle))
 }
 
 fn parse_domain(text: &str) -> Result<String> {

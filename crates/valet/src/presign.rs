@@ -3,6 +3,7 @@
 mod answer;
 mod ask;
 mod bulk;
+mod bundle;
 mod expiry;
 mod link;
 pub(crate) mod post;
@@ -22,6 +23,9 @@ use self::link::{EarlyDeath, Link, LinkError, LinkSigner};
 const STANDARD_INPUT: &str = "-";
 
 pub(crate) fn run(arguments: &Presign) -> Result<(), Failure> {
+    if arguments.in_parts.multipart {
+        return bundle::run(arguments);
+    }
     let Format { json, curl, qr } = arguments.format;
     if arguments.target == STANDARD_INPUT {
         if curl || qr {

@@ -1,47 +1,51 @@
-//! `valet put FILE URL`: what the holder of an upload link runs.
+//! `valet put FILE URL`: what the holder of an upload link runs, or of a bundle of them.
+
+mod bundle;
+mod parts;
+mod piece;
 
 use std::fs::File;
 use std::io::Seek as _;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
-use indicatif::ProgressBar;
-use md5::{Digest as _, Md5};
-use reqwest::header::{
-    CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, InvalidHeaderName,
-};
-use reqwest::{Body, Response};
-use tokio::io::AsyncReadExt as _;
-use tokio_util::io::{InspectReader, ReaderStream};
+use reqwest::Response;
+use reqwest::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, InvalidHeaderName};
 
 use crate::args::Put;
 use crate::failure::Failure;
 use crate::{checksum, output, refusal, transfer};
 
+use self::piece::{Piece, Sent};
+
 /// What stands for standard input in place of a file.
 const STANDARD_INPUT: &str = "-";
 
 pub(crate) fn run(arguments: &Put) -> Result<(), Failure> {
+    if bundle::is_bundle(&arguments.url) {
+        return parts::run(arguments);
+    }
+    if arguments.abort {
+        return Err(Failure::usage(anyhow!("--abort is for a bundle, and this is a link")));
+    }
     let url = transfer::link(&arguments.url)?;
     let headers = headers(arguments)?;
-    let client = transfer::client(&arguments.connection)?;
+    let client = transfer::sender(&arguments.connection, transfer::careful())?;
     let (file, size) = open(&arguments.file)?;
     let bar = transfer::progress(&arguments.connection, Some(size));
-    let md5 = Arc::new(Mutex::new(Md5::new()));
-    let response = transfer::block_on(async {
-        let request = client.put(url).headers(headers).header(CONTENT_LENGTH, size);
-        let body = body(file, size, Arc::clone(&md5), bar.clone());
-        let response = request.body(body).send().await.map_err(transfer::unanswered)?;
-        if response.status().is_success() {
-            return Ok(response);
+    let piece = Piece { file: Arc::new(file), offset: 0, size };
+    let sent = transfer::block_on(async {
+        let sent = piece.send(client.put(url).headers(headers), &bar).await?;
+        if sent.response.status().is_success() {
+            return Ok(sent);
         }
         bar.finish_and_clear();
-        Err(refusal::read(response).await)
+        Err(refusal::read(sent.response).await)
     })?;
     bar.finish_and_clear();
-    let md5 = md5.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    confirm(&response, size, &md5.finalize())
+    let Sent { response, md5 } = sent;
+    confirm(&response, size, &md5)
 }
 
 fn headers(arguments: &Put) -> Result<HeaderMap, Failure> {
@@ -84,16 +88,6 @@ fn open(path: &Path) -> Result<(File, u64), Failure> {
         return Err(Failure::usage(anyhow!("{}: not a file", path.display())));
     }
     Ok((file, metadata.len()))
-}
-
-/// The body, hashed and counted as it is sent. Of a file that grows meanwhile only the announced
-/// bytes are sent.
-fn body(file: File, size: u64, md5: Arc<Mutex<Md5>>, bar: ProgressBar) -> Body {
-    let counted = InspectReader::new(tokio::fs::File::from_std(file).take(size), move |bytes| {
-        md5.lock().unwrap_or_else(PoisonError::into_inner).update(bytes);
-        bar.inc(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-    });
-    Body::wrap_stream(ReaderStream::with_capacity(counted, transfer::READ_BYTES))
 }
 
 /// Prints the `ETag`, and says whether it is the MD5 of what was sent.

@@ -40,9 +40,37 @@ struct OwnErrorBody {
     message: String,
 }
 
+/// A refusal, for whoever may know better than to give up.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) code: String,
+    pub(crate) message: String,
+    pub(crate) failure: Failure,
+}
+
+impl Refusal {
+    /// Whether a link of this kind is refused only because its time is over.
+    pub(crate) fn is_expiry(&self) -> bool {
+        self.code == "AccessDenied" && self.message == "Request has expired"
+    }
+}
+
 /// Reads the refusal of a link; 403 is a denial, anything else a failure.
 pub(crate) async fn read(response: Response) -> Failure {
     read_with(response, advice).await
+}
+
+/// As [`read`], for whoever looks at it.
+pub(crate) async fn look_at(response: Response) -> Refusal {
+    let status = response.status();
+    let body = read_body(response).await;
+    let S3Error { code, message, .. } = parse(&body);
+    Refusal { code, message, failure: failure(status, &body, advice) }
+}
+
+/// A refusal that came as the body of an answer which had begun as a success.
+pub(crate) fn in_body(body: &str) -> Failure {
+    failure(StatusCode::OK, body, advice)
 }
 
 /// Reads the refusal of a request that was signed with one's own credentials.
@@ -53,7 +81,11 @@ pub(crate) async fn read_own(response: Response) -> Failure {
 async fn read_with(response: Response, advice: fn(&S3Error) -> Option<String>) -> Failure {
     let status = response.status();
     let body = read_body(response).await;
-    let words = anyhow!(in_words(status, &body, advice));
+    failure(status, &body, advice)
+}
+
+fn failure(status: StatusCode, body: &str, advice: fn(&S3Error) -> Option<String>) -> Failure {
+    let words = anyhow!(in_words(status, body, advice));
     if status == StatusCode::FORBIDDEN { Failure::denied(words) } else { Failure::failed(words) }
 }
 
@@ -136,6 +168,9 @@ fn advice(error: &S3Error) -> Option<String> {
             "The credentials that made the link are gone, and the link with them: ask for a new one."
         }
         ("NoSuchKey" | "NoSuchVersion", _) => "Nothing is stored there (any more).",
+        ("NoSuchUpload", _) => {
+            "The upload was completed, or given up: ask for a new bundle if you still need one."
+        }
         ("NoSuchBucket", _) => "The bucket does not exist (any more).",
         ("SlowDown" | "ServiceUnavailable", _) => "Try again in a while.",
         _ => return None,

@@ -81,12 +81,19 @@ fn server_config(config: &ServeConfig) -> anyhow::Result<ServerConfig> {
         "public-url: {} at most, since a signature is tried against each",
         server::PUBLIC_URLS_MAX
     );
+    let console_url = config.console_url.as_ref();
+    let console_url = console_url
+        .map(|text| PublicUrl::parse(text).with_context(|| format!("console-url: `{text}`")))
+        .transpose()?;
     Ok(ServerConfig {
         listen: config.listen.clone(),
         metrics_listen: config.metrics_listen,
         region: config.region.clone(),
         account: AccountId::parse(&config.account_id)?,
         public_urls,
+        console_url,
+        active_content: config.active_content,
+        link_caching: config.link_caching,
         domains: config.domains.clone(),
         trusted_proxies: config.trusted_proxies.clone(),
         outbound_allow: config.outbound_allow.clone(),
@@ -99,6 +106,7 @@ fn server_config(config: &ServeConfig) -> anyhow::Result<ServerConfig> {
             access_key_id: root.access_key_id.clone(),
             secret_access_key: root.secret_access_key.clone(),
         }),
+        abort_uploads_after: config.abort_uploads_after,
         shutdown_grace: SHUTDOWN_GRACE,
     })
 }

@@ -17,7 +17,7 @@ pub(crate) const READ_BYTES: usize = 256 * 1024;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the other side may say nothing.
-const SILENCE_MAX: Duration = Duration::from_mins(2);
+pub(crate) const SILENCE_MAX: Duration = Duration::from_mins(2);
 const REDIRECTS_MAX: usize = 5;
 
 const BAR: &str = "[{wide_bar}] {bytes}/{total_bytes} {bytes_per_sec} {eta}";
@@ -37,10 +37,21 @@ pub(crate) fn block_on<T>(command: impl Future<Output = Result<T, Failure>>) -> 
 
 /// A client that tells nobody the link: no referer on redirects, none to an unencrypted address.
 pub(crate) fn client(connection: &Connection) -> Result<Client, Failure> {
-    let builder = builder(connection.cacert.as_deref())?
-        .read_timeout(SILENCE_MAX)
-        .redirect(Policy::custom(follow));
+    let builder =
+        builder(connection.cacert.as_deref())?.read_timeout(SILENCE_MAX).redirect(careful());
     builder.build().context("cannot start the HTTP client").map_err(Failure::from)
+}
+
+/// A client for uploads. That of downloads would give up whatever takes long to be sent: it counts the
+/// silence before an answer begins from when the request did.
+pub(crate) fn sender(connection: &Connection, redirects: Policy) -> Result<Client, Failure> {
+    let builder = builder(connection.cacert.as_deref())?.redirect(redirects);
+    builder.build().context("cannot start the HTTP client").map_err(Failure::from)
+}
+
+/// Follows a redirect, as [`client`] does.
+pub(crate) fn careful() -> Policy {
+    Policy::custom(follow)
 }
 
 /// What the HTTP clients of all commands share.

@@ -102,6 +102,16 @@ fn wrong_usage_exits_2_and_prints_no_link() {
     check(&user, &[object, "--query", "X-Amz-Date=1"], reserved);
     let bulk = "error: `-` writes JSON: --curl and --qr are for one link\n";
     check(&user, &["-", "--qr"], bulk);
+    let in_parts = |more: &[&str], expected: &str| {
+        check(&user, &[&["--multipart", "--size", "9MiB"], more].concat(), expected);
+    };
+    in_parts(&["-"], "error: --multipart is for one object, and not for `-`\n");
+    in_parts(&["s3://b"], "error: --multipart is for an object, and the URI names a bucket\n");
+    let part = "error: a part has 5 MiB to 5 GiB\n";
+    in_parts(&[object, "--part-size", "4MiB"], part);
+    in_parts(&[object, "--expires-in", "8d"], week);
+    let many = "error: an upload has 10,000 parts at most: make them larger\n";
+    check(&user, &[object, "--multipart", "--size", "50001GiB"], many);
     let nobody = "error: no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a \
                   profile of ~/.aws with --profile\n";
     check(&User::new(), &[object], nobody);

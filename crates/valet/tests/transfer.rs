@@ -1,74 +1,20 @@
 //! `valet get` and `valet put` against a server that answers from a script.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::string_slice, reason = "tests")]
 
-use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
-use std::thread::JoinHandle;
+#[path = "support/script.rs"]
+mod script;
 
+use std::fs;
+
+use script::{Script, Told, answer, assert_told, refusal, valet};
 use tempfile::TempDir;
 
 /// The body of the object, its `ETag` and the header lines that go with it.
 const BODY: &str = "0123456789";
 const ETAG: &str = "\"781e5e245d69b566979b86e28d23f2c7\"";
 
-/// Answers one request a connection, in the order of the script, and ends with it.
-struct Script {
-    address: String,
-    requests: JoinHandle<Vec<String>>,
-}
-
-impl Script {
-    fn play(answers: Vec<String>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let requests = std::thread::spawn(move || {
-            let answer = |answer: String| exchange(&listener, &answer);
-            answers.into_iter().map(answer).collect()
-        });
-        Self { address, requests }
-    }
-
-    fn url(&self) -> String {
-        format!("http://{}/b/dir/report.txt?X-Amz-Signature=s3cr3t", self.address)
-    }
-
-    /// The requests, header names in lower case, bodies behind their heads.
-    fn requests(self) -> Vec<String> {
-        self.requests.join().unwrap()
-    }
-}
-
-fn exchange(listener: &TcpListener, answer: &str) -> String {
-    let (mut stream, _) = listener.accept().unwrap();
-    let mut request = Vec::new();
-    let mut byte = [0];
-    while !request.ends_with(b"\r\n\r\n") {
-        stream.read_exact(&mut byte).unwrap();
-        request.push(byte[0]);
-    }
-    let head = String::from_utf8(request).unwrap().to_lowercase();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
-    stream.read_exact(&mut body).unwrap();
-    stream.write_all(answer.as_bytes()).unwrap();
-    finish(&stream);
-    head + &String::from_utf8(body).unwrap()
-}
-
-fn finish(stream: &TcpStream) {
-    stream.shutdown(std::net::Shutdown::Write).unwrap();
-}
-
-fn answer(status: &str, headers: &[&str], body: &str) -> String {
-    let mut lines = vec![format!("HTTP/1.1 {status}"), "Connection: close".to_owned()];
-    lines.extend(headers.iter().map(|&line| line.to_owned()));
-    if !headers.iter().any(|line| line.starts_with("Content-Length")) {
-        lines.push(format!("Content-Length: {}", body.len()));
-    }
-    format!("{}\r\n\r\n{body}", lines.join("\r\n"))
+fn url_of(script: &Script) -> String {
+    format!("http://{}/b/dir/report.txt?X-Amz-Signature=s3cr3t", script.address)
 }
 
 fn whole(headers: &[&str]) -> String {
@@ -78,35 +24,6 @@ fn whole(headers: &[&str]) -> String {
 fn rest(from: usize) -> String {
     let range = format!("Content-Range: bytes {from}-9/10");
     answer("206 Partial Content", &[&format!("ETag: {ETAG}"), &range], &BODY[from..])
-}
-
-fn refusal(status: &str, code: &str, message: &str, more: &str) -> String {
-    let body = format!("<Error><Code>{code}</Code><Message>{message}</Message>{more}</Error>");
-    answer(status, &["Content-Type: application/xml"], &body)
-}
-
-fn valet(folder: &Path, arguments: &[&str], input: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_valet"))
-        .args(arguments)
-        .current_dir(folder)
-        .env_clear()
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    drop(child.stdin.take().unwrap().write_all(input.as_bytes()));
-    child.wait_with_output().unwrap()
-}
-
-/// Status, standard output and standard error.
-type Told<'a> = (i32, &'a str, &'a str);
-
-fn assert_told(output: &Output, expected: Told<'_>) {
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!((output.status.code().unwrap(), &*stdout, &*stderr), expected);
-    assert!(!stderr.contains("s3cr3t"), "the link is a secret: {stderr}");
 }
 
 /// Runs `valet get URL ARGUMENTS` in a folder with `files`; returns the requests and what is left
@@ -122,7 +39,7 @@ fn get(
         fs::write(folder.path().join(name), text).unwrap();
     }
     let script = Script::play(answers);
-    let url = script.url();
+    let url = url_of(&script);
     assert_told(&valet(folder.path(), &[&["get", &url], arguments].concat(), ""), expected);
     let entries = fs::read_dir(folder.path()).unwrap().map(Result::unwrap);
     let mut left: Vec<(String, String)> = entries
@@ -268,7 +185,7 @@ fn an_upload_is_announced_sent_and_verified() {
         let folder = TempDir::new().unwrap();
         fs::write(folder.path().join("f"), BODY).unwrap();
         let script = Script::play(vec![answer]);
-        let url = script.url();
+        let url = url_of(&script);
         let all = [&["put", arguments[0], &url], &arguments[1..]].concat();
         assert_told(&valet(folder.path(), &all, input), expected);
         script.requests().remove(0)

@@ -6,8 +6,8 @@ use std::sync::{Arc, RwLock};
 use iam::{Session, TokenError};
 use jiff::Timestamp;
 use presign::{
-    AdmissibleClaim, ClaimError, ExpectedScope, SignatureClaim, SignatureMismatch, TokenClaim,
-    VerifyError,
+    AdmissibleClaim, ClaimError, Credentials, ExpectedScope, Presigner, SessionToken,
+    SignatureClaim, SignatureMismatch, TokenClaim, VerifyError,
 };
 use store::{AccessKey, KeyStatus, StoreError};
 
@@ -175,14 +175,36 @@ impl Gate {
                     return Err(AuthenticationError::UnexpectedToken { token: text(&token) });
                 }
                 self.note_use(&key.id, service, &region, now);
-                Ok(SignedCaller { access_key_id: key.id.clone(), identity, signature })
+                let access_key_id = key.id.clone();
+                Ok(SignedCaller { access_key_id, identity, signature, session_token: None })
             }
             Credential::Session(session, identity) => Ok(SignedCaller {
                 access_key_id: session.access_key_id.clone(),
                 identity,
                 signature,
+                session_token: token.as_deref().map(|token| SessionToken::new(text(token))),
             }),
         }
+    }
+
+    /// Signs links as the caller would, with the very key that signed the call: whatever ends that
+    /// key, or what its holder may do, ends these links too.
+    pub(crate) async fn presigner(
+        &self,
+        caller: &SignedCaller,
+    ) -> Result<Option<Presigner>, AuthenticationError> {
+        let SignedCaller { access_key_id, identity, signature: _, session_token } = caller;
+        let secret = match &identity.session {
+            Some(session) => Some(session.secret.clone()),
+            None => self.long_term(access_key_id).await?.map(|(key, _)| key.secret.clone()),
+        };
+        let credentials = |secret_access_key| Credentials {
+            access_key_id: access_key_id.clone(),
+            secret_access_key,
+            session_token: session_token.clone(),
+        };
+        let region = self.config.region.as_str();
+        Ok(secret.map(|secret| Presigner::new(credentials(secret), region)))
     }
 
     /// A long-term key that may be used, and whose it is.

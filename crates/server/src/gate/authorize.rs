@@ -1,6 +1,8 @@
 //! May this caller do this: the policies that concern a request, and the words of a refusal.
 
 use iam::{AccessRequest, AccountId, Decision, NamedPolicy, PolicyKind, PolicySet, Principal};
+use jiff::Timestamp;
+use presign::VerifiedSignature;
 use store::{Bucket, Store};
 
 use super::caller::Caller;
@@ -44,11 +46,41 @@ impl Asking<'_> {
         Ok(())
     }
 
+    /// Demands a permission, and tells until when, and no longer than `asked`, a link has it that
+    /// was signed when this request was.
+    pub(super) async fn authorize_until(
+        self,
+        permission: Permission<'_>,
+        operation: &dyn OperationKeys,
+        asked: Timestamp,
+    ) -> Result<Timestamp, S3Error> {
+        let now = self.context.now;
+        let signed_at = self.caller.signature().and_then(VerifiedSignature::signed_at);
+        let until = |request: &AccessRequest<'_>, policies: &PolicySet<'_>| {
+            let holds = iam::holds_until(request, policies, signed_at.unwrap_or(now), asked);
+            (iam::evaluate(request, policies), holds.map_or(now, |holds| holds.at))
+        };
+        self.judge(permission, operation, until).await
+    }
+
     async fn authorize_one(
         self,
         permission: Permission<'_>,
         operation: &dyn OperationKeys,
     ) -> Result<(), S3Error> {
+        let decide = |request: &AccessRequest<'_>, policies: &PolicySet<'_>| {
+            (iam::evaluate(request, policies), ())
+        };
+        self.judge(permission, operation, decide).await
+    }
+
+    /// Refuses unless `decide` allows; what else it finds is the answer.
+    async fn judge<T>(
+        self,
+        permission: Permission<'_>,
+        operation: &dyn OperationKeys,
+        decide: impl FnOnce(&AccessRequest<'_>, &PolicySet<'_>) -> (Decision, T),
+    ) -> Result<T, S3Error> {
         let bucket = match permission.resource {
             Resource::Account | Resource::NewBucket(_) => None,
             Resource::Bucket(name) | Resource::Object(name, _) => {
@@ -66,9 +98,9 @@ impl Asking<'_> {
         let resource = permission.resource.arn();
         let policy = bucket.as_ref().and_then(|bucket| self.bucket_policy(permission, bucket));
         let question = Question { action: permission.action, resource: &resource, owner, policy };
-        let decision = self.decide(question, operation);
+        let (decision, found) = self.ask(question, operation, decide);
         if matches!(decision, Decision::Allow(_)) {
-            return Ok(());
+            return Ok(found);
         }
         let same_account = own == Some(owner);
         Err(denied(self.caller.principal(), permission, &decision, same_account))
@@ -76,6 +108,15 @@ impl Asking<'_> {
 
     /// Decides by every policy that concerns the caller, and that of the resource.
     pub(super) fn decide(self, question: Question<'_>, operation: &dyn OperationKeys) -> Decision {
+        self.ask(question, operation, iam::evaluate)
+    }
+
+    fn ask<T>(
+        self,
+        question: Question<'_>,
+        operation: &dyn OperationKeys,
+        decide: impl FnOnce(&AccessRequest<'_>, &PolicySet<'_>) -> T,
+    ) -> T {
         let Question { action, resource, owner, policy } = question;
         let circumstances = Circumstances::new(self.caller, self.context, operation, owner);
         let request = AccessRequest {
@@ -85,7 +126,7 @@ impl Asking<'_> {
             resource_account: owner,
             context: &circumstances,
         };
-        let decide = |policies: &PolicySet<'_>| iam::evaluate(&request, policies);
+        let decide = |policies: &PolicySet<'_>| decide(&request, policies);
         match self.caller.identity() {
             Some(identity) => identity.with_policies(policy, decide),
             None => decide(&PolicySet { resource: policy, ..PolicySet::default() }),

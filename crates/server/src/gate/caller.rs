@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use iam::{AccountId, NamedPolicy, Policy, PolicySet, Principal, Session, SessionPrincipal};
 use jiff::Timestamp;
-use presign::VerifiedSignature;
+use presign::{SessionToken, VerifiedSignature};
 use store::{AccessKey, AttachedPolicy, Directory, KeyOwner, Tag, User};
 
 /// Who is asking, proven.
@@ -21,6 +21,8 @@ pub(crate) struct SignedCaller {
     pub(crate) access_key_id: String,
     pub(crate) identity: Identity,
     pub(crate) signature: VerifiedSignature,
+    /// As it was sent, by a session.
+    pub(super) session_token: Option<SessionToken>,
 }
 
 /// Whom a key or a session stands for, as its account knows it at this moment.

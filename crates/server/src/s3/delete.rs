@@ -14,7 +14,7 @@ use crate::respond::Reply;
 use crate::route;
 use crate::s3::document::{self, DocumentTerms};
 use crate::s3::get::version_condition;
-use crate::s3::{bucket, checksum, headers};
+use crate::s3::{bucket, headers};
 use crate::xml::{self, XmlWriter};
 
 /// Bytes of a `Delete` document (aws-semantics 6.6.8).
@@ -113,14 +113,7 @@ struct Target {
 
 impl Operation for DeleteObjects {
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
-        let content_md5 = checksum::content_md5(request)?;
-        let checksum = checksum::announced(request)?;
-        if content_md5.is_none() && checksum == checksum::Announced::Nothing {
-            return Err(S3Error::invalid_request(
-                "Missing required header for this request: Content-MD5 OR x-amz-checksum-*",
-            ));
-        }
-        Ok(Self { bucket: request.bucket()?, terms: DocumentTerms { content_md5, checksum } })
+        Ok(Self { bucket: request.bucket()?, terms: DocumentTerms::required(request)? })
     }
 
     /// None for the call as a whole: each target is admitted by itself.

@@ -6,6 +6,7 @@ use store::{ChecksumAlgorithms, Digests};
 use crate::body::RequestBody;
 use crate::error::S3Error;
 use crate::gate::Door;
+use crate::request::S3Request;
 use crate::s3::checksum::{self, Announced};
 
 /// What was announced of a document beside its signature.
@@ -13,6 +14,20 @@ use crate::s3::checksum::{self, Announced};
 pub(crate) struct DocumentTerms {
     pub(crate) content_md5: Option<[u8; 16]>,
     pub(crate) checksum: Announced,
+}
+
+impl DocumentTerms {
+    /// Reads the digest that a call cannot do without (aws-semantics 6.6.7).
+    pub(crate) fn required(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        let content_md5 = checksum::content_md5(request)?;
+        let checksum = checksum::announced(request)?;
+        if content_md5.is_none() && checksum == Announced::Nothing {
+            return Err(S3Error::invalid_request(
+                "Missing required header for this request: Content-MD5 OR x-amz-checksum-*",
+            ));
+        }
+        Ok(Self { content_md5, checksum })
+    }
 }
 
 /// The whole document, which must hash to what was signed.

@@ -20,6 +20,7 @@ use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::{Reply, ReplyBody};
 use crate::s3::headers::{self, Conditions, ReadConditions};
+use crate::s3::serving::{self, Caching};
 use crate::s3::{http_time, no_such_key};
 
 /// The overrides a signed request may ask for, and the headers they set.
@@ -74,6 +75,7 @@ impl Operation for GetObject {
         let (Self(read), door) = call.split();
         let found = read.find(&door).await?;
         let (mut reply, range) = read.describe(&found)?;
+        read.guard(&mut reply, &found.object, &door);
         if let Some(range) = range {
             let body = door.store().read(&found.object, range);
             reply.body = ReplyBody::Object(Box::new(body));
@@ -98,7 +100,9 @@ impl Operation for HeadObject {
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
         let (Self(read), door) = call.split();
         let found = read.find(&door).await?;
-        Ok(read.describe(&found)?.0)
+        let (mut reply, _) = read.describe(&found)?;
+        read.guard(&mut reply, &found.object, &door);
+        Ok(reply)
     }
 }
 
@@ -249,6 +253,22 @@ impl ObjectRead {
             reply.set_text("content-type", headers::DEFAULT_CONTENT_TYPE);
         }
         Ok((reply, Some(range)))
+    }
+
+    /// What browsers and caches are told beside. A 304 makes what was kept fresh again, so it says how
+    /// long that may last as well.
+    fn guard(&self, reply: &mut Reply, object: &Object, door: &Door) {
+        let said = |header: &str, stored: &Option<String>| {
+            let overridden = self.overrides.iter().find(|(name, _)| *name == header);
+            let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+            overridden.map(|(_, value)| text(value)).or_else(|| stored.clone())
+        };
+        serving::guard(reply, door);
+        let caching = Caching {
+            cache_control: said("cache-control", &object.attributes.cache_control),
+            expires: said("expires", &object.attributes.expires),
+        };
+        caching.set_on(reply, object.last_modified, door);
     }
 
     fn add_parts_and_checksum(&self, reply: &mut Reply, object: &Object, selected: &Selected) {

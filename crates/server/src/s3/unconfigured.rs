@@ -74,8 +74,6 @@ bucket_settings! {
     GetBucketAnalyticsConfiguration "s3:GetAnalyticsConfiguration" => |s| s.absent(Code::NoSuchConfiguration);
     /// None.
     ListBucketAnalyticsConfigurations "s3:GetAnalyticsConfiguration" => |_| Ok(empty_list("ListBucketAnalyticsConfigurationResult"));
-    /// None.
-    GetBucketCors "s3:GetBucketCORS" => |s| s.absent(Code::NoSuchCorsConfiguration);
     /// What `--encryption` says of every new body.
     GetBucketEncryption "s3:GetEncryptionConfiguration" => |setting| match setting.encryption {
         Encryption::On => Ok(XmlWriter::result("ServerSideEncryptionConfiguration", |xml| {

@@ -60,6 +60,8 @@ const SERVED: &[(&str, &str, &str)] = &[
     ("DELETE", "/bucket/k", "uploadId"),
     ("PUT", "/bucket", "ownershipControls"),
     ("DELETE", "/bucket", "ownershipControls"),
+    ("PUT", "/bucket", "cors"),
+    ("DELETE", "/bucket", "cors"),
     ("PUT", "/bucket", "policy"),
     ("DELETE", "/bucket", "policy"),
     ("PUT", "/bucket", "publicAccessBlock"),
@@ -329,7 +331,7 @@ async fn methods_that_nobody_serves() {
             "405 <Code>MethodNotAllowed</Code><Message>The specified method is not allowed against this resource.</Message><Method>{method}</Method><ResourceType>{resource}</ResourceType>"
         )
     };
-    for method in ["POST", "PATCH", "OPTIONS", "TRACE", "CONNECT", "BREW", "get"] {
+    for method in ["POST", "PATCH", "TRACE", "CONNECT", "BREW", "get"] {
         for (path, resource) in [("/", "SERVICE"), ("/bucket", "BUCKET"), ("/bucket/k", "OBJECT")] {
             // What a bucket takes as a POST is a form.
             if (method, path) == ("POST", "/bucket") {

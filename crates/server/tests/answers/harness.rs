@@ -10,7 +10,9 @@ use presign::{
     Addressing, ChunkEncoder, Credentials, Endpoint, ExpiresIn, Presign, Presigner, RequestHead,
     SecretAccessKey, SessionToken, SigV2Use, SignedPayload, Signer, StreamingMode, sign_request,
 };
-use server::{Peer, RequestBody, ResponseBody, RootKey, Server, ServerConfig};
+use server::{
+    ActiveContent, LinkCaching, Peer, RequestBody, ResponseBody, RootKey, Server, ServerConfig,
+};
 use store::{Encryption, Store, StoreConfig};
 
 pub(crate) const HOST: &str = "valet.test:9000";
@@ -75,6 +77,9 @@ pub(crate) fn config() -> ServerConfig {
         region: "us-east-1".into(),
         account: AccountId::parse("000000000000").unwrap(),
         public_urls: Vec::new(),
+        console_url: None,
+        active_content: ActiveContent::Sandbox,
+        link_caching: LinkCaching::Capped,
         domains: Vec::new(),
         trusted_proxies: Vec::new(),
         outbound_allow: vec!["127.0.0.0/8".parse().unwrap()],
@@ -84,6 +89,7 @@ pub(crate) fn config() -> ServerConfig {
             access_key_id: KEY_ID.into(),
             secret_access_key: SecretAccessKey::new(SECRET),
         }),
+        abort_uploads_after: None,
         shutdown_grace: std::time::Duration::from_secs(1),
     }
 }

@@ -61,7 +61,7 @@ async fn a_read_and_what_it_says() {
     let world = World::with_bucket().await;
     world.send(put("/bucket/k", "hello")).await;
     let plain = format!(
-        "200 accept-ranges: bytes | content-length: 5 | content-type: binary/octet-stream | etag: {HELLO_ETAG} | last-modified: {WRITTEN} | x-amz-server-side-encryption: AES256"
+        "200 accept-ranges: bytes | content-length: 5 | content-type: binary/octet-stream | etag: {HELLO_ETAG} | last-modified: {WRITTEN} | x-amz-server-side-encryption: AES256 | x-content-type-options: nosniff"
     );
     let answer = world.send(get("/bucket/k")).await;
     assert_eq!((described(&answer), answer.text()), (plain.clone(), "hello"));

@@ -28,7 +28,7 @@ use quick_cache::Equivalent;
 use rusqlite::Connection;
 
 use super::health::Health;
-use super::{Metadata, MetadataCounters, NewObject, NewPart, Space};
+use super::{IdleUpload, Metadata, MetadataCounters, NewObject, NewPart, Space};
 use crate::body::BlobId;
 use crate::identity::IdentityChange;
 use crate::vault::Vault;
@@ -412,6 +412,25 @@ impl Metadata for SqliteMetadata {
         self.writer.run(Room::Reserve, abort).await
     }
 
+    async fn idle_uploads(
+        &self,
+        idle_since: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<IdleUpload>, StoreError> {
+        self.readers
+            .list(move |connection| sweeping::idle_uploads(connection, idle_since, limit))
+            .await
+    }
+
+    async fn abort_idle_upload(
+        &self,
+        idle: IdleUpload,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let abort = move |tx: &mut Transaction<'_>| sweeping::abort_idle(tx, &idle, now);
+        self.writer.run(Room::Reserve, abort).await
+    }
+
     async fn record_intent(&self, blob: BlobId, now: Timestamp) -> Result<(), StoreError> {
         self.writer.run(Room::Needed, move |tx| sweeping::record_intent(tx, blob, now)).await
     }
@@ -461,24 +480,17 @@ impl Metadata for SqliteMetadata {
     fn counters(&self) -> MetadataCounters {
         let (writer, Caches { objects, buckets, access_keys, directories }) =
             (self.writer.counters(), &*self.caches);
+        let hits = [objects.hits(), buckets.hits(), access_keys.hits(), directories.hits()];
+        let misses =
+            [objects.misses(), buckets.misses(), access_keys.misses(), directories.misses()];
         let sum = |counts: [u64; 4]| counts.into_iter().fold(0, u64::saturating_add);
         MetadataCounters {
             queued_jobs: self.writer.queued(),
             jobs: writer.jobs.load(Ordering::Relaxed),
             commits: writer.commits.load(Ordering::Relaxed),
             checkpoints: writer.checkpoints.load(Ordering::Relaxed),
-            cache_hits: sum([
-                objects.hits(),
-                buckets.hits(),
-                access_keys.hits(),
-                directories.hits(),
-            ]),
-            cache_misses: sum([
-                objects.misses(),
-                buckets.misses(),
-                access_keys.misses(),
-                directories.misses(),
-            ]),
+            cache_hits: sum(hits),
+            cache_misses: sum(misses),
         }
     }
 }

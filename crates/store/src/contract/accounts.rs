@@ -96,7 +96,7 @@ fn settings_of_a_bucket_are_its_owners_words() {
         };
         let enforced = ObjectOwnership::BucketOwnerEnforced;
         assert_eq!((new.public_access_block, new.ownership), (Some(all(true)), Some(enforced)));
-        assert!(new.policy.is_none() && new.tags.is_empty());
+        assert!(new.policy.is_none() && new.tags.is_empty() && new.cors.is_empty());
 
         let set = |setting| {
             let engine = &engine;
@@ -134,6 +134,42 @@ fn settings_of_a_bucket_are_its_owners_words() {
         engine.create_bucket(new_bucket("bucket"), at(6)).await.unwrap();
         let again = bucket().await;
         assert_eq!((again.public_access_block, again.ownership), (Some(all(true)), Some(enforced)));
+    });
+}
+
+#[test]
+fn rules_of_a_bucket_for_pages_are_kept_as_they_are() {
+    every_engine(|engine| async move {
+        let name = bucket_name();
+        engine.create_bucket(new_bucket("bucket"), at(0)).await.unwrap();
+        let rule = |id: Option<&str>, max_age_seconds| CorsRule {
+            id: id.map(str::to_owned),
+            allowed_origins: vec!["https://*.example".into(), String::new()],
+            allowed_methods: vec![
+                CorsMethod::Head,
+                CorsMethod::Get,
+                CorsMethod::Put,
+                CorsMethod::Post,
+                CorsMethod::Delete,
+            ],
+            allowed_headers: vec!["x-AMZ-*".into()],
+            expose_headers: vec!["ETag".into(), "b".into()],
+            max_age_seconds,
+        };
+        let bare = CorsRule {
+            allowed_headers: Vec::new(),
+            expose_headers: Vec::new(),
+            ..rule(None, None)
+        };
+        for rules in [Vec::new(), vec![rule(Some("a"), Some(0)), bare.clone()], vec![bare]] {
+            let set = BucketSetting::Cors(rules.clone());
+            assert!(engine.set_bucket(&name, set).await.unwrap());
+            let bucket = engine.bucket(&name).await.unwrap().unwrap();
+            assert_eq!((&*bucket.cors, bucket.tags.len()), (&*rules, 0));
+        }
+        engine.delete_bucket(&name, at(1)).await.unwrap();
+        engine.create_bucket(new_bucket("bucket"), at(2)).await.unwrap();
+        assert!(engine.bucket(&name).await.unwrap().unwrap().cors.is_empty());
     });
 }
 

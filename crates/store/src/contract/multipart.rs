@@ -279,6 +279,53 @@ fn aborted_uploads_and_those_of_a_removed_bucket_leave_garbage() {
 }
 
 #[test]
+fn an_upload_is_idle_when_neither_it_nor_a_part_is_new() {
+    every_engine(|engine| async move {
+        with_bucket(&*engine, Versioning::Unversioned).await;
+        // Parts come at second 2.
+        let old = begin(&*engine, new_upload("old"), 0).await;
+        let busy = begin(&*engine, new_upload("busy"), 0).await;
+        let young = begin(&*engine, new_upload("young"), 2).await;
+        let done = begin(&*engine, new_upload("done"), 0).await;
+        put_part(&*engine, &busy, 1, 1, None).await;
+        put_part(&*engine, &done, 1, 2, None).await;
+        let idle = async |since| {
+            let idle = engine.idle_uploads(at(since), 9).await.unwrap();
+            let mut keys = idle.iter().map(|idle| idle.key.to_string()).collect::<Vec<_>>();
+            keys.sort();
+            keys.join(" ")
+        };
+        let rows = [(0, ""), (1, "old"), (2, "old"), (3, "busy done old young")];
+        for (since, expected) in rows {
+            assert_eq!(idle(since).await, expected, "{since}");
+        }
+        assert_eq!(engine.idle_uploads(at(3), 2).await.unwrap().len(), 2);
+
+        // What was idle when it was found need not be idle when it is aborted.
+        let abort = async |upload: &Upload, since| {
+            let (bucket, key, id) = (upload.bucket.clone(), upload.key.clone(), upload.id);
+            let idle = IdleUpload { bucket, key, id, idle_since: at(since) };
+            engine.abort_idle_upload(idle, at(9)).await.unwrap()
+        };
+        engine.complete_upload(complete(&done, &[(1, 2)]), at(3)).await.unwrap();
+        for (upload, since, expected) in [
+            (&busy, 2, false),
+            (&young, 2, false),
+            (&done, 3, false),
+            (&old, 2, true),
+            (&old, 2, false),
+            (&busy, 3, true),
+        ] {
+            assert_eq!(abort(upload, since).await, expected, "{} {since}", upload.key);
+        }
+        assert_eq!(garbage(&*engine).await, [1]);
+        assert_ne!(look(&*engine, "done", None).await, "no key");
+        assert_eq!(idle(9).await, "young");
+        assert!(matches!(put_part(&*engine, &busy, 2, 3, None).await, PutPart::NoSuchUpload));
+    });
+}
+
+#[test]
 fn parts_are_listed_by_number() {
     every_engine(|engine| async move {
         with_bucket(&*engine, Versioning::Unversioned).await;

@@ -23,7 +23,8 @@ fn check(toml: &str, expected: Result<&str, &str>) {
 fn defaults() {
     check("", Ok("data_dir: \"./valet-data\", master_key_file: None, encryption: On"));
     check("", Ok("listen: [127.0.0.1:9000], metrics_listen: None, region: \"us-east-1\""));
-    check("", Ok("account_id: \"000000000000\", public_urls: [], domains: []"));
+    check("", Ok("account_id: \"000000000000\", public_urls: [], console_url: None"));
+    check("", Ok("active_content: Sandbox, link_caching: Capped, domains: []"));
     check("", Ok("tls: None, sigv2: Allow, root: None"));
 }
 
@@ -47,9 +48,21 @@ fn each_setting_is_parsed() {
     check("trusted-proxy = ['10.0.0.0/8', '::1']", Ok("[10.0.0.0/8, ::1/128]"));
     let network = "a network is like 10.0.0.0/8, fd00::/8 or one address";
     check("trusted-proxy = ['10/8']", Err(&format!("trusted-proxy: `10/8`: {network}")));
+    check("", Ok("abort_uploads_after: Some(336h)"));
+    check("abort-uploads-after = '8d'", Ok("abort_uploads_after: Some(192h)"));
+    check("abort-uploads-after = 'never'", Ok("abort_uploads_after: None"));
+    let idle = "8d at least, so that no link outlives its upload; or `never`";
+    check("abort-uploads-after = '7d'", Err(&format!("abort-uploads-after: `7d`: {idle}")));
+    let duration = "expected seconds or a duration such as 15m, 1h30m or 7d";
+    check("abort-uploads-after = 'off'", Err(&format!("abort-uploads-after: `off`: {duration}")));
     check("tls-cert = 'c'\ntls-key = 'k'", Ok("TlsFiles { certificate: \"c\", key: \"k\" }"));
     check("tls-cert = 'c'", Err("tls-cert: is given without tls-key"));
     check("tls-key = 'k'", Err("tls-key: is given without tls-cert"));
+    check("console-url = 'https://c.example'", Ok("console_url: Some(\"https://c.example\")"));
+    check("active-content = 'as-stored'", Ok("active_content: AsStored"));
+    check("active-content = 'sandbox'", Ok("active_content: Sandbox"));
+    check("link-caching = 'as-stored'", Ok("link_caching: AsStored"));
+    check("link-caching = 'capped'", Ok("link_caching: Capped"));
     check("encryption = 'off'", Ok("encryption: Off"));
     check("sigv2 = 'deny'", Ok("sigv2: Deny"));
     check("master-key-file = 'm'", Ok("master_key_file: Some(\"m\")"));
@@ -57,7 +70,7 @@ fn each_setting_is_parsed() {
 
 #[test]
 fn settings_of_later_versions_are_refused() {
-    for name in ["metadata", "blobs", "website-domain", "console-url", "typo"] {
+    for name in ["metadata", "blobs", "website-domain", "typo"] {
         assert!(toml::from_str::<Settings>(&format!("{name} = 'x'")).is_err(), "{name}");
         let variable = format!("VALET_{}", name.to_uppercase().replace('-', "_"));
         let refused = refuse_unknown(std::iter::once(variable.clone())).unwrap_err();
@@ -79,6 +92,10 @@ fn what_was_typed_wins_over_the_file() {
     check("listen = ['']", "listen = ['b', 'c']", "listen: [\"b\", \"c\"]");
     check("data-dir = ''", "data-dir = 'd'", "data_dir: Some(\"d\")");
     check("", "sigv2 = 'deny'", "sigv2: Some(Deny)");
+    check("console-url = 'a'", "console-url = 'b'", "console_url: Some(\"a\")");
+    check("", "console-url = 'b'", "console_url: Some(\"b\")");
+    check("active-content = 'sandbox'", "active-content = 'as-stored'", "Some(Sandbox)");
+    check("", "link-caching = 'as-stored'", "link_caching: Some(AsStored)");
     check("encryption = 'on'", "encryption = 'off'", "encryption: Some(On)");
 }
 

@@ -88,7 +88,7 @@ pub(crate) struct Link {
     pub(crate) version_id: Option<String>,
     pub(crate) life: Life,
     pub(crate) early_death: EarlyDeath,
-    headers: Vec<(String, String)>,
+    pub(super) headers: Vec<(String, String)>,
     query: Vec<(String, String)>,
 }
 
@@ -241,8 +241,7 @@ impl LinkSigner {
         told: Option<&Told>,
         now: Timestamp,
     ) -> Result<Answer, LinkError> {
-        let expiry = Expiry::of(link.life, self.session, told, now);
-        let expires_in = link.early_death.expires_in(link.life, &expiry, now)?;
+        let (expiry, expires_in) = self.life(link, told, now)?;
         let (endpoint, addressing) = self.service.of(&link.uri.bucket)?;
         let presigned = self.presigner.presign(
             &Presign {
@@ -258,6 +257,18 @@ impl LinkSigner {
             now,
         )?;
         Ok(Answer::new(presigned, expiry))
+    }
+
+    /// When a link really ends, and the life that is signed.
+    pub(super) fn life(
+        &self,
+        link: &Link,
+        told: Option<&Told>,
+        now: Timestamp,
+    ) -> Result<(Expiry, ExpiresIn), LinkError> {
+        let expiry = Expiry::of(link.life, self.session, told, now);
+        let expires_in = link.early_death.expires_in(link.life, &expiry, now)?;
+        Ok((expiry, expires_in))
     }
 }
 

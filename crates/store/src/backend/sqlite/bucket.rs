@@ -231,7 +231,7 @@ fn decode(connection: &Connection, row: &Row<'_>) -> Result<Bucket, StoreError> 
         _ => return Err(corrupt("versioning of a bucket")),
     };
     let id = row.get(0).map_err(engine)?;
-    let BucketSettings { policy, public_access_block, ownership, tags } =
+    let BucketSettings { policy, public_access_block, ownership, tags, cors } =
         settings::load(connection, id)?;
     Ok(Bucket {
         id,
@@ -244,5 +244,6 @@ fn decode(connection: &Connection, row: &Row<'_>) -> Result<Bucket, StoreError> 
         public_access_block,
         ownership,
         tags,
+        cors,
     })
 }

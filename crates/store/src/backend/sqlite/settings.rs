@@ -9,7 +9,7 @@ use super::directory::{BoundRecord, tags_of};
 use super::engine;
 use super::rows::corrupt;
 use crate::bucket::BucketSettings;
-use crate::{BucketSetting, ObjectOwnership, PublicAccessBlock, StoreError};
+use crate::{BucketSetting, CorsMethod, CorsRule, ObjectOwnership, PublicAccessBlock, StoreError};
 
 const LOAD: &str = "SELECT kind, record FROM bucket_settings WHERE bucket = ?1";
 const PUT: &str =
@@ -20,6 +20,7 @@ const POLICY: i64 = 1;
 const PUBLIC_ACCESS: i64 = 2;
 const OWNERSHIP: i64 = 3;
 const TAGS: i64 = 4;
+const CORS: i64 = 5;
 
 #[expect(clippy::struct_excessive_bools, reason = "four switches, as S3 has them")]
 #[derive(Serialize, Deserialize)]
@@ -29,6 +30,55 @@ struct PublicAccessRecord {
     ignore: bool,
     policy: bool,
     restrict: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CorsRecord {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    origins: Vec<String>,
+    methods: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    headers: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    expose: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    max_age: Option<u32>,
+}
+
+impl CorsRecord {
+    fn of(rule: &CorsRule) -> Self {
+        let CorsRule {
+            id,
+            allowed_origins,
+            allowed_methods,
+            allowed_headers,
+            expose_headers,
+            max_age_seconds,
+        } = rule.clone();
+        Self {
+            id,
+            origins: allowed_origins,
+            methods: allowed_methods.iter().map(|method| method.as_str().to_owned()).collect(),
+            headers: allowed_headers,
+            expose: expose_headers,
+            max_age: max_age_seconds,
+        }
+    }
+
+    fn parse(self) -> Result<CorsRule, StoreError> {
+        let Self { id, origins, methods, headers, expose, max_age } = self;
+        let methods: Option<_> = methods.iter().map(|name| CorsMethod::parse(name)).collect();
+        Ok(CorsRule {
+            id,
+            allowed_origins: origins,
+            allowed_methods: methods.ok_or_else(|| corrupt("setting of a bucket"))?,
+            allowed_headers: headers,
+            expose_headers: expose,
+            max_age_seconds: max_age,
+        })
+    }
 }
 
 /// The settings of a bucket; those that nobody touched are those of any new bucket.
@@ -73,6 +123,10 @@ fn apply(settings: &mut BucketSettings, kind: i64, record: &[u8]) -> Result<(), 
             };
         }
         TAGS => settings.tags = tags_of(read(record)?),
+        CORS => {
+            let records: Vec<CorsRecord> = read(record)?;
+            settings.cors = records.into_iter().map(CorsRecord::parse).collect::<Result<_, _>>()?;
+        }
         _ => return Err(corrupt("kind of a bucket's setting")),
     }
     Ok(())
@@ -108,6 +162,10 @@ pub(super) fn put(
         BucketSetting::Tags(tags) => {
             let pairs: Vec<_> = tags.iter().map(|tag| (&tag.key, &tag.value)).collect();
             (TAGS, serde_json::to_vec(&pairs))
+        }
+        BucketSetting::Cors(rules) => {
+            let records: Vec<CorsRecord> = rules.iter().map(CorsRecord::of).collect();
+            (CORS, serde_json::to_vec(&records))
         }
     };
     let (kind, record) = written;

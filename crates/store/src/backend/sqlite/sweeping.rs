@@ -1,13 +1,14 @@
-//! Intents, garbage and completed uploads in the database: what the sweeper works through.
+//! Intents, garbage, completed and idle uploads in the database: what the sweeper works through.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::engine;
-use super::rows::corrupt;
+use super::rows::{corrupt, object_key};
 use super::transaction::Transaction;
-use crate::StoreError;
+use super::{engine, uploads};
+use crate::backend::IdleUpload;
 use crate::body::{Blob, BlobId};
+use crate::{BucketName, StoreError, UploadId};
 
 const RECORD_INTENT: &str = "INSERT OR REPLACE INTO intents (blob, since_ms) VALUES (?1, ?2)";
 const TAKE_INTENT: &str = "DELETE FROM intents WHERE blob = ?1";
@@ -17,6 +18,13 @@ const FORGET_REAPED: &str = "DELETE FROM intents WHERE since_ms < ?1";
 const ADD_GARBAGE: &str = "INSERT OR REPLACE INTO garbage (blob, since_ms) VALUES (?1, ?2)";
 const GARBAGE: &str = "SELECT blob FROM garbage WHERE since_ms < ?1 ORDER BY since_ms LIMIT ?2";
 const FORGET_GARBAGE: &str = "DELETE FROM garbage WHERE blob = ?1";
+/// An upload's id begins with when the upload began, so that the ids sort by it.
+const IDLE_UPLOADS: &str = "SELECT b.name, u.key, u.upload
+    FROM uploads AS u JOIN buckets AS b ON b.id = u.bucket
+    WHERE u.upload < ?1 AND NOT EXISTS
+        (SELECT 1 FROM parts AS p WHERE p.upload = u.upload AND p.modified_ms >= ?2)
+    LIMIT ?3";
+const IS_BUSY: &str = "SELECT EXISTS (SELECT 1 FROM parts WHERE upload = ?1 AND modified_ms >= ?2)";
 const FORGET_COMPLETED: &str = "DELETE FROM completed WHERE completed_ms < ?1";
 const FORGET_COMPLETED_OF: &str = "DELETE FROM completed WHERE bucket = ?1";
 
@@ -82,6 +90,45 @@ pub(super) fn garbage(
 
 pub(super) fn forget_garbage(tx: &mut Transaction<'_>, blobs: &[BlobId]) -> Result<(), StoreError> {
     each(tx.connection, FORGET_GARBAGE, blobs)
+}
+
+pub(super) fn idle_uploads(
+    connection: &Connection,
+    idle_since: Timestamp,
+    limit: usize,
+) -> Result<Vec<IdleUpload>, StoreError> {
+    let begun_before = UploadId::first_of(idle_since);
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut select = connection.prepare_cached(IDLE_UPLOADS).map_err(engine)?;
+    let row = params![begun_before.as_bytes(), idle_since.as_millisecond(), limit];
+    let mut rows = select.query(row).map_err(engine)?;
+    let mut idle = Vec::new();
+    while let Some(row) = rows.next().map_err(engine)? {
+        let name: String = row.get(0).map_err(engine)?;
+        let bucket = BucketName::parse(&name).map_err(|_| corrupt("name of a bucket"))?;
+        let (key, id) = (object_key(row, 1)?, uploads::upload_id(row, 2)?);
+        idle.push(IdleUpload { bucket, key, id, idle_since });
+    }
+    Ok(idle)
+}
+
+/// A part may have come since the upload was found idle.
+pub(super) fn abort_idle(
+    tx: &mut Transaction<'_>,
+    idle: &IdleUpload,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let IdleUpload { bucket, key, id, idle_since } = idle;
+    let row = params![id.as_bytes(), idle_since.as_millisecond()];
+    let busy: bool = tx
+        .connection
+        .prepare_cached(IS_BUSY)
+        .and_then(|mut select| select.query_row(row, |row| row.get(0)))
+        .map_err(engine)?;
+    if busy || *id >= UploadId::first_of(*idle_since) {
+        return Ok(false);
+    }
+    uploads::abort(tx, bucket, key, *id, now)
 }
 
 pub(super) fn forget_completed(

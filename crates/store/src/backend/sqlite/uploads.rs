@@ -49,9 +49,8 @@ pub(super) fn create(
 ) -> Result<Option<Arc<Upload>>, StoreError> {
     let Some(bucket) = bucket::read(tx.connection, &new.bucket)? else { return Ok(None) };
     let NewUpload { bucket: name, key, attributes, checksum, encryption, initiator } = new;
-    let millisecond = u64::try_from(now.as_millisecond()).unwrap_or(0);
     let upload = Upload {
-        id: UploadId::new(millisecond, random()?),
+        id: UploadId::new(now, random()?),
         bucket: name,
         key,
         attributes,
@@ -286,7 +285,7 @@ fn entry_end(entry: &UploadEntry) -> UploadAfter {
     }
 }
 
-fn upload_id(row: &Row<'_>, column: usize) -> Result<UploadId, StoreError> {
+pub(super) fn upload_id(row: &Row<'_>, column: usize) -> Result<UploadId, StoreError> {
     let bytes: [u8; 24] = row.get(column).map_err(engine)?;
     UploadId::from_bytes(&bytes).ok_or(corrupt("id of an upload"))
 }

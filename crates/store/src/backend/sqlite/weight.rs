@@ -25,7 +25,12 @@ impl Weigh for Arc<Bucket> {
         // A compiled policy takes several times the room of its text, and there may be two.
         let policy = self.policy.as_ref().map_or(0, |policy| policy.document.text().len() * 8);
         let tags: usize = self.tags.iter().map(|tag| tag.key.len() + tag.value.len() + 64).sum();
-        let about = size_of::<Bucket>() + self.region.len() + policy + tags + 256;
+        let texts = self.cors.iter().flat_map(|rule| {
+            rule.allowed_origins.iter().chain(&rule.allowed_headers).chain(&rule.expose_headers)
+        });
+        let cors: usize = texts.map(|text| text.len() + 32).sum();
+        let cors = cors + self.cors.len() * 256;
+        let about = size_of::<Bucket>() + self.region.len() + policy + tags + cors + 256;
         u64::try_from(about).unwrap_or(u64::MAX)
     }
 }

@@ -1,0 +1,292 @@
+//! What is told to browsers about an object's bytes beside what S3 tells: that they are not to be
+//! taken for anything else, must not run here, and are not to be kept for longer than the link lives.
+
+use std::borrow::Cow;
+
+use hyper::StatusCode;
+use hyper::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, EXPIRES, HeaderValue,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use jiff::Timestamp;
+
+use crate::config::{ActiveContent, LinkCaching};
+use crate::gate::Door;
+use crate::respond::Reply;
+use crate::s3::headers::parse_http_time;
+use crate::s3::http_time;
+
+/// No script, no form, no window, an origin of its own, and nothing that is not in the document itself.
+/// Styles and pictures within it stay, so that a report, a drawing or a PDF is still shown.
+const SANDBOX: &str = "sandbox; default-src 'none'; img-src data:; media-src data:; font-src data:; style-src 'unsafe-inline'";
+
+/// Types that no browser runs, beside pictures, sound, films and fonts. What is not known to be inert
+/// is taken for active.
+const INERT: &[&str] = &[
+    "application/gzip",
+    "application/json",
+    "application/octet-stream",
+    "application/x-gzip",
+    "application/x-tar",
+    "application/zip",
+    "binary/octet-stream",
+    "text/calendar",
+    "text/css",
+    "text/csv",
+    "text/markdown",
+    "text/plain",
+    "text/tab-separated-values",
+    "text/vtt",
+];
+
+/// What a cache may be told on a link. Directives that are not listed could let it keep an answer for
+/// longer: `immutable`, `stale-while-revalidate`, `stale-if-error`, and those yet to be invented.
+const KEPT_DIRECTIVES: &[&str] = &[
+    "must-revalidate",
+    "must-understand",
+    "no-cache",
+    "no-store",
+    "no-transform",
+    "private",
+    "proxy-revalidate",
+    "public",
+];
+
+/// Tells browsers not to guess a type, and not to run what is active where the console may be.
+pub(crate) fn guard(reply: &mut Reply, door: &Door) {
+    let context = door.context();
+    match context.config.active_content {
+        ActiveContent::AsStored => return,
+        ActiveContent::Sandbox => {}
+    }
+    // It has neither type nor body; what it stands for was guarded when it was sent.
+    if reply.status == StatusCode::NOT_MODIFIED {
+        return;
+    }
+    reply.set(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let inert = reply.headers.get(CONTENT_TYPE).is_some_and(|value| is_inert(value.as_bytes()));
+    if !inert && context.config.may_hold_console(&context.host) {
+        reply.set(CONTENT_SECURITY_POLICY, HeaderValue::from_static(SANDBOX));
+    }
+}
+
+fn is_inert(content_type: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(content_type) else { return false };
+    // Of several types browsers take the last.
+    if text.contains(',') {
+        return false;
+    }
+    let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match essence.split_once('/') {
+        Some(("image" | "audio" | "video" | "font", kind)) => {
+            let legal = |byte: u8| byte.is_ascii_alphanumeric() || b".-+_".contains(&byte);
+            let markup = kind.contains("xml") || kind.contains("svg");
+            !kind.is_empty() && kind.bytes().all(legal) && !markup
+        }
+        Some(_) => INERT.contains(&essence.as_str()),
+        None => false,
+    }
+}
+
+/// What an answer says of how long it may be kept.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Caching {
+    pub(crate) cache_control: Option<String>,
+    pub(crate) expires: Option<String>,
+}
+
+impl Caching {
+    /// Sets what this says on the answer to a link, cut down to what the link has left. Other requests'
+    /// answers, and what the operator wants as it is stored, are left alone.
+    pub(crate) fn set_on(self, reply: &mut Reply, last_modified: Timestamp, door: &Door) {
+        match door.context().config.link_caching {
+            LinkCaching::AsStored => return,
+            LinkCaching::Capped => {}
+        }
+        let Some(end) = door.link_ends_at() else { return };
+        let Self { cache_control, expires } = self.until(end, last_modified, door.now());
+        reply.set_optional(CACHE_CONTROL.as_str(), cache_control.as_deref());
+        reply.set_optional(EXPIRES.as_str(), expires.as_deref());
+    }
+
+    fn until(self, end: Timestamp, last_modified: Timestamp, now: Timestamp) -> Self {
+        let left = seconds_between(now, end);
+        // How long browsers keep what nobody said anything about.
+        let guessed = left.min(seconds_between(last_modified, now) / 10);
+        let Self { cache_control, expires } = self;
+        let expiry = expires.as_deref().map(parse_http_time);
+        let mut directives = match cache_control.as_deref() {
+            Some(text) => Directives::read(text, left),
+            None if expires.is_none() => Directives::private(),
+            None => Directives::default(),
+        };
+        if directives.need_age() {
+            match expiry {
+                None => directives.set_age(guessed),
+                // Caches take what they cannot read for the past, though not all read the same.
+                Some(None) => directives.set_age(0),
+                Some(Some(_)) => {}
+            }
+        }
+        let expires = match expiry {
+            Some(Some(time)) if time > end => Some(http_time(end)),
+            Some(_) | None => expires,
+        };
+        Self { cache_control: directives.finish(), expires }
+    }
+}
+
+fn seconds_between(from: Timestamp, to: Timestamp) -> u64 {
+    u64::try_from(to.duration_since(from).as_secs()).unwrap_or(0)
+}
+
+/// `Cache-Control`, as far as a link may say it.
+#[derive(Default)]
+struct Directives {
+    written: Vec<Cow<'static, str>>,
+    has_age: bool,
+    is_never_fresh: bool,
+}
+
+impl Directives {
+    fn private() -> Self {
+        Self { written: vec![Cow::Borrowed("private")], ..Self::default() }
+    }
+
+    fn read(text: &str, left: u64) -> Self {
+        let mut read = Self::default();
+        // A comma within quotes parts here too: not every cache heeds the quotes.
+        for directive in text.split(',') {
+            let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
+            let name = name.trim().to_ascii_lowercase();
+            match name.as_str() {
+                "max-age" | "s-maxage" => {
+                    let seconds = left.min(age(value));
+                    read.written.push(Cow::Owned(format!("{name}={seconds}")));
+                    read.has_age |= name == "max-age";
+                }
+                _ => {
+                    let kept = KEPT_DIRECTIVES.iter().find(|kept| **kept == name);
+                    read.written.extend(kept.map(|kept| Cow::Borrowed(*kept)));
+                    read.is_never_fresh |= matches!(name.as_str(), "no-cache" | "no-store");
+                }
+            }
+        }
+        read
+    }
+
+    fn need_age(&self) -> bool {
+        !self.has_age && !self.is_never_fresh
+    }
+
+    fn set_age(&mut self, seconds: u64) {
+        self.written.push(Cow::Owned(format!("max-age={seconds}")));
+    }
+
+    fn finish(self) -> Option<String> {
+        (!self.written.is_empty()).then(|| self.written.join(", "))
+    }
+}
+
+/// Seconds as a directive writes them; what is no number is over already (RFC 9111, 4.2.1).
+fn age(text: &str) -> u64 {
+    let digits = text.trim().trim_matches('"');
+    let number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if number { digits.parse().unwrap_or(u64::MAX) } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_that_run() {
+        let check =
+            |text: &str, inert: bool| assert_eq!(is_inert(text.as_bytes()), inert, "{text}");
+        for inert in ["image/png", "IMAGE/PNG; q=1", " video/mp4 ", "audio/ogg", "font/woff2"] {
+            check(inert, true);
+        }
+        for inert in ["text/plain; charset=utf-8", "application/json", "binary/octet-stream"] {
+            check(inert, true);
+        }
+        for active in [
+            "text/html",
+            "Text/HTML; charset=utf-8",
+            "application/xhtml+xml",
+            "image/svg+xml",
+            "image/svg",
+            "image/x+xml",
+            "text/xml",
+            "application/xml",
+            "application/atom+xml",
+            "application/pdf",
+            "text/javascript",
+            "application/javascript",
+            "multipart/x-mixed-replace; boundary=a",
+            "message/rfc822",
+            "application/x-unheard-of",
+            "",
+            "/",
+            "*/*",
+            "image/",
+            "image/*",
+            "text",
+            "unknown/unknown",
+            "image/png, text/html",
+            "text/plain;a=\",text/html\"",
+            "image/png text/html",
+            "image/png\ttext/html",
+        ] {
+            check(active, false);
+        }
+        assert!(!is_inert(b"image/\xff"));
+    }
+
+    #[test]
+    fn tables_are_sorted() {
+        assert!(INERT.is_sorted() && KEPT_DIRECTIVES.is_sorted());
+    }
+
+    /// An hour is left of the link, and the object is a hundred minutes old.
+    #[test]
+    fn nothing_is_kept_for_longer_than_the_link_lives() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let (now, end) = (at("2026-06-15T12:00:00.5Z"), at("2026-06-15T13:00:01Z"));
+        let check = |cache_control: Option<&str>, expires: Option<&str>, expected: [&str; 2]| {
+            let owned = |text: Option<&str>| text.map(str::to_owned);
+            let said = Caching { cache_control: owned(cache_control), expires: owned(expires) };
+            let kept = said.until(end, at("2026-06-15T10:20:00Z"), now);
+            let kept = [kept.cache_control, kept.expires].map(Option::unwrap_or_default);
+            assert_eq!(kept, expected, "{cache_control:?} {expires:?}");
+        };
+        let (past, soon) = ("Thu, 01 Dec 1994 16:00:00 GMT", "Mon, 15 Jun 2026 12:30:00 GMT");
+        let (late, at_end) = ("Thu, 01 Dec 2044 16:00:00 GMT", "Mon, 15 Jun 2026 13:00:01 GMT");
+        check(None, None, ["private, max-age=600", ""]);
+        check(Some("max-age=60"), None, ["max-age=60", ""]);
+        check(Some("public,max-age=86400,immutable"), None, ["public, max-age=3600", ""]);
+        check(Some("Max-Age=\"86400\" , S-MaxAge=7200"), None, ["max-age=3600, s-maxage=3600", ""]);
+        check(Some("s-maxage=9999999999999999999999"), None, ["s-maxage=3600, max-age=600", ""]);
+        check(Some("max-age=-1"), None, ["max-age=0", ""]);
+        check(Some("max-age"), None, ["max-age=0", ""]);
+        check(Some("public"), None, ["public, max-age=600", ""]);
+        check(Some("immutable"), None, ["max-age=600", ""]);
+        check(Some(""), None, ["max-age=600", ""]);
+        check(Some("no-store"), None, ["no-store", ""]);
+        check(Some("No-Cache, max-age=86400"), None, ["no-cache, max-age=3600", ""]);
+        check(Some("private=\"a, b\", max-age=9"), None, ["private, max-age=9", ""]);
+        check(Some("x=\"a, max-age=86400\""), None, ["max-age=3600", ""]);
+        check(
+            Some("max-age=1, stale-while-revalidate=86400, stale-if-error=86400, must-revalidate"),
+            None,
+            ["max-age=1, must-revalidate", ""],
+        );
+        check(None, Some(late), ["", at_end]);
+        check(None, Some(soon), ["", soon]);
+        check(None, Some(past), ["", past]);
+        check(None, Some("0"), ["max-age=0", "0"]);
+        check(None, Some("in a year"), ["max-age=0", "in a year"]);
+        check(Some("public"), Some(late), ["public", at_end]);
+        check(Some("max-age=86400"), Some(late), ["max-age=3600", at_end]);
+        check(Some("no-cache"), Some("0"), ["no-cache", "0"]);
+    }
+}

@@ -1,0 +1,392 @@
+//! Uploads a file by the links of a bundle: some parts at once, each as often as it takes.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use indicatif::ProgressBar;
+use reqwest::header::{CONTENT_TYPE, ETAG};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response, StatusCode, Url};
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinSet;
+
+use super::STANDARD_INPUT;
+use super::bundle::{Bundle, Part};
+use super::piece::{Piece, Sent};
+use crate::args::Put;
+use crate::checksum::{md5_of_etag, md5_of_text};
+use crate::failure::Failure;
+use crate::refusal::{self, Refusal};
+use crate::{output, remote, transfer};
+
+/// Parts that are under way at once.
+const PARTS_AT_ONCE: usize = 4;
+/// Links that one call renews at most.
+const RENEWED_AT_ONCE: usize = 1000;
+/// Tries of one request.
+const TRIES_MAX: u32 = 6;
+/// The longest pause before another try.
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// How long a short request may take to be answered. Completing reads no bytes.
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(5);
+
+pub(super) fn run(arguments: &Put) -> Result<(), Failure> {
+    let Put { file, url: bundle, abort, content_type, header, connection } = arguments;
+    if content_type.is_some() || !header.is_empty() {
+        return Err(Failure::usage(anyhow!(
+            "--content-type and -H are for a link, not for a bundle"
+        )));
+    }
+    if file.as_os_str() == STANDARD_INPUT && bundle == STANDARD_INPUT && !abort {
+        return Err(Failure::usage(anyhow!(
+            "the file and the bundle cannot both be standard input"
+        )));
+    }
+    let bundle = Bundle::read(bundle)?;
+    let client = transfer::sender(connection, Policy::none())?;
+    if *abort {
+        return transfer::block_on(give_up(&client, bundle.abort));
+    }
+    let (file, size) = super::open(file)?;
+    if size != bundle.size() {
+        let planned = bundle.size();
+        let error = anyhow!("the bundle is for {planned} bytes, and the file has {size}");
+        return Err(Failure::usage(error));
+    }
+    let bar = transfer::progress(connection, Some(size));
+    let upload = Arc::new(Upload::new(bundle, client, file, bar));
+    let done = transfer::block_on(async {
+        tokio::select! {
+            done = Arc::clone(&upload).run() => done,
+            interrupt = tokio::signal::ctrl_c() => {
+                interrupt.context("cannot wait for Ctrl-C")?;
+                upload.bar.suspend(|| output::note(upload.ways_on()));
+                Err(Failure::failed(anyhow!("interrupted")))
+            }
+        }
+    });
+    upload.bar.finish_and_clear();
+    let etag = done?;
+    output::note(format!("{size} bytes stored; {}", upload.verified()));
+    output::result(&etag)
+}
+
+async fn give_up(client: &Client, abort: Url) -> Result<(), Failure> {
+    let request = client.delete(abort).timeout(ANSWER_TIMEOUT);
+    let response = request.send().await.map_err(transfer::unanswered)?;
+    if !response.status().is_success() {
+        return Err(refusal::read(response).await);
+    }
+    output::note("the upload is given up; its parts are discarded");
+    Ok(())
+}
+
+struct Upload {
+    bundle: Bundle,
+    client: Client,
+    file: Arc<File>,
+    bar: ProgressBar,
+    waiting: Mutex<VecDeque<Part>>,
+    stored: Mutex<BTreeMap<u16, Stored>>,
+    /// By part, where the bundle's own have died. One worker at a time asks for them.
+    fresh: tokio::sync::Mutex<BTreeMap<u16, Url>>,
+}
+
+struct Stored {
+    etag: String,
+    verified: bool,
+}
+
+/// What one request came to, if it was not what it was for.
+enum Setback {
+    /// It may be tried again.
+    Passing(anyhow::Error),
+    /// The link has died.
+    Expired(Failure),
+    Final(Failure),
+}
+
+#[derive(Serialize)]
+struct Wanted {
+    parts: Vec<u16>,
+}
+
+#[derive(Deserialize)]
+struct Renewed {
+    parts: Vec<RenewedPart>,
+    uploaded: Vec<UploadedPart>,
+}
+
+#[derive(Deserialize)]
+struct RenewedPart {
+    number: u16,
+    link: String,
+}
+
+#[derive(Deserialize)]
+struct UploadedPart {
+    number: u16,
+    size: u64,
+    etag: String,
+}
+
+#[derive(Deserialize)]
+struct Completed {
+    #[serde(rename = "ETag")]
+    etag: String,
+}
+
+impl Upload {
+    fn new(bundle: Bundle, client: Client, file: File, bar: ProgressBar) -> Self {
+        let waiting = Mutex::new(bundle.parts.iter().cloned().collect());
+        let (stored, fresh) = (Mutex::default(), tokio::sync::Mutex::default());
+        Self { bundle, client, file: Arc::new(file), bar, waiting, stored, fresh }
+    }
+
+    /// Uploads what is not there yet and completes; returns the object's tag.
+    async fn run(self: Arc<Self>) -> Result<String, Failure> {
+        self.skip_what_is_there().await?;
+        let mut workers = JoinSet::new();
+        for _ in 0..PARTS_AT_ONCE {
+            workers.spawn(Arc::clone(&self).work());
+        }
+        while let Some(worker) = workers.join_next().await {
+            let done = worker.context("a worker failed")?;
+            if done.is_err() {
+                self.bar.suspend(|| output::note(self.ways_on()));
+            }
+            done?;
+        }
+        self.complete().await
+    }
+
+    /// Parts of an earlier run need not be sent again, if they are what would be sent.
+    async fn skip_what_is_there(&self) -> Result<(), Failure> {
+        let Some(renew) = &self.bundle.renew else { return Ok(()) };
+        let Renewed { uploaded, .. } = self.ask(renew, Vec::new()).await?;
+        let uploaded: BTreeMap<_, _> =
+            uploaded.into_iter().map(|part| (part.number, part)).collect();
+        let mut waiting = VecDeque::new();
+        for part in &self.bundle.parts {
+            // Hashing takes its time, and Ctrl-C must not wait for all of it.
+            tokio::task::yield_now().await;
+            let same = match uploaded.get(&part.number) {
+                Some(found) if found.size == part.size => self.is_same(part, &found.etag)?,
+                Some(_) | None => false,
+            };
+            if same {
+                let etag = uploaded.get(&part.number).map(|found| found.etag.clone());
+                let stored = Stored { etag: etag.unwrap_or_default(), verified: true };
+                lock(&self.stored).insert(part.number, stored);
+                self.bar.inc(part.size);
+            } else {
+                waiting.push_back(part.clone());
+            }
+        }
+        let there = self.bundle.parts.len().saturating_sub(waiting.len());
+        if there > 0 {
+            let all = self.bundle.parts.len();
+            self.bar.suspend(|| output::note(format!("{there} of {all} parts are there already")));
+        }
+        *lock(&self.waiting) = waiting;
+        Ok(())
+    }
+
+    fn is_same(&self, part: &Part, etag: &str) -> Result<bool, Failure> {
+        let Some(stored) = md5_of_text(etag) else { return Ok(false) };
+        Ok(self.piece(part).md5().context("cannot read the file")? == stored)
+    }
+
+    fn piece(&self, part: &Part) -> Piece {
+        Piece { file: Arc::clone(&self.file), offset: part.offset, size: part.size }
+    }
+
+    async fn work(self: Arc<Self>) -> Result<(), Failure> {
+        loop {
+            let Some(part) = lock(&self.waiting).pop_front() else { return Ok(()) };
+            let stored = self.put(&part).await?;
+            lock(&self.stored).insert(part.number, stored);
+        }
+    }
+
+    /// Uploads a part, as often as it takes.
+    async fn put(&self, part: &Part) -> Result<Stored, Failure> {
+        let mut link = part.link.clone();
+        let mut tries = Tries::default();
+        loop {
+            match self.try_put(part, link.clone()).await {
+                Ok(stored) => return Ok(stored),
+                Err(Setback::Final(failure)) => return Err(failure),
+                Err(Setback::Passing(error)) => tries.pause(error, &self.bar).await?,
+                Err(Setback::Expired(failure)) => {
+                    tries.count += 1;
+                    link = match &self.bundle.renew {
+                        Some(renew) if tries.count < TRIES_MAX => {
+                            self.renewed(renew, part, &link).await?
+                        }
+                        Some(_) | None => return Err(failure),
+                    }
+                }
+            }
+        }
+    }
+
+    async fn try_put(&self, part: &Part, link: Url) -> Result<Stored, Setback> {
+        let sent = self.piece(part).send(self.client.put(link), &self.bar).await;
+        let Sent { response, md5 } = sent.map_err(Setback::Passing)?;
+        let response = accepted(response).await?;
+        let verified = match md5_of_etag(response.headers()) {
+            Some(stored) if stored != md5 => {
+                self.bar.dec(part.size);
+                let error = anyhow!("what is stored is not what was sent: its MD5 differs");
+                return Err(Setback::Passing(error));
+            }
+            Some(_) => true,
+            None => false,
+        };
+        let etag = response.headers().get(ETAG).and_then(|etag| etag.to_str().ok());
+        let missing = || Setback::Final(anyhow!("the answer has no ETag").into());
+        Ok(Stored { etag: etag.ok_or_else(missing)?.to_owned(), verified })
+    }
+
+    /// A link of the part that is not the dead one. Those of the parts that wait have died too, or
+    /// will, and come along.
+    async fn renewed(&self, renew: &Url, part: &Part, dead: &Url) -> Result<Url, Failure> {
+        let mut fresh = self.fresh.lock().await;
+        if let Some(link) = fresh.get(&part.number).filter(|link| *link != dead) {
+            return Ok(link.clone());
+        }
+        let waiting = lock(&self.waiting).iter().map(|part| part.number).collect::<Vec<_>>();
+        let wanted = std::iter::once(part.number).chain(waiting).take(RENEWED_AT_ONCE).collect();
+        let Renewed { parts, .. } = self.ask(renew, wanted).await?;
+        for RenewedPart { number, link } in parts {
+            fresh.insert(number, self.bundle.fresh(&link)?);
+        }
+        drop_into_waiting(&mut lock(&self.waiting), &fresh);
+        let link = fresh.get(&part.number).cloned();
+        link.ok_or_else(|| anyhow!("the server renews no link of part {}", part.number).into())
+    }
+
+    async fn ask(&self, renew: &Url, parts: Vec<u16>) -> Result<Renewed, Failure> {
+        let body = serde_json::to_string(&Wanted { parts }).context("cannot write JSON")?;
+        let answer = self.post(renew, "application/json", body).await?;
+        let renewed = serde_json::from_str(&answer).context("the server's answer cannot be read");
+        renewed.map_err(Failure::from)
+    }
+
+    async fn complete(&self) -> Result<String, Failure> {
+        let parts = lock(&self.stored).iter().fold(String::new(), |parts, (number, stored)| {
+            let etag = quick_xml::escape::escape(&stored.etag);
+            parts + &format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>")
+        });
+        let body = format!(
+            "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{parts}\
+             </CompleteMultipartUpload>"
+        );
+        let answer = self.post(&self.bundle.complete, "application/xml", body).await?;
+        match quick_xml::de::from_str::<Completed>(&answer) {
+            Ok(Completed { etag }) => Ok(etag.trim_matches('"').to_owned()),
+            // It may turn out to be impossible after the answer has begun.
+            Err(_) => Err(refusal::in_body(&answer)),
+        }
+    }
+
+    /// Sends a document, as often as it takes: both that are sent may be repeated.
+    async fn post(
+        &self,
+        link: &Url,
+        content_type: &'static str,
+        body: String,
+    ) -> Result<String, Failure> {
+        let mut tries = Tries::default();
+        loop {
+            let request = self.client.post(link.clone()).timeout(ANSWER_TIMEOUT);
+            let request = request.header(CONTENT_TYPE, content_type).body(body.clone());
+            let response = match request.send().await.map_err(transfer::unanswered) {
+                Ok(response) => accepted(response).await,
+                Err(error) => Err(Setback::Passing(error)),
+            };
+            match response {
+                Ok(response) => return remote::read(response).await,
+                Err(Setback::Passing(error)) => tries.pause(error, &self.bar).await?,
+                Err(Setback::Expired(failure) | Setback::Final(failure)) => return Err(failure),
+            }
+        }
+    }
+
+    fn verified(&self) -> &'static str {
+        if lock(&self.stored).values().all(|stored| stored.verified) {
+            "MD5 of every part verified"
+        } else {
+            "not all verified: not every part was answered with its MD5"
+        }
+    }
+
+    /// What can be done about an upload that ends here.
+    fn ways_on(&self) -> String {
+        let (stored, all) = (lock(&self.stored).len(), self.bundle.parts.len());
+        let go_on = match self.bundle.renew {
+            Some(_) => "run the same command to go on, or add --abort to give the upload up",
+            None => "add --abort to give the upload up",
+        };
+        format!("{stored} of {all} parts are stored: {go_on}")
+    }
+}
+
+fn drop_into_waiting(waiting: &mut VecDeque<Part>, fresh: &BTreeMap<u16, Url>) {
+    for part in waiting {
+        if let Some(link) = fresh.get(&part.number) {
+            part.link = link.clone();
+        }
+    }
+}
+
+/// Takes a success; sorts what else there is.
+async fn accepted(response: Response) -> Result<Response, Setback> {
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let refusal = refusal::look_at(response).await;
+    let passes = matches!(
+        status,
+        StatusCode::INTERNAL_SERVER_ERROR
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT
+    ) || matches!(refusal.code.as_str(), "RequestTimeout" | "IncompleteBody");
+    let expired = refusal.is_expiry();
+    let Refusal { failure, .. } = refusal;
+    Err(match (passes, expired) {
+        (true, _) => Setback::Passing(anyhow!("{failure}")),
+        (false, true) => Setback::Expired(failure),
+        (false, false) => Setback::Final(failure),
+    })
+}
+
+/// How often one request was tried.
+#[derive(Default)]
+struct Tries {
+    count: u32,
+}
+
+impl Tries {
+    /// Waits before another try, longer each time, or gives up.
+    async fn pause(&mut self, error: anyhow::Error, bar: &ProgressBar) -> Result<(), Failure> {
+        self.count += 1;
+        if self.count >= TRIES_MAX {
+            return Err(error.context("given up").into());
+        }
+        bar.suspend(|| output::note(format!("{error:#}; trying again")));
+        let pause = Duration::from_secs(1 << (self.count - 1));
+        tokio::time::sleep(pause.min(PAUSE_MAX)).await;
+        Ok(())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,135 @@
+//! A piece of a file on its way to the server.
+
+use std::fs::File;
+use std::future::Future;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use anyhow::anyhow;
+use indicatif::ProgressBar;
+use md5::{Digest as _, Md5};
+use reqwest::header::CONTENT_LENGTH;
+use reqwest::{Body, RequestBuilder, Response};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio_util::io::{InspectReader, ReaderStream};
+
+use crate::transfer;
+
+/// Some bytes of a file. Of a file that grows meanwhile only these are sent.
+#[derive(Clone, Debug)]
+pub(super) struct Piece {
+    pub(super) file: Arc<File>,
+    pub(super) offset: u64,
+    pub(super) size: u64,
+}
+
+/// The answer to a piece, and the MD5 of what was sent.
+pub(super) struct Sent {
+    pub(super) response: Response,
+    pub(super) md5: Vec<u8>,
+}
+
+impl Piece {
+    /// Sends it as the body of a request, hashed and counted as it goes. What is sent in vain is
+    /// taken off the bar again.
+    pub(super) async fn send(
+        &self,
+        request: RequestBuilder,
+        bar: &ProgressBar,
+    ) -> anyhow::Result<Sent> {
+        let taken = Arc::new(AtomicU64::new(0));
+        let md5 = Arc::new(Mutex::new(Md5::new()));
+        let counted = InspectReader::new(Reader::new(self), {
+            let (taken, md5, bar) = (Arc::clone(&taken), Arc::clone(&md5), bar.clone());
+            move |bytes| {
+                let count = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+                md5.lock().unwrap_or_else(PoisonError::into_inner).update(bytes);
+                taken.fetch_add(count, Ordering::Relaxed);
+                bar.inc(count);
+            }
+        });
+        let body = Body::wrap_stream(ReaderStream::with_capacity(counted, transfer::READ_BYTES));
+        let answer = request.header(CONTENT_LENGTH, self.size).body(body).send();
+        let answer = match unless_silent(&taken, answer).await {
+            Some(answer) => answer.map_err(transfer::unanswered),
+            None => Err(anyhow!("the server is silent")),
+        };
+        if !answer.as_ref().is_ok_and(|response| response.status().is_success()) {
+            bar.dec(taken.load(Ordering::Relaxed));
+        }
+        let md5 = md5.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Ok(Sent { response: answer?, md5: md5.finalize().to_vec() })
+    }
+
+    /// The MD5 of what would be sent.
+    pub(super) fn md5(&self) -> io::Result<Vec<u8>> {
+        let mut md5 = Md5::new();
+        let mut reader = Reader::new(self);
+        let mut buffer = vec![0; transfer::READ_BYTES];
+        loop {
+            match reader.read(&mut buffer)? {
+                [] => return Ok(md5.finalize().to_vec()),
+                bytes => md5.update(bytes),
+            }
+        }
+    }
+}
+
+/// Waits for an answer while bytes are being taken; `None`: none was for too long, nor was there an
+/// answer.
+async fn unless_silent<T>(taken: &AtomicU64, answer: impl Future<Output = T>) -> Option<T> {
+    let mut answer = pin!(answer);
+    let mut before = taken.load(Ordering::Relaxed);
+    loop {
+        if let Ok(answer) = tokio::time::timeout(transfer::SILENCE_MAX, &mut answer).await {
+            return Some(answer);
+        }
+        let now = taken.load(Ordering::Relaxed);
+        if now == before {
+            return None;
+        }
+        before = now;
+    }
+}
+
+/// Reads a piece without moving the file's own position, which all pieces share. A read of a local
+/// file is short, and takes no thread of its own.
+struct Reader {
+    file: Arc<File>,
+    offset: u64,
+    rest: u64,
+}
+
+impl Reader {
+    fn new(piece: &Piece) -> Self {
+        let Piece { file, offset, size } = piece;
+        Self { file: Arc::clone(file), offset: *offset, rest: *size }
+    }
+
+    /// The next bytes; none at the end.
+    fn read<'b>(&mut self, buffer: &'b mut [u8]) -> io::Result<&'b [u8]> {
+        let most = usize::try_from(self.rest).unwrap_or(usize::MAX).min(buffer.len());
+        let room = buffer.get_mut(..most).unwrap_or_default();
+        let count = self.file.read_at(room, self.offset)?;
+        let counted = u64::try_from(count).unwrap_or_default();
+        self.offset = self.offset.saturating_add(counted);
+        self.rest = self.rest.saturating_sub(counted);
+        Ok(room.get(..count).unwrap_or_default())
+    }
+}
+
+impl AsyncRead for Reader {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let count = self.get_mut().read(buffer.initialize_unfilled())?.len();
+        buffer.advance(count);
+        Poll::Ready(Ok(()))
+    }
+}
