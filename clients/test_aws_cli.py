@@ -91,6 +91,13 @@ def test_sync_copies_what_differs_and_deletes_what_is_gone(aws, bucket, tmp_path
     back = {path.relative_to(tmp_path / "back") for path in (tmp_path / "back").rglob("*")}
     assert {str(path) for path in back} == {"one", "sub", "sub/three", "sub/four 🎈"}
     assert file_sha256(tmp_path / "back/sub/four 🎈") == file_sha256(folder / "sub/four 🎈")
+    (tmp_path / "back/stray").write_text("x")
+    aws("s3", "rm", f"s3://{bucket}/f/one")
+    down = aws("s3", "sync", "--no-progress", "--delete", f"s3://{bucket}/f", "back")
+    assert sorted(down.splitlines()) == ["delete: back/one", "delete: back/stray"]
+    # From bucket to bucket, as a rename of the folder would go.
+    copied = aws("s3", "sync", "--no-progress", f"s3://{bucket}/f", f"s3://{bucket}/g")
+    assert len(copied.splitlines()) == 2
 
 
 def test_a_presigned_link_downloads(aws, bucket, server):
@@ -161,6 +168,9 @@ def test_s3api_multipart_by_hand(aws, bucket, tmp_path):
     (tmp_path / "parts.json").write_text(json.dumps({"Parts": etags}))
     aws("s3api", "complete-multipart-upload", *place, "--upload-id", upload,
         "--multipart-upload", "file://parts.json")
+    attributes = json.loads(aws("s3api", "get-object-attributes", *place,
+                                "--object-attributes", "ObjectParts"))
+    assert attributes["ObjectParts"]["TotalPartsCount"] == 2
     aws("s3", "cp", f"s3://{bucket}/parts", "whole")
     whole = (tmp_path / "part1").read_bytes() + (tmp_path / "part2").read_bytes()
     assert (tmp_path / "whole").read_bytes() == whole

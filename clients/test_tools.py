@@ -1,6 +1,7 @@
 """rclone, s3cmd and curl."""
 
 import json
+import os
 import re
 import urllib.parse
 
@@ -55,6 +56,28 @@ def test_rclone_copies_syncs_checks_and_links(rclone, server, bucket, tmp_path):
     assert server.keys(bucket) == []
 
 
+def test_rclone_sync_down_and_between_buckets(rclone, server, bucket, bucket_name, tmp_path):
+    """`--checksum` compares MD5 with the ETag, and a rclone's time of a file is its metadata."""
+    (tmp_path / "folder").mkdir()
+    for name in ("one", "two"):
+        write_file(tmp_path / "folder" / name, 30_000, seed=name)
+        os.utime(tmp_path / "folder" / name, (1_500_000_000,) * 2)
+    rclone("sync", "folder", f"valet:{bucket}")
+    rclone("mkdir", f"valet:{bucket_name}-2")
+    rclone("sync", f"valet:{bucket}", f"valet:{bucket_name}-2")
+    rclone("sync", f"valet:{bucket_name}-2", "back")
+    assert {path.name: path.stat().st_mtime for path in (tmp_path / "back").iterdir()} == {
+        "one": 1_500_000_000, "two": 1_500_000_000,
+    }
+    server.signed("DELETE", f"/{bucket_name}-2/one")
+    changed = b"changed".ljust(30_000)
+    server.put(f"/{bucket_name}-2/two", changed)
+    rclone("sync", "--checksum", f"valet:{bucket_name}-2", "back")
+    assert [path.name for path in (tmp_path / "back").iterdir()] == ["two"]
+    assert (tmp_path / "back/two").read_bytes() == changed
+    rclone("check", "--download", f"valet:{bucket_name}-2", "back")
+
+
 def test_rclone_multipart(rclone, bucket, tmp_path):
     digest = write_file(tmp_path / "big", 12 * MIB)
     rclone("copyto", "--s3-upload-cutoff", "5M", "--s3-chunk-size", "5M", "big", f"valet:{bucket}/big")
@@ -103,6 +126,29 @@ def test_s3cmd_puts_gets_lists_and_signs(s3cmd, server, bucket, bucket_name, tmp
     s3cmd("cp", f"s3://{bucket}/plain", f"s3://{bucket}/copy")
     s3cmd("del", f"s3://{bucket}/plain")
     assert server.keys(bucket) == ["a key+ü", "copy"]
+
+
+def test_s3cmd_syncs_both_ways(s3cmd, server, bucket, tmp_path):
+    folder = tmp_path / "folder"
+    (folder / "sub").mkdir(parents=True)
+    for name in ("one", "two", "sub/three +ü"):
+        write_file(folder / name, 40_000, seed=name)
+    s3cmd("sync", "folder/", f"s3://{bucket}/f/")
+    assert server.keys(bucket) == ["f/one", "f/sub/three +ü", "f/two"]
+    assert "upload:" not in s3cmd("sync", "folder/", f"s3://{bucket}/f/")
+    (folder / "two").unlink()
+    # As long as before, so that only its MD5 tells.
+    write_file(folder / "one", 40_000, seed="other")
+    s3cmd("sync", "--delete-removed", "folder/", f"s3://{bucket}/f/")
+    assert server.keys(bucket) == ["f/one", "f/sub/three +ü"]
+    (tmp_path / "back").mkdir()
+    (tmp_path / "back/stray").write_text("x")
+    s3cmd("sync", "--delete-removed", f"s3://{bucket}/f/", "back/")
+    assert file_sha256(tmp_path / "back/one") == file_sha256(folder / "one")
+    assert file_sha256(tmp_path / "back/sub/three +ü") == file_sha256(folder / "sub/three +ü")
+    assert not (tmp_path / "back/stray").exists()
+    s3cmd("del", "--recursive", "--force", f"s3://{bucket}/f/")
+    assert server.keys(bucket) == []
 
 
 def test_s3cmd_multipart(s3cmd, bucket, tmp_path):

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use iam::{AccountId, Principal, SessionSealer, Values};
 use jiff::Timestamp;
 use presign::{Mechanism, VerifiedSignature};
-use store::{AccessKey, BucketName, CorsRule, Store};
+use store::{AccessKey, BucketName, CorsRule, ObjectKey, Store};
 
 use crate::config::ServerConfig;
 use crate::error::{Code, S3Error, refusal};
@@ -118,6 +118,17 @@ impl Door {
         self.asking().authorize(&[permission], &()).await
     }
 
+    /// Whether the caller may be told that a key is not there: who may list it, by a listing that would
+    /// show nothing else (aws-semantics 5.6.1).
+    pub(crate) async fn may_know(
+        &self,
+        bucket: &BucketName,
+        key: &ObjectKey,
+    ) -> Result<(), S3Error> {
+        let permission = Permission::bucket("s3:ListBucket", bucket);
+        self.asking().authorize(&[permission], &ListedKey(key)).await
+    }
+
     /// As [`Self::require`], and until when, and no longer than `asked`, a link has the permission
     /// that was signed when this call was.
     pub(crate) async fn require_until(
@@ -171,6 +182,15 @@ impl<O: Operation> Authorized<O> {
     pub(crate) async fn admit<P: Operation>(&self, operation: P) -> Result<Authorized<P>, S3Error> {
         self.door.asking().authorize(&operation.permissions(), &KeysOf(&operation)).await?;
         Ok(Authorized { operation, door: self.door.clone() })
+    }
+}
+
+/// The condition keys of a listing of one key.
+struct ListedKey<'k>(&'k ObjectKey);
+
+impl OperationKeys for ListedKey<'_> {
+    fn condition(&self, key: &str) -> Option<Values<'_>> {
+        (key == "s3:prefix").then(|| Values::One(self.0.as_str().into()))
     }
 }
 

@@ -48,6 +48,9 @@ impl BucketName {
         if text.contains("..") {
             return Err(BucketNameError::AdjacentPeriods);
         }
+        if text.contains(".-") || text.contains("-.") {
+            return Err(BucketNameError::HyphenAtPeriod);
+        }
         if text.parse::<Ipv4Addr>().is_ok() || looks_like_ipv4(text) {
             return Err(BucketNameError::IpAddress);
         }
@@ -89,6 +92,9 @@ pub enum BucketNameError {
     /// Two periods side by side.
     #[error("bucket name with two adjacent periods")]
     AdjacentPeriods,
+    /// A hyphen beside a period, as no host name has it.
+    #[error("bucket name with a hyphen beside a period")]
+    HyphenAtPeriod,
     /// Formatted as an IPv4 address.
     #[error("bucket name formatted as an address")]
     IpAddress,
@@ -450,6 +456,8 @@ mod tests {
             check(bad, Err(Ends));
         }
         check("a..b", Err(AdjacentPeriods));
+        check("foo.-bar", Err(HyphenAtPeriod));
+        check("foo-.bar", Err(HyphenAtPeriod));
         for bad in ["192.168.5.4", "999.1.1.1", "01.02.03.04"] {
             check(bad, Err(IpAddress));
         }

@@ -127,12 +127,14 @@ impl GetObjectAttributes {
         }
     }
 
+    /// The SDKs call it `TotalPartsCount`; on the wire it is `PartsCount`.
+    ///
     /// S3 lists the parts one by one only where each has a checksum of its own.
     fn write_parts(&self, xml: &mut XmlWriter, found: &Found) {
         let object = &*found.object;
         let composite =
             object.checksum.as_ref().filter(|stored| stored.kind == ChecksumType::Composite);
-        xml.plain("TotalPartsCount", object.parts.len());
+        xml.plain("PartsCount", object.parts.len());
         let Some(stored) = composite else { return };
         let below: Vec<_> = object
             .parts

@@ -114,6 +114,28 @@ pub(crate) fn of_copy(request: &S3Request<'_>) -> Result<Option<ChecksumAlgorith
 /// Reads which checksum comes with an upload. What a link's query says of checksums is signed but
 /// ignored (aws-semantics 1.3.7), so only headers as sent count.
 pub(crate) fn announced(request: &S3Request<'_>) -> Result<Announced, S3Error> {
+    announced_in(request, check_form)
+}
+
+/// The checksum of the whole object, as whoever completes an upload computed it. One that is made of
+/// the parts' may say after a dash how many they are.
+pub(crate) fn of_completion(
+    request: &S3Request<'_>,
+) -> Result<Option<(ChecksumAlgorithm, String)>, S3Error> {
+    let check = |algorithm, value: &str| match value.split_once('-') {
+        Some((raw, count)) if count.parse::<u16>().is_ok() => check_form(algorithm, raw),
+        Some(_) | None => check_form(algorithm, value),
+    };
+    match announced_in(request, check)? {
+        Announced::Inline(algorithm, value) => Ok(Some((algorithm, value))),
+        Announced::Nothing | Announced::Trailing(_) => Ok(None),
+    }
+}
+
+fn announced_in(
+    request: &S3Request<'_>,
+    check: impl Fn(ChecksumAlgorithm, &str) -> Result<(), S3Error>,
+) -> Result<Announced, S3Error> {
     let mut inline = None;
     for name in request.headers.keys().map(hyper::header::HeaderName::as_str) {
         let Some(rest) = name.strip_prefix(PREFIX) else { continue };
@@ -135,7 +157,7 @@ pub(crate) fn announced(request: &S3Request<'_>) -> Result<Announced, S3Error> {
                 second,
             ));
         }
-        check_form(algorithm, value)?;
+        check(algorithm, value)?;
         inline = Some((algorithm, value.to_owned()));
     }
     let trailing = trailing(request)?;

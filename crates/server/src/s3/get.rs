@@ -149,24 +149,19 @@ pub(crate) async fn find(
             Ok(Found { object, versioned })
         }
         Lookup::DeleteMarker(marker) => {
-            may_know(door, bucket).await?;
+            door.may_know(bucket, key).await?;
             Err(deleted(key, &marker, version_id.is_some()))
         }
         Lookup::NoSuchKey => {
-            may_know(door, bucket).await?;
+            door.may_know(bucket, key).await?;
             Err(no_such_key(key))
         }
         Lookup::NoSuchVersion => {
-            may_know(door, bucket).await?;
+            door.may_know(bucket, key).await?;
             Err(no_such_version(key, version_id))
         }
         Lookup::NoSuchBucket => Err(refusal::no_such_bucket(bucket)),
     }
-}
-
-/// Only who may list the bucket is told that something is not in it (aws-semantics 5.6.1).
-async fn may_know(door: &Door, bucket: &BucketName) -> Result<(), S3Error> {
-    door.require(Permission::bucket("s3:ListBucket", bucket)).await
 }
 
 /// 404 that names the version.

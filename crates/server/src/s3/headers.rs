@@ -78,12 +78,11 @@ pub(crate) fn attributes(request: &S3Request<'_>) -> Result<Attributes, S3Error>
 /// The body's own encoding: `aws-chunked` is the transfer's and is not kept.
 fn content_encoding(request: &S3Request<'_>) -> Option<String> {
     let given = request.header("content-encoding")?;
-    let kept: Vec<&str> = given
-        .split(',')
-        .map(str::trim)
-        .filter(|coding| !coding.eq_ignore_ascii_case("aws-chunked") && !coding.is_empty())
-        .collect();
-    (!kept.is_empty()).then(|| kept.join(","))
+    let transfer = |coding: &&str| coding.trim().eq_ignore_ascii_case("aws-chunked");
+    // What is left keeps the spaces that it came with.
+    let kept = given.split(',').filter(|coding| !transfer(coding)).collect::<Vec<_>>().join(",");
+    let kept = kept.trim_matches([' ', ',']);
+    (!kept.is_empty()).then(|| kept.to_owned())
 }
 
 /// A storage class: any valid one is stored and echoed.

@@ -247,10 +247,7 @@ impl Operation for CompleteMultipartUpload {
     const HONOURS: &'static [&'static str] = &[customer_key::OBJECT_KEY];
 
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
-        let object_checksum = match checksum::announced(request)? {
-            Announced::Inline(algorithm, value) => Some((algorithm, value)),
-            Announced::Nothing | Announced::Trailing(_) => None,
-        };
+        let object_checksum = checksum::of_completion(request)?;
         let object_size = request
             .header("x-amz-mp-object-size")
             .map(|text| {

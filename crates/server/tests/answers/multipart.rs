@@ -177,7 +177,7 @@ async fn parts_of_the_finished_object() {
         world.send(attributes).await.text(),
         result(
             "GetObjectAttributesResponse",
-            "<ObjectParts><TotalPartsCount>2</TotalPartsCount></ObjectParts>"
+            "<ObjectParts><PartsCount>2</PartsCount></ObjectParts>"
         )
     );
 }
@@ -529,6 +529,9 @@ async fn checksums_of_uploads() {
             );
         }
         let right = [named(1, FIRST_ETAG, one), named(2, TAIL_ETAG, two)].concat();
+        if kind == "COMPOSITE" {
+            claim_the_whole(&upload, &right, algorithm, one, whole).await;
+        }
         let done = upload.complete(&right).await;
         assert_eq!(done.element(&format!("Checksum{algorithm}")), whole, "{algorithm} {kind}");
         assert_eq!(done.element("ChecksumType"), kind);
@@ -553,7 +556,7 @@ async fn checksums_of_uploads() {
                 result(
                     "GetObjectAttributesResponse",
                     &format!(
-                        "<Checksum><{element}>{whole}</{element}><ChecksumType>COMPOSITE</ChecksumType></Checksum><ObjectParts><TotalPartsCount>2</TotalPartsCount><PartNumberMarker>0</PartNumberMarker><NextPartNumberMarker>2</NextPartNumberMarker><MaxParts>1000</MaxParts><IsTruncated>false</IsTruncated>{}{}</ObjectParts>",
+                        "<Checksum><{element}>{whole}</{element}><ChecksumType>COMPOSITE</ChecksumType></Checksum><ObjectParts><PartsCount>2</PartsCount><PartNumberMarker>0</PartNumberMarker><NextPartNumberMarker>2</NextPartNumberMarker><MaxParts>1000</MaxParts><IsTruncated>false</IsTruncated>{}{}</ObjectParts>",
                         part(1, MIB5, one),
                         part(2, 4, two)
                     )
@@ -561,6 +564,34 @@ async fn checksums_of_uploads() {
             );
         }
     }
+}
+
+/// A completion that says the checksum of the parts' checksums: with the right count or with none.
+async fn claim_the_whole(
+    upload: &Upload<'_>,
+    parts: &str,
+    algorithm: &str,
+    one: &str,
+    whole: &str,
+) {
+    let header = format!("x-amz-checksum-{}", algorithm.to_lowercase());
+    let claim = |value: &str| upload.completion(parts).header(&header, value);
+    let bare = whole.split_once('-').unwrap().0;
+    for wrong in [format!("{bare}-3"), format!("{one}-2")] {
+        assert_eq!(
+            upload.world.refused(claim(&wrong)).await,
+            format!(
+                "400 <Code>BadDigest</Code><Message>The {algorithm} you specified did not match the calculated checksum.</Message>"
+            )
+        );
+    }
+    for unreadable in ["bad", "bad-2", &format!("{bare}-x"), &format!("{bare}-2-2")] {
+        assert_eq!(
+            upload.world.refused(claim(unreadable)).await,
+            invalid_request(&format!("Value for {header} header is invalid."))
+        );
+    }
+    assert_eq!(upload.world.send(claim(whole)).await.status, 200, "{algorithm}");
 }
 
 #[tokio::test]

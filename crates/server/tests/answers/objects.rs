@@ -104,6 +104,7 @@ async fn the_encoding_of_the_transfer_is_not_the_objects() {
         ("aws-chunked", ""),
         ("aws-chunked,gzip", "gzip"),
         ("gzip, aws-chunked", "gzip"),
+        ("deflate, gzip, aws-chunked", "deflate, gzip"),
         ("AWS-Chunked , br", "br"),
     ] {
         world.send(put("/bucket/k", "x").header("content-encoding", sent)).await;

@@ -87,6 +87,21 @@ async fn what_is_missing_is_told_to_who_may_list() {
     assert_eq!(refused(&world, world.link_by(&ann, "GET", "none")).await, no_such_key("none"));
     world.send(ask("DELETE", "/bucket/a")).await;
     assert_eq!(refused(&world, world.link_by(&ann, "GET", "a")).await, no_such_key("a"));
+
+    // A permission to list that names a prefix is asked with the key as the prefix.
+    let below = r#"{"Effect":"Allow","Action":"s3:ListBucket","Resource":"arn:aws:s3:::bucket","Condition":{"StringLike":{"s3:prefix":"mine/*"}}}"#;
+    world.put_user_policy("ann", &policy(&format!("{READ},{below}"))).await;
+    let told = refused(&world, world.link_by(&ann, "GET", "mine/none")).await;
+    assert_eq!(told, no_such_key("mine/none"));
+    for other in ["none", "yours/none", "a"] {
+        assert_eq!(refused(&world, world.link_by(&ann, "GET", other)).await, hidden, "{other}");
+    }
+    let hide = r#"{"Effect":"Deny","Action":"s3:ListBucket","Resource":"arn:aws:s3:::bucket","Condition":{"StringLike":{"s3:prefix":"mine/secret*"}}}"#;
+    world.put_user_policy("ann", &policy(&format!("{READ},{list},{hide}"))).await;
+    let why = "with an explicit deny in an identity-based policy";
+    let denied = denied(&user_arn("ann"), "s3:ListBucket", "arn:aws:s3:::bucket", why);
+    assert_eq!(refused(&world, world.link_by(&ann, "GET", "mine/secret")).await, denied);
+    assert_eq!(refused(&world, world.link_by(&ann, "GET", "mine/x")).await, no_such_key("mine/x"));
 }
 
 /// Every row of aws-semantics 4.2.2.
