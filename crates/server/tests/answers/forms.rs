@@ -598,6 +598,12 @@ async fn sessions_sign_forms() {
     let own = session.token.clone().unwrap();
     let failed = by_policy(&format!(r#"Policy Condition failed: ["eq", "${field}", "{own}"]"#));
     assert_eq!(refused(&world, &form.clone().field(field, &own)).await, failed);
+    // A token that no condition of the policy names.
+    let bare = Key { token: None, ..session.clone() };
+    for form in [world.form_with(&bare, "k", &[], &[]), world.form_v2(&bare, "k", &[])] {
+        let extra = by_policy(&format!("Extra input fields: {field}"));
+        assert_eq!(refused(&world, &form.field(field, &own)).await, extra);
+    }
     // A long-term key has no token; its signature is looked at first.
     let long_term = world.form("k").field(field, "t");
     assert_eq!(refused(&world, &long_term).await, invalid("t"));
