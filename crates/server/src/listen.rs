@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
@@ -22,14 +22,15 @@ use crate::body::RequestBody;
 use crate::clock;
 use crate::head::{Peer, TlsVersion};
 use crate::own::OwnRoute;
-use crate::respond::ResponseBody;
+use crate::respond::{Reply, ResponseBody};
 use crate::server::Server;
 use crate::timed::TimedIo;
 use crate::tls::{Tls, TlsError};
 
 /// Connections open at once; further ones wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 8192;
-/// From the first byte of a request to the end of its head.
+/// From the opening of an HTTP/1 connection, or the end of the answer before, to the end of a head; an HTTP/2
+/// connection is asked so often whether its client is still there.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(30);
 /// From the first byte of a connection to the end of its TLS handshake.
 const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
@@ -39,6 +40,8 @@ const IDLE_TIME_MAX: Duration = Duration::from_mins(2);
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Header lines of a request.
 const HEADERS_MAX: usize = 256;
+/// Requests that an HTTP/2 client took back before they were looked at; one more ends the connection.
+const RESETS_WAITING_MAX: usize = 20;
 /// Requests at once on one HTTP/2 connection.
 const STREAMS_MAX: u32 = 128;
 /// What a connection may have waiting to be sent beyond the kernel's buffers.
@@ -221,6 +224,9 @@ where
     let service = service_fn(|request: Request<Incoming>| {
         let server = Arc::clone(server);
         async move {
+            if request.headers().len() > HEADERS_MAX {
+                return Ok(too_many_headers());
+            }
             let request = take_body(request);
             let response: Response<ResponseBody> = server.handle(request, peer, clock::now()).await;
             Ok::<_, std::convert::Infallible>(response)
@@ -231,6 +237,11 @@ where
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(error, "a connection ended early");
     }
+}
+
+/// What hyper answers over HTTP/1; over HTTP/2 it limits the bytes of a head alone.
+fn too_many_headers() -> Response<ResponseBody> {
+    Reply::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE).into_plain_response()
 }
 
 fn take_body(request: Request<Incoming>) -> Request<RequestBody> {
@@ -251,6 +262,7 @@ fn builder() -> Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
+        .max_pending_accept_reset_streams(RESETS_WAITING_MAX)
         .max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX))
         .max_send_buf_size(SEND_BUFFER_BYTES_MAX)
         .keep_alive_interval(Some(HEAD_TIME_MAX));
@@ -311,3 +323,6 @@ async fn maintain(server: Arc<Server>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

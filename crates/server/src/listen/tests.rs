@@ -1,0 +1,316 @@
+//! The limits of a connection, each over a pipe with a clock of its own or over a loopback socket.
+
+use std::convert::Infallible;
+
+use http_body_util::Full;
+use iam::{AccountId, MasterKey};
+use presign::SigV2Use;
+use store::{Encryption, Store, StoreConfig};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+use super::*;
+use crate::config::{ActiveContent, LinkCaching, ServerConfig, SseC};
+
+const LIVE: &str = "GET /_valet/health/live HTTP/1.1\r\nHost: a\r\n";
+/// Far beyond every limit, so that a test without one ends too.
+const FOR_EVER: Duration = Duration::from_hours(24);
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const GOAWAY: u8 = 7;
+const END_STREAM_AND_HEADERS: u8 = 5;
+const REFUSED_STREAM: [u8; 4] = [0, 0, 0, 7];
+const ENHANCE_YOUR_CALM: [u8; 4] = [0, 0, 0, 11];
+
+fn server() -> (Arc<Server>, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let now = "2026-06-15T12:00:00Z".parse().unwrap();
+    let store = StoreConfig {
+        data_dir: dir.path().to_path_buf(),
+        master_key: MasterKey::from_bytes([7; 32]),
+        encryption: Encryption::On,
+        cache_bytes_max: 1 << 20,
+    };
+    let config = ServerConfig {
+        listen: Vec::new(),
+        metrics_listen: None,
+        region: "us-east-1".into(),
+        account: AccountId::parse("000000000000").unwrap(),
+        public_urls: Vec::new(),
+        console_url: None,
+        active_content: ActiveContent::Sandbox,
+        link_caching: LinkCaching::Capped,
+        domains: Vec::new(),
+        trusted_proxies: Vec::new(),
+        outbound_allow: Vec::new(),
+        tls: None,
+        sigv2: SigV2Use::Allow,
+        sse_c: SseC::Tls,
+        root: None,
+        abort_uploads_after: None,
+        shutdown_grace: Duration::from_secs(1),
+    };
+    (Arc::new(Server::new(config, Store::open(store, now).unwrap(), now)), dir)
+}
+
+/// A connection to the whole service.
+fn connect(server: &Arc<Server>) -> DuplexStream {
+    let (far, near) = tokio::io::duplex(1 << 20);
+    let server = Arc::clone(server);
+    tokio::spawn(async move {
+        let graceful = GracefulShutdown::new();
+        let watcher = graceful.watcher();
+        let peer = Peer { address: "192.0.2.7".parse().unwrap(), tls: None };
+        answer(&server, watcher, TimedIo::new(near, IDLE_TIME_MAX), peer).await;
+    });
+    far
+}
+
+/// A connection to a service that reads each body and says what came of it, or never answers.
+fn connect_to(respond: bool) -> DuplexStream {
+    let (far, near) = tokio::io::duplex(1 << 20);
+    tokio::spawn(async move {
+        let service = service_fn(move |request: Request<Incoming>| async move {
+            if !respond {
+                std::future::pending::<()>().await;
+            }
+            let mut body = take_body(request).into_body();
+            let outcome = body.open(None).unwrap().collect(1 << 20).await;
+            let text = outcome.map_or_else(|error| error.code().wire(), |_| "whole");
+            Ok::<_, Infallible>(Response::new(Full::<bytes::Bytes>::from(text)))
+        });
+        let stream = TokioIo::new(TimedIo::new(near, IDLE_TIME_MAX));
+        let _ = builder().serve_connection(stream, service).await;
+    });
+    far
+}
+
+/// Everything up to the end of the connection, which must come.
+async fn rest(stream: &mut (impl AsyncRead + Unpin)) -> String {
+    let mut answer = Vec::new();
+    let reading = tokio::time::timeout(FOR_EVER, stream.read_to_end(&mut answer));
+    let _ = reading.await.expect("the connection stays open");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// Up to the end of an answer's head.
+async fn answer_head(stream: &mut (impl AsyncRead + Unpin)) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    String::from_utf8(head).unwrap()
+}
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let mut frame = u32::try_from(payload.len()).unwrap().to_be_bytes()[1..].to_vec();
+    frame.extend([kind, flags]);
+    frame.extend(stream.to_be_bytes());
+    frame.extend(payload);
+    frame
+}
+
+/// `GET /` of `https://a`, and so many lines more.
+fn get_frame(stream: u32, lines: usize) -> Vec<u8> {
+    // Indexed :method, :scheme and :path; then literals without indexing.
+    let mut block = vec![0x82, 0x87, 0x84, 0x01, 1, b'a'];
+    for number in 0..lines {
+        block.extend([0, 4, b'x', b'0' + u8::try_from(number / 100).unwrap()]);
+        block.extend([b'0' + u8::try_from(number / 10 % 10).unwrap()]);
+        block.extend([b'0' + u8::try_from(number % 10).unwrap(), 1, b'v']);
+    }
+    frame(HEADERS, END_STREAM_AND_HEADERS, stream, &block)
+}
+
+async fn greet(stream: &mut DuplexStream) {
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+    stream.write_all(&frame(SETTINGS, 0, 0, &[])).await.unwrap();
+}
+
+/// The next frame: kind, stream and payload; nothing at the end of the connection.
+async fn next_frame(stream: &mut DuplexStream) -> Option<(u8, u32, Vec<u8>)> {
+    let mut head = [0; 9];
+    let reading = tokio::time::timeout(FOR_EVER, stream.read_exact(&mut head));
+    reading.await.expect("nothing comes, and the connection stays open").ok()?;
+    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+    let mut payload = vec![0; usize::try_from(length).unwrap()];
+    stream.read_exact(&mut payload).await.ok()?;
+    Some((head[3], u32::from_be_bytes([head[5], head[6], head[7], head[8]]), payload))
+}
+
+/// The first frame of one of the kinds; the connection must not end before.
+async fn frame_of(stream: &mut DuplexStream, kinds: &[u8]) -> (u8, u32, Vec<u8>) {
+    loop {
+        let next = next_frame(stream).await.expect("the connection ended before");
+        if kinds.contains(&next.0) {
+            return next;
+        }
+    }
+}
+
+#[tokio::test]
+async fn connections_beyond_the_cap_wait_until_another_closes() {
+    let (server, _dir) = server();
+    let socket = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let address = socket.local_addr().unwrap();
+    let mut clients = Vec::new();
+    for _ in 0..4 {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(format!("{LIVE}\r\n").as_bytes()).await.unwrap();
+        clients.push(client);
+    }
+    // All four wait in the kernel's queue, so without the cap all would be open at the first answer.
+    let door = Door {
+        server: Arc::clone(&server),
+        tls: None,
+        connections: Arc::new(Semaphore::new(2)),
+        graceful: Arc::new(GracefulShutdown::new()),
+    };
+    let accepting = tokio::spawn(door.accept(socket));
+    let open = |count: u32| {
+        let text = server.metrics().encode();
+        assert!(text.contains(&format!("valet_connections {count}\n")), "{text}");
+    };
+    let answered = async {
+        for at in 0..4 {
+            let head = answer_head(&mut clients[0]).await;
+            assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+            if at == 0 {
+                open(2);
+            }
+            // Its place is free when it closes.
+            clients.remove(0);
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), answered).await.expect("no place became free");
+    accepting.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_connection_is_closed() {
+    let (server, _dir) = server();
+    let mut silent = connect(&server);
+    assert_eq!(rest(&mut silent).await, "");
+    // It is as silent after a request.
+    let mut silent = connect(&server);
+    silent.write_all(format!("{LIVE}\r\n").as_bytes()).await.unwrap();
+    let answer = rest(&mut silent).await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.matches("HTTP/1.1").count() == 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_reads_no_answer_is_closed() {
+    let (far, near) = tokio::io::duplex(16);
+    let (server, _dir) = server();
+    let conversation = tokio::spawn(async move {
+        let graceful = GracefulShutdown::new();
+        let watcher = graceful.watcher();
+        let peer = Peer { address: "192.0.2.7".parse().unwrap(), tls: None };
+        answer(&server, watcher, TimedIo::new(near, IDLE_TIME_MAX), peer).await;
+    });
+    let mut far = far;
+    far.write_all(format!("{LIVE}\r\n").as_bytes()).await.unwrap();
+    tokio::time::timeout(FOR_EVER, conversation).await.expect("it waits for ever").unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_dribbles_is_cut() {
+    let (server, _dir) = server();
+    let mut stream = connect(&server);
+    stream.write_all(format!("{LIVE}X: ").as_bytes()).await.unwrap();
+    for _ in 0..1000 {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        if stream.write_all(b"x").await.is_err() {
+            return;
+        }
+    }
+    panic!("the head goes on for ever");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_stalls_is_refused_and_one_that_moves_is_not() {
+    let head = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
+    let mut stream = connect_to(true);
+    stream.write_all(head).await.unwrap();
+    stream.write_all(b"1234").await.unwrap();
+    let answer = rest(&mut stream).await;
+    assert!(answer.ends_with("\r\n\r\nRequestTimeout"), "{answer}");
+    let mut stream = connect_to(true);
+    stream.write_all(head).await.unwrap();
+    for _ in 0..5 {
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        stream.write_all(b"x").await.unwrap();
+    }
+    let answer = rest(&mut stream).await;
+    assert!(answer.ends_with("\r\n\r\nwhole"), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_has_256_lines_at_most() {
+    let (server, _dir) = server();
+    for (more, status) in [(254, 200), (255, 431)] {
+        let lines: String = (0..more).map(|number| format!("x{number}: v\r\n")).collect();
+        let request = format!("{LIVE}Connection: close\r\n{lines}\r\n");
+        let mut stream = connect(&server);
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let answer = rest(&mut stream).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{more}: {answer}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_over_http_2_has_as_many_lines() {
+    let (server, _dir) = server();
+    for (lines, refused) in [(256, false), (257, true)] {
+        let mut stream = connect(&server);
+        greet(&mut stream).await;
+        stream.write_all(&get_frame(1, lines)).await.unwrap();
+        let (_, _, block) = frame_of(&mut stream, &[HEADERS]).await;
+        // The status stands first: 431 is no value of the static table, so it is a literal in Huffman's code.
+        let is_431 = block.windows(3).any(|bytes| bytes == HUFFMAN_431);
+        assert_eq!(is_431, refused, "{lines}: {block:02x?}");
+    }
+}
+
+/// RFC 7541: `4` is 011010, `3` is 011001, `1` is 00001, and ones fill the last byte.
+const HUFFMAN_431: [u8; 3] = [0b0110_1001, 0b1001_0000, 0b1111_1111];
+
+#[tokio::test(start_paused = true)]
+async fn http_2_names_its_limits_and_keeps_to_the_streams() {
+    let mut stream = connect_to(false);
+    greet(&mut stream).await;
+    let (_, _, settings) = frame_of(&mut stream, &[SETTINGS]).await;
+    for told in [[0, 3, 0, 0, 0, 128], [0, 6, 0, 1, 0, 0]] {
+        assert!(settings.chunks(6).any(|setting| setting == told), "{told:?} in {settings:?}");
+    }
+    let requests: Vec<u8> = (0..=128).flat_map(|number| get_frame(2 * number + 1, 0)).collect();
+    stream.write_all(&requests).await.unwrap();
+    let (_, refused, reason) = frame_of(&mut stream, &[RST_STREAM, HEADERS, DATA]).await;
+    assert_eq!((refused, reason.as_slice()), (257, REFUSED_STREAM.as_slice()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_resets_ends_the_connection() {
+    let mut stream = connect_to(false);
+    greet(&mut stream).await;
+    let mut flood = Vec::new();
+    for number in 0..100 {
+        flood.extend(get_frame(2 * number + 1, 0));
+        flood.extend(frame(RST_STREAM, 0, 2 * number + 1, &[0, 0, 0, 8]));
+    }
+    stream.write_all(&flood).await.unwrap();
+    let (_, _, goodbye) = frame_of(&mut stream, &[GOAWAY]).await;
+    assert_eq!(goodbye[4..8], ENHANCE_YOUR_CALM);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_http_2_client_that_answers_no_ping_is_closed() {
+    let mut stream = connect_to(false);
+    greet(&mut stream).await;
+    stream.write_all(&get_frame(1, 0)).await.unwrap();
+    let (_, _, _) = frame_of(&mut stream, &[PING]).await;
+    while next_frame(&mut stream).await.is_some() {}
+}
