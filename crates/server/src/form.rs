@@ -78,7 +78,7 @@ impl Server {
         let FormHead { fields, file_name, file_size } = body.read_form(decoder).await?;
         let caller = Arc::new(self.prove(&fields, head, context).await?);
         seen.caller = Some(Arc::clone(&caller));
-        let fields = fields.with_file_name(file_name.as_deref());
+        let fields = fields.with_file_name(file_name.as_deref()).map_err(refusal::of_form)?;
         refuse_link_conditions(query.iter().chain(fields.iter()))?;
         let sizes = judge(&caller, &fields, bucket, context)?;
         let form = Form { fields, sizes, file_size };
