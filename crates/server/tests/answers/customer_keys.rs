@@ -34,7 +34,7 @@ fn with(ask: Ask, prefix: &str, key: &[u8]) -> Ask {
         .header(&format!("{prefix}-key-md5"), &md5(key))
 }
 
-fn keyed(ask: Ask) -> Ask {
+pub(crate) fn keyed(ask: Ask) -> Ask {
     with(ask, NAME, &KEY)
 }
 
