@@ -9,7 +9,7 @@ use hyper::header::{CONTENT_LENGTH, HeaderName, REFERER, USER_AGENT};
 use iam::{AccountId, Context, Values};
 use jiff::Timestamp;
 use presign::Mechanism;
-use store::Tag;
+use store::{Tag, VersionId};
 
 use super::caller::Caller;
 use crate::head::TlsVersion;
@@ -44,6 +44,8 @@ pub(crate) struct Circumstances<'a> {
     /// Who owns the resource.
     pub(crate) resource_account: &'a AccountId,
     pub(crate) query: OnceCell<Option<Query<'a>>>,
+    /// The version it is about, where one is named.
+    version: Option<&'a VersionId>,
     /// The tags of the object it is about, once they were looked up.
     existing_tags: Option<&'a [Tag]>,
     /// Whether a policy asked for tags that were not looked up.
@@ -63,9 +65,14 @@ impl<'a> Circumstances<'a> {
             operation,
             resource_account,
             query: OnceCell::new(),
+            version: None,
             existing_tags: None,
             lacks_tags: Cell::new(false),
         }
+    }
+
+    pub(super) fn of_version(self, version: Option<&'a VersionId>) -> Self {
+        Self { version, ..self }
     }
 
     pub(super) fn with_existing_tags(self, existing_tags: Option<&'a [Tag]>) -> Self {
@@ -128,6 +135,7 @@ impl<'a> Circumstances<'a> {
                 TlsVersion::V1_2 => "1.2".into(),
                 TlsVersion::V1_3 => "1.3".into(),
             }),
+            "versionid" => Some(self.version?.to_string().into()),
             // The header alone: what a link says of itself in the query is not considered (5.1).
             "x-amz-content-sha256" => self.header(&HeaderName::from_static("x-amz-content-sha256")),
             "if-match" | "if-none-match" => self.request_header(name),

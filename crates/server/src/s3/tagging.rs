@@ -16,7 +16,7 @@ use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::s3::document::{self, DocumentTerms};
-use crate::s3::get::{self, version_condition};
+use crate::s3::get;
 use crate::s3::settings::{self, Found, absent, done, named_operations};
 use crate::s3::{bucket, headers};
 use crate::xml::{self, XmlWriter};
@@ -278,10 +278,6 @@ impl Operation for GetObjectTagging {
         vec![self.0.permission("s3:GetObjectTagging", "s3:GetObjectVersionTagging")]
     }
 
-    fn condition(&self, key: &str) -> Option<Values<'_>> {
-        version_condition(key, self.0.version_id.as_ref())
-    }
-
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
         let found = call.operation().0.found(call.door()).await?;
         let mut reply = Reply::xml(write(&found.object.attributes.tags));
@@ -301,10 +297,6 @@ impl Operation for DeleteObjectTagging {
 
     fn permissions(&self) -> Vec<Permission<'_>> {
         vec![self.0.permission("s3:DeleteObjectTagging", "s3:DeleteObjectVersionTagging")]
-    }
-
-    fn condition(&self, key: &str) -> Option<Values<'_>> {
-        version_condition(key, self.0.version_id.as_ref())
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
@@ -335,21 +327,17 @@ impl Operation for PutObjectTagging {
         let document = read_document(call.door(), body, terms).await?;
         let tags = of_xml(&document, Tagged::Object)?;
         let permission = target.permission("s3:PutObjectTagging", "s3:PutObjectVersionTagging");
-        let keys = ObjectKeys { tags: &tags, version_id: target.version_id.as_ref() };
-        call.door().require_with(permission, &keys).await?;
+        call.door().require_with(permission, &ObjectKeys(&tags)).await?;
         target.set(call.door(), tags, StatusCode::OK).await
     }
 }
 
 /// The condition keys of tags that an object is to have.
-struct ObjectKeys<'t> {
-    tags: &'t [Tag],
-    version_id: Option<&'t VersionId>,
-}
+struct ObjectKeys<'t>(&'t [Tag]);
 
 impl OperationKeys for ObjectKeys<'_> {
     fn condition(&self, key: &str) -> Option<Values<'_>> {
-        object_condition(self.tags, key).or_else(|| version_condition(key, self.version_id))
+        object_condition(self.0, key)
     }
 }
 
@@ -360,7 +348,7 @@ pub(crate) async fn may_tag(
     tags: &[Tag],
 ) -> Result<(), S3Error> {
     let permission = Permission::object("s3:PutObjectTagging", bucket, key);
-    door.require_with(permission, &ObjectKeys { tags, version_id: None }).await
+    door.require_with(permission, &ObjectKeys(tags)).await
 }
 
 named_operations! {
