@@ -133,6 +133,8 @@ struct Target {
 
 impl Operation for DeleteObjects {
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        // Each target has its own; one of the call would be kept by none, and be seen by policies.
+        headers::refuse_conditions(request)?;
         Ok(Self { bucket: request.bucket()?, terms: DocumentTerms::required(request)? })
     }
 
