@@ -1,7 +1,6 @@
 """What a newcomer does first: a clean copy, `./dev up`, the two commands it prints, Ctrl-C."""
 
 import os
-import shutil
 import signal
 import subprocess
 import threading
@@ -10,15 +9,14 @@ from queue import Empty, Queue
 
 import pytest
 
-from harness import ROOT, WORK, bare_environment, read_lines
+from harness import ROOT, bare_environment, read_lines
 
 BUILD_SECONDS = 1200
 
 
 def clean_copy(folder):
     """The tracked files as they stand, and nothing that was built."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder.mkdir()
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True)
     archive = subprocess.run(
         ["tar", "--create", "--null", "--files-from=-"], cwd=ROOT, input=listed.stdout, check=True,
@@ -31,15 +29,15 @@ def clean_copy(folder):
 @pytest.mark.slow
 @pytest.mark.timeout(BUILD_SECONDS + 120)
 def test_dev_up_prints_two_commands_that_work(tmp_path):
-    # Always the same place, or everything would be built anew each time.
-    copy = clean_copy(WORK / "dev-up")
+    # Not inside the folder of builds: Cargo would take the files of this copy for those of the checkout.
+    copy = clean_copy(tmp_path / "valet")
     environment = bare_environment(tmp_path)
     for name in ("CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"):
         if name in os.environ:
             environment[name] = os.environ[name]
     environment.setdefault("CARGO_HOME", os.path.expanduser("~/.cargo"))
     environment.setdefault("RUSTUP_HOME", os.path.expanduser("~/.rustup"))
-    # Dependencies that were built for the other tests need not be built again.
+    # What was built for the other tests need not be built again.
     environment["CARGO_BUILD_BUILD_DIR"] = os.environ.get("CARGO_TARGET_DIR", str(ROOT / "target"))
     process = subprocess.Popen(
         ["./dev", "up"], cwd=copy, env=environment, stdin=subprocess.DEVNULL,
