@@ -17,6 +17,8 @@ use crate::request::{Query, S3Request};
 use crate::respond::RequestContext;
 
 const EXISTING_TAG: &str = "existingobjecttag/";
+/// How far ahead a signer's clock may be.
+const CLOCKS_APART_MS_MAX: i128 = 15 * 60 * 1000;
 
 /// Condition keys that only the operation knows, by their names in lower case.
 pub(crate) trait OperationKeys: Sync {
@@ -126,8 +128,12 @@ impl<'a> Circumstances<'a> {
                 Mechanism::V4Header => None,
                 Mechanism::V2Query | Mechanism::V2Form => Some("0".into()),
                 Mechanism::V4Query | Mechanism::V4Form => {
-                    let age = self.context.now.duration_since(signature?.signed_at()?);
-                    Some(age.as_millis().max(0).to_string().into())
+                    let age = self.context.now.duration_since(signature?.signed_at()?).as_millis();
+                    // A form may be dated ahead, which a link may not (1.6.2a), and would then stay
+                    // young; so it is as old as it is early.
+                    let is_ahead = age < -CLOCKS_APART_MS_MAX;
+                    let age = if is_ahead { age.saturating_neg() } else { age.max(0) };
+                    Some(age.to_string().into())
                 }
             },
             "resourceaccount" => Some(self.resource_account.as_str().into()),
