@@ -146,10 +146,7 @@ impl Operation for DeleteObjects {
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let operation = call.operation();
         let bucket = bucket::found(&call, &operation.bucket).await?;
-        // Nobody has to be read for whom nothing could be admitted.
-        if bucket.policy.is_none() && call.door().account().is_err() {
-            return Err(S3Error::new(Code::AccessDenied));
-        }
+        bucket::refuse_hopeless(call.door(), &bucket)?;
         let document =
             document::read_digested(call.door(), body, DOCUMENT_BYTES_MAX, &operation.terms)
                 .await?;

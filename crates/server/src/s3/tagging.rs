@@ -200,21 +200,12 @@ pub(crate) fn set_count(reply: &mut Reply, object: &Object) {
     }
 }
 
-/// Whoever is not signed need not be read: only a bucket's policy could give them anything.
-fn refuse_hopeless(door: &Door, bucket: &store::Bucket) -> Result<(), S3Error> {
-    if bucket.policy.is_none() && door.account().is_err() {
-        return Err(S3Error::new(Code::AccessDenied));
-    }
-    Ok(())
-}
-
 async fn read_document(
     door: &Door,
     body: &mut RequestBody,
     terms: &DocumentTerms,
 ) -> Result<bytes::Bytes, S3Error> {
-    let document = document::read_digested(door, body, DOCUMENT_BYTES_MAX, terms).await?;
-    if document.is_empty() { Err(S3Error::new(Code::MissingRequestBody)) } else { Ok(document) }
+    document::present(document::read_digested(door, body, DOCUMENT_BYTES_MAX, terms).await?)
 }
 
 /// Which object a call is about.
@@ -323,7 +314,7 @@ impl Operation for PutObjectTagging {
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let Self { target, terms } = call.operation();
-        refuse_hopeless(call.door(), &*bucket::found(&call, &target.bucket).await?)?;
+        bucket::refuse_hopeless(call.door(), &*bucket::found(&call, &target.bucket).await?)?;
         let document = read_document(call.door(), body, terms).await?;
         let tags = of_xml(&document, Tagged::Object)?;
         let permission = target.permission("s3:PutObjectTagging", "s3:PutObjectVersionTagging");
@@ -393,7 +384,7 @@ impl Operation for PutBucketTagging {
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let Self { bucket: name, terms } = call.operation();
-        refuse_hopeless(call.door(), &*bucket::found(&call, name).await?)?;
+        bucket::refuse_hopeless(call.door(), &*bucket::found(&call, name).await?)?;
         let document = read_document(call.door(), body, terms).await?;
         let tags = of_xml(&document, Tagged::Bucket)?;
         let permission = Permission::bucket("s3:PutBucketTagging", name);
