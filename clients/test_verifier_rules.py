@@ -1,12 +1,14 @@
 """What other stores got wrong about links, rule by rule: the numbers are those of the rules that their
-bugs taught. Rule 12 is in `test_post.py`; 13, 15 and 18 come with CORS, cache lives and short links.
+bugs taught. Rule 18 comes with short links.
 """
 
+import re
 from datetime import timedelta
 
 import pytest
 
 import sigv4
+import test_post as forms
 from harness import ROOT_KEY
 from people import ACCOUNT, allow, client, deny, key_of, make_user, policy, trust
 
@@ -159,6 +161,94 @@ def test_11_a_deny_of_the_bucket_binds_its_owner(server, path, bucket):
     assert server.use(link).body == b"hello"
 
 
+def test_12_a_form_does_what_its_policy_says_and_no_more(server, bucket):
+    """That its range is enforced while the file streams, nothing kept, is in `test_post.py`."""
+    other = f"{bucket[:50]}-b"
+    server.make_bucket(other)
+    good = forms.policy(bucket, ["starts-with", "$key", "up/"], ["content-length-range", 1, 5])
+
+    def sent(document, target=f"/{bucket}", file=b"hello", **fields):
+        return forms.code(forms.send(server, target, {"key": "up/k", **fields, **forms.sign(document)}, file))
+
+    def having(*conditions):
+        return {**good, "conditions": [*good["conditions"], *conditions]}
+
+    not_a_policy, refused = (400, "InvalidPolicyDocument"), (403, "AccessDenied")
+    # Its end must be there, and is an end.
+    assert sent({"conditions": good["conditions"]}) == not_a_policy
+    assert sent({**good, "expiration": ""}) == not_a_policy
+    assert sent({**good, "expiration": forms.iso(timedelta(seconds=-2))}) == refused
+    # Each field has its condition, and no operation is one that nobody knows.
+    assert sent(good, acl="private") == sent(good, **{"x-amz-meta-a": "b"}) == refused
+    for unknown in (["ends-with", "$key", "k"], ["", "$key", "k"], ["eq ", "$key", "up/k"]):
+        assert sent(having(unknown)) == not_a_policy
+    # Nothing is there twice, for readers would differ on which one counts.
+    assert sent(having({"acl": "private", "key": "up/k"})) == not_a_policy
+    assert sent(good, file=b"larger") == (400, "EntityTooLarge")
+    assert sent(good, file=b"") == (400, "EntityTooSmall")
+    # Bucket and key are the policy's, wherever the form is sent.
+    assert sent(good, key="down/k") == sent(good, key="../up/k") == refused
+    assert sent(good, target=f"/{other}") == sent(good, target=f"/{other}", bucket=bucket) == refused
+    assert sent({**good, "conditions": good["conditions"][1:]}) == refused
+    # The file is last: what follows it is not there.
+    proof = list(forms.sign(good).items())
+    late = b"".join([
+        forms.part("key", "up/k"), *(forms.part(*field) for field in proof if field[0] != "policy"),
+        forms.part("file", "hello"), forms.part("policy", dict(proof)["policy"]),
+        f"--{forms.BOUNDARY}--\r\n".encode(),
+    ])
+    answer = server.request("POST", f"/{bucket}", headers=[forms.TYPE], body=late)
+    assert forms.code(answer) == (400, "InvalidArgument")
+    assert server.keys(bucket) == server.keys(other) == []
+    assert sent(good)[0] == 204
+    assert server.keys(bucket) == ["up/k"]
+
+
+ORIGIN = "https://app.example"
+VARY = "Origin, Access-Control-Request-Headers, Access-Control-Request-Method"
+
+
+def test_13_pages_need_no_credentials_to_ask_and_can_read_refusals(server, path, bucket):
+    client(server, "s3").put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [{
+        "AllowedOrigins": [ORIGIN], "AllowedMethods": ["GET", "PUT"], "AllowedHeaders": ["x-amz-*"],
+        "ExposeHeaders": ["ETag"], "MaxAgeSeconds": 60}]})
+
+    def told(answer):
+        return {
+            name.lower(): value for name, value in answer.headers
+            if name.lower() == "vary" or name.lower().startswith("access-control-")
+        }
+
+    to_all = {
+        "access-control-allow-origin": ORIGIN, "access-control-allow-methods": "GET, PUT",
+        "access-control-expose-headers": "ETag", "access-control-max-age": "60",
+        "access-control-allow-credentials": "true", "vary": VARY,
+    }
+    ask = [("Origin", ORIGIN), ("Access-Control-Request-Method", "PUT"),
+           ("Access-Control-Request-Headers", "X-Amz-Date")]
+    dead = server.link(path, method="PUT", signature="0" * 64)
+    # Whether the path is bare, or what the page will use is dead, or is there at all.
+    for target in (path, dead.target(), f"/{bucket}/none"):
+        answer = server.request("OPTIONS", target, headers=ask)
+        assert (answer.status, answer.header("Content-Length"), answer.body) == (200, "0", b"")
+        assert told(answer) == {**to_all, "access-control-allow-headers": "x-amz-date"}
+    old = server.link(path, time=sigv4.now() - timedelta(hours=2))
+    for link, status in [
+        (server.link(path), 200), (old, 403), (dead, 403), (server.link(f"/{bucket}/none"), 404),
+        (server.link(path, expires="x"), 400),
+    ]:
+        answer = server.use(link, headers=[("Origin", ORIGIN)])
+        assert (answer.status, told(answer)) == (status, to_all), link
+    # Another page is served and told nothing, and a preflight of it is refused.
+    elsewhere = ("Origin", "https://other.example")
+    for answer, status in [
+        (server.use(server.link(path), headers=[elsewhere]), 200),
+        (server.use(old, headers=[elsewhere]), 403),
+        (server.request("OPTIONS", path, headers=[elsewhere, *ask[1:]]), 403),
+    ]:
+        assert (answer.status, told(answer)) == (status, {})
+
+
 def test_14_paths_are_bytes(server, bucket):
     for raw, key in (("a%2Bb", "a+b"), ("x/../y", "x/../y"), ("a%20b", "a b"), ("//", "//")):
         path = f"/{bucket}/{raw}"
@@ -168,6 +258,27 @@ def test_14_paths_are_bytes(server, bucket):
     # A plus in a path is a plus, however it is spelled on the wire.
     target = server.link(f"/{bucket}/a%2Bb").target()
     assert server.request("GET", target.replace("/a%2Bb?", "/a+b?")).body == b"a%2Bb"
+
+
+def test_15_nothing_read_by_a_link_outlives_it_in_a_cache(server, bucket):
+    path, stored = f"/{bucket}/key", "public, max-age=31536000, immutable"
+    put = server.put(path, b"hello", headers=[("cache-control", stored)])
+    other = [("response-cache-control", "max-age=86400")]
+    unchanged = [("If-None-Match", put.header("ETag"))]
+    for link, headers, status in [
+        (server.link(path, expires="60"), [], 200),
+        (server.link(path, expires="60", method="HEAD"), [], 200),
+        (server.link(path, expires="60"), [("Range", "bytes=1-2")], 206),
+        (server.link(path, expires="60"), unchanged, 304),
+        (server.link(path, expires="60", query=other), [], 200),
+        # A link of an hour that was made an hour ago but for a minute.
+        (server.link(path, time=sigv4.now() - timedelta(minutes=59)), [], 200),
+    ]:
+        answer = server.use(link, headers=headers)
+        control = answer.header("Cache-Control")
+        assert answer.status == status and "immutable" not in control, answer
+        assert int(re.search(r"max-age=(\d+)", control)[1]) <= 60, control
+    assert server.get(path).header("Cache-Control") == stored
 
 
 def test_16_no_log_opens_anything(start):

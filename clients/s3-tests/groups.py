@@ -87,7 +87,7 @@ def results(outcomes, commit, today):
             if outcome != "passed" and reasons.get(name, ("",))[0] == kind
         ]
         if rows:
-            lines += [f"## {meaning.capitalize()}: {len(rows)}", "", *rows, ""]
+            lines += [f"## {meaning[0].upper() + meaning[1:]}: {len(rows)}", "", *rows, ""]
     unknown = [name for name, outcome in outcomes.items() if outcome != "passed" and name not in reasons]
     if unknown:
         lines += [f"## Failed without a reason: {len(unknown)}", ""]

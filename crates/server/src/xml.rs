@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use quick_xml::Reader;
-use quick_xml::events::Event;
+use quick_xml::events::{BytesStart, Event};
 use serde::de::DeserializeOwned;
 
 use crate::error::{Code, S3Error};
@@ -130,32 +130,42 @@ enum DocumentError {
 /// Reads a request document with this root. Anything that does not fit the shape is `MalformedXML`.
 pub(crate) fn parse<T: DeserializeOwned>(root: &str, body: &[u8]) -> Result<T, S3Error> {
     let read = || {
-        let text = std::str::from_utf8(body).map_err(|_| DocumentError::NotUtf8)?;
+        let text = text_of(body)?;
         check_document(root, text)?;
         quick_xml::de::from_str(text).map_err(|_| DocumentError::Shape)
     };
     read().map_err(|cause| S3Error::new(Code::MalformedXml).because(cause))
 }
 
-/// The text must be one whole element of that name, not too deep and without a document type. The
-/// deserializer alone would take the first half of a document, and any text, for an empty one.
+/// The name of a document's root; what is no document is `MalformedXML`.
+pub(crate) fn root(body: &[u8]) -> Result<String, S3Error> {
+    let root = text_of(body).and_then(root_of);
+    root.map_err(|cause| S3Error::new(Code::MalformedXml).because(cause))
+}
+
+fn text_of(body: &[u8]) -> Result<&str, DocumentError> {
+    std::str::from_utf8(body).map_err(|_| DocumentError::NotUtf8)
+}
+
 fn check_document(root: &str, text: &str) -> Result<(), DocumentError> {
+    if root_of(text)? == root { Ok(()) } else { Err(DocumentError::NotWhole) }
+}
+
+/// The text must be one whole element, not too deep and without a document type. The deserializer
+/// alone would take the first half of a document, and any text, for an empty one.
+fn root_of(text: &str) -> Result<String, DocumentError> {
     let mut reader = Reader::from_str(text);
-    let (mut depth, mut roots) = (0_usize, 0_usize);
+    let (mut depth, mut root) = (0_usize, None);
     loop {
         let event = reader.read_event();
         let event = event.map_err(|_| DocumentError::Malformed { at: reader.error_position() })?;
         let fits = match event {
-            Event::Eof if depth == 0 && roots == 1 => return Ok(()),
+            Event::Eof if depth == 0 => return root.ok_or(DocumentError::NotWhole),
             Event::Start(tag) => {
                 depth += 1;
-                roots += usize::from(depth == 1);
-                depth <= DEPTH_MAX && (depth > 1 || tag.local_name().as_ref() == root)
+                depth <= DEPTH_MAX && (depth > 1 || is_first(&mut root, &tag))
             }
-            Event::Empty(tag) => {
-                roots += usize::from(depth == 0);
-                depth > 0 || tag.local_name().as_ref() == root
-            }
+            Event::Empty(tag) => depth > 0 || is_first(&mut root, &tag),
             Event::End(_) => {
                 depth = depth.saturating_sub(1);
                 true
@@ -169,6 +179,11 @@ fn check_document(root: &str, text: &str) -> Result<(), DocumentError> {
             return Err(DocumentError::NotWhole);
         }
     }
+}
+
+/// Notes the name of the root; a document has one.
+fn is_first(root: &mut Option<String>, tag: &BytesStart<'_>) -> bool {
+    root.replace(tag.local_name().as_ref().to_owned()).is_none()
 }
 
 #[cfg(test)]
@@ -208,6 +223,7 @@ mod tests {
         check("<R/>x", Err(NotWhole));
         check("<Q/>", Err(NotWhole));
         check("<Q></Q>", Err(NotWhole));
+        check("<R></R><Q></Q>", Err(NotWhole));
         check("<!DOCTYPE R><R/>", Err(NotWhole));
         check(&format!("<R>{}{}</R>", "<a>".repeat(7), "</a>".repeat(7)), Ok(()));
         check(&format!("<R>{}{}</R>", "<a>".repeat(8), "</a>".repeat(8)), Err(NotWhole));

@@ -29,6 +29,7 @@ const VALUE_UNITS_MAX: usize = 256;
 /// What a key or value may have beside letters, numbers and spaces.
 const SYMBOLS: &str = "_.:/=+-@";
 const HEADER: &str = "x-amz-tagging";
+const ROOT: &str = "Tagging";
 
 /// What tags are attached to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,9 +120,14 @@ struct XmlTag {
     value: String,
 }
 
-/// Tags as a `Tagging` document: the body of a call, or the field `tagging` of a form.
-pub(crate) fn of_xml(document: &[u8], tagged: Tagged) -> Result<Vec<Tag>, S3Error> {
-    let read: Tagging = xml::parse("Tagging", document)?;
+/// Tags in the field `tagging` of a form. A document that is another brings none (aws-semantics 3.3.10).
+pub(crate) fn of_form(document: &[u8]) -> Result<Vec<Tag>, S3Error> {
+    if xml::root(document)? == ROOT { of_xml(document, Tagged::Object) } else { Ok(Vec::new()) }
+}
+
+/// Tags as a `Tagging` document.
+fn of_xml(document: &[u8], tagged: Tagged) -> Result<Vec<Tag>, S3Error> {
+    let read: Tagging = xml::parse(ROOT, document)?;
     let tags = read.tag_set.tags.into_iter();
     check(tags.map(|XmlTag { key, value }| Tag { key, value }).collect(), tagged)
 }
@@ -180,7 +186,7 @@ pub(crate) fn object_condition<'t>(tags: &'t [Tag], key: &str) -> Option<Values<
 }
 
 fn write(tags: &[Tag]) -> String {
-    XmlWriter::result("Tagging", |xml| {
+    XmlWriter::result(ROOT, |xml| {
         xml.element("TagSet", |set| {
             for tag in tags {
                 set.element("Tag", |xml| {

@@ -461,6 +461,14 @@ async fn a_form_with_a_key() {
     let lacking = world.form_with(&Key::root(), "k", &fields[..1], &[]);
     let refused = world.send_raw(lacking.ask()).await.refusal();
     assert!(refused.contains("must provide an appropriate secret key."), "{refused}");
+    let small = [(names[0].as_str(), "aes256"), fields[1], fields[2]];
+    let small = world.form_with(&Key::root(), "k", &small, &[]);
+    assert_eq!(
+        world.send_raw(small.ask()).await.refusal(),
+        format!(
+            "400 <Code>InvalidEncryptionAlgorithmError</Code><Message>The Encryption request you specified is not valid. Supported value: AES256.</Message><ArgumentName>{SSE}</ArgumentName><ArgumentValue>aes256</ArgumentValue>"
+        )
+    );
     world.peer.tls = None;
     assert_eq!(world.send_raw(form.ask()).await.refusal(), invalid_request(INSECURE));
 }

@@ -300,6 +300,8 @@ async fn the_file_names_the_object() {
     check("up/${filename}", Some(""), "up/").await;
     check("up/${filename}", None, "up/${filename}").await;
     check("up/\\$k", Some("x"), "up/\\$k").await;
+    // On AWS such a form fails (aws-semantics 3.3.9).
+    check("up/$$k", Some("x"), "up/$$k").await;
     let nothing = world.form("${filename}").file(Some(""));
     let empty = invalid_argument("User key must have a length greater than 0.", "key", "");
     assert_eq!(refused(&world, &nothing).await, empty);
@@ -342,6 +344,10 @@ async fn answers_of_success() {
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<PostResponse><Location>{location}</Location><Bucket>bucket</Bucket><Key>up/a&amp;b ü</Key><ETag>{ETAG}</ETag></PostResponse>"
         )
     );
+    // The table of the documentation allows an exact condition alone; AWS takes this one (3.3.8).
+    let any = r#",["starts-with","$success_action_status",""]"#;
+    let any = world.form_if(any, &[("success_action_status", "201")]);
+    assert_eq!(send(&world, &any).await.status, 201);
     let told = "bucket=bucket&key=up%2Fa%26b+%C3%BC&etag=%225d41402abc4b2a76b9719d911017c592%22";
     for (fields, expected) in [
         (&[("success_action_redirect", "http://x/y")][..], format!("http://x/y?{told}")),
@@ -444,6 +450,8 @@ async fn other_credentials_than_the_forms_own() {
     // Before anything in the form is looked at.
     assert_eq!(refused(&world, &token.set("x-amz-credential", "x")).await, presented);
     let link = form.clone().target("/bucket?X-Amz-Signature=0&X-Amz-Algorithm=x");
+    assert_eq!(refused(&world, &link).await, invalid_argument(MECHANISMS, "Authorization", ""));
+    let link = form.clone().target("/bucket?AWSAccessKeyId=a&Expires=1781528400&Signature=x");
     assert_eq!(refused(&world, &link).await, invalid_argument(MECHANISMS, "Authorization", ""));
     let both = form.field("AWSAccessKeyId", "x").field("signature", "y");
     assert_eq!(refused(&world, &both).await, invalid_argument(MECHANISMS, "Authorization", ""));
@@ -603,6 +611,12 @@ async fn sessions_sign_forms() {
     let own = session.token.clone().unwrap();
     let failed = by_policy(&format!(r#"Policy Condition failed: ["eq", "${field}", "{own}"]"#));
     assert_eq!(refused(&world, &form.clone().field(field, &own)).await, failed);
+    // A token that no condition of the policy names.
+    let bare = Key { token: None, ..session.clone() };
+    for form in [world.form_with(&bare, "k", &[], &[]), world.form_v2(&bare, "k", &[])] {
+        let extra = by_policy(&format!("Extra input fields: {field}"));
+        assert_eq!(refused(&world, &form.field(field, &own)).await, extra);
+    }
     // A long-term key has no token; its signature is looked at first.
     let long_term = world.form("k").field(field, "t");
     assert_eq!(refused(&world, &long_term).await, invalid("t"));

@@ -18,6 +18,7 @@ mod copies;
 mod cors;
 mod customer_keys;
 mod deletions;
+mod documents;
 mod encryption;
 mod form_permission;
 mod forms;

@@ -7,7 +7,7 @@ use crate::harness::{
     Ask, World, ask, get, invalid_argument, invalid_request, no_such_bucket, no_such_key, put,
     result, sha256,
 };
-use crate::people::{policy, user_arn};
+use crate::people::{Key, policy, user_arn};
 
 const MALFORMED_HEADER: &str = "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.";
 const MALFORMED: &str = "400 <Code>MalformedXML</Code><Message>The XML you provided was not well-formed or did not validate against our published schema</Message>";
@@ -378,6 +378,8 @@ async fn a_form_brings_tags_as_a_document() {
     assert_eq!(tags(&world, "/bucket/blue").await, "team=blue");
     let without = world.form_with(&ann, "k", &[], &[]);
     assert_eq!(world.send_raw(without.ask()).await.status, 403);
+    let other = world.form_with(&ann, "k", &[("tagging", "<Other/>")], &[]);
+    assert_eq!(world.send_raw(other.ask()).await.status, 403);
     // To tag takes its own permission in a form too.
     world.put_user_policy("ann", &policy(&allow.replace(",\"s3:PutObjectTagging\"", ""))).await;
     let document = format!("<Tagging>{}</Tagging>", tag_set(&[("team", "blue")]));
@@ -386,6 +388,36 @@ async fn a_form_brings_tags_as_a_document() {
         world.send_raw(form.ask()).await.refusal(),
         denied("s3:PutObjectTagging", "bucket/k")
     );
+}
+
+#[tokio::test]
+async fn documents_that_a_form_may_bring() {
+    let world = World::with_bucket().await;
+    let send = async |document: &str| {
+        let form = world.form_with(&Key::root(), "k", &[("tagging", document)], &[]);
+        world.send_raw(form.ask()).await
+    };
+    let tag = |key: &str, value: &str| tag_set(&[(key, value)]);
+    let of = |inner: &str| format!("<Tagging>{inner}</Tagging>");
+    // One that is about something else brings no tags, as on AWS.
+    for (document, expected) in [
+        (of(&tag("a", "b c")), "a=b c"),
+        ("<InvalidXmlTagging></InvalidXmlTagging>".to_owned(), ""),
+        (tag("a", "b"), ""),
+        (of("<TagSet/>"), ""),
+    ] {
+        assert_eq!(send(&document).await.status, 204, "{document}");
+        assert_eq!(tags(&world, "/bucket/k").await, expected, "{document}");
+    }
+    world.send(ask("DELETE", "/bucket/k")).await;
+    let twice = of(&tag_set(&[("a", "1"), ("a", "2")]));
+    let message = "Cannot provide multiple Tags with the same key";
+    assert_eq!(send(&twice).await.refusal(), invalid_tag(message, "a", "2"));
+    let ends_early = of(&tag("a", "b")).replace("</Tagging>", "");
+    for document in ["", "a=b", "<Tagging/>", "<Other>", "<Other/><Other/>", ends_early.as_str()] {
+        assert_eq!(send(document).await.refusal(), MALFORMED, "{document}");
+    }
+    assert_eq!(world.send(get("/bucket/k")).await.status, 404);
 }
 
 #[tokio::test]
