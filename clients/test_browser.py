@@ -234,7 +234,7 @@ def test_a_pdf_is_still_shown(s3, bucket, chromium):
 
 
 @pytest.mark.parametrize("options", [
-    ["--console-url", "http://console.test"],
+    ["--console-url", "http://console.test", "--public-url", "http://127.0.0.1"],
     ["--active-content", "as-stored"],
 ], ids=["console-elsewhere", "as-stored"])
 def test_apart_from_the_console_it_may_run(start, chromium, options):

@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from content import body
-from harness import AWS_V1, AWS_V2, MIB, REGION, ROOT_KEY, Client
+from harness import AWS_V1, AWS_V2, MIB, REGION, ROOT_KEY, Client, binary
 
 KEY = b"a customer's key of 32 bytes 123"
 OTHER = b"another customer's key of 32 by."
@@ -304,7 +304,7 @@ def test_a_bucket_blocks_customers_keys(secure):
 
 
 @pytest.mark.parametrize("version", [None, "s3v4"], ids=["default", "s3v4"])
-def test_links_with_a_customers_key(https_server, secure, version):
+def test_links_with_a_customers_key(https_server, secure, tmp_path, version):
     _, bucket = secure
     signer = make_client(https_server, signature_version=version) if version else make_client(https_server)
     of = {"Bucket": bucket, "Key": "k", **SSE_C}
@@ -317,6 +317,9 @@ def test_links_with_a_customers_key(https_server, secure, version):
     assert (urllib.parse.quote_plus(said[f"{name}-key"]) in upload) == (not headers)
     assert use(upload, https_server, "PUT", body=b"hello", headers=headers).status == 200
     assert use(download, https_server, headers=headers).body == b"hello"
+    sent = [part for header in headers.items() for part in ("-H", ": ".join(header))]
+    ca = ["--cacert", https_server.certificates.ca]
+    assert Client(https_server, tmp_path).run(binary(), "get", *ca, *sent, download, "-") == "hello"
     plain = signer.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
     answer = use(plain, https_server)
     assert answer.status == 400 and "The correct parameters must be provided" in answer.body.decode()

@@ -49,12 +49,19 @@ impl FormFields {
     }
 
     /// The same with `${filename}` replaced in every value by the last part of the file's name,
-    /// which may be empty. Without a name the variable stays as it is (3.1.9).
-    #[must_use]
-    pub fn with_file_name(&self, file_name: Option<&str>) -> Self {
-        let Some(path) = file_name else { return self.clone() };
+    /// which may be empty. Without a name the variable stays as it is (3.1.9). What comes of it is
+    /// limited as what was sent: a long name in many places would grow to megabytes.
+    pub fn with_file_name(&self, file_name: Option<&str>) -> Result<Self, FormError> {
+        let Some(path) = file_name else { return Ok(self.clone()) };
         let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
-        self.iter().map(|(field, value)| (field, value.replace(FILE_NAME, name))).collect()
+        let grown = |(field, value): (&str, &str)| {
+            let added = value.matches(FILE_NAME).count().saturating_mul(name.len());
+            field.len().saturating_add(value.len()).saturating_add(added)
+        };
+        if self.iter().map(grown).fold(0, usize::saturating_add) > FORM_BYTES_BEFORE_FILE_MAX {
+            return Err(FormError::TooMuchBeforeFile);
+        }
+        Ok(self.iter().map(|(field, value)| (field, value.replace(FILE_NAME, name))).collect())
     }
 }
 
@@ -93,6 +100,7 @@ mod tests {
     fn a_file_name_is_its_last_part() {
         let check = |name: Option<&str>, expected: &str| {
             let fields = fields(&[("key", "a/${filename}/${filename}")]).with_file_name(name);
+            let fields = fields.unwrap();
             assert_eq!(fields.get("key").as_deref(), Some(expected), "{name:?}");
         };
         check(Some("x.txt"), "a/x.txt/x.txt");
@@ -102,6 +110,20 @@ mod tests {
         check(Some(""), "a//");
         check(Some("${filename}"), "a/${filename}/${filename}");
         check(None, "a/${filename}/${filename}");
+    }
+
+    #[test]
+    fn a_file_name_makes_no_long_form() {
+        let check = |places: usize, name: usize, fits: bool| {
+            let fields = fields(&[("key", "k"), ("x", &FILE_NAME.repeat(places))]);
+            let named = fields.with_file_name(Some(&"n".repeat(name)));
+            let expected = if fits { Ok(()) } else { Err(FormError::TooMuchBeforeFile) };
+            assert_eq!(named.map(drop), expected, "{places} {name}");
+        };
+        check(1, 4000, true);
+        check(4, 4000, true);
+        check(6, 4000, false);
+        check(1800, 4000, false);
     }
 
     #[test]

@@ -224,7 +224,7 @@
 //! let verified = claim.verify(&[], &key)?;
 //! // and judges the form by it.
 //! let policy = PostPolicy::parse(verified.post_policy().ok_or("not a form")?)?;
-//! let fields = fields.with_file_name(file_name.as_deref());
+//! let fields = fields.with_file_name(file_name.as_deref())?;
 //! let sizes = policy.judge(&fields, "bucket", now)?;
 //! assert_eq!(fields.get("key").as_deref(), Some("uploads/cat.png"));
 //!

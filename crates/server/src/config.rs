@@ -185,8 +185,7 @@ impl ServerConfig {
         let below = |domain: &String| {
             host.strip_suffix(domain.as_str()).is_some_and(|bucket| bucket.ends_with('.'))
         };
-        let declared = self.public_urls.is_empty()
-            || self.public_urls.iter().any(|url| name(&url.host) == host)
+        let declared = self.public_urls.iter().any(|url| name(&url.host) == host)
             || self.domains.iter().any(below);
         name(&console.host) == host || !declared
     }

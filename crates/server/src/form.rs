@@ -8,7 +8,9 @@ use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{
+    AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH,
+};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Uri};
 use presign::{FormDecoder, FormFields, PostPolicy, SignatureClaim};
@@ -78,7 +80,7 @@ impl Server {
         let FormHead { fields, file_name, file_size } = body.read_form(decoder).await?;
         let caller = Arc::new(self.prove(&fields, head, context).await?);
         seen.caller = Some(Arc::clone(&caller));
-        let fields = fields.with_file_name(file_name.as_deref());
+        let fields = fields.with_file_name(file_name.as_deref()).map_err(refusal::of_form)?;
         refuse_link_conditions(query.iter().chain(fields.iter()))?;
         let sizes = judge(&caller, &fields, bucket, context)?;
         let form = Form { fields, sizes, file_size };
@@ -166,6 +168,7 @@ impl Form {
             let is_header = HEADER_FIELDS.iter().any(|header| header == name)
                 || (name.starts_with(AMZ) && !PROOF_FIELDS.contains(&name));
             if !is_header {
+                refuse_condition(field)?;
                 continue;
             }
             let value = self.field(field).unwrap_or_default();
@@ -179,6 +182,15 @@ impl Form {
         }
         Ok(headers)
     }
+}
+
+/// A form has no conditions on its write (3.1.8). One that its policy names is meant, so it is not ignored.
+fn refuse_condition(field: &str) -> Result<(), S3Error> {
+    let is = |name: HeaderName| field.eq_ignore_ascii_case(name.as_str());
+    if is(IF_MATCH) || is(IF_NONE_MATCH) {
+        return Err(S3Error::not_implemented(field));
+    }
+    Ok(())
 }
 
 /// The request as policies may ask about it: it says of the object what the form says, and nothing

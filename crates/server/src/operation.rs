@@ -45,7 +45,8 @@ pub(crate) struct Permission<'o> {
     /// As policies spell it: `s3:GetObject`.
     pub(crate) action: &'static str,
     pub(crate) resource: Resource<'o>,
-    /// Of an object that is there: the version whose tags policies may ask for. None is the current.
+    /// Of an object that is there: the version that policies may ask for, and for its tags. None is the
+    /// current.
     pub(crate) version: Option<&'o VersionId>,
 }
 

@@ -246,9 +246,6 @@ pub(crate) struct Put {
     /// The type of the file
     #[arg(long, value_name = "TYPE")]
     pub(crate) content_type: Option<String>,
-    /// A header that the link demands; repeatable
-    #[arg(long, short = 'H', value_name = "NAME: VALUE")]
-    pub(crate) header: Vec<String>,
     #[command(flatten)]
     pub(crate) connection: Connection,
 }
@@ -256,6 +253,9 @@ pub(crate) struct Put {
 /// What `get` and `put` share.
 #[derive(Args, Debug)]
 pub(crate) struct Connection {
+    /// A header that the link demands; repeatable
+    #[arg(long, short = 'H', value_name = "NAME: VALUE")]
+    pub(crate) header: Vec<String>,
     /// A PEM file of authorities to trust besides the system's
     #[arg(long, value_name = "FILE")]
     pub(crate) cacert: Option<PathBuf>,

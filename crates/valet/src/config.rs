@@ -62,7 +62,7 @@ pub(crate) struct Settings {
     /// An origin, with or without a path prefix, by which clients reach the server; repeatable
     #[arg(long, env = "VALET_PUBLIC_URL", value_name = "URL", value_delimiter = ',')]
     public_url: Vec<String>,
-    /// An origin of its own for the console; what was uploaded may then run elsewhere
+    /// An origin of its own for the console; what was uploaded may then run at declared names
     #[arg(long, env = "VALET_CONSOLE_URL", value_name = "URL")]
     console_url: Option<String>,
     /// Whether HTML, SVG, PDF and other active content is sandboxed in browsers [default: sandbox]

@@ -28,7 +28,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 
 pub(crate) fn run(arguments: &Get) -> Result<(), Failure> {
     let url = transfer::link(&arguments.url)?;
-    let client = transfer::client(&arguments.connection)?;
+    let client =
+        transfer::client(&arguments.connection, transfer::headers(&arguments.connection)?)?;
     let place = match &arguments.file {
         Some(path) if path.as_os_str() == STANDARD_OUTPUT => Place::StandardOutput,
         Some(path) => Place::File { path: path.clone(), chosen_by_server: false },

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use reqwest::Response;
-use reqwest::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, InvalidHeaderName};
+use reqwest::header::{CONTENT_TYPE, ETAG, HeaderMap};
 
 use crate::args::Put;
 use crate::failure::Failure;
@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &Put) -> Result<(), Failure> {
     }
     let url = transfer::link(&arguments.url)?;
     let headers = headers(arguments)?;
-    let client = transfer::sender(&arguments.connection, transfer::careful())?;
+    let client = transfer::sender(&arguments.connection, transfer::careful(&headers))?;
     let (file, size) = open(&arguments.file)?;
     let bar = transfer::progress(&arguments.connection, Some(size));
     let piece = Piece { file: Arc::new(file), offset: 0, size };
@@ -49,26 +49,12 @@ pub(crate) fn run(arguments: &Put) -> Result<(), Failure> {
 }
 
 fn headers(arguments: &Put) -> Result<HeaderMap, Failure> {
-    let mut headers = HeaderMap::new();
-    let mut add = |name: &str, value: &str| -> anyhow::Result<()> {
-        let name =
-            name.trim().parse::<HeaderName>().map_err(|_: InvalidHeaderName| malformed(name))?;
-        let value = HeaderValue::from_str(value.trim()).map_err(|_| malformed(name.as_str()))?;
-        headers.append(name, value);
-        Ok(())
-    };
+    let mut headers = transfer::headers(&arguments.connection)?;
     if let Some(content_type) = &arguments.content_type {
-        add(CONTENT_TYPE.as_str(), content_type).map_err(Failure::usage)?;
-    }
-    for text in &arguments.header {
-        let (name, value) = text.split_once(':').ok_or_else(|| Failure::usage(malformed(text)))?;
-        add(name, value).map_err(Failure::usage)?;
+        let (name, value) = transfer::header(CONTENT_TYPE.as_str(), content_type)?;
+        headers.append(name, value);
     }
     Ok(headers)
-}
-
-fn malformed(header: &str) -> anyhow::Error {
-    anyhow!("a header is written `Name: value`, not `{header}`")
 }
 
 /// The file and its size, which must be told before the first byte; standard input is therefore

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, InvalidHeaderName};
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Certificate, Client, ClientBuilder, Url};
 
@@ -35,10 +36,13 @@ pub(crate) fn block_on<T>(command: impl Future<Output = Result<T, Failure>>) -> 
     outcome
 }
 
-/// A client that tells nobody the link: no referer on redirects, none to an unencrypted address.
-pub(crate) fn client(connection: &Connection) -> Result<Client, Failure> {
-    let builder =
-        builder(connection.cacert.as_deref())?.read_timeout(SILENCE_MAX).redirect(careful());
+/// A client that sends `headers` with every request, and tells nobody the link: no referer on
+/// redirects, none to an unencrypted address.
+pub(crate) fn client(connection: &Connection, headers: HeaderMap) -> Result<Client, Failure> {
+    let builder = builder(connection.cacert.as_deref())?
+        .read_timeout(SILENCE_MAX)
+        .redirect(careful(&headers))
+        .default_headers(headers);
     builder.build().context("cannot start the HTTP client").map_err(Failure::from)
 }
 
@@ -49,9 +53,34 @@ pub(crate) fn sender(connection: &Connection, redirects: Policy) -> Result<Clien
     builder.build().context("cannot start the HTTP client").map_err(Failure::from)
 }
 
-/// Follows a redirect, as [`client`] does.
-pub(crate) fn careful() -> Policy {
-    Policy::custom(follow)
+/// Follows a redirect, as [`client`] does. Headers may be secret, a customer's own key for one: they
+/// go to the server of the link and to no other.
+pub(crate) fn careful(headers: &HeaderMap) -> Policy {
+    if headers.is_empty() { Policy::custom(follow) } else { Policy::custom(follow_at_home) }
+}
+
+/// The headers that were asked for with `--header`.
+pub(crate) fn headers(connection: &Connection) -> Result<HeaderMap, Failure> {
+    let mut headers = HeaderMap::new();
+    for text in &connection.header {
+        let (name, value) = text.split_once(':').ok_or_else(|| malformed(text))?;
+        let (name, value) = header(name, value)?;
+        headers.append(name, value);
+    }
+    Ok(headers)
+}
+
+/// A header as it was written on the command line.
+pub(crate) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Failure> {
+    let name = name.trim().parse::<HeaderName>().map_err(|_: InvalidHeaderName| malformed(name))?;
+    let value = HeaderValue::from_str(value.trim()).map_err(|_| malformed(name.as_str()))?;
+    Ok((name, value))
+}
+
+/// A value may be secret, and is not repeated.
+fn malformed(header: &str) -> Failure {
+    let name = header.split(':').next().unwrap_or_default();
+    Failure::usage(anyhow!("a header is written `Name: value`, not `{name}`"))
 }
 
 /// What the HTTP clients of all commands share.
@@ -65,6 +94,15 @@ pub(crate) fn builder(authorities: Option<&Path>) -> Result<ClientBuilder, Failu
     let pem = std::fs::read(path).with_context(name).map_err(Failure::usage)?;
     let authorities = Certificate::from_pem_bundle(&pem).with_context(name);
     Ok(builder.tls_certs_merge(authorities.map_err(Failure::usage)?))
+}
+
+fn follow_at_home(attempt: Attempt<'_>) -> reqwest::redirect::Action {
+    let home = attempt.previous().first().map(Url::origin);
+    if home.is_some_and(|home| home != attempt.url().origin()) {
+        attempt.error("the headers of a link are not sent to another server")
+    } else {
+        follow(attempt)
+    }
 }
 
 fn follow(attempt: Attempt<'_>) -> reqwest::redirect::Action {

@@ -110,6 +110,17 @@ fn wrong_usage_exits_2_and_prints_no_link() {
     let part = "error: a part has 5 MiB to 5 GiB\n";
     in_parts(&[object, "--part-size", "4MiB"], part);
     in_parts(&[object, "--expires-in", "8d"], week);
+    // What would be lost between the beginning of an upload and its end.
+    for name in ["If-None-Match", "if-match", "X-Amz-Server-Side-Encryption-Customer-Key"] {
+        let lost = format!(
+            "error: a bundle cannot keep `{name}`: the links of its parts, or of its completion, would need \
+             it\n"
+        );
+        in_parts(&[object, "--header", &format!("{name}: *")], &lost);
+    }
+    let checksum = "error: a bundle cannot keep the checksums of its parts: add --header \
+                    'x-amz-checksum-type: FULL_OBJECT'\n";
+    in_parts(&[object, "--header", "x-amz-checksum-algorithm: SHA256"], checksum);
     let many = "error: an upload has 10,000 parts at most: make them larger\n";
     check(&user, &[object, "--multipart", "--size", "50001GiB"], many);
     let nobody = "error: no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a \

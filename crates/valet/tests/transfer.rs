@@ -156,6 +156,28 @@ fn what_is_wrong_is_not_kept() {
 }
 
 #[test]
+fn headers_go_to_the_server_of_the_link_alone() {
+    let arguments = ["f", "-H", "X-Amz-Key: s3cr3t"];
+    let moved = |to: &str| answer("307 Temporary Redirect", &[&format!("Location: {to}")], "");
+    let (requests, _) =
+        get(vec![moved("/elsewhere"), whole(&[])], &[], &arguments, (0, "f\n", VERIFIED));
+    for request in requests {
+        assert!(request.contains("\r\nx-amz-key: s3cr3t\r\n"), "{request}");
+    }
+
+    let other = Script::play(vec![whole(&[])]);
+    let to = moved(&format!("http://{}/", other.address));
+    let told = "error: the server sends elsewhere: the headers of a link are not sent to another \
+                server\n";
+    get(vec![to.clone()], &[], &arguments, (1, "", told));
+    get(vec![to], &[], &["f"], (0, "f\n", VERIFIED));
+    assert!(!other.requests()[0].contains("s3cr3t"));
+
+    let told = "error: a header is written `Name: value`, not `no header`\n";
+    get(vec![], &[], &["f", "-H", "no header"], (2, "", told));
+}
+
+#[test]
 fn refusals_are_told_in_words() {
     let expired = "<Expires>2026-01-01T00:00:00Z</Expires>";
     let expired = refusal("403 Forbidden", "AccessDenied", "Request has expired", expired);

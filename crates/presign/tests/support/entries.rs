@@ -136,7 +136,8 @@ pub(crate) fn form(data: &[u8]) {
     let Ok((fields, file, _)) = whole else { return };
     let held: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
     assert!(held <= FORM_BYTES_BEFORE_FILE_MAX + 8192, "more than a form may hold");
-    let fields = fields.with_file_name(file.and_then(|(name, _)| name).as_deref());
+    let named = fields.with_file_name(file.and_then(|(name, _)| name).as_deref());
+    let Ok(fields) = named else { return };
     let Ok(Some(claim)) = SignatureClaim::from_form(&fields) else { return };
     let expected = ExpectedScope { region: "us-east-1", service: "s3", sigv2: SigV2Use::Allow };
     let Ok(claim) = claim.admit(&expected, now()) else { return };

@@ -104,6 +104,12 @@ impl RenewParts {
     ) -> Result<Reply, S3Error> {
         let end = self.permitted_until(door).await?;
         let upload = self.find(door).await?;
+        // Such a key is a header that each part's link would have to cover.
+        if upload.customer_key.is_some() {
+            return Err(S3Error::invalid_request(
+                "The upload was begun with a key of the customer's own (SSE-C). The links of a bundle carry none: sign those of its parts yourself, with the headers of the key.",
+            ));
+        }
         let asked = self.read_asked(door, body).await?;
         let uploaded = uploaded(door, &upload).await?;
         let wanted = match asked {

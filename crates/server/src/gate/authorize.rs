@@ -3,7 +3,7 @@
 use iam::{AccessRequest, AccountId, Decision, NamedPolicy, PolicyKind, PolicySet, Principal};
 use jiff::Timestamp;
 use presign::VerifiedSignature;
-use store::{Bucket, Lookup, Store, Tag};
+use store::{Bucket, Lookup, Store, Tag, VersionId};
 
 use super::caller::Caller;
 use super::circumstances::{Circumstances, OperationKeys};
@@ -26,6 +26,8 @@ pub(super) struct Question<'q> {
     pub(super) resource: &'q str,
     pub(super) owner: &'q AccountId,
     pub(super) policy: Option<NamedPolicy<'q>>,
+    /// The version of the resource, where one is named.
+    pub(super) version: Option<&'q VersionId>,
 }
 
 /// Somebody, under circumstances, over a store.
@@ -100,7 +102,8 @@ impl Asking<'_> {
         };
         let resource = permission.resource.arn();
         let policy = bucket.as_ref().and_then(|bucket| self.bucket_policy(permission, bucket));
-        let question = Question { action: permission.action, resource: &resource, owner, policy };
+        let Permission { action, version, .. } = permission;
+        let question = Question { action, resource: &resource, owner, policy, version };
         // Hardly any policy asks for tags of objects, so they are looked up once one has.
         let ((mut decision, mut found), lacks_tags) = self.ask(question, operation, None, &decide);
         if lacks_tags && iam::s3_action_has_key(permission.action, EXISTING_TAG) {
@@ -127,8 +130,9 @@ impl Asking<'_> {
         tags: Option<&[Tag]>,
         decide: &impl Fn(&AccessRequest<'_>, &PolicySet<'_>) -> T,
     ) -> (T, bool) {
-        let Question { action, resource, owner, policy } = question;
+        let Question { action, resource, owner, policy, version } = question;
         let circumstances = Circumstances::new(self.caller, self.context, operation, owner)
+            .of_version(version)
             .with_existing_tags(tags);
         let request = AccessRequest {
             principal: self.caller.principal(),

@@ -9,7 +9,7 @@ use hyper::header::{CONTENT_LENGTH, HeaderName, REFERER, USER_AGENT};
 use iam::{AccountId, Context, Values};
 use jiff::Timestamp;
 use presign::Mechanism;
-use store::Tag;
+use store::{Tag, VersionId};
 
 use super::caller::Caller;
 use crate::head::TlsVersion;
@@ -17,6 +17,8 @@ use crate::request::{Query, S3Request};
 use crate::respond::RequestContext;
 
 const EXISTING_TAG: &str = "existingobjecttag/";
+/// How far ahead a signer's clock may be.
+const CLOCKS_APART_MS_MAX: i128 = 15 * 60 * 1000;
 
 /// Condition keys that only the operation knows, by their names in lower case.
 pub(crate) trait OperationKeys: Sync {
@@ -44,6 +46,8 @@ pub(crate) struct Circumstances<'a> {
     /// Who owns the resource.
     pub(crate) resource_account: &'a AccountId,
     pub(crate) query: OnceCell<Option<Query<'a>>>,
+    /// The version it is about, where one is named.
+    version: Option<&'a VersionId>,
     /// The tags of the object it is about, once they were looked up.
     existing_tags: Option<&'a [Tag]>,
     /// Whether a policy asked for tags that were not looked up.
@@ -63,9 +67,14 @@ impl<'a> Circumstances<'a> {
             operation,
             resource_account,
             query: OnceCell::new(),
+            version: None,
             existing_tags: None,
             lacks_tags: Cell::new(false),
         }
+    }
+
+    pub(super) fn of_version(self, version: Option<&'a VersionId>) -> Self {
+        Self { version, ..self }
     }
 
     pub(super) fn with_existing_tags(self, existing_tags: Option<&'a [Tag]>) -> Self {
@@ -119,8 +128,12 @@ impl<'a> Circumstances<'a> {
                 Mechanism::V4Header => None,
                 Mechanism::V2Query | Mechanism::V2Form => Some("0".into()),
                 Mechanism::V4Query | Mechanism::V4Form => {
-                    let age = self.context.now.duration_since(signature?.signed_at()?);
-                    Some(age.as_millis().max(0).to_string().into())
+                    let age = self.context.now.duration_since(signature?.signed_at()?).as_millis();
+                    // A form may be dated ahead, which a link may not (1.6.2a), and would then stay
+                    // young; so it is as old as it is early.
+                    let is_ahead = age < -CLOCKS_APART_MS_MAX;
+                    let age = if is_ahead { age.saturating_neg() } else { age.max(0) };
+                    Some(age.to_string().into())
                 }
             },
             "resourceaccount" => Some(self.resource_account.as_str().into()),
@@ -128,6 +141,7 @@ impl<'a> Circumstances<'a> {
                 TlsVersion::V1_2 => "1.2".into(),
                 TlsVersion::V1_3 => "1.3".into(),
             }),
+            "versionid" => Some(self.version?.to_string().into()),
             // The header alone: what a link says of itself in the query is not considered (5.1).
             "x-amz-content-sha256" => self.header(&HeaderName::from_static("x-amz-content-sha256")),
             "if-match" | "if-none-match" => self.request_header(name),

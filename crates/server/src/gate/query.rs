@@ -102,7 +102,13 @@ impl Gate {
         let asking = Asking { store: &self.store, caller, context };
         for permission in operation.permissions(&scene) {
             let QueryPermission { action, resource } = permission;
-            let question = Question { action, resource: &resource, owner: account, policy: None };
+            let question = Question {
+                action,
+                resource: &resource,
+                owner: account,
+                policy: None,
+                version: None,
+            };
             let keys =
                 KeysOf { operation: &operation, form, directory: &directory, resource: &resource };
             let decision = asking.decide(question, &keys);

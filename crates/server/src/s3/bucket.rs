@@ -266,6 +266,15 @@ pub(crate) async fn found<O: Operation>(
     found.ok_or_else(|| refusal::no_such_bucket(bucket))
 }
 
+/// For calls whose targets stand in their body: it need not be read of whoever is not signed, to whom only
+/// the bucket's policy could give anything.
+pub(crate) fn refuse_hopeless(door: &Door, bucket: &store::Bucket) -> Result<(), S3Error> {
+    if bucket.policy.is_none() && door.account().is_err() {
+        return Err(S3Error::new(Code::AccessDenied));
+    }
+    Ok(())
+}
+
 /// Whose the bucket is.
 pub(crate) async fn owner(door: &Door, bucket: &BucketName) -> Result<AccountId, S3Error> {
     let found = door.store().bucket(bucket).await.map_err(refusal::of_store)?;

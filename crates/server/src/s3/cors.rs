@@ -97,9 +97,7 @@ impl Operation for PutBucketCors {
         let Self { bucket, terms } = call.operation();
         let bucket = bucket::found(&call, bucket).await?;
         let body = document::read_digested(call.door(), body, DOCUMENT_BYTES_MAX, terms).await?;
-        if body.is_empty() {
-            return Err(S3Error::new(Code::MissingRequestBody));
-        }
+        let body = document::present(body)?;
         let rules = read_rules(xml::parse("CORSConfiguration", &body)?)?;
         set(call.door(), &bucket.name, BucketSetting::Cors(rules)).await?;
         Ok(Reply::new(StatusCode::OK))

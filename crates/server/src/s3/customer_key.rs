@@ -6,7 +6,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use iam::CustomerKey;
-use store::{ChecksumAlgorithms, Digests, KeyRefusal, Object, Unlocked, Upload};
+use store::{ChecksumAlgorithms, Digests, KeyRefusal, Object, StoredChecksum, Unlocked, Upload};
 use zeroize::Zeroizing;
 
 use crate::config::SseC;
@@ -136,6 +136,16 @@ pub(crate) fn unlock(
             "Requests specifying Server Side Encryption with Customer provided keys must provide the correct secret key.",
         ),
     })
+}
+
+/// An object's checksum, which would confirm a guess at the bytes, for whoever shows the key that it takes.
+pub(crate) fn checksum<'o>(
+    door: &Door,
+    object: &'o std::sync::Arc<Object>,
+    sent: Option<&SentKey>,
+) -> Option<&'o StoredChecksum> {
+    unlock(door, object, sent).ok()?;
+    object.checksum.as_ref()
 }
 
 /// The parts of an upload come under the key that it was begun with.

@@ -13,7 +13,6 @@ use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::route;
 use crate::s3::document::{self, DocumentTerms};
-use crate::s3::get::version_condition;
 use crate::s3::{bucket, headers, no_such_key};
 use crate::xml::{self, XmlWriter};
 
@@ -48,6 +47,7 @@ impl Operation for DeleteObject {
         let action =
             if self.version_id.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" };
         let delete = Permission::object(action, &self.bucket, &self.key);
+        let delete = delete.of_version(self.version_id.as_ref());
         match self.precondition {
             Precondition::None | Precondition::IfAbsent | Precondition::IfPresent => vec![delete],
             // Whoever tries tags would learn which one the object has.
@@ -58,10 +58,8 @@ impl Operation for DeleteObject {
     }
 
     fn condition(&self, key: &str) -> Option<Values<'_>> {
-        match (key, &self.if_match) {
-            ("s3:if-match", Some(etag)) => Some(Values::One(etag.as_str().into())),
-            (_, _) => version_condition(key, self.version_id.as_ref()),
-        }
+        let etag = self.if_match.as_deref().filter(|_| key == "s3:if-match")?;
+        Some(Values::One(etag.into()))
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
@@ -135,6 +133,8 @@ struct Target {
 
 impl Operation for DeleteObjects {
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        // Each target has its own; one of the call would be kept by none, and be seen by policies.
+        headers::refuse_conditions(request)?;
         Ok(Self { bucket: request.bucket()?, terms: DocumentTerms::required(request)? })
     }
 
@@ -146,10 +146,7 @@ impl Operation for DeleteObjects {
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let operation = call.operation();
         let bucket = bucket::found(&call, &operation.bucket).await?;
-        // Nobody has to be read for whom nothing could be admitted.
-        if bucket.policy.is_none() && call.door().account().is_err() {
-            return Err(S3Error::new(Code::AccessDenied));
-        }
+        bucket::refuse_hopeless(call.door(), &bucket)?;
         let document =
             document::read_digested(call.door(), body, DOCUMENT_BYTES_MAX, &operation.terms)
                 .await?;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use store::{ChecksumAlgorithms, Digests};
 
 use crate::body::RequestBody;
-use crate::error::S3Error;
+use crate::error::{Code, S3Error};
 use crate::gate::Door;
 use crate::request::S3Request;
 use crate::s3::checksum::{self, Announced};
@@ -60,4 +60,9 @@ pub(crate) async fn read_digested(
     };
     terms.checksum.clone().verify(digests.checksum(algorithm), trailer)?;
     Ok(document)
+}
+
+/// A document that must not be missing.
+pub(crate) fn present(document: Bytes) -> Result<Bytes, S3Error> {
+    if document.is_empty() { Err(S3Error::new(Code::MissingRequestBody)) } else { Ok(document) }
 }

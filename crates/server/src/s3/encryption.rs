@@ -242,9 +242,7 @@ impl Operation for PutBucketEncryption {
         let bucket = bucket::found(&call, name).await?;
         let document =
             document::read_digested(call.door(), body, DOCUMENT_BYTES_MAX, terms).await?;
-        if document.is_empty() {
-            return Err(S3Error::new(Code::MissingRequestBody));
-        }
+        let document = document::present(document)?;
         let read: Configuration = xml::parse("ServerSideEncryptionConfiguration", &document)?;
         let [rule] = read.rules.as_slice() else { return Err(S3Error::new(Code::MalformedXml)) };
         let said = rule.customer_keys()?;

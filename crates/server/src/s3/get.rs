@@ -8,7 +8,6 @@ use hyper::header::{
     CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE,
     IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
 };
-use iam::Values;
 use store::{
     BucketName, DeleteMarker, Lookup, Object, ObjectKey, PartNumber, Unlocked, VersionId,
     Versioning,
@@ -76,10 +75,6 @@ impl Operation for GetObject {
         self.0.permissions()
     }
 
-    fn condition(&self, key: &str) -> Option<Values<'_>> {
-        version_condition(key, self.0.version_id.as_ref())
-    }
-
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
         let (Self(read), door) = call.split();
         let (found, unlocked) = read.find(&door).await?;
@@ -104,10 +99,6 @@ impl Operation for HeadObject {
         self.0.permissions()
     }
 
-    fn condition(&self, key: &str) -> Option<Values<'_>> {
-        version_condition(key, self.0.version_id.as_ref())
-    }
-
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
         let (Self(read), door) = call.split();
         let (found, _) = read.find(&door).await?;
@@ -115,15 +106,6 @@ impl Operation for HeadObject {
         read.guard(&mut reply, &found.object, &door);
         Ok(reply)
     }
-}
-
-/// `s3:VersionId`, where a version is named.
-pub(crate) fn version_condition(
-    key: &str,
-    version_id: Option<&VersionId>,
-) -> Option<Values<'static>> {
-    let named = version_id.filter(|_| key == "s3:versionid")?;
-    Some(Values::One(named.to_string().into()))
 }
 
 /// An object, and whether its bucket has ever kept versions.

@@ -137,6 +137,16 @@ pub(crate) fn delete_precondition(request: &S3Request<'_>) -> Result<Preconditio
     })
 }
 
+/// Refuses both conditions where no operation would keep them.
+pub(crate) fn refuse_conditions(request: &S3Request<'_>) -> Result<(), S3Error> {
+    for name in ["If-Match", "If-None-Match"] {
+        if request.has_header(&name.to_ascii_lowercase()) {
+            return Err(condition_not_accepted(name));
+        }
+    }
+    Ok(())
+}
+
 /// As [`delete_precondition`], from the text of the condition.
 pub(crate) fn delete_condition(text: &str) -> Precondition {
     if text == "*" { Precondition::IfPresent } else { if_match(text) }

@@ -48,10 +48,11 @@ impl Operation for ListParts {
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
         let (Self { target, customer_key, marker, limit, encoding }, door) = call.split();
         let upload = target.find(&door).await?;
-        // None is needed, but one that is sent is the upload's.
+        // None is needed, but one that is sent is the upload's, and checksums are for who has it.
         if customer_key.is_some() {
             customer_key::check_upload(&door, &upload, customer_key.as_ref())?;
         }
+        let tells_checksums = upload.customer_key.is_none() || customer_key.is_some();
         let (after, beyond) = match u16::try_from(marker) {
             Ok(marker) => (PartNumber::new(marker).ok(), marker > store::PART_NUMBER_MAX),
             Err(_) => (None, true),
@@ -79,7 +80,7 @@ impl Operation for ListParts {
                     xml.text("LastModified", &xml_time(part.last_modified));
                     xml.text("ETag", &quoted(&part.etag));
                     xml.plain("Size", part.size);
-                    if let Some(stored) = &part.checksum {
+                    if let Some(stored) = part.checksum.as_ref().filter(|_| tells_checksums) {
                         xml.text(checksum::element_name(stored.algorithm), &stored.value);
                     }
                 });

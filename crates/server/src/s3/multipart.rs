@@ -5,8 +5,8 @@ use iam::Values;
 use serde::Deserialize;
 use store::{
     Attributes, BucketName, CHECKSUM_UNASKED, ChecksumAlgorithm, ChecksumType, CompleteOutcome,
-    CompletedPart, ETag, NewUpload, Object, ObjectKey, PART_SIZE_MIN, PartNumber, Precondition,
-    PutPart, StoredChecksum, Upload, UploadId,
+    CompletedPart, ETag, NewUpload, ObjectKey, PART_SIZE_MIN, PartNumber, Precondition, PutPart,
+    StoredChecksum, Upload, UploadId,
 };
 
 use crate::body::RequestBody;
@@ -308,7 +308,9 @@ impl Operation for CompleteMultipartUpload {
         let outcome = door.store().complete_upload(complete, door.now()).await;
         match outcome.map_err(refusal::of_store)? {
             CompleteOutcome::Completed { version_id, object } => {
-                let mut reply = Reply::xml(completed(&target, &whereabouts, &object));
+                let checksum = customer_key::checksum(&door, &object, customer_key.as_ref());
+                let mut reply =
+                    Reply::xml(completed(&target, &whereabouts, &object.etag, checksum));
                 set_encryption(&mut reply, object.encryption);
                 let version_id = version_id.map(|version| version.to_string());
                 reply.set_optional("x-amz-version-id", version_id.as_deref());
@@ -337,13 +339,18 @@ impl Operation for CompleteMultipartUpload {
     }
 }
 
-fn completed(target: &UploadTarget, whereabouts: &str, object: &Object) -> String {
+fn completed(
+    target: &UploadTarget,
+    whereabouts: &str,
+    etag: &ETag,
+    checksum: Option<&StoredChecksum>,
+) -> String {
     XmlWriter::result("CompleteMultipartUploadResult", |result| {
         result.text("Location", whereabouts);
         result.text("Bucket", target.bucket.as_str());
         result.text("Key", &target.key.to_string());
-        result.text("ETag", &quoted(&object.etag));
-        if let Some(stored) = &object.checksum {
+        result.text("ETag", &quoted(etag));
+        if let Some(stored) = checksum {
             result.text(checksum::element_name(stored.algorithm), &stored.value);
             result.text("ChecksumType", headers::type_name(stored.kind));
         }

@@ -49,10 +49,7 @@ async fn get(door: &Door, bucket: Found, _: &mut RequestBody) -> Result<Reply, S
 
 async fn put(door: &Door, bucket: Found, body: &mut RequestBody) -> Result<Reply, S3Error> {
     let malformed = |message: String| S3Error::with_message(Code::MalformedPolicy, message);
-    let body = document::read(door, body, POLICY_BYTES_MAX).await?;
-    if body.is_empty() {
-        return Err(S3Error::new(Code::MissingRequestBody));
-    }
+    let body = document::present(document::read(door, body, POLICY_BYTES_MAX).await?)?;
     let text = std::str::from_utf8(&body).map_err(|cause| {
         malformed("This policy contains invalid Json".to_owned()).because(cause)
     })?;

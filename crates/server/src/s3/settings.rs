@@ -189,8 +189,7 @@ pub(super) fn done(status: StatusCode) -> Reply {
 }
 
 async fn body_of(door: &Door, body: &mut RequestBody, max: usize) -> Result<bytes::Bytes, S3Error> {
-    let body = document::read(door, body, max).await?;
-    if body.is_empty() { Err(S3Error::new(Code::MissingRequestBody)) } else { Ok(body) }
+    document::present(document::read(door, body, max).await?)
 }
 
 #[derive(Debug, Default, Deserialize)]

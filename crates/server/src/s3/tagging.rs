@@ -16,7 +16,7 @@ use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::s3::document::{self, DocumentTerms};
-use crate::s3::get::{self, version_condition};
+use crate::s3::get;
 use crate::s3::settings::{self, Found, absent, done, named_operations};
 use crate::s3::{bucket, headers};
 use crate::xml::{self, XmlWriter};
@@ -206,21 +206,12 @@ pub(crate) fn set_count(reply: &mut Reply, object: &Object) {
     }
 }
 
-/// Whoever is not signed need not be read: only a bucket's policy could give them anything.
-fn refuse_hopeless(door: &Door, bucket: &store::Bucket) -> Result<(), S3Error> {
-    if bucket.policy.is_none() && door.account().is_err() {
-        return Err(S3Error::new(Code::AccessDenied));
-    }
-    Ok(())
-}
-
 async fn read_document(
     door: &Door,
     body: &mut RequestBody,
     terms: &DocumentTerms,
 ) -> Result<bytes::Bytes, S3Error> {
-    let document = document::read_digested(door, body, DOCUMENT_BYTES_MAX, terms).await?;
-    if document.is_empty() { Err(S3Error::new(Code::MissingRequestBody)) } else { Ok(document) }
+    document::present(document::read_digested(door, body, DOCUMENT_BYTES_MAX, terms).await?)
 }
 
 /// Which object a call is about.
@@ -284,10 +275,6 @@ impl Operation for GetObjectTagging {
         vec![self.0.permission("s3:GetObjectTagging", "s3:GetObjectVersionTagging")]
     }
 
-    fn condition(&self, key: &str) -> Option<Values<'_>> {
-        version_condition(key, self.0.version_id.as_ref())
-    }
-
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
         let found = call.operation().0.found(call.door()).await?;
         let mut reply = Reply::xml(write(&found.object.attributes.tags));
@@ -307,10 +294,6 @@ impl Operation for DeleteObjectTagging {
 
     fn permissions(&self) -> Vec<Permission<'_>> {
         vec![self.0.permission("s3:DeleteObjectTagging", "s3:DeleteObjectVersionTagging")]
-    }
-
-    fn condition(&self, key: &str) -> Option<Values<'_>> {
-        version_condition(key, self.0.version_id.as_ref())
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
@@ -337,25 +320,21 @@ impl Operation for PutObjectTagging {
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let Self { target, terms } = call.operation();
-        refuse_hopeless(call.door(), &*bucket::found(&call, &target.bucket).await?)?;
+        bucket::refuse_hopeless(call.door(), &*bucket::found(&call, &target.bucket).await?)?;
         let document = read_document(call.door(), body, terms).await?;
         let tags = of_xml(&document, Tagged::Object)?;
         let permission = target.permission("s3:PutObjectTagging", "s3:PutObjectVersionTagging");
-        let keys = ObjectKeys { tags: &tags, version_id: target.version_id.as_ref() };
-        call.door().require_with(permission, &keys).await?;
+        call.door().require_with(permission, &ObjectKeys(&tags)).await?;
         target.set(call.door(), tags, StatusCode::OK).await
     }
 }
 
 /// The condition keys of tags that an object is to have.
-struct ObjectKeys<'t> {
-    tags: &'t [Tag],
-    version_id: Option<&'t VersionId>,
-}
+struct ObjectKeys<'t>(&'t [Tag]);
 
 impl OperationKeys for ObjectKeys<'_> {
     fn condition(&self, key: &str) -> Option<Values<'_>> {
-        object_condition(self.tags, key).or_else(|| version_condition(key, self.version_id))
+        object_condition(self.0, key)
     }
 }
 
@@ -366,7 +345,7 @@ pub(crate) async fn may_tag(
     tags: &[Tag],
 ) -> Result<(), S3Error> {
     let permission = Permission::object("s3:PutObjectTagging", bucket, key);
-    door.require_with(permission, &ObjectKeys { tags, version_id: None }).await
+    door.require_with(permission, &ObjectKeys(tags)).await
 }
 
 named_operations! {
@@ -411,7 +390,7 @@ impl Operation for PutBucketTagging {
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let Self { bucket: name, terms } = call.operation();
-        refuse_hopeless(call.door(), &*bucket::found(&call, name).await?)?;
+        bucket::refuse_hopeless(call.door(), &*bucket::found(&call, name).await?)?;
         let document = read_document(call.door(), body, terms).await?;
         let tags = of_xml(&document, Tagged::Bucket)?;
         let permission = Permission::bucket("s3:PutBucketTagging", name);

@@ -69,9 +69,7 @@ impl Operation for PutBucketVersioning {
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let body = document::read(call.door(), body, CONFIGURATION_BYTES_MAX).await?;
-        if body.is_empty() {
-            return Err(S3Error::new(Code::MissingRequestBody));
-        }
+        let body = document::present(body)?;
         let configuration: VersioningConfiguration = xml::parse("VersioningConfiguration", &body)?;
         if configuration.mfa_delete.as_deref() == Some("Enabled") {
             return Err(S3Error::not_implemented("x-amz-mfa"));

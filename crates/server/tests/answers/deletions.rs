@@ -159,6 +159,29 @@ async fn one_that_fails_does_not_stop_the_others() {
     assert_eq!(world.send(get("/bucket")).await.elements("Key"), ["b"]);
 }
 
+/// A policy that demands conditional deletes is not content with a condition that nobody judges.
+#[tokio::test]
+async fn the_call_as_a_whole_has_no_condition() {
+    let world = World::with_bucket().await;
+    world.send(put("/bucket/a", "hello")).await;
+    let allow = r#"{"Effect":"Allow","Action":"s3:DeleteObject","Resource":"*","Condition":{"Null":{"s3:if-match":"false"}}}"#;
+    let ann = world.user("ann", &crate::people::policy(allow)).await;
+    for name in ["If-Match", "If-None-Match"] {
+        let sent = delete(&objects(&["a"])).header(&name.to_lowercase(), "*");
+        let refused = format!(
+            "{}<additionalMessage>We don't accept the provided value of {name} header for this API</additionalMessage>",
+            crate::harness::not_implemented(name)
+        );
+        assert_eq!(world.send_as(&ann, sent).await.refusal(), refused);
+    }
+    let bare = world.send_as(&ann, delete(&objects(&["a"]))).await;
+    assert_eq!(bare.elements("Code"), ["AccessDenied"]);
+    assert_eq!(world.send(get("/bucket/a")).await.text(), "hello");
+    let judged = "<Delete><Object><Key>a</Key><ETag>*</ETag></Object></Delete>";
+    assert_eq!(world.send_as(&ann, delete(judged)).await.elements("Key"), ["a"]);
+    assert_eq!(world.send(get("/bucket/a")).await.status, 404);
+}
+
 #[tokio::test]
 async fn versions_and_markers() {
     let world = World::with_bucket().await;

@@ -142,6 +142,24 @@ async fn circumstances_of_a_form() {
     }
 }
 
+/// No clock is compared with a form's date. Were it young until then, a policy's limit would not hold.
+#[tokio::test]
+async fn a_form_that_is_dated_ahead_is_not_young() {
+    let mut world = World::with_bucket().await;
+    let young = r#"{"Effect":"Allow","Action":"s3:PutObject","Resource":"*","Condition":{"NumericLessThanEquals":{"s3:signatureAge":"600000"}}}"#;
+    let ann = world.user("ann", &policy(young)).await;
+    let form = world.form_with(&ann, "k", &[], &[]);
+    for (now, status) in [
+        ("2026-06-15T12:00:00Z", 204),
+        ("2026-06-15T11:45:00Z", 204),
+        ("2026-06-15T11:44:59Z", 403),
+        ("2026-06-14T12:00:00Z", 403),
+    ] {
+        world.now = now.parse().unwrap();
+        assert_eq!(world.send_raw(form.ask()).await.status, status, "{now}");
+    }
+}
+
 /// A form may end in fewer bytes than clients write; a policy's limit holds all the same.
 #[tokio::test]
 async fn a_limit_of_bytes_is_not_circumvented() {

@@ -5,6 +5,7 @@ use presign::{Addressing, Endpoint, ExpiresIn, Presigner};
 use serde_json::{Value, json};
 use server::{PartPlan, UploadLinks};
 
+use crate::customer_keys;
 use crate::harness::{Answer, Ask, HOST, World, ask};
 use crate::people::{Key, policy, trusts, user_arn};
 
@@ -21,7 +22,11 @@ struct Begun {
 
 impl Begun {
     async fn by(world: &World, key: &Key) -> Self {
-        let begun = world.send_as(key, ask("POST", "/bucket/a%20key?uploads")).await;
+        Self::by_asking(world, key, |ask| ask).await
+    }
+
+    async fn by_asking(world: &World, key: &Key, change: impl Fn(Ask) -> Ask) -> Self {
+        let begun = world.send_as(key, change(ask("POST", "/bucket/a%20key?uploads"))).await;
         assert_eq!(begun.status, 200, "{}", begun.text());
         Self { id: begun.element("UploadId"), key: key.clone() }
     }
@@ -134,6 +139,16 @@ async fn a_part_of_another_length_counts_as_missing() {
     assert_eq!(world.send(ask("PUT", &part).body("four")).await.status, 200);
     let answer = renewed(&world, begun.renew(&world)).await;
     assert_eq!((numbers(&answer), &answer["uploaded"][0]["size"]), (vec![1, 2, 3], &json!(4)));
+}
+
+/// The part that such a link is for takes the key, which only a header that is signed brings.
+#[tokio::test]
+async fn an_upload_under_a_customers_key_has_no_fresh_links() {
+    let mut world = World::with_bucket().await;
+    world.peer.tls = Some(server::TlsVersion::V1_3);
+    let begun = Begun::by_asking(&world, &Key::root(), customer_keys::keyed).await;
+    let words = "400 InvalidRequest The upload was begun with a key of the customer's own (SSE-C). The links of a bundle carry none: sign those of its parts yourself, with the headers of the key.";
+    assert_eq!(refused(&world, begun.renew(&world)).await, words);
 }
 
 #[tokio::test]

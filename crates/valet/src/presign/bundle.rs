@@ -22,6 +22,9 @@ const PART_LIFE_SECONDS_MAX: u64 = 3600;
 /// The link that begins the upload is used at once.
 const BEGIN_LIFE_SECONDS: u64 = 300;
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
+/// How the headers of a customer's own key begin.
+const CUSTOMER_KEY: &str = "x-amz-server-side-encryption-customer-";
+const CHECKSUM_ALGORITHM: &str = "x-amz-checksum-algorithm";
 
 /// What is printed: part of the command's contract.
 #[derive(Serialize)]
@@ -75,6 +78,7 @@ pub(super) fn run(arguments: &Presign) -> Result<(), Failure> {
     let Some(key) = link.uri.key.as_deref() else {
         return Err(LinkError::NeedsObject("multipart").into());
     };
+    check_headers(&link.headers)?;
     let mut maker = Maker::new(&arguments.aws, arguments.link.offline)?;
     let now = clock::now();
     let told = maker.ask(link.question(), link.early_death, now)?;
@@ -107,6 +111,29 @@ pub(super) fn run(arguments: &Presign) -> Result<(), Failure> {
     let mut signing = Signing { maker: &mut maker, links, life, now };
     let bundle = signing.bundle(&begun, &plan, &expiry)?;
     output::result(&serde_json::to_string(&bundle).context("cannot write JSON")?)
+}
+
+/// Refuses what the beginning of an upload cannot settle for its parts and its completion, whose links
+/// are bare.
+fn check_headers(headers: &[(String, String)]) -> Result<(), LinkError> {
+    let value = |name: &str| {
+        let mut named = headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
+        named.next().map(|(_, value)| value.as_str())
+    };
+    let refused = |(name, _): &&(String, String)| {
+        let name = name.to_ascii_lowercase();
+        matches!(name.as_str(), "if-match" | "if-none-match") || name.starts_with(CUSTOMER_KEY)
+    };
+    if let Some((name, _)) = headers.iter().find(refused) {
+        return Err(LinkError::NotOfBundles(name.clone()));
+    }
+    // Other checksums are made of the parts', which the completion would have to list.
+    let whole = value("x-amz-checksum-type") == Some("FULL_OBJECT")
+        || value(CHECKSUM_ALGORITHM) == Some("CRC64NVME");
+    match value(CHECKSUM_ALGORITHM) {
+        Some(_) if !whole => Err(LinkError::ChecksumOfParts),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Begins the upload by a link, with the headers that it demands.

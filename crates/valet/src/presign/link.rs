@@ -29,6 +29,14 @@ pub(crate) enum LinkError {
     Unfit { option: &'static str, methods: &'static str },
     #[error("--{0} is for an object, and the URI names a bucket")]
     NeedsObject(&'static str),
+    #[error(
+        "a bundle cannot keep `{0}`: the links of its parts, or of its completion, would need it"
+    )]
+    NotOfBundles(String),
+    #[error(
+        "a bundle cannot keep the checksums of its parts: add --header 'x-amz-checksum-type: FULL_OBJECT'"
+    )]
+    ChecksumOfParts,
     #[error("a field is written `name=value`, not `{0}`")]
     Field(String),
     #[error("a form makes an object, and the URI names a bucket")]
@@ -58,6 +66,8 @@ impl From<LinkError> for Failure {
             | LinkError::Query(_)
             | LinkError::Unfit { .. }
             | LinkError::NeedsObject(_)
+            | LinkError::NotOfBundles(_)
+            | LinkError::ChecksumOfParts
             | LinkError::Field(_)
             | LinkError::FormNeedsObject
             | LinkError::Sizes

@@ -34,8 +34,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(5);
 
 pub(super) fn run(arguments: &Put) -> Result<(), Failure> {
-    let Put { file, url: bundle, abort, content_type, header, connection } = arguments;
-    if content_type.is_some() || !header.is_empty() {
+    let Put { file, url: bundle, abort, content_type, connection } = arguments;
+    if content_type.is_some() || !connection.header.is_empty() {
         return Err(Failure::usage(anyhow!(
             "--content-type and -H are for a link, not for a bundle"
         )));
