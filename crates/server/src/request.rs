@@ -161,6 +161,15 @@ impl<'r> S3Request<'r> {
             || (hoistable(name) && self.query.get_as_header(name).is_some())
     }
 
+    /// Whether a header whose name begins so, or what may stand for it, is there at all.
+    pub(crate) fn has_header_beginning(&self, prefix: &str) -> bool {
+        let begins = |name: &str| {
+            name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        };
+        self.headers.keys().any(|name| begins(name.as_str()))
+            || self.query.iter().any(|(name, _)| begins(name))
+    }
+
     /// The names, in lower case, of all headers beginning `x-amz-` and of what stands for them.
     pub(crate) fn amz_names(&self) -> impl Iterator<Item = Cow<'_, str>> {
         const PREFIX: &str = "x-amz-";
