@@ -19,6 +19,9 @@ macro_rules! codes {
         pub(crate) enum Code { $(#[doc = concat!("`", $wire, "`")] $name,)* }
 
         impl Code {
+            #[cfg(test)]
+            const ALL: &[Self] = &[$(Self::$name),*];
+
             /// The text of `<Code>`.
             pub(crate) fn wire(self) -> &'static str {
                 match self { $(Self::$name => $wire,)* }
@@ -233,6 +236,14 @@ impl S3Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_page_of_refusals_names_every_code() {
+        let page = include_str!("../../../docs/errors.md");
+        for code in Code::ALL {
+            assert!(page.contains(code.wire()), "docs/errors.md says nothing of {}", code.wire());
+        }
+    }
 
     #[test]
     fn details_stand_between_message_and_request_id() {
