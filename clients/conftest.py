@@ -5,8 +5,10 @@ import re
 
 import pytest
 
-from chromium import Chromium, Site, bundle, signer
+from chromium import Chromium, Site, bundle
+from chromium import signer as page_signer
 from harness import Certificates, Client, Server, client_environment, make_certificates
+from people import make_client
 
 serial = itertools.count(1)
 
@@ -96,7 +98,13 @@ def chromium(site, tmp_path):
 @pytest.fixture
 def s3(server):
     """What signs links for pages."""
-    return signer(server)
+    return page_signer(server)
+
+
+@pytest.fixture(params=[None, "s3v4"], ids=["default", "s3v4"])
+def signer(request, server):
+    """boto3 that makes links at its default signature version, which is SigV2 here, and at SigV4."""
+    return make_client(server, signature_version=request.param) if request.param else make_client(server)
 
 
 @pytest.fixture

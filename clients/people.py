@@ -3,6 +3,7 @@
 import json
 
 import boto3
+from botocore.config import Config
 
 from harness import REGION, ROOT_KEY
 
@@ -22,6 +23,11 @@ def client(server, service, key=None, **options):
         verify=str(server.certificates.ca) if server.certificates else None,
         **options,
     )
+
+
+def make_client(server, **config):
+    """The root's boto3 client for S3, with these settings and else at its defaults."""
+    return client(server, "s3", config=Config(**config) if config else None)
 
 
 def policy(*statements):

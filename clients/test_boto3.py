@@ -5,37 +5,18 @@ import hashlib
 import io
 import zlib
 
-import boto3
 import pytest
 from boto3.s3.transfer import TransferConfig
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from content import ODD_KEYS, body, key_name
-from harness import MIB, REGION, ROOT_KEY
-
-
-def make_client(server, **config):
-    return boto3.client(
-        "s3",
-        endpoint_url=server.endpoint,
-        region_name=REGION,
-        aws_access_key_id=ROOT_KEY.id,
-        aws_secret_access_key=ROOT_KEY.secret,
-        verify=str(server.certificates.ca) if server.certificates else None,
-        config=Config(**config) if config else None,
-    )
+from harness import MIB
+from people import make_client
 
 
 @pytest.fixture
 def s3(server):
     return make_client(server)
-
-
-@pytest.fixture(params=[None, "s3v4"], ids=["default", "s3v4"])
-def signer(request, server):
-    """Links at the default signature version, which is SigV2 here, and at SigV4."""
-    return make_client(server, signature_version=request.param) if request.param else make_client(server)
 
 
 def code(caught):

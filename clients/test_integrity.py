@@ -6,13 +6,12 @@ import hashlib
 import json
 import urllib.parse
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from content import body
-from harness import AWS_V1, AWS_V2, MIB, REGION, ROOT_KEY, Client, binary
+from harness import AWS_V1, AWS_V2, MIB, REGION, Client, binary
+from people import make_client
 
 KEY = b"a customer's key of 32 bytes 123"
 OTHER = b"another customer's key of 32 by."
@@ -22,24 +21,9 @@ OTHER_SSE_C = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": OTHER}
 PART = 5 * MIB
 
 
-def make_client(server, **config):
-    return boto3.client(
-        "s3", endpoint_url=server.endpoint, region_name=REGION,
-        aws_access_key_id=ROOT_KEY.id, aws_secret_access_key=ROOT_KEY.secret,
-        verify=str(server.certificates.ca) if server.certificates else None,
-        config=Config(**config) if config else None,
-    )
-
-
 @pytest.fixture
 def s3(server):
     return make_client(server)
-
-
-@pytest.fixture(params=[None, "s3v4"], ids=["default", "s3v4"])
-def signer(request, server):
-    """Links at the default signature version, which is SigV2 here, and at SigV4."""
-    return make_client(server, signature_version=request.param) if request.param else make_client(server)
 
 
 @pytest.fixture
