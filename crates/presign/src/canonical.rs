@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
 
-use crate::encode::{Slash, push_hex, push_recoded, recode};
+use crate::encode::{Slash, hex_digits, push_recoded, recode};
 use crate::request::QueryPairs;
 use crate::scope::{AmzDate, CredentialScope};
 
@@ -31,15 +31,14 @@ struct CanonicalPair<'a> {
 impl<'a> CanonicalQuery<'a> {
     /// All pairs take part, but those named `left_out`: the signature cannot cover itself.
     pub(crate) fn new(pairs: QueryPairs<'a>, left_out: Option<&str>) -> Self {
-        let mut pairs: Vec<_> = pairs
-            .enumerate()
-            .map(|(position, (name, value))| CanonicalPair {
-                name: recode(name, Slash::Encoded),
-                value: recode(value, Slash::Encoded),
-                position,
-            })
-            .filter(|pair| left_out != Some(&*pair.name))
-            .collect();
+        let recoded = pairs.enumerate().map(|(position, (name, value))| CanonicalPair {
+            name: recode(name, Slash::Encoded),
+            value: recode(value, Slash::Encoded),
+            position,
+        });
+        // Room for what authenticates a link and little else.
+        let mut pairs = Vec::with_capacity(8);
+        pairs.extend(recoded.filter(|pair| left_out != Some(&*pair.name)));
         pairs.sort_unstable_by(|a, b| (&a.name, &a.value).cmp(&(&b.name, &b.value)));
         Self { pairs }
     }
@@ -247,7 +246,7 @@ pub(crate) fn string_to_sign(
     buffer.push(b'\n');
     scope.push_to(&mut buffer);
     buffer.push(b'\n');
-    push_hex(&mut buffer, &Sha256::digest(canonical_request));
+    buffer.extend_from_slice(&hex_digits(&Sha256::digest(canonical_request).into()));
     buffer
 }
 

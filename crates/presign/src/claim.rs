@@ -50,8 +50,9 @@ pub enum Mechanism {
 /// What a request says about who signed it; nothing of it is true yet.
 pub struct SignatureClaim<'a>(Claim<'a>);
 
+/// The large one is boxed: a claim is moved at every step that it takes.
 enum Claim<'a> {
-    V4(V4Claim<'a>),
+    V4(Box<V4Claim<'a>>),
     V2(V2Claim<'a>),
     Form(FormClaim<'a>),
 }
@@ -74,9 +75,9 @@ impl<'a> SignatureClaim<'a> {
             return Err(ClaimError::RepeatedAuthorization);
         }
         let claim = if let Some(authorization) = authorization {
-            Claim::V4(v4_header::read(head, authorization, &v4)?)
+            Claim::V4(Box::new(v4_header::read(head, authorization, &v4)?))
         } else if v4.any() {
-            Claim::V4(v4_query::read(head, &v4)?)
+            Claim::V4(Box::new(v4_query::read(head, &v4)?))
         } else if v2.any() {
             Claim::V2(V2Claim::read(head, v2.access_key_id, v2.expires, v2.signature)?)
         } else {

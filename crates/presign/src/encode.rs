@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr;
+
 /// Percent-decodes once.
 ///
 /// `+` stays a plus, and a `%` that is not followed by two hex digits stays a `%`. Borrowed when
 /// there is nothing to decode.
 pub fn decode_component(text: &str) -> Cow<'_, [u8]> {
-    if !text.contains('%') {
+    if memchr(b'%', text.as_bytes()).is_none() {
         return Cow::Borrowed(text.as_bytes());
     }
     Cow::Owned(DecodedBytes::new(text).collect())
@@ -38,7 +40,13 @@ pub(crate) enum Slash {
 
 impl Slash {
     fn stays(self, byte: u8) -> bool {
-        is_unreserved(byte) || (byte == b'/' && self == Self::Kept)
+        const COMPONENT: [bool; 256] = staying(Slash::Encoded);
+        const PATH: [bool; 256] = staying(Slash::Kept);
+        let staying = match self {
+            Self::Kept => &PATH,
+            Self::Encoded => &COMPONENT,
+        };
+        staying.get(usize::from(byte)).is_some_and(|stays| *stays)
     }
 }
 
@@ -59,7 +67,7 @@ pub(crate) fn push_encoded(buffer: &mut Vec<u8>, bytes: &[u8], slash: Slash) {
 /// Appends `text`, decoded once and encoded again: what two spellings of the same bytes share
 /// (aws-semantics 1.2.5).
 pub(crate) fn push_recoded(buffer: &mut Vec<u8>, text: &str, slash: Slash) {
-    if !text.contains('%') {
+    if memchr(b'%', text.as_bytes()).is_none() {
         push_encoded(buffer, text.as_bytes(), slash);
         return;
     }
@@ -86,36 +94,39 @@ pub(crate) fn recode(text: &str, slash: Slash) -> Cow<'_, str> {
 /// Whether [`push_recoded`] would write the text as it is.
 fn is_recoded(text: &[u8], slash: Slash) -> bool {
     let mut rest = text;
-    loop {
-        rest = match rest {
-            [b'%', high, low, tail @ ..] => match (upper_hex_value(*high), upper_hex_value(*low)) {
-                (Some(high), Some(low)) if !slash.stays(high << 4 | low) => tail,
-                _ => return false,
-            },
-            [byte, tail @ ..] if slash.stays(*byte) => tail,
-            [_, ..] => return false,
-            [] => return true,
+    while let Some(run) = rest.iter().position(|byte| !slash.stays(*byte)) {
+        let (_, [b'%', high, low, tail @ ..]) = rest.split_at(run) else { return false };
+        match (upper_hex_value(*high), upper_hex_value(*low)) {
+            (Some(high), Some(low)) if !slash.stays(high << 4 | low) => rest = tail,
+            _ => return false,
         }
     }
+    true
 }
 
 const fn upper_hex_value(digit: u8) -> Option<u8> {
     if digit.is_ascii_lowercase() { None } else { hex_value(digit) }
 }
 
-/// Appends lower-case hex digits.
-pub(crate) fn push_hex(buffer: &mut Vec<u8>, bytes: &[u8]) {
-    for byte in bytes {
-        buffer.push(hex_digit(byte >> 4, b'a'));
-        buffer.push(hex_digit(byte & 15, b'a'));
+/// The lower-case hex digits of a SHA-256 or an HMAC of it.
+pub(crate) fn hex_digits(digest: &[u8; 32]) -> [u8; 64] {
+    let mut digits = [0; 64];
+    let (pairs, _) = digits.as_chunks_mut::<2>();
+    for (pair, byte) in pairs.iter_mut().zip(digest) {
+        *pair = [hex_digit(byte >> 4, b'a'), hex_digit(byte & 15, b'a')];
     }
+    digits
 }
 
-/// The lower-case hex digits of a SHA-256 or an HMAC of it.
+/// The same as text.
 pub(crate) fn hex_of(digest: &[u8; 32]) -> String {
-    let mut digits = Vec::with_capacity(64);
-    push_hex(&mut digits, digest);
-    ascii_string(digits)
+    ascii_string(hex_digits(digest).to_vec())
+}
+
+/// What stands before and after the first such byte, which is ASCII. `None`: there is none.
+pub(crate) fn cut(text: &str, byte: u8) -> Option<(&str, &str)> {
+    let (before, rest) = text.split_at_checked(memchr(byte, text.as_bytes())?)?;
+    Some((before, rest.get(1..)?))
 }
 
 /// `buffer` as text; what this crate writes itself is ASCII, so nothing is ever replaced there.
@@ -130,6 +141,19 @@ fn push_escape(buffer: &mut Vec<u8>, byte: u8) {
 
 const fn hex_digit(nibble: u8, ten: u8) -> u8 {
     if nibble < 10 { b'0' + nibble } else { ten + (nibble - 10) }
+}
+
+/// Which bytes are not escaped, as a table: every byte of a query is looked up in it.
+#[expect(clippy::indexing_slicing, reason = "every byte is below 256")]
+const fn staying(slash: Slash) -> [bool; 256] {
+    let mut staying = [false; 256];
+    let (mut at, mut byte) = (0, 0u8);
+    while at < staying.len() {
+        let in_path = byte == b'/' && matches!(slash, Slash::Kept);
+        staying[at] = is_unreserved(byte) || in_path;
+        (at, byte) = (at + 1, byte.wrapping_add(1));
+    }
+    staying
 }
 
 const fn is_unreserved(byte: u8) -> bool {

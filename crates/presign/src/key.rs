@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::claim::AdmissibleClaim;
 use crate::credentials::SecretAccessKey;
-use crate::encode::{ascii_string, hex_of, push_hex};
+use crate::encode::{ascii_string, hex_digits, hex_of};
 use crate::scope::{AmzDay, CredentialScope, TERMINAL};
 
 /// A SigV4 signing key: what a secret becomes for one [`CredentialScope`].
@@ -47,9 +47,7 @@ impl SigningKey {
 
     /// The signature of a string to sign: 64 lower-case hex digits.
     pub(crate) fn signature(&self, string_to_sign: &[u8]) -> String {
-        let mut digits = Vec::with_capacity(64);
-        push_hex(&mut digits, &self.sign(string_to_sign));
-        ascii_string(digits)
+        hex_of(&self.sign(string_to_sign))
     }
 
     #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
@@ -125,9 +123,8 @@ impl Fingerprint {
     /// The first 16 hex digits: how people name a link. Two links may share them, so compare
     /// whole fingerprints.
     pub fn short(&self) -> String {
-        let mut name = hex_of(&self.0);
-        name.truncate(16);
-        name
+        let digits = hex_digits(&self.0);
+        ascii_string(digits.iter().take(16).copied().collect())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::encode::decode_component;
+use crate::encode::{cut, decode_component};
 
 /// The signed part of a request, as it was on the wire.
 ///
@@ -64,14 +64,16 @@ impl fmt::Debug for RequestHead<'_> {
     }
 }
 
-/// The pairs of a query in order of arrival, still encoded; made by [`RequestHead::query_pairs`].
+/// The pairs of a query in order of arrival, still encoded. A name without `=` has an empty value;
+/// empty pairs (as in `a=1&&b=2`) are skipped.
 #[derive(Clone)]
 pub struct QueryPairs<'a> {
     rest: &'a str,
 }
 
 impl<'a> QueryPairs<'a> {
-    pub(crate) fn new(query: &'a str) -> Self {
+    /// The pairs of a query as on the wire, without the `?`.
+    pub fn new(query: &'a str) -> Self {
         Self { rest: query }
     }
 }
@@ -81,10 +83,10 @@ impl<'a> Iterator for QueryPairs<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         while !self.rest.is_empty() {
-            let (pair, rest) = self.rest.split_once('&').unwrap_or((self.rest, ""));
+            let (pair, rest) = cut(self.rest, b'&').unwrap_or((self.rest, ""));
             self.rest = rest;
             if !pair.is_empty() {
-                return Some(pair.split_once('=').unwrap_or((pair, "")));
+                return Some(cut(pair, b'=').unwrap_or((pair, "")));
             }
         }
         None

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::HeaderMap;
 use hyper::body::{Body, Incoming};
-use hyper::header::CONTENT_LENGTH;
+use hyper::header::{CONTENT_LENGTH, HeaderName};
 use presign::{
     ChunkDecoder, ChunkEvent, FormDecoder, FormEvent, FormFields, Payload, VerifiedSignature,
 };
@@ -73,10 +73,11 @@ struct Framing {
 
 impl Framing {
     fn read(headers: &HeaderMap) -> Self {
-        let length = |name: &str| headers.get(name)?.to_str().ok()?.parse().ok();
+        const DECODED_LENGTH: HeaderName = HeaderName::from_static("x-amz-decoded-content-length");
+        let length = |name: HeaderName| headers.get(name)?.to_str().ok()?.parse().ok();
         Self {
-            content_length: length(CONTENT_LENGTH.as_str()),
-            decoded_length: length("x-amz-decoded-content-length"),
+            content_length: length(CONTENT_LENGTH),
+            decoded_length: length(DECODED_LENGTH),
             trailers: declared_trailers(headers),
         }
     }
@@ -345,8 +346,9 @@ impl OpenBody<'_> {
 }
 
 fn declared_trailers(headers: &HeaderMap) -> Vec<String> {
+    const TRAILER: HeaderName = HeaderName::from_static("x-amz-trailer");
     headers
-        .get_all("x-amz-trailer")
+        .get_all(TRAILER)
         .iter()
         .filter_map(|line| line.to_str().ok())
         .flat_map(|line| line.split(','))

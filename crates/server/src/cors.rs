@@ -10,7 +10,7 @@ use hyper::header::{
     VARY,
 };
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, StatusCode};
+use hyper::{HeaderMap, Method, StatusCode};
 use store::{BucketName, CorsRule};
 
 use crate::error::{Code, S3Error};
@@ -38,6 +38,11 @@ struct Page<'r> {
 /// What a rule adds to every answer that a page of an allowed origin gets.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct CorsHeaders(Vec<(HeaderName, HeaderValue)>);
+
+/// Whether a page, or a browser on its behalf, may be asking at all.
+pub(crate) fn concerns(parts: &Parts) -> bool {
+    parts.method == Method::OPTIONS || parts.headers.contains_key(ORIGIN)
+}
 
 /// Answers `OPTIONS` on a path of a bucket, or where one would be.
 pub(crate) async fn preflight(

@@ -87,13 +87,9 @@ impl Server {
         let key = form.key()?;
         seen.key = Some(key.clone());
         let headers = form.headers()?;
-        let request = S3Request {
-            bucket: Some(bucket),
-            key: Some(&key),
-            query: &Query::default(),
-            headers: &headers,
-            form: Some(&form),
-        };
+        let query = Query::default();
+        let request =
+            S3Request::new(&query, &headers).about(Some(bucket), Some(&key)).of_form(&form);
         let parts = Arc::new(stand_in(&context.parts, &headers));
         let context = Arc::new(RequestContext { parts, ..(**context).clone() });
         let asked = Asked { request: &request, caller: &caller, context: &context };

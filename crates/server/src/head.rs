@@ -43,6 +43,10 @@ pub(crate) struct Head<'r> {
     /// `Host`, or `:authority` where there is none.
     host: &'r str,
     path: &'r str,
+    /// The path below the declared prefix.
+    routed_path: &'r str,
+    /// The bucket that the host names below a declared domain.
+    virtual_bucket: Option<&'r str>,
     query: &'r str,
     lines: Vec<(&'r str, &'r [u8])>,
     forwarded: Option<Forwarded<'r>>,
@@ -84,7 +88,24 @@ impl<'r> Head<'r> {
             Some(_) | None => peer.tls.is_some(),
         };
         let query = parts.uri.query().unwrap_or_default();
-        Ok(Self { parts, host, path, query, lines, forwarded, client, secure, tls: peer.tls })
+        let tls = peer.tls;
+        let named_host = forwarded.as_ref().and_then(|forwarded| forwarded.host).unwrap_or(host);
+        let virtual_host = virtual_host(named_host, config);
+        let routed_path = routed_path(path, virtual_host.map(|(_, domain)| domain), config);
+        let virtual_bucket = virtual_host.map(|(bucket, _)| bucket);
+        Ok(Self {
+            parts,
+            host,
+            path,
+            routed_path,
+            virtual_bucket,
+            query,
+            lines,
+            forwarded,
+            client,
+            secure,
+            tls,
+        })
     }
 
     pub(crate) fn method(&self) -> &'r Method {
@@ -123,13 +144,13 @@ impl<'r> Head<'r> {
 
     /// The path prefix below which the client sees this server: the trusted proxy's word, else what
     /// was stripped of the path.
-    pub(crate) fn named_prefix(&self, config: &ServerConfig) -> &'r str {
+    pub(crate) fn named_prefix(&self) -> &'r str {
         let forwarded = self.forwarded.as_ref().and_then(|forwarded| forwarded.prefix);
-        forwarded.unwrap_or_else(|| self.stripped_prefix(config))
+        forwarded.unwrap_or_else(|| self.stripped_prefix())
     }
 
-    fn stripped_prefix(&self, config: &ServerConfig) -> &'r str {
-        self.path.strip_suffix(self.routed_path(config)).unwrap_or_default()
+    fn stripped_prefix(&self) -> &'r str {
+        self.path.strip_suffix(self.routed_path).unwrap_or_default()
     }
 
     /// What the signing library reads.
@@ -142,21 +163,15 @@ impl<'r> Head<'r> {
         }
     }
 
-    /// The path below the declared prefix, where it begins with one. On a bucket's own host it is a
-    /// key, unless the prefix was declared for that very domain.
-    pub(crate) fn routed_path(&self, config: &ServerConfig) -> &'r str {
-        let domain = self.virtual_host(config).map(|(_, domain)| domain);
-        let applies = |url: &&PublicUrl| {
-            domain.is_none_or(|domain| domain.eq_ignore_ascii_case(without_port(&url.host)))
-        };
-        let mut urls = config.public_urls.iter().filter(applies);
-        urls.find_map(|url| url.strip_prefix(self.path)).unwrap_or(self.path)
+    /// The path below the declared prefix, where it begins with one.
+    pub(crate) fn routed_path(&self) -> &'r str {
+        self.routed_path
     }
 
     /// Every name that the signature may cover, that of the request as it arrived first.
     pub(crate) fn signed_names(&self, config: &ServerConfig) -> SignedNames<'_> {
-        let routed = self.routed_path(config);
-        let stripped = self.stripped_prefix(config);
+        let routed = self.routed_path;
+        let stripped = self.stripped_prefix();
         let mut names = vec![SignedName {
             host: Cow::Borrowed(self.host),
             path: Cow::Borrowed(self.path),
@@ -183,21 +198,31 @@ impl<'r> Head<'r> {
     }
 
     /// The bucket that the host names, where it is one below a declared `--domain`.
-    pub(crate) fn virtual_bucket(&self, config: &ServerConfig) -> Option<&'r str> {
-        self.virtual_host(config).map(|(bucket, _)| bucket)
+    pub(crate) fn virtual_bucket(&self) -> Option<&'r str> {
+        self.virtual_bucket
     }
+}
 
-    /// The host, taken apart into bucket and declared domain.
-    fn virtual_host(&self, config: &ServerConfig) -> Option<(&'r str, &'r str)> {
-        let host = without_port(self.named_host());
-        config.domains.iter().find_map(|domain| {
-            let cut = host.len().checked_sub(domain.len() + 1)?;
-            let (bucket, rest) = host.split_at_checked(cut)?;
-            let suffix = rest.strip_prefix('.')?;
-            let below = suffix.eq_ignore_ascii_case(domain) && !bucket.is_empty();
-            below.then_some((bucket, suffix))
-        })
-    }
+/// A host, taken apart into bucket and declared domain.
+fn virtual_host<'h>(host: &'h str, config: &ServerConfig) -> Option<(&'h str, &'h str)> {
+    config.domains.iter().find_map(|domain| {
+        let host = without_port(host);
+        let cut = host.len().checked_sub(domain.len() + 1)?;
+        let (bucket, rest) = host.split_at_checked(cut)?;
+        let suffix = rest.strip_prefix('.')?;
+        let below = suffix.eq_ignore_ascii_case(domain) && !bucket.is_empty();
+        below.then_some((bucket, suffix))
+    })
+}
+
+/// The path below the declared prefix, where it begins with one. On a bucket's own host it is a
+/// key, unless the prefix was declared for that very domain.
+fn routed_path<'p>(path: &'p str, domain: Option<&str>, config: &ServerConfig) -> &'p str {
+    let applies = |url: &&PublicUrl| {
+        domain.is_none_or(|domain| domain.eq_ignore_ascii_case(without_port(&url.host)))
+    };
+    let mut urls = config.public_urls.iter().filter(applies);
+    urls.find_map(|url| url.strip_prefix(path)).unwrap_or(path)
 }
 
 /// The names under which a request may have been signed.

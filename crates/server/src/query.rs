@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderValue, LOCATION};
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
 use hyper::{Method, StatusCode};
 use presign::{Payload, SignatureClaim};
 use sha2::{Digest, Sha256};
@@ -120,7 +120,7 @@ impl Front {
                 answer::refusal(known.then_some(self.service), &error, request_id)
             }
         };
-        reply.set_text("x-amzn-requestid", request_id);
+        reply.set_text(HeaderName::from_static("x-amzn-requestid"), request_id);
         reply
     }
 }

@@ -4,10 +4,14 @@ use std::borrow::Cow;
 
 use hyper::HeaderMap;
 use hyper::header::{AsHeaderName, HeaderName};
+use presign::QueryPairs;
 use store::{BucketName, ObjectKey};
 
 use crate::error::{Code, S3Error};
 use crate::form::Form;
+
+/// How the names of S3's own headers begin.
+const AMZ: &str = "x-amz-";
 
 /// Query parameters read of one request.
 const QUERY_PAIRS_MAX: usize = 256;
@@ -36,11 +40,10 @@ impl<'r> Query<'r> {
     /// Decodes each name and value once; a plus is a plus.
     pub(crate) fn parse(raw: &'r str) -> Result<Self, S3Error> {
         let mut pairs = Vec::new();
-        for pair in raw.split('&').filter(|pair| !pair.is_empty()) {
+        for (name, value) in QueryPairs::new(raw) {
             if pairs.len() == QUERY_PAIRS_MAX {
                 return Err(S3Error::new(Code::InvalidUri));
             }
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             if AUTHENTICATION.contains(&name) {
                 continue;
             }
@@ -92,9 +95,27 @@ pub(crate) struct S3Request<'r> {
     pub(crate) headers: &'r HeaderMap,
     /// The form that the request was made from; its fields are `headers` then.
     pub(crate) form: Option<&'r Form>,
+    /// Whether any header that begins `x-amz-`, or what may stand for one, is there: a download has none,
+    /// and need not be searched for each of those that it could have.
+    has_amz: bool,
 }
 
 impl<'r> S3Request<'r> {
+    pub(crate) fn new(query: &'r Query<'r>, headers: &'r HeaderMap) -> Self {
+        let request = Self { bucket: None, key: None, query, headers, form: None, has_amz: false };
+        Self { has_amz: request.amz_names().next().is_some(), ..request }
+    }
+
+    /// The same of what its path names.
+    pub(crate) fn about(self, bucket: Option<&'r BucketName>, key: Option<&'r ObjectKey>) -> Self {
+        Self { bucket, key, ..self }
+    }
+
+    /// The same as made from a form.
+    pub(crate) fn of_form(self, form: &'r Form) -> Self {
+        Self { form: Some(form), ..self }
+    }
+
     /// The bucket of a bucket's or object's route.
     pub(crate) fn bucket(&self) -> Result<BucketName, S3Error> {
         self.bucket.cloned().ok_or_else(|| S3Error::new(Code::InvalidBucketName))
@@ -109,6 +130,9 @@ impl<'r> S3Request<'r> {
     /// preconditions of a write from the signed query as if they had been sent as headers
     /// (aws-semantics 1.3.6), checksums excepted (1.3.7).
     pub(crate) fn header(&self, name: &str) -> Option<Cow<'r, str>> {
+        if self.cannot_have(name) {
+            return None;
+        }
         if let Some(value) = self.headers.get(name) {
             return Some(text_of(value.as_bytes()));
         }
@@ -157,8 +181,15 @@ impl<'r> S3Request<'r> {
 
     /// Whether the header, or what stands for it, is there at all.
     pub(crate) fn has_header(&self, name: &str) -> bool {
+        if self.cannot_have(name) {
+            return false;
+        }
         self.headers.contains_key(name)
             || (hoistable(name) && self.query.get_as_header(name).is_some())
+    }
+
+    fn cannot_have(&self, name: &str) -> bool {
+        !self.has_amz && name.starts_with(AMZ)
     }
 
     /// Whether a header whose name begins so, or what may stand for it, is there at all.
@@ -172,12 +203,10 @@ impl<'r> S3Request<'r> {
 
     /// The names, in lower case, of all headers beginning `x-amz-` and of what stands for them.
     pub(crate) fn amz_names(&self) -> impl Iterator<Item = Cow<'_, str>> {
-        const PREFIX: &str = "x-amz-";
         let sent = self.headers.keys().map(HeaderName::as_str);
-        let sent = sent.filter(|name| name.starts_with(PREFIX)).map(Cow::Borrowed);
-        let named = |name: &str| {
-            name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
-        };
+        let sent = sent.filter(|name| name.starts_with(AMZ)).map(Cow::Borrowed);
+        let named =
+            |name: &str| name.get(..AMZ.len()).is_some_and(|start| start.eq_ignore_ascii_case(AMZ));
         let hoisted = self.query.iter().map(|(name, _)| name).filter(move |name| named(name));
         sent.chain(hoisted.map(|name| Cow::Owned(name.to_ascii_lowercase())))
     }
@@ -195,7 +224,7 @@ impl<'r> S3Request<'r> {
 
 /// What the signed query may say in a header's place.
 fn hoistable(name: &str) -> bool {
-    let amz = name.starts_with("x-amz-")
+    let amz = name.starts_with(AMZ)
         && !name.starts_with("x-amz-checksum-")
         && name != "x-amz-sdk-checksum-algorithm"
         && name != "x-amz-content-sha256"
@@ -222,8 +251,7 @@ mod tests {
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
             .collect();
-        let request =
-            S3Request { bucket: None, key: None, query: &query, headers: &map, form: None };
+        let request = S3Request::new(&query, &map);
         request.owned_header(name)
     }
 

@@ -20,6 +20,9 @@ use crate::config::ServerConfig;
 use crate::error::S3Error;
 use crate::head::TlsVersion;
 
+/// Headers of an answer, mostly.
+const HEADERS_USUAL: usize = 16;
+
 /// What operations know of the request beside their own parameters.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestContext {
@@ -60,7 +63,9 @@ pub(crate) enum ReplyBody {
 
 impl Reply {
     pub(crate) fn new(status: StatusCode) -> Self {
-        Self { status, headers: HeaderMap::new(), body: ReplyBody::Empty }
+        // Room for what goes with an object, so that the map does not grow with every few headers.
+        let headers = HeaderMap::with_capacity(HEADERS_USUAL);
+        Self { status, headers, body: ReplyBody::Empty }
     }
 
     /// 200 with an XML document.
@@ -98,14 +103,14 @@ impl Reply {
 
     /// Sets a header from text; what a header cannot carry is left out, since only text that was
     /// itself read from a header or computed here gets so far.
-    pub(crate) fn set_text(&mut self, name: &'static str, value: &str) {
+    pub(crate) fn set_text(&mut self, name: HeaderName, value: &str) {
         if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
-            self.headers.insert(HeaderName::from_static(name), value);
+            self.headers.insert(name, value);
         }
     }
 
     /// As [`Self::set_text`], when there is a value.
-    pub(crate) fn set_optional(&mut self, name: &'static str, value: Option<&str>) {
+    pub(crate) fn set_optional(&mut self, name: HeaderName, value: Option<&str>) {
         if let Some(value) = value {
             self.set_text(name, value);
         }
@@ -116,7 +121,18 @@ impl Reply {
 #[derive(Clone, Debug)]
 pub(crate) struct Ids {
     pub(crate) request_id: String,
-    pub(crate) host_id: String,
+    pub(crate) host_id: Arc<str>,
+    /// The latter as a header.
+    host_id_value: HeaderValue,
+}
+
+impl Ids {
+    pub(crate) fn set_on(&self, reply: &mut Reply) {
+        const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
+        const ID_2: HeaderName = HeaderName::from_static("x-amz-id-2");
+        reply.set_text(REQUEST_ID, &self.request_id);
+        reply.set(ID_2, self.host_id_value.clone());
+    }
 }
 
 /// Makes ids that do not repeat: they name a request in a log, they keep no secret.
@@ -124,7 +140,8 @@ pub(crate) struct Ids {
 pub(crate) struct IdSource {
     seeds: [std::hash::RandomState; 2],
     next: AtomicU64,
-    host_id: String,
+    host_id: Arc<str>,
+    host_id_value: HeaderValue,
 }
 
 impl IdSource {
@@ -132,7 +149,9 @@ impl IdSource {
         let seeds = [std::hash::RandomState::new(), std::hash::RandomState::new()];
         let words = (0..7u64).flat_map(|n| hash(&seeds[0], n).to_be_bytes());
         let host_id = STANDARD.encode(words.collect::<Vec<u8>>());
-        Self { seeds, next: AtomicU64::new(1 << 32), host_id }
+        let host_id_value =
+            HeaderValue::from_str(&host_id).unwrap_or(HeaderValue::from_static("-"));
+        Self { seeds, next: AtomicU64::new(1 << 32), host_id: host_id.into(), host_id_value }
     }
 
     pub(crate) fn next(&self) -> Ids {
@@ -146,7 +165,8 @@ impl IdSource {
             request_id.push(ALPHABET.get(index).map_or('0', |&letter| char::from(letter)));
             bits >>= 5;
         }
-        Ids { request_id, host_id: self.host_id.clone() }
+        let (host_id, host_id_value) = (Arc::clone(&self.host_id), self.host_id_value.clone());
+        Ids { request_id, host_id, host_id_value }
     }
 }
 

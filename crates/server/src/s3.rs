@@ -1,5 +1,6 @@
 //! The S3 operations, a file a family, and what several of them write the same way.
 
+use hyper::header::{HeaderName, HeaderValue};
 use std::fmt::Write;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -37,7 +38,10 @@ pub(crate) mod unconfigured;
 pub(crate) mod versioning;
 
 /// Tells a client which region to sign for.
-pub(crate) const BUCKET_REGION: &str = "x-amz-bucket-region";
+pub(crate) const BUCKET_REGION: HeaderName = HeaderName::from_static("x-amz-bucket-region");
+/// The version that an answer is about.
+pub(crate) const VERSION_ID: HeaderName = HeaderName::from_static("x-amz-version-id");
+const SERVER_SIDE_ENCRYPTION: HeaderName = HeaderName::from_static("x-amz-server-side-encryption");
 
 /// Entries of one listing page.
 pub(crate) const PAGE_MAX: u32 = 1000;
@@ -66,7 +70,7 @@ pub(crate) fn canonical_id(account: &AccountId) -> String {
 /// `x-amz-server-side-encryption`, on what is encrypted at rest and only on that.
 pub(crate) fn set_encryption(reply: &mut Reply, at_rest: AtRest) {
     match at_rest {
-        AtRest::Aes256 => reply.set_text("x-amz-server-side-encryption", "AES256"),
+        AtRest::Aes256 => reply.set(SERVER_SIDE_ENCRYPTION, HeaderValue::from_static("AES256")),
         // Under a customer's key it is the key that is told, by who has it.
         AtRest::Plain | AtRest::CustomerKey => {}
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hyper::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HeaderName, HeaderValue, SERVER};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HeaderValue, SERVER};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Request, Response, Version};
 use jiff::Timestamp;
@@ -154,8 +154,8 @@ impl Server {
         let Arrival { parts, peer, now, ids } = arrival;
         let head = Head::read(parts, peer, &self.config)?;
         seen.client = Some(head.client());
-        let virtual_bucket = head.virtual_bucket(&self.config);
-        let routed_path = head.routed_path(&self.config);
+        let virtual_bucket = head.virtual_bucket();
+        let routed_path = head.routed_path();
         let own_route =
             virtual_bucket.is_none().then(|| own::route(&parts.method, routed_path)).flatten();
         if let Some(route) = own_route.as_ref().filter(|route| route.is_open()) {
@@ -163,7 +163,9 @@ impl Server {
             return Ok(route.answer(self));
         }
         let of_bucket = || route::bucket(routed_path, virtual_bucket);
-        if let Some(place) = own::page_place(own_route.as_ref(), of_bucket, head.query()) {
+        if cors::concerns(parts)
+            && let Some(place) = own::page_place(own_route.as_ref(), of_bucket, head.query())
+        {
             if parts.method == Method::OPTIONS {
                 return self.preflight(parts, place, seen).await;
             }
@@ -242,8 +244,8 @@ impl Server {
             tls: head.tls(),
             secure: head.secure(),
             host: head.named_host().to_owned(),
-            prefix: head.named_prefix(&self.config).to_owned(),
-            virtual_hosted: head.virtual_bucket(&self.config).is_some(),
+            prefix: head.named_prefix().to_owned(),
+            virtual_hosted: head.virtual_bucket().is_some(),
         }
     }
 
@@ -367,7 +369,7 @@ impl<'r> Routed<'r> {
         let target = route::target(path, virtual_bucket)?;
         let query = Query::parse(query)?;
         let headers = &parts.headers;
-        let request = S3Request { bucket: None, key: None, query: &query, headers, form: None };
+        let request = S3Request::new(&query, headers);
         let copies = parts.method == Method::PUT && request.has_header("x-amz-copy-source");
         let call = route::call(&parts.method, &target, &query, copies)?;
         Ok(Self { target, query, call })
@@ -376,8 +378,10 @@ impl<'r> Routed<'r> {
     /// A sub-resource decides what the request means, so the signature must cover it.
     fn refuse_unsigned_meaning(&self, caller: &Caller) -> Result<(), S3Error> {
         let Some(signature) = caller.signature() else { return Ok(()) };
-        let unsigned = |name: &&&str| self.query.has(name) && !signature.covers_query(name);
-        match route::SUB_RESOURCES.iter().find(unsigned) {
+        let unsigned = |name: &&str| {
+            route::SUB_RESOURCES.binary_search(name).is_ok() && !signature.covers_query(name)
+        };
+        match self.query.iter().map(|(name, _)| name).find(unsigned) {
             None => Ok(()),
             Some(name) => Err(S3Error::with_message(
                 Code::AccessDenied,
@@ -387,13 +391,7 @@ impl<'r> Routed<'r> {
     }
 
     fn request<'a>(&'a self, headers: &'a HeaderMap) -> S3Request<'a> {
-        S3Request {
-            bucket: self.bucket(),
-            key: self.key(),
-            query: &self.query,
-            headers,
-            form: None,
-        }
+        S3Request::new(&self.query, headers).about(self.bucket(), self.key())
     }
 
     fn bucket(&self) -> Option<&store::BucketName> {
@@ -439,7 +437,7 @@ fn with_bucket_region(
         return error;
     }
     match HeaderValue::from_str(&config.region) {
-        Ok(region) => error.header(HeaderName::from_static(s3::BUCKET_REGION), region),
+        Ok(region) => error.header(s3::BUCKET_REGION, region),
         Err(_) => error,
     }
 }
@@ -449,7 +447,7 @@ fn tell_region(error: S3Error, routed: &Routed<'_>, config: &ServerConfig) -> S3
     let lists = matches!(routed.call, Call::ListObjects | Call::ListObjectsV2 | Call::HeadBucket);
     match HeaderValue::from_str(&config.region) {
         Ok(region) if lists && error.code() == Code::AccessDenied => {
-            error.header(HeaderName::from_static(s3::BUCKET_REGION), region)
+            error.header(s3::BUCKET_REGION, region)
         }
         Ok(_) | Err(_) => error,
     }
@@ -466,8 +464,7 @@ fn waits_to_send(parts: &Parts) -> bool {
 }
 
 fn finish_headers(reply: &mut Reply, method: &Method, ids: &Ids) {
-    reply.set_text("x-amz-request-id", &ids.request_id);
-    reply.set_text("x-amz-id-2", &ids.host_id);
+    ids.set_on(reply);
     reply.set(SERVER, HeaderValue::from_static("Valet"));
     if *method == Method::HEAD {
         // The length of what a GET would have sent is set by the operation; an error has no body at all.

@@ -3,7 +3,6 @@
 //! All are cheap to clone: shared text, or a few bytes by value.
 
 use std::fmt;
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -45,13 +44,14 @@ impl BucketName {
         if !ends.into_iter().flatten().all(letter_or_digit) {
             return Err(BucketNameError::Ends);
         }
-        if text.contains("..") {
+        let has = |pair: &[u8; 2]| text.as_bytes().windows(2).any(|window| window == pair);
+        if has(b"..") {
             return Err(BucketNameError::AdjacentPeriods);
         }
-        if text.contains(".-") || text.contains("-.") {
+        if has(b".-") || has(b"-.") {
             return Err(BucketNameError::HyphenAtPeriod);
         }
-        if text.parse::<Ipv4Addr>().is_ok() || looks_like_ipv4(text) {
+        if looks_like_ipv4(text) {
             return Err(BucketNameError::IpAddress);
         }
         let reserved = RESERVED_PREFIXES.iter().any(|prefix| text.starts_with(prefix))
@@ -71,7 +71,7 @@ impl BucketName {
 /// Four groups of digits, also such as no address has (`999.1.1.1`, `01.1.1.1`).
 fn looks_like_ipv4(text: &str) -> bool {
     let digits = |group: &str| !group.is_empty() && group.bytes().all(|b| b.is_ascii_digit());
-    text.split('.').count() == 4 && text.split('.').all(digits)
+    text.split('.').all(digits) && text.split('.').count() == 4
 }
 
 /// Why a text is no bucket name.
@@ -343,8 +343,14 @@ pub(crate) fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
 
 impl fmt::Display for ETag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // One number instead of sixteen bytes: an ETag goes with every answer.
-        write!(f, "{:032x}", u128::from_be_bytes(self.md5))?;
+        // All digits at once: an ETag goes with every answer.
+        let digit = |nibble: u8| nibble + if nibble < 10 { b'0' } else { b'a' - 10 };
+        let mut digits = [0; 32];
+        let (pairs, _) = digits.as_chunks_mut::<2>();
+        for (pair, byte) in pairs.iter_mut().zip(self.md5) {
+            *pair = [digit(byte >> 4), digit(byte & 15)];
+        }
+        f.write_str(std::str::from_utf8(&digits).unwrap_or_default())?;
         self.parts.map_or(Ok(()), |parts| write!(f, "-{parts}"))
     }
 }

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::canonical::EMPTY_SHA256;
-use crate::encode::push_hex;
+use crate::encode::hex_digits;
 use crate::key::SigningKey;
 use crate::scope::{AmzDate, CredentialScope};
 
@@ -44,7 +44,7 @@ impl ChunkSigner {
         let mut buffer = self.begin("AWS4-HMAC-SHA256-PAYLOAD");
         buffer.extend_from_slice(EMPTY_SHA256.as_bytes());
         buffer.push(b'\n');
-        push_hex(&mut buffer, &chunk.finalize());
+        buffer.extend_from_slice(&hex_digits(&chunk.finalize().into()));
         buffer
     }
 
@@ -59,7 +59,7 @@ impl ChunkSigner {
             }
         }
         let mut buffer = self.begin("AWS4-HMAC-SHA256-TRAILER");
-        push_hex(&mut buffer, &hash.finalize());
+        buffer.extend_from_slice(&hex_digits(&hash.finalize().into()));
         buffer
     }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use jiff::{SignedDuration, Timestamp};
+use memchr::memchr2_iter;
 
 use super::{
     ExpectedScope, Mechanism, Payload, Proof, SignatureFacts, SignedHost, TokenClaim,
@@ -14,7 +15,7 @@ use crate::canonical::{
 };
 use crate::chunked::{ChunkContext, ChunkSigner};
 use crate::claim::SignatureMismatch;
-use crate::encode::hex_of;
+use crate::encode::{decode_component, hex_digits, hex_of};
 use crate::key::SigningKey;
 use crate::request::RequestHead;
 use crate::scope::{AmzDate, AmzDay, CredentialScope, TERMINAL};
@@ -91,10 +92,28 @@ pub(super) enum CredentialDefect {
 
 impl<'a> Credential<'a> {
     pub(super) fn parse(text: &Cow<'a, str>) -> Result<Self, CredentialDefect> {
-        let [access_key_id, day, region, service, terminal] = match text {
+        Self::of_parts(match text {
             Cow::Borrowed(text) => five_parts(text)?.map(Cow::Borrowed),
             Cow::Owned(text) => five_parts(text)?.map(|part| Cow::Owned(part.to_owned())),
+        })
+    }
+
+    /// Reads one that is still percent-encoded. Its slashes mostly are, so it is taken apart first and
+    /// decoded then, part by part, which is mostly nothing to do.
+    pub(super) fn parse_encoded(text: &'a str) -> Result<Self, CredentialDefect> {
+        let mut rest = Some(text);
+        let mut next = || {
+            let (part, after) = cut_at_slash(rest.ok_or(CredentialDefect::Shape)?);
+            rest = after;
+            decode_text(part).ok_or(CredentialDefect::Shape)
         };
+        let five = [next()?, next()?, next()?, next()?, next()?];
+        if rest.is_some() { Err(CredentialDefect::Shape) } else { Self::of_parts(five) }
+    }
+
+    fn of_parts(
+        [access_key_id, day, region, service, terminal]: [Cow<'a, str>; 5],
+    ) -> Result<Self, CredentialDefect> {
         let day = AmzDay::parse(&day).ok_or_else(|| CredentialDefect::Date(day.into_owned()))?;
         Ok(Self { access_key_id, scope: CredentialScope { day, region, service }, terminal })
     }
@@ -105,6 +124,26 @@ fn five_parts(text: &str) -> Result<[&str; 5], CredentialDefect> {
     let mut next = || parts.next().ok_or(CredentialDefect::Shape);
     let five = [next()?, next()?, next()?, next()?, next()?];
     if parts.next().is_some() { Err(CredentialDefect::Shape) } else { Ok(five) }
+}
+
+/// What stands before and after the first slash, encoded or not.
+fn cut_at_slash(text: &str) -> (&str, Option<&str>) {
+    for at in memchr2_iter(b'/', b'%', text.as_bytes()) {
+        let (part, rest) = text.split_at_checked(at).unwrap_or((text, ""));
+        let slash = ["/", "%2F", "%2f"].into_iter().find_map(|slash| rest.strip_prefix(slash));
+        if slash.is_some() {
+            return (part, slash);
+        }
+    }
+    (text, None)
+}
+
+/// Percent-decodes once. `None`: not UTF-8.
+pub(super) fn decode_text(raw: &str) -> Option<Cow<'_, str>> {
+    match decode_component(raw) {
+        Cow::Borrowed(_) => Some(Cow::Borrowed(raw)),
+        Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
+    }
 }
 
 /// The trimmed value of `x-amz-content-sha256`; several are joined, and so match nothing.
@@ -218,8 +257,8 @@ impl V4Claim<'_> {
             .write();
             let to_sign = string_to_sign(self.date, &self.credential.scope, &written.bytes);
             if let Some(key) = key.filter(|_| !written.lacks_header) {
-                let computed = key.signature(&to_sign);
-                let proof = Proof { computed: computed.as_bytes(), provided: &self.signature };
+                let computed = hex_digits(&key.sign(&to_sign));
+                let proof = Proof { computed: &computed, provided: &self.signature };
                 if let Some(proven) = proof.check() {
                     return Ok(proven.signature_of(self.into_facts(key, &written.bytes)));
                 }
@@ -244,15 +283,17 @@ impl V4Claim<'_> {
             Carrier::Header { .. } => None,
         };
         let access_key_id = credential.access_key_id.into_owned();
-        let chunk_context = matches!(payload, Payload::Streaming(_)).then(|| ChunkContext {
-            signer: ChunkSigner::new(
-                key.clone(),
-                date,
-                &credential.scope,
-                String::from_utf8_lossy(&signature).into_owned(),
-            ),
-            access_key_id: access_key_id.clone(),
-            canonical_request: String::from_utf8_lossy(canonical_request).into_owned(),
+        let chunk_context = matches!(payload, Payload::Streaming(_)).then(|| {
+            Box::new(ChunkContext {
+                signer: ChunkSigner::new(
+                    key.clone(),
+                    date,
+                    &credential.scope,
+                    String::from_utf8_lossy(&signature).into_owned(),
+                ),
+                access_key_id: access_key_id.clone(),
+                canonical_request: String::from_utf8_lossy(canonical_request).into_owned(),
+            })
         });
         SignatureFacts {
             access_key_id,
@@ -308,4 +349,38 @@ pub(super) fn check_scope(
 /// In any case of letters: a caller that forgot to lower a name must not slip it past the check.
 pub(crate) fn is_amz_header(name: &str) -> bool {
     name.get(..6).is_some_and(|prefix| prefix.eq_ignore_ascii_case("x-amz-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_encoded_credential_is_what_it_decodes_to() {
+        fn shown(credential: Result<Credential<'_>, CredentialDefect>) -> Option<[String; 5]> {
+            let Credential { access_key_id, scope, terminal } = credential.ok()?;
+            let CredentialScope { day, region, service } = scope;
+            let texts = [access_key_id, region, service, terminal].map(Cow::into_owned);
+            let [access_key_id, region, service, terminal] = texts;
+            Some([access_key_id, day.to_string(), region, service, terminal])
+        }
+        fn check(text: &str, legal: bool) {
+            let decoded = decode_text(text);
+            let first_decoded = decoded.and_then(|text| shown(Credential::parse(&text)));
+            assert_eq!(first_decoded.is_some(), legal, "{text}");
+            assert_eq!(shown(Credential::parse_encoded(text)), first_decoded, "{text}");
+        }
+        for slash in ["/", "%2F", "%2f"] {
+            for id in ["a", "", "a%2B", "%", "%2", "%%", "a%252Fb", "%zz", "%C3%A9"] {
+                let parts = [id, "20260615", "us-east-1", "s3", "aws4_request"];
+                check(&parts.join(slash), true);
+                check(&parts.join(slash).replace("06", "%30%36"), true);
+                check(&parts.join(slash).replace("06", "13"), false);
+                check(&parts.get(1..).unwrap_or_default().join(slash), false);
+                check(&[&parts[..], &["x"]].concat().join(slash), false);
+            }
+            check(&["%C3", "20260615", "r", "s3", "aws4_request"].join(slash), false);
+        }
+        check("", false);
+    }
 }

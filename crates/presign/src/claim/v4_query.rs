@@ -1,10 +1,8 @@
 //! Reading a SigV4 claim from a query: a presigned URL.
 
-use std::borrow::Cow;
-
 use super::parameters::V4Parameters;
 use super::v4::{
-    Carrier, ClaimedPayload, Credential, CredentialDefect, S3, V4Claim, content_sha256,
+    Carrier, ClaimedPayload, Credential, CredentialDefect, S3, V4Claim, content_sha256, decode_text,
 };
 use super::{ClaimError, Payload, SIGNED_HEADERS_MAX};
 use crate::canonical::{ALGORITHM, SignedHeaders};
@@ -33,8 +31,7 @@ pub(super) fn read<'a>(
     if *decode_component(algorithm) != *ALGORITHM.as_bytes() {
         return Err(ClaimError::UnsupportedAlgorithm);
     }
-    let credential = decode_text(credential).ok_or(ClaimError::MalformedCredential)?;
-    let credential = Credential::parse(&credential).map_err(|defect| match defect {
+    let credential = Credential::parse_encoded(credential).map_err(|defect| match defect {
         CredentialDefect::Shape => ClaimError::MalformedCredential,
         CredentialDefect::Date(value) => ClaimError::MalformedCredentialDate { value },
     })?;
@@ -77,13 +74,5 @@ fn claimed_payload(head: &RequestHead<'_>, credential: &Credential<'_>) -> Claim
         Some(value) => ClaimedPayload::Stated(Payload::of_link(value)),
         None if credential.scope.service == S3 => ClaimedPayload::Stated(Payload::Unsigned),
         None => ClaimedPayload::unstated(),
-    }
-}
-
-/// `None`: not UTF-8.
-fn decode_text(raw: &str) -> Option<Cow<'_, str>> {
-    match decode_component(raw) {
-        Cow::Borrowed(_) => Some(Cow::Borrowed(raw)),
-        Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
     }
 }

@@ -163,7 +163,7 @@ impl Gate {
         };
         let verifying = self.keys.get(&claim, credential.key());
         let names = head.signed_names(&self.config);
-        let hosts = names.hosts(head.virtual_bucket(&self.config));
+        let hosts = names.hosts(head.virtual_bucket());
         let region =
             claim.key_scope().map_or_else(String::new, |scope| scope.region.clone().into_owned());
         let signature = claim

@@ -188,7 +188,7 @@ impl<'a> Circumstances<'a> {
     fn request_header(&self, name: &str) -> Option<Cow<'_, str>> {
         let query = self.query()?;
         let headers = &self.context.parts.headers;
-        let request = S3Request { bucket: None, key: None, query, headers, form: None };
+        let request = S3Request::new(query, headers);
         request.owned_header(name).map(Cow::Owned)
     }
 }

@@ -1,5 +1,6 @@
 //! `GetObjectAttributes`.
 
+use hyper::header::LAST_MODIFIED;
 use store::{BucketName, ChecksumType, ObjectKey, VersionId};
 
 use crate::body::RequestBody;
@@ -10,7 +11,7 @@ use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::s3::customer_key::{self, SentKey};
 use crate::s3::get::{Found, find};
-use crate::s3::{PAGE_MAX, checksum, headers, http_time};
+use crate::s3::{PAGE_MAX, VERSION_ID, checksum, headers, http_time};
 use crate::xml::XmlWriter;
 
 const NAMES: &[&str] = &["ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"];
@@ -89,9 +90,9 @@ impl Operation for GetObjectAttributes {
         let document =
             XmlWriter::result("GetObjectAttributesResponse", |xml| read.write(xml, &found));
         let mut reply = Reply::xml(document);
-        reply.set_text("last-modified", &http_time(found.object.last_modified));
+        reply.set_text(LAST_MODIFIED, &http_time(found.object.last_modified));
         if found.versioned {
-            reply.set_text("x-amz-version-id", &found.object.version_id.to_string());
+            reply.set_text(VERSION_ID, &found.object.version_id.to_string());
         }
         Ok(reply)
     }

@@ -1,7 +1,7 @@
 //! Buckets: list, create, look at, delete, and where they are.
 
 use hyper::StatusCode;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
 use iam::AccountId;
 use serde::Deserialize;
 use store::{
@@ -155,7 +155,7 @@ impl Operation for CreateBucket {
             }
         }
         let mut reply = Reply::new(StatusCode::OK);
-        reply.set_text("location", &format!("/{bucket}"));
+        reply.set_text(LOCATION, &format!("/{bucket}"));
         Ok(reply)
     }
 }
@@ -197,7 +197,7 @@ impl Operation for HeadBucket {
         let mut reply = Reply::new(StatusCode::OK);
         reply.set(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
         reply.set_text(BUCKET_REGION, &bucket.region);
-        reply.set_text("x-amz-access-point-alias", "false");
+        reply.set_text(HeaderName::from_static("x-amz-access-point-alias"), "false");
         Ok(reply)
     }
 }

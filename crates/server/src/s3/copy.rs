@@ -1,5 +1,6 @@
 //! `CopyObject` and `UploadPartCopy`: a read under one permission, a write under another.
 
+use hyper::header::HeaderName;
 use std::ops::Range;
 
 use iam::Values;
@@ -22,7 +23,9 @@ use crate::s3::get::{Found, find};
 use crate::s3::headers::{self, Conditions, ReadConditions};
 use crate::s3::ingest::{UPLOAD_BYTES_MAX, too_large};
 use crate::s3::multipart::{UploadTarget, required_part_number};
-use crate::s3::{bucket, checksum, creation_condition, no_such_key, quoted, tagging, xml_time};
+use crate::s3::{
+    VERSION_ID, bucket, checksum, creation_condition, no_such_key, quoted, tagging, xml_time,
+};
 use crate::xml::XmlWriter;
 
 /// What is copied, and under which conditions.
@@ -138,7 +141,7 @@ impl CopySource {
     fn set_version(found: &Found, reply: &mut Reply) {
         if found.versioned {
             let version = found.object.version_id.to_string();
-            reply.set_text("x-amz-copy-source-version-id", &version);
+            reply.set_text(HeaderName::from_static("x-amz-copy-source-version-id"), &version);
         }
     }
 }
@@ -263,7 +266,7 @@ impl Operation for CopyObject {
                 wish.tell(&mut reply, at_rest);
                 CopySource::set_version(&found, &mut reply);
                 let version_id = version_id.map(|version| version.to_string());
-                reply.set_optional("x-amz-version-id", version_id.as_deref());
+                reply.set_optional(VERSION_ID, version_id.as_deref());
                 Ok(reply)
             }
             PutOutcome::PreconditionFailed => Err(headers::failed_write(copy.precondition)),

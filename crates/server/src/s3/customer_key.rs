@@ -5,6 +5,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use hyper::header::HeaderName;
 use iam::CustomerKey;
 use store::{ChecksumAlgorithms, Digests, KeyRefusal, Object, StoredChecksum, Unlocked, Upload};
 use zeroize::Zeroizing;
@@ -90,8 +91,14 @@ impl SentKey {
 
     /// Tells which key was used, by its MD5.
     pub(crate) fn tell(&self, reply: &mut Reply) {
-        reply.set_text("x-amz-server-side-encryption-customer-algorithm", ALGORITHM);
-        reply.set_text("x-amz-server-side-encryption-customer-key-md5", &self.md5);
+        reply.set_text(
+            HeaderName::from_static("x-amz-server-side-encryption-customer-algorithm"),
+            ALGORITHM,
+        );
+        reply.set_text(
+            HeaderName::from_static("x-amz-server-side-encryption-customer-key-md5"),
+            &self.md5,
+        );
     }
 }
 

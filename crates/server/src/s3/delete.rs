@@ -1,6 +1,7 @@
 //! `DeleteObject` and `DeleteObjects`.
 
 use hyper::StatusCode;
+use hyper::header::HeaderName;
 use iam::Values;
 use serde::Deserialize;
 use store::{BucketName, DeleteOutcome, ObjectKey, Precondition, VersionId};
@@ -13,7 +14,7 @@ use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::route;
 use crate::s3::document::{self, DocumentTerms};
-use crate::s3::{bucket, headers, no_such_key};
+use crate::s3::{VERSION_ID, bucket, headers, no_such_key};
 use crate::xml::{self, XmlWriter};
 
 /// Bytes of a `Delete` document (aws-semantics 6.6.8).
@@ -73,14 +74,14 @@ impl Operation for DeleteObject {
             | DeleteOutcome::Nothing => {}
             DeleteOutcome::Deleted { version_id, was_marker } => {
                 if was_marker {
-                    reply.set_text("x-amz-delete-marker", "true");
+                    reply.set_text(HeaderName::from_static("x-amz-delete-marker"), "true");
                 }
                 let version_id = version_id.map(|version| version.to_string());
-                reply.set_optional("x-amz-version-id", version_id.as_deref());
+                reply.set_optional(VERSION_ID, version_id.as_deref());
             }
             DeleteOutcome::MarkerCreated { version_id } => {
-                reply.set_text("x-amz-delete-marker", "true");
-                reply.set_text("x-amz-version-id", &version_id.to_string());
+                reply.set_text(HeaderName::from_static("x-amz-delete-marker"), "true");
+                reply.set_text(VERSION_ID, &version_id.to_string());
             }
         }
         Ok(reply)

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use hyper::StatusCode;
 use hyper::header::{
-    CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE,
-    IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
+    CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderName, HeaderValue, IF_MATCH,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
 };
 use store::{
     BucketName, DeleteMarker, Lookup, Object, ObjectKey, PartNumber, Unlocked, VersionId,
@@ -22,7 +22,7 @@ use crate::respond::{Reply, ReplyBody};
 use crate::s3::customer_key::{self, SentKey};
 use crate::s3::headers::{self, Conditions, ReadConditions};
 use crate::s3::serving::{self, Caching};
-use crate::s3::{encryption, http_time, no_such_key, tagging};
+use crate::s3::{VERSION_ID, encryption, http_time, no_such_key, tagging};
 
 /// The overrides a signed request may ask for, and the headers they set.
 const OVERRIDES: &[(&str, &str)] = &[
@@ -168,7 +168,7 @@ fn deleted(key: &ObjectKey, marker: &DeleteMarker, by_id: bool) -> S3Error {
     };
     error
         .header(HeaderName::from_static("x-amz-delete-marker"), HeaderValue::from_static("true"))
-        .header(HeaderName::from_static("x-amz-version-id"), text(&marker.version_id.to_string()))
+        .header(VERSION_ID, text(&marker.version_id.to_string()))
 }
 
 impl ObjectRead {
@@ -244,7 +244,7 @@ impl ObjectRead {
         reply.set(CONTENT_LENGTH, HeaderValue::from(range.end - range.start));
         if !matches!(selected, Selected::Whole) && range.start < range.end {
             let content_range = format!("bytes {}-{}/{}", range.start, range.end - 1, object.size);
-            reply.set_text("content-range", &content_range);
+            reply.set_text(CONTENT_RANGE, &content_range);
         }
         tagging::set_count(&mut reply, object);
         self.add_parts_and_checksum(&mut reply, object, &selected);
@@ -252,7 +252,7 @@ impl ObjectRead {
             reply.set(HeaderName::from_static(name), value.clone());
         }
         if !reply.headers.contains_key(CONTENT_TYPE) {
-            reply.set_text("content-type", headers::DEFAULT_CONTENT_TYPE);
+            reply.set_text(CONTENT_TYPE, headers::DEFAULT_CONTENT_TYPE);
         }
         Ok((reply, Some(range)))
     }
@@ -275,7 +275,10 @@ impl ObjectRead {
 
     fn add_parts_and_checksum(&self, reply: &mut Reply, object: &Object, selected: &Selected) {
         if self.part_number.is_some() && !object.parts.is_empty() {
-            reply.set_text("x-amz-mp-parts-count", &object.parts.len().to_string());
+            reply.set_text(
+                HeaderName::from_static("x-amz-mp-parts-count"),
+                &object.parts.len().to_string(),
+            );
         }
         if !self.with_checksum {
             return;
@@ -307,7 +310,7 @@ impl ObjectRead {
                 .detail("RangeRequested", range.clone())
                 .detail("ActualObjectSize", object.size.to_string())
                 .header(
-                    hyper::header::CONTENT_RANGE,
+                    CONTENT_RANGE,
                     HeaderValue::try_from(format!("bytes */{}", object.size))
                         .unwrap_or(HeaderValue::from_static("bytes */0")),
                 )),

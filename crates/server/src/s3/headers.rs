@@ -1,14 +1,17 @@
 //! Headers that several operations read or write the same way.
 
 use hyper::StatusCode;
-use hyper::header::HeaderName;
+use hyper::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE,
+    CONTENT_TYPE, ETAG, EXPIRES, HeaderName, HeaderValue, LAST_MODIFIED,
+};
 use jiff::Timestamp;
 use store::{Attributes, ChecksumType, Object, ObjectKey, Precondition, StoredChecksum, VersionId};
 
 use crate::error::{Code, S3Error};
 use crate::request::S3Request;
 use crate::respond::Reply;
-use crate::s3::{checksum, customer_key, tagging};
+use crate::s3::{VERSION_ID, checksum, customer_key, tagging};
 use crate::s3::{http_time, quoted, set_encryption};
 
 /// User metadata: names and values together.
@@ -238,8 +241,8 @@ pub(crate) enum Conditions {
 
 impl ReadConditions<'_> {
     pub(crate) fn judge(self, object: &Object) -> Conditions {
-        let unquoted = object.etag.to_string();
         let names = |list: &str| {
+            let unquoted = object.etag.to_string();
             list.split(',')
                 .map(str::trim)
                 .any(|tag| tag == "*" || tag.trim_start_matches("W/").trim_matches('"') == unquoted)
@@ -268,26 +271,29 @@ pub(crate) fn parse_http_time(text: &str) -> Option<Timestamp> {
 
 /// The headers that describe an object: on GET, HEAD and 304 alike.
 pub(crate) fn describe(reply: &mut Reply, object: &Object, versioned: bool) {
-    reply.set_text("etag", &quoted(&object.etag));
-    reply.set_text("last-modified", &http_time(object.last_modified));
+    reply.set_text(ETAG, &quoted(&object.etag));
+    reply.set_text(LAST_MODIFIED, &http_time(object.last_modified));
     if versioned {
-        reply.set_text("x-amz-version-id", &object.version_id.to_string());
+        reply.set_text(VERSION_ID, &object.version_id.to_string());
     }
     if reply.status == StatusCode::NOT_MODIFIED {
         return;
     }
     let attributes = &object.attributes;
-    reply.set_text("accept-ranges", "bytes");
-    reply.set_text(
-        "content-type",
-        attributes.content_type.as_deref().unwrap_or(DEFAULT_CONTENT_TYPE),
+    reply.set(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    match &attributes.content_type {
+        Some(content_type) => reply.set_text(CONTENT_TYPE, content_type),
+        None => reply.set(CONTENT_TYPE, HeaderValue::from_static(DEFAULT_CONTENT_TYPE)),
+    }
+    reply.set_optional(CONTENT_ENCODING, attributes.content_encoding.as_deref());
+    reply.set_optional(CONTENT_LANGUAGE, attributes.content_language.as_deref());
+    reply.set_optional(CONTENT_DISPOSITION, attributes.content_disposition.as_deref());
+    reply.set_optional(CACHE_CONTROL, attributes.cache_control.as_deref());
+    reply.set_optional(EXPIRES, attributes.expires.as_deref());
+    reply.set_optional(
+        HeaderName::from_static("x-amz-storage-class"),
+        attributes.storage_class.as_deref(),
     );
-    reply.set_optional("content-encoding", attributes.content_encoding.as_deref());
-    reply.set_optional("content-language", attributes.content_language.as_deref());
-    reply.set_optional("content-disposition", attributes.content_disposition.as_deref());
-    reply.set_optional("cache-control", attributes.cache_control.as_deref());
-    reply.set_optional("expires", attributes.expires.as_deref());
-    reply.set_optional("x-amz-storage-class", attributes.storage_class.as_deref());
     set_encryption(reply, object.encryption);
     for (name, value) in &attributes.metadata {
         let value = metadata_value(value);
@@ -314,8 +320,11 @@ fn metadata_value(value: &str) -> std::borrow::Cow<'_, str> {
 
 /// Checksum headers of a whole object or part.
 pub(crate) fn set_checksum(reply: &mut Reply, checksum: &StoredChecksum) {
-    reply.set_text(checksum::header_name(checksum.algorithm), &checksum.value);
-    reply.set_text("x-amz-checksum-type", type_name(checksum.kind));
+    reply.set_text(
+        HeaderName::from_static(checksum::header_name(checksum.algorithm)),
+        &checksum.value,
+    );
+    reply.set_text(HeaderName::from_static("x-amz-checksum-type"), type_name(checksum.kind));
 }
 
 /// A checksum's type as the wire spells it.

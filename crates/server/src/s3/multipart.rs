@@ -1,6 +1,7 @@
 //! Multipart uploads: create, upload a part, complete, abort.
 
 use hyper::StatusCode;
+use hyper::header::{ETAG, HeaderName};
 use iam::Values;
 use serde::Deserialize;
 use store::{
@@ -22,7 +23,7 @@ use crate::s3::encryption::Wish;
 use crate::s3::get::part_number;
 use crate::s3::ingest::{Ingested, UploadTerms, Wanted};
 use crate::s3::{
-    PAGE_MAX, creation_condition, customer_key, headers, location, no_such_key, quoted,
+    PAGE_MAX, VERSION_ID, creation_condition, customer_key, headers, location, no_such_key, quoted,
     set_encryption, tagging,
 };
 use crate::xml::{self, XmlWriter};
@@ -85,8 +86,12 @@ impl Operation for CreateMultipartUpload {
             result.text("UploadId", &upload.id.to_string());
         }));
         if let Some((algorithm, kind)) = checksum {
-            reply.set_text("x-amz-checksum-algorithm", checksum::algorithm_name(algorithm));
-            reply.set_text("x-amz-checksum-type", headers::type_name(kind));
+            reply.set_text(
+                HeaderName::from_static("x-amz-checksum-algorithm"),
+                checksum::algorithm_name(algorithm),
+            );
+            reply
+                .set_text(HeaderName::from_static("x-amz-checksum-type"), headers::type_name(kind));
         }
         wish.tell(&mut reply, door.store().at_rest(&wish.stage()));
         Ok(reply)
@@ -186,9 +191,12 @@ impl Operation for UploadPart {
         match put.map_err(refusal::of_store)? {
             PutPart::Stored(part) => {
                 let mut reply = Reply::new(StatusCode::OK);
-                reply.set_text("etag", &quoted(&part.etag));
+                reply.set_text(ETAG, &quoted(&part.etag));
                 wish.tell(&mut reply, at_rest);
-                reply.set_text(checksum::header_name(verified.algorithm), &verified.value);
+                reply.set_text(
+                    HeaderName::from_static(checksum::header_name(verified.algorithm)),
+                    &verified.value,
+                );
                 Ok(reply)
             }
             PutPart::NoSuchUpload => Err(target.missing()),
@@ -313,7 +321,7 @@ impl Operation for CompleteMultipartUpload {
                     Reply::xml(completed(&target, &whereabouts, &object.etag, checksum));
                 set_encryption(&mut reply, object.encryption);
                 let version_id = version_id.map(|version| version.to_string());
-                reply.set_optional("x-amz-version-id", version_id.as_deref());
+                reply.set_optional(VERSION_ID, version_id.as_deref());
                 Ok(reply)
             }
             CompleteOutcome::NoSuchUpload => Err(target.missing()),

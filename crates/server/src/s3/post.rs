@@ -1,7 +1,7 @@
 //! `PostObject`: what a browser form uploads, which is what `PutObject` would, in other words.
 
 use bytes::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use hyper::{StatusCode, Uri};
 use iam::Values;
 use store::{BucketName, ObjectKey};
@@ -114,11 +114,11 @@ impl Success {
         match self {
             Self::Redirect(page) => {
                 reply.status = StatusCode::SEE_OTHER;
-                reply.set_text("location", &redirection(page, bucket, key, &etag));
+                reply.set_text(LOCATION, &redirection(page, bucket, key, &etag));
             }
             Self::Status(status) => {
                 reply.status = *status;
-                reply.set_text("location", &location);
+                reply.set_text(LOCATION, &location);
                 if *status == StatusCode::CREATED {
                     let document = document(&location, bucket, key, &etag);
                     reply.set(CONTENT_TYPE, HeaderValue::from_static("application/xml"));

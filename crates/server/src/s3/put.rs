@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use hyper::StatusCode;
+use hyper::header::ETAG;
 use iam::Values;
 use store::{Attributes, BucketName, ObjectKey, Precondition, PutOutcome, Tag};
 
@@ -14,7 +15,7 @@ use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::s3::encryption::Wish;
 use crate::s3::ingest::{Ingested, UploadTerms, Wanted};
-use crate::s3::{creation_condition, headers, no_such_key, quoted, tagging};
+use crate::s3::{VERSION_ID, creation_condition, headers, no_such_key, quoted, tagging};
 
 /// Stores the object that was sent, as the decision of one transaction.
 #[derive(Debug)]
@@ -100,11 +101,11 @@ impl PutObject {
         match stored {
             PutOutcome::Stored { version_id, object } => {
                 let mut reply = Reply::new(StatusCode::OK);
-                reply.set_text("etag", &quoted(&object.etag));
+                reply.set_text(ETAG, &quoted(&object.etag));
                 wish.tell(&mut reply, at_rest);
                 headers::set_checksum(&mut reply, &checksum);
                 let version_id = version_id.map(|version| version.to_string());
-                reply.set_optional("x-amz-version-id", version_id.as_deref());
+                reply.set_optional(VERSION_ID, version_id.as_deref());
                 Ok(reply)
             }
             PutOutcome::PreconditionFailed => Err(headers::failed_write(precondition)),

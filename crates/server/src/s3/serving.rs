@@ -20,6 +20,8 @@ use crate::s3::http_time;
 /// Styles and pictures within it stay, so that a report, a drawing or a PDF is still shown.
 const SANDBOX: &str = "sandbox; default-src 'none'; img-src data:; media-src data:; font-src data:; style-src 'unsafe-inline'";
 
+/// Classes of types of which none runs that is not markup.
+const MEDIA: &[&str] = &["image", "audio", "video", "font"];
 /// Types that no browser runs, beside pictures, sound, films and fonts. What is not known to be inert
 /// is taken for active.
 const INERT: &[&str] = &[
@@ -76,16 +78,16 @@ fn is_inert(content_type: &[u8]) -> bool {
     if text.contains(',') {
         return false;
     }
-    let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    match essence.split_once('/') {
-        Some(("image" | "audio" | "video" | "font", kind)) => {
-            let legal = |byte: u8| byte.is_ascii_alphanumeric() || b".-+_".contains(&byte);
-            let markup = kind.contains("xml") || kind.contains("svg");
-            !kind.is_empty() && kind.bytes().all(legal) && !markup
-        }
-        Some(_) => INERT.contains(&essence.as_str()),
-        None => false,
+    let essence = text.split(';').next().unwrap_or_default().trim();
+    let Some((class, kind)) = essence.split_once('/') else { return false };
+    let is = |known: &&str| known.eq_ignore_ascii_case(essence);
+    if !MEDIA.iter().any(|media| media.eq_ignore_ascii_case(class)) {
+        return INERT.iter().any(is);
     }
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b".-+_".contains(&byte);
+    let kind = kind.to_ascii_lowercase();
+    let markup = kind.contains("xml") || kind.contains("svg");
+    !kind.is_empty() && kind.bytes().all(legal) && !markup
 }
 
 /// What an answer says of how long it may be kept.
@@ -105,8 +107,8 @@ impl Caching {
         }
         let Some(end) = door.link_ends_at() else { return };
         let Self { cache_control, expires } = self.until(end, last_modified, door.now());
-        reply.set_optional(CACHE_CONTROL.as_str(), cache_control.as_deref());
-        reply.set_optional(EXPIRES.as_str(), expires.as_deref());
+        reply.set_optional(CACHE_CONTROL, cache_control.as_deref());
+        reply.set_optional(EXPIRES, expires.as_deref());
     }
 
     fn until(self, end: Timestamp, last_modified: Timestamp, now: Timestamp) -> Self {
@@ -114,10 +116,14 @@ impl Caching {
         // How long browsers keep what nobody said anything about.
         let guessed = left.min(seconds_between(last_modified, now) / 10);
         let Self { cache_control, expires } = self;
+        // Hardly any object says anything.
+        if cache_control.is_none() && expires.is_none() {
+            let cache_control = Some(format!("private, max-age={guessed}"));
+            return Self { cache_control, expires: None };
+        }
         let expiry = expires.as_deref().map(parse_http_time);
         let mut directives = match cache_control.as_deref() {
             Some(text) => Directives::read(text, left),
-            None if expires.is_none() => Directives::private(),
             None => Directives::default(),
         };
         if directives.need_age() {
@@ -149,10 +155,6 @@ struct Directives {
 }
 
 impl Directives {
-    fn private() -> Self {
-        Self { written: vec![Cow::Borrowed("private")], ..Self::default() }
-    }
-
     fn read(text: &str, left: u64) -> Self {
         let mut read = Self::default();
         // A comma within quotes parts here too: not every cache heeds the quotes.

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use hyper::StatusCode;
+use hyper::header::HeaderName;
 use iam::Values;
 use serde::Deserialize;
 use store::{BucketName, BucketSetting, Lookup, Object, ObjectKey, Tag, VersionId};
@@ -18,7 +19,7 @@ use crate::respond::Reply;
 use crate::s3::document::{self, DocumentTerms};
 use crate::s3::get;
 use crate::s3::settings::{self, Found, absent, done, named_operations};
-use crate::s3::{bucket, headers};
+use crate::s3::{VERSION_ID, bucket, headers};
 use crate::xml::{self, XmlWriter};
 
 /// Bytes of `Tagging` (aws-semantics 6.6.8).
@@ -202,7 +203,7 @@ fn write(tags: &[Tag]) -> String {
 pub(crate) fn set_count(reply: &mut Reply, object: &Object) {
     let count = object.attributes.tags.len();
     if count > 0 {
-        reply.set_text("x-amz-tagging-count", &count.to_string());
+        reply.set_text(HeaderName::from_static("x-amz-tagging-count"), &count.to_string());
     }
 }
 
@@ -258,7 +259,7 @@ impl Target {
 
 fn tell_version(reply: &mut Reply, found: &get::Found) {
     if found.versioned {
-        reply.set_text("x-amz-version-id", &found.object.version_id.to_string());
+        reply.set_text(VERSION_ID, &found.object.version_id.to_string());
     }
 }
 

@@ -9,7 +9,7 @@ use crate::gate::Authorized;
 use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
-use crate::s3::{bucket, canonical_id, get, headers};
+use crate::s3::{VERSION_ID, bucket, canonical_id, get, headers};
 use crate::xml::XmlWriter;
 
 /// Declares reads of a bucket's settings: name, action, and the answer. An answer sees the bucket's
@@ -148,7 +148,7 @@ macro_rules! object_settings {
                     let answer: fn(&AccountId) -> Result<String, S3Error> = $answer;
                     let mut reply = Reply::xml(answer(&owner)?);
                     if found.versioned {
-                        reply.set_text("x-amz-version-id", &found.object.version_id.to_string());
+                        reply.set_text(VERSION_ID, &found.object.version_id.to_string());
                     }
                     Ok(reply)
                 }
