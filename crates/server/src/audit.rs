@@ -64,8 +64,7 @@ impl Finished for RequestLog {
             bytes_out,
             whole,
             duration_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
-            "{method} {operation} {}",
-            status.as_u16(),
+            "answered",
         );
     }
 }

@@ -24,22 +24,22 @@ use crate::head::{Peer, TlsVersion};
 use crate::own::OwnRoute;
 use crate::respond::{Reply, ResponseBody};
 use crate::server::Server;
-use crate::timed::TimedIo;
+use crate::timed::{Patience, TimedIo};
 use crate::tls::{Tls, TlsError};
 
 /// Connections open at once; further ones wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 8192;
-/// From the opening of an HTTP/1 connection, or the end of the answer before, to the end of a head; an HTTP/2
-/// connection is asked so often whether its client is still there.
-const HEAD_TIME_MAX: Duration = Duration::from_secs(30);
+/// What a connection may stand still.
+const PATIENCE: Patience = Patience { head: Duration::from_secs(30), idle: Duration::from_mins(2) };
+/// How often an HTTP/2 client is asked whether it is still there.
+const PING_PERIOD: Duration = Duration::from_secs(30);
 /// From the first byte of a connection to the end of its TLS handshake.
 const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
-/// A connection on which nothing moves, in neither direction.
-const IDLE_TIME_MAX: Duration = Duration::from_mins(2);
 /// Bytes of a request's head.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
-/// Header lines of a request.
-const HEADERS_MAX: usize = 256;
+/// Header lines of a request. It is what hyper allows unless it is told otherwise; a number of one's own costs a
+/// twentieth of a small download.
+const HEADERS_MAX: usize = 100;
 /// Requests that an HTTP/2 client took back before they were looked at; one more ends the connection.
 const RESETS_WAITING_MAX: usize = 20;
 /// Requests at once on one HTTP/2 connection.
@@ -196,13 +196,13 @@ async fn converse(
     let _ = stream.set_nodelay(true);
     let peer = Peer { address: peer.ip().to_canonical(), tls: None };
     let Some(tls) = tls else {
-        return answer(server, watcher, TimedIo::new(stream, IDLE_TIME_MAX), peer).await;
+        return answer(server, watcher, TimedIo::new(stream, PATIENCE), peer).await;
     };
     let handshake = tls.acceptor().accept(stream);
     match tokio::time::timeout(HANDSHAKE_TIME_MAX, handshake).await {
         Ok(Ok(stream)) => {
             let peer = Peer { tls: Some(tls_version(&stream)), ..peer };
-            answer(server, watcher, TimedIo::new(stream, IDLE_TIME_MAX), peer).await;
+            answer(server, watcher, TimedIo::new(stream, PATIENCE), peer).await;
         }
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_elapsed) => tracing::debug!("a TLS handshake took too long"),
@@ -221,14 +221,18 @@ async fn answer<S>(server: &Arc<Server>, watcher: Watcher, stream: TimedIo<S>, p
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let activity = stream.activity();
     let service = service_fn(|request: Request<Incoming>| {
         let server = Arc::clone(server);
+        let answering = activity.answering();
         async move {
             if request.headers().len() > HEADERS_MAX {
                 return Ok(too_many_headers());
             }
             let request = take_body(request);
-            let response: Response<ResponseBody> = server.handle(request, peer, clock::now()).await;
+            let mut response: Response<ResponseBody> =
+                server.handle(request, peer, clock::now()).await;
+            response.body_mut().hold(answering);
             Ok::<_, std::convert::Infallible>(response)
         }
     });
@@ -254,10 +258,9 @@ fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME_MAX)
+        // The stream has a clock of its own, which costs nothing with every request.
+        .header_read_timeout(None)
         .max_buf_size(HEAD_BYTES_MAX)
-        .max_headers(HEADERS_MAX)
         .half_close(true)
         .http2()
         .timer(TokioTimer::new())
@@ -265,7 +268,7 @@ fn builder() -> Builder<TokioExecutor> {
         .max_pending_accept_reset_streams(RESETS_WAITING_MAX)
         .max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX))
         .max_send_buf_size(SEND_BUFFER_BYTES_MAX)
-        .keep_alive_interval(Some(HEAD_TIME_MAX));
+        .keep_alive_interval(Some(PING_PERIOD));
     builder
 }
 
@@ -280,15 +283,17 @@ async fn serve_metrics(server: Arc<Server>, socket: TcpListener) {
         };
         let server = Arc::clone(&server);
         tokio::spawn(async move {
+            let stream = TimedIo::new(stream, PATIENCE);
+            let activity = stream.activity();
             let service = service_fn(|request: Request<Incoming>| {
                 let known = matches!(request.uri().path(), "/metrics" | "/_valet/metrics");
                 let route = if known { OwnRoute::Metrics } else { OwnRoute::Unknown };
-                let response = route.answer(&server).into_plain_response();
+                let mut response = route.answer(&server).into_plain_response();
+                response.body_mut().hold(activity.answering());
                 async move { Ok::<_, std::convert::Infallible>(response) }
             });
-            let stream = TokioIo::new(TimedIo::new(stream, IDLE_TIME_MAX));
             // A scraper that goes away early is its own affair.
-            let _ = builder().serve_connection(stream, service).await;
+            let _ = builder().serve_connection(TokioIo::new(stream), service).await;
             drop(permit);
         });
     }

@@ -19,6 +19,7 @@ use store::BodyReader;
 use crate::config::ServerConfig;
 use crate::error::S3Error;
 use crate::head::TlsVersion;
+use crate::timed::Answering;
 
 /// Headers of an answer, mostly.
 const HEADERS_USUAL: usize = 16;
@@ -186,6 +187,8 @@ pub struct ResponseBody {
     bytes_out: u64,
     whole: bool,
     observer: Option<Box<dyn Finished>>,
+    /// Tells the connection that it is not at rest yet.
+    answering: Option<Answering>,
 }
 
 impl std::fmt::Debug for ResponseBody {
@@ -201,9 +204,14 @@ impl ResponseBody {
         response
     }
 
+    /// Until it has been taken, or its connection is gone, it is what the connection is busy with.
+    pub(crate) fn hold(&mut self, answering: Answering) {
+        self.answering = Some(answering);
+    }
+
     fn unobserved(body: ReplyBody) -> Self {
         let whole = matches!(body, ReplyBody::Empty);
-        Self { body, bytes_out: 0, whole, observer: None }
+        Self { body, bytes_out: 0, whole, observer: None, answering: None }
     }
 }
 

@@ -163,9 +163,8 @@ impl Server {
             return Ok(route.answer(self));
         }
         let of_bucket = || route::bucket(routed_path, virtual_bucket);
-        if cors::concerns(parts)
-            && let Some(place) = own::page_place(own_route.as_ref(), of_bucket, head.query())
-        {
+        let place = || own::page_place(own_route.as_ref(), of_bucket, head.query());
+        if let Some(place) = cors::concerns(parts).then(place).flatten() {
             if parts.method == Method::OPTIONS {
                 return self.preflight(parts, place, seen).await;
             }
@@ -215,9 +214,7 @@ impl Server {
         routed.refuse_unsigned_meaning(&caller)?;
         let request = routed.request(&parts.headers);
         refuse_link_conditions(request.query.iter())?;
-        if matches!(*caller, Caller::Anonymous) {
-            refuse_anonymous_overrides(&routed)?;
-        }
+        refuse_anonymous_overrides(&routed, &caller)?;
         let asked = Asked { request: &request, caller: &caller, context: &context };
         let answered = self.dispatch(routed.call, asked, body).await;
         answered.map_err(|error| tell_region(error, &routed, &self.config))
@@ -416,9 +413,10 @@ impl<'r> Routed<'r> {
 }
 
 /// Whoever is not signed reads what is there as it is.
-fn refuse_anonymous_overrides(routed: &Routed<'_>) -> Result<(), S3Error> {
+fn refuse_anonymous_overrides(routed: &Routed<'_>, caller: &Caller) -> Result<(), S3Error> {
     let reads = matches!(routed.call, Call::GetObject | Call::HeadObject);
-    if reads && routed.query.iter().any(|(name, _)| name.starts_with("response-")) {
+    let anonymous = matches!(caller, Caller::Anonymous);
+    if anonymous && reads && routed.query.iter().any(|(name, _)| name.starts_with("response-")) {
         return Err(S3Error::invalid_request(
             "Request specific response headers cannot be used for anonymous GET requests.",
         ));

@@ -2,36 +2,112 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-/// Wraps a stream. The timer is moved only when it fires, not with every byte.
+/// How long a connection may stand still.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// With nothing asked that is not answered: from the opening, or the end of the last answer, to the
+    /// end of the next head, however slowly that trickles in.
+    pub(crate) head: Duration,
+    /// With nothing moving in either direction, while a request is answered or an answer is not taken.
+    pub(crate) idle: Duration,
+}
+
+/// Which requests of a connection are being answered: what its stream cannot see.
+#[derive(Debug)]
+pub(crate) struct Activity {
+    opened: Instant,
+    answering: AtomicUsize,
+    /// When the last answer ended, in milliseconds since the opening.
+    rests_since: AtomicU64,
+}
+
+impl Activity {
+    /// Says that a request has come; it is being answered until what is returned is dropped.
+    pub(crate) fn answering(self: &Arc<Self>) -> Answering {
+        self.answering.fetch_add(1, Ordering::Relaxed);
+        Answering(Arc::clone(self))
+    }
+
+    /// Since when nothing has been asked; `None`: something is being answered.
+    fn rests_since(&self) -> Option<Instant> {
+        let rests = self.answering.load(Ordering::Acquire) == 0;
+        rests.then(|| self.opened + Duration::from_millis(self.rests_since.load(Ordering::Relaxed)))
+    }
+}
+
+/// A request that is being answered.
+#[derive(Debug)]
+pub(crate) struct Answering(Arc<Activity>);
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        let Self(activity) = self;
+        let now = u64::try_from(activity.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
+        activity.rests_since.fetch_max(now, Ordering::Relaxed);
+        activity.answering.fetch_sub(1, Ordering::Release);
+    }
+}
+
+/// Wraps a stream. The clock is read and the timer is moved only when that fires, not with every byte.
 #[derive(Debug)]
 pub(crate) struct TimedIo<S> {
     stream: S,
-    idle_max: Duration,
-    last_moved: Instant,
+    patience: Patience,
+    activity: Arc<Activity>,
     timer: Pin<Box<Sleep>>,
+    /// When bytes were last known to have moved, and whether some have since.
+    moved_at: Instant,
+    has_moved: bool,
+    /// The other side does not take what it is sent.
+    is_stuffed: bool,
 }
 
 impl<S> TimedIo<S> {
-    pub(crate) fn new(stream: S, idle_max: Duration) -> Self {
-        let timer = Box::pin(tokio::time::sleep(idle_max));
-        Self { stream, idle_max, last_moved: Instant::now(), timer }
+    pub(crate) fn new(stream: S, patience: Patience) -> Self {
+        let opened = Instant::now();
+        let activity =
+            Activity { opened, answering: AtomicUsize::new(0), rests_since: AtomicU64::new(0) };
+        Self {
+            stream,
+            patience,
+            activity: Arc::new(activity),
+            timer: Box::pin(tokio::time::sleep(patience.head.min(patience.idle))),
+            moved_at: opened,
+            has_moved: false,
+            is_stuffed: false,
+        }
+    }
+
+    pub(crate) fn activity(&self) -> Arc<Activity> {
+        Arc::clone(&self.activity)
     }
 
     /// What a wait means: go on waiting, or too long.
     fn waited<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         loop {
             ready!(self.timer.as_mut().poll(context));
-            let due = self.last_moved + self.idle_max;
-            if Instant::now() >= due {
+            let Patience { head, idle } = self.patience;
+            let now = Instant::now();
+            if std::mem::take(&mut self.has_moved) {
+                self.moved_at = now;
+            }
+            let due = match self.activity.rests_since() {
+                Some(since) if !self.is_stuffed => since + head,
+                Some(_) | None => self.moved_at + idle,
+            };
+            if now >= due {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
-            self.timer.as_mut().reset(due);
+            // No wait that begins before the timer fires can be over by then.
+            self.timer.as_mut().reset(due.min(now + head.min(idle)));
         }
     }
 
@@ -43,8 +119,17 @@ impl<S> TimedIo<S> {
         if outcome.is_pending() {
             return self.waited(context);
         }
-        self.last_moved = Instant::now();
+        self.has_moved = true;
         outcome
+    }
+
+    fn judge_write<T>(
+        &mut self,
+        outcome: Poll<io::Result<T>>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
+        self.is_stuffed = outcome.is_pending();
+        self.judge(outcome, context)
     }
 }
 
@@ -66,7 +151,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedIo<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.judge(outcome, context)
+        self.judge_write(outcome, context)
     }
 
     fn poll_write_vectored(
@@ -75,7 +160,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedIo<S> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.judge(outcome, context)
+        self.judge_write(outcome, context)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -84,12 +169,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedIo<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let outcome = Pin::new(&mut self.stream).poll_flush(context);
-        self.judge(outcome, context)
+        self.judge_write(outcome, context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let outcome = Pin::new(&mut self.stream).poll_shutdown(context);
-        self.judge(outcome, context)
+        self.judge_write(outcome, context)
     }
 }
 
@@ -99,16 +184,69 @@ mod tests {
 
     use super::*;
 
+    const PATIENCE: Patience =
+        Patience { head: Duration::from_secs(3), idle: Duration::from_secs(10) };
+
+    /// How long it takes until the connection is given up, in seconds.
+    async fn ends_after(io: impl Future<Output = io::Result<u8>>) -> u64 {
+        let begun = Instant::now();
+        assert_eq!(io.await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        begun.elapsed().as_secs()
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn a_still_connection_is_given_up_and_a_moving_one_is_not() {
+    async fn while_an_answer_is_made_bytes_must_move() {
         let (near, mut far) = tokio::io::duplex(16);
-        let mut near = TimedIo::new(near, Duration::from_secs(10));
+        let mut near = TimedIo::new(near, PATIENCE);
+        let _answering = near.activity().answering();
         for _ in 0..3 {
             tokio::time::sleep(Duration::from_secs(8)).await;
             far.write_all(b"x").await.unwrap();
             assert_eq!(near.read_u8().await.unwrap(), b'x');
         }
-        let error = near.read_u8().await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        // The clock is read when the timer fires, which it does every three seconds.
+        assert!((10..=13).contains(&ends_after(near.read_u8()).await));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_none_is_made_bytes_alone_do_not_help() {
+        let (near, mut far) = tokio::io::duplex(16);
+        let mut near = TimedIo::new(near, PATIENCE);
+        let trickle = tokio::spawn(async move {
+            while far.write_all(b"x").await.is_ok() {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        });
+        let reading = async {
+            loop {
+                near.read_u8().await?;
+            }
+        };
+        assert_eq!(ends_after(reading).await, 3);
+        drop(near);
+        trickle.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_begins_the_time_for_the_next_head() {
+        let (near, _far) = tokio::io::duplex(16);
+        let mut near = TimedIo::new(near, PATIENCE);
+        let (one, other) = (near.activity().answering(), near.activity().answering());
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        drop(other);
+        let one = tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            drop(one);
+        });
+        assert_eq!(ends_after(near.read_u8()).await, 5);
+        one.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_nobody_takes_has_the_longer_time() {
+        let (near, _far) = tokio::io::duplex(1);
+        let mut near = TimedIo::new(near, PATIENCE);
+        let writing = async { near.write_all(b"xx").await.map(|()| 0) };
+        assert!((10..=13).contains(&ends_after(writing).await));
     }
 }

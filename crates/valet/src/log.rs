@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::Context;
@@ -49,7 +50,7 @@ pub(crate) fn start(filter: &str) -> Log {
     let writer = writer.spawn(move || thread.write_until_over()).ok();
     let lines = JsonLines { shared: Arc::clone(&shared) };
     // A second start, as in tests, leaves the first log in place.
-    let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
+    let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
     Log { shared, writer }
 }
 
@@ -109,17 +110,42 @@ struct JsonLines {
 }
 
 thread_local! {
-    static LINE: RefCell<String> = const { RefCell::new(String::new()) };
+    static PEN: RefCell<Pen> = const { RefCell::new(Pen::new()) };
+}
+
+/// What a thread writes its lines with.
+struct Pen {
+    line: String,
+    /// The second in which the last line was written, and how it is spelt.
+    second: i64,
+    date_time: String,
+}
+
+impl Pen {
+    const fn new() -> Self {
+        Self { line: String::new(), second: i64::MIN, date_time: String::new() }
+    }
+
+    /// Begins a line. Only what is new since the last second is spelt anew.
+    fn begin(&mut self, now: Timestamp, level: &str) {
+        let Self { line, second, date_time } = self;
+        if *second != now.as_second() {
+            *second = now.as_second();
+            *date_time = now.strftime("%Y-%m-%dT%H:%M:%S").to_string();
+        }
+        let micros = now.subsec_microsecond();
+        line.clear();
+        // Writing to a `String` cannot fail, here and below.
+        let _ = write!(line, "{{\"timestamp\":\"{date_time}.{micros:06}Z\",\"level\":\"{level}\"");
+    }
 }
 
 impl<S: Subscriber> Layer<S> for JsonLines {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
-        LINE.with_borrow_mut(|line| {
-            line.clear();
+        PEN.with_borrow_mut(|pen| {
             let metadata = event.metadata();
-            let level = metadata.level().as_str();
-            // Writing to a `String` cannot fail, here and below.
-            let _ = write!(line, "{{\"timestamp\":\"{:.6}\",\"level\":\"{level}\"", clock::now());
+            pen.begin(clock::now(), metadata.level().as_str());
+            let Pen { line, .. } = pen;
             event.record(&mut Fields { line });
             let _ = writeln!(line, ",\"target\":\"{}\"}}", metadata.target());
             self.shared.append(line, *metadata.level() <= Level::WARN);
@@ -142,17 +168,30 @@ impl Fields<'_> {
 
     fn text(&mut self, text: &str) {
         self.line.push('"');
+        let _ = Escaped(self.line).write_str(text);
+        self.line.push('"');
+    }
+}
+
+/// Escapes what is written into a JSON string.
+struct Escaped<'l>(&'l mut String);
+
+impl std::fmt::Write for Escaped<'_> {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        let Self(line) = self;
+        if !text.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f)) {
+            line.push_str(text);
+            return Ok(());
+        }
         for character in text.chars() {
             match character {
-                '"' => self.line.push_str("\\\""),
-                '\\' => self.line.push_str("\\\\"),
-                control if control < ' ' => {
-                    let _ = write!(self.line, "\\u{:04x}", u32::from(control));
-                }
-                other => self.line.push(other),
+                '"' => line.push_str("\\\""),
+                '\\' => line.push_str("\\\\"),
+                control if control < ' ' => write!(line, "\\u{:04x}", u32::from(control))?,
+                other => line.push(other),
             }
         }
-        self.line.push('"');
+        Ok(())
     }
 }
 
@@ -179,13 +218,27 @@ impl Visit for Fields<'_> {
 
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
         self.name(field);
-        self.text(&format!("{value:?}"));
+        self.line.push('"');
+        let _ = write!(Escaped(self.line), "{value:?}");
+        self.line.push('"');
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_begins_with_its_time() {
+        let mut pen = Pen::new();
+        let mut check = |time: &str, expected: &str| {
+            pen.begin(time.parse().unwrap(), "INFO");
+            assert_eq!(pen.line, format!("{{\"timestamp\":\"{expected}\",\"level\":\"INFO\""));
+        };
+        check("2026-11-25T00:40:41.000017Z", "2026-11-25T00:40:41.000017Z");
+        check("2026-11-25T00:40:41.9999999Z", "2026-11-25T00:40:41.999999Z");
+        check("2026-11-25T00:40:42Z", "2026-11-25T00:40:42.000000Z");
+    }
 
     #[test]
     fn text_is_escaped() {

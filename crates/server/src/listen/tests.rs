@@ -64,7 +64,7 @@ fn connect(server: &Arc<Server>) -> DuplexStream {
         let graceful = GracefulShutdown::new();
         let watcher = graceful.watcher();
         let peer = Peer { address: "192.0.2.7".parse().unwrap(), tls: None };
-        answer(&server, watcher, TimedIo::new(near, IDLE_TIME_MAX), peer).await;
+        answer(&server, watcher, TimedIo::new(near, PATIENCE), peer).await;
     });
     far
 }
@@ -73,17 +73,22 @@ fn connect(server: &Arc<Server>) -> DuplexStream {
 fn connect_to(respond: bool) -> DuplexStream {
     let (far, near) = tokio::io::duplex(1 << 20);
     tokio::spawn(async move {
-        let service = service_fn(move |request: Request<Incoming>| async move {
-            if !respond {
-                std::future::pending::<()>().await;
+        let stream = TimedIo::new(near, PATIENCE);
+        let activity = stream.activity();
+        let service = service_fn(move |request: Request<Incoming>| {
+            let answering = activity.answering();
+            async move {
+                if !respond {
+                    std::future::pending::<()>().await;
+                }
+                let mut body = take_body(request).into_body();
+                let outcome = body.open(None).unwrap().collect(1 << 20).await;
+                let text = outcome.map_or_else(|error| error.code().wire(), |_| "whole");
+                drop(answering);
+                Ok::<_, Infallible>(Response::new(Full::<bytes::Bytes>::from(text)))
             }
-            let mut body = take_body(request).into_body();
-            let outcome = body.open(None).unwrap().collect(1 << 20).await;
-            let text = outcome.map_or_else(|error| error.code().wire(), |_| "whole");
-            Ok::<_, Infallible>(Response::new(Full::<bytes::Bytes>::from(text)))
         });
-        let stream = TokioIo::new(TimedIo::new(near, IDLE_TIME_MAX));
-        let _ = builder().serve_connection(stream, service).await;
+        let _ = builder().serve_connection(TokioIo::new(stream), service).await;
     });
     far
 }
@@ -209,7 +214,7 @@ async fn a_client_that_reads_no_answer_is_closed() {
         let graceful = GracefulShutdown::new();
         let watcher = graceful.watcher();
         let peer = Peer { address: "192.0.2.7".parse().unwrap(), tls: None };
-        answer(&server, watcher, TimedIo::new(near, IDLE_TIME_MAX), peer).await;
+        answer(&server, watcher, TimedIo::new(near, PATIENCE), peer).await;
     });
     let mut far = far;
     far.write_all(format!("{LIVE}\r\n").as_bytes()).await.unwrap();
@@ -249,9 +254,9 @@ async fn a_body_that_stalls_is_refused_and_one_that_moves_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_head_has_256_lines_at_most() {
+async fn a_head_has_100_lines_at_most() {
     let (server, _dir) = server();
-    for (more, status) in [(254, 200), (255, 431)] {
+    for (more, status) in [(98, 200), (99, 431)] {
         let lines = "x: v\r\n".repeat(more);
         let request = format!("{LIVE}Connection: close\r\n{lines}\r\n");
         let mut stream = connect(&server);
@@ -264,7 +269,7 @@ async fn a_head_has_256_lines_at_most() {
 #[tokio::test(start_paused = true)]
 async fn a_head_over_http_2_has_as_many_lines() {
     let (server, _dir) = server();
-    for (lines, refused) in [(256, false), (257, true)] {
+    for (lines, refused) in [(100, false), (101, true)] {
         let mut stream = connect(&server);
         greet(&mut stream).await;
         stream.write_all(&get_frame(1, lines)).await.unwrap();
@@ -313,4 +318,32 @@ async fn an_http_2_client_that_answers_no_ping_is_closed() {
     stream.write_all(&get_frame(1, 0)).await.unwrap();
     let (_, _, _) = frame_of(&mut stream, &[PING]).await;
     while next_frame(&mut stream).await.is_some() {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_http_2_client_that_asks_for_nothing_is_closed_though_it_answers_pings() {
+    let (server, _dir) = server();
+    let mut stream = connect(&server);
+    greet(&mut stream).await;
+    stream.write_all(&get_frame(1, 0)).await.unwrap();
+    let begun = tokio::time::Instant::now();
+    while let Some((kind, _, payload)) = next_frame(&mut stream).await {
+        if kind == PING && stream.write_all(&frame(PING, 1, 0, &payload)).await.is_err() {
+            break;
+        }
+        assert!(begun.elapsed() < FOR_EVER, "it keeps its place");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_preface_that_dribbles_is_cut() {
+    let (server, _dir) = server();
+    let mut stream = connect(&server);
+    for byte in b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        if stream.write_all(&[*byte]).await.is_err() {
+            return;
+        }
+    }
+    panic!("the preface was taken");
 }
