@@ -7,9 +7,9 @@ use hyper::{Method, StatusCode};
 use store::{BucketName, ObjectKey};
 
 use crate::error::{Code, S3Error};
-use crate::metrics::{Answered, Metrics};
+use crate::metrics::Answered;
 use crate::respond::{Finished, Ids};
-use crate::server::Seen;
+use crate::server::{Seen, Server};
 
 /// How long something took; it says nothing about what time it is.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +28,7 @@ impl Stopwatch {
 /// Everything the line says; it is written when the answer's body is done or dropped.
 #[derive(Debug)]
 pub(crate) struct RequestLog {
-    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) server: Arc<Server>,
     pub(crate) stopwatch: Stopwatch,
     pub(crate) ids: Ids,
     pub(crate) seen: Seen,
@@ -40,14 +40,14 @@ pub(crate) struct RequestLog {
 
 impl Finished for RequestLog {
     fn finished(self: Box<Self>, bytes_out: u64, whole: bool) {
-        let Self { metrics, stopwatch, ids, seen, method, status, code, bytes_in } = *self;
+        let Self { server, stopwatch, ids, seen, method, status, code, bytes_in } = *self;
         // Its code was taken already, and no line is about pages.
         let Seen { operation, bucket, key, caller, client, code: _, cors: _ } = seen;
         let signed = caller.as_ref().and_then(|caller| caller.signed());
         // The first sixteen digits of the signature's hash: they name a link and open nothing.
         let link = signed.map(|signed| signed.signature.fingerprint().short());
         let elapsed = stopwatch.elapsed();
-        metrics.request(&Answered { operation, status, elapsed, bytes_in, bytes_out });
+        server.metrics().request(&Answered { operation, status, elapsed, bytes_in, bytes_out });
         tracing::info!(
             target: "valet::request",
             request_id = ids.request_id,

@@ -1,25 +1,48 @@
 //! Counters for Prometheus. Names and labels are bounded: no bucket, key or client ever becomes a label.
+//!
+//! Every thread counts on its own, so that no two of them wait for each other, or for a cache line, with
+//! each request; a scrape adds them up.
 
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hyper::StatusCode;
-use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+/// More threads than these share.
+const SHARDS: usize = 16;
+/// Upper bounds of durations in seconds: 0.1 ms to 28 minutes in steps of four, and everything above.
+const DURATIONS: [f64; 14] = durations();
+
+const fn durations() -> [f64; 14] {
+    let mut bounds = [f64::INFINITY; 14];
+    let (mut rest, mut bound) = (bounds.as_mut_slice(), 0.0001);
+    while let [first, after @ ..] = rest
+        && !after.is_empty()
+    {
+        *first = bound;
+        (rest, bound) = (after, bound * 4.0);
+    }
+    bounds
+}
+
 /// One request's labels: an operation of the route table, and the status it got.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, EncodeLabelSet)]
 struct Labels {
     operation: &'static str,
     status: u16,
 }
 
 /// Labels of a duration: the status would multiply the buckets for little.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, EncodeLabelSet)]
 struct OperationLabel {
     operation: &'static str,
 }
@@ -34,56 +57,136 @@ pub(crate) struct Answered {
     pub(crate) bytes_out: u64,
 }
 
+/// Requests of the same labels, added up.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    requests: u64,
+    seconds: f64,
+    /// How many took no longer than each of [`DURATIONS`], and longer than the one before.
+    durations: [u64; DURATIONS.len()],
+    bytes_in: u64,
+    bytes_out: u64,
+}
+
+impl Tally {
+    fn count(&mut self, answered: &Answered) {
+        let Answered { operation: _, status: _, elapsed, bytes_in, bytes_out } = *answered;
+        let seconds = elapsed.as_secs_f64();
+        self.requests += 1;
+        self.seconds += seconds;
+        let fits = |(bound, _): &(&f64, &mut u64)| seconds <= **bound;
+        if let Some((_, count)) = DURATIONS.iter().zip(&mut self.durations).find(fits) {
+            *count += 1;
+        }
+        self.bytes_in = self.bytes_in.saturating_add(bytes_in);
+        self.bytes_out = self.bytes_out.saturating_add(bytes_out);
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.seconds += other.seconds;
+        for (count, more) in self.durations.iter_mut().zip(other.durations) {
+            *count += more;
+        }
+        self.bytes_in = self.bytes_in.saturating_add(other.bytes_in);
+        self.bytes_out = self.bytes_out.saturating_add(other.bytes_out);
+    }
+
+    fn buckets(&self) -> Vec<(f64, u64)> {
+        DURATIONS.into_iter().zip(self.durations).collect()
+    }
+}
+
+/// What some threads have counted; on cache lines of its own.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Shard(Mutex<BTreeMap<Labels, Tally>>);
+
+impl Shard {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Labels, Tally>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// All requests, counted by many threads.
+#[derive(Debug, Default)]
+struct Requests([Shard; SHARDS]);
+
+impl Requests {
+    fn count(&self, answered: &Answered) {
+        static THREADS: AtomicUsize = AtomicUsize::new(0);
+        thread_local! {
+            static SHARD: usize = THREADS.fetch_add(1, Ordering::Relaxed) % SHARDS;
+        }
+        let labels = Labels { operation: answered.operation, status: answered.status.as_u16() };
+        if let Some(shard) = self.0.get(SHARD.with(|shard| *shard)) {
+            shard.lock().entry(labels).or_default().count(answered);
+        }
+    }
+
+    /// What all threads have counted, by what `label` makes of the labels.
+    fn sum<L: Ord>(&self, label: impl Fn(Labels) -> L) -> BTreeMap<L, Tally> {
+        let mut sum = BTreeMap::<L, Tally>::new();
+        for shard in &self.0 {
+            for (labels, tally) in &*shard.lock() {
+                sum.entry(label(*labels)).or_default().add(tally);
+            }
+        }
+        sum
+    }
+}
+
+impl Collector for Requests {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let kind = MetricType::Counter;
+        let mut requests =
+            encoder.encode_descriptor("requests", "Requests answered.", None, kind)?;
+        for (labels, tally) in self.sum(|labels| labels) {
+            let mut metric = requests.encode_family(&labels)?;
+            metric.encode_counter::<NoLabelSet, u64, f64>(&tally.requests, None)?;
+        }
+        let mut durations = encoder.encode_descriptor(
+            "request_duration",
+            "From the request's head to the last byte of the answer.",
+            Some(&Unit::Seconds),
+            MetricType::Histogram,
+        )?;
+        for (label, tally) in self.sum(|Labels { operation, .. }| OperationLabel { operation }) {
+            let mut metric = durations.encode_family(&label)?;
+            let (seconds, requests) = (tally.seconds, tally.requests);
+            metric.encode_histogram::<NoLabelSet>(seconds, requests, &tally.buckets(), None)?;
+        }
+        let all = self.sum(|_| ()).into_values().next().unwrap_or_default();
+        for (name, help, bytes) in [
+            ("request_body", "Body bytes taken from clients.", all.bytes_in),
+            ("response_body", "Body bytes given to clients.", all.bytes_out),
+        ] {
+            let mut metric = encoder.encode_descriptor(name, help, Some(&Unit::Bytes), kind)?;
+            metric.encode_counter::<NoLabelSet, u64, f64>(&bytes, None)?;
+        }
+        Ok(())
+    }
+}
+
 /// What the server counts.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
-    requests: Family<Labels, Counter>,
-    durations: Family<OperationLabel, Histogram>,
-    bytes_in: Counter,
-    bytes_out: Counter,
+    requests: Arc<Requests>,
     connections: Gauge,
 }
 
 impl Metrics {
     pub(crate) fn new() -> Self {
         let mut registry = Registry::with_prefix("valet");
-        let requests = Family::<Labels, Counter>::default();
-        // 0.1 ms to 27 minutes in steps of four.
-        let durations = Family::<OperationLabel, Histogram>::new_with_constructor(|| {
-            Histogram::new(exponential_buckets(0.0001, 4.0, 13))
-        });
-        let (bytes_in, bytes_out) = (Counter::default(), Counter::default());
-        let connections = Gauge::default();
-        registry.register("requests", "Requests answered", requests.clone());
-        registry.register_with_unit(
-            "request_duration",
-            "From the request's head to the last byte of the answer",
-            Unit::Seconds,
-            durations.clone(),
-        );
-        registry.register_with_unit(
-            "request_body",
-            "Body bytes taken from clients",
-            Unit::Bytes,
-            bytes_in.clone(),
-        );
-        registry.register_with_unit(
-            "response_body",
-            "Body bytes given to clients",
-            Unit::Bytes,
-            bytes_out.clone(),
-        );
+        let (requests, connections) = (Arc::<Requests>::default(), Gauge::default());
         registry.register("connections", "Open connections", connections.clone());
-        Self { registry, requests, durations, bytes_in, bytes_out, connections }
+        registry.register_collector(Box::new(Arc::clone(&requests)));
+        Self { registry, requests, connections }
     }
 
     pub(crate) fn request(&self, answered: &Answered) {
-        let Answered { operation, status, elapsed, bytes_in, bytes_out } = *answered;
-        self.requests.get_or_create(&Labels { operation, status: status.as_u16() }).inc();
-        self.durations.get_or_create(&OperationLabel { operation }).observe(elapsed.as_secs_f64());
-        self.bytes_in.inc_by(bytes_in);
-        self.bytes_out.inc_by(bytes_out);
+        self.requests.count(answered);
     }
 
     pub(crate) fn connection_opened(&self) {
@@ -100,5 +203,53 @@ impl Metrics {
         // Writing to a `String` cannot fail.
         let _ = encode(&mut out, &self.registry);
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_threads_count_is_added_up() {
+        let metrics = Metrics::new();
+        metrics.connection_opened();
+        let answered = |operation, status, micros| Answered {
+            operation,
+            status: StatusCode::from_u16(status).unwrap(),
+            elapsed: Duration::from_micros(micros),
+            bytes_in: 1,
+            bytes_out: 10,
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..2 * SHARDS {
+                scope.spawn(|| {
+                    metrics.request(&answered("GetObject", 200, 100));
+                    metrics.request(&answered("GetObject", 404, 101));
+                });
+            }
+        });
+        metrics.request(&answered("PutObject", 200, 4_000_000_000));
+        let text = metrics.encode();
+        for line in [
+            "valet_connections 1",
+            "# TYPE valet_requests counter",
+            "valet_requests_total{operation=\"GetObject\",status=\"200\"} 32",
+            "valet_requests_total{operation=\"GetObject\",status=\"404\"} 32",
+            "valet_requests_total{operation=\"PutObject\",status=\"200\"} 1",
+            "# TYPE valet_request_duration_seconds histogram",
+            "# UNIT valet_request_duration_seconds seconds",
+            "valet_request_duration_seconds_count{operation=\"GetObject\"} 64",
+            "valet_request_duration_seconds_bucket{le=\"0.0001\",operation=\"GetObject\"} 32",
+            "valet_request_duration_seconds_bucket{le=\"0.0004\",operation=\"GetObject\"} 64",
+            "valet_request_duration_seconds_bucket{le=\"1677.7216\",operation=\"PutObject\"} 0",
+            "valet_request_duration_seconds_bucket{le=\"+Inf\",operation=\"PutObject\"} 1",
+            "valet_request_duration_seconds_sum{operation=\"PutObject\"} 4000.0",
+            "valet_request_body_bytes_total 65",
+            "valet_response_body_bytes_total 650",
+            "# EOF",
+        ] {
+            assert!(text.lines().any(|written| written == line), "{line}\n{text}");
+        }
     }
 }

@@ -87,7 +87,7 @@ impl Reply {
         for (name, value) in error.headers() {
             reply.headers.append(name.clone(), value.clone());
         }
-        reply.with_xml(error.to_xml(&ids.request_id, &ids.host_id))
+        reply.with_xml(error.to_xml(&ids.request_id, ids.host_id))
     }
 
     /// An answer outside the service proper: no ids, nothing logged.
@@ -122,9 +122,8 @@ impl Reply {
 #[derive(Clone, Debug)]
 pub(crate) struct Ids {
     pub(crate) request_id: String,
-    pub(crate) host_id: Arc<str>,
-    /// The latter as a header.
-    host_id_value: HeaderValue,
+    /// The same for every answer of a process.
+    pub(crate) host_id: &'static str,
 }
 
 impl Ids {
@@ -132,7 +131,7 @@ impl Ids {
         const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
         const ID_2: HeaderName = HeaderName::from_static("x-amz-id-2");
         reply.set_text(REQUEST_ID, &self.request_id);
-        reply.set(ID_2, self.host_id_value.clone());
+        reply.set(ID_2, HeaderValue::from_static(self.host_id));
     }
 }
 
@@ -141,8 +140,8 @@ impl Ids {
 pub(crate) struct IdSource {
     seeds: [std::hash::RandomState; 2],
     next: AtomicU64,
-    host_id: Arc<str>,
-    host_id_value: HeaderValue,
+    /// For as long as the process runs: shared without counting who shares it.
+    host_id: &'static str,
 }
 
 impl IdSource {
@@ -150,9 +149,7 @@ impl IdSource {
         let seeds = [std::hash::RandomState::new(), std::hash::RandomState::new()];
         let words = (0..7u64).flat_map(|n| hash(&seeds[0], n).to_be_bytes());
         let host_id = STANDARD.encode(words.collect::<Vec<u8>>());
-        let host_id_value =
-            HeaderValue::from_str(&host_id).unwrap_or(HeaderValue::from_static("-"));
-        Self { seeds, next: AtomicU64::new(1 << 32), host_id: host_id.into(), host_id_value }
+        Self { seeds, next: AtomicU64::new(1 << 32), host_id: String::leak(host_id) }
     }
 
     pub(crate) fn next(&self) -> Ids {
@@ -166,8 +163,7 @@ impl IdSource {
             request_id.push(ALPHABET.get(index).map_or('0', |&letter| char::from(letter)));
             bits >>= 5;
         }
-        let (host_id, host_id_value) = (Arc::clone(&self.host_id), self.host_id_value.clone());
-        Ids { request_id, host_id, host_id_value }
+        Ids { request_id, host_id: self.host_id }
     }
 }
 

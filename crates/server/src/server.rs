@@ -33,7 +33,7 @@ pub struct Server {
     store: Store,
     gate: Gate,
     ids: IdSource,
-    metrics: Arc<Metrics>,
+    metrics: Metrics,
     body_room: BodyRoom,
 }
 
@@ -73,7 +73,7 @@ impl Server {
         });
         let config = Arc::new(config);
         let gate = Gate::new(store.clone(), Arc::clone(&config), root);
-        let metrics = Arc::new(Metrics::new());
+        let metrics = Metrics::new();
         Self { config, store, gate, ids: IdSource::new(), metrics, body_room: BodyRoom::default() }
     }
 
@@ -93,13 +93,13 @@ impl Server {
         &self.gate
     }
 
-    pub(crate) fn metrics(&self) -> &Arc<Metrics> {
+    pub(crate) fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 
     /// Answers one request; never fails.
     pub async fn handle(
-        &self,
+        self: Arc<Self>,
         request: Request<RequestBody>,
         peer: Peer,
         now: Timestamp,
@@ -130,7 +130,7 @@ impl Server {
             cors.add_to(&mut reply.headers);
         }
         let log = RequestLog {
-            metrics: Arc::clone(&self.metrics),
+            server: self,
             stopwatch,
             ids,
             seen,
@@ -166,7 +166,7 @@ impl Server {
         let place = || own::page_place(own_route.as_ref(), of_bucket, head.query());
         if let Some(place) = cors::concerns(parts).then(place).flatten() {
             if parts.method == Method::OPTIONS {
-                return self.preflight(parts, place, seen).await;
+                return Box::pin(self.preflight(parts, place, seen)).await;
             }
             seen.cors = cors::headers_for(&self.gate, parts, place.0.as_ref()).await;
         }
@@ -175,7 +175,7 @@ impl Server {
             && let Some(front) = query::front(&head, routed_path)
         {
             let asked = QueryAsked { head: &head, context: &context, ids };
-            return Ok(front.answer(self, asked, body, seen).await);
+            return Ok(Box::pin(front.answer(self, asked, body, seen)).await);
         }
         let routed = Routed::read(parts, routed_path, virtual_bucket, head.query());
         if let Ok(routed) = &routed {
@@ -185,7 +185,7 @@ impl Server {
             &routed
         {
             let posted = Posted { head: &head, context: &context, bucket, query };
-            return self.post(posted, body, seen).await;
+            return Box::pin(self.post(posted, body, seen)).await;
         }
         let caller = match self.gate.authenticate(&head, now).await {
             Ok(caller) => Arc::new(caller),
@@ -205,7 +205,7 @@ impl Server {
                 ids,
             };
             if let OwnRoute::Api(path) = &route {
-                return Ok(call.answer(path, body, seen).await);
+                return Ok(Box::pin(call.answer(path, body, seen)).await);
             }
             self.gate.operator(&caller, &context, "valet:ReadMetrics").await?;
             return Ok(route.answer(self));

@@ -1,8 +1,10 @@
 //! The log: one JSON object a line, written by hand and in batches, since a line goes with every request.
+//! Lines of a thread keep their order; those of two threads may change places within a batch.
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -18,6 +20,8 @@ use crate::clock;
 
 /// A line is on its way to the system so long after it was written, at the latest.
 const FLUSH_PERIOD: Duration = Duration::from_millis(20);
+/// More threads than these share what they write to.
+const SHARDS: usize = 16;
 /// With so much waiting, whoever writes more writes it all out.
 const WAITING_BYTES_MAX: usize = 256 * 1024;
 /// A line that was longer than this does not keep its memory.
@@ -31,13 +35,21 @@ pub(crate) struct Log {
 
 #[derive(Default)]
 struct Shared {
-    waiting: Mutex<Waiting>,
+    shards: [Shard; SHARDS],
+    task: Mutex<Task>,
     something: Condvar,
 }
 
+/// Lines that some threads have written, on cache lines of their own: threads that answer requests do
+/// not wait for each other here.
 #[derive(Default)]
-struct Waiting {
-    lines: Vec<u8>,
+#[repr(align(128))]
+struct Shard(Mutex<Vec<u8>>);
+
+/// What the writer has to do.
+#[derive(Default)]
+struct Task {
+    something: bool,
     over: bool,
 }
 
@@ -56,7 +68,7 @@ pub(crate) fn start(filter: &str) -> Log {
 
 impl Drop for Log {
     fn drop(&mut self) {
-        self.shared.lock().over = true;
+        lock(&self.shared.task).over = true;
         self.shared.something.notify_one();
         if let Some(writer) = self.writer.take() {
             let _ = writer.join();
@@ -64,41 +76,59 @@ impl Drop for Log {
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
+impl Shared {
     fn append(&self, line: &str, urgent: bool) {
-        let mut waiting = self.lock();
-        let first = waiting.lines.is_empty();
-        waiting.lines.extend_from_slice(line.as_bytes());
-        if urgent || waiting.lines.len() > WAITING_BYTES_MAX {
-            write_out(&mut waiting.lines);
+        static THREADS: AtomicUsize = AtomicUsize::new(0);
+        thread_local! {
+            static SHARD: usize = THREADS.fetch_add(1, Ordering::Relaxed) % SHARDS;
+        }
+        let Some(Shard(lines)) = self.shards.get(SHARD.with(|shard| *shard)) else { return };
+        let mut lines = lock(lines);
+        let first = lines.is_empty();
+        lines.extend_from_slice(line.as_bytes());
+        if urgent || lines.len() > WAITING_BYTES_MAX {
+            write_out(&mut lines);
         } else if first {
+            drop(lines);
+            lock(&self.task).something = true;
             self.something.notify_one();
         }
     }
 
     fn write_until_over(&self) {
+        // Goes to whoever's lines are taken, and keeps its memory.
+        let mut spare = Vec::new();
         loop {
-            let mut waiting = self.lock();
-            while waiting.lines.is_empty() && !waiting.over {
-                waiting = self.something.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            let mut task = lock(&self.task);
+            while !task.something && !task.over {
+                task = self.something.wait(task).unwrap_or_else(PoisonError::into_inner);
             }
-            if waiting.over {
-                return write_out(&mut waiting.lines);
+            task.something = false;
+            let over = task.over;
+            drop(task);
+            if !over {
+                std::thread::sleep(FLUSH_PERIOD);
             }
-            drop(waiting);
-            std::thread::sleep(FLUSH_PERIOD);
-            // Written without the lock, so that nobody waits for the system.
-            let mut lines = std::mem::take(&mut self.lock().lines);
-            write_out(&mut lines);
+            for Shard(lines) in &self.shards {
+                // Written without the lock, so that nobody waits for the system.
+                std::mem::swap(&mut *lock(lines), &mut spare);
+                write_out(&mut spare);
+            }
+            if over {
+                return;
+            }
         }
     }
 }
 
 fn write_out(lines: &mut Vec<u8>) {
+    if lines.is_empty() {
+        return;
+    }
     // Where the log cannot be written there is nobody to be told.
     let _ = std::io::stderr().lock().write_all(lines);
     lines.clear();

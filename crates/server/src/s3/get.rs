@@ -38,7 +38,7 @@ const OVERRIDES: &[(&str, &str)] = &[
 /// as AWS does.
 const OF_A_READ: &[&str] = &["x-amz-server-side-encryption", customer_key::OBJECT_KEY];
 
-/// What both methods read.
+/// What both methods read. Boxed by them: a request is moved at every step that it takes.
 #[derive(Debug)]
 struct ObjectRead {
     bucket: BucketName,
@@ -58,17 +58,17 @@ struct ObjectRead {
 
 /// `GET /bucket/key`
 #[derive(Debug)]
-pub(crate) struct GetObject(ObjectRead);
+pub(crate) struct GetObject(Box<ObjectRead>);
 
 /// `HEAD /bucket/key`
 #[derive(Debug)]
-pub(crate) struct HeadObject(ObjectRead);
+pub(crate) struct HeadObject(Box<ObjectRead>);
 
 impl Operation for GetObject {
     const HONOURS: &'static [&'static str] = OF_A_READ;
 
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
-        ObjectRead::read(request).map(Self)
+        ObjectRead::read(request).map(|read| Self(Box::new(read)))
     }
 
     fn permissions(&self) -> Vec<Permission<'_>> {
@@ -92,7 +92,7 @@ impl Operation for HeadObject {
     const HONOURS: &'static [&'static str] = OF_A_READ;
 
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
-        ObjectRead::read(request).map(Self)
+        ObjectRead::read(request).map(|read| Self(Box::new(read)))
     }
 
     fn permissions(&self) -> Vec<Permission<'_>> {

@@ -1,5 +1,7 @@
 //! One server over a fresh store, requests as text, answers as text.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::{HeaderMap, Request, Response};
@@ -23,7 +25,7 @@ pub(crate) const NOW: &str = "2026-06-15T12:00:00Z";
 
 /// A server, its store, and a clock that stands still.
 pub(crate) struct World {
-    server: Server,
+    server: Arc<Server>,
     pub(crate) store: Store,
     region: String,
     pub(crate) now: Timestamp,
@@ -119,7 +121,7 @@ impl World {
         };
         let store = Store::open(store, now).unwrap();
         let region = config.region.clone();
-        let server = Server::new(config, store.clone(), now);
+        let server = Arc::new(Server::new(config, store.clone(), now));
         let peer = Peer { address: "192.0.2.7".parse().unwrap(), tls: None };
         Self { server, store, region, now, peer, _dir: dir }
     }
@@ -150,7 +152,7 @@ impl World {
         let (parts, body) = request.into_parts();
         let body = RequestBody::from_memory(body, &parts.headers);
         let request = Request::from_parts(parts, body);
-        Answer::read(self.server.handle(request, self.peer, self.now).await).await
+        Answer::read(Arc::clone(&self.server).handle(request, self.peer, self.now).await).await
     }
 
     pub(crate) fn sign(&self, ask: Ask) -> Ask {
