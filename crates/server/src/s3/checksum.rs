@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use hyper::header::HeaderName;
 use store::{ChecksumAlgorithm, ChecksumType, StoredChecksum};
 
 use crate::error::{Code, S3Error};
@@ -22,6 +23,15 @@ pub(crate) enum Announced {
     Inline(ChecksumAlgorithm, String),
     /// In the trailer of that algorithm.
     Trailing(ChecksumAlgorithm),
+}
+
+/// The header that names a checksum's algorithm, and the one that names its type.
+pub(crate) const ALGORITHM: HeaderName = HeaderName::from_static("x-amz-checksum-algorithm");
+pub(crate) const TYPE: HeaderName = HeaderName::from_static("x-amz-checksum-type");
+
+/// The header that carries a checksum.
+pub(crate) fn header(algorithm: ChecksumAlgorithm) -> HeaderName {
+    HeaderName::from_static(header_name(algorithm))
 }
 
 /// The header, or trailer, of an algorithm.
@@ -137,7 +147,7 @@ fn announced_in(
     check: impl Fn(ChecksumAlgorithm, &str) -> Result<(), S3Error>,
 ) -> Result<Announced, S3Error> {
     let mut inline = None;
-    for name in request.headers.keys().map(hyper::header::HeaderName::as_str) {
+    for name in request.headers.keys().map(HeaderName::as_str) {
         let Some(rest) = name.strip_prefix(PREFIX) else { continue };
         if matches!(rest, "algorithm" | "type" | "mode") {
             continue;

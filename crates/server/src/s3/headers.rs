@@ -320,11 +320,8 @@ fn metadata_value(value: &str) -> std::borrow::Cow<'_, str> {
 
 /// Checksum headers of a whole object or part.
 pub(crate) fn set_checksum(reply: &mut Reply, checksum: &StoredChecksum) {
-    reply.set_text(
-        HeaderName::from_static(checksum::header_name(checksum.algorithm)),
-        &checksum.value,
-    );
-    reply.set_text(HeaderName::from_static("x-amz-checksum-type"), type_name(checksum.kind));
+    reply.set_text(checksum::header(checksum.algorithm), &checksum.value);
+    reply.set_text(checksum::TYPE, type_name(checksum.kind));
 }
 
 /// A checksum's type as the wire spells it.

@@ -1,7 +1,7 @@
 //! Multipart uploads: create, upload a part, complete, abort.
 
 use hyper::StatusCode;
-use hyper::header::{ETAG, HeaderName};
+use hyper::header::ETAG;
 use iam::Values;
 use serde::Deserialize;
 use store::{
@@ -86,12 +86,8 @@ impl Operation for CreateMultipartUpload {
             result.text("UploadId", &upload.id.to_string());
         }));
         if let Some((algorithm, kind)) = checksum {
-            reply.set_text(
-                HeaderName::from_static("x-amz-checksum-algorithm"),
-                checksum::algorithm_name(algorithm),
-            );
-            reply
-                .set_text(HeaderName::from_static("x-amz-checksum-type"), headers::type_name(kind));
+            reply.set_text(checksum::ALGORITHM, checksum::algorithm_name(algorithm));
+            reply.set_text(checksum::TYPE, headers::type_name(kind));
         }
         wish.tell(&mut reply, door.store().at_rest(&wish.stage()));
         Ok(reply)
@@ -193,10 +189,7 @@ impl Operation for UploadPart {
                 let mut reply = Reply::new(StatusCode::OK);
                 reply.set_text(ETAG, &quoted(&part.etag));
                 wish.tell(&mut reply, at_rest);
-                reply.set_text(
-                    HeaderName::from_static(checksum::header_name(verified.algorithm)),
-                    &verified.value,
-                );
+                reply.set_text(checksum::header(verified.algorithm), &verified.value);
                 Ok(reply)
             }
             PutPart::NoSuchUpload => Err(target.missing()),
@@ -320,8 +313,7 @@ impl Operation for CompleteMultipartUpload {
                 let mut reply =
                     Reply::xml(completed(&target, &whereabouts, &object.etag, checksum));
                 set_encryption(&mut reply, object.encryption);
-                let version_id = version_id.map(|version| version.to_string());
-                reply.set_optional(VERSION_ID, version_id.as_deref());
+                reply.set_optional(VERSION_ID, version_id.map(|id| id.to_string()).as_deref());
                 Ok(reply)
             }
             CompleteOutcome::NoSuchUpload => Err(target.missing()),
