@@ -29,7 +29,7 @@ use crate::tls::{Tls, TlsError};
 
 /// Connections open at once; further ones wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 8192;
-/// What a connection may stand still.
+/// How long a connection may stand still.
 const PATIENCE: Patience = Patience { head: Duration::from_secs(30), idle: Duration::from_mins(2) };
 /// How often an HTTP/2 client is asked whether it is still there.
 const PING_PERIOD: Duration = Duration::from_secs(30);
@@ -37,8 +37,8 @@ const PING_PERIOD: Duration = Duration::from_secs(30);
 const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 /// Bytes of a request's head.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
-/// Header lines of a request. It is what hyper allows unless it is told otherwise; a number of one's own costs a
-/// twentieth of a small download.
+/// Header lines of a request. It is what hyper allows unless it is told otherwise: for another number it
+/// would allocate with every request.
 const HEADERS_MAX: usize = 100;
 /// Requests that an HTTP/2 client took back before they were looked at; one more ends the connection.
 const RESETS_WAITING_MAX: usize = 20;
