@@ -30,7 +30,8 @@ use crate::tls::{Tls, TlsError};
 /// Connections open at once; further ones wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 8192;
 /// How long a connection may stand still.
-const PATIENCE: Patience = Patience { head: Duration::from_secs(30), idle: Duration::from_mins(2) };
+const PATIENCE: Patience =
+    Patience { head: Duration::from_secs(30), idle: Duration::from_mins(2), bytes_min: 512 };
 /// How often an HTTP/2 client is asked whether it is still there.
 const PING_PERIOD: Duration = Duration::from_secs(30);
 /// From the first byte of a connection to the end of its TLS handshake.

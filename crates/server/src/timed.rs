@@ -16,8 +16,11 @@ pub(crate) struct Patience {
     /// With nothing asked that is not answered: from the opening, or the end of the last answer, to the
     /// end of the next head, however slowly that trickles in.
     pub(crate) head: Duration,
-    /// With nothing moving in either direction, while a request is answered or an answer is not taken.
+    /// With less than `bytes_min` moving, both directions together, while a request is answered or an
+    /// answer is not taken.
     pub(crate) idle: Duration,
+    /// More than the pings of an HTTP/2 connection on which nothing else moves.
+    pub(crate) bytes_min: usize,
 }
 
 /// Which requests of a connection are being answered: what its stream cannot see.
@@ -63,9 +66,9 @@ pub(crate) struct TimedIo<S> {
     patience: Patience,
     activity: Arc<Activity>,
     timer: Pin<Box<Sleep>>,
-    /// When bytes were last known to have moved, and whether some have since.
+    /// When enough bytes were last known to have moved, and how many have since.
     moved_at: Instant,
-    has_moved: bool,
+    bytes_moved: usize,
     /// The other side does not take what it is sent.
     is_stuffed: bool,
 }
@@ -81,7 +84,7 @@ impl<S> TimedIo<S> {
             activity: Arc::new(activity),
             timer: Box::pin(tokio::time::sleep(patience.head.min(patience.idle))),
             moved_at: opened,
-            has_moved: false,
+            bytes_moved: 0,
             is_stuffed: false,
         }
     }
@@ -94,10 +97,10 @@ impl<S> TimedIo<S> {
     fn waited<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         loop {
             ready!(self.timer.as_mut().poll(context));
-            let Patience { head, idle } = self.patience;
+            let Patience { head, idle, bytes_min } = self.patience;
             let now = Instant::now();
-            if std::mem::take(&mut self.has_moved) {
-                self.moved_at = now;
+            if self.bytes_moved >= bytes_min {
+                (self.moved_at, self.bytes_moved) = (now, 0);
             }
             let due = match self.activity.rests_since() {
                 Some(since) if !self.is_stuffed => since + head,
@@ -116,19 +119,27 @@ impl<S> TimedIo<S> {
         outcome: Poll<io::Result<T>>,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<T>> {
-        if outcome.is_pending() {
-            return self.waited(context);
-        }
-        self.has_moved = true;
-        outcome
+        if outcome.is_pending() { self.waited(context) } else { outcome }
     }
 
-    fn judge_write<T>(
+    fn judge_flush(
         &mut self,
-        outcome: Poll<io::Result<T>>,
+        outcome: Poll<io::Result<()>>,
         context: &mut Context<'_>,
-    ) -> Poll<io::Result<T>> {
+    ) -> Poll<io::Result<()>> {
         self.is_stuffed = outcome.is_pending();
+        self.judge(outcome, context)
+    }
+
+    fn judge_write(
+        &mut self,
+        outcome: Poll<io::Result<usize>>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        self.is_stuffed = outcome.is_pending();
+        if let Poll::Ready(Ok(bytes)) = outcome {
+            self.bytes_moved = self.bytes_moved.saturating_add(bytes);
+        }
         self.judge(outcome, context)
     }
 }
@@ -139,7 +150,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for TimedIo<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
         let outcome = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let bytes = buffer.filled().len().saturating_sub(before);
+        self.bytes_moved = self.bytes_moved.saturating_add(bytes);
         self.judge(outcome, context)
     }
 }
@@ -169,12 +183,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedIo<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let outcome = Pin::new(&mut self.stream).poll_flush(context);
-        self.judge_write(outcome, context)
+        self.judge_flush(outcome, context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let outcome = Pin::new(&mut self.stream).poll_shutdown(context);
-        self.judge_write(outcome, context)
+        self.judge_flush(outcome, context)
     }
 }
 
@@ -185,7 +199,7 @@ mod tests {
     use super::*;
 
     const PATIENCE: Patience =
-        Patience { head: Duration::from_secs(3), idle: Duration::from_secs(10) };
+        Patience { head: Duration::from_secs(3), idle: Duration::from_secs(10), bytes_min: 2 };
 
     /// How long it takes until the connection is given up, in seconds.
     async fn ends_after(io: impl Future<Output = io::Result<u8>>) -> u64 {
@@ -201,11 +215,21 @@ mod tests {
         let _answering = near.activity().answering();
         for _ in 0..3 {
             tokio::time::sleep(Duration::from_secs(8)).await;
-            far.write_all(b"x").await.unwrap();
-            assert_eq!(near.read_u8().await.unwrap(), b'x');
+            far.write_all(b"xy").await.unwrap();
+            assert_eq!(near.read_u16().await.unwrap(), u16::from_be_bytes(*b"xy"));
         }
         // The clock is read when the timer fires, which it does every three seconds.
         assert!((10..=13).contains(&ends_after(near.read_u8()).await));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn too_few_bytes_are_none() {
+        let (near, mut far) = tokio::io::duplex(16);
+        let mut near = TimedIo::new(near, PATIENCE);
+        let _answering = near.activity().answering();
+        far.write_all(b"x").await.unwrap();
+        assert_eq!(near.read_u8().await.unwrap(), b'x');
+        assert_eq!(ends_after(near.read_u8()).await, 10);
     }
 
     #[tokio::test(start_paused = true)]

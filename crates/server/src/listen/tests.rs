@@ -326,10 +326,23 @@ async fn an_http_2_client_that_asks_for_nothing_is_closed_though_it_answers_ping
     let mut stream = connect(&server);
     greet(&mut stream).await;
     stream.write_all(&get_frame(1, 0)).await.unwrap();
+    answer_pings(&mut stream).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_http_2_client_that_takes_no_answer_is_closed_though_it_answers_pings() {
+    let mut stream = connect_to(false);
+    greet(&mut stream).await;
+    stream.write_all(&get_frame(1, 0)).await.unwrap();
+    answer_pings(&mut stream).await;
+}
+
+/// Up to the end of the connection, which must come.
+async fn answer_pings(stream: &mut DuplexStream) {
     let begun = tokio::time::Instant::now();
-    while let Some((kind, _, payload)) = next_frame(&mut stream).await {
+    while let Some((kind, _, payload)) = next_frame(stream).await {
         if kind == PING && stream.write_all(&frame(PING, 1, 0, &payload)).await.is_err() {
-            break;
+            return;
         }
         assert!(begun.elapsed() < FOR_EVER, "it keeps its place");
     }
