@@ -202,7 +202,7 @@ impl ResponseBody {
 
     /// Until it has been taken, or its connection is gone, it is what the connection is busy with.
     pub(crate) fn hold(&mut self, answering: Answering) {
-        self.answering = Some(answering);
+        self.answering = Some(answering.with_answer());
     }
 
     fn unobserved(body: ReplyBody) -> Self {

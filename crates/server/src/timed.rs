@@ -16,8 +16,8 @@ pub(crate) struct Patience {
     /// With nothing asked that is not answered: from the opening, or the end of the last answer, to the
     /// end of the next head, however slowly that trickles in.
     pub(crate) head: Duration,
-    /// With less than `bytes_min` moving, both directions together, while a request is answered or an
-    /// answer is not taken.
+    /// With nothing moving, in neither direction, while an answer is worked on; with less than `bytes_min`
+    /// moving, both directions together, while one is not taken.
     pub(crate) idle: Duration,
     /// More than the pings of an HTTP/2 connection on which nothing else moves.
     pub(crate) bytes_min: usize,
@@ -28,6 +28,8 @@ pub(crate) struct Patience {
 pub(crate) struct Activity {
     opened: Instant,
     answering: AtomicUsize,
+    /// How many of them have no answer yet: that may take its time, with pings alone to be seen of it.
+    working: AtomicUsize,
     /// When the last answer ended, in milliseconds since the opening.
     rests_since: AtomicU64,
 }
@@ -36,7 +38,8 @@ impl Activity {
     /// Says that a request has come; it is being answered until what is returned is dropped.
     pub(crate) fn answering(self: &Arc<Self>) -> Answering {
         self.answering.fetch_add(1, Ordering::Relaxed);
-        Answering(Arc::clone(self))
+        self.working.fetch_add(1, Ordering::Relaxed);
+        Answering { activity: Arc::clone(self), has_answer: false }
     }
 
     /// Since when nothing has been asked; `None`: something is being answered.
@@ -48,11 +51,29 @@ impl Activity {
 
 /// A request that is being answered.
 #[derive(Debug)]
-pub(crate) struct Answering(Arc<Activity>);
+pub(crate) struct Answering {
+    activity: Arc<Activity>,
+    has_answer: bool,
+}
+
+impl Answering {
+    /// Says that there is an answer, which has yet to be taken.
+    pub(crate) fn with_answer(mut self) -> Self {
+        self.end_work();
+        self
+    }
+
+    fn end_work(&mut self) {
+        if !std::mem::replace(&mut self.has_answer, true) {
+            self.activity.working.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        let Self(activity) = self;
+        self.end_work();
+        let activity = &self.activity;
         let now = u64::try_from(activity.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
         activity.rests_since.fetch_max(now, Ordering::Relaxed);
         activity.answering.fetch_sub(1, Ordering::Release);
@@ -76,8 +97,12 @@ pub(crate) struct TimedIo<S> {
 impl<S> TimedIo<S> {
     pub(crate) fn new(stream: S, patience: Patience) -> Self {
         let opened = Instant::now();
-        let activity =
-            Activity { opened, answering: AtomicUsize::new(0), rests_since: AtomicU64::new(0) };
+        let activity = Activity {
+            opened,
+            answering: AtomicUsize::new(0),
+            working: AtomicUsize::new(0),
+            rests_since: AtomicU64::new(0),
+        };
         Self {
             stream,
             patience,
@@ -99,7 +124,8 @@ impl<S> TimedIo<S> {
             ready!(self.timer.as_mut().poll(context));
             let Patience { head, idle, bytes_min } = self.patience;
             let now = Instant::now();
-            if self.bytes_moved >= bytes_min {
+            let works = self.activity.working.load(Ordering::Relaxed) > 0;
+            if self.bytes_moved >= if works { 1 } else { bytes_min } {
                 (self.moved_at, self.bytes_moved) = (now, 0);
             }
             let due = match self.activity.rests_since() {
@@ -223,13 +249,19 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn too_few_bytes_are_none() {
-        let (near, mut far) = tokio::io::duplex(16);
-        let mut near = TimedIo::new(near, PATIENCE);
-        let _answering = near.activity().answering();
-        far.write_all(b"x").await.unwrap();
-        assert_eq!(near.read_u8().await.unwrap(), b'x');
-        assert_eq!(ends_after(near.read_u8()).await, 10);
+    async fn too_few_bytes_are_none_once_there_is_an_answer() {
+        for (has_answer, seconds) in [(true, 10..=10), (false, 11..=13)] {
+            let (near, mut far) = tokio::io::duplex(16);
+            let mut near = TimedIo::new(near, PATIENCE);
+            let mut answering = near.activity().answering();
+            if has_answer {
+                answering = answering.with_answer();
+            }
+            far.write_all(b"x").await.unwrap();
+            assert_eq!(near.read_u8().await.unwrap(), b'x');
+            assert!(seconds.contains(&ends_after(near.read_u8()).await), "{has_answer}");
+            drop(answering);
+        }
     }
 
     #[tokio::test(start_paused = true)]

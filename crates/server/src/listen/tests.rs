@@ -331,7 +331,20 @@ async fn an_http_2_client_that_asks_for_nothing_is_closed_though_it_answers_ping
 
 #[tokio::test(start_paused = true)]
 async fn an_http_2_client_that_takes_no_answer_is_closed_though_it_answers_pings() {
-    let mut stream = connect_to(false);
+    let (mut stream, near) = tokio::io::duplex(1 << 20);
+    tokio::spawn(async move {
+        let stream = TimedIo::new(near, PATIENCE);
+        let activity = stream.activity();
+        let service = service_fn(move |_: Request<Incoming>| {
+            let answering = activity.answering().with_answer();
+            async move {
+                std::future::pending::<()>().await;
+                drop(answering);
+                Ok::<_, Infallible>(Response::new(Full::<bytes::Bytes>::default()))
+            }
+        });
+        let _ = builder().serve_connection(TokioIo::new(stream), service).await;
+    });
     greet(&mut stream).await;
     stream.write_all(&get_frame(1, 0)).await.unwrap();
     answer_pings(&mut stream).await;
