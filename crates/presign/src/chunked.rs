@@ -8,6 +8,9 @@
 //! last     = "0"  [ ";chunk-signature=" signature ] CRLF
 //! trailer  = name ":" value CRLF
 //! ```
+//!
+//! What is signed of a trailer ends with a line feed, and some clients (minio-go) send that one as well:
+//! `name ":" value LF CRLF`, then the signature or one more CRLF. S3 takes both, and so does the decoder.
 
 mod decode;
 mod encode;

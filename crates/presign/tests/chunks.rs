@@ -296,6 +296,62 @@ fn trailers_must_be_the_declared_ones() {
     check(&format!("a:{half}\r\nb:{half}\r\n"), &["a", "b"], "MalformedTrailer");
 }
 
+/// minio-go ends a trailer with the line feed that is signed, and then the line (`mc cp --checksum`).
+#[test]
+fn a_line_feed_may_end_a_trailer() {
+    let check = |end: &str, expected: &str| {
+        check_unsigned(&format!("0\r\n{end}"), 0, &["a", "b"], expected);
+    };
+    let both = "0 [(\"a\", \"1\"), (\"b\", \"2\")]";
+    for end in ["a:1\nb:2\n\r\n", "a:1\nb:2\n\r\n\r\n", "a:1\r\nb:2\n\r\n", "a:1\nb:2\r\n\r\n"] {
+        check(end, both);
+    }
+    for cut in ["a:1\nb:2\n", "a:1\nb:2", "a:1\nb:2\n\r", "a:1\nb:2\n\r\n\r"] {
+        check(cut, "IncompleteBody");
+    }
+    for more in [
+        "a:1\nb:2\n\n",
+        "a:1\r\nb:2\r\n\r\n\r\n",
+        "a:1\nb:2\n\r\n\n",
+        "a:1\nb:2\n\r\nx",
+        "a:1\nb:2\n\r\n\r\n\r\n",
+        "a:1\nb:2\n\r\nc:3\r\n",
+    ] {
+        check(more, "IncompleteBody");
+    }
+    check("a:1\n\r\nb:2\n\r\n", "MalformedTrailer");
+}
+
+#[test]
+fn a_line_feed_may_end_a_signed_trailer() {
+    let upload = Upload::new(StreamingMode::SignedTrailer);
+    let body = String::from_utf8(upload.encode(&[], &[CHECKSUM])).unwrap();
+    let (rest, signature) = body.split_once("x-amz-trailer-signature:").unwrap();
+    let rest = rest.strip_suffix("\r\n").unwrap();
+    let check = |between: &str, after: &str, expected: &str| {
+        let body = format!("{rest}{between}x-amz-trailer-signature:{}{after}", signature.trim());
+        let outcome = match decode(upload.decoder(0, &[CHECKSUM.0]), body.as_bytes()) {
+            Ok(_) => "Ok".to_owned(),
+            Err(error) => format!("{error:?}"),
+        };
+        assert_eq!(outcome, expected, "{between:?} {after:?}");
+    };
+    check("\n\r\n", "\r\n\r\n", "Ok");
+    check("\n", "\r\n\r\n", "Ok");
+    check("\r\n", "\r\n\r\n", "Ok");
+    check("\r\n\r\n", "\r\n\r\n", "IncompleteBody");
+    check("\n\r\n\r\n", "\r\n\r\n", "IncompleteBody");
+    check("\n\r\nb:1\r\n", "\r\n\r\n", "MalformedTrailer");
+    check("\n\r\n", "\r\n", "IncompleteBody");
+    check("\u{c}\n", "\r\n\r\n", "IncompleteBody");
+    check("\n\r\n", "\r\n\r\n\r\n", "IncompleteBody");
+    check("\n\r\n", "\r\n", "IncompleteBody");
+    // Without the signature it is no end.
+    let unsigned = format!("{rest}\n\r\n\r\n");
+    let outcome = decode(upload.decoder(0, &[CHECKSUM.0]), unsigned.as_bytes());
+    assert_eq!(outcome, Err(ChunkError::IncompleteBody));
+}
+
 #[test]
 fn signed_trailers_need_their_signature_last() {
     let upload = Upload::new(StreamingMode::SignedTrailer);

@@ -285,10 +285,13 @@ impl OpenBody<'_> {
                     Some(ChunkEvent::Data(bytes)) => return Ok(Some(bytes)),
                     Some(ChunkEvent::End { trailers: found }) => {
                         *trailers = found;
-                        // Whatever follows the final chunk was not announced.
-                        let extra = !pending.is_empty() || body.next().await?.is_some();
-                        let incomplete = || S3Error::new(Code::IncompleteBody);
-                        return if extra { Err(incomplete()) } else { Ok(None) };
+                        // What may still follow, the decoder knows.
+                        decoder.decode(pending).map_err(refusal::of_chunk)?;
+                        while let Some(mut more) = body.next().await? {
+                            decoder.decode(&mut more).map_err(refusal::of_chunk)?;
+                        }
+                        decoder.finish().map_err(refusal::of_chunk)?;
+                        return Ok(None);
                     }
                     // The decoder has taken all there was.
                     None => match body.next().await? {

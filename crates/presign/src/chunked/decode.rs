@@ -97,6 +97,8 @@ pub struct ChunkDecoder {
     awaited_trailers: Vec<String>,
     trailers: Vec<(String, String)>,
     trailer_bytes: usize,
+    /// Whether a line feed alone ended a trailer.
+    bare_line_feed: bool,
     /// The line that is being read.
     line: Vec<u8>,
     chunk: Chunk,
@@ -121,10 +123,14 @@ enum State {
     },
     ChunkEnd,
     Trailers,
+    /// A line feed alone ended the trailers, and an empty line followed: their signature is next.
+    TrailerSignature,
     /// The trailers' signature was the line before.
     LastLine {
         trailer_signature: Vec<u8>,
     },
+    /// The end, and one empty line more may follow it.
+    EndedOpen,
     Ended,
     Failed,
 }
@@ -147,6 +153,7 @@ impl ChunkDecoder {
                 .collect(),
             trailers: Vec::new(),
             trailer_bytes: 0,
+            bare_line_feed: false,
             line: Vec::new(),
             chunk: Chunk::default(),
             state: State::ChunkHeader,
@@ -156,7 +163,8 @@ impl ChunkDecoder {
     /// Takes what it can from the front of `input`. `Ok(None)`: all of it is taken, and more is
     /// needed.
     ///
-    /// After an error, or after [`ChunkEvent::End`], every further byte is an error.
+    /// After an error every further byte is an error; after [`ChunkEvent::End`] every one but an empty
+    /// line where a line feed alone ended the trailers.
     pub fn decode(&mut self, input: &mut Bytes) -> Result<Option<ChunkEvent>, ChunkError> {
         let result = self.advance(input);
         if result.is_err() {
@@ -169,11 +177,14 @@ impl ChunkDecoder {
     pub fn finish(&self) -> Result<(), ChunkError> {
         match self.state {
             State::Ended => Ok(()),
+            State::EndedOpen if self.line.is_empty() => Ok(()),
             State::ChunkHeader
             | State::ChunkData { .. }
             | State::ChunkEnd
             | State::Trailers
+            | State::TrailerSignature
             | State::LastLine { .. }
+            | State::EndedOpen
             | State::Failed => Err(ChunkError::IncompleteBody),
         }
     }
@@ -194,8 +205,10 @@ impl ChunkDecoder {
             }
             let line_max = match self.state {
                 State::ChunkHeader => CHUNK_HEADER_BYTES_MAX,
-                State::Trailers | State::LastLine { .. } => TRAILER_BYTES_MAX,
-                State::ChunkData { .. } | State::ChunkEnd => 0,
+                State::Trailers | State::TrailerSignature | State::LastLine { .. } => {
+                    TRAILER_BYTES_MAX
+                }
+                State::ChunkData { .. } | State::ChunkEnd | State::EndedOpen => 0,
                 State::Ended | State::Failed => return Err(ChunkError::IncompleteBody),
             };
             let Some(line) = self.read_line(input, line_max)? else { return Ok(None) };
@@ -206,7 +219,8 @@ impl ChunkDecoder {
         Ok(None)
     }
 
-    /// A line without its CRLF, once it is complete.
+    /// A line without its end, once it is complete. That is CRLF; after a trailer, which is signed
+    /// with a line feed, it may be that line feed alone.
     fn read_line(
         &mut self,
         input: &mut Bytes,
@@ -218,11 +232,15 @@ impl ChunkDecoder {
             self.line.extend_from_slice(&input.split_to(end));
             input.advance(1);
             let mut line = std::mem::take(&mut self.line);
-            return if line.pop() == Some(b'\r') {
-                Ok(Some(line))
-            } else {
-                Err(ChunkError::IncompleteBody)
-            };
+            if line.pop_if(|last| *last == b'\r').is_some() {
+                return Ok(Some(line));
+            }
+            let is_trailer = matches!(self.state, State::Trailers) && self.mode.has_trailers();
+            if !is_trailer || !line.last().is_some_and(u8::is_ascii_graphic) {
+                return Err(ChunkError::IncompleteBody);
+            }
+            self.bare_line_feed = true;
+            return Ok(Some(line));
         }
         if visible.len() == room {
             let in_trailers = matches!(self.state, State::Trailers) && self.mode.has_trailers();
@@ -245,12 +263,24 @@ impl ChunkDecoder {
                 self.verify_chunk()?;
                 self.state = State::ChunkHeader;
             }
+            State::Trailers
+                if line.is_empty() && self.bare_line_feed && self.mode.signs_chunks() =>
+            {
+                self.state = State::TrailerSignature;
+            }
             State::Trailers if line.is_empty() => return self.end(None).map(Some),
             State::Trailers => self.read_trailer(line)?,
+            State::TrailerSignature => {
+                self.read_trailer(line)?;
+                if !matches!(self.state, State::LastLine { .. }) {
+                    return Err(ChunkError::IncompleteBody);
+                }
+            }
             State::LastLine { trailer_signature } if line.is_empty() => {
                 return self.end(Some(trailer_signature)).map(Some);
             }
             State::LastLine { .. } => return Err(ChunkError::MalformedTrailer),
+            State::EndedOpen => self.state = State::Ended,
             State::ChunkData { .. } | State::Ended | State::Failed => {
                 return Err(ChunkError::IncompleteBody);
             }
@@ -343,7 +373,8 @@ impl ChunkDecoder {
         } else if !self.awaited_trailers.is_empty() {
             return Err(ChunkError::MalformedTrailer);
         }
-        self.state = State::Ended;
+        let open = self.bare_line_feed && !self.mode.signs_chunks();
+        self.state = if open { State::EndedOpen } else { State::Ended };
         Ok(ChunkEvent::End { trailers: std::mem::take(&mut self.trailers) })
     }
 }
