@@ -1,10 +1,10 @@
-//! The five S3 checksums: which there are, sets of them, and one as it is stored.
+//! The ten S3 checksums: which there are, sets of them, and one as it is stored.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crc_fast::CrcAlgorithm;
 
-use crate::body::{Checksums, crc_bytes};
+use crate::body::{Digests, crc_bytes};
 
 /// An algorithm of the `x-amz-checksum-*` headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,37 +19,80 @@ pub enum ChecksumAlgorithm {
     Sha1,
     /// SHA-256.
     Sha256,
+    /// SHA-512.
+    Sha512,
+    /// MD5.
+    Md5,
+    /// xxHash, 64 bits.
+    Xxhash64,
+    /// XXH3, 64 bits.
+    Xxhash3,
+    /// XXH3, 128 bits.
+    Xxhash128,
 }
 
 impl ChecksumAlgorithm {
     /// All algorithms.
-    pub const ALL: [Self; 5] =
-        [Self::Crc32, Self::Crc32c, Self::Crc64Nvme, Self::Sha1, Self::Sha256];
+    pub const ALL: [Self; 10] = [
+        Self::Crc32,
+        Self::Crc32c,
+        Self::Crc64Nvme,
+        Self::Sha1,
+        Self::Sha256,
+        Self::Sha512,
+        Self::Md5,
+        Self::Xxhash64,
+        Self::Xxhash3,
+        Self::Xxhash128,
+    ];
 
     /// The length of a raw checksum, in bytes.
     pub fn size_bytes(self) -> usize {
         match self {
             Self::Crc32 | Self::Crc32c => 4,
-            Self::Crc64Nvme => 8,
+            Self::Crc64Nvme | Self::Xxhash64 | Self::Xxhash3 => 8,
+            Self::Md5 | Self::Xxhash128 => 16,
             Self::Sha1 => 20,
             Self::Sha256 => 32,
+            Self::Sha512 => 64,
         }
     }
 
-    fn bit(self) -> u8 {
+    /// Whether an upload in parts may have a checksum of this algorithm and type: that of a whole
+    /// object can be had from those of its parts for CRCs alone, and CRC-64/NVME has no other.
+    pub fn has(self, kind: ChecksumType) -> bool {
+        match self {
+            Self::Crc32 | Self::Crc32c => true,
+            Self::Crc64Nvme => kind == ChecksumType::FullObject,
+            Self::Sha1
+            | Self::Sha256
+            | Self::Sha512
+            | Self::Md5
+            | Self::Xxhash64
+            | Self::Xxhash3
+            | Self::Xxhash128 => kind == ChecksumType::Composite,
+        }
+    }
+
+    fn bit(self) -> u16 {
         match self {
             Self::Crc32 => 1,
             Self::Crc32c => 2,
             Self::Crc64Nvme => 4,
             Self::Sha1 => 8,
             Self::Sha256 => 16,
+            Self::Sha512 => 32,
+            Self::Md5 => 64,
+            Self::Xxhash64 => 128,
+            Self::Xxhash3 => 256,
+            Self::Xxhash128 => 512,
         }
     }
 }
 
 /// A set of algorithms: what to compute while a body streams in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ChecksumAlgorithms(u8);
+pub struct ChecksumAlgorithms(u16);
 
 impl ChecksumAlgorithms {
     /// The empty set.
@@ -129,11 +172,8 @@ fn composite(
     algorithm: ChecksumAlgorithm,
     parts: impl Iterator<Item = Option<(Vec<u8>, u64)>>,
 ) -> Option<Vec<u8>> {
-    let mut checksums = Checksums::new(algorithm.into());
-    for part in parts {
-        checksums.update(&part?.0);
-    }
-    checksums.finish().pop().map(|(_, raw)| raw)
+    let raw = parts.map(|part| part.map(|(raw, _)| raw)).collect::<Option<Vec<_>>>()?;
+    Digests::of(&raw.concat(), algorithm.into()).raw(algorithm)
 }
 
 fn full_object(
@@ -144,7 +184,13 @@ fn full_object(
         ChecksumAlgorithm::Crc32 => CrcAlgorithm::Crc32IsoHdlc,
         ChecksumAlgorithm::Crc32c => CrcAlgorithm::Crc32Iscsi,
         ChecksumAlgorithm::Crc64Nvme => CrcAlgorithm::Crc64Nvme,
-        ChecksumAlgorithm::Sha1 | ChecksumAlgorithm::Sha256 => return None,
+        ChecksumAlgorithm::Sha1
+        | ChecksumAlgorithm::Sha256
+        | ChecksumAlgorithm::Sha512
+        | ChecksumAlgorithm::Md5
+        | ChecksumAlgorithm::Xxhash64
+        | ChecksumAlgorithm::Xxhash3
+        | ChecksumAlgorithm::Xxhash128 => return None,
     };
     let mut whole = None;
     for part in parts {

@@ -227,8 +227,9 @@ async fn digests_are_of_the_plain_bytes() {
         sha256: true,
         ..StageSpec::default()
     };
-    // Computed elsewhere: of "123456789", and of a million bytes of "a".
-    let rows: [(Bytes, &str, [&str; 5]); 2] = [
+    // Computed elsewhere: of "123456789", and of a million bytes of "a". Those of xxHash come from its
+    // reference implementation (0.8.4); of "Hello world", from the tests of awslabs/aws-checksums.
+    let rows: [(Bytes, &str, [&str; 10]); 3] = [
         (
             Bytes::from_static(b"123456789"),
             "25f9e794323b453885f5181f1b624d0b",
@@ -238,6 +239,11 @@ async fn digests_are_of_the_plain_bytes() {
                 "rosUhgp5mIg=",
                 "98O8HYCOBHMq32eZZczDTKeuNEE=",
                 "FeKw08M4keuw8e9gnsQZQgwg4yDOlMZfvIwzEkSOsiU=",
+                "2eZ2LdHI6vbWGzxhkvxAjU1tXxF20MKRabwk5xw/J0rSf81YEbMT1oH35V7ALXPUmclUVba1u1A6z1dPuo/+hQ==",
+                "JfnnlDI7RTiF9RgfG2JNCw==",
+                "jLhB20DmroM=",
+                "ctyxi2ehff8=",
+                "MxGUd+3l3NXpcWQnaB1YYA==",
             ],
         ),
         (
@@ -249,6 +255,27 @@ async fn digests_are_of_the_plain_bytes() {
                 "OLDvUEGeC0w=",
                 "NKqXPNTE2qT2Husr260nMWU0AW8=",
                 "zcduXJkU+5KBocfihNc+Z/GAmkiklyAOBG05zMcRLNA=",
+                "5xhIPQznaWROLkLHvBW0Y44fmLE7IEQoVjKoA6+pc+veD/JEh36mCkywQyzld8Mb6wCcXCxJqi5OrbIXrYzAmw==",
+                "dwfWrk4CfHDuoqk1wilvIQ==",
+                "3Eg6qptP3EA=",
+                "sf1vrlKFxOs=",
+                "pUXfjjhKlXmx/W+uUoXE6w==",
+            ],
+        ),
+        (
+            Bytes::from_static(b"Hello world"),
+            "3e25960a79dbc69b674cd4ec67a72c62",
+            [
+                "i9aeUg==",
+                "crUfeA==",
+                "OOJZ0D8xKts=",
+                "e1AsOh9IyGCa4hLN+2Od7jlnP14=",
+                "ZOyIygCyaOW6GjVnihtTFtIS9PNmskdyMlNKiuyjfzw=",
+                "t/eDuu2Cl/DbkXRiGE/08I5pwtXl95qUJgD5cl9Yzh8pwYE5v4CwbA//K900c4RS7PQMSIwip+PYDN9vnBwNRw==",
+                "PiWWCnnbxptnTNTsZ6csYg==",
+                "xQCwyRKzdtg=",
+                "tqy52Eo4/3Q=",
+                "c1H4mBL5c4K5HQWzHgTdfw==",
             ],
         ),
     ];

@@ -1,12 +1,15 @@
 //! Checksums that an answer promises for its body, and whether the body keeps them.
 
+use std::hash::Hasher as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crc_fast::{CrcAlgorithm, Digest as Crc};
 use md5::{Digest as _, Md5};
 use reqwest::header::{ETAG, HeaderMap};
 use sha1::Sha1;
-use sha2::Sha256;
+use sha2::{Sha256, Sha512};
+use twox_hash::{XxHash3_64, XxHash3_128, XxHash64};
 
 const MD5_HEX_DIGITS: usize = 32;
 
@@ -29,8 +32,12 @@ enum Hasher {
     Md5(Md5),
     Sha1(Sha1),
     Sha256(Sha256),
+    Sha512(Sha512),
     Crc32(Crc),
     Crc64(Crc),
+    Xxhash64(XxHash64),
+    Xxhash3(Box<XxHash3_64>),
+    Xxhash128(Box<XxHash3_128>),
 }
 
 impl Promises {
@@ -39,12 +46,20 @@ impl Promises {
     pub(crate) fn read(headers: &HeaderMap) -> Self {
         let full = |name: &str| STANDARD.decode(headers.get(name)?.as_bytes()).ok();
         let candidates = [
+            ("SHA-512", full("x-amz-checksum-sha512"), Hasher::Sha512(Sha512::new())),
             ("SHA-256", full("x-amz-checksum-sha256"), Hasher::Sha256(Sha256::new())),
             ("SHA-1", full("x-amz-checksum-sha1"), Hasher::Sha1(Sha1::new())),
             ("CRC-64/NVME", full("x-amz-checksum-crc64nvme"), crc64()),
             ("CRC-32C", full("x-amz-checksum-crc32c"), crc32(CrcAlgorithm::Crc32Iscsi)),
             ("CRC-32", full("x-amz-checksum-crc32"), crc32(CrcAlgorithm::Crc32IsoHdlc)),
-            ("MD5", md5_of_etag(headers), Hasher::Md5(Md5::new())),
+            ("XXH128", full("x-amz-checksum-xxhash128"), Hasher::Xxhash128(Box::default())),
+            ("XXH3", full("x-amz-checksum-xxhash3"), Hasher::Xxhash3(Box::default())),
+            ("XXH64", full("x-amz-checksum-xxhash64"), Hasher::Xxhash64(XxHash64::with_seed(0))),
+            (
+                "MD5",
+                full("x-amz-checksum-md5").or_else(|| md5_of_etag(headers)),
+                Hasher::Md5(Md5::new()),
+            ),
         ];
         let promised = candidates.into_iter().filter_map(|(name, expected, hasher)| {
             Some(Promise { name, expected: expected?, hasher })
@@ -58,6 +73,10 @@ impl Promises {
                 Hasher::Md5(hasher) => hasher.update(bytes),
                 Hasher::Sha1(hasher) => hasher.update(bytes),
                 Hasher::Sha256(hasher) => hasher.update(bytes),
+                Hasher::Sha512(hasher) => hasher.update(bytes),
+                Hasher::Xxhash64(hasher) => hasher.write(bytes),
+                Hasher::Xxhash3(hasher) => hasher.write(bytes),
+                Hasher::Xxhash128(hasher) => hasher.write(bytes),
                 Hasher::Crc32(hasher) | Hasher::Crc64(hasher) => hasher.update(bytes),
             }
         }
@@ -78,6 +97,10 @@ impl Hasher {
             Self::Md5(hasher) => hasher.finalize().to_vec(),
             Self::Sha1(hasher) => hasher.finalize().to_vec(),
             Self::Sha256(hasher) => hasher.finalize().to_vec(),
+            Self::Sha512(hasher) => hasher.finalize().to_vec(),
+            Self::Xxhash64(hasher) => hasher.finish().to_be_bytes().to_vec(),
+            Self::Xxhash3(hasher) => hasher.finish().to_be_bytes().to_vec(),
+            Self::Xxhash128(hasher) => hasher.finish_128().to_be_bytes().to_vec(),
             // A CRC of 32 bits stands in the low half.
             Self::Crc32(hasher) => hasher.finalize().to_be_bytes().into_iter().skip(4).collect(),
             Self::Crc64(hasher) => hasher.finalize().to_be_bytes().to_vec(),
@@ -123,7 +146,8 @@ mod tests {
         pairs.map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v))).collect()
     }
 
-    /// The checksums of `123456789` are the check values in the catalogues of these algorithms.
+    /// The checksums of `123456789` are the check values in the catalogues of these algorithms, and what
+    /// the reference implementation of xxHash makes of it.
     #[test]
     fn promises() {
         let check =
@@ -149,6 +173,15 @@ mod tests {
         check("x-amz-checksum-sha1", "98O8HYCOBHMq32eZZczDTKeuNEI=", Err("SHA-1"));
         let sha256 = "FeKw08M4keuw8e9gnsQZQgwg4yDOlMZfvIwzEkSOsiU=";
         check("x-amz-checksum-sha256", sha256, Ok(&["SHA-256"]));
+        let sha512 = "2eZ2LdHI6vbWGzxhkvxAjU1tXxF20MKRabwk5xw/J0rSf81YEbMT1oH35V7ALXPUmclUVba1u1A6z1dPuo/+hQ==";
+        check("x-amz-checksum-sha512", sha512, Ok(&["SHA-512"]));
+        check("x-amz-checksum-md5", "JfnnlDI7RTiF9RgfG2JNCw==", Ok(&["MD5"]));
+        check("x-amz-checksum-xxhash64", "jLhB20DmroM=", Ok(&["XXH64"]));
+        check("x-amz-checksum-xxhash64", "jLhB20DmroI=", Err("XXH64"));
+        check("x-amz-checksum-xxhash3", "ctyxi2ehff8=", Ok(&["XXH3"]));
+        check("x-amz-checksum-xxhash3", "ctyxi2ehff4=", Err("XXH3"));
+        check("x-amz-checksum-xxhash128", "MxGUd+3l3NXpcWQnaB1YYA==", Ok(&["XXH128"]));
+        check("x-amz-checksum-xxhash128", "MxGUd+3l3NXpcWQnaB1YYQ==", Err("XXH128"));
     }
 
     #[test]

@@ -112,7 +112,9 @@ impl GetObjectAttributes {
             && let Some(stored) = &object.checksum
         {
             xml.element("Checksum", |xml| {
-                xml.text(checksum::element_name(stored.algorithm), &stored.value);
+                // Here the count of parts is not said.
+                let value = stored.value.split('-').next().unwrap_or_default();
+                xml.text(checksum::element_name(stored.algorithm), value);
                 xml.text("ChecksumType", headers::type_name(stored.kind));
             });
         }

@@ -10,7 +10,7 @@ use crate::request::S3Request;
 
 const PREFIX: &str = "x-amz-checksum-";
 const SDK_ALGORITHM: &str = "x-amz-sdk-checksum-algorithm";
-const UNSUPPORTED: &str = "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]";
+const UNSUPPORTED: &str = "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, MD5, SHA1, SHA256, SHA512, XXHASH128, XXHASH3, XXHASH64]";
 const SINGLE: &str =
     "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.";
 
@@ -23,6 +23,8 @@ pub(crate) enum Announced {
     Inline(ChecksumAlgorithm, String),
     /// In the trailer of that algorithm.
     Trailing(ChecksumAlgorithm),
+    /// In both: the AWS SDK for Java sends a value that it was given twice.
+    Both(ChecksumAlgorithm, String),
 }
 
 /// The header that names a checksum's algorithm, and the one that names its type.
@@ -42,6 +44,11 @@ pub(crate) fn header_name(algorithm: ChecksumAlgorithm) -> &'static str {
         ChecksumAlgorithm::Crc64Nvme => "x-amz-checksum-crc64nvme",
         ChecksumAlgorithm::Sha1 => "x-amz-checksum-sha1",
         ChecksumAlgorithm::Sha256 => "x-amz-checksum-sha256",
+        ChecksumAlgorithm::Sha512 => "x-amz-checksum-sha512",
+        ChecksumAlgorithm::Md5 => "x-amz-checksum-md5",
+        ChecksumAlgorithm::Xxhash64 => "x-amz-checksum-xxhash64",
+        ChecksumAlgorithm::Xxhash3 => "x-amz-checksum-xxhash3",
+        ChecksumAlgorithm::Xxhash128 => "x-amz-checksum-xxhash128",
     }
 }
 
@@ -53,6 +60,11 @@ pub(crate) fn element_name(algorithm: ChecksumAlgorithm) -> &'static str {
         ChecksumAlgorithm::Crc64Nvme => "ChecksumCRC64NVME",
         ChecksumAlgorithm::Sha1 => "ChecksumSHA1",
         ChecksumAlgorithm::Sha256 => "ChecksumSHA256",
+        ChecksumAlgorithm::Sha512 => "ChecksumSHA512",
+        ChecksumAlgorithm::Md5 => "ChecksumMD5",
+        ChecksumAlgorithm::Xxhash64 => "ChecksumXXHASH64",
+        ChecksumAlgorithm::Xxhash3 => "ChecksumXXHASH3",
+        ChecksumAlgorithm::Xxhash128 => "ChecksumXXHASH128",
     }
 }
 
@@ -64,6 +76,11 @@ pub(crate) fn algorithm_name(algorithm: ChecksumAlgorithm) -> &'static str {
         ChecksumAlgorithm::Crc64Nvme => "CRC64NVME",
         ChecksumAlgorithm::Sha1 => "SHA1",
         ChecksumAlgorithm::Sha256 => "SHA256",
+        ChecksumAlgorithm::Sha512 => "SHA512",
+        ChecksumAlgorithm::Md5 => "MD5",
+        ChecksumAlgorithm::Xxhash64 => "XXHASH64",
+        ChecksumAlgorithm::Xxhash3 => "XXHASH3",
+        ChecksumAlgorithm::Xxhash128 => "XXHASH128",
     }
 }
 
@@ -88,22 +105,12 @@ pub(crate) fn of_upload(
         None => return Ok(None),
         Some(name) => parse_algorithm(name).ok_or_else(|| S3Error::invalid_request(UNSUPPORTED))?,
     };
-    let hash = matches!(algorithm, ChecksumAlgorithm::Sha1 | ChecksumAlgorithm::Sha256);
     let kind = match kind.as_deref() {
         None if algorithm == ChecksumAlgorithm::Crc64Nvme => ChecksumType::FullObject,
-        None | Some("COMPOSITE") => ChecksumType::Composite,
-        Some("FULL_OBJECT") => ChecksumType::FullObject,
-        Some(other) => {
-            return Err(S3Error::invalid_request(format!(
-                "Value for x-amz-checksum-type header is invalid: {other}"
-            )));
-        }
+        None => ChecksumType::Composite,
+        Some(text) => parse_type(text)?,
     };
-    let fits = match kind {
-        ChecksumType::FullObject => !hash,
-        ChecksumType::Composite => algorithm != ChecksumAlgorithm::Crc64Nvme,
-    };
-    if !fits {
+    if !algorithm.has(kind) {
         return Err(S3Error::invalid_request(format!(
             "The {} checksum type cannot be used with the {} checksum algorithm.",
             super::headers::type_name(kind),
@@ -127,6 +134,19 @@ pub(crate) fn announced(request: &S3Request<'_>) -> Result<Announced, S3Error> {
     announced_in(request, check_form)
 }
 
+/// The type of checksum that a completion says its upload has.
+pub(crate) fn type_of_completion(request: &S3Request<'_>) -> Result<Option<ChecksumType>, S3Error> {
+    request.header("x-amz-checksum-type").map(|text| parse_type(&text)).transpose()
+}
+
+fn parse_type(text: &str) -> Result<ChecksumType, S3Error> {
+    match text {
+        "COMPOSITE" => Ok(ChecksumType::Composite),
+        "FULL_OBJECT" => Ok(ChecksumType::FullObject),
+        _ => Err(S3Error::invalid_request("Value for x-amz-checksum-type header is invalid.")),
+    }
+}
+
 /// The checksum of the whole object, as whoever completes an upload computed it. One that is made of
 /// the parts' may say after a dash how many they are.
 pub(crate) fn of_completion(
@@ -137,7 +157,9 @@ pub(crate) fn of_completion(
         Some(_) | None => check_form(algorithm, value),
     };
     match announced_in(request, check)? {
-        Announced::Inline(algorithm, value) => Ok(Some((algorithm, value))),
+        Announced::Inline(algorithm, value) | Announced::Both(algorithm, value) => {
+            Ok(Some((algorithm, value)))
+        }
         Announced::Nothing | Announced::Trailing(_) => Ok(None),
     }
 }
@@ -172,6 +194,9 @@ fn announced_in(
     }
     let trailing = trailing(request)?;
     let announced = match (inline, trailing) {
+        (Some((algorithm, value)), Some(trailing)) if algorithm == trailing => {
+            Announced::Both(algorithm, value)
+        }
         (Some(_), Some(_)) => {
             return Err(S3Error::invalid_request("Expecting a single x-amz-checksum- header"));
         }
@@ -210,7 +235,9 @@ fn check_sdk_algorithm(request: &S3Request<'_>, announced: &Announced) -> Result
         Announced::Nothing => Err(S3Error::invalid_request(
             "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.",
         )),
-        Announced::Inline(algorithm, _) | Announced::Trailing(algorithm) => {
+        Announced::Inline(algorithm, _)
+        | Announced::Trailing(algorithm)
+        | Announced::Both(algorithm, _) => {
             if parse_algorithm(&named) == Some(*algorithm) {
                 Ok(())
             } else {
@@ -239,7 +266,9 @@ impl Announced {
     pub(crate) fn algorithm(&self) -> ChecksumAlgorithm {
         match self {
             Self::Nothing => ChecksumAlgorithm::Crc64Nvme,
-            Self::Inline(algorithm, _) | Self::Trailing(algorithm) => *algorithm,
+            Self::Inline(algorithm, _) | Self::Trailing(algorithm) | Self::Both(algorithm, _) => {
+                *algorithm
+            }
         }
     }
 
@@ -251,21 +280,35 @@ impl Announced {
     ) -> Result<StoredChecksum, S3Error> {
         let algorithm = self.algorithm();
         let computed = computed.ok_or_else(|| S3Error::new(Code::InternalError))?;
-        let expected = match self {
-            Self::Nothing => None,
-            Self::Inline(_, value) => Some(value),
-            Self::Trailing(_) => {
+        let trailing = match self {
+            Self::Trailing(_) | Self::Both(..) => {
                 let value = trailer(header_name(algorithm))
                     .ok_or_else(|| S3Error::new(Code::MalformedTrailer))?;
                 check_form(algorithm, &value)?;
                 Some(value)
             }
+            Self::Nothing | Self::Inline(..) => None,
         };
-        if expected.is_some_and(|expected| expected != computed) {
+        let inline = match self {
+            Self::Inline(_, value) | Self::Both(_, value) => Some(value),
+            Self::Nothing | Self::Trailing(_) => None,
+        };
+        if [inline, trailing].into_iter().flatten().any(|expected| expected != computed) {
             return Err(mismatch(algorithm));
         }
         Ok(StoredChecksum { algorithm, kind: ChecksumType::FullObject, value: computed })
     }
+}
+
+/// `BadDigest` for the checksum of an upload that is completed, which S3 writes small.
+pub(crate) fn mismatch_of_upload(algorithm: ChecksumAlgorithm) -> S3Error {
+    S3Error::with_message(
+        Code::BadDigest,
+        format!(
+            "The {} you specified did not match the calculated checksum.",
+            algorithm_name(algorithm).to_ascii_lowercase()
+        ),
+    )
 }
 
 /// `BadDigest` for a checksum.

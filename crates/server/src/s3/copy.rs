@@ -262,6 +262,9 @@ impl Operation for CopyObject {
                         object.last_modified,
                         object.checksum.as_ref(),
                     );
+                    if let Some(stored) = &object.checksum {
+                        result.text("ChecksumType", headers::type_name(stored.kind));
+                    }
                 }));
                 wish.tell(&mut reply, at_rest);
                 CopySource::set_version(&found, &mut reply);
@@ -396,7 +399,7 @@ impl Operation for UploadPartCopy {
                         result,
                         &quoted(&part.etag),
                         part.last_modified,
-                        part.checksum.as_ref(),
+                        part.checksum.as_ref().filter(|_| upload.checksum.is_some()),
                     );
                 }));
                 wish.tell(&mut reply, at_rest);

@@ -9,8 +9,8 @@ use hyper::header::{
     IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
 };
 use store::{
-    BucketName, DeleteMarker, Lookup, Object, ObjectKey, PartNumber, Unlocked, VersionId,
-    Versioning,
+    BucketName, ChecksumType, DeleteMarker, Lookup, Object, ObjectKey, PartNumber, Unlocked,
+    VersionId, Versioning,
 };
 
 use crate::body::RequestBody;
@@ -284,14 +284,17 @@ impl ObjectRead {
             return;
         }
         let Some(checksum) = &object.checksum else { return };
+        let all = selected.range(object.size) == (0..object.size);
         match selected {
-            Selected::Whole => headers::set_checksum(reply, checksum),
-            Selected::Part(_, Some(value)) => {
+            Selected::Part(_, Some(value)) if checksum.kind == ChecksumType::Composite => {
                 let part = store::StoredChecksum { value: value.clone(), ..checksum.clone() };
                 headers::set_checksum(reply, &part);
             }
+            Selected::Whole | Selected::Range(_) | Selected::Part(..) if all => {
+                headers::set_checksum(reply, checksum);
+            }
             // A part of the bytes has no checksum of its own.
-            Selected::Range(_) | Selected::Part(_, None) => {}
+            Selected::Whole | Selected::Range(_) | Selected::Part(..) => {}
         }
     }
 

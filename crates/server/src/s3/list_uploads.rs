@@ -52,7 +52,8 @@ impl Operation for ListParts {
         if customer_key.is_some() {
             customer_key::check_upload(&door, &upload, customer_key.as_ref())?;
         }
-        let tells_checksums = upload.customer_key.is_none() || customer_key.is_some();
+        let tells_checksums =
+            upload.checksum.is_some() && (upload.customer_key.is_none() || customer_key.is_some());
         let (after, beyond) = match u16::try_from(marker) {
             Ok(marker) => (PartNumber::new(marker).ok(), marker > store::PART_NUMBER_MAX),
             Err(_) => (None, true),

@@ -189,7 +189,9 @@ impl Operation for UploadPart {
                 let mut reply = Reply::new(StatusCode::OK);
                 reply.set_text(ETAG, &quoted(&part.etag));
                 wish.tell(&mut reply, at_rest);
-                reply.set_text(checksum::header(verified.algorithm), &verified.value);
+                if upload.checksum.is_some() || *terms.checksum() != Announced::Nothing {
+                    reply.set_text(checksum::header(verified.algorithm), &verified.value);
+                }
                 Ok(reply)
             }
             PutPart::NoSuchUpload => Err(target.missing()),
@@ -217,6 +219,8 @@ pub(crate) struct CompleteMultipartUpload {
     customer_key: Option<SentKey>,
     /// The whole object's checksum as the client computed it.
     object_checksum: Option<(ChecksumAlgorithm, String)>,
+    /// What the client says that checksum is taken over.
+    checksum_type: Option<ChecksumType>,
     object_size: Option<u64>,
 }
 
@@ -242,6 +246,16 @@ struct PartElement {
     sha1: Option<String>,
     #[serde(rename = "ChecksumSHA256")]
     sha256: Option<String>,
+    #[serde(rename = "ChecksumSHA512")]
+    sha512: Option<String>,
+    #[serde(rename = "ChecksumMD5")]
+    md5: Option<String>,
+    #[serde(rename = "ChecksumXXHASH64")]
+    xxhash64: Option<String>,
+    #[serde(rename = "ChecksumXXHASH3")]
+    xxhash3: Option<String>,
+    #[serde(rename = "ChecksumXXHASH128")]
+    xxhash128: Option<String>,
 }
 
 impl Operation for CompleteMultipartUpload {
@@ -262,6 +276,7 @@ impl Operation for CompleteMultipartUpload {
             precondition: headers::write_precondition(request)?,
             customer_key: SentKey::read(request)?,
             object_checksum,
+            checksum_type: checksum::type_of_completion(request)?,
             object_size,
         })
     }
@@ -278,7 +293,14 @@ impl Operation for CompleteMultipartUpload {
         let body = document::read(call.door(), body, DOCUMENT_BYTES_MAX).await?;
         let named: CompleteDocument = xml::parse("CompleteMultipartUpload", &body)?;
         let (operation, door) = call.split();
-        let Self { target, precondition, customer_key, object_checksum, object_size } = operation;
+        let Self {
+            target,
+            precondition,
+            customer_key,
+            object_checksum,
+            checksum_type,
+            object_size,
+        } = operation;
         let whereabouts = location(door.context(), &target.bucket, &target.key);
         let upload_id = target.id()?;
         // An upload that is gone may have been completed by this very request's first try: the
@@ -287,6 +309,9 @@ impl Operation for CompleteMultipartUpload {
         let upload = upload.map_err(refusal::of_store)?;
         customer_key::check_completion(&door, upload.as_deref(), customer_key.as_ref())?;
         let asked = upload.as_ref().and_then(|upload| upload.checksum);
+        if upload.is_some() {
+            check_type(checksum_type, asked)?;
+        }
         let summed = asked.unwrap_or(CHECKSUM_UNASKED);
         let parts = read_parts(&named, &target.upload_id, upload.as_deref())?;
         if let (Some(expected), Some(upload)) = (object_size, &upload) {
@@ -302,7 +327,7 @@ impl Operation for CompleteMultipartUpload {
             key: target.key.clone(),
             upload_id,
             parts,
-            object_checksum: object_checksum.clone(),
+            object_checksum,
             precondition,
             min_part_size: PART_SIZE_MIN,
         };
@@ -331,10 +356,7 @@ impl Operation for CompleteMultipartUpload {
             CompleteOutcome::NoSuchBucket => Err(refusal::no_such_bucket(&target.bucket)),
             CompleteOutcome::NoSuchKey => Err(no_such_key(&target.key)),
             CompleteOutcome::Conflict => Err(headers::conflicting_write(precondition, &target.key)),
-            CompleteOutcome::ChecksumMismatch { .. } => {
-                let algorithm = object_checksum.map_or(summed.0, |checksum| checksum.algorithm);
-                Err(checksum::mismatch(algorithm))
-            }
+            CompleteOutcome::ChecksumMismatch { .. } => Err(checksum::mismatch_of_upload(summed.0)),
         }
     }
 }
@@ -355,6 +377,21 @@ fn completed(
             result.text("ChecksumType", headers::type_name(stored.kind));
         }
     })
+}
+
+/// The type that a completion says must be the upload's.
+fn check_type(
+    said: Option<ChecksumType>,
+    asked: Option<(ChecksumAlgorithm, ChecksumType)>,
+) -> Result<(), S3Error> {
+    let kind = asked.map(|(_, kind)| kind);
+    if said.is_none() || said == kind {
+        return Ok(());
+    }
+    Err(S3Error::invalid_request(format!(
+        "The upload was created using the {} checksum mode. The complete request must use the same checksum mode.",
+        kind.map_or("null", headers::type_name),
+    )))
 }
 
 /// A part that is not there, or not with that entity tag.
@@ -385,7 +422,7 @@ fn read_parts(
         let etag = ETag::parse(element.etag())
             .map_err(|_| invalid_part(upload_id, number, element.etag()))?;
         let checksum = match upload {
-            Some(upload) => element.checksum(upload)?,
+            Some(upload) => element.checksum(number, upload)?,
             None => None,
         };
         parts.push(CompletedPart { number, etag, checksum });
@@ -413,7 +450,7 @@ impl PartElement {
 
     /// The part's checksum, which must be of the upload's algorithm, and there where the object's is
     /// made of the parts'.
-    fn checksum(&self, upload: &Upload) -> Result<Option<String>, S3Error> {
+    fn checksum(&self, number: PartNumber, upload: &Upload) -> Result<Option<String>, S3Error> {
         let (algorithm, kind) = upload.checksum.unwrap_or(CHECKSUM_UNASKED);
         let named = [
             (ChecksumAlgorithm::Crc32, &self.crc32),
@@ -421,12 +458,17 @@ impl PartElement {
             (ChecksumAlgorithm::Crc64Nvme, &self.crc64nvme),
             (ChecksumAlgorithm::Sha1, &self.sha1),
             (ChecksumAlgorithm::Sha256, &self.sha256),
+            (ChecksumAlgorithm::Sha512, &self.sha512),
+            (ChecksumAlgorithm::Md5, &self.md5),
+            (ChecksumAlgorithm::Xxhash64, &self.xxhash64),
+            (ChecksumAlgorithm::Xxhash3, &self.xxhash3),
+            (ChecksumAlgorithm::Xxhash128, &self.xxhash128),
         ];
         let mut found = None;
         for (other, value) in named {
             let Some(value) = value else { continue };
             if other != algorithm {
-                return Err(type_mismatch(upload.checksum, other));
+                return Err(self.other_checksum(number, upload, other));
             }
             found = Some(value.clone());
         }
@@ -438,6 +480,26 @@ impl PartElement {
             )));
         }
         Ok(found)
+    }
+
+    /// A part named with a checksum of an algorithm that is not the upload's.
+    fn other_checksum(
+        &self,
+        number: PartNumber,
+        upload: &Upload,
+        other: ChecksumAlgorithm,
+    ) -> S3Error {
+        if upload.checksum.is_none() {
+            return invalid_part(&upload.id.to_string(), number, self.etag());
+        }
+        S3Error::with_message(
+            Code::BadDigest,
+            format!(
+                "The {} you specified for part {} did not match what we received.",
+                checksum::algorithm_name(other).to_ascii_lowercase(),
+                number.number()
+            ),
+        )
     }
 }
 

@@ -40,7 +40,7 @@ async fn a_copy_keeps_what_is_said_of_its_source() {
         result(
             "CopyObjectResult",
             &format!(
-                "<ETag>{HELLO_ETAG}</ETag><LastModified>{WRITTEN}</LastModified><ChecksumCRC64NVME>{HELLO_CRC64}</ChecksumCRC64NVME>"
+                "<ETag>{HELLO_ETAG}</ETag><LastModified>{WRITTEN}</LastModified><ChecksumCRC64NVME>{HELLO_CRC64}</ChecksumCRC64NVME><ChecksumType>FULL_OBJECT</ChecksumType>"
             )
         )
     );
@@ -252,11 +252,19 @@ async fn checksums_of_copies() {
     let asked = copy("/bucket/copy", "/bucket/k").header("x-amz-checksum-algorithm", "CRC32");
     assert_eq!(world.send(asked).await.element("ChecksumCRC32"), "NhCmhg==");
     assert_eq!(told("/bucket/copy", "x-amz-checksum-crc32").await, "NhCmhg==");
+    for (algorithm, value) in [("MD5", "XUFAKrxLKna5cZ2REBfFkg=="), ("XXHASH3", "lVXoVVxi3P0=")] {
+        let asked = copy("/bucket/copy", "/bucket/k").header("x-amz-checksum-algorithm", algorithm);
+        let answer = world.send(asked).await;
+        assert_eq!(answer.element(&format!("Checksum{algorithm}")), value);
+        assert_eq!(answer.element("ChecksumType"), "FULL_OBJECT");
+        let header = format!("x-amz-checksum-{}", algorithm.to_lowercase());
+        assert_eq!(told("/bucket/copy", &header).await, value);
+    }
     let unknown = copy("/bucket/new", "/bucket/k").header("x-amz-checksum-algorithm", "CRC16");
     assert_eq!(
         world.refused(unknown).await,
         invalid_request(
-            "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]"
+            "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, MD5, SHA1, SHA256, SHA512, XXHASH128, XXHASH3, XXHASH64]"
         )
     );
 }

@@ -260,6 +260,9 @@ async fn checksums() {
             "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=",
             "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
         ),
+        ("md5", "XUFAKrxLKna5cZ2REBfFkg==", "1B2M2Y8AsgTpgAmY7PhCfg=="),
+        ("xxhash64", "JseCfYifbaM=", "AAAAAAAAAAA="),
+        ("xxhash128", "tenBrQcbPn/Hec+qXlI4GA==", "1B2M2Y8AsgTpgAmY7PhCfg=="),
     ] {
         let name = format!("x-amz-checksum-{algorithm}");
         let with = |value: &str| world.form_with(&Key::root(), "k", &[(&name, value)], &[]);

@@ -7,21 +7,38 @@ use crate::harness::{
     Answer, Ask, World, ask, get, invalid_argument, invalid_request, put, sha256,
 };
 
-/// Of "hello", as Python's hashlib and zlib have them, and a bitwise CRC for the other two.
-const HELLO: [(&str, &str); 5] = [
+/// Of "hello", as Python's hashlib and zlib have them, a bitwise CRC for two others, and the reference
+/// implementation of xxHash for the last three.
+const HELLO: [(&str, &str); 10] = [
     ("crc32", "NhCmhg=="),
     ("crc32c", "mnG7TA=="),
     ("crc64nvme", "M3eFcAZSQlc="),
     ("sha1", "qvTGHdzF6KLavt4PO0gs2a6pQ00="),
     ("sha256", "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ="),
+    (
+        "sha512",
+        "m3HSJL1i83hdltRq0+o9czGb+8KJDKra4t/3JRlnPKcjI8PZm6XBHXx6zG4UuMXaDEZjR1wuXDre9G9zvN7AQw==",
+    ),
+    ("md5", "XUFAKrxLKna5cZ2REBfFkg=="),
+    ("xxhash64", "JseCfYifbaM="),
+    ("xxhash3", "lVXoVVxi3P0="),
+    ("xxhash128", "tenBrQcbPn/Hec+qXlI4GA=="),
 ];
 /// Of nothing.
-const EMPTY: [(&str, &str); 5] = [
+const EMPTY: [(&str, &str); 10] = [
     ("crc32", "AAAAAA=="),
     ("crc32c", "AAAAAA=="),
     ("crc64nvme", "AAAAAAAAAAA="),
     ("sha1", "2jmj7l5rSw0yVb/vlWAYkK/YBwk="),
     ("sha256", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="),
+    (
+        "sha512",
+        "z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg/SpIdNs6c5H0NE8XYXysP+DGNKHfuwvY7kxvUdBeoGlODJ6+SfaPg==",
+    ),
+    ("md5", "1B2M2Y8AsgTpgAmY7PhCfg=="),
+    ("xxhash64", "70bbN1HY6Zk="),
+    ("xxhash3", "LQaABTjTlMI="),
+    ("xxhash128", "maoG0wFHmNhgAcMkRo1Jfw=="),
 ];
 const HELLO_MD5: &str = "XUFAKrxLKna5cZ2REBfFkg==";
 const EMPTY_MD5: &str = "1B2M2Y8AsgTpgAmY7PhCfg==";
@@ -59,7 +76,7 @@ async fn content_md5() {
 }
 
 #[tokio::test]
-async fn the_five_checksums() {
+async fn the_ten_checksums() {
     let world = World::with_bucket().await;
     for ((algorithm, right), (_, wrong)) in HELLO.into_iter().zip(EMPTY) {
         let name = format!("x-amz-checksum-{algorithm}");
@@ -131,7 +148,7 @@ async fn checksums_that_contradict_each_other() {
         (
             &[("x-amz-checksum-crc16", "AAAA")],
             invalid_request(
-                "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]",
+                "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, MD5, SHA1, SHA256, SHA512, XXHASH128, XXHASH3, XXHASH64]",
             ),
         ),
     ];
@@ -449,17 +466,30 @@ async fn trailers_that_were_not_so_declared() {
                 "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."
             )
         );
+        // A header beside it must be of the same algorithm, and both must be right.
         let declared = Chunked::new(mode, &hello).trailing(&trailers);
-        let base = put("/bucket/k", "")
-            .header("x-amz-decoded-content-length", "5")
-            .header("x-amz-trailer", crc32.0)
-            .header(crc32.0, crc32.1);
-        let (both, encoder) = world.sign_streaming(base, mode);
-        let both = both.body(declared.encode(encoder));
-        assert_eq!(
-            world.send_raw(both).await.refusal(),
-            invalid_request("Expecting a single x-amz-checksum- header")
-        );
+        let wrong = [(crc32.0, EMPTY[0].1)];
+        let lies = Chunked::new(mode, &hello).trailing(&wrong);
+        let bad_digest = "400 <Code>BadDigest</Code><Message>The CRC32 you specified did not match the calculated checksum.</Message>";
+        let two_kinds = invalid_request("Expecting a single x-amz-checksum- header");
+        for (sent, name, value, expected) in [
+            (&declared, "x-amz-checksum-sha1", HELLO[3].1, Some(&*two_kinds)),
+            (&declared, crc32.0, EMPTY[0].1, Some(bad_digest)),
+            (&lies, crc32.0, crc32.1, Some(bad_digest)),
+            (&declared, crc32.0, crc32.1, None),
+        ] {
+            let base = put("/bucket/k", "")
+                .header("x-amz-decoded-content-length", "5")
+                .header("x-amz-trailer", crc32.0)
+                .header(name, value);
+            let (both, encoder) = world.sign_streaming(base, mode);
+            let answer = world.send_raw(both.body(sent.encode(encoder))).await;
+            match expected {
+                Some(refusal) => assert_eq!(answer.refusal(), refusal, "{name}: {value}"),
+                None => assert_eq!((answer.status, answer.header(crc32.0)), (200, crc32.1)),
+            }
+        }
+        world.send(ask("DELETE", "/bucket/k")).await;
     }
     // A trailer in the mode without trailers.
     let mut ask = Chunked::new(StreamingMode::Signed, &hello).ask(&world);

@@ -371,6 +371,10 @@ impl StagedBody {
     }
 
     fn raw_checksum(&self, algorithm: ChecksumAlgorithm) -> Option<&[u8]> {
+        // Every body has this one.
+        if algorithm == ChecksumAlgorithm::Md5 {
+            return Some(&self.md5);
+        }
         let found = self.checksums.iter().find(|(computed, _)| *computed == algorithm);
         found.map(|(_, raw)| raw.as_slice())
     }

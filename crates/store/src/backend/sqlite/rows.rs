@@ -114,6 +114,11 @@ pub(super) fn checksum_column((algorithm, kind): ChecksumForm) -> i64 {
         ChecksumAlgorithm::Crc64Nvme => 30,
         ChecksumAlgorithm::Sha1 => 40,
         ChecksumAlgorithm::Sha256 => 50,
+        ChecksumAlgorithm::Sha512 => 60,
+        ChecksumAlgorithm::Md5 => 70,
+        ChecksumAlgorithm::Xxhash64 => 80,
+        ChecksumAlgorithm::Xxhash3 => 90,
+        ChecksumAlgorithm::Xxhash128 => 100,
     };
     algorithm
         + match kind {
