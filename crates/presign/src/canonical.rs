@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
 
-use crate::encode::{Slash, hex_digits, push_recoded, recode};
+use crate::encode::{hex_digits, push_recoded_path, recode_query};
 use crate::request::QueryPairs;
 use crate::scope::{AmzDate, CredentialScope};
 
@@ -15,8 +15,8 @@ pub(crate) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 pub(crate) const EMPTY_SHA256: &str =
     "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-/// A query in canonical form: every pair decoded and encoded once, sorted by encoded name, then by
-/// encoded value.
+/// A query in canonical form: every pair decoded and encoded once, a plus being a space, sorted by
+/// encoded name, then by encoded value.
 pub(crate) struct CanonicalQuery<'a> {
     pairs: Vec<CanonicalPair<'a>>,
 }
@@ -32,8 +32,8 @@ impl<'a> CanonicalQuery<'a> {
     /// All pairs take part, but those named `left_out`: the signature cannot cover itself.
     pub(crate) fn new(pairs: QueryPairs<'a>, left_out: Option<&str>) -> Self {
         let recoded = pairs.enumerate().map(|(position, (name, value))| CanonicalPair {
-            name: recode(name, Slash::Encoded),
-            value: recode(value, Slash::Encoded),
+            name: recode_query(name),
+            value: recode_query(value),
             position,
         });
         // Room for what authenticates a link and little else.
@@ -147,7 +147,7 @@ impl CanonicalRequest<'_> {
         let mut bytes = Vec::with_capacity(256 + path.len() + query.encoded_bytes());
         bytes.extend_from_slice(method.as_bytes());
         bytes.push(b'\n');
-        push_recoded(&mut bytes, path, Slash::Kept);
+        push_recoded_path(&mut bytes, path);
         bytes.push(b'\n');
         query.push_to(&mut bytes);
         bytes.push(b'\n');
@@ -271,7 +271,8 @@ mod tests {
         check("response-x=1&x-id=2&X-Amz-Date=3", "X-Amz-Date=3&response-x=1&x-id=2");
         // `a%2F` sorts before `a-` by its encoded bytes, after it by its decoded ones.
         check("a-=1&a/=2", "a%2F=2&a-=1");
-        check("k=%2f+%7e%zz", "k=%2F%2B~%25zz");
+        check("k=%2f+%7e%zz%2b", "k=%2F%20~%25zz%2B");
+        check("a+b=1&a%20b=0", "a%20b=0&a%20b=1");
         check("X-Amz-Signature=1&a=1&%58-Amz-Signature=2", "a=1");
         check("x-amz-signature=1", "x-amz-signature=1");
         check("a&&=", "=&a=");

@@ -2,17 +2,28 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
 /// Percent-decodes once.
 ///
-/// `+` stays a plus, and a `%` that is not followed by two hex digits stays a `%`. Borrowed when
+/// `+` stays a plus, as in a path, and a `%` that is not followed by two hex digits stays a `%`. Borrowed when
 /// there is nothing to decode.
 pub fn decode_component(text: &str) -> Cow<'_, [u8]> {
     if memchr(b'%', text.as_bytes()).is_none() {
         return Cow::Borrowed(text.as_bytes());
     }
-    Cow::Owned(DecodedBytes::new(text).collect())
+    Cow::Owned(DecodedBytes::of_path(text).collect())
+}
+
+/// Percent-decodes a name or value of a query once, where `+` is a space: so forms write it, and so
+/// S3 reads it, in every parameter.
+///
+/// A `%` that is not followed by two hex digits stays a `%`. Borrowed when there is nothing to decode.
+pub fn decode_query_component(text: &str) -> Cow<'_, [u8]> {
+    if memchr2(b'%', b'+', text.as_bytes()).is_none() {
+        return Cow::Borrowed(text.as_bytes());
+    }
+    Cow::Owned(DecodedBytes::of_query(text).collect())
 }
 
 /// Percent-encodes all but the unreserved bytes `A-Z a-z 0-9 - _ . ~`, with upper-case digits.
@@ -64,14 +75,29 @@ pub(crate) fn push_encoded(buffer: &mut Vec<u8>, bytes: &[u8], slash: Slash) {
     buffer.extend_from_slice(rest);
 }
 
-/// Appends `text`, decoded once and encoded again: what two spellings of the same bytes share
+/// Appends a path, decoded once and encoded again: what two spellings of the same bytes share
 /// (aws-semantics 1.2.5).
-pub(crate) fn push_recoded(buffer: &mut Vec<u8>, text: &str, slash: Slash) {
-    if memchr(b'%', text.as_bytes()).is_none() {
-        push_encoded(buffer, text.as_bytes(), slash);
+pub(crate) fn push_recoded_path(buffer: &mut Vec<u8>, path: &str) {
+    if memchr(b'%', path.as_bytes()).is_none() {
+        push_encoded(buffer, path.as_bytes(), Slash::Kept);
         return;
     }
-    for byte in DecodedBytes::new(text) {
+    push_all(buffer, DecodedBytes::of_path(path), Slash::Kept);
+}
+
+/// The same of a name or value of a query; borrowed when that changes nothing, as it does for what
+/// signers write.
+pub(crate) fn recode_query(text: &str) -> Cow<'_, str> {
+    if is_recoded_query(text.as_bytes()) {
+        return Cow::Borrowed(text);
+    }
+    let mut buffer = Vec::with_capacity(text.len());
+    push_all(&mut buffer, DecodedBytes::of_query(text), Slash::Encoded);
+    Cow::Owned(ascii_string(buffer))
+}
+
+fn push_all(buffer: &mut Vec<u8>, bytes: DecodedBytes<'_>, slash: Slash) {
+    for byte in bytes {
         if slash.stays(byte) {
             buffer.push(byte);
         } else {
@@ -80,19 +106,9 @@ pub(crate) fn push_recoded(buffer: &mut Vec<u8>, text: &str, slash: Slash) {
     }
 }
 
-/// `text`, decoded once and encoded again; borrowed when that changes nothing, as it does for what
-/// signers write.
-pub(crate) fn recode(text: &str, slash: Slash) -> Cow<'_, str> {
-    if is_recoded(text.as_bytes(), slash) {
-        return Cow::Borrowed(text);
-    }
-    let mut buffer = Vec::with_capacity(text.len());
-    push_recoded(&mut buffer, text, slash);
-    Cow::Owned(ascii_string(buffer))
-}
-
-/// Whether [`push_recoded`] would write the text as it is.
-fn is_recoded(text: &[u8], slash: Slash) -> bool {
+/// Whether [`recode_query`] would write the text as it is.
+fn is_recoded_query(text: &[u8]) -> bool {
+    let slash = Slash::Encoded;
     let mut rest = text;
     while let Some(run) = rest.iter().position(|byte| !slash.stays(*byte)) {
         let (_, [b'%', high, low, tail @ ..]) = rest.split_at(run) else { return false };
@@ -163,11 +179,17 @@ const fn is_unreserved(byte: u8) -> bool {
 /// The bytes that a percent-encoded text stands for.
 struct DecodedBytes<'a> {
     rest: &'a [u8],
+    /// What a `+` stands for.
+    plus: u8,
 }
 
 impl<'a> DecodedBytes<'a> {
-    fn new(text: &'a str) -> Self {
-        Self { rest: text.as_bytes() }
+    fn of_path(path: &'a str) -> Self {
+        Self { rest: path.as_bytes(), plus: b'+' }
+    }
+
+    fn of_query(text: &'a str) -> Self {
+        Self { rest: text.as_bytes(), plus: b' ' }
     }
 }
 
@@ -180,6 +202,7 @@ impl Iterator for DecodedBytes<'_> {
                 (Some(high), Some(low)) => (high << 4 | low, tail),
                 _ => (b'%', self.rest.get(1..).unwrap_or_default()),
             },
+            [b'+', tail @ ..] => (self.plus, tail),
             [byte, tail @ ..] => (*byte, tail),
             [] => return None,
         };
@@ -231,20 +254,30 @@ mod tests {
 
     #[test]
     fn every_spelling_of_the_same_bytes_is_recoded_alike() {
-        fn check(text: &str, slash: Slash, expected: &str) {
+        fn path(text: &str, expected: &str) {
             let mut buffer = Vec::new();
-            push_recoded(&mut buffer, text, slash);
+            push_recoded_path(&mut buffer, text);
             assert_eq!(ascii_string(buffer), expected, "{text}");
-            let recoded = recode(text, slash);
+        }
+        fn query(text: &str, expected: &str) {
+            let recoded = recode_query(text);
             assert_eq!(recoded, expected, "{text}");
             assert_eq!(matches!(recoded, Cow::Borrowed(_)), text == expected, "{text}");
         }
-        check("a%2Fb~%00%FF", Slash::Encoded, "a%2Fb~%00%FF");
-        check("%7E%2F", Slash::Kept, "~/");
-        check("%", Slash::Encoded, "%25");
-        check("%2", Slash::Encoded, "%252");
-        check("/a!%21%2b%2B+~%7e", Slash::Kept, "/a%21%21%2B%2B%2B~~");
-        check("a/%2Fb%zz", Slash::Encoded, "a%2F%2Fb%25zz");
-        check("//a/../%2e/", Slash::Kept, "//a/.././");
+        query("a%2Fb~%00%FF", "a%2Fb~%00%FF");
+        query("%", "%25");
+        query("%2", "%252");
+        query("a/%2Fb%zz", "a%2F%2Fb%25zz");
+        query("a+b%2Bc%20d", "a%20b%2Bc%20d");
+        path("%7E%2F", "~/");
+        path("/a!%21%2b%2B+~%7e", "/a%21%21%2B%2B%2B~~");
+        path("//a/../%2e/", "//a/.././");
+    }
+
+    #[test]
+    fn a_plus_is_a_space_in_a_query_alone() {
+        assert_eq!(*decode_query_component("a+b%2Bc%20d+"), *b"a b+c d ");
+        assert_eq!(*decode_component("a+b%2Bc%20d+"), *b"a+b+c d+");
+        assert!(matches!(decode_query_component("ab"), Cow::Borrowed(b"ab")));
     }
 }

@@ -271,7 +271,7 @@ pub use claim::{
     SignedHost, TokenClaim, VerifiedSignature, VerifyError,
 };
 pub use credentials::{Credentials, SecretAccessKey, SessionToken};
-pub use encode::{decode_component, encode_component, encode_path};
+pub use encode::{decode_component, decode_query_component, encode_component, encode_path};
 pub use form::{FORM_BYTES_BEFORE_FILE_MAX, FormDecoder, FormError, FormEvent, FormFields};
 pub use key::{Fingerprint, SigningKey, VerifyingKey};
 pub use post::{PostPolicy, PostPolicyError, PostRefusal};

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::encode::{cut, decode_component};
+use crate::encode::{cut, decode_query_component};
 
 /// The signed part of a request, as it was on the wire.
 ///
@@ -40,14 +40,14 @@ impl<'a> RequestHead<'a> {
         QueryPairs::new(self.query)
     }
 
-    /// The first occurrence of a query parameter, decoded once; `+` is a plus.
+    /// The first occurrence of a query parameter, decoded once; `+` is a space.
     ///
     /// Borrowed when nothing is encoded. `None`: the parameter is absent. Names are compared
     /// decoded and case-sensitively.
     pub fn query_value(&self, name: &str) -> Option<Cow<'a, [u8]>> {
         self.query_pairs()
-            .find(|(raw_name, _)| *decode_component(raw_name) == *name.as_bytes())
-            .map(|(_, raw_value)| decode_component(raw_value))
+            .find(|(raw_name, _)| *decode_query_component(raw_name) == *name.as_bytes())
+            .map(|(_, raw_value)| decode_query_component(raw_value))
     }
 }
 
@@ -127,7 +127,7 @@ mod tests {
             assert_eq!(head(query, &[]).query_value("k").as_deref(), expected, "{query}");
         }
         check("k=1&k=2", Some(b"1"));
-        check("%6b=a%2520+b", Some(b"a%20+b"));
+        check("%6b=a%2520+b%2B", Some(b"a%20 b+"));
         check("K=1", None);
     }
 

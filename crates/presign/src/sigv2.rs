@@ -12,7 +12,7 @@ use crate::claim::{
     TokenClaim, VerifiedSignature, VerifyError, is_amz_header,
 };
 use crate::credentials::SecretAccessKey;
-use crate::encode::decode_component;
+use crate::encode::decode_query_component;
 use crate::key::sigv2_mac;
 use crate::request::RequestHead;
 use crate::scope::AmzDate;
@@ -90,17 +90,17 @@ impl<'a> V2Claim<'a> {
         else {
             return Err(ClaimError::MissingSigV2Parameters);
         };
-        let expires_text = String::from_utf8_lossy(&decode_component(expires)).into_owned();
+        let expires_text = String::from_utf8_lossy(&decode_query_component(expires)).into_owned();
         let Some(expires_at) = read_expires(&expires_text) else {
             return Err(ClaimError::InvalidSigV2Expires { value: expires_text });
         };
-        let access_key_id = decode_component(access_key_id);
+        let access_key_id = decode_query_component(access_key_id);
         Ok(Self {
             head: *head,
             access_key_id: String::from_utf8_lossy(&access_key_id).into_owned(),
             expires_text,
             expires_at,
-            signature: decode_component(signature),
+            signature: decode_query_component(signature),
         })
     }
 
@@ -259,11 +259,11 @@ fn amz_headers<'a>(head: &RequestHead<'a>) -> Vec<AmzHeader<'a>> {
             }
         });
     let from_query = head.query_pairs().filter_map(|(raw_name, raw_value)| {
-        let name = decode_component(raw_name).to_ascii_lowercase();
+        let name = decode_query_component(raw_name).to_ascii_lowercase();
         name.starts_with(b"x-amz-").then(|| AmzHeader {
             name,
             origin: Origin::Query,
-            value: decode_component(raw_value),
+            value: decode_query_component(raw_value),
         })
     });
     let mut headers: Vec<_> = from_headers.chain(from_query).collect();
@@ -318,8 +318,8 @@ fn sub_resources<'a>(head: &RequestHead<'a>) -> Vec<SubResource<'a>> {
     let mut found: Vec<_> = head
         .query_pairs()
         .filter_map(|(raw_name, raw_value)| {
-            let name = SubResource::named(&decode_component(raw_name))?;
-            Some(SubResource { name, value: decode_component(raw_value) })
+            let name = SubResource::named(&decode_query_component(raw_name))?;
+            Some(SubResource { name, value: decode_query_component(raw_value) })
         })
         .collect();
     found.sort_by_key(|sub_resource| sub_resource.name);
@@ -358,9 +358,9 @@ fn hoisted_values<'a>(
 ) -> impl Iterator<Item = Cow<'a, [u8]>> {
     head.query_pairs()
         .filter(move |(raw_name, _)| {
-            decode_component(raw_name).eq_ignore_ascii_case(name.as_bytes())
+            decode_query_component(raw_name).eq_ignore_ascii_case(name.as_bytes())
         })
-        .map(|(_, raw_value)| decode_component(raw_value))
+        .map(|(_, raw_value)| decode_query_component(raw_value))
 }
 
 /// Seconds since the epoch, below 2^31.

@@ -365,6 +365,33 @@ fn the_urls_of_the_javascript_sdk_verify() {
     }
 }
 
+/// It writes blanks in a query as `+`, as forms do.
+#[test]
+fn the_requests_of_aws4fetch_verify() {
+    let file = read(include_str!("vectors/aws4fetch.json"));
+    let now: Timestamp = text(&file["now"]).parse().unwrap();
+    let requests = file["requests"].as_array().unwrap();
+    assert_eq!(requests.len(), 3);
+    for case in requests {
+        let name = text(&case["name"]);
+        let (_, host, target) = split_url(text(&case["url"]));
+        assert!(target.contains('+'), "{name}");
+        let headers = pairs(&case["headers_to_send"]);
+        let received = Received {
+            method: text(&case["method"]),
+            target,
+            host: &host,
+            headers: &headers,
+            prefix: "",
+            virtual_bucket: None,
+        };
+        assert!(received.verify(SECRET, now).is_ok(), "{name}");
+        let shown = canonical_request(&received, now);
+        let expected = case["canonical_request"].as_str();
+        assert_eq!(shown.canonical_request.as_deref(), expected, "{name}");
+    }
+}
+
 #[test]
 fn the_urls_of_botocore_verify_and_are_made_again() {
     let file = read(include_str!("vectors/botocore.json"));

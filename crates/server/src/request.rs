@@ -37,7 +37,7 @@ pub(crate) struct Query<'r> {
 }
 
 impl<'r> Query<'r> {
-    /// Decodes each name and value once; a plus is a plus.
+    /// Decodes each name and value once; a plus is a space.
     pub(crate) fn parse(raw: &'r str) -> Result<Self, S3Error> {
         let mut pairs = Vec::new();
         for (name, value) in QueryPairs::new(raw) {
@@ -75,7 +75,7 @@ impl<'r> Query<'r> {
 }
 
 fn decode(text: &str) -> Result<Cow<'_, str>, S3Error> {
-    match presign::decode_component(text) {
+    match presign::decode_query_component(text) {
         Cow::Borrowed(bytes) => std::str::from_utf8(bytes).map(Cow::Borrowed),
         Cow::Owned(bytes) => {
             return String::from_utf8(bytes)
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plus_in_the_query_is_a_plus() {
-        assert_eq!(Query::parse("prefix=a+b%2Bc").unwrap().get("prefix"), Some("a+b+c"));
+    fn a_plus_in_the_query_is_a_space() {
+        assert_eq!(Query::parse("prefix=a+b%2Bc").unwrap().get("prefix"), Some("a b+c"));
     }
 }

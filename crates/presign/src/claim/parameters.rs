@@ -1,6 +1,6 @@
 //! The query parameters that authenticate a request.
 
-use crate::encode::decode_component;
+use crate::encode::decode_query_component;
 use crate::request::RequestHead;
 
 /// Each parameter's first occurrence, still encoded: later ones are not read (aws-semantics 1.1.7).
@@ -32,7 +32,7 @@ impl<'a> AuthParameters<'a> {
     pub(super) fn of(head: &RequestHead<'a>) -> Self {
         let mut found = Self::default();
         for (raw_name, raw_value) in head.query_pairs() {
-            let parameter = match &*decode_component(raw_name) {
+            let parameter = match &*decode_query_component(raw_name) {
                 b"X-Amz-Algorithm" => &mut found.v4.algorithm,
                 b"X-Amz-Credential" => &mut found.v4.credential,
                 b"X-Amz-Date" => &mut found.v4.date,

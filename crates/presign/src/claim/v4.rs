@@ -15,7 +15,7 @@ use crate::canonical::{
 };
 use crate::chunked::{ChunkContext, ChunkSigner};
 use crate::claim::SignatureMismatch;
-use crate::encode::{decode_component, hex_digits, hex_of};
+use crate::encode::{decode_query_component, hex_digits, hex_of};
 use crate::key::SigningKey;
 use crate::request::RequestHead;
 use crate::scope::{AmzDate, AmzDay, CredentialScope, TERMINAL};
@@ -140,7 +140,7 @@ fn cut_at_slash(text: &str) -> (&str, Option<&str>) {
 
 /// Percent-decodes once. `None`: not UTF-8.
 pub(super) fn decode_text(raw: &str) -> Option<Cow<'_, str>> {
-    match decode_component(raw) {
+    match decode_query_component(raw) {
         Cow::Borrowed(_) => Some(Cow::Borrowed(raw)),
         Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
     }

@@ -9,7 +9,7 @@ use super::v4::{
 use super::{AuthorizationDefect, ClaimError, Echo, Payload, SIGNED_HEADERS_MAX};
 use crate::canonical::{ALGORITHM, SignedHeaders, trim_controls};
 use crate::chunked::StreamingMode;
-use crate::encode::decode_component;
+use crate::encode::decode_query_component;
 use crate::request::RequestHead;
 use crate::scope::AmzDate;
 
@@ -31,7 +31,7 @@ pub(super) fn read<'a>(
         carrier: Carrier::Header { request_time },
         signed_headers,
         signature: Cow::Borrowed(signature.as_bytes()),
-        query_token: parameters.token.map(decode_component),
+        query_token: parameters.token.map(decode_query_component),
         payload,
     })
 }

@@ -6,7 +6,7 @@ use super::v4::{
 };
 use super::{ClaimError, Payload, SIGNED_HEADERS_MAX};
 use crate::canonical::{ALGORITHM, SignedHeaders};
-use crate::encode::decode_component;
+use crate::encode::decode_query_component;
 use crate::presign::EXPIRES_SECONDS_MAX;
 use crate::request::RequestHead;
 use crate::scope::AmzDate;
@@ -28,7 +28,7 @@ pub(super) fn read<'a>(
     else {
         return Err(ClaimError::MissingQueryParameters);
     };
-    if *decode_component(algorithm) != *ALGORITHM.as_bytes() {
+    if *decode_query_component(algorithm) != *ALGORITHM.as_bytes() {
         return Err(ClaimError::UnsupportedAlgorithm);
     }
     let credential = Credential::parse_encoded(credential).map_err(|defect| match defect {
@@ -49,8 +49,8 @@ pub(super) fn read<'a>(
         date,
         carrier: Carrier::Query { expires_seconds },
         signed_headers,
-        signature: decode_component(signature),
-        query_token: token.map(decode_component),
+        signature: decode_query_component(signature),
+        query_token: token.map(decode_query_component),
         payload,
     })
 }
