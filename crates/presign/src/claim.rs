@@ -225,8 +225,9 @@ impl<'a> AdmissibleClaim<'a> {
     /// Verifies the signature against each of the hosts and paths under which the request may have
     /// been signed, in order.
     ///
-    /// The first one is the request as it arrived: it is what a mismatch shows. With none, nothing
-    /// verifies, but for a form, which signs no host.
+    /// Each must mean the same as the request that will be served: whatever verifies at one of them is
+    /// taken for signed. A mismatch shows the request as it arrived. With none, nothing verifies, but
+    /// for a form, which signs no host.
     pub fn verify(
         self,
         hosts: &[SignedHost<'_>],

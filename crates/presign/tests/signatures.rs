@@ -280,7 +280,7 @@ fn tokens_are_found_by_the_rules() {
 }
 
 #[test]
-fn each_host_is_tried_and_the_first_is_shown() {
+fn each_host_is_tried_and_what_arrived_is_shown() {
     fn host<'h>(host: &'h str, path: &'h str) -> SignedHost<'h> {
         SignedHost { host, path, prefix: "", virtual_bucket: None }
     }
@@ -288,11 +288,11 @@ fn each_host_is_tried_and_the_first_is_shown() {
     let check = |hosts: &[SignedHost<'_>], holds: bool| {
         let result = request.verify_at(hosts);
         assert_eq!(result.is_ok(), holds, "{hosts:?}");
-        if let (Err(refusal), Some(first)) = (result, hosts.first()) {
+        if let Err(refusal) = result {
             let harness::Refusal::Mismatch(mismatch) = *refusal else { panic!("{refusal:?}") };
             let shown = mismatch.canonical_request.unwrap();
-            assert!(shown.contains(&format!("\nhost:{}\n", first.host)), "{shown}");
-            assert!(shown.starts_with(&format!("GET\n{}\n", first.path)), "{shown}");
+            assert!(shown.contains(&format!("\nhost:{HOST}\n")), "{shown}");
+            assert!(shown.starts_with("GET\n/b/k\n"), "{shown}");
         }
     };
     check(&[host(HOST, "/b/k")], true);

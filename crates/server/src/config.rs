@@ -1,5 +1,6 @@
 //! What the server must be told, already parsed: nothing here reads a file or the environment.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,8 +9,10 @@ use iam::AccountId;
 use ipnet::IpNet;
 use jiff::SignedDuration;
 use presign::{SecretAccessKey, SigV2Use};
+use store::BucketName;
 
 use crate::head::{any_contains, without_port};
+use crate::reading::bucket_of_prefix;
 
 /// Public URLs a server may declare: with the host as it arrived they make the four hosts tried for a signature.
 pub const PUBLIC_URLS_MAX: usize = 3;
@@ -152,21 +155,14 @@ impl PublicUrl {
         Ok(Self { scheme, host: host.to_owned(), prefix })
     }
 
-    /// The path below this prefix, or nothing where the path is not below it.
-    pub(crate) fn strip_prefix<'p>(&self, path: &'p str) -> Option<&'p str> {
-        if self.prefix.is_empty() {
-            return None;
-        }
-        match path.strip_prefix(self.prefix.as_str())? {
-            "" => Some("/"),
-            rest if rest.starts_with('/') => Some(rest),
-            _ => None,
-        }
+    /// The name that no bucket may have, since requests below it are this prefix's.
+    pub fn reserved_bucket(&self) -> Option<BucketName> {
+        bucket_of_prefix(&self.prefix)
     }
 
-    /// The name that no bucket may have, since requests below it are this prefix's.
-    pub(crate) fn first_segment(&self) -> Option<&str> {
-        self.prefix.strip_prefix('/')?.split('/').next()
+    /// The host without the port.
+    fn name(&self) -> &str {
+        name_of(&self.host)
     }
 }
 
@@ -175,11 +171,48 @@ impl ServerConfig {
         any_contains(&self.trusted_proxies, address)
     }
 
+    /// The bucket and the domain that a host names together; of domains that fit, the longest counts. A
+    /// name that is declared itself is no bucket's.
+    pub(crate) fn virtual_host<'h>(&self, host: &'h str) -> Option<(&'h str, &'h str)> {
+        let host = name_of(host);
+        let below = |domain: &String| {
+            let cut = host.len().checked_sub(domain.len() + 1)?;
+            let (bucket, rest) = host.split_at_checked(cut)?;
+            let suffix = rest.strip_prefix('.')?;
+            (suffix.eq_ignore_ascii_case(domain) && !bucket.is_empty()).then_some((bucket, suffix))
+        };
+        let longest = self.domains.iter().filter_map(below).max_by_key(|(_, domain)| domain.len());
+        longest.filter(|_| !self.declares(host))
+    }
+
+    /// Whether the configuration says how requests to a host are read: it is declared, or a bucket's
+    /// below a declared domain.
+    pub(crate) fn knows(&self, host: &str) -> bool {
+        self.declares(name_of(host)) || self.virtual_host(host).is_some()
+    }
+
+    fn declares(&self, name: &str) -> bool {
+        let same = |declared: &str| declared.eq_ignore_ascii_case(name);
+        self.domains.iter().any(|domain| same(domain))
+            || self.public_urls.iter().any(|url| same(url.name()))
+    }
+
+    /// The declared prefixes that may stand before what a path names, decoded. On a bucket's own host it
+    /// is those that were declared for that very domain.
+    pub(crate) fn prefixes(&self, domain: Option<&str>) -> impl Iterator<Item = Cow<'_, [u8]>> {
+        let applies = move |url: &&PublicUrl| {
+            !url.prefix.is_empty()
+                && domain.is_none_or(|domain| domain.eq_ignore_ascii_case(url.name()))
+        };
+        let urls = self.public_urls.iter().filter(applies);
+        urls.map(|url| presign::decode_component(&url.prefix))
+    }
+
     /// Whether the console may be where a request was sent: at its own name, at any name where it was
     /// given none, and at one that was not declared for the objects, since a proxy may have put that
     /// there. Cookies do not tell ports apart, so names alone count.
     pub(crate) fn may_hold_console(&self, host: &str) -> bool {
-        let name = |host: &str| without_port(host).trim_end_matches('.').to_ascii_lowercase();
+        let name = |host: &str| name_of(host).to_ascii_lowercase();
         let Some(console) = &self.console_url else { return true };
         let host = name(host);
         let below = |domain: &String| {
@@ -191,9 +224,15 @@ impl ServerConfig {
     }
 
     /// Whether a bucket of that name could not be reached by its path.
-    pub(crate) fn reserves(&self, bucket: &str) -> bool {
-        self.public_urls.iter().any(|url| url.first_segment() == Some(bucket))
+    pub(crate) fn reserves(&self, bucket: &BucketName) -> bool {
+        self.public_urls.iter().any(|url| url.reserved_bucket().as_ref() == Some(bucket))
     }
+}
+
+/// A host's name without port, and without the dot that makes it absolute.
+fn name_of(host: &str) -> &str {
+    let name = without_port(host);
+    name.strip_suffix('.').unwrap_or(name)
 }
 
 #[cfg(test)]
@@ -220,11 +259,15 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_is_stripped_at_segment_bounds_only() {
-        let url = PublicUrl::parse("http://h/files").unwrap();
-        assert_eq!(url.strip_prefix("/files/b/k"), Some("/b/k"));
-        assert_eq!(url.strip_prefix("/files"), Some("/"));
-        assert_eq!(url.strip_prefix("/files2/b"), None);
-        assert_eq!(url.first_segment(), Some("files"));
+    fn a_prefix_takes_a_name_from_buckets() {
+        let check = |url: &str, expected: Option<&str>| {
+            let reserved = PublicUrl::parse(url).unwrap().reserved_bucket();
+            assert_eq!(reserved.as_ref().map(BucketName::as_str), expected, "{url}");
+        };
+        check("http://h/files", Some("files"));
+        check("http://h/files/deep", Some("files"));
+        check("http://h/%66iles", Some("files"));
+        check("http://h/Files", None);
+        check("http://h", None);
     }
 }

@@ -10,8 +10,9 @@ use hyper::{HeaderMap, Method};
 use ipnet::IpNet;
 use presign::{RequestHead, SignedHost};
 
-use crate::config::{PublicUrl, ServerConfig};
+use crate::config::ServerConfig;
 use crate::error::{Code, S3Error};
+use crate::reading::Reading;
 
 /// Hosts tried for one signature: as it arrived, as the trusted proxy says, as declared.
 const SIGNED_HOSTS_MAX: usize = 4;
@@ -43,10 +44,8 @@ pub(crate) struct Head<'r> {
     /// `Host`, or `:authority` where there is none.
     host: &'r str,
     path: &'r str,
-    /// The path below the declared prefix.
-    routed_path: &'r str,
-    /// The bucket that the host names below a declared domain.
-    virtual_bucket: Option<&'r str>,
+    /// What it names: the one value from which it is verified and run.
+    reading: Reading<'r>,
     query: &'r str,
     lines: Vec<(&'r str, &'r [u8])>,
     forwarded: Option<Forwarded<'r>>,
@@ -90,22 +89,8 @@ impl<'r> Head<'r> {
         let query = parts.uri.query().unwrap_or_default();
         let tls = peer.tls;
         let named_host = forwarded.as_ref().and_then(|forwarded| forwarded.host).unwrap_or(host);
-        let virtual_host = virtual_host(named_host, config);
-        let routed_path = routed_path(path, virtual_host.map(|(_, domain)| domain), config);
-        let virtual_bucket = virtual_host.map(|(bucket, _)| bucket);
-        Ok(Self {
-            parts,
-            host,
-            path,
-            routed_path,
-            virtual_bucket,
-            query,
-            lines,
-            forwarded,
-            client,
-            secure,
-            tls,
-        })
+        let reading = Reading::at(named_host, path, config);
+        Ok(Self { parts, host, path, reading, query, lines, forwarded, client, secure, tls })
     }
 
     pub(crate) fn method(&self) -> &'r Method {
@@ -146,11 +131,17 @@ impl<'r> Head<'r> {
     /// was stripped of the path.
     pub(crate) fn named_prefix(&self) -> &'r str {
         let forwarded = self.forwarded.as_ref().and_then(|forwarded| forwarded.prefix);
-        forwarded.unwrap_or_else(|| self.stripped_prefix())
+        forwarded.unwrap_or_else(|| self.reading.prefix())
     }
 
-    fn stripped_prefix(&self) -> &'r str {
-        self.path.strip_suffix(self.routed_path).unwrap_or_default()
+    /// What the request names.
+    pub(crate) fn reading(&self) -> &Reading<'r> {
+        &self.reading
+    }
+
+    /// The prefix that a trusted proxy reports it has taken off the path.
+    pub(crate) fn reported_prefix(&self) -> Option<&'r str> {
+        self.forwarded.as_ref()?.prefix.filter(|prefix| !prefix.is_empty())
     }
 
     /// What the signing library reads.
@@ -163,71 +154,69 @@ impl<'r> Head<'r> {
         }
     }
 
-    /// The path below the declared prefix, where it begins with one.
-    pub(crate) fn routed_path(&self) -> &'r str {
-        self.routed_path
-    }
-
-    /// Every name that the signature may cover, that of the request as it arrived first.
-    pub(crate) fn signed_names(&self, config: &ServerConfig) -> SignedNames<'_> {
-        let routed = self.routed_path;
-        let stripped = self.stripped_prefix();
-        let mut names = vec![SignedName {
-            host: Cow::Borrowed(self.host),
-            path: Cow::Borrowed(self.path),
-            prefix: Cow::Borrowed(stripped),
-        }];
-        let mut add = |host: &str, prefix: &str| {
-            let name = SignedName {
-                host: Cow::Owned(host.to_owned()),
-                path: Cow::Owned(format!("{prefix}{routed}")),
-                prefix: Cow::Owned(prefix.to_owned()),
-            };
-            let known = names.iter().any(|n| n.host == name.host && n.path == name.path);
-            if !known && names.len() < SIGNED_HOSTS_MAX {
-                names.push(name);
+    /// Every name that the signature may cover, that of the request as it arrived first: those at which
+    /// the request, read there, is the reading that will be run.
+    pub(crate) fn signed_names(
+        &self,
+        config: &ServerConfig,
+        reported: ReportedPrefix,
+    ) -> SignedNames<'_> {
+        let mut names = SignedNames { reading: &self.reading, names: Vec::with_capacity(1) };
+        let (host, stripped) = (self.host, self.reading.prefix());
+        let named = self.named_host() == host;
+        if named || self.is_read_alike(host, self.path, config) {
+            names.add(Cow::Borrowed(host), Cow::Borrowed(self.path), Cow::Borrowed(stripped));
+        }
+        let below = self.reading.below();
+        let mut add = |host: Cow<'r, str>, prefix: &str, believed: bool| {
+            let path = format!("{prefix}{below}");
+            if believed || self.is_read_alike(&host, &path, config) {
+                names.add(host, Cow::Owned(path), Cow::Owned(prefix.to_owned()));
             }
         };
         if let Some(Forwarded { host, prefix }) = &self.forwarded {
-            add(host.unwrap_or(self.host), prefix.unwrap_or_default());
+            let host = host.unwrap_or(self.host);
+            match (prefix, reported) {
+                // A proxy may know of a name what nobody has declared.
+                (Some(prefix), ReportedPrefix::Believed) => {
+                    add(Cow::Borrowed(host), prefix, !config.knows(host));
+                }
+                (Some(_), ReportedPrefix::OfABucket) | (None, _) => {
+                    add(Cow::Borrowed(host), stripped, false);
+                }
+            }
         }
         for url in &config.public_urls {
-            add(&url.host, &url.prefix);
+            let host = match self.reading.virtual_bucket() {
+                Some(bucket) => format!("{bucket}.{}", url.host),
+                None => url.host.clone(),
+            };
+            add(Cow::Owned(host), &url.prefix, false);
         }
-        SignedNames(names)
+        names
     }
 
-    /// The bucket that the host names, where it is one below a declared `--domain`.
-    pub(crate) fn virtual_bucket(&self) -> Option<&'r str> {
-        self.virtual_bucket
+    /// Whether the request would be the same one at that name.
+    fn is_read_alike(&self, host: &str, path: &str, config: &ServerConfig) -> bool {
+        Reading::at(host, path, config).is_same_as(&self.reading)
     }
 }
 
-/// A host, taken apart into bucket and declared domain.
-fn virtual_host<'h>(host: &'h str, config: &ServerConfig) -> Option<(&'h str, &'h str)> {
-    config.domains.iter().find_map(|domain| {
-        let host = without_port(host);
-        let cut = host.len().checked_sub(domain.len() + 1)?;
-        let (bucket, rest) = host.split_at_checked(cut)?;
-        let suffix = rest.strip_prefix('.')?;
-        let below = suffix.eq_ignore_ascii_case(domain) && !bucket.is_empty();
-        below.then_some((bucket, suffix))
-    })
+/// What a prefix that a trusted proxy reports counts for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReportedPrefix {
+    Believed,
+    /// A bucket is named like its first segment: a path below it may have been meant as one of that
+    /// bucket, so nothing is verified there.
+    OfABucket,
 }
 
-/// The path below the declared prefix, where it begins with one. On a bucket's own host it is a
-/// key, unless the prefix was declared for that very domain.
-fn routed_path<'p>(path: &'p str, domain: Option<&str>, config: &ServerConfig) -> &'p str {
-    let applies = |url: &&PublicUrl| {
-        domain.is_none_or(|domain| domain.eq_ignore_ascii_case(without_port(&url.host)))
-    };
-    let mut urls = config.public_urls.iter().filter(applies);
-    urls.find_map(|url| url.strip_prefix(path)).unwrap_or(path)
-}
-
-/// The names under which a request may have been signed.
+/// The names under which a request may have been signed, and what it means under each of them.
 #[derive(Debug)]
-pub(crate) struct SignedNames<'n>(Vec<SignedName<'n>>);
+pub(crate) struct SignedNames<'n> {
+    reading: &'n Reading<'n>,
+    names: Vec<SignedName<'n>>,
+}
 
 #[derive(Debug)]
 struct SignedName<'n> {
@@ -236,16 +225,26 @@ struct SignedName<'n> {
     prefix: Cow<'n, str>,
 }
 
-impl SignedNames<'_> {
+impl<'n> SignedNames<'n> {
+    fn add(&mut self, host: Cow<'n, str>, path: Cow<'n, str>, prefix: Cow<'n, str>) {
+        let known = self.names.iter().any(|name| name.host == host && name.path == path);
+        if !known && self.names.len() < SIGNED_HOSTS_MAX {
+            self.names.push(SignedName { host, path, prefix });
+        }
+    }
+
     /// In the shape the signing library takes.
-    pub(crate) fn hosts<'n>(&'n self, virtual_bucket: Option<&'n str>) -> Vec<SignedHost<'n>> {
-        let host = |name: &'n SignedName<'_>| SignedHost {
-            host: &name.host,
-            path: &name.path,
-            prefix: &name.prefix,
-            virtual_bucket,
-        };
-        self.0.iter().map(host).collect()
+    pub(crate) fn hosts(&self) -> Vec<SignedHost<'_>> {
+        let virtual_bucket = self.reading.virtual_bucket();
+        let names = self.names.iter();
+        names
+            .map(|SignedName { host, path, prefix }| SignedHost {
+                host,
+                path,
+                prefix,
+                virtual_bucket,
+            })
+            .collect()
     }
 }
 

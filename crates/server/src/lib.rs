@@ -22,6 +22,7 @@ mod own;
 mod parts;
 mod principals;
 mod query;
+mod reading;
 mod request;
 mod respond;
 mod route;

@@ -67,8 +67,8 @@ pub(crate) struct Front {
 
 /// Whether a request at the root of the server is a call of IAM or STS: by the service in its
 /// credential scope, or by its action where it is not signed.
-pub(crate) fn front(head: &Head<'_>, path: &str) -> Option<Front> {
-    if path != "/" {
+pub(crate) fn front(head: &Head<'_>) -> Option<Front> {
+    if head.reading().place().bucket.is_some() {
         return None;
     }
     match SignatureClaim::from_request(&head.signed_part()) {

@@ -7,6 +7,7 @@ use hyper::header::{AsHeaderName, HeaderName};
 use presign::QueryPairs;
 use store::{BucketName, ObjectKey};
 
+use crate::config::ServerConfig;
 use crate::error::{Code, S3Error};
 use crate::form::Form;
 
@@ -86,6 +87,14 @@ fn decode(text: &str) -> Result<Cow<'_, str>, S3Error> {
     .map_err(|cause| S3Error::new(Code::InvalidUri).because(cause))
 }
 
+/// By which names this server is known.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Site<'r> {
+    pub(crate) config: &'r ServerConfig,
+    /// The one that the client has used.
+    pub(crate) host: &'r str,
+}
+
 /// One routed request, as its operation reads it.
 #[derive(Debug)]
 pub(crate) struct S3Request<'r> {
@@ -93,6 +102,8 @@ pub(crate) struct S3Request<'r> {
     pub(crate) key: Option<&'r ObjectKey>,
     pub(crate) query: &'r Query<'r>,
     pub(crate) headers: &'r HeaderMap,
+    /// By which names this server is known, for URLs that name something on it.
+    pub(crate) site: Option<Site<'r>>,
     /// The form that the request was made from; its fields are `headers` then.
     pub(crate) form: Option<&'r Form>,
     /// Whether any header that begins `x-amz-`, or what may stand for one, is there: a download has none,
@@ -102,13 +113,19 @@ pub(crate) struct S3Request<'r> {
 
 impl<'r> S3Request<'r> {
     pub(crate) fn new(query: &'r Query<'r>, headers: &'r HeaderMap) -> Self {
-        let request = Self { bucket: None, key: None, query, headers, form: None, has_amz: false };
+        let (bucket, key, site, form) = (None, None, None, None);
+        let request = Self { bucket, key, query, headers, site, form, has_amz: false };
         Self { has_amz: request.amz_names().next().is_some(), ..request }
     }
 
     /// The same of what its path names.
     pub(crate) fn about(self, bucket: Option<&'r BucketName>, key: Option<&'r ObjectKey>) -> Self {
         Self { bucket, key, ..self }
+    }
+
+    /// The same at a server of these names.
+    pub(crate) fn on(self, site: Site<'r>) -> Self {
+        Self { site: Some(site), ..self }
     }
 
     /// The same as made from a form.

@@ -1,11 +1,10 @@
 //! One table: which request is which operation. Closed: what is not in it is refused, never guessed.
 
-use std::borrow::Cow;
-
 use hyper::Method;
 use store::{BucketName, ObjectKey};
 
 use crate::error::{Code, S3Error};
+use crate::reading::Place;
 use crate::request::Query;
 
 /// Query parameters that name a part of a bucket or object, in the S3 API of 2026. One that no row of
@@ -226,38 +225,23 @@ routes! {
     GET Object "uploadId" When::Always => ListParts;
 }
 
-/// Finds what the path names: path style, or virtual-hosted when the host named a bucket.
-pub(crate) fn target(path: &str, virtual_bucket: Option<&str>) -> Result<Target, S3Error> {
-    let Some((bucket, key)) = cut(path, virtual_bucket) else { return Ok(Target::Service) };
-    let bucket = parse_bucket(&bucket)?;
-    match key {
-        "" => Ok(Target::Bucket(bucket)),
-        key => Ok(Target::Object(bucket, parse_key(&presign::decode_component(key))?)),
+/// What a reading names, where bucket and key may have those names.
+pub(crate) fn target(place: Place<'_>) -> Result<Target, S3Error> {
+    let Place { bucket, key } = place;
+    let Some(bucket) = bucket else { return Ok(Target::Service) };
+    let bucket = parse_bucket(bucket)?;
+    if key.is_empty() {
+        return Ok(Target::Bucket(bucket));
     }
+    Ok(Target::Object(bucket, parse_key(key)?))
 }
 
-/// The bucket that a path names and how deep it goes, whatever else may be wrong with it.
-pub(crate) fn bucket(path: &str, virtual_bucket: Option<&str>) -> (Option<BucketName>, Level) {
-    match cut(path, virtual_bucket) {
-        None => (None, Level::Service),
-        Some((bucket, key)) => {
-            let level = if key.is_empty() { Level::Bucket } else { Level::Object };
-            (parse_bucket(&bucket).ok(), level)
-        }
-    }
-}
-
-/// A path as bucket, decoded, and key, which is empty where it names none.
-fn cut<'p>(path: &'p str, virtual_bucket: Option<&'p str>) -> Option<(Cow<'p, [u8]>, &'p str)> {
-    let path = path.strip_prefix('/').unwrap_or(path);
-    match virtual_bucket {
-        Some(bucket) => Some((bucket.to_ascii_lowercase().into_bytes().into(), path)),
-        None if path.is_empty() => None,
-        None => {
-            let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
-            Some((presign::decode_component(bucket), key))
-        }
-    }
+/// The bucket that a reading names and how deep it goes, whatever else may be wrong with it.
+pub(crate) fn bucket(place: Place<'_>) -> (Option<BucketName>, Level) {
+    let Place { bucket, key } = place;
+    let Some(bucket) = bucket else { return (None, Level::Service) };
+    let level = if key.is_empty() { Level::Bucket } else { Level::Object };
+    (parse_bucket(bucket).ok(), level)
 }
 
 fn parse_bucket(bytes: &[u8]) -> Result<BucketName, S3Error> {
@@ -352,10 +336,19 @@ pub(crate) fn resource_type(level: Level) -> &'static str {
 mod tests {
     use super::*;
 
+    /// What a path names in path style.
+    fn place(path: &[u8]) -> Place<'_> {
+        let path = &path[1..];
+        let mut parts = path.splitn(2, |byte| *byte == b'/');
+        let bucket = parts.next().filter(|_| !path.is_empty());
+        Place { bucket, key: parts.next().unwrap_or_default() }
+    }
+
     fn routed(method: &str, path: &str, query: &str) -> String {
         let method: Method = method.parse().unwrap();
         let query = Query::parse(query).unwrap();
-        match target(path, None).and_then(|target| call(&method, &target, &query, false)) {
+        let path = presign::decode_component(path);
+        match target(place(&path)).and_then(|target| call(&method, &target, &query, false)) {
             Ok(call) => format!("{call:?}"),
             Err(error) => error.code().wire().to_owned(),
         }
@@ -436,13 +429,5 @@ mod tests {
                 );
             }
         }
-    }
-
-    #[test]
-    fn a_virtual_host_names_the_bucket() {
-        let bucket = BucketName::parse("bucket").unwrap();
-        assert_eq!(target("/", Some("bucket")).unwrap(), Target::Bucket(bucket.clone()));
-        let key = ObjectKey::parse("bucket/k").unwrap();
-        assert_eq!(target("/bucket/k", Some("Bucket")).unwrap(), Target::Object(bucket, key));
     }
 }

@@ -21,7 +21,8 @@ use crate::metrics::Metrics;
 use crate::operation::Operation;
 use crate::own::OwnRoute;
 use crate::query::{self, BodyRoom, QueryAsked};
-use crate::request::{Query, S3Request};
+use crate::reading::Reading;
+use crate::request::{Query, S3Request, Site};
 use crate::respond::{IdSource, Ids, Reply, ReplyBody, RequestContext, ResponseBody};
 use crate::route::{self, Call, Target};
 use crate::{cors, own, s3};
@@ -154,15 +155,13 @@ impl Server {
         let Arrival { parts, peer, now, ids } = arrival;
         let head = Head::read(parts, peer, &self.config)?;
         seen.client = Some(head.client());
-        let virtual_bucket = head.virtual_bucket();
-        let routed_path = head.routed_path();
-        let own_route =
-            virtual_bucket.is_none().then(|| own::route(&parts.method, routed_path)).flatten();
+        let reading = head.reading();
+        let own_route = reading.own_path().and_then(|path| own::route(&parts.method, path));
         if let Some(route) = own_route.as_ref().filter(|route| route.is_open()) {
             seen.operation = route.name();
             return Ok(route.answer(self));
         }
-        let of_bucket = || route::bucket(routed_path, virtual_bucket);
+        let of_bucket = || route::bucket(reading.place());
         let place = || own::page_place(own_route.as_ref(), of_bucket, head.query());
         if let Some(place) = cors::concerns(parts).then(place).flatten() {
             if parts.method == Method::OPTIONS {
@@ -171,13 +170,11 @@ impl Server {
             seen.cors = cors::headers_for(&self.gate, parts, place.0.as_ref()).await;
         }
         let context = Arc::new(self.context(arrival, &head));
-        if virtual_bucket.is_none()
-            && let Some(front) = query::front(&head, routed_path)
-        {
+        if let Some(front) = query::front(&head) {
             let asked = QueryAsked { head: &head, context: &context, ids };
             return Ok(Box::pin(front.answer(self, asked, body, seen)).await);
         }
-        let routed = Routed::read(parts, routed_path, virtual_bucket, head.query());
+        let routed = Routed::read(parts, reading, head.query());
         if let Ok(routed) = &routed {
             routed.note(seen);
         }
@@ -212,7 +209,8 @@ impl Server {
         }
         let routed = routed?;
         routed.refuse_unsigned_meaning(&caller)?;
-        let request = routed.request(&parts.headers);
+        let site = Site { config: &self.config, host: head.named_host() };
+        let request = routed.request(&parts.headers).on(site);
         refuse_link_conditions(request.query.iter())?;
         refuse_anonymous_overrides(&routed, &caller)?;
         let asked = Asked { request: &request, caller: &caller, context: &context };
@@ -242,7 +240,7 @@ impl Server {
             secure: head.secure(),
             host: head.named_host().to_owned(),
             prefix: head.named_prefix().to_owned(),
-            virtual_hosted: head.virtual_bucket().is_some(),
+            virtual_hosted: head.reading().is_virtual_hosted(),
         }
     }
 
@@ -357,13 +355,8 @@ struct Routed<'r> {
 }
 
 impl<'r> Routed<'r> {
-    fn read(
-        parts: &Parts,
-        path: &str,
-        virtual_bucket: Option<&str>,
-        query: &'r str,
-    ) -> Result<Self, S3Error> {
-        let target = route::target(path, virtual_bucket)?;
+    fn read(parts: &Parts, reading: &Reading<'_>, query: &'r str) -> Result<Self, S3Error> {
+        let target = route::target(reading.place())?;
         let query = Query::parse(query)?;
         let headers = &parts.headers;
         let request = S3Request::new(&query, headers);

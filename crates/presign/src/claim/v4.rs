@@ -242,20 +242,23 @@ impl V4Claim<'_> {
             Carrier::Header { .. } => (None, AbsentHeaders::Nowhere),
         };
         let query = CanonicalQuery::new(self.head.query_pairs(), left_out);
-        let mut shown = None;
-        for host in hosts {
-            let written = CanonicalRequest {
+        let write = |host: &str, path: &str| {
+            let request = CanonicalRequest {
                 method: self.head.method,
-                path: host.path,
+                path,
                 query: &query,
-                host: host.host,
+                host,
                 headers: self.head.headers,
                 signed_headers: &self.signed_headers,
                 absent_headers,
                 payload: self.payload.line(),
-            }
-            .write();
+            };
+            let written = request.write();
             let to_sign = string_to_sign(self.date, &self.credential.scope, &written.bytes);
+            (written, to_sign)
+        };
+        for host in hosts {
+            let (written, to_sign) = write(host.host, host.path);
             if let Some(key) = key.filter(|_| !written.lacks_header) {
                 let computed = hex_digits(&key.sign(&to_sign));
                 let proof = Proof { computed: &computed, provided: &self.signature };
@@ -263,14 +266,16 @@ impl V4Claim<'_> {
                     return Ok(proven.signature_of(self.into_facts(key, &written.bytes)));
                 }
             }
-            shown.get_or_insert((to_sign, written.bytes));
         }
-        let (to_sign, canonical_request) = shown.unwrap_or_default();
+        // As it arrived, whatever it was tried as.
+        let host = String::from_utf8_lossy(self.head.header("host").unwrap_or_default());
+        let (written, to_sign) = write(&host, self.head.path);
+        let canonical_request = String::from_utf8_lossy(&written.bytes).into_owned();
         Err(SignatureMismatch {
             access_key_id: self.credential.access_key_id.into_owned(),
             string_to_sign: String::from_utf8_lossy(&to_sign).into_owned(),
             signature_provided: String::from_utf8_lossy(&self.signature).into_owned(),
-            canonical_request: Some(String::from_utf8_lossy(&canonical_request).into_owned()),
+            canonical_request: Some(canonical_request),
         })
     }
 

@@ -14,7 +14,8 @@ use store::{AccessKey, KeyStatus, StoreError};
 use super::Gate;
 use super::caller::{Caller, Identity, SignedCaller};
 use super::keys::KeyOf;
-use crate::head::Head;
+use crate::head::{Head, ReportedPrefix};
+use crate::reading::bucket_of_prefix;
 
 /// Sessions whose opened tokens are kept.
 const SESSIONS_MAX: usize = 4096;
@@ -162,8 +163,8 @@ impl Gate {
             Credential::LongTerm(key, identity)
         };
         let verifying = self.keys.get(&claim, credential.key());
-        let names = head.signed_names(&self.config);
-        let hosts = names.hosts(head.virtual_bucket());
+        let names = head.signed_names(&self.config, self.reported_prefix(head).await?);
+        let hosts = names.hosts();
         let region =
             claim.key_scope().map_or_else(String::new, |scope| scope.region.clone().into_owned());
         let signature = claim
@@ -185,6 +186,19 @@ impl Gate {
                 session_token: token.as_deref().map(|token| SessionToken::new(text(token))),
             }),
         }
+    }
+
+    /// What the prefix counts for that a trusted proxy reports. It may only have passed on what a client
+    /// sent: so it takes a path from no bucket, as a declared one would.
+    async fn reported_prefix(
+        &self,
+        head: &Head<'_>,
+    ) -> Result<ReportedPrefix, AuthenticationError> {
+        let Some(bucket) = head.reported_prefix().and_then(bucket_of_prefix) else {
+            return Ok(ReportedPrefix::Believed);
+        };
+        let found = self.store.bucket(&bucket).await.map_err(AuthenticationError::Store)?;
+        Ok(if found.is_some() { ReportedPrefix::OfABucket } else { ReportedPrefix::Believed })
     }
 
     /// Signs links as the caller would, with the very key that signed the call: whatever ends that

@@ -13,6 +13,7 @@ use crate::body::RequestBody;
 use crate::error::{Code, S3Error, refusal};
 use crate::gate::{Authorized, Door};
 use crate::operation::{Operation, Permission};
+use crate::reading::bucket_of_prefix;
 use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::s3::{BUCKET_REGION, canonical_id, document, xml_time};
@@ -128,7 +129,9 @@ impl Operation for CreateBucket {
             xml::parse("CreateBucketConfiguration", &configuration)?
         };
         check_location(configuration.location_constraint.as_deref(), region)?;
-        if call.door().context().config.reserves(bucket.as_str()) {
+        let context = call.door().context();
+        let reported = bucket_of_prefix(&context.prefix).as_ref() == Some(&bucket);
+        if reported || context.config.reserves(&bucket) {
             return Err(S3Error::new(Code::InvalidBucketName).detail("BucketName", bucket.as_str()));
         }
         let account = call.door().account()?.clone();

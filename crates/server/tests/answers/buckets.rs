@@ -137,12 +137,10 @@ async fn names_of_buckets() {
         );
     }
     // The server's own paths are nobody's bucket, however they are spelled.
-    let answer = world.send(put("/_valet", "")).await;
-    assert_eq!((answer.status, answer.text()), (404, "There is nothing at this path.\n"));
-    assert_eq!(
-        world.refused(put("/%5Fvalet", "")).await,
-        "400 <Code>InvalidBucketName</Code><Message>The specified bucket is not valid.</Message><BucketName>_valet</BucketName>"
-    );
+    for path in ["/_valet", "/%5Fvalet", "/_vale%74/"] {
+        let answer = world.send(put(path, "")).await;
+        assert_eq!((answer.status, answer.text()), (404, "There is nothing at this path.\n"));
+    }
 }
 
 #[tokio::test]

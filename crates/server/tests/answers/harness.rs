@@ -30,7 +30,7 @@ pub(crate) struct World {
     region: String,
     pub(crate) now: Timestamp,
     pub(crate) peer: Peer,
-    _dir: tempfile::TempDir,
+    _dir: Arc<tempfile::TempDir>,
 }
 
 /// A request as a client would write it.
@@ -123,7 +123,15 @@ impl World {
         let region = config.region.clone();
         let server = Arc::new(Server::new(config, store.clone(), now));
         let peer = Peer { address: "192.0.2.7".parse().unwrap(), tls: None };
-        Self { server, store, region, now, peer, _dir: dir }
+        Self { server, store, region, now, peer, _dir: Arc::new(dir) }
+    }
+
+    /// Another server over the same store.
+    pub(crate) fn under(&self, config: ServerConfig) -> Self {
+        let region = config.region.clone();
+        let server = Arc::new(Server::new(config, self.store.clone(), self.now));
+        let Self { store, now, peer, _dir: dir, .. } = self;
+        Self { server, store: store.clone(), region, now: *now, peer: *peer, _dir: Arc::clone(dir) }
     }
 
     /// Signs with the root key, by header, and sends.
@@ -250,9 +258,15 @@ impl World {
 
     /// A link for an hour under any endpoint, and so with a `host` header.
     pub(crate) fn link_at(&self, at: &At<'_>, method: &str, key: &str) -> Ask {
+        self.link_to(at, method, "bucket", key)
+    }
+
+    /// The same to any bucket.
+    pub(crate) fn link_to(&self, at: &At<'_>, method: &str, bucket: &str, key: &str) -> Ask {
         let endpoint = Endpoint::parse(at.endpoint).unwrap();
-        let presign =
-            Presign { addressing: at.addressing, ..presign(method, key, &[], &[], &endpoint) };
+        let addressing = at.addressing;
+        let presign = presign(method, key, &[], &[], &endpoint);
+        let presign = Presign { addressing, bucket, ..presign };
         let mut presigner = Presigner::new(credentials(), &self.region);
         let link = if at.v2 {
             presigner.presign_v2(&presign, self.now).unwrap()

@@ -1,0 +1,174 @@
+//! What a request names, read once: from a host and a path to style, bucket and key.
+//!
+//! Whatever asks what a request is about asks this one value: routes, paths of our own, CORS, the
+//! Query protocols, forms. And a signature is tried at another of the server's names only if the
+//! request, read at that name, is this very reading: so nothing is verified as one thing and run as
+//! another.
+
+use std::borrow::Cow;
+
+use store::BucketName;
+
+use crate::config::ServerConfig;
+
+/// One reading of a request.
+#[derive(Debug)]
+pub(crate) struct Reading<'r> {
+    /// The bucket that the host names, in lower case; `None`: path style.
+    virtual_bucket: Option<Cow<'r, str>>,
+    /// The beginning of the path, as on the wire, that is a declared prefix; mostly empty.
+    prefix: &'r str,
+    /// What follows it, as on the wire.
+    below: &'r str,
+    /// The same, decoded; it is decoded nowhere else.
+    path: Cow<'r, [u8]>,
+}
+
+/// What a reading names: nothing but the service, a bucket, or a key in a bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place<'p> {
+    /// `None`: the service itself.
+    pub(crate) bucket: Option<&'p [u8]>,
+    /// Empty: the bucket itself.
+    pub(crate) key: &'p [u8],
+}
+
+impl<'r> Reading<'r> {
+    /// Reads a path at a host. Two spellings of the same bytes are the same path, since a signature
+    /// covers them alike.
+    pub(crate) fn at(host: &'r str, path: &'r str, config: &ServerConfig) -> Self {
+        let virtual_host = config.virtual_host(host);
+        let domain = virtual_host.map(|(_, domain)| domain);
+        let prefixes = config.prefixes(domain);
+        let rests = prefixes.filter_map(|prefix| below_prefix(path, &prefix));
+        // Of two that fit, the longer one leaves less.
+        let below = rests.min_by_key(|rest| rest.len()).unwrap_or(path);
+        let prefix = path.strip_suffix(below).unwrap_or_default();
+        let below = if below.is_empty() { "/" } else { below };
+        let virtual_bucket = virtual_host.map(|(bucket, _)| lower(bucket));
+        Self { virtual_bucket, prefix, below, path: presign::decode_component(below) }
+    }
+
+    /// Whether the host names the bucket.
+    pub(crate) fn is_virtual_hosted(&self) -> bool {
+        self.virtual_bucket.is_some()
+    }
+
+    /// The bucket that the host names, in lower case.
+    pub(crate) fn virtual_bucket(&self) -> Option<&str> {
+        self.virtual_bucket.as_deref()
+    }
+
+    /// The beginning of the path that is no part of what is named, as on the wire.
+    pub(crate) fn prefix(&self) -> &'r str {
+        self.prefix
+    }
+
+    /// The path below the prefix, as on the wire.
+    pub(crate) fn below(&self) -> &'r str {
+        self.below
+    }
+
+    /// Where Valet's own paths are: nowhere at the host of a bucket.
+    pub(crate) fn own_path(&self) -> Option<&str> {
+        if self.is_virtual_hosted() { None } else { std::str::from_utf8(&self.path).ok() }
+    }
+
+    /// What is named.
+    pub(crate) fn place(&self) -> Place<'_> {
+        let path = self.path.strip_prefix(b"/").unwrap_or(&self.path);
+        if let Some(bucket) = &self.virtual_bucket {
+            return Place { bucket: Some(bucket.as_bytes()), key: path };
+        }
+        let mut parts = path.splitn(2, |byte| *byte == b'/');
+        let bucket = parts.next().filter(|_| !path.is_empty());
+        Place { bucket, key: parts.next().unwrap_or_default() }
+    }
+
+    /// Whether another reading means the same: bucket, key and style.
+    pub(crate) fn is_same_as(&self, other: &Reading<'_>) -> bool {
+        self.virtual_bucket == other.virtual_bucket && self.path == other.path
+    }
+}
+
+/// What follows a prefix on the wire, where a path begins with whole segments of it, in whatever
+/// spelling.
+fn below_prefix<'p>(path: &'p str, prefix: &[u8]) -> Option<&'p str> {
+    let mut rest = path.as_bytes();
+    for expected in prefix {
+        let (byte, after) = first_decoded(rest)?;
+        if byte != *expected {
+            return None;
+        }
+        rest = after;
+    }
+    let ends = first_decoded(rest).is_none_or(|(byte, _)| byte == b'/');
+    let start = path.len().checked_sub(rest.len())?;
+    path.get(start..).filter(|_| ends)
+}
+
+/// The first byte that an encoded text stands for, and what follows it: as
+/// [`presign::decode_component`] decodes.
+fn first_decoded(text: &[u8]) -> Option<(u8, &[u8])> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    if let [b'%', high, low, rest @ ..] = text
+        && let (Some(high), Some(low)) = (digit(*high), digit(*low))
+    {
+        return Some((high << 4 | low, rest));
+    }
+    text.split_first().map(|(byte, rest)| (*byte, rest))
+}
+
+fn lower(text: &str) -> Cow<'_, str> {
+    if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return Cow::Owned(text.to_ascii_lowercase());
+    }
+    Cow::Borrowed(text)
+}
+
+/// The bucket that is named like the first segment of a prefix, where one can be.
+pub(crate) fn bucket_of_prefix(prefix: &str) -> Option<BucketName> {
+    let decoded = presign::decode_component(prefix);
+    let text = std::str::from_utf8(&decoded).ok()?;
+    BucketName::parse(text.strip_prefix('/')?.split('/').next()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_ends_where_its_last_segment_does() {
+        let check = |path: &str, prefix: &str, expected: Option<&str>| {
+            assert_eq!(below_prefix(path, prefix.as_bytes()), expected, "{path} {prefix}");
+        };
+        check("/files/b/k", "/files", Some("/b/k"));
+        check("/files", "/files", Some(""));
+        check("/files/", "/files", Some("/"));
+        check("/files2/b", "/files", None);
+        check("/file/b", "/files", None);
+        check("/%66il%65s/b%2Fk", "/files", Some("/b%2Fk"));
+        check("/files%2Fb/k", "/files", Some("%2Fb/k"));
+        check("/files%2fb/k", "/files", Some("%2fb/k"));
+        check("%2Ffiles/b", "/files", Some("/b"));
+        check("/a%2Fb/k", "/a/b", Some("/k"));
+        check("/a%252Fb/k", "/a/b", None);
+        check("/files%/b", "/files", None);
+        check("/files%zz", "/files", None);
+        check("/b%", "/b%", Some(""));
+        check("/b%25/k", "/b%", Some("/k"));
+    }
+
+    #[test]
+    fn what_is_read_byte_by_byte_is_what_is_decoded_at_once() {
+        for text in ["", "/a%2Fb", "%", "%4", "%%41", "%zz%4g", "+%2B", "%FF%00é", "%2541"] {
+            let mut rest = text.as_bytes();
+            let mut decoded = Vec::new();
+            while let Some((byte, after)) = first_decoded(rest) {
+                decoded.push(byte);
+                rest = after;
+            }
+            assert_eq!(decoded, *presign::decode_component(text), "{text}");
+        }
+    }
+}
