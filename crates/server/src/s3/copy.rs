@@ -1,5 +1,7 @@
 //! `CopyObject` and `UploadPartCopy`: a read under one permission, a write under another.
 
+mod named;
+
 use hyper::header::HeaderName;
 use std::ops::Range;
 
@@ -7,7 +9,7 @@ use iam::Values;
 use store::{
     Attributes, BucketName, CHECKSUM_UNASKED, ChecksumAlgorithm, ChecksumAlgorithms, ChecksumType,
     Object, ObjectKey, PartNumber, Precondition, PutOutcome, PutPart, StageSpec, StagedBody,
-    StoredChecksum, Tag, Unlocked, VersionId,
+    StoredChecksum, Tag, Unlocked,
 };
 
 use crate::body::RequestBody;
@@ -16,7 +18,6 @@ use crate::gate::{Authorized, Door};
 use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
-use crate::route;
 use crate::s3::customer_key::{self, SentKey};
 use crate::s3::encryption::Wish;
 use crate::s3::get::{Found, find};
@@ -27,13 +28,12 @@ use crate::s3::{
     VERSION_ID, bucket, checksum, creation_condition, no_such_key, quoted, tagging, xml_time,
 };
 use crate::xml::XmlWriter;
+use named::NamedSource;
 
 /// What is copied, and under which conditions.
 #[derive(Debug)]
 struct CopySource {
-    bucket: BucketName,
-    key: ObjectKey,
-    version_id: Option<VersionId>,
+    named: NamedSource,
     if_match: Option<String>,
     if_none_match: Option<String>,
     if_modified_since: Option<String>,
@@ -44,36 +44,8 @@ struct CopySource {
 
 impl CopySource {
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
-        const NAME: &str = "x-amz-copy-source";
-        let text = request.owned_header(NAME).unwrap_or_default();
-        let refused = || {
-            S3Error::invalid_argument(
-                "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
-                NAME,
-                text.as_str(),
-            )
-        };
-        let (path, version) = match text.split_once("?versionId=") {
-            Some((path, version)) => (path, Some(version)),
-            None => (text.as_str(), None),
-        };
-        let decoded = presign::decode_component(path);
-        let decoded = std::str::from_utf8(&decoded).map_err(|_| refused())?;
-        let decoded = decoded.strip_prefix('/').unwrap_or(decoded);
-        let (bucket, key) = decoded.split_once('/').ok_or_else(refused)?;
-        let version_id = version
-            .map(|version| {
-                VersionId::parse(version).map_err(|_| {
-                    S3Error::invalid_argument("Invalid version id specified", NAME, text.as_str())
-                })
-            })
-            .transpose()?;
-        let bucket = BucketName::parse(bucket).map_err(|_| refused())?;
-        let key = route::parse_key(key.as_bytes()).map_err(|_| refused())?;
         Ok(Self {
-            bucket,
-            key,
-            version_id,
+            named: NamedSource::read(request)?,
             if_match: request.owned_header("x-amz-copy-source-if-match"),
             if_none_match: request.owned_header("x-amz-copy-source-if-none-match"),
             if_modified_since: request.owned_header("x-amz-copy-source-if-modified-since"),
@@ -84,27 +56,30 @@ impl CopySource {
     }
 
     fn permission(&self) -> Permission<'_> {
-        let action = if self.version_id.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
-        Permission::object(action, &self.bucket, &self.key).of_version(self.version_id.as_ref())
+        let NamedSource { bucket, key, version_id } = &self.named;
+        let action = if version_id.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
+        Permission::object(action, bucket, key).of_version(version_id.as_ref())
     }
 
     fn permission_to_read_tags(&self) -> Permission<'_> {
-        let action = match self.version_id {
+        let NamedSource { bucket, key, version_id } = &self.named;
+        let action = match version_id {
             Some(_) => "s3:GetObjectVersionTagging",
             None => "s3:GetObjectTagging",
         };
-        Permission::object(action, &self.bucket, &self.key).of_version(self.version_id.as_ref())
+        Permission::object(action, bucket, key).of_version(version_id.as_ref())
     }
 
     /// Finds the source and judges the conditions on it: whatever fails is 412, a match of
     /// `if-none-match` too.
     async fn find(&self, door: &Door) -> Result<Found, S3Error> {
+        let NamedSource { bucket: name, key, version_id } = &self.named;
         if let Some(expected) = &self.expected_owner
-            && bucket::owner(door, &self.bucket).await?.as_str() != expected
+            && bucket::owner(door, name).await?.as_str() != expected
         {
             return Err(S3Error::new(Code::AccessDenied));
         }
-        let found = find(door, &self.bucket, &self.key, self.version_id.as_ref()).await;
+        let found = find(door, name, key, version_id.as_ref()).await;
         let found = found.map_err(|error| {
             // A marker named by its version, which a read would answer with 405.
             if error.code() == Code::MethodNotAllowed {
@@ -223,6 +198,7 @@ impl Operation for CopyObject {
 
     fn condition(&self, key: &str) -> Option<Values<'_>> {
         creation_condition(key, true)
+            .or_else(|| self.source.named.condition(key))
             .or_else(|| tagging::object_condition(self.request_tags(), key))
     }
 
@@ -282,9 +258,9 @@ impl Operation for CopyObject {
 impl CopyObject {
     /// A copy of an object onto itself must change something.
     fn refuse_idle_copy(&self) -> Result<(), S3Error> {
-        let onto_itself = self.source.bucket == self.bucket
-            && self.source.key == self.key
-            && self.source.version_id.is_none();
+        let onto_itself = self.source.named.bucket == self.bucket
+            && self.source.named.key == self.key
+            && self.source.named.version_id.is_none();
         let changes = self.directive == Directive::Replace
             || self.attributes.storage_class.is_some()
             || self.wish.is_said();
@@ -366,7 +342,7 @@ impl Operation for UploadPartCopy {
     }
 
     fn condition(&self, key: &str) -> Option<Values<'_>> {
-        creation_condition(key, false)
+        creation_condition(key, false).or_else(|| self.source.named.condition(key))
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {

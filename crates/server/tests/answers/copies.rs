@@ -133,8 +133,11 @@ async fn sources_as_clients_write_them() {
         ("other/a b", "blank"),
         ("other%2Fa%20b", "blank"),
         ("%2Fother%2Fa%20b", "blank"),
-        ("/other/a+b", "plus"),
+        ("/other/a+b", "blank"),
         ("/other/a%2Bb", "plus"),
+        ("http://valet.test:9000/other/a%20b", "blank"),
+        ("HTTPS://Valet.Test:9000/other/a+b", "blank"),
+        ("https://valet.test:9000/other%2Fa%2Bb", "plus"),
         ("/other/%C3%BC", "umlaut"),
         ("/other/ü", "umlaut"),
         ("/other/a//b", "two"),
@@ -146,7 +149,16 @@ async fn sources_as_clients_write_them() {
         assert_eq!(world.send(get("/bucket/copy")).await.text(), body, "{source}");
     }
     let message = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey";
-    for source in ["", "other", "/other", "/other/", "//k", "/UPPER/k", "/other/%80"] {
+    let sources = ["", "other", "/other", "/other/", "//k", "/UPPER/k", "/other/%80"];
+    // Another server's object is none of this one.
+    let urls = [
+        "https://elsewhere.example/other/a%20b",
+        "http://valet.test/other/a%20b",
+        "http://valet.test:9000/other/",
+        "http://valet.test:9000",
+        "ftp://valet.test:9000/other/a%20b",
+    ];
+    for source in sources.into_iter().chain(urls) {
         assert_eq!(
             world.refused(copy("/bucket/new", source)).await,
             invalid_argument(message, "x-amz-copy-source", source)
