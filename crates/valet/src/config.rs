@@ -29,6 +29,10 @@ const LISTEN_DEFAULT: &str = "127.0.0.1:9000";
 const REGION_DEFAULT: &str = "us-east-1";
 const ACCOUNT_ID_DEFAULT: &str = "000000000000";
 
+/// SDKs ask `bucket.localhost` for a bucket unless told otherwise, and it is always this machine. Only
+/// who is on it can get there, so it is no default anywhere else.
+const DOMAIN_DEFAULT: &str = "localhost";
+
 const ABORT_UPLOADS_AFTER_DEFAULT: &str = "14d";
 const NEVER: &str = "never";
 /// No link lives for more than seven days, so an upload outlives every link that was made for it when
@@ -74,7 +78,8 @@ pub(crate) struct Settings {
     /// Serve Prometheus metrics without credentials here
     #[arg(long, env = "VALET_METRICS_LISTEN", value_name = "ADDR")]
     metrics_listen: Option<String>,
-    /// `bucket.NAME` is virtual-hosted style; repeatable
+    /// `bucket.NAME` is virtual-hosted style; repeatable [default: localhost, where all addresses
+    /// listened on are of this machine alone]
     #[arg(long, env = "VALET_DOMAIN", value_name = "NAME", value_delimiter = ',')]
     domain: Vec<String>,
     /// Whose X-Forwarded-* headers are believed; repeatable
@@ -202,6 +207,10 @@ impl ServeConfig {
         if listen.is_empty() {
             listen.push(address(LISTEN_DEFAULT)?);
         }
+        let mut domains = each("domain", &settings.domain, parse_domain)?;
+        if domains.is_empty() && listen.iter().all(|address| address.ip().is_loopback()) {
+            domains.push(DOMAIN_DEFAULT.to_owned());
+        }
         let metrics_listen = settings.metrics_listen.as_ref();
         let metrics_listen = each("metrics-listen", metrics_listen, address)?.pop();
         let region = or(settings.region, REGION_DEFAULT);
@@ -225,7 +234,7 @@ impl ServeConfig {
                 Some(Caching::AsStored) => LinkCaching::AsStored,
                 Some(Caching::Capped) | None => LinkCaching::Capped,
             },
-            domains: each("domain", &settings.domain, parse_domain)?,
+            domains,
             trusted_proxies: each("trusted-proxy", &settings.trusted_proxy, parse_cidr)?,
             outbound_allow: each("outbound-allow", &settings.outbound_allow, parse_cidr)?,
             tls: tls_files(settings.tls_cert, settings.tls_key)?,

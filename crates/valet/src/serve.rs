@@ -46,6 +46,7 @@ async fn serve(config: ServeConfig, mut server: ServerConfig) -> anyhow::Result<
         },
         now,
     )?;
+    refuse_shadowed_buckets(&store, &server.public_urls).await?;
     if server.root.is_none() {
         keep_root_key(&store, &server.account).await?;
     }
@@ -54,6 +55,20 @@ async fn serve(config: ServeConfig, mut server: ServerConfig) -> anyhow::Result<
     let listener = Listener::bind(Server::new(server, store, now)).await?;
     announce(&listener)?;
     listener.serve(stop_asked.wait()).await;
+    Ok(())
+}
+
+/// What a path below a declared prefix names must not depend on who reads it: so no bucket is named
+/// like its first segment, not even an older one.
+async fn refuse_shadowed_buckets(store: &Store, public_urls: &[PublicUrl]) -> anyhow::Result<()> {
+    for url in public_urls {
+        let Some(bucket) = url.reserved_bucket() else { continue };
+        anyhow::ensure!(
+            store.bucket(&bucket).await?.is_none(),
+            "public-url: the path {} would hide the bucket `{bucket}`, which is there already. Choose another path; or start without this one, copy the bucket's objects to a bucket of another name, and delete it",
+            url.prefix
+        );
+    }
     Ok(())
 }
 

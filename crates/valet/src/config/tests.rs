@@ -24,7 +24,7 @@ fn defaults() {
     check("", Ok("data_dir: \"./valet-data\", master_key_file: None, encryption: On"));
     check("", Ok("listen: [127.0.0.1:9000], metrics_listen: None, region: \"us-east-1\""));
     check("", Ok("account_id: \"000000000000\", public_urls: [], console_url: None"));
-    check("", Ok("active_content: Sandbox, link_caching: Capped, domains: []"));
+    check("", Ok("active_content: Sandbox, link_caching: Capped, domains: [\"localhost\"]"));
     check("", Ok("tls: None, sigv2: Allow, sse_c: Tls, root: None"));
 }
 
@@ -42,6 +42,9 @@ fn each_setting_is_parsed() {
     check("account-id = '123456789012'", Ok("account_id: \"123456789012\""));
     check("account-id = '12345678901'", Err("account-id: `12345678901`: an account has 12 digits"));
     check("domain = ['S3.Example.com']", Ok("domains: [\"s3.example.com\"]"));
+    check("listen = ['127.0.0.9:0', '[::1]:0']", Ok("domains: [\"localhost\"]"));
+    check("listen = ['127.0.0.1:0', '0.0.0.0:0']", Ok("domains: []"));
+    check("listen = ['[::]:0']", Ok("domains: []"));
     let domain = "a domain is a host name alone, like s3.example.com";
     check("domain = ['s3..com']", Err(&format!("domain: `s3..com`: {domain}")));
     check("domain = ['s3.com:80']", Err(&format!("domain: `s3.com:80`: {domain}")));
