@@ -10,6 +10,7 @@ use hyper::header::{CONTENT_LENGTH, HeaderName};
 use presign::{
     ChunkDecoder, ChunkEvent, FormDecoder, FormEvent, FormFields, Payload, VerifiedSignature,
 };
+use tokio::sync::mpsc;
 
 use crate::error::{self, Code, S3Error, refusal};
 
@@ -87,6 +88,7 @@ impl Framing {
 enum Source {
     Wire(Incoming),
     Memory(Bytes),
+    Pieces(mpsc::Receiver<Bytes>),
 }
 
 impl RequestBody {
@@ -102,6 +104,12 @@ impl RequestBody {
         let ended = bytes.is_empty();
         let framing = Framing::read(headers);
         Self { source: Source::Memory(bytes), framing, form: None, received: 0, ended }
+    }
+
+    /// A body whose pieces come when a test in process sends them, and that ends with its sender.
+    pub fn from_pieces(pieces: mpsc::Receiver<Bytes>, headers: &HeaderMap) -> Self {
+        let framing = Framing::read(headers);
+        Self { source: Source::Pieces(pieces), framing, form: None, received: 0, ended: false }
     }
 
     /// Bytes taken from the connection so far, framing of aws-chunked included.
@@ -124,6 +132,13 @@ impl RequestBody {
                     self.ended = true;
                     std::mem::take(bytes)
                 }
+                Source::Pieces(pieces) => match pieces.recv().await {
+                    Some(bytes) => bytes,
+                    None => {
+                        self.ended = true;
+                        return Ok(None);
+                    }
+                },
                 Source::Wire(body) => {
                     match tokio::time::timeout(IDLE_MAX, body.frame()).await {
                         Err(_elapsed) => return Err(S3Error::new(Code::RequestTimeout)),

@@ -9,6 +9,7 @@ mod authorize;
 mod caller;
 mod circumstances;
 mod keys;
+mod meanings;
 mod query;
 
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use iam::{AccountId, Principal, SessionSealer, Values};
 use jiff::Timestamp;
 use presign::{Mechanism, VerifiedSignature};
-use store::{AccessKey, BucketName, CorsRule, ObjectKey, Store};
+use store::{AccessKey, Bucket, BucketName, CorsRule, Lookup, ObjectKey, Store, VersionId};
 
 use crate::config::ServerConfig;
 use crate::error::{Code, S3Error, refusal};
@@ -29,6 +30,7 @@ use crate::sts::Issuers;
 use authenticate::Sessions;
 use authorize::Asking;
 use keys::DerivedKeys;
+use meanings::{Meanings, Place};
 
 pub(crate) use authenticate::{AuthenticationError, Service};
 pub(crate) use caller::{Caller, SignedCaller};
@@ -57,11 +59,30 @@ pub(crate) struct Door {
     caller: Arc<Caller>,
     context: Arc<RequestContext>,
     issuers: Arc<Issuers>,
+    /// What was judged: what is done is done to that.
+    meanings: Arc<Meanings>,
 }
 
 impl Door {
     pub(crate) fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// The bucket that the request names, as it is now. Once it was judged, no other bucket is meant that
+    /// comes to have its name: then there is no such bucket. The one way to what the store asks for.
+    pub(crate) async fn bucket(&self, name: &BucketName) -> Result<Arc<Bucket>, S3Error> {
+        self.asking().bucket(name).await
+    }
+
+    /// What is at a key, or one version of it. The request sees one record there, and it is the one whose
+    /// tags were judged.
+    pub(crate) async fn object(
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        version: Option<&VersionId>,
+    ) -> Result<Lookup, S3Error> {
+        self.asking().object(Place { bucket: &bucket.reference(), key, version }).await
     }
 
     pub(crate) fn context(&self) -> &RequestContext {
@@ -150,7 +171,8 @@ impl Door {
     }
 
     fn asking(&self) -> Asking<'_> {
-        Asking { store: &self.store, caller: &self.caller, context: &self.context }
+        let Self { store, caller, context, meanings, .. } = self;
+        Asking { store, caller, context, meanings }
     }
 }
 
@@ -180,8 +202,10 @@ impl<O: Operation> Authorized<O> {
 
     /// Admits one of the targets that stand in this call's body, as a call of its own.
     pub(crate) async fn admit<P: Operation>(&self, operation: P) -> Result<Authorized<P>, S3Error> {
-        self.door.asking().authorize(&operation.permissions(), &KeysOf(&operation)).await?;
-        Ok(Authorized { operation, door: self.door.clone() })
+        let meanings = Arc::new(self.door.meanings.of_buckets());
+        let door = Door { meanings, ..self.door.clone() };
+        door.asking().authorize(&operation.permissions(), &KeysOf(&operation)).await?;
+        Ok(Authorized { operation, door })
     }
 }
 
@@ -281,7 +305,7 @@ impl Gate {
         refuse_unknown_meanings(O::HONOURS, asked)?;
         let door = self.door(caller, context);
         door.asking().authorize(&operation.permissions(), &KeysOf(&operation)).await?;
-        check_expected_owner(&self.store, request).await?;
+        check_expected_owner(&door, request).await?;
         Ok(Authorized { operation, door })
     }
 
@@ -291,6 +315,7 @@ impl Gate {
             caller: Arc::clone(caller),
             context: Arc::clone(context),
             issuers: Arc::clone(&self.issuers),
+            meanings: Arc::default(),
         }
     }
 }
@@ -327,13 +352,16 @@ fn refuse_unknown_meanings(honoured: &[&str], asked: Asked<'_>) -> Result<(), S3
 }
 
 /// What the client expects of the owners of the buckets that it names must be so.
-async fn check_expected_owner(store: &Store, request: &S3Request<'_>) -> Result<(), S3Error> {
+async fn check_expected_owner(door: &Door, request: &S3Request<'_>) -> Result<(), S3Error> {
     if let Some(expected) = request.header("x-amz-expected-bucket-owner")
         && let Some(bucket) = request.bucket
     {
-        let found = store.bucket(bucket).await.map_err(refusal::of_store)?;
-        if found.is_some_and(|bucket| bucket.owner.as_str() != expected) {
-            return Err(S3Error::new(Code::AccessDenied));
+        match door.bucket(bucket).await {
+            Ok(bucket) if bucket.owner.as_str() == expected => {}
+            Ok(_) => return Err(S3Error::new(Code::AccessDenied)),
+            // What is to be made is nobody's yet.
+            Err(error) if error.code() == Code::NoSuchBucket => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(())

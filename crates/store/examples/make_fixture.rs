@@ -10,12 +10,12 @@ use iam::{AccountId, CustomerKey, Policy};
 use jiff::Timestamp;
 use presign::SecretAccessKey;
 use store::{
-    AccessKey, Attributes, BoundPolicy, BucketEncryption, BucketName, BucketSetting,
+    AccessKey, Attributes, BoundPolicy, BucketEncryption, BucketName, BucketRef, BucketSetting,
     ChecksumAlgorithm, ChecksumType, CompleteUpload, CompletedPart, Counts, CreateAccount,
-    CustomerKeys, DeleteObject, DirectoryEdit, Encryption, GivenKey, KeyOwner, KeyStatus,
-    NewAccount, NewBucket, NewManagedPolicy, NewOidcProvider, NewRole, NewUpload, ObjectKey,
-    ObjectOwnership, PartNumber, Precondition, PutObject, PutPart, StageSpec, StagedBody, Store,
-    StoreConfig, StoredChecksum, Tag, Versioning, load_master_key,
+    CreateBucket, CustomerKeys, DeleteObject, DirectoryEdit, Encryption, GivenKey, KeyOwner,
+    KeyStatus, NewAccount, NewBucket, NewManagedPolicy, NewOidcProvider, NewRole, NewUpload,
+    ObjectKey, ObjectOwnership, PartNumber, Precondition, PutObject, PutPart, StageSpec,
+    StagedBody, Store, StoreConfig, StoredChecksum, Tag, Versioning, load_master_key,
 };
 use zeroize::Zeroizing;
 
@@ -38,8 +38,10 @@ async fn main() {
     };
     store.put_access_key(key, now).await.unwrap();
     let bucket = BucketName::parse("fixture").unwrap();
-    let new = NewBucket { name: bucket.clone(), owner: account, region: "us-east-1".to_owned() };
-    store.create_bucket(new, now).await.unwrap();
+    let new = NewBucket { name: bucket, owner: account, region: "us-east-1".to_owned() };
+    let made = store.create_bucket(new, now).await.unwrap();
+    let CreateBucket::Created(made) = made else { panic!("{made:?}") };
+    let bucket = made.reference();
     store.set_versioning(&bucket, Versioning::Enabled, now).await.unwrap();
     let rows =
         [("small", 5, None), ("large", 20_000, None), ("plain", 20_000, Some(Encryption::Off))];
@@ -72,7 +74,7 @@ fn tag() -> Tag {
     Tag { key: "kind".to_owned(), value: "fixture".to_owned() }
 }
 
-async fn set(store: &Store, bucket: &BucketName, now: Timestamp) {
+async fn set(store: &Store, bucket: &BucketRef, now: Timestamp) {
     let settings = [
         BucketSetting::Policy(Some(Arc::new(bound("s3:GetObject")))),
         BucketSetting::PublicAccessBlock(None),
@@ -156,7 +158,7 @@ fn attributes(content_type: &str) -> Attributes {
 }
 
 /// An upload that is under way, under a customer's key.
-async fn begin(store: &Store, bucket: &BucketName, customer: &CustomerKey, now: Timestamp) {
+async fn begin(store: &Store, bucket: &BucketRef, customer: &CustomerKey, now: Timestamp) {
     let new = NewUpload {
         bucket: bucket.clone(),
         key: ObjectKey::parse("begun").unwrap(),
@@ -185,7 +187,7 @@ async fn stage(
     stage.finish().await.unwrap()
 }
 
-async fn put(store: &Store, bucket: &BucketName, key: &str, body: StagedBody, now: Timestamp) {
+async fn put(store: &Store, bucket: &BucketRef, key: &str, body: StagedBody, now: Timestamp) {
     let algorithm = ChecksumAlgorithm::Crc64Nvme;
     let value = body.checksum(algorithm).unwrap();
     let put = PutObject {
@@ -200,7 +202,7 @@ async fn put(store: &Store, bucket: &BucketName, key: &str, body: StagedBody, no
     store.put_object(put, now).await.unwrap();
 }
 
-async fn put_parts(store: &Store, bucket: &BucketName, now: Timestamp) {
+async fn put_parts(store: &Store, bucket: &BucketRef, now: Timestamp) {
     let new = NewUpload {
         bucket: bucket.clone(),
         key: ObjectKey::parse("parts").unwrap(),

@@ -18,12 +18,12 @@ use jiff::Timestamp;
 use crate::body::{Blob, BlobId};
 use crate::identity::IdentityChange;
 use crate::{
-    AccessKey, Account, AccountPage, Attributes, Bucket, BucketName, BucketPage, BucketSetting,
-    Change, CompleteOutcome, CompleteUpload, CreateAccount, CreateBucket, DeleteAccount,
-    DeleteBucket, DeleteObject, DeleteOutcome, Directory, ETag, IdentityError, KeyUse, ListBuckets,
-    ListObjects, ListUploads, ListVersions, Lookup, NewBucket, NewUpload, ObjectKey, ObjectPage,
-    PartNumber, PartPage, Precondition, PutOutcome, PutPart, StoreError, StoredChecksum, Tag,
-    Upload, UploadId, UploadPage, VersionId, VersionPage, Versioning,
+    AccessKey, Account, AccountPage, Attributes, Bucket, BucketName, BucketPage, BucketRef,
+    BucketSetting, Change, CompleteOutcome, CompleteUpload, CreateAccount, CreateBucket,
+    DeleteAccount, DeleteBucket, DeleteObject, DeleteOutcome, Directory, ETag, IdentityError,
+    KeyUse, ListBuckets, ListObjects, ListUploads, ListVersions, Lookup, NewBucket, NewUpload,
+    ObjectKey, ObjectPage, PartNumber, PartPage, Precondition, PutOutcome, PutPart, StoreError,
+    StoredChecksum, Tag, Upload, UploadId, UploadPage, VersionId, VersionPage, Versioning,
 };
 use files::{FileBlobs, FileSource, FileWriter, Pins};
 use iam::AccountId;
@@ -41,7 +41,7 @@ pub(crate) enum Space {
 /// An object to record: its bytes are on stable storage, or come along when they are few.
 #[derive(Debug)]
 pub(crate) struct NewObject {
-    pub(crate) bucket: BucketName,
+    pub(crate) bucket: BucketRef,
     pub(crate) key: ObjectKey,
     pub(crate) attributes: Attributes,
     pub(crate) checksum: Option<StoredChecksum>,
@@ -62,7 +62,7 @@ pub(crate) enum NewBody {
 /// A part to record.
 #[derive(Debug)]
 pub(crate) struct NewPart {
-    pub(crate) bucket: BucketName,
+    pub(crate) bucket: BucketRef,
     pub(crate) key: ObjectKey,
     pub(crate) upload: UploadId,
     pub(crate) number: PartNumber,
@@ -74,7 +74,7 @@ pub(crate) struct NewPart {
 /// An upload that nobody seems to go on with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct IdleUpload {
-    pub(crate) bucket: BucketName,
+    pub(crate) bucket: BucketRef,
     pub(crate) key: ObjectKey,
     pub(crate) id: UploadId,
     /// Nothing has come for it since then, when it was looked at.
@@ -203,35 +203,35 @@ metadata_seam! {
 
     fn create_bucket(bucket: NewBucket, now: Timestamp) -> CreateBucket;
     fn bucket(name: &BucketName) -> Option<Arc<Bucket>>;
-    fn delete_bucket(name: &BucketName, now: Timestamp) -> DeleteBucket;
+    fn delete_bucket(bucket: &BucketRef, now: Timestamp) -> DeleteBucket;
     fn buckets(owner: &AccountId, query: ListBuckets) -> BucketPage;
-    fn set_versioning(name: &BucketName, versioning: Versioning) -> bool;
+    fn set_versioning(bucket: &BucketRef, versioning: Versioning) -> bool;
     /// `false`: there is no such bucket.
-    fn set_bucket(name: &BucketName, setting: BucketSetting) -> bool;
+    fn set_bucket(bucket: &BucketRef, setting: BucketSetting) -> bool;
     /// Changes after number `n`; numbers only grow, and only a subject's latest change is kept.
     fn changes_since(n: u64, limit: usize) -> Vec<Change>;
 
-    fn object(bucket: &BucketName, key: &ObjectKey, version: Option<VersionId>) -> Lookup;
+    fn object(bucket: &BucketRef, key: &ObjectKey, version: Option<VersionId>) -> Lookup;
     /// [`StoreError::StageExpired`] when the intent of the body's blob is no more.
     fn put_object(object: NewObject, now: Timestamp) -> PutOutcome;
     fn delete_object(delete: DeleteObject, now: Timestamp) -> DeleteOutcome;
     /// Replaces the tags of the current version of a key, or of the one named; answers it as it is
     /// then, or how it is not there.
     fn set_object_tags(
-        bucket: &BucketName, key: &ObjectKey, version: Option<VersionId>, tags: Vec<Tag>
+        bucket: &BucketRef, key: &ObjectKey, version: Option<VersionId>, tags: Vec<Tag>
     ) -> Lookup;
-    fn list_objects(bucket: &BucketName, query: ListObjects) -> Option<ObjectPage>;
-    fn list_versions(bucket: &BucketName, query: ListVersions) -> Option<VersionPage>;
+    fn list_objects(bucket: &BucketRef, query: ListObjects) -> Option<ObjectPage>;
+    fn list_versions(bucket: &BucketRef, query: ListVersions) -> Option<VersionPage>;
 
     fn create_upload(upload: NewUpload, now: Timestamp) -> Option<Arc<Upload>>;
-    fn upload(bucket: &BucketName, key: &ObjectKey, id: UploadId) -> Option<Arc<Upload>>;
+    fn upload(bucket: &BucketRef, key: &ObjectKey, id: UploadId) -> Option<Arc<Upload>>;
     /// [`StoreError::StageExpired`] when the intent of the part's blob is no more.
     fn put_part(part: NewPart, now: Timestamp) -> PutPart;
     fn parts(upload: UploadId, after: Option<PartNumber>, limit: usize) -> PartPage;
-    fn uploads(bucket: &BucketName, query: ListUploads) -> Option<UploadPage>;
+    fn uploads(bucket: &BucketRef, query: ListUploads) -> Option<UploadPage>;
     fn complete_upload(complete: CompleteUpload, now: Timestamp) -> CompleteOutcome;
     fn abort_upload(
-        bucket: &BucketName, key: &ObjectKey, id: UploadId, now: Timestamp
+        bucket: &BucketRef, key: &ObjectKey, id: UploadId, now: Timestamp
     ) -> bool;
 
     /// Some uploads that were begun before a time and have got no part since.

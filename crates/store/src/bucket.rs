@@ -36,6 +36,28 @@ pub struct Bucket {
     pub(crate) id: i64,
 }
 
+impl Bucket {
+    /// What says which bucket this is, whatever comes to bear its name.
+    pub fn reference(&self) -> BucketRef {
+        BucketRef { name: self.name.clone(), id: self.id }
+    }
+}
+
+/// One bucket and no other: its name, and an id that is never given again. Whoever was admitted to a bucket
+/// acts on this one; if it is gone, another of its name is none of theirs. Only the store makes them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BucketRef {
+    pub(crate) name: BucketName,
+    pub(crate) id: i64,
+}
+
+impl BucketRef {
+    /// The name that it bears.
+    pub fn name(&self) -> &BucketName {
+        &self.name
+    }
+}
+
 /// Whether a bucket keeps versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Versioning {

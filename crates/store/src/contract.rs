@@ -26,6 +26,7 @@ mod identities;
 mod listings;
 mod multipart;
 mod objects;
+mod replaced;
 mod tags;
 
 /// Runs a rule of records against every engine, each time an empty one.
@@ -56,8 +57,18 @@ pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
 }
 
-pub(crate) fn bucket_name() -> BucketName {
+fn bucket_name() -> BucketName {
     BucketName::parse("bucket").unwrap()
+}
+
+/// The first bucket that is made in an empty store, which [`with_bucket`] and its like make.
+pub(crate) fn the_bucket() -> BucketRef {
+    BucketRef { name: bucket_name(), id: 1 }
+}
+
+/// One that never was.
+fn no_bucket() -> BucketRef {
+    BucketRef { name: BucketName::parse("nowhere").unwrap(), id: -1 }
 }
 
 pub(crate) fn key(text: &str) -> ObjectKey {
@@ -78,7 +89,7 @@ fn new_object(key_text: &str, content: u8) -> NewObject {
     let plain = Bytes::from(vec![content]);
     let blob = Blob { id: BlobId::from_bytes([content; 16]), size: 1, sealed_key: None };
     NewObject {
-        bucket: bucket_name(),
+        bucket: the_bucket(),
         key: key(key_text),
         attributes: Attributes::default(),
         checksum: None,
@@ -111,15 +122,16 @@ async fn put(engine: &impl Metadata, key_text: &str, content: u8) -> VersionId {
 }
 
 async fn with_bucket(engine: &impl Metadata, versioning: Versioning) {
-    engine.create_bucket(new_bucket("bucket"), at(0)).await.unwrap();
+    let made = engine.create_bucket(new_bucket("bucket"), at(0)).await.unwrap();
+    let CreateBucket::Created(made) = made else { panic!("{made:?}") };
     if versioning != Versioning::Unversioned {
-        assert!(engine.set_versioning(&bucket_name(), versioning).await.unwrap());
+        assert!(engine.set_versioning(&made.reference(), versioning).await.unwrap());
     }
 }
 
 /// What is at a key, in short: the first byte of its tag, `-` for a marker, `.` for nothing.
 async fn look(engine: &impl Metadata, key_text: &str, version: Option<VersionId>) -> String {
-    match engine.object(&bucket_name(), &key(key_text), version).await.unwrap() {
+    match engine.object(&the_bucket(), &key(key_text), version).await.unwrap() {
         Lookup::Object(object) => object.etag.md5()[0].to_string(),
         Lookup::DeleteMarker(marker) if marker.is_current => "- current".to_owned(),
         Lookup::DeleteMarker(_) => "-".to_owned(),
@@ -132,9 +144,9 @@ async fn look(engine: &impl Metadata, key_text: &str, version: Option<VersionId>
 #[test]
 fn buckets_are_made_once_set_and_removed_when_empty() {
     every_engine(|engine| async move {
-        let name = bucket_name();
+        let (name, here) = (bucket_name(), the_bucket());
         assert_eq!(engine.bucket(&name).await.unwrap(), None);
-        assert!(!engine.set_versioning(&name, Versioning::Enabled).await.unwrap());
+        assert!(!engine.set_versioning(&here, Versioning::Enabled).await.unwrap());
         let made = engine.create_bucket(new_bucket("bucket"), at(1)).await.unwrap();
         let CreateBucket::Created(made) = made else { panic!("{made:?}") };
         assert_eq!((made.versioning, made.created_at), (Versioning::Unversioned, at(1)));
@@ -149,18 +161,18 @@ fn buckets_are_made_once_set_and_removed_when_empty() {
             (Versioning::Unversioned, Versioning::Suspended),
         ];
         for (set, expected) in settings {
-            assert!(engine.set_versioning(&name, set).await.unwrap());
+            assert!(engine.set_versioning(&here, set).await.unwrap());
             assert_eq!(engine.bucket(&name).await.unwrap().unwrap().versioning, expected);
         }
 
         put(&*engine, "key", 1).await;
-        assert_eq!(engine.delete_bucket(&name, at(3)).await.unwrap(), DeleteBucket::NotEmpty);
+        assert_eq!(engine.delete_bucket(&here, at(3)).await.unwrap(), DeleteBucket::NotEmpty);
         engine
-            .delete_object(DeleteObject::of(&name, &key("key"), Some(&VersionId::Null)), at(4))
+            .delete_object(DeleteObject::of(&here, &key("key"), Some(&VersionId::Null)), at(4))
             .await
             .unwrap();
-        assert_eq!(engine.delete_bucket(&name, at(5)).await.unwrap(), DeleteBucket::Deleted);
-        assert_eq!(engine.delete_bucket(&name, at(6)).await.unwrap(), DeleteBucket::NotFound);
+        assert_eq!(engine.delete_bucket(&here, at(5)).await.unwrap(), DeleteBucket::Deleted);
+        assert_eq!(engine.delete_bucket(&here, at(6)).await.unwrap(), DeleteBucket::NotFound);
         assert_eq!(engine.bucket(&name).await.unwrap(), None);
         assert_eq!(look(&*engine, "key", None).await, "no bucket");
     });
@@ -169,14 +181,16 @@ fn buckets_are_made_once_set_and_removed_when_empty() {
 #[test]
 fn a_bucket_made_anew_shows_nothing_of_the_old_one() {
     every_engine(|engine| async move {
-        let name = bucket_name();
+        let here = the_bucket();
         with_bucket(&*engine, Versioning::Unversioned).await;
         put(&*engine, "key", 1).await;
         assert_eq!(look(&*engine, "key", None).await, "1");
-        engine.delete_object(DeleteObject::of(&name, &key("key"), None), at(1)).await.unwrap();
-        engine.delete_bucket(&name, at(2)).await.unwrap();
-        engine.create_bucket(new_bucket("bucket"), at(3)).await.unwrap();
-        assert_eq!(look(&*engine, "key", None).await, "no key");
+        engine.delete_object(DeleteObject::of(&here, &key("key"), None), at(1)).await.unwrap();
+        engine.delete_bucket(&here, at(2)).await.unwrap();
+        let made = engine.create_bucket(new_bucket("bucket"), at(3)).await.unwrap();
+        let CreateBucket::Created(made) = made else { panic!("{made:?}") };
+        let found = engine.object(&made.reference(), &key("key"), None).await.unwrap();
+        assert!(matches!(found, Lookup::NoSuchKey), "{found:?}");
     });
 }
 
@@ -259,7 +273,8 @@ fn changes_are_numbered_and_only_the_latest_of_each_subject_is_kept() {
         engine.put_access_key(key).await.unwrap();
         engine.create_bucket(new_bucket("other"), at(2)).await.unwrap();
         let name = BucketName::parse("other").unwrap();
-        engine.delete_bucket(&name, at(3)).await.unwrap();
+        let other = engine.bucket(&name).await.unwrap().unwrap().reference();
+        engine.delete_bucket(&other, at(3)).await.unwrap();
         let changes = engine.changes_since(seen, 10).await.unwrap();
         let subjects = changes.iter().map(|change| change.subject.clone()).collect::<Vec<_>>();
         let expected = [ChangeSubject::AccessKey("AKID".to_owned()), ChangeSubject::Bucket(name)];
@@ -322,7 +337,7 @@ fn blobs_of_replaced_and_deleted_objects_become_garbage() {
         assert!(garbage(5).await.is_empty());
         assert_eq!(garbage(6).await, [one]);
         engine
-            .delete_object(DeleteObject::of(&bucket_name(), &key("k"), None), at(7))
+            .delete_object(DeleteObject::of(&the_bucket(), &key("k"), None), at(7))
             .await
             .unwrap();
         assert_eq!(garbage(8).await, [one, two]);
@@ -330,11 +345,11 @@ fn blobs_of_replaced_and_deleted_objects_become_garbage() {
         engine.forget_garbage(vec![one]).await.unwrap();
         assert_eq!(garbage(8).await, [two]);
 
-        engine.set_versioning(&bucket_name(), Versioning::Enabled).await.unwrap();
+        engine.set_versioning(&the_bucket(), Versioning::Enabled).await.unwrap();
         put_file(3, 9).await;
         put_file(4, 9).await;
         engine
-            .delete_object(DeleteObject::of(&bucket_name(), &key("k"), None), at(9))
+            .delete_object(DeleteObject::of(&the_bucket(), &key("k"), None), at(9))
             .await
             .unwrap();
         assert_eq!(garbage(100).await, [two]);
@@ -372,7 +387,7 @@ fn refuses_everything_once_closed() {
         engine.close().await.unwrap();
         let refused = engine.put_object(new_object("key", 1), at(1)).await;
         assert!(matches!(refused, Err(StoreError::Closed)));
-        let refused = engine.object(&bucket_name(), &key("key"), None).await;
+        let refused = engine.object(&the_bucket(), &key("key"), None).await;
         assert!(matches!(refused, Err(StoreError::Closed)));
     });
 }

@@ -11,7 +11,7 @@ use iam::MasterKey;
 use jiff::SignedDuration;
 
 use crate::backend::files::disk::{BeforeStep, Disk, DiskStep};
-use crate::contract::{at, bucket_name, key, new_bucket, runtime};
+use crate::contract::{at, key, new_bucket, runtime, the_bucket};
 use crate::*;
 
 /// More than a step, so that there is more than one write.
@@ -41,7 +41,7 @@ async fn put(store: &Store, name: &str, content: u8) -> Result<PutOutcome, Store
     let mut stage = store.stage(StageSpec { size_hint, ..StageSpec::default() }).await?;
     stage.write(Bytes::from(vec![content; SIZE])).await?;
     let put = PutObject {
-        bucket: bucket_name(),
+        bucket: the_bucket(),
         key: key(name),
         body: stage.finish().await?,
         attributes: Attributes::default(),
@@ -54,7 +54,7 @@ async fn put(store: &Store, name: &str, content: u8) -> Result<PutOutcome, Store
 
 /// The byte that fills the object; `None`: there is no object. Anything else is a failure.
 async fn content(store: &Store, name: &str) -> Option<u8> {
-    let found = store.object(&bucket_name(), &key(name), None).await.unwrap();
+    let found = store.object(&the_bucket(), &key(name), None).await.unwrap();
     let Lookup::Object(object) = found else {
         assert!(matches!(found, Lookup::NoSuchKey));
         return None;
@@ -112,7 +112,7 @@ fn a_step_that_fails_fails_the_put_and_leaves_nothing() {
                 assert!(matches!(store.is_writable(), Err(StoreError::Poisoned)));
                 assert!(matches!(put(&store, "k", 3).await, Err(StoreError::Poisoned)));
                 let deleted = store
-                    .delete_object(DeleteObject::of(&bucket_name(), &key("k"), None), at(2))
+                    .delete_object(DeleteObject::of(&the_bucket(), &key("k"), None), at(2))
                     .await;
                 assert!(matches!(deleted, Err(StoreError::Poisoned)));
             } else {
@@ -282,7 +282,7 @@ fn what_is_dropped_before_it_is_recorded_is_swept() {
         drop(stage().await);
         drop(stage().await.finish().await.unwrap());
         let put = PutObject {
-            bucket: bucket_name(),
+            bucket: the_bucket(),
             key: key("k"),
             body: stage().await.finish().await.unwrap(),
             attributes: Attributes::default(),
@@ -320,7 +320,7 @@ fn an_old_stage_is_given_up_and_cannot_be_recorded() {
         assert_eq!(store.maintenance().run_once(much_later).await.unwrap().blobs, 1);
         assert_eq!(files(dir.path()), 0);
         let put = PutObject {
-            bucket: bucket_name(),
+            bucket: the_bucket(),
             key: key("k"),
             body,
             attributes: Attributes::default(),
@@ -372,16 +372,13 @@ fn a_reader_that_has_begun_completes() {
     runtime().block_on(async {
         store.create_bucket(new_bucket("bucket"), at(0)).await.unwrap();
         put(&store, "k", 1).await.unwrap();
-        let Lookup::Object(object) = store.object(&bucket_name(), &key("k"), None).await.unwrap()
+        let Lookup::Object(object) = store.object(&the_bucket(), &key("k"), None).await.unwrap()
         else {
             panic!()
         };
         let mut begun = store.read(&store.unlock(&object, None).unwrap(), 0..object.size);
         let first = begun.next().await.unwrap().unwrap();
-        store
-            .delete_object(DeleteObject::of(&bucket_name(), &key("k"), None), at(2))
-            .await
-            .unwrap();
+        store.delete_object(DeleteObject::of(&the_bucket(), &key("k"), None), at(2)).await.unwrap();
         let later = at(3) + sweep::GARBAGE_LIFE;
         assert_eq!(store.maintenance().run_once(later).await.unwrap().blobs, 0);
         let mut size = first.len();
@@ -405,9 +402,9 @@ fn a_body_that_was_deleted_goes_soon_where_one_was_refused_for_want_of_room() {
             store.create_bucket(new_bucket("bucket"), at(0)).await.unwrap();
             put(&store, "k", 1).await.unwrap();
             let key = key("k");
-            let found = store.object(&bucket_name(), &key, None).await.unwrap();
+            let found = store.object(&the_bucket(), &key, None).await.unwrap();
             let Lookup::Object(object) = found else { panic!("no object") };
-            store.delete_object(DeleteObject::of(&bucket_name(), &key, None), at(2)).await.unwrap();
+            store.delete_object(DeleteObject::of(&the_bucket(), &key, None), at(2)).await.unwrap();
             let refuse = async || {
                 let spec = StageSpec { size_hint: Some(u64::MAX), ..StageSpec::default() };
                 if refused {

@@ -33,9 +33,9 @@ pub use body::{
     StagedBody, Unlocked,
 };
 pub use bucket::{
-    Bucket, BucketEncryption, BucketPage, BucketSetting, Change, ChangeSubject, CorsMethod,
-    CorsRule, CreateBucket, CustomerKeys, DeleteBucket, ListBuckets, NewBucket, ObjectOwnership,
-    PublicAccessBlock, Versioning,
+    Bucket, BucketEncryption, BucketPage, BucketRef, BucketSetting, Change, ChangeSubject,
+    CorsMethod, CorsRule, CreateBucket, CustomerKeys, DeleteBucket, ListBuckets, NewBucket,
+    ObjectOwnership, PublicAccessBlock, Versioning,
 };
 pub use checksum::{ChecksumAlgorithm, ChecksumAlgorithms, ChecksumType, StoredChecksum};
 pub use error::{EngineError, OpenError, StoreError};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::{
-    Attributes, BucketName, ChecksumAlgorithm, ChecksumType, ETag, Encryption, KeyCheck, Object,
+    Attributes, BucketRef, ChecksumAlgorithm, ChecksumType, ETag, Encryption, KeyCheck, Object,
     ObjectKey, PartNumber, Precondition, StoredChecksum, UploadId, VersionId,
 };
 
@@ -15,7 +15,7 @@ pub struct Upload {
     /// Its id.
     pub id: UploadId,
     /// The bucket of the object to be.
-    pub bucket: BucketName,
+    pub bucket: BucketRef,
     /// The key of the object to be.
     pub key: ObjectKey,
     /// What is said about the object to be.
@@ -36,7 +36,7 @@ pub struct Upload {
 #[derive(Clone, Debug)]
 pub struct NewUpload {
     /// The bucket of the object to be.
-    pub bucket: BucketName,
+    pub bucket: BucketRef,
     /// The key of the object to be.
     pub key: ObjectKey,
     /// What is said about the object to be.
@@ -133,7 +133,7 @@ pub enum UploadEntry {
 #[derive(Clone, Debug)]
 pub struct CompleteUpload {
     /// Its bucket.
-    pub bucket: BucketName,
+    pub bucket: BucketRef,
     /// Its key.
     pub key: ObjectKey,
     /// Its id.

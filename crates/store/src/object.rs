@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::body::Body;
 use crate::{
-    AtRest, BucketName, ChecksumAlgorithm, ChecksumType, ETag, ObjectKey, PartNumber, StagedBody,
+    AtRest, BucketRef, ChecksumAlgorithm, ChecksumType, ETag, ObjectKey, PartNumber, StagedBody,
     StoredChecksum, Tag, VersionId,
 };
 
@@ -88,6 +88,18 @@ pub enum Lookup {
     NoSuchBucket,
 }
 
+impl Lookup {
+    /// The tags of what is there; none where no object is.
+    pub fn tags(&self) -> &[Tag] {
+        match self {
+            Self::Object(object) => &object.attributes.tags,
+            Self::DeleteMarker(_) | Self::NoSuchKey | Self::NoSuchVersion | Self::NoSuchBucket => {
+                &[]
+            }
+        }
+    }
+}
+
 /// A version that says: the object was deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeleteMarker {
@@ -103,7 +115,7 @@ pub struct DeleteMarker {
 #[derive(Debug)]
 pub struct PutObject {
     /// Into which bucket.
-    pub bucket: BucketName,
+    pub bucket: BucketRef,
     /// At which key.
     pub key: ObjectKey,
     /// Its bytes.
@@ -156,7 +168,7 @@ pub enum PutOutcome {
 #[derive(Clone, Debug)]
 pub struct DeleteObject {
     /// In which bucket.
-    pub bucket: BucketName,
+    pub bucket: BucketRef,
     /// At which key.
     pub key: ObjectKey,
     /// The version to remove for good; `None`: the object as it stands.
@@ -167,7 +179,7 @@ pub struct DeleteObject {
 
 impl DeleteObject {
     /// Without a condition.
-    pub fn of(bucket: &BucketName, key: &ObjectKey, version_id: Option<&VersionId>) -> Self {
+    pub fn of(bucket: &BucketRef, key: &ObjectKey, version_id: Option<&VersionId>) -> Self {
         let (bucket, key) = (bucket.clone(), key.clone());
         Self { bucket, key, version_id: version_id.copied(), precondition: Precondition::None }
     }

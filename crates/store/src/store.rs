@@ -25,12 +25,13 @@ use crate::identity::KeyUses;
 use crate::sweep::Turn;
 use crate::vault::Vault;
 use crate::{
-    AtRest, BodyReader, BodyStage, Bucket, BucketName, BucketPage, BucketSetting, Change,
-    CompleteOutcome, CompleteUpload, CreateBucket, DeleteBucket, DeleteObject, DeleteOutcome,
-    Encryption, KeyCheck, KeyRefusal, ListBuckets, ListObjects, ListUploads, ListVersions, Lookup,
-    Maintenance, NewBucket, NewUpload, Object, ObjectKey, ObjectPage, OpenError, PartNumber,
-    PartPage, PutObject, PutOutcome, PutPart, StageSpec, StagedBody, StoreError, StoredChecksum,
-    Tag, Unlocked, Upload, UploadId, UploadPage, VersionId, VersionPage, Versioning,
+    AtRest, BodyReader, BodyStage, Bucket, BucketName, BucketPage, BucketRef, BucketSetting,
+    Change, CompleteOutcome, CompleteUpload, CreateBucket, DeleteBucket, DeleteObject,
+    DeleteOutcome, Encryption, KeyCheck, KeyRefusal, ListBuckets, ListObjects, ListUploads,
+    ListVersions, Lookup, Maintenance, NewBucket, NewUpload, Object, ObjectKey, ObjectPage,
+    OpenError, PartNumber, PartPage, PutObject, PutOutcome, PutPart, StageSpec, StagedBody,
+    StoreError, StoredChecksum, Tag, Unlocked, Upload, UploadId, UploadPage, VersionId,
+    VersionPage, Versioning,
 };
 
 /// How to open a store.
@@ -176,12 +177,12 @@ impl Store {
     /// Sets one thing of a bucket; `false`: there is no such bucket.
     pub async fn set_bucket(
         &self,
-        name: &BucketName,
+        bucket: &BucketRef,
         setting: BucketSetting,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         self.0.stager.note(now);
-        self.0.metadata.set_bucket(name, setting).await
+        self.0.metadata.set_bucket(bucket, setting).await
     }
 
     /// What seals and opens the tokens of sessions.
@@ -207,11 +208,11 @@ impl Store {
     /// Removes a bucket that holds no version of anything.
     pub async fn delete_bucket(
         &self,
-        name: &BucketName,
+        bucket: &BucketRef,
         now: Timestamp,
     ) -> Result<DeleteBucket, StoreError> {
         self.0.stager.note(now);
-        self.0.metadata.delete_bucket(name, now).await
+        self.0.metadata.delete_bucket(bucket, now).await
     }
 
     /// Some buckets of an owner.
@@ -227,18 +228,18 @@ impl Store {
     /// versions cannot become unversioned again: that is taken as suspended.
     pub async fn set_versioning(
         &self,
-        name: &BucketName,
+        bucket: &BucketRef,
         versioning: Versioning,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         self.0.stager.note(now);
-        self.0.metadata.set_versioning(name, versioning).await
+        self.0.metadata.set_versioning(bucket, versioning).await
     }
 
     /// What is at a key, or one version of it.
     pub async fn object(
         &self,
-        bucket: &BucketName,
+        bucket: &BucketRef,
         key: &ObjectKey,
         version: Option<&VersionId>,
     ) -> Result<Lookup, StoreError> {
@@ -324,7 +325,7 @@ impl Store {
     /// then, or how it is not there. Nothing else of it changes.
     pub async fn set_object_tags(
         &self,
-        bucket: &BucketName,
+        bucket: &BucketRef,
         key: &ObjectKey,
         version: Option<&VersionId>,
         tags: Vec<Tag>,
@@ -335,7 +336,7 @@ impl Store {
     /// Lists current objects; `None`: there is no such bucket. A page holds 1000 entries at most.
     pub async fn list_objects(
         &self,
-        bucket: &BucketName,
+        bucket: &BucketRef,
         query: ListObjects,
     ) -> Result<Option<ObjectPage>, StoreError> {
         self.0.metadata.list_objects(bucket, query).await
@@ -345,7 +346,7 @@ impl Store {
     /// at most.
     pub async fn list_versions(
         &self,
-        bucket: &BucketName,
+        bucket: &BucketRef,
         query: ListVersions,
     ) -> Result<Option<VersionPage>, StoreError> {
         self.0.metadata.list_versions(bucket, query).await
@@ -364,7 +365,7 @@ impl Store {
     /// The upload of that id, if it is of that key.
     pub async fn upload(
         &self,
-        bucket: &BucketName,
+        bucket: &BucketRef,
         key: &ObjectKey,
         id: &UploadId,
     ) -> Result<Option<Arc<Upload>>, StoreError> {
@@ -403,7 +404,7 @@ impl Store {
     /// at most.
     pub async fn uploads(
         &self,
-        bucket: &BucketName,
+        bucket: &BucketRef,
         query: ListUploads,
     ) -> Result<Option<UploadPage>, StoreError> {
         self.0.metadata.uploads(bucket, query).await
@@ -423,7 +424,7 @@ impl Store {
     /// Ends an upload and discards its parts; `false`: there was none.
     pub async fn abort_upload(
         &self,
-        bucket: &BucketName,
+        bucket: &BucketRef,
         key: &ObjectKey,
         id: &UploadId,
         now: Timestamp,

@@ -17,7 +17,7 @@ use iam::AccountId;
 use iam::MasterKey;
 use jiff::{SignedDuration, Timestamp};
 use store::{
-    AtRest, Attributes, BucketName, ChecksumAlgorithm, CompleteOutcome, CompleteUpload,
+    AtRest, Attributes, BucketName, BucketRef, ChecksumAlgorithm, CompleteOutcome, CompleteUpload,
     CompletedPart, Encryption, ListAfter, ListEntry, ListObjects, Lookup, NewBucket, NewUpload,
     Object, ObjectKey, PartNumber, Precondition, PutObject, PutOutcome, PutPart, StageSpec, Store,
     StoreConfig, StoreError, Swept, Upload,
@@ -39,14 +39,19 @@ fn open(dir: &Path, encryption: Encryption) -> Store {
     Store::open(config, now()).unwrap()
 }
 
-fn bucket() -> BucketName {
+fn bucket_name() -> BucketName {
     BucketName::parse("bucket").unwrap()
+}
+
+/// The bucket that is there now.
+async fn bucket(store: &Store) -> BucketRef {
+    store.bucket(&bucket_name()).await.unwrap().unwrap().reference()
 }
 
 async fn with_bucket(dir: &Path, encryption: Encryption) -> Store {
     let store = open(dir, encryption);
     let owner = AccountId::parse("000000000000").unwrap();
-    let bucket = NewBucket { name: bucket(), owner, region: "us-east-1".to_owned() };
+    let bucket = NewBucket { name: bucket_name(), owner, region: "us-east-1".to_owned() };
     store.create_bucket(bucket, now()).await.unwrap();
     store
 }
@@ -67,7 +72,7 @@ async fn stage(store: &Store, spec: StageSpec, body: &Bytes, piece: usize) -> st
 
 async fn put(store: &Store, key: &ObjectKey, body: &Bytes) -> Arc<Object> {
     let put = PutObject {
-        bucket: bucket(),
+        bucket: bucket(store).await,
         key: key.clone(),
         body: stage(store, StageSpec::default(), body, 50_000).await,
         attributes: Attributes::default(),
@@ -82,7 +87,7 @@ async fn put(store: &Store, key: &ObjectKey, body: &Bytes) -> Arc<Object> {
 }
 
 async fn get(store: &Store, key: &ObjectKey) -> Arc<Object> {
-    match store.object(&bucket(), key, None).await.unwrap() {
+    match store.object(&bucket(store).await, key, None).await.unwrap() {
         Lookup::Object(object) => object,
         other => panic!("{other:?}"),
     }
@@ -104,7 +109,8 @@ async fn check(store: &Store, size: usize) {
     let body = body(size);
     put(store, &key, &body).await;
     // As it was put, and as the database has it.
-    let reopened = store.object(&bucket(), &key, Some(&store::VersionId::Null)).await.unwrap();
+    let reopened =
+        store.object(&bucket(store).await, &key, Some(&store::VersionId::Null)).await.unwrap();
     let Lookup::Object(reopened) = reopened else { panic!("{reopened:?}") };
     for object in [get(store, &key).await, reopened] {
         assert_eq!(object.size, u64::try_from(size).unwrap());
@@ -345,7 +351,7 @@ async fn every_legal_key_is_kept_byte_for_byte() {
         after: ListAfter::Start,
         limit: 1000,
     };
-    let page = store.list_objects(&bucket(), query).await.unwrap().unwrap();
+    let page = store.list_objects(&bucket(&store).await, query).await.unwrap().unwrap();
     keys.sort_by(|one, other| one.as_bytes().cmp(other.as_bytes()));
     let listed = page.entries.into_iter().map(|entry| match entry {
         ListEntry::Object(object) => object.key,
@@ -371,7 +377,7 @@ async fn an_object_of_parts_is_read_across_them() {
         let store = with_bucket(dir.path(), encryption).await;
         let key = ObjectKey::parse("key").unwrap();
         let new = NewUpload {
-            bucket: bucket(),
+            bucket: bucket(&store).await,
             key: key.clone(),
             attributes: Attributes::default(),
             checksum: None,
@@ -388,7 +394,7 @@ async fn an_object_of_parts_is_read_across_them() {
             parts.push(upload_part(&store, &upload, n, &whole.slice(cut[0]..cut[1])).await);
         }
         let complete = CompleteUpload {
-            bucket: bucket(),
+            bucket: bucket(&store).await,
             key: key.clone(),
             upload_id: upload.id,
             parts,
@@ -432,7 +438,8 @@ async fn a_reader_never_sees_an_older_object_than_one_it_has_seen() {
                 let floor = acknowledged.load(order).max(seen);
                 // Half of them by version, which always goes to the database.
                 let version = (reader % 2 == 0).then_some(store::VersionId::Null);
-                let found = store.object(&bucket(), &key, version.as_ref()).await.unwrap();
+                let found =
+                    store.object(&bucket(&store).await, &key, version.as_ref()).await.unwrap();
                 let Lookup::Object(object) = found else { panic!("{found:?}") };
                 assert!(object.size >= floor, "saw {} after {floor}", object.size);
                 let read = read(&store, &object, 0..object.size).await;
@@ -463,7 +470,7 @@ async fn what_nobody_goes_on_with_is_swept() {
     let begin = async |text: &str, since: i64| {
         let key = ObjectKey::parse(text).unwrap();
         let new = NewUpload {
-            bucket: bucket(),
+            bucket: bucket(&store).await,
             key,
             attributes: Attributes::default(),
             checksum: None,

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use iam::{AccountId, CustomerKey, MasterKey};
 use jiff::Timestamp;
 use store::{
-    AtRest, Attributes, BucketName, ChecksumAlgorithms, CompleteOutcome, CompleteUpload,
+    AtRest, Attributes, BucketName, BucketRef, ChecksumAlgorithms, CompleteOutcome, CompleteUpload,
     CompletedPart, Digests, Encryption, KeyRefusal, Lookup, NewBucket, NewUpload, Object,
     ObjectKey, PartNumber, Precondition, PutObject, PutOutcome, PutPart, StageSpec, StagedBody,
     Store, StoreConfig,
@@ -38,13 +38,18 @@ async fn open(dir: &Path, encryption: Encryption) -> Store {
     };
     let store = Store::open(config, now()).unwrap();
     let owner = AccountId::parse("000000000000").unwrap();
-    let new = NewBucket { name: bucket(), owner, region: "us-east-1".to_owned() };
+    let new = NewBucket { name: bucket_name(), owner, region: "us-east-1".to_owned() };
     store.create_bucket(new, now()).await.unwrap();
     store
 }
 
-fn bucket() -> BucketName {
+fn bucket_name() -> BucketName {
     BucketName::parse("bucket").unwrap()
+}
+
+/// The bucket that is there now.
+async fn bucket(store: &Store) -> BucketRef {
+    store.bucket(&bucket_name()).await.unwrap().unwrap().reference()
 }
 
 fn object_key() -> ObjectKey {
@@ -64,7 +69,7 @@ async fn stage(store: &Store, body: &Bytes, key: &CustomerKey) -> StagedBody {
 
 async fn put(store: &Store, body: &Bytes, key: &CustomerKey) -> Arc<Object> {
     let put = PutObject {
-        bucket: bucket(),
+        bucket: bucket(store).await,
         key: object_key(),
         body: stage(store, body, key).await,
         attributes: Attributes::default(),
@@ -79,7 +84,7 @@ async fn put(store: &Store, body: &Bytes, key: &CustomerKey) -> Arc<Object> {
 
 /// As a later request finds it.
 async fn find(store: &Store) -> Arc<Object> {
-    let found = store.object(&bucket(), &object_key(), None).await.unwrap();
+    let found = store.object(&bucket(store).await, &object_key(), None).await.unwrap();
     let Lookup::Object(object) = found else { panic!("{found:?}") };
     object
 }
@@ -138,7 +143,7 @@ async fn a_body_of_the_servers_takes_no_key() {
         let body = stage.finish().await.unwrap();
         assert_eq!(body.etag().md5(), &body.md5());
         let put = PutObject {
-            bucket: bucket(),
+            bucket: bucket(&store).await,
             key: object_key(),
             body,
             attributes: Attributes::default(),
@@ -172,8 +177,9 @@ async fn the_tag_tells_nothing_of_the_bytes() {
 async fn an_upload_is_under_one_key() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path(), Encryption::Off).await;
+    let here = bucket(&store).await;
     let new = |customer_key| NewUpload {
-        bucket: bucket(),
+        bucket: here.clone(),
         key: object_key(),
         attributes: Attributes::default(),
         checksum: None,
@@ -187,7 +193,8 @@ async fn an_upload_is_under_one_key() {
     assert_eq!(store.check_upload_key(&plain, Some(&key(KEY))), not_applicable);
     let check = store.key_check(&key(KEY)).unwrap();
     let made = store.create_upload(new(Some(check)), now()).await.unwrap().unwrap();
-    let found = store.upload(&bucket(), &object_key(), &made.id).await.unwrap().unwrap();
+    let found =
+        store.upload(&bucket(&store).await, &object_key(), &made.id).await.unwrap().unwrap();
     assert_eq!(found, made);
     for upload in [&made, &found] {
         assert_eq!(store.check_upload_key(upload, Some(&key(KEY))), Ok(()));
@@ -203,7 +210,7 @@ async fn an_upload_is_under_one_key() {
         parts.push(CompletedPart { number, etag: part.etag, checksum: None });
     }
     let complete = CompleteUpload {
-        bucket: bucket(),
+        bucket: bucket(&store).await,
         key: object_key(),
         upload_id: found.id,
         parts,

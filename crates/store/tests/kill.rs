@@ -12,8 +12,8 @@ use bytes::Bytes;
 use iam::{AccountId, MasterKey, Policy};
 use jiff::{SignedDuration, Timestamp};
 use store::{
-    Attributes, BucketName, CreateBucket, DirectoryEdit, Encryption, KeyOwner, KeyStatus,
-    ListAfter, ListEntry, ListObjects, Lookup, NewBucket, NewManagedPolicy, ObjectKey,
+    Attributes, BucketName, BucketRef, CreateBucket, DirectoryEdit, Encryption, KeyOwner,
+    KeyStatus, ListAfter, ListEntry, ListObjects, Lookup, NewBucket, NewManagedPolicy, ObjectKey,
     Precondition, PutObject, PutOutcome, StageSpec, Store, StoreConfig,
 };
 
@@ -36,8 +36,13 @@ fn open(dir: &Path) -> Store {
     Store::open(config, now()).unwrap()
 }
 
-fn bucket() -> BucketName {
+fn bucket_name() -> BucketName {
     BucketName::parse("bucket").unwrap()
+}
+
+/// The bucket that is there now.
+async fn bucket(store: &Store) -> BucketRef {
+    store.bucket(&bucket_name()).await.unwrap().unwrap().reference()
 }
 
 /// The length of the body at a key, large or small.
@@ -50,7 +55,7 @@ async fn put(store: &Store, key: &str) {
     let mut stage = store.stage(StageSpec::default()).await.unwrap();
     stage.write(Bytes::from(vec![7; size_of(key)])).await.unwrap();
     let put = PutObject {
-        bucket: bucket(),
+        bucket: bucket(store).await,
         key: ObjectKey::parse(key).unwrap(),
         body: stage.finish().await.unwrap(),
         attributes: Attributes::default(),
@@ -71,7 +76,7 @@ fn child() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
     runtime.block_on(async {
         let owner = AccountId::parse("000000000000").unwrap();
-        let new = NewBucket { name: bucket(), owner, region: "us-east-1".to_owned() };
+        let new = NewBucket { name: bucket_name(), owner, region: "us-east-1".to_owned() };
         let made = store.create_bucket(new, now()).await.unwrap();
         let round = if matches!(made, CreateBucket::Created(_)) { 0 } else { std::process::id() };
         let people = tokio::spawn(make_people(store.clone(), round));
@@ -213,17 +218,17 @@ fn check(dir: &Path, acknowledged: &[String]) {
         check_people(&store, acknowledged).await;
         for key in acknowledged.iter().filter(|key| !key.starts_with(USER)) {
             let key = ObjectKey::parse(key).unwrap();
-            let found = store.object(&bucket(), &key, None).await.unwrap();
+            let found = store.object(&bucket(&store).await, &key, None).await.unwrap();
             assert!(matches!(found, Lookup::Object(_)), "{key} is lost");
         }
         // Everything that is there is whole, acknowledged or not.
         let (mut after, mut large) = (ListAfter::Start, 0);
         loop {
             let query = ListObjects { prefix: String::new(), delimiter: None, after, limit: 1000 };
-            let page = store.list_objects(&bucket(), query).await.unwrap().unwrap();
+            let page = store.list_objects(&bucket(&store).await, query).await.unwrap().unwrap();
             for entry in page.entries {
                 let ListEntry::Object(listed) = entry else { panic!("{entry:?}") };
-                let found = store.object(&bucket(), &listed.key, None).await.unwrap();
+                let found = store.object(&bucket(&store).await, &listed.key, None).await.unwrap();
                 let Lookup::Object(object) = found else { panic!("{found:?}") };
                 let mut reader = store.read(&store.unlock(&object, None).unwrap(), 0..object.size);
                 let mut read = 0;

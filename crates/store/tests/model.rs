@@ -18,9 +18,9 @@ use iam::MasterKey;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use store::{
-    Attributes, BucketName, DeleteObject, DeleteOutcome, Encryption, ListAfter, ListEntry,
-    ListObjects, ListVersions, Lookup, NewBucket, ObjectKey, Precondition, PutObject, PutOutcome,
-    StageSpec, Store, StoreConfig, VersionAfter, VersionEntry, VersionId, Versioning,
+    Attributes, BucketName, BucketRef, DeleteObject, DeleteOutcome, Encryption, ListAfter,
+    ListEntry, ListObjects, ListVersions, Lookup, NewBucket, ObjectKey, Precondition, PutObject,
+    PutOutcome, StageSpec, Store, StoreConfig, VersionAfter, VersionEntry, VersionId, Versioning,
 };
 
 const KEYS: [&str; 8] = ["a", "a/", "a/1", "a/1/x", "a/2", "b", "b/1", "c"];
@@ -138,8 +138,13 @@ struct Run<'d> {
     seconds: i64,
 }
 
-fn bucket() -> BucketName {
+fn bucket_name() -> BucketName {
     BucketName::parse("bucket").unwrap()
+}
+
+/// The bucket that is there now.
+async fn bucket(store: &Store) -> BucketRef {
+    store.bucket(&bucket_name()).await.unwrap().unwrap().reference()
 }
 
 fn key(number: usize) -> ObjectKey {
@@ -175,7 +180,7 @@ impl Run<'_> {
         let mut stage = store.stage(StageSpec::default()).await.unwrap();
         stage.write(Bytes::from(vec![7; size])).await.unwrap();
         let put = PutObject {
-            bucket: bucket(),
+            bucket: bucket(&store).await,
             key: key(number),
             body: stage.finish().await.unwrap(),
             attributes: Attributes::default(),
@@ -200,7 +205,7 @@ impl Run<'_> {
     async fn delete(&mut self, number: usize) {
         let (store, now) = (self.store(), self.now());
         match store
-            .delete_object(DeleteObject::of(&bucket(), &key(number), None), now)
+            .delete_object(DeleteObject::of(&bucket(&store).await, &key(number), None), now)
             .await
             .unwrap()
         {
@@ -222,7 +227,7 @@ impl Run<'_> {
 
     async fn delete_version(&mut self, number: usize, version: VersionId) {
         let (store, now) = (self.store(), self.now());
-        let (bucket, key) = (bucket(), key(number));
+        let (bucket, key) = (bucket(&store).await, key(number));
         let outcome = store
             .delete_object(DeleteObject::of(&bucket, &key, Some(&version)), now)
             .await
@@ -239,7 +244,7 @@ impl Run<'_> {
         assert_eq!(list(&store, prefix, delimiter, limit).await, model.objects(prefix, delimiter));
         assert_eq!(list_all(&store, prefix, delimiter, limit).await, model.all(prefix, delimiter));
         for (number, name) in KEYS.into_iter().enumerate() {
-            let found = store.object(&bucket(), &key(number), None).await.unwrap();
+            let found = store.object(&bucket(&store).await, &key(number), None).await.unwrap();
             match (found, model.versions.get(name).and_then(|versions| versions.first())) {
                 (Lookup::Object(object), Some((id, Some(size)))) => {
                     assert_eq!(
@@ -261,7 +266,7 @@ impl Run<'_> {
                 (found, expected) => panic!("{found:?} {expected:?}"),
             }
             for (id, size) in model.versions.get(name).into_iter().flatten() {
-                match store.object(&bucket(), &key(number), Some(id)).await.unwrap() {
+                match store.object(&bucket(&store).await, &key(number), Some(id)).await.unwrap() {
                     Lookup::Object(object) => assert_eq!(usize::try_from(object.size).ok(), *size),
                     Lookup::DeleteMarker(_) => assert_eq!(*size, None),
                     other => panic!("{other:?}"),
@@ -283,8 +288,9 @@ impl Run<'_> {
                 }
             }
             Step::Set(versioning) => {
-                let now = self.now();
-                assert!(self.store().set_versioning(&bucket(), versioning, now).await.unwrap());
+                let (store, now) = (self.store(), self.now());
+                let bucket = bucket(&store).await;
+                assert!(store.set_versioning(&bucket, versioning, now).await.unwrap());
                 self.model.versioning = versioning;
             }
             Step::Compare { delimiter, limit, prefix } => {
@@ -306,7 +312,7 @@ async fn list(store: &Store, prefix: &str, delimiter: bool, limit: usize) -> Vec
     loop {
         let (prefix, delimiter) = (prefix.to_owned(), delimiter.then(|| "/".to_owned()));
         let query = ListObjects { prefix, delimiter, after, limit };
-        let page = store.list_objects(&bucket(), query).await.unwrap().unwrap();
+        let page = store.list_objects(&bucket(&store).await, query).await.unwrap().unwrap();
         assert!(page.entries.len() <= limit);
         listed.extend(page.entries.into_iter().map(|entry| match entry {
             ListEntry::Object(object) => format!("{}={}", object.key, object.size),
@@ -326,7 +332,7 @@ async fn list_all(store: &Store, prefix: &str, delimiter: bool, limit: usize) ->
     loop {
         let (prefix, delimiter) = (prefix.to_owned(), delimiter.then(|| "/".to_owned()));
         let query = ListVersions { prefix, delimiter, after, limit };
-        let page = store.list_versions(&bucket(), query).await.unwrap().unwrap();
+        let page = store.list_versions(&bucket(&store).await, query).await.unwrap().unwrap();
         assert!(page.entries.len() <= limit);
         listed.extend(page.entries.into_iter().map(|entry| match entry {
             VersionEntry::Version(version) => {
@@ -359,7 +365,7 @@ fn run(steps: Vec<Step>) {
     run.open();
     runtime.block_on(async {
         let owner = AccountId::parse("000000000000").unwrap();
-        let new = NewBucket { name: bucket(), owner, region: "us-east-1".to_owned() };
+        let new = NewBucket { name: bucket_name(), owner, region: "us-east-1".to_owned() };
         let now = run.now();
         run.store().create_bucket(new, now).await.unwrap();
         for step in steps {

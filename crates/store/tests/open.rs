@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use iam::{AccountId, CustomerKey, MasterKey};
 use jiff::Timestamp;
 use store::{
-    AccessKey, AtRest, BucketEncryption, BucketName, CustomerKeys, DirectoryEdit, Encryption,
-    KeyOrigin, KeyOwner, KeyRefusal, KeyStatus, ListUploads, Lookup, NewBucket, ObjectKey,
-    ObjectOwnership, OpenError, Store, StoreConfig, StoreError, UploadAfter, UploadEntry,
-    Versioning, load_master_key,
+    AccessKey, AtRest, BucketEncryption, BucketName, CreateBucket, CustomerKeys, DirectoryEdit,
+    Encryption, KeyOrigin, KeyOwner, KeyRefusal, KeyStatus, ListUploads, Lookup, NewBucket,
+    ObjectKey, ObjectOwnership, OpenError, Store, StoreConfig, StoreError, UploadAfter,
+    UploadEntry, Versioning, load_master_key,
 };
 use zeroize::Zeroizing;
 
@@ -92,8 +92,9 @@ async fn what_was_written_is_there_after_closing() {
     store.put_access_key(key, now()).await.unwrap();
     let region = "us-east-1".to_owned();
     let new = NewBucket { name: name.clone(), owner: account, region };
-    store.create_bucket(new, now()).await.unwrap();
-    store.set_versioning(&name, Versioning::Enabled, now()).await.unwrap();
+    let made = store.create_bucket(new, now()).await.unwrap();
+    let CreateBucket::Created(made) = made else { panic!("{made:?}") };
+    store.set_versioning(&made.reference(), Versioning::Enabled, now()).await.unwrap();
     store.close().await.unwrap();
     assert!(matches!(store.access_key("AKIX").await, Err(StoreError::Closed)));
     // The log was moved into the database.
@@ -139,7 +140,9 @@ async fn holds_objects(store: &Store) {
     assert_eq!(secret.secret.expose(), "the secret of the fixture");
     assert_eq!((secret.status, &secret.owner), (KeyStatus::Active, &KeyOwner::Root));
     let bucket = BucketName::parse("fixture").unwrap();
-    assert_eq!(store.bucket(&bucket).await.unwrap().unwrap().versioning, Versioning::Enabled);
+    let bucket = store.bucket(&bucket).await.unwrap().unwrap();
+    assert_eq!(bucket.versioning, Versioning::Enabled);
+    let bucket = bucket.reference();
     let rows = [
         ("small", 5, "text/plain", 0),
         ("large", 20_000, "text/plain", 0),
@@ -212,13 +215,16 @@ async fn a_directory_of_format_3_opens() {
     holds_what_format_2_knew(&store).await;
     assert_eq!((tags(&store, "small").await, tags(&store, "parts").await), (1, 1));
     let name = BucketName::parse("fixture").unwrap();
-    let encryption = store.bucket(&name).await.unwrap().unwrap().encryption;
+    let bucket = store.bucket(&name).await.unwrap().unwrap();
     let customer_keys = Some(CustomerKeys::Allowed);
-    assert_eq!(encryption, BucketEncryption { aes256: true, bucket_key: true, customer_keys });
+    assert_eq!(
+        bucket.encryption,
+        BucketEncryption { aes256: true, bucket_key: true, customer_keys }
+    );
     let customer = CustomerKey::from_bytes(Zeroizing::new([3; 32]));
     let other = CustomerKey::from_bytes(Zeroizing::new([4; 32]));
     let key = ObjectKey::parse("customer").unwrap();
-    let found = store.object(&name, &key, None).await.unwrap();
+    let found = store.object(&bucket.reference(), &key, None).await.unwrap();
     let Lookup::Object(object) = found else { panic!("{found:?}") };
     assert_eq!(object.encryption, AtRest::CustomerKey);
     assert_eq!(store.unlock(&object, None).unwrap_err(), KeyRefusal::Required);
@@ -227,7 +233,7 @@ async fn a_directory_of_format_3_opens() {
     assert_eq!(reader.next().await.unwrap().unwrap(), "vvvvv");
     let begun =
         ListUploads { prefix: String::new(), delimiter: None, after: UploadAfter::Start, limit: 9 };
-    let begun = store.uploads(&name, begun).await.unwrap().unwrap().entries;
+    let begun = store.uploads(&bucket.reference(), begun).await.unwrap().unwrap().entries;
     let [UploadEntry::Upload(upload)] = begun.as_slice() else { panic!("{begun:?}") };
     store.check_upload_key(upload, Some(&customer)).unwrap();
     assert_eq!(store.check_upload_key(upload, Some(&other)), Err(KeyRefusal::Wrong));
@@ -236,6 +242,7 @@ async fn a_directory_of_format_3_opens() {
 
 async fn tags(store: &Store, key: &str) -> usize {
     let (bucket, key) = (BucketName::parse("fixture").unwrap(), ObjectKey::parse(key).unwrap());
+    let bucket = store.bucket(&bucket).await.unwrap().unwrap().reference();
     let found = store.object(&bucket, &key, None).await.unwrap();
     let Lookup::Object(object) = found else { panic!("{found:?}") };
     object.attributes.tags.len()

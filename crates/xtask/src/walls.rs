@@ -47,6 +47,14 @@ const IMPURE_NAMES: [&str; 14] = [
     "async fn",
 ];
 
+/// Where the server may look up what a name means. Anywhere else it may mean another bucket or record than
+/// the one that was judged, so the door is asked, which binds it.
+const LOOKUPS: [&str; 2] = ["crates/server/src/gate.rs", "crates/server/src/gate/authorize.rs"];
+
+/// How the store is asked for it.
+const LOOKUP_CALLS: [&str; 4] =
+    ["store().bucket(", "store.bucket(", "store().object(", "store.object("];
+
 /// Every hole in a wall.
 pub(crate) fn violations() -> Result<Vec<String>> {
     let metadata = Metadata::read()?;
@@ -61,8 +69,21 @@ pub(crate) fn violations() -> Result<Vec<String>> {
         let member = metadata.members().find(|member| member.name == name).context(name)?;
         violations.extend(impure_packages(&metadata, member));
     }
-    violations.extend(sources::all()?.iter().flat_map(impure_names));
+    let sources = sources::all()?;
+    violations.extend(sources.iter().flat_map(impure_names));
+    violations.extend(sources.iter().flat_map(lookups));
     Ok(violations)
+}
+
+/// Look-ups of buckets and records beside the gate, wherever the lines break.
+fn lookups(source: &Source) -> Vec<String> {
+    if !source.path.starts_with("crates/server/src/") || LOOKUPS.contains(&source.path.as_str()) {
+        return Vec::new();
+    }
+    let code = source.product_lines().filter(|(_, line)| !sources::is_comment(line));
+    let code: String = code.map(|(_, line)| line).collect::<String>().split_whitespace().collect();
+    let named = LOOKUP_CALLS.into_iter().filter(|call| code.contains(call));
+    named.map(|call| format!("{}: {call}..) is for the gate", source.path)).collect()
 }
 
 /// Dependencies of one member, of any kind, on a crate that is not to its left.
@@ -138,6 +159,26 @@ mod tests {
             check("crates/presign/src/key.rs", &format!("// {name}"), true);
             check("crates/presign/src/key.rs", &format!("#[cfg(test)]\n{name}"), true);
         }
+    }
+
+    #[test]
+    fn only_the_gate_looks_up_what_names_mean() {
+        let check = |path: &str, code: &str, holds: bool| {
+            let text = format!("//! A.\n{code}\n");
+            let found = lookups(&Source { path: path.to_owned(), text });
+            assert_eq!(found.is_empty(), holds, "{path}: {code}");
+        };
+        for call in LOOKUP_CALLS {
+            let (object, method) = call.rsplit_once('.').unwrap();
+            let broken = format!("door.{object}\n        .{method}name)");
+            check("crates/server/src/s3/put.rs", &format!("    {call}name)"), false);
+            check("crates/server/src/s3/put.rs", &broken, false);
+            check("crates/server/src/gate.rs", &broken, true);
+            check("crates/store/src/store.rs", &broken, true);
+            check("crates/server/tests/answers/a.rs", &broken, true);
+            check("crates/server/src/s3/put.rs", &format!("// {call}"), true);
+        }
+        check("crates/server/src/s3/put.rs", "door.bucket(name); door.object(name)", true);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use store::{BucketName, ObjectKey};
 
 use super::json;
-use crate::error::{Code, S3Error, refusal};
+use crate::error::{Code, S3Error};
 use crate::gate::Door;
 use crate::respond::Reply;
 
@@ -64,7 +64,11 @@ pub(super) async fn tell(door: &Door, asked: Asked) -> Result<Reply, S3Error> {
     let signed_at = door.now();
     let life = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or_default());
     let asked_end = signed_at.checked_add(life).unwrap_or(signed_at);
-    let found = door.store().bucket(&name).await.map_err(refusal::of_store)?;
+    let found = match door.bucket(&name).await {
+        Ok(bucket) => Some(bucket),
+        Err(error) if error.code() == Code::NoSuchBucket => None,
+        Err(error) => return Err(error),
+    };
     let owner = match &found {
         Some(bucket) => bucket.owner.clone(),
         None => door.account()?.clone(),

@@ -141,7 +141,8 @@ impl RenewParts {
     async fn find(&self, door: &Door) -> Result<Arc<Upload>, S3Error> {
         let missing = || S3Error::new(Code::NoSuchUpload);
         let id = UploadId::parse(&self.upload_id).map_err(|_| missing())?;
-        let found = door.store().upload(&self.bucket, &self.key, &id).await;
+        let bucket = door.bucket(&self.bucket).await?.reference();
+        let found = door.store().upload(&bucket, &self.key, &id).await;
         found.map_err(refusal::of_store)?.ok_or_else(missing)
     }
 

@@ -1,12 +1,15 @@
 //! May this caller do this: the policies that concern a request, and the words of a refusal.
 
+use std::sync::Arc;
+
 use iam::{AccessRequest, AccountId, Decision, NamedPolicy, PolicyKind, PolicySet, Principal};
 use jiff::Timestamp;
 use presign::VerifiedSignature;
-use store::{Bucket, Lookup, Store, Tag, VersionId};
+use store::{Bucket, BucketName, Lookup, Store, Tag, VersionId};
 
 use super::caller::Caller;
 use super::circumstances::{Circumstances, OperationKeys};
+use super::meanings::{Meanings, Place};
 use crate::error::refusal;
 use crate::error::{Code, S3Error};
 use crate::operation::{Permission, Resource};
@@ -36,9 +39,27 @@ pub(crate) struct Asking<'a> {
     pub(crate) store: &'a Store,
     pub(crate) caller: &'a Caller,
     pub(crate) context: &'a RequestContext,
+    pub(super) meanings: &'a Meanings,
 }
 
 impl Asking<'_> {
+    /// The bucket of that name as it is now, if the name means the bucket that it has meant so far.
+    pub(super) async fn bucket(self, name: &BucketName) -> Result<Arc<Bucket>, S3Error> {
+        let found = self.store.bucket(name).await.map_err(refusal::of_store)?;
+        let same = found.filter(|bucket| self.meanings.bind(bucket));
+        same.ok_or_else(|| refusal::no_such_bucket(name))
+    }
+
+    /// What is at a key, or one version of it: for all of a request what was found first.
+    pub(super) async fn object(self, place: Place<'_>) -> Result<Lookup, S3Error> {
+        if let Some(found) = self.meanings.record(place) {
+            return Ok(found);
+        }
+        let Place { bucket, key, version } = place;
+        let found = self.store.object(bucket, key, version).await.map_err(refusal::of_store)?;
+        Ok(self.meanings.note(place, found))
+    }
+
     /// Every permission must be given; the first that is not is the answer.
     pub(crate) async fn authorize(
         self,
@@ -88,10 +109,7 @@ impl Asking<'_> {
     ) -> Result<T, S3Error> {
         let bucket = match permission.resource {
             Resource::Account | Resource::NewBucket(_) => None,
-            Resource::Bucket(name) | Resource::Object(name, _) => {
-                let found = self.store.bucket(name).await.map_err(refusal::of_store)?;
-                Some(found.ok_or_else(|| refusal::no_such_bucket(name))?)
-            }
+            Resource::Bucket(name) | Resource::Object(name, _) => Some(self.bucket(name).await?),
         };
         let own = self.caller.account();
         let owner = match (&bucket, own) {
@@ -107,7 +125,7 @@ impl Asking<'_> {
         // Hardly any policy asks for tags of objects, so they are looked up once one has.
         let ((mut decision, mut found), lacks_tags) = self.ask(question, operation, None, &decide);
         if lacks_tags && iam::s3_action_has_key(permission.action, EXISTING_TAG) {
-            let tags = self.existing_tags(permission).await?;
+            let tags = self.existing_tags(permission, bucket.as_deref()).await?;
             (decision, found) = self.ask(question, operation, Some(&tags), &decide).0;
         }
         if matches!(decision, Decision::Allow(_)) {
@@ -150,16 +168,16 @@ impl Asking<'_> {
     }
 
     /// The tags of the object that a permission is about; none where it is not there.
-    async fn existing_tags(self, permission: Permission<'_>) -> Result<Vec<Tag>, S3Error> {
-        let Resource::Object(bucket, key) = permission.resource else { return Ok(Vec::new()) };
-        let found = self.store.object(bucket, key, permission.version).await;
-        Ok(match found.map_err(refusal::of_store)? {
-            Lookup::Object(object) => object.attributes.tags.clone(),
-            Lookup::DeleteMarker(_)
-            | Lookup::NoSuchKey
-            | Lookup::NoSuchVersion
-            | Lookup::NoSuchBucket => Vec::new(),
-        })
+    async fn existing_tags(
+        self,
+        permission: Permission<'_>,
+        bucket: Option<&Bucket>,
+    ) -> Result<Vec<Tag>, S3Error> {
+        let (Resource::Object(_, key), Some(bucket)) = (permission.resource, bucket) else {
+            return Ok(Vec::new());
+        };
+        let place = Place { bucket: &bucket.reference(), key, version: permission.version };
+        Ok(self.object(place).await?.tags().to_vec())
     }
 
     /// The bucket's policy, where it counts for this caller.

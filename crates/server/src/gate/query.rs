@@ -11,6 +11,7 @@ use store::{Directory, Tag};
 use super::authorize::{Asking, Question, reason};
 use super::caller::{Caller, Identity};
 use super::circumstances::{Circumstances, OperationKeys};
+use super::meanings::Meanings;
 use super::{Authorized, Door, Gate, Service};
 use crate::query::error::{self, QueryCode, QueryError};
 use crate::query::form::Form;
@@ -99,7 +100,8 @@ impl Gate {
         let account = caller.account().unwrap_or(&self.config.account);
         let directory = self.store.directory(account).await.map_err(error::of_store)?;
         let scene = Scene { caller, account, directory: &directory };
-        let asking = Asking { store: &self.store, caller, context };
+        let meanings = Meanings::default();
+        let asking = Asking { store: &self.store, caller, context, meanings: &meanings };
         for permission in operation.permissions(&scene) {
             let QueryPermission { action, resource } = permission;
             let question = Question {

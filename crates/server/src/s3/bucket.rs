@@ -222,10 +222,11 @@ impl Operation for DeleteBucket {
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
         let bucket = &call.operation().bucket;
+        let found = found(&call, bucket).await?;
         match call
             .door()
             .store()
-            .delete_bucket(bucket, call.door().now())
+            .delete_bucket(&found.reference(), call.door().now())
             .await
             .map_err(refusal::of_store)?
         {
@@ -265,8 +266,7 @@ pub(crate) async fn found<O: Operation>(
     call: &Authorized<O>,
     bucket: &BucketName,
 ) -> Result<std::sync::Arc<store::Bucket>, S3Error> {
-    let found = call.door().store().bucket(bucket).await.map_err(refusal::of_store)?;
-    found.ok_or_else(|| refusal::no_such_bucket(bucket))
+    call.door().bucket(bucket).await
 }
 
 /// For calls whose targets stand in their body: it need not be read of whoever is not signed, to whom only
@@ -280,6 +280,5 @@ pub(crate) fn refuse_hopeless(door: &Door, bucket: &store::Bucket) -> Result<(),
 
 /// Whose the bucket is.
 pub(crate) async fn owner(door: &Door, bucket: &BucketName) -> Result<AccountId, S3Error> {
-    let found = door.store().bucket(bucket).await.map_err(refusal::of_store)?;
-    Ok(found.ok_or_else(|| refusal::no_such_bucket(bucket))?.owner.clone())
+    Ok(door.bucket(bucket).await?.owner.clone())
 }

@@ -220,7 +220,7 @@ impl Operation for CopyObject {
         let staged = copy_bytes(&door, &unlocked, 0..source.size, &wish, algorithm).await?;
         let at_rest = staged.at_rest();
         let put = store::PutObject {
-            bucket: copy.bucket.clone(),
+            bucket: door.bucket(&copy.bucket).await?.reference(),
             key: copy.key.clone(),
             checksum: checksum_of(&staged, algorithm),
             body: staged,

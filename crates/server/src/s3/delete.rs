@@ -90,9 +90,10 @@ impl Operation for DeleteObject {
 
 impl DeleteObject {
     async fn delete(&self, door: &Door) -> Result<DeleteOutcome, S3Error> {
+        let bucket = door.bucket(&self.bucket).await?.reference();
         let delete = store::DeleteObject {
             precondition: self.precondition,
-            ..store::DeleteObject::of(&self.bucket, &self.key, self.version_id.as_ref())
+            ..store::DeleteObject::of(&bucket, &self.key, self.version_id.as_ref())
         };
         let outcome = door.store().delete_object(delete, door.now()).await;
         match outcome.map_err(refusal::of_store)? {

@@ -9,7 +9,7 @@ use store::{
 };
 
 use crate::body::RequestBody;
-use crate::error::{Code, S3Error, refusal};
+use crate::error::{Code, S3Error};
 use crate::gate::{Authorized, Door};
 use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
@@ -72,7 +72,7 @@ impl Wish {
         let wish = Self { encryption: upload.encryption, customer_key };
         // The bucket may have come to block such keys since.
         if wish.customer_key.is_some() {
-            return wish.settle(door, &upload.bucket, &upload.key).await;
+            return wish.settle(door, upload.bucket.name(), &upload.key).await;
         }
         Ok(wish)
     }
@@ -92,8 +92,7 @@ impl Wish {
         if self.encryption.is_some() {
             return Ok(self.clone());
         }
-        let found = door.store().bucket(bucket).await.map_err(refusal::of_store)?;
-        let setting = found.map(|bucket| bucket.encryption).unwrap_or_default();
+        let setting = door.bucket(bucket).await?.encryption;
         match (&self.customer_key, setting.customer_keys) {
             (Some(_), Some(CustomerKeys::Blocked)) => Err(blocked(door, bucket, key)),
             (Some(_), Some(CustomerKeys::Allowed) | None) => Ok(self.clone()),

@@ -122,12 +122,10 @@ pub(crate) async fn find(
     key: &ObjectKey,
     version_id: Option<&VersionId>,
 ) -> Result<Found, S3Error> {
-    let lookup = door.store().object(bucket, key, version_id).await.map_err(refusal::of_store)?;
-    match lookup {
+    let judged = door.bucket(bucket).await?;
+    match door.object(&judged, key, version_id).await? {
         Lookup::Object(object) => {
-            let bucket = door.store().bucket(bucket).await.map_err(refusal::of_store)?;
-            let versioned =
-                bucket.is_some_and(|bucket| bucket.versioning != Versioning::Unversioned);
+            let versioned = judged.versioning != Versioning::Unversioned;
             Ok(Found { object, versioned })
         }
         Lookup::DeleteMarker(marker) => {

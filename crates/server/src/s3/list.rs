@@ -53,8 +53,8 @@ impl Listing {
             after,
             limit: usize::try_from(self.limit).unwrap_or_default(),
         };
-        let page =
-            door.store().list_objects(&self.bucket, query).await.map_err(refusal::of_store)?;
+        let bucket = door.bucket(&self.bucket).await?.reference();
+        let page = door.store().list_objects(&bucket, query).await.map_err(refusal::of_store)?;
         page.ok_or_else(|| refusal::no_such_bucket(&self.bucket))
     }
 

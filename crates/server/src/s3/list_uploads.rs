@@ -150,7 +150,8 @@ impl Operation for ListMultipartUploads {
                 after: list.after()?,
                 limit: usize::try_from(list.limit).unwrap_or_default(),
             };
-            let page = door.store().uploads(&list.bucket, query).await;
+            let bucket = door.bucket(&list.bucket).await?.reference();
+            let page = door.store().uploads(&bucket, query).await;
             page.map_err(refusal::of_store)?.ok_or_else(|| refusal::no_such_bucket(&list.bucket))?
         };
         let owner = super::bucket::owner(&door, &list.bucket).await?;

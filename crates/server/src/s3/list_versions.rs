@@ -81,7 +81,8 @@ impl Operation for ListObjectVersions {
                 after: list.after.clone(),
                 limit: usize::try_from(list.limit).unwrap_or_default(),
             };
-            let page = door.store().list_versions(&list.bucket, query).await;
+            let bucket = door.bucket(&list.bucket).await?.reference();
+            let page = door.store().list_versions(&bucket, query).await;
             page.map_err(refusal::of_store)?.ok_or_else(|| refusal::no_such_bucket(&list.bucket))?
         };
         let owner = super::bucket::owner(&door, &list.bucket).await?;

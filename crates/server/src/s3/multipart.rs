@@ -69,7 +69,7 @@ impl Operation for CreateMultipartUpload {
         let wish = wish.settle(&door, &bucket, &key).await?;
         let customer_key = wish.customer_key().map(|key| door.store().key_check(key)).transpose();
         let new = NewUpload {
-            bucket: bucket.clone(),
+            bucket: door.bucket(&bucket).await?.reference(),
             key: key.clone(),
             attributes,
             checksum,
@@ -116,7 +116,8 @@ impl UploadTarget {
     }
 
     pub(crate) async fn find(&self, door: &Door) -> Result<std::sync::Arc<Upload>, S3Error> {
-        let found = door.store().upload(&self.bucket, &self.key, &self.id()?).await;
+        let (id, bucket) = (self.id()?, door.bucket(&self.bucket).await?.reference());
+        let found = door.store().upload(&bucket, &self.key, &id).await;
         found.map_err(refusal::of_store)?.ok_or_else(|| self.missing())
     }
 
@@ -305,7 +306,8 @@ impl Operation for CompleteMultipartUpload {
         let upload_id = target.id()?;
         // An upload that is gone may have been completed by this very request's first try: the
         // store knows, so the parts are read without its checksum then.
-        let upload = door.store().upload(&target.bucket, &target.key, &upload_id).await;
+        let bucket = door.bucket(&target.bucket).await?.reference();
+        let upload = door.store().upload(&bucket, &target.key, &upload_id).await;
         let upload = upload.map_err(refusal::of_store)?;
         customer_key::check_completion(&door, upload.as_deref(), customer_key.as_ref())?;
         let asked = upload.as_ref().and_then(|upload| upload.checksum);
@@ -323,7 +325,7 @@ impl Operation for CompleteMultipartUpload {
             value,
         });
         let complete = store::CompleteUpload {
-            bucket: target.bucket.clone(),
+            bucket,
             key: target.key.clone(),
             upload_id,
             parts,
@@ -552,7 +554,8 @@ impl Operation for AbortMultipartUpload {
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
         let (Self { target }, door) = call.split();
         let id = target.id()?;
-        let aborted = door.store().abort_upload(&target.bucket, &target.key, &id, door.now()).await;
+        let bucket = door.bucket(&target.bucket).await?.reference();
+        let aborted = door.store().abort_upload(&bucket, &target.key, &id, door.now()).await;
         if aborted.map_err(refusal::of_store)? {
             Ok(Reply::new(StatusCode::NO_CONTENT))
         } else {

@@ -89,7 +89,7 @@ impl PutObject {
         let Ingested { body, checksum } = ingested;
         let at_rest = body.at_rest();
         let put = store::PutObject {
-            bucket: bucket.clone(),
+            bucket: door.bucket(&bucket).await?.reference(),
             key: key.clone(),
             body,
             attributes,

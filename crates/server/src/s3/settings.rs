@@ -28,7 +28,8 @@ pub(super) async fn set(
     bucket: &BucketName,
     setting: BucketSetting,
 ) -> Result<(), S3Error> {
-    let found = door.store().set_bucket(bucket, setting, door.now()).await;
+    let judged = door.bucket(bucket).await?.reference();
+    let found = door.store().set_bucket(&judged, setting, door.now()).await;
     if found.map_err(refusal::of_store)? { Ok(()) } else { Err(refusal::no_such_bucket(bucket)) }
 }
 

@@ -241,7 +241,8 @@ impl Target {
     /// Replaces the tags, if the object is there.
     async fn set(&self, door: &Door, tags: Vec<Tag>, done: StatusCode) -> Result<Reply, S3Error> {
         let version = self.version_id.as_ref();
-        let set = door.store().set_object_tags(&self.bucket, &self.key, version, tags).await;
+        let bucket = door.bucket(&self.bucket).await?.reference();
+        let set = door.store().set_object_tags(&bucket, &self.key, version, tags).await;
         match set.map_err(refusal::of_store)? {
             Lookup::Object(_)
             | Lookup::DeleteMarker(_)

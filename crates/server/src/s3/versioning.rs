@@ -81,7 +81,9 @@ impl Operation for PutBucketVersioning {
             Some(_) => return Err(S3Error::new(Code::MalformedXml)),
         };
         let name = &call.operation().bucket;
-        let found = call.door().store().set_versioning(name, versioning, call.door().now()).await;
+        let bucket = bucket::found(&call, name).await?.reference();
+        let store = call.door().store();
+        let found = store.set_versioning(&bucket, versioning, call.door().now()).await;
         if found.map_err(refusal::of_store)? {
             Ok(Reply::new(StatusCode::OK))
         } else {

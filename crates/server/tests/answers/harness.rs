@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
+use hyper::http::request::Parts;
 use hyper::{HeaderMap, Request, Response};
 use iam::AccountId;
 use iam::MasterKey;
@@ -17,11 +18,15 @@ use server::{
     SseC,
 };
 use store::{Encryption, Store, StoreConfig};
+use tokio::sync::mpsc;
 
 pub(crate) const HOST: &str = "valet.test:9000";
 pub(crate) const KEY_ID: &str = "AKIAVALETROOTEXAMPLE";
 pub(crate) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 pub(crate) const NOW: &str = "2026-06-15T12:00:00Z";
+
+/// Less than what stands behind the first byte of a form's file.
+const TAIL_BYTES: usize = 50;
 
 /// A server, its store, and a clock that stands still.
 pub(crate) struct World {
@@ -141,6 +146,43 @@ impl World {
 
     /// Sends as it is.
     pub(crate) async fn send_raw(&self, ask: Ask) -> Answer {
+        let parts = Self::head(&ask);
+        let body = RequestBody::from_memory(ask.body, &parts.headers);
+        let request = Request::from_parts(parts, body);
+        Answer::read(Arc::clone(&self.server).handle(request, self.peer, self.now).await).await
+    }
+
+    /// Signs and sends as [`Self::send`], but does `meanwhile` when all but the body's end is read.
+    pub(crate) async fn send_halting(&self, ask: Ask, meanwhile: impl Future) -> Answer {
+        self.send_raw_halting(self.sign(ask), meanwhile).await
+    }
+
+    /// The same of what is signed already.
+    pub(crate) async fn send_raw_halting(&self, ask: Ask, meanwhile: impl Future) -> Answer {
+        let parts = Self::head(&ask);
+        let (pieces, receiver) = mpsc::channel(1);
+        let body = RequestBody::from_pieces(receiver, &parts.headers);
+        let request = Request::from_parts(parts, body);
+        let answer = Arc::clone(&self.server).handle(request, self.peer, self.now);
+        let sending = async {
+            let mut first = ask.body.clone();
+            let mut second = first.split_off(first.len() - TAIL_BYTES.min(first.len() - 1));
+            let last = second.split_off(second.len() / 2);
+            pieces.send(first).await.unwrap();
+            pieces.send(second).await.unwrap();
+            // There is room again when the second piece was taken. Nothing is before a request is
+            // admitted, but the first piece of a form.
+            drop(pieces.reserve().await);
+            meanwhile.await;
+            // Whoever has answered already reads no more.
+            let _ = pieces.send(last).await;
+            drop(pieces);
+        };
+        let (answer, ()) = tokio::join!(answer, sending);
+        Answer::read(answer).await
+    }
+
+    fn head(ask: &Ask) -> Parts {
         let mut request = Request::builder().method(ask.method.as_str()).uri(&ask.target);
         if !ask.headers.iter().any(|(name, _)| matches!(name.as_str(), "host" | "no-host")) {
             request = request.header("host", HOST);
@@ -153,14 +195,11 @@ impl World {
         for (name, value) in ask.headers.iter().filter(|(name, _)| is_sent(name)) {
             request = request.header(name, value.as_bytes());
         }
-        let mut request = request.body(ask.body.clone()).unwrap();
+        let mut request = request.body(()).unwrap();
         if ask.headers.iter().any(|(name, _)| name == "no-length") {
             request.headers_mut().remove("content-length");
         }
-        let (parts, body) = request.into_parts();
-        let body = RequestBody::from_memory(body, &parts.headers);
-        let request = Request::from_parts(parts, body);
-        Answer::read(Arc::clone(&self.server).handle(request, self.peer, self.now).await).await
+        request.into_parts().0
     }
 
     pub(crate) fn sign(&self, ask: Ask) -> Ask {

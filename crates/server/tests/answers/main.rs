@@ -34,6 +34,7 @@ mod permission;
 mod post;
 mod readings;
 mod renewal;
+mod replaced;
 mod secrets;
 mod serving;
 mod sts;

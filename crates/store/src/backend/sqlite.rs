@@ -33,12 +33,12 @@ use crate::body::BlobId;
 use crate::identity::IdentityChange;
 use crate::vault::Vault;
 use crate::{
-    AccessKey, Account, AccountPage, Bucket, BucketName, BucketPage, BucketSetting, Change,
-    CompleteOutcome, CompleteUpload, CreateAccount, CreateBucket, DeleteAccount, DeleteBucket,
-    DeleteObject, DeleteOutcome, Directory, IdentityError, KeyUse, ListBuckets, ListObjects,
-    ListUploads, ListVersions, Lookup, NewBucket, NewUpload, Object, ObjectKey, ObjectPage,
-    OpenError, PartNumber, PartPage, PutOutcome, PutPart, StoreError, Tag, Upload, UploadId,
-    UploadPage, VersionId, VersionPage, Versioning,
+    AccessKey, Account, AccountPage, Bucket, BucketName, BucketPage, BucketRef, BucketSetting,
+    Change, CompleteOutcome, CompleteUpload, CreateAccount, CreateBucket, DeleteAccount,
+    DeleteBucket, DeleteObject, DeleteOutcome, Directory, IdentityError, KeyUse, ListBuckets,
+    ListObjects, ListUploads, ListVersions, Lookup, NewBucket, NewUpload, Object, ObjectKey,
+    ObjectPage, OpenError, PartNumber, PartPage, PutOutcome, PutPart, StoreError, Tag, Upload,
+    UploadId, UploadPage, VersionId, VersionPage, Versioning,
 };
 use cache::{ExactCache, ObjectCacheKey, ObjectCacheKeyRef};
 use connection::Readers;
@@ -104,9 +104,9 @@ impl SqliteMetadata {
         Ok(Self { writer, readers, caches, vault })
     }
 
-    /// A point read of a cached value: from memory, or read and put there.
-    async fn bucket_id(&self, name: &BucketName) -> Result<Option<i64>, StoreError> {
-        Ok(self.bucket(name).await?.map(|bucket| bucket.id))
+    /// Whether a bucket is still there; one that another has the name of now is not.
+    async fn is_there(&self, bucket: &BucketRef) -> Result<bool, StoreError> {
+        Ok(self.bucket(&bucket.name).await?.is_some_and(|found| found.id == bucket.id))
     }
 }
 
@@ -198,11 +198,11 @@ impl Metadata for SqliteMetadata {
 
     async fn set_bucket(
         &self,
-        name: &BucketName,
+        bucket: &BucketRef,
         setting: BucketSetting,
     ) -> Result<bool, StoreError> {
-        let name = name.clone();
-        self.writer.run(Room::Needed, move |tx| bucket::set(tx, &name, &setting)).await
+        let bucket = bucket.clone();
+        self.writer.run(Room::Needed, move |tx| bucket::set(tx, &bucket, &setting)).await
     }
 
     async fn create_bucket(
@@ -228,11 +228,11 @@ impl Metadata for SqliteMetadata {
 
     async fn delete_bucket(
         &self,
-        name: &BucketName,
+        bucket: &BucketRef,
         now: Timestamp,
     ) -> Result<DeleteBucket, StoreError> {
-        let name = name.clone();
-        self.writer.run(Room::Reserve, move |tx| bucket::delete(tx, &name, now)).await
+        let bucket = bucket.clone();
+        self.writer.run(Room::Reserve, move |tx| bucket::delete(tx, &bucket, now)).await
     }
 
     async fn buckets(
@@ -246,11 +246,12 @@ impl Metadata for SqliteMetadata {
 
     async fn set_versioning(
         &self,
-        name: &BucketName,
+        bucket: &BucketRef,
         versioning: Versioning,
     ) -> Result<bool, StoreError> {
-        let name = name.clone();
-        self.writer.run(Room::Needed, move |tx| bucket::set_versioning(tx, &name, versioning)).await
+        let bucket = bucket.clone();
+        let set = move |tx: &mut Transaction<'_>| bucket::set_versioning(tx, &bucket, versioning);
+        self.writer.run(Room::Needed, set).await
     }
 
     async fn changes_since(&self, n: u64, limit: usize) -> Result<Vec<Change>, StoreError> {
@@ -259,13 +260,14 @@ impl Metadata for SqliteMetadata {
 
     async fn object(
         &self,
-        bucket: &BucketName,
+        bucket: &BucketRef,
         key: &ObjectKey,
         version: Option<VersionId>,
     ) -> Result<Lookup, StoreError> {
-        let Some(bucket) = self.bucket_id(bucket).await? else {
+        if !self.is_there(bucket).await? {
             return Ok(Lookup::NoSuchBucket);
-        };
+        }
+        let bucket = bucket.id;
         if let Some(version) = version {
             let read = |connection: &Connection| {
                 lookup::version(connection, &self.vault, bucket, key, version)
@@ -303,7 +305,7 @@ impl Metadata for SqliteMetadata {
 
     async fn set_object_tags(
         &self,
-        bucket: &BucketName,
+        bucket: &BucketRef,
         key: &ObjectKey,
         version: Option<VersionId>,
         tags: Vec<Tag>,
@@ -316,20 +318,26 @@ impl Metadata for SqliteMetadata {
 
     async fn list_objects(
         &self,
-        bucket: &BucketName,
+        bucket: &BucketRef,
         query: ListObjects,
     ) -> Result<Option<ObjectPage>, StoreError> {
-        let Some(bucket) = self.bucket_id(bucket).await? else { return Ok(None) };
+        if !self.is_there(bucket).await? {
+            return Ok(None);
+        }
+        let bucket = bucket.id;
         let list = move |connection: &Connection| listing::objects(connection, bucket, &query);
         self.readers.list(list).await.map(Some)
     }
 
     async fn list_versions(
         &self,
-        bucket: &BucketName,
+        bucket: &BucketRef,
         query: ListVersions,
     ) -> Result<Option<VersionPage>, StoreError> {
-        let Some(bucket) = self.bucket_id(bucket).await? else { return Ok(None) };
+        if !self.is_there(bucket).await? {
+            return Ok(None);
+        }
+        let bucket = bucket.id;
         let list = move |connection: &Connection| listing::versions(connection, bucket, &query);
         self.readers.list(list).await.map(Some)
     }
@@ -344,12 +352,14 @@ impl Metadata for SqliteMetadata {
 
     async fn upload(
         &self,
-        bucket: &BucketName,
+        bucket: &BucketRef,
         key: &ObjectKey,
         id: UploadId,
     ) -> Result<Option<Arc<Upload>>, StoreError> {
-        let Some(bucket_id) = self.bucket_id(bucket).await? else { return Ok(None) };
-        let read = |connection: &Connection| uploads::read(connection, bucket_id, bucket, key, id);
+        if !self.is_there(bucket).await? {
+            return Ok(None);
+        }
+        let read = |connection: &Connection| uploads::read(connection, bucket, key, id);
         Ok(self.readers.point(read).await?.map(Arc::new))
     }
 
@@ -368,13 +378,14 @@ impl Metadata for SqliteMetadata {
 
     async fn uploads(
         &self,
-        bucket: &BucketName,
+        bucket: &BucketRef,
         query: ListUploads,
     ) -> Result<Option<UploadPage>, StoreError> {
-        let Some(bucket_id) = self.bucket_id(bucket).await? else { return Ok(None) };
+        if !self.is_there(bucket).await? {
+            return Ok(None);
+        }
         let bucket = bucket.clone();
-        let list =
-            move |connection: &Connection| uploads::list(connection, bucket_id, &bucket, &query);
+        let list = move |connection: &Connection| uploads::list(connection, &bucket, &query);
         self.readers.list(list).await.map(Some)
     }
 
@@ -390,7 +401,7 @@ impl Metadata for SqliteMetadata {
 
     async fn abort_upload(
         &self,
-        bucket: &BucketName,
+        bucket: &BucketRef,
         key: &ObjectKey,
         id: UploadId,
         now: Timestamp,

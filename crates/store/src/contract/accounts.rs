@@ -41,11 +41,11 @@ fn accounts_are_made_once_and_removed_when_they_have_nothing() {
         let first = create_account(&*engine, &account(), "AKIT").await;
         assert!(matches!(first, CreateAccount::AlreadyExists));
 
-        let name = BucketName::parse("theirs").unwrap();
         let bucket = NewBucket { owner: other(), ..new_bucket("theirs") };
-        engine.create_bucket(bucket, at(3)).await.unwrap();
+        let made = engine.create_bucket(bucket, at(3)).await.unwrap();
+        let CreateBucket::Created(made) = made else { panic!("{made:?}") };
         assert_eq!(engine.delete_account(&other()).await.unwrap(), DeleteAccount::NotEmpty);
-        engine.delete_bucket(&name, at(4)).await.unwrap();
+        engine.delete_bucket(&made.reference(), at(4)).await.unwrap();
         let make = |edit: &mut DirectoryEdit| edit.create_group("Staff", "/").map(drop);
         change(&*engine, &other(), make).await.unwrap();
         assert_eq!(engine.delete_account(&other()).await.unwrap(), DeleteAccount::NotEmpty);
@@ -83,8 +83,8 @@ fn accounts_are_listed_by_id() {
 #[test]
 fn settings_of_a_bucket_are_its_owners_words() {
     every_engine(|engine| async move {
-        let name = bucket_name();
-        assert!(!engine.set_bucket(&name, BucketSetting::Tags(vec![tag("a")])).await.unwrap());
+        let here = the_bucket();
+        assert!(!engine.set_bucket(&here, BucketSetting::Tags(vec![tag("a")])).await.unwrap());
         with_bucket(&*engine, Versioning::Unversioned).await;
         let bucket = || async { engine.bucket(&bucket_name()).await.unwrap().unwrap() };
         let new = bucket().await;
@@ -100,7 +100,7 @@ fn settings_of_a_bucket_are_its_owners_words() {
 
         let set = |setting| {
             let engine = &engine;
-            async move { assert!(engine.set_bucket(&bucket_name(), setting).await.unwrap()) }
+            async move { assert!(engine.set_bucket(&the_bucket(), setting).await.unwrap()) }
         };
         let policy = Arc::new(bound("s3:GetObject"));
         set(BucketSetting::Policy(Some(Arc::clone(&policy)))).await;
@@ -127,7 +127,7 @@ fn settings_of_a_bucket_are_its_owners_words() {
             set(BucketSetting::Encryption(encryption)).await;
             assert_eq!(bucket().await.encryption, encryption);
         }
-        engine.set_versioning(&name, Versioning::Enabled).await.unwrap();
+        engine.set_versioning(&here, Versioning::Enabled).await.unwrap();
         let kept = bucket().await;
         assert!(kept.policy.is_some() && kept.ownership.is_none());
         let listed = ListBuckets { prefix: None, after: None, limit: 9 };
@@ -136,7 +136,7 @@ fn settings_of_a_bucket_are_its_owners_words() {
         set(BucketSetting::Policy(None)).await;
         assert_eq!(bucket().await.policy, None);
 
-        engine.delete_bucket(&name, at(5)).await.unwrap();
+        engine.delete_bucket(&here, at(5)).await.unwrap();
         engine.create_bucket(new_bucket("bucket"), at(6)).await.unwrap();
         let again = bucket().await;
         assert_eq!((again.public_access_block, again.ownership), (Some(all(true)), Some(enforced)));
@@ -146,7 +146,7 @@ fn settings_of_a_bucket_are_its_owners_words() {
 #[test]
 fn rules_of_a_bucket_for_pages_are_kept_as_they_are() {
     every_engine(|engine| async move {
-        let name = bucket_name();
+        let here = the_bucket();
         engine.create_bucket(new_bucket("bucket"), at(0)).await.unwrap();
         let rule = |id: Option<&str>, max_age_seconds| CorsRule {
             id: id.map(str::to_owned),
@@ -169,13 +169,13 @@ fn rules_of_a_bucket_for_pages_are_kept_as_they_are() {
         };
         for rules in [Vec::new(), vec![rule(Some("a"), Some(0)), bare.clone()], vec![bare]] {
             let set = BucketSetting::Cors(rules.clone());
-            assert!(engine.set_bucket(&name, set).await.unwrap());
-            let bucket = engine.bucket(&name).await.unwrap().unwrap();
+            assert!(engine.set_bucket(&here, set).await.unwrap());
+            let bucket = engine.bucket(&bucket_name()).await.unwrap().unwrap();
             assert_eq!((&*bucket.cors, bucket.tags.len()), (&*rules, 0));
         }
-        engine.delete_bucket(&name, at(1)).await.unwrap();
+        engine.delete_bucket(&here, at(1)).await.unwrap();
         engine.create_bucket(new_bucket("bucket"), at(2)).await.unwrap();
-        assert!(engine.bucket(&name).await.unwrap().unwrap().cors.is_empty());
+        assert!(engine.bucket(&bucket_name()).await.unwrap().unwrap().cors.is_empty());
     });
 }
 

@@ -10,7 +10,7 @@ async fn list(engine: &impl Metadata, prefix: &str, delimiter: &str, limit: usiz
     loop {
         let (prefix, delimiter) = (prefix.to_owned(), delimiter.clone());
         let query = ListObjects { prefix, delimiter, after, limit };
-        let page = engine.list_objects(&bucket_name(), query).await.unwrap().unwrap();
+        let page = engine.list_objects(&the_bucket(), query).await.unwrap().unwrap();
         let entries = page.entries.iter().map(|entry| match entry {
             ListEntry::Object(object) => object.key.as_str().to_owned(),
             ListEntry::CommonPrefix(prefix) => format!("{prefix}*"),
@@ -33,7 +33,7 @@ fn objects_are_listed_in_byte_order_by_prefix_and_delimiter() {
             after: ListAfter::Start,
             limit: 9,
         };
-        let none = engine.list_objects(&BucketName::parse("none").unwrap(), query).await.unwrap();
+        let none = engine.list_objects(&no_bucket(), query).await.unwrap();
         assert!(none.is_none());
         for (n, key) in (1..).zip(["b", "a/1", "a/2", "a0", "a", "é", "z", "a/2/x", "a/b/"]) {
             put(&*engine, key, n).await;
@@ -86,7 +86,7 @@ fn a_listing_begins_where_it_is_told() {
         for (prefix, delimiter, after, expected) in rows {
             let (prefix, delimiter) = (prefix.to_owned(), delimiter.map(str::to_owned));
             let query = ListObjects { prefix, delimiter, after, limit: 10 };
-            let page = engine.list_objects(&bucket_name(), query).await.unwrap().unwrap();
+            let page = engine.list_objects(&the_bucket(), query).await.unwrap().unwrap();
             let entries = page.entries.iter().map(|entry| match entry {
                 ListEntry::Object(object) => object.key.as_str().to_owned(),
                 ListEntry::CommonPrefix(prefix) => format!("{prefix}*"),
@@ -107,7 +107,7 @@ fn deleted_keys_make_no_entries_and_no_common_prefixes() {
         }
         for key_text in ["a/1", "a/2", "b/1"] {
             engine
-                .delete_object(DeleteObject::of(&bucket_name(), &key(key_text), None), at(9))
+                .delete_object(DeleteObject::of(&the_bucket(), &key(key_text), None), at(9))
                 .await
                 .unwrap();
         }
@@ -140,7 +140,7 @@ fn a_listing_tells_what_the_record_says() {
                 after: ListAfter::Start,
                 limit: 10,
             };
-            let page = engine.list_objects(&bucket_name(), query).await.unwrap().unwrap();
+            let page = engine.list_objects(&the_bucket(), query).await.unwrap().unwrap();
             let expected = ObjectSummary {
                 key: key("key"),
                 size: 1,
@@ -165,7 +165,7 @@ async fn list_versions(
     loop {
         let (prefix, delimiter) = (String::new(), delimiter.map(str::to_owned));
         let query = ListVersions { prefix, delimiter, after, limit };
-        let page = engine.list_versions(&bucket_name(), query).await.unwrap().unwrap();
+        let page = engine.list_versions(&the_bucket(), query).await.unwrap().unwrap();
         let latest = |is_latest| if is_latest { "!" } else { "" };
         let entries = page.entries.iter().map(|entry| match entry {
             VersionEntry::Version(version) => {
@@ -190,11 +190,11 @@ fn versions_are_listed_newest_first() {
     every_engine(|engine| async move {
         with_bucket(&*engine, Versioning::Unversioned).await;
         put(&*engine, "a", 1).await;
-        engine.set_versioning(&bucket_name(), Versioning::Enabled).await.unwrap();
+        engine.set_versioning(&the_bucket(), Versioning::Enabled).await.unwrap();
         let two = put(&*engine, "a", 2).await;
         let three = put(&*engine, "a", 3).await;
         engine
-            .delete_object(DeleteObject::of(&bucket_name(), &key("b/x"), None), at(4))
+            .delete_object(DeleteObject::of(&the_bucket(), &key("b/x"), None), at(4))
             .await
             .unwrap();
         put(&*engine, "b/y", 5).await;
@@ -220,13 +220,13 @@ fn versions_are_listed_newest_first() {
         }
         // The marker of a page may be gone when the next is asked for, as when a client deletes all.
         engine
-            .delete_object(DeleteObject::of(&bucket_name(), &key("a"), Some(&three)), at(9))
+            .delete_object(DeleteObject::of(&the_bucket(), &key("a"), Some(&three)), at(9))
             .await
             .unwrap();
         let after = VersionAfter::Version(key("a"), three);
         assert_eq!(list_versions(&*engine, None, after, 100).await, "a2! a1 b/x-! b/y5! c6!");
         engine
-            .delete_object(DeleteObject::of(&bucket_name(), &key("a"), Some(&two)), at(9))
+            .delete_object(DeleteObject::of(&the_bucket(), &key("a"), Some(&two)), at(9))
             .await
             .unwrap();
         let after = VersionAfter::Version(key("a"), two);
@@ -241,7 +241,7 @@ fn a_page_that_has_looked_at_too_many_deleted_keys_ends_early() {
         for n in 0..120 {
             let deleted = key(&format!("a/{n:03}"));
             engine
-                .delete_object(DeleteObject::of(&bucket_name(), &deleted, None), at(1))
+                .delete_object(DeleteObject::of(&the_bucket(), &deleted, None), at(1))
                 .await
                 .unwrap();
         }

@@ -6,9 +6,9 @@ use base64::engine::general_purpose::STANDARD;
 use super::*;
 use crate::backend::Space;
 
-fn new_upload(key_text: &str) -> NewUpload {
+pub(super) fn new_upload(key_text: &str) -> NewUpload {
     NewUpload {
-        bucket: bucket_name(),
+        bucket: the_bucket(),
         key: key(key_text),
         attributes: Attributes {
             content_type: Some("a/b".to_owned()),
@@ -22,7 +22,7 @@ fn new_upload(key_text: &str) -> NewUpload {
     }
 }
 
-async fn begin(engine: &impl Metadata, upload: NewUpload, now: i64) -> Arc<Upload> {
+pub(super) async fn begin(engine: &impl Metadata, upload: NewUpload, now: i64) -> Arc<Upload> {
     engine.create_upload(upload, at(now)).await.unwrap().unwrap()
 }
 
@@ -31,7 +31,7 @@ fn number(number: u16) -> PartNumber {
 }
 
 /// Puts a part of `size` bytes in a blob of that id; its tag is the id's.
-async fn put_part(
+pub(super) async fn put_part(
     engine: &impl Metadata,
     upload: &Upload,
     n: u16,
@@ -51,7 +51,7 @@ async fn put_part(
     engine.put_part(part, at(2)).await.unwrap()
 }
 
-fn complete(upload: &Upload, parts: &[(u16, u8)]) -> CompleteUpload {
+pub(super) fn complete(upload: &Upload, parts: &[(u16, u8)]) -> CompleteUpload {
     let parts = parts.iter().map(|(n, id)| CompletedPart {
         number: number(*n),
         etag: tag(*id),
@@ -79,9 +79,9 @@ fn parts_become_an_object_and_the_rest_garbage() {
     every_engine(|engine| async move {
         with_bucket(&*engine, Versioning::Enabled).await;
         let upload = begin(&*engine, new_upload("k"), 1).await;
-        let read = engine.upload(&bucket_name(), &key("k"), upload.id).await.unwrap();
+        let read = engine.upload(&the_bucket(), &key("k"), upload.id).await.unwrap();
         assert_eq!(read.as_ref(), Some(&upload));
-        assert_eq!(engine.upload(&bucket_name(), &key("l"), upload.id).await.unwrap(), None);
+        assert_eq!(engine.upload(&the_bucket(), &key("l"), upload.id).await.unwrap(), None);
         for (n, id) in [(1, 1), (3, 2), (2, 3), (3, 4), (7, 5)] {
             let put = put_part(&*engine, &upload, n, id, None).await;
             assert!(matches!(put, PutPart::Stored(part) if part.etag == tag(id)));
@@ -103,7 +103,7 @@ fn parts_become_an_object_and_the_rest_garbage() {
         let blobs = object.body.blobs().iter().map(|blob| blob.id.first_byte());
         assert_eq!(blobs.collect::<Vec<_>>(), [1, 4]);
         assert_eq!(garbage(&*engine).await, [2, 3, 5]);
-        assert_eq!(engine.upload(&bucket_name(), &key("k"), upload.id).await.unwrap(), None);
+        assert_eq!(engine.upload(&the_bucket(), &key("k"), upload.id).await.unwrap(), None);
 
         // The same again answers the same; anything else does not.
         let again = complete(&upload, &[(1, 1), (3, 4)]);
@@ -114,7 +114,7 @@ fn parts_become_an_object_and_the_rest_garbage() {
         let other = engine.complete_upload(complete(&upload, &[(1, 1)]), at(4)).await.unwrap();
         assert!(matches!(other, CompleteOutcome::NoSuchUpload));
         assert!(matches!(put_part(&*engine, &upload, 1, 9, None).await, PutPart::NoSuchUpload));
-        assert!(!engine.abort_upload(&bucket_name(), &key("k"), upload.id, at(5)).await.unwrap());
+        assert!(!engine.abort_upload(&the_bucket(), &key("k"), upload.id, at(5)).await.unwrap());
 
         engine.maintain(at(3), Space::Enough).await.unwrap();
         let done = engine.complete_upload(again.clone(), at(4)).await.unwrap();
@@ -124,7 +124,7 @@ fn parts_become_an_object_and_the_rest_garbage() {
         assert!(matches!(forgotten, CompleteOutcome::NoSuchUpload));
 
         engine
-            .delete_object(DeleteObject::of(&bucket_name(), &key("k"), Some(&version)), at(6))
+            .delete_object(DeleteObject::of(&the_bucket(), &key("k"), Some(&version)), at(6))
             .await
             .unwrap();
         assert_eq!(garbage(&*engine).await, [1, 2, 3, 4, 5]);
@@ -165,7 +165,7 @@ fn completing_is_refused_as_a_whole() {
             value: "AAAAAA==".to_owned(),
         };
         let strange = UploadId::parse("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").unwrap();
-        let nowhere = BucketName::parse("nowhere").unwrap();
+        let nowhere = no_bucket();
         let rows = [
             (complete(&upload, &[(1, 1), (4, 4)]), "InvalidPart { number: PartNumber(4) }"),
             (complete(&upload, &[(1, 2), (2, 2)]), "InvalidPart { number: PartNumber(1) }"),
@@ -233,7 +233,7 @@ fn the_checksum_of_an_object_comes_from_its_parts() {
                 file.blob.size = u64::try_from(bytes.len()).unwrap();
                 engine.record_intent(file.blob.id, at(1)).await.unwrap();
                 let part = NewPart {
-                    bucket: bucket_name(),
+                    bucket: the_bucket(),
                     key: key("k"),
                     upload: upload.id,
                     number: number(n),
@@ -272,17 +272,17 @@ fn aborted_uploads_and_those_of_a_removed_bucket_leave_garbage() {
         put_part(&*engine, &one, 1, 1, None).await;
         put_part(&*engine, &two, 1, 2, None).await;
         let abort =
-            async |id| engine.abort_upload(&bucket_name(), &key("k"), id, at(3)).await.unwrap();
+            async |id| engine.abort_upload(&the_bucket(), &key("k"), id, at(3)).await.unwrap();
         assert!(abort(one.id).await);
         assert!(!abort(one.id).await);
         assert_eq!(garbage(&*engine).await, [1]);
-        let deleted = engine.delete_bucket(&bucket_name(), at(4)).await.unwrap();
+        let deleted = engine.delete_bucket(&the_bucket(), at(4)).await.unwrap();
         assert_eq!(deleted, DeleteBucket::Deleted);
         assert_eq!(garbage(&*engine).await, [1, 2]);
         assert!(matches!(put_part(&*engine, &two, 2, 3, None).await, PutPart::NoSuchUpload));
         assert!(engine.create_upload(new_upload("k"), at(5)).await.unwrap().is_none());
         with_bucket(&*engine, Versioning::Unversioned).await;
-        assert_eq!(engine.upload(&bucket_name(), &key("k"), two.id).await.unwrap(), None);
+        assert_eq!(engine.upload(&the_bucket(), &key("k"), two.id).await.unwrap(), None);
     });
 }
 
@@ -377,7 +377,7 @@ fn uploads_are_listed_by_key_and_age() {
             loop {
                 let (prefix, delimiter) = (String::new(), delimiter.map(str::to_owned));
                 let query = ListUploads { prefix, delimiter, after, limit };
-                let page = engine.uploads(&bucket_name(), query).await.unwrap().unwrap();
+                let page = engine.uploads(&the_bucket(), query).await.unwrap().unwrap();
                 let entries = page.entries.iter().map(|entry| match entry {
                     UploadEntry::Upload(upload) => {
                         let age = upload.initiated_at.duration_since(at(0)).as_secs();
@@ -406,7 +406,7 @@ fn a_condition_does_not_hold_for_who_began_before_a_change() {
             put_part(&*engine, &upload, 1, 9, None).await;
             let complete = CompleteUpload { precondition, ..complete(&upload, &[(1, 9)]) };
             let outcome = engine.complete_upload(complete, at(9)).await.unwrap();
-            engine.abort_upload(&bucket_name(), &key("k"), upload.id, at(9)).await.unwrap();
+            engine.abort_upload(&the_bucket(), &key("k"), upload.id, at(9)).await.unwrap();
             match outcome {
                 CompleteOutcome::Completed { .. } => "completed",
                 CompleteOutcome::Conflict => "conflict",
@@ -423,7 +423,7 @@ fn a_condition_does_not_hold_for_who_began_before_a_change() {
         put(&*engine, "k", 5).await;
         assert_eq!(try_one(4, Precondition::IfMatch(tag(5))).await, "conflict");
         assert_eq!(try_one(4, Precondition::IfMatch(tag(4))).await, "failed");
-        let deleted = DeleteObject::of(&bucket_name(), &key("k"), None);
+        let deleted = DeleteObject::of(&the_bucket(), &key("k"), None);
         engine.delete_object(deleted, at(9)).await.unwrap();
         assert_eq!(try_one(8, Precondition::IfMatch(tag(5))).await, "no key");
         assert_eq!(try_one(8, Precondition::IfAbsent).await, "conflict");

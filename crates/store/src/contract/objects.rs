@@ -8,7 +8,7 @@ async fn delete(
     version: Option<VersionId>,
 ) -> DeleteOutcome {
     engine
-        .delete_object(DeleteObject::of(&bucket_name(), &key(key_text), version.as_ref()), at(9))
+        .delete_object(DeleteObject::of(&the_bucket(), &key(key_text), version.as_ref()), at(9))
         .await
         .unwrap()
 }
@@ -42,7 +42,7 @@ fn an_object_comes_back_as_it_was_put() {
         engine.put_object(object, at(3) + SignedDuration::from_micros(1500)).await.unwrap();
         // The first look is answered from memory, by version from the database.
         for version in [None, Some(VersionId::Null)] {
-            let found = engine.object(&bucket_name(), &key("key"), version).await.unwrap();
+            let found = engine.object(&the_bucket(), &key("key"), version).await.unwrap();
             let Lookup::Object(found) = found else { panic!("{found:?}") };
             assert_eq!(found.key, key("key"));
             assert_eq!(found.version_id, VersionId::Null);
@@ -116,20 +116,20 @@ fn suspended_a_write_replaces_the_null_version_alone() {
     every_engine(|engine| async move {
         with_bucket(&*engine, Versioning::Unversioned).await;
         put(&*engine, "k", 1).await;
-        engine.set_versioning(&bucket_name(), Versioning::Enabled).await.unwrap();
+        engine.set_versioning(&the_bucket(), Versioning::Enabled).await.unwrap();
         let two = put(&*engine, "k", 2).await;
         assert_eq!(look(&*engine, "k", Some(VersionId::Null)).await, "1");
-        engine.set_versioning(&bucket_name(), Versioning::Suspended).await.unwrap();
+        engine.set_versioning(&the_bucket(), Versioning::Suspended).await.unwrap();
         assert_eq!(put(&*engine, "k", 3).await, VersionId::Null);
         assert_eq!(look(&*engine, "k", None).await, "3");
         assert_eq!(look(&*engine, "k", Some(VersionId::Null)).await, "3");
         assert_eq!(look(&*engine, "k", Some(two)).await, "2");
         // Put again at once, and again under a newer version.
         put(&*engine, "k", 4).await;
-        engine.set_versioning(&bucket_name(), Versioning::Enabled).await.unwrap();
+        engine.set_versioning(&the_bucket(), Versioning::Enabled).await.unwrap();
         let five = put(&*engine, "k", 5).await;
         assert_eq!(look(&*engine, "k", Some(VersionId::Null)).await, "4");
-        engine.set_versioning(&bucket_name(), Versioning::Suspended).await.unwrap();
+        engine.set_versioning(&the_bucket(), Versioning::Suspended).await.unwrap();
         let marker = DeleteOutcome::MarkerCreated { version_id: VersionId::Null };
         assert_eq!(delete(&*engine, "k", None).await, marker);
         assert_eq!(look(&*engine, "k", None).await, "- current");
@@ -164,12 +164,12 @@ fn preconditions_are_judged_by_the_current_version() {
         assert_eq!(put_if("k", 2, matching(1)).await, "stored");
         // A marker is absence.
         engine
-            .delete_object(DeleteObject::of(&bucket_name(), &key("k"), None), at(2))
+            .delete_object(DeleteObject::of(&the_bucket(), &key("k"), None), at(2))
             .await
             .unwrap();
         assert_eq!(put_if("k", 3, matching(2)).await, "no key");
         assert_eq!(put_if("k", 3, Precondition::IfAbsent).await, "stored");
-        let other = BucketName::parse("other").unwrap();
+        let other = no_bucket();
         let object = NewObject { bucket: other.clone(), ..new_object("k", 4) };
         let put = engine.put_object(object, at(3)).await.unwrap();
         assert!(matches!(put, PutOutcome::NoSuchBucket));
@@ -204,7 +204,7 @@ fn deletes_are_conditional_on_the_current_version() {
     every_engine(|engine| async move {
         with_bucket(&*engine, Versioning::Unversioned).await;
         let delete_if = async |version: Option<&VersionId>, precondition| {
-            let of = DeleteObject::of(&bucket_name(), &key("k"), version);
+            let of = DeleteObject::of(&the_bucket(), &key("k"), version);
             let outcome = engine.delete_object(DeleteObject { precondition, ..of }, at(9)).await;
             match outcome.unwrap() {
                 DeleteOutcome::Nothing => "nothing",
@@ -228,7 +228,7 @@ fn deletes_are_conditional_on_the_current_version() {
         put(&*engine, "k", 1).await;
         assert_eq!(delete_if(None, Precondition::IfPresent).await, "deleted");
 
-        engine.set_versioning(&bucket_name(), Versioning::Enabled).await.unwrap();
+        engine.set_versioning(&the_bucket(), Versioning::Enabled).await.unwrap();
         let two = put(&*engine, "k", 2).await;
         put(&*engine, "k", 3).await;
         // A version that is named is removed, but it is the current one that is judged.

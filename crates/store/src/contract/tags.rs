@@ -3,11 +3,11 @@
 use super::*;
 
 async fn set(engine: &impl Metadata, version: Option<VersionId>, tags: &[Tag]) -> String {
-    shown(&engine.set_object_tags(&bucket_name(), &key("k"), version, tags.to_vec()).await.unwrap())
+    shown(&engine.set_object_tags(&the_bucket(), &key("k"), version, tags.to_vec()).await.unwrap())
 }
 
 async fn tags(engine: &impl Metadata, version: Option<VersionId>) -> String {
-    shown(&engine.object(&bucket_name(), &key("k"), version).await.unwrap())
+    shown(&engine.object(&the_bucket(), &key("k"), version).await.unwrap())
 }
 
 /// `key=value` each, after the first byte of the object's tag.
@@ -46,7 +46,7 @@ fn tags_change_where_a_version_stands() {
         assert_eq!(set(&*engine, Some(VersionId::Null), &[]).await, "no version");
 
         engine
-            .delete_object(DeleteObject::of(&bucket_name(), &key("k"), None), at(9))
+            .delete_object(DeleteObject::of(&the_bucket(), &key("k"), None), at(9))
             .await
             .unwrap();
         assert_eq!(set(&*engine, None, &[tagged("a", "b")]).await, "marker");
@@ -60,7 +60,7 @@ fn nothing_else_changes_with_the_tags() {
         with_bucket(&*engine, Versioning::Suspended).await;
         put(&*engine, "k", 7).await;
         let look = async || {
-            let found = engine.object(&bucket_name(), &key("k"), None).await.unwrap();
+            let found = engine.object(&the_bucket(), &key("k"), None).await.unwrap();
             let Lookup::Object(object) = found else { panic!("{found:?}") };
             object
         };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::engine;
 use super::rows::{account, corrupt, page, timestamp};
@@ -11,13 +11,15 @@ use super::transaction::Transaction;
 use super::{settings, sweeping, uploads};
 use crate::bucket::BucketSettings;
 use crate::{
-    Bucket, BucketName, BucketPage, BucketSetting, Change, ChangeSubject, CreateBucket,
+    Bucket, BucketName, BucketPage, BucketRef, BucketSetting, Change, ChangeSubject, CreateBucket,
     DeleteBucket, ListBuckets, NewBucket, StoreError, Versioning,
 };
 use iam::AccountId;
 
 const BY_NAME: &str =
     "SELECT id, name, owner, region, created_ms, versioning FROM buckets WHERE name = ?1";
+const BY_ID: &str =
+    "SELECT id, name, owner, region, created_ms, versioning FROM buckets WHERE id = ?1";
 const BY_OWNER: &str = "SELECT id, name, owner, region, created_ms, versioning FROM buckets
     WHERE owner = ?1 AND name > ?2 AND name >= ?3 AND name < ?4 ORDER BY name LIMIT ?5";
 const CREATE: &str = "INSERT INTO buckets (name, owner, region, created_ms, versioning)
@@ -59,15 +61,31 @@ impl Subject {
     }
 }
 
+/// The bucket that bears a name now.
 pub(super) fn read(
     connection: &Connection,
     name: &BucketName,
 ) -> Result<Option<Bucket>, StoreError> {
+    find(connection, BY_NAME, [name.as_str()])
+}
+
+/// That bucket and no other, as it is now: whoever writes found it earlier, and may have been admitted
+/// to no other.
+pub(super) fn same(
+    connection: &Connection,
+    bucket: &BucketRef,
+) -> Result<Option<Bucket>, StoreError> {
+    find(connection, BY_ID, [bucket.id])
+}
+
+fn find(
+    connection: &Connection,
+    sql: &str,
+    row: impl Params,
+) -> Result<Option<Bucket>, StoreError> {
     connection
-        .prepare_cached(BY_NAME)
-        .and_then(|mut select| {
-            select.query_row([name.as_str()], |row| Ok(decode(connection, row))).optional()
-        })
+        .prepare_cached(sql)
+        .and_then(|mut select| select.query_row(row, |row| Ok(decode(connection, row))).optional())
         .map_err(engine)?
         .transpose()
 }
@@ -92,10 +110,10 @@ pub(super) fn create(
 
 pub(super) fn delete(
     tx: &mut Transaction<'_>,
-    name: &BucketName,
+    bucket: &BucketRef,
     now: Timestamp,
 ) -> Result<DeleteBucket, StoreError> {
-    let Some(bucket) = read(tx.connection, name)? else { return Ok(DeleteBucket::NotFound) };
+    let Some(bucket) = same(tx.connection, bucket)? else { return Ok(DeleteBucket::NotFound) };
     let holds_anything: bool = tx
         .connection
         .prepare_cached(HOLDS_ANYTHING)
@@ -111,16 +129,16 @@ pub(super) fn delete(
         .prepare_cached(DELETE)
         .and_then(|mut delete| delete.execute([bucket.id]))
         .map_err(engine)?;
-    changed(tx, name)?;
+    changed(tx, &bucket.name)?;
     Ok(DeleteBucket::Deleted)
 }
 
 pub(super) fn set_versioning(
     tx: &mut Transaction<'_>,
-    name: &BucketName,
+    bucket: &BucketRef,
     versioning: Versioning,
 ) -> Result<bool, StoreError> {
-    let Some(bucket) = read(tx.connection, name)? else { return Ok(false) };
+    let Some(bucket) = same(tx.connection, bucket)? else { return Ok(false) };
     let code = match (versioning, bucket.versioning) {
         (Versioning::Enabled, _) => ENABLED,
         (Versioning::Unversioned, Versioning::Unversioned) => UNVERSIONED,
@@ -130,18 +148,18 @@ pub(super) fn set_versioning(
         .prepare_cached(SET_VERSIONING)
         .and_then(|mut set| set.execute([bucket.id, code]))
         .map_err(engine)?;
-    changed(tx, name)?;
+    changed(tx, &bucket.name)?;
     Ok(true)
 }
 
 pub(super) fn set(
     tx: &mut Transaction<'_>,
-    name: &BucketName,
+    bucket: &BucketRef,
     setting: &BucketSetting,
 ) -> Result<bool, StoreError> {
-    let Some(bucket) = read(tx.connection, name)? else { return Ok(false) };
+    let Some(bucket) = same(tx.connection, bucket)? else { return Ok(false) };
     settings::put(tx.connection, bucket.id, setting)?;
-    changed(tx, name)?;
+    changed(tx, &bucket.name)?;
     Ok(true)
 }
 

@@ -34,11 +34,11 @@ pub(super) fn complete(
     complete: &CompleteUpload,
     now: Timestamp,
 ) -> Result<CompleteOutcome, StoreError> {
-    let Some(bucket) = super::bucket::read(tx.connection, &complete.bucket)? else {
+    let Some(bucket) = super::bucket::same(tx.connection, &complete.bucket)? else {
         return Ok(CompleteOutcome::NoSuchBucket);
     };
     let (key, id) = (&complete.key, complete.upload_id);
-    let Some(upload) = uploads::read(tx.connection, bucket.id, &complete.bucket, key, id)? else {
+    let Some(upload) = uploads::read(tx.connection, &complete.bucket, key, id)? else {
         return completed_before(tx.connection, vault, &bucket, complete);
     };
     let (named, unnamed) = match choose(tx.connection, complete)? {

@@ -205,7 +205,7 @@ pub(super) fn put(
     new: NewObject,
     now: Timestamp,
 ) -> Result<PutOutcome, StoreError> {
-    let Some(bucket) = bucket::read(tx.connection, &new.bucket)? else {
+    let Some(bucket) = bucket::same(tx.connection, &new.bucket)? else {
         return Ok(PutOutcome::NoSuchBucket);
     };
     let target = Target::find(tx.connection, &bucket, &new.key, now)?;
@@ -336,7 +336,7 @@ pub(super) fn delete(
     now: Timestamp,
 ) -> Result<DeleteOutcome, StoreError> {
     let DeleteObject { bucket, key, version_id, precondition } = delete;
-    let Some(bucket) = bucket::read(tx.connection, bucket)? else {
+    let Some(bucket) = bucket::same(tx.connection, bucket)? else {
         return Ok(DeleteOutcome::NoSuchBucket);
     };
     let target = Target::find(tx.connection, &bucket, key, now)?;

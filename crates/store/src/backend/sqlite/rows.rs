@@ -313,7 +313,7 @@ pub(super) fn upload_record(upload: &crate::Upload) -> Result<Vec<u8>, StoreErro
 /// Reads the record of an upload whose place is known already.
 pub(super) fn parse_upload(
     json: &[u8],
-    place: (crate::BucketName, ObjectKey, crate::UploadId),
+    place: (crate::BucketRef, ObjectKey, crate::UploadId),
 ) -> Result<crate::Upload, StoreError> {
     let wrong = || corrupt("record of an upload");
     let record: UploadRecord = serde_json::from_slice(json).map_err(|_| wrong())?;

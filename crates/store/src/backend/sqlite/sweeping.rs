@@ -8,7 +8,7 @@ use super::transaction::Transaction;
 use super::{engine, uploads};
 use crate::backend::IdleUpload;
 use crate::body::{Blob, BlobId};
-use crate::{BucketName, StoreError, UploadId};
+use crate::{BucketName, BucketRef, StoreError, UploadId};
 
 const RECORD_INTENT: &str = "INSERT OR REPLACE INTO intents (blob, since_ms) VALUES (?1, ?2)";
 const TAKE_INTENT: &str = "DELETE FROM intents WHERE blob = ?1";
@@ -19,7 +19,7 @@ const ADD_GARBAGE: &str = "INSERT OR REPLACE INTO garbage (blob, since_ms) VALUE
 const GARBAGE: &str = "SELECT blob FROM garbage WHERE since_ms < ?1 ORDER BY since_ms LIMIT ?2";
 const FORGET_GARBAGE: &str = "DELETE FROM garbage WHERE blob = ?1";
 /// An upload's id begins with when the upload began, so that the ids sort by it.
-const IDLE_UPLOADS: &str = "SELECT b.name, u.key, u.upload
+const IDLE_UPLOADS: &str = "SELECT b.id, b.name, u.key, u.upload
     FROM uploads AS u JOIN buckets AS b ON b.id = u.bucket
     WHERE u.upload < ?1 AND NOT EXISTS
         (SELECT 1 FROM parts AS p WHERE p.upload = u.upload AND p.modified_ms >= ?2)
@@ -104,9 +104,10 @@ pub(super) fn idle_uploads(
     let mut rows = select.query(row).map_err(engine)?;
     let mut idle = Vec::new();
     while let Some(row) = rows.next().map_err(engine)? {
-        let name: String = row.get(0).map_err(engine)?;
-        let bucket = BucketName::parse(&name).map_err(|_| corrupt("name of a bucket"))?;
-        let (key, id) = (object_key(row, 1)?, uploads::upload_id(row, 2)?);
+        let name: String = row.get(1).map_err(engine)?;
+        let name = BucketName::parse(&name).map_err(|_| corrupt("name of a bucket"))?;
+        let bucket = BucketRef { name, id: row.get(0).map_err(engine)? };
+        let (key, id) = (object_key(row, 2)?, uploads::upload_id(row, 3)?);
         idle.push(IdleUpload { bucket, key, id, idle_since });
     }
     Ok(idle)

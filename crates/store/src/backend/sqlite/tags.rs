@@ -7,13 +7,13 @@ use super::rows::retagged;
 use super::transaction::Transaction;
 use super::{bucket, engine, lookup};
 use crate::vault::Vault;
-use crate::{BucketName, Lookup, ObjectKey, StoreError, Tag, VersionId};
+use crate::{BucketRef, Lookup, ObjectKey, StoreError, Tag, VersionId};
 
 const RECORD: &str = "SELECT record FROM objects WHERE bucket = ?1 AND key = ?2 AND ord = ?3";
 const REPLACE: &str = "UPDATE objects SET record = ?4 WHERE bucket = ?1 AND key = ?2 AND ord = ?3";
 
 /// A version of a key in a bucket; none named is the current one.
-type Place<'p> = (&'p BucketName, &'p ObjectKey, Option<VersionId>);
+type Place<'p> = (&'p BucketRef, &'p ObjectKey, Option<VersionId>);
 
 pub(super) fn set(
     tx: &mut Transaction<'_>,
@@ -21,7 +21,7 @@ pub(super) fn set(
     (bucket, key, version): Place<'_>,
     tags: Vec<Tag>,
 ) -> Result<Lookup, StoreError> {
-    let Some(bucket) = bucket::read(tx.connection, bucket)? else {
+    let Some(bucket) = bucket::same(tx.connection, bucket)? else {
         return Ok(Lookup::NoSuchBucket);
     };
     let look = |connection: &Connection| match version {

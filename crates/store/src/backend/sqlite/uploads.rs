@@ -17,7 +17,7 @@ use crate::backend::NewPart;
 use crate::body::Blob;
 use crate::vault::random;
 use crate::{
-    BucketName, ETag, ListUploads, NewUpload, ObjectKey, Part, PartNumber, PartPage, PutPart,
+    BucketRef, ETag, ListUploads, NewUpload, ObjectKey, Part, PartNumber, PartPage, PutPart,
     StoreError, Upload, UploadAfter, UploadEntry, UploadId, UploadPage,
 };
 
@@ -47,12 +47,13 @@ pub(super) fn create(
     new: NewUpload,
     now: Timestamp,
 ) -> Result<Option<Arc<Upload>>, StoreError> {
-    let Some(bucket) = bucket::read(tx.connection, &new.bucket)? else { return Ok(None) };
-    let NewUpload { bucket: name, key, attributes, checksum, encryption, customer_key, initiator } =
-        new;
+    if bucket::same(tx.connection, &new.bucket)?.is_none() {
+        return Ok(None);
+    }
+    let NewUpload { bucket, key, attributes, checksum, encryption, customer_key, initiator } = new;
     let upload = Upload {
         id: UploadId::new(now, random()?),
-        bucket: name,
+        bucket,
         key,
         attributes,
         checksum,
@@ -62,19 +63,18 @@ pub(super) fn create(
         initiated_at: truncated(now),
     };
     let record = upload_record(&upload)?;
-    let row = params![bucket.id, upload.key.as_bytes(), upload.id.as_bytes(), record];
+    let row = params![upload.bucket.id, upload.key.as_bytes(), upload.id.as_bytes(), record];
     tx.connection.prepare_cached(ADD).and_then(|mut add| add.execute(row)).map_err(engine)?;
     Ok(Some(Arc::new(upload)))
 }
 
 pub(super) fn read(
     connection: &Connection,
-    bucket_id: i64,
-    bucket: &BucketName,
+    bucket: &BucketRef,
     key: &ObjectKey,
     id: UploadId,
 ) -> Result<Option<Upload>, StoreError> {
-    let row = params![bucket_id, key.as_bytes(), id.as_bytes()];
+    let row = params![bucket.id, key.as_bytes(), id.as_bytes()];
     let record: Option<Vec<u8>> = connection
         .prepare_cached(BY_ID)
         .and_then(|mut select| select.query_row(row, |row| row.get(0)).optional())
@@ -93,10 +93,8 @@ pub(super) fn put_part(
     new: NewPart,
     now: Timestamp,
 ) -> Result<PutPart, StoreError> {
-    let Some(bucket) = bucket::read(tx.connection, &new.bucket)? else {
-        return Ok(PutPart::NoSuchUpload);
-    };
-    if read(tx.connection, bucket.id, &new.bucket, &new.key, new.upload)?.is_none() {
+    // A bucket that goes takes its uploads along, so whatever is found here is of the same bucket.
+    if read(tx.connection, &new.bucket, &new.key, new.upload)?.is_none() {
         return Ok(PutPart::NoSuchUpload);
     }
     if let Some(replaced) = part(tx.connection, new.upload, new.number)? {
@@ -184,12 +182,11 @@ fn decode_part(row: &Row<'_>) -> Result<StoredPart, StoreError> {
 
 pub(super) fn abort(
     tx: &mut Transaction<'_>,
-    bucket: &BucketName,
+    bucket: &BucketRef,
     key: &ObjectKey,
     id: UploadId,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let Some(bucket) = bucket::read(tx.connection, bucket)? else { return Ok(false) };
     let existed = remove(tx.connection, bucket.id, key, id)?;
     if existed {
         discard_parts(tx.connection, id, now)?;
@@ -243,8 +240,7 @@ pub(super) fn forget_parts(connection: &Connection, id: UploadId) -> Result<(), 
 
 pub(super) fn list(
     connection: &Connection,
-    bucket_id: i64,
-    bucket: &BucketName,
+    bucket: &BucketRef,
     query: &ListUploads,
 ) -> Result<UploadPage, StoreError> {
     let group = Group { prefix: &query.prefix, delimiter: query.delimiter.as_deref() };
@@ -260,7 +256,7 @@ pub(super) fn list(
     let mut select = connection.prepare_cached(LIST).map_err(engine)?;
     'seek: loop {
         let mut rows =
-            select.query(params![bucket_id, after.0, after.1, group.end()]).map_err(engine)?;
+            select.query(params![bucket.id, after.0, after.1, group.end()]).map_err(engine)?;
         while let Some(row) = rows.next().map_err(engine)? {
             if entries.len() >= limit {
                 let next = entries.last().map(entry_end);

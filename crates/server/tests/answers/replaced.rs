@@ -1,0 +1,148 @@
+//! What was admitted to is no longer there when it is to be acted upon: another bucket has its name, or
+//! another record stands at its key. Bodies that stop before their end hold the door open meanwhile.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::harness::{Ask, World, ask, get, no_such_bucket, put, sha256};
+
+/// Makes the bucket anew: the old one is empty.
+async fn replace_bucket(world: &World) {
+    assert_eq!(world.send(ask("DELETE", "/bucket")).await.status, 204);
+    assert_eq!(world.send(put("/bucket", "")).await.status, 200);
+}
+
+/// Whether the bucket is as any new one, as far as the calls of these tests could change it.
+async fn assert_untouched(world: &World, what: &str) {
+    let listed = world.send(get("/bucket?versions")).await;
+    assert!(!listed.text().contains("<Key>"), "{what}: {}", listed.text());
+    let uploads = world.send(get("/bucket?uploads")).await;
+    assert!(!uploads.text().contains("<Upload>"), "{what}: {}", uploads.text());
+    let settings = [
+        ("policy", "NoSuchBucketPolicy"),
+        ("cors", "NoSuchCORSConfiguration"),
+        ("tagging", "NoSuchTagSet"),
+    ];
+    for (setting, code) in settings {
+        let answer = world.send(get(&format!("/bucket?{setting}"))).await;
+        assert_eq!(answer.element("Code"), code, "{what}");
+    }
+    let versioning = world.send(get("/bucket?versioning")).await;
+    assert_eq!(versioning.element("Status"), "", "{what}");
+    let block = world.send(get("/bucket?publicAccessBlock")).await;
+    assert_eq!(block.element("BlockPublicPolicy"), "true", "{what}");
+    let encryption = world.send(get("/bucket?encryption")).await;
+    assert_eq!(encryption.element("BucketKeyEnabled"), "false", "{what}");
+}
+
+fn digested(ask: Ask) -> Ask {
+    let digest = STANDARD.encode(sha256(&ask.body));
+    ask.header("x-amz-checksum-sha256", &digest)
+}
+
+#[tokio::test]
+async fn what_one_bucket_admitted_is_not_done_to_the_next() {
+    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::000000000000:root"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::bucket/*"}]}"#;
+    let rows = [
+        ("PUT /bucket/k", "hello"),
+        ("PUT /bucket?policy", policy),
+        (
+            "PUT /bucket?versioning",
+            "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>",
+        ),
+        (
+            "PUT /bucket?cors",
+            "<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod></CORSRule></CORSConfiguration>",
+        ),
+        (
+            "PUT /bucket?encryption",
+            "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault><BucketKeyEnabled>true</BucketKeyEnabled></Rule></ServerSideEncryptionConfiguration>",
+        ),
+        (
+            "PUT /bucket?tagging",
+            "<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>",
+        ),
+        (
+            "PUT /bucket?publicAccessBlock",
+            "<PublicAccessBlockConfiguration></PublicAccessBlockConfiguration>",
+        ),
+        (
+            "PUT /bucket?ownershipControls",
+            "<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>",
+        ),
+    ];
+    for (request, body) in rows {
+        let world = World::with_bucket().await;
+        let (method, target) = request.split_once(' ').unwrap();
+        let ask = digested(ask(method, target).body(body.to_owned()));
+        let answer = world.send_halting(ask.clone(), replace_bucket(&world)).await;
+        assert_eq!(answer.refusal(), no_such_bucket("bucket"), "{request}");
+        assert_untouched(&world, request).await;
+        // The very same is taken when nobody is in between.
+        let answer = world.send_halting(ask, async {}).await;
+        assert!(answer.status < 300, "{request}: {}", answer.status);
+    }
+}
+
+#[tokio::test]
+async fn the_name_alone_does_not_admit() {
+    // The bucket is gone, and nobody has its name.
+    let world = World::with_bucket().await;
+    let deleted = async { assert_eq!(world.send(ask("DELETE", "/bucket")).await.status, 204) };
+    let answer = world.send_halting(put("/bucket/k", "hello"), deleted).await;
+    assert_eq!(answer.refusal(), no_such_bucket("bucket"));
+}
+
+#[tokio::test]
+async fn a_form_that_one_bucket_admitted_is_not_stored_in_the_next() {
+    let world = World::with_bucket().await;
+    let form = world.form("up/k");
+    let answer = world.send_raw_halting(form.ask(), replace_bucket(&world)).await;
+    assert_eq!(answer.refusal(), no_such_bucket("bucket"));
+    assert_untouched(&world, "form").await;
+    let answer = world.send_raw_halting(form.ask(), async {}).await;
+    assert_eq!(answer.status, 204);
+}
+
+#[tokio::test]
+async fn parts_and_completions_of_a_bucket_that_is_gone() {
+    let world = World::with_bucket().await;
+    let begin = async || world.send(ask("POST", "/bucket/k?uploads")).await.element("UploadId");
+    let of = |upload: &str| format!("/bucket/k?uploadId={upload}");
+
+    let upload = begin().await;
+    let part = put(&format!("{}&partNumber=1", of(&upload)), "hello");
+    let answer = world.send_halting(part, replace_bucket(&world)).await;
+    assert_eq!(answer.element("Code"), "NoSuchUpload");
+    assert_untouched(&world, "part").await;
+
+    let upload = begin().await;
+    let part = put(&format!("{}&partNumber=1", of(&upload)), "hello");
+    assert_eq!(world.send(part).await.status, 200);
+    let document = "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>5d41402abc4b2a76b9719d911017c592</ETag></Part></CompleteMultipartUpload>";
+    let complete = ask("POST", &of(&upload)).body(document);
+    let answer = world.send_halting(complete, replace_bucket(&world)).await;
+    assert_eq!(answer.refusal(), no_such_bucket("bucket"));
+    assert_untouched(&world, "completion").await;
+}
+
+/// Nothing of the next bucket goes because of what the old one's owner was asked.
+#[tokio::test]
+async fn deletes_and_tags_that_one_bucket_admitted_do_not_touch_the_next() {
+    let delete = "<Delete><Object><Key>k</Key></Object></Delete>";
+    let tags = "<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>";
+    for (request, body) in [("POST /bucket?delete", delete), ("PUT /bucket/k?tagging", tags)] {
+        let world = World::with_bucket().await;
+        let meanwhile = async {
+            replace_bucket(&world).await;
+            assert_eq!(world.send(put("/bucket/k", "theirs")).await.status, 200);
+        };
+        let (method, target) = request.split_once(' ').unwrap();
+        let ask = digested(ask(method, target).body(body.to_owned()));
+        let answer = world.send_halting(ask, meanwhile).await;
+        assert_eq!(answer.element("Code"), "NoSuchBucket", "{request}: {}", answer.text());
+        let kept = world.send(get("/bucket/k")).await;
+        assert_eq!((kept.status, kept.text()), (200, "theirs"), "{request}");
+        assert_eq!(kept.header("x-amz-tagging-count"), "", "{request}");
+    }
+}
