@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-/// Bytes of a file name: 255 are what file systems can hold, and `.part.etag` must find room.
+/// Bytes of a file name: 255 are what file systems can hold, and `.NAME.valet-state` must find room.
 const NAME_BYTES_MAX: usize = 240;
 
 /// Whether a browser should save the object or show it.
@@ -91,23 +91,54 @@ fn unquoted(value: &str) -> String {
 }
 
 /// A name that a stranger chose, made safe to create in the working directory: the last segment of
-/// a path of any system, nothing hidden, no control characters. None where nothing is left.
+/// a path of any system, nothing hidden, nothing that a command takes for an option, and no
+/// character that shows another name than it is. None where nothing is left.
 pub(crate) fn safe_name(name: &str) -> Option<String> {
     let last = name.rsplit(['/', '\\']).find(|segment| !segment.trim().is_empty())?;
     let shown: String = last.chars().filter(|c| !is_deceptive(*c)).collect();
-    let mut safe = shown.trim().trim_start_matches('.').trim_start().to_owned();
+    let leads = |c: char| c == '.' || c == '-' || c.is_whitespace();
+    let mut safe = shown.trim_start_matches(leads).trim_end().to_owned();
     while safe.len() > NAME_BYTES_MAX {
         safe.pop();
     }
     (!safe.is_empty()).then_some(safe)
 }
 
-/// Control characters, and those that turn the direction of the text so that `fdp.exe` reads
-/// as `exe.pdf`.
-fn is_deceptive(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// Control characters, and what is not seen or changes how its neighbours are: marks that turn the
+/// direction of the text, so that `fdp.exe` reads as `exe.pdf`, characters without width, and those
+/// that Unicode calls format characters or lets a program ignore.
+pub(crate) fn is_deceptive(c: char) -> bool {
+    c.is_control() || UNSEEN.iter().any(|(first, last)| (*first..=*last).contains(&c))
 }
+
+/// Unicode 16: categories Cf, Zl and Zp, and `Default_Ignorable_Code_Point`, assigned or not.
+const UNSEEN: &[(char, char)] = &[
+    ('\u{ad}', '\u{ad}'),
+    ('\u{34f}', '\u{34f}'),
+    ('\u{600}', '\u{605}'),
+    ('\u{61c}', '\u{61c}'),
+    ('\u{6dd}', '\u{6dd}'),
+    ('\u{70f}', '\u{70f}'),
+    ('\u{890}', '\u{891}'),
+    ('\u{8e2}', '\u{8e2}'),
+    ('\u{115f}', '\u{1160}'),
+    ('\u{17b4}', '\u{17b5}'),
+    ('\u{180b}', '\u{180f}'),
+    ('\u{200b}', '\u{200f}'),
+    ('\u{2028}', '\u{202e}'),
+    ('\u{2060}', '\u{206f}'),
+    ('\u{3164}', '\u{3164}'),
+    ('\u{fe00}', '\u{fe0f}'),
+    ('\u{feff}', '\u{feff}'),
+    ('\u{ffa0}', '\u{ffa0}'),
+    ('\u{fff0}', '\u{fffb}'),
+    ('\u{110bd}', '\u{110bd}'),
+    ('\u{110cd}', '\u{110cd}'),
+    ('\u{13430}', '\u{1343f}'),
+    ('\u{1bca0}', '\u{1bca3}'),
+    ('\u{1d173}', '\u{1d17a}'),
+    ('\u{e0000}', '\u{e0fff}'),
+];
 
 #[cfg(test)]
 mod tests {
@@ -166,6 +197,37 @@ mod tests {
         check("/", None);
         check("a\u{0}\n\u{1b}[31m.txt", Some("a[31m.txt"));
         check("invoice\u{202e}fdp.exe", Some("invoicefdp.exe"));
+        check("-rf", Some("rf"));
+        check(" -.- -rf", Some("rf"));
+        check("\u{200b}-rf", Some("rf"));
+        check("--", None);
+        check("a-b.txt", Some("a-b.txt"));
+        for unseen in [
+            '\u{ad}',
+            '\u{61c}',
+            '\u{180e}',
+            '\u{200b}',
+            '\u{200d}',
+            '\u{200e}',
+            '\u{2028}',
+            '\u{202a}',
+            '\u{202e}',
+            '\u{2060}',
+            '\u{2066}',
+            '\u{2069}',
+            '\u{206a}',
+            '\u{fe0f}',
+            '\u{feff}',
+            '\u{fff9}',
+            '\u{e0001}',
+            '\u{e0041}',
+            '\u{9b}',
+            '\u{85}',
+        ] {
+            check(&format!("in{unseen}voice.pdf"), Some("invoice.pdf"));
+            check(&format!("{unseen}.bashrc"), Some("bashrc"));
+        }
+        check("bücher 日本語 😀.pdf", Some("bücher 日本語 😀.pdf"));
         check(&"é".repeat(200), Some(&"é".repeat(120)));
     }
 }

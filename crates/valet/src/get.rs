@@ -1,8 +1,9 @@
 //! `valet get URL [FILE]`: what the holder of a download link runs.
 
 mod sink;
+mod unfinished;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
@@ -23,6 +24,8 @@ use self::sink::{Place, Sink};
 const STANDARD_OUTPUT: &str = "-";
 /// Tries in a row that bring nothing.
 const FRUITLESS_TRIES_MAX: u32 = 5;
+/// How often the request itself is made another way: a server that never takes what it gets would be asked for ever.
+const OTHER_WAYS_MAX: u32 = 4;
 /// The longest pause before another try.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
@@ -71,6 +74,13 @@ struct Download<'a> {
     bar: ProgressBar,
 }
 
+/// What one request was for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Whole,
+    Rest,
+}
+
 /// What one request came to.
 enum Step {
     Done,
@@ -87,13 +97,24 @@ impl Download<'_> {
     /// Downloads to the end; returns the checksums that hold.
     async fn run(&mut self) -> Result<Vec<&'static str>, Failure> {
         let mut fruitless = 0;
+        let mut other_ways = 0;
+        // What a server sends from the first byte on, again and again, brings nothing.
+        let mut furthest = self.sink.offset();
         loop {
-            let before = self.sink.offset();
             match self.step().await? {
                 Step::Done => break,
-                Step::Again => {}
+                Step::Again => {
+                    other_ways += 1;
+                    if other_ways > OTHER_WAYS_MAX {
+                        return Err(
+                            anyhow!("the server answers every request in another way").into()
+                        );
+                    }
+                }
                 Step::Interrupted { error, pause } => {
-                    fruitless = if self.sink.offset() > before { 1 } else { fruitless + 1 };
+                    let further = self.sink.offset() > furthest;
+                    fruitless = if further { 1 } else { fruitless + 1 };
+                    furthest = furthest.max(self.sink.offset());
                     if fruitless > FRUITLESS_TRIES_MAX {
                         return Err(error.context("given up").into());
                     }
@@ -113,7 +134,9 @@ impl Download<'_> {
     async fn step(&mut self) -> Result<Step, Failure> {
         let mut request = self.client.get(self.url.clone());
         let offset = self.sink.offset();
-        if let Some(etag) = self.sink.etag().filter(|_| offset > 0) {
+        let rest_of = self.sink.etag().filter(|_| offset > 0);
+        let asked = if rest_of.is_some() { Asked::Rest } else { Asked::Whole };
+        if let Some(etag) = rest_of {
             request = request.header(RANGE, format!("bytes={offset}-")).header(IF_MATCH, etag);
         }
         let response = match request.send().await.map_err(transfer::unanswered) {
@@ -122,7 +145,7 @@ impl Download<'_> {
             Err(error) => return Err(error.into()),
         };
         match response.status() {
-            StatusCode::OK => self.whole(response).await,
+            StatusCode::OK => self.whole(response, asked).await,
             StatusCode::PARTIAL_CONTENT if offset > 0 => self.rest(response).await,
             StatusCode::RANGE_NOT_SATISFIABLE if offset > 0 => self.at_the_end(response.headers()),
             StatusCode::PRECONDITION_FAILED if offset > 0 => {
@@ -142,14 +165,15 @@ impl Download<'_> {
     }
 
     /// The whole object comes. If the name that it brings has an unfinished download of the very
-    /// same object, that one is continued instead.
-    async fn whole(&mut self, response: Response) -> Result<Step, Failure> {
+    /// same object, that one is continued instead, unless the rest of it was what was asked for.
+    async fn whole(&mut self, response: Response, asked: Asked) -> Result<Step, Failure> {
         let headers = response.headers();
         if !self.begun
             && let Some(name) = name_in_headers(headers)
         {
             self.sink.rename(name)?;
-            if self.sink.offset() > 0 && self.sink.etag() == strong_etag(headers) {
+            let same = self.sink.offset() > 0 && self.sink.etag() == strong_etag(headers);
+            if same && asked == Asked::Whole {
                 return Ok(Step::Again);
             }
         }
@@ -267,15 +291,10 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-/// Beside `path`, under its name with `suffix` behind it.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]

@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 use anyhow::Context as _;
 use serde::Serialize;
 
+use crate::disposition;
 use crate::failure::Failure;
 
 /// Prints one line of the result.
@@ -48,9 +49,23 @@ pub(crate) fn export(name: &str, value: &str) -> String {
     }
 }
 
-/// A word that no shell changes.
+/// A word that no shell changes and no terminal obeys: what is not shown as it is, but for the end of
+/// a line, is written as the `printf` of every shell writes it.
 pub(crate) fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
+    let mut word = String::from("'");
+    for c in text.chars() {
+        match c {
+            '\'' => word.push_str(r"'\''"),
+            '\n' => word.push(c),
+            c if disposition::is_deceptive(c) => {
+                let bytes = c.to_string().bytes().map(|b| format!("\\{b:03o}")).collect::<String>();
+                word.push_str(&format!("'\"$(printf '{bytes}')\"'"));
+            }
+            c => word.push(c),
+        }
+    }
+    word.push('\'');
+    word
 }
 
 /// Says something that is not part of the result.
@@ -76,6 +91,12 @@ mod tests {
     fn shell_words() {
         assert_eq!(quoted("a b"), "'a b'");
         assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted("a\u{1b}[2J"), r#"'a'"$(printf '\033')"'[2J'"#);
+        assert_eq!(
+            quoted("\u{9b}\u{202e}"),
+            r#"''"$(printf '\302\233')"''"$(printf '\342\200\256')"''"#
+        );
+        assert_eq!(quoted("a\nb\r"), "'a\nb'\"$(printf '\\015')\"''");
         assert_eq!(export("A", "wJalr/Utn+EMI="), "export A=wJalr/Utn+EMI=");
         assert_eq!(export("A", "$(x)"), "export A='$(x)'");
         assert_eq!(export("A", ""), "export A=''");

@@ -10,8 +10,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
-use reqwest::Response;
 use reqwest::header::{CONTENT_TYPE, ETAG, HeaderMap};
+use reqwest::{Response, StatusCode};
 
 use crate::args::Put;
 use crate::failure::Failure;
@@ -31,21 +31,38 @@ pub(crate) fn run(arguments: &Put) -> Result<(), Failure> {
     }
     let url = transfer::link(&arguments.url)?;
     let headers = headers(arguments)?;
-    let client = transfer::sender(&arguments.connection, transfer::careful(&headers))?;
+    let client = transfer::sender(&arguments.connection)?;
     let (file, size) = open(&arguments.file)?;
     let bar = transfer::progress(&arguments.connection, Some(size));
     let piece = Piece { file: Arc::new(file), offset: 0, size };
-    let sent = transfer::block_on(async {
+    let confirmation = transfer::block_on(async {
         let sent = piece.send(client.put(url).headers(headers), &bar).await?;
-        if sent.response.status().is_success() {
-            return Ok(sent);
-        }
         bar.finish_and_clear();
-        Err(refusal::read(sent.response).await)
+        let Sent { response, md5 } = sent;
+        if response.status() != StatusCode::OK {
+            return Err(refusal::read(response).await);
+        }
+        let stored_md5 = checksum::md5_of_etag(response.headers());
+        Ok(Confirmation { etag: stored(response).await?, stored_md5, sent_md5: md5 })
     })?;
-    bar.finish_and_clear();
-    let Sent { response, md5 } = sent;
-    confirm(&response, size, &md5)
+    confirm(&confirmation, size)
+}
+
+/// The `ETag` of what S3 says it has stored: 200, that header, and nothing in the body. Any web server may answer 200.
+async fn stored(mut response: Response) -> Result<String, Failure> {
+    let no_store = || {
+        anyhow!(
+            "the server does not answer as a store does: whether it stored the file is not known"
+        )
+    };
+    let etag = response.headers().get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
+    let etag = etag.filter(|etag| !etag.is_empty()).ok_or_else(no_store)?;
+    while let Some(bytes) = response.chunk().await.map_err(transfer::unanswered)? {
+        if !bytes.is_empty() {
+            return Err(no_store().into());
+        }
+    }
+    Ok(etag)
 }
 
 fn headers(arguments: &Put) -> Result<HeaderMap, Failure> {
@@ -76,10 +93,17 @@ fn open(path: &Path) -> Result<(File, u64), Failure> {
     Ok((file, metadata.len()))
 }
 
+/// What came of an upload.
+struct Confirmation {
+    etag: String,
+    stored_md5: Option<Vec<u8>>,
+    sent_md5: Vec<u8>,
+}
+
 /// Prints the `ETag`, and says whether it is the MD5 of what was sent.
-fn confirm(response: &Response, size: u64, md5: &[u8]) -> Result<(), Failure> {
-    let stored = checksum::md5_of_etag(response.headers());
-    if stored.as_deref().is_some_and(|stored| stored != md5) {
+fn confirm(confirmation: &Confirmation, size: u64) -> Result<(), Failure> {
+    let Confirmation { etag, stored_md5: stored, sent_md5 } = confirmation;
+    if stored.as_ref().is_some_and(|stored| stored != sent_md5) {
         return Err(Failure::failed(anyhow!(
             "what is stored is not what was sent: its MD5 differs"
         )));
@@ -87,6 +111,5 @@ fn confirm(response: &Response, size: u64, md5: &[u8]) -> Result<(), Failure> {
     let verified =
         if stored.is_some() { "MD5 verified" } else { "not verified: no MD5 was answered" };
     output::note(format!("{size} bytes stored; {verified}"));
-    let etag = response.headers().get(ETAG).and_then(|etag| etag.to_str().ok());
-    output::result(etag.unwrap_or_default().trim_matches('"'))
+    output::result(etag.trim_matches('"'))
 }

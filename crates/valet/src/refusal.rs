@@ -4,6 +4,7 @@ use anyhow::anyhow;
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 
+use crate::disposition;
 use crate::failure::Failure;
 
 /// An error body is short; whatever is longer is cut.
@@ -178,9 +179,9 @@ fn advice(error: &S3Error) -> Option<String> {
     Some(advice.to_owned())
 }
 
-/// A text of the server's, harmless to a terminal.
+/// A text of the server's, harmless to a terminal, and read as it is written.
 fn shown(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(SHOWN_CHARS_MAX).collect()
+    text.chars().filter(|c| !disposition::is_deceptive(*c)).take(SHOWN_CHARS_MAX).collect()
 }
 
 #[cfg(test)]
@@ -228,6 +229,7 @@ mod tests {
             "404 NoSuchKey: The specified key does not exist.\nNothing is stored there (any more).",
         );
         check(400, &xml("Odd", "a\u{9b}b&#27;c &lt;d&gt;", ""), "400 Odd: abc <d>");
+        check(400, &xml("Odd", "a\u{202e}b\u{61c}c\u{200b}d", ""), "400 Odd: abcd");
         check(400, &xml("Odd", &"x".repeat(400), ""), &format!("400 Odd: {}", "x".repeat(300)));
     }
 

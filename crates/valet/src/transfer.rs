@@ -47,15 +47,16 @@ pub(crate) fn client(connection: &Connection, headers: HeaderMap) -> Result<Clie
 }
 
 /// A client for uploads. That of downloads would give up whatever takes long to be sent: it counts the
-/// silence before an answer begins from when the request did.
-pub(crate) fn sender(connection: &Connection, redirects: Policy) -> Result<Client, Failure> {
-    let builder = builder(connection.cacert.as_deref())?.redirect(redirects);
+/// silence before an answer begins from when the request did. It follows no redirect: what answers there
+/// has not got the body.
+pub(crate) fn sender(connection: &Connection) -> Result<Client, Failure> {
+    let builder = builder(connection.cacert.as_deref())?.redirect(Policy::none());
     builder.build().context("cannot start the HTTP client").map_err(Failure::from)
 }
 
 /// Follows a redirect, as [`client`] does. Headers may be secret, a customer's own key for one: they
 /// go to the server of the link and to no other.
-pub(crate) fn careful(headers: &HeaderMap) -> Policy {
+fn careful(headers: &HeaderMap) -> Policy {
     if headers.is_empty() { Policy::custom(follow) } else { Policy::custom(follow_at_home) }
 }
 

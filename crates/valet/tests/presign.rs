@@ -315,7 +315,7 @@ fn curl_commands() {
     check("s3://b/a/r.pdf", &[], &format!("curl --fail --output 'r.pdf' {url}/a/r.pdf?"));
     let named = ["--filename", "it's.pdf"];
     check("s3://b/k", &named, &format!(r"curl --fail --output 'it'\''s.pdf' {url}/k?"));
-    check("s3://b/-k", &[], &format!("curl --fail --output './-k' {url}/-k?"));
+    check("s3://b/-k", &[], &format!("curl --fail --output 'k' {url}/-k?"));
     check("s3://b/a/../k", &[], &format!("curl --path-as-is --fail --output 'k' {url}/a/../k?"));
     let put = ["--method", "PUT", "--content-type", "image/png"];
     let upload = "curl --fail-with-body --upload-file 'k' --header 'content-type: image/png'";

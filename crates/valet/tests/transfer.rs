@@ -56,6 +56,11 @@ fn file(name: &str, text: &str) -> Vec<(String, String)> {
     vec![(name.to_owned(), text.to_owned())]
 }
 
+/// What an interrupted run leaves of the download of `f`, as far as the fourth byte.
+const STATE: &str = "valet get 1\n0123456789abcdef\n\"781e5e245d69b566979b86e28d23f2c7\"\n";
+const UNFINISHED: [(&str, &str); 2] =
+    [(".f.valet-state", STATE), (".valet-part-0123456789abcdef", "0123")];
+
 const VERIFIED: &str = "note: 10 B; MD5 verified\n";
 
 #[test]
@@ -96,7 +101,7 @@ fn the_server_names_the_file_but_overwrites_nothing() {
 #[test]
 fn a_broken_download_goes_on() {
     let half = || answer("200 OK", &[&format!("ETag: {ETAG}"), "Content-Length: 10"], &BODY[..4]);
-    let folder = [("f.part", "0123"), ("f.part.etag", ETAG)];
+    let folder = UNFINISHED;
 
     let script = vec![half(), rest(4)];
     let note = "note: the connection broke: end of file before message length reached; trying \
@@ -128,7 +133,8 @@ fn a_broken_download_goes_on() {
     assert_eq!(left, file("f", BODY));
 
     // Without its ETag, nobody can know of what the part is one.
-    let (requests, left) = get(vec![whole(&[])], &folder[..1], &["f"], (0, "f\n", VERIFIED));
+    let unknown = [(".f.valet-state", "valet get 1\n0123456789abcdef\n\n"), folder[1]];
+    let (requests, left) = get(vec![whole(&[])], &unknown, &["f"], (0, "f\n", VERIFIED));
     assert_eq!(left, file("f", BODY));
     assert!(!requests[0].contains("range:"), "{}", requests[0]);
 
@@ -137,6 +143,102 @@ fn a_broken_download_goes_on() {
     let (requests, left) = get(vec![named(), rest(4)], &folder, &[], (0, "f\n", note));
     assert_eq!(left, file("f", BODY));
     assert!(requests[1].contains("\r\nrange: bytes=4-\r\n"), "{}", requests[1]);
+}
+
+#[test]
+fn an_interrupted_run_leaves_what_the_next_one_goes_on_with() {
+    let folder = TempDir::new().unwrap();
+    let half = answer("200 OK", &[&format!("ETag: {ETAG}"), "Content-Length: 10"], &BODY[..4]);
+    let refused = refusal("403 Forbidden", "AccessDenied", "Access Denied", "");
+    let script = Script::play(vec![half, refused]);
+    let url = url_of(&script);
+    assert_eq!(valet(folder.path(), &["get", &url, "f"], "").status.code(), Some(3));
+    script.requests();
+    let script = Script::play(vec![rest(4)]);
+    let url = url_of(&script);
+    let note = "note: going on after 4 B\nnote: 10 B; MD5 verified\n";
+    assert_told(&valet(folder.path(), &["get", &url, "f"], ""), (0, "f\n", note));
+    script.requests();
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn nothing_is_touched_that_another_made() {
+    let mine = [("f.part", "0123"), ("f.part.etag", ETAG), ("f.part.valet-state", "x")];
+    let kept = |left: &[(String, String)]| {
+        mine.iter().all(|(name, text)| left.contains(&((*name).to_owned(), (*text).to_owned())))
+    };
+    let named = || whole(&["Content-Disposition: attachment; filename=f"]);
+    let (requests, left) = get(vec![whole(&[])], &mine, &["f"], (0, "f\n", VERIFIED));
+    assert!(kept(&left) && left.len() == 4, "{left:?}");
+    assert!(!requests[0].contains("range:"), "{}", requests[0]);
+    let (_, left) = get(vec![named()], &mine, &[], (0, "f\n", VERIFIED));
+    assert!(kept(&left) && left.len() == 4, "{left:?}");
+
+    // Not a state, or not of this command: it stays, and so does what it names.
+    let told = "error: .f.valet-state is in the way, and no unfinished download: remove it\n";
+    for text in ["mine", "", "valet get 1\n../../../../x\n\"e\"\n"] {
+        let (_, left) = get(vec![], &[(".f.valet-state", text)], &["f"], (1, "", told));
+        assert_eq!(left, file(".f.valet-state", text));
+    }
+}
+
+#[test]
+fn no_link_is_followed() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let run = |answers: Vec<String>, arguments: &[&str]| {
+        let script = Script::play(answers);
+        let url = url_of(&script);
+        let output = valet(folder.path(), &[&["get", &url], arguments].concat(), "");
+        script.requests();
+        output
+    };
+    fs::write(path("victim"), "mine").unwrap();
+    for name in ["f.part", "f.part.etag", ".f.valet-state"] {
+        std::os::unix::fs::symlink("victim", path(name)).unwrap();
+    }
+    let told = "error: .f.valet-state is in the way, and no unfinished download: remove it\n";
+    assert_told(&run(vec![], &["f"]), (1, "", told));
+    fs::remove_file(path(".f.valet-state")).unwrap();
+    // A second name of the victim is the victim.
+    fs::write(path(".f.valet-state"), STATE).unwrap();
+    fs::hard_link(path("victim"), path(".valet-part-0123456789abcdef")).unwrap();
+    let told = "error: .valet-part-0123456789abcdef is in the way, and no unfinished download: remove it\n";
+    assert_told(&run(vec![], &["f"]), (1, "", told));
+    fs::remove_file(path(".valet-part-0123456789abcdef")).unwrap();
+    assert_told(&run(vec![whole(&[])], &["f"]), (0, "f\n", VERIFIED));
+    assert_eq!(fs::read_to_string(path("victim")).unwrap(), "mine");
+    assert_eq!(fs::read_to_string(path("f")).unwrap(), BODY);
+
+    // A name that leads nowhere is a name too, and a folder is no file.
+    std::os::unix::fs::symlink("nowhere", path("report.txt")).unwrap();
+    let told = "error: report.txt exists; name a FILE to replace it\n";
+    assert_told(&run(vec![whole(&[])], &[]), (2, "", told));
+    assert!(!path("nowhere").exists());
+    fs::create_dir(path("d")).unwrap();
+    assert_told(&run(vec![whole(&[])], &["d"]), (2, "", "error: d is not a file\n"));
+}
+
+#[test]
+fn a_server_that_never_gives_the_rest_is_asked_a_few_times() {
+    let named = || whole(&["Content-Disposition: attachment; filename=f"]);
+    let note = "note: the server sends no part of it: starting over\nnote: 10 B; MD5 verified\n";
+    let (requests, left) = get(vec![named(), named()], &UNFINISHED, &[], (0, "f\n", note));
+    assert_eq!((requests.len(), left), (2, file("f", BODY)));
+    assert!(requests[1].contains("\r\nrange: bytes=4-\r\n"), "{}", requests[1]);
+}
+
+#[test]
+fn a_name_shows_what_it_is() {
+    let check = |name: &str, expected: &str| {
+        let line = format!("Content-Disposition: attachment; filename*=UTF-8''{name}");
+        let told = format!("{expected}\n");
+        let (_, left) = get(vec![whole(&[&line])], &[], &[], (0, &told, VERIFIED));
+        assert_eq!(left, file(expected, BODY));
+    };
+    check("-rf", "rf");
+    check("in%D8%9Cvoice%E2%80%8B.pdf%E2%80%AE", "invoice.pdf");
 }
 
 #[test]
@@ -150,7 +252,7 @@ fn what_is_wrong_is_not_kept() {
         &["ETag: \"other\"", "Content-Range: bytes 4-9/10"],
         &BODY[4..],
     );
-    let folder = [("f.part", "0123"), ("f.part.etag", ETAG)];
+    let folder = UNFINISHED;
     let told = (1, "", "error: the server answered with another part than the one asked for\n");
     assert_eq!(get(vec![other], &folder, &["f"], told).1.len(), 2);
 }
@@ -232,6 +334,27 @@ fn an_upload_is_announced_sent_and_verified() {
 
     let note = "note: 10 bytes stored; not verified: no MD5 was answered\n";
     check(answer("200 OK", &["ETag: \"x\""], ""), &["f"], "", (0, "x\n", note));
+
+    // Only what a store says of what it has stored is taken for that.
+    let etag_line = format!("ETag: {ETAG}");
+    let elsewhere = ["Location: /elsewhere", &etag_line];
+    for status in ["301 Moved Permanently", "302 Found", "303 See Other", "307 Temporary Redirect"]
+    {
+        let told = format!("error: the server answered {status}\n");
+        check(answer(status, &elsewhere, ""), &["f"], "", (1, "", &told));
+    }
+    for status in ["201 Created", "202 Accepted", "204 No Content", "206 Partial Content"] {
+        let told = format!("error: the server answered {status}\n");
+        check(answer(status, &[&etag_line], ""), &["f"], "", (1, "", &told));
+    }
+    let told = "error: the server does not answer as a store does: whether it stored the file is not known\n";
+    check(answer("200 OK", &[], ""), &["f"], "", (1, "", told));
+    check(
+        answer("200 OK", &[&etag_line], "<html>Please sign in</html>"),
+        &["f"],
+        "",
+        (1, "", told),
+    );
 
     let mismatch = refusal("403 Forbidden", "SignatureDoesNotMatch", "No match.", "");
     let told = "error: 403 SignatureDoesNotMatch: No match.\n\

@@ -66,7 +66,7 @@ impl Answer {
     /// The command that uses the link, ready to paste.
     pub(crate) fn curl(&self, link: &Link) -> String {
         let name = link.filename.as_deref().unwrap_or(link.uri.file_name());
-        let file = quoted(&not_an_option(disposition::safe_name(name).as_deref()));
+        let file = quoted(&disposition::safe_name(name).unwrap_or_else(|| "object".to_owned()));
         let of_object = link.uri.key.is_some();
         let mut words = vec!["curl".to_owned()];
         if self.url().split('?').next().unwrap_or_default().split('/').any(transfer::is_folded) {
@@ -97,25 +97,5 @@ impl Answer {
             .context("the URL does not fit into a QR code")?;
         let mut drawing = code.render::<Dense1x2>();
         Ok(drawing.dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build())
-    }
-}
-
-/// A file name that curl cannot take for an option, nor for standard output.
-pub(super) fn not_an_option(name: Option<&str>) -> String {
-    match name {
-        Some(name) if name.starts_with('-') => format!("./{name}"),
-        Some(name) => name.to_owned(),
-        None => "object".to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn file_names_are_no_options() {
-        assert_eq!(not_an_option(Some("-")), "./-");
-        assert_eq!(not_an_option(None), "object");
     }
 }

@@ -15,7 +15,6 @@ use crate::output::quoted;
 use crate::{clock, disposition, output};
 
 use super::Maker;
-use super::answer::not_an_option;
 use super::ask::Question;
 use super::expiry::{Expiry, Limit};
 use super::link::{EarlyDeath, LinkError, LinkSigner, borrowed, pair};
@@ -184,7 +183,7 @@ fn curl_line(made: &PresignedPost, form: &Form) -> String {
         words.push(format!("--form-string {}", quoted(&format!("{name}={value}"))));
     }
     let name = if form.key().contains(FILE_NAME) { "FILE" } else { form.uri.file_name() };
-    let name = not_an_option(disposition::safe_name(name).as_deref());
+    let name = disposition::safe_name(name).unwrap_or_else(|| "object".to_owned());
     let name = name.replace('\\', "\\\\").replace('"', "\\\"");
     words.push(format!("--form {}", quoted(&format!("file=@\"{name}\""))));
     words.push(quoted(&made.url));

@@ -8,7 +8,6 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use indicatif::ProgressBar;
 use reqwest::header::{CONTENT_TYPE, ETAG};
-use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode, Url};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
@@ -46,7 +45,7 @@ pub(super) fn run(arguments: &Put) -> Result<(), Failure> {
         )));
     }
     let bundle = Bundle::read(bundle)?;
-    let client = transfer::sender(connection, Policy::none())?;
+    let client = transfer::sender(connection)?;
     if *abort {
         return transfer::block_on(give_up(&client, bundle.abort));
     }
@@ -77,7 +76,8 @@ pub(super) fn run(arguments: &Put) -> Result<(), Failure> {
 async fn give_up(client: &Client, abort: Url) -> Result<(), Failure> {
     let request = client.delete(abort).timeout(ANSWER_TIMEOUT);
     let response = request.send().await.map_err(transfer::unanswered)?;
-    if !response.status().is_success() {
+    // S3 says 204, and anything else would be somebody else's answer.
+    if response.status() != StatusCode::NO_CONTENT {
         return Err(refusal::read(response).await);
     }
     output::note("the upload is given up; its parts are discarded");
@@ -344,10 +344,10 @@ fn drop_into_waiting(waiting: &mut VecDeque<Part>, fresh: &BTreeMap<u16, Url>) {
     }
 }
 
-/// Takes a success; sorts what else there is.
+/// Takes a success, which is 200 for all that is sent here; sorts what else there is.
 async fn accepted(response: Response) -> Result<Response, Setback> {
     let status = response.status();
-    if status.is_success() {
+    if status == StatusCode::OK {
         return Ok(response);
     }
     let refusal = refusal::look_at(response).await;

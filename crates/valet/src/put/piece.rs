@@ -13,7 +13,7 @@ use anyhow::anyhow;
 use indicatif::ProgressBar;
 use md5::{Digest as _, Md5};
 use reqwest::header::CONTENT_LENGTH;
-use reqwest::{Body, RequestBuilder, Response};
+use reqwest::{Body, RequestBuilder, Response, StatusCode};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio_util::io::{InspectReader, ReaderStream};
 
@@ -58,7 +58,7 @@ impl Piece {
             Some(answer) => answer.map_err(transfer::unanswered),
             None => Err(anyhow!("the server is silent")),
         };
-        if !answer.as_ref().is_ok_and(|response| response.status().is_success()) {
+        if !answer.as_ref().is_ok_and(|response| response.status() == StatusCode::OK) {
             bar.dec(taken.load(Ordering::Relaxed));
         }
         let md5 = md5.lock().unwrap_or_else(PoisonError::into_inner).clone();

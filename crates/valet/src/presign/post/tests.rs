@@ -124,13 +124,23 @@ fn a_curl_line() {
     assert!(line.starts_with(start), "{line}");
     let end = r#" --form 'file=@"FILE"' 'http://localhost:9000/b'"#;
     assert!(line.ends_with(end), "{line}");
+    let options = FormOptions { field: vec!["a=\u{1b}]0;x\u{7}\u{9b}".into()], ..self::options() };
+    let (form, _, made) = self::made("s3://b/up/", &options);
+    let line = curl_line(&made, &form);
+    assert!(!line.contains(char::is_control), "{line:?}");
+    assert!(
+        line.contains(
+            r#"'a='"$(printf '\033')"']0;x'"$(printf '\007')"''"$(printf '\302\233')"''"#
+        ),
+        "{line}"
+    );
     let end_of = |uri: &str| {
         let (form, _, made) = self::made(uri, &self::options());
         let line = curl_line(&made, &form);
         line.rsplit_once(" --form ").unwrap().1.to_owned()
     };
     assert_eq!(end_of("s3://b/a/r.pdf"), r#"'file=@"r.pdf"' 'http://localhost:9000/b'"#);
-    assert_eq!(end_of("s3://b/-"), r#"'file=@"./-"' 'http://localhost:9000/b'"#);
+    assert_eq!(end_of("s3://b/-"), r#"'file=@"object"' 'http://localhost:9000/b'"#);
 }
 
 #[test]

@@ -1,0 +1,219 @@
+//! A download that is not complete yet: its bytes, and what proves later that they are its own.
+//!
+//! For `FILE` these are `.valet-part-TOKEN` and `.FILE.valet-state` beside it. The state names the token, which
+//! nobody else's file has in its name, and the `ETag` of the object. Both are made new, never through a link, and what
+//! stands there already is touched only if it is a file of this user's that says that this command wrote it.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, anyhow};
+use rustix::fs::OFlags;
+
+/// The first line of a state.
+const FIRST_LINE: &str = "valet get 1";
+/// Hex digits of a token.
+const TOKEN_DIGITS: usize = 16;
+/// A state that is longer is none. An `ETag` that is longer is not kept.
+const STATE_BYTES_MAX: u64 = 2048;
+
+/// The two files, held by this process alone.
+#[derive(Debug)]
+pub(super) struct Unfinished {
+    pub(super) part: File,
+    part_path: PathBuf,
+    state: File,
+    state_path: PathBuf,
+    token: String,
+}
+
+impl Unfinished {
+    /// What an earlier run left of the download of `path`, and the `ETag` of the object that it is of.
+    pub(super) fn find(path: &Path) -> Result<Option<(Self, Option<String>)>> {
+        let state_path = beside(path, &state_name(path));
+        let Some(mut state) = open_own(&state_path)? else { return Ok(None) };
+        hold(&state, &state_path)?;
+        // Whoever held it until now may have finished, and taken it away.
+        let still = state_path.symlink_metadata().map(|metadata| metadata.ino());
+        if still.ok() != Some(state.metadata()?.ino()) {
+            return Ok(None);
+        }
+        let mut text = String::new();
+        (&mut state)
+            .take(STATE_BYTES_MAX)
+            .read_to_string(&mut text)
+            .map_err(|_| in_the_way(&state_path))?;
+        let (token, etag) = parse(&text).ok_or_else(|| in_the_way(&state_path))?;
+        let part_path = beside(path, &part_name(&token));
+        let Some(part) = open_own(&part_path)? else {
+            std::fs::remove_file(&state_path).with_context(|| state_path.display().to_string())?;
+            return Ok(None);
+        };
+        Ok(Some((Self { part, part_path, state, state_path, token }, etag)))
+    }
+
+    /// Begins one, of no object yet.
+    pub(super) fn make(path: &Path) -> Result<Self> {
+        let state_path = beside(path, &state_name(path));
+        let state = create(&state_path).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => in_the_way(&state_path),
+            _ => anyhow!(error).context(state_path.display().to_string()),
+        })?;
+        hold(&state, &state_path)?;
+        let token = token()?;
+        let part_path = beside(path, &part_name(&token));
+        let part = create(&part_path).with_context(|| part_path.display().to_string())?;
+        let mut made = Self { part, part_path, state, state_path, token };
+        made.is_of(None)?;
+        Ok(made)
+    }
+
+    /// Notes of which object the bytes are; without an `ETag` nobody can go on with them.
+    pub(super) fn is_of(&mut self, etag: Option<&str>) -> Result<()> {
+        let text = format!("{FIRST_LINE}\n{}\n{}\n", self.token, etag.unwrap_or_default());
+        let written = self.state.set_len(0).and_then(|()| self.state.rewind());
+        let written = written.and_then(|()| self.state.write_all(text.as_bytes()));
+        written.with_context(|| self.state_path.display().to_string())
+    }
+
+    /// Gives the bytes their name in the place of what has it.
+    pub(super) fn replace(&self, path: &Path) -> io::Result<()> {
+        self.part.sync_all()?;
+        std::fs::rename(&self.part_path, path)?;
+        self.named(path)
+    }
+
+    /// Gives the bytes a name that nothing has; `false`: something has it.
+    pub(super) fn take_name(&self, path: &Path) -> io::Result<bool> {
+        self.part.sync_all()?;
+        match rename_to_new(&self.part_path, path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
+            other => other?,
+        }
+        self.named(path).map(|()| true)
+    }
+
+    fn named(&self, path: &Path) -> io::Result<()> {
+        File::open(folder(path))?.sync_all()?;
+        std::fs::remove_file(&self.state_path)
+    }
+
+    /// Removes both.
+    pub(super) fn remove(&self) {
+        // If one stays, it is found not to fit, or never looked for again.
+        drop(std::fs::remove_file(&self.part_path));
+        drop(std::fs::remove_file(&self.state_path));
+    }
+}
+
+/// A rename that replaces nothing, where the file system has one; a second name otherwise.
+fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use rustix::io::Errno;
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Ok(()) => Ok(()),
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            std::fs::hard_link(from, to)?;
+            std::fs::remove_file(from)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn state_name(path: &Path) -> std::ffi::OsString {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".valet-state");
+    name
+}
+
+fn part_name(token: &str) -> std::ffi::OsString {
+    format!(".valet-part-{token}").into()
+}
+
+fn beside(path: &Path, name: &std::ffi::OsStr) -> PathBuf {
+    path.with_file_name(name)
+}
+
+fn folder(path: &Path) -> &Path {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
+fn token() -> Result<String> {
+    let mut bytes = [0; TOKEN_DIGITS / 2];
+    store::fill_random(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// The token and the `ETag`, if this is a state.
+fn parse(text: &str) -> Option<(String, Option<String>)> {
+    let mut lines = text.lines();
+    let (first, token, etag) = (lines.next()?, lines.next()?, lines.next()?);
+    let is_token = token.len() == TOKEN_DIGITS && token.bytes().all(|b| b.is_ascii_hexdigit());
+    let whole = first == FIRST_LINE && is_token && lines.next().is_none() && text.ends_with('\n');
+    whole.then(|| (token.to_owned(), Some(etag.to_owned()).filter(|etag| !etag.is_empty())))
+}
+
+/// Makes a file where nothing is, not even a link.
+fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create_new(true).open(path)
+}
+
+/// Opens a file that this user owns, under no other name, and not through a link.
+fn open_own(path: &Path) -> Result<Option<File>> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let flags = i32::try_from(flags.bits()).unwrap_or_default();
+    let file = match OpenOptions::new().read(true).write(true).custom_flags(flags).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(_) => return Err(in_the_way(path)),
+    };
+    let metadata = file.metadata()?;
+    let own = metadata.uid() == rustix::process::geteuid().as_raw();
+    if metadata.is_file() && metadata.nlink() == 1 && own {
+        Ok(Some(file))
+    } else {
+        Err(in_the_way(path))
+    }
+}
+
+fn in_the_way(path: &Path) -> anyhow::Error {
+    anyhow!("{} is in the way, and no unfinished download: remove it", path.display())
+}
+
+/// Takes the state, and so the download, for this process alone.
+fn hold(state: &File, path: &Path) -> Result<()> {
+    match state.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => {
+            Err(anyhow!("{}: another download is writing it", path.display()))
+        }
+        Err(TryLockError::Error(error)) => Err(error).context(path.display().to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states() {
+        let check = |text: &str, expected: Option<(&str, Option<&str>)>| {
+            let found = parse(text);
+            let found = found.as_ref().map(|(token, etag)| (token.as_str(), etag.as_deref()));
+            assert_eq!(found, expected, "{text:?}");
+        };
+        let token = "0123456789abcdef";
+        check("valet get 1\n0123456789abcdef\n\"e\"\n", Some((token, Some("\"e\""))));
+        check("valet get 1\n0123456789abcdef\n\n", Some((token, None)));
+        check("valet get 1\n0123456789abcdef\n\"e\"", None);
+        check("valet get 1\n0123456789abcdef\n\"e\"\nmore\n", None);
+        check("valet get 1\n../../etc/passwd\n\"e\"\n", None);
+        check("valet get 2\n0123456789abcdef\n\"e\"\n", None);
+        check("\"e\"", None);
+        check("", None);
+    }
+}
