@@ -68,6 +68,7 @@ codes! {
 
     // Us.
     InternalFailure "InternalFailure" INTERNAL_SERVER_ERROR "We encountered an internal error. Please try again.";
+    ServiceUnavailable "ServiceUnavailable" SERVICE_UNAVAILABLE "The request has failed due to a temporary failure of the server.";
     StorageFull "StorageFull" INSUFFICIENT_STORAGE "The storage is full.";
     Throttling "Throttling" SERVICE_UNAVAILABLE "Rate exceeded";
 }
@@ -121,9 +122,8 @@ impl QueryError {
 pub(crate) fn of_store(error: StoreError) -> QueryError {
     let code = match &error {
         StoreError::Full => QueryCode::StorageFull,
-        StoreError::Poisoned
-        | StoreError::Closed
-        | StoreError::StageExpired
+        StoreError::Poisoned | StoreError::Closed => QueryCode::ServiceUnavailable,
+        StoreError::StageExpired
         | StoreError::Corrupt { .. }
         | StoreError::CustomerKeyMissing
         | StoreError::BodyGone
@@ -173,5 +173,23 @@ pub(crate) fn of_authentication(error: AuthenticationError) -> QueryError {
         AuthenticationError::ExpiredToken { .. } => QueryError::new(QueryCode::ExpiredToken),
         AuthenticationError::Mismatch(_) => QueryError::new(QueryCode::SignatureDoesNotMatch),
         AuthenticationError::Store(error) => of_store(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As S3's answers have it: what passes, or needs a restart, is no fault of this request.
+    #[test]
+    fn failures_of_the_store() {
+        let check = |error: StoreError, status: u16, code: &str| {
+            let found = of_store(error).code();
+            assert_eq!((found.status().as_u16(), found.wire()), (status, code));
+        };
+        check(StoreError::Full, 507, "StorageFull");
+        check(StoreError::Poisoned, 503, "ServiceUnavailable");
+        check(StoreError::Closed, 503, "ServiceUnavailable");
+        check(StoreError::Corrupt { what: "row" }, 500, "InternalFailure");
     }
 }

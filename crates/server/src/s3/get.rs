@@ -81,7 +81,8 @@ impl Operation for GetObject {
         let (mut reply, range) = read.describe(&found)?;
         read.guard(&mut reply, &found.object, &door);
         if let Some(range) = range {
-            let body = door.store().read(&unlocked, range);
+            let mut body = door.store().read(&unlocked, range);
+            body.prove().await.map_err(refusal::of_store)?;
             reply.body = ReplyBody::Object(Box::new(body));
         }
         Ok(reply)

@@ -35,7 +35,7 @@ pub(crate) struct World {
     region: String,
     pub(crate) now: Timestamp,
     pub(crate) peer: Peer,
-    _dir: Arc<tempfile::TempDir>,
+    dir: Arc<tempfile::TempDir>,
 }
 
 /// A request as a client would write it.
@@ -128,15 +128,20 @@ impl World {
         let region = config.region.clone();
         let server = Arc::new(Server::new(config, store.clone(), now));
         let peer = Peer { address: "192.0.2.7".parse().unwrap(), tls: None };
-        Self { server, store, region, now, peer, _dir: Arc::new(dir) }
+        Self { server, store, region, now, peer, dir: Arc::new(dir) }
     }
 
     /// Another server over the same store.
     pub(crate) fn under(&self, config: ServerConfig) -> Self {
         let region = config.region.clone();
         let server = Arc::new(Server::new(config, self.store.clone(), self.now));
-        let Self { store, now, peer, _dir: dir, .. } = self;
-        Self { server, store: store.clone(), region, now: *now, peer: *peer, _dir: Arc::clone(dir) }
+        let Self { store, now, peer, dir, .. } = self;
+        Self { server, store: store.clone(), region, now: *now, peer: *peer, dir: Arc::clone(dir) }
+    }
+
+    /// Where the store's files are.
+    pub(crate) fn data_dir(&self) -> &std::path::Path {
+        self.dir.path()
     }
 
     /// Signs with the root key, by header, and sends.

@@ -17,6 +17,7 @@ mod closed;
 mod copies;
 mod cors;
 mod customer_keys;
+mod damage;
 mod deletions;
 mod documents;
 mod encryption;
