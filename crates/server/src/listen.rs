@@ -318,9 +318,10 @@ async fn maintain(server: Arc<Server>) {
     if let Some(idle) = server.config().abort_uploads_after {
         maintenance = maintenance.aborting_uploads_after(idle);
     }
+    let started = tokio::time::Instant::now();
     loop {
         tokio::time::sleep(MAINTENANCE_PERIOD).await;
-        match maintenance.run_once(clock::now()).await {
+        match maintenance.run_once(clock::now(), started.elapsed()).await {
             Ok(Swept { uploads: 0, .. }) => {}
             Ok(Swept { uploads, .. }) => {
                 tracing::info!(uploads, "uploads that nobody went on with were aborted");

@@ -24,7 +24,7 @@ use crate::*;
 mod accounts;
 mod identities;
 mod listings;
-mod multipart;
+pub(crate) mod multipart;
 mod objects;
 mod replaced;
 mod tags;
@@ -444,4 +444,11 @@ fn ids_of_blobs_are_all_different() {
 /// A long time, for what must be over by then.
 fn much_later() -> Timestamp {
     at(0) + SignedDuration::from_hours(1000)
+}
+
+/// Each time many hours more, so that every run of maintenance trusts the time it is told.
+pub(crate) fn uptime() -> std::time::Duration {
+    static RUNS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+    let runs = RUNS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    std::time::Duration::from_hours(10_000 * runs)
 }

@@ -71,6 +71,12 @@ pub enum OpenError {
         /// Where the key was expected.
         path: PathBuf,
     },
+    /// The database is gone, or has nothing in it, beside what it told of.
+    #[error("database {} is missing or empty, and the directory holds the rest of a store: put the database back, from a backup perhaps, or name another directory", path.display())]
+    DatabaseLost {
+        /// Where the database was expected.
+        path: PathBuf,
+    },
     /// The database was sealed with another key.
     #[error("master key {given} is not the store's, which is {expected}")]
     MasterKeyForeign {

@@ -11,7 +11,8 @@ use iam::MasterKey;
 use jiff::SignedDuration;
 
 use crate::backend::files::disk::{BeforeStep, Disk, DiskStep};
-use crate::contract::{at, key, new_bucket, runtime, the_bucket};
+use crate::contract::multipart::new_upload;
+use crate::contract::{at, key, new_bucket, runtime, the_bucket, uptime};
 use crate::*;
 
 /// More than a step, so that there is more than one write.
@@ -117,7 +118,7 @@ fn a_step_that_fails_fails_the_put_and_leaves_nothing() {
                 assert!(matches!(deleted, Err(StoreError::Poisoned)));
             } else {
                 assert!(matches!(refused, StoreError::Io { .. }), "{refused:?}");
-                store.maintenance().run_once(at(2)).await.unwrap();
+                store.maintenance().run_once(at(2), uptime()).await.unwrap();
                 assert_eq!(files(dir.path()), 1, "{step:?}");
                 put(&store, "k", 3).await.unwrap();
             }
@@ -128,7 +129,11 @@ fn a_step_that_fails_fails_the_put_and_leaves_nothing() {
         runtime().block_on(async {
             let expected = if step == DiskStep::SyncDirectory { 1 } else { 3 };
             assert_eq!(content(&store, "k").await, Some(expected), "{step:?}");
-            store.maintenance().run_once(at(2) + SignedDuration::from_hours(1)).await.unwrap();
+            store
+                .maintenance()
+                .run_once(at(2) + SignedDuration::from_hours(1), uptime())
+                .await
+                .unwrap();
             assert_eq!(files(dir.path()), 1, "{step:?}");
         });
     }
@@ -223,6 +228,10 @@ fn a_crash_at_any_step_loses_nothing_acknowledged_and_shows_nothing_partial() {
     let mut acknowledged = Vec::new();
     runtime().block_on(async {
         store.create_bucket(new_bucket("bucket"), at(0)).await.unwrap();
+        // Those of before show the making of the directory.
+        for (_, picture) in std::mem::take(&mut *camera.pictures.lock().unwrap()) {
+            drop(open(picture.path(), Disk::default()));
+        }
         for (name, byte) in [("a", 1), ("b", 2), ("a", 3)] {
             let pictures = camera.pictures.lock().unwrap().len();
             put(&store, name, byte).await.unwrap();
@@ -260,7 +269,7 @@ fn a_crash_at_any_step_loses_nothing_acknowledged_and_shows_nothing_partial() {
                 );
             }
             let later = at(2) + SignedDuration::from_hours(1);
-            store.maintenance().run_once(later).await.unwrap();
+            store.maintenance().run_once(later, uptime()).await.unwrap();
             assert_eq!(files(picture.path()), objects, "{number} {step:?}");
             put(&store, "c", 9).await.unwrap();
         });
@@ -294,7 +303,7 @@ fn what_is_dropped_before_it_is_recorded_is_swept() {
         assert!(matches!(outcome, PutOutcome::NoSuchKey));
         // The half one ends in the background.
         for _ in 0..500 {
-            store.maintenance().run_once(at(1)).await.unwrap();
+            store.maintenance().run_once(at(1), uptime()).await.unwrap();
             if files(dir.path()) == 0 {
                 break;
             }
@@ -314,10 +323,10 @@ fn an_old_stage_is_given_up_and_cannot_be_recorded() {
         stage.write(Bytes::from(vec![1; SIZE])).await.unwrap();
         let body = stage.finish().await.unwrap();
         let later = at(1) + sweep::INTENT_LIFE;
-        assert_eq!(store.maintenance().run_once(later).await.unwrap().intents, 1);
+        assert_eq!(store.maintenance().run_once(later, uptime()).await.unwrap().intents, 1);
         assert_eq!(files(dir.path()), 1);
         let much_later = at(2) + sweep::INTENT_LIFE + sweep::GARBAGE_LIFE;
-        assert_eq!(store.maintenance().run_once(much_later).await.unwrap().blobs, 1);
+        assert_eq!(store.maintenance().run_once(much_later, uptime()).await.unwrap().blobs, 1);
         assert_eq!(files(dir.path()), 0);
         let put = PutObject {
             bucket: the_bucket(),
@@ -355,7 +364,7 @@ fn a_put_whose_caller_went_away_is_decided_all_the_same() {
         let mut now = at(0);
         for _ in 0..1000 {
             now += SignedDuration::from_secs(100);
-            store.maintenance().run_once(now).await.unwrap();
+            store.maintenance().run_once(now, uptime()).await.unwrap();
             if files(dir.path()) == 1 {
                 break;
             }
@@ -380,14 +389,14 @@ fn a_reader_that_has_begun_completes() {
         let first = begun.next().await.unwrap().unwrap();
         store.delete_object(DeleteObject::of(&the_bucket(), &key("k"), None), at(2)).await.unwrap();
         let later = at(3) + sweep::GARBAGE_LIFE;
-        assert_eq!(store.maintenance().run_once(later).await.unwrap().blobs, 0);
+        assert_eq!(store.maintenance().run_once(later, uptime()).await.unwrap().blobs, 0);
         let mut size = first.len();
         while let Some(bytes) = begun.next().await {
             size += bytes.unwrap().len();
         }
         assert_eq!((size, begun.remaining()), (SIZE, 0));
         drop(begun);
-        assert_eq!(store.maintenance().run_once(later).await.unwrap().blobs, 1);
+        assert_eq!(store.maintenance().run_once(later, uptime()).await.unwrap().blobs, 1);
         let late = store.read(&store.unlock(&object, None).unwrap(), 0..1).next().await.unwrap();
         assert!(matches!(late, Err(StoreError::BodyGone)));
     });
@@ -415,12 +424,12 @@ fn a_body_that_was_deleted_goes_soon_where_one_was_refused_for_want_of_room() {
             // Whoever reads it still keeps it.
             let mut reader = store.read(&store.unlock(&object, None).unwrap(), 0..object.size);
             refuse().await;
-            store.maintenance().run_once(now).await.unwrap();
+            store.maintenance().run_once(now, uptime()).await.unwrap();
             assert_eq!(files(dir.path()), 1, "{refused} {seconds}");
             reader.next().await.unwrap().unwrap();
             drop(reader);
             refuse().await;
-            store.maintenance().run_once(now).await.unwrap();
+            store.maintenance().run_once(now, uptime()).await.unwrap();
             assert_eq!(files(dir.path()), left, "{refused} {seconds}");
         });
     };
@@ -428,4 +437,62 @@ fn a_body_that_was_deleted_goes_soon_where_one_was_refused_for_want_of_room() {
     check(true, 3, 0);
     check(false, 3, 1);
     check(false, 61, 0);
+}
+
+#[test]
+fn a_glimpse_of_a_wrong_clock_ends_no_upload() {
+    use std::time::Duration;
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), Disk::default());
+    runtime().block_on(async {
+        store.create_bucket(new_bucket("bucket"), at(0)).await.unwrap();
+        let new = new_upload("k");
+        let upload = store.create_upload(new, at(1)).await.unwrap().unwrap();
+        let mut stage = store.stage(StageSpec::default()).await.unwrap();
+        stage.write(Bytes::from(vec![1; SIZE])).await.unwrap();
+        let body = stage.finish().await.unwrap();
+        let idle = SignedDuration::from_hours(14 * 24);
+        let maintenance = store.maintenance().aborting_uploads_after(idle);
+        let ahead = at(2) + SignedDuration::from_hours(15 * 24);
+        // At once after the start, in the middle of hours of right readings, and after them.
+        let minutes = |count: u64| Duration::from_mins(count);
+        let mut swept = maintenance.run_once(ahead, minutes(0)).await.unwrap();
+        for minute in 1..200 {
+            let told = at(2) + SignedDuration::from_mins(minute);
+            let told =
+                if minute % 50 == 0 { told + SignedDuration::from_hours(15 * 24) } else { told };
+            let run = maintenance.run_once(told, minutes(minute.unsigned_abs())).await.unwrap();
+            swept.uploads += run.uploads;
+            swept.intents += run.intents;
+        }
+        assert_eq!((swept.uploads, swept.intents), (0, 0));
+        let number = PartNumber::new(1).unwrap();
+        let put = store.put_part(&upload, number, body, None, at(3)).await.unwrap();
+        assert!(matches!(put, PutPart::Stored(_)));
+        // A clock that stays so is believed after an hour.
+        for minute in 0..=61 {
+            let told = ahead + SignedDuration::from_mins(minute);
+            let run =
+                maintenance.run_once(told, minutes(300 + minute.unsigned_abs())).await.unwrap();
+            assert_eq!(run.uploads, usize::from(minute == 61), "{minute}");
+        }
+    });
+}
+
+#[test]
+fn a_new_directory_is_synced_where_its_name_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let synced = Arc::new(Mutex::new(Vec::new()));
+    let note = {
+        let synced = Arc::clone(&synced);
+        Box::new(move |step, path: &Path| {
+            if step == DiskStep::SyncDirectory {
+                synced.lock().unwrap().push(path.to_owned());
+            }
+            Ok(())
+        })
+    };
+    drop(open(&dir.path().join("a/b"), Disk::faulty(note)));
+    let synced = std::mem::take(&mut *synced.lock().unwrap());
+    assert_eq!(synced.get(..2), Some(&[dir.path().to_owned(), dir.path().join("a")][..]));
 }

@@ -16,6 +16,7 @@ mod bucket;
 mod checksum;
 #[cfg(test)]
 mod contract;
+mod data_dir;
 mod error;
 #[cfg(test)]
 mod faults;

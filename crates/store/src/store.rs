@@ -2,16 +2,13 @@
 
 mod identities;
 
-use std::fs::{DirBuilder, File, OpenOptions};
 use std::ops::Range;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
 use iam::{AccountId, CustomerKey, MasterKey, SessionSealer};
 use jiff::Timestamp;
-use rustix::fs::FlockOperation;
 
 use crate::backend::files::FileBlobs;
 use crate::backend::files::disk::Disk;
@@ -21,6 +18,7 @@ use crate::backend::{
     Abandoned, BlobsEngine, Metadata, MetadataCounters, MetadataEngine, NewObject, NewPart,
 };
 use crate::body::Stager;
+use crate::data_dir;
 use crate::identity::KeyUses;
 use crate::sweep::Turn;
 use crate::vault::Vault;
@@ -94,7 +92,8 @@ impl Store {
         now: Timestamp,
     ) -> Result<Self, OpenError> {
         let StoreConfig { data_dir, master_key, encryption, cache_bytes_max } = config;
-        let held = hold(&data_dir)?;
+        let held = Arc::new(data_dir::hold(&disk, &data_dir)?);
+        data_dir::refuse_if_lost(&data_dir)?;
         let vault = Arc::new(Vault::new(&master_key));
         let health = Arc::new(Health::new(data_dir.clone()));
         // The log's index is made when the database is opened, also on a full disk.
@@ -105,8 +104,9 @@ impl Store {
             Arc::clone(&vault),
             cache_bytes_max,
             Arc::clone(&health),
-            Arc::new(held),
+            Arc::clone(&held) as Arc<dyn Send + Sync>,
         )?;
+        held.note_database();
         drop(loan);
         health.fill_reserve();
         let (metadata, blobs) =
@@ -139,10 +139,15 @@ impl Store {
             runtime.block_on(Maintenance::new(store).sweep_leftovers(now))
         };
         // A thread of its own, because the caller may be in a runtime already.
-        std::thread::spawn(sweep)
-            .join()
-            .unwrap_or(Err(StoreError::Closed))
-            .map_err(OpenError::Sweep)
+        match std::thread::spawn(sweep).join().unwrap_or(Err(StoreError::Closed)) {
+            Ok(()) => Ok(()),
+            // Reads go on all the same; what is left is swept when it is old.
+            Err(StoreError::Full) => {
+                tracing::warn!("the disk is full: leftovers stay, and nothing can be written");
+                Ok(())
+            }
+            Err(error) => Err(OpenError::Sweep(error)),
+        }
     }
 
     /// Commits what waits, checkpoints and refuses everything from then on.
@@ -431,29 +436,5 @@ impl Store {
     ) -> Result<bool, StoreError> {
         self.0.stager.note(now);
         self.0.metadata.abort_upload(bucket, key, *id, now).await
-    }
-}
-
-/// Makes the data directory and locks it for as long as the answer lives.
-fn hold(data_dir: &Path) -> Result<File, OpenError> {
-    let failed = |operation, path: &Path| {
-        let path = path.to_owned();
-        move |source| OpenError::Io { operation, path, source }
-    };
-    DirBuilder::new()
-        .mode(0o700)
-        .recursive(true)
-        .create(data_dir)
-        .map_err(failed("make directory", data_dir))?;
-    let path = data_dir.join("lock");
-    let mut options = OpenOptions::new();
-    let lock = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
-    let lock = lock.map_err(failed("open", &path))?;
-    match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(lock),
-        Err(rustix::io::Errno::WOULDBLOCK) => {
-            Err(OpenError::AlreadyInUse { dir: data_dir.to_owned() })
-        }
-        Err(error) => Err(failed("lock", &path)(error.into())),
     }
 }

@@ -1,5 +1,8 @@
 //! Removes bytes nobody points at and uploads nobody goes on with, and keeps the database's log short.
 
+use std::collections::VecDeque;
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::backend::{Blobs, Metadata, Space};
@@ -15,6 +18,10 @@ pub(crate) const GARBAGE_LIFE: SignedDuration = SignedDuration::from_secs(60);
 const GARBAGE_LIFE_WHEN_FULL: SignedDuration = SignedDuration::from_secs(2);
 /// How long the answer to a completed upload is remembered.
 const COMPLETED_LIFE: SignedDuration = SignedDuration::from_hours(24);
+
+/// How long this process must have run, with a clock that agreed all that time, before anything is swept that is hours
+/// old: a glimpse of a wrong clock would else end uploads that are under way.
+const CLOCK_PROOF: Duration = Duration::from_hours(1);
 
 /// Between two looks for uploads that nobody goes on with: each reads all that are under way.
 const IDLE_PERIOD: SignedDuration = SignedDuration::from_mins(1);
@@ -39,6 +46,32 @@ pub struct Maintenance {
 #[derive(Debug, Default)]
 pub(crate) struct Turn {
     looked_for_idle_at: Option<Timestamp>,
+    clock: SteadyClock,
+}
+
+/// The time as it was told within the last hour, by the reading that is furthest behind: what one reading is ahead,
+/// or some are, ages nothing.
+#[derive(Debug, Default)]
+struct SteadyClock {
+    /// How long the process had run, and what time it was said to be.
+    readings: VecDeque<(Duration, Timestamp)>,
+}
+
+impl SteadyClock {
+    /// The time that all readings of the last hour agree has come.
+    fn read(&mut self, now: Timestamp, uptime: Duration) -> Timestamp {
+        self.readings.push_back((uptime, now));
+        let old = uptime.saturating_sub(CLOCK_PROOF);
+        // With the one before, so that an hour without a run proves nothing.
+        let before = self.readings.iter().map(|(at, _)| *at).filter(|at| *at < old).max();
+        let oldest = before.unwrap_or(old);
+        self.readings.retain(|(at, _)| (oldest..=uptime).contains(at));
+        let come = self.readings.iter().filter_map(|(at, told)| {
+            let since = SignedDuration::try_from(uptime.saturating_sub(*at)).ok()?;
+            told.checked_add(since).ok()
+        });
+        come.min().unwrap_or(now)
+    }
 }
 
 /// What one run did.
@@ -64,10 +97,16 @@ impl Maintenance {
     }
 
     /// Sweeps what is due and checkpoints the database. Runs of one store do not overlap.
-    pub async fn run_once(&self, now: Timestamp) -> Result<Swept, StoreError> {
+    ///
+    /// `uptime` is how long the process has run, by a clock that nobody sets. What is swept by an age of hours is so
+    /// only after an hour of it, and by the time that every run of the last hour was told.
+    pub async fn run_once(&self, now: Timestamp, uptime: Duration) -> Result<Swept, StoreError> {
         let store = &*self.store.0;
         store.stager.note(now);
         let mut turn = store.sweeping.lock().await;
+        let steady = turn.clock.read(now, uptime);
+        // Before, only what is dropped or is garbage is known to be of no use.
+        let proven = (uptime >= CLOCK_PROOF).then_some(steady);
         store.health.fill_reserve();
         let space = if store.health.take_refused() { Space::Short } else { Space::Enough };
         let garbage_life = match space {
@@ -78,10 +117,13 @@ impl Maintenance {
             self.store.write_key_uses().await?;
         }
         let mut swept = self.sweep_abandoned().await?;
-        swept.uploads = self.abort_idle_uploads(&mut turn, now).await?;
-        swept.intents = store.metadata.reap_intents(before(now, INTENT_LIFE), now).await?;
-        swept.blobs = swept.blobs.saturating_add(self.sweep_garbage(now, garbage_life).await?);
-        store.metadata.maintain(before(now, COMPLETED_LIFE), space).await?;
+        if let Some(now) = proven {
+            swept.uploads = self.abort_idle_uploads(&mut turn, now).await?;
+            swept.intents = store.metadata.reap_intents(before(now, INTENT_LIFE), now).await?;
+        }
+        swept.blobs = swept.blobs.saturating_add(self.sweep_garbage(steady, garbage_life).await?);
+        let completed_before = proven.map_or(Timestamp::MIN, |now| before(now, COMPLETED_LIFE));
+        store.metadata.maintain(completed_before, space).await?;
         Ok(swept)
     }
 
@@ -166,4 +208,32 @@ impl Maintenance {
 
 fn before(now: Timestamp, life: SignedDuration) -> Timestamp {
     now.saturating_sub(life).unwrap_or(Timestamp::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reading_that_is_ahead_ages_nothing() {
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        let day = 24 * 60 * 60;
+        let mut clock = SteadyClock::default();
+        let mut check = |uptime: u64, now: i64, expected: i64| {
+            let read = clock.read(at(now), Duration::from_secs(uptime));
+            assert_eq!(read, at(expected), "{uptime}");
+        };
+        check(0, 1000, 1000);
+        check(60, 1060, 1060);
+        check(120, 1120 + 15 * day, 1120);
+        check(180, 1180, 1180);
+        // A clock that was put ahead for good is believed after an hour.
+        check(240, 1240 + day, 1240);
+        check(3600, 4600 + day, 4600);
+        check(3780, 4780 + day, 4780);
+        check(3840, 4840 + day, 4840);
+        check(3841, 4841 + day, 4841 + day);
+        // One that is put back, at once.
+        check(3850, 4850, 4850);
+    }
 }

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::*;
 use crate::backend::Space;
 
-pub(super) fn new_upload(key_text: &str) -> NewUpload {
+pub(crate) fn new_upload(key_text: &str) -> NewUpload {
     NewUpload {
         bucket: the_bucket(),
         key: key(key_text),
