@@ -26,8 +26,8 @@ pub use horizon::{HoldsUntil, PolicyLimit, holds_until};
 pub use policy::{POLICY_BYTES_MAX, Policy, PolicyError};
 pub use principal::Principal;
 pub use seal::{
-    CustomerKey, CustomerSealers, MasterKey, MasterKeyId, NONCE_BYTES, Purpose,
-    SEALED_OVERHEAD_BYTES, Sealer, UnsealError,
+    CustomerKey, CustomerSealers, MasterKey, MasterKeyId, NONCE_BYTES, Purpose, RECORD_SEAL_BYTES,
+    RecordField, RecordSealer, SEALED_OVERHEAD_BYTES, Sealer, UnsealError,
 };
 pub use session::{
     SESSION_KEY_RANDOM_BYTES, Session, SessionKey, SessionPrincipal, SessionSealer,

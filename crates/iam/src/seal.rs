@@ -29,6 +29,10 @@ const TAG_BYTES: usize = 16;
 const ID_LABEL: &[u8] = b"valet master key id v1\0";
 const SUB_KEY_LABEL: &[u8] = b"valet sub-key v1\0";
 const CUSTOMER_KEY_LABEL: &[u8] = b"customer key";
+const RECORD_LABEL: &[u8] = b"record";
+
+/// Bytes of the seal of a record.
+pub const RECORD_SEAL_BYTES: usize = 16;
 
 /// The key that seals every other key and secret of a store. Wiped on drop, never printed.
 pub struct MasterKey {
@@ -56,6 +60,11 @@ impl MasterKey {
         Sealer::under(&self.sub_key(purpose.label()), self.id)
     }
 
+    /// What proves who wrote a record.
+    pub fn record_sealer(&self) -> RecordSealer {
+        RecordSealer(keyed(&self.sub_key(RECORD_LABEL)))
+    }
+
     /// What makes the sealers of keys that customers send along.
     pub fn customer_sealers(&self) -> CustomerSealers {
         CustomerSealers { salt: self.sub_key(CUSTOMER_KEY_LABEL), master: self.id }
@@ -67,10 +76,67 @@ impl MasterKey {
 }
 
 #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
+fn keyed(key: &[u8; KEY_BYTES]) -> Hmac<Sha256> {
+    Hmac::<Sha256>::new_from_slice(key).expect("an HMAC takes a key of any length")
+}
+
 fn hmac(key: &[u8; KEY_BYTES], message: &[&[u8]]) -> Zeroizing<[u8; KEY_BYTES]> {
-    let mac = Hmac::<Sha256>::new_from_slice(key).expect("an HMAC takes a key of any length");
-    let mac = message.iter().fold(mac, Mac::chain_update);
+    let mac = message.iter().fold(keyed(key), Mac::chain_update);
     Zeroizing::new(mac.finalize().into_bytes().into())
+}
+
+/// Seals what is not secret: only who has the master key can write a record, or move one, that is taken
+/// for what the store wrote.
+///
+/// ```text
+/// seal  = first 16 bytes of HMAC-SHA256(the master key's sub-key "record", field | field | …)
+/// field = type (1: 0 nothing, 1 number, 2 text, 3 bytes) | length (8, big-endian) | the bytes; a number has 8, big-endian
+/// ```
+///
+/// Fields say how long they are, so that no two lists of them are the same message.
+#[derive(Clone)]
+pub struct RecordSealer(Hmac<Sha256>);
+
+/// A field of a record that is sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordField<'f> {
+    /// An absent one.
+    Nothing,
+    /// A number.
+    Number(i64),
+    /// Text.
+    Text(&'f [u8]),
+    /// Any bytes.
+    Bytes(&'f [u8]),
+}
+
+impl RecordSealer {
+    /// The seal of a record with these fields, in this order.
+    pub fn seal<'f>(
+        &self,
+        fields: impl IntoIterator<Item = RecordField<'f>>,
+    ) -> [u8; RECORD_SEAL_BYTES] {
+        let mac = fields.into_iter().fold(self.0.clone(), |mac, field| match field {
+            RecordField::Nothing => add(mac, 0, &[]),
+            RecordField::Number(number) => add(mac, 1, &number.to_be_bytes()),
+            RecordField::Text(bytes) => add(mac, 2, bytes),
+            RecordField::Bytes(bytes) => add(mac, 3, bytes),
+        });
+        let mut seal = [0; RECORD_SEAL_BYTES];
+        seal.iter_mut().zip(mac.finalize().into_bytes()).for_each(|(to, from)| *to = from);
+        seal
+    }
+}
+
+fn add(mac: Hmac<Sha256>, kind: u8, bytes: &[u8]) -> Hmac<Sha256> {
+    let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    mac.chain_update([kind]).chain_update(length.to_be_bytes()).chain_update(bytes)
+}
+
+impl fmt::Debug for RecordSealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RecordSealer(..)")
+    }
 }
 
 /// A key of 256 bits that its owner sends with every request and that nobody keeps. Wiped on drop,
@@ -161,6 +227,10 @@ pub enum Purpose {
     AccessKey,
     /// The key under which one blob is encrypted.
     BlobKey,
+    /// The secret of an access key, up to data format 3: bound to the key's id alone.
+    AccessKeyFormat3,
+    /// The key of a blob, up to data format 3: in records that nothing proves.
+    BlobKeyFormat3,
     /// Temporary credentials, in their token.
     Session,
 }
@@ -168,8 +238,10 @@ pub enum Purpose {
 impl Purpose {
     fn label(self) -> &'static [u8] {
         match self {
-            Self::AccessKey => b"access key",
-            Self::BlobKey => b"blob key",
+            Self::AccessKey => b"access key of an owner",
+            Self::BlobKey => b"blob key of a record",
+            Self::AccessKeyFormat3 => b"access key",
+            Self::BlobKeyFormat3 => b"blob key",
             Self::Session => b"session",
         }
     }
@@ -305,6 +377,7 @@ mod tests {
         check(|_| (), &same, b"AKID", Ok(b"secret"));
         check(|_| (), &same, b"AKIE", Err(UnsealError::Tampered));
         check(|_| (), &sealer(Purpose::BlobKey), b"AKID", Err(UnsealError::Tampered));
+        check(|_| (), &sealer(Purpose::AccessKeyFormat3), b"AKID", Err(UnsealError::Tampered));
         check(|_| (), &other_key.sealer(Purpose::AccessKey), b"AKID", Err(foreign));
         check(|sealed| sealed[0] = 2, &same, b"AKID", Err(UnsealError::UnknownVersion(2)));
         check(|sealed| sealed.truncate(36), &same, b"AKID", Err(UnsealError::Truncated));
@@ -328,7 +401,7 @@ mod tests {
     #[test]
     fn layout_is_pinned() {
         let key = MasterKey::from_bytes(*b"0123456789abcdef0123456789abcdef");
-        let sealed = key.sealer(Purpose::AccessKey).seal(NONCE, b"secret", b"AKID");
+        let sealed = key.sealer(Purpose::AccessKeyFormat3).seal(NONCE, b"secret", b"AKID");
         assert_eq!(sealed[0], 1);
         assert_eq!(sealed[1..9], *key.id().as_bytes());
         assert_eq!(sealed[9..21], NONCE);
@@ -354,6 +427,45 @@ mod tests {
         assert!(matches!(foreign, Err(UnsealError::ForeignMasterKey { .. })));
     }
 
+    #[test]
+    fn no_two_records_have_one_seal() {
+        use RecordField::{Bytes, Nothing, Number, Text};
+        let sealer = |master| MasterKey::from_bytes([master; 32]).record_sealer();
+        let records: &[&[RecordField<'_>]] = &[
+            &[],
+            &[Nothing],
+            &[Nothing, Nothing],
+            &[Number(0)],
+            &[Number(1)],
+            &[Bytes(&[0; 8])],
+            &[Text(&[0; 8])],
+            &[Text(b"ab"), Text(b"c")],
+            &[Text(b"a"), Text(b"bc")],
+            &[Text(b"abc")],
+            &[Text(b"abc"), Nothing],
+            &[Text(b"")],
+        ];
+        let seals =
+            |master| records.iter().map(move |fields| sealer(master).seal(fields.iter().copied()));
+        let all = seals(1).chain(seals(2)).collect::<std::collections::HashSet<_>>();
+        assert_eq!(all.len(), 2 * records.len());
+        assert_eq!(sealer(1).seal([Number(7)]), sealer(1).seal([Number(7)]));
+    }
+
+    /// As [`layout_is_pinned`]: made with Python's hmac and hashlib.
+    #[test]
+    fn a_record_seal_is_pinned() {
+        let key = MasterKey::from_bytes(*b"0123456789abcdef0123456789abcdef");
+        let seal = key.record_sealer().seal([
+            RecordField::Text(b"object"),
+            RecordField::Number(-7),
+            RecordField::Nothing,
+            RecordField::Bytes(b"k\xff"),
+        ]);
+        let hex: Vec<_> = seal.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex.concat(), "3018716aa56cea16ede0f83721503f68");
+    }
+
     /// As [`layout_is_pinned`]: made with another implementation of HKDF and of the cipher.
     #[test]
     fn a_customers_sealer_is_pinned() {
@@ -372,6 +484,7 @@ mod tests {
         assert_eq!(format!("{key:?}"), format!("MasterKey(..{})", key.id()));
         assert_eq!(format!("{:?}", key.sealer(Purpose::AccessKey)), "Sealer(..)");
         assert_eq!(format!("{:?}", key.customer_sealers()), "CustomerSealers(..)");
+        assert_eq!(format!("{:?}", key.record_sealer()), "RecordSealer(..)");
         let customer = CustomerKey::from_bytes(Zeroizing::new([5; 32]));
         assert_eq!(format!("{customer:?}"), "CustomerKey(..)");
     }

@@ -99,6 +99,16 @@ pub enum OpenError {
         /// The format of this version.
         supported: i64,
     },
+    /// An older format could not be brought up to this version's; the directory is as it was.
+    #[error("data of format {found} cannot be brought up to format {format}: {source}")]
+    Upgrade {
+        /// The format of the directory.
+        found: i64,
+        /// The format of this version.
+        format: i64,
+        /// What is in the way.
+        source: StoreError,
+    },
     /// An operation on a file failed.
     #[error("cannot {operation} {}", path.display())]
     Io {

@@ -1,12 +1,16 @@
 //! What the store seals and opens with the master key, and where its random bytes come from.
 
 use aws_lc_rs::aead::{AES_256_GCM, LessSafeKey, UnboundKey};
-use iam::{CustomerKey, CustomerSealers, MasterKey, MasterKeyId, Purpose, Sealer, SessionSealer};
+use iam::{
+    AccountId, CustomerKey, CustomerSealers, MasterKey, MasterKeyId, Purpose, RecordSealer, Sealer,
+    SessionSealer, UnsealError,
+};
+use jiff::Timestamp;
 use presign::SecretAccessKey;
 use zeroize::Zeroizing;
 
 use crate::body::{Blob, BlobCipher, BlobId, SealedKey};
-use crate::{KeyCheck, KeyRefusal, StoreError};
+use crate::{AccessKey, KeyCheck, KeyOwner, KeyRefusal, KeyStatus, KeySummary, StoreError};
 
 /// The sealers of one master key.
 #[derive(Debug)]
@@ -14,6 +18,10 @@ pub(crate) struct Vault {
     master: MasterKeyId,
     access_keys: Sealer,
     blob_keys: Sealer,
+    /// What opens the same of format 3.
+    access_keys_before: Sealer,
+    blob_keys_before: Sealer,
+    records: RecordSealer,
     sessions: SessionSealer,
     customers: CustomerSealers,
 }
@@ -27,6 +35,9 @@ impl Vault {
             master: master.id(),
             access_keys: master.sealer(Purpose::AccessKey),
             blob_keys: master.sealer(Purpose::BlobKey),
+            access_keys_before: master.sealer(Purpose::AccessKeyFormat3),
+            blob_keys_before: master.sealer(Purpose::BlobKeyFormat3),
+            records: master.record_sealer(),
             sessions: SessionSealer::new(master),
             customers: master.customer_sealers(),
         }
@@ -34,6 +45,11 @@ impl Vault {
 
     pub(crate) fn master_key_id(&self) -> MasterKeyId {
         self.master
+    }
+
+    /// What seals rows of the database.
+    pub(crate) fn records(&self) -> &RecordSealer {
+        &self.records
     }
 
     pub(crate) fn session_sealer(&self) -> SessionSealer {
@@ -125,26 +141,69 @@ impl Vault {
         }
     }
 
-    pub(crate) fn seal_secret(
-        &self,
-        secret: &SecretAccessKey,
-        access_key_id: &str,
-    ) -> Result<Vec<u8>, StoreError> {
-        let plain = secret.expose().as_bytes();
-        Ok(self.access_keys.seal(random()?, plain, access_key_id.as_bytes()))
+    /// The key of a blob of format 3, sealed anew. A customer's can be opened only with what nobody keeps, and stays.
+    pub(crate) fn reseal(&self, blob: &mut Blob) -> Result<(), StoreError> {
+        let Some(SealedKey::Master(sealed)) = &mut blob.sealed_key else { return Ok(()) };
+        let of = blob.id.as_bytes();
+        let key = self.blob_keys_before.open(sealed, of);
+        let key = key.map_err(|_| StoreError::Corrupt { what: "sealed key of a blob" })?;
+        *sealed = self.blob_keys.seal(random()?, &key, of).into();
+        Ok(())
     }
 
+    /// Seals the secret of a key, bound to whose key it is and whether it is active.
+    pub(crate) fn seal_secret(&self, key: &AccessKey) -> Result<Vec<u8>, StoreError> {
+        let AccessKey { id, secret, account, owner, status, created_at } = key;
+        let of = associated(id, account, owner, *status, *created_at);
+        Ok(self.access_keys.seal(random()?, secret.expose().as_bytes(), &of))
+    }
+
+    /// Opens the secret of a key that is what its row says.
     pub(crate) fn open_secret(
+        &self,
+        sealed: &[u8],
+        account: &AccountId,
+        key: &KeySummary,
+    ) -> Result<SecretAccessKey, StoreError> {
+        let KeySummary { id, owner, status, created_at } = key;
+        let of = associated(id, account, owner, *status, *created_at);
+        secret(self.access_keys.open(sealed, &of))
+    }
+
+    /// Opens the secret of a key of format 3, which is bound to the key's id alone.
+    pub(crate) fn open_secret_before(
         &self,
         sealed: &[u8],
         access_key_id: &str,
     ) -> Result<SecretAccessKey, StoreError> {
-        let corrupt = StoreError::Corrupt { what: "sealed secret of an access key" };
-        let Ok(plain) = self.access_keys.open(sealed, access_key_id.as_bytes()) else {
-            return Err(corrupt);
-        };
-        std::str::from_utf8(&plain).map(SecretAccessKey::new).map_err(|_| corrupt)
+        secret(self.access_keys_before.open(sealed, access_key_id.as_bytes()))
     }
+}
+
+fn secret(opened: Result<Zeroizing<Vec<u8>>, UnsealError>) -> Result<SecretAccessKey, StoreError> {
+    let corrupt = StoreError::Corrupt { what: "sealed secret of an access key" };
+    let Ok(plain) = opened else { return Err(corrupt) };
+    std::str::from_utf8(&plain).map(SecretAccessKey::new).map_err(|_| corrupt)
+}
+
+/// What the seal of a secret is bound to. None of the fields holds a NUL.
+fn associated(
+    id: &str,
+    account: &AccountId,
+    owner: &KeyOwner,
+    status: KeyStatus,
+    created_at: Timestamp,
+) -> Vec<u8> {
+    let (kind, user) = match owner {
+        KeyOwner::Root => ("root", ""),
+        KeyOwner::User { id } => ("user", id.as_str()),
+    };
+    let status = match status {
+        KeyStatus::Active => "active",
+        KeyStatus::Inactive => "inactive",
+    };
+    let created = created_at.as_millisecond().to_string();
+    [id, account.as_str(), kind, user, status, &created].join("\0").into_bytes()
 }
 
 /// The cipher of a new blob, and its key as it goes into the record.

@@ -62,10 +62,10 @@ fn another_format_is_refused() {
     let path = dir.path().join("metadata.sqlite");
     // The user_version of a SQLite database is at byte 60 of its header, big-endian.
     let mut bytes = std::fs::read(&path).unwrap();
-    bytes.splice(60..64, 4_u32.to_be_bytes());
+    bytes.splice(60..64, 5_u32.to_be_bytes());
     std::fs::write(&path, bytes).unwrap();
     let refused = open(dir.path(), MasterKey::from_bytes([1; 32]));
-    assert!(matches!(refused, Err(OpenError::UnknownFormat { found: 4, supported: 3 })));
+    assert!(matches!(refused, Err(OpenError::UnknownFormat { found: 5, supported: 4 })));
     std::fs::write(
         &path,
         b"this is no database, and longer than a header of one has to be".repeat(9),
@@ -192,7 +192,7 @@ async fn a_directory_of_format_1_is_brought_up_to_this_one() {
     store.change_identities(&account, now(), make).await.unwrap().unwrap();
     store.close().await.unwrap();
     drop(store);
-    assert_eq!(format(dir.path()), 3);
+    assert_eq!(format(dir.path()), 4);
     let (key, _) = load_master_key(dir.path(), None).unwrap();
     let store = open(dir.path(), key).unwrap();
     holds_objects(&store).await;
@@ -206,14 +206,29 @@ async fn a_directory_of_format_2_is_brought_up_to_this_one() {
     holds_what_format_2_knew(&store).await;
     store.close().await.unwrap();
     drop(store);
-    assert_eq!(format(dir.path()), 3);
+    assert_eq!(format(dir.path()), 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_directory_of_format_3_opens() {
-    let (_dir, store) = fixture("v3");
-    holds_what_format_2_knew(&store).await;
-    assert_eq!((tags(&store, "small").await, tags(&store, "parts").await), (1, 1));
+async fn a_directory_of_format_3_is_brought_up_to_this_one() {
+    let (dir, store) = fixture("v3");
+    holds_what_format_3_knew(&store).await;
+    store.close().await.unwrap();
+    drop(store);
+    assert_eq!(format(dir.path()), 4);
+    let (key, _) = load_master_key(dir.path(), None).unwrap();
+    holds_what_format_3_knew(&open(dir.path(), key).unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_of_format_4_opens() {
+    let (_dir, store) = fixture("v4");
+    holds_what_format_3_knew(&store).await;
+}
+
+async fn holds_what_format_3_knew(store: &Store) {
+    holds_what_format_2_knew(store).await;
+    assert_eq!((tags(store, "small").await, tags(store, "parts").await), (1, 1));
     let name = BucketName::parse("fixture").unwrap();
     let bucket = store.bucket(&name).await.unwrap().unwrap();
     let customer_keys = Some(CustomerKeys::Allowed);
@@ -296,8 +311,8 @@ async fn holds_settings(store: &Store) {
 
 /// Spoils a fixture's database by a statement; answers whether its identities, its bucket and its key
 /// are still read.
-async fn spoilt(statement: &str) -> (bool, bool, bool) {
-    let from = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v2");
+async fn spoilt(fixture: &str, statement: &str) -> (bool, bool, bool) {
+    let from = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(fixture);
     let dir = tempfile::tempdir().unwrap();
     copy(&from, dir.path());
     let database = rusqlite::Connection::open(dir.path().join("metadata.sqlite")).unwrap();
@@ -357,11 +372,206 @@ async fn what_cannot_be_read_is_never_skipped() {
         ("UPDATE bucket_settings SET record = x'7b7d' WHERE kind = 2", no_bucket),
         ("UPDATE bucket_settings SET record = x'39' WHERE kind = 3", no_bucket),
         ("UPDATE bucket_settings SET kind = 99 WHERE kind = 4", no_bucket),
+    ];
+    // Format 2 has no seals: what is seen there is what the records themselves do not allow.
+    for (statement, expected) in rows {
+        assert_eq!(spoilt("v2", statement).await, expected, "{statement}");
+    }
+    let rows = [
         ("UPDATE access_keys SET user = NULL WHERE id = 'AKIDUSER'", (false, true, false)),
         ("UPDATE access_keys SET owner = 7 WHERE id = 'AKIDUSER'", (false, true, false)),
         ("UPDATE access_keys SET secret = x'00' WHERE id = 'AKIDUSER'", (true, true, false)),
     ];
     for (statement, expected) in rows {
-        assert_eq!(spoilt(statement).await, expected, "{statement}");
+        assert_eq!(spoilt("v4", statement).await, expected, "{statement}");
     }
+}
+
+/// What somebody who can write to the database would like it to say.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_another_wrote_is_not_believed() {
+    let no_identities = (false, true, true);
+    let no_bucket = (true, false, true);
+    let no_key = (true, true, false);
+    let rows = [
+        // A user's key becomes a root key, active, or another's.
+        ("UPDATE access_keys SET owner = 0, user = NULL WHERE id = 'AKIDUSER'", no_key),
+        ("UPDATE access_keys SET active = 1 WHERE id = 'AKIDUSER'", no_key),
+        ("UPDATE access_keys SET account = '111111111111' WHERE id = 'AKIDUSER'", no_key),
+        ("UPDATE access_keys SET user = 'AIDAANOTHER' WHERE id = 'AKIDUSER'", no_key),
+        ("UPDATE access_keys SET created_ms = created_ms + 1 WHERE id = 'AKIDUSER'", no_key),
+        (
+            "UPDATE access_keys SET secret = (SELECT secret FROM access_keys WHERE id = 'AKIDFIXTURE')
+             WHERE id = 'AKIDUSER'",
+            no_key,
+        ),
+        // A bucket gets another owner, and loses or gets a setting.
+        ("UPDATE buckets SET owner = '111111111111'", no_bucket),
+        ("UPDATE buckets SET versioning = 2", no_bucket),
+        ("UPDATE buckets SET created_ms = created_ms + 1", no_bucket),
+        ("DELETE FROM bucket_settings WHERE kind = 1", no_bucket),
+        ("DELETE FROM bucket_settings", no_bucket),
+        (
+            "UPDATE bucket_settings SET record = CAST(replace(CAST(record AS TEXT), 'GetObject', 'PutObject') AS BLOB)
+             WHERE kind = 1",
+            no_bucket,
+        ),
+        ("INSERT INTO bucket_settings VALUES ((SELECT id FROM buckets), 5, x'5b5d')", no_bucket),
+        // A policy allows more, a role trusts another, a record is another's.
+        (
+            "UPDATE identities SET record = CAST(replace(CAST(record AS TEXT), 's3:ListBucket', '*') AS BLOB)
+             WHERE kind = 1",
+            no_identities,
+        ),
+        (
+            "UPDATE identities SET record = CAST(replace(CAST(record AS TEXT), 'sts:AssumeRole', 'sts:*') AS BLOB)
+             WHERE kind = 3",
+            no_identities,
+        ),
+        ("UPDATE identities SET name = 'bob' WHERE kind = 1", no_identities),
+        ("UPDATE identities SET seal = zeroblob(16) WHERE kind = 2", no_identities),
+        ("UPDATE identities SET seal = x'' WHERE kind = 2", no_identities),
+    ];
+    for (statement, expected) in rows {
+        assert_eq!(spoilt("v4", statement).await, expected, "{statement}");
+    }
+}
+
+/// A store of the fixture whose database was written to.
+fn written(statements: &[&str]) -> (tempfile::TempDir, Result<Store, OpenError>) {
+    let from = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v4");
+    let dir = tempfile::tempdir().unwrap();
+    copy(&from, dir.path());
+    let database = rusqlite::Connection::open(dir.path().join("metadata.sqlite")).unwrap();
+    for statement in statements {
+        database.execute_batch(statement).unwrap();
+    }
+    drop(database);
+    let (key, _) = load_master_key(dir.path(), None).unwrap();
+    let store = open(dir.path(), key);
+    (dir, store)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_is_of_its_own_record_alone() {
+    const REPLACE: &str = "UPDATE objects SET record = CAST(replace(CAST(record AS TEXT), ";
+    let rows = [
+        // A sealed body is called a plain one: the key is taken away.
+        "UPDATE objects SET record = CAST(json_remove(CAST(record AS TEXT), '$.body.files[0].key') AS BLOB)
+         WHERE key = CAST('large' AS BLOB)".to_owned(),
+        // One record's body is another's, the whole record or the whole row.
+        "UPDATE objects SET record = (SELECT record FROM objects WHERE key = CAST('plain' AS BLOB))
+         WHERE key = CAST('large' AS BLOB)".to_owned(),
+        "DELETE FROM objects WHERE key = CAST('large' AS BLOB);
+         UPDATE objects SET key = CAST('large' AS BLOB) WHERE key = CAST('plain' AS BLOB)".to_owned(),
+        "UPDATE objects SET record = (SELECT record FROM objects WHERE key = CAST('plain' AS BLOB)),
+             seal = (SELECT seal FROM objects WHERE key = CAST('plain' AS BLOB))
+         WHERE key = CAST('large' AS BLOB)".to_owned(),
+        // Tags and type that decide who may read, and what runs.
+        format!("{REPLACE}'fixture', 'public') AS BLOB) WHERE key = CAST('large' AS BLOB)"),
+        format!("{REPLACE}'text/plain', 'text/html') AS BLOB) WHERE key = CAST('large' AS BLOB)"),
+        "UPDATE objects SET size = 1 WHERE key = CAST('large' AS BLOB)".to_owned(),
+        "UPDATE objects SET etag = zeroblob(16) WHERE key = CAST('large' AS BLOB)".to_owned(),
+        "UPDATE objects SET modified_ms = 0 WHERE key = CAST('large' AS BLOB)".to_owned(),
+        "UPDATE objects SET seal = x'' WHERE key = CAST('large' AS BLOB)".to_owned(),
+    ];
+    let (bucket, key) = (BucketName::parse("fixture").unwrap(), ObjectKey::parse("large").unwrap());
+    for statement in &rows {
+        let (_dir, store) = written(&[statement]);
+        let found = look(&store.unwrap(), &bucket, &key).await;
+        assert!(matches!(found, Err(StoreError::Corrupt { .. })), "{statement}: {found:?}");
+    }
+    let (_dir, store) = written(&[
+        "UPDATE uploads SET record = CAST(replace(CAST(record AS TEXT), 'html', 'htm') AS BLOB)",
+    ]);
+    let store = store.unwrap();
+    let all =
+        ListUploads { prefix: String::new(), delimiter: None, after: UploadAfter::Start, limit: 9 };
+    assert!(matches!(uploads(&store, &bucket, all).await, Err(StoreError::Corrupt { .. })));
+}
+
+/// To call the format an older one does not make what was written believed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_does_not_pass_for_one_without_seals() {
+    let older = "ALTER TABLE buckets DROP COLUMN seal; ALTER TABLE objects DROP COLUMN seal;
+        ALTER TABLE uploads DROP COLUMN seal; ALTER TABLE parts DROP COLUMN seal;
+        ALTER TABLE accounts DROP COLUMN seal; ALTER TABLE identities DROP COLUMN seal;
+        PRAGMA user_version = 3;";
+    for more in ["", "DELETE FROM access_keys;", "DELETE FROM objects; DELETE FROM parts;"] {
+        let (_dir, store) = written(&[older, more]);
+        assert!(matches!(store, Err(OpenError::Upgrade { found: 3, .. })), "{more}: {store:?}");
+    }
+}
+
+#[test]
+fn a_store_that_has_lost_its_database_does_not_begin_anew() {
+    let key = || MasterKey::from_bytes([1; 32]);
+    let refused = |dir: &Path| {
+        let refused = open(dir, key());
+        let path = dir.join("metadata.sqlite");
+        assert!(
+            matches!(&refused, Err(OpenError::DatabaseLost { path: told }) if *told == path),
+            "{refused:?}"
+        );
+    };
+    let lose = |dir: &Path| {
+        for name in ["metadata.sqlite", "metadata.sqlite-wal", "metadata.sqlite-shm"] {
+            std::fs::remove_file(dir.join(name)).ok();
+        }
+    };
+    // It is known by what was noted, by its bodies, or by either.
+    for (noted, bodies) in [(true, false), (false, true), (true, true)] {
+        let dir = tempfile::tempdir().unwrap();
+        drop(open(dir.path(), key()).unwrap());
+        if !noted {
+            std::fs::write(dir.path().join("lock"), "").unwrap();
+        }
+        if bodies {
+            std::fs::write(dir.path().join("blobs/00/0123456789abcdef0123456789abcd"), "x")
+                .unwrap();
+        }
+        lose(dir.path());
+        refused(dir.path());
+        assert!(!dir.path().join("metadata.sqlite").exists());
+        std::fs::write(dir.path().join("metadata.sqlite"), "").unwrap();
+        refused(dir.path());
+        // A database with nothing in it.
+        let empty = rusqlite::Connection::open(dir.path().join("metadata.sqlite")).unwrap();
+        empty.execute_batch("CREATE TABLE t (a); DROP TABLE t;").unwrap();
+        drop(empty);
+        refused(dir.path());
+    }
+    // A first start that was cut off is not that.
+    let dir = tempfile::tempdir().unwrap();
+    let (first, _) = load_master_key(dir.path(), None).unwrap();
+    std::fs::write(dir.path().join("metadata.sqlite"), "").unwrap();
+    std::fs::write(dir.path().join("lock"), "").unwrap();
+    drop(open(dir.path(), first).unwrap());
+}
+
+/// On a disk without room the index of the log cannot be made, and reads go on without.
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_start_where_the_index_of_the_log_cannot_be_made() {
+    let from = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v4");
+    let dir = tempfile::tempdir().unwrap();
+    copy(&from, dir.path());
+    // What is in its way, root or not: SQLite follows no link.
+    std::os::unix::fs::symlink("nowhere", dir.path().join("metadata.sqlite-shm")).unwrap();
+    let (key, _) = load_master_key(dir.path(), None).unwrap();
+    let store = open(dir.path(), key).unwrap();
+    holds_what_format_3_knew(&store).await;
+    let name = BucketName::parse("another").unwrap();
+    let owner = AccountId::parse("000000000000").unwrap();
+    let new = NewBucket { name: name.clone(), owner, region: "us-east-1".to_owned() };
+    store.create_bucket(new, now()).await.unwrap();
+    assert!(store.bucket(&name).await.unwrap().is_some());
+    store.close().await.unwrap();
+}
+
+async fn look(store: &Store, bucket: &BucketName, key: &ObjectKey) -> Result<Lookup, StoreError> {
+    store.object(bucket, key, None).await
+}
+
+async fn uploads(store: &Store, bucket: &BucketName, query: ListUploads) -> Result<(), StoreError> {
+    store.uploads(bucket, query).await.map(drop)
 }

@@ -12,6 +12,7 @@ mod lookup;
 mod multipart;
 mod object;
 mod rows;
+mod seal;
 mod settings;
 mod sweeping;
 mod tags;
@@ -91,8 +92,8 @@ impl SqliteMetadata {
         keep: Arc<dyn Send + Sync>,
     ) -> Result<Self, OpenError> {
         let path = data_dir.join(FILE_NAME);
-        let connection = connection::open_writer(&path, vault.master_key_id())?;
-        let readers = Readers::open(&path)?;
+        let (connection, index) = connection::open_writer(&path, &vault)?;
+        let readers = Readers::open(&path, index, vault.records())?;
         let settings = SETTINGS_CACHE_BYTES_MAX / SETTING_BYTES;
         let caches = Arc::new(Caches {
             objects: ExactCache::new(cache_bytes_max, cache_bytes_max / OBJECT_BYTES),
@@ -125,7 +126,7 @@ impl Metadata for SqliteMetadata {
     }
 
     async fn put_access_key(&self, key: AccessKey) -> Result<(), StoreError> {
-        let sealed = self.vault.seal_secret(&key.secret, &key.id)?;
+        let sealed = self.vault.seal_secret(&key)?;
         let put = move |tx: &mut Transaction<'_>| identity::put(tx, key, &sealed);
         self.writer.run(Room::Needed, put).await
     }

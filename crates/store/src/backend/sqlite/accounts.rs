@@ -7,15 +7,24 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::bucket::{Subject, record_change};
 use super::rows::{account, page, timestamp};
+use super::seal::{self, row_seal};
 use super::transaction::Transaction;
 use super::{engine, identity};
 use crate::vault::Vault;
 use crate::{AccessKey, Account, AccountPage, CreateAccount, DeleteAccount, KeyOwner, StoreError};
 
-const READ: &str = "SELECT id, name, email, created_ms FROM accounts WHERE id = ?1";
-const LIST: &str =
-    "SELECT id, name, email, created_ms FROM accounts WHERE id > ?1 ORDER BY id LIMIT ?2";
-const CREATE: &str = "INSERT INTO accounts (id, name, email, created_ms) VALUES (?1, ?2, ?3, ?4)";
+const READ: &str = concat!(
+    "SELECT id, name, email, created_ms, seal = ",
+    row_seal!(account),
+    " FROM accounts WHERE id = ?1"
+);
+const LIST: &str = concat!(
+    "SELECT id, name, email, created_ms, seal = ",
+    row_seal!(account),
+    " FROM accounts WHERE id > ?1 ORDER BY id LIMIT ?2"
+);
+const CREATE: &str = "INSERT INTO accounts (id, name, email, created_ms, seal)
+    VALUES (?1, ?2, ?3, ?4, row_seal('account', ?1, ?2, ?3, ?4))";
 const DELETE: &str = "DELETE FROM accounts WHERE id = ?1";
 const OWNS_ANYTHING: &str = "SELECT EXISTS (SELECT 1 FROM buckets WHERE owner = ?1)";
 const PAGE_MAX: usize = 1000;
@@ -48,6 +57,7 @@ pub(super) fn list(
 }
 
 fn decode(row: &rusqlite::Row<'_>) -> Result<Account, StoreError> {
+    seal::check(row, 4)?;
     Ok(Account {
         id: account(row, 0)?,
         name: row.get(1).map_err(engine)?,
@@ -76,7 +86,7 @@ pub(super) fn create(
             create.execute(params![new.id.as_str(), new.name, new.email, created])
         })
         .map_err(engine)?;
-    let sealed = vault.seal_secret(&root.secret, &root.id)?;
+    let sealed = vault.seal_secret(&root)?;
     identity::put(tx, root.clone(), &sealed)?;
     record_change(tx.connection, Subject::Account, new.id.as_str())?;
     tx.directory_is(new.id.clone(), None);

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::engine;
 use super::rows::{account, corrupt, page, timestamp};
+use super::seal::{self, row_seal};
 use super::transaction::Transaction;
 use super::{settings, sweeping, uploads};
 use crate::bucket::BucketSettings;
@@ -16,12 +17,22 @@ use crate::{
 };
 use iam::AccountId;
 
-const BY_NAME: &str =
-    "SELECT id, name, owner, region, created_ms, versioning FROM buckets WHERE name = ?1";
-const BY_ID: &str =
-    "SELECT id, name, owner, region, created_ms, versioning FROM buckets WHERE id = ?1";
-const BY_OWNER: &str = "SELECT id, name, owner, region, created_ms, versioning FROM buckets
-    WHERE owner = ?1 AND name > ?2 AND name >= ?3 AND name < ?4 ORDER BY name LIMIT ?5";
+const BY_NAME: &str = concat!(
+    "SELECT id, name, owner, region, created_ms, versioning, seal = ",
+    row_seal!(bucket),
+    " FROM buckets WHERE name = ?1"
+);
+const BY_ID: &str = concat!(
+    "SELECT id, name, owner, region, created_ms, versioning, seal = ",
+    row_seal!(bucket),
+    " FROM buckets WHERE id = ?1"
+);
+const BY_OWNER: &str = concat!(
+    "SELECT id, name, owner, region, created_ms, versioning, seal = ",
+    row_seal!(bucket),
+    " FROM buckets
+    WHERE owner = ?1 AND name > ?2 AND name >= ?3 AND name < ?4 ORDER BY name LIMIT ?5"
+);
 const CREATE: &str = "INSERT INTO buckets (name, owner, region, created_ms, versioning)
     VALUES (?1, ?2, ?3, ?4, 0)";
 const DELETE: &str = "DELETE FROM buckets WHERE id = ?1";
@@ -105,6 +116,7 @@ pub(super) fn create(
             create.execute(params![new.name.as_str(), new.owner.as_str(), new.region, created])
         })
         .map_err(engine)?;
+    seal::seal_bucket(tx.connection, tx.connection.last_insert_rowid())?;
     changed(tx, &new.name)?.map(CreateBucket::Created).ok_or(corrupt("bucket just made"))
 }
 
@@ -148,6 +160,7 @@ pub(super) fn set_versioning(
         .prepare_cached(SET_VERSIONING)
         .and_then(|mut set| set.execute([bucket.id, code]))
         .map_err(engine)?;
+    seal::seal_bucket(tx.connection, bucket.id)?;
     changed(tx, &bucket.name)?;
     Ok(true)
 }
@@ -159,6 +172,7 @@ pub(super) fn set(
 ) -> Result<bool, StoreError> {
     let Some(bucket) = same(tx.connection, bucket)? else { return Ok(false) };
     settings::put(tx.connection, bucket.id, setting)?;
+    seal::seal_bucket(tx.connection, bucket.id)?;
     changed(tx, &bucket.name)?;
     Ok(true)
 }
@@ -241,6 +255,7 @@ pub(super) fn changes_since(
 }
 
 fn decode(connection: &Connection, row: &Row<'_>) -> Result<Bucket, StoreError> {
+    seal::check(row, 6)?;
     let name: String = row.get(1).map_err(engine)?;
     let versioning = match row.get(5).map_err(engine)? {
         UNVERSIONED => Versioning::Unversioned,

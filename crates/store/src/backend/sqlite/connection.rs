@@ -6,23 +6,29 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use iam::MasterKeyId;
+use iam::{MasterKeyId, RecordSealer};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use tokio::sync::Semaphore;
 
-use super::error::engine;
+use super::error::{engine, has_no_index};
+use super::seal;
 use crate::backend::lock;
+use crate::data_dir;
+use crate::vault::Vault;
 use crate::{EngineError, OpenError, StoreError};
 
 /// The format that this version writes. It brings a store of an older one up to it.
-pub(super) const FORMAT: i64 = 3;
+pub(super) const FORMAT: i64 = 4;
 /// "VALT", so that `file` and `sqlite3` know whose database it is.
 const APPLICATION_ID: i64 = 0x5641_4c54;
 
 /// The tables of format 1.
 const SCHEMA: &str = include_str!("schema.sql");
 /// What brings each format to the next one, the first format first.
-const STEPS: &[&str] = &[include_str!("format_2.sql"), include_str!("format_3.sql")];
+const STEPS: &[&str] =
+    &[include_str!("format_2.sql"), include_str!("format_3.sql"), include_str!("format_4.sql")];
+/// The first format whose rows are sealed.
+const SEALED_SINCE: i64 = 4;
 
 /// How many point reads run at once. They take microseconds and are answered where they are asked.
 const POINT_READERS: usize = 4;
@@ -35,7 +41,7 @@ const READER_CACHE_KIB: i64 = 2 * 1024;
 const STATEMENTS_MAX: usize = 128;
 
 /// Opens the database for writing, and makes its tables when it is new.
-pub(super) fn open_writer(path: &Path, master: MasterKeyId) -> Result<Connection, OpenError> {
+pub(super) fn open_writer(path: &Path, vault: &Vault) -> Result<(Connection, Index), OpenError> {
     let failed = |error| OpenError::Engine(EngineError(Arc::new(error)));
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
@@ -47,22 +53,54 @@ pub(super) fn open_writer(path: &Path, master: MasterKeyId) -> Result<Connection
         .mode(0o600)
         .open(path)
         .map_err(|source| OpenError::Io { operation: "open", path: path.to_owned(), source })?;
-    let mut connection = connect(path, flags, WRITER_CACHE_KIB).map_err(failed)?;
+    let shared = connect(path, flags, WRITER_CACHE_KIB, Index::Shared).and_then(begin_log);
+    let (mut connection, index) = match shared {
+        Ok(connection) => (connection, Index::Shared),
+        Err(error) if has_no_index(&error) => {
+            tracing::warn!(%error, "no room for the index of the database's log: it is kept in memory");
+            let alone = connect(path, flags, WRITER_CACHE_KIB, Index::Memory).and_then(begin_log);
+            (alone.map_err(failed)?, Index::Memory)
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    seal::provide(&connection, vault.records()).map_err(failed)?;
+    prepare(path, &mut connection, vault)?;
+    Ok((connection, index))
+}
+
+/// Where the index of the log is, which every process that reads must share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Index {
+    /// In a file, so that a backup can read beside the server.
+    Shared,
+    /// In memory: the disk was too full at the start to make the file. Nobody else can read then.
+    Memory,
+}
+
+impl Index {
+    fn vfs(self) -> &'static str {
+        match self {
+            Self::Shared => "unix",
+            Self::Memory => "unix-excl",
+        }
+    }
+}
+
+fn begin_log(connection: Connection) -> rusqlite::Result<Connection> {
     // A commit is one append to the log and one fsync. Checkpoints are explicit, so that their result
     // is seen; pages are read by copying, since one that is mapped and cannot be read is a signal and
     // not an error.
-    connection
-        .execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0;
-             PRAGMA secure_delete = FAST; PRAGMA foreign_keys = OFF; PRAGMA mmap_size = 0;",
-        )
-        .map_err(failed)?;
-    prepare(&mut connection, master)?;
+    connection.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0;
+             PRAGMA secure_delete = FAST; PRAGMA foreign_keys = OFF; PRAGMA mmap_size = 0;
+             SELECT count(*) FROM sqlite_schema;",
+    )?;
     Ok(connection)
 }
 
 /// Makes the tables, or checks that they are of this format and this master key.
-fn prepare(connection: &mut Connection, master: MasterKeyId) -> Result<(), OpenError> {
+fn prepare(path: &Path, connection: &mut Connection, vault: &Vault) -> Result<(), OpenError> {
+    let master = vault.master_key_id();
     let failed = |error| OpenError::Engine(EngineError(Arc::new(error)));
     let found: i64 =
         connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
@@ -70,6 +108,10 @@ fn prepare(connection: &mut Connection, master: MasterKeyId) -> Result<(), OpenE
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
         .map_err(failed)?;
     if (found, tables) == (0, 0) {
+        let data_dir = data_dir::parent(path);
+        if data_dir::had_database(data_dir)? {
+            return Err(OpenError::DatabaseLost { path: path.to_owned() });
+        }
         let transaction = connection.transaction().map_err(failed)?;
         transaction.execute_batch(SCHEMA).map_err(failed)?;
         STEPS.iter().try_for_each(|step| transaction.execute_batch(step)).map_err(failed)?;
@@ -91,29 +133,45 @@ fn prepare(connection: &mut Connection, master: MasterKeyId) -> Result<(), OpenE
         .optional()
         .map_err(failed)?;
     match stored.map(MasterKeyId::from_bytes) {
-        Some(expected) if expected == master => upgrade(connection, found).map_err(failed),
+        Some(expected) if expected == master => upgrade(connection, found, vault),
         Some(expected) => Err(OpenError::MasterKeyForeign { expected, given: master }),
         None => Err(OpenError::UnknownFormat { found, supported: FORMAT }),
     }
 }
 
 /// Brings a store of an older format up to this one, wholly or not at all.
-fn upgrade(connection: &mut Connection, found: i64) -> rusqlite::Result<()> {
+fn upgrade(connection: &mut Connection, found: i64, vault: &Vault) -> Result<(), OpenError> {
+    let failed = |error| OpenError::Engine(EngineError(Arc::new(error)));
     let done = usize::try_from(found).unwrap_or(STEPS.len()).saturating_sub(1);
     if done >= STEPS.len() {
         return Ok(());
     }
-    let transaction = connection.transaction()?;
-    STEPS.iter().skip(done).try_for_each(|step| transaction.execute_batch(step))?;
-    transaction.pragma_update(None, "user_version", FORMAT)?;
-    transaction.commit()
+    let transaction = connection.transaction().map_err(failed)?;
+    let mut steps = STEPS.iter().skip(done);
+    steps.try_for_each(|step| transaction.execute_batch(step)).map_err(failed)?;
+    if found < SEALED_SINCE {
+        seal::seal_all(&transaction, vault).map_err(|source| OpenError::Upgrade {
+            found,
+            format: FORMAT,
+            source,
+        })?;
+    }
+    transaction.pragma_update(None, "user_version", FORMAT).map_err(failed)?;
+    transaction.commit().map_err(failed)
 }
 
-fn connect(path: &Path, flags: OpenFlags, cache_kib: i64) -> rusqlite::Result<Connection> {
-    let connection = Connection::open_with_flags(path, flags)?;
+fn connect(
+    path: &Path,
+    flags: OpenFlags,
+    cache_kib: i64,
+    index: Index,
+) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags_and_vfs(path, flags, index.vfs())?;
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // Who can write to the database could plant a trigger or a view.
+    connection.pragma_update(None, "trusted_schema", false)?;
     // FULL: a commit syncs the log, a checkpoint the log and the database.
     connection.pragma_update(None, "synchronous", "FULL")?;
     // Negative: in KiB and not in pages.
@@ -129,9 +187,16 @@ pub(super) struct Readers {
 }
 
 impl Readers {
-    pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
-        let list = Arc::new(Pool::new(path, LIST_READERS));
-        let readers = Self { point: Pool::new(path, POINT_READERS), list };
+    pub(super) fn open(
+        path: &Path,
+        index: Index,
+        sealer: &RecordSealer,
+    ) -> Result<Self, OpenError> {
+        let pool = |size| {
+            let (path, permits) = (path.to_owned(), Arc::new(Semaphore::new(size)));
+            Pool { path, index, permits, idle: Mutex::default(), sealer: sealer.clone() }
+        };
+        let readers = Self { point: pool(POINT_READERS), list: Arc::new(pool(LIST_READERS)) };
         let first = readers.point.take().map_err(OpenError::Sweep)?;
         readers.point.give_back(first);
         Ok(readers)
@@ -177,23 +242,22 @@ impl Readers {
 #[derive(Debug)]
 struct Pool {
     path: PathBuf,
+    index: Index,
     permits: Arc<Semaphore>,
     idle: Mutex<Vec<Connection>>,
+    sealer: RecordSealer,
 }
 
 impl Pool {
-    fn new(path: &Path, size: usize) -> Self {
-        let permits = Arc::new(Semaphore::new(size));
-        Self { path: path.to_owned(), permits, idle: Mutex::default() }
-    }
-
     /// A connection. Whoever takes one holds a permit, so there are never more than the pool's size.
     fn take(&self) -> Result<Connection, StoreError> {
         if let Some(connection) = lock(&self.idle).pop() {
             return Ok(connection);
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = connect(&self.path, flags, READER_CACHE_KIB).map_err(engine)?;
+        let connection =
+            connect(&self.path, flags, READER_CACHE_KIB, self.index).map_err(engine)?;
+        seal::provide(&connection, &self.sealer).map_err(engine)?;
         connection.pragma_update(None, "query_only", true).map_err(engine)?;
         Ok(connection)
     }

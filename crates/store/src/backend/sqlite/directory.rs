@@ -11,6 +11,7 @@ use rusqlite::{Connection, params};
 
 use super::bucket::{Subject, record_change};
 use super::rows::corrupt;
+use super::seal::{self, row_seal};
 use super::transaction::Transaction;
 use super::{engine, identity};
 use crate::identity::{
@@ -21,9 +22,13 @@ use crate::{Directory, DirectoryEdit, EntityKind, IdentityError, StoreError};
 pub(super) use record::{BoundRecord, tags_of};
 use record::{parse, record};
 
-const LOAD: &str = "SELECT kind, name, record FROM identities WHERE account = ?1";
-const PUT: &str =
-    "INSERT OR REPLACE INTO identities (account, kind, name, record) VALUES (?1, ?2, ?3, ?4)";
+const LOAD: &str = concat!(
+    "SELECT kind, name, record, seal = ",
+    row_seal!(identity),
+    " FROM identities WHERE account = ?1"
+);
+const PUT: &str = "INSERT OR REPLACE INTO identities (account, kind, name, record, seal)
+    VALUES (?1, ?2, ?3, ?4, row_seal('identity', ?1, ?2, ?3, ?4))";
 const DELETE: &str = "DELETE FROM identities WHERE account = ?1 AND kind = ?2 AND name = ?3";
 
 /// What `kind` says.
@@ -42,6 +47,7 @@ pub(super) fn load(connection: &Connection, account: &AccountId) -> Result<Direc
     let mut select = connection.prepare_cached(LOAD).map_err(engine)?;
     let mut rows = select.query([account.as_str()]).map_err(engine)?;
     while let Some(row) = rows.next().map_err(engine)? {
+        seal::check(row, 3)?;
         let kind: i64 = row.get(0).map_err(engine)?;
         let name: Arc<str> = row.get(1).map_err(engine)?;
         let record: Vec<u8> = row.get(2).map_err(engine)?;
@@ -109,7 +115,7 @@ pub(super) fn change(
 fn write_key(tx: &mut Transaction<'_>, vault: &Vault, change: KeyChange) -> Result<(), StoreError> {
     match change {
         KeyChange::Put(key) => {
-            let sealed = vault.seal_secret(&key.secret, &key.id)?;
+            let sealed = vault.seal_secret(&key)?;
             identity::put(tx, key, &sealed)
         }
         KeyChange::SetStatus(id, status) => identity::set_status(tx, vault, &id, status),

@@ -25,6 +25,13 @@ pub(super) fn is_poison(error: &rusqlite::Error) -> bool {
     })
 }
 
+/// Whether the log's index cannot be made, for want of room or whatever else.
+pub(super) fn has_no_index(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|cause| {
+        is_full(*cause) || matches!(cause.code, ErrorCode::SystemIoFailure | ErrorCode::CannotOpen)
+    })
+}
+
 fn is_full(cause: rusqlite::ffi::Error) -> bool {
     cause.code == ErrorCode::DiskFull || cause.extended_code == NO_ROOM_FOR_INDEX
 }

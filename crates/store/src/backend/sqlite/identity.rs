@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use iam::AccountId;
+use presign::SecretAccessKey;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::bucket::{Subject, record_change};
@@ -21,7 +22,8 @@ const SUMMARIES: &str = "SELECT id, account, owner, created_ms, user, active
 const PUT: &str = "INSERT OR REPLACE INTO access_keys
     (id, account, owner, created_ms, user, active, secret) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 const EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM access_keys WHERE id = ?1)";
-const SET_ACTIVE: &str = "UPDATE access_keys SET active = ?2 WHERE id = ?1";
+const ALL: &str = "SELECT id, account, owner, created_ms, user, active, secret FROM access_keys";
+const RESEAL: &str = "UPDATE access_keys SET secret = ?2 WHERE id = ?1";
 const DELETE: &str = "DELETE FROM access_keys WHERE id = ?1";
 const NOTE_USE: &str = "INSERT OR REPLACE INTO key_uses (key, at_ms, service, region)
     VALUES (?1, ?2, ?3, ?4)";
@@ -107,14 +109,29 @@ pub(super) fn set_status(
     id: &str,
     status: KeyStatus,
 ) -> Result<(), StoreError> {
-    tx.connection
-        .prepare_cached(SET_ACTIVE)
-        .and_then(|mut set| set.execute(params![id, status == KeyStatus::Active]))
-        .map_err(engine)?;
-    record_change(tx.connection, Subject::AccessKey, id)?;
-    let key = read(tx.connection, vault, id)?;
-    tx.access_key_is(id.to_owned(), key.map(Arc::new));
-    Ok(())
+    // The status is sealed with the secret.
+    let Some(key) = read(tx.connection, vault, id)? else { return Ok(()) };
+    let key = AccessKey { status, ..key };
+    let sealed = vault.seal_secret(&key)?;
+    put(tx, key, &sealed)
+}
+
+/// Seals the secrets of format 3 anew.
+pub(super) fn reseal_all(connection: &Connection, vault: &Vault) -> Result<(), StoreError> {
+    let mut select = connection.prepare(ALL).map_err(engine)?;
+    let mut rows = select.query([]).map_err(engine)?;
+    let mut keys = Vec::new();
+    while let Some(row) = rows.next().map_err(engine)? {
+        let (summary, account) = decode_summary(row)?;
+        let sealed: Vec<u8> = row.get(6).map_err(engine)?;
+        let secret = vault.open_secret_before(&sealed, &summary.id)?;
+        keys.push(key_of(summary, account, secret));
+    }
+    drop(rows);
+    let mut reseal = connection.prepare(RESEAL).map_err(engine)?;
+    keys.iter().try_for_each(|key| {
+        reseal.execute(params![key.id, vault.seal_secret(key)?]).map(drop).map_err(engine)
+    })
 }
 
 pub(super) fn delete(tx: &mut Transaction<'_>, id: &str) -> Result<(), StoreError> {
@@ -170,10 +187,15 @@ pub(super) fn last_use(connection: &Connection, id: &str) -> Result<Option<KeyUs
 }
 
 fn decode(row: &Row<'_>, vault: &Vault) -> Result<AccessKey, StoreError> {
-    let (KeySummary { id, owner, status, created_at }, account) = decode_summary(row)?;
+    let (summary, account) = decode_summary(row)?;
     let sealed: Vec<u8> = row.get(6).map_err(engine)?;
-    let secret = vault.open_secret(&sealed, &id)?;
-    Ok(AccessKey { id, secret, account, owner, status, created_at })
+    let secret = vault.open_secret(&sealed, &account, &summary)?;
+    Ok(key_of(summary, account, secret))
+}
+
+fn key_of(summary: KeySummary, account: AccountId, secret: SecretAccessKey) -> AccessKey {
+    let KeySummary { id, owner, status, created_at } = summary;
+    AccessKey { id, secret, account, owner, status, created_at }
 }
 
 fn decode_summary(row: &Row<'_>) -> Result<(KeySummary, AccountId), StoreError> {

@@ -13,6 +13,7 @@ use super::rows::{
     KIND_MARKER, KIND_OBJECT, ObjectParts, checksum_of, corrupt, etag, parse_object, size,
     timestamp, version as version_of, version_column,
 };
+use super::seal::{self, row_seal};
 use crate::body::{Body, End};
 use crate::vault::Vault;
 use crate::{DeleteMarker, Lookup, Object, ObjectKey, StoreError, StoredChecksum, VersionId};
@@ -22,8 +23,9 @@ macro_rules! select_version {
     ($condition:literal) => {
         concat!(
             "SELECT ord, version, kind, size, etag, modified_ms, storage_class, checksum, record,
-                (SELECT bytes FROM bodies WHERE id = objects.body)
-             FROM objects WHERE bucket = ?1 AND key = ?2",
+                (SELECT bytes FROM bodies WHERE id = objects.body), seal = ",
+            row_seal!(object),
+            " FROM objects WHERE bucket = ?1 AND key = ?2",
             $condition
         )
     };
@@ -107,6 +109,7 @@ fn find(
 }
 
 fn decode(row: &Row<'_>, vault: &Vault, key: &ObjectKey) -> Result<(i64, Found), StoreError> {
+    seal::check(row, 10)?;
     let ord = row.get(0).map_err(engine)?;
     let version_id = version_of(row, 1)?;
     let last_modified = timestamp(row, 5)?;

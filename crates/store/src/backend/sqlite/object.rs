@@ -36,7 +36,8 @@ const REMOVE: &str = "DELETE FROM objects WHERE bucket = ?1 AND key = ?2 AND ord
 const REMOVE_BODY: &str = "DELETE FROM bodies WHERE id = ?1";
 const ADD_BODY: &str = "INSERT INTO bodies (bytes) VALUES (?1)";
 const ADD: &str = "INSERT INTO objects (bucket, key, ord, version, kind, size, etag, modified_ms,
-    storage_class, checksum, body, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+    storage_class, checksum, body, record, seal) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
+    row_seal('object', ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?12))";
 
 pub(super) fn ord_of(token: VersionToken) -> i64 {
     token.place().cast_signed().wrapping_neg()

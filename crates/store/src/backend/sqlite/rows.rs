@@ -274,6 +274,50 @@ pub(super) fn retagged(json: &[u8], tags: Vec<Tag>) -> Result<Vec<u8>, StoreErro
     serde_json::to_vec(&record).map_err(|_| wrong())
 }
 
+/// The same record of an object with its blobs' keys sealed otherwise.
+pub(super) fn resealed_object(
+    json: &[u8],
+    reseal: impl FnMut(&mut Blob) -> Result<(), StoreError>,
+) -> Result<Vec<u8>, StoreError> {
+    let wrong = || corrupt("record of an object");
+    let mut record: ObjectRecord = serde_json::from_slice(json).map_err(|_| wrong())?;
+    if record.v != RECORD_VERSION {
+        return Err(wrong());
+    }
+    record.body = match record.body {
+        BodyRecord::Row(blob) => BodyRecord::Row(resealed(blob, reseal)?),
+        BodyRecord::Files(blobs) => {
+            let mut reseal = reseal;
+            let blobs = blobs.into_iter().map(|blob| resealed(blob, &mut reseal));
+            BodyRecord::Files(blobs.collect::<Result<_, _>>()?)
+        }
+    };
+    serde_json::to_vec(&record).map_err(|_| wrong())
+}
+
+/// The same of a part.
+pub(super) fn resealed_part(
+    json: &[u8],
+    reseal: impl FnMut(&mut Blob) -> Result<(), StoreError>,
+) -> Result<Vec<u8>, StoreError> {
+    let wrong = || corrupt("record of a part");
+    let mut record: PartRecord = serde_json::from_slice(json).map_err(|_| wrong())?;
+    if record.v != RECORD_VERSION {
+        return Err(wrong());
+    }
+    record.blob = resealed(record.blob, reseal)?;
+    serde_json::to_vec(&record).map_err(|_| wrong())
+}
+
+fn resealed(
+    blob: BlobRecord,
+    mut reseal: impl FnMut(&mut Blob) -> Result<(), StoreError>,
+) -> Result<BlobRecord, StoreError> {
+    let mut blob = parse_blob(blob)?;
+    reseal(&mut blob)?;
+    Ok(blob_record(&blob))
+}
+
 /// What `record` of an upload holds.
 #[derive(Serialize, Deserialize)]
 struct UploadRecord {

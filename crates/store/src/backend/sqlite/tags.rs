@@ -10,7 +10,9 @@ use crate::vault::Vault;
 use crate::{BucketRef, Lookup, ObjectKey, StoreError, Tag, VersionId};
 
 const RECORD: &str = "SELECT record FROM objects WHERE bucket = ?1 AND key = ?2 AND ord = ?3";
-const REPLACE: &str = "UPDATE objects SET record = ?4 WHERE bucket = ?1 AND key = ?2 AND ord = ?3";
+/// What it was until now has been looked up, and so it was whole.
+const REPLACE: &str = "UPDATE objects SET record = ?4, seal = row_seal('object', bucket, key, ord, version, kind,
+    size, etag, modified_ms, storage_class, checksum, ?4) WHERE bucket = ?1 AND key = ?2 AND ord = ?3";
 
 /// A version of a key in a bucket; none named is the current one.
 type Place<'p> = (&'p BucketRef, &'p ObjectKey, Option<VersionId>);

@@ -10,6 +10,7 @@ use super::rows::{
     corrupt, object_key, page, parse_part, parse_upload, part_record, size, size_column, timestamp,
     truncated, upload_record,
 };
+use super::seal::{self, row_seal};
 use super::sweeping::{add_garbage, take_intent};
 use super::transaction::Transaction;
 use super::{bucket, engine};
@@ -21,20 +22,35 @@ use crate::{
     StoreError, Upload, UploadAfter, UploadEntry, UploadId, UploadPage,
 };
 
-const ADD: &str = "INSERT INTO uploads (bucket, key, upload, record) VALUES (?1, ?2, ?3, ?4)";
-const BY_ID: &str = "SELECT record FROM uploads WHERE bucket = ?1 AND key = ?2 AND upload = ?3";
+const ADD: &str = "INSERT INTO uploads (bucket, key, upload, record, seal)
+    VALUES (?1, ?2, ?3, ?4, row_seal('upload', ?1, ?2, ?3, ?4))";
+const BY_ID: &str = concat!(
+    "SELECT record, seal = ",
+    row_seal!(upload),
+    " FROM uploads WHERE bucket = ?1 AND key = ?2 AND upload = ?3"
+);
 const REMOVE: &str = "DELETE FROM uploads WHERE bucket = ?1 AND key = ?2 AND upload = ?3";
 const ALL_OF_BUCKET: &str = "SELECT key, upload FROM uploads WHERE bucket = ?1";
-const LIST: &str = "SELECT key, upload, record FROM uploads
-    WHERE bucket = ?1 AND (key, upload) > (?2, ?3) AND key < ?4 ORDER BY key, upload";
+const LIST: &str = concat!(
+    "SELECT key, upload, record, seal = ",
+    row_seal!(upload),
+    " FROM uploads
+    WHERE bucket = ?1 AND (key, upload) > (?2, ?3) AND key < ?4 ORDER BY key, upload"
+);
 
 const PUT_PART: &str =
-    "INSERT OR REPLACE INTO parts (upload, number, size, md5, modified_ms, record)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-const PART: &str = "SELECT number, size, md5, modified_ms, record FROM parts
-    WHERE upload = ?1 AND number = ?2";
-const PARTS: &str = "SELECT number, size, md5, modified_ms, record FROM parts
-    WHERE upload = ?1 AND number > ?2 ORDER BY number LIMIT ?3";
+    "INSERT OR REPLACE INTO parts (upload, number, size, md5, modified_ms, record, seal)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, row_seal('part', ?1, ?2, ?3, ?4, ?5, ?6))";
+const PART: &str = concat!(
+    "SELECT number, size, md5, modified_ms, record, seal = ",
+    row_seal!(part),
+    " FROM parts WHERE upload = ?1 AND number = ?2"
+);
+const PARTS: &str = concat!(
+    "SELECT number, size, md5, modified_ms, record, seal = ",
+    row_seal!(part),
+    " FROM parts WHERE upload = ?1 AND number > ?2 ORDER BY number LIMIT ?3"
+);
 const REMOVE_PARTS: &str = "DELETE FROM parts WHERE upload = ?1";
 
 /// How many parts one page holds at most.
@@ -75,10 +91,15 @@ pub(super) fn read(
     id: UploadId,
 ) -> Result<Option<Upload>, StoreError> {
     let row = params![bucket.id, key.as_bytes(), id.as_bytes()];
-    let record: Option<Vec<u8>> = connection
+    let decode = |row: &Row<'_>| -> Result<Vec<u8>, StoreError> {
+        seal::check(row, 1)?;
+        row.get(0).map_err(engine)
+    };
+    let record = connection
         .prepare_cached(BY_ID)
-        .and_then(|mut select| select.query_row(row, |row| row.get(0)).optional())
-        .map_err(engine)?;
+        .and_then(|mut select| select.query_row(row, |row| Ok(decode(row))).optional())
+        .map_err(engine)?
+        .transpose()?;
     record.map(|json| parse_upload(&json, (bucket.clone(), key.clone(), id))).transpose()
 }
 
@@ -166,6 +187,7 @@ pub(super) fn stored_parts(
 }
 
 fn decode_part(row: &Row<'_>) -> Result<StoredPart, StoreError> {
+    seal::check(row, 5)?;
     let number: u16 = row.get(0).map_err(engine)?;
     let md5: [u8; 16] = row.get(2).map_err(engine)?;
     let json: Vec<u8> = row.get(4).map_err(engine)?;
@@ -268,6 +290,7 @@ pub(super) fn list(
                 entries.push(UploadEntry::CommonPrefix(prefix.to_owned()));
                 continue 'seek;
             }
+            seal::check(row, 3)?;
             let json: Vec<u8> = row.get(2).map_err(engine)?;
             let upload = parse_upload(&json, (bucket.clone(), key, upload_id(row, 1)?))?;
             entries.push(UploadEntry::Upload(Arc::new(upload)));
