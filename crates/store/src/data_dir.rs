@@ -10,6 +10,7 @@ use rustix::fs::FlockOperation;
 use crate::OpenError;
 use crate::backend::files::disk::Disk;
 use crate::backend::sqlite::FILE_NAME as DATABASE;
+use crate::backup::MARK;
 
 /// What the lock's file holds once there is a database beside it.
 const HELD_DATABASE: &[u8] = b"this data directory has a database\n";
@@ -75,8 +76,17 @@ pub(crate) fn hold(disk: &Disk, data_dir: &Path) -> Result<Held, OpenError> {
     }
 }
 
+/// Refuses a backup: written to, it would be none.
+pub(crate) fn refuse_backup(data_dir: &Path) -> Result<(), OpenError> {
+    if data_dir.join(MARK).exists() {
+        return Err(OpenError::IsBackup { dir: data_dir.to_owned() });
+    }
+    Ok(())
+}
+
 /// Refuses a directory that has lost its database: to begin anew there would be to lose the rest as well.
 pub(crate) fn refuse_if_lost(data_dir: &Path) -> Result<(), OpenError> {
+    refuse_backup(data_dir)?;
     let path = data_dir.join(DATABASE);
     let there = std::fs::metadata(&path).is_ok_and(|database| database.len() > 0);
     if !there && had_database(data_dir)? { Err(OpenError::DatabaseLost { path }) } else { Ok(()) }

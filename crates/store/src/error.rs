@@ -77,6 +77,12 @@ pub enum OpenError {
         /// Where the database was expected.
         path: PathBuf,
     },
+    /// The directory is a backup, which is to be restored and not to be served.
+    #[error("{} is a backup: restore it to another directory first", dir.display())]
+    IsBackup {
+        /// The directory.
+        dir: PathBuf,
+    },
     /// The database was sealed with another key.
     #[error("master key {given} is not the store's, which is {expected}")]
     MasterKeyForeign {

@@ -11,6 +11,7 @@
 //! Nothing here reads the clock: `now` comes in with every call that writes.
 
 mod backend;
+mod backup;
 mod body;
 mod bucket;
 mod checksum;
@@ -29,6 +30,7 @@ mod store;
 mod sweep;
 mod vault;
 
+pub use backup::{BackupError, Copied, CopyProgress, WithMasterKey, backup, restore};
 pub use body::{
     AtRest, BodyReader, BodyStage, Digests, Encryption, KeyCheck, KeyRefusal, StageSpec,
     StagedBody, Unlocked,

@@ -15,7 +15,7 @@ use crate::vault::random;
 use crate::{OpenError, data_dir};
 
 /// The key's file in a data directory.
-const FILE_NAME: &str = "master.key";
+pub(crate) const FILE_NAME: &str = "master.key";
 /// 64 hex digits and the end of the line.
 const KEY_FILE_BYTES: u64 = 65;
 /// What the name of the file has more while it is made.
@@ -38,6 +38,7 @@ pub fn load_master_key(
 ) -> Result<(MasterKey, KeyOrigin), OpenError> {
     let in_data_dir = data_dir.join(FILE_NAME);
     let path = path.unwrap_or(&in_data_dir);
+    data_dir::refuse_backup(data_dir)?;
     match read(path)? {
         Some(key) => {
             remove_leftovers(path);

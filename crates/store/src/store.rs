@@ -17,6 +17,7 @@ use crate::backend::sqlite::SqliteMetadata;
 use crate::backend::{
     Abandoned, BlobsEngine, Metadata, MetadataCounters, MetadataEngine, NewObject, NewPart,
 };
+use crate::backup::SweepLock;
 use crate::body::Stager;
 use crate::data_dir;
 use crate::identity::KeyUses;
@@ -75,6 +76,8 @@ pub(crate) struct Inner {
     pub(crate) key_uses: KeyUses,
     /// Runs of maintenance take turns.
     pub(crate) sweeping: tokio::sync::Mutex<Turn>,
+    /// Backups hold it while they copy.
+    pub(crate) sweep_lock: SweepLock,
     vault: Arc<Vault>,
     pub(crate) health: Arc<Health>,
     encryption: Encryption,
@@ -120,8 +123,18 @@ impl Store {
         });
         let sweeping = tokio::sync::Mutex::new(Turn::default());
         let key_uses = KeyUses::default();
-        let inner =
-            Inner { metadata, blobs, stager, key_uses, sweeping, vault, health, encryption };
+        let sweep_lock = SweepLock::of(&data_dir);
+        let inner = Inner {
+            metadata,
+            blobs,
+            stager,
+            key_uses,
+            sweeping,
+            sweep_lock,
+            vault,
+            health,
+            encryption,
+        };
         let store = Self(Arc::new(inner));
         store.sweep_leftovers(now)?;
         Ok(store)

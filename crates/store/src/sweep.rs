@@ -186,6 +186,7 @@ impl Maintenance {
         life: SignedDuration,
     ) -> Result<usize, StoreError> {
         let store = &*self.store.0;
+        let Some(_locked) = store.sweep_lock.exclude() else { return Ok(0) };
         let a_time = if store.health.is_short() { BLOBS_A_TIME_WHEN_FULL } else { BLOBS_A_TIME };
         let mut blobs = 0_usize;
         for _ in 0..TIMES_A_RUN {

@@ -36,6 +36,10 @@ pub(crate) enum Command {
     Get(Get),
     /// Upload a file to a link
     Put(Put),
+    /// Copy a store, running or not, to a directory
+    Backup(Backup),
+    /// Put a backup back as a data directory
+    Restore(Restore),
     /// Manage users
     User(identities::User),
     /// Manage groups of users
@@ -248,6 +252,55 @@ pub(crate) struct Put {
     pub(crate) content_type: Option<String>,
     #[command(flatten)]
     pub(crate) connection: Connection,
+}
+
+/// The store may be running. Repeated into the same directory, it copies what is new. Without the master key a
+/// backup opens nothing: keep the key apart, or take it along.
+#[derive(Args, Debug)]
+pub(crate) struct Backup {
+    /// A directory that is new or empty, or holds an earlier backup of this store
+    #[arg(value_name = "DEST")]
+    pub(crate) to: PathBuf,
+    #[command(flatten)]
+    pub(crate) store: DataDir,
+    /// Take the master key along: whoever has the backup can then read all of it
+    #[arg(long)]
+    pub(crate) with_master_key: bool,
+    /// Where the master key is [default: master.key in the data directory]
+    #[arg(long, env = "VALET_MASTER_KEY_FILE", value_name = "FILE")]
+    pub(crate) master_key_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: CopyOutput,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Restore {
+    /// The backup
+    #[arg(value_name = "SRC")]
+    pub(crate) from: PathBuf,
+    #[command(flatten)]
+    pub(crate) store: DataDir,
+    #[command(flatten)]
+    pub(crate) output: CopyOutput,
+}
+
+/// Where the store of this machine is.
+#[derive(Args, Debug)]
+pub(crate) struct DataDir {
+    /// The data directory, as of `valet serve`
+    #[arg(long, env = "VALET_DATA_DIR", value_name = "DIR", default_value = crate::config::DATA_DIR_DEFAULT)]
+    pub(crate) data_dir: PathBuf,
+}
+
+/// How a copy tells how far it is, and what it did.
+#[derive(Args, Debug)]
+pub(crate) struct CopyOutput {
+    /// Print what was copied as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// No progress bar
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
 }
 
 /// What `get` and `put` share.

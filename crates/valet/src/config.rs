@@ -24,7 +24,7 @@ const LOG_DEFAULT: &str = "info";
 /// Variables that Kubernetes sets in every pod beside a service named `valet`.
 const NOT_SETTINGS: [&str; 2] = ["VALET_PORT", "VALET_SERVICE_"];
 
-const DATA_DIR_DEFAULT: &str = "./valet-data";
+pub(crate) const DATA_DIR_DEFAULT: &str = "./valet-data";
 const LISTEN_DEFAULT: &str = "127.0.0.1:9000";
 const REGION_DEFAULT: &str = "us-east-1";
 const ACCOUNT_ID_DEFAULT: &str = "000000000000";

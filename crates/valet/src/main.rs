@@ -3,6 +3,7 @@
 mod account;
 mod args;
 mod aws;
+mod backup;
 mod checksum;
 mod clock;
 mod completions;
@@ -58,6 +59,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::PresignPost(arguments) => presign::post::run(&arguments),
         Command::Get(arguments) => get::run(&arguments),
         Command::Put(arguments) => put::run(&arguments),
+        Command::Backup(arguments) => backup::run(&arguments),
+        Command::Restore(arguments) => backup::restore(&arguments),
         Command::User(arguments) => identities::user(&arguments),
         Command::Group(arguments) => identities::group(&arguments),
         Command::Role(arguments) => identities::role(&arguments),

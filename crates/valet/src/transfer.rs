@@ -155,8 +155,13 @@ pub(crate) fn unanswered(error: reqwest::Error) -> anyhow::Error {
 
 /// A bar on standard error, drawn only on a terminal.
 pub(crate) fn progress(connection: &Connection, total: Option<u64>) -> ProgressBar {
+    bar(connection.quiet, total)
+}
+
+/// The same for a command without a connection.
+pub(crate) fn bar(quiet: bool, total: Option<u64>) -> ProgressBar {
     let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new);
-    if connection.quiet {
+    if quiet {
         bar.set_draw_target(ProgressDrawTarget::hidden());
     }
     let template = if total.is_some() { BAR } else { BAR_WITHOUT_END };

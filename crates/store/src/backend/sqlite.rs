@@ -4,6 +4,7 @@ mod accounts;
 mod bucket;
 mod cache;
 mod connection;
+mod copy;
 mod directory;
 mod error;
 mod identity;
@@ -43,6 +44,7 @@ use crate::{
 };
 use cache::{ExactCache, ObjectCacheKey, ObjectCacheKeyRef};
 use connection::Readers;
+pub(crate) use copy::DatabaseCopy;
 use error::engine;
 use iam::AccountId;
 use transaction::Transaction;
