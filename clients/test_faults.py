@@ -31,6 +31,32 @@ def small_disk(tmp_path):
     subprocess.run(["umount", folder], check=True)
 
 
+def test_a_start_on_a_full_disk_without_the_reserve(small_disk, start, tmp_path):
+    data_dir = small_disk / "data"
+    server = start(home=tmp_path / "first", data_dir=data_dir)
+    server.make_bucket("bucket")
+    stored = {"/bucket/small": body(KIB, 1), "/bucket/large": body(300 * KIB, 2)}
+    for key, data in stored.items():
+        server.put(key, data)
+    server.kill()
+    for name in ["reserve", "metadata.sqlite-shm"]:
+        (data_dir / name).unlink()
+    filler = small_disk / "filler"
+    with filler.open("wb", buffering=0) as file:
+        with pytest.raises(OSError):
+            while True:
+                file.write(bytes(4 * KIB))
+    server = start(home=tmp_path / "again", data_dir=data_dir)
+    for key, data in stored.items():
+        assert server.get(key).body == data
+    answer = server.signed("PUT", "/bucket/more", body=body(KIB, 3))
+    assert (answer.status, answer.code()) == (507, "StorageFull")
+    filler.unlink()
+    server.put("/bucket/more", body(KIB, 3))
+    for key, data in stored.items():
+        assert server.get(key).body == data
+
+
 @pytest.mark.parametrize("size", [1 * KIB, 300 * KIB], ids=["beside the record", "files"])
 def test_a_full_disk(small_disk, start, tmp_path, size):
     server = start(home=tmp_path / "server", data_dir=small_disk / "data")

@@ -96,6 +96,7 @@ impl Store {
     ) -> Result<Self, OpenError> {
         let StoreConfig { data_dir, master_key, encryption, cache_bytes_max } = config;
         let held = Arc::new(data_dir::hold(&disk, &data_dir)?);
+        let keep: Arc<dyn Send + Sync> = Arc::<data_dir::Held>::clone(&held);
         data_dir::refuse_if_lost(&data_dir)?;
         let vault = Arc::new(Vault::new(&master_key));
         let health = Arc::new(Health::new(data_dir.clone()));
@@ -107,7 +108,7 @@ impl Store {
             Arc::clone(&vault),
             cache_bytes_max,
             Arc::clone(&health),
-            Arc::clone(&held) as Arc<dyn Send + Sync>,
+            keep,
         )?;
         held.note_database();
         drop(loan);

@@ -1,6 +1,6 @@
 //! Standard output carries the result alone; what a person should know goes to standard error.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write as _};
 use std::io::{self, Write as _};
 
 use anyhow::Context as _;
@@ -58,8 +58,10 @@ pub(crate) fn quoted(text: &str) -> String {
             '\'' => word.push_str(r"'\''"),
             '\n' => word.push(c),
             c if disposition::is_deceptive(c) => {
-                let bytes = c.to_string().bytes().map(|b| format!("\\{b:03o}")).collect::<String>();
-                word.push_str(&format!("'\"$(printf '{bytes}')\"'"));
+                word.push_str("'\"$(printf '");
+                // Writing to a string cannot fail.
+                c.to_string().bytes().for_each(|byte| drop(write!(word, "\\{byte:03o}")));
+                word.push_str("')\"'");
             }
             c => word.push(c),
         }

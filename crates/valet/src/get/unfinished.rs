@@ -57,9 +57,12 @@ impl Unfinished {
     /// Begins one, of no object yet.
     pub(super) fn make(path: &Path) -> Result<Self> {
         let state_path = beside(path, &state_name(path));
-        let state = create(&state_path).map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => in_the_way(&state_path),
-            _ => anyhow!(error).context(state_path.display().to_string()),
+        let state = create(&state_path).map_err(|error| {
+            if error.kind() == io::ErrorKind::AlreadyExists {
+                in_the_way(&state_path)
+            } else {
+                anyhow!(error).context(state_path.display().to_string())
+            }
         })?;
         hold(&state, &state_path)?;
         let token = token()?;
@@ -143,9 +146,9 @@ fn folder(path: &Path) -> &Path {
 }
 
 fn token() -> Result<String> {
-    let mut bytes = [0; TOKEN_DIGITS / 2];
+    let mut bytes = [0; 8];
     store::fill_random(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:0TOKEN_DIGITS$x}", u64::from_be_bytes(bytes)))
 }
 
 /// The token and the `ETag`, if this is a state.

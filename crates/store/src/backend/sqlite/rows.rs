@@ -1,6 +1,8 @@
 //! How columns and records are written and read (`docs/design.md`, "Records"). The disk has structs of
 //! its own, so that neither the domain nor the format is bent by the other.
 
+mod checksum_code;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
@@ -8,13 +10,15 @@ use rusqlite::Row;
 use rusqlite::types::ValueRef;
 use serde::{Deserialize, Serialize};
 
+pub(super) use checksum_code::{checksum_column, checksum_form, checksum_of};
+
 use super::directory::tags_of;
 use super::engine;
 use crate::body::{Blob, BlobId, Body, SealedKey};
 use crate::names::VersionToken;
 use crate::{
-    Attributes, ChecksumAlgorithm, ChecksumType, ETag, Encryption, KeyCheck, ObjectKey, PartNumber,
-    PartSummary, StoreError, StoredChecksum, Tag, VersionId,
+    Attributes, ETag, Encryption, KeyCheck, ObjectKey, PartNumber, PartSummary, StoreError,
+    StoredChecksum, Tag, VersionId,
 };
 use iam::AccountId;
 
@@ -103,44 +107,6 @@ pub(super) fn etag(row: &Row<'_>, column: usize) -> Result<ETag, StoreError> {
         (md5, [high, low]) => Ok(ETag::of_parts(*md5, u16::from_be_bytes([*high, *low]))),
         (_, _) => Err(corrupt("etag")),
     }
-}
-
-type ChecksumForm = (ChecksumAlgorithm, ChecksumType);
-
-pub(super) fn checksum_column((algorithm, kind): ChecksumForm) -> i64 {
-    let algorithm = match algorithm {
-        ChecksumAlgorithm::Crc32 => 10,
-        ChecksumAlgorithm::Crc32c => 20,
-        ChecksumAlgorithm::Crc64Nvme => 30,
-        ChecksumAlgorithm::Sha1 => 40,
-        ChecksumAlgorithm::Sha256 => 50,
-        ChecksumAlgorithm::Sha512 => 60,
-        ChecksumAlgorithm::Md5 => 70,
-        ChecksumAlgorithm::Xxhash64 => 80,
-        ChecksumAlgorithm::Xxhash3 => 90,
-        ChecksumAlgorithm::Xxhash128 => 100,
-    };
-    algorithm
-        + match kind {
-            ChecksumType::FullObject => 1,
-            ChecksumType::Composite => 2,
-        }
-}
-
-pub(super) fn checksum_form(code: i64) -> Result<ChecksumForm, StoreError> {
-    let all = ChecksumAlgorithm::ALL.into_iter().flat_map(|algorithm| {
-        [ChecksumType::FullObject, ChecksumType::Composite].map(|kind| (algorithm, kind))
-    });
-    let mut matching = all.filter(|form| checksum_column(*form) == code);
-    matching.next().ok_or(corrupt("checksum code"))
-}
-
-pub(super) fn checksum_of(
-    row: &Row<'_>,
-    column: usize,
-) -> Result<Option<ChecksumForm>, StoreError> {
-    let code: Option<i64> = row.get(column).map_err(engine)?;
-    code.map(checksum_form).transpose()
 }
 
 /// What `record` of an object holds.
