@@ -43,7 +43,7 @@ async fn put(store: &Store, bucket: &Bucket, key: &str, size: usize, byte: u8) {
     let mut stage = store.stage(StageSpec::default()).await.unwrap();
     stage.write(Bytes::from(vec![byte; size])).await.unwrap();
     let put = PutObject {
-        bucket: bucket.name.clone(),
+        bucket: bucket.reference(),
         key: ObjectKey::parse(key).unwrap(),
         body: stage.finish().await.unwrap(),
         attributes: Attributes::default(),
@@ -57,6 +57,7 @@ async fn put(store: &Store, bucket: &Bucket, key: &str, size: usize, byte: u8) {
 /// The bytes at a key, which are all the same; nothing, where nothing is.
 async fn content(store: &Store, key: &str) -> Option<(usize, u8)> {
     let bucket = BucketName::parse("bucket").unwrap();
+    let bucket = store.bucket(&bucket).await.unwrap().unwrap().reference();
     let found = store.object(&bucket, &ObjectKey::parse(key).unwrap(), None).await.unwrap();
     let Lookup::Object(object) = found else { return None };
     let mut reader = store.read(&store.unlock(&object, None).unwrap(), 0..object.size);
@@ -112,7 +113,7 @@ async fn what_was_acknowledged_before_the_backup_is_in_it_whoever_writes() {
                 put(&store, &bucket, &gone, SIZE, turn).await;
                 let key = ObjectKey::parse(&gone).unwrap();
                 store
-                    .delete_object(DeleteObject::of(&bucket.name, &key, None), now())
+                    .delete_object(DeleteObject::of(&bucket.reference(), &key, None), now())
                     .await
                     .unwrap();
                 if turn == u8::MAX {
@@ -176,7 +177,7 @@ async fn a_second_backup_copies_what_is_new_and_drops_what_is_gone() {
     assert_eq!((again.objects, again.files, again.files_copied, again.bytes_copied), (3, 2, 0, 0));
     put(&store, &bucket, "c", SIZE, 2).await;
     let gone = ObjectKey::parse("a").unwrap();
-    store.delete_object(DeleteObject::of(&bucket.name, &gone, None), now()).await.unwrap();
+    store.delete_object(DeleteObject::of(&bucket.reference(), &gone, None), now()).await.unwrap();
     let third = copy(&data, &dest).unwrap();
     assert_eq!((third.objects, third.files, third.files_copied), (3, 2, 1));
     let blobs = files(&dest.join("blobs"));
@@ -258,6 +259,6 @@ async fn what_is_no_store_no_backup_or_not_empty_is_refused() {
     // It was begun, and is gone on with when the store is whole again.
     assert!(matches!(put_back(&path("second"), &path("third")), Err(BackupError::NoBackup { .. })));
     let key = ObjectKey::parse("a").unwrap();
-    store.delete_object(DeleteObject::of(&bucket.name, &key, None), now()).await.unwrap();
+    store.delete_object(DeleteObject::of(&bucket.reference(), &key, None), now()).await.unwrap();
     copy(&path("data"), &path("second")).unwrap();
 }

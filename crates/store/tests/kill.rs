@@ -221,6 +221,10 @@ fn check(dir: &Path, acknowledged: &[String]) {
             let found = store.object(&bucket(&store).await, &key, None).await.unwrap();
             assert!(matches!(found, Lookup::Object(_)), "{key} is lost");
         }
+        if store.bucket(&bucket_name()).await.unwrap().is_none() {
+            assert!(acknowledged.is_empty(), "the bucket is lost");
+            return;
+        }
         // Everything that is there is whole, acknowledged or not.
         let (mut after, mut large) = (ListAfter::Start, 0);
         loop {

@@ -569,9 +569,11 @@ async fn reads_start_where_the_index_of_the_log_cannot_be_made() {
 }
 
 async fn look(store: &Store, bucket: &BucketName, key: &ObjectKey) -> Result<Lookup, StoreError> {
-    store.object(bucket, key, None).await
+    let bucket = store.bucket(bucket).await.unwrap().unwrap();
+    store.object(&bucket.reference(), key, None).await
 }
 
 async fn uploads(store: &Store, bucket: &BucketName, query: ListUploads) -> Result<(), StoreError> {
-    store.uploads(bucket, query).await.map(drop)
+    let bucket = store.bucket(bucket).await.unwrap().unwrap();
+    store.uploads(&bucket.reference(), query).await.map(drop)
 }
