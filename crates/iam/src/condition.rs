@@ -8,6 +8,7 @@
 
 use crate::arn::{Arn, ArnPattern};
 use crate::evaluate::{Context, Values};
+use crate::fold_case;
 use crate::json::Json;
 use crate::pattern::{Syntax, Template};
 use crate::policy::{Effect, PolicyError};
@@ -121,7 +122,7 @@ impl Condition {
         if operands.is_empty() {
             return Err(PolicyError::Empty("Condition"));
         }
-        let key = key.to_lowercase().into_boxed_str();
+        let key = fold_case(key).into_boxed_str();
         Ok(Self { operator, quantifier, if_exists, key, negated, operands })
     }
 
@@ -140,6 +141,10 @@ impl Condition {
         let one = |value: &str| self.holds_for(value, context, effect);
         match (self.quantifier, values) {
             (_, Values::One(value)) => one(&value),
+            (_, Values::Alike(values)) => match effect {
+                Effect::Allow => values.iter().all(|value| one(value)),
+                Effect::Deny => values.iter().any(|value| one(value)),
+            },
             (Quantifier::All, Values::Many(values)) => values.iter().all(|value| one(value)),
             (Quantifier::Any, Values::Many(values)) => values.iter().any(|value| one(value)),
             // Without a quantifier AWS leaves it open: some value must match, or none may.

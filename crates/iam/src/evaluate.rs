@@ -37,6 +37,9 @@ pub enum Values<'v> {
     One(Cow<'v, str>),
     /// A key that has a set of values, such as `aws:TagKeys`.
     Many(Vec<Cow<'v, str>>),
+    /// The values of several things whose names are one to a policy, such as tags `Class` and `class`: what
+    /// allows must hold for each of them, what denies for one.
+    Alike(Vec<Cow<'v, str>>),
 }
 
 /// A policy and the name it has where it is attached: its ARN, or the name of an inline one.

@@ -7,6 +7,7 @@ mod action;
 mod arn;
 mod condition;
 mod evaluate;
+mod fold;
 mod horizon;
 mod json;
 mod pattern;
@@ -22,6 +23,7 @@ pub use evaluate::{
     AccessRequest, Cause, Context, Decision, NamedPolicy, PolicyKind, PolicySet, Values, evaluate,
     evaluate_trust,
 };
+pub use fold::fold_case;
 pub use horizon::{HoldsUntil, PolicyLimit, holds_until};
 pub use policy::{POLICY_BYTES_MAX, Policy, PolicyError};
 pub use principal::Principal;
@@ -30,7 +32,7 @@ pub use seal::{
     RecordField, RecordSealer, SEALED_OVERHEAD_BYTES, Sealer, UnsealError,
 };
 pub use session::{
-    SESSION_KEY_RANDOM_BYTES, Session, SessionKey, SessionPrincipal, SessionSealer,
-    TOKEN_CHARS_MAX, TokenError, token_expires_at,
+    Issuer, OpenedBy, RootKeyMaking, SESSION_KEY_RANDOM_BYTES, Session, SessionKey,
+    SessionPrincipal, SessionSealer, TOKEN_CHARS_MAX, TokenError, token_expires_at,
 };
 pub use validate::{BUCKET_POLICY_BYTES_MAX, DocumentFault, PolicyFault, s3_action_has_key};

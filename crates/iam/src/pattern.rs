@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::evaluate::{Context, Values};
+use crate::fold_case;
 
 /// One step of a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -227,7 +228,7 @@ impl Variable {
         match context.values(&self.key) {
             Some(Values::One(value)) => Some(value),
             // AWS: a key of many values cannot be a variable.
-            Some(Values::Many(_)) => None,
+            Some(Values::Many(_) | Values::Alike(_)) => None,
             None => self.default.as_deref().map(Cow::Borrowed),
         }
     }
@@ -264,7 +265,7 @@ impl Pieces {
                 (key, Some(default.into()))
             }
         };
-        let key = key.trim().to_lowercase().into_boxed_str();
+        let key = fold_case(key.trim()).into_boxed_str();
         self.push(Piece::Variable(Variable { key, default }));
     }
 

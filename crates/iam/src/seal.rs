@@ -28,6 +28,7 @@ const HEADER_BYTES: usize = 1 + ID_BYTES + NONCE_BYTES;
 const TAG_BYTES: usize = 16;
 const ID_LABEL: &[u8] = b"valet master key id v1\0";
 const SUB_KEY_LABEL: &[u8] = b"valet sub-key v1\0";
+const KEY_MARK_LABEL: &[u8] = b"key mark";
 const CUSTOMER_KEY_LABEL: &[u8] = b"customer key";
 const RECORD_LABEL: &[u8] = b"record";
 
@@ -68,6 +69,11 @@ impl MasterKey {
     /// What makes the sealers of keys that customers send along.
     pub fn customer_sealers(&self) -> CustomerSealers {
         CustomerSealers { salt: self.sub_key(CUSTOMER_KEY_LABEL), master: self.id }
+    }
+
+    /// What marks the keys that open sessions.
+    pub(crate) fn marker(&self) -> Marker {
+        Marker(self.sub_key(KEY_MARK_LABEL))
     }
 
     fn sub_key(&self, label: &[u8]) -> Zeroizing<[u8; KEY_BYTES]> {
@@ -136,6 +142,15 @@ fn add(mac: Hmac<Sha256>, kind: u8, bytes: &[u8]) -> Hmac<Sha256> {
 impl fmt::Debug for RecordSealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RecordSealer(..)")
+    }
+}
+
+/// Makes marks: an HMAC-SHA256 that tells a thing from others and gives nothing of it away.
+pub(crate) struct Marker(Zeroizing<[u8; KEY_BYTES]>);
+
+impl Marker {
+    pub(crate) fn mark(&self, parts: &[&[u8]]) -> [u8; KEY_BYTES] {
+        *hmac(&self.0, parts)
     }
 }
 

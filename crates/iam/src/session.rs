@@ -6,6 +6,14 @@
 //!          associated data
 //! ```
 //!
+//! The token of a root's session, or of a federated user's whom a root vouched for, also bears a mark of the key
+//! that opened it: a root has no id that is never given twice.
+//!
+//! ```text
+//! mark = HMAC-SHA256(sub-key "key mark", account (12 digits) | key id | 00 | made | secret)
+//! made = 00, of a key that is given from outside at each start, or 01 | milliseconds since 1970 (8, big-endian)
+//! ```
+//!
 //! So whoever holds a token can read when it ends, and nobody can change that.
 
 use std::fmt;
@@ -18,7 +26,7 @@ use presign::SecretAccessKey;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::seal::{MasterKey, NONCE_BYTES, Purpose, Sealer};
+use crate::seal::{Marker, MasterKey, NONCE_BYTES, Purpose, Sealer};
 use crate::{AccountId, Policy};
 
 /// Bytes of the random source that [`SessionKey::from_random`] takes.
@@ -29,6 +37,7 @@ pub const TOKEN_CHARS_MAX: usize = 32 * 1024;
 const MAGIC: &[u8] = b"VALET\x01";
 const CLEAR_BYTES: usize = MAGIC.len() + 8;
 const RECORD_VERSION: u8 = 1;
+const MARK_BYTES: usize = 32;
 const ID_ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const SECRET_ALPHABET: &[u8; 64] =
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -87,6 +96,34 @@ pub struct Session {
     pub federated_provider: Option<String>,
 }
 
+/// The long-term key that opened a session, by its making: a key of the same id that was made anew, or
+/// that has another secret, is another.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OpenedBy {
+    /// `AKIA…`
+    pub access_key_id: String,
+    mark: [u8; MARK_BYTES],
+}
+
+impl fmt::Debug for OpenedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OpenedBy({})", self.access_key_id)
+    }
+}
+
+/// A key of a root, to be marked.
+#[derive(Clone, Copy, Debug)]
+pub struct RootKeyMaking<'k> {
+    /// Whose root it is of.
+    pub account: &'k AccountId,
+    /// `AKIA…`
+    pub access_key_id: &'k str,
+    /// When it was made; `None`: it is given from outside at each start.
+    pub made_at: Option<Timestamp>,
+    /// What signs.
+    pub secret: &'k SecretAccessKey,
+}
+
 /// Whose session it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionPrincipal {
@@ -94,6 +131,8 @@ pub enum SessionPrincipal {
     Root {
         /// The account.
         account: AccountId,
+        /// The key that it dies with.
+        opened_by: OpenedBy,
     },
     /// A user (`GetSessionToken`).
     User {
@@ -117,8 +156,23 @@ pub enum SessionPrincipal {
         account: AccountId,
         /// What the issuer called it.
         name: String,
-        /// `AIDA…`; `None`: the root.
-        user_id: Option<String>,
+        /// Who vouched.
+        issuer: Issuer,
+    },
+}
+
+/// Who vouched for a federated user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Issuer {
+    /// A user.
+    User {
+        /// `AIDA…`
+        id: String,
+    },
+    /// The root, with a key that the session dies with.
+    Root {
+        /// Which.
+        opened_by: OpenedBy,
     },
 }
 
@@ -126,7 +180,7 @@ impl Session {
     /// The account it acts in.
     pub fn account(&self) -> &AccountId {
         match &self.principal {
-            SessionPrincipal::Root { account }
+            SessionPrincipal::Root { account, .. }
             | SessionPrincipal::User { account, .. }
             | SessionPrincipal::AssumedRole { account, .. }
             | SessionPrincipal::Federated { account, .. } => account,
@@ -134,21 +188,57 @@ impl Session {
     }
 }
 
+impl Session {
+    /// The key that it dies with, where no id says whose it is.
+    pub fn opened_by(&self) -> Option<&OpenedBy> {
+        match &self.principal {
+            SessionPrincipal::Root { opened_by, .. }
+            | SessionPrincipal::Federated { issuer: Issuer::Root { opened_by }, .. } => {
+                Some(opened_by)
+            }
+            SessionPrincipal::User { .. }
+            | SessionPrincipal::AssumedRole { .. }
+            | SessionPrincipal::Federated { issuer: Issuer::User { .. }, .. } => None,
+        }
+    }
+}
+
 /// Seals sessions into tokens and opens them.
 #[derive(Clone)]
-pub struct SessionSealer(Arc<Sealer>);
+pub struct SessionSealer(Arc<Keys>);
+
+struct Keys {
+    sealer: Sealer,
+    marker: Marker,
+}
 
 impl SessionSealer {
     /// The sealer of a store's master key.
     pub fn new(master: &MasterKey) -> Self {
-        Self(Arc::new(master.sealer(Purpose::Session)))
+        let (sealer, marker) = (master.sealer(Purpose::Session), master.marker());
+        Self(Arc::new(Keys { sealer, marker }))
+    }
+
+    /// Marks the key of a root, for the sessions that it opens.
+    pub fn mark(&self, key: &RootKeyMaking<'_>) -> OpenedBy {
+        let RootKeyMaking { account, access_key_id, made_at, secret } = key;
+        let made = made_at.map(|at| at.as_millisecond().to_be_bytes());
+        let made = made.map_or_else(|| vec![0], |made| [&[1], made.as_slice()].concat());
+        let mark = self.0.marker.mark(&[
+            account.as_str().as_bytes(),
+            access_key_id.as_bytes(),
+            &[0],
+            &made,
+            secret.expose().as_bytes(),
+        ]);
+        OpenedBy { access_key_id: (*access_key_id).to_owned(), mark }
     }
 
     /// The token of a session. The nonce is random and used once.
     pub fn seal(&self, session: &Session, nonce: [u8; NONCE_BYTES]) -> String {
         let mut token = clear_part(session.expires_at);
         let record = Zeroizing::new(Record::of(session).to_json());
-        let sealed = self.0.seal(nonce, &record, &token);
+        let sealed = self.0.sealer.seal(nonce, &record, &token);
         token.extend(sealed);
         STANDARD.encode(token)
     }
@@ -161,7 +251,7 @@ impl SessionSealer {
         let bytes = STANDARD.decode(token).map_err(|_| TokenError::Malformed)?;
         let (clear, sealed) = bytes.split_at_checked(CLEAR_BYTES).ok_or(TokenError::Malformed)?;
         let expires_at = read_clear(clear).ok_or(TokenError::Malformed)?;
-        let json = self.0.open(sealed, clear).map_err(|_| TokenError::NotOurs)?;
+        let json = self.0.sealer.open(sealed, clear).map_err(|_| TokenError::NotOurs)?;
         let record: Record = serde_json::from_slice(&json).map_err(|_| TokenError::NotOurs)?;
         record.parse(expires_at).ok_or(TokenError::NotOurs)
     }
@@ -228,10 +318,40 @@ struct Record {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Kind {
-    Root,
-    User { id: String },
-    Role { id: String, session: String },
-    Federated { name: String, id: Option<String> },
+    Root(OpenerRecord),
+    User {
+        id: String,
+    },
+    Role {
+        id: String,
+        session: String,
+    },
+    /// By a user of that id, or by the key of a root: one of the two.
+    Federated {
+        name: String,
+        id: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<OpenerRecord>,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OpenerRecord {
+    key: String,
+    mark: String,
+}
+
+impl OpenerRecord {
+    fn of(opened_by: &OpenedBy) -> Self {
+        let OpenedBy { access_key_id, mark } = opened_by;
+        Self { key: access_key_id.clone(), mark: STANDARD.encode(mark) }
+    }
+
+    fn parse(self) -> Option<OpenedBy> {
+        let mark = STANDARD.decode(self.mark).ok()?.try_into().ok()?;
+        Some(OpenedBy { access_key_id: self.key, mark })
+    }
 }
 
 impl Record {
@@ -249,13 +369,17 @@ impl Record {
             federated_provider,
         } = session;
         let kind = match principal {
-            SessionPrincipal::Root { .. } => Kind::Root,
+            SessionPrincipal::Root { opened_by, .. } => Kind::Root(OpenerRecord::of(opened_by)),
             SessionPrincipal::User { user_id, .. } => Kind::User { id: user_id.clone() },
             SessionPrincipal::AssumedRole { role_id, session_name, .. } => {
                 Kind::Role { id: role_id.clone(), session: session_name.clone() }
             }
-            SessionPrincipal::Federated { name, user_id, .. } => {
-                Kind::Federated { name: name.clone(), id: user_id.clone() }
+            SessionPrincipal::Federated { name, issuer, .. } => {
+                let (id, by) = match issuer {
+                    Issuer::User { id } => (Some(id.clone()), None),
+                    Issuer::Root { opened_by } => (None, Some(OpenerRecord::of(opened_by))),
+                };
+                Kind::Federated { name: name.clone(), id, by }
             }
         };
         let texts = |policies: &Vec<Arc<Policy>>| {
@@ -287,13 +411,19 @@ impl Record {
         }
         let account = AccountId::parse(&self.account).ok()?;
         let principal = match self.kind {
-            Kind::Root => SessionPrincipal::Root { account },
+            Kind::Root(by) => SessionPrincipal::Root { account, opened_by: by.parse()? },
             Kind::User { id } => SessionPrincipal::User { account, user_id: id },
             Kind::Role { id, session } => {
                 SessionPrincipal::AssumedRole { account, role_id: id, session_name: session }
             }
-            Kind::Federated { name, id } => {
-                SessionPrincipal::Federated { account, name, user_id: id }
+            Kind::Federated { name, id, by } => {
+                let issuer = match (id, by) {
+                    (Some(id), None) => Issuer::User { id },
+                    (None, Some(by)) => Issuer::Root { opened_by: by.parse()? },
+                    // A root's of before keys were marked, or of nobody.
+                    (None, None) | (Some(_), Some(_)) => return None,
+                };
+                SessionPrincipal::Federated { account, name, issuer }
             }
         };
         let parse = |text: String| Policy::parse(&text).map(Arc::new).ok();
@@ -422,18 +552,27 @@ mod tests {
     fn principals() {
         let account = || AccountId::parse("123456789012").unwrap();
         let user_id = || "AIDAEXAMPLE".to_owned();
+        let secret = SecretAccessKey::new("s");
+        let opened_by = || {
+            sealer(1).mark(&RootKeyMaking {
+                account: &account(),
+                access_key_id: "AKIAEXAMPLE",
+                made_at: None,
+                secret: &secret,
+            })
+        };
         for principal in [
-            SessionPrincipal::Root { account: account() },
+            SessionPrincipal::Root { account: account(), opened_by: opened_by() },
             SessionPrincipal::User { account: account(), user_id: user_id() },
             SessionPrincipal::Federated {
                 account: account(),
                 name: "bob".to_owned(),
-                user_id: Some(user_id()),
+                issuer: Issuer::User { id: user_id() },
             },
             SessionPrincipal::Federated {
                 account: account(),
                 name: "bob".to_owned(),
-                user_id: None,
+                issuer: Issuer::Root { opened_by: opened_by() },
             },
         ] {
             // A session that may do nothing is not one that may do everything.
@@ -448,8 +587,11 @@ mod tests {
     /// What opens the envelope is not yet a session.
     #[test]
     fn records_are_read_strictly() {
-        let record =
-            r#"{"v":1,"key":"ASIA","secret":"s","account":"123456789012","kind":"root","at":0}"#;
+        let by = format!(r#"{{"key":"AKIA","mark":"{}"}}"#, STANDARD.encode([1; MARK_BYTES]));
+        let record = format!(
+            r#"{{"v":1,"key":"ASIA","secret":"s","account":"123456789012","kind":{{"root":{by}}},"at":0}}"#
+        );
+        let record = record.as_str();
         let open = |record: &str| {
             let master = MasterKey::from_bytes([1; 32]);
             let clear = clear_part("2026-06-15T13:00:00Z".parse().unwrap());
@@ -462,6 +604,15 @@ mod tests {
             ("\"v\":1", "\"v\":2"),
             ("123456789012", "12345678901"),
             ("\"root\"", "\"king\""),
+            // A root's session of before its key was marked.
+            (&format!("{{\"root\":{by}}}"), "\"root\""),
+            (&format!("{{\"root\":{by}}}"), r#"{"federated":{"name":"n","id":null}}"#),
+            (
+                &format!("{{\"root\":{by}}}"),
+                &format!(r#"{{"federated":{{"name":"n","id":"AIDA","by":{by}}}}}"#),
+            ),
+            ("AQEB", "AQ=="),
+            ("\"key\":\"AKIA\"", "\"key\":\"AKIA\",\"more\":1"),
             ("\"at\":0", "\"at\":0,\"more\":1"),
             ("\"at\":0", "\"at\":0,\"at\":0"),
             ("\"at\":0", "\"at\":9223372036854775807"),
@@ -469,6 +620,31 @@ mod tests {
             ("}", "}x"),
         ] {
             assert_eq!(open(&record.replace(from, to)), Err(TokenError::NotOurs), "{to}");
+        }
+    }
+
+    /// The layout of a mark is a promise to the sessions that bear it.
+    #[test]
+    fn marks_tell_keys_apart() {
+        let of = |account: &str, id: &str, made_ms: Option<i64>, secret: &str, master: u8| {
+            let account = AccountId::parse(account).unwrap();
+            let made_at = made_ms.map(|ms| Timestamp::from_millisecond(ms).unwrap());
+            let secret = SecretAccessKey::new(secret);
+            let key =
+                RootKeyMaking { account: &account, access_key_id: id, made_at, secret: &secret };
+            sealer(master).mark(&key)
+        };
+        let one = of("123456789012", "AKIA", Some(5), "secret", 1);
+        assert_eq!(one, of("123456789012", "AKIA", Some(5), "secret", 1));
+        for other in [
+            of("123456789013", "AKIA", Some(5), "secret", 1),
+            of("123456789012", "AKIB", Some(5), "secret", 1),
+            of("123456789012", "AKIA", Some(6), "secret", 1),
+            of("123456789012", "AKIA", None, "secret", 1),
+            of("123456789012", "AKIA", Some(5), "other", 1),
+            of("123456789012", "AKIA", Some(5), "secret", 2),
+        ] {
+            assert_ne!(one, other);
         }
     }
 

@@ -34,8 +34,8 @@ use meanings::{Meanings, Place};
 
 pub(crate) use authenticate::{AuthenticationError, Service};
 pub(crate) use caller::{Caller, SignedCaller};
-pub(crate) use circumstances::{OperationKeys, request_tag};
-pub(crate) use query::{QueryAdmission, Trusted};
+pub(crate) use circumstances::{OperationKeys, named, request_tag};
+pub(crate) use query::{Judged, QueryAdmission, Trusted};
 
 /// What an operation asks to be admitted with.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +61,8 @@ pub(crate) struct Door {
     issuers: Arc<Issuers>,
     /// What was judged: what is done is done to that.
     meanings: Arc<Meanings>,
+    /// What a call of IAM or STS was judged by.
+    judged: Option<Arc<Judged>>,
 }
 
 impl Door {
@@ -87,6 +89,11 @@ impl Door {
 
     pub(crate) fn context(&self) -> &RequestContext {
         &self.context
+    }
+
+    /// What a call of IAM or STS was judged by.
+    pub(crate) fn judged(&self) -> Option<&Judged> {
+        self.judged.as_deref()
     }
 
     /// The keys of identity providers.
@@ -316,6 +323,7 @@ impl Gate {
             context: Arc::clone(context),
             issuers: Arc::clone(&self.issuers),
             meanings: Arc::default(),
+            judged: None,
         }
     }
 }

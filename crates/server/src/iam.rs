@@ -19,14 +19,15 @@ use crate::query::answer::QueryReply;
 use crate::query::error::QueryError;
 use crate::server::Seen;
 
-pub(crate) use entity::{is_tag, read_identity_policy, read_tags};
+pub(crate) use entity::{is_tag, read_identity_policy, read_tags, same_tag};
 
 /// Declares one operation: its parameters, what it is done to, what it does.
 macro_rules! operation {
     (
         $(#[$doc:meta])*
         $name:ident($action:literal) { $($field:ident: $type:ty = $read:expr),* $(,)? }
-        on |$this:ident, $at:ident| $resource:expr;
+        on |$this:ident, $at:ident| $target:expr;
+        $(brings |$bringing:ident| $brought:expr;)?
         |$op:ident, $door:ident| $run:block
     ) => {
         $(#[$doc])*
@@ -46,12 +47,24 @@ macro_rules! operation {
             fn permissions(
                 &self,
                 $at: &crate::query::operation::Scene<'_>,
-            ) -> Vec<crate::query::operation::QueryPermission> {
+            ) -> Result<
+                Vec<crate::query::operation::QueryPermission>,
+                crate::query::error::QueryError,
+            > {
                 let $this = self;
                 let _ = (&$this, &$at);
-                let resource: String = $resource;
-                vec![crate::query::operation::QueryPermission { action: $action, resource }]
+                let targets = crate::iam::entity::Targets::list($target)?;
+                let permission = |target| {
+                    crate::query::operation::QueryPermission { action: $action, target }
+                };
+                Ok(targets.into_iter().map(permission).collect())
             }
+
+            $(fn brings(&self) -> crate::query::operation::Brought<'_> {
+                let $bringing = self;
+                let _ = &$bringing;
+                $brought
+            })?
 
             async fn run(
                 call: crate::gate::Authorized<Self>,
@@ -77,7 +90,7 @@ pub(crate) async fn dispatch(
             match action {
                 $($(stringify!($name) => {
                     seen.operation = stringify!($name);
-                    Some((stringify!($name), Box::pin(asked.execute::<$module::$name>()).await))
+                    Some((stringify!($name), Box::pin(asked.execute::<$module::$name>(stringify!($name))).await))
                 })*)*
                 _ => None,
             }

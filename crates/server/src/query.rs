@@ -36,6 +36,8 @@ const BODIES_MAX: usize = 64;
 /// From the first byte of a call's body to the last: whoever trickles must not keep the room from
 /// everybody else.
 const BODY_TIME_MAX: Duration = Duration::from_secs(10);
+/// How often a call is judged whose subject changes between the judgment and the deed.
+const JUDGED_AGAIN_MAX: usize = 4;
 /// Where a call without an action is sent, as AWS does (aws-semantics 4.1.2).
 const ABOUT: &str = "https://aws.amazon.com/iam";
 /// The only call that needs no signature: the web identity's token proves who asks.
@@ -172,17 +174,25 @@ impl Call<'_> {
         let gate = self.server.gate();
         // What is out of its time or place is refused before its body is read.
         let claim = claim.map(|claim| gate.admit_claim(claim, self.service, context.now));
-        let claim = claim.transpose()?;
+        // So is a key that is not known: whoever has none keeps nobody's room.
+        let claim = match claim.transpose()? {
+            Some(claim) => {
+                let credential = gate.credential(&claim, context.now).await?;
+                Some((claim, credential))
+            }
+            None => None,
+        };
         let room = self.server.body_room().0.try_acquire();
         let _room = room.map_err(|_| QueryError::new(QueryCode::Throttling))?;
         let bytes = if posted { collect(body).await? } else { Bytes::new() };
         let caller = match claim {
             None => Caller::Anonymous,
-            Some(claim) => {
+            Some((claim, credential)) => {
                 let hash: [u8; 32] = Sha256::digest(&bytes).into();
                 let needed = claim.needs_body_sha256();
                 let claim = if needed { claim.with_body_sha256(&hash) } else { claim };
-                let caller = gate.verify(claim, head, self.service, context.now).await?;
+                let at = (self.service, context.now);
+                let caller = gate.verify(claim, credential, head, at).await?;
                 if !needed {
                     check_payload(&caller, &bytes)?;
                 }
@@ -248,12 +258,24 @@ pub(crate) struct Dispatched<'r> {
 
 impl Dispatched<'_> {
     /// Reads, admits and runs one operation.
-    pub(crate) async fn execute<O: QueryOperation>(self) -> Result<QueryReply, QueryError> {
-        let operation = O::read(self.form)?;
+    pub(crate) async fn execute<O: QueryOperation>(
+        self,
+        action: &str,
+    ) -> Result<QueryReply, QueryError> {
         let Call { server, asked, service } = self.call;
-        let (caller, form) = (self.caller, self.form);
-        let admission = QueryAdmission { service, caller, context: asked.context, form };
-        let call = server.gate().admit_query(operation, admission).await?;
-        O::run(call).await
+        let (caller, context) = (self.caller, asked.context);
+        let admission = QueryAdmission { service, caller, context, action };
+        let mut outcome = Err(QueryError::new(QueryCode::ConcurrentModification));
+        for _ in 0..JUDGED_AGAIN_MAX {
+            let operation = O::read(self.form)?;
+            let call = server.gate().admit_query(operation, admission).await?;
+            outcome = O::run(call).await;
+            // What it was judged for has changed meanwhile: nothing was done, so it is judged again.
+            let changed = |error: &QueryError| error.code() == QueryCode::ConcurrentModification;
+            if !outcome.as_ref().is_err_and(changed) {
+                break;
+            }
+        }
+        outcome
     }
 }

@@ -27,7 +27,7 @@ pub(crate) async fn dispatch(
             match action {
                 $($(stringify!($name) => {
                     seen.operation = stringify!($name);
-                    Some((stringify!($name), Box::pin(asked.execute::<$module::$name>()).await))
+                    Some((stringify!($name), Box::pin(asked.execute::<$module::$name>(stringify!($name))).await))
                 })*)*
                 _ => None,
             }

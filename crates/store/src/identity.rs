@@ -9,6 +9,7 @@ mod directory;
 mod edit;
 mod entity;
 mod key;
+mod known;
 mod managed;
 mod refusal;
 
@@ -24,4 +25,5 @@ pub use entity::{
 pub(crate) use entity::{Entity, EntityKey};
 pub(crate) use key::KeyUses;
 pub use key::{AccessKey, GivenKey, KeyOwner, KeyStatus, KeySummary, KeyUse};
+pub use known::{IdentityFacts, KnownIdentity};
 pub use refusal::{Hindrance, IdentityError, Quota};

@@ -45,9 +45,9 @@ pub use error::{EngineError, OpenError, StoreError};
 pub use identity::{
     AccessKey, Account, AccountPage, AttachedPolicy, BoundPolicy, Counts, CreateAccount,
     DeleteAccount, Directory, DirectoryEdit, EntityKind, GivenKey, Group, Hindrance, IdentityError,
-    InstanceProfile, KeyOwner, KeyStatus, KeySummary, KeyUse, ManagedPolicy, NewAccount,
-    NewManagedPolicy, NewOidcProvider, NewRole, OidcProvider, PolicyVersion, Quota, Role, Tag,
-    User,
+    IdentityFacts, InstanceProfile, KeyOwner, KeyStatus, KeySummary, KeyUse, KnownIdentity,
+    ManagedPolicy, NewAccount, NewManagedPolicy, NewOidcProvider, NewRole, OidcProvider,
+    PolicyVersion, Quota, Role, Tag, User,
 };
 pub use master_key::{KeyOrigin, load_master_key};
 pub use multipart::{

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
-use iam::{Session, TokenError};
+use iam::{AccountId, OpenedBy, RootKeyMaking, Session, TokenError};
 use jiff::Timestamp;
 use presign::{
     AdmissibleClaim, ClaimError, Credentials, ExpectedScope, Presigner, SessionToken,
     SignatureClaim, SignatureMismatch, TokenClaim, VerifyError,
 };
-use store::{AccessKey, KeyStatus, StoreError};
+use store::{AccessKey, KeyOwner, KeyStatus, StoreError};
 
 use super::Gate;
 use super::caller::{Caller, Identity, SignedCaller};
@@ -65,13 +65,20 @@ impl Service {
 /// IAM and STS are global: their calls may name this region whatever the server's own is.
 pub(crate) const GLOBAL_REGION: &str = "us-east-1";
 
+/// What a claim can be verified with, and whom it stands for.
+pub(crate) struct Credential {
+    proof: Proof,
+    /// As it was sent.
+    token: Option<Vec<u8>>,
+}
+
 /// A secret to verify with, and whom it stands for.
-enum Credential {
+enum Proof {
     LongTerm(Arc<AccessKey>, Identity),
     Session(Arc<Session>, Identity),
 }
 
-impl Credential {
+impl Proof {
     fn key(&self) -> KeyOf<'_> {
         match self {
             Self::LongTerm(key, _) => {
@@ -109,7 +116,9 @@ impl Gate {
             None => Ok(Caller::Anonymous),
             Some(claim) => {
                 let claim = self.admit_claim(claim, Service::S3, now)?;
-                self.verify(claim, head, Service::S3, now).await.map(Caller::Signed)
+                let credential = self.credential(&claim, now).await?;
+                let caller = self.verify(claim, credential, head, (Service::S3, now)).await?;
+                Ok(Caller::Signed(caller))
             }
         }
     }
@@ -131,14 +140,12 @@ impl Gate {
         claim.admit(&expected, now).map_err(AuthenticationError::Verify)
     }
 
-    /// Checks 13 to 15: session, signature, and no token beside a long-term key.
-    pub(crate) async fn verify(
+    /// Check 13: the key, or the session, that a claim names, and whose it is now. It takes no body.
+    pub(crate) async fn credential(
         &self,
-        claim: AdmissibleClaim<'_>,
-        head: &Head<'_>,
-        service: Service,
+        claim: &AdmissibleClaim<'_>,
         now: Timestamp,
-    ) -> Result<SignedCaller, AuthenticationError> {
+    ) -> Result<Credential, AuthenticationError> {
         let unknown =
             || AuthenticationError::UnknownKey { access_key_id: claim.access_key_id().to_owned() };
         let token = match claim.session_token() {
@@ -146,23 +153,40 @@ impl Gate {
             TokenClaim::Present(token) => Some(token.into_owned()),
             TokenClaim::Conflicting => return Err(unknown()),
         };
-        let credential = if claim.access_key_id().starts_with(SESSION_KEY_PREFIX) {
+        let proof = if claim.access_key_id().starts_with(SESSION_KEY_PREFIX) {
             let token = token.as_deref().filter(|token| !token.is_empty()).ok_or_else(unknown)?;
             let session = self.session(token, now)?;
             // The token opened, so it is the server's own word; the id is no secret.
             if session.access_key_id != claim.access_key_id() {
                 return Err(unknown());
             }
+            if let Some(opened_by) = session.opened_by()
+                && !self.is_there(opened_by, session.account()).await?
+            {
+                return Err(unknown());
+            }
             let directory = self.store.directory(session.account()).await;
             let directory = directory.map_err(AuthenticationError::Store)?;
             let identity = Identity::of_session(&session, &directory).ok_or_else(unknown)?;
-            Credential::Session(session, identity)
+            Proof::Session(session, identity)
         } else {
             let found = self.long_term(claim.access_key_id()).await?;
             let (key, identity) = found.ok_or_else(unknown)?;
-            Credential::LongTerm(key, identity)
+            Proof::LongTerm(key, identity)
         };
-        let verifying = self.keys.get(&claim, credential.key());
+        Ok(Credential { proof, token })
+    }
+
+    /// Checks 14 and 15: signature, and no token beside a long-term key.
+    pub(crate) async fn verify(
+        &self,
+        claim: AdmissibleClaim<'_>,
+        credential: Credential,
+        head: &Head<'_>,
+        (service, now): (Service, Timestamp),
+    ) -> Result<SignedCaller, AuthenticationError> {
+        let Credential { proof, token } = credential;
+        let verifying = self.keys.get(&claim, proof.key());
         let names = head.signed_names(&self.config, self.reported_prefix(head).await?);
         let hosts = names.hosts();
         let region =
@@ -170,20 +194,22 @@ impl Gate {
         let signature = claim
             .verify(&hosts, &verifying)
             .map_err(|mismatch| AuthenticationError::Mismatch(Box::new(mismatch)))?;
-        match credential {
-            Credential::LongTerm(key, identity) => {
+        match proof {
+            Proof::LongTerm(key, identity) => {
                 if let Some(token) = token {
                     return Err(AuthenticationError::UnexpectedToken { token: text(&token) });
                 }
                 self.note_use(&key.id, service, &region, now);
+                let opens = (service == Service::Sts).then(|| self.mark(&key)).flatten();
                 let access_key_id = key.id.clone();
-                Ok(SignedCaller { access_key_id, identity, signature, session_token: None })
+                Ok(SignedCaller { access_key_id, identity, signature, session_token: None, opens })
             }
-            Credential::Session(session, identity) => Ok(SignedCaller {
+            Proof::Session(session, identity) => Ok(SignedCaller {
                 access_key_id: session.access_key_id.clone(),
                 identity,
                 signature,
                 session_token: token.as_deref().map(|token| SessionToken::new(text(token))),
+                opens: None,
             }),
         }
     }
@@ -201,13 +227,36 @@ impl Gate {
         Ok(if found.is_some() { ReportedPrefix::OfABucket } else { ReportedPrefix::Believed })
     }
 
+    /// The mark of a root's key; users have ids.
+    fn mark(&self, key: &AccessKey) -> Option<OpenedBy> {
+        let AccessKey { id, secret, account, owner, status: _, created_at } = key;
+        let given = self.root.as_ref().is_some_and(|root| root.id == *id);
+        let made_at = (!given).then_some(*created_at);
+        let making = RootKeyMaking { account, access_key_id: id, made_at, secret };
+        (*owner == KeyOwner::Root).then(|| self.sealer.mark(&making))
+    }
+
+    /// Whether the very key that opened a root's session is there, and may be used.
+    async fn is_there(
+        &self,
+        opened_by: &OpenedBy,
+        account: &AccountId,
+    ) -> Result<bool, AuthenticationError> {
+        let found = self.long_term(&opened_by.access_key_id).await?;
+        let same = |(key, _): &(Arc<AccessKey>, Identity)| {
+            key.account == *account && self.mark(key).as_ref() == Some(opened_by)
+        };
+        Ok(found.as_ref().is_some_and(same))
+    }
+
     /// Signs links as the caller would, with the very key that signed the call: whatever ends that
     /// key, or what its holder may do, ends these links too.
     pub(crate) async fn presigner(
         &self,
         caller: &SignedCaller,
     ) -> Result<Option<Presigner>, AuthenticationError> {
-        let SignedCaller { access_key_id, identity, signature: _, session_token } = caller;
+        let SignedCaller { access_key_id, identity, signature: _, session_token, opens: _ } =
+            caller;
         let secret = match &identity.session {
             Some(session) => Some(session.secret.clone()),
             None => self.long_term(access_key_id).await?.map(|(key, _)| key.secret.clone()),

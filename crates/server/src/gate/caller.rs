@@ -2,10 +2,15 @@
 
 use std::sync::Arc;
 
-use iam::{AccountId, NamedPolicy, Policy, PolicySet, Principal, Session, SessionPrincipal};
+use iam::{
+    AccountId, Issuer, NamedPolicy, OpenedBy, Policy, PolicySet, Principal, Session,
+    SessionPrincipal, Values,
+};
 use jiff::Timestamp;
 use presign::{SessionToken, VerifiedSignature};
 use store::{AccessKey, AttachedPolicy, Directory, KeyOwner, Tag, User};
+
+use super::circumstances::{named, tag_named};
 
 /// Who is asking, proven.
 #[expect(clippy::large_enum_variant, reason = "one a request, always behind an Arc")]
@@ -23,6 +28,8 @@ pub(crate) struct SignedCaller {
     pub(crate) signature: VerifiedSignature,
     /// As it was sent, by a session.
     pub(super) session_token: Option<SessionToken>,
+    /// The key of a root, for the sessions that it opens.
+    pub(super) opens: Option<OpenedBy>,
 }
 
 /// Whom a key or a session stands for, as its account knows it at this moment.
@@ -63,6 +70,13 @@ impl Caller {
     }
 }
 
+impl SignedCaller {
+    /// The key of a root that asks STS, for the sessions that it opens.
+    pub(crate) fn opens(&self) -> Option<&OpenedBy> {
+        self.opens.as_ref()
+    }
+}
+
 impl Identity {
     /// The root of an account: no policy of its own bounds it.
     pub(crate) fn root(account: AccountId) -> Self {
@@ -85,7 +99,7 @@ impl Identity {
     }
 
     /// Whose a session is; `None`: whoever opened it is gone, and one made anew under the same name
-    /// is another.
+    /// is another. Of a root's, the gate asks for the key that opened it.
     pub(crate) fn of_session(session: &Arc<Session>, directory: &Directory) -> Option<Self> {
         let account = directory.account().clone();
         let identity = match &session.principal {
@@ -110,12 +124,12 @@ impl Identity {
                     boundary: directory.boundary(role.boundary.as_deref()),
                 }
             }
-            SessionPrincipal::Federated { name, user_id, .. } => {
+            SessionPrincipal::Federated { name, issuer, .. } => {
                 let principal =
                     Principal::FederatedUser { account: account.clone(), name: name.clone() };
-                let issuer = match user_id {
-                    Some(user_id) => Self::user(directory.user_by_id(user_id)?, directory),
-                    None => Self {
+                let issuer = match issuer {
+                    Issuer::User { id } => Self::user(directory.user_by_id(id)?, directory),
+                    Issuer::Root { .. } => Self {
                         policies: Directory::administrator().into_iter().collect(),
                         ..Self::root(account)
                     },
@@ -148,17 +162,13 @@ impl Identity {
         self.session.as_ref().map(|session| session.issued_at)
     }
 
-    /// The value of a tag of this principal: of the session where it has one of that name, in any
-    /// case of letters.
-    pub(crate) fn tag(&self, key: &str) -> Option<&str> {
+    /// The value of a tag of this principal, its name folded: of the session where it has one of that
+    /// name.
+    pub(crate) fn tag(&self, name: &str) -> Option<Values<'_>> {
         let of_session = self.session.as_ref().and_then(|session| {
-            session.tags.iter().find(|(name, _)| name.eq_ignore_ascii_case(key))
+            named(session.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())), name)
         });
-        let own = || self.tags.iter().find(|tag| tag.key.eq_ignore_ascii_case(key));
-        match of_session {
-            Some((_, value)) => Some(value),
-            None => own().map(|tag| tag.value.as_str()),
-        }
+        of_session.or_else(|| tag_named(&self.tags, name))
     }
 
     /// Calls `decide` with every policy of this identity and that of the resource.
@@ -167,22 +177,22 @@ impl Identity {
         resource: Option<NamedPolicy<'_>>,
         decide: impl FnOnce(&PolicySet<'_>) -> T,
     ) -> T {
-        let identity: Vec<NamedPolicy<'_>> = self.policies.iter().map(named).collect();
+        let identity: Vec<NamedPolicy<'_>> = self.policies.iter().map(attached).collect();
         let session: Option<Vec<NamedPolicy<'_>>> = self.session.as_ref().and_then(|session| {
             let policies = session.policies.as_ref()?;
             Some(policies.iter().map(|policy| session_policy(policy)).collect())
         });
         decide(&PolicySet {
             identity: &identity,
-            boundary: self.boundary.as_ref().map(named),
+            boundary: self.boundary.as_ref().map(attached),
             session: session.as_deref(),
             resource,
         })
     }
 }
 
-fn named(attached: &AttachedPolicy) -> NamedPolicy<'_> {
-    NamedPolicy { name: &attached.name, policy: &attached.policy }
+fn attached(policy: &AttachedPolicy) -> NamedPolicy<'_> {
+    NamedPolicy { name: &policy.name, policy: &policy.policy }
 }
 
 fn session_policy(policy: &Policy) -> NamedPolicy<'_> {

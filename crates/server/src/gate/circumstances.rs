@@ -17,6 +17,7 @@ use crate::request::{Query, S3Request};
 use crate::respond::RequestContext;
 
 const EXISTING_TAG: &str = "existingobjecttag/";
+const PRINCIPAL_TAG: &str = "principaltag/";
 /// How far ahead a signer's clock may be.
 const CLOCKS_APART_MS_MAX: i128 = 15 * 60 * 1000;
 
@@ -86,7 +87,7 @@ impl<'a> Circumstances<'a> {
         self.lacks_tags.get()
     }
 
-    fn existing_tag(&self, name: &str) -> Option<Cow<'_, str>> {
+    fn existing_tag(&self, name: &str) -> Option<Values<'_>> {
         let Some(tags) = self.existing_tags else {
             self.lacks_tags.set(true);
             return None;
@@ -199,9 +200,12 @@ impl Context for Circumstances<'_> {
             return Some(values);
         }
         let value = match key.split_once(':')? {
+            ("aws", name) if name.starts_with(PRINCIPAL_TAG) => {
+                return signer_key(self.caller, key);
+            }
             ("aws", name) => self.global(name),
             ("s3", name) if name.starts_with(EXISTING_TAG) => {
-                self.existing_tag(name.strip_prefix(EXISTING_TAG)?)
+                return self.existing_tag(name.strip_prefix(EXISTING_TAG)?);
             }
             ("s3", name) => self.query_key(key).or_else(|| self.s3(name)),
             ("valet", name) => self.valet(name),
@@ -213,7 +217,11 @@ impl Context for Circumstances<'_> {
 
 /// The value of a condition key that is the signer's own and not the request's.
 pub(super) fn signer_key<'c>(caller: &'c Caller, key: &str) -> Option<Values<'c>> {
-    of_signer(caller, key.strip_prefix("aws:")?).map(Values::One)
+    let name = key.strip_prefix("aws:")?;
+    match name.strip_prefix(PRINCIPAL_TAG) {
+        Some(tag) => caller.identity()?.tag(tag),
+        None => of_signer(caller, name).map(Values::One),
+    }
 }
 
 fn of_signer<'c>(caller: &'c Caller, name: &str) -> Option<Cow<'c, str>> {
@@ -232,14 +240,28 @@ fn of_signer<'c>(caller: &'c Caller, name: &str) -> Option<Cow<'c, str>> {
         "tokenissuetime" => identity?.token_issued_at().map(|at| iso_time(at).into()),
         "userid" => principal.user_id().map(Cow::Owned),
         "username" => principal.username().map(Cow::Borrowed),
-        other => identity?.tag(other.strip_prefix("principaltag/")?).map(Cow::Borrowed),
+        _ => None,
     }
 }
 
-/// The value of a tag by its name, whose case does not matter to policies.
-fn tag_named<'t>(tags: &'t [Tag], name: &str) -> Option<Cow<'t, str>> {
-    let mut named = tags.iter().filter(|tag| tag.key.to_lowercase() == name);
-    named.next().map(|tag| tag.value.as_str().into())
+/// The value that goes by a name, whose letters' case does not matter to policies; where several do,
+/// each of them.
+pub(crate) fn named<'t>(
+    pairs: impl Iterator<Item = (&'t str, &'t str)>,
+    name: &str,
+) -> Option<Values<'t>> {
+    let alike = pairs.filter(|(key, _)| iam::fold_case(key) == name);
+    let mut values: Vec<Cow<'t, str>> = alike.map(|(_, value)| value.into()).collect();
+    match values.len() {
+        0 => None,
+        1 => values.pop().map(Values::One),
+        _ => Some(Values::Alike(values)),
+    }
+}
+
+/// The value of a tag by its name.
+pub(super) fn tag_named<'t>(tags: &'t [Tag], name: &str) -> Option<Values<'t>> {
+    named(tags.iter().map(|tag| (tag.key.as_str(), tag.value.as_str())), name)
 }
 
 /// The keys of a request that brings tags: `PREFIX/<name>` for the value of one, and `keys` for the
@@ -253,7 +275,7 @@ pub(crate) fn request_tag<'t>(
         let names: Vec<_> = tags.iter().map(|tag| tag.key.as_str().into()).collect();
         return (!names.is_empty()).then_some(Values::Many(names));
     }
-    tag_named(tags, key.strip_prefix(prefix)?).map(Values::One)
+    tag_named(tags, key.strip_prefix(prefix)?)
 }
 
 /// A time as policies compare it: whole seconds.

@@ -6,16 +6,17 @@ use iam::{
     AccessRequest, AccountId, Decision, NamedPolicy, PolicySet, Principal, SessionPrincipal, Values,
 };
 
-use store::{Directory, Tag};
+use store::{Directory, KnownIdentity};
 
 use super::authorize::{Asking, Question, reason};
 use super::caller::{Caller, Identity};
-use super::circumstances::{Circumstances, OperationKeys};
+use super::circumstances::{Circumstances, OperationKeys, tag_named};
 use super::meanings::Meanings;
 use super::{Authorized, Door, Gate, Service};
 use crate::query::error::{self, QueryCode, QueryError};
-use crate::query::form::Form;
-use crate::query::operation::{QueryOperation, QueryPermission, Scene};
+use crate::query::operation::{
+    BoundaryAsked, Brought, QueryOperation, QueryPermission, Scene, Sessions, Target,
+};
 use crate::respond::RequestContext;
 
 /// What a call of the Query protocol is admitted with.
@@ -24,65 +25,45 @@ pub(crate) struct QueryAdmission<'a> {
     pub(crate) service: Service,
     pub(crate) caller: &'a Arc<Caller>,
     pub(crate) context: &'a Arc<RequestContext>,
-    pub(crate) form: &'a Form,
+    /// The name of the operation.
+    pub(crate) action: &'a str,
 }
 
-/// The condition keys of a call: what it asks, and what tags the identity has that it is about.
+/// The condition keys of a call: what it brings, and the identity that it is about.
 struct KeysOf<'o, O> {
     operation: &'o O,
-    form: &'o Form,
-    directory: &'o Directory,
-    resource: &'o str,
+    target: &'o Target,
 }
 
 impl<O: QueryOperation> OperationKeys for KeysOf<'_, O> {
     fn condition(&self, key: &str) -> Option<Values<'_>> {
         let one = |text: &str| Some(Values::One(text.to_owned().into()));
         let known = self.operation.condition(key);
-        known.or_else(|| match key {
-            "iam:permissionsboundary" => self.form.get("PermissionsBoundary").and_then(one),
-            "iam:policyarn" => self.form.get("PolicyArn").and_then(one),
-            "aws:tagkeys" => {
-                let keys = self.form.structures("Tags", ["Key"]).into_iter().flatten().flatten();
-                let keys: Vec<_> = keys
-                    .chain(self.form.list("TagKeys"))
-                    .map(|key| key.to_owned().into())
-                    .collect();
-                (!keys.is_empty()).then_some(Values::Many(keys))
-            }
-            other => {
-                let (kind, name) = other.split_once('/')?;
-                let same = |key: &str| key.eq_ignore_ascii_case(name);
-                match kind {
-                    "aws:requesttag" => {
-                        let tags = self.form.structures("Tags", ["Key", "Value"]);
-                        let found = tags.into_iter().find(|[key, _]| key.is_some_and(same));
-                        found.and_then(|[_, value]| one(value.unwrap_or_default()))
+        known.or_else(|| {
+            let Brought { tags, tag_keys, policy_arn, boundary } = self.operation.brings();
+            let facts = self.target.known.as_ref().and_then(KnownIdentity::facts);
+            match key {
+                "iam:permissionsboundary" => match boundary {
+                    BoundaryAsked::None => None,
+                    BoundaryAsked::Given(boundary) => boundary.and_then(one),
+                    BoundaryAsked::Targets => facts?.boundary.as_deref().and_then(one),
+                },
+                "iam:policyarn" => policy_arn.and_then(one),
+                "aws:tagkeys" => {
+                    let keys = tags.iter().map(|tag| &tag.key).chain(tag_keys);
+                    let keys: Vec<_> = keys.map(|key| key.clone().into()).collect();
+                    (!keys.is_empty()).then_some(Values::Many(keys))
+                }
+                other => {
+                    let (kind, name) = other.split_once('/')?;
+                    match kind {
+                        "aws:requesttag" => tag_named(tags, name),
+                        "aws:resourcetag" | "iam:resourcetag" => tag_named(&facts?.tags, name),
+                        _ => None,
                     }
-                    "aws:resourcetag" | "iam:resourcetag" => {
-                        let tags = tags_of(self.directory, self.resource)?;
-                        one(&tags.iter().find(|tag| same(&tag.key))?.value)
-                    }
-                    _ => None,
                 }
             }
         })
-    }
-}
-
-/// The tags of the user, role or policy that an ARN names.
-fn tags_of<'d>(directory: &'d Directory, arn: &str) -> Option<&'d [Tag]> {
-    let resource = arn.splitn(6, ':').nth(5)?;
-    let (kind, path) = resource.split_once('/')?;
-    let name = path.rsplit('/').next()?;
-    match kind {
-        "user" => directory.user(name).map(|user| user.tags.as_slice()),
-        "role" => directory.role(name).map(|role| role.tags.as_slice()),
-        "policy" => {
-            let mut policies = directory.managed_policies();
-            policies.find(|policy| policy.arn == arn).map(|policy| policy.tags.as_slice())
-        }
-        _ => None,
     }
 }
 
@@ -93,44 +74,61 @@ impl Gate {
         operation: O,
         admission: QueryAdmission<'_>,
     ) -> Result<Authorized<O>, QueryError> {
-        let QueryAdmission { service, caller, context, form } = admission;
-        if service == Service::Iam && !may_call_iam(caller.identity()) {
-            return Err(QueryError::new(QueryCode::InvalidClientTokenId));
-        }
+        let QueryAdmission { service, caller, context, action } = admission;
+        check_session(caller.identity(), O::SESSIONS, (service, action))?;
         let account = caller.account().unwrap_or(&self.config.account);
         let directory = self.store.directory(account).await.map_err(error::of_store)?;
         let scene = Scene { caller, account, directory: &directory };
         let meanings = Meanings::default();
         let asking = Asking { store: &self.store, caller, context, meanings: &meanings };
-        for permission in operation.permissions(&scene) {
-            let QueryPermission { action, resource } = permission;
-            let question = Question {
-                action,
-                resource: &resource,
-                owner: account,
-                policy: None,
-                version: None,
-            };
-            let keys =
-                KeysOf { operation: &operation, form, directory: &directory, resource: &resource };
+        let mut known = Vec::new();
+        for QueryPermission { action, target } in operation.permissions(&scene)? {
+            let resource = target.arn.as_str();
+            let question =
+                Question { action, resource, owner: account, policy: None, version: None };
+            let keys = KeysOf { operation: &operation, target: &target };
             let decision = asking.decide(question, &keys);
             if let Some(why) = reason(&decision, action) {
-                return Err(denied(caller.principal(), action, &resource, &why));
+                return Err(denied(caller.principal(), action, resource, &why));
             }
+            known.extend(target.known);
         }
-        Ok(Authorized { operation, door: self.door(caller, context) })
+        let judged = Some(Arc::new(Judged { directory, known }));
+        Ok(Authorized { operation, door: Door { judged, ..self.door(caller, context) } })
     }
 }
 
-/// A session of a user or root that was opened without a second factor, or of a federated user, is
-/// not for IAM (aws-semantics 4.1.9).
-fn may_call_iam(identity: Option<&Identity>) -> bool {
-    let session = identity.and_then(|identity| identity.session.as_ref());
-    session.is_none_or(|session| match session.principal {
-        SessionPrincipal::AssumedRole { .. } => true,
-        SessionPrincipal::Root { .. }
-        | SessionPrincipal::User { .. }
-        | SessionPrincipal::Federated { .. } => false,
+/// What a call of IAM was judged by: it reads that, and changes nothing else.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    pub(crate) directory: Arc<Directory>,
+    /// The identities that it is about.
+    pub(crate) known: Vec<KnownIdentity>,
+}
+
+/// Refuses a session that the operation is not open to.
+fn check_session(
+    identity: Option<&Identity>,
+    open_to: Sessions,
+    (service, action): (Service, &str),
+) -> Result<(), QueryError> {
+    let Some(session) = identity.and_then(|identity| identity.session.as_ref()) else {
+        return Ok(());
+    };
+    let needed = match session.principal {
+        SessionPrincipal::AssumedRole { .. } => Sessions::OfRoles,
+        SessionPrincipal::Root { .. } | SessionPrincipal::User { .. } => Sessions::ButFederated,
+        SessionPrincipal::Federated { .. } => Sessions::All,
+    };
+    if open_to >= needed {
+        return Ok(());
+    }
+    Err(match service {
+        Service::Iam => QueryError::new(QueryCode::InvalidClientTokenId),
+        Service::Sts | Service::S3 => QueryError::with_message(
+            QueryCode::AccessDenied,
+            format!("Cannot call {action} with session credentials"),
+        ),
     })
 }
 

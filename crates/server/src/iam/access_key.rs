@@ -2,19 +2,20 @@
 
 use store::{EntityKind, GivenKey, KeyStatus, KeySummary};
 
-use super::entity::{Page, account, change, directory, found, optional_user_name, time};
+use super::entity::{
+    Page, change, directory, found, judged_user, no_user_meant, optional_user_name, time,
+};
 use super::{operation, refusal};
 use crate::api::given_key;
 use crate::gate::Door;
 use crate::query::answer::QueryReply;
 use crate::query::error::{self, QueryError};
 use crate::query::form::Form;
+use crate::query::operation::Target;
 
-/// The user that is named, or the caller, who must be one.
-fn whose(door: &Door, name: Option<String>) -> Result<String, QueryError> {
-    name.or_else(|| door.principal().username().map(str::to_owned)).ok_or_else(|| {
-        QueryError::validation("Must specify userName when calling with non-User credentials")
-    })
+/// The user that the call was judged for: the one that is named, or the caller, who must be one.
+fn whose(door: &Door, name: Option<&str>) -> Result<String, QueryError> {
+    judged_user(door, name).map(str::to_owned).ok_or_else(no_user_meant)
 }
 
 fn key_id(form: &Form) -> Result<String, QueryError> {
@@ -50,7 +51,7 @@ operation! {
     on |op, at| at.user_or_self(op.user.as_deref());
     |op, door| {
         let Self { user, given } = op;
-        let user = whose(&door, user)?;
+        let user = whose(&door, user.as_deref())?;
         let (key, user) = change(&door, move |edit| {
             let key = match given {
                 None => edit.create_key(&user)?,
@@ -88,7 +89,7 @@ operation! {
     on |op, at| at.user_or_self(op.user.as_deref());
     |op, door| {
         let Self { user, key, status } = op;
-        let user = whose(&door, user)?;
+        let user = whose(&door, user.as_deref())?;
         change(&door, move |edit| edit.set_key_status(&user, &key, status)).await?;
         Ok(QueryReply::empty())
     }
@@ -103,7 +104,7 @@ operation! {
     on |op, at| at.user_or_self(op.user.as_deref());
     |op, door| {
         let Self { user, key } = op;
-        let user = whose(&door, user)?;
+        let user = whose(&door, user.as_deref())?;
         change(&door, move |edit| edit.delete_key(&user, &key)).await?;
         Ok(QueryReply::empty())
     }
@@ -117,9 +118,9 @@ operation! {
     }
     on |op, at| at.user_or_self(op.user.as_deref());
     |op, door| {
-        let directory = directory(&door).await?;
-        let name = op.user.clone().or_else(|| door.principal().username().map(str::to_owned));
-        let (name, keys): (Option<String>, Vec<&KeySummary>) = if let Some(name) = &name {
+        let directory = directory(&door)?;
+        let name = judged_user(&door, op.user.as_deref());
+        let (name, keys): (Option<String>, Vec<&KeySummary>) = if let Some(name) = name {
                 let user = found(directory.user(name), EntityKind::User, name)?;
                 (Some(user.name.clone()), directory.keys_of(user))
             } else {
@@ -147,16 +148,13 @@ operation! {
             }
             store::KeyOwner::Root => None,
         };
-        at.directory.keys().find(|key| key.id == op.key).and_then(of).unwrap_or_else(|| "*".to_owned())
+        at.directory.keys().find(|key| key.id == op.key).and_then(of).unwrap_or_else(Target::any)
     };
     |op, door| {
-        let key = door.store().access_key(&op.key).await.map_err(error::of_store)?;
-        let own = account(&door)?;
-        let key = key.filter(|key| key.account == *own);
-        let Some(key) = key else {
+        let directory = directory(&door)?;
+        let Some(key) = directory.keys().find(|key| key.id == op.key) else {
             return Err(refusal::no_such(EntityKind::AccessKey, &op.key));
         };
-        let directory = directory(&door).await?;
         let user = match &key.owner {
             store::KeyOwner::User { id } => directory.user_by_id(id).map(|user| user.name.clone()),
             store::KeyOwner::Root => None,

@@ -14,13 +14,14 @@ use super::role::{shown_trust, write_role};
 use super::user::write_user;
 use crate::query::answer::{QueryReply, QueryXml};
 use crate::query::error::{QueryCode, QueryError};
+use crate::query::operation::Target;
 
 operation! {
     /// `GetAccountSummary`
     GetAccountSummary("iam:GetAccountSummary") {}
-    on |op, at| "*".to_owned();
+    on |op, at| Target::any();
     |op, door| {
-        let directory = directory(&door).await?;
+        let directory = directory(&door)?;
         let root_keys = directory.keys().filter(|key| key.owner == KeyOwner::Root).count();
         let rows: [(&str, usize); 16] = [
             ("Users", directory.users().count()),
@@ -56,7 +57,7 @@ operation! {
 operation! {
     /// Accounts have no aliases.
     ListAccountAliases("iam:ListAccountAliases") {}
-    on |op, at| "*".to_owned();
+    on |op, at| Target::any();
     |op, door| {
         Ok(QueryReply::result(|xml| {
             xml.element("AccountAliases", |_| {});
@@ -68,7 +69,7 @@ operation! {
 operation! {
     /// There are no passwords to have a policy for.
     GetAccountPasswordPolicy("iam:GetAccountPasswordPolicy") {}
-    on |op, at| "*".to_owned();
+    on |op, at| Target::any();
     |op, door| {
         Err(QueryError::with_message(
             QueryCode::NoSuchEntity,
@@ -100,14 +101,14 @@ operation! {
     /// `GetAccountAuthorizationDetails`: everybody, and what everybody may do.
     GetAccountAuthorizationDetails("iam:GetAccountAuthorizationDetails") {
         filter: Vec<String> = |form| {
-            Ok(form.list("Filter").into_iter().map(str::to_owned).collect())
+            Ok(form.list("Filter")?.into_iter().map(str::to_owned).collect())
         },
         page: Page = Page::read,
     }
-    on |op, at| "*".to_owned();
+    on |op, at| Target::any();
     |op, door| {
         let account = account(&door)?;
-        let directory = directory(&door).await?;
+        let directory = directory(&door)?;
         let wanted = |kind: &str| op.filter.is_empty() || op.filter.iter().any(|f| f == kind);
         let mut details = Vec::new();
         if wanted("User") {

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use iam::{AccountId, Policy};
+use iam::{AccountId, Policy, Principal, fold_case};
 use jiff::Timestamp;
 use store::{
-    AttachedPolicy, Directory, DirectoryEdit, EntityKind, IdentityError, ManagedPolicy, Tag,
+    AttachedPolicy, Directory, DirectoryEdit, EntityKind, IdentityError, KnownIdentity,
+    ManagedPolicy, Tag,
 };
 
 use super::refusal;
@@ -14,7 +15,7 @@ use crate::gate::Door;
 use crate::query::answer::QueryXml;
 use crate::query::error::{self, QueryCode, QueryError};
 use crate::query::form::{Form, member};
-use crate::query::operation::Scene;
+use crate::query::operation::{Scene, Target};
 
 /// Entries of one page, and when nobody says how many.
 const ITEMS_MAX: usize = 1000;
@@ -25,41 +26,107 @@ const PATH_CHARS_MAX: usize = 512;
 const DOCUMENT_CHARS_MAX: usize = 131_072;
 
 impl Scene<'_> {
-    fn arn(&self, kind: &str, path: Option<&str>, name: &str) -> String {
-        format!("arn:aws:iam::{}:{kind}{}{name}", self.account, path.unwrap_or("/"))
+    /// An identity as it is stored; where there is none, as it was asked for.
+    fn stored(&self, kind: EntityKind, word: &str, asked: &str) -> Target {
+        let known = self.directory.known(kind, asked);
+        let arn = known.facts().map(|facts| facts.arn.clone());
+        let arn = arn.unwrap_or_else(|| self.directory.arn(word, "/", asked));
+        Target { arn, known: Some(known) }
     }
 
-    pub(super) fn user(&self, name: &str) -> String {
-        let path = self.directory.user(name).map(|user| user.path.as_str());
-        self.arn("user", path, name)
+    pub(super) fn user(&self, name: &str) -> Target {
+        self.stored(EntityKind::User, "user", name)
     }
 
-    pub(super) fn group(&self, name: &str) -> String {
-        let path = self.directory.group(name).map(|group| group.path.as_str());
-        self.arn("group", path, name)
+    pub(super) fn group(&self, name: &str) -> Target {
+        self.stored(EntityKind::Group, "group", name)
     }
 
-    pub(super) fn role(&self, name: &str) -> String {
-        let path = self.directory.role(name).map(|role| role.path.as_str());
-        self.arn("role", path, name)
+    pub(super) fn role(&self, name: &str) -> Target {
+        self.stored(EntityKind::Role, "role", name)
     }
 
-    pub(super) fn profile(&self, name: &str) -> String {
-        let path = self.directory.instance_profile(name).map(|profile| profile.path.as_str());
-        self.arn("instance-profile", path, name)
+    pub(super) fn profile(&self, name: &str) -> Target {
+        self.stored(EntityKind::InstanceProfile, "instance-profile", name)
+    }
+
+    pub(super) fn provider(&self, url: &str) -> Target {
+        self.stored(EntityKind::OidcProvider, "oidc-provider", url)
+    }
+
+    /// A managed policy, by its ARN, of which there is one spelling.
+    pub(super) fn policy(&self, arn: &str) -> Target {
+        let known = self.directory.known(EntityKind::Policy, arn);
+        Target { arn: arn.to_owned(), known: Some(known) }
     }
 
     /// One that is to be made.
-    pub(super) fn made(&self, kind: &str, path: &str, name: &str) -> String {
-        self.arn(kind, Some(path), name)
+    pub(super) fn made(&self, kind: &str, path: &str, name: &str) -> Target {
+        Target::new(self.directory.arn(kind, path, name))
     }
 
-    /// The user that is named, or the caller.
-    pub(super) fn user_or_self(&self, name: Option<&str>) -> String {
-        match name.or_else(|| self.caller.principal().username()) {
-            Some(name) => self.user(name),
-            None => self.caller.principal().arn().unwrap_or_default(),
+    /// An identity that gets another name or path: as it is, and as it will be.
+    pub(super) fn moved(
+        &self,
+        now: Target,
+        (kind, path, name): (&str, Option<&str>, Option<&str>),
+    ) -> Vec<Target> {
+        let Some(facts) = now.known.as_ref().and_then(KnownIdentity::facts) else {
+            return vec![now];
+        };
+        let (path, name) = (path.unwrap_or(&facts.path), name.unwrap_or(&facts.name));
+        let then = Target { arn: self.directory.arn(kind, path, name), known: now.known.clone() };
+        vec![now, then]
+    }
+
+    /// The user that is named, or the caller, who must be a user or the root.
+    pub(super) fn user_or_self(&self, name: Option<&str>) -> Result<Target, QueryError> {
+        match (name, self.caller.principal()) {
+            (Some(name), _) => Ok(self.user(name)),
+            (None, Principal::User { id, .. }) => {
+                let user = self.directory.user_by_id(id);
+                let gone = || QueryError::new(QueryCode::InvalidClientTokenId);
+                user.map(|user| self.user(&user.name)).ok_or_else(gone)
+            }
+            (None, root @ Principal::Root { .. }) => {
+                Ok(Target::new(root.arn().unwrap_or_default()))
+            }
+            (
+                None,
+                Principal::Anonymous
+                | Principal::AssumedRole { .. }
+                | Principal::FederatedUser { .. }
+                | Principal::WebIdentity { .. },
+            ) => Err(no_user_meant()),
         }
+    }
+}
+
+/// Whoever is no user must say which one is meant.
+pub(super) fn no_user_meant() -> QueryError {
+    QueryError::validation("Must specify userName when calling with non-User credentials")
+}
+
+/// What one action is done to.
+pub(super) trait Targets {
+    fn list(self) -> Result<Vec<Target>, QueryError>;
+}
+
+impl Targets for Target {
+    fn list(self) -> Result<Vec<Target>, QueryError> {
+        Ok(vec![self])
+    }
+}
+
+impl Targets for Vec<Target> {
+    fn list(self) -> Result<Vec<Target>, QueryError> {
+        Ok(self)
+    }
+}
+
+impl Targets for Result<Target, QueryError> {
+    fn list(self) -> Result<Vec<Target>, QueryError> {
+        self.map(|target| vec![target])
     }
 }
 
@@ -68,16 +135,29 @@ pub(super) fn account(door: &Door) -> Result<&AccountId, QueryError> {
     door.account().map_err(|_| QueryError::new(QueryCode::AccessDenied))
 }
 
-/// The identities of that account.
-pub(super) async fn directory(door: &Door) -> Result<Arc<Directory>, QueryError> {
-    door.store().directory(account(door)?).await.map_err(error::of_store)
+/// The identities of that account, as the call was judged by them.
+pub(super) fn directory(door: &Door) -> Result<Arc<Directory>, QueryError> {
+    let judged = door.judged().ok_or_else(|| QueryError::new(QueryCode::InternalFailure))?;
+    Ok(Arc::clone(&judged.directory))
 }
 
-/// Changes them.
+/// The name of the user that the call was judged for; `None`: it is the root that is meant.
+pub(super) fn judged_user<'d>(door: &'d Door, asked: Option<&'d str>) -> Option<&'d str> {
+    let stored = || door.judged()?.known.first()?.facts().map(|facts| facts.name.as_str());
+    asked.or_else(stored)
+}
+
+/// Changes them, where what the call was judged for is still the same.
 pub(super) async fn change<T: Send + 'static>(
     door: &Door,
     change: impl FnOnce(&mut DirectoryEdit) -> Result<T, IdentityError> + Send + 'static,
 ) -> Result<T, QueryError> {
+    let judged = door.judged().ok_or_else(|| QueryError::new(QueryCode::InternalFailure))?;
+    let known = judged.known.clone();
+    let change = move |edit: &mut DirectoryEdit| {
+        known.iter().try_for_each(|known| edit.expect(known))?;
+        change(edit)
+    };
     let changed = door.store().change_identities(account(door)?, door.now(), change).await;
     changed.map_err(error::of_store)?.map_err(refusal::of_identity)
 }
@@ -188,24 +268,30 @@ pub(super) fn tags(form: &Form) -> Result<Vec<Tag>, QueryError> {
     read_tags(form, "Tags")
 }
 
+/// Whether two names are those of one tag.
+pub(crate) fn same_tag(one: &str, other: &str) -> bool {
+    fold_case(one) == fold_case(other)
+}
+
 /// Tags: keys are unique in any case of letters.
 pub(crate) fn read_tags(form: &Form, parameter: &'static str) -> Result<Vec<Tag>, QueryError> {
     let mut tags: Vec<Tag> = Vec::new();
-    for [key, value] in form.structures(parameter, ["Key", "Value"]) {
-        let (key, value) = (key.unwrap_or_default(), value.unwrap_or_default());
+    for tag in form.structures(parameter, &["Key", "Value"])? {
+        let (key, value) =
+            (tag.get("Key").unwrap_or_default(), tag.get("Value").unwrap_or_default());
         if !is_tag(key, value) {
             return Err(QueryError::validation(format!(
                 "1 validation error detected: Value at '{}' failed to satisfy constraint: Member must satisfy constraint: keys have 1 to 128 and values at most 256 letters, digits, spaces and _.:/=+-@",
                 member(parameter)
             )));
         }
-        if key.to_ascii_lowercase().starts_with("aws:") {
+        if fold_case(key).starts_with("aws:") {
             return Err(QueryError::with_message(
                 QueryCode::InvalidInput,
                 "Tag keys starting with 'aws:' are reserved.",
             ));
         }
-        if tags.iter().any(|tag| tag.key.eq_ignore_ascii_case(key)) {
+        if tags.iter().any(|tag| same_tag(&tag.key, key)) {
             return Err(QueryError::with_message(
                 QueryCode::InvalidInput,
                 "Duplicate tag keys found. Please note that Tag keys are case insensitive.",

@@ -13,6 +13,7 @@ use super::entity::{
 use super::user::{prefix, write_user};
 use super::{operation, refusal};
 use crate::query::answer::{QueryReply, QueryXml};
+use crate::query::operation::Brought;
 
 pub(super) fn write_group(xml: &mut QueryXml, account: &AccountId, group: &Group) {
     xml.text("Path", &group.path);
@@ -40,7 +41,7 @@ operation! {
     on |op, at| at.group(&op.name);
     |op, door| {
         let account = account(&door)?;
-        let directory = directory(&door).await?;
+        let directory = directory(&door)?;
         let group = found(directory.group(&op.name), EntityKind::Group, &op.name)?;
         Ok(QueryReply::result(|xml| {
             xml.element("Group", |xml| write_group(xml, account, group));
@@ -59,7 +60,7 @@ operation! {
         new_name: Option<String> = |form| new_name(form, "NewGroupName", 128),
         path: Option<String> = |form| optional_path(form, "NewPath"),
     }
-    on |op, at| at.group(&op.name);
+    on |op, at| at.moved(at.group(&op.name), ("group", op.path.as_deref(), op.new_name.as_deref()));
     |op, door| {
         let Self { name, new_name, path } = op;
         change(&door, move |edit| edit.rename_group(&name, new_name.as_deref(), path.as_deref())).await?;
@@ -83,7 +84,7 @@ operation! {
     on |op, at| at.made("group", op.prefix.as_deref().unwrap_or("/"), "");
     |op, door| {
         let account = account(&door)?;
-        let directory = directory(&door).await?;
+        let directory = directory(&door)?;
         let prefix = op.prefix.as_deref().unwrap_or("/");
         let groups = directory.groups().filter(|group| group.path.starts_with(prefix));
         Ok(QueryReply::result(|xml| {
@@ -140,7 +141,7 @@ operation! {
     GetGroupPolicy("iam:GetGroupPolicy") { name: String = group_name, policy: String = policy_name }
     on |op, at| at.group(&op.name);
     |op, door| {
-        let directory = directory(&door).await?;
+        let directory = directory(&door)?;
         let group = found(directory.group(&op.name), EntityKind::Group, &op.name)?;
         let policy = inline(&group.inline, "group", &op.policy)?;
         Ok(QueryReply::result(|xml| {
@@ -175,7 +176,7 @@ operation! {
     ListGroupPolicies("iam:ListGroupPolicies") { name: String = group_name, page: Page = Page::read }
     on |op, at| at.group(&op.name);
     |op, door| {
-        let directory = directory(&door).await?;
+        let directory = directory(&door)?;
         let group = found(directory.group(&op.name), EntityKind::Group, &op.name)?;
         Ok(QueryReply::result(|xml| op.page.write_names(xml, "PolicyNames", group.inline.keys())))
     }
@@ -185,6 +186,7 @@ operation! {
     /// `AttachGroupPolicy`
     AttachGroupPolicy("iam:AttachGroupPolicy") { name: String = group_name, arn: String = policy_arn }
     on |op, at| at.group(&op.name);
+    brings |op| Brought::policy(&op.arn);
     |op, door| {
         let Self { name, arn } = op;
         change(&door, move |edit| {
@@ -203,6 +205,7 @@ operation! {
     /// `DetachGroupPolicy`
     DetachGroupPolicy("iam:DetachGroupPolicy") { name: String = group_name, arn: String = policy_arn }
     on |op, at| at.group(&op.name);
+    brings |op| Brought::policy(&op.arn);
     |op, door| {
         let Self { name, arn } = op;
         let wanted = arn.clone();
@@ -224,7 +227,7 @@ operation! {
     }
     on |op, at| at.group(&op.name);
     |op, door| {
-        let directory = directory(&door).await?;
+        let directory = directory(&door)?;
         let group = found(directory.group(&op.name), EntityKind::Group, &op.name)?;
         let attached = attached_below(&directory, &group.attached, op.prefix.as_deref());
         Ok(QueryReply::result(|xml| {

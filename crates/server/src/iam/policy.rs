@@ -14,6 +14,7 @@ use super::user::prefix;
 use crate::query::answer::{QueryReply, QueryXml};
 use crate::query::error::{QueryCode, QueryError};
 use crate::query::form::Form;
+use crate::query::operation::Brought;
 
 fn write_policy(xml: &mut QueryXml, directory: &Directory, policy: &ManagedPolicy) {
     xml.text("PolicyName", &policy.name);
@@ -65,11 +66,12 @@ operation! {
         tags: Vec<Tag> = tags,
     }
     on |op, at| at.made("policy", &op.path, &op.name);
+    brings |op| Brought::tags(&op.tags);
     |op, door| {
         let Self { name, path, description, document, tags } = op;
         let new = NewManagedPolicy { name, path, description, document, tags };
         let policy = change(&door, move |edit| edit.create_policy(new)).await?;
-        let directory = directory(&door).await?;
+        let directory = directory(&door)?;
         Ok(write_whole(&directory, &policy))
     }
 }
@@ -77,9 +79,9 @@ operation! {
 operation! {
     /// `GetPolicy`
     GetPolicy("iam:GetPolicy") { arn: String = policy_arn }
-    on |op, at| op.arn.clone();
+    on |op, at| at.policy(&op.arn);
     |op, door| {
-        let directory = directory(&door).await?;
+        let directory = directory(&door)?;
         let policy = get(&directory, &op.arn)?;
         Ok(write_whole(&directory, &policy))
     }
@@ -88,7 +90,7 @@ operation! {
 operation! {
     /// `DeletePolicy`
     DeletePolicy("iam:DeletePolicy") { arn: String = policy_arn }
-    on |op, at| op.arn.clone();
+    on |op, at| at.policy(&op.arn);
     |op, door| {
         change(&door, move |edit| edit.delete_policy(&op.arn)).await?;
         Ok(QueryReply::empty())
@@ -124,7 +126,7 @@ operation! {
     }
     on |op, at| at.made("policy", op.prefix.as_deref().unwrap_or("/"), "");
     |op, door| {
-        let directory = directory(&door).await?;
+        let directory = directory(&door)?;
         let prefix = op.prefix.as_deref().unwrap_or("/");
         let own = directory.managed_policies().filter(|_| op.scope != Whose::Aws);
         let aws = Directory::aws_managed_policies().iter().filter(|_| op.scope != Whose::Local);
@@ -152,14 +154,15 @@ operation! {
             Some(_) | None => Counts::NotYet,
         }),
     }
-    on |op, at| op.arn.clone();
+    on |op, at| at.policy(&op.arn);
     |op, door| {
         let Self { arn, document, counts } = op;
-        let named = arn.clone();
-        let number =
-            change(&door, move |edit| edit.create_policy_version(&arn, document, counts)).await?;
-        let directory = directory(&door).await?;
-        let policy = get(&directory, &named)?;
+        let (number, policy) = change(&door, move |edit| {
+            let number = edit.create_policy_version(&arn, document, counts)?;
+            Ok((number, edit.managed_policy(&arn)))
+        })
+        .await?;
+        let policy = policy.ok_or_else(|| QueryError::new(QueryCode::InternalFailure))?;
         let version = policy.versions.get(&number);
         Ok(QueryReply::result(|xml| {
             xml.element("PolicyVersion", |xml| {
@@ -177,9 +180,9 @@ operation! {
         arn: String = policy_arn,
         number: u32 = version_number,
     }
-    on |op, at| op.arn.clone();
+    on |op, at| at.policy(&op.arn);
     |op, door| {
-        let directory = directory(&door).await?;
+        let directory = directory(&door)?;
         let policy = get(&directory, &op.arn)?;
         let number = op.number;
         let named = format!("{} version v{number}", op.arn);
@@ -199,7 +202,7 @@ operation! {
         arn: String = policy_arn,
         number: u32 = version_number,
     }
-    on |op, at| op.arn.clone();
+    on |op, at| at.policy(&op.arn);
     |op, door| {
         change(&door, move |edit| edit.delete_policy_version(&op.arn, op.number)).await?;
         Ok(QueryReply::empty())
@@ -209,9 +212,9 @@ operation! {
 operation! {
     /// `ListPolicyVersions`
     ListPolicyVersions("iam:ListPolicyVersions") { arn: String = policy_arn }
-    on |op, at| op.arn.clone();
+    on |op, at| at.policy(&op.arn);
     |op, door| {
-        let directory = directory(&door).await?;
+        let directory = directory(&door)?;
         let policy = get(&directory, &op.arn)?;
         Ok(QueryReply::result(|xml| {
             let newest_first = policy.versions.iter().rev();
@@ -229,7 +232,7 @@ operation! {
         arn: String = policy_arn,
         number: u32 = version_number,
     }
-    on |op, at| op.arn.clone();
+    on |op, at| at.policy(&op.arn);
     |op, door| {
         change(&door, move |edit| edit.set_default_version(&op.arn, op.number)).await?;
         Ok(QueryReply::empty())
@@ -243,9 +246,9 @@ operation! {
         filter: Option<String> = |form| Ok(form.get("EntityFilter").map(str::to_owned)),
         bounds: bool = |form| Ok(form.get("PolicyUsageFilter") == Some("PermissionsBoundary")),
     }
-    on |op, at| op.arn.clone();
+    on |op, at| at.policy(&op.arn);
     |op, door| {
-        let directory = directory(&door).await?;
+        let directory = directory(&door)?;
         get(&directory, &op.arn)?;
         let wanted = |kind: &str| op.filter.as_deref().is_none_or(|filter| filter == kind);
         let bounded = |boundary: &Option<String>| op.bounds && boundary.as_ref() == Some(&op.arn);

@@ -14,6 +14,7 @@ use super::user::prefix;
 use crate::gate::Door;
 use crate::query::answer::{QueryReply, QueryXml};
 use crate::query::error::QueryError;
+use crate::query::operation::Brought;
 
 /// A profile with its role and that role's trust policy as it is shown.
 struct Shown<'d> {
@@ -54,6 +55,7 @@ operation! {
         tags: Vec<Tag> = tags,
     }
     on |op, at| at.made("instance-profile", &op.path, &op.name);
+    brings |op| Brought::tags(&op.tags);
     |op, door| {
         let Self { name, path, tags } = op;
         let profile =
@@ -72,7 +74,7 @@ operation! {
     on |op, at| at.profile(&op.name);
     |op, door| {
         let account = account(&door)?;
-        let directory = directory(&door).await?;
+        let directory = directory(&door)?;
         let profile =
             found(directory.instance_profile(&op.name), EntityKind::InstanceProfile, &op.name)?;
         let shown = shown(&door, &directory, profile).await?;
@@ -98,7 +100,7 @@ async fn list(
     wanted: impl Fn(&InstanceProfile) -> bool,
 ) -> Result<QueryReply, QueryError> {
     let account = account(door)?;
-    let directory = directory(door).await?;
+    let directory = directory(door)?;
     let mut profiles = Vec::new();
     for profile in directory.instance_profiles().filter(|profile| wanted(profile)) {
         profiles.push(shown(door, &directory, profile).await?);
@@ -132,7 +134,7 @@ operation! {
     }
     on |op, at| at.role(&op.name);
     |op, door| {
-        let directory = directory(&door).await?;
+        let directory = directory(&door)?;
         let role: &Arc<Role> = found(directory.role(&op.name), EntityKind::Role, &op.name)?;
         let name = role.name.to_ascii_lowercase();
         list(&door, &op.page, |profile| profile.role.as_ref() == Some(&name)).await

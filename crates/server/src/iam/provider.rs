@@ -7,6 +7,7 @@ use super::operation;
 use crate::query::answer::QueryReply;
 use crate::query::error::{QueryCode, QueryError};
 use crate::query::form::Form;
+use crate::query::operation::Brought;
 
 /// Audiences of one provider, and characters of each.
 const CLIENT_IDS_MAX: usize = 100;
@@ -41,7 +42,7 @@ pub(super) fn url_in_arn(form: &Form) -> Result<String, QueryError> {
 }
 
 fn client_ids(form: &Form) -> Result<Vec<String>, QueryError> {
-    let ids: Vec<String> = form.list("ClientIDList").into_iter().map(str::to_owned).collect();
+    let ids: Vec<String> = form.list("ClientIDList")?.into_iter().map(str::to_owned).collect();
     check_client_ids(&ids)?;
     Ok(ids)
 }
@@ -61,7 +62,7 @@ fn check_client_ids(ids: &[String]) -> Result<(), QueryError> {
 }
 
 fn thumbprints(form: &Form) -> Result<Vec<String>, QueryError> {
-    let prints: Vec<String> = form.list("ThumbprintList").into_iter().map(str::to_owned).collect();
+    let prints: Vec<String> = form.list("ThumbprintList")?.into_iter().map(str::to_owned).collect();
     let hex = |print: &String| print.len() == 40 && print.bytes().all(|b| b.is_ascii_hexdigit());
     if prints.len() > THUMBPRINTS_MAX || !prints.iter().all(hex) {
         return Err(QueryError::validation(
@@ -80,6 +81,7 @@ operation! {
         tags: Vec<Tag> = tags,
     }
     on |op, at| at.made("oidc-provider", "/", &op.url);
+    brings |op| Brought::tags(&op.tags);
     |op, door| {
         let Self { url, client_ids, thumbprints, tags } = op;
         let arn = format!("arn:aws:iam::{}:oidc-provider/{url}", account(&door)?);
@@ -92,9 +94,9 @@ operation! {
 operation! {
     /// `GetOpenIDConnectProvider`
     GetOpenIDConnectProvider("iam:GetOpenIDConnectProvider") { url: String = url_in_arn }
-    on |op, at| at.made("oidc-provider", "/", &op.url);
+    on |op, at| at.provider(&op.url);
     |op, door| {
-        let directory = directory(&door).await?;
+        let directory = directory(&door)?;
         let provider = found(directory.oidc_provider(&op.url), EntityKind::OidcProvider, &op.url)?;
         Ok(QueryReply::result(|xml| {
             xml.text("Url", &provider.url);
@@ -109,7 +111,7 @@ operation! {
 operation! {
     /// `DeleteOpenIDConnectProvider`
     DeleteOpenIDConnectProvider("iam:DeleteOpenIDConnectProvider") { url: String = url_in_arn }
-    on |op, at| at.made("oidc-provider", "/", &op.url);
+    on |op, at| at.provider(&op.url);
     |op, door| {
         change(&door, move |edit| edit.delete_oidc_provider(&op.url)).await?;
         Ok(QueryReply::empty())
@@ -122,7 +124,7 @@ operation! {
     on |op, at| at.made("oidc-provider", "/", "*");
     |op, door| {
         let account = account(&door)?;
-        let directory = directory(&door).await?;
+        let directory = directory(&door)?;
         Ok(QueryReply::result(|xml| {
             xml.list("OpenIDConnectProviderList", directory.oidc_providers(), |xml, provider| {
                 xml.text("Arn", &format!("arn:aws:iam::{account}:oidc-provider/{}", provider.url));
@@ -137,7 +139,7 @@ operation! {
         url: String = url_in_arn,
         thumbprints: Vec<String> = thumbprints,
     }
-    on |op, at| at.made("oidc-provider", "/", &op.url);
+    on |op, at| at.provider(&op.url);
     |op, door| {
         let Self { url, thumbprints } = op;
         let update = move |provider: &mut OidcProvider| {
@@ -161,7 +163,7 @@ operation! {
         url: String = url_in_arn,
         id: String = client_id,
     }
-    on |op, at| at.made("oidc-provider", "/", &op.url);
+    on |op, at| at.provider(&op.url);
     |op, door| {
         let Self { url, id } = op;
         let add = move |provider: &mut OidcProvider| {
@@ -181,7 +183,7 @@ operation! {
         url: String = url_in_arn,
         id: String = client_id,
     }
-    on |op, at| at.made("oidc-provider", "/", &op.url);
+    on |op, at| at.provider(&op.url);
     |op, door| {
         let Self { url, id } = op;
         let remove = move |provider: &mut OidcProvider| {

@@ -21,6 +21,7 @@ pub(crate) fn of_identity(error: IdentityError) -> QueryError {
             QueryCode::AccessDenied,
             "Policies that come with AWS cannot be changed.",
         ),
+        IdentityError::Changed => QueryError::new(QueryCode::ConcurrentModification),
         IdentityError::NoRandomness => QueryError::new(QueryCode::InternalFailure),
     }
 }

@@ -17,6 +17,7 @@ use crate::principals::{self, BindError};
 use crate::query::answer::{QueryReply, QueryXml};
 use crate::query::error::{self, QueryCode, QueryError};
 use crate::query::form::Form;
+use crate::query::operation::Brought;
 
 /// The longest session of a role, in seconds: between an hour and twelve, an hour when unsaid.
 const SESSION_SECONDS_MIN: u32 = 3600;
@@ -108,6 +109,7 @@ operation! {
         tags: Vec<Tag> = tags,
     }
     on |op, at| at.made("role", &op.path, &op.name);
+    brings |op| Brought::gives_boundary(op.boundary.as_deref()).with_tags(&op.tags);
     |op, door| {
         let Self { name, path, trust, description, max_session, boundary, tags } = op;
         let trust = bound(&door, trust).await?;
@@ -123,7 +125,7 @@ operation! {
     GetRole("iam:GetRole") { name: String = role_name }
     on |op, at| at.role(&op.name);
     |op, door| {
-        let directory = directory(&door).await?;
+        let directory = directory(&door)?;
         let role = found(directory.role(&op.name), EntityKind::Role, &op.name)?;
         write_whole(&door, role).await
     }
@@ -189,7 +191,7 @@ operation! {
     on |op, at| at.made("role", op.prefix.as_deref().unwrap_or("/"), "");
     |op, door| {
         let account = account(&door)?;
-        let directory = directory(&door).await?;
+        let directory = directory(&door)?;
         let prefix = op.prefix.as_deref().unwrap_or("/");
         let mut roles = Vec::new();
         for role in directory.roles().filter(|role| role.path.starts_with(prefix)) {
@@ -231,6 +233,7 @@ operation! {
         document: Arc<Policy> = identity_policy,
     }
     on |op, at| at.role(&op.name);
+    brings |op| Brought::targets_boundary();
     |op, door| {
         let Self { name, policy, document } = op;
         let put = move |role: &mut Role| {
@@ -247,7 +250,7 @@ operation! {
     GetRolePolicy("iam:GetRolePolicy") { name: String = role_name, policy: String = policy_name }
     on |op, at| at.role(&op.name);
     |op, door| {
-        let directory = directory(&door).await?;
+        let directory = directory(&door)?;
         let role = found(directory.role(&op.name), EntityKind::Role, &op.name)?;
         let policy = inline(&role.inline, "role", &op.policy)?;
         Ok(QueryReply::result(|xml| {
@@ -262,6 +265,7 @@ operation! {
     /// `DeleteRolePolicy`
     DeleteRolePolicy("iam:DeleteRolePolicy") { name: String = role_name, policy: String = policy_name }
     on |op, at| at.role(&op.name);
+    brings |op| Brought::targets_boundary();
     |op, door| {
         let Self { name, policy } = op;
         let wanted = policy.clone();
@@ -279,7 +283,7 @@ operation! {
     ListRolePolicies("iam:ListRolePolicies") { name: String = role_name, page: Page = Page::read }
     on |op, at| at.role(&op.name);
     |op, door| {
-        let directory = directory(&door).await?;
+        let directory = directory(&door)?;
         let role = found(directory.role(&op.name), EntityKind::Role, &op.name)?;
         Ok(QueryReply::result(|xml| op.page.write_names(xml, "PolicyNames", role.inline.keys())))
     }
@@ -289,6 +293,7 @@ operation! {
     /// `AttachRolePolicy`
     AttachRolePolicy("iam:AttachRolePolicy") { name: String = role_name, arn: String = policy_arn }
     on |op, at| at.role(&op.name);
+    brings |op| Brought::targets_boundary().with_policy(&op.arn);
     |op, door| {
         let Self { name, arn } = op;
         change(&door, move |edit| {
@@ -307,6 +312,7 @@ operation! {
     /// `DetachRolePolicy`
     DetachRolePolicy("iam:DetachRolePolicy") { name: String = role_name, arn: String = policy_arn }
     on |op, at| at.role(&op.name);
+    brings |op| Brought::targets_boundary().with_policy(&op.arn);
     |op, door| {
         let Self { name, arn } = op;
         let wanted = arn.clone();
@@ -328,7 +334,7 @@ operation! {
     }
     on |op, at| at.role(&op.name);
     |op, door| {
-        let directory = directory(&door).await?;
+        let directory = directory(&door)?;
         let role = found(directory.role(&op.name), EntityKind::Role, &op.name)?;
         let attached = attached_below(&directory, &role.attached, op.prefix.as_deref());
         Ok(QueryReply::result(|xml| {
@@ -346,6 +352,7 @@ operation! {
         boundary: String = |form| Ok(form.required("PermissionsBoundary")?.to_owned()),
     }
     on |op, at| at.role(&op.name);
+    brings |op| Brought::gives_boundary(Some(&op.boundary));
     |op, door| {
         let Self { name, boundary } = op;
         change(&door, move |edit| {
@@ -364,6 +371,7 @@ operation! {
     /// `DeleteRolePermissionsBoundary`
     DeleteRolePermissionsBoundary("iam:DeleteRolePermissionsBoundary") { name: String = role_name }
     on |op, at| at.role(&op.name);
+    brings |op| Brought::targets_boundary();
     |op, door| {
         let remove = |role: &mut Role| {
             role.boundary = None;

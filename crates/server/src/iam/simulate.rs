@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use iam::{
     AccessRequest, AccountId, Context, Decision, NamedPolicy, Policy, PolicyKind, PolicySet,
-    Principal, Values,
+    Principal, Values, fold_case,
 };
 use store::{AttachedPolicy, Directory, EntityKind};
 
@@ -14,6 +14,7 @@ use super::operation;
 use crate::query::answer::QueryReply;
 use crate::query::error::{QueryCode, QueryError};
 use crate::query::form::Form;
+use crate::query::operation::Target;
 
 /// Pairs of action and resource that one call may ask about.
 const QUESTIONS_MAX: usize = 1000;
@@ -43,18 +44,18 @@ impl Context for Entries {
 }
 
 fn policies(form: &Form, parameter: &str) -> Result<Vec<Arc<Policy>>, QueryError> {
-    form.list(parameter).into_iter().map(any_policy).collect()
+    form.list(parameter)?.into_iter().map(any_policy).collect()
 }
 
 impl Questions {
     fn read(form: &Form) -> Result<Self, QueryError> {
         let actions: Vec<String> =
-            form.list("ActionNames").into_iter().map(str::to_owned).collect();
+            form.list("ActionNames")?.into_iter().map(str::to_owned).collect();
         if actions.is_empty() {
             form.required("ActionNames")?;
         }
         let mut resources: Vec<String> =
-            form.list("ResourceArns").into_iter().map(str::to_owned).collect();
+            form.list("ResourceArns")?.into_iter().map(str::to_owned).collect();
         if resources.is_empty() {
             resources.push("*".to_owned());
         }
@@ -62,12 +63,11 @@ impl Questions {
             return Err(QueryError::new(QueryCode::InvalidInput));
         }
         let mut context = HashMap::new();
-        let name = |n: usize| format!("ContextEntries.member.{n}.ContextKeyName");
-        for n in 1..=QUESTIONS_MAX {
-            let Some(key) = form.get(&name(n)) else { break };
-            let values = form.list(&format!("ContextEntries.member.{n}.ContextKeyValues"));
-            context
-                .insert(key.to_ascii_lowercase(), values.into_iter().map(str::to_owned).collect());
+        let fields = ["ContextKeyName", "ContextKeyType", "ContextKeyValues.member"];
+        for entry in form.structures("ContextEntries", &fields)? {
+            let key = entry.get("ContextKeyName").unwrap_or_default();
+            let values = entry.list("ContextKeyValues")?;
+            context.insert(fold_case(key), values.into_iter().map(str::to_owned).collect());
         }
         let boundary = policies(form, "PermissionsBoundaryPolicyInputList")?.into_iter().next();
         Ok(Self {
@@ -149,6 +149,7 @@ struct Source {
     boundary: Option<AttachedPolicy>,
 }
 
+/// The entity that an ARN names, its path and its spelling included.
 fn source(directory: &Directory, arn: &str) -> Result<Source, QueryError> {
     let account = directory.account().clone();
     let invalid =
@@ -156,9 +157,11 @@ fn source(directory: &Directory, arn: &str) -> Result<Source, QueryError> {
     let resource = arn.splitn(6, ':').nth(5).ok_or_else(invalid)?;
     let (kind, rest) = resource.split_once('/').ok_or_else(invalid)?;
     let name = rest.rsplit('/').next().unwrap_or_default();
+    let is_named = |path: &str, stored: &str| directory.arn(kind, path, stored) == arn;
     match kind {
         "user" => {
-            let user = found(directory.user(name), EntityKind::User, name)?;
+            let user = directory.user(name).filter(|user| is_named(&user.path, &user.name));
+            let user = found(user, EntityKind::User, name)?;
             Ok(Source {
                 principal: Principal::User {
                     account,
@@ -171,7 +174,8 @@ fn source(directory: &Directory, arn: &str) -> Result<Source, QueryError> {
             })
         }
         "role" => {
-            let role = found(directory.role(name), EntityKind::Role, name)?;
+            let role = directory.role(name).filter(|role| is_named(&role.path, &role.name));
+            let role = found(role, EntityKind::Role, name)?;
             Ok(Source {
                 principal: Principal::AssumedRole {
                     account,
@@ -185,7 +189,8 @@ fn source(directory: &Directory, arn: &str) -> Result<Source, QueryError> {
             })
         }
         "group" => {
-            let group = found(directory.group(name), EntityKind::Group, name)?;
+            let group = directory.group(name).filter(|group| is_named(&group.path, &group.name));
+            let group = found(group, EntityKind::Group, name)?;
             Ok(Source {
                 principal: Principal::FederatedUser { account, name: group.name.clone() },
                 policies: directory.policies_of_group(group),
@@ -202,9 +207,9 @@ operation! {
         source: String = |form| Ok(form.required("PolicySourceArn")?.to_owned()),
         questions: Questions = Questions::read,
     }
-    on |op, at| op.source.clone();
+    on |op, at| Target::new(op.source.clone());
     |op, door| {
-        let directory = directory(&door).await?;
+        let directory = directory(&door)?;
         let Source { principal, policies, boundary } = source(&directory, &op.source)?;
         Ok(op.questions.answer(&principal, account(&door)?, &policies, boundary.as_ref()))
     }
@@ -213,7 +218,7 @@ operation! {
 operation! {
     /// `SimulateCustomPolicy`
     SimulateCustomPolicy("iam:SimulateCustomPolicy") { questions: Questions = Questions::read }
-    on |op, at| "*".to_owned();
+    on |op, at| Target::any();
     |op, door| {
         let account = account(&door)?;
         // Nobody in particular, with nothing but what is given.

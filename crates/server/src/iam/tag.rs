@@ -3,28 +3,28 @@
 use store::{EntityKind, Tag};
 
 use super::entity::{
-    Page, change, directory, found, policy_arn, profile_name, role_name, tags, user_name, write_tag,
+    Page, change, directory, found, policy_arn, profile_name, role_name, same_tag, tags, user_name,
+    write_tag,
 };
 use super::operation;
 use super::provider::url_in_arn;
 use crate::query::answer::QueryReply;
 use crate::query::error::QueryError;
 use crate::query::form::Form;
-use crate::query::operation::Scene;
+use crate::query::operation::Brought;
 
-#[expect(clippy::unnecessary_wraps, reason = "every reader of a parameter is one")]
 fn tag_keys(form: &Form) -> Result<Vec<String>, QueryError> {
-    Ok(form.list("TagKeys").into_iter().map(str::to_owned).collect())
+    Ok(form.list("TagKeys")?.into_iter().map(str::to_owned).collect())
 }
 
 /// Sets some tags and keeps the others.
 fn merge(known: &mut Vec<Tag>, new: Vec<Tag>) {
-    known.retain(|tag| !new.iter().any(|other| other.key.eq_ignore_ascii_case(&tag.key)));
+    known.retain(|tag| !new.iter().any(|other| same_tag(&other.key, &tag.key)));
     known.extend(new);
 }
 
 fn without(known: &mut Vec<Tag>, keys: &[String]) {
-    known.retain(|tag| !keys.iter().any(|key| key.eq_ignore_ascii_case(&tag.key)));
+    known.retain(|tag| !keys.iter().any(|key| same_tag(key, &tag.key)));
 }
 
 fn listed(tags: &[Tag], page: &Page) -> QueryReply {
@@ -40,7 +40,8 @@ macro_rules! tag_operations {
         operation! {
             /// Sets some tags and keeps the others.
             $tag($tag_action) { name: String = $read, tags: Vec<Tag> = tags }
-            on |op, at| $resource(at, &op.name);
+            on |op, at| at.$resource(&op.name);
+            brings |op| Brought::tags(&op.tags);
             |op, door| {
                 let Self { name, tags } = op;
                 change(&door, move |edit| {
@@ -57,7 +58,8 @@ macro_rules! tag_operations {
         operation! {
             /// Takes some tags away.
             $untag($untag_action) { name: String = $read, keys: Vec<String> = tag_keys }
-            on |op, at| $resource(at, &op.name);
+            on |op, at| at.$resource(&op.name);
+            brings |op| Brought::tag_keys(&op.keys);
             |op, door| {
                 let Self { name, keys } = op;
                 change(&door, move |edit| {
@@ -74,9 +76,9 @@ macro_rules! tag_operations {
         operation! {
             /// Lists the tags.
             $list($list_action) { name: String = $read, page: Page = Page::read }
-            on |op, at| $resource(at, &op.name);
+            on |op, at| at.$resource(&op.name);
             |op, door| {
-                let directory = directory(&door).await?;
+                let directory = directory(&door)?;
                 let entity = found(directory.$find(&op.name), EntityKind::$kind, &op.name)?;
                 Ok(listed(&entity.tags, &op.page))
             }
@@ -84,38 +86,18 @@ macro_rules! tag_operations {
     )*};
 }
 
-fn of_user(at: &Scene<'_>, name: &str) -> String {
-    at.user(name)
-}
-
-fn of_role(at: &Scene<'_>, name: &str) -> String {
-    at.role(name)
-}
-
-fn of_policy(_: &Scene<'_>, arn: &str) -> String {
-    arn.to_owned()
-}
-
-fn of_profile(at: &Scene<'_>, name: &str) -> String {
-    at.profile(name)
-}
-
-fn of_provider(at: &Scene<'_>, url: &str) -> String {
-    at.made("oidc-provider", "/", url)
-}
-
 tag_operations! {
     TagUser "iam:TagUser" UntagUser "iam:UntagUser" ListUserTags "iam:ListUserTags":
-        user_name, of_user, change_user, user, User;
+        user_name, user, change_user, user, User;
     TagRole "iam:TagRole" UntagRole "iam:UntagRole" ListRoleTags "iam:ListRoleTags":
-        role_name, of_role, change_role, role, Role;
+        role_name, role, change_role, role, Role;
     TagPolicy "iam:TagPolicy" UntagPolicy "iam:UntagPolicy" ListPolicyTags "iam:ListPolicyTags":
-        policy_arn, of_policy, change_policy_at, managed_policy, Policy;
+        policy_arn, policy, change_policy_at, managed_policy, Policy;
     TagInstanceProfile "iam:TagInstanceProfile" UntagInstanceProfile "iam:UntagInstanceProfile"
         ListInstanceProfileTags "iam:ListInstanceProfileTags":
-        profile_name, of_profile, change_instance_profile, instance_profile, InstanceProfile;
+        profile_name, profile, change_instance_profile, instance_profile, InstanceProfile;
     TagOpenIDConnectProvider "iam:TagOpenIDConnectProvider"
         UntagOpenIDConnectProvider "iam:UntagOpenIDConnectProvider"
         ListOpenIDConnectProviderTags "iam:ListOpenIDConnectProviderTags":
-        url_in_arn, of_provider, change_oidc_provider, oidc_provider, OidcProvider;
+        url_in_arn, provider, change_oidc_provider, oidc_provider, OidcProvider;
 }

@@ -16,7 +16,7 @@ macro_rules! empty_lists {
             on |op, at| at.user_or_self(op.user.as_deref());
             |op, door| {
                 if let Some(name) = &op.user {
-                    let directory = directory(&door).await?;
+                    let directory = directory(&door)?;
                     found(directory.user(name), EntityKind::User, name)?;
                 }
                 Ok(QueryReply::result(|xml| {
@@ -53,7 +53,7 @@ operation! {
     GetLoginProfile("iam:GetLoginProfile") { user: String = user_name }
     on |op, at| at.user(&op.user);
     |op, door| {
-        let directory = directory(&door).await?;
+        let directory = directory(&door)?;
         found(directory.user(&op.user), EntityKind::User, &op.user)?;
         Err(no_login(&op.user))
     }
@@ -64,7 +64,7 @@ operation! {
     DeleteLoginProfile("iam:DeleteLoginProfile") { user: String = user_name }
     on |op, at| at.user(&op.user);
     |op, door| {
-        let directory = directory(&door).await?;
+        let directory = directory(&door)?;
         found(directory.user(&op.user), EntityKind::User, &op.user)?;
         Err(no_login(&op.user))
     }

@@ -7,13 +7,14 @@ use store::{EntityKind, Tag, User};
 
 use super::entity::{
     Page, account, attached_below, change, directory, encoded, found, identity_policy, inline,
-    new_name, optional_path, optional_user_name, path, policy_arn, policy_name, tags, time,
-    user_name, write_attached, write_boundary, write_tags,
+    judged_user, new_name, optional_path, optional_user_name, path, policy_arn, policy_name, tags,
+    time, user_name, write_attached, write_boundary, write_tags,
 };
 use super::{operation, refusal};
 use crate::query::answer::{QueryReply, QueryXml};
 use crate::query::error::QueryError;
 use crate::query::form::Form;
+use crate::query::operation::Brought;
 
 pub(super) fn write_user(xml: &mut QueryXml, account: &AccountId, user: &User) {
     xml.text("Path", &user.path);
@@ -45,6 +46,7 @@ operation! {
         tags: Vec<Tag> = tags,
     }
     on |op, at| at.made("user", &op.path, &op.name);
+    brings |op| Brought::gives_boundary(op.boundary.as_deref()).with_tags(&op.tags);
     |op, door| {
         let Self { name, path, boundary, tags } = op;
         let user = change(&door, move |edit| edit.create_user(&name, &path, boundary, tags)).await?;
@@ -59,8 +61,7 @@ operation! {
     on |op, at| at.user_or_self(op.name.as_deref());
     |op, door| {
         let account = account(&door)?;
-        let own = door.principal().username().map(str::to_owned);
-        let Some(name) = op.name.or(own) else {
+        let Some(name) = judged_user(&door, op.name.as_deref()) else {
             let root = Principal::Root { account: account.clone() };
             return Ok(QueryReply::result(|xml| {
                 xml.element("User", |xml| {
@@ -70,8 +71,8 @@ operation! {
                 });
             }));
         };
-        let directory = directory(&door).await?;
-        let user = found(directory.user(&name), EntityKind::User, &name)?;
+        let directory = directory(&door)?;
+        let user = found(directory.user(name), EntityKind::User, name)?;
         Ok(QueryReply::result(|xml| write_whole(xml, account, user)))
     }
 }
@@ -83,7 +84,7 @@ operation! {
         new_name: Option<String> = |form| new_name(form, "NewUserName", 64),
         path: Option<String> = |form| optional_path(form, "NewPath"),
     }
-    on |op, at| at.user(&op.name);
+    on |op, at| at.moved(at.user(&op.name), ("user", op.path.as_deref(), op.new_name.as_deref()));
     |op, door| {
         let Self { name, new_name, path } = op;
         change(&door, move |edit| edit.rename_user(&name, new_name.as_deref(), path.as_deref())).await?;
@@ -110,7 +111,7 @@ operation! {
     on |op, at| at.made("user", op.prefix.as_deref().unwrap_or("/"), "");
     |op, door| {
         let account = account(&door)?;
-        let directory = directory(&door).await?;
+        let directory = directory(&door)?;
         let prefix = op.prefix.as_deref().unwrap_or("/");
         let users = directory.users().filter(|user| user.path.starts_with(prefix));
         Ok(QueryReply::result(|xml| {
@@ -139,6 +140,7 @@ operation! {
         document: Arc<Policy> = identity_policy,
     }
     on |op, at| at.user(&op.name);
+    brings |op| Brought::targets_boundary();
     |op, door| {
         let Self { name, policy, document } = op;
         let put = move |user: &mut User| {
@@ -158,7 +160,7 @@ operation! {
     }
     on |op, at| at.user(&op.name);
     |op, door| {
-        let directory = directory(&door).await?;
+        let directory = directory(&door)?;
         let user = found(directory.user(&op.name), EntityKind::User, &op.name)?;
         let policy = inline(&user.inline, "user", &op.policy)?;
         Ok(QueryReply::result(|xml| {
@@ -176,6 +178,7 @@ operation! {
         policy: String = policy_name,
     }
     on |op, at| at.user(&op.name);
+    brings |op| Brought::targets_boundary();
     |op, door| {
         let Self { name, policy } = op;
         let wanted = policy.clone();
@@ -196,7 +199,7 @@ operation! {
     }
     on |op, at| at.user(&op.name);
     |op, door| {
-        let directory = directory(&door).await?;
+        let directory = directory(&door)?;
         let user = found(directory.user(&op.name), EntityKind::User, &op.name)?;
         Ok(QueryReply::result(|xml| op.page.write_names(xml, "PolicyNames", user.inline.keys())))
     }
@@ -209,6 +212,7 @@ operation! {
         arn: String = policy_arn,
     }
     on |op, at| at.user(&op.name);
+    brings |op| Brought::targets_boundary().with_policy(&op.arn);
     |op, door| {
         let Self { name, arn } = op;
         change(&door, move |edit| {
@@ -230,6 +234,7 @@ operation! {
         arn: String = policy_arn,
     }
     on |op, at| at.user(&op.name);
+    brings |op| Brought::targets_boundary().with_policy(&op.arn);
     |op, door| {
         let Self { name, arn } = op;
         let wanted = arn.clone();
@@ -251,7 +256,7 @@ operation! {
     }
     on |op, at| at.user(&op.name);
     |op, door| {
-        let directory = directory(&door).await?;
+        let directory = directory(&door)?;
         let user = found(directory.user(&op.name), EntityKind::User, &op.name)?;
         let attached = attached_below(&directory, &user.attached, op.prefix.as_deref());
         Ok(QueryReply::result(|xml| {
@@ -269,6 +274,7 @@ operation! {
         boundary: String = |form| Ok(form.required("PermissionsBoundary")?.to_owned()),
     }
     on |op, at| at.user(&op.name);
+    brings |op| Brought::gives_boundary(Some(&op.boundary));
     |op, door| {
         let Self { name, boundary } = op;
         change(&door, move |edit| {
@@ -287,6 +293,7 @@ operation! {
     /// `DeleteUserPermissionsBoundary`
     DeleteUserPermissionsBoundary("iam:DeleteUserPermissionsBoundary") { name: String = user_name }
     on |op, at| at.user(&op.name);
+    brings |op| Brought::targets_boundary();
     |op, door| {
         let remove = |user: &mut User| {
             user.boundary = None;
@@ -306,7 +313,7 @@ operation! {
     on |op, at| at.user(&op.name);
     |op, door| {
         let account = account(&door)?;
-        let directory = directory(&door).await?;
+        let directory = directory(&door)?;
         let user = found(directory.user(&op.name), EntityKind::User, &op.name)?;
         Ok(QueryReply::result(|xml| {
             let name = |group: &&Arc<store::Group>| group.name.to_ascii_lowercase();

@@ -54,6 +54,7 @@ codes! {
     ValidationError "ValidationError" BAD_REQUEST "";
 
     // What is there (IAM).
+    ConcurrentModification "ConcurrentModification" CONFLICT "The request was rejected because multiple requests to change this object were submitted simultaneously. Wait a few minutes and submit your request again.";
     DeleteConflict "DeleteConflict" CONFLICT "The request was rejected because it attempted to delete a resource that has attached subordinate entities.";
     EntityAlreadyExists "EntityAlreadyExists" CONFLICT "The entity already exists.";
     LimitExceeded "LimitExceeded" CONFLICT "The request was rejected because it attempted to create resources beyond the current limits.";

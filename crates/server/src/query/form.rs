@@ -1,6 +1,7 @@
 //! The parameters of a Query-protocol call: a URL-encoded form, lists as `Name.member.1`.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use super::error::{QueryCode, QueryError};
 
@@ -44,23 +45,98 @@ impl Form {
         })
     }
 
-    /// `Name.member.1`, `Name.member.2`, … as far as they go.
-    pub(crate) fn list(&self, name: &str) -> Vec<&str> {
-        (1..=PARAMETERS_MAX).map_while(|n| self.get(&format!("{name}.member.{n}"))).collect()
+    /// `Name.member.1`, `Name.member.2`, …: whole, from one on, or refused.
+    pub(crate) fn list(&self, name: &str) -> Result<Vec<&str>, QueryError> {
+        texts(name, numbered(self.pairs.iter().map(|(n, v)| (n.as_str(), v.as_str())), name)?)
     }
 
-    /// `Name.member.N.Field…`: the fields of each member, as far as they go.
-    pub(crate) fn structures<const N: usize>(
+    /// `Name.member.N.Field…`: the members, which have no fields but these. A field that ends with
+    /// `.member` is a list.
+    pub(crate) fn structures(
         &self,
         name: &str,
-        fields: [&str; N],
-    ) -> Vec<[Option<&str>; N]> {
-        let at = |n: usize| {
-            let found = fields.map(|field| self.get(&format!("{name}.member.{n}.{field}")));
-            found.iter().any(Option::is_some).then_some(found)
+        fields: &[&str],
+    ) -> Result<Vec<Structure<'_>>, QueryError> {
+        let pairs = self.pairs.iter().map(|(n, v)| (n.as_str(), v.as_str()));
+        let members = numbered(pairs, name)?;
+        let known = |field: &str| {
+            let (plain, list) = field.split_once('.').map_or((field, false), |(f, _)| (f, true));
+            fields.iter().any(|known| match known.strip_suffix(".member") {
+                Some(known) => known == plain,
+                None => *known == plain && !list,
+            })
         };
-        (1..=PARAMETERS_MAX).map_while(at).collect()
+        let whole = members.iter().all(|Member(pairs)| {
+            pairs.iter().all(|(rest, _)| rest.strip_prefix('.').is_some_and(known))
+        });
+        if !whole {
+            return Err(no_list(name));
+        }
+        Ok(members.into_iter().map(Structure).collect())
     }
+}
+
+/// One member of a list: what follows its number, and the value.
+struct Member<'f>(Vec<(&'f str, &'f str)>);
+
+/// One member of a list that has fields.
+pub(crate) struct Structure<'f>(Member<'f>);
+
+impl<'f> Structure<'f> {
+    /// A field; of a repeated one the first.
+    pub(crate) fn get(&self, field: &str) -> Option<&'f str> {
+        let is = |rest: &str| rest.strip_prefix('.') == Some(field);
+        self.0.0.iter().find(|(rest, _)| is(rest)).map(|(_, value)| *value)
+    }
+
+    /// A field that is a list.
+    pub(crate) fn list(&self, field: &str) -> Result<Vec<&'f str>, QueryError> {
+        let pairs =
+            self.0.0.iter().filter_map(|(rest, value)| Some((rest.strip_prefix('.')?, *value)));
+        texts(field, numbered(pairs, field)?)
+    }
+}
+
+/// The members of a list, in the order of their numbers. Whatever begins with the list's name and is no
+/// member of it, a gap, a number with zeros before it: nothing is skipped, because what is left out of a
+/// list of restrictions would restrict nobody.
+fn numbered<'f>(
+    pairs: impl Iterator<Item = (&'f str, &'f str)>,
+    name: &str,
+) -> Result<Vec<Member<'f>>, QueryError> {
+    let mut members: BTreeMap<usize, Member<'f>> = BTreeMap::new();
+    for (key, value) in pairs {
+        let Some(rest) = key.strip_prefix(name) else { continue };
+        if rest.is_empty() {
+            // How clients say that a list is empty.
+            if value.is_empty() { continue } else { return Err(no_list(name)) }
+        }
+        let Some(rest) = rest.strip_prefix('.') else { continue };
+        let rest = rest.strip_prefix("member.").ok_or_else(|| no_list(name))?;
+        let digits = rest.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(rest.len());
+        let (number, rest) = rest.split_at(digits);
+        let number = number.parse().ok().filter(|n: &usize| n.to_string() == number);
+        let number = number.ok_or_else(|| no_list(name))?;
+        members.entry(number).or_insert_with(|| Member(Vec::new())).0.push((rest, value));
+    }
+    let whole = members.keys().enumerate().all(|(at, number)| at + 1 == *number);
+    if whole { Ok(members.into_values().collect()) } else { Err(no_list(name)) }
+}
+
+/// The members of a list of plain texts; of a repeated one the first.
+fn texts<'f>(name: &str, members: Vec<Member<'f>>) -> Result<Vec<&'f str>, QueryError> {
+    let text = |Member(pairs): Member<'f>| match pairs.as_slice() {
+        [("", value), more @ ..] if more.iter().all(|(rest, _)| rest.is_empty()) => Ok(*value),
+        _ => Err(no_list(name)),
+    };
+    members.into_iter().map(text).collect()
+}
+
+fn no_list(name: &str) -> QueryError {
+    QueryError::with_message(
+        QueryCode::MalformedInput,
+        format!("{name} is not a list whose members are numbered from 1 without a gap"),
+    )
 }
 
 /// A parameter as validation errors spell it: its first letter small.
@@ -83,13 +159,42 @@ mod tests {
 
     #[test]
     fn parameters_lists_and_structures() {
-        let form = b"Action=A&Action=B&P.member.1=x+y&P.member.2=%C3%A9&P.member.4=no\
-            &T.member.1.Key=k&T.member.1.Value=&T.member.2.Key=l";
+        let form = b"Action=A&Action=B&P.member.1=x+y&P.member.2=%C3%A9&Empty=&PS=other\
+            &T.member.1.Key=k&T.member.1.Value=&T.member.2.Key=l&L.member.1.V.member.1=a";
         let form = Form::parse(form).unwrap();
         assert_eq!(form.get("Action"), Some("A"));
-        assert_eq!(form.list("P"), ["x y", "é"]);
-        let tags = form.structures("T", ["Key", "Value"]);
-        assert_eq!(tags, [[Some("k"), Some("")], [Some("l"), None]]);
+        assert_eq!(form.list("P").unwrap(), ["x y", "é"]);
+        assert!(form.list("Empty").unwrap().is_empty() && form.list("None").unwrap().is_empty());
+        let tags = form.structures("T", &["Key", "Value"]).unwrap();
+        let fields =
+            |tag: &Structure<'_>| (tag.get("Key").unwrap().to_owned(), tag.get("Value").is_some());
+        let fields: Vec<_> = tags.iter().map(fields).collect();
+        assert_eq!(fields, [("k".to_owned(), true), ("l".to_owned(), false)]);
+        let lists = form.structures("L", &["V.member"]).unwrap();
+        assert_eq!(lists[0].list("V").unwrap(), ["a"]);
+        assert!(form.structures("L", &["V"]).is_err() && form.structures("T", &["Key"]).is_err());
         assert!(Form::parse(b"a=%FF").is_err());
+    }
+
+    /// What is left out of a list might have been what restricts.
+    #[test]
+    fn a_list_is_whole_or_refused() {
+        for bad in [
+            "P.member.2=x",
+            "P.member.0=x",
+            "P.member.01=x",
+            "P.member.+1=x",
+            "P.member.1=x&P.member.3=y",
+            "P.member.1.more=x",
+            "P.member.1x=x",
+            "P.member=x",
+            "P.1=x",
+            "P=x",
+            "P.member.99999999999999999999999=x",
+        ] {
+            let form = Form::parse(bad.as_bytes()).unwrap();
+            assert!(form.list("P").is_err(), "{bad}");
+            assert!(form.structures("P", &["arn"]).is_err(), "{bad}");
+        }
     }
 }

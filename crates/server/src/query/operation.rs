@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use iam::{AccountId, Values};
-use store::Directory;
+use store::{Directory, KnownIdentity, Tag};
 
 use super::answer::QueryReply;
 use super::error::QueryError;
@@ -12,20 +12,38 @@ use crate::gate::{Authorized, Caller};
 
 /// One call, whole: a struct that implements this and a row of the table of actions.
 pub(crate) trait QueryOperation: Sized + Send + Sync {
+    /// The sessions that may call it, beside long-term keys.
+    const SESSIONS: Sessions = Sessions::OfRoles;
+
     /// Reads the call from its parameters. Nothing is looked up yet.
     fn read(form: &Form) -> Result<Self, QueryError>;
 
     /// Every permission the call needs; there is no default.
-    fn permissions(&self, at: &Scene<'_>) -> Vec<QueryPermission>;
+    fn permissions(&self, at: &Scene<'_>) -> Result<Vec<QueryPermission>, QueryError>;
+
+    /// What it brings that policies may ask for; what a call does not honour has no condition key.
+    fn brings(&self) -> Brought<'_> {
+        Brought::default()
+    }
 
     /// The value of a condition key that only this operation knows, its name in lower case
-    /// (`iam:policyarn`).
+    /// (`sts:externalid`).
     fn condition(&self, _key: &str) -> Option<Values<'_>> {
         None
     }
 
     /// Does it. Only [`Authorized`] lends the store.
     fn run(call: Authorized<Self>) -> impl Future<Output = Result<QueryReply, QueryError>> + Send;
+}
+
+/// Which sessions may call an operation (aws-semantics 4.1.9): those of users and roots have no second
+/// factor here, and federated users may know who they are, and nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Sessions {
+    None,
+    OfRoles,
+    ButFederated,
+    All,
 }
 
 /// What a call can know before it is admitted: resources are named by paths that only the
@@ -44,6 +62,82 @@ pub(crate) struct Scene<'a> {
 pub(crate) struct QueryPermission {
     /// As policies spell it: `iam:CreateUser`.
     pub(crate) action: &'static str,
-    /// The ARN; `*` for an action that is done to no resource.
-    pub(crate) resource: String,
+    pub(crate) target: Target,
+}
+
+/// What an action is done to. An identity that is there is judged as it is stored, whatever the spelling in
+/// which it was asked for, and what is done is done to the one that was judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    /// `*` for an action that is done to no resource.
+    pub(crate) arn: String,
+    /// The identity that it is about, as it was when it was judged.
+    pub(crate) known: Option<KnownIdentity>,
+}
+
+impl Target {
+    /// An action that is done to no resource.
+    pub(crate) fn any() -> Self {
+        Self::new("*".to_owned())
+    }
+
+    /// Something that is no identity, or is to be made.
+    pub(crate) fn new(arn: String) -> Self {
+        Self { arn, known: None }
+    }
+}
+
+/// What a call brings, as far as it honours it, for the condition keys that stand for it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Brought<'o> {
+    /// `aws:RequestTag/…`, `aws:TagKeys`
+    pub(crate) tags: &'o [Tag],
+    /// `aws:TagKeys`, of a call that takes tags away
+    pub(crate) tag_keys: &'o [String],
+    /// `iam:PolicyARN`
+    pub(crate) policy_arn: Option<&'o str>,
+    pub(crate) boundary: BoundaryAsked<'o>,
+}
+
+/// Which boundary `iam:PermissionsBoundary` is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum BoundaryAsked<'o> {
+    /// The call has no such key.
+    #[default]
+    None,
+    /// The one that the target is to have.
+    Given(Option<&'o str>),
+    /// The one that the target has.
+    Targets,
+}
+
+impl<'o> Brought<'o> {
+    pub(crate) fn tags(tags: &'o [Tag]) -> Self {
+        Self { tags, ..Self::default() }
+    }
+
+    pub(crate) fn tag_keys(tag_keys: &'o [String]) -> Self {
+        Self { tag_keys, ..Self::default() }
+    }
+
+    pub(crate) fn policy(arn: &'o str) -> Self {
+        Self { policy_arn: Some(arn), ..Self::default() }
+    }
+
+    pub(crate) fn targets_boundary() -> Self {
+        Self { boundary: BoundaryAsked::Targets, ..Self::default() }
+    }
+
+    /// The boundary that the target is to have.
+    pub(crate) fn gives_boundary(boundary: Option<&'o str>) -> Self {
+        Self { boundary: BoundaryAsked::Given(boundary), ..Self::default() }
+    }
+
+    pub(crate) fn with_tags(self, tags: &'o [Tag]) -> Self {
+        Self { tags, ..self }
+    }
+
+    pub(crate) fn with_policy(self, arn: &'o str) -> Self {
+        Self { policy_arn: Some(arn), ..self }
+    }
 }

@@ -7,12 +7,12 @@ use store::Role;
 
 use super::issue::{NewSession, Packed, SessionPolicies, issue};
 use super::parameters::{ARN, EXTERNAL_ID, Faults, Needed, SESSION_NAME};
-use crate::gate::{Authorized, Door, OperationKeys, Trusted};
-use crate::iam::read_tags;
+use crate::gate::{Authorized, Door, OperationKeys, Trusted, named};
+use crate::iam::{read_tags, same_tag};
 use crate::query::answer::QueryReply;
 use crate::query::error::{self, QueryCode, QueryError};
 use crate::query::form::Form;
-use crate::query::operation::{QueryOperation, QueryPermission, Scene};
+use crate::query::operation::{QueryOperation, QueryPermission, Scene, Sessions};
 
 /// Seconds of a session: the least, the most, and when nobody says.
 pub(super) const SECONDS_MIN: u32 = 900;
@@ -37,6 +37,8 @@ pub(crate) struct AssumeRole {
 }
 
 impl QueryOperation for AssumeRole {
+    const SESSIONS: Sessions = Sessions::ButFederated;
+
     fn read(form: &Form) -> Result<Self, QueryError> {
         let mut faults = Faults::default();
         let role_arn = faults.text(form, "RoleArn", ARN, Needed::Yes);
@@ -44,7 +46,7 @@ impl QueryOperation for AssumeRole {
         let external_id = faults.text(form, "ExternalId", EXTERNAL_ID, Needed::No);
         let source_identity = faults.text(form, "SourceIdentity", SESSION_NAME, Needed::No);
         let seconds = faults.duration(form, SECONDS_MIN, SECONDS_MAX)?;
-        let policies = SessionPolicies::read(form, &mut faults);
+        let policies = SessionPolicies::read(form, &mut faults)?;
         faults.refuse()?;
         let (role_arn, session_name) =
             (role_arn.unwrap_or_default(), session_name.unwrap_or_default());
@@ -54,7 +56,7 @@ impl QueryOperation for AssumeRole {
             return Err(QueryError::validation(format!("{role_arn} is invalid")));
         }
         refuse_second_factor(form)?;
-        if form.get("ProvidedContexts.member.1.ProviderArn").is_some() {
+        if !form.structures("ProvidedContexts", &["ProviderArn", "ContextAssertion"])?.is_empty() {
             return Err(QueryError::validation("ProvidedContexts are not supported."));
         }
         let policies = policies.parse()?;
@@ -70,8 +72,8 @@ impl QueryOperation for AssumeRole {
         })
     }
 
-    fn permissions(&self, _: &Scene<'_>) -> Vec<QueryPermission> {
-        Vec::new()
+    fn permissions(&self, _: &Scene<'_>) -> Result<Vec<QueryPermission>, QueryError> {
+        Ok(Vec::new())
     }
 
     async fn run(call: Authorized<Self>) -> Result<QueryReply, QueryError> {
@@ -143,8 +145,9 @@ pub(super) fn read_session_tags(form: &Form) -> Result<Vec<(String, String)>, Qu
 
 /// The keys of those tags that the next session in a chain inherits.
 fn read_transitive_keys(form: &Form, tags: &[(String, String)]) -> Result<Vec<String>, QueryError> {
-    let keys: Vec<String> = form.list("TransitiveTagKeys").into_iter().map(str::to_owned).collect();
-    let known = |key: &String| tags.iter().any(|(tag, _)| tag.eq_ignore_ascii_case(key));
+    let keys: Vec<String> =
+        form.list("TransitiveTagKeys")?.into_iter().map(str::to_owned).collect();
+    let known = |key: &String| tags.iter().any(|(tag, _)| same_tag(tag, key));
     if keys.len() > TAGS_MAX || !keys.iter().all(known) {
         return Err(QueryError::validation(
             "The specified transitive tag key must be included in the requested tags.",
@@ -215,16 +218,14 @@ pub(super) fn tag_condition<'t>(tags: &'t [(String, String)], key: &str) -> Opti
         return keys(tags.iter().map(|(key, _)| key));
     }
     let name = key.strip_prefix("aws:requesttag/")?;
-    let (_, value) = tags.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
-    Some(Values::One(value.as_str().into()))
+    named(tags.iter().map(|(key, value)| (key.as_str(), value.as_str())), name)
 }
 
 /// The condition keys that the tags of a role have.
 pub(super) fn role_tag<'r>(role: &'r Role, key: &str) -> Option<Values<'r>> {
     let name =
         key.strip_prefix("aws:resourcetag/").or_else(|| key.strip_prefix("iam:resourcetag/"))?;
-    let tag = role.tags.iter().find(|tag| tag.key.eq_ignore_ascii_case(name))?;
-    Some(Values::One(tag.value.as_str().into()))
+    named(role.tags.iter().map(|tag| (tag.key.as_str(), tag.value.as_str())), name)
 }
 
 fn keys<'k>(names: impl Iterator<Item = &'k String>) -> Option<Values<'k>> {
@@ -301,7 +302,7 @@ impl Chain {
         let session = door.caller().identity().and_then(|identity| identity.session.as_ref());
         let Some(session) = session else { return Self::default() };
         let handed_on = |(key, _): &&(String, String)| {
-            session.transitive_tags.iter().any(|known| known.eq_ignore_ascii_case(key))
+            session.transitive_tags.iter().any(|known| same_tag(known, key))
         };
         Self {
             of_role: matches!(session.principal, SessionPrincipal::AssumedRole { .. }),
@@ -324,7 +325,7 @@ impl Chain {
     /// The tags of the new session: those handed on, which cannot be changed, and its own.
     fn tags(&self, own: &[(String, String)]) -> Result<Vec<(String, String)>, QueryError> {
         for (key, _) in own {
-            if self.tags.iter().any(|(known, _)| known.eq_ignore_ascii_case(key)) {
+            if self.tags.iter().any(|(known, _)| same_tag(known, key)) {
                 return Err(QueryError::with_message(
                     QueryCode::InvalidInput,
                     format!(

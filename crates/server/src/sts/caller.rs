@@ -5,7 +5,7 @@ use crate::gate::Authorized;
 use crate::query::answer::QueryReply;
 use crate::query::error::{self, QueryCode, QueryError};
 use crate::query::form::Form;
-use crate::query::operation::{QueryOperation, QueryPermission, Scene};
+use crate::query::operation::{QueryOperation, QueryPermission, Scene, Sessions, Target};
 
 /// Ids of access keys, those of other stores included.
 const KEY_ID: Rule = Rule { min: 3, max: 128, pattern: Some(("[\\w]*", "-")) };
@@ -15,12 +15,14 @@ const KEY_ID: Rule = Rule { min: 3, max: 128, pattern: Some(("[\\w]*", "-")) };
 pub(crate) struct GetCallerIdentity;
 
 impl QueryOperation for GetCallerIdentity {
+    const SESSIONS: Sessions = Sessions::All;
+
     fn read(_: &Form) -> Result<Self, QueryError> {
         Ok(Self)
     }
 
-    fn permissions(&self, _: &Scene<'_>) -> Vec<QueryPermission> {
-        Vec::new()
+    fn permissions(&self, _: &Scene<'_>) -> Result<Vec<QueryPermission>, QueryError> {
+        Ok(Vec::new())
     }
 
     async fn run(call: Authorized<Self>) -> Result<QueryReply, QueryError> {
@@ -49,8 +51,8 @@ impl QueryOperation for GetAccessKeyInfo {
         Ok(Self { id: id.unwrap_or_default() })
     }
 
-    fn permissions(&self, _: &Scene<'_>) -> Vec<QueryPermission> {
-        vec![QueryPermission { action: "sts:GetAccessKeyInfo", resource: "*".to_owned() }]
+    fn permissions(&self, _: &Scene<'_>) -> Result<Vec<QueryPermission>, QueryError> {
+        Ok(vec![QueryPermission { action: "sts:GetAccessKeyInfo", target: Target::any() }])
     }
 
     async fn run(call: Authorized<Self>) -> Result<QueryReply, QueryError> {

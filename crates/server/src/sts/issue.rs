@@ -30,11 +30,11 @@ pub(super) struct SessionPolicies {
 }
 
 impl SessionPolicies {
-    pub(super) fn read(form: &Form, faults: &mut Faults) -> Self {
+    pub(super) fn read(form: &Form, faults: &mut Faults) -> Result<Self, QueryError> {
         let text = faults.text(form, "Policy", POLICY, Needed::No);
-        let members = form.structures("PolicyArns", ["arn"]);
+        let members = form.structures("PolicyArns", &["arn"])?;
         let arns: Vec<String> =
-            members.into_iter().filter_map(|[arn]| arn.map(str::to_owned)).collect();
+            members.iter().map(|member| member.get("arn").unwrap_or_default().to_owned()).collect();
         for (at, arn) in arns.iter().enumerate() {
             faults.check(arn, &format!("policyArns.{}.member.arn", at + 1), ARN);
         }
@@ -43,7 +43,7 @@ impl SessionPolicies {
                 format!("Member must have length less than or equal to {POLICY_ARNS_MAX}");
             faults.add(Some(&format!("{arns:?}")), "policyArns", &constraint);
         }
-        Self { inline: None, arns, text }
+        Ok(Self { inline: None, arns, text })
     }
 
     /// Reads the inline one, once the call itself is in order.

@@ -1,15 +1,15 @@
 //! `GetSessionToken` and `GetFederationToken`: sessions that long-term keys open for themselves.
 
-use iam::{Principal, SessionPrincipal, Values};
+use iam::{Issuer, OpenedBy, Principal, SessionPrincipal, Values};
 
 use super::assume_role::{read_session_tags, refuse_second_factor, tag_condition};
 use super::issue::{NewSession, Packed, SessionPolicies, issue};
 use super::parameters::{FEDERATED_NAME, Faults, Needed};
-use crate::gate::{Authorized, Door};
+use crate::gate::{Authorized, Door, SignedCaller};
 use crate::query::answer::QueryReply;
 use crate::query::error::{self, QueryCode, QueryError};
 use crate::query::form::Form;
-use crate::query::operation::{QueryOperation, QueryPermission, Scene};
+use crate::query::operation::{QueryOperation, QueryPermission, Scene, Sessions, Target};
 
 /// Seconds of a session: the least, the most, when nobody says, and the most for the root.
 const SECONDS_MIN: u32 = 900;
@@ -17,16 +17,10 @@ const SECONDS_MAX: u32 = 129_600;
 const SECONDS_DEFAULT: u32 = 43_200;
 const ROOT_SECONDS_MAX: u32 = 3600;
 
-/// Only a long-term key opens such a session (aws-semantics 4.1.9).
-fn refuse_sessions(door: &Door, action: &str) -> Result<(), QueryError> {
-    let of_session = door.caller().identity().is_some_and(|identity| identity.session.is_some());
-    if of_session {
-        return Err(QueryError::with_message(
-            QueryCode::AccessDenied,
-            format!("Cannot call {action} with session credentials"),
-        ));
-    }
-    Ok(())
+/// The key of the root that asks, for its session to die with.
+fn opener(door: &Door) -> Result<OpenedBy, QueryError> {
+    let opens = door.caller().signed().and_then(SignedCaller::opens);
+    opens.cloned().ok_or_else(|| QueryError::new(QueryCode::AccessDenied))
 }
 
 /// The root's sessions are short.
@@ -49,6 +43,8 @@ pub(crate) struct GetSessionToken {
 }
 
 impl QueryOperation for GetSessionToken {
+    const SESSIONS: Sessions = Sessions::None;
+
     fn read(form: &Form) -> Result<Self, QueryError> {
         let mut faults = Faults::default();
         let seconds = faults.duration(form, SECONDS_MIN, SECONDS_MAX)?;
@@ -57,15 +53,16 @@ impl QueryOperation for GetSessionToken {
         Ok(Self { seconds })
     }
 
-    fn permissions(&self, _: &Scene<'_>) -> Vec<QueryPermission> {
-        Vec::new()
+    fn permissions(&self, _: &Scene<'_>) -> Result<Vec<QueryPermission>, QueryError> {
+        Ok(Vec::new())
     }
 
     async fn run(call: Authorized<Self>) -> Result<QueryReply, QueryError> {
         let (Self { seconds }, door) = call.split();
-        refuse_sessions(&door, "GetSessionToken")?;
         let principal = match door.principal() {
-            Principal::Root { account } => SessionPrincipal::Root { account: account.clone() },
+            Principal::Root { account } => {
+                SessionPrincipal::Root { account: account.clone(), opened_by: opener(&door)? }
+            }
             Principal::User { account, id, .. } => {
                 SessionPrincipal::User { account: account.clone(), user_id: id.clone() }
             }
@@ -103,21 +100,24 @@ pub(crate) struct GetFederationToken {
 }
 
 impl QueryOperation for GetFederationToken {
+    const SESSIONS: Sessions = Sessions::None;
+
     fn read(form: &Form) -> Result<Self, QueryError> {
         let mut faults = Faults::default();
         let name = faults.text(form, "Name", FEDERATED_NAME, Needed::Yes);
         let seconds = faults.duration(form, SECONDS_MIN, SECONDS_MAX)?;
-        let policies = SessionPolicies::read(form, &mut faults);
+        let policies = SessionPolicies::read(form, &mut faults)?;
         faults.refuse()?;
         let tags = read_session_tags(form)?;
         Ok(Self { name: name.unwrap_or_default(), seconds, policies: policies.parse()?, tags })
     }
 
-    fn permissions(&self, at: &Scene<'_>) -> Vec<QueryPermission> {
-        let resource = format!("arn:aws:sts::{}:federated-user/{}", at.account, self.name);
+    fn permissions(&self, at: &Scene<'_>) -> Result<Vec<QueryPermission>, QueryError> {
+        let arn = format!("arn:aws:sts::{}:federated-user/{}", at.account, self.name);
+        let target = Target::new(arn);
         let tagging = (!self.tags.is_empty()).then_some("sts:TagSession");
         let needed = [Some("sts:GetFederationToken"), tagging].into_iter().flatten();
-        needed.map(|action| QueryPermission { action, resource: resource.clone() }).collect()
+        Ok(needed.map(|action| QueryPermission { action, target: target.clone() }).collect())
     }
 
     fn condition(&self, key: &str) -> Option<Values<'_>> {
@@ -131,10 +131,13 @@ impl QueryOperation for GetFederationToken {
 
     async fn run(call: Authorized<Self>) -> Result<QueryReply, QueryError> {
         let (Self { name, seconds, policies, tags }, door) = call.split();
-        refuse_sessions(&door, "GetFederationToken")?;
-        let (account, user_id) = match door.principal() {
-            Principal::Root { account } => (account.clone(), None),
-            Principal::User { account, id, .. } => (account.clone(), Some(id.clone())),
+        let (account, issuer) = match door.principal() {
+            Principal::Root { account } => {
+                (account.clone(), Issuer::Root { opened_by: opener(&door)? })
+            }
+            Principal::User { account, id, .. } => {
+                (account.clone(), Issuer::User { id: id.clone() })
+            }
             Principal::Anonymous
             | Principal::AssumedRole { .. }
             | Principal::FederatedUser { .. }
@@ -150,7 +153,7 @@ impl QueryOperation for GetFederationToken {
                 principal: SessionPrincipal::Federated {
                     account: account.clone(),
                     name: name.clone(),
-                    user_id,
+                    issuer,
                 },
                 seconds: life(&door, seconds),
                 // Without a session policy there is nothing but what a resource's policy gives.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use iam::{Decision, Principal, SessionPrincipal, Values};
+use iam::{Decision, Principal, SessionPrincipal, Values, fold_case};
 use serde::Deserialize;
 use store::{Directory, OidcProvider, Role};
 
@@ -13,7 +13,7 @@ use super::issue::{NewSession, Packed, SessionPolicies, issue};
 use super::oidc::{Claims, OidcError, TokenHead};
 use super::parameters::{ARN, Faults, Needed, Rule, SESSION_NAME};
 use crate::gate::{Authorized, Door, OperationKeys, Trusted};
-use crate::iam::is_tag;
+use crate::iam::{is_tag, same_tag};
 use crate::query::answer::QueryReply;
 use crate::query::error::{self, QueryCode, QueryError};
 use crate::query::form::Form;
@@ -65,7 +65,7 @@ impl QueryOperation for AssumeRoleWithWebIdentity {
             }
         }
         let seconds = faults.duration(form, SECONDS_MIN, SECONDS_MAX)?;
-        let policies = SessionPolicies::read(form, &mut faults);
+        let policies = SessionPolicies::read(form, &mut faults)?;
         faults.refuse()?;
         let role_arn = role_arn.unwrap_or_default();
         if role_of(&role_arn).is_none() {
@@ -80,8 +80,8 @@ impl QueryOperation for AssumeRoleWithWebIdentity {
         })
     }
 
-    fn permissions(&self, _: &Scene<'_>) -> Vec<QueryPermission> {
-        Vec::new()
+    fn permissions(&self, _: &Scene<'_>) -> Result<Vec<QueryPermission>, QueryError> {
+        Ok(Vec::new())
     }
 
     async fn run(call: Authorized<Self>) -> Result<QueryReply, QueryError> {
@@ -298,13 +298,13 @@ fn session_tags(claims: &Claims) -> Result<SessionTags, QueryError> {
     let mut pairs: Vec<(String, String)> = Vec::new();
     for (key, values) in principal_tags {
         let [value] = <[String; 1]>::try_from(values).map_err(|_| malformed())?;
-        let new = !pairs.iter().any(|(known, _)| known.eq_ignore_ascii_case(&key));
+        let new = !pairs.iter().any(|(known, _)| same_tag(known, &key));
         if !new || !is_tag(&key, &value) || pairs.len() == TAGS_MAX {
             return Err(malformed());
         }
         pairs.push((key, value));
     }
-    let known = |key: &String| pairs.iter().any(|(tag, _)| tag.eq_ignore_ascii_case(key));
+    let known = |key: &String| pairs.iter().any(|(tag, _)| same_tag(tag, key));
     if transitive_tag_keys.len() > TAGS_MAX || !transitive_tag_keys.iter().all(known) {
         return Err(malformed());
     }
@@ -348,32 +348,26 @@ impl WebIdentity {
     /// was judged; all that the token names are under `oaud`.
     fn claim(&self, key: &str) -> Option<Values<'_>> {
         let (url, claim) = key.rsplit_once(':')?;
-        if !url.eq_ignore_ascii_case(&self.url) {
+        if url != fold_case(&self.url) {
             return None;
         }
-        let name = match claim {
+        let names: Vec<&str> = match claim {
             "aud" => return Some(one(&self.audience)),
-            "oaud" => "aud",
-            other => self.claim_name(other)?,
-        };
-        match self.claims.texts(name).as_slice() {
-            [] => None,
-            [value] => Some(one(value)),
-            many => {
-                let many = many.iter().map(|value| (*value).to_owned().into());
-                Some(Values::Many(many.collect()))
+            "oaud" => vec!["aud"],
+            // Condition keys know no capitals, claims do: no claim passes for another one.
+            other => {
+                let names = self.claims.0.keys().map(String::as_str);
+                names.filter(|name| fold_case(name) == other).collect()
             }
-        }
-    }
-
-    /// Condition keys know no capitals, claims do: one that is spelled exactly so counts before any
-    /// other, and of several others none, so that no claim can pass for another one.
-    fn claim_name(&self, claim: &str) -> Option<&str> {
-        let names = || self.claims.0.keys().map(String::as_str);
-        let alike: Vec<_> = names().filter(|name| name.eq_ignore_ascii_case(claim)).collect();
-        match alike.as_slice() {
-            [only] => Some(only),
-            several => several.iter().copied().find(|name| *name == claim),
+        };
+        let texts = |name: &&str| self.claims.texts(name);
+        let values: Vec<_> =
+            names.iter().flat_map(texts).map(|text| text.to_owned().into()).collect();
+        match (names.len(), values.as_slice()) {
+            (_, []) => None,
+            (_, [_]) => values.into_iter().next().map(Values::One),
+            (1, _) => Some(Values::Many(values)),
+            (_, _) => Some(Values::Alike(values)),
         }
     }
 }

@@ -144,6 +144,12 @@ impl World {
         self.dir.path()
     }
 
+    /// The same store under a server that was started anew.
+    pub(crate) fn restarted(self, config: ServerConfig) -> Self {
+        let server = Arc::new(Server::new(config, self.store.clone(), self.now));
+        Self { server, ..self }
+    }
+
     /// Signs with the root key, by header, and sends.
     pub(crate) async fn send(&self, ask: Ask) -> Answer {
         self.send_raw(self.sign(ask)).await

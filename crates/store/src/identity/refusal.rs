@@ -126,6 +126,9 @@ pub enum IdentityError {
         /// Which policy.
         arn: String,
     },
+    /// It is another than the one that somebody was judged for.
+    #[error("changed meanwhile")]
+    Changed,
     /// The system gave no random bytes.
     #[error("no random bytes")]
     NoRandomness,

@@ -359,3 +359,49 @@ fn a_boundary_bounds_as_long_as_it_is_set() {
     assert_eq!((edit.bounded(READ_ONLY), edit.attachments(READ_ONLY)), (1, 0));
     assert!(edit.boundary(None).is_none());
 }
+
+/// Whoever was judged for one identity changes no other that goes by its name by then.
+#[test]
+fn what_was_judged_is_what_is_changed() {
+    let mut edit = edit();
+    for name in ["ann", "boss"] {
+        edit.create_user(name, "/", None, Vec::new()).unwrap();
+    }
+    edit.create_group("staff", "/").unwrap();
+    edit.create_role(new_role("reader")).unwrap();
+    let changed = Err(IdentityError::Changed);
+    let [ann, none, group, role] = [
+        edit.known(EntityKind::User, "ANN"),
+        edit.known(EntityKind::User, "none"),
+        edit.known(EntityKind::Group, "staff"),
+        edit.known(EntityKind::Role, "reader"),
+    ];
+    assert_eq!(ann.facts().unwrap().arn, "arn:aws:iam::000000000000:user/ann");
+    for known in [&ann, &none, &group, &role] {
+        assert_eq!(edit.expect(known), Ok(()));
+    }
+    // A policy more or less changes nothing that was judged.
+    let put = |user: &mut User| {
+        user.inline.insert("p".to_owned(), policy_of(0));
+        Ok(())
+    };
+    edit.change_user("ann", put).unwrap();
+    assert_eq!(edit.expect(&ann), Ok(()));
+    edit.create_user("none", "/", None, Vec::new()).unwrap();
+    assert_eq!(edit.expect(&none), changed, "one was made");
+    edit.rename_group("staff", None, Some("/high/")).unwrap();
+    assert_eq!(edit.expect(&group), changed, "it was moved");
+    edit.delete_role("reader").unwrap();
+    assert_eq!(edit.expect(&role), changed, "it is gone");
+    edit.create_role(new_role("reader")).unwrap();
+    assert_eq!(edit.expect(&role), changed, "it was made anew");
+    let tag = |user: &mut User| {
+        user.tags = tags(1);
+        Ok(())
+    };
+    edit.change_user("ann", tag).unwrap();
+    assert_eq!(edit.expect(&ann), changed, "it was tagged");
+    edit.rename_user("ann", Some("ex"), None).unwrap();
+    edit.rename_user("boss", Some("ann"), None).unwrap();
+    assert_eq!(edit.expect(&ann), changed, "it is somebody else");
+}
