@@ -23,7 +23,7 @@ pub use entity::{
     Role, Tag, User,
 };
 pub(crate) use entity::{Entity, EntityKey};
-pub(crate) use key::KeyUses;
 pub use key::{AccessKey, GivenKey, KeyOwner, KeyStatus, KeySummary, KeyUse};
+pub(crate) use key::{KeyUses, ROLE_USE_PREFIX, role_use};
 pub use known::{IdentityFacts, KnownIdentity};
 pub use refusal::{Hindrance, IdentityError, Quota};

@@ -2,18 +2,19 @@
 
 use ipnet::IpNet;
 
-use crate::Policy;
 use crate::arn::ArnPattern;
 use crate::condition::{Compiled, Condition, Operator, Quantifier};
 use crate::policy::{Effect, Element, Statement};
 use crate::principal::NamedPrincipal;
+use crate::{Policy, Principal};
 
 /// The widest networks that are not the public (aws-semantics 6.5.2).
 const V4_PREFIX_MIN: u8 = 8;
 const V6_PREFIX_MIN: u8 = 32;
 
-/// Keys that, held to fixed values, keep the public out.
-const NARROWING: [&str; 13] = [
+/// Keys that, held to fixed values, keep the public out. AWS also takes the id of a KMS key for one; there is
+/// no KMS here that would keep strangers from it, so that it is a header which anybody can send.
+const NARROWING: [&str; 12] = [
     "aws:principalaccount",
     "aws:principalarn",
     "aws:principalorgid",
@@ -26,14 +27,38 @@ const NARROWING: [&str; 13] = [
     "aws:userid",
     "s3:dataaccesspointaccount",
     "s3:dataaccesspointarn",
-    "s3:x-amz-server-side-encryption-aws-kms-key-id",
 ];
+
+/// Those of them that say who asks.
+const NAMING: [&str; 3] = ["aws:principalaccount", "aws:principalarn", "aws:userid"];
+
+/// The value of `aws:userid` in a request that nobody signed.
+const STRANGER: &str = "anonymous";
 
 impl Policy {
     /// Whether some statement allows somebody who is not named: neither its principals nor its
     /// conditions are limited to fixed values.
     pub fn is_public(&self) -> bool {
         self.body.statements.iter().any(is_public)
+    }
+
+    /// Whether some statement lets in somebody by name: it lists the caller, or the account, and not only
+    /// everybody; or its conditions hold who asks to fixed values. An unsigned request is nobody's.
+    pub fn allows_by_name(&self, principal: &Principal) -> bool {
+        let named = |entry: &NamedPrincipal| {
+            *entry != NamedPrincipal::Anyone && entry.names(principal).is_some()
+        };
+        let says_who =
+            |condition: &Condition| NAMING.contains(&&*condition.key) && is_narrow(condition);
+        let allows = |statement: &Statement| {
+            let listed = match &statement.principals {
+                Some(Element::Only(listed)) => listed.iter().any(named),
+                Some(Element::AllBut(_)) | None => false,
+            };
+            let by_condition = || statement.conditions.iter().any(says_who);
+            statement.effect == Effect::Allow && (listed || by_condition())
+        };
+        principal.account().is_some() && self.body.statements.iter().any(allows)
     }
 }
 
@@ -58,7 +83,10 @@ fn is_narrow(condition: &Condition) -> bool {
         (
             Operator::StringEquals | Operator::StringEqualsIgnoreCase | Operator::StringLike,
             Compiled::Template(template),
-        ) => template.is_fixed() && !operand.text.ends_with(":*"),
+        ) => {
+            let stranger = operand.text.eq_ignore_ascii_case(STRANGER);
+            template.is_fixed() && !operand.text.ends_with(":*") && !stranger
+        }
         (Operator::ArnLike, Compiled::Arn(ArnPattern::Sections(sections))) => {
             sections.iter().all(crate::pattern::Template::is_fixed)
         }
@@ -87,6 +115,31 @@ mod tests {
     }
 
     #[test]
+    fn who_is_let_in_by_name() {
+        let account = crate::AccountId::parse("111122223333").unwrap();
+        let root = Principal::Root { account };
+        let anyone = r#"{"AWS":"*"}"#;
+        for (principal, condition, expected) in [
+            (anyone, "{}", false),
+            (anyone, r#"{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}"#, false),
+            (anyone, r#"{"StringEquals":{"aws:SourceVpc":"vpc-1"}}"#, false),
+            (anyone, r#"{"StringEquals":{"aws:userid":"anonymous"}}"#, false),
+            (anyone, r#"{"StringEquals":{"aws:PrincipalAccount":"111122223333"}}"#, true),
+            (r#"{"AWS":"111122223333"}"#, "{}", true),
+            (r#"{"AWS":["*","111122223333"]}"#, "{}", true),
+            (r#"{"AWS":"444455556666"}"#, "{}", false),
+        ] {
+            let text = format!(
+                r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Principal":{principal},
+                "Action":"s3:*","Resource":"*","Condition":{condition}}}}}"#
+            );
+            let policy = Policy::parse(&text).unwrap();
+            assert_eq!(policy.allows_by_name(&root), expected, "{principal} {condition}");
+            assert!(!policy.allows_by_name(&Principal::Anonymous), "{principal} {condition}");
+        }
+    }
+
+    #[test]
     fn public_is_what_is_not_limited_to_fixed_values() {
         let anyone = r#""*""#;
         check(anyone, "{}", true);
@@ -111,6 +164,15 @@ mod tests {
             (r#"{"StringEquals":{"aws:UserAgent":"x"}}"#, true),
             (r#"{"StringLike":{"aws:userid":"AROA1:*"}}"#, true),
             (r#"{"StringEquals":{"aws:userid":"AIDA1"}}"#, false),
+            // What a stranger's request has, or what anybody can send, narrows nothing.
+            (r#"{"StringEquals":{"aws:userid":"anonymous"}}"#, true),
+            (r#"{"StringEquals":{"aws:userid":["AIDA1","anonymous"]}}"#, true),
+            (r#"{"StringEqualsIgnoreCase":{"aws:userid":"Anonymous"}}"#, true),
+            (r#"{"StringLike":{"aws:userid":"anonymou?"}}"#, true),
+            (r#"{"StringEquals":{"aws:PrincipalType":"Anonymous"}}"#, true),
+            (r#"{"StringEquals":{"s3:authType":"REST-HEADER"}}"#, true),
+            (r#"{"StringEquals":{"aws:Referer":"https://a"}}"#, true),
+            (r#"{"StringEquals":{"s3:x-amz-server-side-encryption-aws-kms-key-id":"k"}}"#, true),
             (r#"{"ArnLike":{"aws:SourceArn":"arn:aws:s3:::b"}}"#, false),
             (r#"{"ArnLike":{"aws:SourceArn":"arn:aws:s3:::*"}}"#, true),
             (r#"{"Bool":{"aws:SecureTransport":"true"}}"#, true),

@@ -11,6 +11,9 @@ use crate::presign::EXPIRES_SECONDS_MAX;
 use crate::request::RequestHead;
 use crate::scope::AmzDate;
 
+/// How long a link lives that does not say so.
+const UNSAID_EXPIRES_SECONDS: u32 = 15 * 60;
+
 /// Checks 2 to 6 of aws-semantics 1.7, in that order.
 pub(super) fn read<'a>(
     head: &RequestHead<'a>,
@@ -20,7 +23,7 @@ pub(super) fn read<'a>(
         algorithm: Some(algorithm),
         credential: Some(credential),
         date: Some(date),
-        expires: Some(expires),
+        expires,
         signed_headers: Some(signed_headers),
         signature: Some(signature),
         token,
@@ -28,6 +31,11 @@ pub(super) fn read<'a>(
     else {
         return Err(ClaimError::MissingQueryParameters);
     };
+    // S3 alone demands it; for others a link that does not say lives as long as a signed header.
+    let of_s3 = || !Credential::parse_encoded(credential).is_ok_and(|it| it.scope.service != S3);
+    if expires.is_none() && of_s3() {
+        return Err(ClaimError::MissingQueryParameters);
+    }
     if *decode_query_component(algorithm) != *ALGORITHM.as_bytes() {
         return Err(ClaimError::UnsupportedAlgorithm);
     }
@@ -38,7 +46,7 @@ pub(super) fn read<'a>(
     let date = decode_text(date)
         .and_then(|text| AmzDate::parse(&text))
         .ok_or(ClaimError::MalformedDate)?;
-    let expires_seconds = read_expires(expires)?;
+    let expires_seconds = expires.map_or(Ok(UNSAID_EXPIRES_SECONDS), read_expires)?;
     let signed_headers = decode_text(signed_headers).unwrap_or_default();
     let signed_headers = SignedHeaders::parse(signed_headers, SIGNED_HEADERS_MAX)
         .ok_or(ClaimError::TooManySignedHeaders)?;

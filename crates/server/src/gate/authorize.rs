@@ -195,8 +195,9 @@ impl Asking<'_> {
         let restricted =
             bucket.public_access_block.is_some_and(|block| block.restrict_public_buckets);
         // What a public policy gives, it gives to the owner's own people alone; without it nothing
-        // reaches anybody else.
-        if !own && restricted && policy.document.is_public() {
+        // reaches anybody else. Nor does any other let in whom it does not name, whatever it asks of them.
+        let named = || policy.bound.allows_by_name(self.caller.principal());
+        if !own && restricted && (policy.document.is_public() || !named()) {
             return None;
         }
         Some(NamedPolicy { name: "bucket policy", policy: &policy.bound })

@@ -253,15 +253,38 @@ pub(super) fn optional_path(
     Ok(Some(path.to_owned()))
 }
 
-pub(super) fn optional_text(
+/// Characters of a description.
+const DESCRIPTION_CHARS_MAX: usize = 1000;
+
+/// What a role is for, in the letters that AWS documents.
+pub(super) fn role_description(form: &Form) -> Result<Option<String>, QueryError> {
+    let pattern = "[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*";
+    description(form, pattern, |letter| matches!(letter, ' '..='\u{7e}' | '\u{a1}'..='\u{ff}'))
+}
+
+/// What a policy is for: any letters, but none that a list could not be read with.
+pub(super) fn policy_description(form: &Form) -> Result<Option<String>, QueryError> {
+    let pattern = "[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A0-\\uD7FF\\uE000-\\uFFFD]*";
+    description(form, pattern, |letter| {
+        !letter.is_control() && !matches!(letter, '\u{fffe}' | '\u{ffff}')
+    })
+}
+
+fn description(
     form: &Form,
-    parameter: &'static str,
-    max: usize,
+    pattern: &str,
+    fits: impl Fn(char) -> bool,
 ) -> Result<Option<String>, QueryError> {
-    match form.get(parameter) {
-        Some(text) if text.chars().count() > max => Err(too_long(parameter, text, max)),
-        other => Ok(other.map(str::to_owned)),
+    let Some(text) = form.get("Description") else { return Ok(None) };
+    if !text.chars().all(|letter| matches!(letter, '\t' | '\n' | '\r') || fits(letter)) {
+        return Err(QueryError::validation(format!(
+            "1 validation error detected: Value '{text}' at 'description' failed to satisfy constraint: Member must satisfy regular expression pattern: {pattern}"
+        )));
     }
+    if text.chars().count() > DESCRIPTION_CHARS_MAX {
+        return Err(too_long("Description", text, DESCRIPTION_CHARS_MAX));
+    }
+    Ok(Some(text.to_owned()))
 }
 
 pub(super) fn tags(form: &Form) -> Result<Vec<Tag>, QueryError> {

@@ -6,7 +6,7 @@ use iam::Policy;
 use store::{Counts, Directory, EntityKind, ManagedPolicy, NewManagedPolicy, PolicyVersion, Tag};
 
 use super::entity::{
-    Page, change, directory, encoded, found, identity_policy, optional_text, path, policy_arn,
+    Page, change, directory, encoded, found, identity_policy, path, policy_arn, policy_description,
     policy_name, tags, time, version_number, write_tags,
 };
 use super::operation;
@@ -61,7 +61,7 @@ operation! {
     CreatePolicy("iam:CreatePolicy") {
         name: String = policy_name,
         path: String = path,
-        description: Option<String> = |form| optional_text(form, "Description", 1000),
+        description: Option<String> = policy_description,
         document: Arc<Policy> = identity_policy,
         tags: Vec<Tag> = tags,
     }

@@ -25,8 +25,9 @@ fn url(form: &Form) -> Result<String, QueryError> {
     };
     let plain = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     let plain = plain.ok_or_else(|| invalid("it begins with https://"))?;
-    let plain = plain.trim_end_matches('/');
-    if plain.is_empty() || plain.len() > 255 || plain.contains(['?', '#', ' ', '@']) {
+    // A slash at its end is part of it: the issuer in a token must be the same to the letter.
+    let letters = plain.bytes().all(|byte| byte.is_ascii_graphic());
+    if plain.is_empty() || plain.len() > 255 || !letters || plain.contains(['?', '#', '@']) {
         return Err(invalid("it is a host and a plain path"));
     }
     Ok(plain.to_owned())
@@ -48,9 +49,12 @@ fn client_ids(form: &Form) -> Result<Vec<String>, QueryError> {
 }
 
 fn check_client_ids(ids: &[String]) -> Result<(), QueryError> {
-    let fits = |id: &String| (1..=CLIENT_ID_CHARS_MAX).contains(&id.chars().count());
+    let fits = |id: &String| {
+        let printable = !id.chars().any(char::is_control);
+        printable && (1..=CLIENT_ID_CHARS_MAX).contains(&id.chars().count())
+    };
     if !ids.iter().all(fits) {
-        return Err(QueryError::validation("A client id has 1 to 255 characters."));
+        return Err(QueryError::validation("A client id has 1 to 255 printable characters."));
     }
     if ids.len() > CLIENT_IDS_MAX {
         return Err(QueryError::with_message(

@@ -7,7 +7,7 @@ use store::{BoundPolicy, EntityKind, NewRole, Role, Tag};
 
 use super::entity::{
     Page, account, attached_below, change, directory, encoded, found, identity_policy, inline,
-    optional_text, path, policy_arn, policy_name, role_name, tags, time, trust_policy,
+    path, policy_arn, policy_name, role_description, role_name, tags, time, trust_policy,
     write_attached, write_boundary, write_tags,
 };
 use super::user::{boundary, prefix};
@@ -31,7 +31,6 @@ pub(super) fn write_role(xml: &mut QueryXml, account: &AccountId, role: &Role, t
     xml.text("CreateDate", &time(role.created_at));
     xml.text("AssumeRolePolicyDocument", &presign::encode_component(trust.as_bytes()));
     xml.optional("Description", role.description.as_deref());
-    xml.plain("MaxSessionDuration", role.max_session_seconds);
 }
 
 pub(super) fn arn(account: &AccountId, role: &Role) -> String {
@@ -74,17 +73,14 @@ fn max_session(form: &Form) -> Result<Option<u32>, QueryError> {
     Ok(Some(seconds))
 }
 
-fn description(form: &Form) -> Result<Option<String>, QueryError> {
-    optional_text(form, "Description", 1000)
-}
-
 async fn write_whole(door: &Door, role: &Role) -> Result<QueryReply, QueryError> {
     let account = account(door)?;
     let trust = shown_trust(door, role).await?;
-    let used = door.store().key_last_used(&role.id).await.map_err(error::of_store)?;
+    let used = door.store().role_last_used(&role.id).await.map_err(error::of_store)?;
     Ok(QueryReply::result(|xml| {
         xml.element("Role", |xml| {
             write_role(xml, account, role, &trust);
+            xml.plain("MaxSessionDuration", role.max_session_seconds);
             write_boundary(xml, role.boundary.as_deref());
             write_tags(xml, &role.tags);
             xml.element("RoleLastUsed", |xml| {
@@ -103,7 +99,7 @@ operation! {
         name: String = role_name,
         path: String = path,
         trust: Arc<Policy> = |form| trust_policy(form, "AssumeRolePolicyDocument"),
-        description: Option<String> = description,
+        description: Option<String> = role_description,
         max_session: Option<u32> = max_session,
         boundary: Option<String> = boundary,
         tags: Vec<Tag> = tags,
@@ -116,7 +112,15 @@ operation! {
         let max_session_seconds = max_session.unwrap_or(SESSION_SECONDS_MIN);
         let new = NewRole { name, path, description, max_session_seconds, trust, boundary, tags };
         let role = change(&door, move |edit| edit.create_role(new)).await?;
-        write_whole(&door, &role).await
+        // Unlike GetRole it tells neither how long a session may be nor when there was one.
+        let (account, trust) = (account(&door)?, shown_trust(&door, &role).await?);
+        Ok(QueryReply::result(|xml| {
+            xml.element("Role", |xml| {
+                write_role(xml, account, &role, &trust);
+                write_boundary(xml, role.boundary.as_deref());
+                write_tags(xml, &role.tags);
+            });
+        }))
     }
 }
 
@@ -135,7 +139,7 @@ operation! {
     /// `UpdateRole`: what is not given becomes what it is on a new role, as AWS does.
     UpdateRole("iam:UpdateRole") {
         name: String = role_name,
-        description: Option<String> = description,
+        description: Option<String> = role_description,
         max_session: Option<u32> = max_session,
     }
     on |op, at| at.role(&op.name);
@@ -159,7 +163,7 @@ operation! {
     /// `UpdateRoleDescription`
     UpdateRoleDescription("iam:UpdateRoleDescription") {
         name: String = role_name,
-        description: Option<String> = description,
+        description: Option<String> = role_description,
     }
     on |op, at| at.role(&op.name);
     |op, door| {
@@ -201,6 +205,7 @@ operation! {
             let name = |(role, _): &(&Arc<Role>, String)| role.name.to_ascii_lowercase();
             op.page.write(xml, "Roles", roles, name, |xml, (role, trust)| {
                 write_role(xml, account, role, &trust);
+                xml.plain("MaxSessionDuration", role.max_session_seconds);
             });
         }))
     }

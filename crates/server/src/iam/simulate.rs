@@ -11,7 +11,7 @@ use store::{AttachedPolicy, Directory, EntityKind};
 
 use super::entity::{account, any_policy, directory, found, named};
 use super::operation;
-use crate::query::answer::QueryReply;
+use crate::query::answer::{QueryReply, QueryXml};
 use crate::query::error::{QueryCode, QueryError};
 use crate::query::form::Form;
 use crate::query::operation::Target;
@@ -102,44 +102,70 @@ impl Questions {
         let resource = self.resource_policy.as_deref();
         let resource = resource.map(|policy| NamedPolicy { name: "ResourcePolicy", policy });
         let policies = PolicySet { identity: &identity, boundary, session: None, resource };
+        let decide = |action: &str, resource: &str| {
+            let context = &self.context;
+            let request =
+                AccessRequest { principal, action, resource, resource_account: owner, context };
+            iam::evaluate(&request, &policies)
+        };
         QueryReply::result(|xml| {
-            let pairs = self
-                .actions
-                .iter()
-                .flat_map(|action| self.resources.iter().map(move |resource| (action, resource)));
-            xml.list("EvaluationResults", pairs, |xml, (action, resource)| {
-                let request = AccessRequest {
-                    principal,
-                    action,
-                    resource,
-                    resource_account: owner,
-                    context: &self.context,
-                };
-                let decision = iam::evaluate(&request, &policies);
-                let (word, cause) = match &decision {
-                    Decision::Allow(cause) => ("allowed", cause.as_ref()),
-                    Decision::ExplicitDeny(cause) => ("explicitDeny", Some(cause)),
-                    Decision::ImplicitDeny(_) => ("implicitDeny", None),
-                };
-                xml.text("EvalActionName", action);
-                xml.text("EvalResourceName", resource);
-                xml.text("EvalDecision", word);
-                xml.list("MatchedStatements", cause, |xml, cause| {
-                    xml.text("SourcePolicyId", &cause.policy);
-                    xml.text(
-                        "SourcePolicyType",
-                        match cause.kind {
-                            PolicyKind::Identity | PolicyKind::Session => "IAM Policy",
-                            PolicyKind::Boundary => "Permissions Boundary",
-                            PolicyKind::Resource => "Resource Policy",
-                        },
-                    );
-                });
-                xml.element("MissingContextValues", |_| {});
+            xml.list("EvaluationResults", &self.actions, |xml, action| {
+                let decided: Vec<_> =
+                    self.resources.iter().map(|it| (it.as_str(), decide(action, it))).collect();
+                write_result(xml, action, &decided);
             });
             xml.plain("IsTruncated", false);
         })
     }
+}
+
+/// What is decided about an action: of all its resources together, and of each.
+fn write_result(xml: &mut QueryXml, action: &str, decided: &[(&str, Decision)]) {
+    let worst =
+        decided.iter().map(|(_, decision)| decision).max_by_key(|decision| match decision {
+            Decision::Allow(_) => 0,
+            Decision::ImplicitDeny(_) => 1,
+            Decision::ExplicitDeny(_) => 2,
+        });
+    let Some(worst) = worst else { return };
+    xml.text("EvalActionName", action);
+    xml.text("EvalResourceName", if let [(only, _)] = decided { only } else { "*" });
+    xml.text("EvalDecision", word(worst));
+    write_matched(xml, worst);
+    xml.element("MissingContextValues", |_| {});
+    xml.list("ResourceSpecificResults", decided, |xml, (resource, decision)| {
+        xml.text("EvalResourceName", resource);
+        xml.text("EvalResourceDecision", word(decision));
+        write_matched(xml, decision);
+        xml.element("MissingContextValues", |_| {});
+    });
+}
+
+fn word(decision: &Decision) -> &'static str {
+    match decision {
+        Decision::Allow(_) => "allowed",
+        Decision::ExplicitDeny(_) => "explicitDeny",
+        Decision::ImplicitDeny(_) => "implicitDeny",
+    }
+}
+
+fn write_matched(xml: &mut QueryXml, decision: &Decision) {
+    let cause = match decision {
+        Decision::Allow(cause) => cause.as_ref(),
+        Decision::ExplicitDeny(cause) => Some(cause),
+        Decision::ImplicitDeny(_) => None,
+    };
+    xml.list("MatchedStatements", cause, |xml, cause| {
+        xml.text("SourcePolicyId", &cause.policy);
+        xml.text(
+            "SourcePolicyType",
+            match cause.kind {
+                PolicyKind::Identity | PolicyKind::Session => "IAM Policy",
+                PolicyKind::Boundary => "Permissions Boundary",
+                PolicyKind::Resource => "Resource Policy",
+            },
+        );
+    });
 }
 
 /// Whose policies are asked about.

@@ -100,7 +100,8 @@ impl QueryXml {
         }
     }
 
-    /// Quotes stand unescaped (4.1.7c).
+    /// Quotes stand unescaped (4.1.7c). A character that XML 1.0 has no spelling for, reference or not, is
+    /// replaced: whoever reads a list must be able to parse it, whatever stands in it.
     fn escape(&mut self, value: &str) {
         for character in value.chars() {
             match character {
@@ -109,8 +110,8 @@ impl QueryXml {
                 '>' => self.out.push_str("&gt;"),
                 '\r' => self.out.push_str("&#xD;"),
                 '\n' | '\t' => self.out.push(character),
-                control if control < ' ' => {
-                    let _ = write!(self.out, "&#x{:X};", u32::from(control));
+                '\u{0}'..' ' | '\u{fffe}' | '\u{ffff}' => {
+                    self.out.push(char::REPLACEMENT_CHARACTER);
                 }
                 other => self.out.push(other),
             }
@@ -180,4 +181,21 @@ fn reply_of(status: StatusCode, xml: String) -> Reply {
     reply.set(CONTENT_TYPE, HeaderValue::from_static("text/xml"));
     reply.body = ReplyBody::Full(xml.into());
     reply
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_answer_can_be_parsed() {
+        let mut xml = QueryXml::new();
+        let all: String =
+            ('\u{0}'..='\u{a0}').chain("\u{fffd}\u{fffe}\u{ffff}\u{10ffff}".chars()).collect();
+        xml.text("T", &all);
+        let legal = |letter: char| matches!(letter, '\t' | '\n' | ' '..='\u{fffd}' | '\u{10000}'..='\u{10ffff}');
+        assert!(xml.out.chars().all(legal), "{:?}", xml.out);
+        let references: Vec<_> = xml.out.split("&#").skip(1).collect();
+        assert!(references.len() == 1 && references[0].starts_with("xD;"), "{references:?}");
+    }
 }

@@ -45,6 +45,7 @@ codes! {
 
     // What is asked.
     InvalidAction "InvalidAction" BAD_REQUEST "Could not find operation";
+    InvalidParameterValue "InvalidParameterValue" BAD_REQUEST "A parameter has an invalid value.";
     InvalidInput "InvalidInput" BAD_REQUEST "The request was rejected because an invalid or out-of-range value was supplied for an input parameter.";
     MalformedInput "MalformedInput" BAD_REQUEST "";
     MalformedPolicyDocument "MalformedPolicyDocument" BAD_REQUEST "Syntax errors in policy.";
@@ -147,7 +148,10 @@ pub(crate) fn of_authentication(error: AuthenticationError) -> QueryError {
     match error {
         AuthenticationError::Claim(cause) => QueryError::new(QueryCode::IncompleteSignature).because(cause),
         AuthenticationError::Verify(cause) => match &cause {
-            V::WrongRegion { .. } => scope("a valid region."),
+            V::WrongRegion { expected, .. } => QueryError::with_message(
+                QueryCode::SignatureDoesNotMatch,
+                format!("Credential should be scoped to a valid region. This server's is '{expected}'."),
+            ),
             V::WrongService { expected, .. } => scope(&format!("correct service: '{expected}'.")),
             V::WrongTerminal { .. } => scope("with correct terminator: 'aws4_request'."),
             V::WrongDay { .. } => QueryError::with_message(

@@ -97,9 +97,16 @@ impl Operation for ListParts {
 }
 
 fn write_initiator(xml: &mut XmlWriter, upload: &Upload) {
-    let id = iam::AccountId::parse(&upload.initiator)
-        .map_or_else(|_| upload.initiator.clone(), |account| canonical_id(&account));
-    xml.element("Initiator", |xml| xml.text("ID", &id));
+    let who = upload.initiator.as_str();
+    let id = iam::AccountId::parse(who)
+        .map_or_else(|_| who.to_owned(), |account| canonical_id(&account));
+    // Of `…:user/path/ann` it is `ann`, of `…:assumed-role/reader/ses` the session of the role.
+    let (kind, rest) = who.split_once('/').unwrap_or(("", who));
+    let name = if kind.ends_with(":user") { rest.rsplit('/').next().unwrap_or(rest) } else { rest };
+    xml.element("Initiator", |xml| {
+        xml.text("ID", &id);
+        xml.text("DisplayName", name);
+    });
 }
 
 fn write_upload_checksum(xml: &mut XmlWriter, upload: &Upload) {

@@ -2,7 +2,7 @@
 
 use hyper::StatusCode;
 use hyper::header::ETAG;
-use iam::Values;
+use iam::{Principal, Values};
 use serde::Deserialize;
 use store::{
     Attributes, BucketName, CHECKSUM_UNASKED, ChecksumAlgorithm, ChecksumType, CompleteOutcome,
@@ -75,7 +75,7 @@ impl Operation for CreateMultipartUpload {
             checksum,
             encryption: wish.encryption(),
             customer_key: customer_key.map_err(refusal::of_store)?,
-            initiator: door.account()?.to_string(),
+            initiator: initiator(&door)?,
         };
         let upload =
             door.store().create_upload(new, door.now()).await.map_err(refusal::of_store)?;
@@ -562,4 +562,13 @@ impl Operation for AbortMultipartUpload {
             Err(target.missing())
         }
     }
+}
+
+/// Who began an upload, as it is told: a root by its account, anybody else by ARN.
+fn initiator(door: &Door) -> Result<String, S3Error> {
+    let account = door.account()?;
+    Ok(match door.principal() {
+        Principal::Root { .. } => account.to_string(),
+        other => other.arn().unwrap_or_else(|| account.to_string()),
+    })
 }

@@ -115,7 +115,7 @@ impl QueryOperation for AssumeRole {
             },
         )?;
         let region = &door.context().config.region;
-        door.store().note_key_use(&role.id, "sts", region, door.now());
+        door.store().note_role_use(&role.id, region, door.now());
         Ok(QueryReply::result(|xml| {
             xml.element("AssumedRoleUser", |xml| {
                 xml.text("AssumedRoleId", &format!("{}:{}", role.id, asked.session_name));
@@ -133,7 +133,7 @@ impl QueryOperation for AssumeRole {
 
 /// Tags of a session.
 pub(super) fn read_session_tags(form: &Form) -> Result<Vec<(String, String)>, QueryError> {
-    let tags = read_tags(form, "Tags")?;
+    let tags = read_tags(form, "Tags").map_err(of_tags)?;
     if tags.len() > TAGS_MAX {
         let mut faults = Faults::default();
         let constraint = format!("Member must have length less than or equal to {TAGS_MAX}");
@@ -149,11 +149,26 @@ fn read_transitive_keys(form: &Form, tags: &[(String, String)]) -> Result<Vec<St
         form.list("TransitiveTagKeys")?.into_iter().map(str::to_owned).collect();
     let known = |key: &String| tags.iter().any(|(tag, _)| same_tag(tag, key));
     if keys.len() > TAGS_MAX || !keys.iter().all(known) {
-        return Err(QueryError::validation(
-            "The specified transitive tag key must be included in the requested tags.",
-        ));
+        return Err(unknown_transitive_key());
     }
     Ok(keys)
+}
+
+/// A fault of tags, under the code that STS has for it.
+fn of_tags(error: QueryError) -> QueryError {
+    match error.code() {
+        QueryCode::InvalidInput => {
+            QueryError::with_message(QueryCode::InvalidParameterValue, error.message().to_owned())
+        }
+        _ => error,
+    }
+}
+
+pub(super) fn unknown_transitive_key() -> QueryError {
+    QueryError::with_message(
+        QueryCode::InvalidParameterValue,
+        "The specified transitive tag key must be included in the requested tags.",
+    )
 }
 
 /// Nobody has a second factor here, so whoever shows one shows a wrong one.
@@ -327,10 +342,8 @@ impl Chain {
         for (key, _) in own {
             if self.tags.iter().any(|(known, _)| same_tag(known, key)) {
                 return Err(QueryError::with_message(
-                    QueryCode::InvalidInput,
-                    format!(
-                        "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session: {key}"
-                    ),
+                    QueryCode::InvalidParameterValue,
+                    "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.",
                 ));
             }
         }

@@ -7,7 +7,8 @@ use serde::Deserialize;
 use store::{Directory, OidcProvider, Role};
 
 use super::assume_role::{
-    SECONDS_DEFAULT, SECONDS_MAX, SECONDS_MIN, TAGS_MAX, is_named, role_of, role_tag, tag_condition,
+    SECONDS_DEFAULT, SECONDS_MAX, SECONDS_MIN, TAGS_MAX, is_named, role_of, role_tag,
+    tag_condition, unknown_transitive_key,
 };
 use super::issue::{NewSession, Packed, SessionPolicies, issue};
 use super::oidc::{Claims, OidcError, TokenHead};
@@ -222,7 +223,7 @@ fn check_trust(
 }
 
 fn note_use(door: &Door, role_id: &str) {
-    door.store().note_key_use(role_id, "sts", &door.context().config.region, door.now());
+    door.store().note_role_use(role_id, &door.context().config.region, door.now());
 }
 
 fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> QueryError {
@@ -246,7 +247,7 @@ fn of_oidc(error: OidcError) -> QueryError {
 /// The issuer as providers are registered: without its scheme.
 fn provider_url(issuer: &str) -> &str {
     let url = issuer.strip_prefix("https://").or_else(|| issuer.strip_prefix("http://"));
-    url.unwrap_or(issuer).trim_end_matches('/')
+    url.unwrap_or(issuer)
 }
 
 /// Audience and times; answers the audience.
@@ -305,8 +306,11 @@ fn session_tags(claims: &Claims) -> Result<SessionTags, QueryError> {
         pairs.push((key, value));
     }
     let known = |key: &String| pairs.iter().any(|(tag, _)| same_tag(tag, key));
-    if transitive_tag_keys.len() > TAGS_MAX || !transitive_tag_keys.iter().all(known) {
+    if transitive_tag_keys.len() > TAGS_MAX {
         return Err(malformed());
+    }
+    if !transitive_tag_keys.iter().all(known) {
+        return Err(unknown_transitive_key());
     }
     Ok(SessionTags { pairs, transitive: transitive_tag_keys })
 }

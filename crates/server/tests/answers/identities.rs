@@ -1,7 +1,7 @@
 //! What is judged is what is stored, and what is acted on is what was judged: IAM by letter case, by
 //! path, by new name, and by what a call does not honour.
 
-use crate::harness::{Answer, World, get, put};
+use crate::harness::{Answer, World, ask, get, put};
 use crate::people::{ACCOUNT, Key, policy, query_refusal, trusts, user_arn};
 
 const TRUST_ALL: &str = "000000000000";
@@ -451,4 +451,264 @@ async fn without_a_name_only_a_user_or_the_root_is_meant() {
     let root = world.query(&Key::root(), "iam", &[("Action", "GetUser")]).await;
     assert_eq!(root.element("Arn"), format!("arn:aws:iam::{ACCOUNT}:root"));
     assert_eq!(world.query(&Key::root(), "iam", &[("Action", "ListAccessKeys")]).await.status, 200);
+}
+
+#[tokio::test]
+async fn lists_can_be_read_whatever_was_written() {
+    let world = World::with_bucket().await;
+    let trust = trusts(TRUST_ALL);
+    let document = policy(r#"{"Effect":"Allow","Action":"s3:*","Resource":"*"}"#);
+    let role = |text: &'static str| {
+        let (world, trust) = (&world, trust.as_str());
+        async move {
+            let new = [
+                ("Action", "CreateRole"),
+                ("RoleName", "r"),
+                ("AssumeRolePolicyDocument", trust),
+                ("Description", text),
+            ];
+            world.query(&Key::root(), "iam", &new).await
+        }
+    };
+    let said = |text: &str, pattern: &str| {
+        format!(
+            "400 ValidationError 1 validation error detected: Value '{text}' at 'description' failed to satisfy constraint: Member must satisfy regular expression pattern: {pattern}"
+        )
+    };
+    let of_roles = "[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*";
+    for (bad, shown) in [
+        ("a\u{1}b", "a\u{fffd}b"),
+        ("\u{7f}", "\u{7f}"),
+        ("\u{9b}", "\u{9b}"),
+        ("\u{3a9}", "\u{3a9}"),
+    ] {
+        assert_eq!(query_refusal(&role(bad).await), said(shown, of_roles));
+    }
+    for bad in ["\u{0}", "\u{1b}[31m", "\u{ffff}"] {
+        let new = [
+            ("Action", "CreatePolicy"),
+            ("PolicyName", "p"),
+            ("PolicyDocument", document.as_str()),
+            ("Description", bad),
+        ];
+        let answer = world.query(&Key::root(), "iam", &new).await;
+        assert_eq!(
+            (answer.status, answer.element("Code").as_str()),
+            (400, "ValidationError"),
+            "{bad:?}"
+        );
+    }
+    for bad in ["\u{1}", "a\u{85}"] {
+        let new = [
+            ("Action", "CreateOpenIDConnectProvider"),
+            ("Url", "https://issuer.example"),
+            ("ClientIDList.member.1", bad),
+        ];
+        assert_eq!(world.query(&Key::root(), "iam", &new).await.status, 400, "{bad:?}");
+        let url = format!("https://issuer.example/{bad}");
+        let new = [("Action", "CreateOpenIDConnectProvider"), ("Url", url.as_str())];
+        assert_eq!(world.query(&Key::root(), "iam", &new).await.status, 400, "{bad:?}");
+    }
+    let made = role("line\r\n\tsecond \u{e9}").await;
+    assert_eq!(made.element("Description"), "line&#xD;\n\tsecond \u{e9}");
+    // As on AWS, the answer of CreateRole does not tell how long a session may be.
+    assert_eq!(
+        (made.element("MaxSessionDuration"), made.text().contains("RoleLastUsed")),
+        (String::new(), false)
+    );
+    for action in ["GetRole", "ListRoles"] {
+        let answer = world.iam(&[("Action", action), ("RoleName", "r")]).await;
+        assert_eq!(answer.element("MaxSessionDuration"), "3600", "{action}");
+    }
+    // What is echoed can be read as well.
+    let echoed = [
+        ("Action", "SimulateCustomPolicy"),
+        ("ActionNames.member.1", "s3:\u{2}"),
+        ("PolicyInputList.member.1", document.as_str()),
+    ];
+    assert_eq!(world.iam(&echoed).await.element("EvalActionName"), "s3:\u{fffd}");
+}
+
+#[tokio::test]
+async fn a_key_passes_for_no_role() {
+    let world = World::with_bucket().await;
+    world
+        .role(
+            "r",
+            &trusts(TRUST_ALL),
+            &policy(r#"{"Effect":"Allow","Action":"s3:*","Resource":"*"}"#),
+        )
+        .await;
+    let used = async |world: &World| world.iam(&[("Action", "GetRole"), ("RoleName", "r")]).await;
+    let id = used(&world).await.element("RoleId");
+    let ann = world
+        .user("ann", &policy(r#"{"Effect":"Allow","Action":["s3:*","sts:*"],"Resource":"*"}"#))
+        .await;
+    let given = [
+        ("Action", "CreateAccessKey"),
+        ("UserName", "ann"),
+        ("AccessKeyId", id.as_str()),
+        ("SecretAccessKey", "a-secret-of-hers"),
+    ];
+    let of_that_id = Key::of(&world.iam(&given).await);
+    assert_eq!(world.send_as(&of_that_id, get("/bucket")).await.status, 200);
+    assert_eq!(used(&world).await.element("LastUsedDate"), "");
+    world.assume(&ann, "r", &[]).await;
+    assert_eq!(used(&world).await.element("LastUsedDate"), "2026-06-15T12:00:00Z");
+    let key = [("Action", "GetAccessKeyLastUsed"), ("AccessKeyId", id.as_str())];
+    assert_eq!(world.iam(&key).await.element("ServiceName"), "s3");
+}
+
+#[tokio::test]
+async fn the_last_slash_of_a_provider_is_part_of_it() {
+    let world = World::with_bucket().await;
+    let make = |url: &'static str| {
+        [("Action", "CreateOpenIDConnectProvider"), ("Url", url), ("ClientIDList.member.1", "c")]
+    };
+    let arn = |url: &str| format!("arn:aws:iam::{ACCOUNT}:oidc-provider/{url}");
+    for url in ["https://issuer.example/t/", "https://issuer.example/t"] {
+        let made = world.iam(&make(url)).await;
+        assert_eq!(made.element("OpenIDConnectProviderArn"), arn(&url[8..]));
+    }
+    let slashed = arn("issuer.example/t/");
+    let found = world
+        .iam(&[("Action", "GetOpenIDConnectProvider"), ("OpenIDConnectProviderArn", &slashed)])
+        .await;
+    assert_eq!(found.element("Url"), "issuer.example/t/");
+}
+
+#[tokio::test]
+async fn a_simulation_answers_for_each_resource() {
+    let world = World::with_bucket().await;
+    let document =
+        policy(r#"{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::a/*"}"#);
+    let asked = [
+        ("Action", "SimulateCustomPolicy"),
+        ("PolicyInputList.member.1", document.as_str()),
+        ("ActionNames.member.1", "s3:GetObject"),
+        ("ResourceArns.member.1", "arn:aws:s3:::a/k"),
+        ("ResourceArns.member.2", "arn:aws:s3:::b/k"),
+    ];
+    let answer = world.iam(&asked).await;
+    assert_eq!(answer.elements("EvalActionName"), ["s3:GetObject"]);
+    assert_eq!(answer.elements("EvalDecision"), ["implicitDeny"]);
+    assert_eq!(answer.elements("EvalResourceName"), ["*", "arn:aws:s3:::a/k", "arn:aws:s3:::b/k"]);
+    assert_eq!(answer.elements("EvalResourceDecision"), ["allowed", "implicitDeny"]);
+    let one = world.iam(&asked[..4]).await;
+    assert_eq!(one.elements("EvalDecision"), ["allowed"]);
+    assert_eq!(one.elements("EvalResourceName"), ["arn:aws:s3:::a/k"; 2]);
+}
+
+/// Tags that are one to a policy, of an object and of an identity.
+#[tokio::test]
+async fn a_deny_sees_the_value_of_every_tag_of_a_name() {
+    let world = World::with_bucket().await;
+    let tagged = |tags: &str| put("/bucket/a", "hello").header("x-amz-tagging", tags);
+    let allow = r#"{"Effect":"Allow","Action":"s3:*","Resource":"*"}"#;
+    let when = |effect: &str, condition: &str| {
+        format!(
+            r#"{{"Effect":"{effect}","Action":"s3:GetObject","Resource":"*","Condition":{condition}}}"#
+        )
+    };
+    let secret = r#"{"StringEquals":{"s3:ExistingObjectTag/CLASS":"secret"}}"#;
+    let open = r#"{"StringEquals":{"s3:ExistingObjectTag/class":"pub"}}"#;
+    let other = r#"{"StringNotEquals":{"s3:ExistingObjectTag/class":"pub"}}"#;
+    let accent = r#"{"StringEquals":{"s3:ExistingObjectTag/\u00c9tage":"secret"}}"#;
+    let denies = |condition: &str| format!("{allow},{}", when("Deny", condition));
+    let rows = [
+        (denies(secret), "class=pub", 200),
+        (denies(secret), "Class=secret", 403),
+        (denies(secret), "class=pub&Class=secret", 403),
+        (denies(secret), "Class=secret&class=pub", 403),
+        (denies(other), "Class=pub&class=pub", 200),
+        (denies(other), "Class=secret&class=pub", 403),
+        (when("Allow", open), "class=pub", 200),
+        (when("Allow", open), "Class=secret&class=pub", 403),
+        (when("Allow", open), "class=pub&Class=secret", 403),
+        (denies(accent), "%C3%A9tage=secret", 403),
+        (denies(accent), "%C3%89TAGE=secret", 403),
+    ];
+    let ann = world.user("ann", "").await;
+    for (statements, tags, status) in rows {
+        world.put_user_policy("ann", &policy(&statements)).await;
+        assert_eq!(world.send(tagged(tags)).await.status, 200, "{tags}");
+        let answer = world.send_as(&ann, get("/bucket/a")).await;
+        assert_eq!(answer.status, status, "{statements} {tags}");
+    }
+    // Of an identity no two tags are one, in any alphabet, and a Deny finds the one in any case of letters.
+    let twice = [
+        ("Action", "TagUser"),
+        ("UserName", "ann"),
+        ("Tags.member.1.Key", "\u{e9}tage"),
+        ("Tags.member.1.Value", "a"),
+        ("Tags.member.2.Key", "\u{c9}TAGE"),
+        ("Tags.member.2.Value", "b"),
+    ];
+    assert_eq!(world.query(&Key::root(), "iam", &twice).await.status, 400);
+    world.iam(&twice[..4]).await;
+    let guard = r#"{"Effect":"Allow","Action":"iam:*","Resource":"*"},{"Effect":"Deny","Action":"iam:*","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/\u00c9tage":"a"}}}"#;
+    let ben = world.user("ben", &policy(guard)).await;
+    let answer =
+        world.query(&ben, "iam", &[("Action", "CreateAccessKey"), ("UserName", "ann")]).await;
+    assert!(denied(&answer), "{}", answer.text());
+    let own = r#"{"Effect":"Allow","Action":"s3:*","Resource":"*"},{"Effect":"Deny","Action":"s3:*","Resource":"*","Condition":{"StringEquals":{"aws:PrincipalTag/\u00c9tage":"a"}}}"#;
+    world.put_user_policy("ann", &policy(own)).await;
+    assert_eq!(world.send_as(&ann, get("/bucket/a")).await.status, 403);
+}
+
+#[tokio::test]
+async fn no_stranger_passes_a_block() {
+    let world = World::with_bucket().await;
+    world.send(put("/bucket/a", "hello")).await;
+    let other = world
+        .send(ask("POST", "/_valet/api/v1/accounts").body(
+            r#"{"name":"n","id":"000000000003","access_key_id":"AKIATENANT","secret_access_key":"their-secret"}"#,
+        ))
+        .await;
+    assert_eq!(other.status, 201);
+    let other = Key { id: "AKIATENANT".into(), secret: "their-secret".into(), token: None };
+    let gives = |principal: &str, condition: &str| {
+        policy(&format!(
+            r#"{{"Effect":"Allow","Principal":{principal},"Action":"s3:*","Resource":["arn:aws:s3:::bucket","arn:aws:s3:::bucket/*"],"Condition":{condition}}}"#
+        ))
+    };
+    let anyone = r#""*""#;
+    // With every block on, what would open the bucket is not stored.
+    for condition in [
+        r#"{"StringEquals":{"aws:userid":"anonymous"}}"#,
+        r#"{"StringLike":{"aws:userid":["AIDA2222222222222222A","ANONYMOUS"]}}"#,
+        r#"{"StringEquals":{"aws:PrincipalType":"Anonymous"}}"#,
+        r#"{"StringEquals":{"s3:x-amz-server-side-encryption-aws-kms-key-id":"k"}}"#,
+    ] {
+        let answer = world.send(put("/bucket?policy", &gives(anyone, condition))).await;
+        assert!(answer.text().contains("BlockPublicPolicy"), "{condition}: {}", answer.text());
+    }
+    // What is not public lets no stranger in while public access is restricted, whatever it asks.
+    let (stranger, theirs) = (200, 200);
+    let restricted = "<PublicAccessBlockConfiguration><BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>";
+    let free = restricted.replace("<RestrictPublicBuckets>true", "<RestrictPublicBuckets>false");
+    let rows = [
+        (anyone, r#"{"IpAddress":{"aws:SourceIp":"192.0.2.0/24"}}"#, 403, 403),
+        (anyone, r#"{"StringEquals":{"aws:PrincipalAccount":"000000000003"}}"#, 403, 200),
+        (r#"{"AWS":"000000000003"}"#, "{}", 403, 200),
+    ];
+    for (principal, condition, unsigned, signed) in rows {
+        assert_eq!(world.send(put("/bucket?publicAccessBlock", restricted)).await.status, 200);
+        world.bucket_policy(&gives(principal, condition)).await;
+        assert_eq!(
+            world.send_raw(get("/bucket/a")).await.status,
+            unsigned,
+            "{principal} {condition}"
+        );
+        assert_eq!(
+            world.send_as(&other, get("/bucket/a")).await.status,
+            signed,
+            "{principal} {condition}"
+        );
+        if condition.contains("SourceIp") {
+            assert_eq!(world.send(put("/bucket?publicAccessBlock", &free)).await.status, 200);
+            assert_eq!(world.send_raw(get("/bucket/a")).await.status, stranger, "{condition}");
+            assert_eq!(world.send_as(&other, get("/bucket/a")).await.status, theirs, "{condition}");
+        }
+    }
 }

@@ -4,6 +4,7 @@ use crate::harness::{
     Answer, Ask, HOST, World, ask, get, invalid_argument, invalid_request, no_such_bucket,
     no_such_key, put, result,
 };
+use crate::people::{policy, trusts, user_arn};
 
 const MIB5: usize = 5 * 1024 * 1024;
 const WRITTEN: &str = "2026-06-15T12:00:00.000Z";
@@ -351,7 +352,7 @@ async fn lists_of_parts() {
         result(
             "ListPartsResult",
             &format!(
-                "<Bucket>bucket</Bucket><Key>k</Key><UploadId>{id}</UploadId><PartNumberMarker>{marker}</PartNumberMarker>{frame}{parts}<Initiator><ID>{0}</ID></Initiator><Owner><ID>{0}</ID></Owner><StorageClass>GLACIER</StorageClass>",
+                "<Bucket>bucket</Bucket><Key>k</Key><UploadId>{id}</UploadId><PartNumberMarker>{marker}</PartNumberMarker>{frame}{parts}<Initiator><ID>{0}</ID><DisplayName>000000000000</DisplayName></Initiator><Owner><ID>{0}</ID></Owner><StorageClass>GLACIER</StorageClass>",
                 owner()
             ),
         )
@@ -409,7 +410,7 @@ async fn lists_of_uploads() {
     ids[2..].sort();
     let entry = |n: usize, key: &str| {
         format!(
-            "<Upload><Key>{key}</Key><UploadId>{}</UploadId><Initiator><ID>{1}</ID></Initiator><Owner><ID>{1}</ID></Owner><StorageClass>STANDARD</StorageClass><Initiated>{WRITTEN}</Initiated></Upload>",
+            "<Upload><Key>{key}</Key><UploadId>{}</UploadId><Initiator><ID>{1}</ID><DisplayName>000000000000</DisplayName></Initiator><Owner><ID>{1}</ID></Owner><StorageClass>STANDARD</StorageClass><Initiated>{WRITTEN}</Initiated></Upload>",
             ids[n],
             owner()
         )
@@ -953,4 +954,26 @@ async fn a_part_is_uploaded_by_link() {
     let document = upload.completion(&part(1, TAIL_ETAG)).body;
     assert_eq!(world.send_raw(complete.body(document)).await.status, 200);
     assert_eq!(world.send(get("/bucket/k")).await.text(), "tail");
+}
+
+/// Who began an upload is told by ARN, a root by its account.
+#[tokio::test]
+async fn who_began_an_upload_is_told() {
+    let world = World::with_bucket().await;
+    let all = policy(r#"{"Effect":"Allow","Action":["s3:*","sts:*"],"Resource":"*"}"#);
+    let ann = world.user("ann", &all).await;
+    world.role("loader", &trusts(&user_arn("ann")), &all).await;
+    let session = world.assume(&ann, "loader", &[]).await;
+    let rows = [
+        (&ann, "arn:aws:iam::000000000000:user/ann", "ann"),
+        (&session, "arn:aws:sts::000000000000:assumed-role/loader/ses", "loader/ses"),
+    ];
+    for (key, id, name) in rows {
+        let begun = world.send_as(key, ask("POST", "/bucket/k?uploads")).await;
+        let upload = begun.element("UploadId");
+        let parts = world.send_as(key, get(&format!("/bucket/k?uploadId={upload}"))).await;
+        let initiator = parts.element("Initiator");
+        assert_eq!(initiator, format!("<ID>{id}</ID><DisplayName>{name}</DisplayName>"));
+        assert!(!parts.element("Owner").contains("DisplayName"));
+    }
 }

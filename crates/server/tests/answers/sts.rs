@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use presign::{SignedPayload, Signer};
 
-use crate::harness::{Ask, World, ask, credentials, get, put, sha256};
+use crate::harness::{Ask, HOST, World, ask, credentials, get, put, sha256};
 use crate::people::{ACCOUNT, Key, policy, query_ask, query_refusal, role_arn, trusts, user_arn};
 
 const STS: &str = r#"{"Effect":"Allow","Action":"sts:*","Resource":"*"}"#;
@@ -342,7 +342,7 @@ async fn faults_of_calls() {
     let answer = world.send_raw(sign("eu-west-1", query_ask("sts", &me))).await;
     assert_eq!(
         query_refusal(&answer),
-        "403 SignatureDoesNotMatch Credential should be scoped to a valid region. "
+        "403 SignatureDoesNotMatch Credential should be scoped to a valid region. This server's is 'us-east-1'."
     );
     // Nothing to do: elsewhere.
     let nothing = world.send_raw(sign("us-east-1", query_ask("sts", &[]))).await;
@@ -475,7 +475,7 @@ async fn what_cannot_be_honoured_is_refused() {
     let arn = role_arn("reader");
     let factor =
         "403 AccessDenied MultiFactorAuthentication failed with invalid MFA one time pass code.";
-    let tag = "400 ValidationError The specified transitive tag key must be included in the requested tags.";
+    let tag = "400 InvalidParameterValue The specified transitive tag key must be included in the requested tags.";
     let rows: [(&[(&str, &str)], &str); 4] = [
         (&[("SerialNumber", "arn:aws:iam::000000000000:mfa/ann"), ("TokenCode", "123456")], factor),
         (&[("TokenCode", "123456")], factor),
@@ -566,5 +566,68 @@ async fn roles_of_another_account() {
             "403 AccessDenied User: {} is not authorized to perform: sts:AssumeRole on resource: {cross}",
             user_arn("ann")
         )
+    );
+}
+
+/// The Go SDK's `PresignGetCallerIdentity` says nothing of how long its links live.
+#[tokio::test]
+async fn a_link_of_sts_lives_for_a_quarter_of_an_hour_unless_it_says() {
+    let mut world = World::with_bucket().await;
+    let link = |service: &str, expires: &str| {
+        let root = credentials();
+        let scope = format!("20260615/us-east-1/{service}/aws4_request");
+        let credential = format!("{}%2F{}", root.access_key_id, scope.replace('/', "%2F"));
+        let query = format!(
+            "Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={credential}&X-Amz-Date=20260615T120000Z{expires}&X-Amz-SignedHeaders=host"
+        );
+        let request =
+            format!("GET\n/\n{query}\nhost:{HOST}\n\nhost\n{}", presign::payload_hash(b""));
+        let to_sign = format!(
+            "AWS4-HMAC-SHA256\n20260615T120000Z\n{scope}\n{}",
+            presign::payload_hash(request.as_bytes())
+        );
+        let day = presign::AmzDay::parse("20260615").unwrap();
+        let key = presign::SigningKey::derive(&root.secret_access_key, day, "us-east-1", service);
+        let signature = key.sign(to_sign.as_bytes());
+        let signature: String = signature.iter().map(|byte| format!("{byte:02x}")).collect();
+        get(&format!("/?{query}&X-Amz-Signature={signature}"))
+    };
+    let start = world.now;
+    for (expires, seconds, status) in [
+        ("", 0, 200),
+        ("", 900, 200),
+        ("", 901, 400),
+        ("&X-Amz-Expires=60", 60, 200),
+        ("&X-Amz-Expires=60", 61, 400),
+    ] {
+        world.now = start + SignedDuration::from_secs(seconds);
+        let answer = world.send_raw(link("sts", expires)).await;
+        assert_eq!(answer.status, status, "{expires} after {seconds}: {}", answer.text());
+        if status == 200 {
+            assert_eq!(answer.element("Account"), ACCOUNT);
+        } else {
+            assert_eq!(query_refusal(&answer), "400 RequestExpired Request has expired.");
+        }
+    }
+    // S3 wants to be told.
+    world.now = start;
+    let refused = world.send_raw(link("s3", "")).await;
+    assert_eq!(refused.status, 400, "{}", refused.text());
+}
+
+#[tokio::test]
+async fn tags_of_sessions_are_refused_in_the_words_of_sts() {
+    let (world, ann) = world().await;
+    let arn = role_arn("reader");
+    let twice = [
+        ("Tags.member.1.Key", "a"),
+        ("Tags.member.1.Value", "1"),
+        ("Tags.member.2.Key", "A"),
+        ("Tags.member.2.Value", "2"),
+    ];
+    let answer = world.query(&ann, "sts", &assume(&arn, &twice)).await;
+    assert_eq!(
+        query_refusal(&answer),
+        "400 InvalidParameterValue Duplicate tag keys found. Please note that Tag keys are case insensitive."
     );
 }

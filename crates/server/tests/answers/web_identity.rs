@@ -201,7 +201,7 @@ async fn claims_that_are_refused() {
         (tagged(json!("x")), tags.to_owned()),
         (tagged(json!({"principal_tags": {"a": ["x", "y"]}})), tags.to_owned()),
         (tagged(json!({"principal_tags": {"a": ["x"], "A": ["x"]}})), tags.to_owned()),
-        (tagged(json!({"principal_tags": {}, "transitive_tag_keys": ["a"]})), tags.to_owned()),
+        (tagged(json!({"principal_tags": {}, "transitive_tag_keys": ["a"]})), "400 InvalidParameterValue The specified transitive tag key must be included in the requested tags.".to_owned()),
         (json!({"https://aws.amazon.com/source_identity": "a b"}), identity.to_owned()),
         // The role does not trust it to do these.
         (tagged(json!({"principal_tags": {"a": ["x"]}})), denied.to_owned()),

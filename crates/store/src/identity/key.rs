@@ -133,6 +133,15 @@ const USES_MAX: usize = 65_536;
 /// Uses of a key that come sooner after one another are one.
 const USE_PERIOD: SignedDuration = SignedDuration::from_secs(60);
 
+/// What uses of roles are noted under, beside those of keys: no id of a key has such a letter, so that none
+/// passes for a role.
+pub(crate) const ROLE_USE_PREFIX: &str = "role/";
+
+/// What the uses of a role are noted under.
+pub(crate) fn role_use(role_id: &str) -> String {
+    format!("{ROLE_USE_PREFIX}{role_id}")
+}
+
 /// Uses of keys, noted without waiting and written now and then.
 #[derive(Debug, Default)]
 pub(crate) struct KeyUses(Mutex<Noted>);

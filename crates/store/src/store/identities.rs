@@ -6,6 +6,7 @@ use iam::AccountId;
 use jiff::Timestamp;
 
 use crate::backend::{Metadata, lock};
+use crate::identity::role_use;
 use crate::vault::random;
 use crate::{
     AccessKey, Account, AccountPage, CreateAccount, DeleteAccount, Directory, DirectoryEdit,
@@ -38,6 +39,16 @@ impl Store {
     /// Notes that a key was used, without waiting: the last few seconds may be lost.
     pub fn note_key_use(&self, id: &str, service: &str, region: &str, at: Timestamp) {
         self.0.key_uses.note(id, service, region, at);
+    }
+
+    /// Notes that a role was assumed, likewise.
+    pub fn note_role_use(&self, role_id: &str, region: &str, at: Timestamp) {
+        self.note_key_use(&role_use(role_id), "sts", region, at);
+    }
+
+    /// When a role was last assumed, to the minute or so.
+    pub async fn role_last_used(&self, role_id: &str) -> Result<Option<KeyUse>, StoreError> {
+        self.key_last_used(&role_use(role_id)).await
     }
 
     /// When a key was last used, to the minute or so.

@@ -16,6 +16,7 @@ use super::transaction::Transaction;
 use super::{engine, identity};
 use crate::identity::{
     DirectoryChanges, DirectoryParts, Entities, Entity, EntityKey, IdentityChange, KeyChange,
+    role_use,
 };
 use crate::vault::Vault;
 use crate::{Directory, DirectoryEdit, EntityKind, IdentityError, StoreError};
@@ -101,7 +102,7 @@ pub(super) fn change(
         if let ((EntityKind::Role, name), None) = (&key, &entity)
             && let Some(role) = before.role(name)
         {
-            identity::forget_use(tx.connection, &role.id)?;
+            identity::forget_use(tx.connection, &role_use(&role.id))?;
         }
     }
     for change in keys {

@@ -10,6 +10,7 @@ use super::bucket::{Subject, record_change};
 use super::engine;
 use super::rows::{account, corrupt, timestamp};
 use super::transaction::Transaction;
+use crate::identity::ROLE_USE_PREFIX;
 use crate::vault::Vault;
 use crate::{AccessKey, KeyOwner, KeyStatus, KeySummary, KeyUse, StoreError};
 
@@ -145,16 +146,13 @@ pub(super) fn delete(tx: &mut Transaction<'_>, id: &str) -> Result<(), StoreErro
     Ok(())
 }
 
-/// How the ids of roles begin, whose uses are noted as those of keys are.
-const ROLE_ID_PREFIX: &str = "AROA";
-
 /// Notes when keys and roles were used; keys that are gone are not remembered.
 pub(super) fn note_uses(
     tx: &mut Transaction<'_>,
     uses: &[(String, KeyUse)],
 ) -> Result<(), StoreError> {
     for (id, KeyUse { at, service, region }) in uses {
-        if !id.starts_with(ROLE_ID_PREFIX) && !exists(tx.connection, id)? {
+        if !id.starts_with(ROLE_USE_PREFIX) && !exists(tx.connection, id)? {
             continue;
         }
         tx.connection
