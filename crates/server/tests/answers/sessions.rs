@@ -158,3 +158,21 @@ async fn what_sessions_may_ask_of_iam_and_sts() {
     assert_eq!(caller.element("Arn"), format!("arn:aws:sts::{ACCOUNT}:federated-user/guest"));
     assert_ne!(caller.element("Arn"), user_arn("ann"));
 }
+
+/// Whoever has no key takes no room for a body: the refusal is that of the key, not of the body.
+#[tokio::test]
+async fn an_unknown_key_is_refused_before_a_body_is_read() {
+    let world = World::with_bucket().await;
+    let unknown = Key { id: "AKIANOBODY".into(), secret: "guessed-secret".into(), token: None };
+    let token = Some("VkFMRVQB".to_owned());
+    let made_up = Key { id: "ASIANOBODY".into(), token, ..unknown.clone() };
+    let long = "x".repeat(1024 * 1024);
+    for service in ["iam", "sts"] {
+        for key in [&unknown, &made_up] {
+            let answer = world.query(key, service, &[("Action", "ListUsers"), ("x", &long)]).await;
+            assert!(query_refusal(&answer).starts_with("403 InvalidClientTokenId "), "{service}");
+        }
+        let known = world.query(&Key::root(), service, &[("Action", "ListUsers"), ("x", &long)]);
+        assert_eq!(known.await.status, 413);
+    }
+}
