@@ -11,6 +11,7 @@ mod fold;
 mod horizon;
 mod json;
 mod pattern;
+mod place;
 mod policy;
 mod principal;
 mod rebind;
@@ -25,6 +26,7 @@ pub use evaluate::{
 };
 pub use fold::fold_case;
 pub use horizon::{HoldsUntil, PolicyLimit, holds_until};
+pub use place::Place;
 pub use policy::{POLICY_BYTES_MAX, Policy, PolicyError};
 pub use principal::Principal;
 pub use seal::{

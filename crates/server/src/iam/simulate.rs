@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use iam::{
-    AccessRequest, AccountId, Context, Decision, NamedPolicy, Policy, PolicyKind, PolicySet,
-    Principal, Values, fold_case,
+    AccessRequest, AccountId, Cause, Context, Decision, NamedPolicy, Place, Policy, PolicyKind,
+    PolicySet, Principal, Values, fold_case,
 };
 use store::{AttachedPolicy, Directory, EntityKind};
 
@@ -88,9 +88,10 @@ impl Questions {
         boundary: Option<&AttachedPolicy>,
     ) -> QueryReply {
         let mut identity = named(held);
-        identity.extend(
-            self.extra.iter().map(|policy| NamedPolicy { name: "PolicyInputList", policy }),
-        );
+        let input = |at: usize| format!("PolicyInputList.{}", at.saturating_add(1));
+        let inputs: Vec<String> = (0..self.extra.len()).map(input).collect();
+        let extra = inputs.iter().zip(&self.extra);
+        identity.extend(extra.map(|(name, policy)| NamedPolicy { name, policy }));
         let given = self.boundary.as_deref();
         let boundary = match (given, boundary) {
             (Some(policy), _) => Some(NamedPolicy { name: "PermissionsBoundary", policy }),
@@ -112,7 +113,7 @@ impl Questions {
             xml.list("EvaluationResults", &self.actions, |xml, action| {
                 let decided: Vec<_> =
                     self.resources.iter().map(|it| (it.as_str(), decide(action, it))).collect();
-                write_result(xml, action, &decided);
+                write_result(xml, action, &decided, &policies);
             });
             xml.plain("IsTruncated", false);
         })
@@ -120,7 +121,12 @@ impl Questions {
 }
 
 /// What is decided about an action: of all its resources together, and of each.
-fn write_result(xml: &mut QueryXml, action: &str, decided: &[(&str, Decision)]) {
+fn write_result(
+    xml: &mut QueryXml,
+    action: &str,
+    decided: &[(&str, Decision)],
+    policies: &PolicySet<'_>,
+) {
     let worst =
         decided.iter().map(|(_, decision)| decision).max_by_key(|decision| match decision {
             Decision::Allow(_) => 0,
@@ -131,12 +137,12 @@ fn write_result(xml: &mut QueryXml, action: &str, decided: &[(&str, Decision)]) 
     xml.text("EvalActionName", action);
     xml.text("EvalResourceName", if let [(only, _)] = decided { only } else { "*" });
     xml.text("EvalDecision", word(worst));
-    write_matched(xml, worst);
+    write_matched(xml, worst, policies);
     xml.element("MissingContextValues", |_| {});
     xml.list("ResourceSpecificResults", decided, |xml, (resource, decision)| {
         xml.text("EvalResourceName", resource);
         xml.text("EvalResourceDecision", word(decision));
-        write_matched(xml, decision);
+        write_matched(xml, decision, policies);
         xml.element("MissingContextValues", |_| {});
     });
 }
@@ -149,7 +155,25 @@ fn word(decision: &Decision) -> &'static str {
     }
 }
 
-fn write_matched(xml: &mut QueryXml, decision: &Decision) {
+/// Where the statement that decided stands, if its policy is the only one of that name.
+fn places(cause: &Cause, policies: &PolicySet<'_>) -> Option<(Place, Place)> {
+    let PolicySet { identity, boundary, session: _, resource } = policies;
+    let all = identity.iter().chain(boundary).chain(resource);
+    let mut named = all.filter(|policy| policy.name == cause.policy);
+    match (named.next(), named.next()) {
+        (Some(only), None) => only.policy.statement_places(cause.statement),
+        _ => None,
+    }
+}
+
+fn write_place(xml: &mut QueryXml, name: &str, place: Place) {
+    xml.element(name, |xml| {
+        xml.plain("Line", place.line);
+        xml.plain("Column", place.column);
+    });
+}
+
+fn write_matched(xml: &mut QueryXml, decision: &Decision, policies: &PolicySet<'_>) {
     let cause = match decision {
         Decision::Allow(cause) => cause.as_ref(),
         Decision::ExplicitDeny(cause) => Some(cause),
@@ -165,6 +189,10 @@ fn write_matched(xml: &mut QueryXml, decision: &Decision) {
                 PolicyKind::Resource => "Resource Policy",
             },
         );
+        if let Some((begin, end)) = places(cause, policies) {
+            write_place(xml, "StartPosition", begin);
+            write_place(xml, "EndPosition", end);
+        }
     });
 }
 

@@ -594,6 +594,9 @@ async fn a_simulation_answers_for_each_resource() {
     assert_eq!(answer.elements("EvalDecision"), ["implicitDeny"]);
     assert_eq!(answer.elements("EvalResourceName"), ["*", "arn:aws:s3:::a/k", "arn:aws:s3:::b/k"]);
     assert_eq!(answer.elements("EvalResourceDecision"), ["allowed", "implicitDeny"]);
+    assert_eq!(answer.element("SourcePolicyId"), "PolicyInputList.1");
+    let end = document.len();
+    assert_eq!(answer.elements("Column"), ["38".to_owned(), (end - 1).to_string()]);
     let one = world.iam(&asked[..4]).await;
     assert_eq!(one.elements("EvalDecision"), ["allowed"]);
     assert_eq!(one.elements("EvalResourceName"), ["arn:aws:s3:::a/k"; 2]);
