@@ -213,7 +213,7 @@ fn uses_of_keys_are_kept_as_long_as_the_key() {
         note("AKID", 3).await;
         assert_eq!(engine.key_last_used("AKID").await.unwrap(), Some(used(3)));
         let role = engine.directory(&account()).await.unwrap().role("Job").unwrap().id.clone();
-        let role = crate::identity::role_use(&role);
+        let role = identity::role_use(&role);
         note(&role, 4).await;
         assert_eq!(engine.key_last_used(&role).await.unwrap(), Some(used(4)));
         let delete = |edit: &mut DirectoryEdit| {
