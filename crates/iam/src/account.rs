@@ -12,8 +12,12 @@ pub struct AccountId(Arc<str>);
 impl AccountId {
     /// Reads an account id.
     pub fn parse(text: &str) -> Result<Self, AccountIdError> {
-        let digits = text.len() == ACCOUNT_ID_DIGITS && text.bytes().all(|b| b.is_ascii_digit());
-        digits.then(|| Self(text.into())).ok_or(AccountIdError)
+        Self::is_well_formed(text).then(|| Self(text.into())).ok_or(AccountIdError)
+    }
+
+    /// Whether a text is the id of an account.
+    pub(crate) fn is_well_formed(text: &str) -> bool {
+        text.len() == ACCOUNT_ID_DIGITS && text.bytes().all(|b| b.is_ascii_digit())
     }
 
     /// The id as text.

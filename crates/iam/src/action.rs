@@ -1,28 +1,23 @@
 //! Patterns of actions: `service:Name` with wildcards, whatever the letters' case.
 
-use crate::pattern::{Case, Token, matches, wildcards};
+use crate::pattern::{Case, Pattern};
+use crate::work::Steps;
 
 /// An entry of `Action` or `NotAction`.
-#[derive(Clone, Debug)]
-pub(crate) struct ActionPattern {
-    text: Box<str>,
-    tokens: Vec<Token<Box<str>>>,
-}
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ActionPattern<'p>(Pattern<'p>);
 
-impl ActionPattern {
-    pub(crate) fn parse(text: &str) -> Self {
-        Self { text: text.into(), tokens: wildcards(text) }
+impl<'p> ActionPattern<'p> {
+    pub(crate) fn new(text: &'p str) -> Self {
+        Self(Pattern::wildcards(text))
     }
 
     /// As the policy spells it.
-    pub(crate) fn as_str(&self) -> &str {
-        &self.text
+    pub(crate) fn as_str(self) -> &'p str {
+        self.0.as_str()
     }
 
-    pub(crate) fn matches(&self, action: &str) -> bool {
-        match self.tokens.as_slice() {
-            [Token::Text(only)] => action.eq_ignore_ascii_case(only),
-            tokens => matches(tokens, action, Case::Ignored),
-        }
+    pub(crate) fn matches(self, action: &str, steps: &Steps) -> bool {
+        self.0.matches_plain(action, Case::Ignored, steps)
     }
 }

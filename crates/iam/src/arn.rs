@@ -1,8 +1,6 @@
 //! Amazon resource names, and patterns of them that match section by section.
 
-use crate::evaluate::Context;
-use crate::pattern::Piece;
-use crate::pattern::{Syntax, Template, Token};
+use crate::pattern::{Circumstance, Pattern, Syntax};
 
 /// `arn:partition:service:region:account:resource`.
 const SECTIONS: usize = 6;
@@ -33,40 +31,44 @@ impl<'a> Arn<'a> {
 }
 
 /// A pattern of ARNs. A wildcard never spans two sections.
-#[derive(Clone, Debug)]
-pub(crate) enum ArnPattern {
-    /// `*`.
-    Any,
-    /// The five sections after `arn`; those that the policy left out match anything, as AWS
-    /// completes them.
-    Sections(Box<[Template; SECTIONS - 1]>),
-    /// No ARN: it matches nothing.
-    Malformed,
-}
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ArnPattern<'p>(Pattern<'p>);
 
-impl ArnPattern {
-    pub(crate) fn parse(text: &str, variables: bool) -> Self {
-        let whole = Template::parse(text, Syntax { variables, wildcards: true });
-        if let [Piece::Fixed(Token::Any)] = whole.pieces.as_slice() {
-            return Self::Any;
+impl<'p> ArnPattern<'p> {
+    pub(crate) fn new(text: &'p str, variables: bool) -> Self {
+        Self(Pattern::new(text, Syntax { variables, wildcards: true }))
+    }
+
+    /// As the policy spells it.
+    pub(crate) fn as_str(self) -> &'p str {
+        self.0.as_str()
+    }
+
+    /// Whether it can match but one ARN; `None`: it is no ARN, and matches nothing.
+    pub(crate) fn is_fixed(self) -> Option<bool> {
+        if self.0.is_any() {
+            return Some(false);
         }
-        let mut sections = whole.split_at_colons(SECTIONS - 1).into_iter();
-        let arn = [Piece::Fixed(Token::Text("arn".into()))];
-        if sections.next().is_none_or(|first| first.pieces != arn) || sections.len() == 0 {
-            return Self::Malformed;
-        }
-        let mut next = || sections.next().unwrap_or_else(Template::any);
-        Self::Sections(Box::new([next(), next(), next(), next(), next()]))
+        Some(self.sections()?.into_iter().all(Pattern::is_fixed))
+    }
+
+    /// The five sections after `arn`; those that the policy left out match anything, as AWS completes
+    /// them.
+    fn sections(self) -> Option<[Pattern<'p>; SECTIONS - 1]> {
+        let mut sections = self.0.split_at_colons(SECTIONS - 1);
+        (sections.next()?.as_str() == "arn").then_some(())?;
+        let first = sections.next()?;
+        let mut next = || sections.next().unwrap_or_else(Pattern::any);
+        Some([first, next(), next(), next(), next()])
     }
 
     /// Whether it matches; `None`: it is malformed, or one of its variables has no value.
-    pub(crate) fn matches(&self, arn: &Arn<'_>, context: &dyn Context) -> Option<bool> {
-        let sections = match self {
-            Self::Any => return Some(true),
-            Self::Malformed => return None,
-            Self::Sections(sections) => sections,
-        };
-        let [partition, service, region, account, resource] = &**sections;
+    pub(crate) fn matches(self, arn: &Arn<'_>, at: Circumstance<'_>) -> Option<bool> {
+        at.steps.spend_entry(self.as_str().len());
+        if self.0.is_any() {
+            return Some(true);
+        }
+        let [partition, service, region, account, resource] = self.sections()?;
         // The last section differs most often.
         let pairs = [
             (resource, arn.resource),
@@ -75,12 +77,12 @@ impl ArnPattern {
             (region, arn.region),
             (partition, arn.partition),
         ];
-        if pairs.iter().any(|(template, text)| template.begins_otherwise(text)) {
+        if pairs.iter().any(|(pattern, text)| pattern.begins_otherwise(text)) {
             return Some(false);
         }
         let mut unresolved = false;
-        for (template, text) in pairs {
-            match template.matches(text, context) {
+        for (pattern, text) in pairs {
+            match pattern.matches(text, at) {
                 Some(true) => {}
                 Some(false) => return Some(false),
                 None => unresolved = true,
@@ -93,7 +95,8 @@ impl ArnPattern {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::Values;
+    use crate::evaluate::{Context, Values};
+    use crate::work::Steps;
 
     struct Nothing;
 
@@ -123,8 +126,9 @@ mod tests {
             ("a*:aws:s3:::b", "arn:aws:s3:::b", None),
         ] {
             let arn = Arn::parse(arn).unwrap();
-            let pattern_read = ArnPattern::parse(pattern, true);
-            assert_eq!(pattern_read.matches(&arn, &Nothing), expected, "{pattern}");
+            let steps = Steps::new(1 << 20);
+            let at = Circumstance { context: &Nothing, steps: &steps };
+            assert_eq!(ArnPattern::new(pattern, true).matches(&arn, at), expected, "{pattern}");
         }
         for bad in ["", "*", "arn:aws:s3::", "urn:aws:s3:::b"] {
             assert_eq!(Arn::parse(bad), None, "{bad}");

@@ -6,30 +6,31 @@
 //! is denied. In an `Allow` it does not, where AWS says that it does too: a grant must not come of a
 //! comparison that could not be made.
 
+use std::borrow::Cow;
+
 use crate::arn::{Arn, ArnPattern};
-use crate::evaluate::{Context, Values};
-use crate::fold_case;
-use crate::json::Json;
-use crate::pattern::{Syntax, Template};
-use crate::policy::{Effect, PolicyError};
+use crate::evaluate::Values;
+use crate::pattern::{Circumstance, Pattern, Syntax};
+use crate::policy::{Effect, Entry, List, PolicyError};
+use crate::work::VALUE_BYTES_MAX;
 
 mod operand;
 
-pub(crate) use operand::Date;
-use operand::{Bytes, Network, compare_numbers};
+use operand::{Bytes, compare_numbers};
+pub(crate) use operand::{Date, Network};
 
 /// One key under one operator.
-#[derive(Debug)]
-pub(crate) struct Condition {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Condition<'p> {
     pub(crate) operator: Operator,
     pub(crate) quantifier: Quantifier,
     /// `…IfExists`: an absent key fulfils it.
     pub(crate) if_exists: bool,
     /// In lower case.
-    pub(crate) key: Box<str>,
+    pub(crate) key: &'p str,
     /// `…Not…`: fulfilled when no operand matches.
     pub(crate) negated: bool,
-    pub(crate) operands: Vec<Operand>,
+    pub(crate) operands: List<'p, Operand<'p>>,
 }
 
 /// How a key of many values is read.
@@ -68,77 +69,51 @@ pub(crate) enum Order {
     GreaterOrEqual,
 }
 
-/// A value that the policy compares with, compiled for its operator.
-#[derive(Debug)]
-pub(crate) struct Operand {
-    pub(crate) text: Box<str>,
-    pub(crate) compiled: Compiled,
+/// A value that the policy compares with: what it is, its operator says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Operand<'p> {
+    pub(crate) text: &'p str,
+    variables: bool,
 }
 
-#[derive(Debug)]
-pub(crate) enum Compiled {
-    /// Read anew at each comparison.
-    Text,
-    Template(Template),
-    Arn(ArnPattern),
-    Date(Date),
-    Network(Network),
-    Bytes(Bytes),
-    Bool(bool),
-    /// It is not of the operator's type.
-    Malformed,
+impl<'p> Entry<'p> for Operand<'p> {
+    fn of(text: &'p str, variables: bool) -> Self {
+        Self { text, variables }
+    }
 }
 
-impl Condition {
-    /// Reads the value of `Condition`.
-    pub(crate) fn read_all(value: Json, variables: bool) -> Result<Vec<Self>, PolicyError> {
-        let mut conditions = Vec::new();
-        for (operator, keys) in object(value)? {
-            for (key, values) in object(keys)? {
-                conditions.push(Self::read(&operator, &key, values, variables)?);
-            }
-            // An operator without keys asks for nothing, but it must exist.
-            operator_named(&operator)?;
-        }
-        Ok(conditions)
+impl<'p> Operand<'p> {
+    /// As a pattern, where `*` and `?` are wildcards or not.
+    fn pattern(self, wildcards: bool) -> Pattern<'p> {
+        Pattern::new(self.text, Syntax { variables: self.variables, wildcards })
     }
 
-    fn read(name: &str, key: &str, values: Json, variables: bool) -> Result<Self, PolicyError> {
-        let Named { operator, negated, quantifier, if_exists } = operator_named(name)?;
-        let values = match values {
-            Json::Array(values) => values,
-            value @ (Json::Null
-            | Json::Bool(_)
-            | Json::Number(_)
-            | Json::String(_)
-            | Json::Object(_)) => vec![value],
-        };
-        let operands = values.into_iter().map(|value| {
-            let text = scalar(value)?;
-            let compiled = operator.compile(&text, variables);
-            Ok(Operand { text: text.into(), compiled })
-        });
-        let operands = operands.collect::<Result<Vec<_>, PolicyError>>()?;
-        if operands.is_empty() {
-            return Err(PolicyError::Empty("Condition"));
-        }
-        let key = fold_case(key).into_boxed_str();
-        Ok(Self { operator, quantifier, if_exists, key, negated, operands })
+    fn arn(self) -> ArnPattern<'p> {
+        ArnPattern::new(self.text, self.variables)
     }
+}
 
+impl Condition<'_> {
     /// Whether it is fulfilled, in a statement of that effect.
-    pub(crate) fn holds(&self, context: &dyn Context, effect: Effect) -> bool {
-        let values = context.values(&self.key);
+    pub(crate) fn holds(&self, at: Circumstance<'_>, effect: Effect) -> bool {
+        at.steps.spend_entry(self.key.len());
+        let values = at.values(self.key);
         if self.operator == Operator::Null {
             let absent = values.is_none();
-            return self.operands.iter().any(|operand| {
-                matches!(operand.compiled, Compiled::Bool(expected) if expected == absent)
-            });
+            return self.operands.iter().any(|operand| boolean(operand.text) == Some(absent));
         }
         let Some(values) = values else {
             return self.if_exists || self.absent_holds();
         };
-        let one = |value: &str| self.holds_for(value, context, effect);
+        let is_long = |value: &Cow<'_, str>| value.len() > VALUE_BYTES_MAX;
+        let too_long = match &values {
+            Values::One(value) => is_long(value),
+            Values::Many(values) | Values::Alike(values) => values.iter().any(is_long),
+        };
+        if too_long {
+            return effect == Effect::Deny;
+        }
+        let one = |value: &str| self.holds_for(value, at, effect);
         match (self.quantifier, values) {
             (_, Values::One(value)) => one(&value),
             (_, Values::Alike(values)) => match effect {
@@ -164,10 +139,13 @@ impl Condition {
         }
     }
 
-    fn holds_for(&self, value: &str, context: &dyn Context, effect: Effect) -> bool {
+    fn holds_for(&self, value: &str, at: Circumstance<'_>, effect: Effect) -> bool {
         let mut unknown = false;
-        for operand in &self.operands {
-            match self.operator.compare(value, operand, context) {
+        for operand in self.operands.iter() {
+            if at.steps.is_spent() {
+                return effect == Effect::Deny;
+            }
+            match self.operator.compare(value, operand, at) {
                 Some(true) => return !self.negated,
                 Some(false) => {}
                 None => unknown = true,
@@ -178,47 +156,67 @@ impl Condition {
 }
 
 impl Operator {
-    fn compile(self, text: &str, variables: bool) -> Compiled {
-        let or_malformed = |compiled: Option<Compiled>| compiled.unwrap_or(Compiled::Malformed);
+    /// Whether an operand is not of the operator's type, so that it matches nothing.
+    pub(crate) fn is_malformed(self, operand: Operand<'_>) -> bool {
+        let text = operand.text;
+        match self {
+            Self::StringEquals
+            | Self::StringEqualsIgnoreCase
+            | Self::StringLike
+            | Self::ArnLike
+            | Self::Numeric(_) => false,
+            Self::Date(_) => Date::parse(text).is_none(),
+            Self::IpAddress => Network::parse(text).is_none(),
+            Self::BinaryEquals => Bytes::parse(text).is_none(),
+            Self::Bool | Self::Null => boolean(text).is_none(),
+        }
+    }
+
+    /// Whether an operand can match but one value; `None`: it can match none at all.
+    pub(crate) fn is_fixed(self, operand: Operand<'_>) -> Option<bool> {
         match self {
             Self::StringEquals | Self::StringEqualsIgnoreCase => {
-                let syntax = Syntax { variables, wildcards: false };
-                Compiled::Template(Template::parse(text, syntax))
+                Some(operand.pattern(false).is_fixed())
             }
-            Self::StringLike => {
-                let syntax = Syntax { variables, wildcards: true };
-                Compiled::Template(Template::parse(text, syntax))
-            }
-            Self::ArnLike => Compiled::Arn(ArnPattern::parse(text, variables)),
-            Self::Numeric(_) => Compiled::Text,
-            Self::Date(_) => or_malformed(Date::parse(text).map(Compiled::Date)),
-            Self::IpAddress => or_malformed(Network::parse(text).map(Compiled::Network)),
-            Self::BinaryEquals => or_malformed(Bytes::parse(text).map(Compiled::Bytes)),
-            Self::Bool | Self::Null => or_malformed(boolean(text).map(Compiled::Bool)),
+            Self::StringLike => Some(operand.pattern(true).is_fixed()),
+            Self::ArnLike => operand.arn().is_fixed(),
+            other => (!other.is_malformed(operand)).then_some(false),
         }
     }
 
     /// Whether the operand matches the value; `None`: they cannot be compared.
-    fn compare(self, value: &str, operand: &Operand, context: &dyn Context) -> Option<bool> {
-        match (self, &operand.compiled) {
-            (Self::StringEqualsIgnoreCase, Compiled::Template(template)) => {
-                template.equals_ignoring_case(value, context)
+    fn compare(self, value: &str, operand: Operand<'_>, at: Circumstance<'_>) -> Option<bool> {
+        match self {
+            Self::StringEquals => return operand.pattern(false).matches(value, at),
+            Self::StringEqualsIgnoreCase => {
+                return operand.pattern(false).equals_ignoring_case(value, at);
             }
-            (_, Compiled::Template(template)) => template.matches(value, context),
-            (_, Compiled::Arn(pattern)) => match Arn::parse(value) {
-                Some(arn) => pattern.matches(&arn, context),
-                None => None,
-            },
-            (Self::Numeric(order), Compiled::Text) => {
-                compare_numbers(value, &operand.text).map(|found| order.admits(found))
+            Self::StringLike => return operand.pattern(true).matches(value, at),
+            Self::ArnLike => return operand.arn().matches(&Arn::parse(value)?, at),
+            Self::Numeric(_)
+            | Self::Date(_)
+            | Self::Bool
+            | Self::BinaryEquals
+            | Self::IpAddress
+            | Self::Null => {}
+        }
+        at.steps.spend_entry(value.len().saturating_add(operand.text.len()));
+        match self {
+            Self::Numeric(order) => {
+                compare_numbers(value, operand.text).map(|found| order.admits(found))
             }
-            (Self::Date(order), Compiled::Date(date)) => {
-                Date::parse(value).map(|value| order.admits(value.cmp(date)))
+            Self::Date(order) => {
+                let (value, date) = (Date::parse(value)?, Date::parse(operand.text)?);
+                Some(order.admits(value.cmp(&date)))
             }
-            (_, Compiled::Network(network)) => network.contains(value),
-            (_, Compiled::Bytes(bytes)) => Bytes::parse(value).map(|value| value == *bytes),
-            (_, Compiled::Bool(expected)) => boolean(value).map(|value| value == *expected),
-            (_, Compiled::Text | Compiled::Date(_) | Compiled::Malformed) => None,
+            Self::IpAddress => Network::parse(operand.text)?.contains(value),
+            Self::BinaryEquals => Some(Bytes::parse(value)? == Bytes::parse(operand.text)?),
+            Self::Bool => Some(boolean(value)? == boolean(operand.text)?),
+            Self::StringEquals
+            | Self::StringEqualsIgnoreCase
+            | Self::StringLike
+            | Self::ArnLike
+            | Self::Null => None,
         }
     }
 }
@@ -236,14 +234,14 @@ impl Order {
 }
 
 /// What the name of an operator says.
-struct Named {
-    operator: Operator,
-    negated: bool,
-    quantifier: Quantifier,
-    if_exists: bool,
+pub(crate) struct Named {
+    pub(crate) operator: Operator,
+    pub(crate) negated: bool,
+    pub(crate) quantifier: Quantifier,
+    pub(crate) if_exists: bool,
 }
 
-fn operator_named(name: &str) -> Result<Named, PolicyError> {
+pub(crate) fn operator_named(name: &str) -> Result<Named, PolicyError> {
     let unknown = || PolicyError::Operator(name.to_owned());
     let (quantifier, plain) = match name.split_once(':') {
         None => (Quantifier::None, name),
@@ -291,20 +289,6 @@ fn plain_operator(name: &str) -> Option<(Operator, bool)> {
         "Null" => (Operator::Null, false),
         _ => return None,
     })
-}
-
-fn object(value: Json) -> Result<Vec<(String, Json)>, PolicyError> {
-    let Json::Object(members) = value else { return Err(PolicyError::WrongType("Condition")) };
-    Ok(members)
-}
-
-/// Values may be spelled as strings, numbers or booleans.
-fn scalar(value: Json) -> Result<String, PolicyError> {
-    match value {
-        Json::String(text) | Json::Number(text) => Ok(text),
-        Json::Bool(value) => Ok(value.to_string()),
-        Json::Null | Json::Array(_) | Json::Object(_) => Err(PolicyError::WrongType("Condition")),
-    }
 }
 
 fn boolean(text: &str) -> Option<bool> {

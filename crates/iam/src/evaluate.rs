@@ -3,10 +3,15 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::arn::Arn;
-use crate::policy::{Effect, Element, ResourcePattern, Statement};
-use crate::principal::{Naming, is_exempt};
+use crate::arn::{Arn, ArnPattern};
+use crate::pattern::Circumstance;
+use crate::policy::{Effect, Element, List, Statement};
+use crate::principal::{NamedPrincipal, Naming, is_exempt};
+use crate::work::{Steps, VALUE_BYTES_MAX, Work};
 use crate::{AccountId, Policy, Principal};
+
+/// What reading and comparing a principal costs.
+const PRINCIPAL_STEPS: usize = 64;
 
 /// One action on one resource, by somebody, under circumstances.
 #[derive(Clone, Copy)]
@@ -28,6 +33,11 @@ pub struct AccessRequest<'a> {
 pub trait Context {
     /// The values of a key, its name in lower case (`aws:principaltag/team`); `None`: absent.
     fn values(&self, key: &str) -> Option<Values<'_>>;
+
+    /// What the decisions of this request have left together; `None`: this one stands alone.
+    fn work(&self) -> Option<&Work> {
+        None
+    }
 }
 
 /// The value of a condition key.
@@ -114,7 +124,8 @@ impl fmt::Display for PolicyKind {
     }
 }
 
-/// Decides. Total: it cannot fail, and nothing is skipped.
+/// Decides. Total: it cannot fail, and nothing is skipped. What takes more steps than a decision has is
+/// refused (`work.rs`).
 ///
 /// A statement that denies wins wherever it stands. Otherwise, where the caller's account owns the
 /// resource, the caller's own policies or the resource's must allow; elsewhere both must. The
@@ -181,10 +192,21 @@ pub fn evaluate_trust(request: &AccessRequest<'_>, policies: &PolicySet<'_>) -> 
     Decision::ImplicitDeny(denied.unwrap_or(PolicyKind::Resource))
 }
 
-/// A request, its resource's name taken apart once.
+/// A request, its resource's name taken apart once, and the steps that its decision has.
 struct Prepared<'r> {
     asked: &'r AccessRequest<'r>,
     resource: Arn<'r>,
+    steps: Steps,
+}
+
+/// What a decision has used is gone for those that follow it. Where one needed more than it had, nothing
+/// is left: what follows would be refused as dearly.
+impl Drop for Prepared<'_> {
+    fn drop(&mut self) {
+        if let Some(work) = self.asked.context.work() {
+            work.spend(if self.steps.is_spent() { u64::MAX } else { self.steps.used() });
+        }
+    }
 }
 
 impl<'r> Prepared<'r> {
@@ -194,7 +216,15 @@ impl<'r> Prepared<'r> {
         let service = asked.action.split_once(':').map_or("", |(service, _)| service);
         let everything =
             Arn { partition: "aws", service, region: "", account: "", resource: asked.resource };
-        Self { asked, resource: Arn::parse(asked.resource).unwrap_or(everything) }
+        let steps = Steps::of(asked.context.work());
+        if asked.action.len() > VALUE_BYTES_MAX || asked.resource.len() > VALUE_BYTES_MAX {
+            steps.spend_all();
+        }
+        Self { asked, resource: Arn::parse(asked.resource).unwrap_or(everything), steps }
+    }
+
+    fn circumstance(&self) -> Circumstance<'_> {
+        Circumstance { context: self.asked.context, steps: &self.steps }
     }
 
     /// The first statement that denies, whatever allows.
@@ -240,8 +270,8 @@ impl<'r> Prepared<'r> {
     fn grant(&self, policies: &PolicySet<'_>) -> Option<(Naming, Cause)> {
         let policy = policies.resource?;
         let kind = PolicyKind::Resource;
-        let matching = policy.policy.body.statements.iter().enumerate().filter(|(_, statement)| {
-            statement.effect == Effect::Allow && self.applies(kind, statement)
+        let matching = policy.policy.body.statements().enumerate().filter(|(_, statement)| {
+            statement.effect() == Effect::Allow && self.applies(kind, *statement)
         });
         let closest = matching
             .filter_map(|(place, statement)| Some((self.naming(statement)?, place, statement)))
@@ -289,24 +319,30 @@ impl<'r> Prepared<'r> {
         kind: PolicyKind,
         policy: &NamedPolicy<'p>,
         effect: Effect,
-    ) -> Option<(usize, &'p Statement)> {
-        let statements = policy.policy.body.statements.iter().enumerate();
-        let mut of_effect = statements.filter(|(_, statement)| statement.effect == effect);
-        of_effect.find(|(_, statement)| self.applies(kind, statement))
+    ) -> Option<(usize, Statement<'p>)> {
+        let statements = policy.policy.body.statements().enumerate();
+        let mut of_effect = statements.filter(|(_, statement)| statement.effect() == effect);
+        of_effect.find(|(_, statement)| self.applies(kind, *statement))
     }
 
-    /// Whether a statement is about this request. Of what cannot be told, a statement that denies
-    /// is, and one that allows is not. The cheapest question comes first.
-    fn applies(&self, kind: PolicyKind, statement: &Statement) -> bool {
-        let Statement { sid: _, effect, principals: _, actions, resources, conditions } = statement;
-        let action = match actions {
-            Element::Only(listed) => listed.iter().any(|entry| entry.matches(self.asked.action)),
-            Element::AllBut(listed) => !listed.iter().any(|entry| entry.matches(self.asked.action)),
+    /// Whether a statement is about this request. Of what cannot be told, and of what there are no steps
+    /// left to tell, a statement that denies is, and one that allows is not. The cheapest question comes
+    /// first.
+    fn applies(&self, kind: PolicyKind, statement: Statement<'_>) -> bool {
+        let effect = statement.effect();
+        let listed = |action: &str| {
+            let mut entries = statement.actions().entries().iter();
+            entries.any(|entry| entry.matches(action, &self.steps))
         };
-        action
-            && self.names_resource(kind, *effect, resources.as_ref())
+        let action = match statement.actions() {
+            Element::Only(_) => listed(self.asked.action),
+            Element::AllBut(_) => !listed(self.asked.action),
+        };
+        let applies = action
+            && self.names_resource(kind, effect, statement.resources())
             && self.names_principal(kind, statement)
-            && conditions.iter().all(|condition| condition.holds(self.asked.context, *effect))
+            && statement.conditions().all(|condition| condition.holds(self.circumstance(), effect));
+        if self.steps.is_spent() { effect == Effect::Deny } else { applies }
     }
 
     /// A variable without a value makes an entry match no resource, under `NotResource` as well
@@ -315,10 +351,9 @@ impl<'r> Prepared<'r> {
         &self,
         kind: PolicyKind,
         effect: Effect,
-        resources: Option<&Element<ResourcePattern>>,
+        resources: Option<Element<List<'_, ArnPattern<'_>>>>,
     ) -> bool {
-        let matches =
-            |entry: &ResourcePattern| entry.arn.matches(&self.resource, self.asked.context);
+        let matches = |entry: ArnPattern<'_>| entry.matches(&self.resource, self.circumstance());
         match resources {
             Some(Element::Only(listed)) => listed.iter().any(|entry| matches(entry) == Some(true)),
             Some(Element::AllBut(listed)) if effect == Effect::Allow => {
@@ -332,34 +367,45 @@ impl<'r> Prepared<'r> {
         }
     }
 
-    fn names_principal(&self, kind: PolicyKind, statement: &Statement) -> bool {
-        match (kind, &statement.principals) {
+    fn names_principal(&self, kind: PolicyKind, statement: Statement<'_>) -> bool {
+        match (kind, statement.principals()) {
             (PolicyKind::Resource, Some(_)) => self.naming(statement).is_some(),
             (PolicyKind::Identity | PolicyKind::Boundary | PolicyKind::Session, None) => true,
             // One too many or one too few: no policy is stored so, and none is obeyed to allow.
             (PolicyKind::Resource, None)
             | (PolicyKind::Identity | PolicyKind::Boundary | PolicyKind::Session, Some(_)) => {
-                statement.effect == Effect::Deny
+                statement.effect() == Effect::Deny
             }
         }
     }
 
     /// How closely a statement of a resource's policy names the caller.
-    fn naming(&self, statement: &Statement) -> Option<Naming> {
+    fn naming(&self, statement: Statement<'_>) -> Option<Naming> {
         let principal = self.asked.principal;
-        match statement.principals.as_ref()? {
-            Element::Only(listed) => listed.iter().filter_map(|entry| entry.names(principal)).max(),
+        let entries = statement.principals()?;
+        let paid = |_: &NamedPrincipal<'_>| self.steps.spend(PRINCIPAL_STEPS);
+        match entries {
+            Element::Only(listed) => {
+                listed.iter().inspect(paid).filter_map(|entry| entry.names(principal)).max()
+            }
             // Whoever is not listed is denied; nobody is allowed for not being listed.
             Element::AllBut(listed) => {
-                let denied = statement.effect == Effect::Deny && !is_exempt(listed, principal);
+                let denied = statement.effect() == Effect::Deny
+                    && !is_exempt(listed.iter().inspect(paid), principal);
                 denied.then_some(Naming::Caller)
             }
         }
     }
 }
 
-fn cause(kind: PolicyKind, policy: &NamedPolicy<'_>, statement: usize, read: &Statement) -> Cause {
-    Cause { kind, policy: policy.name.to_owned(), statement, sid: read.sid.clone() }
+fn cause(
+    kind: PolicyKind,
+    policy: &NamedPolicy<'_>,
+    statement: usize,
+    read: Statement<'_>,
+) -> Cause {
+    let sid = read.sid().map(str::to_owned);
+    Cause { kind, policy: policy.name.to_owned(), statement, sid }
 }
 
 impl fmt::Debug for AccessRequest<'_> {

@@ -4,14 +4,19 @@ use std::borrow::Cow;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::condition::{Compiled, Condition, Date, Operator};
+use crate::condition::{Condition, Date, Operator};
 use crate::evaluate::{AccessRequest, Context, Decision, NamedPolicy, PolicySet, Values, evaluate};
+use crate::policy::Statement;
+use crate::work::{DECISION_STEPS_MAX, Work};
 
 /// Milliseconds since the link was signed. Only links and forms have it (aws-semantics 5.1).
 const SIGNATURE_AGE: &str = "s3:signatureage";
 /// The moment of the request, as ISO 8601 and in seconds since 1970, both in whole seconds.
 const CURRENT_TIME: &str = "aws:currenttime";
 const EPOCH_TIME: &str = "aws:epochtime";
+
+/// Steps of all the decisions about one link.
+const STEPS_MAX: u64 = 4 * DECISION_STEPS_MAX;
 
 /// The last moment at which a link is still allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,8 +50,23 @@ pub fn holds_until(
     signed_at: Timestamp,
     asked: Timestamp,
 ) -> Option<HoldsUntil> {
+    let left = request.context.work().map_or(STEPS_MAX, Work::left);
+    let work = Work::new(left.min(STEPS_MAX));
+    let found = holds_within(request, policies, (signed_at, asked), &work);
+    if let Some(of_request) = request.context.work() {
+        of_request.spend(left.min(STEPS_MAX).saturating_sub(work.left()));
+    }
+    found
+}
+
+fn holds_within(
+    request: &AccessRequest<'_>,
+    policies: &PolicySet<'_>,
+    (signed_at, asked): (Timestamp, Timestamp),
+    work: &Work,
+) -> Option<HoldsUntil> {
     let allowed = |at: Timestamp| {
-        let context = LinkContext::new(request.context, signed_at, at);
+        let context = LinkContext::new(request.context, signed_at, at, work);
         let request = AccessRequest { context: &context, ..*request };
         matches!(evaluate(&request, policies), Decision::Allow(_))
     };
@@ -56,6 +76,7 @@ pub fn holds_until(
     let mut moments = moments(policies, signed_at);
     moments.retain(|(moment, _)| *moment > signed_at && *moment <= asked);
     moments.sort_unstable_by_key(|(moment, _)| *moment);
+    moments.dedup_by_key(|(moment, _)| *moment);
     let mut last = signed_at;
     for (moment, limited_by) in moments {
         if !allowed(moment) {
@@ -71,21 +92,19 @@ pub fn holds_until(
 fn moments(policies: &PolicySet<'_>, signed_at: Timestamp) -> Vec<(Timestamp, PolicyLimit)> {
     let mut moments = Vec::new();
     for condition in conditions(policies) {
-        for operand in &condition.operands {
-            let limit = match &*condition.key {
-                SIGNATURE_AGE => PolicyLimit::SignatureAge,
-                CURRENT_TIME | EPOCH_TIME => PolicyLimit::Time,
-                _ => continue,
-            };
-            let threshold = match (&operand.compiled, condition.operator, limit) {
-                (Compiled::Date(Date(date)), ..) => Some(*date),
-                (Compiled::Text, Operator::Numeric(_), PolicyLimit::SignatureAge) => {
-                    whole(&operand.text)
-                        .map(SignedDuration::from_millis)
-                        .and_then(|age| signed_at.checked_add(age).ok())
-                }
-                (Compiled::Text, Operator::Numeric(_), PolicyLimit::Time) => {
-                    whole(&operand.text).and_then(|second| Timestamp::from_second(second).ok())
+        let limit = match condition.key {
+            SIGNATURE_AGE => PolicyLimit::SignatureAge,
+            CURRENT_TIME | EPOCH_TIME => PolicyLimit::Time,
+            _ => continue,
+        };
+        for operand in condition.operands.iter() {
+            let threshold = match (condition.operator, limit) {
+                (Operator::Date(_), _) => Date::parse(operand.text).map(|Date(date)| date),
+                (Operator::Numeric(_), PolicyLimit::SignatureAge) => whole(operand.text)
+                    .map(SignedDuration::from_millis)
+                    .and_then(|age| signed_at.checked_add(age).ok()),
+                (Operator::Numeric(_), PolicyLimit::Time) => {
+                    whole(operand.text).and_then(|second| Timestamp::from_second(second).ok())
                 }
                 _ => None,
             };
@@ -99,12 +118,12 @@ fn moments(policies: &PolicySet<'_>, signed_at: Timestamp) -> Vec<(Timestamp, Po
     moments
 }
 
-fn conditions<'p>(policies: &PolicySet<'p>) -> impl Iterator<Item = &'p Condition> {
+fn conditions<'p>(policies: &PolicySet<'p>) -> impl Iterator<Item = Condition<'p>> {
     let PolicySet { identity, boundary, session, resource } = *policies;
     let attached = identity.iter().chain(session.unwrap_or_default()).copied();
     let all = attached.chain(boundary).chain(resource);
     all.flat_map(|NamedPolicy { name: _, policy }| {
-        policy.body.statements.iter().flat_map(|statement| &statement.conditions)
+        policy.body.statements().flat_map(Statement::conditions)
     })
 }
 
@@ -116,17 +135,18 @@ fn whole(text: &str) -> Option<i64> {
 /// The context of a link at another moment.
 struct LinkContext<'a> {
     asked: &'a dyn Context,
+    work: &'a Work,
     age: String,
     time: String,
     epoch: String,
 }
 
 impl<'a> LinkContext<'a> {
-    fn new(asked: &'a dyn Context, signed_at: Timestamp, at: Timestamp) -> Self {
+    fn new(asked: &'a dyn Context, signed_at: Timestamp, at: Timestamp, work: &'a Work) -> Self {
         let second = at.as_millisecond().div_euclid(1000);
         let time = Timestamp::from_second(second).unwrap_or(at).to_string();
         let age = at.as_millisecond().saturating_sub(signed_at.as_millisecond()).to_string();
-        Self { asked, age, time, epoch: second.to_string() }
+        Self { asked, work, age, time, epoch: second.to_string() }
     }
 }
 
@@ -139,6 +159,10 @@ impl Context for LinkContext<'_> {
             _ => return self.asked.values(key),
         };
         Some(Values::One(Cow::Borrowed(value)))
+    }
+
+    fn work(&self) -> Option<&Work> {
+        Some(self.work)
     }
 }
 

@@ -18,6 +18,7 @@ mod rebind;
 mod seal;
 mod session;
 mod validate;
+mod work;
 
 pub use account::{AccountId, AccountIdError};
 pub use evaluate::{
@@ -38,3 +39,4 @@ pub use session::{
     SessionPrincipal, SessionSealer, TOKEN_CHARS_MAX, TokenError, token_expires_at,
 };
 pub use validate::{BUCKET_POLICY_BYTES_MAX, DocumentFault, PolicyFault, s3_action_has_key};
+pub use work::{DECISION_STEPS_MAX, REQUEST_STEPS_MAX, VALUE_BYTES_MAX, Work};

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::action::ActionPattern;
-use crate::arn::ArnPattern;
-use crate::condition::Condition;
 use crate::json::Json;
 use crate::principal::NamedPrincipal;
+
+mod body;
+mod read;
+mod texts;
+
+pub(crate) use body::{Body, Effect, Element, Statement, Version};
+pub(crate) use texts::{Entry, List};
 
 /// Bytes of a document that is read at all: the most that a `PolicyDocument` of IAM may have. Each
 /// kind of policy has a lower limit of its own.
@@ -17,63 +21,6 @@ pub const POLICY_BYTES_MAX: usize = 131_072;
 pub struct Policy {
     text: Arc<str>,
     pub(crate) body: Arc<Body>,
-}
-
-/// What a document says.
-#[derive(Debug)]
-pub(crate) struct Body {
-    /// `None`: it has no `Version`, and is read as 2008-10-17.
-    pub(crate) version: Option<Version>,
-    pub(crate) statements: Vec<Statement>,
-}
-
-/// Versions of the policy language.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Version {
-    /// Without policy variables.
-    V2008,
-    V2012,
-}
-
-#[derive(Debug)]
-pub(crate) struct Statement {
-    pub(crate) sid: Option<String>,
-    pub(crate) effect: Effect,
-    /// `Principal` or `NotPrincipal`.
-    pub(crate) principals: Option<Element<NamedPrincipal>>,
-    /// `Action` or `NotAction`.
-    pub(crate) actions: Element<ActionPattern>,
-    /// `Resource` or `NotResource`.
-    pub(crate) resources: Option<Element<ResourcePattern>>,
-    pub(crate) conditions: Vec<Condition>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Effect {
-    Allow,
-    Deny,
-}
-
-/// An element or its complement, which applies to everything that it does not list.
-#[derive(Debug)]
-pub(crate) enum Element<T> {
-    Only(Vec<T>),
-    AllBut(Vec<T>),
-}
-
-impl<T> Element<T> {
-    pub(crate) fn entries(&self) -> &[T] {
-        match self {
-            Self::Only(entries) | Self::AllBut(entries) => entries,
-        }
-    }
-}
-
-/// An entry of `Resource` or `NotResource`.
-#[derive(Debug)]
-pub(crate) struct ResourcePattern {
-    pub(crate) text: Box<str>,
-    pub(crate) arn: ArnPattern,
 }
 
 impl Policy {
@@ -97,13 +44,24 @@ impl Policy {
         &self.text
     }
 
+    /// The same, to be kept without what was compiled of it.
+    pub fn shared_text(&self) -> Arc<str> {
+        Arc::clone(&self.text)
+    }
+
+    /// How much memory it takes, in bytes, about: the text and what was compiled of it, which is no more
+    /// than five times as long again however it is made.
+    pub fn weight_bytes(&self) -> usize {
+        const ALLOCATIONS_BYTES: usize = 256;
+        self.text.len().saturating_add(self.body.weight_bytes()).saturating_add(ALLOCATIONS_BYTES)
+    }
+
     /// The ARNs of the users and roles that the policy names as principals, each once. Whoever
     /// stores a policy must know them all: AWS refuses one that names nobody.
     pub fn principals(&self) -> Vec<String> {
-        let named =
-            self.body.statements.iter().filter_map(|statement| statement.principals.as_ref());
-        let mut arns: Vec<_> =
-            named.flat_map(Element::entries).filter_map(NamedPrincipal::entity_arn).collect();
+        let named = self.body.statements().filter_map(Statement::principals);
+        let named = named.flat_map(|element| element.entries().iter());
+        let mut arns: Vec<_> = named.filter_map(NamedPrincipal::entity_arn).collect();
         arns.sort_unstable();
         arns.dedup();
         arns
@@ -191,166 +149,4 @@ pub enum PolicyError {
     /// Two statements of one `Sid`.
     #[error("statement id {0} is repeated")]
     RepeatedSid(String),
-}
-
-impl Body {
-    fn read(members: Vec<(String, Json)>) -> Result<Self, PolicyError> {
-        let (mut version, mut statements) = (None, None);
-        for (name, value) in members {
-            match name.as_str() {
-                "Version" => version = Some(Version::read(value)?),
-                "Id" => {
-                    text("Id", value)?;
-                }
-                "Statement" => statements = Some(value),
-                _ => return Err(PolicyError::Unknown(name)),
-            }
-        }
-        let statements = match statements.ok_or(PolicyError::Missing("Statement"))? {
-            Json::Array(statements) => statements,
-            statement @ Json::Object(_) => vec![statement],
-            Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {
-                return Err(PolicyError::WrongType("Statement"));
-            }
-        };
-        if statements.is_empty() {
-            return Err(PolicyError::Empty("Statement"));
-        }
-        let variables = version == Some(Version::V2012);
-        let read = |statement| Statement::read(statement, variables);
-        let statements = statements.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        let mut sids = std::collections::HashSet::new();
-        for sid in statements.iter().filter_map(|statement| statement.sid.as_deref()) {
-            if !sid.is_empty() && !sids.insert(sid) {
-                return Err(PolicyError::RepeatedSid(sid.to_owned()));
-            }
-        }
-        Ok(Self { version, statements })
-    }
-}
-
-impl Version {
-    fn read(value: Json) -> Result<Self, PolicyError> {
-        match text("Version", value)?.as_str() {
-            "2008-10-17" => Ok(Self::V2008),
-            "2012-10-17" => Ok(Self::V2012),
-            other => Err(PolicyError::Version(other.to_owned())),
-        }
-    }
-}
-
-impl Statement {
-    fn read(value: Json, variables: bool) -> Result<Self, PolicyError> {
-        let Json::Object(members) = value else { return Err(PolicyError::WrongType("Statement")) };
-        let (mut sid, mut effect, mut conditions) = (None, None, Vec::new());
-        let (mut principals, mut actions, mut resources) = (None, None, None);
-        let read_actions =
-            |name, value| strings(name, value).map(|a| map(&a, ActionPattern::parse));
-        let read_resources = |name, value| {
-            strings(name, value).map(|r| map(&r, |text| ResourcePattern::parse(text, variables)))
-        };
-        for (name, value) in members {
-            match name.as_str() {
-                "Sid" => sid = Some(text("Sid", value)?),
-                "Effect" => effect = Some(Effect::read(value)?),
-                "Principal" => {
-                    once(&mut principals, "Principal", Element::Only(read_principals(value)?))?;
-                }
-                "NotPrincipal" => {
-                    once(&mut principals, "Principal", Element::AllBut(read_principals(value)?))?;
-                }
-                "Action" => {
-                    once(&mut actions, "Action", Element::Only(read_actions("Action", value)?))?;
-                }
-                "NotAction" => {
-                    once(&mut actions, "Action", Element::AllBut(read_actions("Action", value)?))?;
-                }
-                "Resource" => {
-                    let entries = read_resources("Resource", value)?;
-                    once(&mut resources, "Resource", Element::Only(entries))?;
-                }
-                "NotResource" => {
-                    let entries = read_resources("Resource", value)?;
-                    once(&mut resources, "Resource", Element::AllBut(entries))?;
-                }
-                "Condition" => conditions = Condition::read_all(value, variables)?,
-                _ => return Err(PolicyError::Unknown(name)),
-            }
-        }
-        let effect = effect.ok_or(PolicyError::Missing("Effect"))?;
-        let actions = actions.ok_or(PolicyError::Missing("Action"))?;
-        Ok(Self { sid, effect, principals, actions, resources, conditions })
-    }
-}
-
-impl Effect {
-    fn read(value: Json) -> Result<Self, PolicyError> {
-        match text("Effect", value)?.as_str() {
-            "Allow" => Ok(Self::Allow),
-            "Deny" => Ok(Self::Deny),
-            other => Err(PolicyError::Effect(other.to_owned())),
-        }
-    }
-}
-
-impl ResourcePattern {
-    fn parse(text: &str, variables: bool) -> Self {
-        Self { text: text.into(), arn: ArnPattern::parse(text, variables) }
-    }
-}
-
-fn read_principals(value: Json) -> Result<Vec<NamedPrincipal>, PolicyError> {
-    let members = match value {
-        Json::String(text) if text == "*" => return Ok(vec![NamedPrincipal::Anyone]),
-        Json::String(text) => return Err(PolicyError::Principal(text)),
-        Json::Object(members) => members,
-        Json::Null | Json::Bool(_) | Json::Number(_) | Json::Array(_) => {
-            return Err(PolicyError::WrongType("Principal"));
-        }
-    };
-    let mut principals = Vec::new();
-    for (kind, value) in members {
-        let entries = strings("Principal", value)?;
-        for entry in entries {
-            principals.push(match kind.as_str() {
-                "AWS" => NamedPrincipal::parse_aws(&entry)?,
-                "Federated" => NamedPrincipal::Provider(entry.into()),
-                "Service" => NamedPrincipal::Service(entry.into()),
-                "CanonicalUser" => NamedPrincipal::CanonicalUser(entry.into()),
-                _ => return Err(PolicyError::Principal(kind)),
-            });
-        }
-    }
-    if principals.is_empty() { Err(PolicyError::Empty("Principal")) } else { Ok(principals) }
-}
-
-fn once<T>(place: &mut Option<T>, name: &'static str, value: T) -> Result<(), PolicyError> {
-    match place.replace(value) {
-        None => Ok(()),
-        Some(_) => Err(PolicyError::Both(name)),
-    }
-}
-
-fn map<T>(texts: &[String], read: impl Fn(&str) -> T) -> Vec<T> {
-    texts.iter().map(|text| read(text)).collect()
-}
-
-fn text(name: &'static str, value: Json) -> Result<String, PolicyError> {
-    let Json::String(text) = value else { return Err(PolicyError::WrongType(name)) };
-    Ok(text)
-}
-
-/// A string, or a list of strings of which there is at least one.
-fn strings(name: &'static str, value: Json) -> Result<Vec<String>, PolicyError> {
-    let values = match value {
-        Json::String(text) => return Ok(vec![text]),
-        Json::Array(values) => values,
-        Json::Null | Json::Bool(_) | Json::Number(_) | Json::Object(_) => {
-            return Err(PolicyError::WrongType(name));
-        }
-    };
-    if values.is_empty() {
-        return Err(PolicyError::Empty(name));
-    }
-    values.into_iter().map(|value| text(name, value)).collect()
 }

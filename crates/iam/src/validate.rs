@@ -14,7 +14,10 @@ pub use bucket::{BUCKET_POLICY_BYTES_MAX, PolicyFault};
 pub use document::DocumentFault;
 
 use crate::PolicyError;
+use crate::work::DECISION_STEPS_MAX;
 
+/// Steps of asking a policy what it may be: its actions are held against all that S3 has.
+const STEPS_MAX: u64 = 8 * DECISION_STEPS_MAX;
 /// AWS's sentence for what no reader of it could take apart.
 const SYNTAX: &str = "Syntax errors in policy.";
 

@@ -8,28 +8,28 @@ use crate::{AccountId, Principal};
 const UNIQUE_ID_CHARACTERS: std::ops::RangeInclusive<usize> = 16..=128;
 
 /// An entry of `Principal` or `NotPrincipal`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum NamedPrincipal {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NamedPrincipal<'p> {
     /// `*`.
     Anyone,
     /// An account, by its id or the ARN of its root: the account may give the permission on.
-    Account(AccountId),
+    Account(&'p str),
     /// The ARN of a user; the rest is `/name` or `/path/name`.
-    User { account: AccountId, rest: Box<str> },
+    User { account: &'p str, rest: &'p str },
     /// The ARN of a role, likewise.
-    Role { account: AccountId, rest: Box<str> },
+    Role { account: &'p str, rest: &'p str },
     /// The ARN of one session of a role.
-    Session { account: AccountId, role: Box<str>, session: Box<str> },
+    Session { account: &'p str, role: &'p str, session: &'p str },
     /// The ARN of a session of `GetFederationToken`.
-    FederatedUser { account: AccountId, name: Box<str> },
+    FederatedUser { account: &'p str, name: &'p str },
     /// The unique id of a user or role.
-    UniqueId(Box<str>),
+    UniqueId(&'p str),
     /// `Federated`: a provider, by its ARN or name.
-    Provider(Box<str>),
+    Provider(&'p str),
     /// `CanonicalUser`: an id that Valet gives nobody, so that it names nobody.
-    CanonicalUser(Box<str>),
+    CanonicalUser(&'p str),
     /// `Service`: no service of AWS calls here, so that it names nobody.
-    Service(Box<str>),
+    Service(&'p str),
 }
 
 /// How closely a policy names somebody, loosest first. It decides what a grant is worth.
@@ -43,26 +43,26 @@ pub(crate) enum Naming {
     Caller,
 }
 
-impl NamedPrincipal {
+impl<'p> NamedPrincipal<'p> {
     /// Reads an entry under `AWS`.
-    pub(crate) fn parse_aws(text: &str) -> Result<Self, PolicyError> {
+    pub(crate) fn parse_aws(text: &'p str) -> Result<Self, PolicyError> {
         let invalid = || PolicyError::Principal(text.to_owned());
         if text == "*" {
             return Ok(Self::Anyone);
         }
-        if let Ok(account) = AccountId::parse(text) {
-            return Ok(Self::Account(account));
+        if AccountId::is_well_formed(text) {
+            return Ok(Self::Account(text));
         }
         if ["AIDA", "AROA"].iter().any(|prefix| text.starts_with(prefix)) {
             let well_formed = UNIQUE_ID_CHARACTERS.contains(&text.len())
                 && text.bytes().all(|b| b.is_ascii_alphanumeric());
-            return well_formed.then(|| Self::UniqueId(text.into())).ok_or_else(invalid);
+            return well_formed.then_some(Self::UniqueId(text)).ok_or_else(invalid);
         }
         Arn::parse(text).and_then(|arn| Self::from_arn(&arn)).ok_or_else(invalid)
     }
 
-    fn from_arn(arn: &Arn<'_>) -> Option<Self> {
-        let account = AccountId::parse(arn.account).ok()?;
+    fn from_arn(arn: &Arn<'p>) -> Option<Self> {
+        let account = Some(arn.account).filter(|account| AccountId::is_well_formed(account))?;
         let named = |name: &str| !name.is_empty() && !name.contains(['*', '?']);
         if arn.partition != "aws" || !arn.region.is_empty() {
             return None;
@@ -73,7 +73,7 @@ impl NamedPrincipal {
                 let (kind, _) = arn.resource.split_once('/')?;
                 let rest = arn.resource.strip_prefix(kind)?;
                 let (_, name) = rest.rsplit_once('/')?;
-                let rest = (named(name) && named(rest)).then(|| rest.into())?;
+                (named(name) && named(rest)).then_some(())?;
                 match kind {
                     "user" => Some(Self::User { account, rest }),
                     "role" => Some(Self::Role { account, rest }),
@@ -85,14 +85,11 @@ impl NamedPrincipal {
                 match kind {
                     "assumed-role" => {
                         let (role, session) = name.split_once('/')?;
-                        (named(role) && named(session)).then(|| Self::Session {
-                            account,
-                            role: role.into(),
-                            session: session.into(),
-                        })
+                        let named = named(role) && named(session);
+                        named.then_some(Self::Session { account, role, session })
                     }
                     "federated-user" => {
-                        named(name).then(|| Self::FederatedUser { account, name: name.into() })
+                        named(name).then_some(Self::FederatedUser { account, name })
                     }
                     _ => None,
                 }
@@ -102,41 +99,41 @@ impl NamedPrincipal {
     }
 
     /// How closely this names `principal`, if at all.
-    pub(crate) fn names(&self, principal: &Principal) -> Option<Naming> {
+    pub(crate) fn names(self, principal: &Principal) -> Option<Naming> {
         let (names, naming) = match (self, principal) {
             (Self::Anyone, _) => (true, Naming::Caller),
             (Self::Account(account), Principal::Root { account: own }) => {
-                (account == own, Naming::Caller)
+                (account == own.as_str(), Naming::Caller)
             }
-            (Self::Account(account), _) => (principal.account() == Some(account), Naming::Account),
+            (Self::Account(account), _) => {
+                (principal.account().is_some_and(|own| account == own.as_str()), Naming::Account)
+            }
             (Self::User { account, rest }, Principal::User { account: own, path, name, .. }) => {
-                (account == own && is_path_and_name(rest, path, name), Naming::Caller)
+                (account == own.as_str() && is_path_and_name(rest, path, name), Naming::Caller)
             }
             (
                 Self::Role { account, rest },
                 Principal::AssumedRole { account: own, path, role, .. },
-            ) => (account == own && is_path_and_name(rest, path, role), Naming::Role),
+            ) => (account == own.as_str() && is_path_and_name(rest, path, role), Naming::Role),
             (
                 Self::Session { account, role, session },
                 Principal::AssumedRole {
                     account: own, role: own_role, session: own_session, ..
                 },
             ) => (
-                account == own && **role == **own_role && **session == **own_session,
+                account == own.as_str() && role == own_role && session == own_session,
                 Naming::Caller,
             ),
             (
                 Self::FederatedUser { account, name },
                 Principal::FederatedUser { account: own, name: own_name },
-            ) => (account == own && **name == **own_name, Naming::Caller),
-            (Self::UniqueId(id), Principal::User { id: own, .. }) => {
-                (**id == **own, Naming::Caller)
-            }
+            ) => (account == own.as_str() && name == own_name, Naming::Caller),
+            (Self::UniqueId(id), Principal::User { id: own, .. }) => (id == own, Naming::Caller),
             (Self::UniqueId(id), Principal::AssumedRole { role_id, .. }) => {
-                (**id == **role_id, Naming::Role)
+                (id == role_id, Naming::Role)
             }
             (Self::Provider(name), Principal::WebIdentity { provider }) => {
-                (**name == **provider, Naming::Caller)
+                (name == provider, Naming::Caller)
             }
             _ => return None,
         };
@@ -144,7 +141,7 @@ impl NamedPrincipal {
     }
 
     /// The ARN of a user or role: of what can be deleted and made again under the same name.
-    pub(crate) fn entity_arn(&self) -> Option<String> {
+    pub(crate) fn entity_arn(self) -> Option<String> {
         match self {
             Self::User { account, rest } => Some(format!("arn:aws:iam::{account}:user{rest}")),
             Self::Role { account, rest } => Some(format!("arn:aws:iam::{account}:role{rest}")),
@@ -164,12 +161,14 @@ impl NamedPrincipal {
 ///
 /// AWS asks for a user or session to be listed together with its account (and a session with its
 /// role): what is not listed is denied.
-pub(crate) fn is_exempt(listed: &[NamedPrincipal], principal: &Principal) -> bool {
-    let listed = |wanted: &dyn Fn(&NamedPrincipal) -> bool| listed.iter().any(wanted);
-    if listed(&|entry| matches!(entry, NamedPrincipal::Anyone)) {
+pub(crate) fn is_exempt<'p>(
+    listed: impl Iterator<Item = NamedPrincipal<'p>> + Clone,
+    principal: &Principal,
+) -> bool {
+    if listed.clone().any(|entry| entry == NamedPrincipal::Anyone) {
         return true;
     }
-    let named = |naming| listed(&|entry| entry.names(principal) == Some(naming));
+    let named = |naming| listed.clone().any(|entry| entry.names(principal) == Some(naming));
     match principal {
         Principal::Anonymous => false,
         Principal::WebIdentity { .. } | Principal::Root { .. } => named(Naming::Caller),
@@ -272,7 +271,7 @@ mod tests {
         let exempt = |entries: &[&str], principal: Principal| {
             let entries: Vec<_> =
                 entries.iter().map(|entry| NamedPrincipal::parse_aws(entry).unwrap()).collect();
-            is_exempt(&entries, &principal)
+            is_exempt(entries.into_iter(), &principal)
         };
         let ann = "arn:aws:iam::111122223333:user/staff/ann";
         let role = "arn:aws:iam::111122223333:role/reader";

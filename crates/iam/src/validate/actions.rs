@@ -22,6 +22,27 @@ impl Applies {
     }
 }
 
+/// Some of the actions of S3, a bit each in the order of [`S3_ACTIONS`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Actions(u128);
+
+const _: () = assert!(S3_ACTIONS.len() <= 128, "a bit each");
+
+impl Actions {
+    pub(super) fn of(mut wanted: impl FnMut(&S3Action) -> bool) -> Self {
+        let bits = S3_ACTIONS.iter().rev();
+        Self(bits.fold(0, |bits, known| (bits << 1) | u128::from(wanted(known))))
+    }
+
+    pub(super) fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    pub(super) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
 /// An action of S3.
 pub(super) struct S3Action {
     pub(super) name: &'static str,

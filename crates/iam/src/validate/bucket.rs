@@ -1,11 +1,13 @@
 //! Bucket policies: what `PutBucketPolicy` refuses.
 
-use super::actions::{Applies, S3_ACTIONS, is_condition_key};
+use super::STEPS_MAX;
+use super::actions::{Actions, Applies, is_condition_key};
 use crate::Policy;
-use crate::action::ActionPattern;
-use crate::condition::{Compiled, Condition, Operator};
-use crate::pattern::{Case, matches, wildcards};
-use crate::policy::{Effect, Element, ResourcePattern, Statement};
+use crate::arn::ArnPattern;
+use crate::condition::{Condition, Operator};
+use crate::pattern::{Case, Pattern};
+use crate::policy::{Effect, Element, Statement};
+use crate::work::Steps;
 
 /// Bytes that a bucket policy may have: 20 KB (aws-semantics 5.7.2).
 pub const BUCKET_POLICY_BYTES_MAX: usize = 20 * 1024;
@@ -107,54 +109,69 @@ impl Policy {
         if bytes > BUCKET_POLICY_BYTES_MAX {
             return Err(PolicyFault::TooLong { bytes });
         }
-        for (place, statement) in self.body.statements.iter().enumerate() {
-            check_statement(place, statement, bucket)?;
+        let steps = Steps::new(STEPS_MAX);
+        for (place, statement) in self.body.statements().enumerate() {
+            check_statement(place, statement, bucket, &steps)?;
         }
         Ok(())
     }
 }
 
-fn check_statement(place: usize, statement: &Statement, bucket: &str) -> Result<(), PolicyFault> {
-    let Statement { sid: _, effect, principals, actions, resources, conditions } = statement;
-    match principals {
+fn check_statement(
+    place: usize,
+    statement: Statement<'_>,
+    bucket: &str,
+    steps: &Steps,
+) -> Result<(), PolicyFault> {
+    match statement.principals() {
         None => return Err(PolicyFault::MissingPrincipal { statement: place }),
-        Some(Element::AllBut(_)) if *effect == Effect::Allow => {
+        Some(Element::AllBut(_)) if statement.effect() == Effect::Allow => {
             return Err(PolicyFault::AllowsAllBut { statement: place });
         }
         Some(_) => {}
     }
-    let resources = resources.as_ref().ok_or(PolicyFault::MissingResource { statement: place })?;
-    for action in actions.entries() {
-        if !S3_ACTIONS.iter().any(|known| action.matches(known.name)) {
+    let resources = statement.resources();
+    let resources = resources.ok_or(PolicyFault::MissingResource { statement: place })?;
+    let mut actions = Vec::new();
+    for action in statement.actions().entries().iter() {
+        let known = Actions::of(|known| action.matches(known.name, steps));
+        if known.is_empty() {
             return Err(PolicyFault::Action(action.as_str().to_owned()));
         }
+        actions.push((action.as_str(), known));
     }
     let mut covered = Applies::NOWHERE;
-    for resource in resources.entries() {
-        covered = covered.and(covers(resource, bucket)?);
+    for resource in resources.entries().iter() {
+        covered = covered.and(covers(resource, bucket, steps)?);
     }
     if let Element::AllBut(_) = resources {
         covered = Applies::BUCKET.and(Applies::OBJECT);
     }
-    for condition in conditions {
+    let mut keys = Vec::new();
+    for condition in statement.conditions() {
         check_operands(condition)?;
+        keys.push((condition.key, Actions::of(|known| known.has_key(condition.key))));
     }
-    if let Element::Only(actions) = actions {
-        actions.iter().try_for_each(|action| check_action(action, covered, conditions))?;
+    if let Element::Only(_) = statement.actions() {
+        let applicable = Actions::of(|known| known.applies.meets(covered));
+        for (action, known) in actions {
+            check_action(action, known.and(applicable), &keys)?;
+        }
     }
     Ok(())
 }
 
 /// What of the bucket a resource covers.
-fn covers(resource: &ResourcePattern, bucket: &str) -> Result<Applies, PolicyFault> {
+fn covers(resource: ArnPattern<'_>, bucket: &str, steps: &Steps) -> Result<Applies, PolicyFault> {
     let everything = Applies::BUCKET.and(Applies::OBJECT);
-    if &*resource.text == "*" {
+    let text = resource.as_str();
+    if text == "*" {
         return Ok(everything);
     }
-    let invalid = || PolicyFault::Resource(resource.text.to_string());
-    let named = resource.text.strip_prefix(S3_ARN).ok_or_else(invalid)?;
+    let invalid = || PolicyFault::Resource(text.to_owned());
+    let named = text.strip_prefix(S3_ARN).ok_or_else(invalid)?;
     let name = named.split_once('/').map_or(named, |(name, _)| name);
-    if !matches(&wildcards(name), bucket, Case::Sensitive) {
+    if !Pattern::wildcards(name).matches_plain(bucket, Case::Sensitive, steps) {
         return Err(invalid());
     }
     Ok(match named.split_once('/') {
@@ -167,35 +184,30 @@ fn covers(resource: &ResourcePattern, bucket: &str) -> Result<Applies, PolicyFau
 
 /// Whether the action can be done to what is covered, and has every condition key of S3 there.
 fn check_action(
-    action: &ActionPattern,
-    covered: Applies,
-    conditions: &[Condition],
+    action: &str,
+    applicable: Actions,
+    keys: &[(&str, Actions)],
 ) -> Result<(), PolicyFault> {
-    let mut applicable = S3_ACTIONS
-        .iter()
-        .filter(|known| known.applies.meets(covered) && action.matches(known.name))
-        .peekable();
-    if applicable.peek().is_none() {
-        return Err(PolicyFault::ActionWithoutResource(action.as_str().to_owned()));
+    if applicable.is_empty() {
+        return Err(PolicyFault::ActionWithoutResource(action.to_owned()));
     }
-    let applicable: Vec<_> = applicable.collect();
-    for condition in conditions {
-        if !applicable.iter().any(|known| known.has_key(&condition.key)) {
-            let (key, action) = (condition.key.to_string(), action.as_str().to_owned());
+    for (key, having) in keys {
+        if applicable.and(*having).is_empty() {
+            let (key, action) = ((*key).to_owned(), action.to_owned());
             return Err(PolicyFault::ConditionWithoutAction { key, action });
         }
     }
     Ok(())
 }
 
-fn check_operands(condition: &Condition) -> Result<(), PolicyFault> {
-    if !is_condition_key(&condition.key) {
+fn check_operands(condition: Condition<'_>) -> Result<(), PolicyFault> {
+    if !is_condition_key(condition.key) {
         return Err(PolicyFault::ConditionKey(condition.key.to_string()));
     }
     if condition.operator != Operator::IpAddress {
         return Ok(());
     }
-    let malformed = condition.operands.iter().find(|o| matches!(o.compiled, Compiled::Malformed));
+    let malformed = condition.operands.iter().find(|o| condition.operator.is_malformed(*o));
     malformed.map_or(Ok(()), |operand| Err(PolicyFault::IpAddress(operand.text.to_string())))
 }
 

@@ -1,7 +1,10 @@
 //! Policies of users, groups, roles and sessions, and trust policies: what IAM refuses.
 
-use crate::condition::{Compiled, Operator};
-use crate::policy::{Effect, Element, ResourcePattern, Statement, Version};
+use super::STEPS_MAX;
+use crate::arn::ArnPattern;
+use crate::condition::Operator;
+use crate::policy::{Effect, Element, Statement, Version};
+use crate::work::Steps;
 use crate::{Policy, action::ActionPattern};
 
 pub(super) const NO_ACTIONS: &str = "Policy statement must contain actions.";
@@ -105,29 +108,30 @@ impl Policy {
     /// Whether this may be a policy of a user, group, role or session. How long it may be depends on
     /// whose it is, and is asked where that is known.
     pub fn validate_identity(&self) -> Result<(), DocumentFault> {
-        let statements = &self.body.statements;
+        let statements = || self.body.statements();
         if self.body.version != Some(Version::V2012) {
             return Err(DocumentFault::OldVersion);
         }
-        if statements.iter().any(|statement| statement.principals.is_some()) {
+        if statements().any(|statement| statement.principals().is_some()) {
             return Err(DocumentFault::Principal);
         }
-        statements.iter().try_for_each(check_sid)?;
-        for action in statements.iter().flat_map(|statement| statement.actions.entries()) {
+        statements().try_for_each(check_sid)?;
+        for action in statements().flat_map(|statement| statement.actions().entries().iter()) {
             check_action(action)?;
         }
-        for statement in statements {
-            let resources = statement.resources.as_ref().ok_or(DocumentFault::NoResources)?;
+        for statement in statements() {
+            let resources = statement.resources().ok_or(DocumentFault::NoResources)?;
             resources.entries().iter().try_for_each(check_resource)?;
         }
-        statements.iter().try_for_each(check_dates)
+        statements().try_for_each(check_dates)
     }
 
     /// Whether this may be the trust policy of a role. Whether its [principals](Self::principals)
     /// exist, the caller must look up: [`DocumentFault::NoSuchPrincipal`].
     pub fn validate_trust(&self) -> Result<(), DocumentFault> {
-        self.body.statements.iter().try_for_each(|statement| {
-            match (&statement.principals, statement.effect) {
+        let steps = Steps::new(STEPS_MAX);
+        self.body.statements().try_for_each(|statement| {
+            match (statement.principals(), statement.effect()) {
                 (None, _) => return Err(DocumentFault::NoPrincipal),
                 (Some(Element::AllBut(_)), Effect::Allow) => {
                     return Err(DocumentFault::AllowsAllBut);
@@ -137,26 +141,27 @@ impl Policy {
                 }
                 (Some(Element::Only(_)), _) => {}
             }
-            match statement.resources {
+            match statement.resources() {
                 Some(Element::Only(_)) => return Err(DocumentFault::Resource),
                 Some(Element::AllBut(_)) => return Err(DocumentFault::NotResource),
                 None => {}
             }
-            statement.actions.entries().iter().try_for_each(check_trust_action)
+            let mut actions = statement.actions().entries().iter();
+            actions.try_for_each(|action| check_trust_action(action, &steps))
         })
     }
 }
 
-fn check_sid(statement: &Statement) -> Result<(), DocumentFault> {
-    match &statement.sid {
+fn check_sid(statement: Statement<'_>) -> Result<(), DocumentFault> {
+    match statement.sid() {
         Some(sid) if !sid.bytes().all(|b| b.is_ascii_alphanumeric()) => {
-            Err(DocumentFault::Sid(sid.clone()))
+            Err(DocumentFault::Sid(sid.to_owned()))
         }
         _ => Ok(()),
     }
 }
 
-fn check_action(action: &ActionPattern) -> Result<(), DocumentFault> {
+fn check_action(action: ActionPattern<'_>) -> Result<(), DocumentFault> {
     let text = action.as_str();
     if text == "*" {
         return Ok(());
@@ -174,17 +179,17 @@ fn check_action(action: &ActionPattern) -> Result<(), DocumentFault> {
     Ok(())
 }
 
-fn check_trust_action(action: &ActionPattern) -> Result<(), DocumentFault> {
+fn check_trust_action(action: ActionPattern<'_>, steps: &Steps) -> Result<(), DocumentFault> {
     let text = action.as_str();
     let of_sts = text.split_once(':').is_some_and(|(vendor, _)| vendor.eq_ignore_ascii_case("sts"));
-    if of_sts && TRUST_ACTIONS.iter().any(|known| action.matches(known)) {
+    if of_sts && TRUST_ACTIONS.iter().any(|known| action.matches(known, steps)) {
         return Ok(());
     }
     Err(DocumentFault::NotAssumeRole(text.to_owned()))
 }
 
-fn check_resource(resource: &ResourcePattern) -> Result<(), DocumentFault> {
-    let text = &*resource.text;
+fn check_resource(resource: ArnPattern<'_>) -> Result<(), DocumentFault> {
+    let text = resource.as_str();
     if text == "*" {
         return Ok(());
     }
@@ -218,13 +223,12 @@ fn check_resource(resource: &ResourcePattern) -> Result<(), DocumentFault> {
     }
 }
 
-fn check_dates(statement: &Statement) -> Result<(), DocumentFault> {
-    let dates = statement.conditions.iter().filter(|c| matches!(c.operator, Operator::Date(_)));
-    let mut operands = dates.flat_map(|condition| &condition.operands);
-    if operands.any(|operand| matches!(operand.compiled, Compiled::Malformed)) {
-        return Err(DocumentFault::Legacy);
-    }
-    Ok(())
+fn check_dates(statement: Statement<'_>) -> Result<(), DocumentFault> {
+    let mut dates = statement.conditions().filter(|c| matches!(c.operator, Operator::Date(_)));
+    let malformed = dates.any(|condition| {
+        condition.operands.iter().any(|operand| condition.operator.is_malformed(operand))
+    });
+    if malformed { Err(DocumentFault::Legacy) } else { Ok(()) }
 }
 
 #[cfg(test)]

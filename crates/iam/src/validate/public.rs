@@ -2,8 +2,7 @@
 
 use ipnet::IpNet;
 
-use crate::arn::ArnPattern;
-use crate::condition::{Compiled, Condition, Operator, Quantifier};
+use crate::condition::{Condition, Network, Operator, Quantifier};
 use crate::policy::{Effect, Element, Statement};
 use crate::principal::NamedPrincipal;
 use crate::{Policy, Principal};
@@ -39,64 +38,63 @@ impl Policy {
     /// Whether some statement allows somebody who is not named: neither its principals nor its
     /// conditions are limited to fixed values.
     pub fn is_public(&self) -> bool {
-        self.body.statements.iter().any(is_public)
+        self.body.statements().any(is_public)
     }
 
     /// Whether some statement lets in somebody by name: it lists the caller, or the account, and not only
     /// everybody; or its conditions hold who asks to fixed values. An unsigned request is nobody's.
     pub fn allows_by_name(&self, principal: &Principal) -> bool {
-        let named = |entry: &NamedPrincipal| {
-            *entry != NamedPrincipal::Anyone && entry.names(principal).is_some()
+        let named = |entry: NamedPrincipal<'_>| {
+            entry != NamedPrincipal::Anyone && entry.names(principal).is_some()
         };
         let says_who =
-            |condition: &Condition| NAMING.contains(&&*condition.key) && is_narrow(condition);
-        let allows = |statement: &Statement| {
-            let listed = match &statement.principals {
+            |condition: Condition<'_>| NAMING.contains(&condition.key) && is_narrow(condition);
+        let allows = |statement: Statement<'_>| {
+            let listed = match statement.principals() {
                 Some(Element::Only(listed)) => listed.iter().any(named),
                 Some(Element::AllBut(_)) | None => false,
             };
-            let by_condition = || statement.conditions.iter().any(says_who);
-            statement.effect == Effect::Allow && (listed || by_condition())
+            let by_condition = || statement.conditions().any(says_who);
+            statement.effect() == Effect::Allow && (listed || by_condition())
         };
-        principal.account().is_some() && self.body.statements.iter().any(allows)
+        principal.account().is_some() && self.body.statements().any(allows)
     }
 }
 
-fn is_public(statement: &Statement) -> bool {
-    let Statement { sid: _, effect, principals, actions: _, resources: _, conditions } = statement;
-    let open = match principals {
-        Some(Element::Only(listed)) => listed.contains(&NamedPrincipal::Anyone),
+fn is_public(statement: Statement<'_>) -> bool {
+    let open = match statement.principals() {
+        Some(Element::Only(listed)) => listed.iter().any(|entry| entry == NamedPrincipal::Anyone),
         Some(Element::AllBut(_)) => true,
         None => false,
     };
-    *effect == Effect::Allow && open && !conditions.iter().any(is_narrow)
+    statement.effect() == Effect::Allow && open && !statement.conditions().any(is_narrow)
 }
 
 /// Whether a condition alone keeps the public out.
-fn is_narrow(condition: &Condition) -> bool {
+fn is_narrow(condition: Condition<'_>) -> bool {
     let Condition { operator, quantifier, if_exists, key, negated, operands } = condition;
     // `ForAllValues` and `IfExists` are fulfilled by a key that is absent.
-    if *negated || *if_exists || *quantifier == Quantifier::All || !NARROWING.contains(&&**key) {
+    if negated || if_exists || quantifier == Quantifier::All || !NARROWING.contains(&key) {
         return false;
     }
-    operands.iter().all(|operand| match (operator, &operand.compiled) {
-        (
-            Operator::StringEquals | Operator::StringEqualsIgnoreCase | Operator::StringLike,
-            Compiled::Template(template),
-        ) => {
+    operands.iter().all(|operand| match operator {
+        Operator::StringEquals | Operator::StringEqualsIgnoreCase | Operator::StringLike => {
             let stranger = operand.text.eq_ignore_ascii_case(STRANGER);
-            template.is_fixed() && !operand.text.ends_with(":*") && !stranger
+            let fixed = operator.is_fixed(operand) == Some(true);
+            fixed && !operand.text.ends_with(":*") && !stranger
         }
-        (Operator::ArnLike, Compiled::Arn(ArnPattern::Sections(sections))) => {
-            sections.iter().all(crate::pattern::Template::is_fixed)
-        }
-        (Operator::IpAddress, Compiled::Network(network)) => match network.0 {
-            IpNet::V4(v4) => v4.prefix_len() >= V4_PREFIX_MIN,
-            IpNet::V6(v6) => v6.prefix_len() >= V6_PREFIX_MIN,
-        },
         // What can never match lets nobody in.
-        (_, Compiled::Malformed | Compiled::Arn(ArnPattern::Malformed)) => true,
-        _ => false,
+        Operator::ArnLike => operator.is_fixed(operand) != Some(false),
+        Operator::IpAddress => match Network::parse(operand.text).map(|network| network.0) {
+            Some(IpNet::V4(v4)) => v4.prefix_len() >= V4_PREFIX_MIN,
+            Some(IpNet::V6(v6)) => v6.prefix_len() >= V6_PREFIX_MIN,
+            None => true,
+        },
+        Operator::Numeric(_)
+        | Operator::Date(_)
+        | Operator::Bool
+        | Operator::BinaryEquals
+        | Operator::Null => operator.is_malformed(operand),
     })
 }
 
