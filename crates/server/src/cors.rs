@@ -137,7 +137,7 @@ impl Page<'_> {
         let origin = rule.allowed_origins.iter().find(|origin| fits(origin, self.origin))?;
         let method = rule.allowed_methods.iter().any(|method| method.as_str() == self.method);
         let allowed = |name: &String| {
-            rule.allowed_headers.iter().any(|header| fits(&header.to_ascii_lowercase(), name))
+            rule.allowed_headers.iter().any(|header| fits_ignoring_case(header, name))
         };
         (method && self.headers.iter().all(allowed)).then_some(origin)
     }
@@ -163,6 +163,19 @@ fn fits(pattern: &str, text: &str) -> bool {
         None => pattern == text,
         Some((start, end)) => text.strip_prefix(start).is_some_and(|rest| rest.ends_with(end)),
     }
+}
+
+/// The same in any case of letters; the text is in lower case.
+fn fits_ignoring_case(pattern: &str, text: &str) -> bool {
+    let Some((start, end)) = pattern.split_once('*') else {
+        return pattern.eq_ignore_ascii_case(text);
+    };
+    let parts = text.split_at_checked(start.len());
+    let is = |own: &str, part: &str| own.eq_ignore_ascii_case(part);
+    parts.is_some_and(|(own, rest)| {
+        let tail = rest.len().checked_sub(end.len()).and_then(|at| rest.get(at..));
+        is(own, start) && tail.is_some_and(|tail| is(tail, end))
+    })
 }
 
 #[cfg(test)]

@@ -43,6 +43,8 @@ pub(crate) struct RequestContext {
     pub(crate) prefix: String,
     /// Whether the host named the bucket.
     pub(crate) virtual_hosted: bool,
+    /// The steps that its decisions have left together.
+    pub(crate) work: Arc<iam::Work>,
 }
 
 /// An answer before its ids: what an operation returns.

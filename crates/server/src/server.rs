@@ -241,6 +241,7 @@ impl Server {
             host: head.named_host().to_owned(),
             prefix: head.named_prefix().to_owned(),
             virtual_hosted: head.reading().is_virtual_hosted(),
+            work: Arc::default(),
         }
     }
 

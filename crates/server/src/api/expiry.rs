@@ -2,7 +2,7 @@
 //! bucket's say, asked by the signer itself.
 
 use hyper::StatusCode;
-use iam::{AccessRequest, Context, HoldsUntil, NamedPolicy, PolicyLimit, Values};
+use iam::{AccessRequest, Context, HoldsUntil, NamedPolicy, PolicyLimit, Values, Work};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use store::{BucketName, ObjectKey};
@@ -53,6 +53,10 @@ impl Context for LinkContext<'_> {
             "s3:signatureversion" => one("AWS4-HMAC-SHA256"),
             other => self.door.signer_key(other),
         }
+    }
+
+    fn work(&self) -> Option<&Work> {
+        Some(&self.door.context().work)
     }
 }
 

@@ -22,6 +22,9 @@ const BREAK_GLASS: &[&str] = &["s3:DeleteBucketPolicy", "s3:GetBucketPolicy", "s
 /// A name of the key that policies ask for the tags of an object with.
 const EXISTING_TAG: &str = "s3:existingobjecttag/any";
 
+/// What is refused because deciding it would take too long.
+const TOO_MUCH_WORK: &str = "Access Denied: the policies take more comparing than one request may.";
+
 /// One action on one resource that somebody owns, which may have a policy of its own.
 #[derive(Clone, Copy)]
 pub(super) struct Question<'q> {
@@ -132,6 +135,9 @@ impl Asking<'_> {
             return Ok(found);
         }
         let same_account = own == Some(owner);
+        if same_account && self.context.work.is_spent() {
+            return Err(S3Error::with_message(Code::AccessDenied, TOO_MUCH_WORK));
+        }
         Err(denied(self.caller.principal(), permission, &decision, same_account))
     }
 

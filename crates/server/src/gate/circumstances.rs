@@ -6,7 +6,7 @@ use std::cell::{Cell, OnceCell};
 
 use hyper::Method;
 use hyper::header::{CONTENT_LENGTH, HeaderName, REFERER, USER_AGENT};
-use iam::{AccountId, Context, Values};
+use iam::{AccountId, Context, Values, Work};
 use jiff::Timestamp;
 use presign::Mechanism;
 use store::{Tag, VersionId};
@@ -212,6 +212,10 @@ impl Context for Circumstances<'_> {
             (_, _) => None,
         };
         value.map(Values::One)
+    }
+
+    fn work(&self) -> Option<&Work> {
+        Some(&self.context.work)
     }
 }
 

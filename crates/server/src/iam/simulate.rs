@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use iam::{
     AccessRequest, AccountId, Cause, Context, Decision, NamedPolicy, Place, Policy, PolicyKind,
-    PolicySet, Principal, Values, fold_case,
+    PolicySet, Principal, Values, Work, fold_case,
 };
 use store::{AttachedPolicy, Directory, EntityKind};
 
@@ -19,6 +19,10 @@ use crate::query::operation::Target;
 /// Pairs of action and resource that one call may ask about.
 const QUESTIONS_MAX: usize = 1000;
 
+/// Of questions that are more than one call may ask.
+const TOO_MUCH_WORK: &str =
+    "These policies and questions take more comparing than one call may: ask fewer at once.";
+
 /// What both calls ask.
 #[derive(Debug)]
 pub(super) struct Questions {
@@ -30,16 +34,23 @@ pub(super) struct Questions {
     resource_policy: Option<Arc<Policy>>,
 }
 
-/// Condition keys as the caller made them up.
+/// Condition keys as the caller made them up, and the steps that all questions have together.
 #[derive(Debug, Default)]
-struct Entries(HashMap<String, Vec<String>>);
+struct Entries {
+    values: HashMap<String, Vec<String>>,
+    work: Work,
+}
 
 impl Context for Entries {
     fn values(&self, key: &str) -> Option<Values<'_>> {
-        match self.0.get(key)?.as_slice() {
+        match self.values.get(key)?.as_slice() {
             [one] => Some(Values::One(one.into())),
             many => Some(Values::Many(many.iter().map(Into::into).collect())),
         }
+    }
+
+    fn work(&self) -> Option<&Work> {
+        Some(&self.work)
     }
 }
 
@@ -73,20 +84,20 @@ impl Questions {
         Ok(Self {
             actions,
             resources,
-            context: Entries(context),
+            context: Entries { values: context, work: Work::default() },
             extra: policies(form, "PolicyInputList")?,
             boundary,
             resource_policy: form.get("ResourcePolicy").map(any_policy).transpose()?,
         })
     }
 
-    fn answer(
+    async fn answer(
         &self,
         principal: &Principal,
         owner: &AccountId,
         held: &[AttachedPolicy],
         boundary: Option<&AttachedPolicy>,
-    ) -> QueryReply {
+    ) -> Result<QueryReply, QueryError> {
         let mut identity = named(held);
         let input = |at: usize| format!("PolicyInputList.{}", at.saturating_add(1));
         let inputs: Vec<String> = (0..self.extra.len()).map(input).collect();
@@ -104,19 +115,29 @@ impl Questions {
         let resource = resource.map(|policy| NamedPolicy { name: "ResourcePolicy", policy });
         let policies = PolicySet { identity: &identity, boundary, session: None, resource };
         let decide = |action: &str, resource: &str| {
-            let context = &self.context;
-            let request =
-                AccessRequest { principal, action, resource, resource_account: owner, context };
+            let (resource_account, context) = (owner, &self.context);
+            let request = AccessRequest { principal, action, resource, resource_account, context };
             iam::evaluate(&request, &policies)
         };
-        QueryReply::result(|xml| {
-            xml.list("EvaluationResults", &self.actions, |xml, action| {
-                let decided: Vec<_> =
-                    self.resources.iter().map(|it| (it.as_str(), decide(action, it))).collect();
-                write_result(xml, action, &decided, &policies);
+        let mut decided: Vec<(&str, Vec<(&str, Decision)>)> = Vec::new();
+        for action in &self.actions {
+            let mut of_action = Vec::new();
+            for resource in &self.resources {
+                of_action.push((resource.as_str(), decide(action, resource)));
+                if self.context.work.is_spent() {
+                    return Err(QueryError::with_message(QueryCode::InvalidInput, TOO_MUCH_WORK));
+                }
+                // There may be a thousand, and others have waited meanwhile.
+                tokio::task::yield_now().await;
+            }
+            decided.push((action, of_action));
+        }
+        Ok(QueryReply::result(|xml| {
+            xml.list("EvaluationResults", &decided, |xml, (action, of_action)| {
+                write_result(xml, action, of_action, &policies);
             });
             xml.plain("IsTruncated", false);
-        })
+        }))
     }
 }
 
@@ -265,7 +286,7 @@ operation! {
     |op, door| {
         let directory = directory(&door)?;
         let Source { principal, policies, boundary } = source(&directory, &op.source)?;
-        Ok(op.questions.answer(&principal, account(&door)?, &policies, boundary.as_ref()))
+        op.questions.answer(&principal, account(&door)?, &policies, boundary.as_ref()).await
     }
 }
 
@@ -278,6 +299,6 @@ operation! {
         // Nobody in particular, with nothing but what is given.
         let principal =
             Principal::FederatedUser { account: account.clone(), name: "simulation".to_owned() };
-        Ok(op.questions.answer(&principal, account, &[], None))
+        op.questions.answer(&principal, account, &[], None).await
     }
 }

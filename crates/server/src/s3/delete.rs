@@ -160,6 +160,8 @@ impl Operation for DeleteObjects {
         for target in delete.objects {
             let result = call.delete_one(&target).await;
             results.push((target, result));
+            // Each is judged by itself, and others have waited meanwhile.
+            tokio::task::yield_now().await;
         }
         let document = XmlWriter::result("DeleteResult", |result| {
             for (target, outcome) in &results {
