@@ -12,9 +12,10 @@ mod key;
 mod known;
 mod managed;
 mod refusal;
+mod weight;
 
 pub use account::{Account, AccountPage, CreateAccount, DeleteAccount, NewAccount};
-pub use directory::{AttachedPolicy, Directory};
+pub use directory::{AttachedPolicy, Directory, PolicyUses};
 pub(crate) use directory::{DirectoryParts, Entities};
 pub use edit::{Counts, DirectoryEdit, NewManagedPolicy, NewOidcProvider, NewRole};
 pub(crate) use edit::{DirectoryChanges, IdentityChange, KeyChange};

@@ -1,11 +1,14 @@
 //! An account as a whole.
 
-use iam::AccountId;
-use store::{Directory, Group, KeyOwner, ManagedPolicy, Quota, Role, User};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use iam::{AccountId, Policy};
+use store::{Directory, Group, KeyOwner, ManagedPolicy, PolicyUses, Quota, Role, User};
 
 use super::entity::{
-    Page, account, directory, encoded, time, write_attached, write_boundary, write_inline_list,
-    write_tags,
+    Page, account, directory, encoded, time, write_attached, write_boundary, write_end,
+    write_inline_list, write_tags,
 };
 use super::group::write_group;
 use super::operation;
@@ -82,8 +85,18 @@ operation! {
 enum Detail<'d> {
     User(&'d User),
     Group(&'d Group),
-    Role(&'d Role, String),
+    Role(&'d Role),
     Policy(&'d ManagedPolicy),
+}
+
+/// The details of one page.
+struct Details<'d> {
+    account: &'d AccountId,
+    directory: &'d Directory,
+    uses: PolicyUses<'d>,
+    page: &'d [Detail<'d>],
+    /// The trust policies of its roles as they are shown, by the roles' ids.
+    trust: HashMap<&'d str, String>,
 }
 
 impl Detail<'_> {
@@ -91,9 +104,26 @@ impl Detail<'_> {
         match self {
             Self::User(user) => format!("1/{}", user.name.to_ascii_lowercase()),
             Self::Group(group) => format!("2/{}", group.name.to_ascii_lowercase()),
-            Self::Role(role, _) => format!("3/{}", role.name.to_ascii_lowercase()),
+            Self::Role(role) => format!("3/{}", role.name.to_ascii_lowercase()),
             Self::Policy(policy) => format!("4/{}", policy.arn),
         }
+    }
+
+    /// What it takes of an answer at most, where documents are percent-encoded.
+    fn bytes(&self) -> usize {
+        const BESIDE_DOCUMENTS: usize = 2048;
+        let inline = |policies: &BTreeMap<String, Arc<Policy>>| -> usize {
+            policies.iter().map(|(name, policy)| name.len() + policy.text().len()).sum()
+        };
+        let documents = match self {
+            Self::User(user) => inline(&user.inline),
+            Self::Group(group) => inline(&group.inline),
+            Self::Role(role) => inline(&role.inline) + role.trust.document.text().len(),
+            Self::Policy(policy) => {
+                policy.versions.values().map(|version| version.text.len()).sum()
+            }
+        };
+        documents.saturating_mul(3).saturating_add(BESIDE_DOCUMENTS)
     }
 }
 
@@ -110,6 +140,7 @@ operation! {
         let account = account(&door)?;
         let directory = directory(&door)?;
         let wanted = |kind: &str| op.filter.is_empty() || op.filter.iter().any(|f| f == kind);
+        let uses = directory.policy_uses();
         let mut details = Vec::new();
         if wanted("User") {
             details.extend(directory.users().map(|user| Detail::User(user)));
@@ -118,35 +149,35 @@ operation! {
             details.extend(directory.groups().map(|group| Detail::Group(group)));
         }
         if wanted("Role") {
-            for role in directory.roles() {
-                details.push(Detail::Role(role, shown_trust(&door, role).await?));
-            }
+            details.extend(directory.roles().map(|role| Detail::Role(role)));
         }
         if wanted("LocalManagedPolicy") {
             details.extend(directory.managed_policies().map(|policy| Detail::Policy(policy)));
         }
         if wanted("AWSManagedPolicy") {
             let aws = Directory::aws_managed_policies().iter();
-            let used = aws.filter(|policy| directory.attachments(&policy.arn) > 0);
+            let used = aws.filter(|policy| uses.attachments(&policy.arn) > 0);
             details.extend(used.map(|policy| Detail::Policy(policy)));
         }
-        let (page, marker) = op.page.cut(details, Detail::place);
+        let (page, marker) = op.page.cut(details, Detail::place, Detail::bytes);
+        let mut trust = HashMap::new();
+        for detail in &page {
+            if let Detail::Role(role) = detail {
+                trust.insert(role.id.as_str(), shown_trust(&door, role).await?);
+            }
+        }
+        let details = Details { account, directory: &directory, uses, page: &page, trust };
         Ok(QueryReply::result(|xml| {
-            write_details(xml, account, &directory, &page);
-            xml.plain("IsTruncated", marker.is_some());
-            xml.optional("Marker", marker.as_deref());
+            write_details(xml, &details);
+            write_end(xml, marker.as_deref());
         }))
     }
 }
 
-fn write_details(
-    xml: &mut QueryXml,
-    account: &AccountId,
-    directory: &Directory,
-    details: &[Detail<'_>],
-) {
+fn write_details(xml: &mut QueryXml, details: &Details<'_>) {
+    let Details { account, directory, uses, page, trust } = details;
     let list = |xml: &mut QueryXml, name: &str, write: &dyn Fn(&mut QueryXml, &Detail<'_>)| {
-        xml.element(name, |xml| details.iter().for_each(|detail| write(xml, detail)));
+        xml.element(name, |xml| page.iter().for_each(|detail| write(xml, detail)));
     };
     list(xml, "UserDetailList", &|xml, detail| {
         let Detail::User(user) = detail else { return };
@@ -173,7 +204,8 @@ fn write_details(
         });
     });
     list(xml, "RoleDetailList", &|xml, detail| {
-        let Detail::Role(role, trust) = detail else { return };
+        let Detail::Role(role) = detail else { return };
+        let trust = trust.get(role.id.as_str()).map_or("", String::as_str);
         xml.element("member", |xml| {
             write_role(xml, account, role, trust);
             write_inline_list(xml, "RolePolicyList", &role.inline);
@@ -187,24 +219,24 @@ fn write_details(
     });
     list(xml, "Policies", &|xml, detail| {
         let Detail::Policy(policy) = detail else { return };
-        xml.element("member", |xml| write_policy_detail(xml, directory, policy));
+        xml.element("member", |xml| write_policy_detail(xml, uses, policy));
     });
 }
 
-fn write_policy_detail(xml: &mut QueryXml, directory: &Directory, policy: &ManagedPolicy) {
+fn write_policy_detail(xml: &mut QueryXml, uses: &PolicyUses<'_>, policy: &ManagedPolicy) {
     xml.text("PolicyName", &policy.name);
     xml.text("PolicyId", &policy.id);
     xml.text("Arn", &policy.arn);
     xml.text("Path", &policy.path);
     xml.text("DefaultVersionId", &format!("v{}", policy.default_version));
-    xml.plain("AttachmentCount", directory.attachments(&policy.arn));
-    xml.plain("PermissionsBoundaryUsageCount", directory.bounded(&policy.arn));
+    xml.plain("AttachmentCount", uses.attachments(&policy.arn));
+    xml.plain("PermissionsBoundaryUsageCount", uses.bounded(&policy.arn));
     xml.plain("IsAttachable", true);
     xml.optional("Description", policy.description.as_deref());
     xml.text("CreateDate", &time(policy.created_at));
     xml.text("UpdateDate", &time(policy.updated_at));
     xml.list("PolicyVersionList", &policy.versions, |xml, (number, version)| {
-        xml.text("Document", &encoded(&version.document));
+        xml.text("Document", &encoded(&version.text));
         write_version(xml, policy, *number, version);
     });
 }

@@ -20,6 +20,9 @@ use crate::query::operation::{Scene, Target};
 /// Entries of one page, and when nobody says how many.
 const ITEMS_MAX: usize = 1000;
 const ITEMS_DEFAULT: usize = 100;
+/// Bytes of a page: the entry that passes them is its last, however many were asked for. An entry has
+/// 400 KB at most, a policy with five versions.
+const PAGE_BYTES_MAX: usize = 1024 * 1024;
 /// Characters of a path.
 const PATH_CHARS_MAX: usize = 512;
 /// Characters of a policy's document as it is sent.
@@ -399,18 +402,23 @@ impl Page {
         Ok(Self { after: form.get("Marker").map(str::to_owned), limit })
     }
 
-    /// The items after the marker, as many as are asked for, and the next marker. `name` is what
-    /// they are sorted by.
+    /// The items after the marker, as many as are asked for and make a page, and the next marker.
+    /// `name` is what they are sorted by, `bytes` what each takes of the answer.
     pub(super) fn cut<T>(
         &self,
         items: impl IntoIterator<Item = T>,
         name: impl Fn(&T) -> String,
+        bytes: impl Fn(&T) -> usize,
     ) -> (Vec<T>, Option<String>) {
         let after = |item: &T| self.after.as_ref().is_none_or(|after| name(item) > *after);
-        let mut rest = items.into_iter().filter(after);
-        let page: Vec<T> = rest.by_ref().take(self.limit).collect();
-        let truncated = rest.next().is_some();
-        let marker = page.last().map(&name).filter(|_| truncated);
+        let mut rest = items.into_iter().filter(after).peekable();
+        let (mut page, mut taken) = (Vec::new(), 0_usize);
+        while page.len() < self.limit && taken < PAGE_BYTES_MAX {
+            let Some(item) = rest.next() else { break };
+            taken = taken.saturating_add(bytes(&item));
+            page.push(item);
+        }
+        let marker = page.last().map(&name).filter(|_| rest.peek().is_some());
         (page, marker)
     }
 
@@ -421,10 +429,9 @@ impl Page {
         list: &str,
         names: impl IntoIterator<Item = &'n String>,
     ) {
-        let (page, marker) = self.cut(names, |name| (*name).clone());
+        let (page, marker) = self.cut(names, |name| (*name).clone(), |name| name.len());
         xml.texts(list, page.into_iter().map(String::as_str));
-        xml.plain("IsTruncated", marker.is_some());
-        xml.optional("Marker", marker.as_deref());
+        write_end(xml, marker.as_deref());
     }
 
     /// Writes a list's page: the members after the marker, and the next marker.
@@ -435,13 +442,27 @@ impl Page {
         list: &str,
         items: impl IntoIterator<Item = T>,
         name: impl Fn(&T) -> String,
-        write: impl FnMut(&mut QueryXml, T),
+        mut write: impl FnMut(&mut QueryXml, T),
     ) {
-        let (page, marker) = self.cut(items, name);
-        xml.list(list, page, write);
-        xml.plain("IsTruncated", marker.is_some());
-        xml.optional("Marker", marker.as_deref());
+        let after = |item: &T| self.after.as_ref().is_none_or(|after| name(item) > *after);
+        let mut rest = items.into_iter().filter(after).peekable();
+        let (mut count, mut last, end) = (0, None, xml.len().saturating_add(PAGE_BYTES_MAX));
+        xml.element(list, |xml| {
+            while count < self.limit && xml.len() < end {
+                let Some(item) = rest.next() else { break };
+                (count, last) = (count + 1, Some(name(&item)));
+                xml.element("member", |xml| write(xml, item));
+            }
+        });
+        let marker = last.filter(|_| rest.peek().is_some());
+        write_end(xml, marker.as_deref());
     }
+}
+
+/// Whether a list goes on, and where.
+pub(super) fn write_end(xml: &mut QueryXml, marker: Option<&str>) {
+    xml.plain("IsTruncated", marker.is_some());
+    xml.optional("Marker", marker);
 }
 
 /// A time as IAM writes it.
@@ -450,8 +471,8 @@ pub(super) fn time(at: Timestamp) -> String {
 }
 
 /// A document as IAM writes it: percent-encoded.
-pub(super) fn encoded(policy: &Policy) -> String {
-    presign::encode_component(policy.text().as_bytes())
+pub(super) fn encoded(document: &str) -> String {
+    presign::encode_component(document.as_bytes())
 }
 
 pub(super) fn write_tags(xml: &mut QueryXml, tags: &[Tag]) {
@@ -522,7 +543,7 @@ pub(super) fn write_inline_list(
 ) {
     xml.list(list, policies, |xml, (name, policy)| {
         xml.text("PolicyName", name);
-        xml.text("PolicyDocument", &encoded(policy));
+        xml.text("PolicyDocument", &encoded(policy.text()));
     });
 }
 

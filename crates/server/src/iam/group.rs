@@ -147,7 +147,7 @@ operation! {
         Ok(QueryReply::result(|xml| {
             xml.text("GroupName", &group.name);
             xml.text("PolicyName", &op.policy);
-            xml.text("PolicyDocument", &encoded(policy));
+            xml.text("PolicyDocument", &encoded(policy.text()));
         }))
     }
 }

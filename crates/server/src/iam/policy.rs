@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use iam::Policy;
-use store::{Counts, Directory, EntityKind, ManagedPolicy, NewManagedPolicy, PolicyVersion, Tag};
+use store::{
+    Counts, Directory, EntityKind, ManagedPolicy, NewManagedPolicy, PolicyUses, PolicyVersion, Tag,
+};
 
 use super::entity::{
     Page, change, directory, encoded, found, identity_policy, path, policy_arn, policy_description,
@@ -16,14 +18,14 @@ use crate::query::error::{QueryCode, QueryError};
 use crate::query::form::Form;
 use crate::query::operation::Brought;
 
-fn write_policy(xml: &mut QueryXml, directory: &Directory, policy: &ManagedPolicy) {
+fn write_policy(xml: &mut QueryXml, uses: &PolicyUses<'_>, policy: &ManagedPolicy) {
     xml.text("PolicyName", &policy.name);
     xml.text("PolicyId", &policy.id);
     xml.text("Arn", &policy.arn);
     xml.text("Path", &policy.path);
     xml.text("DefaultVersionId", &format!("v{}", policy.default_version));
-    xml.plain("AttachmentCount", directory.attachments(&policy.arn));
-    xml.plain("PermissionsBoundaryUsageCount", directory.bounded(&policy.arn));
+    xml.plain("AttachmentCount", uses.attachments(&policy.arn));
+    xml.plain("PermissionsBoundaryUsageCount", uses.bounded(&policy.arn));
     xml.plain("IsAttachable", true);
     xml.text("CreateDate", &time(policy.created_at));
     xml.text("UpdateDate", &time(policy.updated_at));
@@ -32,7 +34,7 @@ fn write_policy(xml: &mut QueryXml, directory: &Directory, policy: &ManagedPolic
 fn write_whole(directory: &Directory, policy: &ManagedPolicy) -> QueryReply {
     QueryReply::result(|xml| {
         xml.element("Policy", |xml| {
-            write_policy(xml, directory, policy);
+            write_policy(xml, &directory.policy_uses(), policy);
             xml.optional("Description", policy.description.as_deref());
             write_tags(xml, &policy.tags);
         });
@@ -128,17 +130,18 @@ operation! {
     |op, door| {
         let directory = directory(&door)?;
         let prefix = op.prefix.as_deref().unwrap_or("/");
+        let uses = directory.policy_uses();
         let own = directory.managed_policies().filter(|_| op.scope != Whose::Aws);
         let aws = Directory::aws_managed_policies().iter().filter(|_| op.scope != Whose::Local);
         let mut policies: Vec<_> = own
             .chain(aws)
             .filter(|policy| policy.path.starts_with(prefix))
-            .filter(|policy| !op.attached || directory.attachments(&policy.arn) > 0)
+            .filter(|policy| !op.attached || uses.attachments(&policy.arn) > 0)
             .collect();
         policies.sort_by(|one, other| one.arn.cmp(&other.arn));
         Ok(QueryReply::result(|xml| {
             op.page.write(xml, "Policies", policies, |policy| policy.arn.clone(), |xml, policy| {
-                write_policy(xml, &directory, policy);
+                write_policy(xml, &uses, policy);
             });
         }))
     }
@@ -189,7 +192,7 @@ operation! {
         let version = found(policy.versions.get(&number), EntityKind::PolicyVersion, &named)?;
         Ok(QueryReply::result(|xml| {
             xml.element("PolicyVersion", |xml| {
-                xml.text("Document", &encoded(&version.document));
+                xml.text("Document", &encoded(&version.text));
                 write_version(xml, &policy, number, version);
             });
         }))

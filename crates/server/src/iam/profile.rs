@@ -6,15 +6,19 @@ use iam::AccountId;
 use store::{Directory, EntityKind, InstanceProfile, Role, Tag};
 
 use super::entity::{
-    Page, account, change, directory, found, path, profile_name, role_name, tags, time, write_tags,
+    Page, account, change, directory, found, path, profile_name, role_name, tags, time, write_end,
+    write_tags,
 };
 use super::operation;
-use super::role::{shown_trust, write_role};
+use super::role::{shown_bytes, shown_trust, write_role};
 use super::user::prefix;
 use crate::gate::Door;
 use crate::query::answer::{QueryReply, QueryXml};
 use crate::query::error::QueryError;
 use crate::query::operation::Brought;
+
+/// How many bytes of an answer a profile takes beside its role, about.
+const PROFILE_BYTES: usize = 4096;
 
 /// A profile with its role and that role's trust policy as it is shown.
 struct Shown<'d> {
@@ -101,15 +105,20 @@ async fn list(
 ) -> Result<QueryReply, QueryError> {
     let account = account(door)?;
     let directory = directory(door)?;
-    let mut profiles = Vec::new();
-    for profile in directory.instance_profiles().filter(|profile| wanted(profile)) {
+    let wanted = directory.instance_profiles().filter(|profile| wanted(profile));
+    let name = |profile: &&Arc<InstanceProfile>| profile.name.to_ascii_lowercase();
+    let bytes = |profile: &&Arc<InstanceProfile>| {
+        let role = profile.role.as_deref().and_then(|name| directory.role(name));
+        role.map_or(PROFILE_BYTES, |role| PROFILE_BYTES + shown_bytes(role))
+    };
+    let (page, marker) = page.cut(wanted, name, bytes);
+    let mut profiles = Vec::with_capacity(page.len());
+    for profile in page {
         profiles.push(shown(door, &directory, profile).await?);
     }
     Ok(QueryReply::result(|xml| {
-        let name = |shown: &Shown<'_>| shown.profile.name.to_ascii_lowercase();
-        page.write(xml, "InstanceProfiles", profiles, name, |xml, shown| {
-            write_profile(xml, account, &shown);
-        });
+        xml.list("InstanceProfiles", profiles, |xml, shown| write_profile(xml, account, &shown));
+        write_end(xml, marker.as_deref());
     }))
 }
 

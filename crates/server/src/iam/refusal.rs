@@ -104,6 +104,7 @@ fn over(quota: Quota, name: &str) -> String {
         Quota::RolesOfProfile => "InstanceSessionsPerInstanceProfile",
         Quota::Tags => "TagsPerEntity",
         Quota::TrustPolicy => "ACLSizePerRole",
+        Quota::Account => "AccountSize",
         Quota::PolicyVersions => {
             return format!(
                 "A managed policy can have up to {max} versions. Before you create a new version, you must delete an existing version."

@@ -166,7 +166,7 @@ operation! {
         Ok(QueryReply::result(|xml| {
             xml.text("UserName", &user.name);
             xml.text("PolicyName", &op.policy);
-            xml.text("PolicyDocument", &encoded(policy));
+            xml.text("PolicyDocument", &encoded(policy.text()));
         }))
     }
 }

@@ -40,6 +40,11 @@ impl QueryXml {
         Self { out: String::new(), depth: 0 }
     }
 
+    /// Bytes that were written.
+    pub(crate) fn len(&self) -> usize {
+        self.out.len()
+    }
+
     /// `<name>` around what `content` writes.
     pub(crate) fn element(&mut self, name: &str, content: impl FnOnce(&mut Self)) {
         self.indent();

@@ -63,15 +63,13 @@ impl SessionPolicies {
         let mut documents: Vec<Arc<Policy>> = self.inline.iter().cloned().collect();
         for arn in &self.arns {
             let policy = directory.managed_policy(arn);
-            let version =
-                policy.as_ref().and_then(|policy| policy.versions.get(&policy.default_version));
             let missing = || {
                 QueryError::with_message(
                     QueryCode::MalformedPolicyDocument,
                     format!("The policy {arn} does not exist or is not attachable."),
                 )
             };
-            documents.push(compact(&version.ok_or_else(missing)?.document)?);
+            documents.push(compact(&policy.ok_or_else(missing)?.document)?);
         }
         let percent = packed_percent(&documents, tags)?;
         let restricted = self.inline.is_some() || !self.arns.is_empty();

@@ -23,6 +23,8 @@ const KEYS_LIFE_MAX: SignedDuration = SignedDuration::from_hours(24);
 const RETRY_AFTER: SignedDuration = SignedDuration::from_secs(60);
 /// Keys of one provider.
 const KEYS_MAX: usize = 64;
+/// Bytes of one of them: five times what one of RSA with 4,096 bits has.
+const KEY_BYTES_MAX: usize = 4096;
 
 /// What may sign a token: nothing symmetric, and never nothing.
 const ALGORITHMS: &[Algorithm] = &[
@@ -218,8 +220,14 @@ fn read_keys(document: &[u8]) -> Option<Vec<Jwk>> {
         let signs = key.common.public_key_use != Some(PublicKeyUse::Encryption);
         signs && DecodingKey::from_jwk(key).is_ok()
     };
-    let keys = keys.into_iter().take(KEYS_MAX);
+    let keys = keys.into_iter().take(KEYS_MAX).filter_map(slim);
     Some(keys.filter_map(|key| serde_json::from_value(key).ok()).filter(usable).collect())
+}
+
+/// A key without its certificates, which nobody asks; none where it is still longer than a key is.
+fn slim(mut key: Value) -> Option<Value> {
+    key.as_object_mut()?.remove("x5c");
+    (key.to_string().len() <= KEY_BYTES_MAX).then_some(key)
 }
 
 impl Fetched {
@@ -296,6 +304,20 @@ mod tests {
         for bad in ["", "[]", "{}", "{\"keys\":{}}"] {
             assert!(read_keys(bad.as_bytes()).is_none(), "{bad}");
         }
+    }
+
+    #[test]
+    fn keys_that_are_too_long_are_left_out() {
+        let mut set: Value = serde_json::from_str(JWKS).unwrap();
+        let chain = Value::from(vec!["A".repeat(KEY_BYTES_MAX)]);
+        set["keys"][0]["x5c"] = chain.clone();
+        let all = read_keys(set.to_string().as_bytes()).unwrap();
+        assert_eq!(all.len(), 3, "certificates are not kept");
+        assert!(all.iter().all(|key| key.common.x509_chain.is_none()));
+        for key in set["keys"].as_array_mut().unwrap() {
+            key["note"] = chain.clone();
+        }
+        assert_eq!(read_keys(set.to_string().as_bytes()).unwrap().len(), 0);
     }
 
     #[test]

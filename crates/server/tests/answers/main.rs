@@ -45,3 +45,4 @@ mod tagging;
 mod uploads;
 mod warm;
 mod web_identity;
+mod weights;

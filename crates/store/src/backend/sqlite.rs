@@ -57,8 +57,8 @@ pub(crate) const FILE_NAME: &str = "metadata.sqlite";
 const SETTINGS_CACHE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// About how much a cached setting weighs, in bytes; it sizes the table.
 const SETTING_BYTES: usize = 512;
-/// How much memory the cached identities may take, in bytes: more than an account that is full to its
-/// quotas, which would else be read anew for every request.
+/// How much memory the cached identities may take, in bytes: more than any one account may
+/// (`Quota::Account`), which would else be read anew for every request.
 const DIRECTORIES_CACHE_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// So few that the cache is one shard, whose share of the memory is all of it.
 const DIRECTORIES: usize = 32;
@@ -72,6 +72,8 @@ pub(crate) struct SqliteMetadata {
     readers: Readers,
     caches: Arc<Caches>,
     vault: Arc<Vault>,
+    /// Held while a directory is read: whoever waits finds it in the cache, and there is one at a time.
+    loading: tokio::sync::Mutex<()>,
 }
 
 /// What is kept in memory: current objects with their small bodies, buckets, access keys. All exact.
@@ -104,7 +106,7 @@ impl SqliteMetadata {
             directories: ExactCache::new(DIRECTORIES_CACHE_BYTES_MAX, DIRECTORIES),
         });
         let writer = Writer::start(connection, path, Arc::clone(&caches), health, keep)?;
-        Ok(Self { writer, readers, caches, vault })
+        Ok(Self { writer, readers, caches, vault, loading: tokio::sync::Mutex::default() })
     }
 
     /// Whether a bucket is still there; one that another has the name of now is not.
@@ -147,6 +149,10 @@ impl Metadata for SqliteMetadata {
     }
 
     async fn directory(&self, account: &AccountId) -> Result<Arc<Directory>, StoreError> {
+        if let Ok(directory) = self.caches.directories.get(account) {
+            return Ok(directory);
+        }
+        let _alone = self.loading.lock().await;
         let ticket = match self.caches.directories.get(account) {
             Ok(directory) => return Ok(directory),
             Err(ticket) => ticket,

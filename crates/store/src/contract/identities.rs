@@ -120,7 +120,7 @@ fn show(directory: &Directory) -> String {
     let managed = directory.managed_policies().map(|policy| {
         let versions = policy.versions.iter();
         let versions =
-            versions.map(|(n, version)| (n, version.created_at, version.document.text()));
+            versions.map(|(n, version)| (n, version.created_at, &*version.text));
         let ManagedPolicy { name, path, id, arn, created_at, updated_at, description, .. } =
             &**policy;
         let (default, next) = (policy.default_version, policy.next_version);

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use iam::{AccountId, Policy};
 
-use super::managed;
 use super::{
     Entity, EntityKey, EntityKind, Group, InstanceProfile, KeyOwner, KeySummary, ManagedPolicy,
     OidcProvider, Role, User,
 };
+use super::{managed, weight};
 
 /// All identities of one account at one moment: immutable, and the same for every engine.
 ///
@@ -20,6 +20,7 @@ pub struct Directory {
     pub(super) parts: DirectoryParts,
     user_names: Names,
     role_names: Names,
+    weight_bytes: usize,
 }
 
 /// Identities of one kind, by folded name. What a change does not touch is shared with what was before.
@@ -50,13 +51,33 @@ pub struct AttachedPolicy {
     pub policy: Arc<Policy>,
 }
 
+/// How many identities have each managed policy.
+#[derive(Debug, Default)]
+pub struct PolicyUses<'d> {
+    attached: HashMap<&'d str, usize>,
+    bounding: HashMap<&'d str, usize>,
+}
+
+impl PolicyUses<'_> {
+    /// How many users, groups and roles it is attached to.
+    pub fn attachments(&self, arn: &str) -> usize {
+        self.attached.get(arn).copied().unwrap_or_default()
+    }
+
+    /// How many users and roles it bounds.
+    pub fn bounded(&self, arn: &str) -> usize {
+        self.bounding.get(arn).copied().unwrap_or_default()
+    }
+}
+
 impl Directory {
     pub(crate) fn new(account: AccountId, parts: DirectoryParts) -> Self {
         let id = |id: &str, name: &Arc<str>| (Arc::from(id), Arc::clone(name));
         let user_names = parts.users.iter().map(|(name, user)| id(&user.id, name)).collect();
         let role_names = parts.roles.iter().map(|(name, role)| id(&role.id, name)).collect();
         let (user_names, role_names) = (Arc::new(user_names), Arc::new(role_names));
-        Self { account, parts, user_names, role_names }
+        let weight_bytes = weight::of_parts(&parts);
+        Self { account, parts, user_names, role_names, weight_bytes }
     }
 
     /// Finds users and roles by id again after some were changed: `before` is what was then.
@@ -163,8 +184,7 @@ impl Directory {
     /// The policy that allows everything.
     pub fn administrator() -> Option<AttachedPolicy> {
         let policy = managed::find(managed::ADMINISTRATOR)?;
-        let version = policy.versions.get(&policy.default_version)?;
-        Some(AttachedPolicy { name: policy.arn.clone(), policy: Arc::clone(&version.document) })
+        Some(AttachedPolicy { name: policy.arn.clone(), policy: Arc::clone(&policy.document) })
     }
 
     /// The instance profile of that name.
@@ -226,6 +246,23 @@ impl Directory {
     /// that bounds somebody is not deleted.
     pub fn boundary(&self, arn: Option<&str>) -> Option<AttachedPolicy> {
         self.attached(arn?)
+    }
+
+    /// How much every managed policy is used, counted once for whoever shows many of them.
+    pub fn policy_uses(&self) -> PolicyUses<'_> {
+        let users = self.users().map(|user| (&user.attached, user.boundary.as_deref()));
+        let groups = self.groups().map(|group| (&group.attached, None));
+        let roles = self.roles().map(|role| (&role.attached, role.boundary.as_deref()));
+        let mut uses = PolicyUses::default();
+        for (attached, boundary) in users.chain(groups).chain(roles) {
+            for arn in attached {
+                *uses.attached.entry(arn.as_str()).or_default() += 1;
+            }
+            if let Some(arn) = boundary {
+                *uses.bounding.entry(arn).or_default() += 1;
+            }
+        }
+        uses
     }
 
     /// How many users, groups and roles a managed policy is attached to.
@@ -316,25 +353,17 @@ impl Directory {
 
     fn attached(&self, arn: &str) -> Option<AttachedPolicy> {
         let policy = self.managed_policy(arn)?;
-        let version = policy.versions.get(&policy.default_version)?;
-        Some(AttachedPolicy { name: arn.to_owned(), policy: Arc::clone(&version.document) })
+        Some(AttachedPolicy { name: arn.to_owned(), policy: Arc::clone(&policy.document) })
     }
 
     /// How much memory it takes, in bytes, about.
-    pub(crate) fn weight_bytes(&self) -> usize {
-        const ENTITY_BYTES: usize = 1024;
-        let DirectoryParts { users, groups, roles, policies, profiles, providers, keys } =
-            &self.parts;
-        let texts = |inline: &BTreeMap<String, Arc<Policy>>| -> usize {
-            inline.values().map(|policy| policy.text().len().saturating_mul(4)).sum()
-        };
-        let count = users.len() + groups.len() + roles.len() + policies.len();
-        let count = count + profiles.len() + providers.len() + keys.len();
-        let of_users: usize = users.values().map(|user| texts(&user.inline)).sum();
-        let of_groups: usize = groups.values().map(|group| texts(&group.inline)).sum();
-        let of_roles: usize = roles.values().map(|role| texts(&role.inline) + 4096).sum();
-        let of_policies: usize = policies.values().map(|policy| policy.versions.len() * 8192).sum();
-        count.saturating_mul(ENTITY_BYTES) + of_users + of_groups + of_roles + of_policies + 1024
+    pub fn weight_bytes(&self) -> usize {
+        self.weight_bytes
+    }
+
+    /// Weighs it anew after something was put in or taken out.
+    pub(super) fn weigh(&mut self) {
+        self.weight_bytes = weight::of_parts(&self.parts);
     }
 }
 

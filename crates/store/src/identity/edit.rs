@@ -9,7 +9,7 @@ mod roles;
 mod tests;
 mod users;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -59,6 +59,10 @@ impl Deref for DirectoryEdit {
     }
 }
 
+/// Bytes that a policy may have for each character of its quota: the longest characters have so many, and
+/// a policy that is written with an indentation has no more white space than that.
+const BYTES_A_CHARACTER_MAX: usize = 4;
+
 type Edited<T = ()> = Result<T, IdentityError>;
 
 fn missing(kind: EntityKind, name: &str) -> IdentityError {
@@ -81,9 +85,24 @@ fn within(count: usize, quota: Quota, name: &str) -> Edited {
     }
 }
 
-fn bytes_of<'p>(policies: impl IntoIterator<Item = &'p Arc<Policy>>) -> usize {
-    let counted = |text: &str| text.chars().filter(|letter| !letter.is_whitespace()).count();
-    policies.into_iter().map(|policy| counted(policy.text())).sum()
+/// Policies are measured as AWS does, in characters without white space; and because all of them is kept
+/// and shown as it was given, in bytes as well.
+fn policies_within<'t>(
+    texts: impl IntoIterator<Item = &'t str>,
+    quota: Quota,
+    name: &str,
+) -> Edited {
+    let (mut characters, mut bytes) = (0_usize, 0_usize);
+    for text in texts {
+        let counted = text.chars().filter(|letter| !letter.is_whitespace()).count();
+        characters = characters.saturating_add(counted);
+        bytes = bytes.saturating_add(text.len());
+    }
+    within(characters.max(bytes.div_ceil(BYTES_A_CHARACTER_MAX)), quota, name)
+}
+
+fn inline_within(inline: &BTreeMap<String, Arc<Policy>>, quota: Quota, name: &str) -> Edited {
+    policies_within(inline.values().map(|policy| policy.text()), quota, name)
 }
 
 fn id<const N: usize>(prefix: &str) -> Edited<String> {
@@ -138,27 +157,27 @@ entities! {
 }
 
 fn check_user(user: &User) -> Edited {
-    within(bytes_of(user.inline.values()), Quota::InlineOfUser, &user.name)?;
+    inline_within(&user.inline, Quota::InlineOfUser, &user.name)?;
     within(user.attached.len(), Quota::AttachedPolicies, &user.name)?;
     within(user.groups.len(), Quota::GroupsOfUser, &user.name)?;
     within(user.tags.len(), Quota::Tags, &user.name)
 }
 
 fn check_group(group: &Group) -> Edited {
-    within(bytes_of(group.inline.values()), Quota::InlineOfGroup, &group.name)?;
+    inline_within(&group.inline, Quota::InlineOfGroup, &group.name)?;
     within(group.attached.len(), Quota::AttachedPolicies, &group.name)
 }
 
 fn check_role(role: &Role) -> Edited {
-    within(bytes_of([&role.trust.document]), Quota::TrustPolicy, &role.name)?;
-    within(bytes_of(role.inline.values()), Quota::InlineOfRole, &role.name)?;
+    policies_within([role.trust.document.text()], Quota::TrustPolicy, &role.name)?;
+    inline_within(&role.inline, Quota::InlineOfRole, &role.name)?;
     within(role.attached.len(), Quota::AttachedPolicies, &role.name)?;
     within(role.tags.len(), Quota::Tags, &role.name)
 }
 
 fn check_policy(policy: &ManagedPolicy) -> Edited {
     for version in policy.versions.values() {
-        within(bytes_of([&version.document]), Quota::ManagedPolicy, &policy.name)?;
+        policies_within([&*version.text], Quota::ManagedPolicy, &policy.name)?;
     }
     within(policy.versions.len(), Quota::PolicyVersions, &policy.name)?;
     within(policy.tags.len(), Quota::Tags, &policy.name)
@@ -190,6 +209,11 @@ impl DirectoryEdit {
         })?;
         let Self { before, mut directory, changed, keys, now: _ } = self;
         directory.index(&before, &changed);
+        directory.weigh();
+        // What is taken out makes room, also for who had too much before.
+        if directory.weight_bytes() > before.weight_bytes() {
+            within(directory.weight_bytes(), Quota::Account, directory.account().as_str())?;
+        }
         Ok(DirectoryChanges { directory, records, keys })
     }
 

@@ -135,6 +135,8 @@ pub struct ManagedPolicy {
     pub versions: BTreeMap<u32, PolicyVersion>,
     /// The number of the version that counts.
     pub default_version: u32,
+    /// What that version says: it alone is compiled.
+    pub document: Arc<Policy>,
     /// The number that the next version gets.
     pub next_version: u32,
 }
@@ -144,8 +146,8 @@ pub struct ManagedPolicy {
 pub struct PolicyVersion {
     /// When it was made.
     pub created_at: Timestamp,
-    /// What it says.
-    pub document: Arc<Policy>,
+    /// What it says. It was read when it was made, and is read again when it is to count.
+    pub text: Arc<str>,
 }
 
 /// What carries a role to a program.
@@ -198,6 +200,16 @@ pub struct BoundPolicy {
     pub document: Arc<Policy>,
     /// As it is evaluated.
     pub bound: Arc<Policy>,
+}
+
+impl BoundPolicy {
+    /// How much memory it takes, in bytes, about: two policies, where what was given is not what is
+    /// evaluated.
+    pub fn weight_bytes(&self) -> usize {
+        let Self { document, bound } = self;
+        let other = if Arc::ptr_eq(document, bound) { 0 } else { bound.weight_bytes() };
+        document.weight_bytes().saturating_add(other)
+    }
 }
 
 impl PartialEq for BoundPolicy {

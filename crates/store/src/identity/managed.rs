@@ -73,6 +73,7 @@ fn make(row: &(&str, &str, &str, &str)) -> Option<Arc<ManagedPolicy>> {
     let text = format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#);
     let document = Arc::new(Policy::parse(&text).ok()?);
     let created_at = Timestamp::UNIX_EPOCH;
+    let version = PolicyVersion { created_at, text: document.shared_text() };
     Some(Arc::new(ManagedPolicy {
         name: (*name).to_owned(),
         path: "/".to_owned(),
@@ -82,8 +83,9 @@ fn make(row: &(&str, &str, &str, &str)) -> Option<Arc<ManagedPolicy>> {
         updated_at: created_at,
         description: Some((*description).to_owned()),
         tags: Vec::new(),
-        versions: BTreeMap::from([(1, PolicyVersion { created_at, document })]),
+        versions: BTreeMap::from([(1, version)]),
         default_version: 1,
+        document,
         next_version: 2,
     }))
 }

@@ -39,6 +39,10 @@ pub enum Quota {
     TrustPolicy,
     /// Tags of one thing.
     Tags,
+    /// Bytes that all identities of an account take in memory, where every request finds them. AWS has no
+    /// such quota; this one is more than what all the others allow, unless policies are full of white
+    /// space or characters are long.
+    Account,
 }
 
 impl Quota {
@@ -60,6 +64,7 @@ impl Quota {
             Self::ManagedPolicy => 6144,
             Self::TrustPolicy => 4096,
             Self::Tags => 50,
+            Self::Account => 192 * 1024 * 1024,
         }
     }
 }

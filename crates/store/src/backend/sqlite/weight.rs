@@ -23,8 +23,7 @@ impl Weigh for Arc<Object> {
 
 impl Weigh for Arc<Bucket> {
     fn weight_bytes(&self) -> u64 {
-        // A compiled policy takes several times the room of its text, and there may be two.
-        let policy = self.policy.as_ref().map_or(0, |policy| policy.document.text().len() * 8);
+        let policy = self.policy.as_ref().map_or(0, |policy| policy.weight_bytes());
         let tags: usize = self.tags.iter().map(|tag| tag.key.len() + tag.value.len() + 64).sum();
         let texts = self.cors.iter().flat_map(|rule| {
             rule.allowed_origins.iter().chain(&rule.allowed_headers).chain(&rule.expose_headers)

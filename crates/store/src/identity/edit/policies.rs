@@ -44,13 +44,15 @@ impl DirectoryEdit {
         let taken = self.parts().policies.contains_key(fold(&name).as_str());
         free(taken, EntityKind::Policy, &name)?;
         within(self.parts().policies.len() + 1, Quota::Policies, &name)?;
+        let version = PolicyVersion { created_at: self.now, text: document.shared_text() };
         let policy = ManagedPolicy {
             arn: format!("arn:aws:iam::{}:policy{path}{name}", self.account_id()),
             id: id::<17>("ANPA")?,
             created_at: self.now,
             updated_at: self.now,
-            versions: BTreeMap::from([(1, PolicyVersion { created_at: self.now, document })]),
+            versions: BTreeMap::from([(1, version)]),
             default_version: 1,
+            document,
             next_version: 2,
             name: name.clone(),
             path,
@@ -96,9 +98,10 @@ impl DirectoryEdit {
             let number = policy.next_version;
             policy.next_version = number.saturating_add(1);
             policy.updated_at = now;
-            policy.versions.insert(number, PolicyVersion { created_at: now, document });
+            let text = document.shared_text();
+            policy.versions.insert(number, PolicyVersion { created_at: now, text });
             if counts == Counts::FromNowOn {
-                policy.default_version = number;
+                (policy.default_version, policy.document) = (number, document);
             }
             Ok(number)
         })
@@ -107,9 +110,11 @@ impl DirectoryEdit {
     /// Lets another version count.
     pub fn set_default_version(&mut self, arn: &str, number: u32) -> Edited {
         self.change_policy_at(arn, |policy| {
-            if !policy.versions.contains_key(&number) {
-                return Err(missing(EntityKind::PolicyVersion, &format!("v{number}")));
-            }
+            let version = policy.versions.get(&number);
+            // Only what can be read is ever stored.
+            let document = version.and_then(|version| Policy::parse(&version.text).ok());
+            let missing = || missing(EntityKind::PolicyVersion, &format!("v{number}"));
+            policy.document = Arc::new(document.ok_or_else(missing)?);
             policy.default_version = number;
             Ok(())
         })

@@ -217,11 +217,12 @@ fn policy_record(policy: &ManagedPolicy) -> Record {
         tags,
         versions,
         default_version,
+        document: _,
         next_version,
     } = policy;
     let version = |(number, version): (&u32, &PolicyVersion)| {
-        let PolicyVersion { created_at, document } = version;
-        (*number, (created_at.as_millisecond(), document.text().to_owned()))
+        let PolicyVersion { created_at, text } = version;
+        (*number, (created_at.as_millisecond(), (**text).to_owned()))
     };
     Record {
         name: name.clone(),
@@ -315,9 +316,13 @@ fn role(record: Record) -> Result<Role, StoreError> {
 }
 
 fn policy(record: Record, account: &AccountId) -> Result<ManagedPolicy, StoreError> {
+    let default_version = record.default.ok_or_else(unread)?;
+    let (_, counts) = record.versions.get(&default_version).ok_or_else(unread)?;
+    let document = parse_policy(counts)?;
+    // The same text is there once.
     let version = |(number, (at, text)): (u32, (i64, String))| {
-        let document = parse_policy(&text)?;
-        Ok((number, PolicyVersion { created_at: time(at)?, document }))
+        let text = if number == default_version { document.shared_text() } else { text.into() };
+        Ok((number, PolicyVersion { created_at: time(at)?, text }))
     };
     let Record { name, path, .. } = record;
     Ok(ManagedPolicy {
@@ -330,7 +335,8 @@ fn policy(record: Record, account: &AccountId) -> Result<ManagedPolicy, StoreErr
         description: record.description,
         tags: tags_of(record.tags),
         versions: record.versions.into_iter().map(version).collect::<Result<_, StoreError>>()?,
-        default_version: record.default.ok_or_else(unread)?,
+        default_version,
+        document,
         next_version: record.next.ok_or_else(unread)?,
     })
 }

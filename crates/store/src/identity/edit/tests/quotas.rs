@@ -147,3 +147,75 @@ fn policies_are_measured_without_white_space() {
     };
     refused(half, over(Quota::InlineOfUser, "Ann"));
 }
+
+/// What is kept is all of it: white space, and each byte of a long character, count four to one.
+#[test]
+fn policies_are_measured_in_bytes_too() {
+    let over = |quota, name: &str| IdentityError::OverQuota { quota, name: name.to_owned() };
+    let spaced = |bytes: usize| {
+        let plain = policy_of(0).text().to_owned();
+        let blanks = " ".repeat(bytes - plain.len());
+        Arc::new(Policy::parse(&plain.replacen('{', &format!("{{{blanks}"), 1)).unwrap())
+    };
+    let put = |edit: &mut DirectoryEdit, document: Arc<Policy>| {
+        edit.change_user("Ann", |user| Ok(user.inline.insert("p".to_owned(), document))).map(drop)
+    };
+    let bytes = 4 * Quota::InlineOfUser.max();
+    put(&mut one_of_each(), spaced(bytes)).unwrap();
+    refused(|edit| put(edit, spaced(bytes + 1)), over(Quota::InlineOfUser, "Ann"));
+    let version = |edit: &mut DirectoryEdit, bytes| {
+        edit.create_policy_version(OWN, spaced(bytes), Counts::NotYet).map(drop)
+    };
+    let bytes = 4 * Quota::ManagedPolicy.max();
+    version(&mut one_of_each(), bytes).unwrap();
+    refused(|edit| version(edit, bytes + 1), over(Quota::ManagedPolicy, "Own"));
+}
+
+/// A directory weighs what was put into it, and an account has no more than fits the cache.
+#[test]
+fn an_account_has_a_weight() {
+    let weight = |edit: DirectoryEdit| edit.finish().unwrap().directory.weight_bytes();
+    let bare = weight(one_of_each());
+    let tagged = |count| {
+        let mut edit = one_of_each();
+        edit.change_user("Ann", |user| set(&mut user.tags, tags(count))).unwrap();
+        weight(edit)
+    };
+    assert!(tagged(50) >= bare + 50 * size_of::<Tag>());
+    let mut edit = one_of_each();
+    let long = "x".repeat(4000);
+    edit.change_user("Ann", |user| {
+        user.inline.insert("p".to_owned(), policy_of(2000));
+        Ok(())
+    })
+    .unwrap();
+    edit.create_policy_version(OWN, policy_of(6000), Counts::FromNowOn).unwrap();
+    edit.create_policy_version(OWN, policy_of(6000), Counts::NotYet).unwrap();
+    let both = weight(edit);
+    // The one that counts is there as text and compiled, the other as text.
+    assert!(both >= bare + 2 * 2000 + 2 * 6000 + 6000, "{bare} {both}");
+    // Past the bound: only what makes it lighter is done.
+    let mut heavy = one_of_each();
+    let many = Quota::Account.max() / long.len();
+    heavy
+        .change_oidc_provider("issuer.example", |provider| {
+            provider.client_ids.extend(std::iter::repeat_n(long.clone(), many));
+            Ok(())
+        })
+        .unwrap();
+    let over = IdentityError::OverQuota { quota: Quota::Account, name: "000000000000".to_owned() };
+    assert_eq!(heavy.finish().map(drop), Err(over));
+}
+
+/// Only the version that counts is compiled, and another one is when it comes to count.
+#[test]
+fn a_version_is_read_again_when_it_counts() {
+    let mut edit = one_of_each();
+    let number = edit.create_policy_version(OWN, policy_of(500), Counts::NotYet).unwrap();
+    let counting = |edit: &DirectoryEdit| edit.managed_policy(OWN).unwrap().document.text().len();
+    let before = counting(&edit);
+    edit.set_default_version(OWN, number).unwrap();
+    assert_eq!(counting(&edit), policy_of(500).text().len());
+    edit.set_default_version(OWN, 1).unwrap();
+    assert_eq!(counting(&edit), before);
+}

@@ -1,0 +1,163 @@
+//! A cost that somebody weighs: what users' words may take of a core, of memory and of an answer.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::harness::{World, ask, get, put, sha256};
+use crate::people::{Key, policy, trusts};
+
+/// One statement that allows reading under a condition.
+fn reading_when(condition: &str) -> String {
+    policy(&format!(
+        r#"{{"Effect":"Allow","Action":"s3:GetObject","Resource":"*","Condition":{condition}}}"#
+    ))
+}
+
+/// A condition's value has 4,096 bytes at most; what is longer is allowed nothing for its sake.
+#[tokio::test]
+async fn a_header_that_is_too_long_is_compared_with_nothing() {
+    let world = World::with_bucket().await;
+    world.send(put("/bucket/a", "hello")).await;
+    let allowed = reading_when(r#"{"StringLike":{"aws:UserAgent":"a*"}}"#);
+    let ann = world.user("ann", &allowed).await;
+    let denied = format!(
+        r#"{{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}},
+           {{"Effect":"Deny","Action":"*","Resource":"*","Condition":{}}}"#,
+        r#"{"StringLike":{"aws:UserAgent":"b*"}}"#
+    );
+    let ben = world.user("ben", &policy(&denied)).await;
+    for (bytes, status) in [(4096, 200), (4097, 403)] {
+        for key in [&ann, &ben] {
+            let read = get("/bucket/a").set("user-agent", &"a".repeat(bytes));
+            assert_eq!(world.send_as(key, read).await.status, status, "{bytes}");
+        }
+    }
+}
+
+/// 8 KB of patterns against 4 KB, a thousand times: the first refusals take what the request has, and
+/// none of the others is any dearer than nothing.
+#[tokio::test]
+async fn many_objects_cost_no_more_than_a_request_may() {
+    let world = World::with_bucket().await;
+    let patterns: Vec<String> = (0..170).map(|n| format!(r#""*{n}a?a?a?*b""#)).collect();
+    let burner =
+        reading_when(&format!(r#"{{"StringLike":{{"aws:UserAgent":[{}]}}}}"#, patterns.join(",")))
+            .replace("s3:GetObject", "s3:DeleteObject");
+    let ann = world.user("ann", "").await;
+    world.role("burner", &trusts("*"), &burner).await;
+    let session = world.assume(&ann, "burner", &[]).await;
+    let objects: String = (0..1000).map(|n| format!("<Object><Key>{n}</Key></Object>")).collect();
+    let document = format!("<Delete>{objects}</Delete>");
+    let digest = STANDARD.encode(sha256(document.as_bytes()));
+    for key in [&session, &ann] {
+        let delete = ask("POST", "/bucket?delete")
+            .set("user-agent", &"1a".repeat(2048))
+            .header("x-amz-checksum-sha256", &digest)
+            .body(document.clone());
+        let answer = world.send_as(key, delete).await;
+        assert_eq!(answer.elements("Code"), vec!["AccessDenied"; 1000], "{}", answer.text());
+        let told = answer.text().contains("take more comparing than one request may");
+        assert_eq!(told, key.token.is_some());
+    }
+}
+
+/// Half a megabyte of policies and a thousand questions took 25 s of a core.
+#[tokio::test]
+async fn a_simulation_that_takes_too_much_is_refused() {
+    let world = World::new().await;
+    let patterns: Vec<String> = (0..6000).map(|n| format!(r#""*{n}a?a?a?*b""#)).collect();
+    let heavy =
+        reading_when(&format!(r#"{{"StringLike":{{"aws:UserAgent":[{}]}}}}"#, patterns.join(",")));
+    let simulate = |policy: String, value: String| {
+        let world = &world;
+        async move {
+            let mut parameters = vec![
+                ("Action".to_owned(), "SimulateCustomPolicy".to_owned()),
+                ("PolicyInputList.member.1".to_owned(), policy),
+                ("ContextEntries.member.1.ContextKeyName".to_owned(), "aws:UserAgent".to_owned()),
+                ("ContextEntries.member.1.ContextKeyType".to_owned(), "string".to_owned()),
+                ("ContextEntries.member.1.ContextKeyValues.member.1".to_owned(), value),
+            ];
+            parameters.extend(
+                (1..=100).map(|n| (format!("ActionNames.member.{n}"), "s3:GetObject".to_owned())),
+            );
+            let parameters: Vec<_> =
+                parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            world.query(&Key::root(), "iam", &parameters).await
+        }
+    };
+    let refused = simulate(heavy.clone(), "1a".repeat(2048)).await;
+    assert_eq!(refused.status, 400, "{}", refused.text());
+    assert_eq!(refused.element("Code"), "InvalidInput");
+    let light = reading_when(r#"{"StringLike":{"aws:UserAgent":"curl*"}}"#);
+    let answered = simulate(light, "curl/8".to_owned()).await;
+    assert_eq!(answered.elements("EvalDecision"), vec!["allowed"; 100]);
+}
+
+/// White space is not what AWS counts, but it is kept: four bytes for each character of a quota.
+#[tokio::test]
+async fn white_space_has_a_bound_of_its_own() {
+    let world = World::new().await;
+    world.user("ann", "").await;
+    let put_policy = |bytes: usize| {
+        let plain = policy(r#"{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}"#);
+        let text = plain.replacen('{', &format!("{{{}", " ".repeat(bytes - plain.len())), 1);
+        let world = &world;
+        async move {
+            let parameters = [
+                ("Action", "PutUserPolicy"),
+                ("UserName", "ann"),
+                ("PolicyName", "p"),
+                ("PolicyDocument", text.as_str()),
+            ];
+            world.query(&Key::root(), "iam", &parameters).await
+        }
+    };
+    assert_eq!(put_policy(4 * 2048).await.status, 200);
+    let refused = put_policy(4 * 2048 + 1).await;
+    assert_eq!((refused.status, refused.element("Code").as_str()), (409, "LimitExceeded"));
+}
+
+/// However many are asked for, an answer ends soon after a megabyte, and says where it goes on.
+#[tokio::test]
+async fn what_everybody_may_comes_in_pages_of_bytes() {
+    let world = World::new().await;
+    const POLICIES: usize = 100;
+    // Each takes three bytes of an answer.
+    let key = "%".repeat(5000);
+    let document = policy(&format!(
+        r#"{{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/{key}"}}"#
+    ));
+    for n in 0..POLICIES {
+        let name = format!("p{n:03}");
+        let parameters = [
+            ("Action", "CreatePolicy"),
+            ("PolicyName", name.as_str()),
+            ("PolicyDocument", document.as_str()),
+        ];
+        assert_eq!(world.iam(&parameters).await.status, 200);
+    }
+    let mut marker: Option<String> = None;
+    let (mut seen, mut pages) = (Vec::new(), 0);
+    loop {
+        let mut parameters = vec![
+            ("Action", "GetAccountAuthorizationDetails"),
+            ("Filter.member.1", "LocalManagedPolicy"),
+            ("MaxItems", "1000"),
+        ];
+        if let Some(marker) = &marker {
+            parameters.push(("Marker", marker));
+        }
+        let answer = world.iam(&parameters).await;
+        assert!(answer.text().len() < 2 * 1024 * 1024, "{}", answer.text().len());
+        seen.extend(answer.elements("PolicyName"));
+        pages += 1;
+        if answer.element("IsTruncated") == "false" {
+            break;
+        }
+        marker = Some(answer.element("Marker"));
+    }
+    assert!(pages > 1, "all of it in one page");
+    let expected: Vec<_> = (0..POLICIES).map(|n| format!("p{n:03}")).collect();
+    assert_eq!(seen, expected);
+}
