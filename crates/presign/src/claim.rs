@@ -64,7 +64,9 @@ impl<'a> SignatureClaim<'a> {
     /// The head is the request as it is to be verified: routing must not change it afterwards.
     pub fn from_request(head: &RequestHead<'a>) -> Result<Option<Self>, ClaimError> {
         let AuthParameters { v4, v2 } = AuthParameters::of(head);
-        let mut authorizations = head.header_values("authorization");
+        // An empty header is no credentials.
+        let authorizations = head.header_values("authorization");
+        let mut authorizations = authorizations.filter(|value| !value.trim_ascii().is_empty());
         let authorization = authorizations.next();
         let mechanisms = [authorization.is_some(), v4.is_a_mechanism(), v2.signature.is_some()];
         if mechanisms.into_iter().filter(|present| *present).count() > 1 {

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::HeaderMap;
 use hyper::body::{Body, Incoming};
-use hyper::header::{CONTENT_LENGTH, HeaderName};
+use hyper::header::{CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
 use presign::{
     ChunkDecoder, ChunkEvent, FormDecoder, FormEvent, FormFields, Payload, VerifiedSignature,
 };
@@ -67,6 +67,8 @@ pub(crate) enum BodySize {
 #[derive(Debug)]
 struct Framing {
     content_length: Option<u64>,
+    /// `Transfer-Encoding`, which says that a body comes and not how long it is.
+    transfer_encoding: bool,
     /// `x-amz-decoded-content-length`
     decoded_length: Option<u64>,
     trailers: Vec<String>,
@@ -78,6 +80,7 @@ impl Framing {
         let length = |name: HeaderName| headers.get(name)?.to_str().ok()?.parse().ok();
         Self {
             content_length: length(CONTENT_LENGTH),
+            transfer_encoding: headers.contains_key(TRANSFER_ENCODING),
             decoded_length: length(DECODED_LENGTH),
             trailers: declared_trailers(headers),
         }
@@ -271,6 +274,15 @@ impl OpenBody<'_> {
     /// How many plain bytes were announced.
     pub(crate) fn size(&self) -> Option<BodySize> {
         self.size
+    }
+
+    /// The refusal of a body whose length nobody has announced: S3 takes no `Transfer-Encoding` alone.
+    pub(crate) fn without_length(&self) -> S3Error {
+        if self.body.framing.transfer_encoding {
+            S3Error::not_implemented("Transfer-Encoding")
+        } else {
+            S3Error::new(Code::MissingContentLength)
+        }
     }
 
     /// The lower-case hex SHA-256 that the signature covers, where it covers one.

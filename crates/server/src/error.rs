@@ -57,8 +57,10 @@ codes! {
     IllegalLocationConstraint "IllegalLocationConstraintException" BAD_REQUEST "The specified location constraint is not valid for this endpoint.";
     IllegalVersioningConfiguration "IllegalVersioningConfigurationException" BAD_REQUEST "The versioning configuration specified in the request is invalid.";
     InvalidArgument "InvalidArgument" BAD_REQUEST "Invalid Argument";
+    InvalidBucketOwner "InvalidBucketOwnerAWSAccountID" BAD_REQUEST "The value of the expected bucket owner parameter must be an AWS Account ID";
     InvalidBucketName "InvalidBucketName" BAD_REQUEST "The specified bucket is not valid.";
     InvalidEncryptionAlgorithm "InvalidEncryptionAlgorithmError" BAD_REQUEST "The Encryption request you specified is not valid. Supported value: AES256.";
+    InvalidLocationConstraint "InvalidLocationConstraint" BAD_REQUEST "The specified location-constraint is not valid";
     InvalidPart "InvalidPart" BAD_REQUEST "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.";
     InvalidPartNumber "InvalidPartNumber" RANGE_NOT_SATISFIABLE "The requested partnumber is not satisfiable";
     InvalidPartOrder "InvalidPartOrder" BAD_REQUEST "The list of parts was not in ascending order. Parts must be ordered by part number.";

@@ -5,6 +5,7 @@
 //! no signature.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ use crate::head::Head;
 use crate::request::{Query, S3Request};
 use crate::respond::{Reply, RequestContext};
 use crate::route::{self, Call};
+use crate::s3::metadata;
 use crate::server::{Seen, Server};
 
 /// Fields that stand for the header of the same name. Beside them, all that begin `x-amz-`.
@@ -43,6 +45,7 @@ const PROOF_FIELDS: [&str; 5] = [
     "x-amz-signature",
 ];
 const AMZ: &str = "x-amz-";
+const METADATA: &str = "x-amz-meta-";
 
 /// A request that may be a form: its head, and the bucket that it was posted to.
 #[derive(Clone, Copy, Debug)]
@@ -115,7 +118,7 @@ impl Server {
 
 /// A form is signed in itself or not at all.
 fn refuse_other_credentials(head: &Head<'_>) -> Result<(), S3Error> {
-    if head.header(AUTHORIZATION.as_str()).is_some() {
+    if head.header(AUTHORIZATION.as_str()).is_some_and(|value| !value.trim().is_empty()) {
         return Err(refusal::of_header_signature(head.header("x-amz-content-sha256")));
     }
     if !matches!(SignatureClaim::from_request(&head.signed_part()), Ok(None)) {
@@ -146,6 +149,19 @@ impl Form {
         self.fields.get(name)
     }
 
+    /// User metadata, which is text here: names without the prefix and in lower case, in their order.
+    pub(crate) fn metadata(&self) -> Vec<(String, String)> {
+        let named =
+            |field: &str| field.to_ascii_lowercase().strip_prefix(METADATA).map(str::to_owned);
+        let names: BTreeSet<String> =
+            self.fields.iter().filter_map(|(field, _)| named(field)).collect();
+        let valued = |name: String| {
+            let value = self.field(&format!("{METADATA}{name}")).unwrap_or_default().into_owned();
+            (name, value)
+        };
+        names.into_iter().map(valued).collect()
+    }
+
     fn key(&self) -> Result<ObjectKey, S3Error> {
         let key = self.field("key").unwrap_or_default();
         if key.is_empty() {
@@ -169,7 +185,14 @@ impl Form {
             }
             let value = self.field(field).unwrap_or_default();
             let header = HeaderName::from_bytes(name.as_bytes()).ok();
-            let as_header = HeaderValue::from_bytes(value.as_bytes()).ok();
+            // Headers that are kept are bytes; metadata may be any text, and is read from the form itself.
+            let as_header = if name.starts_with(METADATA) {
+                Some(HeaderValue::from_static(""))
+            } else if name.starts_with(AMZ) {
+                HeaderValue::from_bytes(value.as_bytes()).ok()
+            } else {
+                metadata::latin1_value(&value)
+            };
             let Some((header, value)) = header.zip(as_header) else {
                 let message = "A form's field must fit into the header that it stands for.";
                 return Err(S3Error::invalid_argument(message, field, value));

@@ -310,6 +310,7 @@ impl Gate {
     ) -> Result<Authorized<O>, S3Error> {
         let Asked { request, caller, context } = asked;
         refuse_unknown_meanings(O::HONOURS, asked)?;
+        refuse_strange_owners(request)?;
         let door = self.door(caller, context);
         door.asking().authorize(&operation.permissions(), &KeysOf(&operation)).await?;
         check_expected_owner(&door, request).await?;
@@ -354,6 +355,22 @@ fn refuse_unknown_meanings(honoured: &[&str], asked: Asked<'_>) -> Result<(), S3
         }
         if [customer_key::OBJECT_KEY, customer_key::SOURCE_KEY].contains(&meaning) {
             customer_key::refuse_insecure(asked.context)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whom the client expects to own a bucket must be an account.
+fn refuse_strange_owners(request: &S3Request<'_>) -> Result<(), S3Error> {
+    for name in ["x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"] {
+        let Some(expected) = request.header(name) else { continue };
+        if AccountId::parse(&expected).is_err() {
+            return Err(S3Error::with_message(
+                Code::InvalidBucketOwner,
+                format!(
+                    "The value of the expected bucket owner parameter must be an AWS Account ID... [{expected}]"
+                ),
+            ));
         }
     }
     Ok(())

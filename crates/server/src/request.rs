@@ -10,6 +10,7 @@ use store::{BucketName, ObjectKey};
 use crate::config::ServerConfig;
 use crate::error::{Code, S3Error};
 use crate::form::Form;
+use crate::s3::metadata;
 
 /// How the names of S3's own headers begin.
 const AMZ: &str = "x-amz-";
@@ -169,12 +170,23 @@ impl<'r> S3Request<'r> {
         self.header(name).map(Cow::into_owned)
     }
 
-    /// All `x-amz-meta-*`, names without the prefix and in lower case, repeated ones joined by commas.
+    /// A header that is kept as it was sent, every byte of it a character.
+    pub(crate) fn kept_header(&self, name: impl AsHeaderName) -> Option<String> {
+        self.headers.get(name).map(|value| metadata::latin1(value.as_bytes()))
+    }
+
+    /// All `x-amz-meta-*`, names without the prefix and in lower case, repeated ones joined by commas. What
+    /// headers carry is encoded; a form's fields are text.
     pub(crate) fn metadata(&self) -> Vec<(String, String)> {
         const PREFIX: &str = "x-amz-meta-";
+        if let Some(form) = self.form {
+            return form.metadata();
+        }
         let mut metadata: Vec<(String, String)> = Vec::new();
         let sent = self.headers.iter().filter_map(|(name, value)| {
-            Some((name.as_str().strip_prefix(PREFIX)?.to_owned(), text_of(value.as_bytes())))
+            let value = metadata::latin1(value.as_bytes());
+            let value = metadata::decode(&value).into_owned();
+            Some((name.as_str().strip_prefix(PREFIX)?.to_owned(), value))
         });
         for (name, value) in sent {
             match metadata.iter_mut().find(|(known, _)| *known == name) {
@@ -182,14 +194,14 @@ impl<'r> S3Request<'r> {
                     joined.push(',');
                     joined.push_str(&value);
                 }
-                None => metadata.push((name, value.into_owned())),
+                None => metadata.push((name, value)),
             }
         }
         for (name, value) in self.query.iter() {
             let name = name.to_ascii_lowercase();
             let Some(name) = name.strip_prefix(PREFIX) else { continue };
             if !metadata.iter().any(|(known, _)| known == name) {
-                metadata.push((name.to_owned(), value.to_owned()));
+                metadata.push((name.to_owned(), metadata::decode(value).into_owned()));
             }
         }
         metadata.sort();
@@ -228,9 +240,11 @@ impl<'r> S3Request<'r> {
         sent.chain(hoisted.map(|name| Cow::Owned(name.to_ascii_lowercase())))
     }
 
-    /// A query parameter read as a number; anything else is `InvalidArgument`.
+    /// A query parameter read as a number; anything else is `InvalidArgument`, and an empty one is none.
     pub(crate) fn number(&self, name: &'static str, max: u32) -> Result<Option<u32>, S3Error> {
-        let Some(text) = self.query.get(name) else { return Ok(None) };
+        let Some(text) = self.query.get(name).filter(|text| !text.is_empty()) else {
+            return Ok(None);
+        };
         let message = format!("Provided {name} not an integer or within integer range");
         let refused = || S3Error::invalid_argument(message.clone(), name, text);
         let number: u32 = text.parse().map_err(|_| refused())?;

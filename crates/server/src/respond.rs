@@ -89,7 +89,7 @@ impl Reply {
         for (name, value) in error.headers() {
             reply.headers.append(name.clone(), value.clone());
         }
-        reply.with_xml(error.to_xml(&ids.request_id, ids.host_id))
+        reply.with_xml(error.to_xml(&ids.request_id, &ids.host_id))
     }
 
     /// An answer outside the service proper: no ids, nothing logged.
@@ -124,8 +124,7 @@ impl Reply {
 #[derive(Clone, Debug)]
 pub(crate) struct Ids {
     pub(crate) request_id: String,
-    /// The same for every answer of a process.
-    pub(crate) host_id: &'static str,
+    pub(crate) host_id: String,
 }
 
 impl Ids {
@@ -133,25 +132,24 @@ impl Ids {
         const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
         const ID_2: HeaderName = HeaderName::from_static("x-amz-id-2");
         reply.set_text(REQUEST_ID, &self.request_id);
-        reply.set(ID_2, HeaderValue::from_static(self.host_id));
+        reply.set_text(ID_2, &self.host_id);
     }
 }
+
+/// Words of eight bytes in a host id, which is the base64 of them.
+const HOST_ID_WORDS: u64 = 7;
 
 /// Makes ids that do not repeat: they name a request in a log, they keep no secret.
 #[derive(Debug)]
 pub(crate) struct IdSource {
     seeds: [std::hash::RandomState; 2],
     next: AtomicU64,
-    /// For as long as the process runs: shared without counting who shares it.
-    host_id: &'static str,
 }
 
 impl IdSource {
     pub(crate) fn new() -> Self {
         let seeds = [std::hash::RandomState::new(), std::hash::RandomState::new()];
-        let words = (0..7u64).flat_map(|n| hash(&seeds[0], n).to_be_bytes());
-        let host_id = STANDARD.encode(words.collect::<Vec<u8>>());
-        Self { seeds, next: AtomicU64::new(1 << 32), host_id: String::leak(host_id) }
+        Self { seeds, next: AtomicU64::new(1 << 32) }
     }
 
     pub(crate) fn next(&self) -> Ids {
@@ -165,12 +163,13 @@ impl IdSource {
             request_id.push(ALPHABET.get(index).map_or('0', |&letter| char::from(letter)));
             bits >>= 5;
         }
-        Ids { request_id, host_id: self.host_id }
+        let words = (0..HOST_ID_WORDS).flat_map(|word| hash(second, (n, word)).to_be_bytes());
+        Ids { request_id, host_id: STANDARD.encode(words.collect::<Vec<u8>>()) }
     }
 }
 
-fn hash(seed: &std::hash::RandomState, n: u64) -> u64 {
-    std::hash::BuildHasher::hash_one(seed, n)
+fn hash(seed: &std::hash::RandomState, what: impl std::hash::Hash) -> u64 {
+    std::hash::BuildHasher::hash_one(seed, what)
 }
 
 /// What is told when an answer's last byte has been taken, or its connection is gone.

@@ -27,6 +27,7 @@ pub(crate) mod ingest;
 pub(crate) mod list;
 pub(crate) mod list_uploads;
 pub(crate) mod list_versions;
+pub(crate) mod metadata;
 pub(crate) mod multipart;
 pub(crate) mod policy;
 pub(crate) mod post;
@@ -86,7 +87,7 @@ pub(crate) enum KeyEncoding {
 impl KeyEncoding {
     pub(crate) fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         match request.query.get("encoding-type") {
-            None | Some("") => Ok(Self::Plain),
+            None => Ok(Self::Plain),
             Some("url") => Ok(Self::Url),
             Some(other) => Err(S3Error::invalid_argument(
                 "Invalid Encoding Method specified in Request",

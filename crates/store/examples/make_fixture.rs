@@ -38,7 +38,12 @@ async fn main() {
     };
     store.put_access_key(key, now).await.unwrap();
     let bucket = BucketName::parse("fixture").unwrap();
-    let new = NewBucket { name: bucket, owner: account, region: "us-east-1".to_owned() };
+    let new = NewBucket {
+        name: bucket,
+        owner: account,
+        region: "us-east-1".to_owned(),
+        tags: Vec::new(),
+    };
     let made = store.create_bucket(new, now).await.unwrap();
     let CreateBucket::Created(made) = made else { panic!("{made:?}") };
     let bucket = made.reference();

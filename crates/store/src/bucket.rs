@@ -227,6 +227,8 @@ pub struct NewBucket {
     pub owner: AccountId,
     /// The region it is made in.
     pub region: String,
+    /// What it is tagged with from its beginning.
+    pub tags: Vec<Tag>,
 }
 
 /// What came of making a bucket.

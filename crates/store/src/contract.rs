@@ -81,7 +81,7 @@ pub(crate) fn account() -> AccountId {
 
 pub(crate) fn new_bucket(name: &str) -> NewBucket {
     let (name, region) = (BucketName::parse(name).unwrap(), "us-east-1".to_owned());
-    NewBucket { name, owner: account(), region }
+    NewBucket { name, owner: account(), region, tags: Vec::new() }
 }
 
 /// An object of one byte, so that a test can tell objects apart by their tags.

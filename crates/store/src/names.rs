@@ -19,6 +19,9 @@ pub const OBJECT_KEY_BYTES_MAX: usize = 1024;
 pub const PART_NUMBER_MAX: u16 = 10_000;
 
 const TOKEN_BYTES: usize = 24;
+/// More versions than a key can ever have had. An id of 24 other bytes tells a place beyond, but for one
+/// in 16 million.
+const PLACES_MAX: u64 = 1 << 40;
 
 /// Names that the S3 naming rules keep for other uses, by how they begin and end.
 const RESERVED_PREFIXES: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
@@ -160,12 +163,14 @@ pub enum VersionId {
 }
 
 impl VersionId {
-    /// Reads a version id: `null` or 32 URL-safe characters.
+    /// Reads a version id: `null` or 32 URL-safe characters. An id that was made elsewhere is none: the
+    /// place that it would tell is beyond every version that a key can have had.
     pub fn parse(text: &str) -> Result<Self, VersionIdError> {
         if text == "null" {
             return Ok(Self::Null);
         }
-        Token::parse(text).map(|token| Self::Id(VersionToken(token))).ok_or(VersionIdError)
+        let token = Token::parse(text).map(VersionToken);
+        token.filter(|token| token.place() < PLACES_MAX).map(Self::Id).ok_or(VersionIdError)
     }
 }
 
@@ -504,11 +509,16 @@ mod tests {
 
     #[test]
     fn version_ids_tell_their_place() {
-        for place in [0, 1, u64::MAX >> 1] {
+        for place in [0, 1, PLACES_MAX - 1] {
             let token = VersionToken::new(place, *b"0123456789abcdef");
             let text = token.to_string();
             assert_eq!((text.len(), token.place()), (32, place));
             assert_eq!(VersionId::parse(&text), Ok(VersionId::Id(token)));
+        }
+        // An id of Amazon S3, and one place too far.
+        let beyond = VersionToken::new(PLACES_MAX, *b"0123456789abcdef").to_string();
+        for foreign in ["HPniJFCxqTsMuIH9KX8K8wEjNUgmABCD", &beyond] {
+            assert_eq!(VersionId::parse(foreign), Err(VersionIdError), "{foreign}");
         }
         assert_eq!(VersionId::parse("null"), Ok(VersionId::Null));
         assert_eq!(VersionId::Null.to_string(), "null");

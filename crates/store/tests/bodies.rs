@@ -52,7 +52,8 @@ async fn bucket(store: &Store) -> BucketRef {
 async fn with_bucket(dir: &Path, encryption: Encryption) -> Store {
     let store = open(dir, encryption);
     let owner = AccountId::parse("000000000000").unwrap();
-    let bucket = NewBucket { name: bucket_name(), owner, region: "us-east-1".to_owned() };
+    let bucket =
+        NewBucket { name: bucket_name(), owner, region: "us-east-1".to_owned(), tags: Vec::new() };
     store.create_bucket(bucket, now()).await.unwrap();
     store
 }

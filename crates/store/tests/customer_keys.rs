@@ -38,7 +38,8 @@ async fn open(dir: &Path, encryption: Encryption) -> Store {
     };
     let store = Store::open(config, now()).unwrap();
     let owner = AccountId::parse("000000000000").unwrap();
-    let new = NewBucket { name: bucket_name(), owner, region: "us-east-1".to_owned() };
+    let new =
+        NewBucket { name: bucket_name(), owner, region: "us-east-1".to_owned(), tags: Vec::new() };
     store.create_bucket(new, now()).await.unwrap();
     store
 }

@@ -76,7 +76,12 @@ fn child() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
     runtime.block_on(async {
         let owner = AccountId::parse("000000000000").unwrap();
-        let new = NewBucket { name: bucket_name(), owner, region: "us-east-1".to_owned() };
+        let new = NewBucket {
+            name: bucket_name(),
+            owner,
+            region: "us-east-1".to_owned(),
+            tags: Vec::new(),
+        };
         let made = store.create_bucket(new, now()).await.unwrap();
         let round = if matches!(made, CreateBucket::Created(_)) { 0 } else { std::process::id() };
         let people = tokio::spawn(make_people(store.clone(), round));

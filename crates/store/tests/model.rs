@@ -366,7 +366,12 @@ fn run(steps: Vec<Step>) {
     run.open();
     runtime.block_on(async {
         let owner = AccountId::parse("000000000000").unwrap();
-        let new = NewBucket { name: bucket_name(), owner, region: "us-east-1".to_owned() };
+        let new = NewBucket {
+            name: bucket_name(),
+            owner,
+            region: "us-east-1".to_owned(),
+            tags: Vec::new(),
+        };
         let now = run.now();
         run.store().create_bucket(new, now).await.unwrap();
         for step in steps {

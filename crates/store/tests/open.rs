@@ -91,7 +91,7 @@ async fn what_was_written_is_there_after_closing() {
     };
     store.put_access_key(key, now()).await.unwrap();
     let region = "us-east-1".to_owned();
-    let new = NewBucket { name: name.clone(), owner: account, region };
+    let new = NewBucket { name: name.clone(), owner: account, region, tags: Vec::new() };
     let made = store.create_bucket(new, now()).await.unwrap();
     let CreateBucket::Created(made) = made else { panic!("{made:?}") };
     store.set_versioning(&made.reference(), Versioning::Enabled, now()).await.unwrap();

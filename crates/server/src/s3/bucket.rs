@@ -4,6 +4,7 @@ use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
 use iam::AccountId;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use store::{
     BucketName, CreateBucket as Created, DeleteBucket as Deleted, ListBuckets as BucketQuery,
     NewBucket,
@@ -12,10 +13,11 @@ use store::{
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error, refusal};
 use crate::gate::{Authorized, Door};
-use crate::operation::{Operation, Permission};
+use crate::operation::{Operation, Permission, Resource};
 use crate::reading::bucket_of_prefix;
 use crate::request::S3Request;
 use crate::respond::Reply;
+use crate::s3::tagging::{self, BucketKeys, TagSet, Tagged};
 use crate::s3::{BUCKET_REGION, canonical_id, document, xml_time};
 use crate::xml::{self, XmlWriter};
 
@@ -26,10 +28,60 @@ const CONFIGURATION_BYTES_MAX: usize = 64 * 1024;
 /// The region that has no location constraint, for S3's own history.
 const UNNAMED_REGION: &str = "us-east-1";
 
+const BUCKET_ARN: HeaderName = HeaderName::from_static("x-amz-bucket-arn");
+
+/// The regions of AWS in 2026: what is none of them, nor the server's own, is no region.
+const REGIONS: &[&str] = &[
+    "af-south-1",
+    "ap-east-1",
+    "ap-east-2",
+    "ap-northeast-1",
+    "ap-northeast-2",
+    "ap-northeast-3",
+    "ap-south-1",
+    "ap-south-2",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ap-southeast-3",
+    "ap-southeast-4",
+    "ap-southeast-5",
+    "ap-southeast-6",
+    "ap-southeast-7",
+    "ca-central-1",
+    "ca-west-1",
+    "cn-north-1",
+    "cn-northwest-1",
+    "eu-central-1",
+    "eu-central-2",
+    "eu-north-1",
+    "eu-south-1",
+    "eu-south-2",
+    "eu-west-1",
+    "eu-west-2",
+    "eu-west-3",
+    "il-central-1",
+    "me-central-1",
+    "me-south-1",
+    "mx-central-1",
+    "sa-east-1",
+    "us-east-1",
+    "us-east-2",
+    "us-gov-east-1",
+    "us-gov-west-1",
+    "us-west-1",
+    "us-west-2",
+];
+
+fn arn(bucket: &BucketName) -> String {
+    Resource::Bucket(bucket).arn()
+}
+
 /// `GET /`
 #[derive(Debug)]
 pub(crate) struct ListBuckets {
     query: BucketQuery,
+    /// Only those that are in this region.
+    region: Option<String>,
 }
 
 impl Operation for ListBuckets {
@@ -38,6 +90,7 @@ impl Operation for ListBuckets {
         let after = request
             .query
             .get("continuation-token")
+            .filter(|token| !token.is_empty())
             .map(|token| {
                 BucketName::parse(token).map_err(|_| {
                     S3Error::invalid_argument(
@@ -50,7 +103,8 @@ impl Operation for ListBuckets {
             .transpose()?;
         let prefix = request.query.get("prefix").map(str::to_owned);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        Ok(Self { query: BucketQuery { prefix, after, limit } })
+        let region = request.query.get("bucket-region").map(str::to_owned);
+        Ok(Self { query: BucketQuery { prefix, after, limit }, region })
     }
 
     fn permissions(&self) -> Vec<Permission<'_>> {
@@ -59,17 +113,30 @@ impl Operation for ListBuckets {
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
         let account = call.door().account()?;
-        let query = call.operation().query.clone();
+        let Self { query, region } = call.operation();
+        if let Some(region) = region
+            && *region != call.door().context().config.region
+            && !REGIONS.contains(&region.as_str())
+        {
+            let message = format!("Argument value {region} is not a valid AWS Region");
+            return Err(S3Error::with_message(Code::InvalidArgument, message)
+                .detail("ArgumentName", "bucket-region"));
+        }
+        let query = query.clone();
         let prefix = query.prefix.clone();
         let page = call.door().store().buckets(account, query).await.map_err(refusal::of_store)?;
         let document = XmlWriter::result("ListAllMyBucketsResult", |result| {
             result.element("Owner", |owner| owner.text("ID", &canonical_id(account)));
             result.element("Buckets", |buckets| {
-                for bucket in &page.buckets {
+                let listed = |bucket: &&std::sync::Arc<store::Bucket>| {
+                    region.as_ref().is_none_or(|region| *region == bucket.region)
+                };
+                for bucket in page.buckets.iter().filter(listed) {
                     buckets.element("Bucket", |xml| {
                         xml.text("Name", bucket.name.as_str());
                         xml.text("CreationDate", &xml_time(bucket.created_at));
                         xml.text("BucketRegion", &bucket.region);
+                        xml.text("BucketArn", &arn(&bucket.name));
                     });
                 }
             });
@@ -86,10 +153,32 @@ pub(crate) struct CreateBucket {
     bucket: BucketName,
 }
 
+/// What is not an element of it is refused; directory buckets, of which two of them speak, are not served.
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct CreateBucketConfiguration {
+    #[serde(rename = "@xmlns")]
+    _namespace: Option<String>,
     location_constraint: Option<String>,
+    location: Option<IgnoredAny>,
+    bucket: Option<IgnoredAny>,
+    #[serde(default)]
+    tags: TagSet,
+}
+
+impl CreateBucketConfiguration {
+    fn read(document: &[u8]) -> Result<Self, S3Error> {
+        if document.is_empty() {
+            return Ok(Self::default());
+        }
+        let read: Self = xml::parse("CreateBucketConfiguration", document)?;
+        for (name, element) in [("Location", &read.location), ("Bucket", &read.bucket)] {
+            if element.is_some() {
+                return Err(S3Error::not_implemented(name));
+            }
+        }
+        Ok(read)
+    }
 }
 
 impl Operation for CreateBucket {
@@ -115,19 +204,24 @@ impl Operation for CreateBucket {
         Ok(Self { bucket: request.bucket()? })
     }
 
+    /// None for the call as a whole: it is admitted once its tags are known.
     fn permissions(&self) -> Vec<Permission<'_>> {
-        vec![Permission::new_bucket("s3:CreateBucket", &self.bucket)]
+        Vec::new()
     }
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let bucket = call.operation().bucket.clone();
         let region = &call.door().context().config.region;
-        let configuration = document::read(call.door(), body, CONFIGURATION_BYTES_MAX).await?;
-        let configuration = if configuration.is_empty() {
-            CreateBucketConfiguration::default()
-        } else {
-            xml::parse("CreateBucketConfiguration", &configuration)?
-        };
+        call.door().account()?;
+        let document = document::read(call.door(), body, CONFIGURATION_BYTES_MAX).await?;
+        let configuration = CreateBucketConfiguration::read(&document)?;
+        let tags = tagging::of_set(configuration.tags, Tagged::NewBucket)?;
+        let create = Permission::new_bucket("s3:CreateBucket", &bucket);
+        call.door().require_with(create, &BucketKeys(&tags)).await?;
+        if !tags.is_empty() {
+            let tag = Permission::new_bucket("s3:TagResource", &bucket);
+            call.door().require_with(tag, &BucketKeys(&tags)).await?;
+        }
         check_location(configuration.location_constraint.as_deref(), region)?;
         let context = call.door().context();
         let reported = bucket_of_prefix(&context.prefix).as_ref() == Some(&bucket);
@@ -135,8 +229,13 @@ impl Operation for CreateBucket {
             return Err(S3Error::new(Code::InvalidBucketName).detail("BucketName", bucket.as_str()));
         }
         let account = call.door().account()?.clone();
-        let new =
-            NewBucket { name: bucket.clone(), owner: account.clone(), region: region.clone() };
+        let tagged = !tags.is_empty();
+        let new = NewBucket {
+            name: bucket.clone(),
+            owner: account.clone(),
+            region: region.clone(),
+            tags,
+        };
         let created = call
             .door()
             .store()
@@ -145,9 +244,9 @@ impl Operation for CreateBucket {
             .map_err(refusal::of_store)?;
         match created {
             Created::Created(_) => {}
-            // The oldest region alone lets its owner create a bucket twice.
-            Created::AlreadyExists(known) if known.owner == account && region == UNNAMED_REGION => {
-            }
+            // The oldest region alone lets its owner create a bucket twice, if it need not be tagged.
+            Created::AlreadyExists(known)
+                if known.owner == account && region == UNNAMED_REGION && !tagged => {}
             Created::AlreadyExists(known) => {
                 let code = if known.owner == account {
                     Code::BucketAlreadyOwnedByYou
@@ -159,6 +258,7 @@ impl Operation for CreateBucket {
         }
         let mut reply = Reply::new(StatusCode::OK);
         reply.set_text(LOCATION, &format!("/{bucket}"));
+        reply.set_text(BUCKET_ARN, &arn(&bucket));
         Ok(reply)
     }
 }
@@ -166,6 +266,12 @@ impl Operation for CreateBucket {
 fn check_location(constraint: Option<&str>, region: &str) -> Result<(), S3Error> {
     match constraint {
         None | Some("") if region == UNNAMED_REGION => Ok(()),
+        // The region without a constraint has none to be named by, and is asked about all others.
+        Some(named)
+            if region == UNNAMED_REGION && (named == region || !REGIONS.contains(&named)) =>
+        {
+            Err(S3Error::new(Code::InvalidLocationConstraint).detail("LocationConstraint", named))
+        }
         Some(constraint) if constraint == region => Ok(()),
         None | Some("") => Err(S3Error::with_message(
             Code::IllegalLocationConstraint,
@@ -200,6 +306,7 @@ impl Operation for HeadBucket {
         let mut reply = Reply::new(StatusCode::OK);
         reply.set(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
         reply.set_text(BUCKET_REGION, &bucket.region);
+        reply.set_text(BUCKET_ARN, &arn(&bucket.name));
         reply.set_text(HeaderName::from_static("x-amz-access-point-alias"), "false");
         Ok(reply)
     }

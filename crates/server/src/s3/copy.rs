@@ -90,6 +90,7 @@ impl CopySource {
             error
         })?;
         let conditions = ReadConditions {
+            now: door.now(),
             matches: self.if_match.as_deref(),
             none_matches: self.if_none_match.as_deref(),
             modified_since: self.if_modified_since.as_deref(),
@@ -154,6 +155,8 @@ pub(crate) struct CopyObject {
     directive: Directive,
     tagging: Directive,
     attributes: Attributes,
+    /// Whether the request says a storage class, be it the one that the object has.
+    says_class: bool,
     wish: Wish,
     algorithm: Option<ChecksumAlgorithm>,
     precondition: Precondition,
@@ -180,6 +183,7 @@ impl Operation for CopyObject {
             directive: Directive::read(request, "x-amz-metadata-directive")?,
             tagging: Directive::read(request, "x-amz-tagging-directive")?,
             attributes: headers::attributes(request)?,
+            says_class: request.has_header("x-amz-storage-class"),
             wish: Wish::read(request)?,
             algorithm: checksum::of_copy(request)?,
             precondition: headers::write_precondition(request)?,
@@ -206,7 +210,7 @@ impl Operation for CopyObject {
         let (copy, door) = call.split();
         let found = copy.source.find(&door).await?;
         let unlocked = copy.source.unlock(&door, &found)?;
-        copy.refuse_idle_copy()?;
+        copy.refuse_idle_copy(&door, &found.object).await?;
         copy.may_copy_tags(&door, &found.object.attributes.tags).await?;
         let source = &found.object;
         if source.size > UPLOAD_BYTES_MAX {
@@ -244,7 +248,7 @@ impl Operation for CopyObject {
                 }));
                 wish.tell(&mut reply, at_rest);
                 CopySource::set_version(&found, &mut reply);
-                let version_id = version_id.map(|version| version.to_string());
+                let version_id = headers::told_version(version_id);
                 reply.set_optional(VERSION_ID, version_id.as_deref());
                 Ok(reply)
             }
@@ -256,20 +260,26 @@ impl Operation for CopyObject {
 }
 
 impl CopyObject {
-    /// A copy of an object onto itself must change something.
-    fn refuse_idle_copy(&self) -> Result<(), S3Error> {
+    /// A copy of an object onto itself must say something else of it, or that it is encrypted: in the request
+    /// or by what its bucket's owner has set. Conditions come first.
+    async fn refuse_idle_copy(&self, door: &Door, object: &Object) -> Result<(), S3Error> {
         let onto_itself = self.source.named.bucket == self.bucket
             && self.source.named.key == self.key
             && self.source.named.version_id.is_none();
-        let changes = self.directive == Directive::Replace
-            || self.attributes.storage_class.is_some()
-            || self.wish.is_said();
-        if onto_itself && !changes {
-            return Err(S3Error::invalid_request(
-                "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
-            ));
+        let changes =
+            self.directive == Directive::Replace || self.says_class || self.wish.is_said();
+        if !onto_itself || changes {
+            return Ok(());
         }
-        Ok(())
+        if !headers::holds_for(self.precondition, object) {
+            return Err(headers::failed_write(self.precondition));
+        }
+        if door.bucket(&self.bucket).await?.encryption.aes256 {
+            return Ok(());
+        }
+        Err(S3Error::invalid_request(
+            "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
+        ))
     }
 
     /// The tags that the request brings, where it is to bring any.

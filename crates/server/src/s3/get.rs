@@ -78,7 +78,7 @@ impl Operation for GetObject {
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
         let (Self(read), door) = call.split();
         let (found, unlocked) = read.find(&door).await?;
-        let (mut reply, range) = read.describe(&found)?;
+        let (mut reply, range) = read.describe(&found, door.now())?;
         read.guard(&mut reply, &found.object, &door);
         if let Some(range) = range {
             let mut body = door.store().read(&unlocked, range);
@@ -103,7 +103,7 @@ impl Operation for HeadObject {
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
         let (Self(read), door) = call.split();
         let (found, _) = read.find(&door).await?;
-        let (mut reply, _) = read.describe(&found)?;
+        let (mut reply, _) = read.describe(&found, door.now())?;
         read.guard(&mut reply, &found.object, &door);
         Ok(reply)
     }
@@ -123,6 +123,16 @@ pub(crate) async fn find(
     key: &ObjectKey,
     version_id: Option<&VersionId>,
 ) -> Result<Found, S3Error> {
+    find_or(door, (bucket, key), version_id, deleted).await
+}
+
+/// The same, where a delete marker is refused in other words.
+pub(crate) async fn find_or(
+    door: &Door,
+    (bucket, key): (&BucketName, &ObjectKey),
+    version_id: Option<&VersionId>,
+    refusal_of: impl Fn(&ObjectKey, &DeleteMarker, bool) -> S3Error,
+) -> Result<Found, S3Error> {
     let judged = door.bucket(bucket).await?;
     match door.object(&judged, key, version_id).await? {
         Lookup::Object(object) => {
@@ -131,7 +141,7 @@ pub(crate) async fn find(
         }
         Lookup::DeleteMarker(marker) => {
             door.may_know(bucket, key).await?;
-            Err(deleted(key, &marker, version_id.is_some()))
+            Err(refusal_of(key, &marker, version_id.is_some()))
         }
         Lookup::NoSuchKey => {
             door.may_know(bucket, key).await?;
@@ -154,20 +164,28 @@ pub(crate) fn no_such_version(key: &ObjectKey, version_id: Option<&VersionId>) -
 
 /// A current marker hides the object; one asked for by its id allows nothing but its removal (aws-semantics 6.2.4).
 fn deleted(key: &ObjectKey, marker: &DeleteMarker, by_id: bool) -> S3Error {
-    use hyper::header::{ALLOW, HeaderName, LAST_MODIFIED};
-    let text = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""));
-    let error = if by_id {
-        S3Error::new(Code::MethodNotAllowed)
-            .detail("Method", "GET")
-            .detail("ResourceType", "DeleteMarker")
-            .header(ALLOW, HeaderValue::from_static("DELETE"))
-            .header(LAST_MODIFIED, text(&http_time(marker.created_at)))
-    } else {
-        no_such_key(key)
-    };
+    if by_id { refuses(marker, "GET") } else { of_marker(no_such_key(key), marker) }
+}
+
+/// 405: a marker allows nothing but its removal.
+pub(crate) fn refuses(marker: &DeleteMarker, method: &str) -> S3Error {
+    use hyper::header::{ALLOW, LAST_MODIFIED};
+    let error = S3Error::new(Code::MethodNotAllowed)
+        .detail("Method", method)
+        .detail("ResourceType", "DeleteMarker")
+        .header(ALLOW, HeaderValue::from_static("DELETE"))
+        .header(LAST_MODIFIED, header_value(&http_time(marker.created_at)));
+    of_marker(error, marker)
+}
+
+fn of_marker(error: S3Error, marker: &DeleteMarker) -> S3Error {
     error
         .header(HeaderName::from_static("x-amz-delete-marker"), HeaderValue::from_static("true"))
-        .header(VERSION_ID, text(&marker.version_id.to_string()))
+        .header(VERSION_ID, header_value(&marker.version_id.to_string()))
+}
+
+fn header_value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
 }
 
 impl ObjectRead {
@@ -213,9 +231,14 @@ impl ObjectRead {
     }
 
     /// The headers of the answer, and which bytes belong to it; none for 304.
-    fn describe(&self, found: &Found) -> Result<(Reply, Option<Range<u64>>), S3Error> {
+    fn describe(
+        &self,
+        found: &Found,
+        now: jiff::Timestamp,
+    ) -> Result<(Reply, Option<Range<u64>>), S3Error> {
         let object = &*found.object;
         let conditions = ReadConditions {
+            now,
             matches: self.if_match.as_deref(),
             none_matches: self.if_none_match.as_deref(),
             modified_since: self.if_modified_since.as_deref(),
@@ -410,6 +433,13 @@ pub(crate) fn part_number(request: &S3Request<'_>) -> Result<Option<PartNumber>,
 /// The overrides, each of which a header must be able to carry (aws-semantics 1.4.22).
 fn overrides(request: &S3Request<'_>) -> Result<Vec<(&'static str, HeaderValue)>, S3Error> {
     let mut overrides = Vec::new();
+    let known = |name: &str| OVERRIDES.iter().any(|(parameter, _)| *parameter == name);
+    let unknown =
+        request.query.iter().find(|(name, _)| name.starts_with("response-") && !known(name));
+    if let Some((name, value)) = unknown {
+        let message = "This header of the response cannot be overridden.";
+        return Err(S3Error::invalid_argument(message, name, value));
+    }
     for &(parameter, header) in OVERRIDES {
         let Some(text) = request.query.get(parameter) else { continue };
         let latin1: Option<Vec<u8>> =

@@ -11,7 +11,7 @@ use store::{Attributes, ChecksumType, Object, ObjectKey, Precondition, StoredChe
 use crate::error::{Code, S3Error};
 use crate::request::S3Request;
 use crate::respond::Reply;
-use crate::s3::{VERSION_ID, checksum, customer_key, tagging};
+use crate::s3::{VERSION_ID, checksum, customer_key, metadata, tagging};
 use crate::s3::{http_time, quoted, set_encryption};
 
 /// User metadata: names and values together.
@@ -28,7 +28,6 @@ const STORAGE_CLASSES: &[&str] = &[
     "INTELLIGENT_TIERING",
     "GLACIER",
     "DEEP_ARCHIVE",
-    "OUTPOSTS",
     "GLACIER_IR",
     "SNOW",
     "EXPRESS_ONEZONE",
@@ -66,12 +65,12 @@ pub(crate) fn attributes(request: &S3Request<'_>) -> Result<Attributes, S3Error>
             .detail("MaxSizeAllowed", METADATA_BYTES_MAX.to_string()));
     }
     Ok(Attributes {
-        content_type: request.owned_header("content-type"),
+        content_type: request.kept_header(CONTENT_TYPE),
         content_encoding: content_encoding(request),
-        content_language: request.owned_header("content-language"),
-        content_disposition: request.owned_header("content-disposition"),
-        cache_control: request.owned_header("cache-control"),
-        expires: request.owned_header("expires"),
+        content_language: request.kept_header(CONTENT_LANGUAGE),
+        content_disposition: request.kept_header(CONTENT_DISPOSITION),
+        cache_control: request.kept_header(CACHE_CONTROL),
+        expires: request.kept_header(EXPIRES),
         storage_class: storage_class(request)?,
         metadata,
         tags: tagging::of_request(request)?,
@@ -80,7 +79,7 @@ pub(crate) fn attributes(request: &S3Request<'_>) -> Result<Attributes, S3Error>
 
 /// The body's own encoding: `aws-chunked` is the transfer's and is not kept.
 fn content_encoding(request: &S3Request<'_>) -> Option<String> {
-    let given = request.header("content-encoding")?;
+    let given = request.kept_header(CONTENT_ENCODING)?;
     let transfer = |coding: &&str| coding.trim().eq_ignore_ascii_case("aws-chunked");
     // What is left keeps the spaces that it came with.
     let kept = given.split(',').filter(|coding| !transfer(coding)).collect::<Vec<_>>().join(",");
@@ -168,6 +167,20 @@ fn condition_not_accepted(name: &'static str) -> S3Error {
     )
 }
 
+/// Whether a condition on a write holds where this object is current.
+pub(crate) fn holds_for(precondition: Precondition, object: &Object) -> bool {
+    match precondition {
+        Precondition::None | Precondition::IfPresent => true,
+        Precondition::IfMatch(etag) => object.etag == etag,
+        Precondition::IfAbsent | Precondition::IfMatchUnknown => false,
+    }
+}
+
+/// The version that a write made, as it is told: while versioning is suspended, none.
+pub(crate) fn told_version(version_id: Option<VersionId>) -> Option<String> {
+    version_id.filter(|version| *version != VersionId::Null).map(|version| version.to_string())
+}
+
 /// 412, naming the condition that failed.
 pub(crate) fn precondition_failed(condition: &str) -> S3Error {
     S3Error::new(Code::PreconditionFailed).detail("Condition", condition)
@@ -225,6 +238,7 @@ pub(crate) fn refuse_version_or_part(request: &S3Request<'_>) -> Result<(), S3Er
 /// The conditions of a read: the values of `If-Match` and its three siblings.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReadConditions<'c> {
+    pub(crate) now: Timestamp,
     pub(crate) matches: Option<&'c str>,
     pub(crate) none_matches: Option<&'c str>,
     pub(crate) modified_since: Option<&'c str>,
@@ -251,12 +265,15 @@ impl ReadConditions<'_> {
             // A date that cannot be read is no condition.
             parse_http_time(text).map(|time| object.last_modified.as_second() > time.as_second())
         };
+        // One in the future says nothing of what is there now (RFC 9110, 13.1.3).
+        let is_past = |text: &&str| parse_http_time(text).is_none_or(|time| time <= self.now);
+        let modified_since = self.modified_since.filter(is_past);
         match (self.matches, self.unmodified_since.and_then(modified_after)) {
             (Some(list), _) if !names(list) => return Conditions::Failed("If-Match"),
             (None, Some(true)) => return Conditions::Failed("If-Unmodified-Since"),
             (Some(_) | None, _) => {}
         }
-        match (self.none_matches, self.modified_since.and_then(modified_after)) {
+        match (self.none_matches, modified_since.and_then(modified_after)) {
             (Some(list), _) if names(list) => Conditions::NotModified,
             (None, Some(false)) => Conditions::NotModified,
             (Some(_) | None, _) => Conditions::Hold,
@@ -281,22 +298,26 @@ pub(crate) fn describe(reply: &mut Reply, object: &Object, versioned: bool) {
     }
     let attributes = &object.attributes;
     reply.set(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    match &attributes.content_type {
-        Some(content_type) => reply.set_text(CONTENT_TYPE, content_type),
-        None => reply.set(CONTENT_TYPE, HeaderValue::from_static(DEFAULT_CONTENT_TYPE)),
+    reply.set(CONTENT_TYPE, HeaderValue::from_static(DEFAULT_CONTENT_TYPE));
+    for (name, kept) in [
+        (CONTENT_TYPE, &attributes.content_type),
+        (CONTENT_ENCODING, &attributes.content_encoding),
+        (CONTENT_LANGUAGE, &attributes.content_language),
+        (CONTENT_DISPOSITION, &attributes.content_disposition),
+        (CACHE_CONTROL, &attributes.cache_control),
+        (EXPIRES, &attributes.expires),
+    ] {
+        if let Some(value) = kept.as_deref().and_then(metadata::latin1_value) {
+            reply.set(name, value);
+        }
     }
-    reply.set_optional(CONTENT_ENCODING, attributes.content_encoding.as_deref());
-    reply.set_optional(CONTENT_LANGUAGE, attributes.content_language.as_deref());
-    reply.set_optional(CONTENT_DISPOSITION, attributes.content_disposition.as_deref());
-    reply.set_optional(CACHE_CONTROL, attributes.cache_control.as_deref());
-    reply.set_optional(EXPIRES, attributes.expires.as_deref());
     reply.set_optional(
         HeaderName::from_static("x-amz-storage-class"),
         attributes.storage_class.as_deref(),
     );
     set_encryption(reply, object.encryption);
     for (name, value) in &attributes.metadata {
-        let value = metadata_value(value);
+        let value = metadata::encode(value);
         if let (Some(name), Ok(value)) = (metadata_header(name), value.parse()) {
             reply.headers.append(name, value);
         }
@@ -306,16 +327,6 @@ pub(crate) fn describe(reply: &mut Reply, object: &Object, versioned: bool) {
 /// The header of a metadata name; none where it cannot be one.
 fn metadata_header(name: &str) -> Option<HeaderName> {
     HeaderName::try_from(format!("x-amz-meta-{name}")).ok()
-}
-
-/// A metadata value as a header can carry it: what is not ASCII goes as an RFC 2047 word, as from S3.
-fn metadata_value(value: &str) -> std::borrow::Cow<'_, str> {
-    use base64::Engine;
-    if value.bytes().all(|byte| byte == b'\t' || (32..127).contains(&byte)) {
-        return std::borrow::Cow::Borrowed(value);
-    }
-    let word = base64::engine::general_purpose::STANDARD.encode(value);
-    std::borrow::Cow::Owned(format!("=?UTF-8?B?{word}?="))
 }
 
 /// Checksum headers of a whole object or part.
@@ -329,16 +340,5 @@ pub(crate) fn type_name(kind: ChecksumType) -> &'static str {
     match kind {
         ChecksumType::FullObject => "FULL_OBJECT",
         ChecksumType::Composite => "COMPOSITE",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn metadata_beyond_ascii_is_an_encoded_word() {
-        assert_eq!(metadata_value("plain value"), "plain value");
-        assert_eq!(metadata_value("é"), "=?UTF-8?B?w6k=?=");
     }
 }

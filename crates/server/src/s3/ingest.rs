@@ -62,7 +62,7 @@ impl UploadTerms {
         let mut body = body.open(signature)?;
         let (min, max) = (*self.sizes.start(), *self.sizes.end());
         let size = match body.size() {
-            None => return Err(S3Error::new(Code::MissingContentLength)),
+            None => return Err(body.without_length()),
             Some(BodySize::Exact(size)) if size > max => return Err(too_large(size, max)),
             Some(BodySize::Exact(size) | BodySize::About(size)) => size,
         };

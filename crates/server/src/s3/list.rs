@@ -78,13 +78,16 @@ pub(crate) fn delimiter(request: &S3Request<'_>) -> Option<String> {
     request.query.get("delimiter").filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
-/// A marker that is itself a common prefix stands for everything below it.
-pub(crate) fn ends_common_prefix(marker: &str, prefix: &str, delimiter: Option<&str>) -> bool {
-    let Some(delimiter) = delimiter else { return false };
-    marker
-        .strip_prefix(prefix)
-        .and_then(|rest| rest.find(delimiter).map(|at| at + delimiter.len() == rest.len()))
-        .unwrap_or(false)
+/// The common prefix that a marker is, or lies in: a page rolls up all that is below it, so that the next
+/// goes on behind it.
+pub(crate) fn rolled_up<'m>(
+    marker: &'m str,
+    prefix: &str,
+    delimiter: Option<&str>,
+) -> Option<&'m str> {
+    let delimiter = delimiter?;
+    let at = marker.strip_prefix(prefix)?.find(delimiter)?;
+    marker.get(..prefix.len() + at + delimiter.len())
 }
 
 fn write_object(
@@ -151,8 +154,8 @@ impl Operation for ListObjects {
         let delimiter = listing.delimiter.as_deref();
         let after = if marker.is_empty() {
             ListAfter::Start
-        } else if ends_common_prefix(&marker, &listing.prefix, delimiter) {
-            ListAfter::CommonPrefix(marker.clone())
+        } else if let Some(prefix) = rolled_up(&marker, &listing.prefix, delimiter) {
+            ListAfter::CommonPrefix(prefix.to_owned())
         } else {
             ListAfter::Key(marker.clone())
         };
@@ -204,6 +207,8 @@ impl Operation for ListObjectsV2 {
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         let continuation = match request.query.get("continuation-token") {
             None => None,
+            // An empty one begins at the beginning, and is told again.
+            Some("") => Some((String::new(), ListAfter::Start)),
             Some(token) => {
                 let after = parse_token(token).ok_or_else(|| {
                     S3Error::invalid_argument(
@@ -234,9 +239,9 @@ impl Operation for ListObjectsV2 {
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
         let (Self { listing, start_after, continuation, fetch_owner }, door) = call.split();
         let after = match (&continuation, &start_after) {
-            (Some((_, after)), _) => after.clone(),
-            (None, Some(key)) => ListAfter::Key(key.clone()),
-            (None, None) => ListAfter::Start,
+            (Some((token, after)), _) if !token.is_empty() => after.clone(),
+            (_, Some(key)) => ListAfter::Key(key.clone()),
+            (_, None) => ListAfter::Start,
         };
         let page = listing.page(&door, after).await?;
         let owner = if fetch_owner {
@@ -306,14 +311,18 @@ mod tests {
     }
 
     #[test]
-    fn markers_that_are_common_prefixes() {
+    fn markers_in_common_prefixes() {
         let check = |marker, prefix, delimiter, expected| {
-            assert_eq!(ends_common_prefix(marker, prefix, delimiter), expected, "{marker}");
+            assert_eq!(rolled_up(marker, prefix, delimiter), expected, "{marker}");
         };
-        check("a/", "", Some("/"), true);
-        check("a/b", "", Some("/"), false);
-        check("a/b/", "", Some("/"), false);
-        check("a/b/", "a/", Some("/"), true);
-        check("a/", "", None, false);
+        check("a/", "", Some("/"), Some("a/"));
+        check("a/b", "", Some("/"), Some("a/"));
+        check("a/b/", "", Some("/"), Some("a/"));
+        check("a/b/", "a/", Some("/"), Some("a/b/"));
+        check("a/b/c", "a/", Some("/"), Some("a/b/"));
+        check("a/b", "a/", Some("/"), None);
+        check("b/c", "a/", Some("/"), None);
+        check("a--b", "", Some("--"), Some("a--"));
+        check("a/", "", None, None);
     }
 }

@@ -12,7 +12,7 @@ use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::s3::customer_key::{self, SentKey};
-use crate::s3::list::{delimiter, ends_common_prefix, write_common_prefix, write_owner};
+use crate::s3::list::{delimiter, rolled_up, write_common_prefix, write_owner};
 use crate::s3::multipart::UploadTarget;
 use crate::s3::{KeyEncoding, PAGE_MAX, canonical_id, checksum, headers, quoted, xml_time};
 use crate::xml::XmlWriter;
@@ -186,8 +186,8 @@ impl ListMultipartUploads {
         if marker.is_empty() {
             return Ok(UploadAfter::Start);
         }
-        if ends_common_prefix(marker, &self.prefix, self.delimiter.as_deref()) {
-            return Ok(UploadAfter::CommonPrefix(marker.to_owned()));
+        if let Some(prefix) = rolled_up(marker, &self.prefix, self.delimiter.as_deref()) {
+            return Ok(UploadAfter::CommonPrefix(prefix.to_owned()));
         }
         if self.upload_id_marker.is_empty() {
             return Ok(UploadAfter::Key(marker.to_owned()));

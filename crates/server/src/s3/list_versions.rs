@@ -11,7 +11,7 @@ use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::s3::list::{
-    LIST_KEYS, delimiter, ends_common_prefix, write_common_prefix, write_owner, write_summary,
+    LIST_KEYS, delimiter, rolled_up, write_common_prefix, write_owner, write_summary,
 };
 use crate::s3::{KeyEncoding, PAGE_MAX, headers, xml_time};
 use crate::xml::XmlWriter;
@@ -48,11 +48,14 @@ impl Operation for ListObjectVersions {
                     version,
                 ));
             }
-            (marker, None) if ends_common_prefix(marker, &prefix, delimiter.as_deref()) => {
-                VersionAfter::CommonPrefix(marker.to_owned())
+            (marker, version) => {
+                let version = version.map(|version| after_version(marker, version)).transpose()?;
+                match (rolled_up(marker, &prefix, delimiter.as_deref()), version) {
+                    (Some(prefix), _) => VersionAfter::CommonPrefix(prefix.to_owned()),
+                    (None, Some(version)) => version,
+                    (None, None) => VersionAfter::Key(marker.to_owned()),
+                }
             }
-            (marker, None) => VersionAfter::Key(marker.to_owned()),
-            (marker, Some(version)) => after_version(marker, version)?,
         };
         Ok(Self {
             bucket: request.bucket()?,

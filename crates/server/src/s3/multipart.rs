@@ -292,7 +292,6 @@ impl Operation for CompleteMultipartUpload {
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let body = document::read(call.door(), body, DOCUMENT_BYTES_MAX).await?;
-        let named: CompleteDocument = xml::parse("CompleteMultipartUpload", &body)?;
         let (operation, door) = call.split();
         let Self {
             target,
@@ -310,6 +309,10 @@ impl Operation for CompleteMultipartUpload {
         let upload = door.store().upload(&bucket, &target.key, &upload_id).await;
         let upload = upload.map_err(refusal::of_store)?;
         customer_key::check_completion(&door, upload.as_deref(), customer_key.as_ref())?;
+        let named = named_parts(&body);
+        // Of an upload that is not there nothing else is said.
+        let named =
+            named.map_err(|error| if upload.is_some() { error } else { target.missing() })?;
         let asked = upload.as_ref().and_then(|upload| upload.checksum);
         if upload.is_some() {
             check_type(checksum_type, asked)?;
@@ -340,7 +343,7 @@ impl Operation for CompleteMultipartUpload {
                 let mut reply =
                     Reply::xml(completed(&target, &whereabouts, &object.etag, checksum));
                 set_encryption(&mut reply, object.encryption);
-                reply.set_optional(VERSION_ID, version_id.map(|id| id.to_string()).as_deref());
+                reply.set_optional(VERSION_ID, headers::told_version(version_id).as_deref());
                 Ok(reply)
             }
             CompleteOutcome::NoSuchUpload => Err(target.missing()),
@@ -404,7 +407,20 @@ fn invalid_part(upload_id: &str, number: PartNumber, etag: &str) -> S3Error {
         .detail("ETag", etag)
 }
 
-/// The parts as the document names them: at least one, in ascending order, their checksums of the
+/// What the document says, which must name a part.
+fn named_parts(document: &[u8]) -> Result<CompleteDocument, S3Error> {
+    let named = if document.is_empty() {
+        CompleteDocument { parts: Vec::new() }
+    } else {
+        xml::parse("CompleteMultipartUpload", document)?
+    };
+    if named.parts.is_empty() {
+        return Err(S3Error::invalid_request("You must specify at least one part"));
+    }
+    Ok(named)
+}
+
+/// The parts as the document names them: in ascending order, their checksums of the
 /// upload's kind. Those of an upload that is gone cannot be judged: if it was completed by this
 /// request's first try, they were right then.
 fn read_parts(
@@ -412,14 +428,11 @@ fn read_parts(
     upload_id: &str,
     upload: Option<&Upload>,
 ) -> Result<Vec<CompletedPart>, S3Error> {
-    if document.parts.is_empty() {
-        return Err(S3Error::new(Code::MalformedXml));
-    }
     let mut parts: Vec<CompletedPart> = Vec::with_capacity(document.parts.len());
     for element in &document.parts {
         let number = element.number().ok_or_else(|| S3Error::new(Code::MalformedXml))?;
         if parts.last().is_some_and(|last| last.number >= number) {
-            return Err(S3Error::new(Code::InvalidPartOrder));
+            return Err(S3Error::new(Code::InvalidPartOrder).detail("UploadId", upload_id));
         }
         let etag = ETag::parse(element.etag())
             .map_err(|_| invalid_part(upload_id, number, element.etag()))?;

@@ -104,7 +104,7 @@ impl PutObject {
                 reply.set_text(ETAG, &quoted(&object.etag));
                 wish.tell(&mut reply, at_rest);
                 headers::set_checksum(&mut reply, &checksum);
-                let version_id = version_id.map(|version| version.to_string());
+                let version_id = headers::told_version(version_id);
                 reply.set_optional(VERSION_ID, version_id.as_deref());
                 Ok(reply)
             }

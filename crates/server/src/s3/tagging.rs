@@ -8,7 +8,7 @@ use hyper::StatusCode;
 use hyper::header::HeaderName;
 use iam::Values;
 use serde::Deserialize;
-use store::{BucketName, BucketSetting, Lookup, Object, ObjectKey, Tag, VersionId};
+use store::{BucketName, BucketSetting, DeleteMarker, Lookup, Object, ObjectKey, Tag, VersionId};
 
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error, refusal};
@@ -35,6 +35,8 @@ const ROOT: &str = "Tagging";
 /// What tags are attached to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tagged {
+    /// One that is made with its tags, of which S3 speaks differently.
+    NewBucket,
     Bucket,
     Object,
 }
@@ -42,14 +44,25 @@ pub(crate) enum Tagged {
 impl Tagged {
     fn tags_max(self) -> usize {
         match self {
-            Self::Bucket => 50,
+            Self::NewBucket | Self::Bucket => 50,
             Self::Object => 10,
+        }
+    }
+
+    /// Names that begin `aws:` are the system's own.
+    fn reserved(self) -> &'static str {
+        match self {
+            Self::NewBucket => {
+                "User-defined tag keys can't start with \"aws:\". This prefix is reserved for system tags. Remove \"aws:\" from your tag keys and try again."
+            }
+            Self::Bucket => "System tags cannot be added/updated by requester",
+            Self::Object => "Your TagKey cannot be prefixed with aws:",
         }
     }
 
     fn too_many(self) -> S3Error {
         let what = match self {
-            Self::Bucket => "Bucket tag count",
+            Self::NewBucket | Self::Bucket => "Bucket tag count",
             Self::Object => "Object tags",
         };
         let message = format!("{what} cannot be greater than {}", self.tags_max());
@@ -105,11 +118,14 @@ fn decode(text: &str) -> Option<String> {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Tagging {
+    /// Without it there are no tags.
+    #[serde(default)]
     tag_set: TagSet,
 }
 
-#[derive(Debug, Deserialize)]
-struct TagSet {
+/// Tags in a document.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct TagSet {
     #[serde(rename = "Tag", default)]
     tags: Vec<XmlTag>,
 }
@@ -129,15 +145,18 @@ pub(crate) fn of_form(document: &[u8]) -> Result<Vec<Tag>, S3Error> {
 /// Tags as a `Tagging` document.
 fn of_xml(document: &[u8], tagged: Tagged) -> Result<Vec<Tag>, S3Error> {
     let read: Tagging = xml::parse(ROOT, document)?;
-    let tags = read.tag_set.tags.into_iter();
+    of_set(read.tag_set, tagged)
+}
+
+/// Tags that were read of a document.
+pub(crate) fn of_set(set: TagSet, tagged: Tagged) -> Result<Vec<Tag>, S3Error> {
+    let tags = set.tags.into_iter();
     check(tags.map(|XmlTag { key, value }| Tag { key, value }).collect(), tagged)
 }
 
 fn check(tags: Vec<Tag>, tagged: Tagged) -> Result<Vec<Tag>, S3Error> {
     let invalid = |message: &'static str, tag: &Tag| {
-        S3Error::with_message(Code::InvalidTag, message)
-            .detail("TagKey", tag.key.as_str())
-            .detail("TagValue", tag.value.as_str())
+        S3Error::with_message(Code::InvalidTag, message).detail("TagKey", tag.key.as_str())
     };
     if tags.len() > tagged.tags_max() {
         return Err(tagged.too_many());
@@ -148,10 +167,11 @@ fn check(tags: Vec<Tag>, tagged: Tagged) -> Result<Vec<Tag>, S3Error> {
             return Err(invalid("The TagKey you have provided is invalid", tag));
         }
         if !fits(&tag.value, VALUE_UNITS_MAX) {
-            return Err(invalid("The TagValue you have provided is invalid", tag));
+            return Err(invalid("The TagValue you have provided is invalid", tag)
+                .detail("TagValue", tag.value.as_str()));
         }
         if tag.key.starts_with("aws:") {
-            return Err(invalid("System tags cannot be added/updated by requester", tag));
+            return Err(invalid(tagged.reserved(), tag));
         }
         if !keys.insert(tag.key.as_str()) {
             return Err(invalid("Cannot provide multiple Tags with the same key", tag));
@@ -221,12 +241,14 @@ struct Target {
     bucket: BucketName,
     key: ObjectKey,
     version_id: Option<VersionId>,
+    /// How it is called, which the refusal of a delete marker says.
+    method: &'static str,
 }
 
 impl Target {
-    fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+    fn read(request: &S3Request<'_>, method: &'static str) -> Result<Self, S3Error> {
         let version_id = headers::version_id(request)?;
-        Ok(Self { bucket: request.bucket()?, key: request.key()?, version_id })
+        Ok(Self { bucket: request.bucket()?, key: request.key()?, version_id, method })
     }
 
     fn permission<'o>(&'o self, current: &'static str, version: &'static str) -> Permission<'o> {
@@ -234,8 +256,10 @@ impl Target {
         Permission::object(action, &self.bucket, &self.key).of_version(self.version_id.as_ref())
     }
 
-    fn found(&self, door: &Door) -> impl Future<Output = Result<get::Found, S3Error>> + Send {
-        get::find(door, &self.bucket, &self.key, self.version_id.as_ref())
+    /// A delete marker has no tags, be it the latest or named.
+    async fn found(&self, door: &Door) -> Result<get::Found, S3Error> {
+        let refuse = |_: &ObjectKey, marker: &DeleteMarker, _| get::refuses(marker, self.method);
+        get::find_or(door, (&self.bucket, &self.key), self.version_id.as_ref(), refuse).await
     }
 
     /// Replaces the tags, if the object is there.
@@ -270,7 +294,7 @@ pub(crate) struct GetObjectTagging(Target);
 
 impl Operation for GetObjectTagging {
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
-        Target::read(request).map(Self)
+        Target::read(request, "GET").map(Self)
     }
 
     fn permissions(&self) -> Vec<Permission<'_>> {
@@ -291,7 +315,7 @@ pub(crate) struct DeleteObjectTagging(Target);
 
 impl Operation for DeleteObjectTagging {
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
-        Target::read(request).map(Self)
+        Target::read(request, "DELETE").map(Self)
     }
 
     fn permissions(&self) -> Vec<Permission<'_>> {
@@ -312,7 +336,7 @@ pub(crate) struct PutObjectTagging {
 
 impl Operation for PutObjectTagging {
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
-        Ok(Self { target: Target::read(request)?, terms: DocumentTerms::required(request)? })
+        Ok(Self { target: Target::read(request, "PUT")?, terms: DocumentTerms::required(request)? })
     }
 
     /// None for the call as a whole: it is admitted once its tags are known.
@@ -403,7 +427,7 @@ impl Operation for PutBucketTagging {
 }
 
 /// The condition keys of tags that a bucket is to have.
-struct BucketKeys<'t>(&'t [Tag]);
+pub(crate) struct BucketKeys<'t>(pub(crate) &'t [Tag]);
 
 impl OperationKeys for BucketKeys<'_> {
     fn condition(&self, key: &str) -> Option<Values<'_>> {

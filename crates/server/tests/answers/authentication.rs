@@ -300,6 +300,14 @@ async fn the_authorization_header() {
     check(with("garbage".into()), "400 <Code>InvalidArgument</Code>").await;
     check(with(value(&signed()).replace("SHA256", "SHA512")), "400 <Code>InvalidArgument</Code>")
         .await;
+    // An empty one is none.
+    for empty in ["", " "] {
+        let anonymous = get("/bucket/k").header("authorization", empty);
+        assert_eq!(
+            world.send_raw(anonymous).await.refusal(),
+            "403 <Code>AccessDenied</Code><Message>Access Denied</Message>"
+        );
+    }
     check(signed().header("authorization", "x"), "501 <Code>NotImplemented</Code><Message>A header you provided implies functionality that is not implemented</Message><Header>Authorization</Header>").await;
     check(
         with(value(&signed()).replace("/us-east-1/s3", "/s3")),

@@ -30,6 +30,7 @@ async fn a_bucket_is_made_and_told_where() {
     let world = World::new().await;
     let answer = world.send(put("/bucket", "")).await;
     assert_eq!((answer.status, answer.header("location"), answer.body.len()), (200, "/bucket", 0));
+    assert_eq!(answer.header("x-amz-bucket-arn"), "arn:aws:s3:::bucket");
     // In the oldest region, and only there, its owner may make it again.
     assert_eq!(world.send(put("/bucket", "")).await.status, 200);
     world.send(put("/bucket/k", "kept")).await;
@@ -64,8 +65,15 @@ async fn location_constraints() {
             "The {region} location constraint is incompatible for the region specific endpoint this request was sent to."
         )
     };
+    let invalid = |region: &str| {
+        format!(
+            "400 <Code>InvalidLocationConstraint</Code><Message>The specified location-constraint is not valid</Message><LocationConstraint>{region}</LocationConstraint>"
+        )
+    };
     let rows = [
-        ("us-east-1", constraint("us-east-1"), None),
+        ("us-east-1", constraint("us-east-1"), Some(invalid("us-east-1"))),
+        ("us-east-1", constraint("aws-global"), Some(invalid("aws-global"))),
+        ("eu-west-1", constraint("aws-global"), Some(refused(&named("aws-global")))),
         ("us-east-1", constraint(""), None),
         (
             "us-east-1",
@@ -184,9 +192,91 @@ async fn heads_of_buckets() {
     assert_eq!(answer.header("x-amz-access-point-alias"), "false");
     assert_eq!(answer.header("server"), "Valet");
     assert_eq!(answer.header("x-amz-request-id").len(), 16);
-    assert_eq!(answer.header("x-amz-id-2").len(), 76);
+    assert_eq!(answer.header("x-amz-bucket-arn"), "arn:aws:s3:::bucket");
+    let host_id = answer.header("x-amz-id-2").to_owned();
+    assert_eq!(host_id.len(), 76);
     let missing = world.send(ask("HEAD", "/missing")).await;
     assert_eq!((missing.status, missing.body.len()), (404, 0));
+    assert_ne!(missing.header("x-amz-id-2"), host_id);
+}
+
+fn tagged_with(tags: &str) -> String {
+    format!("<CreateBucketConfiguration><Tags>{tags}</Tags></CreateBucketConfiguration>")
+}
+
+/// As recorded on AWS in 2026: tags are there from the beginning, and a bucket is not made again to be tagged.
+#[tokio::test]
+async fn buckets_that_are_made_with_tags() {
+    let world = World::new().await;
+    let tag = |key: &str, value: &str| format!("<Tag><Key>{key}</Key><Value>{value}</Value></Tag>");
+    let tags = async |bucket: &str| world.send(get(&format!("/{bucket}?tagging"))).await;
+    let answer = world.send(put("/bucket", &tagged_with(&tag("a", "1")))).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let told = tags("bucket").await;
+    assert_eq!((told.element("Key"), told.element("Value")), ("a".into(), "1".into()));
+    let owned = "409 <Code>BucketAlreadyOwnedByYou</Code><Message>Your previous request to create the named bucket succeeded and you already own it.</Message><BucketName>bucket</BucketName>";
+    for again in [tag("a", "1"), tag("b", "2")] {
+        assert_eq!(world.refused(put("/bucket", &tagged_with(&again))).await, owned);
+    }
+    for again in [String::new(), tagged_with("")] {
+        assert_eq!(world.send(put("/bucket", &again)).await.status, 200);
+        assert_eq!(tags("bucket").await.elements("Key"), ["a"]);
+    }
+    assert_eq!(world.send(put("/plain", &tagged_with(""))).await.status, 200);
+    assert_eq!(tags("plain").await.status, 404);
+    let invalid = |message: &str, rest: &str| {
+        format!("400 <Code>InvalidTag</Code><Message>{message}</Message>{rest}")
+    };
+    let reserved = "User-defined tag keys can't start with \"aws:\". This prefix is reserved for system tags. Remove \"aws:\" from your tag keys and try again.";
+    let malformed = "400 <Code>MalformedXML</Code><Message>The XML you provided was not well-formed or did not validate against our published schema</Message>";
+    for (document, expected) in [
+        (tagged_with(&tag("aws:a", "1")), invalid(reserved, "<TagKey>aws:a</TagKey>")),
+        (
+            tagged_with(&tag("a,b", "1")),
+            invalid("The TagKey you have provided is invalid", "<TagKey>a,b</TagKey>"),
+        ),
+        (
+            tagged_with(&tag("a", "1,2")),
+            invalid(
+                "The TagValue you have provided is invalid",
+                "<TagKey>a</TagKey><TagValue>1,2</TagValue>",
+            ),
+        ),
+        (tagged_with("<Tag><Key>a</Key></Tag>"), malformed.to_owned()),
+        // What is not understood is not passed over.
+        ("<CreateBucketConfiguration><Other/></CreateBucketConfiguration>".into(), malformed.into()),
+        (
+            "<CreateBucketConfiguration><Bucket><Type>Directory</Type></Bucket></CreateBucketConfiguration>".into(),
+            not_implemented("Bucket"),
+        ),
+    ] {
+        assert_eq!(world.refused(put("/new", &document)).await, expected, "{document}");
+        assert_eq!(world.send(ask("HEAD", "/new")).await.status, 404);
+    }
+}
+
+#[tokio::test]
+async fn buckets_of_a_region() {
+    let world = World::with_bucket().await;
+    let names = async |query: &str| world.send(get(query)).await.elements("Name");
+    assert_eq!(names("/?bucket-region=us-east-1").await, ["bucket"]);
+    assert_eq!(names("/?bucket-region=eu-west-1").await, [""; 0]);
+    assert_eq!(
+        world.refused(get("/?bucket-region=eu-east-1")).await,
+        "400 <Code>InvalidArgument</Code><Message>Argument value eu-east-1 is not a valid AWS Region</Message><ArgumentName>bucket-region</ArgumentName>"
+    );
+}
+
+/// Without ownership controls ACLs would count on AWS. Here they stay off, and each is refused, not ignored.
+#[tokio::test]
+async fn without_ownership_controls_acls_are_refused() {
+    let world = World::with_bucket().await;
+    assert_eq!(world.send(ask("DELETE", "/bucket?ownershipControls")).await.status, 204);
+    assert_eq!(world.send(get("/bucket?ownershipControls")).await.status, 404);
+    let acl = "400 <Code>AccessControlListNotSupported</Code><Message>The bucket does not allow ACLs</Message>";
+    for target in ["/bucket/k", "/bucket?acl"] {
+        assert_eq!(world.refused(put(target, "").header("x-amz-acl", "public-read")).await, acl);
+    }
 }
 
 #[tokio::test]
@@ -237,7 +327,7 @@ async fn lists_of_buckets() {
     };
     let entry = |name: &str| {
         format!(
-            "<Bucket><Name>{name}</Name><CreationDate>2026-06-15T12:00:00.000Z</CreationDate><BucketRegion>us-east-1</BucketRegion></Bucket>"
+            "<Bucket><Name>{name}</Name><CreationDate>2026-06-15T12:00:00.000Z</CreationDate><BucketRegion>us-east-1</BucketRegion><BucketArn>arn:aws:s3:::{name}</BucketArn></Bucket>"
         )
     };
     assert_eq!(world.send(get("/")).await.text(), page("", ""));
@@ -262,6 +352,8 @@ async fn lists_of_buckets() {
     );
     let second = world.send(get(&format!("/?continuation-token={token}&max-buckets=2"))).await;
     assert_eq!(second.text(), page(&entry("logs-b"), ""));
+    // An empty token, or number, is none.
+    assert_eq!(world.send(get("/?continuation-token=&max-buckets=")).await.text(), page(&all, ""));
     let number = "Provided max-buckets not an integer or within integer range";
     for value in ["abc", "-1", "4294967296"] {
         assert_eq!(

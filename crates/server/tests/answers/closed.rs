@@ -309,6 +309,33 @@ async fn an_expected_owner_must_be_the_owner() {
 }
 
 #[tokio::test]
+async fn an_owner_that_could_be_none_is_refused() {
+    let world = with_object().await;
+    for owner in ["0000", "0000000000020", "abcd", "aa000000000$", "00000000000000000000"] {
+        for name in ["x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"] {
+            let expected = format!(
+                "400 <Code>InvalidBucketOwnerAWSAccountID</Code><Message>The value of the expected bucket owner parameter must be an AWS Account ID... [{owner}]</Message>"
+            );
+            for ask in [get("/bucket/k"), put("/bucket/k", "x"), get("/bucket?policy")] {
+                assert_eq!(world.refused(ask.header(name, owner)).await, expected);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn overrides_that_there_are_not() {
+    let world = with_object().await;
+    for name in ["response-x-amz-meta-a", "response-foo", "response-"] {
+        let link = world.link_with("GET", "k", &[], &[(name, "v")]);
+        assert_eq!(
+            world.send_raw(link).await.refusal(),
+            invalid_argument("This header of the response cannot be overridden.", name, "v")
+        );
+    }
+}
+
+#[tokio::test]
 async fn conditions_of_a_link_are_not_known_yet() {
     let world = with_object().await;
     let message = "This version does not know the x-valet-* conditions of a link.";

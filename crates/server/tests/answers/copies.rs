@@ -100,8 +100,15 @@ async fn a_copy_onto_itself_must_change_something() {
     );
     assert_eq!(world.refused(onto()).await, idle);
     assert_eq!(world.refused(onto().header("x-amz-metadata-directive", "COPY")).await, idle);
+    // Conditions are judged first.
+    assert_eq!(
+        world.refused(onto().header("if-none-match", "*")).await,
+        "412 <Code>PreconditionFailed</Code><Message>At least one of the pre-conditions you specified did not hold</Message><Condition>If-None-Match</Condition>"
+    );
+    assert_eq!(world.refused(onto().header("if-match", HELLO_ETAG)).await, idle);
     for (name, value) in [
         ("x-amz-storage-class", "GLACIER"),
+        ("x-amz-storage-class", "STANDARD"),
         ("x-amz-server-side-encryption", "AES256"),
         ("x-amz-metadata-directive", "REPLACE"),
     ] {
@@ -111,6 +118,16 @@ async fn a_copy_onto_itself_must_change_something() {
     // All that was said is gone with the last one.
     let read = world.send(get("/bucket/source")).await;
     assert_eq!(read.header("content-type"), "binary/octet-stream");
+}
+
+/// What a bucket's owner has set of encryption is reason enough for a copy onto itself.
+#[tokio::test]
+async fn a_copy_onto_itself_encrypts_as_the_bucket_says() {
+    let world = with_source().await;
+    let document = "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>";
+    assert_eq!(world.send(put("/bucket?encryption", document)).await.status, 200);
+    let answer = world.send(copy("/bucket/source", "/bucket/source")).await;
+    assert_eq!((answer.status, answer.header("x-amz-server-side-encryption")), (200, "AES256"));
 }
 
 #[tokio::test]
@@ -173,6 +190,7 @@ async fn sources_as_clients_write_them() {
 #[tokio::test]
 async fn conditions_on_the_source() {
     const BEFORE: &str = "Mon, 15 Jun 2026 11:59:59 GMT";
+    const WRITTEN: &str = "Mon, 15 Jun 2026 12:00:00 GMT";
     const AFTER: &str = "Mon, 15 Jun 2026 12:00:01 GMT";
     let world = with_source().await;
     let other = "\"781e5e245d69b566979b86e28d23f2c7\"";
@@ -182,7 +200,8 @@ async fn conditions_on_the_source() {
         (&[("if-none-match", other)], None),
         (&[("if-none-match", HELLO_ETAG)], Some("x-amz-copy-source-If-None-Match")),
         (&[("if-modified-since", BEFORE)], None),
-        (&[("if-modified-since", AFTER)], Some("x-amz-copy-source-If-Modified-Since")),
+        (&[("if-modified-since", WRITTEN)], Some("x-amz-copy-source-If-Modified-Since")),
+        (&[("if-modified-since", AFTER)], None),
         (&[("if-unmodified-since", AFTER)], None),
         (&[("if-unmodified-since", BEFORE)], Some("x-amz-copy-source-If-Unmodified-Since")),
         (&[("if-match", HELLO_ETAG), ("if-unmodified-since", BEFORE)], None),

@@ -265,6 +265,14 @@ async fn where_a_listing_begins() {
         ("marker=%F0%9F%9A%80", ""),
         ("marker=a&delimiter=/", "c (b/)"),
         ("marker=b/&delimiter=/", "c"),
+        // One inside what is rolled up goes on behind it.
+        ("marker=b/1&delimiter=/", "c"),
+        ("marker=b/1&prefix=b&delimiter=/", ""),
+        ("marker=b/1&prefix=b/&delimiter=/", "b/2"),
+        ("marker=", "a b/1 b/2 c"),
+        ("max-keys=", "a b/1 b/2 c"),
+        ("versions&key-marker=b/1&delimiter=/", "c"),
+        ("versions&key-marker=b/1&version-id-marker=null&delimiter=/", "c"),
         ("marker=b/&prefix=b/&delimiter=/", "b/1 b/2"),
         ("marker=b/1&prefix=b/", "b/2"),
         ("marker=z&prefix=b/", ""),
@@ -292,7 +300,10 @@ async fn where_a_listing_begins() {
 #[tokio::test]
 async fn tokens_that_nobody_gave() {
     let world = with_keys(&["a"]).await;
-    for token in ["garbage!", "", "AAAA", "a2s=", "%C3%BC", "_w"] {
+    let empty = list(&world, "list-type=2&continuation-token=").await;
+    assert!(empty.text().contains("<ContinuationToken></ContinuationToken>"));
+    assert_eq!(shown(&empty), "a");
+    for token in ["garbage!", "AAAA", "a2s=", "%C3%BC", "_w"] {
         let shown = String::from_utf8(presign::decode_component(token).into_owned()).unwrap();
         assert_eq!(
             list(&world, &format!("list-type=2&continuation-token={token}")).await.refusal(),
@@ -311,6 +322,13 @@ async fn tokens_that_nobody_gave() {
             "Invalid Encoding Method specified in Request",
             "encoding-type",
             "base64",
+        ),
+        ("encoding-type=", "Invalid Encoding Method specified in Request", "encoding-type", ""),
+        (
+            "uploads&encoding-type=",
+            "Invalid Encoding Method specified in Request",
+            "encoding-type",
+            "",
         ),
         (
             "versions&version-id-marker=x",

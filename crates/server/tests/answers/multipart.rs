@@ -192,19 +192,22 @@ async fn parts_that_do_not_make_an_object() {
     upload.put(3, "tail").await;
     let id = &upload.id;
     let none = "0".repeat(32);
-    let order = "400 <Code>InvalidPartOrder</Code><Message>The list of parts was not in ascending order. Parts must be ordered by part number.</Message>";
+    let order = format!(
+        "400 <Code>InvalidPartOrder</Code><Message>The list of parts was not in ascending order. Parts must be ordered by part number.</Message><UploadId>{id}</UploadId>"
+    );
+    let no_parts = invalid_request("You must specify at least one part");
     let small = format!(
         "400 <Code>EntityTooSmall</Code><Message>Your proposed upload is smaller than the minimum allowed size</Message><ProposedSize>4</ProposedSize><MinSizeAllowed>5242880</MinSizeAllowed><PartNumber>2</PartNumber><ETag>{TAIL_ETAG}</ETag>"
     );
     let three = [both_parts(), part(3, TAIL_ETAG)].concat();
     let rows = [
         (three, small),
-        ([part(2, TAIL_ETAG), part(1, FIRST_ETAG)].concat(), order.to_owned()),
-        ([part(1, FIRST_ETAG), part(1, FIRST_ETAG)].concat(), order.to_owned()),
+        ([part(2, TAIL_ETAG), part(1, FIRST_ETAG)].concat(), order.clone()),
+        ([part(1, FIRST_ETAG), part(1, FIRST_ETAG)].concat(), order),
         (part(4, TAIL_ETAG), invalid_part(id, 4, TAIL_ETAG)),
         (part(2, &none), invalid_part(id, 2, &none)),
         (part(2, "nonsense"), invalid_part(id, 2, "nonsense")),
-        (String::new(), MALFORMED.to_owned()),
+        (String::new(), no_parts.clone()),
         (part(0, TAIL_ETAG), MALFORMED.to_owned()),
         (part(10_001, TAIL_ETAG), MALFORMED.to_owned()),
         ("<Part><PartNumber>x</PartNumber><ETag>y</ETag></Part>".to_owned(), MALFORMED.to_owned()),
@@ -213,6 +216,14 @@ async fn parts_that_do_not_make_an_object() {
     ];
     for (parts, expected) in rows {
         assert_eq!(upload.complete(&parts).await.refusal(), expected, "{parts}");
+    }
+    assert_eq!(world.refused(upload.completion("").body("")).await, no_parts);
+    // Of an upload that is not there nothing else is said.
+    for gone in ["fakeid", &"A".repeat(32)] {
+        for document in ["", "<CompleteMultipartUpload>", "<CompleteMultipartUpload/>"] {
+            let completion = post(&format!("/bucket/k?uploadId={gone}")).body(document);
+            assert_eq!(world.refused(completion).await, no_such_upload(gone), "{document}");
+        }
     }
     assert_eq!(world.send(get("/bucket/k")).await.status, 404);
     // The upload is still there to be completed, quotes or none.

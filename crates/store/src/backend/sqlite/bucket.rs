@@ -116,7 +116,11 @@ pub(super) fn create(
             create.execute(params![new.name.as_str(), new.owner.as_str(), new.region, created])
         })
         .map_err(engine)?;
-    seal::seal_bucket(tx.connection, tx.connection.last_insert_rowid())?;
+    let id = tx.connection.last_insert_rowid();
+    if !new.tags.is_empty() {
+        settings::put(tx.connection, id, &BucketSetting::Tags(new.tags.clone()))?;
+    }
+    seal::seal_bucket(tx.connection, id)?;
     changed(tx, &new.name)?.map(CreateBucket::Created).ok_or(corrupt("bucket just made"))
 }
 
