@@ -32,7 +32,7 @@ fn open(dir: &Path) -> Store {
 async fn make_bucket(store: &Store) -> Arc<Bucket> {
     let owner = AccountId::parse("000000000000").unwrap();
     let name = BucketName::parse("bucket").unwrap();
-    let new = NewBucket { name, owner, region: "us-east-1".to_owned() };
+    let new = NewBucket { name, owner, region: "us-east-1".to_owned(), tags: Vec::new() };
     let CreateBucket::Created(bucket) = store.create_bucket(new, now()).await.unwrap() else {
         panic!()
     };

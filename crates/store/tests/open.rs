@@ -562,7 +562,8 @@ async fn reads_start_where_the_index_of_the_log_cannot_be_made() {
     holds_what_format_3_knew(&store).await;
     let name = BucketName::parse("another").unwrap();
     let owner = AccountId::parse("000000000000").unwrap();
-    let new = NewBucket { name: name.clone(), owner, region: "us-east-1".to_owned() };
+    let new =
+        NewBucket { name: name.clone(), owner, region: "us-east-1".to_owned(), tags: Vec::new() };
     store.create_bucket(new, now()).await.unwrap();
     assert!(store.bucket(&name).await.unwrap().is_some());
     store.close().await.unwrap();
