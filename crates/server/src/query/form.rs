@@ -109,7 +109,10 @@ fn numbered<'f>(
         let Some(rest) = key.strip_prefix(name) else { continue };
         if rest.is_empty() {
             // How clients say that a list is empty.
-            if value.is_empty() { continue } else { return Err(no_list(name)) }
+            if value.is_empty() {
+                continue;
+            }
+            return Err(no_list(name));
         }
         let Some(rest) = rest.strip_prefix('.') else { continue };
         let rest = rest.strip_prefix("member.").ok_or_else(|| no_list(name))?;

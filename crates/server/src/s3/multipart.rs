@@ -580,8 +580,8 @@ impl Operation for AbortMultipartUpload {
 /// Who began an upload, as it is told: a root by its account, anybody else by ARN.
 fn initiator(door: &Door) -> Result<String, S3Error> {
     let account = door.account()?;
-    Ok(match door.principal() {
-        Principal::Root { .. } => account.to_string(),
-        other => other.arn().unwrap_or_else(|| account.to_string()),
-    })
+    let principal = door.principal();
+    let is_root = matches!(principal, Principal::Root { .. });
+    let arn = principal.arn().filter(|_| !is_root);
+    Ok(arn.unwrap_or_else(|| account.to_string()))
 }

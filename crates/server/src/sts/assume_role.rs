@@ -156,12 +156,13 @@ fn read_transitive_keys(form: &Form, tags: &[(String, String)]) -> Result<Vec<St
 
 /// A fault of tags, under the code that STS has for it.
 fn of_tags(error: QueryError) -> QueryError {
-    match error.code() {
-        QueryCode::InvalidInput => {
-            QueryError::with_message(QueryCode::InvalidParameterValue, error.message().to_owned())
-        }
-        _ => error,
+    if error.code() == QueryCode::InvalidInput {
+        return QueryError::with_message(
+            QueryCode::InvalidParameterValue,
+            error.message().to_owned(),
+        );
     }
+    error
 }
 
 pub(super) fn unknown_transitive_key() -> QueryError {
