@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -9,9 +10,11 @@ from queue import Empty, Queue
 
 import pytest
 
-from harness import ROOT, bare_environment, read_lines
+from harness import ROOT, bare_environment, binary, read_lines
+from recipes import block, replaced
 
 BUILD_SECONDS = 1200
+DEV = ROOT / "dev"
 
 
 def clean_copy(folder):
@@ -40,7 +43,8 @@ def test_dev_up_prints_two_commands_that_work(tmp_path):
     # What was built for the other tests need not be built again.
     environment["CARGO_BUILD_BUILD_DIR"] = os.environ.get("CARGO_TARGET_DIR", str(ROOT / "target"))
     process = subprocess.Popen(
-        ["./dev", "up"], cwd=copy, env=environment, stdin=subprocess.DEVNULL,
+        # Not the port of a `./dev up` that may be running beside the tests.
+        ["./dev", "up", "--listen", "127.0.0.1:0"], cwd=copy, env=environment, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )
     lines = Queue()
@@ -58,6 +62,76 @@ def test_dev_up_prints_two_commands_that_work(tmp_path):
         os.killpg(process.pid, signal.SIGINT)
         status = process.wait(timeout=60)
     assert status == 0
+
+
+@pytest.fixture
+def built(tmp_path):
+    """The environment of `./dev` where the binary is built already, and building it again does nothing."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "cargo").write_text("#!/bin/sh\n")
+    (tools / "cargo").chmod(0o755)
+    release = tmp_path / "target" / "release"
+    release.mkdir(parents=True)
+    (release / "valet").symlink_to(binary())
+    environment = bare_environment(tmp_path)
+    environment["PATH"] = f"{tools}:{environment['PATH']}"
+    return {**environment, "CARGO_TARGET_DIR": str(tmp_path / "target")}
+
+
+def test_dev_up_on_a_taken_port_says_so_and_makes_no_key(built, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = "127.0.0.1:%d" % taken.getsockname()[1]
+        result = subprocess.run(
+            [DEV, "up", "--listen", address], env=built, stdin=subprocess.DEVNULL, capture_output=True,
+            text=True, timeout=60,
+        )
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == (
+        f"dev: cannot listen on {address}: Address already in use; "
+        "./dev up --listen 127.0.0.1:0 takes a free port\n"
+    )
+    assert not (tmp_path / "target" / "dev" / "data" / "master.key").exists()
+
+
+def test_dev_up_prints_what_every_client_needs_and_runs_once_a_checkout(built):
+    process = subprocess.Popen(
+        [DEV, "up", "--listen", "127.0.0.1:0"], env=built, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )
+    try:
+        printed = []
+        for line in process.stdout:
+            printed.append(line)
+            if line.startswith("Serving until Ctrl-C"):
+                break
+        exports = "".join(line for line in printed if line.strip().startswith("export "))
+        shown = subprocess.run(
+            ["bash", "-c", exports + "env"], env={}, capture_output=True, text=True, check=True
+        ).stdout
+        for name in ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID",
+                     "AWS_SECRET_ACCESS_KEY"):
+            assert f"\n{name}=" in "\n" + shown, "".join(printed)
+        # What the README says to do next.
+        readme = replaced(
+            block("README.md", "sh", "valet=target"), {"target/release/valet": binary()}
+        )
+        shown = subprocess.run(
+            ["bash", "-euc", exports + readme], cwd=ROOT, env={"HOME": built["HOME"], "PATH": built["PATH"]},
+            capture_output=True, text=True, timeout=60,
+        )
+        assert shown.returncode == 0, shown
+        assert "http" in shown.stdout and shown.stdout.endswith((ROOT / "README.md").read_text()), shown
+        second = subprocess.run(
+            [DEV, "up", "--listen", "127.0.0.1:0"], env=built, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=60,
+        )
+        assert second.returncode == 1
+        assert second.stderr.startswith("dev: another ./dev up of this checkout runs already; ")
+        assert process.poll() is None
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(timeout=60) == 0
 
 
 def two_commands(lines):

@@ -20,6 +20,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::body::RequestBody;
 use crate::clock;
+use crate::config::ServerConfig;
 use crate::head::{Peer, TlsVersion};
 use crate::own::OwnRoute;
 use crate::respond::{Reply, ResponseBody};
@@ -70,10 +71,9 @@ pub enum ListenError {
     Tls(#[from] TlsError),
 }
 
-/// Sockets that are bound, and what will answer on them.
+/// Sockets that are bound. Whoever connects waits until somebody serves.
 #[derive(Debug)]
 pub struct Listener {
-    server: Arc<Server>,
     sockets: Vec<TcpListener>,
     metrics: Option<TcpListener>,
     addresses: Vec<SocketAddr>,
@@ -81,9 +81,9 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Binds every address of the configuration; nothing is answered yet.
-    pub async fn bind(server: Server) -> Result<Self, ListenError> {
-        let config = Arc::clone(server.config());
+    /// Binds every address of the configuration; nothing is answered yet. It asks for no server, so that an
+    /// address that is taken ends a start before anything was made.
+    pub async fn bind(config: &ServerConfig) -> Result<Self, ListenError> {
         let tls = config.tls.clone().map(Tls::load).transpose()?.map(Arc::new);
         let (mut sockets, mut addresses) = (Vec::new(), Vec::new());
         for &address in &config.listen {
@@ -95,7 +95,7 @@ impl Listener {
             Some(address) => Some(bind(address).await?),
             None => None,
         };
-        Ok(Self { server: Arc::new(server), sockets, metrics, addresses, tls })
+        Ok(Self { sockets, metrics, addresses, tls })
     }
 
     /// The URLs of the bound sockets, in the order of the configuration, free ports filled in.
@@ -110,8 +110,9 @@ impl Listener {
     }
 
     /// Serves until `stop` resolves; then what is under way has the configured grace to finish.
-    pub async fn serve(self, stop: impl Future<Output = ()>) {
-        let Self { server, sockets, metrics, addresses: _, tls } = self;
+    pub async fn serve(self, server: Server, stop: impl Future<Output = ()>) {
+        let Self { sockets, metrics, addresses: _, tls } = self;
+        let server = Arc::new(server);
         let grace = server.config().shutdown_grace;
         let graceful = Arc::new(GracefulShutdown::new());
         let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));

@@ -32,6 +32,8 @@ pub(crate) fn run(arguments: Serve) -> Result<(), Failure> {
 }
 
 async fn serve(config: ServeConfig, mut server: ServerConfig) -> anyhow::Result<()> {
+    // Before any key is made: a key that was printed by a start that failed would be lost.
+    let listener = Listener::bind(&server).await?;
     let now = clock::now();
     let master_key = master_key(&config)?;
     let store = Store::open(
@@ -52,9 +54,8 @@ async fn serve(config: ServeConfig, mut server: ServerConfig) -> anyhow::Result<
     }
     let mut stop_asked = Stop::listen()?;
     server.shutdown_grace = SHUTDOWN_GRACE;
-    let listener = Listener::bind(Server::new(server, store, now)).await?;
     announce(&listener)?;
-    listener.serve(stop_asked.wait()).await;
+    listener.serve(Server::new(server, store, now), stop_asked.wait()).await;
     Ok(())
 }
 
