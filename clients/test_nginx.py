@@ -2,6 +2,7 @@
 
 import hashlib
 import http.client
+import json
 import os
 import signal
 import socket
@@ -9,6 +10,7 @@ import ssl
 import subprocess
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import boto3
 import pytest
@@ -16,9 +18,10 @@ import pytest
 import sigv4
 from content import ODD_KEYS, body, key_name
 from harness import (
-    CLIENTS, MIB, REGION, ROOT_KEY, Certificates, Client, Server, binary,
+    MIB, REGION, ROOT_KEY, Certificates, Client, Server, binary,
     make_certificates, send,
 )
+from recipes import block, blocks, files
 
 NAMES = ("files", "rewritten", "site", "forwarded")
 
@@ -39,31 +42,29 @@ class Nginx:
     process: subprocess.Popen | None = None
 
     def start(self):
-        recipe = (CLIENTS.parent / "docs" / "nginx" / "valet.conf").read_text()
-        changes = {
-            "127.0.0.1:9000": self.upstream,
-            "listen 443 ssl;": f"listen 127.0.0.1:{self.port} ssl;",
-            "/etc/nginx/valet.pem": str(self.certificates.certificate),
-            "/etc/nginx/valet.key": str(self.certificates.key),
-        }
-        for text, replacement in changes.items():
-            assert text in recipe, text
-            recipe = recipe.replace(text, replacement)
-        self.home.mkdir()
-        (self.home / "valet.conf").write_text(recipe)
-        temporary = "\n".join(
-            f"    {kind}_temp_path {self.home}/{kind};"
+        """Debian's nginx.conf and the files of docs/nginx.md, with this test's paths and ports in them."""
+        for folder in ("conf.d", "snippets", "sites-enabled", "log"):
+            (self.home / folder).mkdir(parents=True)
+        recipe = files("docs/nginx.md", "nginx")
+        assert len(recipe) == len(blocks("docs/nginx.md", "nginx")), "a block without its path"
+        seen = ""
+        for path, text in recipe.items():
+            seen += text
+            (self.home / path.removeprefix("/etc/nginx/")).write_text(self.at_home(text))
+        for text in ("127.0.0.1:9000", "listen 443 ssl;", "/etc/nginx/valet.pem", "/etc/nginx/valet.key"):
+            assert text in seen, text
+        debian = Path("/etc/nginx/nginx.conf").read_text()
+        for text in ("/etc/nginx/conf.d/", "/var/log/nginx/access.log", "gzip on;"):
+            assert text in debian, f"{text} is not in this nginx.conf, so it is not Debian's"
+        (self.home / "nginx.conf").write_text(self.at_home(debian))
+        temporary = "".join(
+            f"{kind}_temp_path {self.home}/{kind};\n"
             for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
-        user = "user root;" if os.geteuid() == 0 else ""
-        (self.home / "nginx.conf").write_text(
-            f"daemon off;\n{user}\npid {self.home}/pid;\nerror_log {self.home}/error.log;\n"
-            f"events {{}}\nhttp {{\n{temporary}\n    access_log off;\n"
-            f"    include {self.home}/valet.conf;\n}}\n"
-        )
+        (self.home / "conf.d" / "temporary.conf").write_text(temporary)
         self.process = subprocess.Popen(
-            ["/usr/sbin/nginx", "-p", self.home, "-c", self.home / "nginx.conf",
-             "-e", self.home / "error.log"],
+            ["/usr/sbin/nginx", "-c", self.home / "nginx.conf", "-e",
+             self.home / "log" / "error.log", "-g", "daemon off;"],
             stdin=subprocess.DEVNULL,
         )
         deadline = time.monotonic() + 10
@@ -75,8 +76,29 @@ class Nginx:
                 assert self.process.poll() is None and time.monotonic() < deadline, self.errors()
                 time.sleep(0.05)
 
+    def at_home(self, text):
+        changes = {
+            "user www-data;": "user root;" if os.geteuid() == 0 else "",
+            "127.0.0.1:9000": self.upstream,
+            "listen 443 ssl;": f"listen 127.0.0.1:{self.port} ssl;",
+            "/etc/nginx/valet.pem": self.certificates.certificate,
+            "/etc/nginx/valet.key": self.certificates.key,
+            "/etc/nginx/conf.d": self.home / "conf.d",
+            "/etc/nginx/snippets": self.home / "snippets",
+            "/etc/nginx/sites-enabled": self.home / "sites-enabled",
+            "/var/log/nginx": self.home / "log",
+            "/run/nginx.pid": self.home / "pid",
+        }
+        for old, new in changes.items():
+            text = text.replace(old, str(new))
+        return text
+
     def errors(self):
-        return (self.home / "error.log").read_text()
+        return self.logs()["error.log"]
+
+    def logs(self):
+        """Every log by its name."""
+        return {path.name: path.read_text() for path in (self.home / "log").iterdir()}
 
     def stop(self):
         os.kill(self.process.pid, signal.SIGQUIT)
@@ -85,10 +107,12 @@ class Nginx:
     def host(self, name):
         return f"{name}.example.com:{self.port}"
 
-    def request(self, name, method, target, *, headers=(), body=b""):
+    def request(self, name, method, target, *, headers=(), body=b"", source="127.0.0.1"):
         """Sends a request to one of the four names, as a client would that resolved it."""
         context = ssl.create_default_context(cafile=self.certificates.ca)
-        plain = socket.create_connection(("127.0.0.1", self.port), timeout=60)
+        plain = socket.create_connection(
+            ("127.0.0.1", self.port), timeout=60, source_address=(source, 0)
+        )
         connection = http.client.HTTPConnection("127.0.0.1", self.port)
         connection.sock = context.wrap_socket(plain, server_hostname=f"{name}.example.com")
         try:
@@ -112,12 +136,19 @@ class Site:
         return sigv4.Link(ROOT_KEY, self.nginx.host(name), path, **options)
 
 
+def printed_options(nginx, name):
+    """What `valet serve` is told, by the page, for one of its public URLs."""
+    line = block("docs/nginx.md", "sh", f"--public-url https://{name}.").strip()
+    line = line.replace(f"{name}.example.com", nginx.host(name))
+    return line.removeprefix("valet serve ").split()
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """nginx in front of a server that declares two public URLs and trusts no proxy."""
+    """nginx in front of a server that trusts it and declares three public URLs."""
     yield from make_site(tmp_path_factory.mktemp("nginx"), lambda nginx: [
-        "--public-url", f"https://{nginx.host('rewritten')}",
-        "--public-url", f"https://{nginx.host('site')}/store",
+        *printed_options(nginx, "files"), *printed_options(nginx, "rewritten")[2:],
+        *printed_options(nginx, "site")[2:],
     ])
 
 
@@ -127,6 +158,12 @@ def trusting_site(tmp_path_factory):
     yield from make_site(
         tmp_path_factory.mktemp("trusted"), lambda _: ["--trusted-proxy", "127.0.0.1/32"]
     )
+
+
+@pytest.fixture(scope="module")
+def distrusting_site(tmp_path_factory):
+    """nginx in front of a server that declares nothing and trusts nobody."""
+    yield from make_site(tmp_path_factory.mktemp("distrusting"), lambda _: [])
 
 
 def make_site(folder, options):
@@ -287,9 +324,8 @@ def test_a_trusted_proxy_says_the_host_and_the_prefix(trusting_site, trusting_bu
     assert (answer.status, answer.code()) == (403, "SignatureDoesNotMatch")
 
 
-def test_without_trust_the_same_does_not_verify(site, site_bucket):
-    path = f"/store/{site_bucket}/key"
-    answer = site.use(site.link("forwarded", path), "forwarded")
+def test_without_trust_the_same_does_not_verify(distrusting_site):
+    answer = distrusting_site.use(distrusting_site.link("forwarded", "/store/bucket/key"), "forwarded")
     assert (answer.status, answer.code()) == (403, "SignatureDoesNotMatch")
 
 
@@ -324,3 +360,62 @@ def test_an_early_refusal_reaches_the_client_through_nginx(site, site_bucket):
     answer = site.use(link, "rewritten", body=bytes(8 * MIB))
     assert (answer.status, answer.code()) == (403, "SignatureDoesNotMatch")
     assert site.server.keys(site_bucket) == []
+
+
+def test_no_log_holds_a_link(tmp_path):
+    """Served, refused, not even read, or without a server behind it: neither log has a signature in it."""
+    folder = tmp_path / "site"
+    for site in make_site(folder, lambda nginx: printed_options(nginx, "files")):
+        nginx = site.nginx
+        site.server.make_bucket("bucket")
+        links = [site.link("files", path) for path in ("/bucket/key", "/bucket/a//b", "/bucket/%2561")]
+        for link in links:
+            site.use(site.link("files", link.path, method="PUT"), "files", body=b"x")
+            assert site.use(link, "files").status == 200
+        # The header lines of a bad request, and a target that is too long.
+        assert site.use(links[0], "files", headers=[("X-Long", "x" * 40_000)]).status == 400
+        too_long = links[0].target() + "&x=" + "x" * 40_000
+        assert nginx.request("files", "GET", too_long).status == 414
+        site.server.stop()
+        assert site.use(links[0], "files").status == 502
+        logs = nginx.logs()
+        # In its log alone, nginx merges slashes.
+        assert '"GET /bucket/a/b" 200' in logs["valet.log"], logs
+        assert "[warn]" not in logs["error.log"], logs
+        assert '"GET /bucket/key" 502' in logs["valet.log"], logs
+        assert "127.0.0.1" in logs["valet.log"]
+        for name, text in logs.items():
+            assert "Signature" not in text, (name, text)
+
+
+def test_the_client_s_own_address_is_judged(site, site_bucket):
+    """nginx says it: neither nginx's own address, nor one that the client claims."""
+    site.server.put(f"/{site_bucket}/key", b"x")
+    policy = {"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject",
+        "Resource": f"arn:aws:s3:::{site_bucket}/*",
+        "Condition": {"IpAddress": {"aws:SourceIp": "127.0.0.2/32"}},
+    }]}
+    answer = site.server.signed(
+        "PUT", f"/{site_bucket}", query=[("policy", "")], body=json.dumps(policy).encode()
+    )
+    assert answer.status == 204, answer
+    for source, expected in (("127.0.0.2", 200), ("127.0.0.1", 403)):
+        answer = site.nginx.request(
+            "files", "GET", f"/{site_bucket}/key", source=source,
+            headers=[("X-Forwarded-For", "127.0.0.2")],
+        )
+        assert answer.status == expected, (source, answer)
+
+
+def test_answers_are_passed_on_as_they_are(site, site_bucket):
+    """Debian's nginx.conf compresses HTML, which would take the length and the strong ETag away."""
+    page = b"<p>" + b"hello " * 1000
+    site.server.put(f"/{site_bucket}/page.html", page, headers=[("Content-Type", "text/html")])
+    link = site.link("files", f"/{site_bucket}/page.html")
+    answer = site.nginx.request(
+        "files", "GET", link.target(), headers=[("Accept-Encoding", "gzip")]
+    )
+    assert (answer.status, answer.body) == (200, page)
+    assert answer.header("Content-Length") == str(len(page))
+    assert answer.header("ETag").startswith('"')
