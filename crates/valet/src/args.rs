@@ -2,6 +2,7 @@
 
 pub(crate) mod credentials;
 pub(crate) mod identities;
+pub(crate) mod objects;
 pub(crate) mod post;
 
 use std::path::PathBuf;
@@ -36,6 +37,16 @@ pub(crate) enum Command {
     Get(Get),
     /// Upload a file to a link
     Put(Put),
+    /// List buckets, or the objects of one
+    Ls(objects::Ls),
+    /// Make a bucket
+    Mb(objects::Mb),
+    /// Remove a bucket
+    Rb(objects::Rb),
+    /// Delete objects
+    Rm(objects::Rm),
+    /// Copy files to a bucket, objects to files, or objects to objects
+    Cp(objects::Cp),
     /// Copy a store, running or not, to a directory
     Backup(Backup),
     /// Put a backup back as a data directory
@@ -59,13 +70,22 @@ pub(crate) enum Command {
         /// The shell to make it for
         shell: Shell,
     },
+    /// Print the manual page of valet, or of one of its commands
+    #[command(hide = true)]
+    Man {
+        /// The command, with those below it: `user create`
+        #[arg(value_name = "COMMAND")]
+        words: Vec<String>,
+    },
 }
 
-/// Every setting has a flag, a variable `VALET_<FLAG>` and a key in the file of --config; the flag
-/// wins over the variable, and the variable over the file. The root key comes from
-/// `VALET_ROOT_ACCESS_KEY_ID` and `VALET_ROOT_SECRET_ACCESS_KEY`; without them the first start
-/// makes one and prints it once.
 #[derive(Args, Debug)]
+#[command(
+    after_help = "Every setting has a flag, a variable VALET_<FLAG> and a key in the file of --config. The flag \
+                        wins over the variable, and the variable over the file. The root key comes from \
+                        VALET_ROOT_ACCESS_KEY_ID and VALET_ROOT_SECRET_ACCESS_KEY; without them the first start makes \
+                        one and prints it once."
+)]
 pub(crate) struct Serve {
     /// A TOML file with any of these settings
     #[arg(long, env = "VALET_CONFIG", value_name = "FILE")]
@@ -74,9 +94,11 @@ pub(crate) struct Serve {
     pub(crate) settings: Settings,
 }
 
-/// Credentials, region and endpoint come from the standard AWS chain: variables, profiles,
-/// container and instance roles.
 #[derive(Args, Debug)]
+#[command(
+    after_help = "Credentials, region and endpoint come from the standard AWS chain: variables, profiles, \
+                        container and instance roles."
+)]
 pub(crate) struct Presign {
     /// `s3://bucket/key`, the key taken literally; `s3://bucket` for the bucket itself; `-` reads
     /// one JSON object a line and writes one a line
@@ -178,8 +200,22 @@ pub(crate) struct Aws {
     /// The server, where it is not AWS
     #[arg(long, value_name = "URL", global = true)]
     pub(crate) endpoint_url: Option<String>,
-    /// A PEM file of authorities to trust besides the system's
-    #[arg(long, value_name = "FILE", global = true, env = "AWS_CA_BUNDLE")]
+    #[command(flatten)]
+    pub(crate) trust: Trust,
+}
+
+/// Whom to trust for HTTPS.
+#[derive(Args, Debug)]
+pub(crate) struct Trust {
+    /// A PEM file of authorities or certificates to trust besides the system's authorities
+    #[arg(
+        long,
+        alias = "cacert",
+        value_name = "FILE",
+        global = true,
+        env = "AWS_CA_BUNDLE",
+        hide_env_values = true
+    )]
     pub(crate) ca_bundle: Option<PathBuf>,
 }
 
@@ -309,9 +345,8 @@ pub(crate) struct Connection {
     /// A header that the link demands; repeatable
     #[arg(long, short = 'H', value_name = "NAME: VALUE")]
     pub(crate) header: Vec<String>,
-    /// A PEM file of authorities to trust besides the system's
-    #[arg(long, value_name = "FILE")]
-    pub(crate) cacert: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trust: Trust,
     /// No progress bar
     #[arg(long, short)]
     pub(crate) quiet: bool,

@@ -79,7 +79,7 @@ impl Chain {
         Ok(Self { sdk, endpoint_url: arguments.endpoint_url.clone(), region, style })
     }
 
-    fn service(&self) -> Result<Service, Failure> {
+    pub(crate) fn service(&self) -> Result<Service, Failure> {
         Ok(Service {
             endpoint: self.endpoint(Api::S3)?,
             region: self.region.clone(),
@@ -121,12 +121,8 @@ impl Chain {
     /// Asks for credentials: each time anew, so that those which end are followed by others.
     pub(crate) async fn credentials(&self) -> Result<(Credentials, Session), Failure> {
         let provider = self.sdk.credentials_provider().ok_or_else(no_credentials)?;
-        let found = provider.provide_credentials().await.map_err(|error| {
-            if matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
-                return no_credentials();
-            }
-            Failure::failed(anyhow::Error::from(error).context("no credentials"))
-        })?;
+        let found = provider.provide_credentials().await;
+        let found = found.map_err(|error| without_credentials(&error))?;
         let session = session(&found);
         let credentials = Credentials {
             access_key_id: found.access_key_id().to_owned(),
@@ -193,6 +189,24 @@ fn session(found: &aws_credential_types::Credentials) -> Session {
         (_, Some(end)) => Session::EndsAt(end),
         (Some(_), None) => Session::EndUnknown,
     }
+}
+
+/// Why the chain gave no credentials. What it says of itself is a trace of its inside, so only the
+/// innermost cause is told; and where nothing but the metadata of an instance was left to be asked,
+/// nothing was configured at all.
+fn without_credentials(error: &CredentialsError) -> Failure {
+    let mut causes = vec![error.to_string()];
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        causes.push(inner.to_string());
+        cause = inner.source();
+    }
+    let of_instance = causes.iter().any(|cause| cause.contains("IMDS"));
+    if of_instance || matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
+        return no_credentials();
+    }
+    let innermost = causes.pop().unwrap_or_default();
+    Failure::failed(anyhow!("the credentials cannot be had: {innermost}"))
 }
 
 fn no_credentials() -> Failure {

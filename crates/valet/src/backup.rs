@@ -46,7 +46,7 @@ fn with_bar(
     let mut bar = ProgressBar::hidden();
     let copied = copy(&mut |CopyProgress { total, done }| {
         if done == 0 {
-            bar = transfer::bar(output.quiet, Some(total));
+            bar = transfer::progress(output.quiet, Some(total));
         }
         bar.set_position(done);
     });

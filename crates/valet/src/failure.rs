@@ -59,6 +59,11 @@ impl Failure {
         Self { exit: self.exit, error: self.error.context(done) }
     }
 
+    /// Says what may help, on a line of its own.
+    pub(crate) fn with_hint(self, hint: &str) -> Self {
+        Self { exit: self.exit, error: anyhow::anyhow!("{self}\n{hint}") }
+    }
+
     pub(crate) fn exit(&self) -> Exit {
         self.exit
     }
@@ -72,6 +77,37 @@ impl From<anyhow::Error> for Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#}", self.error)
+        // Many an error repeats its cause at its own end; it is said once.
+        let mut said = String::new();
+        for cause in self.error.chain() {
+            let cause = cause.to_string();
+            if said.is_empty() {
+                said = cause;
+            } else if !said.ends_with(&cause) {
+                said = format!("{said}: {cause}");
+            }
+        }
+        f.write_str(&said)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let check = |error: anyhow::Error, expected: &str| {
+            assert_eq!(Failure::failed(error).to_string(), expected);
+        };
+        check(anyhow!("a"), "a");
+        check(anyhow!("b").context("a"), "a: b");
+        check(anyhow!("c").context("b: c").context("a"), "a: b: c");
+        let address = "127.0.0.1:9000".parse().unwrap();
+        let source = std::io::Error::from(std::io::ErrorKind::AddrInUse);
+        let error = server::ListenError::Bind { address, source };
+        check(error.into(), "cannot listen on 127.0.0.1:9000: address in use");
     }
 }

@@ -11,14 +11,16 @@ use indicatif::{HumanBytes, ProgressBar};
 use reqwest::header::{
     CONTENT_DISPOSITION, CONTENT_RANGE, ETAG, HeaderMap, IF_MATCH, RANGE, RETRY_AFTER,
 };
-use reqwest::{Client, Response, StatusCode, Url};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 
-use crate::args::{Connection, Get};
+use crate::args::Get;
 use crate::checksum::Promises;
 use crate::failure::Failure;
+use crate::objects::SignedObject;
 use crate::{disposition, output, refusal, transfer};
 
-use self::sink::{Place, Sink};
+pub(crate) use self::sink::Place;
+use self::sink::Sink;
 
 /// What stands for standard output in place of a file.
 const STANDARD_OUTPUT: &str = "-";
@@ -38,34 +40,71 @@ pub(crate) fn run(arguments: &Get) -> Result<(), Failure> {
         Some(path) => Place::File { path: path.clone(), chosen_by_server: false },
         None => Place::File { path: name_in_url(&url), chosen_by_server: true },
     };
-    let mut download = Download {
-        client,
-        url,
-        connection: &arguments.connection,
-        sink: Sink::open(place)?,
-        promises: None,
-        begun: false,
-        bar: ProgressBar::hidden(),
-    };
-    let verified = transfer::block_on(download.run())?;
-    download.bar.finish_and_clear();
-    let size = HumanBytes(download.sink.offset());
-    let verified = match verified.as_slice() {
-        [] => "not verified: the server promised no checksum".to_owned(),
-        names => format!("{} verified", names.join(", ")),
-    };
-    output::note(format!("{size}; {verified}"));
-    match download.sink.publish()? {
+    let fetching = fetch(Source::Link(client, url), place, arguments.connection.quiet);
+    match transfer::block_on(fetching)?.path {
         Some(path) => output::result(&path.display().to_string()),
         None => Ok(()),
     }
 }
 
+/// Downloads from a source to a place, and says what was verified of it.
+pub(crate) async fn fetch(
+    source: Source<'_>,
+    place: Place,
+    quiet: bool,
+) -> Result<Fetched, Failure> {
+    let mut download = Download {
+        source,
+        quiet,
+        sink: Sink::open(place)?,
+        promises: None,
+        begun: false,
+        bar: ProgressBar::hidden(),
+    };
+    let verified = download.run().await?;
+    download.bar.finish_and_clear();
+    let size = download.sink.offset();
+    let verified = match verified.as_slice() {
+        [] => "not verified: the server promised no checksum".to_owned(),
+        names => format!("{} verified", names.join(", ")),
+    };
+    output::note(format!("{}; {verified}", HumanBytes(size)));
+    Ok(Fetched { path: download.sink.publish()?, size })
+}
+
+/// What was downloaded, and where it is; nowhere on standard output.
+pub(crate) struct Fetched {
+    pub(crate) path: Option<PathBuf>,
+    pub(crate) size: u64,
+}
+
+/// Where the bytes come from.
+pub(crate) enum Source<'s> {
+    Link(Client, Url),
+    /// What one's own credentials open.
+    Own(SignedObject<'s>),
+}
+
+impl Source<'_> {
+    async fn request(&self) -> Result<RequestBuilder, Failure> {
+        match self {
+            Self::Link(client, url) => Ok(client.get(url.clone())),
+            Self::Own(object) => object.get().await,
+        }
+    }
+
+    async fn refusal(&self, response: Response) -> Failure {
+        match self {
+            Self::Link(_, url) => transfer::refused(url, refusal::read(response).await),
+            Self::Own(_) => refusal::read_own(response).await,
+        }
+    }
+}
+
 /// One download, over as many requests as it takes.
 struct Download<'a> {
-    client: Client,
-    url: Url,
-    connection: &'a Connection,
+    source: Source<'a>,
+    quiet: bool,
     sink: Sink,
     /// Known from the first answer on.
     promises: Option<Promises>,
@@ -132,7 +171,7 @@ impl Download<'_> {
     }
 
     async fn step(&mut self) -> Result<Step, Failure> {
-        let mut request = self.client.get(self.url.clone());
+        let mut request = self.source.request().await?;
         let offset = self.sink.offset();
         let rest_of = self.sink.etag().filter(|_| offset > 0);
         let asked = if rest_of.is_some() { Asked::Rest } else { Asked::Whole };
@@ -157,10 +196,10 @@ impl Download<'_> {
             | StatusCode::SERVICE_UNAVAILABLE
             | StatusCode::GATEWAY_TIMEOUT => {
                 let pause = retry_after(response.headers());
-                let error = anyhow!("{}", refusal::read(response).await);
+                let error = anyhow!("{}", self.source.refusal(response).await);
                 Ok(Step::Interrupted { error, pause })
             }
-            _ => Err(refusal::read(response).await),
+            _ => Err(self.source.refusal(response).await),
         }
     }
 
@@ -251,7 +290,7 @@ impl Download<'_> {
 
     fn begin_bar(&mut self, total: Option<u64>) {
         self.bar.finish_and_clear();
-        self.bar = transfer::progress(self.connection, total);
+        self.bar = transfer::progress(self.quiet, total);
         self.bar.set_position(self.sink.offset());
         self.bar.reset_eta();
     }

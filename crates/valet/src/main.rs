@@ -16,6 +16,8 @@ mod grant;
 mod identities;
 mod location;
 mod log;
+mod man;
+mod objects;
 mod output;
 mod presign;
 mod put;
@@ -59,6 +61,11 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::PresignPost(arguments) => presign::post::run(&arguments),
         Command::Get(arguments) => get::run(&arguments),
         Command::Put(arguments) => put::run(&arguments),
+        Command::Ls(arguments) => objects::ls(&arguments),
+        Command::Mb(arguments) => objects::mb(&arguments),
+        Command::Rb(arguments) => objects::rb(&arguments),
+        Command::Rm(arguments) => objects::rm(&arguments),
+        Command::Cp(arguments) => objects::cp(&arguments),
         Command::Backup(arguments) => backup::run(&arguments),
         Command::Restore(arguments) => backup::restore(&arguments),
         Command::User(arguments) => identities::user(&arguments),
@@ -68,6 +75,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Key(arguments) => identities::key(&arguments),
         Command::Account(arguments) => account::run(&arguments),
         Command::Credentials(arguments) => credentials::run(&arguments),
+        Command::Man { words } => man::run(&words),
         Command::Completions { shell } => completions::run(shell),
     }
 }

@@ -18,6 +18,20 @@ pub(crate) fn result(line: &str) -> Result<(), Failure> {
         .map_err(Failure::from)
 }
 
+/// How much a terminal shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TerminalSize {
+    pub(crate) columns: usize,
+    pub(crate) rows: usize,
+}
+
+/// None where standard output is no terminal, or one that does not know.
+pub(crate) fn terminal_size() -> Option<TerminalSize> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    let (columns, rows) = (size.ws_col.into(), size.ws_row.into());
+    (columns > 0 && rows > 0).then_some(TerminalSize { columns, rows })
+}
+
 /// How a command prints its result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {

@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &Presign) -> Result<(), Failure> {
     if curl {
         output::result(&answer.curl(&link))
     } else if qr {
-        output::result(&answer.qr()?)
+        output::result(&answer.qr(output::terminal_size())?)
     } else {
         output::result(answer.url())
     }
@@ -92,7 +92,7 @@ impl Maker {
             }
         }
         // What is unable to answer never ends a link by a policy of age: only Valet has such answers.
-        if let (EarlyDeath::Refused, Some(silence @ Silence::Failed(_))) =
+        if let (EarlyDeath::Refused, Some(silence @ (Silence::Failed(_) | Silence::Refused(_)))) =
             (early_death, &self.silence)
         {
             return Err(LinkError::DiesEarly(silence.to_string()));

@@ -17,10 +17,11 @@ use crate::args::Put;
 use crate::failure::Failure;
 use crate::{checksum, output, refusal, transfer};
 
-use self::piece::{Piece, Sent};
+pub(crate) use self::parts::{Tries, completion};
+pub(crate) use self::piece::{Piece, Sent};
 
 /// What stands for standard input in place of a file.
-const STANDARD_INPUT: &str = "-";
+pub(crate) const STANDARD_INPUT: &str = "-";
 
 pub(crate) fn run(arguments: &Put) -> Result<(), Failure> {
     if bundle::is_bundle(&arguments.url) {
@@ -33,14 +34,14 @@ pub(crate) fn run(arguments: &Put) -> Result<(), Failure> {
     let headers = headers(arguments)?;
     let client = transfer::sender(&arguments.connection)?;
     let (file, size) = open(&arguments.file)?;
-    let bar = transfer::progress(&arguments.connection, Some(size));
+    let bar = transfer::progress(arguments.connection.quiet, Some(size));
     let piece = Piece { file: Arc::new(file), offset: 0, size };
     let confirmation = transfer::block_on(async {
-        let sent = piece.send(client.put(url).headers(headers), &bar).await?;
+        let sent = piece.send(client.put(url.clone()).headers(headers), &bar).await?;
         bar.finish_and_clear();
         let Sent { response, md5 } = sent;
         if response.status() != StatusCode::OK {
-            return Err(refusal::read(response).await);
+            return Err(transfer::refused(&url, refusal::read(response).await));
         }
         let stored_md5 = checksum::md5_of_etag(response.headers());
         Ok(Confirmation { etag: stored(response).await?, stored_md5, sent_md5: md5 })
@@ -76,7 +77,7 @@ fn headers(arguments: &Put) -> Result<HeaderMap, Failure> {
 
 /// The file and its size, which must be told before the first byte; standard input is therefore
 /// kept in a temporary file that has no name.
-fn open(path: &Path) -> Result<(File, u64), Failure> {
+pub(crate) fn open(path: &Path) -> Result<(File, u64), Failure> {
     let file = if path.as_os_str() == STANDARD_INPUT {
         let mut spool = tempfile::tempfile().context("cannot make a temporary file")?;
         std::io::copy(&mut std::io::stdin().lock(), &mut spool)

@@ -20,6 +20,8 @@ struct S3Error {
     message: String,
     expires: Option<String>,
     headers_not_signed: Option<String>,
+    /// The server's own, where the request was signed for another.
+    region: Option<String>,
 }
 
 /// What IAM and STS wrap around it.
@@ -47,12 +49,34 @@ pub(crate) struct Refusal {
     pub(crate) code: String,
     pub(crate) message: String,
     pub(crate) failure: Failure,
+    region: Option<String>,
 }
 
 impl Refusal {
     /// Whether a link of this kind is refused only because its time is over.
     pub(crate) fn is_expiry(&self) -> bool {
         self.code == "AccessDenied" && self.message == "Request has expired"
+    }
+
+    /// What is wrong with whoever signed, where that is what was refused: nothing that they sign will do.
+    pub(crate) fn of_signer(&self) -> Option<String> {
+        let words = match self.code.as_str() {
+            "InvalidAccessKeyId" | "InvalidClientTokenId" => {
+                "the server does not know the access key, or it was switched off"
+            }
+            "SignatureDoesNotMatch" => "the secret is not the one of the access key",
+            "InvalidToken" => "the session token is not one of this server",
+            "ExpiredToken" => "the session is over",
+            "RequestTimeTooSkewed" => "the clock of this machine, or the server's, is wrong",
+            "AuthorizationHeaderMalformed" => {
+                let region = shown(self.region.as_deref()?);
+                return Some(format!(
+                    "it is signed for another region than the server's; set AWS_REGION={region}"
+                ));
+            }
+            _ => return None,
+        };
+        Some(words.to_owned())
     }
 }
 
@@ -63,10 +87,30 @@ pub(crate) async fn read(response: Response) -> Failure {
 
 /// As [`read`], for whoever looks at it.
 pub(crate) async fn look_at(response: Response) -> Refusal {
+    look_with(response, advice).await
+}
+
+/// As [`read_own`], for whoever looks at it.
+pub(crate) async fn look_at_own(response: Response) -> Refusal {
+    look_with(response, own_advice).await
+}
+
+async fn look_with(response: Response, advice: fn(&S3Error) -> Option<String>) -> Refusal {
     let status = response.status();
     let body = read_body(response).await;
-    let S3Error { code, message, .. } = parse(&body);
-    Refusal { code, message, failure: failure(status, &body, advice) }
+    let S3Error { code, message, region, .. } = parse(&body);
+    Refusal { code, message, failure: failure(status, &body, advice), region }
+}
+
+/// Whether the same request may do better later.
+pub(crate) fn passes(status: StatusCode, code: &str) -> bool {
+    matches!(
+        status,
+        StatusCode::INTERNAL_SERVER_ERROR
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT
+    ) || matches!(code, "RequestTimeout" | "IncompleteBody")
 }
 
 /// A refusal that came as the body of an answer which had begun as a success.
@@ -129,6 +173,10 @@ fn parse(body: &str) -> S3Error {
 
 /// What somebody who signs with credentials of their own can do about an error.
 fn own_advice(error: &S3Error) -> Option<String> {
+    if let ("AuthorizationHeaderMalformed", Some(region)) = (&*error.code, &error.region) {
+        let region = shown(region);
+        return Some(format!("The server's region is {region}: set AWS_REGION, or use --region."));
+    }
     let advice = match error.code.as_str() {
         "AccessDenied" if error.message.starts_with("Roles may not be assumed by root") => {
             "Make a user whom the role trusts, and use a key of that user."
@@ -140,6 +188,9 @@ fn own_advice(error: &S3Error) -> Option<String> {
         "ExpiredToken" => "The session is over: get new credentials.",
         "RequestTimeTooSkewed" => "Is the clock of this machine right?",
         "DeleteConflict" => "--force removes what hinders first.",
+        "BucketNotEmpty" => {
+            "`valet rb --force` deletes its objects first. Older versions and uploads under way stay."
+        }
         "SlowDown" | "ServiceUnavailable" | "Throttling" => "Try again in a while.",
         _ => return None,
     };

@@ -6,7 +6,7 @@ use anyhow::{Context as _, anyhow};
 use jiff::Timestamp;
 use presign::{Endpoint, RequestHead, SignedPayload, Signer, sign_request};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Method, Response};
+use reqwest::{Client, Method, RequestBuilder, Response};
 use sha2::{Digest as _, Sha256};
 
 use crate::args::Aws;
@@ -66,9 +66,53 @@ impl Remote {
 
 /// A client that follows nobody elsewhere: what is signed is for one host.
 pub(crate) fn client(arguments: &Aws, timeout: Duration) -> Result<Client, Failure> {
-    let builder = transfer::builder(arguments.ca_bundle.as_deref())?;
+    let builder = transfer::builder(arguments.trust.ca_bundle.as_deref())?;
     let builder = builder.timeout(timeout).redirect(Policy::none());
     builder.build().context("cannot start the HTTP client").map_err(Failure::from)
+}
+
+/// A request without its body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outgoing<'o> {
+    pub(crate) method: &'o Method,
+    /// Below the endpoint; begins with `/`, encoded.
+    pub(crate) path: &'o str,
+    /// Encoded; empty when there is none.
+    pub(crate) query: &'o str,
+    /// All of them are signed; names in lower case.
+    pub(crate) headers: &'o [(&'o str, &'o str)],
+    /// What the signature says of the body.
+    pub(crate) payload: SignedPayload,
+}
+
+/// Signs one request; its body is still to be added.
+pub(crate) fn signed(
+    client: &Client,
+    endpoint: &Endpoint,
+    outgoing: Outgoing<'_>,
+    signer: &Signer<'_>,
+    now: Timestamp,
+) -> Result<RequestBuilder, Failure> {
+    let Outgoing { method, path, query, headers, payload } = outgoing;
+    let path = format!("{}{path}", endpoint.prefix());
+    let origin = endpoint.to_string();
+    let origin = origin.strip_suffix(endpoint.prefix()).unwrap_or(&origin);
+    let question = if query.is_empty() { "" } else { "?" };
+    let signed_headers = headers.iter().map(|(name, value)| (*name, value.as_bytes()));
+    let signed_headers: Vec<_> = std::iter::once(("host", endpoint.signed_host().as_bytes()))
+        .chain(signed_headers)
+        .collect();
+    let head =
+        RequestHead { method: method.as_str(), path: &path, query, headers: &signed_headers };
+    let signed = sign_request(&head, payload, signer, now).context("cannot sign the request")?;
+    let mut request = client.request(method.clone(), format!("{origin}{path}{question}{query}"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    for (name, value) in signed.headers {
+        request = request.header(name, value);
+    }
+    Ok(request)
 }
 
 /// Signs one request and sends it.
@@ -80,24 +124,11 @@ pub(crate) async fn send(
     now: Timestamp,
 ) -> Result<Response, Failure> {
     let Call { method, path, query, content_type, body, api: _ } = call;
-    let path = format!("{}{path}", endpoint.prefix());
-    let origin = endpoint.to_string();
-    let origin = origin.strip_suffix(endpoint.prefix()).unwrap_or(&origin);
-    let question = if query.is_empty() { "" } else { "?" };
-    let mut headers = vec![("host", endpoint.signed_host().as_bytes())];
-    if let Some(content_type) = content_type {
-        headers.push(("content-type", content_type.as_bytes()));
-    }
-    let head = RequestHead { method: method.as_str(), path: &path, query, headers: &headers };
+    let headers: Vec<_> =
+        content_type.iter().map(|content_type| ("content-type", *content_type)).collect();
     let payload = SignedPayload::Sha256(Sha256::digest(body.as_bytes()).into());
-    let signed = sign_request(&head, payload, signer, now).context("cannot sign the request")?;
-    let mut request = client.request(method.clone(), format!("{origin}{path}{question}{query}"));
-    if let Some(content_type) = content_type {
-        request = request.header("content-type", content_type);
-    }
-    for (name, value) in signed.headers {
-        request = request.header(name, value);
-    }
+    let outgoing = Outgoing { method, path, query, headers: &headers, payload };
+    let request = signed(client, endpoint, outgoing, signer, now)?;
     let response = request.body(body.to_owned()).send().await;
     Ok(response.map_err(transfer::unanswered)?)
 }
@@ -114,7 +145,8 @@ pub(crate) async fn read(mut response: Response) -> Result<String, Failure> {
     String::from_utf8(body).context("the answer is not text").map_err(Failure::from)
 }
 
-fn no_endpoint() -> Failure {
+/// Where a server has to be configured.
+pub(crate) fn no_endpoint() -> Failure {
     Failure::usage(anyhow!(
         "no server is configured: set AWS_ENDPOINT_URL, `endpoint_url` in the profile, or \
          --endpoint-url"

@@ -19,7 +19,7 @@ pub(crate) fn lines<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> 
 }
 
 /// A text of the server's, harmless to a terminal.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     if text.is_empty() {
         return "-".to_owned();
     }

@@ -39,7 +39,7 @@ pub(crate) fn block_on<T>(command: impl Future<Output = Result<T, Failure>>) -> 
 /// A client that sends `headers` with every request, and tells nobody the link: no referer on
 /// redirects, none to an unencrypted address.
 pub(crate) fn client(connection: &Connection, headers: HeaderMap) -> Result<Client, Failure> {
-    let builder = builder(connection.cacert.as_deref())?
+    let builder = builder(connection.trust.ca_bundle.as_deref())?
         .read_timeout(SILENCE_MAX)
         .redirect(careful(&headers))
         .default_headers(headers);
@@ -50,7 +50,7 @@ pub(crate) fn client(connection: &Connection, headers: HeaderMap) -> Result<Clie
 /// silence before an answer begins from when the request did. It follows no redirect: what answers there
 /// has not got the body.
 pub(crate) fn sender(connection: &Connection) -> Result<Client, Failure> {
-    let builder = builder(connection.cacert.as_deref())?.redirect(Policy::none());
+    let builder = builder(connection.trust.ca_bundle.as_deref())?.redirect(Policy::none());
     builder.build().context("cannot start the HTTP client").map_err(Failure::from)
 }
 
@@ -125,6 +125,11 @@ pub(crate) fn link(text: &str) -> Result<Url, Failure> {
     let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
     let url = url.ok_or_else(|| anyhow!("a link begins with http:// or https://"));
     let url = url.map_err(Failure::usage)?;
+    if is_signed(&url) == Signed::Partly {
+        return Err(Failure::usage(anyhow!(
+            "the link was cut off: it has no signature. {UNQUOTED}"
+        )));
+    }
     let path = text.split(['?', '#']).next().unwrap_or_default();
     if path.split('/').any(is_folded) {
         return Err(Failure::failed(anyhow!(
@@ -133,6 +138,40 @@ pub(crate) fn link(text: &str) -> Result<Url, Failure> {
         )));
     }
     Ok(url)
+}
+
+/// How much of a signature a link has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Signed {
+    Wholly,
+    /// It was signed, and what a shell would take for the end of the command is missing.
+    Partly,
+    /// Of an open object, or cut off before anything of the signature.
+    Not,
+}
+
+/// Looks for the parameters of SigV4 and of SigV2.
+fn is_signed(url: &Url) -> Signed {
+    let has = |wanted: &str| url.query_pairs().any(|(name, _)| name == wanted);
+    if has("X-Amz-Signature") || has("Signature") {
+        Signed::Wholly
+    } else if has("X-Amz-Algorithm") || has("X-Amz-Credential") || has("AWSAccessKeyId") {
+        Signed::Partly
+    } else {
+        Signed::Not
+    }
+}
+
+/// What is said of a link that has no signature.
+const UNQUOTED: &str =
+    "Was the link quoted? A shell ends it at its first `&`: put it between 'single quotes'";
+
+/// A refusal of a link, and what may be wrong with the link as it was typed: of one that was cut off, one
+/// parameter is left.
+pub(crate) fn refused(url: &Url, failure: Failure) -> Failure {
+    let one_parameter = url.query().is_some_and(|query| !query.contains('&'));
+    let cut_off = one_parameter && is_signed(url) != Signed::Wholly;
+    if cut_off { failure.with_hint(UNQUOTED) } else { failure }
 }
 
 /// Whether a segment of a path means the folder itself or the one above, encoded or not.
@@ -154,12 +193,7 @@ pub(crate) fn unanswered(error: reqwest::Error) -> anyhow::Error {
 }
 
 /// A bar on standard error, drawn only on a terminal.
-pub(crate) fn progress(connection: &Connection, total: Option<u64>) -> ProgressBar {
-    bar(connection.quiet, total)
-}
-
-/// The same for a command without a connection.
-pub(crate) fn bar(quiet: bool, total: Option<u64>) -> ProgressBar {
+pub(crate) fn progress(quiet: bool, total: Option<u64>) -> ProgressBar {
     let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new);
     if quiet {
         bar.set_draw_target(ProgressDrawTarget::hidden());
@@ -186,6 +220,11 @@ mod tests {
     fn links() {
         let check = |text: &str, holds: bool| assert_eq!(link(text).is_ok(), holds, "{text}");
         check("http://localhost:9000/b/k?X-Amz-Date=1", true);
+        check("http://h/b/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=1", true);
+        check("http://h/b/k?AWSAccessKeyId=a&Signature=b", true);
+        // What a shell leaves of them.
+        check("http://h/b/k?X-Amz-Algorithm=AWS4-HMAC-SHA256", false);
+        check("http://h/b/k?AWSAccessKeyId=a", false);
         check("https://h/", true);
         check("ftp://h/", false);
         check("s3://b/k", false);

@@ -11,7 +11,7 @@ use crate::transfer::READ_BYTES;
 
 /// Where the download was asked to go.
 #[derive(Clone, Debug)]
-pub(super) enum Place {
+pub(crate) enum Place {
     StandardOutput,
     File {
         path: PathBuf,

@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use presign::Presigned;
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 use serde::Serialize;
 
 use crate::args::Method;
-use crate::output::quoted;
+use crate::output::{TerminalSize, quoted};
 use crate::presign::expiry::{Expiry, Limit};
 use crate::presign::link::Link;
 use crate::{disposition, transfer};
+
+/// The light margin that a reader of QR codes needs, on both sides together.
+const QUIET_MODULES: usize = 8;
 
 /// A link, and how long it will really work.
 #[derive(Debug)]
@@ -92,10 +95,20 @@ impl Answer {
     }
 
     /// A QR code for a terminal with a dark background, two modules a character.
-    pub(crate) fn qr(&self) -> Result<String> {
+    pub(crate) fn qr(&self, terminal: Option<TerminalSize>) -> Result<String> {
         let code = QrCode::with_error_correction_level(self.url(), EcLevel::L)
             .context("the URL does not fit into a QR code")?;
         let mut drawing = code.render::<Dense1x2>();
-        Ok(drawing.dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build())
+        let drawing = drawing.dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build();
+        if let Some(TerminalSize { columns, rows }) = terminal {
+            let (width, height) = (code.width() + QUIET_MODULES, drawing.lines().count());
+            ensure!(
+                width <= columns && height < rows,
+                "the QR code needs {width} columns and {} lines, and the terminal has {columns} and \
+                 {rows}: make it larger, or its letters smaller",
+                height + 1
+            );
+        }
+        Ok(drawing)
     }
 }

@@ -42,6 +42,9 @@ pub(crate) enum Silence {
     /// It could not be reached, or would not answer.
     #[error("the server could not be asked whether policies end the link earlier: {0}")]
     Failed(String),
+    /// It refuses whoever signs, and so every link of theirs.
+    #[error("the link will not work: {0}")]
+    Refused(String),
 }
 
 /// A link or a form that is about to be signed.
@@ -134,7 +137,11 @@ impl Oracle {
             if is_unable(&response) {
                 return Err(Silence::Unable);
             }
-            return Err(Silence::Failed(refusal::read_own(response).await.to_string()));
+            let refusal = refusal::look_at_own(response).await;
+            return Err(match refusal.of_signer() {
+                Some(words) => Silence::Refused(words),
+                None => Silence::Failed(refusal.failure.to_string()),
+            });
         }
         let unreadable = || Silence::Failed("its answer cannot be read".to_owned());
         let body = remote::read(response).await.map_err(|_| unreadable())?;

@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &Put) -> Result<(), Failure> {
         let error = anyhow!("the bundle is for {planned} bytes, and the file has {size}");
         return Err(Failure::usage(error));
     }
-    let bar = transfer::progress(connection, Some(size));
+    let bar = transfer::progress(connection.quiet, Some(size));
     let upload = Arc::new(Upload::new(bundle, client, file, bar));
     let done = transfer::block_on(async {
         tokio::select! {
@@ -278,14 +278,7 @@ impl Upload {
     }
 
     async fn complete(&self) -> Result<String, Failure> {
-        let parts = lock(&self.stored).iter().fold(String::new(), |parts, (number, stored)| {
-            let etag = quick_xml::escape::escape(&stored.etag);
-            parts + &format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>")
-        });
-        let body = format!(
-            "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{parts}\
-             </CompleteMultipartUpload>"
-        );
+        let body = completion(lock(&self.stored).iter().map(|(n, stored)| (*n, &*stored.etag)));
         let answer = self.post(&self.bundle.complete, "application/xml", body).await?;
         match quick_xml::de::from_str::<Completed>(&answer) {
             Ok(Completed { etag }) => Ok(etag.trim_matches('"').to_owned()),
@@ -336,6 +329,18 @@ impl Upload {
     }
 }
 
+/// The document that completes an upload: its parts by number, and their tags.
+pub(crate) fn completion<'e>(parts: impl Iterator<Item = (u16, &'e str)>) -> String {
+    let parts = parts.fold(String::new(), |parts, (number, etag)| {
+        let etag = quick_xml::escape::escape(etag);
+        parts + &format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>")
+    });
+    format!(
+        "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{parts}\
+         </CompleteMultipartUpload>"
+    )
+}
+
 fn drop_into_waiting(waiting: &mut VecDeque<Part>, fresh: &BTreeMap<u16, Url>) {
     for part in waiting {
         if let Some(link) = fresh.get(&part.number) {
@@ -351,13 +356,7 @@ async fn accepted(response: Response) -> Result<Response, Setback> {
         return Ok(response);
     }
     let refusal = refusal::look_at(response).await;
-    let passes = matches!(
-        status,
-        StatusCode::INTERNAL_SERVER_ERROR
-            | StatusCode::BAD_GATEWAY
-            | StatusCode::SERVICE_UNAVAILABLE
-            | StatusCode::GATEWAY_TIMEOUT
-    ) || matches!(refusal.code.as_str(), "RequestTimeout" | "IncompleteBody");
+    let passes = refusal::passes(status, &refusal.code);
     let expired = refusal.is_expiry();
     let Refusal { failure, .. } = refusal;
     Err(match (passes, expired) {
@@ -369,13 +368,17 @@ async fn accepted(response: Response) -> Result<Response, Setback> {
 
 /// How often one request was tried.
 #[derive(Default)]
-struct Tries {
+pub(crate) struct Tries {
     count: u32,
 }
 
 impl Tries {
     /// Waits before another try, longer each time, or gives up.
-    async fn pause(&mut self, error: anyhow::Error, bar: &ProgressBar) -> Result<(), Failure> {
+    pub(crate) async fn pause(
+        &mut self,
+        error: anyhow::Error,
+        bar: &ProgressBar,
+    ) -> Result<(), Failure> {
         self.count += 1;
         if self.count >= TRIES_MAX {
             return Err(error.context("given up").into());

@@ -21,22 +21,22 @@ use crate::transfer;
 
 /// Some bytes of a file. Of a file that grows meanwhile only these are sent.
 #[derive(Clone, Debug)]
-pub(super) struct Piece {
-    pub(super) file: Arc<File>,
-    pub(super) offset: u64,
-    pub(super) size: u64,
+pub(crate) struct Piece {
+    pub(crate) file: Arc<File>,
+    pub(crate) offset: u64,
+    pub(crate) size: u64,
 }
 
 /// The answer to a piece, and the MD5 of what was sent.
-pub(super) struct Sent {
-    pub(super) response: Response,
-    pub(super) md5: Vec<u8>,
+pub(crate) struct Sent {
+    pub(crate) response: Response,
+    pub(crate) md5: Vec<u8>,
 }
 
 impl Piece {
     /// Sends it as the body of a request, hashed and counted as it goes. What is sent in vain is
     /// taken off the bar again.
-    pub(super) async fn send(
+    pub(crate) async fn send(
         &self,
         request: RequestBuilder,
         bar: &ProgressBar,
@@ -66,7 +66,7 @@ impl Piece {
     }
 
     /// The MD5 of what would be sent.
-    pub(super) fn md5(&self) -> io::Result<Vec<u8>> {
+    pub(crate) fn md5(&self) -> io::Result<Vec<u8>> {
         let mut md5 = Md5::new();
         let mut reader = Reader::new(self);
         let mut buffer = vec![0; transfer::READ_BYTES];

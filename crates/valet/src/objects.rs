@@ -1,0 +1,81 @@
+//! `valet ls`, `mb`, `rb`, `rm` and `cp`: buckets and objects, in the words of `aws s3`.
+
+mod content_type;
+mod copy;
+mod delete;
+mod download;
+mod list;
+mod place;
+mod upload;
+mod wire;
+
+pub(crate) use self::copy::run as cp;
+pub(crate) use self::wire::SignedObject;
+
+use anyhow::anyhow;
+use reqwest::Method;
+use serde_json::json;
+
+use self::place::{bucket_of, place_of};
+use self::wire::{Operation, S3, Target};
+use crate::args::objects as args;
+use crate::failure::Failure;
+use crate::{output, transfer};
+
+/// The region whose buckets are made without saying where.
+const REGION_UNSAID: &str = "us-east-1";
+
+pub(crate) fn ls(arguments: &args::Ls) -> Result<(), Failure> {
+    let place = arguments.target.as_deref().map(place_of).transpose()?;
+    let form = arguments.remote.form();
+    transfer::block_on(async {
+        let s3 = S3::connect(&arguments.remote.aws).await?;
+        match place {
+            None => list::buckets(&s3, form).await,
+            Some(place) => list::objects(&s3, &place, arguments.recursive, form).await,
+        }
+    })
+}
+
+pub(crate) fn mb(arguments: &args::Mb) -> Result<(), Failure> {
+    let bucket = bucket_of(&arguments.target)?;
+    transfer::block_on(async {
+        let s3 = S3::connect(&arguments.remote.aws).await?;
+        let body = match s3.region() {
+            REGION_UNSAID => String::new(),
+            region => format!(
+                "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
+                 <LocationConstraint>{}</LocationConstraint></CreateBucketConfiguration>",
+                quick_xml::escape::escape(region)
+            ),
+        };
+        s3.ask(Operation::new(&Method::PUT, Target::bucket(&bucket)), &body).await?;
+        let uri = format!("s3://{bucket}");
+        output::answer(arguments.remote.form(), &json!({ "uri": uri }), [uri.clone()])
+    })
+}
+
+pub(crate) fn rb(arguments: &args::Rb) -> Result<(), Failure> {
+    let bucket = bucket_of(&arguments.target)?;
+    transfer::block_on(async {
+        let s3 = S3::connect(&arguments.remote.aws).await?;
+        if arguments.force {
+            let deleted = delete::all(&s3, &bucket, "", |_| Ok(())).await?;
+            output::note(format_args!("{deleted} objects deleted"));
+        }
+        s3.ask(Operation::new(&Method::DELETE, Target::bucket(&bucket)), "").await.map(drop)
+    })
+}
+
+pub(crate) fn rm(arguments: &args::Rm) -> Result<(), Failure> {
+    let place = place_of(&arguments.target)?;
+    let form = arguments.remote.form();
+    if place.key.is_none() && !arguments.recursive {
+        let words = "this is a bucket: add --recursive to delete its objects, or use `valet rb`";
+        return Err(Failure::usage(anyhow!(words)));
+    }
+    transfer::block_on(async {
+        let s3 = S3::connect(&arguments.remote.aws).await?;
+        delete::run(&s3, &place, arguments, form).await
+    })
+}
