@@ -18,6 +18,8 @@ pub(crate) use lock::SweepLock;
 /// Says that a directory is a backup, and a whole one.
 pub(crate) const MARK: &str = "backup";
 const MARK_TEXT: &[u8] = b"valet backup 1\n";
+/// The same of one that was begun and is not whole.
+const BEGUN_TEXT: &[u8] = b"valet backup 1, not finished\n";
 const BLOBS: &str = "blobs";
 const TEMPORARY: &str = "tmp";
 /// A database that is not in its place yet.
@@ -130,6 +132,9 @@ pub fn backup(
         return Err(BackupError::NotEmpty { dir: to.to_owned() });
     }
     let _held = data_dir::hold(&Disk::default(), to)?;
+    if !is_marked(to) {
+        mark(to, BEGUN_TEXT)?;
+    }
     // From here on no body that the database points at is removed.
     let _lock = SweepLock::of(from).share().map_err(failed("lock", from))?;
     let source = DatabaseCopy::open(&database)?;
@@ -151,6 +156,8 @@ pub fn backup(
     let copy = Copy::begin(from, to)?;
     let new_database = to.join(NEW_DATABASE);
     remove(&new_database)?;
+    // SQLite would make it readable by all.
+    new_file(&new_database).map_err(failed("make", &new_database))?;
     source.copy_to(&new_database)?;
     drop(source);
     let (files, mut copied) = copy.bodies(&new_database, progress)?;
@@ -159,7 +166,7 @@ pub fn backup(
     }
     copied.master_key = to.join(master_key::FILE_NAME).exists();
     copied.database_bytes = copy.publish(&new_database)?;
-    copy.mark()?;
+    mark(to, MARK_TEXT)?;
     copy.prune(&files)?;
     Ok(copied)
 }
@@ -176,6 +183,7 @@ pub fn restore(
     if !is_empty(to)? {
         return Err(BackupError::NotEmpty { dir: to.to_owned() });
     }
+    let _source = data_dir::share(from)?;
     let held = data_dir::hold(&Disk::default(), to)?;
     // What is cut off here is not taken for a store that is new.
     held.note_database();
@@ -288,19 +296,6 @@ impl<'p> Copy<'p> {
         Ok(bytes)
     }
 
-    /// Says that the directory is a whole backup.
-    fn mark(&self) -> Result<(), BackupError> {
-        if is_marked(self.to) {
-            return Ok(());
-        }
-        let mark = self.to.join(MARK);
-        remove(&mark)?;
-        let written = new_file(&mark)
-            .and_then(|mut file| file.write_all(MARK_TEXT).and_then(|()| file.sync_all()));
-        written.map_err(failed("write", &mark))?;
-        sync_directory(self.to)
-    }
-
     /// Removes files of before that the database does not point at any more.
     fn prune(&self, files: &HashMap<BlobId, u64>) -> Result<(), BackupError> {
         for first in 0..=u8::MAX {
@@ -347,21 +342,25 @@ fn is_marked(directory: &Path) -> bool {
         && directory.join(DATABASE).is_file()
 }
 
-/// Whether a first backup was begun here and cut off: nothing is there that a backup does not make, and no database.
+/// Whether a first backup was begun here and cut off, if only after its lock was made.
 fn is_begun(directory: &Path) -> bool {
-    let known = [
-        BLOBS,
-        TEMPORARY,
-        NEW_DATABASE,
-        "lock",
-        master_key::FILE_NAME,
-        "metadata.sqlite.new-journal",
-    ];
-    std::fs::read_dir(directory).is_ok_and(|mut entries| {
-        entries.all(|entry| {
-            entry.is_ok_and(|entry| known.iter().any(|known| entry.file_name() == *known))
+    let only_lock = |entry: io::Result<std::fs::DirEntry>| {
+        entry.is_ok_and(|entry| {
+            entry.file_name() == "lock" && entry.metadata().is_ok_and(|lock| lock.len() == 0)
         })
-    })
+    };
+    std::fs::read(directory.join(MARK)).is_ok_and(|text| text == BEGUN_TEXT)
+        || std::fs::read_dir(directory).is_ok_and(|mut entries| entries.all(only_lock))
+}
+
+/// Says of a directory what kind of backup it is.
+fn mark(directory: &Path, text: &[u8]) -> Result<(), BackupError> {
+    let (mark, new) = (directory.join(MARK), directory.join("backup.new"));
+    remove(&new)?;
+    let written =
+        new_file(&new).and_then(|mut file| file.write_all(text).and_then(|()| file.sync_all()));
+    written.and_then(|()| std::fs::rename(&new, &mark)).map_err(failed("write", &mark))?;
+    sync_directory(directory)
 }
 
 /// Copies a file to a new one, durably; answers how many bytes.

@@ -76,6 +76,23 @@ pub(crate) fn hold(disk: &Disk, data_dir: &Path) -> Result<Held, OpenError> {
     }
 }
 
+/// Keeps a backup from being written while it is read; where it has no lock, as on a medium that cannot be written,
+/// nobody writes it.
+pub(crate) fn share(backup: &Path) -> Result<Option<File>, OpenError> {
+    let path = backup.join(LOCK);
+    let lock = match File::open(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        lock => lock.map_err(failed("open", &path))?,
+    };
+    match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockShared) {
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            Err(OpenError::AlreadyInUse { dir: backup.to_owned() })
+        }
+        // A file system without locks.
+        Ok(()) | Err(_) => Ok(Some(lock)),
+    }
+}
+
 /// Refuses a backup: written to, it would be none.
 pub(crate) fn refuse_backup(data_dir: &Path) -> Result<(), OpenError> {
     if data_dir.join(MARK).exists() {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::collections::HashMap;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -76,6 +77,19 @@ fn copy(from: &Path, to: &Path) -> Result<Copied, BackupError> {
 
 fn put_back(from: &Path, to: &Path) -> Result<Copied, BackupError> {
     restore(from, to, &mut |_| ())
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_files(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
 }
 
 /// Everything below a directory but for what SQLite makes beside a database that is open.
@@ -234,7 +248,25 @@ async fn what_is_no_store_no_backup_or_not_empty_is_refused() {
     // Neither into a store, its own least of all.
     assert!(matches!(copy(&path("data"), &path("other")), Err(BackupError::NotEmpty { .. })));
     assert!(matches!(copy(&path("data"), &path("data")), Err(BackupError::NotEmpty { .. })));
+    // Nor where one has lost its database: what it has left would be pruned.
+    copy_files(&path("other"), &path("lost"));
+    for name in ["metadata.sqlite", "metadata.sqlite-wal", "metadata.sqlite-shm", "lock"] {
+        std::fs::remove_file(path("lost").join(name)).ok();
+    }
+    assert!(matches!(copy(&path("data"), &path("lost")), Err(BackupError::NotEmpty { .. })));
     copy(&path("data"), &path("dest")).unwrap();
+    let mode = |name: &str| std::fs::metadata(path(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(
+        (mode("dest"), mode("dest/metadata.sqlite"), mode("dest/master.key")),
+        (0o700, 0o600, 0o600)
+    );
+    // One that is being written is not read.
+    let lock = std::fs::File::open(path("dest/lock")).unwrap();
+    lock.lock().unwrap();
+    let busy = put_back(&path("dest"), &path("new"));
+    assert!(matches!(busy, Err(BackupError::Open(OpenError::AlreadyInUse { .. }))));
+    assert!(!path("new").exists());
+    drop(lock);
     assert!(matches!(copy(&path("other"), &path("dest")), Err(BackupError::OtherStore { .. })));
     assert!(matches!(put_back(&path("dest"), &path("full")), Err(BackupError::NotEmpty { .. })));
     assert!(matches!(put_back(&path("dest"), &path("other")), Err(BackupError::NotEmpty { .. })));
