@@ -9,6 +9,7 @@ import pytest
 
 from content import file_sha256, write_file
 from harness import MIB, REGION, ROOT_KEY, binary
+from recipes import block, replaced
 
 
 # --- rclone
@@ -54,6 +55,35 @@ def test_rclone_copies_syncs_checks_and_links(rclone, server, bucket, tmp_path):
     assert answer.body == (folder / "sub/three +ü").read_bytes()
     rclone("purge", f"valet:{bucket}/f")
     assert server.keys(bucket) == []
+
+
+def test_rclone_by_the_recipe_and_with_the_key_that_the_page_recommends(server, bucket, client, tmp_path):
+    recipe = block("docs/clients.md", "ini", "provider = Other")
+    config = tmp_path / "rclone.conf"
+    config.write_text(replaced(recipe, {"http://localhost:9000": server.endpoint}))
+    create = block("docs/clients.md", "sh", "valet user create backup")
+    name = f"backup-{bucket}"[:60]
+    create = replaced(create, {"s3://bucket": f"s3://{bucket}", "create backup": f"create {name}"})
+    exports = client.run("bash", "-euc", create.replace("valet user", f"{binary()} user", 1))
+    key = dict(re.findall(r"export (AWS_\w+)=(\S+)", exports))
+    assert set(key) == {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}, exports
+    # The recipe says where and in which region; the SDKs' bundle makes rclone stumble, as the page says.
+    environment = {"AWS_CA_BUNDLE": None, "AWS_REGION": None, "AWS_DEFAULT_REGION": None, **key}
+    trust = ["--ca-cert", server.certificates.ca] if server.certificates else []
+
+    def rclone(*arguments):
+        return client.run(
+            "/usr/bin/rclone", "--config", config, *trust, *arguments, environment=environment
+        )
+
+    (tmp_path / "folder").mkdir()
+    write_file(tmp_path / "folder" / "one", 100_000)
+    write_file(tmp_path / "folder" / "two", 6 * MIB)
+    rclone("sync", "folder", f"valet:{bucket}/folder")
+    rclone("check", "folder", f"valet:{bucket}/folder")
+    (tmp_path / "folder" / "one").unlink()
+    rclone("sync", "folder", f"valet:{bucket}/folder")
+    assert server.keys(bucket) == ["folder/two"]
 
 
 def test_rclone_sync_down_and_between_buckets(rclone, server, bucket, bucket_name, tmp_path):
