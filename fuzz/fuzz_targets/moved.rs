@@ -2,7 +2,7 @@
 #![no_main]
 
 #[path = "../../crates/server/tests/answers/harness.rs"]
-#[allow(dead_code)]
+#[expect(dead_code, reason = "it is made for all tests of the server")]
 mod harness;
 #[path = "../../crates/server/tests/answers/moved.rs"]
 mod moved;

@@ -164,25 +164,26 @@ impl<'r> Head<'r> {
         let mut names = SignedNames { reading: &self.reading, names: Vec::with_capacity(1) };
         let (host, stripped) = (self.host, self.reading.prefix());
         let named = self.named_host() == host;
-        if named || self.is_read_alike(host, self.path, config) {
+        if named || Reading::at(host, self.path, config).is_same_as(&self.reading) {
             names.add(Cow::Borrowed(host), Cow::Borrowed(self.path), Cow::Borrowed(stripped));
         }
         let below = self.reading.below();
-        let mut add = |host: Cow<'r, str>, prefix: &str, believed: bool| {
+        let mut add = |host: Cow<'r, str>, prefix: &str, by: Origin| {
             let path = format!("{prefix}{below}");
-            if believed || self.is_read_alike(&host, &path, config) {
+            let there = Reading::at(&host, &path, config);
+            // A proxy may know of a name what nobody has declared; of what is declared it may not.
+            let believed =
+                by == Origin::Reported && !config.knows(&host) && there.prefix().is_empty();
+            if believed || there.is_same_as(&self.reading) {
                 names.add(host, Cow::Owned(path), Cow::Owned(prefix.to_owned()));
             }
         };
         if let Some(Forwarded { host, prefix }) = &self.forwarded {
-            let host = host.unwrap_or(self.host);
+            let host = Cow::Borrowed(host.unwrap_or(self.host));
             match (prefix, reported) {
-                // A proxy may know of a name what nobody has declared.
-                (Some(prefix), ReportedPrefix::Believed) => {
-                    add(Cow::Borrowed(host), prefix, !config.knows(host));
-                }
+                (Some(prefix), ReportedPrefix::Believed) => add(host, prefix, Origin::Reported),
                 (Some(_), ReportedPrefix::OfABucket) | (None, _) => {
-                    add(Cow::Borrowed(host), stripped, false);
+                    add(host, stripped, Origin::Declared);
                 }
             }
         }
@@ -191,15 +192,19 @@ impl<'r> Head<'r> {
                 Some(bucket) => format!("{bucket}.{}", url.host),
                 None => url.host.clone(),
             };
-            add(Cow::Owned(host), &url.prefix, false);
+            add(Cow::Owned(host), &url.prefix, Origin::Declared);
         }
         names
     }
+}
 
-    /// Whether the request would be the same one at that name.
-    fn is_read_alike(&self, host: &str, path: &str, config: &ServerConfig) -> bool {
-        Reading::at(host, path, config).is_same_as(&self.reading)
-    }
+/// Who says that a name is one of this server's, and below which prefix it is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// The configuration.
+    Declared,
+    /// A trusted proxy.
+    Reported,
 }
 
 /// What a prefix that a trusted proxy reports counts for.

@@ -138,6 +138,13 @@ impl Site<'_> {
         declared || self.domains.contains(&&*name(host)) || self.virtual_host(host).is_some()
     }
 
+    /// Whether a path of path style begins with a declared prefix.
+    fn strips(&self, path: &str) -> bool {
+        let path = decoded(path) + "/";
+        let mut prefixes = self.public_urls.iter().map(|url| parts_of(url).1);
+        prefixes.any(|prefix| !prefix.is_empty() && path.starts_with(&(prefix + "/")))
+    }
+
     /// What a URL means, by the configuration alone.
     fn meaning(&self, host: &str, path: &str) -> Named {
         let virtual_host = self.virtual_host(host);
@@ -310,6 +317,7 @@ pub(crate) fn moved(data: &[u8]) -> bool {
     let meant = site.meaning(&signed.host, &signed_path) == signed.named;
     let known_to_proxy = reported == Some(signed.prefix.as_str())
         && signed.addressing == Addressing::Path
+        && !site.strips(&signed_path)
         && !site.knows(&signed.host);
     if !meant && !known_to_proxy {
         return false;
