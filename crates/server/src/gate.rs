@@ -17,7 +17,7 @@ use std::sync::Arc;
 use iam::{AccountId, Principal, SessionSealer, Values};
 use jiff::Timestamp;
 use presign::{Mechanism, VerifiedSignature};
-use store::{AccessKey, Bucket, BucketName, CorsRule, Lookup, ObjectKey, Store, VersionId};
+use store::{AccessKey, Bucket, BucketName, CorsRule, Lookup, ObjectKey, Store, Tag, VersionId};
 
 use crate::config::ServerConfig;
 use crate::error::{Code, S3Error, refusal};
@@ -36,6 +36,9 @@ pub(crate) use authenticate::{AuthenticationError, Service};
 pub(crate) use caller::{Caller, SignedCaller};
 pub(crate) use circumstances::{OperationKeys, named, request_tag};
 pub(crate) use query::{Judged, QueryAdmission, Trusted};
+
+/// How often a request is judged whose records change meanwhile.
+pub(crate) const JUDGED_MAX: u32 = 4;
 
 /// What an operation asks to be admitted with.
 #[derive(Clone, Copy, Debug)]
@@ -177,6 +180,22 @@ impl Door {
         self.asking().authorize(&[permission], keys).await
     }
 
+    /// The tags of a record that a policy asked for, if one did. Whoever changes the record tells the store
+    /// of them; if it has others by then, the request is to be judged anew.
+    pub(crate) fn judged_tags(
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        version: Option<&VersionId>,
+    ) -> Option<Vec<Tag>> {
+        self.meanings.judged_tags(Place { bucket: &bucket.reference(), key, version })
+    }
+
+    /// Forgets the records that were judged, so that the next question looks them up anew.
+    pub(crate) fn forget_records(&self) {
+        self.meanings.forget_records();
+    }
+
     fn asking(&self) -> Asking<'_> {
         let Self { store, caller, context, meanings, .. } = self;
         Asking { store, caller, context, meanings }
@@ -199,6 +218,12 @@ impl<O> Authorized<O> {
 }
 
 impl<O: Operation> Authorized<O> {
+    /// Asks again about records that have changed since they were judged.
+    pub(crate) async fn anew(self) -> Result<Self, S3Error> {
+        self.door.forget_records();
+        self.again(|_| {}).await
+    }
+
     /// Asks again for an operation that knows more of itself than when it was admitted.
     pub(crate) async fn again(mut self, learn: impl FnOnce(&mut O)) -> Result<Self, S3Error> {
         learn(&mut self.operation);

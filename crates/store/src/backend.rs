@@ -22,8 +22,9 @@ use crate::{
     BucketSetting, Change, CompleteOutcome, CompleteUpload, CreateAccount, CreateBucket,
     DeleteAccount, DeleteBucket, DeleteObject, DeleteOutcome, Directory, ETag, IdentityError,
     KeyUse, ListBuckets, ListObjects, ListUploads, ListVersions, Lookup, NewBucket, NewUpload,
-    ObjectKey, ObjectPage, PartNumber, PartPage, Precondition, PutOutcome, PutPart, StoreError,
-    StoredChecksum, Tag, Upload, UploadId, UploadPage, VersionId, VersionPage, Versioning,
+    ObjectKey, ObjectPage, PartNumber, PartPage, Precondition, PutOutcome, PutPart, SetTags,
+    StoreError, StoredChecksum, TagsChanged, Upload, UploadId, UploadPage, VersionId, VersionPage,
+    Versioning,
 };
 use files::{FileBlobs, FileSource, FileWriter, Pins};
 use iam::AccountId;
@@ -217,9 +218,7 @@ metadata_seam! {
     fn delete_object(delete: DeleteObject, now: Timestamp) -> DeleteOutcome;
     /// Replaces the tags of the current version of a key, or of the one named; answers it as it is
     /// then, or how it is not there.
-    fn set_object_tags(
-        bucket: &BucketRef, key: &ObjectKey, version: Option<VersionId>, tags: Vec<Tag>
-    ) -> Lookup;
+    fn set_object_tags(set: SetTags) -> Result<Lookup, TagsChanged>;
     fn list_objects(bucket: &BucketRef, query: ListObjects) -> Option<ObjectPage>;
     fn list_versions(bucket: &BucketRef, query: ListVersions) -> Option<VersionPage>;
 

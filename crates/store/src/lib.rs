@@ -62,7 +62,7 @@ pub use names::{
 pub use object::{
     Attributes, DeleteMarker, DeleteObject, DeleteOutcome, ListAfter, ListEntry, ListObjects,
     ListVersions, Lookup, Object, ObjectPage, ObjectSummary, PartSummary, Precondition, PutObject,
-    PutOutcome, VersionAfter, VersionEntry, VersionPage, VersionSummary,
+    PutOutcome, SetTags, TagsChanged, VersionAfter, VersionEntry, VersionPage, VersionSummary,
 };
 pub use store::{Counters, Store, StoreConfig};
 pub use sweep::{Maintenance, Swept};

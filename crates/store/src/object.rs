@@ -175,15 +175,42 @@ pub struct DeleteObject {
     pub version_id: Option<VersionId>,
     /// What must hold of the key's current version.
     pub precondition: Precondition,
+    /// The tags that the key's current version had when they were judged; `None`: nobody asked.
+    pub judged_tags: Option<Vec<Tag>>,
 }
 
 impl DeleteObject {
     /// Without a condition.
     pub fn of(bucket: &BucketRef, key: &ObjectKey, version_id: Option<&VersionId>) -> Self {
         let (bucket, key) = (bucket.clone(), key.clone());
-        Self { bucket, key, version_id: version_id.copied(), precondition: Precondition::None }
+        Self {
+            bucket,
+            key,
+            version_id: version_id.copied(),
+            precondition: Precondition::None,
+            judged_tags: None,
+        }
     }
 }
+
+/// Tags to put in the place of those of a version.
+#[derive(Clone, Debug)]
+pub struct SetTags {
+    /// In which bucket.
+    pub bucket: BucketRef,
+    /// At which key.
+    pub key: ObjectKey,
+    /// Which version; `None`: the current one.
+    pub version_id: Option<VersionId>,
+    /// The new ones.
+    pub tags: Vec<Tag>,
+    /// Those that it had when they were judged; `None`: nobody asked.
+    pub judged_tags: Option<Vec<Tag>>,
+}
+
+/// Nothing was done: a version has other tags than it had when they were judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TagsChanged;
 
 /// What came of deleting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,6 +221,8 @@ pub enum DeleteOutcome {
     PreconditionFailed,
     /// The precondition wants something at the key, and nothing is.
     NoSuchKey,
+    /// The current version has other tags than it had when they were judged.
+    TagsChanged,
     /// There was nothing to delete.
     Nothing,
     /// A version is gone.

@@ -28,9 +28,9 @@ use crate::{
     Change, CompleteOutcome, CompleteUpload, CreateBucket, DeleteBucket, DeleteObject,
     DeleteOutcome, Encryption, KeyCheck, KeyRefusal, ListBuckets, ListObjects, ListUploads,
     ListVersions, Lookup, Maintenance, NewBucket, NewUpload, Object, ObjectKey, ObjectPage,
-    OpenError, PartNumber, PartPage, PutObject, PutOutcome, PutPart, StageSpec, StagedBody,
-    StoreError, StoredChecksum, Tag, Unlocked, Upload, UploadId, UploadPage, VersionId,
-    VersionPage, Versioning,
+    OpenError, PartNumber, PartPage, PutObject, PutOutcome, PutPart, SetTags, StageSpec,
+    StagedBody, StoreError, StoredChecksum, TagsChanged, Unlocked, Upload, UploadId, UploadPage,
+    VersionId, VersionPage, Versioning,
 };
 
 /// How to open a store.
@@ -344,12 +344,9 @@ impl Store {
     /// then, or how it is not there. Nothing else of it changes.
     pub async fn set_object_tags(
         &self,
-        bucket: &BucketRef,
-        key: &ObjectKey,
-        version: Option<&VersionId>,
-        tags: Vec<Tag>,
-    ) -> Result<Lookup, StoreError> {
-        self.0.metadata.set_object_tags(bucket, key, version.copied(), tags).await
+        set: SetTags,
+    ) -> Result<Result<Lookup, TagsChanged>, StoreError> {
+        self.0.metadata.set_object_tags(set).await
     }
 
     /// Lists current objects; `None`: there is no such bucket. A page holds 1000 entries at most.

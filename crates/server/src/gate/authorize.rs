@@ -183,7 +183,8 @@ impl Asking<'_> {
             return Ok(Vec::new());
         };
         let place = Place { bucket: &bucket.reference(), key, version: permission.version };
-        Ok(self.object(place).await?.tags().to_vec())
+        self.object(place).await?;
+        Ok(self.meanings.judge(place))
     }
 
     /// The bucket's policy, where it counts for this caller.

@@ -7,7 +7,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use store::{Bucket, BucketRef, Lookup, ObjectKey, VersionId};
+use store::{Bucket, BucketRef, Lookup, ObjectKey, Tag, VersionId};
 
 /// What the names in one request mean, as far as they were looked up.
 #[derive(Debug, Default)]
@@ -23,6 +23,8 @@ struct Record {
     key: ObjectKey,
     version: Option<VersionId>,
     found: Lookup,
+    /// Whether a policy asked for its tags.
+    is_judged: bool,
 }
 
 /// Which record is meant.
@@ -55,26 +57,47 @@ impl Meanings {
 
     /// What was found there, if anybody looked.
     pub(super) fn record(&self, place: Place<'_>) -> Option<Lookup> {
-        let records = lock(&self.records);
-        find(&records, place).map(|record| record.found.clone())
+        let mut records = lock(&self.records);
+        find(&mut records, place).map(|record| record.found.clone())
     }
 
     /// Notes what was found there, unless somebody looked before; answers what counts.
     pub(super) fn note(&self, place: Place<'_>, found: Lookup) -> Lookup {
         let mut records = lock(&self.records);
-        if let Some(record) = find(&records, place) {
+        if let Some(record) = find(&mut records, place) {
             return record.found.clone();
         }
         let Place { bucket, key, version } = place;
         let (bucket, key, version) = (bucket.clone(), key.clone(), version.copied());
-        records.push(Record { bucket, key, version, found: found.clone() });
+        records.push(Record { bucket, key, version, found: found.clone(), is_judged: false });
         found
+    }
+
+    /// Notes that a policy asks for the tags of what was found there; answers them.
+    pub(super) fn judge(&self, place: Place<'_>) -> Vec<Tag> {
+        let mut records = lock(&self.records);
+        find(&mut records, place).map_or_else(Vec::new, |record| {
+            record.is_judged = true;
+            record.found.tags().to_vec()
+        })
+    }
+
+    /// The tags that a policy asked for, if one did: what is done to the record counts on them.
+    pub(super) fn judged_tags(&self, place: Place<'_>) -> Option<Vec<Tag>> {
+        let mut records = lock(&self.records);
+        let record = find(&mut records, place).filter(|record| record.is_judged)?;
+        Some(record.found.tags().to_vec())
+    }
+
+    /// Forgets the records, which are to be looked up and judged anew.
+    pub(super) fn forget_records(&self) {
+        lock(&self.records).clear();
     }
 }
 
-fn find<'r>(records: &'r [Record], place: Place<'_>) -> Option<&'r Record> {
+fn find<'r>(records: &'r mut [Record], place: Place<'_>) -> Option<&'r mut Record> {
     let Place { bucket, key, version } = place;
-    records.iter().find(|record| {
+    records.iter_mut().find(|record| {
         record.key == *key && record.version.as_ref() == version && record.bucket == *bucket
     })
 }

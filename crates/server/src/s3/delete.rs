@@ -8,7 +8,7 @@ use store::{BucketName, DeleteOutcome, ObjectKey, Precondition, VersionId};
 
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error, refusal};
-use crate::gate::{Authorized, Door};
+use crate::gate::{Authorized, Door, JUDGED_MAX};
 use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
@@ -64,13 +64,13 @@ impl Operation for DeleteObject {
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
-        let (target, door) = call.split();
-        let outcome = target.delete(&door).await?;
+        let outcome = call.delete().await?;
         let mut reply = Reply::new(StatusCode::NO_CONTENT);
         match outcome {
             DeleteOutcome::NoSuchBucket
             | DeleteOutcome::PreconditionFailed
             | DeleteOutcome::NoSuchKey
+            | DeleteOutcome::TagsChanged
             | DeleteOutcome::Nothing => {}
             DeleteOutcome::Deleted { version_id, was_marker } => {
                 if was_marker {
@@ -88,12 +88,32 @@ impl Operation for DeleteObject {
     }
 }
 
+impl Authorized<DeleteObject> {
+    /// Deletes what was judged; if it has other tags by then than a policy was told, it is judged anew.
+    async fn delete(mut self) -> Result<DeleteOutcome, S3Error> {
+        for _ in 0..JUDGED_MAX {
+            match self.operation().try_to_delete(self.door()).await? {
+                DeleteOutcome::TagsChanged => self = self.anew().await?,
+                outcome @ (DeleteOutcome::NoSuchBucket
+                | DeleteOutcome::PreconditionFailed
+                | DeleteOutcome::NoSuchKey
+                | DeleteOutcome::Nothing
+                | DeleteOutcome::Deleted { .. }
+                | DeleteOutcome::MarkerCreated { .. }) => return Ok(outcome),
+            }
+        }
+        Err(S3Error::new(Code::OperationAborted))
+    }
+}
+
 impl DeleteObject {
-    async fn delete(&self, door: &Door) -> Result<DeleteOutcome, S3Error> {
-        let bucket = door.bucket(&self.bucket).await?.reference();
+    async fn try_to_delete(&self, door: &Door) -> Result<DeleteOutcome, S3Error> {
+        let bucket = door.bucket(&self.bucket).await?;
         let delete = store::DeleteObject {
             precondition: self.precondition,
-            ..store::DeleteObject::of(&bucket, &self.key, self.version_id.as_ref())
+            // An entity tag is compared with that of the current version, which may be read.
+            judged_tags: door.judged_tags(&bucket, &self.key, None),
+            ..store::DeleteObject::of(&bucket.reference(), &self.key, self.version_id.as_ref())
         };
         let outcome = door.store().delete_object(delete, door.now()).await;
         match outcome.map_err(refusal::of_store)? {
@@ -101,6 +121,7 @@ impl DeleteObject {
             DeleteOutcome::PreconditionFailed => Err(headers::failed_write(self.precondition)),
             DeleteOutcome::NoSuchKey => Err(no_such_key(&self.key)),
             outcome @ (DeleteOutcome::Nothing
+            | DeleteOutcome::TagsChanged
             | DeleteOutcome::Deleted { .. }
             | DeleteOutcome::MarkerCreated { .. }) => Ok(outcome),
         }
@@ -195,8 +216,7 @@ impl Authorized<DeleteObjects> {
         let bucket = self.operation().bucket.clone();
         let if_match = target.etag.clone();
         let delete = DeleteObject { bucket, key, version_id, if_match, precondition };
-        let (target, door) = self.admit(delete).await?.split();
-        target.delete(&door).await
+        self.admit(delete).await?.delete().await
     }
 }
 
@@ -208,6 +228,7 @@ fn write_deleted(result: &mut XmlWriter, target: &Target, outcome: &DeleteOutcom
             DeleteOutcome::NoSuchBucket
             | DeleteOutcome::PreconditionFailed
             | DeleteOutcome::NoSuchKey
+            | DeleteOutcome::TagsChanged
             | DeleteOutcome::Nothing => {}
             DeleteOutcome::Deleted { version_id, was_marker } => {
                 if *was_marker {

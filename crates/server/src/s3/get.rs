@@ -133,25 +133,37 @@ pub(crate) async fn find_or(
     version_id: Option<&VersionId>,
     refusal_of: impl Fn(&ObjectKey, &DeleteMarker, bool) -> S3Error,
 ) -> Result<Found, S3Error> {
-    let judged = door.bucket(bucket).await?;
-    match door.object(&judged, key, version_id).await? {
+    let bucket = door.bucket(bucket).await?;
+    let lookup = door.object(&bucket, key, version_id).await?;
+    found(door, &bucket, (key, version_id), lookup, refusal_of).await
+}
+
+/// What a look-up found, or exactly how it is not there.
+pub(crate) async fn found(
+    door: &Door,
+    bucket: &Bucket,
+    (key, version_id): (&ObjectKey, Option<&VersionId>),
+    lookup: Lookup,
+    refusal_of: impl Fn(&ObjectKey, &DeleteMarker, bool) -> S3Error,
+) -> Result<Found, S3Error> {
+    match lookup {
         Lookup::Object(object) => {
-            let versioned = judged.versioning != Versioning::Unversioned;
+            let versioned = bucket.versioning != Versioning::Unversioned;
             Ok(Found { object, versioned })
         }
         Lookup::DeleteMarker(marker) => {
-            door.may_know(bucket, key).await?;
+            door.may_know(&bucket.name, key).await?;
             Err(refusal_of(key, &marker, version_id.is_some()))
         }
         Lookup::NoSuchKey => {
-            door.may_know(bucket, key).await?;
+            door.may_know(&bucket.name, key).await?;
             Err(no_such_key(key))
         }
         Lookup::NoSuchVersion => {
-            door.may_know(bucket, key).await?;
+            door.may_know(&bucket.name, key).await?;
             Err(no_such_version(key, version_id))
         }
-        Lookup::NoSuchBucket => Err(refusal::no_such_bucket(bucket)),
+        Lookup::NoSuchBucket => Err(refusal::no_such_bucket(&bucket.name)),
     }
 }
 

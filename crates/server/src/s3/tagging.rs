@@ -8,11 +8,11 @@ use hyper::StatusCode;
 use hyper::header::HeaderName;
 use iam::Values;
 use serde::Deserialize;
-use store::{BucketName, BucketSetting, DeleteMarker, Lookup, Object, ObjectKey, Tag, VersionId};
+use store::{BucketName, BucketSetting, DeleteMarker, Object, ObjectKey, SetTags, Tag, VersionId};
 
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error, refusal};
-use crate::gate::{Authorized, Door, OperationKeys, request_tag};
+use crate::gate::{Authorized, Door, JUDGED_MAX, OperationKeys, request_tag};
 use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
@@ -256,30 +256,59 @@ impl Target {
         Permission::object(action, &self.bucket, &self.key).of_version(self.version_id.as_ref())
     }
 
+    fn permission_to_clear(&self) -> Permission<'_> {
+        self.permission("s3:DeleteObjectTagging", "s3:DeleteObjectVersionTagging")
+    }
+
     /// A delete marker has no tags, be it the latest or named.
+    fn refuse_marker(&self, _: &ObjectKey, marker: &DeleteMarker, _: bool) -> S3Error {
+        get::refuses(marker, self.method)
+    }
+
     async fn found(&self, door: &Door) -> Result<get::Found, S3Error> {
-        let refuse = |_: &ObjectKey, marker: &DeleteMarker, _| get::refuses(marker, self.method);
+        let refuse =
+            |key: &ObjectKey, marker: &DeleteMarker, by_id| self.refuse_marker(key, marker, by_id);
         get::find_or(door, (&self.bucket, &self.key), self.version_id.as_ref(), refuse).await
     }
 
-    /// Replaces the tags, if the object is there.
-    async fn set(&self, door: &Door, tags: Vec<Tag>, done: StatusCode) -> Result<Reply, S3Error> {
+    /// Replaces the tags of the record that was judged, if it is there. If it has others by then than
+    /// a policy was told, it is judged anew.
+    async fn set(
+        &self,
+        door: &Door,
+        tags: &[Tag],
+        permission: Permission<'_>,
+        keys: &dyn OperationKeys,
+    ) -> Result<get::Found, S3Error> {
         let version = self.version_id.as_ref();
-        let bucket = door.bucket(&self.bucket).await?.reference();
-        let set = door.store().set_object_tags(&bucket, &self.key, version, tags).await;
-        match set.map_err(refusal::of_store)? {
-            Lookup::Object(_)
-            | Lookup::DeleteMarker(_)
-            | Lookup::NoSuchKey
-            | Lookup::NoSuchVersion => {}
-            Lookup::NoSuchBucket => return Err(refusal::no_such_bucket(&self.bucket)),
+        for _ in 0..JUDGED_MAX {
+            let bucket = door.bucket(&self.bucket).await?;
+            let set = SetTags {
+                bucket: bucket.reference(),
+                key: self.key.clone(),
+                version_id: self.version_id,
+                tags: tags.to_vec(),
+                judged_tags: door.judged_tags(&bucket, &self.key, version),
+            };
+            let set = door.store().set_object_tags(set).await.map_err(refusal::of_store)?;
+            if let Ok(lookup) = set {
+                let refuse = |key: &ObjectKey, marker: &DeleteMarker, by_id| {
+                    self.refuse_marker(key, marker, by_id)
+                };
+                return get::found(door, &bucket, (&self.key, version), lookup, refuse).await;
+            }
+            door.forget_records();
+            door.require_with(permission, keys).await?;
         }
-        // It says how the object is not there, and which version it is that was tagged.
-        let found = self.found(door).await?;
-        let mut reply = Reply::new(done);
-        tell_version(&mut reply, &found);
-        Ok(reply)
+        Err(S3Error::new(Code::OperationAborted))
     }
+}
+
+/// The answer to a change of tags.
+fn tagged(status: StatusCode, found: &get::Found) -> Reply {
+    let mut reply = Reply::new(status);
+    tell_version(&mut reply, found);
+    reply
 }
 
 fn tell_version(reply: &mut Reply, found: &get::Found) {
@@ -319,11 +348,13 @@ impl Operation for DeleteObjectTagging {
     }
 
     fn permissions(&self) -> Vec<Permission<'_>> {
-        vec![self.0.permission("s3:DeleteObjectTagging", "s3:DeleteObjectVersionTagging")]
+        vec![self.0.permission_to_clear()]
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
-        call.operation().0.set(call.door(), Vec::new(), StatusCode::NO_CONTENT).await
+        let target = &call.operation().0;
+        let found = target.set(call.door(), &[], target.permission_to_clear(), &()).await?;
+        Ok(tagged(StatusCode::NO_CONTENT, &found))
     }
 }
 
@@ -351,7 +382,8 @@ impl Operation for PutObjectTagging {
         let tags = of_xml(&document, Tagged::Object)?;
         let permission = target.permission("s3:PutObjectTagging", "s3:PutObjectVersionTagging");
         call.door().require_with(permission, &ObjectKeys(&tags)).await?;
-        target.set(call.door(), tags, StatusCode::OK).await
+        let found = target.set(call.door(), &tags, permission, &ObjectKeys(&tags)).await?;
+        Ok(tagged(StatusCode::OK, &found))
     }
 }
 

@@ -1,10 +1,13 @@
 //! What was admitted to is no longer there when it is to be acted upon: another bucket has its name, or
 //! another record stands at its key. Bodies that stop before their end hold the door open meanwhile.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::harness::{Ask, World, ask, get, no_such_bucket, put, sha256};
+use crate::people::policy;
 
 /// Makes the bucket anew: the old one is empty.
 async fn replace_bucket(world: &World) {
@@ -144,5 +147,42 @@ async fn deletes_and_tags_that_one_bucket_admitted_do_not_touch_the_next() {
         let kept = world.send(get("/bucket/k")).await;
         assert_eq!((kept.status, kept.text()), (200, "theirs"), "{request}");
         assert_eq!(kept.header("x-amz-tagging-count"), "", "{request}");
+    }
+}
+
+/// Who may read and tag only what is tagged as open never sees what is not, however fast its owner
+/// writes one over the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_read_or_tagged_has_the_tags_that_were_judged() {
+    let world = Arc::new(World::with_bucket().await);
+    let open = r#"{"Effect":"Allow","Action":["s3:GetObject","s3:PutObjectTagging"],"Resource":"*","Condition":{"StringEquals":{"s3:ExistingObjectTag/class":"open"}}}"#;
+    let ann = world.user("ann", &policy(open)).await;
+    let put_as =
+        |class: &str| put("/bucket/k", class).header("x-amz-tagging", &format!("class={class}"));
+    let puts = [put_as("secret"), put_as("open")];
+    world.send(put_as("open")).await;
+    let tags = "<Tagging><TagSet><Tag><Key>class</Key><Value>open</Value></Tag></TagSet></Tagging>";
+    let tag = digested(put("/bucket/k?tagging", tags));
+    let (here, ann_here) = (Arc::clone(&world), ann.clone());
+    let owner = tokio::spawn(async move {
+        for put in puts.iter().cycle().take(400) {
+            assert_eq!(here.send(put.clone()).await.status, 200);
+        }
+    });
+    let here = Arc::clone(&world);
+    let tagger = tokio::spawn(async move {
+        for _ in 0..400 {
+            let told = here.send_as(&ann_here, tag.clone()).await;
+            assert!([200, 403, 409].contains(&told.status), "{}", told.text());
+        }
+    });
+    let reader = tokio::spawn(async move {
+        for _ in 0..800 {
+            let read = world.send_as(&ann, get("/bucket/k")).await;
+            assert!(read.status == 403 || read.text() == "open", "{}", read.text());
+        }
+    });
+    for task in [owner, tagger, reader] {
+        task.await.unwrap();
     }
 }

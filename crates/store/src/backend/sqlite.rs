@@ -39,8 +39,8 @@ use crate::{
     Change, CompleteOutcome, CompleteUpload, CreateAccount, CreateBucket, DeleteAccount,
     DeleteBucket, DeleteObject, DeleteOutcome, Directory, IdentityError, KeyUse, ListBuckets,
     ListObjects, ListUploads, ListVersions, Lookup, NewBucket, NewUpload, Object, ObjectKey,
-    ObjectPage, OpenError, PartNumber, PartPage, PutOutcome, PutPart, StoreError, Tag, Upload,
-    UploadId, UploadPage, VersionId, VersionPage, Versioning,
+    ObjectPage, OpenError, PartNumber, PartPage, PutOutcome, PutPart, SetTags, StoreError,
+    TagsChanged, Upload, UploadId, UploadPage, VersionId, VersionPage, Versioning,
 };
 use cache::{ExactCache, ObjectCacheKey, ObjectCacheKeyRef};
 use connection::Readers;
@@ -314,15 +314,10 @@ impl Metadata for SqliteMetadata {
 
     async fn set_object_tags(
         &self,
-        bucket: &BucketRef,
-        key: &ObjectKey,
-        version: Option<VersionId>,
-        tags: Vec<Tag>,
-    ) -> Result<Lookup, StoreError> {
-        let (vault, bucket, key) = (Arc::clone(&self.vault), bucket.clone(), key.clone());
-        let set =
-            move |tx: &mut Transaction<'_>| tags::set(tx, &vault, (&bucket, &key, version), tags);
-        self.writer.run(Room::Needed, set).await
+        set: SetTags,
+    ) -> Result<Result<Lookup, TagsChanged>, StoreError> {
+        let vault = Arc::clone(&self.vault);
+        self.writer.run(Room::Needed, move |tx| tags::set(tx, &vault, set)).await
     }
 
     async fn list_objects(

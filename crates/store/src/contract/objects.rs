@@ -212,6 +212,7 @@ fn deletes_are_conditional_on_the_current_version() {
                 DeleteOutcome::MarkerCreated { .. } => "marked",
                 DeleteOutcome::PreconditionFailed => "failed",
                 DeleteOutcome::NoSuchKey => "no key",
+                DeleteOutcome::TagsChanged => "changed",
                 DeleteOutcome::NoSuchBucket => "no bucket",
             }
         };

@@ -66,9 +66,15 @@ fn nothing_is_done_to_the_objects_of_the_next_bucket() {
             let delete = DeleteObject::of(&gone, &key("k"), version.as_ref());
             let outcome = engine.delete_object(delete, at(5)).await.unwrap();
             assert_eq!(outcome, DeleteOutcome::NoSuchBucket);
-            let tags = vec![tagged("a", "b")];
-            let outcome = engine.set_object_tags(&gone, &key("k"), version, tags).await.unwrap();
-            assert!(matches!(outcome, Lookup::NoSuchBucket), "{outcome:?}");
+            let set = SetTags {
+                bucket: gone.clone(),
+                key: key("k"),
+                version_id: version,
+                tags: vec![tagged("a", "b")],
+                judged_tags: None,
+            };
+            let outcome = engine.set_object_tags(set).await.unwrap();
+            assert!(matches!(outcome, Ok(Lookup::NoSuchBucket)), "{outcome:?}");
         }
         let found = engine.object(&next, &key("k"), None).await.unwrap();
         let Lookup::Object(object) = found else { panic!("{found:?}") };

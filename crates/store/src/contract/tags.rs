@@ -3,7 +3,27 @@
 use super::*;
 
 async fn set(engine: &impl Metadata, version: Option<VersionId>, tags: &[Tag]) -> String {
-    shown(&engine.set_object_tags(&the_bucket(), &key("k"), version, tags.to_vec()).await.unwrap())
+    set_if(engine, version, tags, None).await
+}
+
+/// With what was judged of them.
+async fn set_if(
+    engine: &impl Metadata,
+    version: Option<VersionId>,
+    tags: &[Tag],
+    judged: Option<&[Tag]>,
+) -> String {
+    let set = SetTags {
+        bucket: the_bucket(),
+        key: key("k"),
+        version_id: version,
+        tags: tags.to_vec(),
+        judged_tags: judged.map(<[Tag]>::to_vec),
+    };
+    match engine.set_object_tags(set).await.unwrap() {
+        Ok(lookup) => shown(&lookup),
+        Err(TagsChanged) => "changed".to_owned(),
+    }
 }
 
 async fn tags(engine: &impl Metadata, version: Option<VersionId>) -> String {
@@ -74,5 +94,49 @@ fn nothing_else_changes_with_the_tags() {
         // A write makes a version of its own, which has its own tags.
         put(&*engine, "k", 8).await;
         assert_eq!(tags(&*engine, None).await, "8");
+    });
+}
+
+/// What a policy was told of the tags must be so when it counts.
+#[test]
+fn tags_that_were_judged_are_still_there_or_nothing_is_done() {
+    every_engine(|engine| async move {
+        with_bucket(&*engine, Versioning::Enabled).await;
+        let (open, secret) = ([tagged("class", "open")], [tagged("class", "secret")]);
+        let first = put(&*engine, "k", 1).await;
+        let second = put(&*engine, "k", 2).await;
+        set(&*engine, Some(first), &secret).await;
+        set(&*engine, None, &open).await;
+        let rows = [
+            (None, Some(&secret[..]), "changed"),
+            (None, Some(&[][..]), "changed"),
+            (Some(first), Some(&open[..]), "changed"),
+            (Some(second), Some(&open[..]), "2 class=open"),
+            (None, Some(&open[..]), "2 class=open"),
+            (None, None, "2 class=open"),
+        ];
+        for (version, judged, expected) in rows {
+            let told = set_if(&*engine, version, &open, judged).await;
+            assert_eq!(told, expected, "{version:?} {judged:?}");
+        }
+        assert_eq!(tags(&*engine, Some(first)).await, "1 class=secret");
+
+        // A delete counts on those of the current version, whichever it removes.
+        let delete = async |version: Option<&VersionId>, judged: &[Tag]| {
+            let judged_tags = Some(judged.to_vec());
+            let delete = DeleteObject::of(&the_bucket(), &key("k"), version);
+            engine.delete_object(DeleteObject { judged_tags, ..delete }, at(9)).await.unwrap()
+        };
+        assert_eq!(delete(None, &secret).await, DeleteOutcome::TagsChanged);
+        assert_eq!(delete(Some(&first), &secret).await, DeleteOutcome::TagsChanged);
+        assert_eq!(tags(&*engine, None).await, "2 class=open");
+        let outcome = delete(None, &open).await;
+        assert!(matches!(outcome, DeleteOutcome::MarkerCreated { .. }), "{outcome:?}");
+        // What is not there has none.
+        assert_eq!(delete(None, &open).await, DeleteOutcome::TagsChanged);
+        assert_eq!(set_if(&*engine, None, &open, Some(&open)).await, "changed");
+        assert_eq!(set_if(&*engine, None, &open, Some(&[])).await, "marker");
+        let outcome = delete(None, &[]).await;
+        assert!(matches!(outcome, DeleteOutcome::MarkerCreated { .. }), "{outcome:?}");
     });
 }

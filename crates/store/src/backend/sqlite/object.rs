@@ -12,14 +12,14 @@ use super::rows::{
 };
 use super::sweeping::{add_garbage, take_intent};
 use super::transaction::Transaction;
-use super::{bucket, engine};
+use super::{bucket, engine, tags};
 use crate::backend::{NewBody, NewObject};
 use crate::body::Body;
 use crate::names::VersionToken;
 use crate::vault::random;
 use crate::{
     Attributes, Bucket, DeleteObject, DeleteOutcome, ETag, Object, ObjectKey, Precondition,
-    PutOutcome, StoreError, StoredChecksum, VersionId, Versioning,
+    PutOutcome, StoreError, StoredChecksum, Tag, VersionId, Versioning,
 };
 
 const STANDING: &str = "SELECT ord, version, kind, etag, modified_ms FROM objects
@@ -158,6 +158,12 @@ impl<'t> Target<'t> {
                 Some(_),
             ) => Err(Unmet::Failed),
         }
+    }
+
+    /// The tags of the key's current version; none where there is none.
+    fn tags(&self, connection: &Connection) -> Result<Vec<Tag>, StoreError> {
+        let Some(newest) = self.newest else { return Ok(Vec::new()) };
+        tags::of(connection, self.bucket.id, self.key, newest.ord)
     }
 
     /// Whether the key was written, or deleted with a trace, after that time.
@@ -336,11 +342,16 @@ pub(super) fn delete(
     delete: &DeleteObject,
     now: Timestamp,
 ) -> Result<DeleteOutcome, StoreError> {
-    let DeleteObject { bucket, key, version_id, precondition } = delete;
+    let DeleteObject { bucket, key, version_id, precondition, judged_tags } = delete;
     let Some(bucket) = bucket::same(tx.connection, bucket)? else {
         return Ok(DeleteOutcome::NoSuchBucket);
     };
     let target = Target::find(tx.connection, &bucket, key, now)?;
+    if let Some(judged) = judged_tags
+        && *judged != target.tags(tx.connection)?
+    {
+        return Ok(DeleteOutcome::TagsChanged);
+    }
     match target.check(*precondition) {
         Ok(()) => (),
         Err(Unmet::Failed) => return Ok(DeleteOutcome::PreconditionFailed),
