@@ -19,7 +19,7 @@ use iam::MasterKey;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use store::{
-    Attributes, BucketName, BucketRef, DeleteObject, DeleteOutcome, Encryption, ListAfter,
+    Attributes, BucketName, BucketRef, DeleteBucket, DeleteObject, DeleteOutcome, Encryption, ListAfter,
     ListEntry, ListObjects, ListVersions, Lookup, NewBucket, ObjectKey, Precondition, PutObject,
     PutOutcome, StageSpec, Store, StoreConfig, VersionAfter, VersionEntry, VersionId, Versioning,
 };
@@ -37,6 +37,10 @@ enum Step {
     Compare { delimiter: bool, limit: usize, prefix: usize },
     Sweep,
     Reopen,
+    /// Somebody empties the bucket, removes it, and makes another of its name.
+    Replace,
+    /// Whoever knew the first of them goes on.
+    GoOn { key: usize },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -47,7 +51,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => key.clone().prop_map(|key| Step::PutIfAbsent { key }),
         4 => key.clone().prop_map(|key| Step::Delete { key }),
         4 => (key.clone(), 0..4_usize).prop_map(|(key, nth)| Step::DeleteVersion { key, nth }),
-        1 => key.prop_map(|key| Step::DeleteNull { key }),
+        1 => key.clone().prop_map(|key| Step::DeleteNull { key }),
         2 => prop_oneof![Just(Versioning::Enabled), Just(Versioning::Suspended)]
             .prop_map(Step::Set),
         6 => (any::<bool>(), 1..6_usize, 0..4_usize).prop_map(|(delimiter, limit, prefix)| {
@@ -55,6 +59,8 @@ fn step() -> impl Strategy<Value = Step> {
         }),
         1 => Just(Step::Sweep),
         1 => Just(Step::Reopen),
+        1 => Just(Step::Replace),
+        2 => key.prop_map(|key| Step::GoOn { key }),
     ]
 }
 
@@ -137,6 +143,8 @@ struct Run<'d> {
     store: Option<Store>,
     model: Model,
     seconds: i64,
+    /// The bucket that was made first.
+    first: Option<BucketRef>,
 }
 
 fn bucket_name() -> BucketName {
@@ -172,6 +180,63 @@ impl Run<'_> {
 
     fn store(&self) -> Store {
         self.store.clone().unwrap()
+    }
+
+    async fn replace(&mut self) {
+        let (store, now) = (self.store(), self.now());
+        let old = bucket(&store).await;
+        for (name, versions) in std::mem::take(&mut self.model.versions) {
+            let key = ObjectKey::parse(name).unwrap();
+            for (id, _) in versions {
+                let delete = DeleteObject::of(&old, &key, Some(&id));
+                store.delete_object(delete, now).await.unwrap();
+            }
+        }
+        assert_eq!(store.delete_bucket(&old, now).await.unwrap(), DeleteBucket::Deleted);
+        self.create().await;
+        self.model.versioning = Versioning::Unversioned;
+        assert_ne!(bucket(&store).await, old);
+    }
+
+    async fn create(&mut self) {
+        let owner = AccountId::parse("000000000000").unwrap();
+        let new = NewBucket {
+            name: bucket_name(),
+            owner,
+            region: "us-east-1".to_owned(),
+            tags: Vec::new(),
+        };
+        let (store, now) = (self.store(), self.now());
+        store.create_bucket(new, now).await.unwrap();
+    }
+
+    /// Does what somebody was admitted to before the bucket was replaced, if it was.
+    async fn go_on(&mut self, number: usize) {
+        let (store, now) = (self.store(), self.now());
+        let first = self.first.clone().unwrap();
+        if first == bucket(&store).await {
+            return;
+        }
+        let mut stage = store.stage(StageSpec::default()).await.unwrap();
+        stage.write(Bytes::from_static(b"late")).await.unwrap();
+        let put = PutObject {
+            bucket: first.clone(),
+            key: key(number),
+            body: stage.finish().await.unwrap(),
+            attributes: Attributes::default(),
+            checksum: None,
+            etag: None,
+            precondition: Precondition::None,
+        };
+        let outcome = store.put_object(put, now).await.unwrap();
+        assert!(matches!(outcome, PutOutcome::NoSuchBucket), "{outcome:?}");
+        let delete = DeleteObject::of(&first, &key(number), None);
+        let outcome = store.delete_object(delete, now).await.unwrap();
+        assert_eq!(outcome, DeleteOutcome::NoSuchBucket);
+        let found = store.object(&first, &key(number), None).await.unwrap();
+        assert!(matches!(found, Lookup::NoSuchBucket), "{found:?}");
+        assert!(!store.set_versioning(&first, Versioning::Enabled, now).await.unwrap());
+        assert_eq!(store.delete_bucket(&first, now).await.unwrap(), DeleteBucket::NotFound);
     }
 
     async fn put(&mut self, number: usize, large: bool, precondition: Precondition) {
@@ -303,6 +368,8 @@ impl Run<'_> {
                 self.store().maintenance().run_once(now, uptime()).await.unwrap();
             }
             Step::Reopen => self.open(),
+            Step::Replace => self.replace().await,
+            Step::GoOn { key } => self.go_on(key).await,
         }
     }
 }
@@ -362,18 +429,11 @@ fn run(steps: Vec<Step>) {
     let dir = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
     let model = Model { versioning: Versioning::Unversioned, versions: BTreeMap::new() };
-    let mut run = Run { dir: dir.path(), store: None, model, seconds: 0 };
+    let mut run = Run { dir: dir.path(), store: None, model, seconds: 0, first: None };
     run.open();
     runtime.block_on(async {
-        let owner = AccountId::parse("000000000000").unwrap();
-        let new = NewBucket {
-            name: bucket_name(),
-            owner,
-            region: "us-east-1".to_owned(),
-            tags: Vec::new(),
-        };
-        let now = run.now();
-        run.store().create_bucket(new, now).await.unwrap();
+        run.create().await;
+        run.first = Some(bucket(&run.store()).await);
         for step in steps {
             run.step(step).await;
         }

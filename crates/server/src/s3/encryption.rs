@@ -238,10 +238,11 @@ impl Operation for PutBucketEncryption {
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let Self { bucket: name, terms } = call.operation();
-        let bucket = bucket::found(&call, name).await?;
         let document =
             document::read_digested(call.door(), body, DOCUMENT_BYTES_MAX, terms).await?;
         let document = document::present(document)?;
+        // As it is now: customers' keys may have been blocked while the document was sent.
+        let bucket = bucket::found(&call, name).await?;
         let read: Configuration = xml::parse("ServerSideEncryptionConfiguration", &document)?;
         let [rule] = read.rules.as_slice() else { return Err(S3Error::new(Code::MalformedXml)) };
         let said = rule.customer_keys()?;

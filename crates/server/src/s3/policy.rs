@@ -63,6 +63,8 @@ async fn put(door: &Door, bucket: Found, body: &mut RequestBody) -> Result<Reply
     policy
         .validate_bucket(bucket.name.as_str())
         .map_err(|fault| malformed(fault.message().to_string()))?;
+    // Its owner may have come to refuse public ones while the document was sent.
+    let bucket = door.bucket(&bucket.name).await?;
     let public = policy.is_public();
     if public && bucket.public_access_block.is_some_and(|block| block.block_public_policy) {
         return Err(refuse_public(door, &bucket));

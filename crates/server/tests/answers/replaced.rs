@@ -186,3 +186,31 @@ async fn what_is_read_or_tagged_has_the_tags_that_were_judged() {
         task.await.unwrap();
     }
 }
+
+/// What an owner refuses is refused to documents that were on their way, too.
+#[tokio::test]
+async fn what_is_blocked_while_a_document_is_sent() {
+    let world = World::with_bucket().await;
+    assert_eq!(world.send(ask("DELETE", "/bucket?publicAccessBlock")).await.status, 204);
+    let public = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::bucket/*"}]}"#;
+    let block = "<PublicAccessBlockConfiguration><BlockPublicPolicy>true</BlockPublicPolicy></PublicAccessBlockConfiguration>";
+    let meanwhile = async {
+        assert_eq!(world.send(put("/bucket?publicAccessBlock", block)).await.status, 200);
+    };
+    let answer = world.send_halting(put("/bucket?policy", public), meanwhile).await;
+    assert_eq!(answer.element("Code"), "AccessDenied", "{}", answer.text());
+    let policy = world.send(get("/bucket?policy")).await;
+    assert_eq!(policy.element("Code"), "NoSuchBucketPolicy");
+
+    let rule = |blocked: &str| {
+        let rule = format!(
+            "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault>{blocked}</Rule></ServerSideEncryptionConfiguration>"
+        );
+        put("/bucket?encryption", &rule)
+    };
+    let blocked = "<BlockedEncryptionTypes><EncryptionType>SSE-C</EncryptionType></BlockedEncryptionTypes>";
+    let meanwhile = async { assert_eq!(world.send(rule(blocked)).await.status, 200) };
+    assert_eq!(world.send_halting(rule(""), meanwhile).await.status, 200);
+    let told = world.send(get("/bucket?encryption")).await;
+    assert_eq!(told.element("EncryptionType"), "SSE-C");
+}
