@@ -29,7 +29,8 @@ use crate::s3::metadata;
 use crate::server::{Seen, Server};
 
 /// Fields that stand for the header of the same name. Beside them, all that begin `x-amz-`.
-const HEADER_FIELDS: [HeaderName; 5] = [
+const HEADER_FIELDS: [HeaderName; 6] = [
+    HeaderName::from_static("content-md5"),
     hyper::header::CACHE_CONTROL,
     hyper::header::CONTENT_DISPOSITION,
     hyper::header::CONTENT_ENCODING,

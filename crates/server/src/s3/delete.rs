@@ -35,10 +35,14 @@ pub(crate) struct DeleteObject {
 
 impl Operation for DeleteObject {
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        let version_id = headers::version_id(request)?;
+        if version_id.is_some() {
+            headers::refuse_conditions_on_version(request.header("if-match").as_deref())?;
+        }
         Ok(Self {
             bucket: request.bucket()?,
             key: request.key()?,
-            version_id: headers::version_id(request)?,
+            version_id,
             if_match: request.owned_header("if-match"),
             precondition: headers::delete_precondition(request)?,
         })
@@ -212,6 +216,9 @@ impl Authorized<DeleteObjects> {
             .map(VersionId::parse)
             .transpose()
             .map_err(|_| S3Error::new(Code::NoSuchVersion))?;
+        if version_id.is_some() {
+            headers::refuse_conditions_on_version(target.etag.as_deref())?;
+        }
         let key = route::parse_key(target.key.as_bytes())?;
         let bucket = self.operation().bucket.clone();
         let if_match = target.etag.clone();

@@ -149,6 +149,12 @@ pub(crate) fn refuse_conditions(request: &S3Request<'_>) -> Result<(), S3Error> 
     Ok(())
 }
 
+/// A condition is one on the current version. S3 has none for a delete that names a version: it would
+/// remove one for good because of the tag of another.
+pub(crate) fn refuse_conditions_on_version(if_match: Option<&str>) -> Result<(), S3Error> {
+    if_match.map_or(Ok(()), |_| Err(S3Error::not_implemented("If-Match")))
+}
+
 /// As [`delete_precondition`], from the text of the condition.
 pub(crate) fn delete_condition(text: &str) -> Precondition {
     if text == "*" { Precondition::IfPresent } else { if_match(text) }

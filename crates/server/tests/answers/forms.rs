@@ -294,6 +294,20 @@ async fn checksums() {
 }
 
 #[tokio::test]
+async fn the_md5_that_a_form_announces() {
+    let world = World::with_bucket().await;
+    let with = |value: &str| world.form_with(&Key::root(), "k", &[("Content-MD5", value)], &[]);
+    assert_eq!(
+        refused(&world, &with("1B2M2Y8AsgTpgAmY7PhCfg==")).await,
+        "400 <Code>BadDigest</Code><Message>The Content-MD5 you specified did not match what we received.</Message><ExpectedDigest>1B2M2Y8AsgTpgAmY7PhCfg==</ExpectedDigest><CalculatedDigest>XUFAKrxLKna5cZ2REBfFkg==</CalculatedDigest>"
+    );
+    let malformed = refused(&world, &with("sailorjerry")).await;
+    assert!(malformed.starts_with("400 <Code>InvalidDigest</Code>"), "{malformed}");
+    assert_eq!(world.send(get("/bucket/k")).await.status, 404);
+    assert_eq!(send(&world, &with("XUFAKrxLKna5cZ2REBfFkg==")).await.status, 204);
+}
+
+#[tokio::test]
 async fn the_file_names_the_object() {
     let world = World::with_bucket().await;
     let check = async |key: &str, file: Option<&str>, expected: &str| {

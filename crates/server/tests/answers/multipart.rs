@@ -886,6 +886,24 @@ async fn a_completion_conflicts_with_what_came_after_its_beginning() {
 }
 
 #[tokio::test]
+async fn a_completion_conflicts_with_a_delete_after_its_beginning() {
+    let mut world = World::with_bucket().await;
+    world.send(put("/bucket/k", "hello")).await;
+    let upload = Upload::new(&world, &[]).await;
+    upload.put(1, "tail").await;
+    let completion = upload.completion(&part(1, TAIL_ETAG));
+    world.now += jiff::SignedDuration::from_secs(1);
+    assert_eq!(world.send(ask("DELETE", "/bucket/k")).await.status, 204);
+    let wanting = completion.clone().header("if-none-match", "*");
+    assert_eq!(
+        world.refused(wanting).await,
+        "409 <Code>ConditionalRequestConflict</Code><Message>The conditional request cannot succeed due to a conflicting operation against this resource.</Message><Condition>If-None-Match</Condition><Key>k</Key>"
+    );
+    assert_eq!(world.send(get("/bucket/k")).await.status, 404);
+    assert_eq!(world.send(completion).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_completion_makes_a_version() {
     let world = World::with_bucket().await;
     world.versioning("Enabled").await;

@@ -430,3 +430,52 @@ fn a_condition_does_not_hold_for_who_began_before_a_change() {
         assert_eq!(try_one(8, Precondition::None).await, "completed");
     });
 }
+
+/// A delete without a trace is remembered for uploads that were under way.
+#[test]
+fn a_completion_that_wants_nothing_there_conflicts_with_a_delete() {
+    every_engine(|engine| async move {
+        with_bucket(&*engine, Versioning::Unversioned).await;
+        let try_one = async |upload: &Upload| {
+            let wanting = CompleteUpload {
+                precondition: Precondition::IfAbsent,
+                ..complete(upload, &[(1, 9)])
+            };
+            match engine.complete_upload(wanting, at(99)).await.unwrap() {
+                CompleteOutcome::Completed { .. } => "completed",
+                CompleteOutcome::Conflict => "conflict",
+                other => panic!("{other:?}"),
+            }
+        };
+        let delete = async |version: Option<&VersionId>, second| {
+            let delete = DeleteObject::of(&the_bucket(), &key("k"), version);
+            let deleted = engine.delete_object(delete, at(second)).await.unwrap();
+            assert!(matches!(deleted, DeleteOutcome::Deleted { .. }), "{deleted:?}");
+        };
+        put(&*engine, "k", 1).await;
+        let before = begin(&*engine, new_upload("k"), 2).await;
+        put_part(&*engine, &before, 1, 9, None).await;
+        delete(None, 5).await;
+        let after = begin(&*engine, new_upload("k"), 6).await;
+        put_part(&*engine, &after, 1, 9, None).await;
+        let elsewhere = begin(&*engine, new_upload("l"), 2).await;
+        put_part(&*engine, &elsewhere, 1, 9, None).await;
+        // What is remembered lasts as long as somebody may ask.
+        engine.maintain(at(50), Space::Enough).await.unwrap();
+        assert_eq!(try_one(&before).await, "conflict");
+        assert_eq!(try_one(&elsewhere).await, "completed");
+        assert_eq!(try_one(&after).await, "completed");
+        engine.abort_upload(&the_bucket(), &key("k"), before.id, at(7)).await.unwrap();
+
+        // By its version too, and not when nobody had begun.
+        let begun = begin(&*engine, new_upload("k"), 100).await;
+        put_part(&*engine, &begun, 1, 9, None).await;
+        delete(Some(&VersionId::Null), 101).await;
+        assert_eq!(try_one(&begun).await, "conflict");
+        engine.abort_upload(&the_bucket(), &key("k"), begun.id, at(102)).await.unwrap();
+        engine.maintain(at(200), Space::Enough).await.unwrap();
+        let late = begin(&*engine, new_upload("k"), 100).await;
+        put_part(&*engine, &late, 1, 9, None).await;
+        assert_eq!(try_one(&late).await, "completed");
+    });
+}

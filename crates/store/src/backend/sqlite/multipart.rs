@@ -56,7 +56,9 @@ pub(super) fn complete(
         Err(Unmet::NoSuchKey) => return Ok(CompleteOutcome::NoSuchKey),
     }
     // Whoever began before that did not know of it.
-    if complete.precondition != Precondition::None && target.changed_after(upload.initiated_at) {
+    if complete.precondition != Precondition::None
+        && target.changed_after(tx.connection, upload.initiated_at)?
+    {
         return Ok(CompleteOutcome::Conflict);
     }
     let discarded = unnamed.into_iter().map(|stored| stored.blob).collect::<Vec<_>>();

@@ -33,6 +33,12 @@ const WITH_ID: &str = "SELECT ord, version, kind, etag, modified_ms FROM objects
 
 const REMOVE: &str = "DELETE FROM objects WHERE bucket = ?1 AND key = ?2 AND ord = ?3
     RETURNING kind, body, record";
+/// In the table of completed uploads, under the id that no upload has.
+const REMEMBER_DELETE: &str = "INSERT OR REPLACE INTO completed
+    (bucket, key, upload, completed_ms, version, etag) SELECT ?1, ?2, x'', ?3, x'', x''
+    WHERE EXISTS (SELECT 1 FROM uploads WHERE bucket = ?1 AND key = ?2)";
+const DELETED: &str =
+    "SELECT completed_ms FROM completed WHERE bucket = ?1 AND key = ?2 AND upload = x''";
 const REMOVE_BODY: &str = "DELETE FROM bodies WHERE id = ?1";
 const ADD_BODY: &str = "INSERT INTO bodies (bytes) VALUES (?1)";
 const ADD: &str = "INSERT INTO objects (bucket, key, ord, version, kind, size, etag, modified_ms,
@@ -166,9 +172,29 @@ impl<'t> Target<'t> {
         tags::of(connection, self.bucket.id, self.key, newest.ord)
     }
 
-    /// Whether the key was written, or deleted with a trace, after that time.
-    pub(super) fn changed_after(&self, time: Timestamp) -> bool {
-        self.newest.is_some_and(|newest| newest.modified > time)
+    /// Whether the key was written or deleted after that time, at which an upload was under way.
+    pub(super) fn changed_after(
+        &self,
+        connection: &Connection,
+        time: Timestamp,
+    ) -> Result<bool, StoreError> {
+        if self.newest.is_some_and(|newest| newest.modified > time) {
+            return Ok(true);
+        }
+        let row = params![self.bucket.id, self.key.as_bytes()];
+        let deleted: Option<i64> = connection
+            .prepare_cached(DELETED)
+            .and_then(|mut select| select.query_row(row, |row| row.get(0)).optional())
+            .map_err(engine)?;
+        Ok(deleted.is_some_and(|deleted_ms| deleted_ms > time.as_millisecond()))
+    }
+
+    /// Notes that the key's current version is removed and leaves no trace, for uploads under way that
+    /// may be completed under a condition.
+    fn remember_delete(&self, connection: &Connection) -> Result<(), StoreError> {
+        let row = params![self.bucket.id, self.key.as_bytes(), self.now.as_millisecond()];
+        let remember = connection.prepare_cached(REMEMBER_DELETE);
+        remember.and_then(|mut remember| remember.execute(row)).map(drop).map_err(engine)
     }
 
     fn null_version(&self, connection: &Connection) -> Result<Option<Standing>, StoreError> {
@@ -362,6 +388,7 @@ pub(super) fn delete(
         (None, Versioning::Unversioned) => match target.newest {
             Some(newest) => {
                 target.remove(tx.connection, newest.ord)?;
+                target.remember_delete(tx.connection)?;
                 DeleteOutcome::Deleted { version_id: None, was_marker: newest.is_marker }
             }
             None => DeleteOutcome::Nothing,
@@ -389,6 +416,9 @@ fn delete_version(
     };
     let Some(found) = found else { return Ok(DeleteOutcome::Nothing) };
     target.remove(connection, found.ord)?;
+    if target.newest.is_some_and(|newest| newest.ord == found.ord) {
+        target.remember_delete(connection)?;
+    }
     Ok(DeleteOutcome::Deleted { version_id: Some(version), was_marker: found.is_marker })
 }
 

@@ -25,7 +25,9 @@ const IDLE_UPLOADS: &str = "SELECT b.id, b.name, u.key, u.upload
         (SELECT 1 FROM parts AS p WHERE p.upload = u.upload AND p.modified_ms >= ?2)
     LIMIT ?3";
 const IS_BUSY: &str = "SELECT EXISTS (SELECT 1 FROM parts WHERE upload = ?1 AND modified_ms >= ?2)";
-const FORGET_COMPLETED: &str = "DELETE FROM completed WHERE completed_ms < ?1";
+/// A delete is remembered for as long as an upload is under way that may ask.
+const FORGET_COMPLETED: &str = "DELETE FROM completed WHERE completed_ms < ?1 AND NOT (upload = x''
+    AND EXISTS (SELECT 1 FROM uploads AS u WHERE u.bucket = completed.bucket AND u.key = completed.key))";
 const FORGET_COMPLETED_OF: &str = "DELETE FROM completed WHERE bucket = ?1";
 
 pub(super) fn record_intent(
