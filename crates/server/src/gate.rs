@@ -21,7 +21,7 @@ use store::{AccessKey, Bucket, BucketName, CorsRule, Lookup, ObjectKey, Store, T
 
 use crate::config::ServerConfig;
 use crate::error::{Code, S3Error, refusal};
-use crate::operation::{Operation, Permission};
+use crate::operation::{Copied, Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::RequestContext;
 use crate::route;
@@ -260,6 +260,10 @@ impl<O: Operation> OperationKeys for KeysOf<'_, O> {
 
     fn query_keys(&self) -> &'static [(&'static str, &'static str)] {
         O::QUERY_KEYS
+    }
+
+    fn copied(&self) -> Option<Copied<'_>> {
+        self.0.copied()
     }
 }
 

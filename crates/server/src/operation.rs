@@ -1,6 +1,7 @@
 //! What one S3 call is: how it is read, which permissions it needs, what it does.
 
 use std::future::Future;
+use std::ops::Range;
 
 use iam::Values;
 use store::{BucketName, ObjectKey, VersionId};
@@ -32,11 +33,26 @@ pub(crate) trait Operation: Sized + Send + Sync {
         None
     }
 
+    /// What it copies on the server, whose size is that of what it stores.
+    fn copied(&self) -> Option<Copied<'_>> {
+        None
+    }
+
     /// Does it. Only [`Authorized`] lends the store.
     fn run(
         call: Authorized<Self>,
         body: &mut RequestBody,
     ) -> impl Future<Output = Result<Reply, S3Error>> + Send;
+}
+
+/// Bytes of an object that is there.
+#[derive(Clone, Debug)]
+pub(crate) struct Copied<'o> {
+    pub(crate) bucket: &'o BucketName,
+    pub(crate) key: &'o ObjectKey,
+    pub(crate) version: Option<&'o VersionId>,
+    /// Which of them; `None`: all.
+    pub(crate) range: Option<Range<u64>>,
 }
 
 /// One action on one resource.

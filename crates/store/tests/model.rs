@@ -19,28 +19,47 @@ use iam::MasterKey;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use store::{
-    Attributes, BucketName, BucketRef, DeleteBucket, DeleteObject, DeleteOutcome, Encryption, ListAfter,
-    ListEntry, ListObjects, ListVersions, Lookup, NewBucket, ObjectKey, Precondition, PutObject,
-    PutOutcome, StageSpec, Store, StoreConfig, VersionAfter, VersionEntry, VersionId, Versioning,
+    Attributes, BucketName, BucketRef, DeleteBucket, DeleteObject, DeleteOutcome, Encryption,
+    ListAfter, ListEntry, ListObjects, ListVersions, Lookup, NewBucket, ObjectKey, Precondition,
+    PutObject, PutOutcome, StageSpec, Store, StoreConfig, VersionAfter, VersionEntry, VersionId,
+    Versioning,
 };
 
 const KEYS: [&str; 8] = ["a", "a/", "a/1", "a/1/x", "a/2", "b", "b/1", "c"];
 
 #[derive(Clone, Debug)]
 enum Step {
-    Put { key: usize, large: bool },
-    PutIfAbsent { key: usize },
-    Delete { key: usize },
-    DeleteVersion { key: usize, nth: usize },
-    DeleteNull { key: usize },
+    Put {
+        key: usize,
+        large: bool,
+    },
+    PutIfAbsent {
+        key: usize,
+    },
+    Delete {
+        key: usize,
+    },
+    DeleteVersion {
+        key: usize,
+        nth: usize,
+    },
+    DeleteNull {
+        key: usize,
+    },
     Set(Versioning),
-    Compare { delimiter: bool, limit: usize, prefix: usize },
+    Compare {
+        delimiter: bool,
+        limit: usize,
+        prefix: usize,
+    },
     Sweep,
     Reopen,
     /// Somebody empties the bucket, removes it, and makes another of its name.
     Replace,
     /// Whoever knew the first of them goes on.
-    GoOn { key: usize },
+    GoOn {
+        key: usize,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {

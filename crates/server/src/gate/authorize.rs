@@ -8,11 +8,11 @@ use presign::VerifiedSignature;
 use store::{Bucket, BucketName, Lookup, Store, Tag, VersionId};
 
 use super::caller::Caller;
-use super::circumstances::{Circumstances, OperationKeys};
+use super::circumstances::{Circumstances, Lacks, Looked, OperationKeys};
 use super::meanings::{Meanings, Place};
 use crate::error::refusal;
 use crate::error::{Code, S3Error};
-use crate::operation::{Permission, Resource};
+use crate::operation::{Copied, Permission, Resource};
 use crate::respond::RequestContext;
 
 /// What the owner's root may always do to a bucket's policy: the way out for whoever denied
@@ -125,12 +125,21 @@ impl Asking<'_> {
         let policy = bucket.as_ref().and_then(|bucket| self.bucket_policy(permission, bucket));
         let Permission { action, version, .. } = permission;
         let question = Question { action, resource: &resource, owner, policy, version };
-        // Hardly any policy asks for tags of objects, so they are looked up once one has.
-        let ((mut decision, mut found), lacks_tags) = self.ask(question, operation, None, &decide);
-        if lacks_tags && iam::s3_action_has_key(permission.action, EXISTING_TAG) {
-            let tags = self.existing_tags(permission, bucket.as_deref()).await?;
-            (decision, found) = self.ask(question, operation, Some(&tags), &decide).0;
-        }
+        // Hardly any policy asks for tags of objects or sizes of copies, so each is looked up once one has.
+        let has_tags = iam::s3_action_has_key(permission.action, EXISTING_TAG);
+        let mut looked = Looked::default();
+        let (decision, found) = loop {
+            let (decided, lacks) = self.ask(question, operation, &looked, &decide);
+            match operation.copied() {
+                _ if lacks.tags && has_tags && looked.tags.is_none() => {
+                    looked.tags = Some(self.existing_tags(permission, bucket.as_deref()).await?);
+                }
+                Some(copied) if lacks.copied_size && looked.copied_size.is_none() => {
+                    looked.copied_size = Some(self.copied_size(copied).await?);
+                }
+                Some(_) | None => break decided,
+            }
+        };
         if matches!(decision, Decision::Allow(_)) {
             return Ok(found);
         }
@@ -143,21 +152,21 @@ impl Asking<'_> {
 
     /// Decides by every policy that concerns the caller, and that of the resource.
     pub(super) fn decide(self, question: Question<'_>, operation: &dyn OperationKeys) -> Decision {
-        self.ask(question, operation, None, &iam::evaluate).0
+        self.ask(question, operation, &Looked::default(), &iam::evaluate).0
     }
 
-    /// What `decide` says of an object with these tags; and whether others would have to be known.
+    /// What `decide` says, knowing this of the store; and what else would have to be known.
     fn ask<T>(
         self,
         question: Question<'_>,
         operation: &dyn OperationKeys,
-        tags: Option<&[Tag]>,
+        looked: &Looked,
         decide: &impl Fn(&AccessRequest<'_>, &PolicySet<'_>) -> T,
-    ) -> (T, bool) {
+    ) -> (T, Lacks) {
         let Question { action, resource, owner, policy, version } = question;
         let circumstances = Circumstances::new(self.caller, self.context, operation, owner)
             .of_version(version)
-            .with_existing_tags(tags);
+            .knowing(looked);
         let request = AccessRequest {
             principal: self.caller.principal(),
             action,
@@ -170,7 +179,7 @@ impl Asking<'_> {
             Some(identity) => identity.with_policies(policy, decide),
             None => decide(&PolicySet { resource: policy, ..PolicySet::default() }),
         };
-        (decided, circumstances.lacks_tags())
+        (decided, circumstances.lacks())
     }
 
     /// The tags of the object that a permission is about; none where it is not there.
@@ -185,6 +194,15 @@ impl Asking<'_> {
         let place = Place { bucket: &bucket.reference(), key, version: permission.version };
         self.object(place).await?;
         Ok(self.meanings.judge(place))
+    }
+
+    /// How many bytes are copied of the record that this request sees. Of what is not there nothing is.
+    async fn copied_size(self, copied: Copied<'_>) -> Result<u64, S3Error> {
+        let Copied { bucket, key, version, range } = copied;
+        let bucket = self.bucket(bucket).await?.reference();
+        let found = self.object(Place { bucket: &bucket, key, version }).await?;
+        let Lookup::Object(object) = found else { return Ok(0) };
+        Ok(range.map_or(object.size, |range| range.end.saturating_sub(range.start)))
     }
 
     /// The bucket's policy, where it counts for this caller.

@@ -8,11 +8,12 @@ use hyper::Method;
 use hyper::header::{CONTENT_LENGTH, HeaderName, REFERER, USER_AGENT};
 use iam::{AccountId, Context, Values, Work};
 use jiff::Timestamp;
-use presign::Mechanism;
+use presign::{Mechanism, Payload, VerifiedSignature};
 use store::{Tag, VersionId};
 
 use super::caller::Caller;
 use crate::head::TlsVersion;
+use crate::operation::Copied;
 use crate::request::{Query, S3Request};
 use crate::respond::RequestContext;
 
@@ -30,6 +31,27 @@ pub(crate) trait OperationKeys: Sync {
     fn query_keys(&self) -> &'static [(&'static str, &'static str)] {
         &[]
     }
+
+    /// What is copied on the server, where something is.
+    fn copied(&self) -> Option<Copied<'_>> {
+        None
+    }
+}
+
+/// What a decision may ask of the store, as far as it was looked up.
+#[derive(Debug, Default)]
+pub(super) struct Looked {
+    /// The tags of the object that it is about.
+    pub(super) tags: Option<Vec<Tag>>,
+    /// How many bytes are copied.
+    pub(super) copied_size: Option<u64>,
+}
+
+/// What a policy asked for that was not looked up.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Lacks {
+    pub(super) tags: bool,
+    pub(super) copied_size: bool,
 }
 
 /// The operation has no condition keys of its own.
@@ -49,10 +71,8 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) query: OnceCell<Option<Query<'a>>>,
     /// The version it is about, where one is named.
     version: Option<&'a VersionId>,
-    /// The tags of the object it is about, once they were looked up.
-    existing_tags: Option<&'a [Tag]>,
-    /// Whether a policy asked for tags that were not looked up.
-    lacks_tags: Cell<bool>,
+    looked: Option<&'a Looked>,
+    lacks: Cell<Lacks>,
 }
 
 impl<'a> Circumstances<'a> {
@@ -69,8 +89,8 @@ impl<'a> Circumstances<'a> {
             resource_account,
             query: OnceCell::new(),
             version: None,
-            existing_tags: None,
-            lacks_tags: Cell::new(false),
+            looked: None,
+            lacks: Cell::default(),
         }
     }
 
@@ -78,18 +98,18 @@ impl<'a> Circumstances<'a> {
         Self { version, ..self }
     }
 
-    pub(super) fn with_existing_tags(self, existing_tags: Option<&'a [Tag]>) -> Self {
-        Self { existing_tags, ..self }
+    pub(super) fn knowing(self, looked: &'a Looked) -> Self {
+        Self { looked: Some(looked), ..self }
     }
 
-    /// Whether a policy asked for tags that were not looked up, and was told that there are none.
-    pub(super) fn lacks_tags(&self) -> bool {
-        self.lacks_tags.get()
+    /// What a policy asked for that was not looked up, and was told that there is none.
+    pub(super) fn lacks(&self) -> Lacks {
+        self.lacks.get()
     }
 
     fn existing_tag(&self, name: &str) -> Option<Values<'_>> {
-        let Some(tags) = self.existing_tags else {
-            self.lacks_tags.set(true);
+        let Some(tags) = self.looked.and_then(|looked| looked.tags.as_deref()) else {
+            self.lacks.set(Lacks { tags: true, ..self.lacks.get() });
             return None;
         };
         tag_named(tags, name)
@@ -155,12 +175,28 @@ impl<'a> Circumstances<'a> {
     }
 
     fn valet(&self, name: &str) -> Option<Cow<'_, str>> {
-        let decoded = HeaderName::from_static("x-amz-decoded-content-length");
         match name {
-            "contentlength" if self.writes() => {
-                self.header(&decoded).or_else(|| self.header(&CONTENT_LENGTH))
+            "contentlength" if self.operation.copied().is_some() => {
+                let size = self.looked.and_then(|looked| looked.copied_size);
+                if size.is_none() {
+                    self.lacks.set(Lacks { copied_size: true, ..self.lacks.get() });
+                }
+                size.map(|size| size.to_string().into())
             }
+            "contentlength" if self.writes() => self.announced_length(),
             _ => None,
+        }
+    }
+
+    /// How many bytes are announced, as the body will be read: only one in chunks, which is so signed, is
+    /// longer on the wire than what it brings.
+    fn announced_length(&self) -> Option<Cow<'_, str>> {
+        let payload = self.caller.signature().map(VerifiedSignature::payload);
+        match payload {
+            Some(Payload::Streaming(_)) => {
+                self.header(&HeaderName::from_static("x-amz-decoded-content-length"))
+            }
+            Some(Payload::Sha256(_) | Payload::Unsigned) | None => self.header(&CONTENT_LENGTH),
         }
     }
 

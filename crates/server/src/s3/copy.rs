@@ -15,7 +15,7 @@ use store::{
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error, refusal};
 use crate::gate::{Authorized, Door};
-use crate::operation::{Operation, Permission};
+use crate::operation::{Copied, Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::s3::customer_key::{self, SentKey};
@@ -59,6 +59,11 @@ impl CopySource {
         let NamedSource { bucket, key, version_id } = &self.named;
         let action = if version_id.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
         Permission::object(action, bucket, key).of_version(version_id.as_ref())
+    }
+
+    fn copied(&self, range: Option<&Range<u64>>) -> Copied<'_> {
+        let NamedSource { bucket, key, version_id } = &self.named;
+        Copied { bucket, key, version: version_id.as_ref(), range: range.cloned() }
     }
 
     fn permission_to_read_tags(&self) -> Permission<'_> {
@@ -204,6 +209,10 @@ impl Operation for CopyObject {
         creation_condition(key, true)
             .or_else(|| self.source.named.condition(key))
             .or_else(|| tagging::object_condition(self.request_tags(), key))
+    }
+
+    fn copied(&self) -> Option<Copied<'_>> {
+        Some(self.source.copied(None))
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
@@ -353,6 +362,10 @@ impl Operation for UploadPartCopy {
 
     fn condition(&self, key: &str) -> Option<Values<'_>> {
         creation_condition(key, false).or_else(|| self.source.named.condition(key))
+    }
+
+    fn copied(&self) -> Option<Copied<'_>> {
+        Some(self.source.copied(self.range.as_ref()))
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {

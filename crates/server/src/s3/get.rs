@@ -9,8 +9,8 @@ use hyper::header::{
     IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
 };
 use store::{
-    BucketName, ChecksumType, DeleteMarker, Lookup, Object, ObjectKey, PartNumber, Unlocked,
-    VersionId, Versioning,
+    Bucket, BucketName, ChecksumType, DeleteMarker, Lookup, Object, ObjectKey, PartNumber,
+    Unlocked, VersionId, Versioning,
 };
 
 use crate::body::RequestBody;

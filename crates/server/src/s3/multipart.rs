@@ -12,7 +12,7 @@ use store::{
 
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error, refusal};
-use crate::gate::{Authorized, Door};
+use crate::gate::{Authorized, Door, OperationKeys};
 use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
@@ -319,8 +319,12 @@ impl Operation for CompleteMultipartUpload {
         }
         let summed = asked.unwrap_or(CHECKSUM_UNASKED);
         let parts = read_parts(&named, &target.upload_id, upload.as_deref())?;
-        if let (Some(expected), Some(upload)) = (object_size, &upload) {
-            check_size(&door, upload, &parts, expected).await?;
+        if let Some(upload) = &upload {
+            let size = size_of(&door, upload, &parts).await?;
+            check_size(object_size, size)?;
+            // What is stored is what the parts are together, whatever the document weighs.
+            let permission = Permission::object("s3:PutObject", &target.bucket, &target.key);
+            door.require_with(permission, &CompletedKeys(size)).await?;
         }
         let object_checksum = object_checksum.map(|(algorithm, value)| StoredChecksum {
             algorithm,
@@ -518,13 +522,20 @@ impl PartElement {
     }
 }
 
-/// `x-amz-mp-object-size`: the parts must add up to it.
-async fn check_size(
-    door: &Door,
-    upload: &Upload,
-    named: &[CompletedPart],
-    expected: u64,
-) -> Result<(), S3Error> {
+/// The condition keys of a completion whose parts are known.
+struct CompletedKeys(u64);
+
+impl OperationKeys for CompletedKeys {
+    fn condition(&self, key: &str) -> Option<Values<'_>> {
+        match key {
+            "valet:contentlength" => Some(Values::One(self.0.to_string().into())),
+            other => creation_condition(other, true),
+        }
+    }
+}
+
+/// How many bytes the named parts are together; their entity tags fix them.
+async fn size_of(door: &Door, upload: &Upload, named: &[CompletedPart]) -> Result<u64, S3Error> {
     let limit = usize::try_from(PAGE_MAX).unwrap_or(usize::MAX);
     let (mut after, mut size) = (None, 0u64);
     loop {
@@ -537,10 +548,14 @@ async fn check_size(
         size = counted.fold(size, |sum, part| sum.saturating_add(part.size));
         after = page.next;
         if after.is_none() {
-            break;
+            return Ok(size);
         }
     }
-    if size == expected {
+}
+
+/// `x-amz-mp-object-size`: the parts must add up to it.
+fn check_size(expected: Option<u64>, size: u64) -> Result<(), S3Error> {
+    if expected.is_none_or(|expected| expected == size) {
         return Ok(());
     }
     Err(S3Error::invalid_request(

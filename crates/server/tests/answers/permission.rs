@@ -407,6 +407,12 @@ async fn conditions_are_computed_here() {
         (r#""StringEquals":{"s3:VersionId":"null"}"#, get("/bucket/a?versionId=null"), 200),
         (r#""NumericLessThanEquals":{"valet:ContentLength":"3"}"#, put("/bucket/b", "abc"), 200),
         (r#""NumericLessThanEquals":{"valet:ContentLength":"3"}"#, put("/bucket/b", "abcd"), 403),
+        // Only a body in chunks has a decoded length.
+        (
+            r#""NumericLessThanEquals":{"valet:ContentLength":"3"}"#,
+            put("/bucket/b", "abcd").header("x-amz-decoded-content-length", "1"),
+            403,
+        ),
         (
             r#""StringEquals":{"s3:x-amz-storage-class":"GLACIER"}"#,
             put("/bucket/b", "").header("x-amz-storage-class", "GLACIER"),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::harness::{Ask, World, ask, get, no_such_bucket, put, sha256};
+use crate::harness::{Ask, World, ask, get, no_such_bucket, no_such_key, put, sha256};
 use crate::people::policy;
 
 /// Makes the bucket anew: the old one is empty.
@@ -208,9 +208,82 @@ async fn what_is_blocked_while_a_document_is_sent() {
         );
         put("/bucket?encryption", &rule)
     };
-    let blocked = "<BlockedEncryptionTypes><EncryptionType>SSE-C</EncryptionType></BlockedEncryptionTypes>";
+    let blocked =
+        "<BlockedEncryptionTypes><EncryptionType>SSE-C</EncryptionType></BlockedEncryptionTypes>";
     let meanwhile = async { assert_eq!(world.send(rule(blocked)).await.status, 200) };
     assert_eq!(world.send_halting(rule(""), meanwhile).await.status, 200);
     let told = world.send(get("/bucket?encryption")).await;
     assert_eq!(told.element("EncryptionType"), "SSE-C");
+}
+
+/// A cap of bytes is one of what is stored, whatever was announced of the request.
+#[tokio::test]
+async fn a_cap_of_bytes_counts_what_is_stored() {
+    let world = World::with_bucket().await;
+    world.send(put("/bucket/five", "hello")).await;
+    world.send(put("/bucket/six", "hello!")).await;
+    let read = r#"{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}"#;
+    let cap = r#"{"Effect":"Allow","Action":"s3:PutObject","Resource":"*","Condition":{"NumericLessThanEquals":{"valet:ContentLength":"5"}}}"#;
+    let ann = world.user("ann", &policy(&format!("{read},{cap}"))).await;
+    let copy = |target: &str, source: &str| put(target, "").header("x-amz-copy-source", source);
+    let upload = world.send(ask("POST", "/bucket/k?uploads")).await.element("UploadId");
+    let part = format!("/bucket/k?uploadId={upload}&partNumber=1");
+    let ranged = |range: &str| copy(&part, "/bucket/six").header("x-amz-copy-source-range", range);
+    let rows = [
+        ("a PUT", put("/bucket/k", "hello"), 200),
+        ("a PUT", put("/bucket/k", "hello!"), 403),
+        (
+            "a plain PUT that claims chunks",
+            put("/bucket/k", "hello!").header("x-amz-decoded-content-length", "5"),
+            403,
+        ),
+        ("a copy", copy("/bucket/k", "/bucket/five"), 200),
+        ("a copy", copy("/bucket/k", "/bucket/six"), 403),
+        (
+            "a copy that claims a length",
+            copy("/bucket/k", "/bucket/six").header("x-amz-decoded-content-length", "1"),
+            403,
+        ),
+        ("a copy of nothing", copy("/bucket/k", "/bucket/none"), 403),
+        ("a part", put(&part, "hello"), 200),
+        ("a part", put(&part, "hello!"), 403),
+        ("a copied part", copy(&part, "/bucket/five"), 200),
+        ("a copied part", copy(&part, "/bucket/six"), 403),
+        ("a range", ranged("bytes=0-4"), 200),
+        ("a range", ranged("bytes=0-5"), 403),
+    ];
+    for (what, ask, expected) in rows {
+        let answer = world.send_as(&ann, ask.clone()).await;
+        assert_eq!(answer.status, expected, "{what}: {}", answer.text());
+    }
+    let listing = r#"{"Effect":"Allow","Action":"s3:ListBucket","Resource":"*"}"#;
+    world.put_user_policy("ann", &policy(&format!("{read},{cap},{listing}"))).await;
+    let missing = world.send_as(&ann, copy("/bucket/k", "/bucket/none")).await;
+    assert_eq!(missing.refusal(), no_such_key("none"));
+}
+
+/// A completion stores what its parts are together.
+#[tokio::test]
+async fn a_cap_of_bytes_counts_the_parts_of_a_completion() {
+    let world = World::with_bucket().await;
+    let cap = |bytes: u32| {
+        policy(&format!(
+            r#"{{"Effect":"Allow","Action":"s3:PutObject","Resource":"*","Condition":{{"NumericLessThanEquals":{{"valet:ContentLength":"{bytes}"}}}}}}"#
+        ))
+    };
+    let ann = world.user("ann", &cap(5_242_884)).await;
+    let upload = world.send(ask("POST", "/bucket/k?uploads")).await.element("UploadId");
+    let of = format!("/bucket/k?uploadId={upload}");
+    let mut parts = String::new();
+    for (number, size) in [(1, 5 * 1024 * 1024), (2, 5)] {
+        let part = put(&format!("{of}&partNumber={number}"), &"a".repeat(size));
+        let etag = world.send(part).await.header("etag").to_owned();
+        parts += &format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>");
+    }
+    let document = format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>");
+    let complete = ask("POST", &of).body(document);
+    assert_eq!(world.send_as(&ann, complete.clone()).await.status, 403);
+    assert_eq!(world.send(get("/bucket/k")).await.status, 404);
+    world.put_user_policy("ann", &cap(5_242_885)).await;
+    assert_eq!(world.send_as(&ann, complete).await.status, 200);
 }
