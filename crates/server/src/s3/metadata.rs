@@ -111,7 +111,7 @@ pub(crate) fn encode(value: &str) -> Cow<'_, str> {
 mod tests {
     use super::*;
 
-    /// As S3 answered in 2026 (recorded by LocalStack's tests of user metadata), and the example of its
+    /// As S3 answered in 2026 (recorded by the tests of `LocalStack` on user metadata), and the example of its
     /// user guide ("Working with object metadata").
     #[test]
     fn metadata_is_told_as_by_s3() {
