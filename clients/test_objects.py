@@ -1,9 +1,9 @@
 """`valet mb`, `ls`, `cp`, `rm`, `rb`: a first bucket without another client."""
 
-import json
-import pty
 import fcntl
+import json
 import os
+import pty
 import struct
 import subprocess
 import termios
@@ -11,7 +11,7 @@ import termios
 import pytest
 
 from content import ODD_KEYS, body, file_sha256, key_name, sha256, write_file
-from harness import MIB, ROOT_KEY, Client, binary, client_environment
+from harness import FAKETIME_LIBRARY, MIB, Certificates, binary, client_environment
 from sigv4 import encode_path
 
 
@@ -282,3 +282,38 @@ def test_a_qr_code_fits_the_terminal_or_says_that_it_does_not(http_server, tmp_p
     assert f"the QR code needs {len(lines[0])} columns" in shown.replace("\r\n", " "), shown
     status, shown = qr(http_server, "bucket", tmp_path, 120, 20)
     assert status == 1 and "the terminal has 120 and 20" in shown.replace("\r\n", " "), shown
+
+
+def self_signed(folder, name, *, environment=None):
+    """What `openssl req -x509` makes: a server's certificate that is an authority's too."""
+    folder.mkdir()
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+         "-keyout", "server.key", "-out", "server.pem", "-days", "2", "-subj", "/CN=valet",
+         "-addext", f"subjectAltName={name}"],
+        cwd=folder, check=True, capture_output=True, env={**os.environ, **(environment or {})},
+    )
+    return Certificates(folder / "server.pem", folder / "server.pem", folder / "server.key")
+
+
+def test_a_server_s_own_certificate_is_trusted_when_it_is_given(start, tmp_path):
+    def ls(server, given):
+        environment = client_environment(server, tmp_path) | {"AWS_CA_BUNDLE": str(given)}
+        return subprocess.run(
+            [binary(), "ls"], env=environment, capture_output=True, text=True, timeout=60
+        )
+
+    own = self_signed(tmp_path / "own", "IP:127.0.0.1")
+    other = self_signed(tmp_path / "other", "IP:127.0.0.1")
+    elsewhere = self_signed(tmp_path / "elsewhere", "DNS:elsewhere.test")
+    long_ago = {"LD_PRELOAD": FAKETIME_LIBRARY, "FAKETIME": "-30d"}
+    expired = self_signed(tmp_path / "expired", "IP:127.0.0.1", environment=long_ago)
+    server = start(certificates=own)
+    result = ls(server, own.ca)
+    assert result.returncode == 0, result
+    result = ls(server, other.ca)
+    assert result.returncode == 1 and "certificate" in result.stderr, result
+    # Its name and its time count as ever. The harness itself would not connect to these.
+    for certificates, words in ((elsewhere, "not valid for name"), (expired, "expired")):
+        result = ls(start(certificates=certificates), certificates.ca)
+        assert result.returncode == 1 and words in result.stderr, result

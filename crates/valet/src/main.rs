@@ -28,6 +28,7 @@ mod serve;
 mod sts;
 mod table;
 mod transfer;
+mod trust;
 
 use std::process::ExitCode;
 

@@ -8,10 +8,11 @@ use anyhow::{Context as _, anyhow};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, InvalidHeaderName};
 use reqwest::redirect::{Attempt, Policy};
-use reqwest::{Certificate, Client, ClientBuilder, Url};
+use reqwest::{Client, ClientBuilder, Url};
 
 use crate::args::Connection;
 use crate::failure::Failure;
+use crate::trust;
 
 /// Bytes that are read from a file at once.
 pub(crate) const READ_BYTES: usize = 256 * 1024;
@@ -91,10 +92,9 @@ pub(crate) fn builder(authorities: Option<&Path>) -> Result<ClientBuilder, Failu
         .connect_timeout(CONNECT_TIMEOUT)
         .referer(false);
     let Some(path) = authorities else { return Ok(builder) };
-    let name = || format!("the authorities in {}", path.display());
-    let pem = std::fs::read(path).with_context(name).map_err(Failure::usage)?;
-    let authorities = Certificate::from_pem_bundle(&pem).with_context(name);
-    Ok(builder.tls_certs_merge(authorities.map_err(Failure::usage)?))
+    let config = trust::config(path);
+    let config = config.with_context(|| format!("the authorities in {}", path.display()));
+    Ok(builder.tls_backend_preconfigured(config.map_err(Failure::usage)?))
 }
 
 fn follow_at_home(attempt: Attempt<'_>) -> reqwest::redirect::Action {
