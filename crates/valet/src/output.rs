@@ -73,8 +73,10 @@ pub(crate) fn quoted(text: &str) -> String {
             '\n' => word.push(c),
             c if disposition::is_deceptive(c) => {
                 word.push_str("'\"$(printf '");
-                // Writing to a string cannot fail.
-                c.to_string().bytes().for_each(|byte| drop(write!(word, "\\{byte:03o}")));
+                for byte in c.to_string().bytes() {
+                    // Writing to a string cannot fail.
+                    let _ = write!(word, "\\{byte:03o}");
+                }
                 word.push_str("')\"'");
             }
             c => word.push(c),
