@@ -4,6 +4,7 @@ mod access_key;
 mod account;
 mod entity;
 mod group;
+mod page;
 mod policy;
 mod profile;
 mod provider;

@@ -3,8 +3,9 @@
 use store::{EntityKind, GivenKey, KeyStatus, KeySummary};
 
 use super::entity::{
-    Page, change, directory, found, judged_user, no_user_meant, optional_user_name, time,
+    change, directory, found, judged_user, no_user_meant, optional_user_name, time,
 };
+use super::page::Page;
 use super::{operation, refusal};
 use crate::api::given_key;
 use crate::gate::Door;

@@ -7,11 +7,12 @@ use iam::{AccountId, Policy};
 use store::{Directory, Group, KeyOwner, ManagedPolicy, PolicyUses, Quota, Role, User};
 
 use super::entity::{
-    Page, account, directory, encoded, time, write_attached, write_boundary, write_end,
-    write_inline_list, write_tags,
+    account, directory, encoded, time, write_attached, write_boundary, write_inline_list,
+    write_tags,
 };
 use super::group::write_group;
 use super::operation;
+use super::page::{Page, write_end};
 use super::policy::write_version;
 use super::role::{shown_trust, write_role};
 use super::user::write_user;

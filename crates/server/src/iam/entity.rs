@@ -17,12 +17,6 @@ use crate::query::error::{self, QueryCode, QueryError};
 use crate::query::form::{Form, member};
 use crate::query::operation::{Scene, Target};
 
-/// Entries of one page, and when nobody says how many.
-const ITEMS_MAX: usize = 1000;
-const ITEMS_DEFAULT: usize = 100;
-/// Bytes of a page: the entry that passes them is its last, however many were asked for. An entry has
-/// 400 KB at most, a policy with five versions.
-const PAGE_BYTES_MAX: usize = 1024 * 1024;
 /// Characters of a path.
 const PATH_CHARS_MAX: usize = 512;
 /// Characters of a policy's document as it is sent.
@@ -376,93 +370,6 @@ fn document<'f>(form: &'f Form, parameter: &'static str) -> Result<&'f str, Quer
 
 fn malformed(message: String) -> QueryError {
     QueryError::with_message(QueryCode::MalformedPolicyDocument, message)
-}
-
-/// Which part of a list is asked for.
-#[derive(Clone, Debug)]
-pub(super) struct Page {
-    after: Option<String>,
-    limit: usize,
-}
-
-impl Page {
-    pub(super) fn read(form: &Form) -> Result<Self, QueryError> {
-        let limit = match form.get("MaxItems") {
-            None => ITEMS_DEFAULT,
-            Some(text) => text
-                .parse()
-                .ok()
-                .filter(|limit| (1..=ITEMS_MAX).contains(limit))
-                .ok_or_else(|| {
-                    QueryError::validation(format!(
-                        "1 validation error detected: Value '{text}' at 'maxItems' failed to satisfy constraint: Member must have value between 1 and {ITEMS_MAX}"
-                    ))
-                })?,
-        };
-        Ok(Self { after: form.get("Marker").map(str::to_owned), limit })
-    }
-
-    /// The items after the marker, as many as are asked for and make a page, and the next marker.
-    /// `name` is what they are sorted by, `bytes` what each takes of the answer.
-    pub(super) fn cut<T>(
-        &self,
-        items: impl IntoIterator<Item = T>,
-        name: impl Fn(&T) -> String,
-        bytes: impl Fn(&T) -> usize,
-    ) -> (Vec<T>, Option<String>) {
-        let after = |item: &T| self.after.as_ref().is_none_or(|after| name(item) > *after);
-        let mut rest = items.into_iter().filter(after).peekable();
-        let (mut page, mut taken) = (Vec::new(), 0_usize);
-        while page.len() < self.limit && taken < PAGE_BYTES_MAX {
-            let Some(item) = rest.next() else { break };
-            taken = taken.saturating_add(bytes(&item));
-            page.push(item);
-        }
-        let marker = page.last().map(&name).filter(|_| rest.peek().is_some());
-        (page, marker)
-    }
-
-    /// Writes a page of names.
-    pub(super) fn write_names<'n>(
-        &self,
-        xml: &mut QueryXml,
-        list: &str,
-        names: impl IntoIterator<Item = &'n String>,
-    ) {
-        let (page, marker) = self.cut(names, |name| (*name).clone(), |name| name.len());
-        xml.texts(list, page.into_iter().map(String::as_str));
-        write_end(xml, marker.as_deref());
-    }
-
-    /// Writes a list's page: the members after the marker, and the next marker.
-    #[expect(clippy::too_many_arguments, reason = "what, under which name, in which order, how")]
-    pub(super) fn write<T>(
-        &self,
-        xml: &mut QueryXml,
-        list: &str,
-        items: impl IntoIterator<Item = T>,
-        name: impl Fn(&T) -> String,
-        mut write: impl FnMut(&mut QueryXml, T),
-    ) {
-        let after = |item: &T| self.after.as_ref().is_none_or(|after| name(item) > *after);
-        let mut rest = items.into_iter().filter(after).peekable();
-        let (mut count, mut last, end) = (0, None, xml.len().saturating_add(PAGE_BYTES_MAX));
-        xml.element(list, |xml| {
-            while count < self.limit && xml.len() < end {
-                let Some(item) = rest.next() else { break };
-                (count, last) = (count + 1, Some(name(&item)));
-                xml.element("member", |xml| write(xml, item));
-            }
-        });
-        let marker = last.filter(|_| rest.peek().is_some());
-        write_end(xml, marker.as_deref());
-    }
-}
-
-/// Whether a list goes on, and where.
-pub(super) fn write_end(xml: &mut QueryXml, marker: Option<&str>) {
-    xml.plain("IsTruncated", marker.is_some());
-    xml.optional("Marker", marker);
 }
 
 /// A time as IAM writes it.

@@ -6,10 +6,11 @@ use iam::{AccountId, Policy};
 use store::{EntityKind, Group, User};
 
 use super::entity::{
-    Page, account, attached_below, change, directory, encoded, found, group_name, identity_policy,
+    account, attached_below, change, directory, encoded, found, group_name, identity_policy,
     inline, new_name, optional_path, path, policy_arn, policy_name, time, user_name,
     write_attached,
 };
+use super::page::Page;
 use super::user::{prefix, write_user};
 use super::{operation, refusal};
 use crate::query::answer::{QueryReply, QueryXml};

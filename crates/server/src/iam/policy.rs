@@ -8,10 +8,11 @@ use store::{
 };
 
 use super::entity::{
-    Page, change, directory, encoded, found, identity_policy, path, policy_arn, policy_description,
+    change, directory, encoded, found, identity_policy, path, policy_arn, policy_description,
     policy_name, tags, time, version_number, write_tags,
 };
 use super::operation;
+use super::page::Page;
 use super::user::prefix;
 use crate::query::answer::{QueryReply, QueryXml};
 use crate::query::error::{QueryCode, QueryError};

@@ -6,10 +6,10 @@ use iam::AccountId;
 use store::{Directory, EntityKind, InstanceProfile, Role, Tag};
 
 use super::entity::{
-    Page, account, change, directory, found, path, profile_name, role_name, tags, time, write_end,
-    write_tags,
+    account, change, directory, found, path, profile_name, role_name, tags, time, write_tags,
 };
 use super::operation;
+use super::page::{Page, write_end};
 use super::role::{shown_bytes, shown_trust, write_role};
 use super::user::prefix;
 use crate::gate::Door;

@@ -6,10 +6,11 @@ use iam::{AccountId, Policy};
 use store::{BoundPolicy, EntityKind, NewRole, Role, Tag};
 
 use super::entity::{
-    Page, account, attached_below, change, directory, encoded, found, identity_policy, inline,
-    path, policy_arn, policy_name, role_description, role_name, tags, time, trust_policy,
-    write_attached, write_boundary, write_end, write_tags,
+    account, attached_below, change, directory, encoded, found, identity_policy, inline, path,
+    policy_arn, policy_name, role_description, role_name, tags, time, trust_policy, write_attached,
+    write_boundary, write_tags,
 };
+use super::page::{Page, write_end};
 use super::user::{boundary, prefix};
 use super::{operation, refusal};
 use crate::gate::Door;

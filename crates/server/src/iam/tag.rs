@@ -3,10 +3,11 @@
 use store::{EntityKind, Tag};
 
 use super::entity::{
-    Page, change, directory, found, policy_arn, profile_name, role_name, same_tag, tags, user_name,
+    change, directory, found, policy_arn, profile_name, role_name, same_tag, tags, user_name,
     write_tag,
 };
 use super::operation;
+use super::page::Page;
 use super::provider::url_in_arn;
 use crate::query::answer::QueryReply;
 use crate::query::error::QueryError;

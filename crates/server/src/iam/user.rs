@@ -6,10 +6,11 @@ use iam::{AccountId, Policy, Principal};
 use store::{EntityKind, Tag, User};
 
 use super::entity::{
-    Page, account, attached_below, change, directory, encoded, found, identity_policy, inline,
+    account, attached_below, change, directory, encoded, found, identity_policy, inline,
     judged_user, new_name, optional_path, optional_user_name, path, policy_arn, policy_name, tags,
     time, user_name, write_attached, write_boundary, write_tags,
 };
+use super::page::Page;
 use super::{operation, refusal};
 use crate::query::answer::{QueryReply, QueryXml};
 use crate::query::error::QueryError;

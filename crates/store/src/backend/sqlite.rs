@@ -52,13 +52,11 @@ use writer::{Room, Writer};
 
 /// The database's file in a data directory.
 pub(crate) const FILE_NAME: &str = "metadata.sqlite";
-
 /// How much memory the cached buckets, and as much again the cached access keys, may take, in bytes.
 const SETTINGS_CACHE_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// About how much a cached setting weighs, in bytes; it sizes the table.
-const SETTING_BYTES: usize = 512;
-/// How much memory the cached identities may take, in bytes: more than any one account may
-/// (`Quota::Account`), which would else be read anew for every request.
+/// About how many of them there may be; it sizes the tables.
+const SETTINGS: usize = SETTINGS_CACHE_BYTES_MAX / 512;
+/// The same of the cached identities: more than any one account may have (`Quota::Account`).
 const DIRECTORIES_CACHE_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// So few that the cache is one shard, whose share of the memory is all of it.
 const DIRECTORIES: usize = 32;
@@ -72,7 +70,7 @@ pub(crate) struct SqliteMetadata {
     readers: Readers,
     caches: Arc<Caches>,
     vault: Arc<Vault>,
-    /// Held while a directory is read: whoever waits finds it in the cache, and there is one at a time.
+    /// Held while a directory is read: whoever waits finds it in the cache.
     loading: tokio::sync::Mutex<()>,
 }
 
@@ -98,11 +96,10 @@ impl SqliteMetadata {
         let path = data_dir.join(FILE_NAME);
         let (connection, index) = connection::open_writer(&path, &vault)?;
         let readers = Readers::open(&path, index, vault.records())?;
-        let settings = SETTINGS_CACHE_BYTES_MAX / SETTING_BYTES;
         let caches = Arc::new(Caches {
             objects: ExactCache::new(cache_bytes_max, cache_bytes_max / OBJECT_BYTES),
-            buckets: ExactCache::new(SETTINGS_CACHE_BYTES_MAX, settings),
-            access_keys: ExactCache::new(SETTINGS_CACHE_BYTES_MAX, settings),
+            buckets: ExactCache::new(SETTINGS_CACHE_BYTES_MAX, SETTINGS),
+            access_keys: ExactCache::new(SETTINGS_CACHE_BYTES_MAX, SETTINGS),
             directories: ExactCache::new(DIRECTORIES_CACHE_BYTES_MAX, DIRECTORIES),
         });
         let writer = Writer::start(connection, path, Arc::clone(&caches), health, keep)?;
@@ -157,10 +154,9 @@ impl Metadata for SqliteMetadata {
             Ok(directory) => return Ok(directory),
             Err(ticket) => ticket,
         };
-        // An account may have thousands of identities, and their policies are compiled.
         let of = account.clone();
-        let read = self.readers.list(move |connection| directory::load(connection, &of)).await?;
-        let directory = Arc::new(read);
+        let load = move |connection: &Connection| directory::load(connection, &of).map(Arc::new);
+        let directory = self.readers.list(load).await?;
         self.caches.directories.fill(ticket, account.clone(), Arc::clone(&directory));
         Ok(directory)
     }
