@@ -62,6 +62,25 @@ def test_put_get_head_copy_delete(s3, bucket):
     assert (status(caught), code(caught)) == (404, "NoSuchKey")
 
 
+def test_an_empty_object_and_whatever_follows_on_its_connection(server, bucket):
+    """botocore waits for 100 Continue with an empty body too, and misreads what comes instead of it."""
+    s3 = make_client(
+        server, max_pool_connections=1, read_timeout=5, retries={"total_max_attempts": 1}
+    )
+    for empty in (b"", io.BytesIO()):
+        assert s3.put_object(Bucket=bucket, Key="empty", Body=empty)["ETag"] == f'"{hashlib.md5().hexdigest()}"'
+        assert s3.put_object(Bucket=bucket, Key="full", Body=b"x")["ETag"]
+        assert s3.get_object(Bucket=bucket, Key="full")["Body"].read() == b"x"
+        assert s3.put_object(Bucket=bucket, Key="empty", Body=empty)["ETag"]
+        assert s3.head_object(Bucket=bucket, Key="empty")["ContentLength"] == 0
+        # A refusal is read, and so is what comes after it.
+        with pytest.raises(ClientError) as caught:
+            s3.put_object(Bucket=bucket + "-none", Key="empty", Body=empty)
+        assert (status(caught), code(caught)) == (404, "NoSuchBucket")
+        assert s3.put_object(Bucket=bucket, Key="full", Body=b"x")["ETag"]
+    assert [entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["empty", "full"]
+
+
 def test_a_copy_onto_itself_that_changes_nothing_is_refused(s3, bucket):
     s3.put_object(Bucket=bucket, Key="key", Body=b"x")
     with pytest.raises(ClientError) as caught:

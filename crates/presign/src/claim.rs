@@ -15,7 +15,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::form::FormFields;
-use crate::key::{KeyKind, VerifyingKey};
+use crate::key::{Fingerprint, KeyKind, VerifyingKey};
 use crate::request::RequestHead;
 use crate::scope::CredentialScope;
 use crate::sigv2::V2Claim;
@@ -102,6 +102,16 @@ impl<'a> SignatureClaim<'a> {
     /// Whose key is claimed to have signed it.
     pub fn access_key_id(&self) -> &str {
         self.0.access_key_id()
+    }
+
+    /// Names the signature that came, true or not, without being one: a link that is refused has the name
+    /// that it has when it is not.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of_signature(match &self.0 {
+            Claim::V4(claim) => &claim.signature,
+            Claim::V2(claim) => claim.signature(),
+            Claim::Form(claim) => claim.signature(),
+        })
     }
 
     /// Day, region and service as claimed; `None` for SigV2.

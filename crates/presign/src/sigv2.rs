@@ -108,6 +108,10 @@ impl<'a> V2Claim<'a> {
         &self.access_key_id
     }
 
+    pub(crate) fn signature(&self) -> &[u8] {
+        &self.signature
+    }
+
     pub(crate) fn check(&self, sigv2: SigV2Use, now: Timestamp) -> Result<(), VerifyError> {
         match sigv2 {
             SigV2Use::Allow => {}

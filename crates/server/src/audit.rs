@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::{Method, StatusCode};
+use presign::{FormFields, Mechanism, SignatureClaim};
 use store::{BucketName, ObjectKey};
 
 use crate::error::{Code, S3Error};
+use crate::head::Head;
 use crate::metrics::Answered;
 use crate::respond::{Finished, Ids};
 use crate::server::{Seen, Server};
@@ -23,6 +25,64 @@ impl Stopwatch {
     pub(crate) fn elapsed(self) -> Duration {
         self.0.elapsed()
     }
+}
+
+/// A longer id than any key has is not repeated.
+const ACCESS_KEY_ID_CHARS_MAX: usize = 128;
+
+/// What a refused request says of who sent it; nothing of it is proven.
+#[derive(Debug)]
+pub(crate) struct Claimed {
+    access_key_id: Option<String>,
+    link: Option<String>,
+    way: &'static str,
+}
+
+impl Claimed {
+    /// By link or by header.
+    pub(crate) fn by_request(head: &Head<'_>) -> Self {
+        match SignatureClaim::from_request(&head.signed_part()) {
+            Ok(Some(claim)) => Self::of(&claim),
+            Ok(None) => Self::unreadable("none"),
+            Err(_) if head.header(hyper::header::AUTHORIZATION.as_str()).is_some() => {
+                Self::unreadable("header")
+            }
+            Err(_) => Self::unreadable("link"),
+        }
+    }
+
+    /// By form.
+    pub(crate) fn by_form(fields: &FormFields) -> Self {
+        match SignatureClaim::from_form(fields) {
+            Ok(Some(claim)) => Self::of(&claim),
+            Ok(None) | Err(_) => Self::unreadable("form"),
+        }
+    }
+
+    fn of(claim: &SignatureClaim<'_>) -> Self {
+        let id = claim.access_key_id().chars().take(ACCESS_KEY_ID_CHARS_MAX).collect();
+        let mechanism = claim.mechanism();
+        let link = is_link(mechanism).then(|| claim.fingerprint().short());
+        Self { access_key_id: Some(id), link, way: way(mechanism) }
+    }
+
+    fn unreadable(way: &'static str) -> Self {
+        Self { access_key_id: None, link: None, way }
+    }
+}
+
+/// How a request was authenticated, or was to be.
+fn way(mechanism: Mechanism) -> &'static str {
+    match mechanism {
+        Mechanism::V4Query | Mechanism::V2Query => "link",
+        Mechanism::V4Header => "header",
+        Mechanism::V4Form | Mechanism::V2Form => "form",
+    }
+}
+
+/// Whether its signature is passed on, so that it has a name.
+fn is_link(mechanism: Mechanism) -> bool {
+    !matches!(mechanism, Mechanism::V4Header)
 }
 
 /// Everything the line says; it is written when the answer's body is done or dropped.
@@ -42,10 +102,17 @@ impl Finished for RequestLog {
     fn finished(self: Box<Self>, bytes_out: u64, whole: bool) {
         let Self { server, stopwatch, ids, seen, method, status, code, bytes_in } = *self;
         // Its code was taken already, and no line is about pages.
-        let Seen { operation, bucket, key, caller, client, code: _, cors: _ } = seen;
+        let Seen { operation, bucket, key, caller, claimed, reason, client, code: _, cors: _ } =
+            seen;
         let signed = caller.as_ref().and_then(|caller| caller.signed());
+        let mechanism = signed.map(|signed| signed.signature.mechanism());
         // The first sixteen digits of the signature's hash: they name a link and open nothing.
-        let link = signed.map(|signed| signed.signature.fingerprint().short());
+        let link = signed
+            .filter(|signed| is_link(signed.signature.mechanism()))
+            .map(|signed| signed.signature.fingerprint().short());
+        let link = link.as_deref().or(claimed.as_ref().and_then(|it| it.link.as_deref()));
+        let claimed_way = claimed.as_ref().map_or("none", |claimed| claimed.way);
+        let claimed_id = claimed.as_ref().and_then(|claimed| claimed.access_key_id.as_deref());
         let elapsed = stopwatch.elapsed();
         server.metrics().request(&Answered { operation, status, elapsed, bytes_in, bytes_out });
         tracing::info!(
@@ -55,10 +122,13 @@ impl Finished for RequestLog {
             method = method.as_str(),
             status = status.as_u16(),
             code = code.unwrap_or("-"),
+            reason = reason.as_deref().unwrap_or("-"),
             bucket = bucket.as_ref().map_or("-", BucketName::as_str),
             key = key.as_ref().map_or("-", ObjectKey::as_str),
             access_key_id = signed.map_or("-", |signed| signed.access_key_id.as_str()),
-            link = link.as_deref().unwrap_or("-"),
+            claimed_access_key_id = claimed_id.unwrap_or("-"),
+            authentication = mechanism.map_or(claimed_way, way),
+            link = link.unwrap_or("-"),
             client = client.map(|client| client.to_string()).as_deref().unwrap_or("-"),
             bytes_in,
             bytes_out,

@@ -1,5 +1,6 @@
 //! A request's body: read under limits and timeouts, checked against what its signature and headers say.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -13,6 +14,7 @@ use presign::{
 use tokio::sync::mpsc;
 
 use crate::error::{self, Code, S3Error, refusal};
+use crate::timed::Activity;
 
 /// A body that stands still for so long is given up.
 const IDLE_MAX: Duration = Duration::from_secs(30);
@@ -34,6 +36,8 @@ pub struct RequestBody {
     form: Option<FormFile>,
     received: u64,
     ended: bool,
+    /// The client waits to be told to send a body that will be empty.
+    waits: Option<Arc<Activity>>,
 }
 
 /// Where a form stands whose fields have been read.
@@ -99,20 +103,46 @@ impl RequestBody {
     pub fn from_wire(body: Incoming, headers: &HeaderMap) -> Self {
         let ended = body.is_end_stream();
         let framing = Framing::read(headers);
-        Self { source: Source::Wire(body), framing, form: None, received: 0, ended }
+        Self { source: Source::Wire(body), framing, form: None, received: 0, ended, waits: None }
+    }
+
+    /// Says that the client waits to be told to go on. Where something is to come, hyper tells it once that is
+    /// asked for; where nothing is, it is told here.
+    pub(crate) fn expected_to_go_on(mut self, activity: &Arc<Activity>) -> Self {
+        self.waits = self.ended.then(|| Arc::clone(activity));
+        self
+    }
+
+    /// Tells a client that waits with an empty body to send it, once.
+    pub(crate) async fn tell_to_go_on(&mut self) {
+        if let Some(activity) = self.waits.take() {
+            activity.tell_to_go_on().await;
+        }
+    }
+
+    /// Whether the client still waits to be told to send its empty body.
+    pub(crate) fn is_waited_with(&self) -> bool {
+        self.waits.is_some()
     }
 
     /// A body that is already here, for tests in process.
     pub fn from_memory(bytes: Bytes, headers: &HeaderMap) -> Self {
         let ended = bytes.is_empty();
         let framing = Framing::read(headers);
-        Self { source: Source::Memory(bytes), framing, form: None, received: 0, ended }
+        Self { source: Source::Memory(bytes), framing, form: None, received: 0, ended, waits: None }
     }
 
     /// A body whose pieces come when a test in process sends them, and that ends with its sender.
     pub fn from_pieces(pieces: mpsc::Receiver<Bytes>, headers: &HeaderMap) -> Self {
         let framing = Framing::read(headers);
-        Self { source: Source::Pieces(pieces), framing, form: None, received: 0, ended: false }
+        Self {
+            source: Source::Pieces(pieces),
+            framing,
+            form: None,
+            received: 0,
+            ended: false,
+            waits: None,
+        }
     }
 
     /// Bytes taken from the connection so far, framing of aws-chunked included.
@@ -128,6 +158,7 @@ impl RequestBody {
     async fn next(&mut self) -> Result<Option<Bytes>, S3Error> {
         loop {
             if self.ended {
+                self.tell_to_go_on().await;
                 return Ok(None);
             }
             let bytes = match &mut self.source {

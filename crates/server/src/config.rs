@@ -46,6 +46,8 @@ pub struct ServerConfig {
     pub sigv2: SigV2Use,
     /// Over which connections customers may send keys of their own (SSE-C).
     pub sse_c: SseC,
+    /// Connections at once of one address, trusted proxies apart; 0: as many as there are.
+    pub connections_per_address: u32,
     /// Root credentials given from outside, valid for as long as the process runs.
     pub root: Option<RootKey>,
     /// Which loopback, link-local and private addresses the server itself may call.

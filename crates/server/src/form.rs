@@ -17,6 +17,7 @@ use hyper::{HeaderMap, Uri};
 use presign::{FormDecoder, FormFields, PostPolicy, SignatureClaim};
 use store::{BucketName, ObjectKey};
 
+use crate::audit::Claimed;
 use crate::body::{FormHead, RequestBody};
 use crate::error::form as refusal;
 use crate::error::{Code, S3Error};
@@ -82,7 +83,11 @@ impl Server {
         let decoder = FormDecoder::new(content_type).map_err(refusal::of_form)?;
         refuse_other_credentials(head)?;
         let FormHead { fields, file_name, file_size } = body.read_form(decoder).await?;
-        let caller = Arc::new(self.prove(&fields, head, context).await?);
+        let proven = self.prove(&fields, head, context).await;
+        if proven.is_err() {
+            seen.claimed = Some(Claimed::by_form(&fields));
+        }
+        let caller = Arc::new(proven?);
         seen.caller = Some(Arc::clone(&caller));
         let fields = fields.with_file_name(file_name.as_deref()).map_err(refusal::of_form)?;
         refuse_link_conditions(query.iter().chain(fields.iter()))?;

@@ -32,7 +32,7 @@ use authorize::Asking;
 use keys::DerivedKeys;
 use meanings::{Meanings, Place};
 
-pub(crate) use authenticate::{AuthenticationError, Service};
+pub(crate) use authenticate::{AuthenticationError, Credential, Service};
 pub(crate) use caller::{Caller, SignedCaller};
 pub(crate) use circumstances::{OperationKeys, named, request_tag};
 pub(crate) use query::{Judged, QueryAdmission, Trusted};

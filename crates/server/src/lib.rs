@@ -28,6 +28,7 @@ mod respond;
 mod route;
 mod s3;
 mod server;
+mod shares;
 mod sts;
 mod timed;
 mod tls;
@@ -41,6 +42,7 @@ pub use config::{
 };
 pub use head::{Peer, TlsVersion};
 pub use listen::{ListenError, Listener};
+pub use metrics::DroppedLines;
 pub use parts::{PART_SIZE_MAX, PartPlan, PartPlanError, PlannedPart, UploadLinks};
 pub use respond::ResponseBody;
 pub use server::Server;

@@ -24,12 +24,17 @@ use crate::config::ServerConfig;
 use crate::head::{Peer, TlsVersion};
 use crate::own::OwnRoute;
 use crate::respond::{Reply, ResponseBody};
-use crate::server::Server;
-use crate::timed::{Patience, TimedIo};
+use crate::server::{Server, waits_to_send};
+use crate::shares::{Share, Shares};
+use crate::timed::{Activity, Patience, TimedIo};
 use crate::tls::{Tls, TlsError};
 
-/// Connections open at once; further ones wait in the kernel's queue.
+/// Connections open at once, if the system allows so many files; further ones wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 8192;
+/// Files that are no connections and no bodies: the database's, the log, sockets to listen on.
+const FILES_RESERVED: u64 = 256;
+/// However few files the system allows.
+const CONNECTIONS_MIN: usize = 16;
 /// How long a connection may stand still.
 const PATIENCE: Patience =
     Patience { head: Duration::from_secs(30), idle: Duration::from_mins(2), bytes_min: 512 };
@@ -115,13 +120,15 @@ impl Listener {
         let server = Arc::new(server);
         let grace = server.config().shutdown_grace;
         let graceful = Arc::new(GracefulShutdown::new());
-        let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let connections = Arc::new(Semaphore::new(connections_max(open_files_max())));
+        let shares = Arc::new(Shares::new(server.config().connections_per_address));
         let mut tasks = tokio::task::JoinSet::new();
         for socket in sockets {
             let door = Door {
                 server: Arc::clone(&server),
                 tls: tls.clone(),
                 connections: Arc::clone(&connections),
+                shares: Arc::clone(&shares),
                 graceful: Arc::clone(&graceful),
             };
             tasks.spawn(door.accept(socket));
@@ -158,6 +165,7 @@ struct Door {
     server: Arc<Server>,
     tls: Option<Arc<Tls>>,
     connections: Arc<Semaphore>,
+    shares: Arc<Shares>,
     graceful: Arc<GracefulShutdown>,
 }
 
@@ -174,16 +182,40 @@ impl Door {
                 }
             };
             let server = Arc::clone(&self.server);
+            let Some(share) = self.share(peer) else {
+                server.metrics().connection_refused();
+                continue;
+            };
             let tls = self.tls.clone();
             let watcher = self.graceful.watcher();
             tokio::spawn(async move {
                 server.metrics().connection_opened();
                 converse(&server, tls, watcher, stream, peer).await;
                 server.metrics().connection_closed();
-                drop(permit);
+                drop((permit, share));
             });
         }
     }
+
+    /// A place among the connections of the peer's address. A trusted proxy speaks for many.
+    fn share(&self, peer: SocketAddr) -> Option<Share> {
+        let address = peer.ip().to_canonical();
+        if self.server.config().trusts(address) {
+            return Some(Share::unlimited());
+        }
+        self.shares.take(address)
+    }
+}
+
+/// How many files this process may have open; `None`: any number.
+fn open_files_max() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current
+}
+
+/// As many connections as leave a file for a body to each.
+fn connections_max(files: Option<u64>) -> usize {
+    let fit = files.map_or(u64::MAX, |files| files.saturating_sub(FILES_RESERVED) / 2);
+    usize::try_from(fit).unwrap_or(usize::MAX).clamp(CONNECTIONS_MIN, CONNECTIONS_MAX)
 }
 
 /// One connection from its first byte to its last.
@@ -226,12 +258,13 @@ where
     let activity = stream.activity();
     let service = service_fn(|request: Request<Incoming>| {
         let server = Arc::clone(server);
+        let activity = Arc::clone(&activity);
         let answering = activity.answering();
         async move {
             if request.headers().len() > HEADERS_MAX {
                 return Ok(too_many_headers());
             }
-            let request = take_body(request);
+            let request = take_body(request, &activity);
             let mut response: Response<ResponseBody> =
                 server.handle(request, peer, clock::now()).await;
             response.body_mut().hold(answering);
@@ -250,9 +283,12 @@ fn too_many_headers() -> Response<ResponseBody> {
     Reply::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE).into_plain_response()
 }
 
-fn take_body(request: Request<Incoming>) -> Request<RequestBody> {
+fn take_body(request: Request<Incoming>, activity: &Arc<Activity>) -> Request<RequestBody> {
     let (parts, body) = request.into_parts();
-    let body = RequestBody::from_wire(body, &parts.headers);
+    let mut body = RequestBody::from_wire(body, &parts.headers);
+    if waits_to_send(&parts) {
+        body = body.expected_to_go_on(activity);
+    }
     Request::from_parts(parts, body)
 }
 

@@ -14,6 +14,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet};
 use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
@@ -168,12 +169,29 @@ impl Collector for Requests {
     }
 }
 
+/// Lines of the log that nobody took, counted by whoever writes it.
+#[derive(Clone, Debug, Default)]
+pub struct DroppedLines(Counter);
+
+impl DroppedLines {
+    /// Counts so many more.
+    pub fn add(&self, lines: u64) {
+        self.0.inc_by(lines);
+    }
+
+    /// How many there were.
+    pub fn total(&self) -> u64 {
+        self.0.get()
+    }
+}
+
 /// What the server counts.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
     requests: Arc<Requests>,
     connections: Gauge,
+    connections_refused: Counter,
 }
 
 impl Metrics {
@@ -181,8 +199,16 @@ impl Metrics {
         let mut registry = Registry::with_prefix("valet");
         let (requests, connections) = (Arc::<Requests>::default(), Gauge::default());
         registry.register("connections", "Open connections", connections.clone());
+        let connections_refused = Counter::default();
+        let help = "Connections closed because their address had its share";
+        registry.register("connections_refused", help, connections_refused.clone());
         registry.register_collector(Box::new(Arc::clone(&requests)));
-        Self { registry, requests, connections }
+        Self { registry, requests, connections, connections_refused }
+    }
+
+    pub(crate) fn count_lost_lines(&mut self, dropped: &DroppedLines) {
+        let help = "Lines of the log that were dropped because nobody took them";
+        self.registry.register("log_lines_dropped", help, dropped.0.clone());
     }
 
     pub(crate) fn request(&self, answered: &Answered) {
@@ -191,6 +217,10 @@ impl Metrics {
 
     pub(crate) fn connection_opened(&self) {
         self.connections.inc();
+    }
+
+    pub(crate) fn connection_refused(&self) {
+        self.connections_refused.inc();
     }
 
     pub(crate) fn connection_closed(&self) {
@@ -212,8 +242,11 @@ mod tests {
 
     #[test]
     fn what_threads_count_is_added_up() {
-        let metrics = Metrics::new();
+        let mut metrics = Metrics::new();
         metrics.connection_opened();
+        let dropped = DroppedLines::default();
+        metrics.count_lost_lines(&dropped);
+        dropped.add(3);
         let answered = |operation, status, micros| Answered {
             operation,
             status: StatusCode::from_u16(status).unwrap(),
@@ -233,6 +266,7 @@ mod tests {
         let text = metrics.encode();
         for line in [
             "valet_connections 1",
+            "valet_log_lines_dropped_total 3",
             "# TYPE valet_requests counter",
             "valet_requests_total{operation=\"GetObject\",status=\"200\"} 32",
             "valet_requests_total{operation=\"GetObject\",status=\"404\"} 32",

@@ -7,6 +7,7 @@ pub(crate) mod answer;
 pub(crate) mod error;
 pub(crate) mod form;
 pub(crate) mod operation;
+pub(crate) mod room;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,13 +15,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
 use hyper::{Method, StatusCode};
-use presign::{Payload, SignatureClaim};
+use presign::{AdmissibleClaim, Payload, SignatureClaim};
 use sha2::{Digest, Sha256};
-use tokio::sync::Semaphore;
 
+use crate::audit::Claimed;
 use crate::body::RequestBody;
 use crate::error::S3Error;
-use crate::gate::{AuthenticationError, Caller, QueryAdmission, Service, SignedCaller};
+use crate::gate::{AuthenticationError, Caller, Credential, QueryAdmission, Service, SignedCaller};
 use crate::head::Head;
 use crate::respond::{Ids, Reply, RequestContext};
 use crate::server::{Seen, Server};
@@ -31,8 +32,8 @@ use operation::QueryOperation;
 
 /// Bytes of one call.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
-/// Calls whose bodies are in memory at once: 64 MiB over all connections.
-const BODIES_MAX: usize = 64;
+/// Bytes of a call that nobody signed: a token of 20,000 characters and a policy of 2,048, encoded.
+const ANONYMOUS_BODY_BYTES_MAX: usize = 128 * 1024;
 /// From the first byte of a call's body to the last: whoever trickles must not keep the room from
 /// everybody else.
 const BODY_TIME_MAX: Duration = Duration::from_secs(10);
@@ -42,16 +43,6 @@ const JUDGED_AGAIN_MAX: usize = 4;
 const ABOUT: &str = "https://aws.amazon.com/iam";
 /// The only call that needs no signature: the web identity's token proves who asks.
 const UNSIGNED_ACTION: &str = "AssumeRoleWithWebIdentity";
-
-/// The room for the bodies of all calls.
-#[derive(Debug)]
-pub(crate) struct BodyRoom(Semaphore);
-
-impl Default for BodyRoom {
-    fn default() -> Self {
-        Self(Semaphore::new(BODIES_MAX))
-    }
-}
 
 /// What a call came with.
 #[derive(Clone, Copy)]
@@ -116,6 +107,10 @@ impl Front {
             }
             Err(Refused { error, known }) => {
                 seen.code = Some(error.code().wire());
+                seen.reason = Some(error.message().to_owned());
+                if seen.caller.is_none() {
+                    seen.claimed = Some(Claimed::by_request(asked.head));
+                }
                 if let Some(cause) = error.cause() {
                     tracing::debug!(request_id, %cause, "a call of the Query protocol was refused");
                 }
@@ -172,36 +167,74 @@ impl Call<'_> {
         let signed = head.signed_part();
         let claim = SignatureClaim::from_request(&signed).map_err(AuthenticationError::Claim)?;
         let gate = self.server.gate();
-        // What is out of its time or place is refused before its body is read.
+        // What is out of its time or place is refused before its body is read, and so is an unknown key.
         let claim = claim.map(|claim| gate.admit_claim(claim, self.service, context.now));
-        // So is a key that is not known: whoever has none keeps nobody's room.
-        let claim = match claim.transpose()? {
-            Some(claim) => {
-                let credential = gate.credential(&claim, context.now).await?;
-                Some((claim, credential))
-            }
-            None => None,
+        let Some(claim) = claim.transpose()? else {
+            let mut place = self.server.rooms().anonymous.enter(head.client());
+            let answering = async {
+                let bytes = self.body(posted, ANONYMOUS_BODY_BYTES_MAX, body).await?;
+                self.perform(Caller::Anonymous, &bytes, seen).await
+            };
+            return place.keep(answering).await.unwrap_or_else(crowded_out);
         };
-        let room = self.server.body_room().0.try_acquire();
-        let _room = room.map_err(|_| QueryError::new(QueryCode::Throttling))?;
-        let bytes = if posted { collect(body).await? } else { Bytes::new() };
-        let caller = match claim {
-            None => Caller::Anonymous,
-            Some((claim, credential)) => {
-                let hash: [u8; 32] = Sha256::digest(&bytes).into();
-                let needed = claim.needs_body_sha256();
-                let claim = if needed { claim.with_body_sha256(&hash) } else { claim };
-                let at = (self.service, context.now);
-                let caller = gate.verify(claim, credential, head, at).await?;
-                if !needed {
-                    check_payload(&caller, &bytes)?;
-                }
-                Caller::Signed(caller)
-            }
+        let credential = gate.credential(&claim, context.now).await?;
+        let (caller, bytes, mut place) = if claim.needs_body_sha256() {
+            let mut place = self.server.rooms().claimed.enter(head.client());
+            let proving = self.prove_with_body(claim, credential, body);
+            let (caller, bytes) = place.keep(proving).await.unwrap_or_else(crowded_out)?;
+            (caller, bytes, place)
+        } else {
+            let at = (self.service, context.now);
+            let caller = gate.verify(claim, credential, head, at).await?;
+            let mut place = self.server.rooms().proven.enter(head.client());
+            let reading = self.body(posted, BODY_BYTES_MAX, body);
+            let bytes = place.keep(reading).await.unwrap_or_else(crowded_out)?;
+            check_payload(&caller, &bytes)?;
+            (caller, bytes, place)
         };
+        let working = place.keep(self.server.rooms().working.acquire()).await;
+        let _working = working.ok_or_else(throttled)?.map_err(|_closed| throttled())?;
+        drop(place);
+        self.perform(Caller::Signed(caller), &bytes, seen).await
+    }
+
+    /// Reads the body that the signature covers, and verifies that it does.
+    async fn prove_with_body(
+        self,
+        claim: AdmissibleClaim<'_>,
+        credential: Credential,
+        body: &mut RequestBody,
+    ) -> Result<(SignedCaller, Bytes), Refused> {
+        let QueryAsked { head, context, .. } = self.asked;
+        let bytes = self.body(head.method() == Method::POST, BODY_BYTES_MAX, body).await?;
+        let hash: [u8; 32] = Sha256::digest(&bytes).into();
+        let claim = claim.with_body_sha256(&hash);
+        let gate = self.server.gate();
+        let at = (self.service, context.now);
+        Ok((gate.verify(claim, credential, head, at).await?, bytes))
+    }
+
+    async fn body(
+        self,
+        posted: bool,
+        bytes_max: usize,
+        body: &mut RequestBody,
+    ) -> Result<Bytes, QueryError> {
+        if posted { collect(body, bytes_max).await } else { Ok(Bytes::new()) }
+    }
+
+    /// Runs what was asked by whom it is known by now.
+    async fn perform(
+        self,
+        caller: Caller,
+        bytes: &Bytes,
+        seen: &mut Seen,
+    ) -> Result<Answered, Refused> {
+        let QueryAsked { head, .. } = self.asked;
+        let posted = head.method() == Method::POST;
         let caller = Arc::new(caller);
         seen.caller = Some(Arc::clone(&caller));
-        let form = Form::parse(if posted { &bytes } else { head.query().as_bytes() })?;
+        let form = Form::parse(if posted { bytes } else { head.query().as_bytes() })?;
         let Some(action) = form.get("Action").filter(|action| !action.is_empty()) else {
             return Ok(Answered::Elsewhere);
         };
@@ -239,10 +272,19 @@ fn check_payload(caller: &SignedCaller, bytes: &[u8]) -> Result<(), QueryError> 
     same.then_some(()).ok_or_else(|| QueryError::new(QueryCode::SignatureDoesNotMatch))
 }
 
-async fn collect(body: &mut RequestBody) -> Result<Bytes, QueryError> {
+/// Somebody else needed the place more.
+fn crowded_out<T, E: From<QueryError>>() -> Result<T, E> {
+    Err(throttled().into())
+}
+
+fn throttled() -> QueryError {
+    QueryError::new(QueryCode::Throttling)
+}
+
+async fn collect(body: &mut RequestBody, bytes_max: usize) -> Result<Bytes, QueryError> {
     let too_large = |_: S3Error| QueryError::new(QueryCode::RequestEntityTooLarge);
     let open = body.open(None).map_err(too_large)?;
-    match tokio::time::timeout(BODY_TIME_MAX, open.collect(BODY_BYTES_MAX)).await {
+    match tokio::time::timeout(BODY_TIME_MAX, open.collect(bytes_max)).await {
         Ok(collected) => Ok(collected.map_err(too_large)?.0),
         Err(_elapsed) => Err(QueryError::new(QueryCode::RequestTimeout)),
     }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use store::{AccessKey, KeyOwner, KeyStatus, Store};
 
 use crate::api::ApiCall;
-use crate::audit::{RequestLog, Stopwatch, log_cause};
+use crate::audit::{Claimed, RequestLog, Stopwatch, log_cause};
 use crate::body::RequestBody;
 use crate::config::ServerConfig;
 use crate::cors::CorsHeaders;
@@ -17,10 +17,11 @@ use crate::error::{Code, S3Error, refusal};
 use crate::form::Posted;
 use crate::gate::{Asked, Caller, Gate, refuse_link_conditions};
 use crate::head::{Head, Peer};
-use crate::metrics::Metrics;
+use crate::metrics::{DroppedLines, Metrics};
 use crate::operation::Operation;
 use crate::own::OwnRoute;
-use crate::query::{self, BodyRoom, QueryAsked};
+use crate::query::room::Rooms;
+use crate::query::{self, QueryAsked};
 use crate::reading::Reading;
 use crate::request::{Query, S3Request, Site};
 use crate::respond::{IdSource, Ids, Reply, ReplyBody, RequestContext, ResponseBody};
@@ -35,7 +36,7 @@ pub struct Server {
     gate: Gate,
     ids: IdSource,
     metrics: Metrics,
-    body_room: BodyRoom,
+    rooms: Rooms,
 }
 
 /// A request's head, from whom, and when.
@@ -54,6 +55,10 @@ pub(crate) struct Seen {
     pub(crate) bucket: Option<store::BucketName>,
     pub(crate) key: Option<store::ObjectKey>,
     pub(crate) caller: Option<Arc<Caller>>,
+    /// What a request says of its sender that did not prove it.
+    pub(crate) claimed: Option<Claimed>,
+    /// Why it was refused, as the client was told.
+    pub(crate) reason: Option<String>,
     pub(crate) client: Option<std::net::IpAddr>,
     /// The code of a refusal that was already written as an answer.
     pub(crate) code: Option<&'static str>,
@@ -75,7 +80,13 @@ impl Server {
         let config = Arc::new(config);
         let gate = Gate::new(store.clone(), Arc::clone(&config), root);
         let metrics = Metrics::new();
-        Self { config, store, gate, ids: IdSource::new(), metrics, body_room: BodyRoom::default() }
+        Self { config, store, gate, ids: IdSource::new(), metrics, rooms: Rooms::default() }
+    }
+
+    /// Has its metrics tell of lines that the log has lost.
+    pub fn telling_of_lost_lines(mut self, dropped: &DroppedLines) -> Self {
+        self.metrics.count_lost_lines(dropped);
+        self
     }
 
     pub(crate) fn config(&self) -> &Arc<ServerConfig> {
@@ -86,8 +97,8 @@ impl Server {
         &self.store
     }
 
-    pub(crate) fn body_room(&self) -> &BodyRoom {
-        &self.body_room
+    pub(crate) fn rooms(&self) -> &Rooms {
+        &self.rooms
     }
 
     pub(crate) fn gate(&self) -> &Gate {
@@ -116,14 +127,19 @@ impl Server {
             Ok(reply) => (reply, seen.code),
             Err(error) => {
                 log_cause(&error, &ids, &seen);
+                seen.reason = Some(error.message().to_owned());
                 (Reply::refusal(&error, &ids), Some(error.code().wire()))
             }
         };
         let bytes_in = body.received();
+        if reply.status.is_success() {
+            body.tell_to_go_on().await;
+        }
+        let untold = !body.has_ended() && waits_to_send(&parts) && bytes_in == 0;
+        if untold || body.is_waited_with() {
+            reply.set(CONNECTION, HeaderValue::from_static("close"));
+        }
         if !body.has_ended() {
-            if waits_to_send(&parts) && bytes_in == 0 {
-                reply.set(CONNECTION, HeaderValue::from_static("close"));
-            }
             tokio::spawn(body.drain());
         }
         finish_headers(&mut reply, &parts.method, &ids);
@@ -187,6 +203,7 @@ impl Server {
         let caller = match self.gate.authenticate(&head, now).await {
             Ok(caller) => Arc::new(caller),
             Err(error) => {
+                seen.claimed = Some(Claimed::by_request(&head));
                 let refused = refusal::of_authentication(error);
                 return Err(with_bucket_region(refused, &routed, &self.config));
             }
@@ -447,7 +464,7 @@ fn tell_region(error: S3Error, routed: &Routed<'_>, config: &ServerConfig) -> S3
 
 /// Whether the client sends no body before it is told to go on. Told something else, it may send its
 /// next request instead, which must not be taken for that body: so there is no next one.
-fn waits_to_send(parts: &Parts) -> bool {
+pub(crate) fn waits_to_send(parts: &Parts) -> bool {
     let waits = parts
         .headers
         .get(EXPECT)

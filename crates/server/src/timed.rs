@@ -3,12 +3,16 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep};
+
+/// What tells an HTTP/1.1 client that waits with its body to send it.
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// How long a connection may stand still.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +36,11 @@ pub(crate) struct Activity {
     working: AtomicUsize,
     /// When the last answer ended, in milliseconds since the opening.
     rests_since: AtomicU64,
+    /// Whether the stream has been given all that was written so far.
+    is_flushed: AtomicBool,
+    flushed: Notify,
+    /// Whether the next bytes are a 100 that the stream itself has to write.
+    owes_continue: AtomicBool,
 }
 
 impl Activity {
@@ -40,6 +49,22 @@ impl Activity {
         self.answering.fetch_add(1, Ordering::Relaxed);
         self.working.fetch_add(1, Ordering::Relaxed);
         Answering { activity: Arc::clone(self), has_answer: false }
+    }
+
+    /// Has the stream tell an HTTP/1.1 client to go on, between the last answer and the one that is being
+    /// made: hyper says nothing of it to who announces an empty body, and botocore counts on it.
+    pub(crate) async fn tell_to_go_on(&self) {
+        // A client that asks again before it has read may still be owed bytes of the last answer.
+        while !self.is_flushed.load(Ordering::Acquire) {
+            self.flushed.notified().await;
+        }
+        self.owes_continue.store(true, Ordering::Release);
+    }
+
+    fn note_flushed(&self) {
+        if !self.is_flushed.swap(true, Ordering::AcqRel) {
+            self.flushed.notify_one();
+        }
     }
 
     /// Since when nothing has been asked; `None`: something is being answered.
@@ -92,6 +117,8 @@ pub(crate) struct TimedIo<S> {
     bytes_moved: usize,
     /// The other side does not take what it is sent.
     is_stuffed: bool,
+    /// What is left to write of a 100.
+    to_continue: &'static [u8],
 }
 
 impl<S> TimedIo<S> {
@@ -102,6 +129,9 @@ impl<S> TimedIo<S> {
             answering: AtomicUsize::new(0),
             working: AtomicUsize::new(0),
             rests_since: AtomicU64::new(0),
+            is_flushed: AtomicBool::new(true),
+            flushed: Notify::new(),
+            owes_continue: AtomicBool::new(false),
         };
         Self {
             stream,
@@ -111,6 +141,7 @@ impl<S> TimedIo<S> {
             moved_at: opened,
             bytes_moved: 0,
             is_stuffed: false,
+            to_continue: &[],
         }
     }
 
@@ -170,6 +201,26 @@ impl<S> TimedIo<S> {
     }
 }
 
+impl<S: AsyncWrite + Unpin> TimedIo<S> {
+    /// Writes the 100 that is owed, before anything else is.
+    fn poll_continue(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A load alone where nothing is owed, which is nearly always.
+        if self.activity.owes_continue.load(Ordering::Acquire) {
+            self.activity.owes_continue.store(false, Ordering::Release);
+            self.to_continue = CONTINUE;
+        }
+        while !self.to_continue.is_empty() {
+            let outcome = Pin::new(&mut self.stream).poll_write(context, self.to_continue);
+            let written = ready!(self.judge_write(outcome, context))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.to_continue = self.to_continue.get(written..).unwrap_or_default();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for TimedIo<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -190,6 +241,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedIo<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_continue(context))?;
+        self.activity.is_flushed.store(false, Ordering::Release);
         let outcome = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.judge_write(outcome, context)
     }
@@ -199,6 +252,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedIo<S> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_continue(context))?;
+        self.activity.is_flushed.store(false, Ordering::Release);
         let outcome = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
         self.judge_write(outcome, context)
     }
@@ -208,7 +263,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedIo<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_continue(context))?;
         let outcome = Pin::new(&mut self.stream).poll_flush(context);
+        if outcome.is_ready() {
+            self.activity.note_flushed();
+        }
         self.judge_flush(outcome, context)
     }
 

@@ -16,6 +16,7 @@ use server::{ActiveContent, LinkCaching, SseC};
 
 use crate::args::{Arguments, Serve};
 use crate::failure::Failure;
+use crate::log;
 
 const ROOT_ACCESS_KEY_ID: &str = "VALET_ROOT_ACCESS_KEY_ID";
 const ROOT_SECRET_ACCESS_KEY: &str = "VALET_ROOT_SECRET_ACCESS_KEY";
@@ -32,6 +33,8 @@ const ACCOUNT_ID_DEFAULT: &str = "000000000000";
 /// SDKs ask `bucket.localhost` for a bucket unless told otherwise, and it is always this machine. Only
 /// who is on it can get there, so it is no default anywhere else.
 const DOMAIN_DEFAULT: &str = "localhost";
+
+const CONNECTIONS_PER_ADDRESS_DEFAULT: u32 = 256;
 
 const ABORT_UPLOADS_AFTER_DEFAULT: &str = "14d";
 const NEVER: &str = "never";
@@ -110,6 +113,13 @@ pub(crate) struct Settings {
     /// Over which connections customers may send keys of their own [default: tls]
     #[arg(long, env = "VALET_SSE_C", value_name = "tls|any")]
     sse_c: Option<Connections>,
+    /// Connections at once of one address, an IPv6 /64 counting as one, trusted proxies apart; 0: no such
+    /// limit [default: 256]
+    #[arg(long, env = "VALET_CONNECTIONS_PER_ADDRESS", value_name = "N")]
+    connections_per_address: Option<u32>,
+    /// How the lines on standard error are written [default: json]
+    #[arg(long, env = "VALET_LOG_FORMAT", value_name = "json|text")]
+    log_format: Option<log::Format>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
@@ -173,6 +183,9 @@ pub(crate) struct ServeConfig {
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) sigv2: SigV2Use,
     pub(crate) sse_c: SseC,
+    /// 0 is no limit.
+    pub(crate) connections_per_address: u32,
+    pub(crate) log_format: log::Format,
     /// The root key given from outside; None takes the one in the data directory.
     pub(crate) root: Option<Credentials>,
 }
@@ -251,6 +264,10 @@ impl ServeConfig {
                 Some(Connections::Any) => SseC::Any,
                 Some(Connections::Tls) | None => SseC::Tls,
             },
+            connections_per_address: settings
+                .connections_per_address
+                .unwrap_or(CONNECTIONS_PER_ADDRESS_DEFAULT),
+            log_format: settings.log_format.unwrap_or(log::Format::Json),
             root,
         })
     }
@@ -287,6 +304,8 @@ impl Settings {
             abort_uploads_after: text(self.abort_uploads_after, file.abort_uploads_after),
             sigv2: self.sigv2.or(file.sigv2),
             sse_c: self.sse_c.or(file.sse_c),
+            connections_per_address: self.connections_per_address.or(file.connections_per_address),
+            log_format: self.log_format.or(file.log_format),
         }
     }
 }

@@ -35,33 +35,43 @@ impl From<Exit> for ExitCode {
 pub(crate) struct Failure {
     exit: Exit,
     error: anyhow::Error,
+    is_told: bool,
 }
 
 impl Failure {
     pub(crate) fn failed(error: impl Into<anyhow::Error>) -> Self {
-        Self { exit: Exit::Failed, error: error.into() }
+        Self { exit: Exit::Failed, error: error.into(), is_told: false }
     }
 
     pub(crate) fn usage(error: impl Into<anyhow::Error>) -> Self {
-        Self { exit: Exit::WrongUsage, error: error.into() }
+        Self { exit: Exit::WrongUsage, error: error.into(), is_told: false }
     }
 
     pub(crate) fn denied(error: impl Into<anyhow::Error>) -> Self {
-        Self { exit: Exit::Denied, error: error.into() }
+        Self { exit: Exit::Denied, error: error.into(), is_told: false }
     }
 
     pub(crate) fn dies_early(error: impl Into<anyhow::Error>) -> Self {
-        Self { exit: Exit::DiesEarly, error: error.into() }
+        Self { exit: Exit::DiesEarly, error: error.into(), is_told: false }
     }
 
     /// Says what had been done before it failed.
     pub(crate) fn after(self, done: String) -> Self {
-        Self { exit: self.exit, error: self.error.context(done) }
+        Self { error: self.error.context(done), ..self }
+    }
+
+    /// Says that whoever reads of it has been told already.
+    pub(crate) fn told(self) -> Self {
+        Self { is_told: true, ..self }
+    }
+
+    pub(crate) fn is_told(&self) -> bool {
+        self.is_told
     }
 
     /// Says what may help, on a line of its own.
     pub(crate) fn with_hint(self, hint: &str) -> Self {
-        Self { exit: self.exit, error: anyhow::anyhow!("{self}\n{hint}") }
+        Self { error: anyhow::anyhow!("{self}\n{hint}"), ..self }
     }
 
     pub(crate) fn exit(&self) -> Exit {

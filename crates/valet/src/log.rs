@@ -1,43 +1,50 @@
-//! The log: one JSON object a line, written by hand and in batches, since a line goes with every request.
-//! Lines of a thread keep their order; those of two threads may change places within a batch.
+//! The log: lines on standard error, written in batches by a thread of its own, since a line goes with every
+//! request. Whoever has something to say never waits for whoever reads it: what finds no room is dropped and
+//! counted. Lines of a thread keep their order; those of two threads may change places within a batch.
+
+mod line;
 
 use std::cell::RefCell;
-use std::fmt::Write as _;
-use std::io::Write as _;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd as _;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use tracing::field::{Field, Visit};
+use server::DroppedLines;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::clock;
+pub(crate) use line::Format;
+use line::Pen;
 
 /// A line is on its way to the system so long after it was written, at the latest.
 const FLUSH_PERIOD: Duration = Duration::from_millis(20);
 /// More threads than these share what they write to.
 const SHARDS: usize = 16;
-/// With so much waiting, whoever writes more writes it all out.
+/// With so much waiting in one of them, further lines are dropped.
 const WAITING_BYTES_MAX: usize = 256 * 1024;
-/// A line that was longer than this does not keep its memory.
-const LINE_BYTES_KEPT: usize = 4096;
+/// How long the end of the process waits for the last lines to be taken.
+const LAST_LINES_TIME_MAX: Duration = Duration::from_secs(1);
 
-/// Keeps the log going; what waits is written out when it is dropped.
+/// Keeps the log going; what waits is written out when it is dropped, if somebody takes it.
 pub(crate) struct Log {
     shared: Arc<Shared>,
-    writer: Option<JoinHandle<()>>,
+    format: Format,
 }
 
 #[derive(Default)]
 struct Shared {
     shards: [Shard; SHARDS],
     task: Mutex<Task>,
-    something: Condvar,
+    changed: Condvar,
+    /// Lines that were dropped and that the log has not told of.
+    untold: AtomicU64,
+    dropped: DroppedLines,
 }
 
 /// Lines that some threads have written, on cache lines of their own: threads that answer requests do
@@ -46,33 +53,60 @@ struct Shared {
 #[repr(align(128))]
 struct Shard(Mutex<Vec<u8>>);
 
-/// What the writer has to do.
+/// What the writer has to do, and whether it is there to do it.
 #[derive(Default)]
 struct Task {
     something: bool,
+    /// Not even for a batch to gather.
+    at_once: bool,
     over: bool,
+    is_writing: bool,
 }
 
 /// Starts to log to standard error what the filter lets through; `info` when it cannot be read.
-pub(crate) fn start(filter: &str) -> Log {
+pub(crate) fn start(filter: &str, format: Format, dropped: &DroppedLines) -> Log {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let shared = Arc::new(Shared::default());
-    let thread = Arc::clone(&shared);
-    let writer = std::thread::Builder::new().name("log".to_owned());
-    let writer = writer.spawn(move || thread.write_until_over()).ok();
-    let lines = JsonLines { shared: Arc::clone(&shared) };
+    let shared = Arc::new(Shared { dropped: dropped.clone(), ..Shared::default() });
+    // A descriptor of its own: who is stuck in writing to it holds no lock that others need.
+    if let Ok(output) = io::stderr().as_fd().try_clone_to_owned() {
+        spawn_writer(&shared, format, File::from(output));
+    }
+    let lines = Lines { shared: Arc::clone(&shared), format };
     // A second start, as in tests, leaves the first log in place.
     let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
-    Log { shared, writer }
+    std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "a bug: something panicked")));
+    Log { shared, format }
+}
+
+fn spawn_writer(shared: &Arc<Shared>, format: Format, output: impl Write + Send + 'static) {
+    let thread = Arc::clone(shared);
+    lock(&shared.task).is_writing = true;
+    let writer = std::thread::Builder::new().name("log".to_owned());
+    let spawned = writer.spawn(move || thread.write_until_over(format, output));
+    lock(&shared.task).is_writing &= spawned.is_ok();
+}
+
+impl Log {
+    /// Says what no filter may hold back.
+    pub(crate) fn say(&self, level: Level, message: &str, members: &[(&str, &str)]) {
+        let mut pen = Pen::new();
+        pen.begin(self.format, clock::now(), level, "valet");
+        pen.member("message", message);
+        for (name, value) in members {
+            pen.member(name, value);
+        }
+        self.shared.append(pen.end(), true);
+    }
 }
 
 impl Drop for Log {
     fn drop(&mut self) {
-        lock(&self.shared.task).over = true;
-        self.shared.something.notify_one();
-        if let Some(writer) = self.writer.take() {
-            let _ = writer.join();
-        }
+        let mut task = lock(&self.shared.task);
+        task.over = true;
+        self.shared.changed.notify_all();
+        // It may be stuck with what nobody takes: then it ends with the process.
+        let writing = |task: &mut Task| task.is_writing;
+        drop(self.shared.changed.wait_timeout_while(task, LAST_LINES_TIME_MAX, writing));
     }
 }
 
@@ -88,197 +122,229 @@ impl Shared {
         }
         let Some(Shard(lines)) = self.shards.get(SHARD.with(|shard| *shard)) else { return };
         let mut lines = lock(lines);
+        if lines.len().saturating_add(line.len()) > WAITING_BYTES_MAX {
+            drop(lines);
+            return self.drop_lines(1);
+        }
         let first = lines.is_empty();
         lines.extend_from_slice(line.as_bytes());
-        if urgent || lines.len() > WAITING_BYTES_MAX {
-            write_out(&mut lines);
-        } else if first {
-            drop(lines);
-            lock(&self.task).something = true;
-            self.something.notify_one();
+        let many = lines.len() > WAITING_BYTES_MAX / 2;
+        drop(lines);
+        if first || urgent || many {
+            let mut task = lock(&self.task);
+            let known = task.something && (task.at_once || !(urgent || many));
+            task.something = true;
+            task.at_once |= urgent || many;
+            drop(task);
+            if !known {
+                self.changed.notify_all();
+            }
         }
     }
 
-    fn write_until_over(&self) {
+    fn drop_lines(&self, lines: u64) {
+        self.untold.fetch_add(lines, Ordering::Relaxed);
+        self.dropped.add(lines);
+    }
+
+    fn write_until_over(&self, format: Format, output: impl Write) {
+        let mut output = Output { output, is_torn: false };
         // Goes to whoever's lines are taken, and keeps its memory.
         let mut spare = Vec::new();
-        loop {
-            let mut task = lock(&self.task);
-            while !task.something && !task.over {
-                task = self.something.wait(task).unwrap_or_else(PoisonError::into_inner);
+        while !self.wait_for_lines() {
+            self.write_all_out(format, &mut output, &mut spare);
+        }
+        self.write_all_out(format, &mut output, &mut spare);
+        lock(&self.task).is_writing = false;
+        self.changed.notify_all();
+    }
+
+    /// Until a batch has gathered; whether it is the last.
+    fn wait_for_lines(&self) -> bool {
+        let task = lock(&self.task);
+        let idle = |task: &mut Task| !task.something && !task.over;
+        let task = self.changed.wait_while(task, idle).unwrap_or_else(PoisonError::into_inner);
+        let gathering = |task: &mut Task| !task.at_once && !task.over;
+        let waited = self.changed.wait_timeout_while(task, FLUSH_PERIOD, gathering);
+        let (mut task, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        (task.something, task.at_once) = (false, false);
+        task.over
+    }
+
+    fn write_all_out(&self, format: Format, output: &mut Output<impl Write>, spare: &mut Vec<u8>) {
+        for Shard(lines) in &self.shards {
+            // Written without the lock, so that nobody waits for the system.
+            std::mem::swap(&mut *lock(lines), spare);
+            if !spare.is_empty() {
+                self.drop_lines(output.write_lines(spare));
+                spare.clear();
             }
-            task.something = false;
-            let over = task.over;
-            drop(task);
-            if !over {
-                std::thread::sleep(FLUSH_PERIOD);
-            }
-            for Shard(lines) in &self.shards {
-                // Written without the lock, so that nobody waits for the system.
-                std::mem::swap(&mut *lock(lines), &mut spare);
-                write_out(&mut spare);
-            }
-            if over {
-                return;
+        }
+        // It flows again, or these would not have been taken.
+        let untold = self.untold.swap(0, Ordering::Relaxed);
+        if untold > 0 {
+            let mut pen = Pen::new();
+            pen.begin(format, clock::now(), Level::WARN, "valet::log");
+            pen.member("message", "lines were dropped, because nobody took them");
+            pen.number("lines", untold);
+            if output.write_lines(pen.end().as_bytes()) > 0 {
+                self.untold.fetch_add(untold, Ordering::Relaxed);
             }
         }
     }
 }
 
-fn write_out(lines: &mut Vec<u8>) {
-    if lines.is_empty() {
-        return;
+/// Where lines go. There is nobody to be told of what cannot be written.
+struct Output<W> {
+    output: W,
+    /// It ends within a line.
+    is_torn: bool,
+}
+
+impl<W: Write> Output<W> {
+    /// Writes whole lines, and says how many were lost. Waits as long as it takes.
+    fn write_lines(&mut self, lines: &[u8]) -> u64 {
+        let mut rest = lines;
+        if self.is_torn {
+            // If this cannot be written, nor can the others.
+            self.is_torn = self.write(b"\n") == 0;
+        }
+        while !rest.is_empty() {
+            match self.write(rest) {
+                0 => break,
+                written => rest = rest.get(written..).unwrap_or_default(),
+            }
+        }
+        let written = lines.len().saturating_sub(rest.len());
+        let last = written.checked_sub(1).and_then(|last| lines.get(last));
+        self.is_torn |= last.is_some_and(|&last| last != b'\n');
+        let lost = rest.split(|&byte| byte == b'\n').count().saturating_sub(1);
+        u64::try_from(lost).unwrap_or(u64::MAX)
     }
-    // Where the log cannot be written there is nobody to be told.
-    let _ = std::io::stderr().lock().write_all(lines);
-    lines.clear();
+
+    /// How many bytes were taken; none if it failed.
+    fn write(&mut self, bytes: &[u8]) -> usize {
+        loop {
+            match self.output.write(bytes) {
+                Ok(written) => return written,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // Somebody else has made it so that it does not wait by itself.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    std::thread::sleep(FLUSH_PERIOD);
+                }
+                Err(_) => return 0,
+            }
+        }
+    }
 }
 
 /// Turns events into lines.
-struct JsonLines {
+struct Lines {
     shared: Arc<Shared>,
+    format: Format,
 }
 
 thread_local! {
     static PEN: RefCell<Pen> = const { RefCell::new(Pen::new()) };
 }
 
-/// What a thread writes its lines with.
-struct Pen {
-    line: String,
-    /// The second in which the last line was written, and how it is spelt.
-    second: i64,
-    date_time: String,
-}
-
-impl Pen {
-    const fn new() -> Self {
-        Self { line: String::new(), second: i64::MIN, date_time: String::new() }
-    }
-
-    /// Begins a line. Only what is new since the last second is spelt anew.
-    fn begin(&mut self, now: Timestamp, level: &str) {
-        let Self { line, second, date_time } = self;
-        if *second != now.as_second() {
-            *second = now.as_second();
-            *date_time = now.strftime("%Y-%m-%dT%H:%M:%S").to_string();
-        }
-        let micros = now.subsec_microsecond();
-        line.clear();
-        // Writing to a `String` cannot fail, here and below.
-        let _ = write!(line, "{{\"timestamp\":\"{date_time}.{micros:06}Z\",\"level\":\"{level}\"");
-    }
-}
-
-impl<S: Subscriber> Layer<S> for JsonLines {
+impl<S: Subscriber> Layer<S> for Lines {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
         PEN.with_borrow_mut(|pen| {
             let metadata = event.metadata();
-            pen.begin(clock::now(), metadata.level().as_str());
-            let Pen { line, .. } = pen;
-            event.record(&mut Fields { line });
-            let _ = writeln!(line, ",\"target\":\"{}\"}}", metadata.target());
-            self.shared.append(line, *metadata.level() <= Level::WARN);
-            line.shrink_to(LINE_BYTES_KEPT);
+            pen.begin(self.format, clock::now(), *metadata.level(), metadata.target());
+            event.record(pen);
+            self.shared.append(pen.end(), *metadata.level() <= Level::WARN);
+            pen.rest();
         });
-    }
-}
-
-/// Writes each field as a member.
-struct Fields<'l> {
-    line: &'l mut String,
-}
-
-impl Fields<'_> {
-    fn name(&mut self, field: &Field) {
-        self.line.push_str(",\"");
-        self.line.push_str(field.name());
-        self.line.push_str("\":");
-    }
-
-    fn text(&mut self, text: &str) {
-        self.line.push('"');
-        let _ = Escaped(self.line).write_str(text);
-        self.line.push('"');
-    }
-}
-
-/// Escapes what is written into a JSON string.
-struct Escaped<'l>(&'l mut String);
-
-impl std::fmt::Write for Escaped<'_> {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        let Self(line) = self;
-        if !text.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f)) {
-            line.push_str(text);
-            return Ok(());
-        }
-        for character in text.chars() {
-            match character {
-                '"' => line.push_str("\\\""),
-                '\\' => line.push_str("\\\\"),
-                control if control < ' ' => write!(line, "\\u{:04x}", u32::from(control))?,
-                other => line.push(other),
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Visit for Fields<'_> {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.name(field);
-        self.text(value);
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.name(field);
-        let _ = write!(self.line, "{value}");
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.name(field);
-        let _ = write!(self.line, "{value}");
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.name(field);
-        let _ = write!(self.line, "{value}");
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        self.name(field);
-        self.line.push('"');
-        let _ = write!(Escaped(self.line), "{value:?}");
-        self.line.push('"');
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
 
-    #[test]
-    fn a_line_begins_with_its_time() {
-        let mut pen = Pen::new();
-        let mut check = |time: &str, expected: &str| {
-            pen.begin(time.parse().unwrap(), "INFO");
-            assert_eq!(pen.line, format!("{{\"timestamp\":\"{expected}\",\"level\":\"INFO\""));
-        };
-        check("2026-11-25T00:40:41.000017Z", "2026-11-25T00:40:41.000017Z");
-        check("2026-11-25T00:40:41.9999999Z", "2026-11-25T00:40:41.999999Z");
-        check("2026-11-25T00:40:42Z", "2026-11-25T00:40:42.000000Z");
+    /// Takes what it is given when somebody lets it, and never before.
+    struct Stalled {
+        let_go: mpsc::Receiver<()>,
+        taken: Arc<Mutex<Vec<u8>>>,
+    }
+
+    impl Write for Stalled {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            // Once nobody holds it back any more, everything flows.
+            let _ = self.let_go.recv();
+            lock(&self.taken).extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
     }
 
     #[test]
-    fn text_is_escaped() {
-        let check = |text: &str, expected: &str| {
-            let mut line = String::new();
-            Fields { line: &mut line }.text(text);
-            assert_eq!(line, expected);
-        };
-        check("plain", "\"plain\"");
-        check("a\"b\\c\n", "\"a\\\"b\\\\c\\u000a\"");
-        check("é\u{1}", "\"é\\u0001\"");
+    fn what_is_not_taken_is_dropped_counted_and_told_of() {
+        let dropped = DroppedLines::default();
+        let shared = Arc::new(Shared { dropped: dropped.clone(), ..Shared::default() });
+        let (hold, let_go) = mpsc::channel();
+        let taken = Arc::<Mutex<Vec<u8>>>::default();
+        let output = Stalled { let_go, taken: Arc::clone(&taken) };
+        spawn_writer(&shared, Format::Json, output);
+        // More than waits at once and than the writer has taken out of there: nobody waits here.
+        let (line, lines) = (format!("{}\n", "x".repeat(999)), 2000_u64);
+        for _ in 0..lines {
+            shared.append(&line, true);
+        }
+        let lost = dropped.total();
+        assert!(lost > 1000, "{lost}");
+        drop(hold);
+        drop(Log { shared, format: Format::Json });
+        let taken = String::from_utf8(std::mem::take(&mut *lock(&taken))).unwrap();
+        let (told, whole): (Vec<_>, Vec<_>) = taken.lines().partition(|line| line.starts_with('{'));
+        assert_eq!(u64::try_from(whole.len()).unwrap(), lines - lost);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains(&format!(",\"lines\":{lost}}}")), "{told:?}");
+        assert_eq!(dropped.total(), lost);
+    }
+
+    /// Fails after so many bytes, as often as it has been told to.
+    struct Failing(Vec<usize>, Vec<u8>);
+
+    impl Write for &mut Failing {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let most = self.0.pop().unwrap_or(bytes.len());
+            if most == 0 {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+            let written = most.min(bytes.len());
+            self.1.extend_from_slice(&bytes[..written]);
+            Ok(written)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_that_was_torn_does_not_tear_the_next() {
+        // Each is what a write takes, the last first.
+        for (takes, lost, expected) in [
+            (vec![0, 2], 2, "a\ncc\n"),
+            (vec![0, 3], 2, "a\nb\ncc\n"),
+            (vec![0], 3, "cc\n"),
+            (vec![2, 2], 0, "a\nbb\ncc\n"),
+        ] {
+            let mut failing = Failing(takes, Vec::new());
+            let mut output = Output { output: &mut failing, is_torn: false };
+            let lines: &[u8] = if lost == 3 { b"a\nb\nb\n" } else { b"a\nbb\n" };
+            let was_lost = output.write_lines(lines);
+            output.write_lines(b"cc\n");
+            let written = String::from_utf8(failing.1).unwrap();
+            assert_eq!((written.as_str(), was_lost), (expected, if lost == 2 { 1 } else { lost }));
+        }
     }
 }

@@ -49,7 +49,9 @@ fn main() -> ExitCode {
     match run(arguments.command) {
         Ok(()) => Exit::Done.into(),
         Err(failure) => {
-            output::error(&failure);
+            if !failure.is_told() {
+                output::error(&failure);
+            }
             failure.exit().into()
         }
     }

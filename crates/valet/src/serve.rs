@@ -6,15 +6,16 @@ use std::time::Duration;
 use anyhow::Context as _;
 use iam::AccountId;
 use iam::MasterKey;
-use server::{Listener, PublicUrl, RootKey, Server, ServerConfig};
+use server::{DroppedLines, Listener, PublicUrl, RootKey, Server, ServerConfig};
 use store::{AccessKey, Encryption, KeyOrigin, KeyOwner, Store, StoreConfig};
 use tokio::signal::unix::{SignalKind, signal};
+use tracing::Level;
 
 use crate::args::Serve;
 use crate::clock;
 use crate::config::{ServeConfig, Switch};
 use crate::failure::Failure;
-use crate::log;
+use crate::log::{self, Log};
 
 /// Records and small bodies kept in memory.
 const CACHE_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -24,18 +25,29 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
 pub(crate) fn run(arguments: Serve) -> Result<(), Failure> {
     let config = ServeConfig::read(arguments)?;
     let server = server_config(&config).map_err(Failure::usage)?;
-    let _log = log::start(&crate::config::log_filter());
+    let dropped = DroppedLines::default();
+    let log = log::start(&crate::config::log_filter(), config.log_format, &dropped);
+    let told = |error: anyhow::Error| {
+        let failure = Failure::failed(error);
+        log.say(Level::ERROR, &failure.to_string(), &[]);
+        failure.told()
+    };
     raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.context("cannot start").map_err(Failure::failed)?;
-    runtime.block_on(serve(config, server)).map_err(Failure::failed)
+    let runtime = runtime.context("cannot start").map_err(told)?;
+    runtime.block_on(serve(config, server, &log, &dropped)).map_err(told)
 }
 
-async fn serve(config: ServeConfig, mut server: ServerConfig) -> anyhow::Result<()> {
+async fn serve(
+    config: ServeConfig,
+    mut server: ServerConfig,
+    log: &Log,
+    dropped: &DroppedLines,
+) -> anyhow::Result<()> {
     // Before any key is made: a key that was printed by a start that failed would be lost.
     let listener = Listener::bind(&server).await?;
     let now = clock::now();
-    let master_key = master_key(&config)?;
+    let master_key = master_key(&config, log)?;
     let store = Store::open(
         StoreConfig {
             data_dir: config.data_dir.clone(),
@@ -50,12 +62,13 @@ async fn serve(config: ServeConfig, mut server: ServerConfig) -> anyhow::Result<
     )?;
     refuse_shadowed_buckets(&store, &server.public_urls).await?;
     if server.root.is_none() {
-        keep_root_key(&store, &server.account).await?;
+        keep_root_key(&store, &server.account, log).await?;
     }
     let mut stop_asked = Stop::listen()?;
     server.shutdown_grace = SHUTDOWN_GRACE;
-    announce(&listener)?;
-    listener.serve(Server::new(server, store, now), stop_asked.wait()).await;
+    announce(&listener, log)?;
+    let server = Server::new(server, store, now).telling_of_lost_lines(dropped);
+    listener.serve(server, stop_asked.wait()).await;
     Ok(())
 }
 
@@ -119,6 +132,7 @@ fn server_config(config: &ServeConfig) -> anyhow::Result<ServerConfig> {
         }),
         sigv2: config.sigv2,
         sse_c: config.sse_c,
+        connections_per_address: config.connections_per_address,
         root: config.root.as_ref().map(|root| RootKey {
             access_key_id: root.access_key_id.clone(),
             secret_access_key: root.secret_access_key.clone(),
@@ -129,54 +143,50 @@ fn server_config(config: &ServeConfig) -> anyhow::Result<ServerConfig> {
 }
 
 /// Reads the master key, or makes it on the first start and says what its loss would mean.
-fn master_key(config: &ServeConfig) -> anyhow::Result<MasterKey> {
+fn master_key(config: &ServeConfig, log: &Log) -> anyhow::Result<MasterKey> {
     let given = config.master_key_file.as_deref();
     let (key, origin) = store::load_master_key(&config.data_dir, given)?;
     if origin == KeyOrigin::Made {
         let file = given.map_or_else(|| config.data_dir.join("master.key"), Into::into);
-        note(&format!(
-            "A master key was made: {}\nBack it up, apart from the data. Without it nothing in this store can be read.",
-            file.display()
-        ));
+        log.say(
+            Level::WARN,
+            "A master key was made. Back it up, apart from the data: without it nothing in this store can be read.",
+            &[("file", &file.display().to_string())],
+        );
     }
     Ok(key)
 }
 
 /// Makes a root key where there is none yet, and shows it this once.
-async fn keep_root_key(store: &Store, account: &AccountId) -> anyhow::Result<()> {
+async fn keep_root_key(store: &Store, account: &AccountId, log: &Log) -> anyhow::Result<()> {
     let known = store.access_keys(account).await?;
     if known.iter().any(|key| key.owner == KeyOwner::Root) {
         return Ok(());
     }
     let now = clock::now();
     let key = AccessKey::generate(account.clone(), KeyOwner::Root, now)?;
-    let shown = format!(
-        "A root key was made. It is shown this once:\n  AWS_ACCESS_KEY_ID={}\n  AWS_SECRET_ACCESS_KEY={}",
-        key.id,
-        key.secret.expose()
-    );
+    let (id, secret) = (key.id.clone(), key.secret.clone());
     store.put_access_key(key, now).await?;
-    note(&shown);
+    log.say(
+        Level::WARN,
+        "A root key was made. It is shown this once.",
+        &[("AWS_ACCESS_KEY_ID", &id), ("AWS_SECRET_ACCESS_KEY", secret.expose())],
+    );
     Ok(())
 }
 
 /// Tells whoever waits for it that the server answers: one line an address, on standard output.
-fn announce(listener: &Listener) -> anyhow::Result<()> {
+fn announce(listener: &Listener, log: &Log) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     for url in listener.urls() {
         writeln!(out, "valet is ready on {url}")?;
     }
-    if let Some(address) = listener.metrics_address() {
-        note(&format!("Metrics are on http://{address}/metrics"));
-    }
     out.flush()?;
+    if let Some(address) = listener.metrics_address() {
+        let url = format!("http://{address}/metrics");
+        log.say(Level::INFO, "Metrics are served on a port of their own.", &[("url", &url)]);
+    }
     Ok(())
-}
-
-/// For people, not for programs: standard error.
-fn note(text: &str) {
-    // Nobody may be reading.
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// SIGTERM, or Ctrl-C.

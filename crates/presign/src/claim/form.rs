@@ -119,6 +119,10 @@ impl<'a> FormClaim<'a> {
         }
     }
 
+    pub(super) fn signature(&self) -> &[u8] {
+        self.signature.as_bytes()
+    }
+
     pub(super) fn access_key_id(&self) -> &str {
         match &self.version {
             Version::V4 { credential, date: _ } => &credential.access_key_id,

@@ -26,6 +26,10 @@ const REFUSED_STREAM: [u8; 4] = [0, 0, 0, 7];
 const ENHANCE_YOUR_CALM: [u8; 4] = [0, 0, 0, 11];
 
 fn server() -> (Arc<Server>, tempfile::TempDir) {
+    server_with(|_| {})
+}
+
+fn server_with(change: impl FnOnce(&mut ServerConfig)) -> (Arc<Server>, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let now = "2026-06-15T12:00:00Z".parse().unwrap();
     let store = StoreConfig {
@@ -34,7 +38,7 @@ fn server() -> (Arc<Server>, tempfile::TempDir) {
         encryption: Encryption::On,
         cache_bytes_max: 1 << 20,
     };
-    let config = ServerConfig {
+    let mut config = ServerConfig {
         listen: Vec::new(),
         metrics_listen: None,
         region: "us-east-1".into(),
@@ -49,10 +53,12 @@ fn server() -> (Arc<Server>, tempfile::TempDir) {
         tls: None,
         sigv2: SigV2Use::Allow,
         sse_c: SseC::Tls,
+        connections_per_address: 0,
         root: None,
         abort_uploads_after: None,
         shutdown_grace: Duration::from_secs(1),
     };
+    change(&mut config);
     (Arc::new(Server::new(config, Store::open(store, now).unwrap(), now)), dir)
 }
 
@@ -76,12 +82,13 @@ fn connect_to(respond: bool) -> DuplexStream {
         let stream = TimedIo::new(near, PATIENCE);
         let activity = stream.activity();
         let service = service_fn(move |request: Request<Incoming>| {
+            let activity = Arc::clone(&activity);
             let answering = activity.answering();
             async move {
                 if !respond {
                     std::future::pending::<()>().await;
                 }
-                let mut body = take_body(request).into_body();
+                let mut body = take_body(request, &activity).into_body();
                 let outcome = body.open(None).unwrap().collect(1 << 20).await;
                 let text = outcome.map_or_else(|error| error.code().wire(), |_| "whole");
                 drop(answering);
@@ -172,6 +179,7 @@ async fn connections_beyond_the_cap_wait_until_another_closes() {
         server: Arc::clone(&server),
         tls: None,
         connections: Arc::new(Semaphore::new(2)),
+        shares: Arc::new(Shares::new(0)),
         graceful: Arc::new(GracefulShutdown::new()),
     };
     let accepting = tokio::spawn(door.accept(socket));
@@ -192,6 +200,58 @@ async fn connections_beyond_the_cap_wait_until_another_closes() {
     };
     tokio::time::timeout(Duration::from_mins(1), answered).await.expect("no place became free");
     accepting.abort();
+}
+
+#[tokio::test]
+async fn an_address_has_its_share_of_connections_and_a_trusted_proxy_what_it_needs() {
+    for (most, trusted, answered) in
+        [(2, "192.0.2.0/24", 2), (2, "127.0.0.0/8", 4), (0, "::1/128", 4)]
+    {
+        let (server, _dir) = server_with(|config| {
+            config.connections_per_address = most;
+            config.trusted_proxies = vec![trusted.parse().unwrap()];
+        });
+        let socket = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = socket.local_addr().unwrap();
+        let door = Door {
+            server: Arc::clone(&server),
+            tls: None,
+            connections: Arc::new(Semaphore::new(8)),
+            shares: Arc::new(Shares::new(most)),
+            graceful: Arc::new(GracefulShutdown::new()),
+        };
+        let accepting = tokio::spawn(door.accept(socket));
+        let mut clients = Vec::new();
+        for _ in 0..4 {
+            let mut client = TcpStream::connect(address).await.unwrap();
+            // The refused may be gone before that.
+            let _ = client.write_all(format!("{LIVE}\r\n").as_bytes()).await;
+            let served = client.read_u8().await.is_ok();
+            clients.push((client, served));
+        }
+        assert_eq!(clients.iter().filter(|(_, served)| *served).count(), answered, "{trusted}");
+        let refused = format!("valet_connections_refused_total {}\n", 4 - answered);
+        assert!(server.metrics().encode().contains(&refused), "{}", server.metrics().encode());
+        // A place is free again once its connection is gone.
+        clients.clear();
+        let opened = format!("valet_connections {}\n", 0);
+        while !server.metrics().encode().contains(&opened) {
+            tokio::task::yield_now().await;
+        }
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(format!("{LIVE}\r\n").as_bytes()).await.unwrap();
+        assert!(answer_head(&mut client).await.starts_with("HTTP/1.1 200 "));
+        accepting.abort();
+    }
+}
+
+#[test]
+fn connections_fit_into_the_files_that_are_allowed() {
+    for (files, connections) in
+        [(None, 8192), (Some(1 << 20), 8192), (Some(1024), 384), (Some(257), 16), (Some(0), 16)]
+    {
+        assert_eq!(connections_max(files), connections, "{files:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -251,6 +311,83 @@ async fn a_body_that_stalls_is_refused_and_one_that_moves_is_not() {
     }
     let answer = rest(&mut stream).await;
     assert!(answer.ends_with("\r\n\r\nwhole"), "{answer}");
+}
+
+const CONTINUE: &str = "HTTP/1.1 100 Continue\r\n\r\n";
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_with_a_body_and_is_served_is_told_to_go_on_once() {
+    // An answer that reads the body: an empty one as well.
+    for (length, body) in [(0, ""), (5, "12345")] {
+        let mut stream = connect_to(true);
+        let head = format!(
+            "PUT / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {length}\r\n\
+             Expect: 100-Continue\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        assert_eq!(answer_head(&mut stream).await, CONTINUE, "{length}");
+        stream.write_all(body.as_bytes()).await.unwrap();
+        let answer = rest(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{length}: {answer}");
+        assert!(answer.ends_with("\r\n\r\nwhole") && !answer.contains("100 Continue"), "{answer}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_with_an_empty_body_is_told_before_any_answer_of_success() {
+    let (server, _dir) = server();
+    let empty = "Content-Length: 0\r\nExpect: 100-continue\r\n\r\n";
+    // It does not read the body, and the connection goes on.
+    let mut stream = connect(&server);
+    for _ in 0..2 {
+        stream.write_all(format!("{LIVE}{empty}").as_bytes()).await.unwrap();
+        assert_eq!(answer_head(&mut stream).await, CONTINUE);
+        assert!(answer_head(&mut stream).await.starts_with("HTTP/1.1 200 OK\r\n"));
+        let mut body = [0; 5];
+        stream.read_exact(&mut body).await.unwrap();
+        assert_eq!(&body, b"live\n");
+    }
+    // A refused one is not told, and does not take the next answer for one to its body.
+    let mut stream = connect(&server);
+    let refused = format!("PUT /bucket/key HTTP/1.1\r\nHost: a\r\n{empty}");
+    stream.write_all(refused.as_bytes()).await.unwrap();
+    let answer = rest(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+    assert!(answer.contains("connection: close\r\n"), "{answer}");
+    // Nor is one that does not wait, or speaks HTTP/1.0, which knows no such answer.
+    for (version, lines) in [("1.1", ""), ("1.0", "Expect: 100-continue\r\n")] {
+        let mut stream = connect(&server);
+        let request = format!(
+            "GET /_valet/health/live HTTP/{version}\r\nHost: a\r\nConnection: close\r\n\
+             Content-Length: 0\r\n{lines}\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let answer = rest(&mut stream).await;
+        assert!(answer.starts_with(&format!("HTTP/{version} 200 OK\r\n")), "{answer}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn to_go_on_is_said_between_two_answers_though_nothing_is_read() {
+    let (server, _dir) = server();
+    // A few bytes at a time, so that one answer is still on its way while the next request is read.
+    let (mut far, near) = tokio::io::duplex(64);
+    tokio::spawn(async move {
+        let graceful = GracefulShutdown::new();
+        let watcher = graceful.watcher();
+        let peer = Peer { address: "192.0.2.7".parse().unwrap(), tls: None };
+        answer(&server, watcher, TimedIo::new(near, PATIENCE), peer).await;
+    });
+    let waits = "Content-Length: 0\r\nExpect: 100-continue\r\n\r\n";
+    let requests = format!("{LIVE}\r\n{LIVE}{waits}{LIVE}{waits}{LIVE}Connection: close\r\n\r\n");
+    let (mut read, mut write) = tokio::io::split(&mut far);
+    let (answers, ()) = tokio::join!(rest(&mut read), async {
+        write.write_all(requests.as_bytes()).await.unwrap();
+    });
+    let lines: Vec<&str> = answers.lines().filter(|line| line.starts_with("HTTP/")).collect();
+    let (go_on, ok) = ("HTTP/1.1 100 Continue", "HTTP/1.1 200 OK");
+    assert_eq!(lines, [ok, go_on, ok, go_on, ok, ok], "{answers}");
+    assert_eq!(answers.matches("\r\n\r\nlive\nHTTP/1.1 ").count(), 3, "{answers}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -94,6 +94,7 @@ pub(crate) fn config() -> ServerConfig {
         tls: None,
         sigv2: SigV2Use::Allow,
         sse_c: SseC::Tls,
+        connections_per_address: 0,
         root: Some(RootKey {
             access_key_id: KEY_ID.into(),
             secret_access_key: SecretAccessKey::new(SECRET),

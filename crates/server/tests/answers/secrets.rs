@@ -99,19 +99,45 @@ fn secrets_of(ask: &Ask) -> Vec<String> {
     secrets
 }
 
+/// The log without what it repeats of a refused request on purpose: what the client was told, which has
+/// neither signature nor token in it, and whose key the request claimed.
+fn apart_from_what_is_told(log: &str) -> String {
+    let mut rest = log.to_owned();
+    for field in [" reason=\"", " claimed_access_key_id=\""] {
+        while let Some((before, after)) = rest.split_once(field) {
+            let mut escaped = false;
+            let end = after.find(|character| {
+                let ends = character == '"' && !escaped;
+                escaped = character == '\\' && !escaped;
+                ends
+            });
+            rest = format!("{before}{}", &after[end.unwrap() + 1..]);
+        }
+    }
+    rest
+}
+
 /// Sends one request, and gives what was logged of it once it is clear that no secret was.
 async fn logged(world: &World, capture: &Capture, ask: Ask) -> String {
     let secrets = secrets_of(&ask);
+    let token = ask.headers.iter().find(|(name, _)| name == "x-amz-security-token");
+    let token = token.map(|(_, token)| token.clone());
     let what = format!("{} {}", ask.method, ask.target);
     let answer = world.send_raw(ask).await;
     // The answer's body may show a canonical request to its sender; the line is written when it is gone.
     drop(answer);
     tokio::task::yield_now().await;
     let log = capture.take();
+    let untold = apart_from_what_is_told(&log);
     for secret in secrets {
+        let log = if secret == "canary" { &untold } else { &log };
         assert!(!log.contains(&secret), "{what} logged {secret}:\n{log}");
     }
+    assert!(token.is_none_or(|token| !log.contains(&token)), "{what} logged its token:\n{log}");
     for name in ["X-Amz-", "AWS4-HMAC-SHA256", "AWSAccessKeyId=", "Signature="] {
+        assert!(!untold.contains(name), "{what} logged {name}:\n{log}");
+    }
+    for name in ["X-Amz-Signature=", "X-Amz-Credential=", "Signature="] {
         assert!(!log.contains(name), "{what} logged {name}:\n{log}");
     }
     log
@@ -214,7 +240,7 @@ async fn no_secret_of_what_is_refused_is_logged() {
 
 #[tokio::test]
 async fn a_link_is_named_by_its_fingerprint() {
-    let mut world = World::with_bucket().await;
+    let world = World::with_bucket().await;
     world.send(put("/bucket/k", "hello")).await;
     let capture = Capture::default();
     let _guard = listen(&capture);
@@ -253,9 +279,64 @@ async fn a_link_is_named_by_its_fingerprint() {
         let log = logged(&trusting, &capture, ask).await;
         assert!(log.contains(&format!("client=\"{client}\"")), "{forwarded}: {log}");
     }
+}
+
+#[tokio::test]
+async fn a_refused_request_is_named_by_what_it_claims() {
+    let mut world = World::with_bucket().await;
+    let capture = Capture::default();
+    let _guard = listen(&capture);
+    let link = world.link("GET", "k");
+    let name = |ask: &Ask| {
+        let signature = value(&ask.target, "Signature=").unwrap();
+        let signature = presign::decode_component(&signature).into_owned();
+        format!("link=\"{}\"", &presign::payload_hash(&signature)[..16])
+    };
+    let (v2, mut wrong) = (world.link_v2("GET", "k"), link.clone());
+    wrong.target.push('0');
+    let claimed = format!("claimed_access_key_id=\"{KEY_ID}\"");
+    let nobody = "claimed_access_key_id=\"-\"".to_owned();
+    let no_link = "link=\"-\"".to_owned();
+    let mismatch = "The request signature we calculated does not match";
+    let header = world.sign(get("/bucket/k"));
+    let unknown = link.clone().tamper(KEY_ID, "AKIAUNKNOWN000000000");
+    let of_unknown = "claimed_access_key_id=\"AKIAUNKNOWN000000000\"".to_owned();
+    let malformed = link.clone().tamper("Expires=3600", "Expires=no");
+    let mut other_path = header.clone();
+    other_path.target = "/bucket/other".to_owned();
+    let rows = [
+        (wrong.clone(), "link", name(&wrong), &claimed, mismatch),
+        (unknown.clone(), "link", name(&unknown), &of_unknown, "The AWS Access Key Id"),
+        (malformed, "link", no_link.clone(), &nobody, "X-Amz-Expires"),
+        (other_path, "header", no_link.clone(), &claimed, mismatch),
+        (get("/bucket/k"), "none", no_link.clone(), &nobody, "Access Denied"),
+    ];
+    for (ask, way, link, claimed, reason) in rows {
+        let what = ask.target.clone();
+        let log = logged(&world, &capture, ask).await;
+        let line = log.lines().find(|line| line.contains("INFO valet::request")).unwrap();
+        for part in [format!("authentication=\"{way}\""), link, claimed.clone()] {
+            assert!(line.contains(&part), "{what}: {part} in {line}");
+        }
+        assert!(line.contains(" access_key_id=\"-\""), "{what}: {line}");
+        assert!(line.contains(reason), "{what}: {line}");
+    }
+    // What is accepted says how, and only what is passed on has a name.
+    for (ask, way, link) in [
+        (world.sign(put("/bucket/k", "x")), "header", no_link.clone()),
+        (link.clone(), "link", name(&link)),
+        (v2.clone(), "link", name(&v2)),
+    ] {
+        let log = logged(&world, &capture, ask).await;
+        for part in [format!("authentication=\"{way}\""), link, nobody.clone()] {
+            assert!(log.contains(&part), "{part} in {log}");
+        }
+    }
     world.now = "2026-06-15T14:00:00Z".parse().unwrap();
-    let log = logged(&world, &capture, through).await;
-    assert!(log.contains("access_key_id=\"-\"") && log.contains("link=\"-\""), "{log}");
+    let log = logged(&world, &capture, link.clone()).await;
+    for part in [name(&link), claimed.clone(), "reason=\"Request has expired\"".to_owned()] {
+        assert!(log.contains(&part), "{part} in {log}");
+    }
 }
 
 #[tokio::test]
@@ -286,8 +367,17 @@ async fn a_form_is_named_by_its_fingerprint_and_its_fields_by_nothing() {
             }
             assert!(proofs.iter().all(|proof| !log.contains(proof)), "{log}");
         }
-        // Until its signature holds it is nobody's.
-        let log = logged(&world, &capture, form.set(field, "canary").ask()).await;
-        assert!(log.contains("link=\"-\"") && log.contains("status=403"), "{log}");
+        // Until its signature holds it is nobody's, and has the name of what it claims.
+        let fingerprint = presign::payload_hash(b"other");
+        let log = logged(&world, &capture, form.set(field, "other").ask()).await;
+        for part in [
+            format!("link=\"{}\"", &fingerprint[..16]),
+            format!("claimed_access_key_id=\"{KEY_ID}\""),
+            " access_key_id=\"-\"".to_owned(),
+            "authentication=\"form\"".to_owned(),
+            "status=403".to_owned(),
+        ] {
+            assert!(log.contains(&part), "{part} in {log}");
+        }
     }
 }

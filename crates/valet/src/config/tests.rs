@@ -25,7 +25,8 @@ fn defaults() {
     check("", Ok("listen: [127.0.0.1:9000], metrics_listen: None, region: \"us-east-1\""));
     check("", Ok("account_id: \"000000000000\", public_urls: [], console_url: None"));
     check("", Ok("active_content: Sandbox, link_caching: Capped, domains: [\"localhost\"]"));
-    check("", Ok("tls: None, sigv2: Allow, sse_c: Tls, root: None"));
+    check("", Ok("tls: None, sigv2: Allow, sse_c: Tls, "));
+    check("", Ok("connections_per_address: 256, log_format: Json, root: None"));
 }
 
 #[test]
@@ -59,6 +60,8 @@ fn each_setting_is_parsed() {
     let duration = "expected seconds or a duration such as 15m, 1h30m or 7d";
     check("abort-uploads-after = 'off'", Err(&format!("abort-uploads-after: `off`: {duration}")));
     check("tls-cert = 'c'\ntls-key = 'k'", Ok("TlsFiles { certificate: \"c\", key: \"k\" }"));
+    check("connections-per-address = 0", Ok("connections_per_address: 0"));
+    check("log-format = 'text'", Ok("log_format: Text"));
     check("tls-cert = 'c'", Err("tls-cert: is given without tls-key"));
     check("tls-key = 'k'", Err("tls-key: is given without tls-cert"));
     check("console-url = 'https://c.example'", Ok("console_url: Some(\"https://c.example\")"));

@@ -1,0 +1,133 @@
+//! Fair shares: how much of what everybody wants one address may have.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The log tells so often at most that an address had to be refused.
+const TOLD_PERIOD: Duration = Duration::from_mins(1);
+
+/// Who counts as one: an IPv4 address, or a /64 of IPv6, which is what one subscriber gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Neighbour(IpAddr);
+
+impl Neighbour {
+    pub(crate) fn of(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V4(address) => IpAddr::V4(address),
+            IpAddr::V6(address) => {
+                let network = u128::from(address) >> 64 << 64;
+                IpAddr::V6(network.into())
+            }
+        })
+    }
+}
+
+/// What each address has of something.
+#[derive(Debug)]
+pub(crate) struct Shares {
+    /// 0: as much as there is.
+    most: u32,
+    taken: Mutex<HashMap<Neighbour, u32>>,
+    told_at: Mutex<Option<Instant>>,
+}
+
+impl Shares {
+    /// So many for each address; 0 is no limit.
+    pub(crate) fn new(most: u32) -> Self {
+        Self { most, taken: Mutex::default(), told_at: Mutex::default() }
+    }
+
+    /// One more for an address, if it has not got its share already.
+    pub(crate) fn take(self: &Arc<Self>, address: IpAddr) -> Option<Share> {
+        if self.most == 0 {
+            return Some(Share::unlimited());
+        }
+        let neighbour = Neighbour::of(address);
+        let mut taken = self.lock();
+        let count = taken.entry(neighbour).or_default();
+        if *count >= self.most {
+            drop(taken);
+            self.tell(address);
+            return None;
+        }
+        *count = count.saturating_add(1);
+        Some(Share(Some((Arc::clone(self), neighbour))))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Neighbour, u32>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, address: IpAddr) {
+        let mut told_at = self.told_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if told_at.is_none_or(|told_at| told_at.elapsed() >= TOLD_PERIOD) {
+            *told_at = Some(Instant::now());
+            drop(told_at);
+            let most = self.most;
+            tracing::warn!(
+                %address,
+                most,
+                "an address has all connections that one may have; if it is a proxy, name it with --trusted-proxy"
+            );
+        }
+    }
+}
+
+/// One of what an address may have, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Share(Option<(Arc<Shares>, Neighbour)>);
+
+impl Share {
+    /// For whom nothing is counted.
+    pub(crate) fn unlimited() -> Self {
+        Self(None)
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let Some((shares, neighbour)) = &self.0 else { return };
+        let mut taken = shares.lock();
+        if let Some(count) = taken.get_mut(neighbour) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                taken.remove(neighbour);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_has_its_share_and_no_more() {
+        let shares = Arc::new(Shares::new(2));
+        let take = |address: &str| shares.take(address.parse().unwrap());
+        let held = [take("192.0.2.1"), take("::ffff:192.0.2.1")];
+        assert!(held.iter().all(Option::is_some));
+        assert!(take("192.0.2.1").is_none());
+        assert!(take("192.0.2.2").is_some());
+        // A /64 is one subscriber, whatever follows.
+        let network = [take("2001:db8::1"), take("2001:db8:0:0:ffff::1")];
+        assert!(network.iter().all(Option::is_some));
+        assert!(take("2001:db8::2").is_none());
+        assert!(take("2001:db8:0:1::2").is_some());
+        drop(held);
+        assert!(take("192.0.2.1").is_some());
+        drop(network);
+        assert!(shares.lock().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_no_limit() {
+        let shares = Arc::new(Shares::new(0));
+        let held: Vec<_> = (0..1000).map(|_| shares.take("192.0.2.1".parse().unwrap())).collect();
+        assert!(held.iter().all(Option::is_some));
+    }
+}
