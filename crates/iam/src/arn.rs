@@ -96,6 +96,7 @@ impl<'p> ArnPattern<'p> {
 mod tests {
     use super::*;
     use crate::evaluate::{Context, Values};
+    use crate::pattern::Shared;
     use crate::work::Steps;
 
     struct Nothing;
@@ -127,7 +128,7 @@ mod tests {
         ] {
             let arn = Arn::parse(arn).unwrap();
             let steps = Steps::new(1 << 20);
-            let at = Circumstance { context: &Nothing, steps: &steps };
+            let at = Circumstance { context: &Nothing, steps: &steps, shared: Shared::Nothing };
             assert_eq!(ArnPattern::new(pattern, true).matches(&arn, at), expected, "{pattern}");
         }
         for bad in ["", "*", "arn:aws:s3::", "urn:aws:s3:::b"] {

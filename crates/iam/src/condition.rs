@@ -4,13 +4,14 @@
 //! matches (aws-semantics 5.3.4, 5.4.3). Under a negated operator that would make the condition true.
 //! In a `Deny` it does, as AWS documents it ("Policy variables with no value"): who cannot be compared
 //! is denied. In an `Allow` it does not, where AWS says that it does too: a grant must not come of a
-//! comparison that could not be made.
+//! comparison that could not be made. A variable whose name several tags share cannot be told either: it
+//! lets every `Deny` hold, and no `Allow`.
 
 use std::borrow::Cow;
 
 use crate::arn::{Arn, ArnPattern};
 use crate::evaluate::Values;
-use crate::pattern::{Circumstance, Pattern, Syntax};
+use crate::pattern::{Circumstance, Pattern, Shared, Syntax};
 use crate::policy::{Effect, Entry, List, PolicyError};
 use crate::work::VALUE_BYTES_MAX;
 
@@ -141,6 +142,8 @@ impl Condition<'_> {
 
     fn holds_for(&self, value: &str, at: Circumstance<'_>, effect: Effect) -> bool {
         let mut unknown = false;
+        let denies = effect == Effect::Deny && !self.negated;
+        let at = if denies { Circumstance { shared: Shared::Anything, ..at } } else { at };
         for operand in self.operands.iter() {
             if at.steps.is_spent() {
                 return effect == Effect::Deny;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::arn::{Arn, ArnPattern};
-use crate::pattern::Circumstance;
+use crate::pattern::{Circumstance, Shared};
 use crate::policy::{Effect, Element, List, Statement};
 use crate::principal::{NamedPrincipal, Naming, is_exempt};
 use crate::work::{Steps, VALUE_BYTES_MAX, Work};
@@ -224,7 +224,8 @@ impl<'r> Prepared<'r> {
     }
 
     fn circumstance(&self) -> Circumstance<'_> {
-        Circumstance { context: self.asked.context, steps: &self.steps }
+        let shared = Shared::Nothing;
+        Circumstance { context: self.asked.context, steps: &self.steps, shared }
     }
 
     /// The first statement that denies, whatever allows.
@@ -346,14 +347,21 @@ impl<'r> Prepared<'r> {
     }
 
     /// A variable without a value makes an entry match no resource, under `NotResource` as well
-    /// (IAM User Guide, "Policy variables with no value").
+    /// (IAM User Guide, "Policy variables with no value"). One whose name several things share allows
+    /// nothing, and denies whatever it may stand for.
     fn names_resource(
         &self,
         kind: PolicyKind,
         effect: Effect,
         resources: Option<Element<List<'_, ArnPattern<'_>>>>,
     ) -> bool {
-        let matches = |entry: ArnPattern<'_>| entry.matches(&self.resource, self.circumstance());
+        let at = match (effect, &resources) {
+            (Effect::Deny, Some(Element::Only(_))) => {
+                Circumstance { shared: Shared::Anything, ..self.circumstance() }
+            }
+            (Effect::Deny | Effect::Allow, _) => self.circumstance(),
+        };
+        let matches = |entry: ArnPattern<'_>| entry.matches(&self.resource, at);
         match resources {
             Some(Element::Only(listed)) => listed.iter().any(|entry| matches(entry) == Some(true)),
             Some(Element::AllBut(listed)) if effect == Effect::Allow => {

@@ -41,6 +41,16 @@ pub(crate) struct Syntax {
 pub(crate) struct Circumstance<'c> {
     pub(crate) context: &'c dyn Context,
     pub(crate) steps: &'c Steps,
+    pub(crate) shared: Shared,
+}
+
+/// What a variable stands for whose name several things share ([`Values::Alike`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shared {
+    /// Nothing, as one without a value.
+    Nothing,
+    /// Whatever there may be: where a match denies.
+    Anything,
 }
 
 impl<'c> Circumstance<'c> {
@@ -122,6 +132,10 @@ impl<'p> Pattern<'p> {
     pub(crate) fn equals_ignoring_case(self, text: &str, at: Circumstance<'_>) -> Option<bool> {
         let resolved = self.resolve(at)?;
         at.steps.spend(text.len());
+        // No wildcard stands in what is compared so: it is a variable that may be anything.
+        if resolved.iter().any(|token| matches!(token, Resolved::Any)) {
+            return Some(true);
+        }
         let own = resolved.iter().flat_map(|token| match token {
             Resolved::Text(text) => text.chars(),
             Resolved::One => "?".chars(),
@@ -169,7 +183,7 @@ impl<'p> Pattern<'p> {
             Token::Any => Some(Resolved::Any),
             Token::One => Some(Resolved::One),
             Token::Text(text) => Some(Resolved::Text(Cow::Borrowed(text))),
-            Token::Variable(variable) => value(variable, at).map(Resolved::Text),
+            Token::Variable(variable) => value(variable, at),
             Token::Broken => None,
         });
         tokens.collect()
@@ -183,12 +197,16 @@ enum Resolved<'t> {
     Any,
 }
 
-fn value<'v>(variable: Variable<'v>, at: Circumstance<'v>) -> Option<Cow<'v, str>> {
+fn value<'v>(variable: Variable<'v>, at: Circumstance<'v>) -> Option<Resolved<'v>> {
     match at.values(&fold_case(variable.key)) {
-        Some(Values::One(value)) => Some(value),
+        Some(Values::One(value)) => Some(Resolved::Text(value)),
         // AWS: a key of many values cannot be a variable.
-        Some(Values::Many(_) | Values::Alike(_)) => None,
-        None => variable.default.map(Cow::Borrowed),
+        Some(Values::Many(_)) => None,
+        Some(Values::Alike(_)) => match at.shared {
+            Shared::Nothing => None,
+            Shared::Anything => Some(Resolved::Any),
+        },
+        None => variable.default.map(|text| Resolved::Text(Cow::Borrowed(text))),
     }
 }
 

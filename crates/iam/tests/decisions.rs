@@ -24,12 +24,13 @@ const OTHER: &str = "444455556666";
 
 /// Rows of each table.
 const EVALUATION_ROWS: usize = 98;
-const ELEMENT_ROWS: usize = 70;
+const ELEMENT_ROWS: usize = 73;
 const TRUST_ROWS: usize = 27;
 const PUBLISHED_ROWS: usize = 53;
-const CONDITION_ROWS: usize = 169;
+const CONDITION_ROWS: usize = 177;
 
-/// The keys of a row's `context`, spelled in any case.
+/// The keys of a row's `context`, spelled in any case. A list is a key of many values, `{"alike": […]}` those of
+/// several things that have one name to a policy.
 struct Keys(BTreeMap<String, Value>);
 
 impl Keys {
@@ -42,10 +43,12 @@ impl Keys {
 impl Context for Keys {
     fn values(&self, key: &str) -> Option<Values<'_>> {
         assert_eq!(key, key.to_lowercase(), "keys are asked for in lower case");
+        let texts = |values: &'_ [Value]| {
+            values.iter().map(|value| value.as_str().unwrap().to_owned().into()).collect()
+        };
         Some(match self.0.get(key)? {
-            Value::Array(values) => {
-                Values::Many(values.iter().map(|value| value.as_str().unwrap().into()).collect())
-            }
+            Value::Array(values) => Values::Many(texts(values)),
+            Value::Object(named) => Values::Alike(texts(named["alike"].as_array().unwrap())),
             value => Values::One(value.as_str().unwrap().into()),
         })
     }
