@@ -183,7 +183,12 @@ impl Operator {
             }
             Self::StringLike => Some(operand.pattern(true).is_fixed()),
             Self::ArnLike => operand.arn().is_fixed(),
-            other => (!other.is_malformed(operand)).then_some(false),
+            Self::Numeric(_)
+            | Self::Date(_)
+            | Self::Bool
+            | Self::BinaryEquals
+            | Self::IpAddress
+            | Self::Null => (!self.is_malformed(operand)).then_some(false),
         }
     }
 

@@ -399,7 +399,7 @@ impl<'r> Prepared<'r> {
             // Whoever is not listed is denied; nobody is allowed for not being listed.
             Element::AllBut(listed) => {
                 let denied = statement.effect() == Effect::Deny
-                    && !is_exempt(listed.iter().inspect(paid), principal);
+                    && !is_exempt(&listed.iter().inspect(paid), principal);
                 denied.then_some(Naming::Caller)
             }
         }

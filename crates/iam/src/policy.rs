@@ -89,7 +89,7 @@ impl Policy {
                     let id = entry
                         .as_str()
                         .and_then(|text| NamedPrincipal::parse_aws(text).ok())
-                        .and_then(|named| named.entity_arn())
+                        .and_then(NamedPrincipal::entity_arn)
                         .and_then(|arn| id_of(&arn));
                     if let Some(id) = id {
                         *entry = serde_json::Value::String(id);

@@ -205,14 +205,14 @@ impl Session {
     /// How much memory it takes, in bytes, about: its policies compiled, its tags, every text.
     pub fn weight_bytes(&self) -> usize {
         const TEXT_BYTES: usize = 64;
+        // Ids, names and the secret, which are short.
+        const NAMES_BYTES: usize = 512;
         let texts = self.tags.iter().flat_map(|(key, value)| [key, value]);
         let texts = texts.chain(&self.transitive_tags).chain(&self.source_identity);
         let texts = texts.chain(&self.federated_provider);
         let texts: usize = texts.map(|text| text.len().saturating_add(TEXT_BYTES)).sum();
         let policies = self.policies.iter().flatten();
         let policies: usize = policies.map(|policy| policy.weight_bytes()).sum();
-        // Ids, names and the secret, which are short.
-        const NAMES_BYTES: usize = 512;
         size_of::<Self>().saturating_add(NAMES_BYTES).saturating_add(texts).saturating_add(policies)
     }
 }

@@ -162,7 +162,7 @@ impl<'p> NamedPrincipal<'p> {
 /// AWS asks for a user or session to be listed together with its account (and a session with its
 /// role): what is not listed is denied.
 pub(crate) fn is_exempt<'p>(
-    listed: impl Iterator<Item = NamedPrincipal<'p>> + Clone,
+    listed: &(impl Iterator<Item = NamedPrincipal<'p>> + Clone),
     principal: &Principal,
 ) -> bool {
     if listed.clone().any(|entry| entry == NamedPrincipal::Anyone) {
@@ -271,7 +271,7 @@ mod tests {
         let exempt = |entries: &[&str], principal: Principal| {
             let entries: Vec<_> =
                 entries.iter().map(|entry| NamedPrincipal::parse_aws(entry).unwrap()).collect();
-            is_exempt(entries.into_iter(), &principal)
+            is_exempt(&entries.into_iter(), &principal)
         };
         let ann = "arn:aws:iam::111122223333:user/staff/ann";
         let role = "arn:aws:iam::111122223333:role/reader";

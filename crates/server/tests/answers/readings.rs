@@ -3,12 +3,12 @@
 
 use std::net::IpAddr;
 
-use presign::Addressing;
+use presign::{Addressing, SignedPayload};
 use server::PublicUrl;
 use store::Encryption;
 
-use crate::harness::{Answer, Ask, At, World, ask, config, get, put};
-use crate::people::policy;
+use crate::harness::{Answer, Ask, At, World, ask, config, get, put, sha256};
+use crate::people::{Key, policy, query_ask};
 
 const TRUSTED: &str = "10.0.0.1";
 
@@ -211,6 +211,16 @@ async fn calls_of_iam_and_of_the_api_are_none_at_the_host_of_a_bucket() {
     mismatch(&world, own.set("host", EVIL)).await;
     let metrics = world.sign(get("/_valet/metrics").header("host", "s3.example.com"));
     mismatch(&world, metrics.set("host", EVIL)).await;
+    let call = |action: &str, user: &str| {
+        let call = query_ask("iam", &[("Action", action), ("UserName", user)]);
+        let payload = SignedPayload::Sha256(sha256(&call.body));
+        let call = call.header("host", "s3.example.com");
+        world.sign_for(&Key::root().credentials(), "iam", call, payload)
+    };
+    let moved = world.send_raw(call("CreateUser", "eve").set("host", EVIL)).await;
+    assert!(moved.status >= 400, "{}", moved.text());
+    assert_eq!(world.send_raw(call("GetUser", "eve")).await.status, 404);
+    assert_eq!(world.send_raw(call("CreateUser", "ann")).await.status, 200);
     // And nothing of a bucket is a path of our own.
     let link = world.link_to(&At::virtual_host(S3), "GET", "private", "_valet/metrics");
     mismatch(&world, link.set("host", "s3.example.com")).await;
