@@ -219,12 +219,15 @@ fn refuse_condition(field: &str) -> Result<(), S3Error> {
 }
 
 /// The request as policies may ask about it: it says of the object what the form says, and nothing
-/// else. Conditions on a write (`If-Match`) are seen by policies and apply to nothing (3.1.8).
+/// else. Nor do they see a condition on the write: the headers apply to nothing, and nobody signs them. On AWS they
+/// are seen (3.1.8).
 fn stand_in(parts: &Parts, of_form: &HeaderMap) -> Parts {
     let mut parts = parts.clone();
     parts.uri = Uri::default();
-    let is_amz = |name: &&HeaderName| name.as_str().starts_with(AMZ);
-    let others: Vec<HeaderName> = parts.headers.keys().filter(is_amz).cloned().collect();
+    let of_object = |name: &&HeaderName| {
+        name.as_str().starts_with(AMZ) || **name == IF_MATCH || **name == IF_NONE_MATCH
+    };
+    let others: Vec<HeaderName> = parts.headers.keys().filter(of_object).cloned().collect();
     for name in others {
         parts.headers.remove(name);
     }

@@ -118,13 +118,14 @@ async fn circumstances_of_a_form() {
         (r#""StringEquals":{"s3:x-amz-acl":"private"}"#, with("acl", "private"), true),
         (r#""StringEquals":{"s3:x-amz-acl":"private"}"#, v4.clone(), false),
         (hash, v4.clone().header("x-amz-content-sha256", "UNSIGNED-PAYLOAD"), true),
-        // Seen by policies, without another effect (3.1.8).
+        // A form has no condition on its write (3.1.8), so that no header passes for one with a policy.
         (
             r#""StringEquals":{"s3:if-none-match":"*"}"#,
             v4.clone().header("if-none-match", "*"),
-            true,
+            false,
         ),
-        (r#""StringEquals":{"s3:if-match":"\"x\""}"#, v4.clone().header("if-match", "\"x\""), true),
+        (r#""Null":{"s3:if-none-match":"true"}"#, v4.clone().header("if-none-match", "*"), true),
+        (r#""Null":{"s3:if-match":"true"}"#, v4.clone().header("if-match", "\"x\""), true),
         (r#""StringEquals":{"s3:if-none-match":"*"}"#, v4.clone(), false),
         (
             r#""StringLike":{"aws:Referer":"https://x/*"}"#,
