@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use iam::{AccountId, CustomerKey, MasterKey};
 use jiff::Timestamp;
 use store::{
-    AccessKey, AtRest, BucketEncryption, BucketName, CreateBucket, CustomerKeys, DirectoryEdit,
-    Encryption, KeyOrigin, KeyOwner, KeyRefusal, KeyStatus, ListUploads, Lookup, NewBucket,
-    ObjectKey, ObjectOwnership, OpenError, Store, StoreConfig, StoreError, UploadAfter,
-    UploadEntry, Versioning, load_master_key,
+    AccessKey, AtRest, Attributes, BucketEncryption, BucketName, BucketSetting, CreateBucket,
+    CustomerKeys, DirectoryEdit, Encryption, KeyOrigin, KeyOwner, KeyRefusal, KeyStatus,
+    ListUploads, Lookup, NewBucket, ObjectKey, ObjectOwnership, OpenError, Precondition, PutObject,
+    SetTags, StageSpec, Store, StoreConfig, StoreError, Tag, UploadAfter, UploadEntry, VersionId,
+    Versioning, load_master_key,
 };
 use zeroize::Zeroizing;
 
@@ -488,6 +489,89 @@ async fn a_body_is_of_its_own_record_alone() {
     let all =
         ListUploads { prefix: String::new(), delimiter: None, after: UploadAfter::Start, limit: 9 };
     assert!(matches!(uploads(&store, &bucket, all).await, Err(StoreError::Corrupt { .. })));
+}
+
+/// What a change beside it would seal along is not believed either.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_a_bucket_seals_nothing_that_was_planted() {
+    let name = BucketName::parse("fixture").unwrap();
+    // A trigger writes to the policy when the bucket gets a tag.
+    let (_dir, store) =
+        written(&["CREATE TRIGGER planted AFTER INSERT ON bucket_settings WHEN NEW.kind = 4
+         BEGIN UPDATE bucket_settings SET record =
+             CAST(replace(CAST(record AS TEXT), 's3:GetObject', 's3:PutObject') AS BLOB)
+         WHERE kind = 1; END"]);
+    let store = store.unwrap();
+    let bucket = store.bucket(&name).await.unwrap().unwrap().reference();
+    let tags = vec![Tag { key: "a".to_owned(), value: "b".to_owned() }];
+    store.set_bucket(&bucket, BucketSetting::Tags(tags), now()).await.unwrap();
+    holds_settings(&store).await;
+    // A policy waits for the bucket that is made next.
+    let (_dir, store) = written(&[
+        "INSERT INTO bucket_settings SELECT 2, kind, record FROM bucket_settings WHERE kind = 1",
+    ]);
+    let store = store.unwrap();
+    let (name, owner) =
+        (BucketName::parse("next").unwrap(), AccountId::parse("000000000000").unwrap());
+    let region = "us-east-1".to_owned();
+    let new = NewBucket { name: name.clone(), owner, region, tags: Vec::new() };
+    store.create_bucket(new, now()).await.unwrap();
+    assert!(store.bucket(&name).await.unwrap().unwrap().policy.is_none());
+}
+
+/// A second null version, with the body of another key, stands before the one that is looked up.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_tags_seals_nothing_that_was_planted() {
+    let (dir, store) = written(&[]);
+    let (store, key) = (store.unwrap(), ObjectKey::parse("mine").unwrap());
+    let bucket = store.bucket(&BucketName::parse("fixture").unwrap()).await.unwrap().unwrap();
+    let bucket = bucket.reference();
+    store.set_versioning(&bucket, Versioning::Suspended, now()).await.unwrap();
+    let put = PutObject {
+        bucket: bucket.clone(),
+        key: key.clone(),
+        body: store.stage(StageSpec::default()).await.unwrap().finish().await.unwrap(),
+        attributes: Attributes::default(),
+        checksum: None,
+        etag: None,
+        precondition: Precondition::None,
+    };
+    store.put_object(put, now()).await.unwrap();
+    store.close().await.unwrap();
+    drop(store);
+    let database = rusqlite::Connection::open(dir.path().join("metadata.sqlite")).unwrap();
+    let planted =
+        "INSERT INTO objects SELECT bucket, CAST('mine' AS BLOB), -1, x'', kind, size, etag,
+        modified_ms, storage_class, checksum, body, record, seal
+        FROM objects WHERE key = CAST('large' AS BLOB)";
+    assert_eq!(database.execute(planted, []).unwrap(), 1);
+    drop(database);
+    let store = open(dir.path(), load_master_key(dir.path(), None).unwrap().0).unwrap();
+    let set = SetTags {
+        bucket: bucket.clone(),
+        key: key.clone(),
+        version_id: Some(VersionId::Null),
+        tags: Vec::new(),
+        judged_tags: None,
+    };
+    let set = store.set_object_tags(set).await;
+    assert!(matches!(set, Err(StoreError::Corrupt { .. })), "{set:?}");
+    let found = store.object(&bucket, &key, None).await;
+    assert!(matches!(found, Err(StoreError::Corrupt { .. })), "{found:?}");
+}
+
+/// A view could say one thing to the seal and another to the reader.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_is_no_table() {
+    let view = "ALTER TABLE buckets RENAME TO kept; CREATE VIEW buckets AS SELECT id, name,
+        CASE WHEN random() % 2 = 0 THEN owner ELSE '111111111111' END AS owner,
+        region, created_ms, versioning, seal FROM kept";
+    let (_dir, store) = written(&[view]);
+    let Ok(store) = store else { return };
+    for _ in 0..64 {
+        let found = store.bucket(&BucketName::parse("fixture").unwrap()).await;
+        assert!(found.is_err(), "{found:?}");
+    }
 }
 
 /// To call the format an older one does not make what was written believed.

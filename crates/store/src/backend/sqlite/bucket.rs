@@ -117,6 +117,8 @@ pub(super) fn create(
         })
         .map_err(engine)?;
     let id = tx.connection.last_insert_rowid();
+    // What waits under an id that was never given was planted, and would be sealed below.
+    settings::forget(tx.connection, id)?;
     if !new.tags.is_empty() {
         settings::put(tx.connection, id, &BucketSetting::Tags(new.tags.clone()))?;
     }

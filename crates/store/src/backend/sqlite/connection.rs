@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use iam::{MasterKeyId, RecordSealer};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use tokio::sync::Semaphore;
 
@@ -170,8 +171,11 @@ fn connect(
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    // Who can write to the database could plant a trigger or a view.
+    // Who can write to the database could plant a view that says one thing to the seal and another to the reader, or
+    // a trigger that writes beside what is about to be sealed.
     connection.pragma_update(None, "trusted_schema", false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
     // FULL: a commit syncs the log, a checkpoint the log and the database.
     connection.pragma_update(None, "synchronous", "FULL")?;
     // Negative: in KiB and not in pages.

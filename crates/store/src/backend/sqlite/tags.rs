@@ -1,16 +1,21 @@
 //! Changes the tags of a version where it stands: the one part of an object's record that may change.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use super::object::{self, newest};
 use super::rows::{parse_object, retagged};
+use super::seal::{self, row_seal};
 use super::transaction::Transaction;
 use super::{bucket, engine, lookup};
 use crate::vault::Vault;
 use crate::{Lookup, ObjectKey, SetTags, StoreError, Tag, TagsChanged};
 
-const RECORD: &str = "SELECT record FROM objects WHERE bucket = ?1 AND key = ?2 AND ord = ?3";
-/// What it was until now has been looked up, and so it was whole.
+const RECORD: &str = concat!(
+    "SELECT record, seal = ",
+    row_seal!(object),
+    " FROM objects WHERE bucket = ?1 AND key = ?2 AND ord = ?3"
+);
+/// Only after `record` has found the row to be the store's own: it is sealed anew here.
 const REPLACE: &str = "UPDATE objects SET record = ?4, seal = row_seal('object', bucket, key, ord, version, kind,
     size, etag, modified_ms, storage_class, checksum, ?4) WHERE bucket = ?1 AND key = ?2 AND ord = ?3";
 
@@ -68,8 +73,12 @@ fn record(
     ord: i64,
 ) -> Result<Vec<u8>, StoreError> {
     let place = params![bucket, key.as_bytes(), ord];
+    let decode = |row: &Row<'_>| {
+        seal::check(row, 1)?;
+        row.get(0).map_err(engine)
+    };
     connection
         .prepare_cached(RECORD)
-        .and_then(|mut select| select.query_row(place, |row| row.get(0)))
-        .map_err(engine)
+        .and_then(|mut select| select.query_row(place, |row| Ok(decode(row))))
+        .map_err(engine)?
 }
