@@ -81,6 +81,14 @@ pub enum BackupError {
         /// The directory.
         dir: PathBuf,
     },
+    /// One of the directories is inside the other.
+    #[error("{} and {} are inside each other: name a directory elsewhere", from.display(), to.display())]
+    Nested {
+        /// What was to be copied.
+        from: PathBuf,
+        /// Where to.
+        to: PathBuf,
+    },
     /// The backup of before is another store's.
     #[error("{} is the backup of another store", dir.display())]
     OtherStore {
@@ -128,6 +136,7 @@ pub fn backup(
         return Err(BackupError::NoStore { dir: from.to_owned() });
     }
     let is_new = is_empty(to)?;
+    refuse_nested(from, to)?;
     if !is_new && !is_marked(to) && !is_begun(to) {
         return Err(BackupError::NotEmpty { dir: to.to_owned() });
     }
@@ -183,6 +192,7 @@ pub fn restore(
     if !is_empty(to)? {
         return Err(BackupError::NotEmpty { dir: to.to_owned() });
     }
+    refuse_nested(from, to)?;
     let _source = data_dir::share(from)?;
     let held = data_dir::hold(&Disk::default(), to)?;
     // What is cut off here is not taken for a store that is new.
@@ -340,6 +350,25 @@ fn is_empty(directory: &Path) -> Result<bool, BackupError> {
 fn is_marked(directory: &Path) -> bool {
     std::fs::read(directory.join(MARK)).is_ok_and(|text| text == MARK_TEXT)
         && directory.join(DATABASE).is_file()
+}
+
+/// Refuses a copy inside what is copied: `DATA_DIR/backup` would make a server take its own data for a backup.
+fn refuse_nested(from: &Path, to: &Path) -> Result<(), BackupError> {
+    let whole = |path: &Path| std::path::absolute(path).map_err(failed("find", path));
+    let (source, target) = (whole(from)?, whole(to)?);
+    // Of what is yet to be made, the part that is there may be a link.
+    let real = |path: &Path| {
+        path.ancestors().find_map(|above| {
+            let real = above.canonicalize().ok()?;
+            Some(real.join(path.strip_prefix(above).ok()?))
+        })
+    };
+    let source = real(&source).unwrap_or(source);
+    let target = real(&target).unwrap_or(target);
+    if source != target && (target.starts_with(&source) || source.starts_with(&target)) {
+        return Err(BackupError::Nested { from: from.to_owned(), to: to.to_owned() });
+    }
+    Ok(())
 }
 
 /// Whether a first backup was begun here and cut off, if only after its lock was made.

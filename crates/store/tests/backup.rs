@@ -254,7 +254,16 @@ async fn what_is_no_store_no_backup_or_not_empty_is_refused() {
         std::fs::remove_file(path("lost").join(name)).ok();
     }
     assert!(matches!(copy(&path("data"), &path("lost")), Err(BackupError::NotEmpty { .. })));
+    // Nor inside what is copied, where the next start would take the store for a backup.
+    for inside in ["data/backup", "data/a/b", "link/backup"] {
+        std::os::unix::fs::symlink("data", path("link")).ok();
+        let refused = copy(&path("data"), &path(inside));
+        assert!(matches!(refused, Err(BackupError::Nested { .. })), "{inside}: {refused:?}");
+        assert!(!path(inside).exists());
+    }
     copy(&path("data"), &path("dest")).unwrap();
+    let refused = put_back(&path("dest"), &path("dest/new"));
+    assert!(matches!(refused, Err(BackupError::Nested { .. })), "{refused:?}");
     let mode = |name: &str| std::fs::metadata(path(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!(
         (mode("dest"), mode("dest/metadata.sqlite"), mode("dest/master.key")),

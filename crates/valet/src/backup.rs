@@ -55,6 +55,7 @@ fn with_bar(
         BackupError::NoStore { .. }
         | BackupError::NoBackup { .. }
         | BackupError::NotEmpty { .. }
+        | BackupError::Nested { .. }
         | BackupError::OtherStore { .. }
         | BackupError::OtherKey => Failure::usage(error),
         BackupError::Damaged { .. }

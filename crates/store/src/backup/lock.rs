@@ -36,8 +36,16 @@ impl SweepLock {
 
     /// For the sweep; `None`: a backup is under way, so that the next run is early enough.
     pub(crate) fn exclude(&self) -> Option<Locked> {
-        // Where the file cannot be made, on a full disk, no backup has it either.
-        let Ok(file) = self.file() else { return Some(Locked(None)) };
+        let file = match self.file() {
+            Ok(file) => file,
+            // Where the file cannot be made, on a full disk, no backup has it either.
+            Err(_) if self.path.symlink_metadata().is_err() => return Some(Locked(None)),
+            // It is another user's, who may be making a backup.
+            Err(error) => {
+                tracing::warn!(%error, path = %self.path.display(), "bodies stay: the lock of backups cannot be opened");
+                return None;
+            }
+        };
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Err(rustix::io::Errno::WOULDBLOCK) => None,
             // A file system without locks: backups cannot lock there, and say so.
