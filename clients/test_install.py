@@ -91,13 +91,13 @@ def commands(home, *words):
 
 def test_every_command_has_help_and_a_manual_page(tmp_path):
     known = commands(tmp_path)
-    assert {"serve", "presign", "get", "put", "ls", "cp", "user", "completions"} <= set(known)
+    assert {"serve", "presign", "get", "put", "ls", "cp", "user", "completions", "man"} <= set(known)
     pages = [()] + [(name,) for name in known]
     pages += [(name, below) for name in known for below in commands(tmp_path, name)]
     for words in pages:
         page = valet("man", *words, home=tmp_path)
         name = "-".join(("valet", *words))
-        assert re.search(rf"^\.TH {re.escape(name)} 1 ", page, re.MULTILINE), (words, page[:300])
+        assert re.search(rf'^\.TH {re.escape(name)} 1 +"valet ', page, re.MULTILINE), (words, page[:300])
         assert ".SH SYNOPSIS" in page and ".SH DESCRIPTION" in page, words
     assert "VALET_ROOT_ACCESS_KEY_ID" in valet("man", "serve", home=tmp_path).replace("\\", "")
 
@@ -106,7 +106,6 @@ def test_every_command_has_help_and_a_manual_page(tmp_path):
 def test_completions(tmp_path, shell):
     script = valet("completions", shell, home=tmp_path)
     assert "presign" in script and "--expires-in" in script or "expires-in" in script
-    # What is not for people is not offered to them.
     if shell == "bash":
         checked = subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True, timeout=60)
         assert checked.returncode == 0, checked.stderr

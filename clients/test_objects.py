@@ -175,6 +175,7 @@ def test_what_goes_wrong_is_told_in_words(server, bucket, tmp_path):
     check(2, "one of the two is at the server", "cp", "file", "other")
     check(2, "is no S3 URI", "ls", bucket)
     check(2, "add --recursive", "rm", f"s3://{bucket}")
+    check(2, ". is a folder: add --recursive", "cp", ".", object_uri)
     check(2, "without a key", "mb", object_uri)
     check(2, "set AWS_ENDPOINT_URL", "ls", environment={"AWS_ENDPOINT_URL": None})
     nobody = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}

@@ -64,7 +64,7 @@ pub struct Copied {
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     /// There is no store in the directory.
-    #[error("{} holds no store", dir.display())]
+    #[error("{} holds no store: name the data directory with --data-dir", dir.display())]
     NoStore {
         /// The directory.
         dir: PathBuf,
@@ -76,7 +76,7 @@ pub enum BackupError {
         dir: PathBuf,
     },
     /// The directory holds something else.
-    #[error("{} is not empty, and no backup of before: name another directory", dir.display())]
+    #[error("{} is not empty, and no backup: name a directory that is new or empty", dir.display())]
     NotEmpty {
         /// The directory.
         dir: PathBuf,

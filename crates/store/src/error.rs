@@ -66,7 +66,7 @@ pub enum OpenError {
         dir: PathBuf,
     },
     /// There is a database but not the key that seals what it holds.
-    #[error("master key file {} is missing, and the store's data is sealed with it", path.display())]
+    #[error("master key file {} is missing, and the store's data is sealed with it: put it back from its copy, or name it with --master-key-file", path.display())]
     MasterKeyLost {
         /// Where the key was expected.
         path: PathBuf,

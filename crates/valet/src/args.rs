@@ -71,7 +71,6 @@ pub(crate) enum Command {
         shell: Shell,
     },
     /// Print the manual page of valet, or of one of its commands
-    #[command(hide = true)]
     Man {
         /// The command, with those below it: `user create`
         #[arg(value_name = "COMMAND")]
@@ -397,6 +396,36 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn help_tells_of_every_command_and_of_every_argument() {
+        let mut commands = vec![Arguments::command()];
+        while let Some(command) = commands.pop() {
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{} {argument}", command.get_name());
+            }
+            for below in command.get_subcommands() {
+                let is_told = below.get_about().is_some() && !below.is_hide_set();
+                assert!(is_told, "{} {}", command.get_name(), below.get_name());
+            }
+            commands.extend(command.get_subcommands().cloned());
+        }
+    }
+
+    #[test]
+    fn sizes_of_forms_have_units_too() {
+        let size = |text: &str| {
+            let words =
+                ["valet", "presign-post", "s3://b/k", "--min-size", "1KiB", "--max-size", text];
+            match Arguments::try_parse_from(words).ok()?.command {
+                Command::PresignPost(post) => Some((post.form.min_size?, post.form.max_size?)),
+                _ => None,
+            }
+        };
+        assert_eq!(size("10MiB"), Some((1024, 10 << 20)));
+        assert_eq!(size("2048"), Some((1024, 2048)));
+        assert_eq!(size("10MB"), None);
     }
 
     #[test]

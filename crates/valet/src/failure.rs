@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::output::NobodyReads;
+
 /// The exit statuses of every command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -66,7 +68,7 @@ impl Failure {
     }
 
     pub(crate) fn is_told(&self) -> bool {
-        self.is_told
+        self.is_told || self.error.is::<NobodyReads>()
     }
 
     /// Says what may help, on a line of its own.

@@ -17,6 +17,7 @@ pub(crate) fn run(words: &[String]) -> Result<(), Failure> {
         command = found.ok_or_else(|| Failure::usage(anyhow!("there is no command `{word}`")))?;
     }
     let mut page = Vec::new();
-    Man::new(command).render(&mut page).context("cannot write the page")?;
+    let man = Man::new(command).source(concat!("valet ", env!("CARGO_PKG_VERSION")));
+    man.render(&mut page).context("cannot write the page")?;
     output::result(String::from_utf8_lossy(&page).trim_end())
 }

@@ -9,13 +9,23 @@ use serde::Serialize;
 use crate::disposition;
 use crate::failure::Failure;
 
+/// Whoever read standard output has seen enough, as `head` does: the command ends, and nothing is to be said.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody reads standard output")]
+pub(crate) struct NobodyReads;
+
 /// Prints one line of the result.
 pub(crate) fn result(line: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{line}")
-        .and_then(|()| stdout.flush())
-        .context("cannot write to standard output")
-        .map_err(Failure::from)
+    written(writeln!(stdout, "{line}").and_then(|()| stdout.flush())).map_err(Failure::from)
+}
+
+/// What came of writing to standard output.
+pub(crate) fn written(outcome: io::Result<()>) -> anyhow::Result<()> {
+    match outcome {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(NobodyReads.into()),
+        other => other.context("cannot write to standard output"),
+    }
 }
 
 /// How much a terminal shows.

@@ -182,12 +182,13 @@ pub(crate) fn is_folded(segment: &str) -> bool {
 /// Why a request got no answer, or not all of it. The innermost cause says it best, and the link
 /// must not be repeated.
 pub(crate) fn unanswered(error: reqwest::Error) -> anyhow::Error {
+    let origin = error.url().map(|url| url.origin().ascii_serialization());
     let what = if error.is_body() || error.is_decode() {
-        "the connection broke"
+        "the connection broke".to_owned()
     } else if error.is_redirect() {
-        "the server sends elsewhere"
+        "the server sends elsewhere".to_owned()
     } else {
-        "the server cannot be reached"
+        format!("{} cannot be reached", origin.as_deref().unwrap_or("the server"))
     };
     anyhow!("{what}: {}", anyhow::Error::from(error.without_url()).root_cause())
 }

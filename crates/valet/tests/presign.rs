@@ -35,14 +35,21 @@ impl User {
         self
     }
 
-    fn run(&self, arguments: &[&str], input: &str) -> Output {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_valet"))
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_valet"));
+        command
             .args(arguments)
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .env("HOME", self.home.path())
             .env("AWS_EC2_METADATA_DISABLED", "true")
-            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    fn run(&self, arguments: &[&str], input: &str) -> Output {
+        let mut child = self
+            .command(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -296,12 +303,28 @@ fn a_server_that_cannot_be_asked_is_mentioned() {
         assert_eq!(output.stdout.is_empty(), status != 0);
         assert!(text(&output.stderr).contains(words), "{}", text(&output.stderr));
     };
-    let unreached = "the server could not be asked whether policies end the link earlier: the server \
-                     cannot be reached";
-    check(&[], 0, unreached);
-    check(&["--trim"], 0, unreached);
+    let unreached = format!(
+        "the server could not be asked whether policies end the link earlier: {endpoint} cannot be reached: "
+    );
+    check(&[], 0, &unreached);
+    check(&["--trim"], 0, &unreached);
     check(&["--strict"], 4, "error: no link was made: the server could not be asked");
     check(&["--strict", "--offline"], 0, "");
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_is_no_error() {
+    for arguments in
+        [&["presign", "s3://b/k", "--offline"][..], &["man"], &["presign", "-", "--offline"]]
+    {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let user = User::with_key().file("lines", r#"{"uri":"s3://b/k"}"#);
+        let input = fs::File::open(user.home.path().join("lines")).unwrap();
+        let mut command = user.command(arguments);
+        let output = command.stdin(input).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+        assert_eq!((text(&output.stderr), output.status.code()), (String::new(), Some(1)));
+    }
 }
 
 #[test]

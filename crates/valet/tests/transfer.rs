@@ -288,8 +288,11 @@ fn refusals_are_told_in_words() {
     assert_eq!(get(vec![expired], &[], &["f"], (3, "", told)).1, []);
 
     let moved = answer("307 Temporary Redirect", &["Location: ftp://h/k"], "");
-    let told = "error: the server cannot be reached: URL scheme is not allowed\n";
+    let told = "error: ftp://h cannot be reached: URL scheme is not allowed\n";
     assert_eq!(get(vec![moved], &[], &["f"], (1, "", told)).1, []);
+
+    let told = "error: there is no folder no\n";
+    assert_eq!(get(vec![answer("200 OK", &[], BODY)], &[], &["no/f"], (1, "", told)).1, []);
 
     let missing = refusal("404 Not Found", "NoSuchKey", "The specified key does not exist.", "");
     let told = "error: 404 NoSuchKey: The specified key does not exist.\n\

@@ -21,13 +21,17 @@ pub(crate) enum UserCommand {
     /// List the users
     Ls,
     /// Show a user: groups, keys and policies
-    Show { name: String },
+    Show {
+        /// Its name
+        name: String,
+    },
     /// Delete a user
     Delete(Delete),
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct CreateUser {
+    /// Its name
     pub(crate) name: String,
     /// Where the user stands in the account's tree, like /apps/
     #[arg(long, default_value = "/")]
@@ -90,6 +94,7 @@ pub(crate) struct DryRun {
 
 #[derive(Args, Debug)]
 pub(crate) struct Delete {
+    /// Its name
     pub(crate) name: String,
     /// Remove what hinders first: policies, keys, memberships, attachments
     #[arg(long)]
@@ -111,7 +116,10 @@ pub(crate) enum GroupCommand {
     /// List the groups
     Ls,
     /// Show a group: members and policies
-    Show { name: String },
+    Show {
+        /// Its name
+        name: String,
+    },
     /// Delete a group
     Delete(Delete),
     /// Let users join a group
@@ -122,6 +130,7 @@ pub(crate) enum GroupCommand {
 
 #[derive(Args, Debug)]
 pub(crate) struct CreateGroup {
+    /// Its name
     pub(crate) name: String,
     /// Where the group stands in the account's tree, like /apps/
     #[arg(long, default_value = "/")]
@@ -134,7 +143,9 @@ pub(crate) struct CreateGroup {
 
 #[derive(Args, Debug)]
 pub(crate) struct Members {
+    /// The group's name
     pub(crate) name: String,
+    /// Who joins or leaves; repeatable
     #[arg(required = true, value_name = "USER")]
     pub(crate) users: Vec<String>,
 }
@@ -154,13 +165,17 @@ pub(crate) enum RoleCommand {
     /// List the roles
     Ls,
     /// Show a role: whom it trusts, and its policies
-    Show { name: String },
+    Show {
+        /// Its name
+        name: String,
+    },
     /// Delete a role; its sessions end with it
     Delete(Delete),
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct CreateRole {
+    /// Its name
     pub(crate) name: String,
     /// Who may assume it: an ARN, 12 digits of an account, `account` for this one,
     /// `oidc:ISSUER,aud=AUDIENCE[,sub=SUBJECT]`, or a file with the whole trust policy; repeatable
@@ -237,6 +252,7 @@ pub(crate) struct Document {
 
 #[derive(Args, Debug)]
 pub(crate) struct CreatePolicy {
+    /// Its name
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) document: Document,
@@ -312,13 +328,25 @@ pub(crate) enum KeyCommand {
         given: GivenKey,
     },
     /// List the keys of a user, or your own
-    Ls { user: Option<String> },
+    Ls {
+        /// Whose keys; without it your own
+        user: Option<String>,
+    },
     /// Let a key work again
-    Enable { id: String },
+    Enable {
+        /// The id of the key, like AKIA…
+        id: String,
+    },
     /// Stop a key: what it signed answers as if it did not exist
-    Disable { id: String },
+    Disable {
+        /// The id of the key, like AKIA…
+        id: String,
+    },
     /// Delete a key, and with it every link that it signed
-    Delete { id: String },
+    Delete {
+        /// The id of the key, like AKIA…
+        id: String,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -333,6 +361,7 @@ pub(crate) struct Account {
 pub(crate) enum AccountCommand {
     /// Create an account, and print its root key: the secret is never shown again
     Create {
+        /// Its name
         name: String,
         /// Its number; without it one is made
         #[arg(long, value_name = "12DIGITS")]
@@ -346,7 +375,13 @@ pub(crate) enum AccountCommand {
     /// List the accounts
     Ls,
     /// Show an account
-    Show { id: String },
+    Show {
+        /// Its number
+        id: String,
+    },
     /// Delete an account that is empty
-    Delete { id: String },
+    Delete {
+        /// Its number
+        id: String,
+    },
 }

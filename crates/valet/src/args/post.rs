@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::args::{Aws, Life, life};
+use crate::args::{Aws, Life, bytes, life};
 
 /// Credentials, region and endpoint come from the standard AWS chain: variables, profiles,
 /// container and instance roles.
@@ -26,11 +26,11 @@ pub(crate) struct FormOptions {
     /// How long it lives: seconds, or like 15m, 1h30m, 7d; 7 days at most, unless --trim is given
     #[arg(long, value_name = "DURATION", default_value = "3600", value_parser = life)]
     pub(crate) expires_in: Life,
-    /// The fewest bytes the file may have
-    #[arg(long, value_name = "BYTES")]
+    /// The fewest bytes the file may have: bytes, or like 12MiB, 5GiB
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub(crate) min_size: Option<u64>,
-    /// The most bytes the file may have
-    #[arg(long, value_name = "BYTES")]
+    /// The most bytes the file may have: bytes, or like 12MiB, 5GiB
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub(crate) max_size: Option<u64>,
     /// The type of the file
     #[arg(long, value_name = "TYPE", conflicts_with = "content_type_starts_with")]

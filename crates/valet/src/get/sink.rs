@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 
 use super::unfinished::Unfinished;
 use crate::failure::Failure;
+use crate::output;
 use crate::transfer::READ_BYTES;
 
 /// Where the download was asked to go.
@@ -97,8 +98,7 @@ impl Sink {
             unfinished.part.write_all(bytes).context("cannot write the file")?;
         } else {
             let mut stdout = io::stdout().lock();
-            let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
-            written.context("cannot write to standard output")?;
+            output::written(stdout.write_all(bytes).and_then(|()| stdout.flush()))?;
         }
         self.offset += u64::try_from(bytes.len())?;
         Ok(())

@@ -58,10 +58,11 @@ impl Unfinished {
     pub(super) fn make(path: &Path) -> Result<Self> {
         let state_path = beside(path, &state_name(path));
         let state = create(&state_path).map_err(|error| {
-            if error.kind() == io::ErrorKind::AlreadyExists {
-                in_the_way(&state_path)
-            } else {
-                anyhow!(error).context(state_path.display().to_string())
+            let folder = folder(path);
+            match error.kind() {
+                io::ErrorKind::AlreadyExists => in_the_way(&state_path),
+                io::ErrorKind::NotFound => anyhow!("there is no folder {}", folder.display()),
+                _ => anyhow!(error).context(state_path.display().to_string()),
             }
         })?;
         hold(&state, &state_path)?;

@@ -52,6 +52,10 @@ impl Copy<'_> {
             return self.upload(None, &target.bucket, &key).await;
         };
         if !self.arguments.recursive {
+            if path.is_dir() {
+                let path = path.display();
+                return Err(Failure::usage(anyhow!("{path} is a folder: add --recursive")));
+            }
             let key = named(prefix, path.file_name().and_then(OsStr::to_str))?;
             return self.upload(Some(&path), &target.bucket, &key).await;
         }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::args::{self, Life, LinkOptions, Method};
 use crate::clock;
 use crate::failure::Failure;
+use crate::output;
 use crate::presign::Maker;
 use crate::presign::link::{EarlyDeath, Link, LinkError};
 
@@ -54,13 +55,13 @@ struct Refused<'a> {
 /// reason, and the command fails at the end.
 pub(crate) fn run(defaults: &LinkOptions, mut maker: Maker) -> Result<(), Failure> {
     let mut input = BufReader::new(io::stdin().lock());
-    let mut output = io::BufWriter::new(io::stdout().lock());
+    let mut answers = io::BufWriter::new(io::stdout().lock());
     let (mut refused, mut dead_early) = (0_u64, 0_u64);
     let mut line = Vec::new();
     for number in 1_u64.. {
         // Whoever writes line by line and waits for each answer must get it.
         if input.buffer().is_empty() {
-            output.flush().context("cannot write to standard output")?;
+            output::written(answers.flush())?;
         }
         if !read_line(&mut input, &mut line).context("cannot read standard input")? {
             break;
@@ -78,9 +79,9 @@ pub(crate) fn run(defaults: &LinkOptions, mut maker: Maker) -> Result<(), Failur
                 serde_json::to_string(&refusal).context("cannot write JSON")?
             }
         };
-        writeln!(output, "{answer}").context("cannot write to standard output")?;
+        output::written(writeln!(answers, "{answer}"))?;
     }
-    output.flush().context("cannot write to standard output")?;
+    output::written(answers.flush())?;
     let words = anyhow!("{refused} line(s) made no link");
     match refused {
         0 => Ok(()),
