@@ -165,6 +165,11 @@ impl<'a> Circumstances<'a> {
             "versionid" => Some(self.version?.to_string().into()),
             // The header alone: what a link says of itself in the query is not considered (5.1).
             "x-amz-content-sha256" => self.header(&HeaderName::from_static("x-amz-content-sha256")),
+            // A read keeps them as headers alone.
+            "if-match" | "if-none-match" if self.reads() => {
+                let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+                self.header(&name)
+            }
             "if-match" | "if-none-match" => self.request_header(name),
             // A secret is no condition key.
             key if key.contains("-customer-key") => None,
@@ -198,6 +203,10 @@ impl<'a> Circumstances<'a> {
             }
             Some(Payload::Sha256(_) | Payload::Unsigned) | None => self.header(&CONTENT_LENGTH),
         }
+    }
+
+    fn reads(&self) -> bool {
+        matches!(self.context.parts.method, Method::GET | Method::HEAD)
     }
 
     fn writes(&self) -> bool {

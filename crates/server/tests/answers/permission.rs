@@ -427,6 +427,9 @@ async fn conditions_are_computed_here() {
             200,
         ),
         (r#""StringEquals":{"s3:if-none-match":"*"}"#, put("/bucket/b", ""), 403),
+        // Reads keep a condition in their headers alone, whatever a link says.
+        (r#""StringEquals":{"s3:if-match":"*"}"#, get("/bucket/a").header("if-match", "*"), 200),
+        (r#""StringEquals":{"s3:if-match":"*"}"#, get("/bucket/a?If-Match=*"), 403),
         (
             r#""StringLike":{"aws:UserAgent":"curl/*"}"#,
             get("/bucket/a").header("user-agent", "curl/8"),
