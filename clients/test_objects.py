@@ -252,6 +252,14 @@ def test_one_word_for_authorities(https_server, bucket_name, tmp_path, option):
         assert "could not be asked" not in result.stderr, (command, result)
 
 
+def test_an_untrusted_certificate_names_the_option(https_server, tmp_path):
+    without = {"AWS_CA_BUNDLE": None, "SSL_CERT_FILE": None}
+    status, errors = failed(https_server, tmp_path, "ls", environment=without)
+    assert status == 1 and errors.count("\n") == 1, errors
+    assert f"error: {https_server.endpoint} cannot be reached: invalid peer certificate" in errors
+    assert "; --ca-bundle FILE trusts the certificate or authority in that file" in errors
+
+
 def qr(server, bucket, home, columns, rows):
     """(exit status, what a terminal of that size shows)."""
     main, terminal = pty.openpty()

@@ -162,6 +162,12 @@ fn is_signed(url: &Url) -> Signed {
     }
 }
 
+/// How rustls begins what it says of a certificate that it does not take.
+const UNTRUSTED: &str = "invalid peer certificate";
+
+/// What may help then.
+const TRUST_IT: &str = "; --ca-bundle FILE trusts the certificate or authority in that file";
+
 /// What is said of a link that has no signature.
 const UNQUOTED: &str =
     "Was the link quoted? A shell ends it at its first `&`: put it between 'single quotes'";
@@ -190,7 +196,9 @@ pub(crate) fn unanswered(error: reqwest::Error) -> anyhow::Error {
     } else {
         format!("{} cannot be reached", origin.as_deref().unwrap_or("the server"))
     };
-    anyhow!("{what}: {}", anyhow::Error::from(error.without_url()).root_cause())
+    let cause = anyhow::Error::from(error.without_url()).root_cause().to_string();
+    let mend = if cause.starts_with(UNTRUSTED) { TRUST_IT } else { "" };
+    anyhow!("{what}: {cause}{mend}")
 }
 
 /// A bar on standard error, drawn only on a terminal.
