@@ -166,13 +166,13 @@ impl RequestBody {
                     self.ended = true;
                     std::mem::take(bytes)
                 }
-                Source::Pieces(pieces) => match pieces.recv().await {
-                    Some(bytes) => bytes,
-                    None => {
+                Source::Pieces(pieces) => {
+                    let Some(bytes) = pieces.recv().await else {
                         self.ended = true;
                         return Ok(None);
-                    }
-                },
+                    };
+                    bytes
+                }
                 Source::Wire(body) => {
                     match tokio::time::timeout(IDLE_MAX, body.frame()).await {
                         Err(_elapsed) => return Err(S3Error::new(Code::RequestTimeout)),

@@ -46,13 +46,11 @@ impl Meanings {
     pub(super) fn bind(&self, bucket: &Bucket) -> bool {
         let found = bucket.reference();
         let mut buckets = lock(&self.buckets);
-        match buckets.iter().find(|bound| bound.name() == found.name()) {
-            Some(bound) => *bound == found,
-            None => {
-                buckets.push(found);
-                true
-            }
+        if let Some(bound) = buckets.iter().find(|bound| bound.name() == found.name()) {
+            return *bound == found;
         }
+        buckets.push(found);
+        true
     }
 
     /// What was found there, if anybody looked.
