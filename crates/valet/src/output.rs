@@ -108,12 +108,22 @@ pub(crate) fn error(text: impl Display) {
 
 fn complain(kind: &str, text: impl Display) {
     // When even standard error is closed there is nobody left to tell.
-    drop(writeln!(io::stderr().lock(), "{kind}: {text}"));
+    drop(writeln!(io::stderr().lock(), "{kind}: {}", harmless(&text.to_string())));
+}
+
+/// What a terminal shows as it is written, line by line: an error may repeat a key or a name that a server chose.
+fn harmless(text: &str) -> String {
+    text.chars().filter(|c| *c == '\n' || !disposition::is_deceptive(*c)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_that_is_said_moves_a_terminal() {
+        assert_eq!(harmless("a\u{1b}]0;b\u{7}\r\u{9b}2J\u{202e}c\nd é"), "a]0;b2Jc\nd é");
+    }
 
     #[test]
     fn shell_words() {

@@ -1,5 +1,7 @@
 //! Lists for people: columns under their names, as wide as what stands in them.
 
+use crate::disposition;
+
 /// Lines of a table, its header first. A list without rows is its header alone.
 pub(crate) fn lines<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> Vec<String> {
     let header = header.map(str::to_owned);
@@ -23,7 +25,7 @@ pub(crate) fn shown(text: &str) -> String {
     if text.is_empty() {
         return "-".to_owned();
     }
-    text.chars().filter(|c| !c.is_control()).collect()
+    text.chars().filter(|c| !disposition::is_deceptive(*c)).collect()
 }
 
 #[cfg(test)]
@@ -38,6 +40,7 @@ mod tests {
         };
         check(&[], &["NAME  ID"]);
         check(&[["é", "1"], ["longer", ""]], &["NAME    ID", "é       1", "longer  -"]);
+        check(&[["a\u{202e}b\u{9b}", "x"]], &["NAME  ID", "ab    x"]);
         check(&[["a\u{1b}[1mb", "x"]], &["NAME   ID", "a[1mb  x"]);
     }
 }

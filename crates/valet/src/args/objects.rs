@@ -43,10 +43,10 @@ pub(crate) struct Rb {
 
 #[derive(Args, Debug)]
 pub(crate) struct Rm {
-    /// `s3://bucket/key`; with --recursive also `s3://bucket`, or `s3://bucket/prefix`
+    /// `s3://bucket/key`; with --recursive also `s3://bucket`, or a folder
     #[arg(value_name = "S3URI")]
     pub(crate) target: String,
-    /// Delete every object whose key begins so
+    /// Delete every object in the bucket, or below `s3://bucket/folder/`, whose last `/` may be left out
     #[arg(long)]
     pub(crate) recursive: bool,
     /// Print what would be deleted, and delete nothing

@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::list::Pages;
-use super::place::End;
+use super::place::{End, as_folder};
 use super::wire::{Operation, S3, Target};
 use super::{content_type, download, upload};
 use crate::args::objects::Cp;
@@ -186,15 +186,6 @@ fn named(prefix: &str, name: Option<&str>) -> Result<String, Failure> {
     }
     let nameless = || Failure::usage(anyhow!("name the object: s3://bucket/key"));
     Ok(prefix.to_owned() + name.ok_or_else(nameless)?)
-}
-
-/// With --recursive a prefix is a folder, whether its `/` was typed or not.
-fn as_folder(prefix: &str) -> String {
-    if prefix.is_empty() || prefix.ends_with('/') {
-        prefix.to_owned()
-    } else {
-        format!("{prefix}/")
-    }
 }
 
 /// All files below a folder, in the order of their names. Links to files are followed, links to folders are not.

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::list::{Object, Pages};
+use super::place::as_folder;
 use super::wire::{Operation, S3, Target, parse};
 use crate::args::objects::Rm;
 use crate::failure::Failure;
@@ -33,7 +34,9 @@ struct Refused {
 
 pub(super) async fn run(s3: &S3, place: &S3Uri, arguments: &Rm, form: Form) -> Result<(), Failure> {
     let S3Uri { bucket, key } = place;
-    let key = key.as_deref().unwrap_or_default();
+    let named = key.as_deref().unwrap_or_default();
+    let folder = as_folder(named);
+    let key = if arguments.recursive { &*folder } else { named };
     let mut deleted = Vec::new();
     let mut told = |key: &str| {
         let uri = format!("s3://{bucket}/{key}");

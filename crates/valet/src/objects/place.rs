@@ -52,6 +52,15 @@ pub(super) fn bucket_of(text: &str) -> Result<String, Failure> {
     }
 }
 
+/// With --recursive a prefix is a folder, whether its `/` was typed or not.
+pub(super) fn as_folder(prefix: &str) -> String {
+    if prefix.is_empty() || prefix.ends_with('/') {
+        prefix.to_owned()
+    } else {
+        format!("{prefix}/")
+    }
+}
+
 fn is_uri(text: &str) -> bool {
     text.split_once("://").is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("s3"))
 }

@@ -30,8 +30,10 @@ pub(crate) struct S3 {
     service: Service,
     /// For requests whose whole answer is read.
     asking: Client,
-    /// For bodies, in either direction.
+    /// For bodies that are sent.
     moving: Client,
+    /// For bodies that come: a server that falls silent is given up.
+    fetching: Client,
     /// Asked for once, and again before they end: a `credential_process` is not run for every part.
     credentials: Mutex<Option<(Credentials, Session)>>,
 }
@@ -95,8 +97,11 @@ impl S3 {
         }
         let moving = transfer::builder(aws.trust.ca_bundle.as_deref())?.redirect(Policy::none());
         let moving = moving.build().context("cannot start the HTTP client")?;
+        let fetching = transfer::builder(aws.trust.ca_bundle.as_deref())?.redirect(Policy::none());
+        let fetching = fetching.read_timeout(transfer::SILENCE_MAX);
+        let fetching = fetching.build().context("cannot start the HTTP client")?;
         let asking = remote::client(aws, ANSWER_TIMEOUT)?;
-        Ok(Self { chain, service, asking, moving, credentials: Mutex::default() })
+        Ok(Self { chain, service, asking, moving, fetching, credentials: Mutex::default() })
     }
 
     pub(super) fn region(&self) -> &str {
@@ -124,8 +129,7 @@ impl S3 {
         parse(&self.ask(Operation::new(&Method::GET, target).query(query), "").await?)
     }
 
-    /// A signed request for a body in either direction; what is sent is signed for by TLS alone, as the
-    /// `aws` command does it.
+    /// A signed request with a body, which is signed for by TLS alone, as the `aws` command does it.
     pub(super) async fn moving(&self, operation: Operation<'_>) -> Result<RequestBuilder, Failure> {
         self.signed(&self.moving, operation, SignedPayload::Unsigned).await
     }
@@ -202,7 +206,8 @@ impl SignedObject<'_> {
     pub(crate) async fn get(&self) -> Result<RequestBuilder, Failure> {
         let S3Uri { bucket, key } = &self.place;
         let target = Target::object(bucket, key.as_deref().unwrap_or_default());
-        self.s3.moving(Operation::new(&Method::GET, target)).await
+        let get = Operation::new(&Method::GET, target);
+        self.s3.signed(&self.s3.fetching, get, SignedPayload::Unsigned).await
     }
 }
 
