@@ -574,6 +574,28 @@ async fn a_view_is_no_table() {
     }
 }
 
+/// Nor is an index, which could keep for the seal what the table says no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_hides_no_change_from_the_seal() {
+    let (_dir, store) = written(&[
+        "CREATE INDEX planted ON bucket_settings (bucket, kind || ' ' || hex(record))",
+        "CREATE TABLE kept AS SELECT * FROM sqlite_schema WHERE name = 'planted'",
+        "PRAGMA writable_schema = ON; DELETE FROM sqlite_schema WHERE name = 'planted';
+         PRAGMA writable_schema = RESET",
+        "UPDATE bucket_settings SET record =
+             CAST(replace(CAST(record AS TEXT), 's3:GetObject', 's3:PutObject') AS BLOB)
+         WHERE kind = 1",
+        "PRAGMA writable_schema = ON; INSERT INTO sqlite_schema SELECT * FROM kept;
+         PRAGMA writable_schema = RESET",
+    ]);
+    let store = store.unwrap();
+    match store.bucket(&BucketName::parse("fixture").unwrap()).await {
+        Ok(_) => holds_settings(&store).await,
+        Err(StoreError::Corrupt { .. }) => (),
+        Err(other) => panic!("{other}"),
+    }
+}
+
 /// To call the format an older one does not make what was written believed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_does_not_pass_for_one_without_seals() {

@@ -18,17 +18,23 @@ use crate::{
 use iam::AccountId;
 
 const BY_NAME: &str = concat!(
-    "SELECT id, name, owner, region, created_ms, versioning, seal = ",
+    "SELECT id, name, owner, region, created_ms, versioning, ",
+    row_seal!(settings),
+    ", seal = ",
     row_seal!(bucket),
     " FROM buckets WHERE name = ?1"
 );
 const BY_ID: &str = concat!(
-    "SELECT id, name, owner, region, created_ms, versioning, seal = ",
+    "SELECT id, name, owner, region, created_ms, versioning, ",
+    row_seal!(settings),
+    ", seal = ",
     row_seal!(bucket),
     " FROM buckets WHERE id = ?1"
 );
 const BY_OWNER: &str = concat!(
-    "SELECT id, name, owner, region, created_ms, versioning, seal = ",
+    "SELECT id, name, owner, region, created_ms, versioning, ",
+    row_seal!(settings),
+    ", seal = ",
     row_seal!(bucket),
     " FROM buckets
     WHERE owner = ?1 AND name > ?2 AND name >= ?3 AND name < ?4 ORDER BY name LIMIT ?5"
@@ -96,7 +102,7 @@ fn find(
 ) -> Result<Option<Bucket>, StoreError> {
     connection
         .prepare_cached(sql)
-        .and_then(|mut select| select.query_row(row, |row| Ok(decode(connection, row))).optional())
+        .and_then(|mut select| select.query_row(row, |row| Ok(decode(row))).optional())
         .map_err(engine)?
         .transpose()
 }
@@ -206,7 +212,7 @@ pub(super) fn list(
         select.query(params![owner.as_str(), after, prefix, end, wanted]).map_err(engine)?;
     let mut buckets = Vec::new();
     while let Some(row) = rows.next().map_err(engine)? {
-        buckets.push(Arc::new(decode(connection, row)?));
+        buckets.push(Arc::new(decode(row)?));
     }
     let (buckets, more) = page(buckets, limit);
     let next = buckets.last().filter(|_| more).map(|bucket| bucket.name.clone());
@@ -260,8 +266,8 @@ pub(super) fn changes_since(
     Ok(changes)
 }
 
-fn decode(connection: &Connection, row: &Row<'_>) -> Result<Bucket, StoreError> {
-    seal::check(row, 6)?;
+fn decode(row: &Row<'_>) -> Result<Bucket, StoreError> {
+    seal::check(row, 7)?;
     let name: String = row.get(1).map_err(engine)?;
     let versioning = match row.get(5).map_err(engine)? {
         UNVERSIONED => Versioning::Unversioned,
@@ -270,8 +276,9 @@ fn decode(connection: &Connection, row: &Row<'_>) -> Result<Bucket, StoreError> 
         _ => return Err(corrupt("versioning of a bucket")),
     };
     let id = row.get(0).map_err(engine)?;
+    let settings: Option<String> = row.get(6).map_err(engine)?;
     let BucketSettings { policy, public_access_block, ownership, tags, cors, encryption } =
-        settings::load(connection, id)?;
+        settings::read(settings.as_deref())?;
     Ok(Bucket {
         id,
         name: BucketName::parse(&name).map_err(|_| corrupt("name of a bucket"))?,

@@ -32,9 +32,17 @@ macro_rules! row_seal {
     };
     // With all of its settings: one that is taken away could be a Deny.
     (bucket) => {
-        "row_seal('bucket', id, name, owner, region, created_ms, versioning,
-            (SELECT group_concat(kind || ' ' || hex(record), ' ' ORDER BY kind)
-             FROM bucket_settings WHERE bucket = buckets.id))"
+        concat!(
+            "row_seal('bucket', id, name, owner, region, created_ms, versioning, ",
+            row_seal!(settings),
+            ")"
+        )
+    };
+    // Who reads a bucket reads its settings out of this very text: another statement could find others, by an index
+    // that was planted.
+    (settings) => {
+        "(SELECT group_concat(kind || ' ' || hex(record), ' ' ORDER BY kind)
+          FROM bucket_settings WHERE bucket = buckets.id)"
     };
 }
 pub(super) use row_seal;

@@ -14,7 +14,6 @@ use crate::{
     PublicAccessBlock, StoreError,
 };
 
-const LOAD: &str = "SELECT kind, record FROM bucket_settings WHERE bucket = ?1";
 const PUT: &str =
     "INSERT OR REPLACE INTO bucket_settings (bucket, kind, record) VALUES (?1, ?2, ?3)";
 const DELETE_ALL: &str = "DELETE FROM bucket_settings WHERE bucket = ?1";
@@ -94,17 +93,23 @@ struct EncryptionRecord {
     customer_keys: Option<bool>,
 }
 
-/// The settings of a bucket; those that nobody touched are those of any new bucket.
-pub(super) fn load(connection: &Connection, bucket: i64) -> Result<BucketSettings, StoreError> {
+/// The settings of a bucket, out of the text that its seal covers; those that nobody touched are those of any new bucket.
+pub(super) fn read(text: Option<&str>) -> Result<BucketSettings, StoreError> {
     let mut settings = BucketSettings::default();
-    let mut select = connection.prepare_cached(LOAD).map_err(engine)?;
-    let mut rows = select.query([bucket]).map_err(engine)?;
-    while let Some(row) = rows.next().map_err(engine)? {
-        let kind: i64 = row.get(0).map_err(engine)?;
-        let record: Vec<u8> = row.get(1).map_err(engine)?;
+    let mut words = text.unwrap_or_default().split_ascii_whitespace();
+    while let Some(kind) = words.next() {
+        let wrong = || corrupt("setting of a bucket");
+        let kind = kind.parse().map_err(|_| wrong())?;
+        let record = words.next().and_then(bytes_of).ok_or_else(wrong)?;
         apply(&mut settings, kind, &record)?;
     }
     Ok(settings)
+}
+
+/// What SQLite's `hex` was given.
+fn bytes_of(hex: &str) -> Option<Vec<u8>> {
+    let pairs = hex.as_bytes().chunks(2);
+    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
 }
 
 fn apply(settings: &mut BucketSettings, kind: i64, record: &[u8]) -> Result<(), StoreError> {
