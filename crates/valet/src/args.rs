@@ -418,10 +418,10 @@ mod tests {
         let size = |text: &str| {
             let words =
                 ["valet", "presign-post", "s3://b/k", "--min-size", "1KiB", "--max-size", text];
-            match Arguments::try_parse_from(words).ok()?.command {
-                Command::PresignPost(post) => Some((post.form.min_size?, post.form.max_size?)),
-                _ => None,
-            }
+            let Command::PresignPost(post) = Arguments::try_parse_from(words).ok()?.command else {
+                return None;
+            };
+            Some((post.form.min_size?, post.form.max_size?))
         };
         assert_eq!(size("10MiB"), Some((1024, 10 << 20)));
         assert_eq!(size("2048"), Some((1024, 2048)));

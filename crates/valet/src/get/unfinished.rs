@@ -58,11 +58,12 @@ impl Unfinished {
     pub(super) fn make(path: &Path) -> Result<Self> {
         let state_path = beside(path, &state_name(path));
         let state = create(&state_path).map_err(|error| {
-            let folder = folder(path);
-            match error.kind() {
-                io::ErrorKind::AlreadyExists => in_the_way(&state_path),
-                io::ErrorKind::NotFound => anyhow!("there is no folder {}", folder.display()),
-                _ => anyhow!(error).context(state_path.display().to_string()),
+            if error.kind() == io::ErrorKind::AlreadyExists {
+                in_the_way(&state_path)
+            } else if error.kind() == io::ErrorKind::NotFound {
+                anyhow!("there is no folder {}", folder(path).display())
+            } else {
+                anyhow!(error).context(state_path.display().to_string())
             }
         })?;
         hold(&state, &state_path)?;
