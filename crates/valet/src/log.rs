@@ -55,6 +55,7 @@ struct Shard(Mutex<Vec<u8>>);
 
 /// What the writer has to do, and whether it is there to do it.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "any of them may be set whatever the others are")]
 struct Task {
     something: bool,
     /// Not even for a batch to gather.
