@@ -399,7 +399,7 @@ async fn list(store: &Store, prefix: &str, delimiter: bool, limit: usize) -> Vec
     loop {
         let (prefix, delimiter) = (prefix.to_owned(), delimiter.then(|| "/".to_owned()));
         let query = ListObjects { prefix, delimiter, after, limit };
-        let page = store.list_objects(&bucket(&store).await, query).await.unwrap().unwrap();
+        let page = store.list_objects(&bucket(store).await, query).await.unwrap().unwrap();
         assert!(page.entries.len() <= limit);
         listed.extend(page.entries.into_iter().map(|entry| match entry {
             ListEntry::Object(object) => format!("{}={}", object.key, object.size),
@@ -419,7 +419,7 @@ async fn list_all(store: &Store, prefix: &str, delimiter: bool, limit: usize) ->
     loop {
         let (prefix, delimiter) = (prefix.to_owned(), delimiter.then(|| "/".to_owned()));
         let query = ListVersions { prefix, delimiter, after, limit };
-        let page = store.list_versions(&bucket(&store).await, query).await.unwrap().unwrap();
+        let page = store.list_versions(&bucket(store).await, query).await.unwrap().unwrap();
         assert!(page.entries.len() <= limit);
         listed.extend(page.entries.into_iter().map(|entry| match entry {
             VersionEntry::Version(version) => {
