@@ -15,6 +15,7 @@ use crate::respond::{Reply, RequestContext};
 pub(crate) mod attributes;
 pub(crate) mod bucket;
 pub(crate) mod checksum;
+pub(crate) mod complete;
 pub(crate) mod copy;
 pub(crate) mod cors;
 pub(crate) mod customer_key;

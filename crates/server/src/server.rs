@@ -324,7 +324,7 @@ impl Server {
             CreateMultipartUpload => s3::multipart::CreateMultipartUpload,
             UploadPart => s3::multipart::UploadPart,
             UploadPartCopy => s3::copy::UploadPartCopy,
-            CompleteMultipartUpload => s3::multipart::CompleteMultipartUpload,
+            CompleteMultipartUpload => s3::complete::CompleteMultipartUpload,
             AbortMultipartUpload => s3::multipart::AbortMultipartUpload,
             ListParts => s3::list_uploads::ListParts,
             ListMultipartUploads => s3::list_uploads::ListMultipartUploads,

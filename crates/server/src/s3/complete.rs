@@ -1,0 +1,386 @@
+//! `CompleteMultipartUpload`: an object of the parts that a document names.
+
+use std::sync::Arc;
+
+use iam::Values;
+use serde::Deserialize;
+use store::{
+    CHECKSUM_UNASKED, ChecksumAlgorithm, ChecksumType, CompleteOutcome, CompletedPart, ETag,
+    Object, PART_SIZE_MIN, PartNumber, Precondition, StoredChecksum, Upload, VersionId,
+};
+
+use crate::body::RequestBody;
+use crate::error::{Code, S3Error, refusal};
+use crate::gate::{Authorized, Door, OperationKeys};
+use crate::operation::{Operation, Permission};
+use crate::request::S3Request;
+use crate::respond::Reply;
+use crate::s3::checksum;
+use crate::s3::customer_key::SentKey;
+use crate::s3::document;
+use crate::s3::multipart::UploadTarget;
+use crate::s3::{
+    PAGE_MAX, VERSION_ID, creation_condition, customer_key, headers, location, no_such_key, quoted,
+    set_encryption,
+};
+use crate::xml::{self, XmlWriter};
+
+/// Bytes of a `CompleteMultipartUpload` document (aws-semantics 6.6.8).
+const DOCUMENT_BYTES_MAX: usize = 2_621_440;
+
+/// `POST /bucket/key?uploadId`
+#[derive(Debug)]
+pub(crate) struct CompleteMultipartUpload {
+    target: UploadTarget,
+    precondition: Precondition,
+    customer_key: Option<SentKey>,
+    /// The whole object's checksum as the client computed it.
+    object_checksum: Option<(ChecksumAlgorithm, String)>,
+    /// What the client says that checksum is taken over.
+    checksum_type: Option<ChecksumType>,
+    object_size: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct CompleteDocument {
+    #[serde(rename = "Part", default)]
+    parts: Vec<PartElement>,
+}
+
+#[derive(Debug, Deserialize)]
+struct PartElement {
+    #[serde(rename = "PartNumber")]
+    number: String,
+    #[serde(rename = "ETag")]
+    etag: String,
+    #[serde(rename = "ChecksumCRC32")]
+    crc32: Option<String>,
+    #[serde(rename = "ChecksumCRC32C")]
+    crc32c: Option<String>,
+    #[serde(rename = "ChecksumCRC64NVME")]
+    crc64nvme: Option<String>,
+    #[serde(rename = "ChecksumSHA1")]
+    sha1: Option<String>,
+    #[serde(rename = "ChecksumSHA256")]
+    sha256: Option<String>,
+    #[serde(rename = "ChecksumSHA512")]
+    sha512: Option<String>,
+    #[serde(rename = "ChecksumMD5")]
+    md5: Option<String>,
+    #[serde(rename = "ChecksumXXHASH64")]
+    xxhash64: Option<String>,
+    #[serde(rename = "ChecksumXXHASH3")]
+    xxhash3: Option<String>,
+    #[serde(rename = "ChecksumXXHASH128")]
+    xxhash128: Option<String>,
+}
+
+impl Operation for CompleteMultipartUpload {
+    const HONOURS: &'static [&'static str] = &[customer_key::OBJECT_KEY];
+
+    fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+        let object_checksum = checksum::of_completion(request)?;
+        let object_size = request
+            .header("x-amz-mp-object-size")
+            .map(|text| {
+                text.parse().map_err(|_| {
+                    S3Error::invalid_request("Value for x-amz-mp-object-size header is invalid.")
+                })
+            })
+            .transpose()?;
+        Ok(Self {
+            target: UploadTarget::read(request)?,
+            precondition: headers::write_precondition(request)?,
+            customer_key: SentKey::read(request)?,
+            object_checksum,
+            checksum_type: checksum::type_of_completion(request)?,
+            object_size,
+        })
+    }
+
+    fn permissions(&self) -> Vec<Permission<'_>> {
+        vec![Permission::object("s3:PutObject", &self.target.bucket, &self.target.key)]
+    }
+
+    fn condition(&self, key: &str) -> Option<Values<'_>> {
+        creation_condition(key, true)
+    }
+
+    async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
+        let body = document::read(call.door(), body, DOCUMENT_BYTES_MAX).await?;
+        let (operation, door) = call.split();
+        let Self {
+            target,
+            precondition,
+            customer_key,
+            object_checksum,
+            checksum_type,
+            object_size,
+        } = operation;
+        let whereabouts = location(door.context(), &target.bucket, &target.key);
+        let upload_id = target.id()?;
+        // An upload that is gone may have been completed by this very request's first try: the
+        // store knows, so the parts are read without its checksum then.
+        let bucket = door.bucket(&target.bucket).await?.reference();
+        let upload = door.store().upload(&bucket, &target.key, &upload_id).await;
+        let upload = upload.map_err(refusal::of_store)?;
+        customer_key::check_completion(&door, upload.as_deref(), customer_key.as_ref())?;
+        let named = named_parts(&body);
+        // Of an upload that is not there nothing else is said.
+        let named =
+            named.map_err(|error| if upload.is_some() { error } else { target.missing() })?;
+        let asked = upload.as_ref().and_then(|upload| upload.checksum);
+        if upload.is_some() {
+            check_type(checksum_type, asked)?;
+        }
+        let summed = asked.unwrap_or(CHECKSUM_UNASKED);
+        let parts = read_parts(&named, &target.upload_id, upload.as_deref())?;
+        if let Some(upload) = &upload {
+            let size = size_of(&door, upload, &parts).await?;
+            check_size(object_size, size)?;
+            // What is stored is what the parts are together, whatever the document weighs.
+            let permission = Permission::object("s3:PutObject", &target.bucket, &target.key);
+            door.require_with(permission, &CompletedKeys(size)).await?;
+        }
+        let object_checksum = object_checksum.map(|(algorithm, value)| StoredChecksum {
+            algorithm,
+            kind: summed.1,
+            value,
+        });
+        let complete = store::CompleteUpload {
+            bucket,
+            key: target.key.clone(),
+            upload_id,
+            parts,
+            object_checksum,
+            precondition,
+            min_part_size: PART_SIZE_MIN,
+        };
+        let outcome = door.store().complete_upload(complete, door.now()).await;
+        let outcome = outcome.map_err(refusal::of_store)?;
+        let (version_id, object) = made(outcome, &named, (&target, precondition, summed.0))?;
+        let checksum = customer_key::checksum(&door, &object, customer_key.as_ref());
+        let mut reply = Reply::xml(completed(&target, &whereabouts, &object.etag, checksum));
+        set_encryption(&mut reply, object.encryption);
+        reply.set_optional(VERSION_ID, headers::told_version(version_id).as_deref());
+        Ok(reply)
+    }
+}
+
+/// The object that was made, and the version that it is; or why there is none.
+fn made(
+    outcome: CompleteOutcome,
+    named: &CompleteDocument,
+    (target, precondition, summed): (&UploadTarget, Precondition, ChecksumAlgorithm),
+) -> Result<(Option<VersionId>, Arc<Object>), S3Error> {
+    Err(match outcome {
+        CompleteOutcome::Completed { version_id, object } => return Ok((version_id, object)),
+        CompleteOutcome::NoSuchUpload => target.missing(),
+        CompleteOutcome::InvalidPart { number } => {
+            invalid_part(&target.upload_id, number, named.etag_of(number))
+        }
+        CompleteOutcome::PartTooSmall { number, size, etag } => S3Error::new(Code::EntityTooSmall)
+            .detail("ProposedSize", size.to_string())
+            .detail("MinSizeAllowed", PART_SIZE_MIN.to_string())
+            .detail("PartNumber", number.number().to_string())
+            .detail("ETag", etag.to_string()),
+        CompleteOutcome::PreconditionFailed => headers::failed_write(precondition),
+        CompleteOutcome::NoSuchBucket => refusal::no_such_bucket(&target.bucket),
+        CompleteOutcome::NoSuchKey => no_such_key(&target.key),
+        CompleteOutcome::Conflict => headers::conflicting_write(precondition, &target.key),
+        CompleteOutcome::ChecksumMismatch { .. } => checksum::mismatch_of_upload(summed),
+    })
+}
+
+fn completed(
+    target: &UploadTarget,
+    whereabouts: &str,
+    etag: &ETag,
+    checksum: Option<&StoredChecksum>,
+) -> String {
+    XmlWriter::result("CompleteMultipartUploadResult", |result| {
+        result.text("Location", whereabouts);
+        result.text("Bucket", target.bucket.as_str());
+        result.text("Key", &target.key.to_string());
+        result.text("ETag", &quoted(etag));
+        if let Some(stored) = checksum {
+            result.text(checksum::element_name(stored.algorithm), &stored.value);
+            result.text("ChecksumType", headers::type_name(stored.kind));
+        }
+    })
+}
+
+/// The type that a completion says must be the upload's.
+fn check_type(
+    said: Option<ChecksumType>,
+    asked: Option<(ChecksumAlgorithm, ChecksumType)>,
+) -> Result<(), S3Error> {
+    let kind = asked.map(|(_, kind)| kind);
+    if said.is_none() || said == kind {
+        return Ok(());
+    }
+    Err(S3Error::invalid_request(format!(
+        "The upload was created using the {} checksum mode. The complete request must use the same checksum mode.",
+        kind.map_or("null", headers::type_name),
+    )))
+}
+
+/// A part that is not there, or not with that entity tag.
+fn invalid_part(upload_id: &str, number: PartNumber, etag: &str) -> S3Error {
+    S3Error::new(Code::InvalidPart)
+        .detail("UploadId", upload_id)
+        .detail("PartNumber", number.number().to_string())
+        .detail("ETag", etag)
+}
+
+/// What the document says, which must name a part.
+fn named_parts(document: &[u8]) -> Result<CompleteDocument, S3Error> {
+    let named = if document.is_empty() {
+        CompleteDocument { parts: Vec::new() }
+    } else {
+        xml::parse("CompleteMultipartUpload", document)?
+    };
+    if named.parts.is_empty() {
+        return Err(S3Error::invalid_request("You must specify at least one part"));
+    }
+    Ok(named)
+}
+
+/// The parts as the document names them: in ascending order, their checksums of the
+/// upload's kind. Those of an upload that is gone cannot be judged: if it was completed by this
+/// request's first try, they were right then.
+fn read_parts(
+    document: &CompleteDocument,
+    upload_id: &str,
+    upload: Option<&Upload>,
+) -> Result<Vec<CompletedPart>, S3Error> {
+    let mut parts: Vec<CompletedPart> = Vec::with_capacity(document.parts.len());
+    for element in &document.parts {
+        let number = element.number().ok_or_else(|| S3Error::new(Code::MalformedXml))?;
+        if parts.last().is_some_and(|last| last.number >= number) {
+            return Err(S3Error::new(Code::InvalidPartOrder).detail("UploadId", upload_id));
+        }
+        let etag = ETag::parse(element.etag())
+            .map_err(|_| invalid_part(upload_id, number, element.etag()))?;
+        let checksum = match upload {
+            Some(upload) => element.checksum(number, upload)?,
+            None => None,
+        };
+        parts.push(CompletedPart { number, etag, checksum });
+    }
+    Ok(parts)
+}
+
+impl CompleteDocument {
+    /// The entity tag that the document names for a part, without quotes.
+    fn etag_of(&self, number: PartNumber) -> &str {
+        let named = self.parts.iter().find(|part| part.number() == Some(number));
+        named.map_or("", |part| part.etag())
+    }
+}
+
+impl PartElement {
+    fn number(&self) -> Option<PartNumber> {
+        self.number.trim().parse().ok().and_then(|number| PartNumber::new(number).ok())
+    }
+
+    /// Without its quotes.
+    fn etag(&self) -> &str {
+        self.etag.trim().trim_matches('"')
+    }
+
+    /// The part's checksum, which must be of the upload's algorithm, and there where the object's is
+    /// made of the parts'.
+    fn checksum(&self, number: PartNumber, upload: &Upload) -> Result<Option<String>, S3Error> {
+        let (algorithm, kind) = upload.checksum.unwrap_or(CHECKSUM_UNASKED);
+        let named = [
+            (ChecksumAlgorithm::Crc32, &self.crc32),
+            (ChecksumAlgorithm::Crc32c, &self.crc32c),
+            (ChecksumAlgorithm::Crc64Nvme, &self.crc64nvme),
+            (ChecksumAlgorithm::Sha1, &self.sha1),
+            (ChecksumAlgorithm::Sha256, &self.sha256),
+            (ChecksumAlgorithm::Sha512, &self.sha512),
+            (ChecksumAlgorithm::Md5, &self.md5),
+            (ChecksumAlgorithm::Xxhash64, &self.xxhash64),
+            (ChecksumAlgorithm::Xxhash3, &self.xxhash3),
+            (ChecksumAlgorithm::Xxhash128, &self.xxhash128),
+        ];
+        let mut found = None;
+        for (other, value) in named {
+            let Some(value) = value else { continue };
+            if other != algorithm {
+                return Err(self.other_checksum(number, upload, other));
+            }
+            found = Some(value.clone());
+        }
+        if found.is_none() && kind == ChecksumType::Composite {
+            return Err(S3Error::invalid_request(format!(
+                "The upload was created using a {} checksum. The complete request must include the checksum for each part. It was missing for part {} in the request.",
+                checksum::algorithm_name(algorithm).to_ascii_lowercase(),
+                self.number.trim(),
+            )));
+        }
+        Ok(found)
+    }
+
+    /// A part named with a checksum of an algorithm that is not the upload's.
+    fn other_checksum(
+        &self,
+        number: PartNumber,
+        upload: &Upload,
+        other: ChecksumAlgorithm,
+    ) -> S3Error {
+        if upload.checksum.is_none() {
+            return invalid_part(&upload.id.to_string(), number, self.etag());
+        }
+        S3Error::with_message(
+            Code::BadDigest,
+            format!(
+                "The {} you specified for part {} did not match what we received.",
+                checksum::algorithm_name(other).to_ascii_lowercase(),
+                number.number()
+            ),
+        )
+    }
+}
+
+/// The condition keys of a completion whose parts are known.
+struct CompletedKeys(u64);
+
+impl OperationKeys for CompletedKeys {
+    fn condition(&self, key: &str) -> Option<Values<'_>> {
+        match key {
+            "valet:contentlength" => Some(Values::One(self.0.to_string().into())),
+            other => creation_condition(other, true),
+        }
+    }
+}
+
+/// How many bytes the named parts are together; their entity tags fix them.
+async fn size_of(door: &Door, upload: &Upload, named: &[CompletedPart]) -> Result<u64, S3Error> {
+    let limit = usize::try_from(PAGE_MAX).unwrap_or(usize::MAX);
+    let (mut after, mut size) = (None, 0u64);
+    loop {
+        let page = door.store().parts(upload, after, limit).await.map_err(refusal::of_store)?;
+        let is_named = |part: &&store::Part| {
+            // They are in ascending order.
+            named.binary_search_by_key(&part.number, |named| named.number).is_ok()
+        };
+        let counted = page.parts.iter().filter(is_named);
+        size = counted.fold(size, |sum, part| sum.saturating_add(part.size));
+        after = page.next;
+        if after.is_none() {
+            return Ok(size);
+        }
+    }
+}
+
+/// `x-amz-mp-object-size`: the parts must add up to it.
+fn check_size(expected: Option<u64>, size: u64) -> Result<(), S3Error> {
+    if expected.is_none_or(|expected| expected == size) {
+        return Ok(());
+    }
+    Err(S3Error::invalid_request(
+        "The provided 'x-amz-mp-object-size' header value does not match what was computed.",
+    ))
+}
