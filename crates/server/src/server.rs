@@ -84,6 +84,7 @@ impl Server {
     }
 
     /// Has its metrics tell of lines that the log has lost.
+    #[must_use]
     pub fn telling_of_lost_lines(mut self, dropped: &DroppedLines) -> Self {
         self.metrics.count_lost_lines(dropped);
         self

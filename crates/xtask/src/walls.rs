@@ -49,7 +49,12 @@ const IMPURE_NAMES: [&str; 14] = [
 
 /// Where the server may look up what a name means. Anywhere else it may mean another bucket or record than
 /// the one that was judged, so the door is asked, which binds it.
-const LOOKUPS: [&str; 2] = ["crates/server/src/gate.rs", "crates/server/src/gate/authorize.rs"];
+/// Authentication asks only whether a proxy's prefix is the name of a bucket.
+const LOOKUPS: [&str; 3] = [
+    "crates/server/src/gate.rs",
+    "crates/server/src/gate/authenticate.rs",
+    "crates/server/src/gate/authorize.rs",
+];
 
 /// How the store is asked for it.
 const LOOKUP_CALLS: [&str; 4] =

@@ -175,7 +175,7 @@ impl World {
         let (pieces, receiver) = mpsc::channel(1);
         let body = RequestBody::from_pieces(receiver, &parts.headers);
         let request = Request::from_parts(parts, body);
-        let answer = Arc::clone(&self.server).handle(request, self.peer, self.now);
+        let answer = Box::pin(Arc::clone(&self.server).handle(request, self.peer, self.now));
         let sending = async {
             let mut first = ask.body.clone();
             let mut second = first.split_off(first.len() - TAIL_BYTES.min(first.len() - 1));

@@ -78,7 +78,7 @@ struct Site<'a> {
 /// Draws choices from bytes; when they are used up, the first choice.
 struct Choices<'d>(&'d [u8]);
 
-impl<'d> Choices<'d> {
+impl Choices<'_> {
     fn below(&mut self, count: usize) -> usize {
         let Some((first, rest)) = self.0.split_first() else { return 0 };
         self.0 = rest;

@@ -589,7 +589,8 @@ async fn a_link_of_sts_lives_for_a_quarter_of_an_hour_unless_it_says() {
         let day = presign::AmzDay::parse("20260615").unwrap();
         let key = presign::SigningKey::derive(&root.secret_access_key, day, "us-east-1", service);
         let signature = key.sign(to_sign.as_bytes());
-        let signature: String = signature.iter().map(|byte| format!("{byte:02x}")).collect();
+        let signature: String =
+            signature.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
         get(&format!("/?{query}&X-Amz-Signature={signature}"))
     };
     let start = world.now;

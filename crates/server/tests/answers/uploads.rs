@@ -439,6 +439,7 @@ async fn trailing_checksums() {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a table, a row a call")]
 #[tokio::test]
 async fn trailers_that_were_not_so_declared() {
     let world = World::with_bucket().await;

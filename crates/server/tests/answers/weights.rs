@@ -46,7 +46,9 @@ async fn many_objects_cost_no_more_than_a_request_may() {
     let ann = world.user("ann", "").await;
     world.role("burner", &trusts("*"), &burner).await;
     let session = world.assume(&ann, "burner", &[]).await;
-    let objects: String = (0..1000).map(|n| format!("<Object><Key>{n}</Key></Object>")).collect();
+    let objects: Vec<String> =
+        (0..1000).map(|n| format!("<Object><Key>{n}</Key></Object>")).collect();
+    let objects = objects.concat();
     let document = format!("<Delete>{objects}</Delete>");
     let digest = STANDARD.encode(sha256(document.as_bytes()));
     for key in [&session, &ann] {
@@ -121,8 +123,8 @@ async fn white_space_has_a_bound_of_its_own() {
 /// However many are asked for, an answer ends soon after a megabyte, and says where it goes on.
 #[tokio::test]
 async fn what_everybody_may_comes_in_pages_of_bytes() {
-    let world = World::new().await;
     const POLICIES: usize = 100;
+    let world = World::new().await;
     // Each takes three bytes of an answer.
     let key = "%".repeat(5000);
     let document = policy(&format!(
