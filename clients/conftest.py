@@ -17,7 +17,7 @@ serial = itertools.count(1)
 def certificates(tmp_path_factory) -> Certificates:
     folder = tmp_path_factory.mktemp("tls") / "own"
     return make_certificates(
-        folder, ["IP:127.0.0.1", "DNS:localhost", "DNS:s3.valet.test", "DNS:*.s3.valet.test"]
+        folder, ["IP:127.0.0.1", "DNS:localhost", "DNS:*.localhost", "DNS:s3.valet.test", "DNS:*.s3.valet.test"]
     )
 
 

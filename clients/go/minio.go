@@ -18,7 +18,7 @@ import (
 func minioClient() *minio.Client {
 	endpoint := try(url.Parse(os.Getenv("AWS_ENDPOINT_URL")))
 	return try(minio.New(endpoint.Host, &minio.Options{
-		Creds: credentials.NewEnvAWS(), Secure: endpoint.Scheme == "https",
+		Creds: credentials.NewEnvAWS(), Secure: endpoint.Scheme == "https", TrailingHeaders: true,
 	}))
 }
 

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/feature/s3/manager"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -21,8 +23,25 @@ func sdkClient(ctx context.Context) *s3.Client {
 	settings := try(config.LoadDefaultConfig(ctx))
 	// The one thing that must be told for an endpoint that is an address: a host of numbers has no
 	// room for a bucket's name. At a host name the default works (docs/clients.md).
-	byName := strings.Contains(aws.ToString(settings.BaseEndpoint)+os.Getenv("AWS_ENDPOINT_URL"), "localhost")
-	return s3.NewFromConfig(settings, func(options *s3.Options) { options.UsePathStyle = !byName })
+	byName := strings.Contains(os.Getenv("AWS_ENDPOINT_URL"), "localhost")
+	return s3.NewFromConfig(settings, func(options *s3.Options) {
+		options.UsePathStyle = !byName
+		if byName {
+			options.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(dialLoopback)
+		}
+	})
+}
+
+// dialLoopback finds BUCKET.localhost on this machine, as RFC 6761 wants it, where the resolver does not.
+func dialLoopback(transport *http.Transport) {
+	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		_, port, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, err
+		}
+		var dialer net.Dialer
+		return dialer.DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
+	}
 }
 
 func sdkBytes(ctx context.Context, client *s3.Client, work job) ([]byte, *s3.GetObjectOutput) {

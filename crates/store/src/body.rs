@@ -25,6 +25,10 @@ pub(crate) const INLINE_BYTES_MAX: usize = 16 * 1024;
 
 /// How much is hashed, encrypted, written or read at a time: four chunks.
 pub(crate) const STEP_BYTES: usize = 256 * 1024;
+/// The same of a body that comes in among many: one chunk. Each holds about three such steps in memory.
+pub(crate) const STEP_BYTES_OF_MANY: usize = 64 * 1024;
+/// More bodies than this that come in at once are many.
+pub(crate) const FEW_STAGES: usize = 32;
 
 /// The longest body that is kept in memory with its cached record, in bytes.
 pub(crate) const RESIDENT_BYTES_MAX: u64 = 64 * 1024;

@@ -5,7 +5,7 @@ mod identities;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, AtomicUsize};
 
 use iam::{AccountId, CustomerKey, MasterKey, SessionSealer};
 use jiff::Timestamp;
@@ -121,6 +121,7 @@ impl Store {
             vault: Arc::clone(&vault),
             abandoned: Arc::new(Abandoned::default()),
             latest_ms: AtomicI64::new(now.as_millisecond()),
+            stages: AtomicUsize::new(0),
         });
         let sweeping = tokio::sync::Mutex::new(Turn::default());
         let key_uses = KeyUses::default();

@@ -22,6 +22,10 @@ const CACHE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// What is under way at a stop may take so long to finish.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
 
+/// Threads that hash, seal, read and sync: some may wait for the disk while others compute. More would only
+/// keep memory, a heap each.
+const BLOCKING_THREADS_MAX: usize = 16;
+
 pub(crate) fn run(arguments: Serve) -> Result<(), Failure> {
     let config = ServeConfig::read(arguments)?;
     let server = server_config(&config).map_err(Failure::usage)?;
@@ -33,7 +37,10 @@ pub(crate) fn run(arguments: Serve) -> Result<(), Failure> {
         failure.told()
     };
     raise_open_files();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .build();
     let runtime = runtime.context("cannot start").map_err(told)?;
     runtime.block_on(serve(config, server, &log, &dropped)).map_err(told)
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,8 +13,8 @@ use tokio::task::JoinHandle;
 
 use super::digest::Md5Digest;
 use super::{
-    AtRest, Blob, BlobCipher, BlobId, CHUNK_BYTES, Checksums, Encryption, End, INLINE_BYTES_MAX,
-    STEP_BYTES,
+    AtRest, Blob, BlobCipher, BlobId, CHUNK_BYTES, Checksums, Encryption, End, FEW_STAGES,
+    INLINE_BYTES_MAX, STEP_BYTES, STEP_BYTES_OF_MANY,
 };
 use crate::backend::{
     Abandoned, BlobWriter, Blobs, BlobsEngine, EngineWriter, Metadata, MetadataEngine, NewBody,
@@ -47,9 +47,18 @@ pub(crate) struct Stager {
     pub(crate) abandoned: Arc<Abandoned>,
     /// The latest time that any caller told, in milliseconds: intents are as old as that.
     pub(crate) latest_ms: AtomicI64,
+    /// How many bodies come in by the pipeline.
+    pub(crate) stages: AtomicUsize,
 }
 
 impl Stager {
+    /// How many bytes go down a pipeline at once: fewer while there are many, so that all of them together
+    /// keep to a bounded memory.
+    fn step_bytes(&self) -> usize {
+        let few = self.stages.load(Ordering::Relaxed) <= FEW_STAGES;
+        if few { STEP_BYTES } else { STEP_BYTES_OF_MANY }
+    }
+
     /// Notes the time, which only grows.
     pub(crate) fn note(&self, now: Timestamp) {
         self.latest_ms.fetch_max(now.as_millisecond(), Ordering::Relaxed);
@@ -147,6 +156,22 @@ fn stored_size(size: u64, cipher: Option<&BlobCipher>) -> u64 {
     if cipher.is_some() { size.saturating_add(tags) } else { size }
 }
 
+/// One of the bodies that are counted as coming in, until it is dropped.
+struct Counted(Arc<Stager>);
+
+impl Counted {
+    fn new(stager: &Arc<Stager>) -> Self {
+        stager.stages.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(stager))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.stages.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// A body that is coming in. Dropped, it is discarded; so it must be when a call to it was cancelled.
 pub struct BodyStage {
     stager: Arc<Stager>,
@@ -157,6 +182,9 @@ pub struct BodyStage {
     /// The pipeline, at work on the bytes before those in the buffer. `None`: the body is still small
     /// enough to stay in memory.
     working: Option<JoinHandle<Result<Pipeline, StoreError>>>,
+    /// How many bytes the buffer takes: some whole chunks.
+    step_bytes: usize,
+    counted: Option<Counted>,
     failed: bool,
 }
 
@@ -170,8 +198,9 @@ impl BodyStage {
             (None, Encryption::Off) => Sealing::Plain,
         };
         let buffer = BytesMut::new();
-        let working = None;
-        Self { stager, sealing, checksums, size_hint, buffer, working, failed: false }
+        let (working, counted, failed) = (None, None, false);
+        let step_bytes = STEP_BYTES;
+        Self { stager, sealing, checksums, size_hint, buffer, working, step_bytes, counted, failed }
     }
 
     /// Takes the next bytes. Waits while the disk is slower than the sender.
@@ -180,13 +209,13 @@ impl BodyStage {
             let whole = self.buffer.len().saturating_add(bytes.len());
             self.begin_unless_small(whole);
             // A full buffer waits for the byte after it: only then is it known not to be the last.
-            if self.buffer.len() >= STEP_BYTES {
+            if self.buffer.len() >= self.step_bytes {
                 self.advance().await?;
             }
-            let room = STEP_BYTES.saturating_sub(self.buffer.len());
+            let room = self.step_bytes.saturating_sub(self.buffer.len());
             let taken = bytes.split_to(room.min(bytes.len()));
             if self.buffer.capacity() == 0 && self.working.is_some() {
-                self.buffer.reserve(STEP_BYTES);
+                self.buffer.reserve(self.step_bytes);
             }
             self.buffer.extend_from_slice(&taken);
         }
@@ -200,6 +229,8 @@ impl BodyStage {
             let stager = Arc::clone(&self.stager);
             let begin = stager.begin(self.sealing.clone(), self.checksums, self.size_hint);
             self.working = Some(tokio::spawn(begin));
+            self.counted = Some(Counted::new(&self.stager));
+            self.step_bytes = self.stager.step_bytes();
         }
     }
 
@@ -208,6 +239,7 @@ impl BodyStage {
         let pipeline = self.pipeline().await?;
         let full = std::mem::take(&mut self.buffer).freeze();
         self.working = Some(tokio::spawn(pipeline.step(full, End::More)));
+        self.step_bytes = self.stager.step_bytes();
         Ok(())
     }
 
