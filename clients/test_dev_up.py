@@ -35,7 +35,7 @@ def test_dev_up_prints_two_commands_that_work(tmp_path):
     # Not inside the folder of builds: Cargo would take the files of this copy for those of the checkout.
     copy = clean_copy(tmp_path / "valet")
     environment = bare_environment(tmp_path)
-    for name in ("CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"):
+    for name in ("CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "RUSTUP_AUTO_INSTALL"):
         if name in os.environ:
             environment[name] = os.environ[name]
     environment.setdefault("CARGO_HOME", os.path.expanduser("~/.cargo"))

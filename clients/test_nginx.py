@@ -391,6 +391,9 @@ def test_no_log_holds_a_link(tmp_path):
 def test_the_client_s_own_address_is_judged(site, site_bucket):
     """nginx says it: neither nginx's own address, nor one that the client claims."""
     site.server.put(f"/{site_bucket}/key", b"x")
+    # While public access is restricted, nobody comes in unsigned, whatever the address.
+    blocks = site.server.signed("DELETE", f"/{site_bucket}", query=[("publicAccessBlock", "")])
+    assert blocks.status == 204, blocks
     policy = {"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject",
         "Resource": f"arn:aws:s3:::{site_bucket}/*",
