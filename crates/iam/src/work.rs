@@ -42,8 +42,8 @@ impl Work {
 
     /// Takes steps away.
     pub(crate) fn spend(&self, steps: u64) {
-        let less = |left: u64| Some(left.saturating_sub(steps));
-        let _before = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        let less = |left: u64| left.saturating_sub(steps);
+        self.0.update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 }
 

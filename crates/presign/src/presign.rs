@@ -361,7 +361,7 @@ impl<'p> Target<'p> {
             return Err(PresignError::KeyWithoutBucket);
         }
         let virtual_bucket =
-            Some(bucket).filter(|_| addressing == Addressing::VirtualHost && !bucket.is_empty());
+            (addressing == Addressing::VirtualHost && !bucket.is_empty()).then_some(bucket);
         let is_bucket_byte = |byte: u8| match byte {
             b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' => true,
             b'A'..=b'Z' | b'_' => virtual_bucket.is_none(),

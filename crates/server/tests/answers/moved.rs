@@ -310,7 +310,7 @@ pub(crate) fn moved(data: &[u8]) -> bool {
     if choices.below(3) == 1 {
         let prefix = choices.of(PREFIXES);
         moved = moved.header("x-forwarded-prefix", prefix);
-        reported = Some(prefix).filter(|_| trusted);
+        reported = trusted.then_some(prefix);
     }
     // Who signs for a name that is read otherwise here is at fault, not whoever sends it; a proxy may
     // know of a name what nobody has declared.
