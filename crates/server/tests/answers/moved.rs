@@ -171,6 +171,12 @@ impl Site<'_> {
     }
 }
 
+/// Whether a prefix begins like a path of one of the buckets.
+fn is_of_a_bucket(prefix: &str) -> bool {
+    let first = decoded(prefix).split('/').nth(1).unwrap_or_default().to_owned();
+    BUCKETS.contains(&first.as_str())
+}
+
 /// What an answer says was acted upon; `None`: nothing was.
 fn acted_upon(answer: &Answer) -> Option<Named> {
     if answer.status != 200 {
@@ -312,11 +318,12 @@ pub(crate) fn moved(data: &[u8]) -> bool {
         moved = moved.header("x-forwarded-prefix", prefix);
         reported = trusted.then_some(prefix);
     }
-    // Who signs for a name that is read otherwise here is at fault, not whoever sends it; a proxy may
-    // know of a name what nobody has declared.
+    // Who signs for a name that is read otherwise here is at fault, not whoever sends it. A proxy may
+    // know of a name what nobody has declared, but not that a bucket's own URLs mean something else.
     let meant = site.meaning(&signed.host, &signed_path) == signed.named;
     let known_to_proxy = reported == Some(signed.prefix.as_str())
         && signed.addressing == Addressing::Path
+        && !is_of_a_bucket(&signed.prefix)
         && !site.strips(&signed_path)
         && !site.knows(&signed.host);
     if !meant && !known_to_proxy {
