@@ -21,11 +21,9 @@ import (
 
 func sdkClient(ctx context.Context) *s3.Client {
 	settings := try(config.LoadDefaultConfig(ctx))
-	// The one thing that must be told for an endpoint that is an address: a host of numbers has no
-	// room for a bucket's name. At a host name the default works (docs/clients.md).
+	// The SDK puts the bucket into a host that is a name, and into the path where it is an address.
 	byName := strings.Contains(os.Getenv("AWS_ENDPOINT_URL"), "localhost")
 	return s3.NewFromConfig(settings, func(options *s3.Options) {
-		options.UsePathStyle = !byName
 		if byName {
 			options.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(dialLoopback)
 		}

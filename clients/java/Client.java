@@ -20,13 +20,9 @@ import software.amazon.awssdk.services.s3.model.ChecksumAlgorithm;
 import software.amazon.awssdk.services.s3.model.ChecksumMode;
 import software.amazon.awssdk.services.s3.model.CompletedPart;
 import software.amazon.awssdk.services.s3.presigner.S3Presigner;
-import software.amazon.awssdk.services.s3.S3Configuration;
 
 public final class Client {
-    private static final S3Configuration PATH_STYLE =
-        S3Configuration.builder().pathStyleAccessEnabled(true).build();
-
-    private final S3Client s3 = S3Client.builder().forcePathStyle(true).build();
+    private final S3Client s3 = S3Client.create();
     private final String bucket;
     private final String key;
     private final String file;
@@ -129,7 +125,7 @@ public final class Client {
     }
 
     private void links() throws Exception {
-        try (S3Presigner presigner = S3Presigner.builder().serviceConfiguration(PATH_STYLE).build()) {
+        try (S3Presigner presigner = S3Presigner.create()) {
             var put = presigner.presignPutObject(b -> b.signatureDuration(Duration.ofMinutes(1))
                 .putObjectRequest(p -> p.bucket(bucket).key(key).contentType("text/x-java")
                     .metadata(Map.of("origin", "link"))));
