@@ -281,8 +281,8 @@ impl Gate {
         let key = match self.root.as_ref().filter(|root| root.id == id) {
             Some(root) => Arc::clone(root),
             None => match self.store.access_key(id).await.map_err(AuthenticationError::Store)? {
-                Some(key) => key,
-                None => return Ok(None),
+                Some(key) if !self.is_replaced(&key) => key,
+                Some(_) | None => return Ok(None),
             },
         };
         match key.status {
@@ -293,6 +293,13 @@ impl Gate {
         let directory = directory.map_err(AuthenticationError::Store)?;
         let identity = Identity::of_key(&key, &directory);
         Ok(identity.map(|identity| (key, identity)))
+    }
+
+    /// The root key that is given from outside is the only one of its account. Else whoever has got hold of
+    /// one that the first start made would be root for ever, since nothing else ends a root's key.
+    fn is_replaced(&self, key: &AccessKey) -> bool {
+        let given = self.root.as_ref().is_some_and(|root| root.account == key.account);
+        key.owner == KeyOwner::Root && given
     }
 
     /// The session of a token: opened here, from the cache if it was opened before.

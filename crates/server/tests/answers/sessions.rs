@@ -1,7 +1,9 @@
 //! A session is bound to the making of what it is of: to ids, and to the very key of a root that opened it.
 
+use iam::AccountId;
 use presign::SecretAccessKey;
 use server::RootKey;
+use store::{AccessKey, KeyOwner};
 
 use crate::harness::{World, ask, config, credentials, get, put};
 use crate::people::{ACCOUNT, Key, policy, query_refusal, role_arn, trusts, user_arn};
@@ -56,6 +58,48 @@ async fn a_roots_session_dies_with_the_secret_that_opened_it() {
     }
     let world = world.restarted(server::ServerConfig { root: None, ..config() });
     assert_eq!(status(&world, &sessions[0], "/bucket/a").await, 403);
+}
+
+/// The key that is given is *the* root key: else nobody could ever end one that the first start made.
+#[tokio::test]
+async fn while_a_root_key_is_given_none_that_is_stored_works() {
+    let world = World::with_bucket().await;
+    world.send(put("/bucket/a", "hello")).await;
+    let made =
+        AccessKey::generate(AccountId::parse(ACCOUNT).unwrap(), KeyOwner::Root, world.now).unwrap();
+    let root = Key { id: made.id.clone(), secret: made.secret.expose().to_owned(), token: None };
+    world.store.put_access_key(made, world.now).await.unwrap();
+    let tenant = r#"{"name":"n","id":"000000000003","access_key_id":"AKIATENANT","secret_access_key":"a-secret"}"#;
+    let tenant = world.send(ask("POST", ACCOUNTS).body(tenant.to_owned())).await;
+    assert_eq!(tenant.status, 201);
+    let tenant = Key { id: "AKIATENANT".to_owned(), secret: "a-secret".to_owned(), token: None };
+    let unset = || server::ServerConfig { root: None, ..config() };
+    let world = world.restarted(unset());
+    let [session, federated] = sessions(&world, &root).await;
+    let link = world.link_by(&root, "GET", "a");
+    assert_eq!(world.send_raw(link.clone()).await.text(), "hello");
+    let world = world.restarted(config());
+    for key in [&root, &session, &federated] {
+        let refused = world.send_as(key, get("/bucket/a")).await;
+        assert!(
+            refused.refusal().starts_with("403 <Code>InvalidAccessKeyId<"),
+            "{}",
+            refused.text()
+        );
+        let caller = world.query(key, "sts", &[("Action", "GetCallerIdentity")]).await;
+        assert!(
+            query_refusal(&caller).starts_with("403 InvalidClientTokenId "),
+            "{}",
+            caller.text()
+        );
+    }
+    assert_eq!(world.send_raw(link.clone()).await.status, 403);
+    // The roots of other accounts have no other key.
+    assert_eq!(status(&world, &tenant, "/").await, 200);
+    // For as long as it is given.
+    let world = world.restarted(unset());
+    assert_eq!(world.send_raw(link).await.text(), "hello");
+    assert_eq!(status(&world, &session, "/bucket/a").await, 200);
 }
 
 #[tokio::test]
