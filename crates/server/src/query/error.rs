@@ -16,6 +16,9 @@ macro_rules! codes {
         pub(crate) enum QueryCode { $(#[doc = concat!("`", $wire, "`")] $name,)* }
 
         impl QueryCode {
+            #[cfg(test)]
+            const ALL: &[Self] = &[$(Self::$name),*];
+
             /// The text of `<Code>`.
             pub(crate) fn wire(self) -> &'static str {
                 match self { $(Self::$name => $wire,)* }
@@ -184,6 +187,16 @@ pub(crate) fn of_authentication(error: AuthenticationError) -> QueryError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The page that users are sent to speaks of every code.
+    #[test]
+    fn the_page_of_refusals_names_every_code() {
+        let page = include_str!("../../../../docs/errors.md");
+        for code in QueryCode::ALL {
+            let cell = format!("`{}`", code.wire());
+            assert!(page.contains(&cell), "docs/errors.md says nothing of {}", code.wire());
+        }
+    }
 
     /// As S3's answers have it: what passes, or needs a restart, is no fault of this request.
     #[test]
