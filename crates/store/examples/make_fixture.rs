@@ -14,7 +14,7 @@ use store::{
     ChecksumAlgorithm, ChecksumType, CompleteUpload, CompletedPart, Counts, CreateAccount,
     CreateBucket, CustomerKeys, DeleteObject, DirectoryEdit, Encryption, GivenKey, KeyOwner,
     KeyStatus, NewAccount, NewBucket, NewManagedPolicy, NewOidcProvider, NewRole, NewUpload,
-    ObjectKey, ObjectOwnership, PartNumber, Precondition, PutObject, PutPart, StageSpec,
+    ObjectKey, ObjectOwnership, PartNumber, Precondition, PutObject, PutPart, SetBucket, StageSpec,
     StagedBody, Store, StoreConfig, StoredChecksum, Tag, Versioning, load_master_key,
 };
 use zeroize::Zeroizing;
@@ -92,7 +92,7 @@ async fn set(store: &Store, bucket: &BucketRef, now: Timestamp) {
         }),
     ];
     for setting in settings {
-        assert!(store.set_bucket(bucket, setting, now).await.unwrap());
+        assert_eq!(store.set_bucket(bucket, setting, now).await.unwrap(), SetBucket::Set);
     }
 }
 

@@ -22,9 +22,9 @@ use crate::{
     BucketSetting, Change, CompleteOutcome, CompleteUpload, CreateAccount, CreateBucket,
     DeleteAccount, DeleteBucket, DeleteObject, DeleteOutcome, Directory, ETag, IdentityError,
     KeyUse, ListBuckets, ListObjects, ListUploads, ListVersions, Lookup, NewBucket, NewUpload,
-    ObjectKey, ObjectPage, PartNumber, PartPage, Precondition, PutOutcome, PutPart, SetTags,
-    StoreError, StoredChecksum, TagsChanged, Upload, UploadId, UploadPage, VersionId, VersionPage,
-    Versioning,
+    ObjectKey, ObjectPage, PartNumber, PartPage, Precondition, PutOutcome, PutPart, SetBucket,
+    SetTags, StoreError, StoredChecksum, TagsChanged, Upload, UploadId, UploadPage, VersionId,
+    VersionPage, Versioning,
 };
 use files::{FileBlobs, FileSource, FileWriter, Pins};
 use iam::AccountId;
@@ -207,8 +207,8 @@ metadata_seam! {
     fn delete_bucket(bucket: &BucketRef, now: Timestamp) -> DeleteBucket;
     fn buckets(owner: &AccountId, query: ListBuckets) -> BucketPage;
     fn set_versioning(bucket: &BucketRef, versioning: Versioning) -> bool;
-    /// `false`: there is no such bucket.
-    fn set_bucket(bucket: &BucketRef, setting: BucketSetting) -> bool;
+    /// A policy is judged by the setting that the bucket has then.
+    fn set_bucket(bucket: &BucketRef, setting: BucketSetting) -> SetBucket;
     /// Changes after number `n`; numbers only grow, and only a subject's latest change is kept.
     fn changes_since(n: u64, limit: usize) -> Vec<Change>;
 

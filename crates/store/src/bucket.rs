@@ -189,6 +189,33 @@ pub enum BucketSetting {
     Encryption(BucketEncryption),
 }
 
+impl BucketSetting {
+    /// Whether it is a policy that would make the bucket public.
+    pub(crate) fn is_public_policy(&self) -> bool {
+        match self {
+            Self::Policy(policy) => {
+                policy.as_ref().is_some_and(|policy| policy.document.is_public())
+            }
+            Self::PublicAccessBlock(_)
+            | Self::Ownership(_)
+            | Self::Tags(_)
+            | Self::Cors(_)
+            | Self::Encryption(_) => false,
+        }
+    }
+}
+
+/// What came of setting one thing of a bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetBucket {
+    /// It is set.
+    Set,
+    /// There is no such bucket.
+    NotFound,
+    /// It is a policy that would make the bucket public, and the bucket refuses such policies.
+    PublicPolicyBlocked,
+}
+
 /// Everything that an owner sets, as it is on any new bucket.
 #[derive(Clone, Debug)]
 pub(crate) struct BucketSettings {

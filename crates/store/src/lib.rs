@@ -38,7 +38,7 @@ pub use body::{
 pub use bucket::{
     Bucket, BucketEncryption, BucketPage, BucketRef, BucketSetting, Change, ChangeSubject,
     CorsMethod, CorsRule, CreateBucket, CustomerKeys, DeleteBucket, ListBuckets, NewBucket,
-    ObjectOwnership, PublicAccessBlock, Versioning,
+    ObjectOwnership, PublicAccessBlock, SetBucket, Versioning,
 };
 pub use checksum::{ChecksumAlgorithm, ChecksumAlgorithms, ChecksumType, StoredChecksum};
 pub use error::{EngineError, OpenError, StoreError};

@@ -28,7 +28,7 @@ use crate::{
     Change, CompleteOutcome, CompleteUpload, CreateBucket, DeleteBucket, DeleteObject,
     DeleteOutcome, Encryption, KeyCheck, KeyRefusal, ListBuckets, ListObjects, ListUploads,
     ListVersions, Lookup, Maintenance, NewBucket, NewUpload, Object, ObjectKey, ObjectPage,
-    OpenError, PartNumber, PartPage, PutObject, PutOutcome, PutPart, SetTags, StageSpec,
+    OpenError, PartNumber, PartPage, PutObject, PutOutcome, PutPart, SetBucket, SetTags, StageSpec,
     StagedBody, StoreError, StoredChecksum, TagsChanged, Unlocked, Upload, UploadId, UploadPage,
     VersionId, VersionPage, Versioning,
 };
@@ -194,13 +194,14 @@ impl Store {
         self.0.metadata.changes_since(n, limit).await
     }
 
-    /// Sets one thing of a bucket; `false`: there is no such bucket.
+    /// Sets one thing of a bucket. A policy that would make it public is refused where the bucket refuses such
+    /// policies when it is written.
     pub async fn set_bucket(
         &self,
         bucket: &BucketRef,
         setting: BucketSetting,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<SetBucket, StoreError> {
         self.0.stager.note(now);
         self.0.metadata.set_bucket(bucket, setting).await
     }

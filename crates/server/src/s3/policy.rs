@@ -63,7 +63,8 @@ async fn put(door: &Door, bucket: Found, body: &mut RequestBody) -> Result<Reply
     policy
         .validate_bucket(bucket.name.as_str())
         .map_err(|fault| malformed(fault.message().to_string()))?;
-    // Its owner may have come to refuse public ones while the document was sent.
+    // Its owner may have come to refuse public ones while the document was sent, and may yet: the store judges the
+    // policy again when it writes it.
     let bucket = door.bucket(&bucket.name).await?;
     let public = policy.is_public();
     if public && bucket.public_access_block.is_some_and(|block| block.block_public_policy) {
@@ -89,7 +90,7 @@ fn naming(refused: S3Error, principal: &str) -> S3Error {
 }
 
 /// In the words of aws-semantics 5.5.3.
-fn refuse_public(door: &Door, bucket: &store::Bucket) -> S3Error {
+pub(super) fn refuse_public(door: &Door, bucket: &store::Bucket) -> S3Error {
     let principal = door.principal();
     let own = door.account().is_ok_and(|account| *account == bucket.owner);
     if !own {

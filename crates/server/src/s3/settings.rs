@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use hyper::StatusCode;
 use serde::Deserialize;
-use store::{BucketName, BucketSetting, ObjectKey, ObjectOwnership, PublicAccessBlock, VersionId};
+use store::{
+    BucketName, BucketSetting, ObjectKey, ObjectOwnership, PublicAccessBlock, SetBucket, VersionId,
+};
 
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error, refusal};
@@ -12,7 +14,7 @@ use crate::gate::{Authorized, Door};
 use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
-use crate::s3::{bucket, canonical_id, document, get, headers};
+use crate::s3::{bucket, canonical_id, document, get, headers, policy};
 use crate::xml::{self, XmlWriter};
 
 /// Bytes of a `PublicAccessBlockConfiguration` (aws-semantics 6.6.8).
@@ -28,9 +30,13 @@ pub(super) async fn set(
     bucket: &BucketName,
     setting: BucketSetting,
 ) -> Result<(), S3Error> {
-    let judged = door.bucket(bucket).await?.reference();
-    let found = door.store().set_bucket(&judged, setting, door.now()).await;
-    if found.map_err(refusal::of_store)? { Ok(()) } else { Err(refusal::no_such_bucket(bucket)) }
+    let judged = door.bucket(bucket).await?;
+    let outcome = door.store().set_bucket(&judged.reference(), setting, door.now()).await;
+    match outcome.map_err(refusal::of_store)? {
+        SetBucket::Set => Ok(()),
+        SetBucket::NotFound => Err(refusal::no_such_bucket(bucket)),
+        SetBucket::PublicPolicyBlocked => Err(policy::refuse_public(door, &judged)),
+    }
 }
 
 /// Declares operations on a bucket that read nothing but its name.

@@ -39,8 +39,8 @@ use crate::{
     Change, CompleteOutcome, CompleteUpload, CreateAccount, CreateBucket, DeleteAccount,
     DeleteBucket, DeleteObject, DeleteOutcome, Directory, IdentityError, KeyUse, ListBuckets,
     ListObjects, ListUploads, ListVersions, Lookup, NewBucket, NewUpload, Object, ObjectKey,
-    ObjectPage, OpenError, PartNumber, PartPage, PutOutcome, PutPart, SetTags, StoreError,
-    TagsChanged, Upload, UploadId, UploadPage, VersionId, VersionPage, Versioning,
+    ObjectPage, OpenError, PartNumber, PartPage, PutOutcome, PutPart, SetBucket, SetTags,
+    StoreError, TagsChanged, Upload, UploadId, UploadPage, VersionId, VersionPage, Versioning,
 };
 use cache::{ExactCache, ObjectCacheKey, ObjectCacheKeyRef};
 use connection::Readers;
@@ -205,7 +205,7 @@ impl Metadata for SqliteMetadata {
         &self,
         bucket: &BucketRef,
         setting: BucketSetting,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<SetBucket, StoreError> {
         let bucket = bucket.clone();
         self.writer.run(Room::Needed, move |tx| bucket::set(tx, &bucket, &setting)).await
     }

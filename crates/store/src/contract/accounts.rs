@@ -80,11 +80,55 @@ fn accounts_are_listed_by_id() {
     });
 }
 
+/// Whoever read the setting before cannot know: it is the one of the moment in which the policy is written.
+#[test]
+fn a_public_policy_is_judged_by_the_setting_that_it_meets() {
+    every_engine(|engine| async move {
+        with_bucket(&*engine, Versioning::Unversioned).await;
+        let of = |principal: &str| {
+            let text = format!(
+                r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{principal},"Action":"s3:GetObject","Resource":"arn:aws:s3:::bucket/*"}}]}}"#
+            );
+            let document = Arc::new(iam::Policy::parse(&text).unwrap());
+            Arc::new(BoundPolicy { bound: Arc::clone(&document), document })
+        };
+        let (public, narrow) = (of(r#""*""#), of(r#"{"AWS":"111111111111"}"#));
+        let set = async |policy: Option<&Arc<BoundPolicy>>| {
+            let setting = BucketSetting::Policy(policy.cloned());
+            let outcome = engine.set_bucket(&the_bucket(), setting).await.unwrap();
+            (outcome, engine.bucket(&bucket_name()).await.unwrap().unwrap().policy.clone())
+        };
+        let block = async |block_public_policy| {
+            let block = PublicAccessBlock {
+                block_public_acls: false,
+                ignore_public_acls: false,
+                block_public_policy,
+                restrict_public_buckets: false,
+            };
+            let setting = BucketSetting::PublicAccessBlock(Some(block));
+            let outcome = engine.set_bucket(&the_bucket(), setting).await.unwrap();
+            assert_eq!(outcome, SetBucket::Set);
+        };
+        let blocked = SetBucket::PublicPolicyBlocked;
+        // A new bucket refuses them.
+        assert_eq!(set(Some(&public)).await, (blocked, None));
+        assert_eq!(set(Some(&narrow)).await, (SetBucket::Set, Some(Arc::clone(&narrow))));
+        assert_eq!(set(Some(&public)).await, (blocked, Some(Arc::clone(&narrow))));
+        block(false).await;
+        assert_eq!(set(Some(&public)).await, (SetBucket::Set, Some(Arc::clone(&public))));
+        // What is there stays, and no other comes.
+        block(true).await;
+        assert_eq!(set(Some(&public)).await, (blocked, Some(Arc::clone(&public))));
+        assert_eq!(set(None).await, (SetBucket::Set, None));
+    });
+}
+
 #[test]
 fn settings_of_a_bucket_are_its_owners_words() {
     every_engine(|engine| async move {
         let here = the_bucket();
-        assert!(!engine.set_bucket(&here, BucketSetting::Tags(vec![tag("a")])).await.unwrap());
+        let outcome = engine.set_bucket(&here, BucketSetting::Tags(vec![tag("a")])).await.unwrap();
+        assert_eq!(outcome, SetBucket::NotFound);
         with_bucket(&*engine, Versioning::Unversioned).await;
         let bucket = || async { engine.bucket(&bucket_name()).await.unwrap().unwrap() };
         let new = bucket().await;
@@ -100,7 +144,10 @@ fn settings_of_a_bucket_are_its_owners_words() {
 
         let set = |setting| {
             let engine = &engine;
-            async move { assert!(engine.set_bucket(&the_bucket(), setting).await.unwrap()) }
+            async move {
+                let outcome = engine.set_bucket(&the_bucket(), setting).await.unwrap();
+                assert_eq!(outcome, SetBucket::Set);
+            }
         };
         let policy = Arc::new(bound("s3:GetObject"));
         set(BucketSetting::Policy(Some(Arc::clone(&policy)))).await;
@@ -169,7 +216,7 @@ fn rules_of_a_bucket_for_pages_are_kept_as_they_are() {
         };
         for rules in [Vec::new(), vec![rule(Some("a"), Some(0)), bare.clone()], vec![bare]] {
             let set = BucketSetting::Cors(rules.clone());
-            assert!(engine.set_bucket(&here, set).await.unwrap());
+            assert_eq!(engine.set_bucket(&here, set).await.unwrap(), SetBucket::Set);
             let bucket = engine.bucket(&bucket_name()).await.unwrap().unwrap();
             assert_eq!((&*bucket.cors, bucket.tags.len()), (&*rules, 0));
         }

@@ -130,7 +130,8 @@ fn the_next_bucket_is_set_and_removed_by_nobody_who_knew_the_old_one() {
         ];
         for setting in settings {
             let shown = format!("{setting:?}");
-            assert!(!engine.set_bucket(&gone, setting).await.unwrap(), "{shown}");
+            let outcome = engine.set_bucket(&gone, setting).await.unwrap();
+            assert_eq!(outcome, SetBucket::NotFound, "{shown}");
         }
         assert!(!engine.set_versioning(&gone, Versioning::Enabled).await.unwrap());
         assert_eq!(engine.delete_bucket(&gone, at(3)).await.unwrap(), DeleteBucket::NotFound);

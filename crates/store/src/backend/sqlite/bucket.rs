@@ -13,7 +13,7 @@ use super::{settings, sweeping, uploads};
 use crate::bucket::BucketSettings;
 use crate::{
     Bucket, BucketName, BucketPage, BucketRef, BucketSetting, Change, ChangeSubject, CreateBucket,
-    DeleteBucket, ListBuckets, NewBucket, StoreError, Versioning,
+    DeleteBucket, ListBuckets, NewBucket, SetBucket, StoreError, Versioning,
 };
 use iam::AccountId;
 
@@ -181,12 +181,16 @@ pub(super) fn set(
     tx: &mut Transaction<'_>,
     bucket: &BucketRef,
     setting: &BucketSetting,
-) -> Result<bool, StoreError> {
-    let Some(bucket) = same(tx.connection, bucket)? else { return Ok(false) };
+) -> Result<SetBucket, StoreError> {
+    let Some(bucket) = same(tx.connection, bucket)? else { return Ok(SetBucket::NotFound) };
+    let refuses = bucket.public_access_block.is_some_and(|block| block.block_public_policy);
+    if refuses && setting.is_public_policy() {
+        return Ok(SetBucket::PublicPolicyBlocked);
+    }
     settings::put(tx.connection, bucket.id, setting)?;
     seal::seal_bucket(tx.connection, bucket.id)?;
     changed(tx, &bucket.name)?;
-    Ok(true)
+    Ok(SetBucket::Set)
 }
 
 /// Notes that a bucket was written; answers it as it is now.
