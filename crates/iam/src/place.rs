@@ -12,13 +12,16 @@ pub struct Place {
 }
 
 impl Policy {
-    /// Where a statement begins, and where it has ended; `None`: `Statement` is spelled with escapes.
-    pub fn statement_places(&self, statement: usize) -> Option<(Place, Place)> {
+    /// Where each statement begins, and where it has ended, in their order and by one reading of the text; none:
+    /// `Statement` is spelled with escapes.
+    pub fn statement_places(&self) -> Vec<(Place, Place)> {
+        let mut places = Vec::new();
         let mut at = Place { line: 1, column: 1 };
         let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
         // The last name in the document itself, and whether its value is the statements.
         let (mut name, mut in_statements) = (String::new(), false);
-        let (mut seen, mut begun) = (0_usize, None);
+        // The statement that is being read: where it began, and how deep.
+        let mut begun: Option<(Place, usize)> = None;
         for letter in self.text().chars() {
             let here = at;
             at = match letter {
@@ -41,24 +44,20 @@ impl Policy {
                 ':' if depth == 1 => in_statements = name == "Statement",
                 '{' | '[' => {
                     if letter == '{' && in_statements && begun.is_none() && depth <= 2 {
-                        if seen == statement {
-                            begun = Some((here, depth));
-                        }
-                        seen = seen.saturating_add(1);
+                        begun = Some((here, depth));
                     }
                     depth = depth.saturating_add(1);
                 }
                 '}' | ']' => {
                     depth = depth.saturating_sub(1);
-                    match begun {
-                        Some((begin, level)) if level == depth => return Some((begin, at)),
-                        _ => {}
+                    if let Some((begin, _)) = begun.take_if(|(_, level)| *level == depth) {
+                        places.push((begin, at));
                     }
                 }
                 _ => {}
             }
         }
-        None
+        places
     }
 }
 
@@ -67,8 +66,9 @@ mod tests {
     use super::*;
 
     fn check(text: &str, statement: usize, expected: Option<[usize; 4]>) {
-        let found = Policy::parse(text).unwrap().statement_places(statement);
-        let found = found.map(|(from, to)| [from.line, from.column, to.line, to.column]);
+        let found = Policy::parse(text).unwrap().statement_places();
+        let found =
+            found.get(statement).map(|(from, to)| [from.line, from.column, to.line, to.column]);
         assert_eq!(found, expected, "{text} {statement}");
     }
 

@@ -132,9 +132,10 @@ impl Questions {
             }
             decided.push((action, of_action));
         }
+        let places = places(&policies);
         Ok(QueryReply::result(|xml| {
             xml.list("EvaluationResults", &decided, |xml, (action, of_action)| {
-                write_result(xml, action, of_action, &policies);
+                write_result(xml, action, of_action, &places);
             });
             xml.plain("IsTruncated", false);
         }))
@@ -146,7 +147,7 @@ fn write_result(
     xml: &mut QueryXml,
     action: &str,
     decided: &[(&str, Decision)],
-    policies: &PolicySet<'_>,
+    places: &Places<'_>,
 ) {
     let worst =
         decided.iter().map(|(_, decision)| decision).max_by_key(|decision| match decision {
@@ -158,12 +159,12 @@ fn write_result(
     xml.text("EvalActionName", action);
     xml.text("EvalResourceName", if let [(only, _)] = decided { only } else { "*" });
     xml.text("EvalDecision", word(worst));
-    write_matched(xml, worst, policies);
+    write_matched(xml, worst, places);
     xml.element("MissingContextValues", |_| {});
     xml.list("ResourceSpecificResults", decided, |xml, (resource, decision)| {
         xml.text("EvalResourceName", resource);
         xml.text("EvalResourceDecision", word(decision));
-        write_matched(xml, decision, policies);
+        write_matched(xml, decision, places);
         xml.element("MissingContextValues", |_| {});
     });
 }
@@ -176,15 +177,23 @@ fn word(decision: &Decision) -> &'static str {
     }
 }
 
-/// Where the statement that decided stands, if its policy is the only one of that name.
-fn places(cause: &Cause, policies: &PolicySet<'_>) -> Option<(Place, Place)> {
+/// Where the statements of each policy stand, by its name; `None`: another policy has that name too.
+type Places<'p> = HashMap<&'p str, Option<Vec<(Place, Place)>>>;
+
+/// Each text is read once here, however many decisions come of it.
+fn places<'p>(policies: &PolicySet<'p>) -> Places<'p> {
     let PolicySet { identity, boundary, session: _, resource } = policies;
-    let all = identity.iter().chain(boundary).chain(resource);
-    let mut named = all.filter(|policy| policy.name == cause.policy);
-    match (named.next(), named.next()) {
-        (Some(only), None) => only.policy.statement_places(cause.statement),
-        _ => None,
+    let mut places = Places::new();
+    for NamedPolicy { name, policy } in identity.iter().chain(boundary).chain(resource) {
+        let place = places.entry(*name);
+        place.and_modify(|known| *known = None).or_insert_with(|| Some(policy.statement_places()));
     }
+    places
+}
+
+/// Where the statement that decided stands, if its policy is the only one of that name.
+fn place(cause: &Cause, places: &Places<'_>) -> Option<(Place, Place)> {
+    places.get(cause.policy.as_str())?.as_ref()?.get(cause.statement).copied()
 }
 
 fn write_place(xml: &mut QueryXml, name: &str, place: Place) {
@@ -194,7 +203,7 @@ fn write_place(xml: &mut QueryXml, name: &str, place: Place) {
     });
 }
 
-fn write_matched(xml: &mut QueryXml, decision: &Decision, policies: &PolicySet<'_>) {
+fn write_matched(xml: &mut QueryXml, decision: &Decision, places: &Places<'_>) {
     let cause = match decision {
         Decision::Allow(cause) => cause.as_ref(),
         Decision::ExplicitDeny(cause) => Some(cause),
@@ -210,7 +219,7 @@ fn write_matched(xml: &mut QueryXml, decision: &Decision, policies: &PolicySet<'
                 PolicyKind::Resource => "Resource Policy",
             },
         );
-        if let Some((begin, end)) = places(cause, policies) {
+        if let Some((begin, end)) = place(cause, places) {
             write_place(xml, "StartPosition", begin);
             write_place(xml, "EndPosition", end);
         }
