@@ -14,7 +14,7 @@ mod query;
 
 use std::sync::Arc;
 
-use iam::{AccountId, Principal, SessionSealer, Values};
+use iam::{AccountId, NamedPolicy, Principal, SessionSealer, Values};
 use jiff::Timestamp;
 use presign::{Mechanism, VerifiedSignature};
 use store::{AccessKey, Bucket, BucketName, CorsRule, Lookup, ObjectKey, Store, Tag, VersionId};
@@ -142,6 +142,15 @@ impl Door {
     /// The value of a condition key that is the caller's own and not the request's.
     pub(crate) fn signer_key(&self, key: &str) -> Option<Values<'_>> {
         circumstances::signer_key(&self.caller, key)
+    }
+
+    /// The bucket's policy, where it counts for the caller: Block Public Access may leave it out.
+    pub(crate) fn bucket_policy<'b>(
+        &self,
+        action: &str,
+        bucket: &'b Bucket,
+    ) -> Option<NamedPolicy<'b>> {
+        self.asking().bucket_policy(action, bucket)
     }
 
     /// Demands one more permission, where it decides what an answer may tell.

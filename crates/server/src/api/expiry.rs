@@ -2,7 +2,7 @@
 //! bucket's say, asked by the signer itself.
 
 use hyper::StatusCode;
-use iam::{AccessRequest, Context, HoldsUntil, NamedPolicy, PolicyLimit, Values, Work};
+use iam::{AccessRequest, Context, HoldsUntil, PolicyLimit, Values, Work};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use store::{BucketName, ObjectKey};
@@ -77,8 +77,7 @@ pub(super) async fn tell(door: &Door, asked: Asked) -> Result<Reply, S3Error> {
         Some(bucket) => bucket.owner.clone(),
         None => door.account()?.clone(),
     };
-    let policy = found.as_ref().and_then(|bucket| bucket.policy.as_ref());
-    let bound = policy.map(|policy| NamedPolicy { name: "bucket policy", policy: &policy.bound });
+    let policy = found.as_ref().and_then(|bucket| door.bucket_policy(action, bucket));
     let Some(identity) = door.caller().identity() else {
         return Err(S3Error::new(Code::AccessDenied));
     };
@@ -91,7 +90,7 @@ pub(super) async fn tell(door: &Door, asked: Asked) -> Result<Reply, S3Error> {
         resource_account: &owner,
         context: &context,
     };
-    let holds = identity.with_policies(bound, |policies| {
+    let holds = identity.with_policies(policy, |policies| {
         iam::holds_until(&request, policies, signed_at, asked_end)
     });
     let (end, limited_by) = match holds {

@@ -214,6 +214,48 @@ async fn how_long_a_link_will_hold() {
     assert_eq!(world.send_raw(anonymous).await.status, 403);
 }
 
+/// What Block Public Access leaves out at the gate is no promise either.
+#[tokio::test]
+async fn a_link_that_public_access_is_kept_from_will_not_hold() {
+    let world = World::with_bucket().await;
+    world.send(put("/bucket/a", "hello")).await;
+    let other = world
+        .send(ask("POST", "/_valet/api/v1/accounts").body(
+            r#"{"name":"n","id":"000000000003","access_key_id":"AKIATENANT","secret_access_key":"their-secret"}"#,
+        ))
+        .await;
+    assert_eq!(other.status, 201);
+    let other = Key { id: "AKIATENANT".into(), secret: "their-secret".into(), token: None };
+    let gives = |principal: &str| {
+        policy(&format!(
+            r#"{{"Effect":"Allow","Principal":{principal},"Action":"s3:GetObject","Resource":"arn:aws:s3:::bucket/*"}}"#
+        ))
+    };
+    let block = |restrict: bool| {
+        format!(
+            "<PublicAccessBlockConfiguration><RestrictPublicBuckets>{restrict}</RestrictPublicBuckets></PublicAccessBlockConfiguration>"
+        )
+    };
+    let named = r#"{"AWS":"000000000003"}"#;
+    for (principal, restrict, holds) in
+        [(r#""*""#, false, true), (r#""*""#, true, false), (named, true, true)]
+    {
+        assert_eq!(world.send(put("/bucket?publicAccessBlock", &block(false))).await.status, 200);
+        world.bucket_policy(&gives(principal)).await;
+        assert_eq!(
+            world.send(put("/bucket?publicAccessBlock", &block(restrict))).await.status,
+            200
+        );
+        let asked =
+            json!({"method": "GET", "bucket": "bucket", "key": "a", "expires_in_seconds": 60});
+        let ask = ask("POST", "/_valet/api/v1/expiry").body(asked.to_string());
+        let told = document(&world.send_as(&other, ask).await);
+        assert_eq!(told["allowed"], holds, "{principal} {restrict}");
+        let used = world.send_raw(world.link_by(&other, "GET", "a")).await.status;
+        assert_eq!(used == 200, holds, "{principal} {restrict}");
+    }
+}
+
 #[tokio::test]
 async fn conditions_of_iam_calls() {
     let world = World::new().await;
