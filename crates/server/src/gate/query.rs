@@ -8,7 +8,7 @@ use iam::{
 
 use store::{Directory, KnownIdentity};
 
-use super::authorize::{Asking, Question, reason};
+use super::authorize::{Asking, Question, TOO_MUCH_WORK_WHY, reason};
 use super::caller::{Caller, Identity};
 use super::circumstances::{Circumstances, OperationKeys, tag_named};
 use super::meanings::Meanings;
@@ -89,7 +89,9 @@ impl Gate {
             let keys = KeysOf { operation: &operation, target: &target };
             let decision = asking.decide(question, &keys);
             if let Some(why) = reason(&decision, action) {
-                return Err(denied(caller.principal(), action, resource, &why));
+                let is_spent = context.work.is_spent();
+                let why = if is_spent { TOO_MUCH_WORK_WHY } else { why.as_str() };
+                return Err(denied(caller.principal(), action, resource, why));
             }
             known.extend(target.known);
         }

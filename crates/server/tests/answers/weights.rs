@@ -2,9 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use presign::SignedPayload;
 
 use crate::harness::{World, ask, get, put, sha256};
-use crate::people::{Key, policy, trusts};
+use crate::people::{Key, policy, query_ask, query_refusal, trusts};
 
 /// One statement that allows reading under a condition.
 fn reading_when(condition: &str) -> String {
@@ -60,6 +61,37 @@ async fn many_objects_cost_no_more_than_a_request_may() {
         assert_eq!(answer.elements("Code"), vec!["AccessDenied"; 1000], "{}", answer.text());
         let told = answer.text().contains("take more comparing than one request may");
         assert_eq!(told, key.token.is_some());
+    }
+}
+
+/// Whoever is refused because comparing was cut off is told so by IAM and STS as well.
+#[tokio::test]
+async fn calls_say_that_comparing_was_cut_off() {
+    let world = World::new().await;
+    let patterns: Vec<String> = (0..110).map(|n| format!(r#""*{n}a?a?a?*b""#)).collect();
+    let burning = format!(r#"{{"StringLike":{{"aws:UserAgent":[{}]}}}}"#, patterns.join(","));
+    let ann = world.user("ann", &reading_when(&burning).replace("s3:GetObject", "*")).await;
+    let calls = [
+        ("iam", [("Action", "ListUsers"), ("PathPrefix", "/")], "iam:ListUsers on resource: "),
+        (
+            "sts",
+            [("Action", "GetFederationToken"), ("Name", "fred")],
+            "sts:GetFederationToken on resource: ",
+        ),
+    ];
+    let words = [
+        ("1a".repeat(2048), "because the policies take more comparing than one request may"),
+        ("curl".to_owned(), "because no identity-based policy allows the "),
+    ];
+    for (service, parameters, asked) in calls {
+        for (agent, why) in &words {
+            let ask = query_ask(service, &parameters).set("user-agent", agent);
+            let payload = SignedPayload::Sha256(sha256(&ask.body));
+            let call = world.sign_for(&ann.credentials(), service, ask, payload);
+            let refused = query_refusal(&world.send_raw(call).await);
+            let told = refused.contains(asked) && refused.contains(why);
+            assert!(refused.starts_with("403 AccessDenied User: ") && told, "{refused}");
+        }
     }
 }
 
