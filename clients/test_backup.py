@@ -112,6 +112,21 @@ def test_the_key_stays_unless_it_is_asked_for(start, valet, tmp_path):
     assert again.get("/bucket/k").body == bytes(100_000)
 
 
+def test_a_key_of_an_earlier_run_is_not_passed_over_in_silence(start, valet, tmp_path):
+    server = start(home=tmp_path / "server")
+    backup = ["backup", tmp_path / "backup", "--data-dir", server.data_dir]
+    key = tmp_path / "backup" / "master.key"
+    assert "master key" not in valet(*backup, "--with-master-key").stderr
+    done = valet(*backup, "--json")
+    assert "the backup still has the master key of an earlier run" in done.stderr and str(key) in done.stderr
+    assert json.loads(done.stdout)["master_key"] is True
+    assert key.read_bytes() == (server.data_dir / "master.key").read_bytes()
+    key.unlink()
+    done = valet(*backup, "--json")
+    assert "the master key is not in the backup" in done.stderr
+    assert json.loads(done.stdout)["master_key"] is False
+
+
 def test_refusals(start, valet, tmp_path):
     server = start(home=tmp_path / "server")
     data, backup, other = server.data_dir, tmp_path / "backup", tmp_path / "other"

@@ -57,7 +57,19 @@ pub struct Copied {
     /// How long the database is, in bytes.
     pub database_bytes: u64,
     /// Whether the master key is in the copy.
-    pub master_key: bool,
+    pub master_key: KeyInCopy,
+}
+
+/// Whether a copy holds the master key, with which whoever has the copy can read it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeyInCopy {
+    /// It does not.
+    #[default]
+    No,
+    /// It came along.
+    Copied,
+    /// This time it did not, but an earlier one is there still.
+    OfBefore,
 }
 
 /// Why a copy was not made. What was there before is there still.
@@ -170,10 +182,15 @@ pub fn backup(
     source.copy_to(&new_database)?;
     drop(source);
     let (files, mut copied) = copy.bodies(&new_database, progress)?;
-    if let Some(key) = key_file {
-        copy.key(&key)?;
-    }
-    copied.master_key = to.join(master_key::FILE_NAME).exists();
+    copied.master_key = match key_file {
+        Some(key) => {
+            copy.key(&key)?;
+            KeyInCopy::Copied
+        }
+        // It may be the only one that is left, so it is not for this command to remove.
+        None if to.join(master_key::FILE_NAME).exists() => KeyInCopy::OfBefore,
+        None => KeyInCopy::No,
+    };
     copied.database_bytes = copy.publish(&new_database)?;
     mark(to, MARK_TEXT)?;
     copy.prune(&files)?;
@@ -205,7 +222,7 @@ pub fn restore(
     let key = from.join(master_key::FILE_NAME);
     if key.exists() {
         copy.key(&key)?;
-        copied.master_key = true;
+        copied.master_key = KeyInCopy::Copied;
     }
     copied.database_bytes = copy.publish(&new_database)?;
     Ok(copied)

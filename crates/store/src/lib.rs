@@ -30,7 +30,7 @@ mod store;
 mod sweep;
 mod vault;
 
-pub use backup::{BackupError, Copied, CopyProgress, WithMasterKey, backup, restore};
+pub use backup::{BackupError, Copied, CopyProgress, KeyInCopy, WithMasterKey, backup, restore};
 pub use body::{
     AtRest, BodyReader, BodyStage, Digests, Encryption, KeyCheck, KeyRefusal, StageSpec,
     StagedBody, Unlocked,

@@ -12,7 +12,7 @@ use iam::AccountId;
 use jiff::{SignedDuration, Timestamp};
 use store::{
     Attributes, BackupError, Bucket, BucketName, Copied, CreateBucket, DeleteObject, Encryption,
-    Lookup, NewBucket, ObjectKey, OpenError, Precondition, PutObject, StageSpec, Store,
+    KeyInCopy, Lookup, NewBucket, ObjectKey, OpenError, Precondition, PutObject, StageSpec, Store,
     StoreConfig, WithMasterKey, backup, load_master_key, restore,
 };
 
@@ -186,7 +186,7 @@ async fn a_second_backup_copies_what_is_new_and_drops_what_is_gone() {
     let first = copy(&data, &dest).unwrap();
     assert_eq!((first.objects, first.files, first.files_copied), (3, 2, 2));
     assert_eq!(first.bytes_copied, 2 * (u64::try_from(SIZE).unwrap() + 16));
-    assert!(first.master_key && first.database_bytes > 0);
+    assert!(first.master_key == KeyInCopy::Copied && first.database_bytes > 0);
     let again = copy(&data, &dest).unwrap();
     assert_eq!((again.objects, again.files, again.files_copied, again.bytes_copied), (3, 2, 0, 0));
     put(&store, &bucket, "c", SIZE, 2).await;
@@ -218,12 +218,19 @@ async fn the_master_key_comes_along_only_when_asked() {
     let bucket = make_bucket(&store).await;
     put(&store, &bucket, "a", SIZE, 1).await;
     let without = backup(&data, &dest, WithMasterKey::No, &mut |_| ()).unwrap();
-    assert!(!without.master_key && !dest.join("master.key").exists());
-    assert!(!put_back(&dest, &restored).unwrap().master_key);
+    assert!(without.master_key == KeyInCopy::No && !dest.join("master.key").exists());
+    assert_eq!(put_back(&dest, &restored).unwrap().master_key, KeyInCopy::No);
     let lost = load_master_key(&restored, None);
     assert!(matches!(lost, Err(OpenError::MasterKeyLost { .. })));
     std::fs::copy(data.join("master.key"), restored.join("master.key")).unwrap();
     assert_eq!(content(&open(&restored), "a").await, Some((SIZE, 1)));
+    // What an earlier run took along stays, and is told.
+    let with = || backup(&data, &dest, WithMasterKey::From(None), &mut |_| ()).unwrap().master_key;
+    let later = || backup(&data, &dest, WithMasterKey::No, &mut |_| ()).unwrap().master_key;
+    assert_eq!((with(), later()), (KeyInCopy::Copied, KeyInCopy::OfBefore));
+    assert!(dest.join("master.key").exists());
+    std::fs::remove_file(dest.join("master.key")).unwrap();
+    assert_eq!(later(), KeyInCopy::No);
     // Another store's key is not taken along for this one's.
     let other = root.path().join("other.key");
     load_master_key(&root.path().join("other"), Some(&other)).unwrap();

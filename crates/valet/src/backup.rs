@@ -2,7 +2,7 @@
 
 use indicatif::{HumanBytes, ProgressBar};
 use serde::Serialize;
-use store::{BackupError, Copied, CopyProgress, WithMasterKey};
+use store::{BackupError, Copied, CopyProgress, KeyInCopy, WithMasterKey};
 
 use crate::args::{Backup, CopyOutput, Restore};
 use crate::failure::Failure;
@@ -17,10 +17,16 @@ pub(crate) fn run(arguments: &Backup) -> Result<(), Failure> {
         WithMasterKey::No
     };
     let copied = with_bar(output, |progress| store::backup(&store.data_dir, to, key, progress))?;
-    if !copied.master_key {
-        output::note(
+    match copied.master_key {
+        KeyInCopy::Copied => {}
+        KeyInCopy::No => output::note(
             "the master key is not in the backup: without it nothing in there can be read",
-        );
+        ),
+        KeyInCopy::OfBefore => output::note(format!(
+            "the backup still has the master key of an earlier run, so whoever has the backup can read it. If it is \
+             not to have the key, keep a copy of {} elsewhere, and remove it",
+            to.join("master.key").display()
+        )),
     }
     tell(output, &copied, &to.display().to_string())
 }
@@ -29,7 +35,7 @@ pub(crate) fn restore(arguments: &Restore) -> Result<(), Failure> {
     let Restore { from, store, output } = arguments;
     let to = &store.data_dir;
     let copied = with_bar(output, |progress| store::restore(from, to, progress))?;
-    if !copied.master_key {
+    if copied.master_key == KeyInCopy::No {
         let place = to.join("master.key");
         output::note(format!(
             "the backup has no master key: put it to {}, or name it with --master-key-file",
@@ -78,6 +84,7 @@ struct Json<'a> {
 
 fn tell(output: &CopyOutput, copied: &Copied, path: &str) -> Result<(), Failure> {
     let Copied { objects, files, files_copied, bytes_copied, database_bytes, master_key } = *copied;
+    let master_key = master_key != KeyInCopy::No;
     let json =
         Json { path, objects, files, files_copied, bytes_copied, database_bytes, master_key };
     if !output.json {
