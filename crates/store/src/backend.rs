@@ -204,6 +204,7 @@ metadata_seam! {
 
     fn create_bucket(bucket: NewBucket, now: Timestamp) -> CreateBucket;
     fn bucket(name: &BucketName) -> Option<Arc<Bucket>>;
+    /// Removes a bucket that is empty, or so many uploads of one with many as one transaction may.
     fn delete_bucket(bucket: &BucketRef, now: Timestamp) -> DeleteBucket;
     fn buckets(owner: &AccountId, query: ListBuckets) -> BucketPage;
     fn set_versioning(bucket: &BucketRef, versioning: Versioning) -> bool;
@@ -243,7 +244,7 @@ metadata_seam! {
     /// Forgets intents whose blobs were removed.
     fn forget_intents(blobs: Vec<BlobId>) -> ();
     /// Turns intents from before a time into garbage, so that nothing can come to point at their
-    /// blobs any more; says how many.
+    /// blobs any more: as many as one transaction may. Says how many; 0: there are no more.
     fn reap_intents(before: Timestamp, now: Timestamp) -> usize;
     /// Blobs that have been garbage since before a time.
     fn garbage(before: Timestamp, limit: usize) -> Vec<BlobId>;

@@ -276,6 +276,8 @@ pub enum DeleteBucket {
     NotFound,
     /// It still holds an object, a version or a delete marker.
     NotEmpty,
+    /// It is there still: so many uploads were under way in it that not all are aborted yet. Trying again goes on.
+    Unfinished,
 }
 
 /// Which buckets to list.

@@ -22,6 +22,8 @@ use crate::vault::Vault;
 use crate::*;
 
 mod accounts;
+mod batches;
+mod conditions;
 mod identities;
 mod listings;
 pub(crate) mod multipart;

@@ -33,6 +33,10 @@ use crate::{
     VersionId, VersionPage, Versioning,
 };
 
+/// How many times one call that removes a bucket aborts uploads of it: whoever begins uploads all the while keeps
+/// it so long and no longer.
+const DELETE_BUCKET_ROUNDS_MAX: usize = 512;
+
 /// How to open a store.
 #[derive(Debug)]
 pub struct StoreConfig {
@@ -226,14 +230,22 @@ impl Store {
         self.0.metadata.bucket(name).await
     }
 
-    /// Removes a bucket that holds no version of anything.
+    /// Removes a bucket that holds no version of anything. Uploads under way in it are aborted first, some at a
+    /// time, so that other writers have their turn between; each time the bucket is judged anew, and an object that
+    /// came meanwhile keeps it, though not the uploads.
     pub async fn delete_bucket(
         &self,
         bucket: &BucketRef,
         now: Timestamp,
     ) -> Result<DeleteBucket, StoreError> {
         self.0.stager.note(now);
-        self.0.metadata.delete_bucket(bucket, now).await
+        for _ in 0..DELETE_BUCKET_ROUNDS_MAX {
+            let outcome = self.0.metadata.delete_bucket(bucket, now).await?;
+            if outcome != DeleteBucket::Unfinished {
+                return Ok(outcome);
+            }
+        }
+        Ok(DeleteBucket::Unfinished)
     }
 
     /// Some buckets of an owner.

@@ -119,7 +119,7 @@ impl Maintenance {
         let mut swept = self.sweep_abandoned().await?;
         if let Some(now) = proven {
             swept.uploads = self.abort_idle_uploads(&mut turn, now).await?;
-            swept.intents = store.metadata.reap_intents(before(now, INTENT_LIFE), now).await?;
+            swept.intents = self.reap_intents(before(now, INTENT_LIFE), now).await?;
         }
         swept.blobs = swept.blobs.saturating_add(self.sweep_garbage(steady, garbage_life).await?);
         let completed_before = proven.map_or(Timestamp::MIN, |now| before(now, COMPLETED_LIFE));
@@ -130,9 +130,20 @@ impl Maintenance {
     /// Removes what a dead process left, of which this one knows that nobody needs it.
     pub(crate) async fn sweep_leftovers(&self, now: Timestamp) -> Result<(), StoreError> {
         let everything = Timestamp::MAX;
-        while self.store.0.metadata.reap_intents(everything, now).await? > 0 {}
+        self.reap_intents(everything, now).await?;
         while self.sweep_garbage(everything, SignedDuration::ZERO).await? > 0 {}
         Ok(())
+    }
+
+    /// All from before a time, to which none is added.
+    async fn reap_intents(&self, before: Timestamp, now: Timestamp) -> Result<usize, StoreError> {
+        let mut all = 0_usize;
+        loop {
+            match self.store.0.metadata.reap_intents(before, now).await? {
+                0 => return Ok(all),
+                reaped => all = all.saturating_add(reaped),
+            }
+        }
     }
 
     /// Removes bodies that were staged and dropped: first their bytes, then their intents.

@@ -28,6 +28,10 @@ const CONFIGURATION_BYTES_MAX: usize = 64 * 1024;
 /// The region that has no location constraint, for S3's own history.
 const UNNAMED_REGION: &str = "us-east-1";
 
+/// What S3 has no words for: it forgets uploads when it comes to it.
+const MANY_UPLOADS: &str =
+    "So many uploads are under way in this bucket that not all are aborted yet. Please try again.";
+
 const BUCKET_ARN: HeaderName = HeaderName::from_static("x-amz-bucket-arn");
 
 /// The regions of AWS in 2026: what is none of them, nor the server's own, is no region.
@@ -348,6 +352,9 @@ impl Operation for DeleteBucket {
 
 /// `GET /bucket?location`
 #[derive(Debug)]
+            Deleted::Unfinished => {
+                Err(S3Error::with_message(Code::ServiceUnavailable, MANY_UPLOADS))
+            }
 pub(crate) struct GetBucketLocation {
     bucket: BucketName,
 }

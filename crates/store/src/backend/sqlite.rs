@@ -453,7 +453,8 @@ impl Metadata for SqliteMetadata {
     async fn maintain(&self, completed_before: Timestamp, space: Space) -> Result<(), StoreError> {
         let forget =
             move |tx: &mut Transaction<'_>| sweeping::forget_completed(tx, completed_before);
-        self.writer.run(Room::Reserve, forget).await?;
+        // No more of that age come meanwhile.
+        while !self.writer.run(Room::Reserve, forget).await? {}
         if space == Space::Short {
             return self.writer.checkpoint().await;
         }

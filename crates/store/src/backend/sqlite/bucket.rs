@@ -132,6 +132,7 @@ pub(super) fn create(
     changed(tx, &new.name)?.map(CreateBucket::Created).ok_or(corrupt("bucket just made"))
 }
 
+/// Removes an empty bucket, or some of the uploads that stand in its way.
 pub(super) fn delete(
     tx: &mut Transaction<'_>,
     bucket: &BucketRef,
@@ -146,8 +147,12 @@ pub(super) fn delete(
     if holds_anything {
         return Ok(DeleteBucket::NotEmpty);
     }
-    uploads::abort_all(tx.connection, bucket.id, now)?;
-    sweeping::forget_completed_of(tx.connection, bucket.id)?;
+    // Nothing else of the bucket changes before the last of them, so what was judged above is judged anew.
+    let none_left = uploads::abort_some(tx.connection, bucket.id, now)?
+        && sweeping::forget_completed_of(tx.connection, bucket.id)?;
+    if !none_left {
+        return Ok(DeleteBucket::Unfinished);
+    }
     settings::forget(tx.connection, bucket.id)?;
     tx.connection
         .prepare_cached(DELETE)

@@ -5,6 +5,7 @@ use rusqlite::{Connection, params};
 
 use super::rows::{corrupt, object_key};
 use super::transaction::Transaction;
+use super::writer::JOB_ROWS_MAX;
 use super::{engine, uploads};
 use crate::backend::IdleUpload;
 use crate::body::{Blob, BlobId};
@@ -12,9 +13,7 @@ use crate::{BucketName, BucketRef, StoreError, UploadId};
 
 const RECORD_INTENT: &str = "INSERT OR REPLACE INTO intents (blob, since_ms) VALUES (?1, ?2)";
 const TAKE_INTENT: &str = "DELETE FROM intents WHERE blob = ?1";
-const REAP_INTENTS: &str = "INSERT OR REPLACE INTO garbage (blob, since_ms)
-    SELECT blob, ?2 FROM intents WHERE since_ms < ?1";
-const FORGET_REAPED: &str = "DELETE FROM intents WHERE since_ms < ?1";
+const OLD_INTENTS: &str = "SELECT blob FROM intents WHERE since_ms < ?1 LIMIT ?2";
 const ADD_GARBAGE: &str = "INSERT OR REPLACE INTO garbage (blob, since_ms) VALUES (?1, ?2)";
 const GARBAGE: &str = "SELECT blob FROM garbage WHERE since_ms < ?1 ORDER BY since_ms LIMIT ?2";
 const FORGET_GARBAGE: &str = "DELETE FROM garbage WHERE blob = ?1";
@@ -26,9 +25,11 @@ const IDLE_UPLOADS: &str = "SELECT b.id, b.name, u.key, u.upload
     LIMIT ?3";
 const IS_BUSY: &str = "SELECT EXISTS (SELECT 1 FROM parts WHERE upload = ?1 AND modified_ms >= ?2)";
 /// A delete is remembered for as long as an upload is under way that may ask.
-const FORGET_COMPLETED: &str = "DELETE FROM completed WHERE completed_ms < ?1 AND NOT (upload = x''
-    AND EXISTS (SELECT 1 FROM uploads AS u WHERE u.bucket = completed.bucket AND u.key = completed.key))";
-const FORGET_COMPLETED_OF: &str = "DELETE FROM completed WHERE bucket = ?1";
+const FORGET_COMPLETED: &str = "DELETE FROM completed WHERE (bucket, key, upload) IN (
+    SELECT bucket, key, upload FROM completed AS c WHERE completed_ms < ?1 AND NOT (upload = x''
+    AND EXISTS (SELECT 1 FROM uploads AS u WHERE u.bucket = c.bucket AND u.key = c.key)) LIMIT ?2)";
+const FORGET_COMPLETED_OF: &str = "DELETE FROM completed WHERE (bucket, key, upload) IN (
+    SELECT bucket, key, upload FROM completed WHERE bucket = ?1 LIMIT ?2)";
 
 pub(super) fn record_intent(
     tx: &mut Transaction<'_>,
@@ -52,14 +53,18 @@ pub(super) fn forget_intents(tx: &mut Transaction<'_>, blobs: &[BlobId]) -> Resu
     each(tx.connection, TAKE_INTENT, blobs)
 }
 
+/// As many as one job may; says how many.
 pub(super) fn reap_intents(
     tx: &mut Transaction<'_>,
     before: Timestamp,
     now: Timestamp,
 ) -> Result<usize, StoreError> {
-    let before = before.as_millisecond();
-    execute(tx.connection, REAP_INTENTS, params![before, now.as_millisecond()])?;
-    execute(tx.connection, FORGET_REAPED, params![before])
+    let old = select_blobs(tx.connection, OLD_INTENTS, before, JOB_ROWS_MAX)?;
+    for blob in &old {
+        add_to_garbage(tx.connection, *blob, now)?;
+    }
+    each(tx.connection, TAKE_INTENT, &old)?;
+    Ok(old.len())
 }
 
 /// Notes that no record points at these blobs any more.
@@ -68,10 +73,12 @@ pub(super) fn add_garbage(
     blobs: &[Blob],
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    blobs.iter().try_for_each(|blob| {
-        let row = params![blob.id.as_bytes().as_slice(), now.as_millisecond()];
-        execute(connection, ADD_GARBAGE, row).map(|_| ())
-    })
+    blobs.iter().try_for_each(|blob| add_to_garbage(connection, blob.id, now))
+}
+
+fn add_to_garbage(connection: &Connection, blob: BlobId, now: Timestamp) -> Result<(), StoreError> {
+    let row = params![blob.as_bytes().as_slice(), now.as_millisecond()];
+    execute(connection, ADD_GARBAGE, row).map(|_| ())
 }
 
 pub(super) fn garbage(
@@ -79,8 +86,17 @@ pub(super) fn garbage(
     before: Timestamp,
     limit: usize,
 ) -> Result<Vec<BlobId>, StoreError> {
+    select_blobs(connection, GARBAGE, before, limit)
+}
+
+fn select_blobs(
+    connection: &Connection,
+    sql: &str,
+    before: Timestamp,
+    limit: usize,
+) -> Result<Vec<BlobId>, StoreError> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut select = connection.prepare_cached(GARBAGE).map_err(engine)?;
+    let mut select = connection.prepare_cached(sql).map_err(engine)?;
     let mut rows = select.query([before.as_millisecond(), limit]).map_err(engine)?;
     let mut blobs = Vec::new();
     while let Some(row) = rows.next().map_err(engine)? {
@@ -134,15 +150,29 @@ pub(super) fn abort_idle(
     uploads::abort(tx, bucket, key, *id, now)
 }
 
+/// As many as one job may; `true`: there are none left.
 pub(super) fn forget_completed(
     tx: &mut Transaction<'_>,
     before: Timestamp,
-) -> Result<(), StoreError> {
-    execute(tx.connection, FORGET_COMPLETED, params![before.as_millisecond()]).map(|_| ())
+) -> Result<bool, StoreError> {
+    forget_some_completed(tx.connection, FORGET_COMPLETED, before.as_millisecond())
 }
 
-pub(super) fn forget_completed_of(connection: &Connection, bucket: i64) -> Result<(), StoreError> {
-    execute(connection, FORGET_COMPLETED_OF, params![bucket]).map(|_| ())
+/// As many of a bucket as one job may; `true`: there are none left.
+pub(super) fn forget_completed_of(
+    connection: &Connection,
+    bucket: i64,
+) -> Result<bool, StoreError> {
+    forget_some_completed(connection, FORGET_COMPLETED_OF, bucket)
+}
+
+fn forget_some_completed(
+    connection: &Connection,
+    sql: &str,
+    which: i64,
+) -> Result<bool, StoreError> {
+    let limit = i64::try_from(JOB_ROWS_MAX).unwrap_or(i64::MAX);
+    Ok(execute(connection, sql, params![which, limit])? < JOB_ROWS_MAX)
 }
 
 fn each(connection: &Connection, sql: &str, blobs: &[BlobId]) -> Result<(), StoreError> {

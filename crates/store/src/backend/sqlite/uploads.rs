@@ -13,6 +13,7 @@ use super::rows::{
 use super::seal::{self, row_seal};
 use super::sweeping::{add_garbage, take_intent};
 use super::transaction::Transaction;
+use super::writer::JOB_ROWS_MAX;
 use super::{bucket, engine};
 use crate::backend::NewPart;
 use crate::body::Blob;
@@ -30,7 +31,8 @@ const BY_ID: &str = concat!(
     " FROM uploads WHERE bucket = ?1 AND key = ?2 AND upload = ?3"
 );
 const REMOVE: &str = "DELETE FROM uploads WHERE bucket = ?1 AND key = ?2 AND upload = ?3";
-const ALL_OF_BUCKET: &str = "SELECT key, upload FROM uploads WHERE bucket = ?1";
+const SOME_OF_BUCKET: &str = "SELECT key, upload,
+    (SELECT count(*) FROM parts AS p WHERE p.upload = u.upload) FROM uploads AS u WHERE u.bucket = ?1";
 const LIST: &str = concat!(
     "SELECT key, upload, record, seal = ",
     row_seal!(upload),
@@ -216,23 +218,32 @@ pub(super) fn abort(
     Ok(existed)
 }
 
-/// Aborts every upload of a bucket that is about to go.
-pub(super) fn abort_all(
+/// Aborts uploads of a bucket that is about to go, as many as one job may; `true`: there are none left.
+pub(super) fn abort_some(
     connection: &Connection,
     bucket: i64,
     now: Timestamp,
-) -> Result<(), StoreError> {
-    let mut select = connection.prepare_cached(ALL_OF_BUCKET).map_err(engine)?;
+) -> Result<bool, StoreError> {
+    let mut select = connection.prepare_cached(SOME_OF_BUCKET).map_err(engine)?;
     let mut rows = select.query([bucket]).map_err(engine)?;
-    let mut uploads = Vec::new();
+    let (mut uploads, mut room) = (Vec::new(), JOB_ROWS_MAX);
+    let mut are_all = true;
     while let Some(row) = rows.next().map_err(engine)? {
+        if room == 0 {
+            are_all = false;
+            break;
+        }
         uploads.push((object_key(row, 0)?, upload_id(row, 1)?));
+        let parts: i64 = row.get(2).map_err(engine)?;
+        let parts = usize::try_from(parts).unwrap_or(usize::MAX);
+        room = room.saturating_sub(parts.saturating_add(1));
     }
     drop(rows);
     uploads.into_iter().try_for_each(|(key, id)| {
         remove(connection, bucket, &key, id)?;
         discard_parts(connection, id, now)
-    })
+    })?;
+    Ok(are_all)
 }
 
 /// Removes an upload, but not its parts; `false`: there was none.
