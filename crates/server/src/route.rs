@@ -323,6 +323,18 @@ fn method_not_allowed(method: &Method, level: Level) -> S3Error {
         .detail("ResourceType", resource_type(level))
 }
 
+/// The same for what looks like a bucket, and is the prefix of a public URL.
+pub(crate) fn is_prefix(method: &Method, prefix: &str) -> S3Error {
+    S3Error::with_message(
+        Code::MethodNotAllowed,
+        format!(
+            "The specified method is not allowed against this resource: {prefix} is the prefix of a public URL of this server, and no bucket can have that name."
+        ),
+    )
+    .detail("Method", method.as_str())
+    .detail("ResourceType", resource_type(Level::Service))
+}
+
 /// What a path names, as refusals call it.
 pub(crate) fn resource_type(level: Level) -> &'static str {
     match level {

@@ -380,7 +380,14 @@ impl<'r> Routed<'r> {
         let headers = &parts.headers;
         let request = S3Request::new(&query, headers);
         let copies = parts.method == Method::PUT && request.has_header("x-amz-copy-source");
-        let call = route::call(&parts.method, &target, &query, copies)?;
+        let call = route::call(&parts.method, &target, &query, copies).map_err(|refused| {
+            // Whoever makes or removes what has the prefix's name means a bucket.
+            let is_prefix = matches!(target, Target::Service) && !reading.prefix().is_empty();
+            if is_prefix && refused.code() == Code::MethodNotAllowed {
+                return route::is_prefix(&parts.method, reading.prefix());
+            }
+            refused
+        })?;
         Ok(Self { target, query, call })
     }
 

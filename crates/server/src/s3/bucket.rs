@@ -230,7 +230,13 @@ impl Operation for CreateBucket {
         let context = call.door().context();
         let reported = bucket_of_prefix(&context.prefix).as_ref() == Some(&bucket);
         if reported || context.config.reserves(&bucket) {
-            return Err(S3Error::new(Code::InvalidBucketName).detail("BucketName", bucket.as_str()));
+            return Err(S3Error::with_message(
+                Code::InvalidBucketName,
+                format!(
+                    "The specified bucket is not valid: /{bucket} is the prefix of a public URL of this server, or begins one."
+                ),
+            )
+            .detail("BucketName", bucket.as_str()));
         }
         let account = call.door().account()?.clone();
         let tagged = !tags.is_empty();
@@ -346,15 +352,15 @@ impl Operation for DeleteBucket {
             Deleted::NotEmpty => {
                 Err(S3Error::new(Code::BucketNotEmpty).detail("BucketName", bucket.as_str()))
             }
+            Deleted::Unfinished => {
+                Err(S3Error::with_message(Code::ServiceUnavailable, MANY_UPLOADS))
+            }
         }
     }
 }
 
 /// `GET /bucket?location`
 #[derive(Debug)]
-            Deleted::Unfinished => {
-                Err(S3Error::with_message(Code::ServiceUnavailable, MANY_UPLOADS))
-            }
 pub(crate) struct GetBucketLocation {
     bucket: BucketName,
 }

@@ -326,6 +326,20 @@ async fn a_bucket_named_like_a_prefix_is_not_made() {
             refused.starts_with("400 <Code>InvalidBucketName</Code>"),
             "{target} {host} {refused}"
         );
+        let named = refused.contains("/files is the prefix of a public URL")
+            || refused.contains("/other is the prefix of a public URL");
+        assert!(named, "{target} {host} {refused}");
+    }
+    // At the public URL itself no bucket is named at all.
+    for (method, path) in [("PUT", "/other"), ("DELETE", "/other/"), ("PUT", "/%6fther")] {
+        let refused = world.refused(ask(method, path).header("host", "h")).await;
+        let prefix = path.trim_end_matches('/');
+        assert_eq!(
+            refused,
+            format!(
+                "405 <Code>MethodNotAllowed</Code><Message>The specified method is not allowed against this resource: {prefix} is the prefix of a public URL of this server, and no bucket can have that name.</Message><Method>{method}</Method><ResourceType>SERVICE</ResourceType>"
+            )
+        );
     }
 }
 
