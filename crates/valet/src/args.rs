@@ -5,8 +5,9 @@ pub(crate) mod identities;
 pub(crate) mod objects;
 pub(crate) mod post;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use presign::{ExpiresIn, ExpiresInError};
@@ -213,9 +214,17 @@ pub(crate) struct Trust {
         value_name = "FILE",
         global = true,
         env = "AWS_CA_BUNDLE",
-        hide_env_values = true
+        hide_env_values = true,
+        value_parser = OsStringValueParser::new().map(PathBuf::from)
     )]
-    pub(crate) ca_bundle: Option<PathBuf>,
+    ca_bundle: Option<PathBuf>,
+}
+
+impl Trust {
+    /// The file; an empty name is none, as for the `aws` command.
+    pub(crate) fn ca_bundle(&self) -> Option<&Path> {
+        self.ca_bundle.as_deref().filter(|path| !path.as_os_str().is_empty())
+    }
 }
 
 /// What the commands share that speak to a server.

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
+use indicatif::HumanBytes;
 use reqwest::header::{CONTENT_TYPE, ETAG, HeaderMap};
 use reqwest::{Response, StatusCode};
 
@@ -58,7 +59,7 @@ async fn stored(mut response: Response) -> Result<String, Failure> {
     };
     let etag = response.headers().get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
     let etag = etag.filter(|etag| !etag.is_empty()).ok_or_else(no_store)?;
-    while let Some(bytes) = response.chunk().await.map_err(transfer::unanswered)? {
+    while let Some(bytes) = transfer::chunk(&mut response).await? {
         if !bytes.is_empty() {
             return Err(no_store().into());
         }
@@ -111,6 +112,6 @@ fn confirm(confirmation: &Confirmation, size: u64) -> Result<(), Failure> {
     }
     let verified =
         if stored.is_some() { "MD5 verified" } else { "not verified: no MD5 was answered" };
-    output::note(format!("{size} bytes stored; {verified}"));
+    output::note(format!("{} stored; {verified}", HumanBytes(size)));
     output::result(etag.trim_matches('"'))
 }

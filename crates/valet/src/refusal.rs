@@ -1,16 +1,25 @@
 //! An answer that is a refusal, in words: what the server said, and what its reader can do.
 
+use std::time::Duration;
+
 use anyhow::anyhow;
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 
 use crate::disposition;
 use crate::failure::Failure;
+use crate::transfer;
 
 /// An error body is short; whatever is longer is cut.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 /// What is shown of a text that the server chose.
 const SHOWN_CHARS_MAX: usize = 300;
+
+/// What nginx and servers in Go say to whoever speaks plain HTTP where they speak TLS.
+const PLAIN_TO_TLS: [&str; 2] = [
+    "The plain HTTP request was sent to HTTPS port",
+    "Client sent an HTTP request to an HTTPS server",
+];
 
 /// What S3 writes about an error.
 #[derive(Debug, Default, Deserialize)]
@@ -135,9 +144,15 @@ fn failure(status: StatusCode, body: &str, advice: fn(&S3Error) -> Option<String
 }
 
 /// As much of the body as comes; a broken one is still better than none.
-async fn read_body(mut response: Response) -> String {
+async fn read_body(response: Response) -> String {
+    read_body_within(response, transfer::SILENCE_MAX).await
+}
+
+/// No part of a refusal is waited for longer than a server may be silent, nor is all of it.
+async fn read_body_within(mut response: Response, time_max: Duration) -> String {
     let mut body = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
+    let end = tokio::time::Instant::now() + time_max;
+    while let Ok(Ok(Some(chunk))) = tokio::time::timeout_at(end, response.chunk()).await {
         body.extend_from_slice(&chunk);
         if body.len() >= BODY_BYTES_MAX {
             body.truncate(BODY_BYTES_MAX);
@@ -150,7 +165,9 @@ async fn read_body(mut response: Response) -> String {
 fn in_words(status: StatusCode, body: &str, advice: fn(&S3Error) -> Option<String>) -> String {
     let error = parse(body);
     if error.code.is_empty() {
-        return format!("the server answered {status}");
+        let spoke_plain = PLAIN_TO_TLS.iter().any(|words| body.contains(words));
+        let mend = if spoke_plain { ": this port speaks TLS: use https://" } else { "" };
+        return format!("the server answered {status}{mend}");
     }
     let said = format!("{} {}: {}", status.as_u16(), shown(&error.code), shown(&error.message));
     match advice(&error) {
@@ -237,6 +254,8 @@ fn shown(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncWriteExt as _;
+
     use super::*;
 
     #[test]
@@ -252,6 +271,9 @@ mod tests {
         };
         check(502, "<html>", "the server answered 502 Bad Gateway");
         check(404, "", "the server answered 404 Not Found");
+        let tls = "the server answered 400 Bad Request: this port speaks TLS: use https://";
+        check(400, "Client sent an HTTP request to an HTTPS server.\n", tls);
+        check(400, "<title>400 The plain HTTP request was sent to HTTPS port</title>", tls);
         check(
             403,
             &xml("AccessDenied", "Request has expired", "<Expires>2026-01-01T00:00:00Z</Expires>"),
@@ -282,6 +304,26 @@ mod tests {
         check(400, &xml("Odd", "a\u{9b}b&#27;c &lt;d&gt;", ""), "400 Odd: abc <d>");
         check(400, &xml("Odd", "a\u{202e}b\u{61c}c\u{200b}d", ""), "400 Odd: abcd");
         check(400, &xml("Odd", &"x".repeat(400), ""), &format!("400 Odd: {}", "x".repeat(300)));
+    }
+
+    /// An answer of these bytes, after which nothing comes and nothing ends.
+    async fn unfinished(body: &'static str) -> (Response, tokio::io::DuplexStream) {
+        let (mut server, client) = tokio::io::duplex(1024);
+        server.write_all(body.as_bytes()).await.unwrap();
+        let body = reqwest::Body::wrap_stream(tokio_util::io::ReaderStream::new(client));
+        (Response::from(hyper::Response::new(body)), server)
+    }
+
+    #[tokio::test]
+    async fn a_server_that_falls_silent_in_its_answer_is_given_up() {
+        let moment = Duration::from_millis(20);
+        let (response, _server) = unfinished("<Error>").await;
+        assert_eq!(read_body_within(response, moment).await, "<Error>");
+        let (mut response, _server) = unfinished("a").await;
+        let first = transfer::chunk_within(&mut response, moment).await.unwrap();
+        assert_eq!(first.as_deref(), Some(&b"a"[..]));
+        let next = transfer::chunk_within(&mut response, moment).await;
+        assert_eq!(next.unwrap_err().to_string(), "the server is silent");
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl Remote {
 
 /// A client that follows nobody elsewhere: what is signed is for one host.
 pub(crate) fn client(arguments: &Aws, timeout: Duration) -> Result<Client, Failure> {
-    let builder = transfer::builder(arguments.trust.ca_bundle.as_deref())?;
+    let builder = transfer::builder(arguments.trust.ca_bundle())?;
     let builder = builder.timeout(timeout).redirect(Policy::none());
     builder.build().context("cannot start the HTTP client").map_err(Failure::from)
 }
@@ -136,7 +136,7 @@ pub(crate) async fn send(
 /// Reads an answer, if it is no longer than any should be.
 pub(crate) async fn read(mut response: Response) -> Result<String, Failure> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(transfer::unanswered)? {
+    while let Some(chunk) = transfer::chunk(&mut response).await? {
         if body.len() + chunk.len() > ANSWER_BYTES_MAX {
             return Err(Failure::failed(anyhow!("the answer is longer than any should be")));
         }

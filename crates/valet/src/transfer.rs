@@ -5,10 +5,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
+use bytes::Bytes;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, InvalidHeaderName};
 use reqwest::redirect::{Attempt, Policy};
-use reqwest::{Client, ClientBuilder, Url};
+use reqwest::{Client, ClientBuilder, Response, Url};
 
 use crate::args::Connection;
 use crate::failure::Failure;
@@ -40,7 +41,7 @@ pub(crate) fn block_on<T>(command: impl Future<Output = Result<T, Failure>>) -> 
 /// A client that sends `headers` with every request, and tells nobody the link: no referer on
 /// redirects, none to an unencrypted address.
 pub(crate) fn client(connection: &Connection, headers: HeaderMap) -> Result<Client, Failure> {
-    let builder = builder(connection.trust.ca_bundle.as_deref())?
+    let builder = builder(connection.trust.ca_bundle())?
         .read_timeout(SILENCE_MAX)
         .redirect(careful(&headers))
         .default_headers(headers);
@@ -51,7 +52,7 @@ pub(crate) fn client(connection: &Connection, headers: HeaderMap) -> Result<Clie
 /// silence before an answer begins from when the request did. It follows no redirect: what answers there
 /// has not got the body.
 pub(crate) fn sender(connection: &Connection) -> Result<Client, Failure> {
-    let builder = builder(connection.trust.ca_bundle.as_deref())?.redirect(Policy::none());
+    let builder = builder(connection.trust.ca_bundle())?.redirect(Policy::none());
     builder.build().context("cannot start the HTTP client").map_err(Failure::from)
 }
 
@@ -168,6 +169,12 @@ const UNTRUSTED: &str = "invalid peer certificate";
 /// What may help then.
 const TRUST_IT: &str = "; --ca-bundle FILE trusts the certificate or authority in that file";
 
+/// How hyper begins what it says of an answer that is none of HTTP, as the alert of a TLS server is none.
+const NOT_HTTP: &str = "invalid HTTP";
+
+/// What may help then.
+const MAYBE_TLS: &str = "; if this port speaks TLS, use https://";
+
 /// What is said of a link that has no signature.
 const UNQUOTED: &str =
     "Was the link quoted? A shell ends it at its first `&`: put it between 'single quotes'";
@@ -196,9 +203,38 @@ pub(crate) fn unanswered(error: reqwest::Error) -> anyhow::Error {
     } else {
         format!("{} cannot be reached", origin.as_deref().unwrap_or("the server"))
     };
+    let is_plain = error.url().is_some_and(|url| url.scheme() == "http");
     let cause = anyhow::Error::from(error.without_url()).root_cause().to_string();
-    let mend = if cause.starts_with(UNTRUSTED) { TRUST_IT } else { "" };
+    let mend = if cause.starts_with(UNTRUSTED) {
+        TRUST_IT
+    } else if is_plain && cause.starts_with(NOT_HTTP) {
+        MAYBE_TLS
+    } else {
+        ""
+    };
     anyhow!("{what}: {cause}{mend}")
+}
+
+/// The next bytes of an answer; none after the last. A server that says nothing for too long is given up, whatever
+/// client asked it.
+pub(crate) async fn chunk(response: &mut Response) -> anyhow::Result<Option<Bytes>> {
+    chunk_within(response, SILENCE_MAX).await
+}
+
+/// As [`chunk`].
+pub(crate) async fn chunk_within(
+    response: &mut Response,
+    silence_max: Duration,
+) -> anyhow::Result<Option<Bytes>> {
+    match tokio::time::timeout(silence_max, response.chunk()).await {
+        Ok(chunk) => chunk.map_err(unanswered),
+        Err(_elapsed) => Err(silent()),
+    }
+}
+
+/// Why a server is given up that says nothing.
+pub(crate) fn silent() -> anyhow::Error {
+    anyhow!("the server is silent")
 }
 
 /// A bar on standard error, drawn only on a terminal.

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 const BODY: &str = "0123456789";
 const ETAG: &str = "\"781e5e245d69b566979b86e28d23f2c7\"";
-const DONE: &str = "note: 10 bytes stored; MD5 of every part verified\n";
+const DONE: &str = "note: 10 B stored; MD5 of every part verified\n";
 
 fn json(body: &str) -> String {
     answer("200 OK", &["Content-Type: application/json"], body)

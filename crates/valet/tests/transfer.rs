@@ -319,7 +319,7 @@ fn an_upload_is_announced_sent_and_verified() {
     };
     let stored = || answer("200 OK", &[&format!("ETag: {ETAG}")], "");
     let etag = "781e5e245d69b566979b86e28d23f2c7\n";
-    let note = "note: 10 bytes stored; MD5 verified\n";
+    let note = "note: 10 B stored; MD5 verified\n";
 
     let arguments = ["f", "--content-type", "text/plain", "-H", "X-Amz-Meta-A: b"];
     let request = check(stored(), &arguments, "", (0, etag, note));
@@ -335,7 +335,7 @@ fn an_upload_is_announced_sent_and_verified() {
     let told = (1, "", "error: what is stored is not what was sent: its MD5 differs\n");
     check(stored(), &["-"], "0123456780", told);
 
-    let note = "note: 10 bytes stored; not verified: no MD5 was answered\n";
+    let note = "note: 10 B stored; not verified: no MD5 was answered\n";
     check(answer("200 OK", &["ETag: \"x\""], ""), &["f"], "", (0, "x\n", note));
 
     // Only what a store says of what it has stored is taken for that.

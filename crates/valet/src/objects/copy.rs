@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
+use indicatif::HumanBytes;
 use reqwest::Method;
 use serde_json::json;
 
@@ -77,7 +78,7 @@ impl Copy<'_> {
         let goal = upload::Goal { bucket, key, content_type };
         let stored = upload::run(&self.s3, path, goal, self.arguments.quiet).await?;
         let uri = format!("s3://{bucket}/{key}");
-        output::note(format_args!("{} bytes stored; {}", stored.size, stored.verified));
+        output::note(format_args!("{} stored; {}", HumanBytes(stored.size), stored.verified));
         self.tell(&uri, &json!({ "uri": uri, "size": stored.size, "etag": stored.etag }))
     }
 

@@ -95,9 +95,9 @@ impl S3 {
         if service.endpoint.is_none() {
             return Err(remote::no_endpoint());
         }
-        let moving = transfer::builder(aws.trust.ca_bundle.as_deref())?.redirect(Policy::none());
+        let moving = transfer::builder(aws.trust.ca_bundle())?.redirect(Policy::none());
         let moving = moving.build().context("cannot start the HTTP client")?;
-        let fetching = transfer::builder(aws.trust.ca_bundle.as_deref())?.redirect(Policy::none());
+        let fetching = transfer::builder(aws.trust.ca_bundle())?.redirect(Policy::none());
         let fetching = fetching.read_timeout(transfer::SILENCE_MAX);
         let fetching = fetching.build().context("cannot start the HTTP client")?;
         let asking = remote::client(aws, ANSWER_TIMEOUT)?;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use indicatif::ProgressBar;
+use indicatif::{HumanBytes, ProgressBar};
 use reqwest::header::{CONTENT_TYPE, ETAG};
 use reqwest::{Client, Response, StatusCode, Url};
 use serde::{Deserialize, Serialize};
@@ -69,7 +69,7 @@ pub(super) fn run(arguments: &Put) -> Result<(), Failure> {
     });
     upload.bar.finish_and_clear();
     let etag = done?;
-    output::note(format!("{size} bytes stored; {}", upload.verified()));
+    output::note(format!("{} stored; {}", HumanBytes(size), upload.verified()));
     output::result(&etag)
 }
 

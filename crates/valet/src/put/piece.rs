@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use anyhow::anyhow;
 use indicatif::ProgressBar;
 use md5::{Digest as _, Md5};
 use reqwest::header::CONTENT_LENGTH;
@@ -56,7 +55,7 @@ impl Piece {
         let answer = request.header(CONTENT_LENGTH, self.size).body(body).send();
         let answer = match unless_silent(&taken, answer).await {
             Some(answer) => answer.map_err(transfer::unanswered),
-            None => Err(anyhow!("the server is silent")),
+            None => Err(transfer::silent()),
         };
         if !answer.as_ref().is_ok_and(|response| response.status() == StatusCode::OK) {
             bar.dec(taken.load(Ordering::Relaxed));
