@@ -13,7 +13,7 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use rustls::ProtocolVersion;
 use store::Swept;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::server::TlsStream;
@@ -53,6 +53,13 @@ const RESETS_WAITING_MAX: usize = 20;
 const STREAMS_MAX: u32 = 128;
 /// What a connection may have waiting to be sent beyond the kernel's buffers.
 const SEND_BUFFER_BYTES_MAX: usize = 256 * 1024;
+/// What plain HTTP is answered where TLS is spoken.
+const SPEAKS_TLS: &[u8] =
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/xml\r\nConnection: close\r\n\r\n\
+    <?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>InvalidRequest</Code>\
+    <Message>This port speaks TLS: use https://</Message></Error>";
+/// How many times a client is read afterwards that is not done.
+const PLAIN_READS_MAX: usize = 64;
 /// After a failure to accept, most often for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Between two looks at the certificate's files.
@@ -232,7 +239,13 @@ async fn converse(
     let Some(tls) = tls else {
         return answer(server, watcher, TimedIo::new(stream, PATIENCE), peer).await;
     };
-    let handshake = tls.acceptor().accept(stream);
+    let handshake = async {
+        if speaks_plainly(&stream).await? {
+            refuse_plain(stream).await?;
+            return Err(io::Error::other("plain HTTP where TLS is spoken"));
+        }
+        tls.acceptor().accept(stream).await
+    };
     match tokio::time::timeout(HANDSHAKE_TIME_MAX, handshake).await {
         Ok(Ok(stream)) => {
             let peer = Peer { tls: Some(tls_version(&stream)), ..peer };
@@ -241,6 +254,26 @@ async fn converse(
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_elapsed) => tracing::debug!("a TLS handshake took too long"),
     }
+}
+
+/// Whether a client begins with the method of an HTTP request: no TLS record begins with a letter.
+async fn speaks_plainly(stream: &TcpStream) -> io::Result<bool> {
+    let mut first = [0];
+    Ok(stream.peek(&mut first).await? == 1 && first[0].is_ascii_uppercase())
+}
+
+/// Tells whoever speaks plain HTTP to a port that speaks TLS, and waits until they have heard it: closed before they
+/// have sent everything, a connection is reset, and the answer with it.
+async fn refuse_plain(mut stream: TcpStream) -> io::Result<()> {
+    stream.write_all(SPEAKS_TLS).await?;
+    stream.shutdown().await?;
+    let mut rest = [0; 4096];
+    for _ in 0..PLAIN_READS_MAX {
+        if stream.read(&mut rest).await? == 0 {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn tls_version<S>(stream: &TlsStream<S>) -> TlsVersion {
