@@ -157,6 +157,17 @@ def test_more_than_a_page(valet, server, bucket):
     for number in range(1003):
         server.put(f"/{bucket}/k{number:04}", b"")
     assert valet("ls", "--recursive", f"s3://{bucket}").count("\n") == 1003
+    # Folders on both pages: what is written page by page is one document all the same.
+    for folder in ("a", "z\"é"):
+        server.put(f"/{bucket}/{encode_path(folder)}/k", b"x")
+    written = valet("ls", "--json", f"s3://{bucket}")
+    told = json.loads(written)
+    assert written.count("\n") == 1 and told["bucket"] == bucket and told["prefix"] == ""
+    assert told["folders"] == ["a/", "z\"é/"] and len(told["objects"]) == 1003
+    assert sorted(told["objects"][0]) == ["etag", "key", "last_modified", "size"]
+    assert json.loads(valet("ls", "--json", f"s3://{bucket}/none/")) == {
+        "bucket": bucket, "prefix": "none/", "objects": [], "folders": [],
+    }
     assert "not empty" in failed(server, server.home, "rb", f"s3://{bucket}")[1]
     valet("rb", "--force", f"s3://{bucket}")
     assert server.signed("HEAD", f"/{bucket}").status == 404
@@ -253,6 +264,29 @@ def test_one_word_for_authorities(https_server, bucket_name, tmp_path, option):
         )
         assert result.returncode == 0, (command, result)
         assert "could not be asked" not in result.stderr, (command, result)
+
+
+def test_an_empty_name_of_authorities_is_none(http_server, bucket_name, tmp_path):
+    """As for the `aws` command."""
+    http_server.make_bucket(bucket_name)
+    environment = client_environment(http_server, tmp_path) | {"AWS_CA_BUNDLE": ""}
+    result = subprocess.run(
+        [binary(), "ls"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert result.returncode == 0 and bucket_name in result.stdout, result
+
+
+def test_plain_http_to_a_port_that_speaks_tls(https_server, bucket_name, tmp_path):
+    https_server.make_bucket(bucket_name)
+    plain = https_server.endpoint.replace("https://", "http://")
+    link = https_server.link(f"/{bucket_name}/k", method="PUT")
+    (tmp_path / "file").write_bytes(bytes(300_000))
+    for command in (
+        ["ls", "--endpoint-url", plain], ["user", "ls", "--endpoint-url", plain],
+        ["get", f"{plain}{link.target()}", "-"], ["put", "file", f"{plain}{link.target()}"],
+    ):
+        status, errors = failed(https_server, tmp_path, *command)
+        assert status == 1 and "This port speaks TLS: use https://" in errors, (command, errors)
 
 
 def test_an_untrusted_certificate_names_the_option(https_server, tmp_path):

@@ -20,6 +20,17 @@ pub(crate) fn result(line: &str) -> Result<(), Failure> {
     written(writeln!(stdout, "{line}").and_then(|()| stdout.flush())).map_err(Failure::from)
 }
 
+/// Prints a piece of a result that is longer than should be held.
+pub(crate) fn piece(text: &str) -> Result<(), Failure> {
+    bytes(text.as_bytes())
+}
+
+/// The same of what is text already, or a part of it.
+pub(crate) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    written(stdout.write_all(bytes).and_then(|()| stdout.flush())).map_err(Failure::from)
+}
+
 /// What came of writing to standard output.
 pub(crate) fn written(outcome: io::Result<()>) -> anyhow::Result<()> {
     match outcome {

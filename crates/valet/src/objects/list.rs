@@ -1,5 +1,7 @@
 //! `valet ls`, and the pages of a list, for whatever walks through them.
 
+mod json;
+
 use anyhow::anyhow;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -155,16 +157,19 @@ pub(super) async fn objects(
         let name = key.strip_prefix(folder).unwrap_or(key);
         table::shown(if folder.is_empty() { name } else { name.strip_prefix('/').unwrap_or(name) })
     };
-    let (mut folders, mut objects) = (Vec::new(), Vec::new());
-    while let Some(Page { objects: found, common_prefixes, .. }) = pages.next().await? {
-        let prefixes = common_prefixes.into_iter().map(|CommonPrefix { prefix }| prefix);
-        if form == Form::Json {
-            folders.extend(prefixes);
-            objects.extend(found);
-            continue;
+    // Page by page, so that a long list begins at once and is never held.
+    if form == Form::Json {
+        // What is refused is refused before anything is written.
+        let mut page = pages.next().await?;
+        let mut document = json::Document::begin(&place.bucket, prefix)?;
+        while let Some(found) = page {
+            document.add(&found)?;
+            page = pages.next().await?;
         }
-        // Page by page, so that a long list begins at once and is never held.
-        for folder in prefixes {
+        return document.end();
+    }
+    while let Some(Page { objects: found, common_prefixes, .. }) = pages.next().await? {
+        for CommonPrefix { prefix: folder } in common_prefixes {
             output::result(&format!(
                 "{:>width$} {}",
                 "PRE",
@@ -176,12 +181,6 @@ pub(super) async fn objects(
             let time = time(last_modified);
             output::result(&format!("{time} {size:>SIZE_WIDTH$} {}", shown(key)))?;
         }
-    }
-    if form == Form::Json {
-        let whole = json!({
-            "bucket": place.bucket, "prefix": prefix, "folders": folders, "objects": objects,
-        });
-        return output::answer(form, &whole, []);
     }
     Ok(())
 }

@@ -1,0 +1,79 @@
+//! A list as one JSON document that is written page by page, so that it is never held.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read as _, Seek as _, Write as _};
+
+use anyhow::Context as _;
+use serde_json::json;
+
+use super::{CommonPrefix, Object, Page};
+use crate::failure::Failure;
+use crate::output;
+
+/// Objects are written as they come. Folders come between them and stand behind: until then they wait in a file
+/// without a name.
+pub(super) struct Document {
+    folders: BufWriter<File>,
+    folders_begun: bool,
+    objects_begun: bool,
+}
+
+impl Document {
+    /// Writes its beginning.
+    pub(super) fn begin(bucket: &str, prefix: &str) -> Result<Self, Failure> {
+        let folders = tempfile::tempfile().context("cannot make a temporary file")?;
+        output::piece(&format!(
+            "{{\"bucket\":{},\"prefix\":{},\"objects\":[",
+            json!(bucket),
+            json!(prefix)
+        ))?;
+        let folders = BufWriter::new(folders);
+        Ok(Self { folders, folders_begun: false, objects_begun: false })
+    }
+
+    /// Writes the objects of a page.
+    pub(super) fn add(&mut self, page: &Page) -> Result<(), Failure> {
+        let Page { objects, common_prefixes, .. } = page;
+        for CommonPrefix { prefix } in common_prefixes {
+            let comma = comma(&mut self.folders_begun);
+            write!(self.folders, "{comma}{}", json!(prefix)).context(CANNOT_KEEP)?;
+        }
+        let mut text = String::new();
+        for object in objects {
+            text += comma(&mut self.objects_begun);
+            text += &of_object(object)?;
+        }
+        output::piece(&text)
+    }
+
+    /// Writes the folders, and its end.
+    pub(super) fn end(self) -> Result<(), Failure> {
+        let mut folders = self
+            .folders
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)
+            .context(CANNOT_KEEP)?;
+        folders.rewind().context(CANNOT_KEEP)?;
+        output::piece("],\"folders\":[")?;
+        let mut folders = io::BufReader::new(folders);
+        let mut bytes = vec![0; crate::transfer::READ_BYTES];
+        loop {
+            match folders.read(&mut bytes).context(CANNOT_KEEP)? {
+                0 => break,
+                count => output::bytes(bytes.get(..count).unwrap_or_default())?,
+            }
+        }
+        output::piece("]}\n")
+    }
+}
+
+const CANNOT_KEEP: &str = "cannot keep the folders in a temporary file";
+
+fn of_object(object: &Object) -> Result<String, Failure> {
+    Ok(serde_json::to_string(object).context("cannot write JSON")?)
+}
+
+/// What stands before the next one of a list.
+fn comma(begun: &mut bool) -> &'static str {
+    if std::mem::replace(begun, true) { "," } else { "" }
+}
