@@ -68,8 +68,7 @@ async fn many_objects_cost_no_more_than_a_request_may() {
 #[tokio::test]
 async fn calls_say_that_comparing_was_cut_off() {
     let world = World::new().await;
-    let patterns: Vec<String> = (0..110).map(|n| format!(r#""*{n}a?a?a?*b""#)).collect();
-    let burning = format!(r#"{{"StringLike":{{"aws:UserAgent":[{}]}}}}"#, patterns.join(","));
+    let burning = format!(r#"{{"StringLike":{{"aws:UserAgent":"*{}b"}}}}"#, "a?".repeat(880));
     let ann = world.user("ann", &reading_when(&burning).replace("s3:GetObject", "*")).await;
     let calls = [
         ("iam", [("Action", "ListUsers"), ("PathPrefix", "/")], "iam:ListUsers on resource: "),
@@ -80,7 +79,7 @@ async fn calls_say_that_comparing_was_cut_off() {
         ),
     ];
     let words = [
-        ("1a".repeat(2048), "because the policies take more comparing than one request may"),
+        ("a".repeat(4096), "because the policies take more comparing than one request may"),
         ("curl".to_owned(), "because no identity-based policy allows the "),
     ];
     for (service, parameters, asked) in calls {

@@ -15,7 +15,7 @@ fn a_completion_that_wants_a_tag_finds_no_key_where_none_is() {
                 put_part(&*engine, &upload, 1, 9, None).await;
                 upload
             };
-            let try_one = async |upload: &Upload| {
+            let try_one = async |upload: &Arc<Upload>| {
                 let precondition = Precondition::IfMatch(tag(5));
                 let wanting = CompleteUpload { precondition, ..complete(upload, &[(1, 9)]) };
                 match engine.complete_upload(wanting, at(99)).await.unwrap() {
