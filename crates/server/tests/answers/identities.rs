@@ -625,11 +625,16 @@ async fn a_deny_sees_the_value_of_every_tag_of_a_name() {
         (denies(secret), "Class=secret", 403),
         (denies(secret), "class=pub&Class=secret", 403),
         (denies(secret), "Class=secret&class=pub", 403),
+        // Whichever is the first when they are sorted.
+        (denies(secret), "Class=pub&class=secret", 403),
+        (denies(secret), "class=secret&Class=pub", 403),
         (denies(other), "Class=pub&class=pub", 200),
         (denies(other), "Class=secret&class=pub", 403),
+        (denies(other), "Class=pub&class=secret", 403),
         (when("Allow", open), "class=pub", 200),
         (when("Allow", open), "Class=secret&class=pub", 403),
         (when("Allow", open), "class=pub&Class=secret", 403),
+        (when("Allow", open), "Class=pub&class=secret", 403),
         (denies(accent), "%C3%A9tage=secret", 403),
         (denies(accent), "%C3%89TAGE=secret", 403),
     ];
