@@ -68,8 +68,19 @@ async fn many_objects_cost_no_more_than_a_request_may() {
 #[tokio::test]
 async fn calls_say_that_comparing_was_cut_off() {
     let world = World::new().await;
-    let burning = format!(r#"{{"StringLike":{{"aws:UserAgent":"*{}b"}}}}"#, "a?".repeat(880));
-    let ann = world.user("ann", &reading_when(&burning).replace("s3:GetObject", "*")).await;
+    let ann = world.user("ann", "").await;
+    // Each variable costs what it stands for: 4,096 bytes for fourteen letters.
+    let burning = "${aws:referer}".repeat(400);
+    let burning = reading_when(&format!(r#"{{"StringLike":{{"aws:UserAgent":"{burning}"}}}}"#));
+    for name in ["one", "two", "three"] {
+        let document = burning.replace("s3:GetObject", "*");
+        let create =
+            [("Action", "CreatePolicy"), ("PolicyName", name), ("PolicyDocument", &document)];
+        let arn = world.iam(&create).await.element("Arn");
+        world
+            .iam(&[("Action", "AttachUserPolicy"), ("UserName", "ann"), ("PolicyArn", &arn)])
+            .await;
+    }
     let calls = [
         ("iam", [("Action", "ListUsers"), ("PathPrefix", "/")], "iam:ListUsers on resource: "),
         (
@@ -79,12 +90,14 @@ async fn calls_say_that_comparing_was_cut_off() {
         ),
     ];
     let words = [
-        ("a".repeat(4096), "because the policies take more comparing than one request may"),
-        ("curl".to_owned(), "because no identity-based policy allows the "),
+        (4096, "because the policies take more comparing than one request may"),
+        (8, "because no identity-based policy allows the "),
     ];
     for (service, parameters, asked) in calls {
-        for (agent, why) in &words {
-            let ask = query_ask(service, &parameters).set("user-agent", agent);
+        for (bytes, why) in words {
+            let ask = query_ask(service, &parameters)
+                .set("user-agent", "curl")
+                .set("referer", &"r".repeat(bytes));
             let payload = SignedPayload::Sha256(sha256(&ask.body));
             let call = world.sign_for(&ann.credentials(), service, ask, payload);
             let refused = query_refusal(&world.send_raw(call).await);
