@@ -102,8 +102,18 @@ impl Finished for RequestLog {
     fn finished(self: Box<Self>, bytes_out: u64, whole: bool) {
         let Self { server, stopwatch, ids, seen, method, status, code, bytes_in } = *self;
         // Its code was taken already, and no line is about pages.
-        let Seen { operation, bucket, key, caller, claimed, reason, client, code: _, cors: _ } =
-            seen;
+        let Seen {
+            operation,
+            bucket,
+            key,
+            caller,
+            claimed,
+            reason,
+            client,
+            code: _,
+            cors: _,
+            service: _,
+        } = seen;
         let signed = caller.as_ref().and_then(|caller| caller.signed());
         let mechanism = signed.map(|signed| signed.signature.mechanism());
         // The first sixteen digits of the signature's hash: they name a link and open nothing.
@@ -143,9 +153,10 @@ impl Finished for RequestLog {
 pub(crate) fn log_cause(error: &S3Error, ids: &Ids, seen: &Seen) {
     let cause = error.cause().map(ToString::to_string);
     let cause = cause.as_deref().unwrap_or("-");
-    // What is not served is the client's affair, though its status is one of ours.
+    // What is not served, or not taken, is the client's affair, though its status is one of ours.
     let code = error.code();
-    if code.status().is_server_error() && code != Code::NotImplemented {
+    let of_client = matches!(code, Code::NotImplemented | Code::SlowDown);
+    if code.status().is_server_error() && !of_client {
         tracing::error!(
             request_id = ids.request_id,
             operation = seen.operation,

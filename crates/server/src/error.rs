@@ -120,6 +120,7 @@ codes! {
 
     // Us.
     InternalError "InternalError" INTERNAL_SERVER_ERROR "We encountered an internal error. Please try again.";
+    SlowDown "SlowDown" SERVICE_UNAVAILABLE "Please reduce your request rate.";
     ServiceUnavailable "ServiceUnavailable" SERVICE_UNAVAILABLE "Service is unable to handle request.";
     StorageFull "StorageFull" INSUFFICIENT_STORAGE "The storage is full.";
 }

@@ -32,6 +32,7 @@ mod shares;
 mod sts;
 mod timed;
 mod tls;
+mod unsent;
 mod xml;
 
 // The public interface is:

@@ -28,6 +28,7 @@ use crate::server::{Server, waits_to_send};
 use crate::shares::{Share, Shares};
 use crate::timed::{Activity, Patience, TimedIo};
 use crate::tls::{Tls, TlsError};
+use crate::unsent::{Unsent, UnsentOfAll};
 
 /// Connections open at once, if the system allows so many files; further ones wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 8192;
@@ -125,9 +126,11 @@ impl Listener {
     pub async fn serve(self, server: Server, stop: impl Future<Output = ()>) {
         let Self { sockets, metrics, addresses: _, tls } = self;
         let server = Arc::new(server);
+        let files = open_files_max();
+        let unsent = UnsentOfAll::new(body_files_max(files));
         let grace = server.config().shutdown_grace;
         let graceful = Arc::new(GracefulShutdown::new());
-        let connections = Arc::new(Semaphore::new(connections_max(open_files_max())));
+        let connections = Arc::new(Semaphore::new(connections_max(files)));
         let shares = Arc::new(Shares::new(server.config().connections_per_address));
         let mut tasks = tokio::task::JoinSet::new();
         for socket in sockets {
@@ -137,6 +140,7 @@ impl Listener {
                 connections: Arc::clone(&connections),
                 shares: Arc::clone(&shares),
                 graceful: Arc::clone(&graceful),
+                unsent: unsent.clone(),
             };
             tasks.spawn(door.accept(socket));
         }
@@ -174,6 +178,7 @@ struct Door {
     connections: Arc<Semaphore>,
     shares: Arc<Shares>,
     graceful: Arc<GracefulShutdown>,
+    unsent: UnsentOfAll,
 }
 
 impl Door {
@@ -195,9 +200,11 @@ impl Door {
             };
             let tls = self.tls.clone();
             let watcher = self.graceful.watcher();
+            let unsent = self.unsent.of_connection();
             tokio::spawn(async move {
                 server.metrics().connection_opened();
-                converse(&server, tls, watcher, stream, peer).await;
+                let service = Served { server: &server, watcher, unsent };
+                converse(service, tls, stream, peer).await;
                 server.metrics().connection_closed();
                 drop((permit, share));
             });
@@ -221,23 +228,33 @@ fn open_files_max() -> Option<u64> {
 
 /// As many connections as leave a file for a body to each.
 fn connections_max(files: Option<u64>) -> usize {
-    let fit = files.map_or(u64::MAX, |files| files.saturating_sub(FILES_RESERVED) / 2);
-    usize::try_from(fit).unwrap_or(usize::MAX).clamp(CONNECTIONS_MIN, CONNECTIONS_MAX)
+    half_of_files(files).clamp(CONNECTIONS_MIN, CONNECTIONS_MAX)
+}
+
+/// How many files of bodies may stay open between two pieces: with the connections they are no more than allowed.
+fn body_files_max(files: Option<u64>) -> usize {
+    half_of_files(files)
+}
+
+fn half_of_files(files: Option<u64>) -> usize {
+    let half = files.map_or(u64::MAX, |files| files.saturating_sub(FILES_RESERVED) / 2);
+    usize::try_from(half).unwrap_or(usize::MAX)
+}
+
+/// Who answers a connection, until when, and how much it may hold.
+struct Served<'s> {
+    server: &'s Arc<Server>,
+    watcher: Watcher,
+    unsent: Unsent,
 }
 
 /// One connection from its first byte to its last.
-async fn converse(
-    server: &Arc<Server>,
-    tls: Option<Arc<Tls>>,
-    watcher: Watcher,
-    stream: TcpStream,
-    peer: SocketAddr,
-) {
+async fn converse(served: Served<'_>, tls: Option<Arc<Tls>>, stream: TcpStream, peer: SocketAddr) {
     // Without this a small answer waits for the client's delayed acknowledgement.
     let _ = stream.set_nodelay(true);
     let peer = Peer { address: peer.ip().to_canonical(), tls: None };
     let Some(tls) = tls else {
-        return answer(server, watcher, TimedIo::new(stream, PATIENCE), peer).await;
+        return answer(served, TimedIo::new(stream, PATIENCE), peer).await;
     };
     let handshake = async {
         if speaks_plainly(&stream).await? {
@@ -249,7 +266,7 @@ async fn converse(
     match tokio::time::timeout(HANDSHAKE_TIME_MAX, handshake).await {
         Ok(Ok(stream)) => {
             let peer = Peer { tls: Some(tls_version(&stream)), ..peer };
-            answer(server, watcher, TimedIo::new(stream, PATIENCE), peer).await;
+            answer(served, TimedIo::new(stream, PATIENCE), peer).await;
         }
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_elapsed) => tracing::debug!("a TLS handshake took too long"),
@@ -284,22 +301,24 @@ fn tls_version<S>(stream: &TlsStream<S>) -> TlsVersion {
     }
 }
 
-async fn answer<S>(server: &Arc<Server>, watcher: Watcher, stream: TimedIo<S>, peer: Peer)
+async fn answer<S>(served: Served<'_>, stream: TimedIo<S>, peer: Peer)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let Served { server, watcher, unsent } = served;
     let activity = stream.activity();
     let service = service_fn(|request: Request<Incoming>| {
         let server = Arc::clone(server);
         let activity = Arc::clone(&activity);
         let answering = activity.answering();
+        let unsent = unsent.clone();
         async move {
             if request.headers().len() > HEADERS_MAX {
                 return Ok(too_many_headers());
             }
             let request = take_body(request, &activity);
             let mut response: Response<ResponseBody> =
-                server.handle(request, peer, clock::now()).await;
+                server.handle_on(request, peer, Some(&unsent), clock::now()).await;
             response.body_mut().hold(answering);
             Ok::<_, std::convert::Infallible>(response)
         }

@@ -95,6 +95,7 @@ impl Front {
         seen: &mut Seen,
     ) -> Reply {
         let call = Call { server, asked, service: self.service };
+        seen.service = Some(self.service);
         let request_id = &asked.ids.request_id;
         let mut reply = match call.answer(body, seen).await {
             Ok(Answered::Done { action, reply }) => {
@@ -279,6 +280,16 @@ fn crowded_out<T, E: From<QueryError>>() -> Result<T, E> {
 
 fn throttled() -> QueryError {
     QueryError::new(QueryCode::Throttling)
+}
+
+/// What is answered instead of an answer that there is no room for.
+pub(crate) fn no_room(service: Service, ids: &Ids, seen: &mut Seen) -> Reply {
+    let error = throttled();
+    seen.code = Some(error.code().wire());
+    seen.reason = Some(error.message().to_owned());
+    let mut reply = answer::refusal(Some(service), &error, &ids.request_id);
+    reply.set_text(HeaderName::from_static("x-amzn-requestid"), &ids.request_id);
+    reply
 }
 
 async fn collect(body: &mut RequestBody, bytes_max: usize) -> Result<Bytes, QueryError> {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -20,6 +20,7 @@ use crate::config::ServerConfig;
 use crate::error::S3Error;
 use crate::head::TlsVersion;
 use crate::timed::Answering;
+use crate::unsent::{Held, Unsent, piece_bytes_max};
 
 /// Headers of an answer, mostly.
 const HEADERS_USUAL: usize = 16;
@@ -184,6 +185,10 @@ pub struct ResponseBody {
     bytes_out: u64,
     whole: bool,
     observer: Option<Box<dyn Finished>>,
+    /// What its connection may hold; `None`: as much as comes.
+    unsent: Option<Unsent>,
+    /// The room for the piece that is being read.
+    room: Option<Held>,
     /// Tells the connection that it is not at rest yet.
     answering: Option<Answering>,
 }
@@ -195,8 +200,13 @@ impl std::fmt::Debug for ResponseBody {
 }
 
 impl ResponseBody {
-    pub(crate) fn new(body: ReplyBody, observer: Box<dyn Finished>) -> Self {
+    pub(crate) fn new(
+        body: ReplyBody,
+        unsent: Option<&Unsent>,
+        observer: Box<dyn Finished>,
+    ) -> Self {
         let mut response = Self::unobserved(body);
+        response.unsent = unsent.cloned();
         response.observer = Some(observer);
         response
     }
@@ -208,7 +218,40 @@ impl ResponseBody {
 
     fn unobserved(body: ReplyBody) -> Self {
         let whole = matches!(body, ReplyBody::Empty);
-        Self { body, bytes_out: 0, whole, observer: None, answering: None }
+        Self {
+            body,
+            bytes_out: 0,
+            whole,
+            observer: None,
+            unsent: None,
+            room: None,
+            answering: None,
+        }
+    }
+
+    fn poll_object(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, store::StoreError>>> {
+        let ReplyBody::Object(reader) = &mut self.body else { return Poll::Ready(None) };
+        let Some(unsent) = &self.unsent else {
+            return reader.poll_next(context, store::PIECE_BYTES_MAX);
+        };
+        if self.room.is_none() {
+            self.room = unsent.room_for_piece(reader.remaining());
+        }
+        let next = ready!(reader.poll_next(context, piece_bytes_max(self.room.as_ref())));
+        if reader.remaining() == 0 {
+            // Its record and all else that it needed: the last bytes may wait for long.
+            self.body = ReplyBody::Empty;
+        }
+        let room = self.room.take();
+        Poll::Ready(next.map(|piece| {
+            piece.map(|piece| match room {
+                Some(room) => room.with(piece),
+                None => piece,
+            })
+        }))
     }
 }
 
@@ -228,10 +271,7 @@ impl Body for ResponseBody {
                 this.body = ReplyBody::Empty;
                 (!bytes.is_empty()).then_some(Ok(bytes))
             }
-            ReplyBody::Object(reader) => match reader.poll_next(context) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(next) => next,
-            },
+            ReplyBody::Object(_) => ready!(this.poll_object(context)),
         };
         match next {
             Some(Ok(bytes)) => {

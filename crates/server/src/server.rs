@@ -15,7 +15,7 @@ use crate::config::ServerConfig;
 use crate::cors::CorsHeaders;
 use crate::error::{Code, S3Error, refusal};
 use crate::form::Posted;
-use crate::gate::{Asked, Caller, Gate, refuse_link_conditions};
+use crate::gate::{Asked, Caller, Gate, Service, refuse_link_conditions};
 use crate::head::{Head, Peer};
 use crate::metrics::{DroppedLines, Metrics};
 use crate::operation::Operation;
@@ -26,6 +26,7 @@ use crate::reading::Reading;
 use crate::request::{Query, S3Request, Site};
 use crate::respond::{IdSource, Ids, Reply, ReplyBody, RequestContext, ResponseBody};
 use crate::route::{self, Call, Target};
+use crate::unsent::Unsent;
 use crate::{cors, own, s3};
 
 /// The whole service behind the sockets.
@@ -57,6 +58,8 @@ pub(crate) struct Seen {
     pub(crate) caller: Option<Arc<Caller>>,
     /// What a request says of its sender that did not prove it.
     pub(crate) claimed: Option<Claimed>,
+    /// The service of the Query protocol that answers it, in words of its own.
+    pub(crate) service: Option<Service>,
     /// Why it was refused, as the client was told.
     pub(crate) reason: Option<String>,
     pub(crate) client: Option<std::net::IpAddr>,
@@ -117,6 +120,17 @@ impl Server {
         peer: Peer,
         now: Timestamp,
     ) -> Response<ResponseBody> {
+        self.handle_on(request, peer, None, now).await
+    }
+
+    /// As [`handle`](Self::handle), on a connection that may hold so much of what it does not take.
+    pub(crate) async fn handle_on(
+        self: Arc<Self>,
+        request: Request<RequestBody>,
+        peer: Peer,
+        unsent: Option<&Unsent>,
+        now: Timestamp,
+    ) -> Response<ResponseBody> {
         let stopwatch = Stopwatch::start();
         let (parts, mut body) = request.into_parts();
         let parts = Arc::new(parts);
@@ -124,6 +138,7 @@ impl Server {
         let mut seen = Seen { operation: "-", client: Some(peer.address), ..Seen::default() };
         let arrival = Arrival { parts: &parts, peer, now, ids: &ids };
         let outcome = self.answer(arrival, &mut body, &mut seen).await;
+        let outcome = outcome.and_then(|reply| bound(reply, unsent, &ids, &mut seen));
         let (mut reply, code) = match outcome {
             Ok(reply) => (reply, seen.code),
             Err(error) => {
@@ -157,7 +172,7 @@ impl Server {
             code,
             bytes_in,
         };
-        let mut response = Response::new(ResponseBody::new(reply.body, Box::new(log)));
+        let mut response = Response::new(ResponseBody::new(reply.body, unsent, Box::new(log)));
         *response.status_mut() = reply.status;
         *response.headers_mut() = reply.headers;
         response
@@ -478,6 +493,26 @@ pub(crate) fn waits_to_send(parts: &Parts) -> bool {
         .get(EXPECT)
         .is_some_and(|expected| expected.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     waits && parts.version == Version::HTTP_11
+}
+
+/// The answer, if its connection may hold it until it is taken.
+fn bound(
+    mut reply: Reply,
+    unsent: Option<&Unsent>,
+    ids: &Ids,
+    seen: &mut Seen,
+) -> Result<Reply, S3Error> {
+    let (Some(unsent), ReplyBody::Full(document)) = (unsent, &mut reply.body) else {
+        return Ok(reply);
+    };
+    match (unsent.hold_document(std::mem::take(document)), seen.service) {
+        (Some(held), _) => {
+            *document = held;
+            Ok(reply)
+        }
+        (None, Some(service)) => Ok(query::no_room(service, ids, seen)),
+        (None, None) => Err(S3Error::new(Code::SlowDown)),
+    }
 }
 
 fn finish_headers(reply: &mut Reply, method: &Method, ids: &Ids) {

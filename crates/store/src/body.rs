@@ -23,12 +23,15 @@ use crate::names::parse_hex;
 /// thread but the committing one.
 pub(crate) const INLINE_BYTES_MAX: usize = 16 * 1024;
 
-/// How much is hashed, encrypted, written or read at a time: four chunks.
+/// How much is hashed, encrypted or written at a time: four chunks.
 pub(crate) const STEP_BYTES: usize = 256 * 1024;
 /// The same of a body that comes in among many: one chunk. Each holds about three such steps in memory.
 pub(crate) const STEP_BYTES_OF_MANY: usize = 64 * 1024;
 /// More bodies than this that come in at once are many.
 pub(crate) const FEW_STAGES: usize = 32;
+
+/// The longest piece that a body is read in: four chunks.
+pub const PIECE_BYTES_MAX: usize = STEP_BYTES;
 
 /// The longest body that is kept in memory with its cached record, in bytes.
 pub(crate) const RESIDENT_BYTES_MAX: u64 = 64 * 1024;

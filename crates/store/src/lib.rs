@@ -32,8 +32,8 @@ mod vault;
 
 pub use backup::{BackupError, Copied, CopyProgress, KeyInCopy, WithMasterKey, backup, restore};
 pub use body::{
-    AtRest, BodyReader, BodyStage, Digests, Encryption, KeyCheck, KeyRefusal, StageSpec,
-    StagedBody, Unlocked,
+    AtRest, BodyReader, BodyStage, Digests, Encryption, KeyCheck, KeyRefusal, PIECE_BYTES_MAX,
+    StageSpec, StagedBody, Unlocked,
 };
 pub use bucket::{
     Bucket, BucketEncryption, BucketPage, BucketRef, BucketSetting, Change, ChangeSubject,

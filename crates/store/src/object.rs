@@ -13,7 +13,7 @@ use crate::{
 
 /// One version of an object: everything but its bytes, which [`Store::read`](crate::Store::read)
 /// streams.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Object {
     /// Its key.
     pub key: ObjectKey,
@@ -37,6 +37,13 @@ pub struct Object {
     pub(crate) body: Body,
     /// The plain bytes of a small body, once they were read: the bytes of a version never change.
     pub(crate) resident: OnceLock<Bytes>,
+}
+
+impl Object {
+    /// The same record, which keeps no body in memory.
+    pub(crate) fn without_resident(&self) -> Self {
+        Self { resident: OnceLock::new(), ..self.clone() }
+    }
 }
 
 /// What a writer says about an object and a reader is told again, as it was written.

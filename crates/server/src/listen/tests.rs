@@ -1,6 +1,7 @@
 //! The limits of a connection, each over a pipe with a clock of its own or over a loopback socket.
 
 mod go_on;
+mod stalled;
 
 use std::convert::Infallible;
 
@@ -32,12 +33,19 @@ fn server() -> (Arc<Server>, tempfile::TempDir) {
 }
 
 fn server_with(change: impl FnOnce(&mut ServerConfig)) -> (Arc<Server>, tempfile::TempDir) {
+    server_over(Encryption::On, change)
+}
+
+fn server_over(
+    encryption: Encryption,
+    change: impl FnOnce(&mut ServerConfig),
+) -> (Arc<Server>, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let now = "2026-06-15T12:00:00Z".parse().unwrap();
     let store = StoreConfig {
         data_dir: dir.path().to_path_buf(),
         master_key: MasterKey::from_bytes([7; 32]),
-        encryption: Encryption::On,
+        encryption,
         cache_bytes_max: 1 << 20,
     };
     let mut config = ServerConfig {
@@ -67,14 +75,20 @@ fn server_with(change: impl FnOnce(&mut ServerConfig)) -> (Arc<Server>, tempfile
 /// A connection to the whole service.
 fn connect(server: &Arc<Server>) -> DuplexStream {
     let (far, near) = tokio::io::duplex(1 << 20);
-    let server = Arc::clone(server);
-    tokio::spawn(async move {
-        let graceful = GracefulShutdown::new();
-        let watcher = graceful.watcher();
-        let peer = Peer { address: "192.0.2.7".parse().unwrap(), tls: None };
-        answer(&server, watcher, TimedIo::new(near, PATIENCE), peer).await;
-    });
+    tokio::spawn(serve_over(near, Arc::clone(server), plenty().of_connection()));
     far
+}
+
+/// Answers what comes over a pipe, to its end.
+async fn serve_over(near: DuplexStream, server: Arc<Server>, unsent: Unsent) {
+    let graceful = GracefulShutdown::new();
+    let peer = Peer { address: "192.0.2.7".parse().unwrap(), tls: None };
+    let served = Served { server: &server, watcher: graceful.watcher(), unsent };
+    answer(served, TimedIo::new(near, PATIENCE), peer).await;
+}
+
+fn plenty() -> UnsentOfAll {
+    UnsentOfAll::new(usize::MAX)
 }
 
 /// A connection to a service that reads each body and says what came of it, or never answers.
@@ -183,6 +197,7 @@ async fn connections_beyond_the_cap_wait_until_another_closes() {
         connections: Arc::new(Semaphore::new(2)),
         shares: Arc::new(Shares::new(0)),
         graceful: Arc::new(GracefulShutdown::new()),
+        unsent: plenty(),
     };
     let accepting = tokio::spawn(door.accept(socket));
     let open = |count: u32| {
@@ -221,6 +236,7 @@ async fn an_address_has_its_share_of_connections_and_a_trusted_proxy_what_it_nee
             connections: Arc::new(Semaphore::new(8)),
             shares: Arc::new(Shares::new(most)),
             graceful: Arc::new(GracefulShutdown::new()),
+            unsent: plenty(),
         };
         let accepting = tokio::spawn(door.accept(socket));
         let mut clients = Vec::new();
@@ -272,12 +288,7 @@ async fn a_silent_connection_is_closed() {
 async fn a_client_that_reads_no_answer_is_closed() {
     let (far, near) = tokio::io::duplex(16);
     let (server, _dir) = server();
-    let conversation = tokio::spawn(async move {
-        let graceful = GracefulShutdown::new();
-        let watcher = graceful.watcher();
-        let peer = Peer { address: "192.0.2.7".parse().unwrap(), tls: None };
-        answer(&server, watcher, TimedIo::new(near, PATIENCE), peer).await;
-    });
+    let conversation = tokio::spawn(serve_over(near, server, plenty().of_connection()));
     let mut far = far;
     far.write_all(format!("{LIVE}\r\n").as_bytes()).await.unwrap();
     tokio::time::timeout(FOR_EVER, conversation).await.expect("it waits for ever").unwrap();

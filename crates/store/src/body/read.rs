@@ -11,14 +11,15 @@ use bytes::Bytes;
 use iam::CustomerKey;
 
 use super::{
-    AtRest, Blob, BlobCipher, Body, CHUNK_BYTES, End, RESIDENT_BYTES_MAX, STEP_BYTES, TAG_BYTES,
+    AtRest, Blob, BlobCipher, BlobId, Body, CHUNK_BYTES, End, PIECE_BYTES_MAX, RESIDENT_BYTES_MAX,
+    TAG_BYTES,
 };
 use crate::backend::files::Pins;
 use crate::backend::{BlobSource, Blobs, BlobsEngine, EngineSource};
 use crate::vault::Vault;
 use crate::{Object, StoreError, Unlocked};
 
-/// Streams a range of a body, in pieces of 256 KiB at most. It completes even if the object is
+/// Streams a range of a body, in pieces of [`PIECE_BYTES_MAX`] at most. It completes even if the object is
 /// deleted meanwhile.
 pub struct BodyReader {
     object: Arc<Object>,
@@ -35,7 +36,7 @@ pub struct BodyReader {
 enum State {
     /// The bytes are in memory.
     Resident,
-    /// Between two pieces; the blob that the last piece was in is still open.
+    /// Between two pieces; the blob that the last piece was in is still open if that was of full length.
     Idle(Option<Open>),
     /// The disk is at it.
     Reading(Reading, Piece),
@@ -48,6 +49,7 @@ type Reading = Pin<Box<dyn Future<Output = (Open, Result<Vec<u8>, StoreError>)> 
 /// A blob that is being read.
 struct Open {
     index: usize,
+    id: BlobId,
     source: EngineSource,
     cipher: Option<BlobCipher>,
 }
@@ -64,6 +66,8 @@ struct Piece {
     /// How many plain bytes at its front are not wanted, and how many are.
     skip: usize,
     wanted: usize,
+    /// Whether its file stays open until the next piece.
+    keeps_open: bool,
 }
 
 impl BodyReader {
@@ -77,12 +81,10 @@ impl BodyReader {
         let end = range.end.min(object.size);
         let range = range.start.min(end)..end;
         let resident = object.resident.get().is_some() || range.is_empty();
-        let (state, pins) = if resident {
-            (State::Resident, None)
-        } else {
-            let touched = blobs_within(object.body.blobs(), &range);
-            (State::Idle(None), Some(blobs.pin(touched.map(|blob| blob.id).collect())))
-        };
+        let state = if resident { State::Resident } else { State::Idle(None) };
+        let in_files = matches!(object.body, Body::Files(_)) && !range.is_empty();
+        // What is in memory may have to be read from its file all the same.
+        let pins = (in_files || !resident).then(|| pin(object, &range, blobs));
         let (object, key) = (Arc::clone(object), key.clone());
         let (blobs, vault) = (Arc::clone(blobs), Arc::clone(vault));
         Self { object, key, blobs, vault, range, state, _pins: pins }
@@ -95,12 +97,16 @@ impl BodyReader {
             return Ok(());
         }
         let first = self.range.start..self.range.start.saturating_add(1);
-        let piece = next_piece(self.object.body.blobs(), &first)
+        let piece = next_piece(self.object.body.blobs(), &first, PIECE_BYTES_MAX)
             .ok_or(StoreError::Corrupt { what: "length of a body" })?;
-        let Open { mut source, cipher, .. } = self.open(piece.index)?;
+        let Open { id, mut source, cipher, .. } = self.open(piece.index)?;
         let stored = match source.read_now(piece.stored_offset, piece.stored_size) {
             Some(stored) => stored,
-            None => source.read(piece.stored_offset, piece.stored_size).await.1?,
+            None => {
+                // Those that wait for the disk together have no file open yet.
+                drop(source);
+                self.blobs.source(id).read(piece.stored_offset, piece.stored_size).await.1?
+            }
         };
         match cipher {
             Some(cipher) => cipher.open(stored, piece.first, piece.end).map(drop),
@@ -110,15 +116,18 @@ impl BodyReader {
 
     /// The next bytes; `None` at the end of the range. After an error there is nothing more.
     pub async fn next(&mut self) -> Option<Result<Bytes, StoreError>> {
-        std::future::poll_fn(|context| self.poll_next(context)).await
+        std::future::poll_fn(|context| self.poll_next(context, PIECE_BYTES_MAX)).await
     }
 
-    /// As [`next`](Self::next), for a body type to poll.
+    /// As [`next`](Self::next), for a body type to poll: `most` bytes, or fewer, and never a part of something longer
+    /// that would be kept in memory with it. Between two pieces the file stays open only if `most` is
+    /// [`PIECE_BYTES_MAX`]: whoever has not so much room keeps nothing that waits with it.
     pub fn poll_next(
         &mut self,
         context: &mut Context<'_>,
+        most: usize,
     ) -> Poll<Option<Result<Bytes, StoreError>>> {
-        let piece = self.poll_piece(context);
+        let piece = self.poll_piece(context, most.max(1));
         if let Poll::Ready(Some(Err(_)) | None) = &piece {
             self.range.start = self.range.end;
             self.state = State::Over;
@@ -131,16 +140,26 @@ impl BodyReader {
         self.range.end.saturating_sub(self.range.start)
     }
 
-    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, StoreError>>> {
+    fn poll_piece(
+        &mut self,
+        context: &mut Context<'_>,
+        most: usize,
+    ) -> Poll<Option<Result<Bytes, StoreError>>> {
         if self.range.is_empty() {
             return Poll::Ready(None);
         }
         match std::mem::replace(&mut self.state, State::Over) {
             State::Over => Poll::Ready(None),
-            State::Resident => Poll::Ready(Some(self.resident())),
-            State::Idle(open) => self.start(open, context),
+            State::Resident if self.shares(most) => Poll::Ready(Some(self.resident())),
+            State::Resident => self.part_from_resident(most, context),
+            State::Idle(open) => self.start(open, most, context),
             State::Reading(reading, piece) => self.go_on(reading, piece, context),
         }
+    }
+
+    /// Whether what is to come of a body in memory may be held as it is, shared with the cache.
+    fn shares(&self, most: usize) -> bool {
+        self.remaining() <= u64::try_from(most).unwrap_or(u64::MAX)
     }
 
     fn resident(&mut self) -> Result<Bytes, StoreError> {
@@ -148,16 +167,40 @@ impl BodyReader {
         let range = usize_range(&self.range).ok_or_else(|| missing.clone())?;
         self.range.start = self.range.end;
         let bytes = self.object.resident.get().ok_or_else(|| missing.clone())?;
-        if bytes.len() < range.end { Err(missing) } else { Ok(bytes.slice(range)) }
+        if range.len() == bytes.len() {
+            return Ok(bytes.clone());
+        }
+        bytes.get(range).map(Bytes::copy_from_slice).ok_or(missing)
+    }
+
+    /// Goes on without the bytes in memory, for which there is no room once the cache has dropped them: from the
+    /// file, or, of a row's few, copy by copy.
+    fn part_from_resident(
+        &mut self,
+        most: usize,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, StoreError>>> {
+        if let Body::Files(_) = self.object.body {
+            self.object = Arc::new(self.object.without_resident());
+            return self.start(None, most, context);
+        }
+        let end = self.range.end;
+        let stop = u64::try_from(most).ok().and_then(|most| self.range.start.checked_add(most));
+        self.range.end = stop.map_or(end, |stop| stop.min(end));
+        let piece = self.resident();
+        self.range = self.range.end..end;
+        self.state = State::Resident;
+        Poll::Ready(Some(piece))
     }
 
     /// Reads the next piece, at once if its bytes are in the page cache.
     fn start(
         &mut self,
         open: Option<Open>,
+        most: usize,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, StoreError>>> {
-        let Some(piece) = next_piece(self.object.body.blobs(), &self.range) else {
+        let Some(piece) = next_piece(self.object.body.blobs(), &self.range, most) else {
             return Poll::Ready(Some(Err(StoreError::Corrupt { what: "length of a body" })));
         };
         let mut open = match open.filter(|open| open.index == piece.index) {
@@ -170,10 +213,14 @@ impl BodyReader {
         if let Some(stored) = open.source.read_now(piece.stored_offset, piece.stored_size) {
             return Poll::Ready(Some(self.deliver(open, stored, piece)));
         }
+        if !piece.keeps_open {
+            // It is opened by the thread that reads it: of those that wait for the disk together few are open.
+            open.source = self.blobs.source(open.id);
+        }
         let reading = Box::pin(async move {
-            let Open { index, source, cipher } = open;
+            let Open { index, id, source, cipher } = open;
             let (source, read) = source.read(piece.stored_offset, piece.stored_size).await;
-            (Open { index, source, cipher }, read)
+            (Open { index, id, source, cipher }, read)
         });
         self.go_on(reading, piece, context)
     }
@@ -199,7 +246,12 @@ impl BodyReader {
         let blob = self.object.body.blobs().get(index);
         let blob = blob.ok_or(StoreError::Corrupt { what: "blobs of a body" })?;
         let source = self.blobs.source(blob.id);
-        Ok(Open { index, source, cipher: self.vault.open_cipher(blob, self.key.as_ref())? })
+        Ok(Open {
+            index,
+            id: blob.id,
+            source,
+            cipher: self.vault.open_cipher(blob, self.key.as_ref())?,
+        })
     }
 
     fn deliver(&mut self, open: Open, stored: Vec<u8>, piece: Piece) -> Result<Bytes, StoreError> {
@@ -212,15 +264,20 @@ impl BodyReader {
         if plain.len() < wanted.end {
             return Err(StoreError::Corrupt { what: "length of a piece" });
         }
+        let delivered = u64::try_from(piece.wanted).unwrap_or(u64::MAX);
+        self.range.start = self.range.start.saturating_add(delivered);
         let whole = u64::try_from(plain.len()) == Ok(self.object.size);
-        if whole && may_be_resident(&self.object.body, self.object.size) {
+        // Whoever goes on reading must not keep all of it.
+        if whole && self.range.is_empty() && may_be_resident(&self.object.body, self.object.size) {
             // Another reader may have been faster; the bytes are the same.
             let _same = self.object.resident.set(plain.clone());
         }
-        let delivered = u64::try_from(piece.wanted).unwrap_or(u64::MAX);
-        self.range.start = self.range.start.saturating_add(delivered);
-        self.state = State::Idle(Some(open));
-        Ok(plain.slice(wanted))
+        self.state = State::Idle((piece.keeps_open && !self.range.is_empty()).then_some(open));
+        if wanted.len() == plain.len() {
+            return Ok(plain);
+        }
+        // A slice would keep all that was read for as long as somebody does not take it.
+        Ok(plain.get(wanted).map(Bytes::copy_from_slice).unwrap_or_default())
     }
 }
 
@@ -235,6 +292,10 @@ fn usize_range(range: &Range<u64>) -> Option<Range<usize>> {
     Some(usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?)
 }
 
+fn pin(object: &Object, range: &Range<u64>, blobs: &BlobsEngine) -> Pins {
+    blobs.pin(blobs_within(object.body.blobs(), range).map(|blob| blob.id).collect())
+}
+
 fn blobs_within<'b>(blobs: &'b [Blob], range: &Range<u64>) -> impl Iterator<Item = &'b Blob> {
     let range = range.clone();
     let mut start = 0_u64;
@@ -246,9 +307,15 @@ fn blobs_within<'b>(blobs: &'b [Blob], range: &Range<u64>) -> impl Iterator<Item
     })
 }
 
-/// The piece at the front of a range that is not empty; `None`: the blobs are shorter than that.
-fn next_piece(blobs: &[Blob], range: &Range<u64>) -> Option<Piece> {
-    let step = u64::try_from(STEP_BYTES).ok()?;
+/// The piece at the front of a range that is not empty, of `most` bytes or fewer; `None`: the blobs are shorter than
+/// that.
+fn next_piece(blobs: &[Blob], range: &Range<u64>, most: usize) -> Option<Piece> {
+    let most = most.clamp(1, PIECE_BYTES_MAX);
+    let step = u64::try_from(PIECE_BYTES_MAX).ok()?;
+    // Of a power of two, so that pieces and chunks begin together.
+    let short_step = u64::try_from(most.checked_next_power_of_two()?).ok()?;
+    let short_step = if most.is_power_of_two() { short_step } else { short_step / 2 };
+    let most = u64::try_from(most).ok()?;
     let mut blob_start = 0_u64;
     for (index, blob) in blobs.iter().enumerate() {
         let blob_end = blob_start.checked_add(blob.size)?;
@@ -259,7 +326,11 @@ fn next_piece(blobs: &[Blob], range: &Range<u64>) -> Option<Piece> {
         // From here on in bytes of this blob.
         let from = range.start.checked_sub(blob_start)?;
         let to = range.end.min(blob_end).checked_sub(blob_start)?;
-        let stop = (from / step).checked_add(1)?.checked_mul(step)?.min(to);
+        let next = |step: u64| (from / step).checked_add(1)?.checked_mul(step);
+        let mut stop = next(step)?.min(to);
+        if stop.checked_sub(from)? > most {
+            stop = next(short_step)?;
+        }
         let encrypted = blob.sealed_key.is_some();
         let first = from / CHUNK_BYTES;
         let (start, end) = if encrypted {
@@ -279,6 +350,7 @@ fn next_piece(blobs: &[Blob], range: &Range<u64>) -> Option<Piece> {
             end: if end == blob.size { End::Last } else { End::More },
             skip: usize::try_from(from.checked_sub(start)?).ok()?,
             wanted: usize::try_from(stop.checked_sub(from)?).ok()?,
+            keeps_open: most >= step,
         });
     }
     None
