@@ -10,9 +10,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
-use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, SERVER};
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, StatusCode};
+use hyper::{HeaderMap, Method, StatusCode};
 use jiff::Timestamp;
 use store::BodyReader;
 
@@ -171,6 +171,19 @@ impl IdSource {
 
 fn hash(seed: &std::hash::RandomState, what: impl std::hash::Hash) -> u64 {
     std::hash::BuildHasher::hash_one(seed, what)
+}
+
+/// What every answer has.
+pub(crate) fn finish_headers(reply: &mut Reply, method: &Method, ids: &Ids) {
+    ids.set_on(reply);
+    reply.set(SERVER, HeaderValue::from_static("Valet"));
+    if *method == Method::HEAD {
+        // The length of what a GET would have sent is set by the operation; an error has no body at all.
+        if reply.status.is_client_error() || reply.status.is_server_error() {
+            reply.headers.remove(CONTENT_LENGTH);
+        }
+        reply.body = ReplyBody::Empty;
+    }
 }
 
 /// What is told when an answer's last byte has been taken, or its connection is gone.

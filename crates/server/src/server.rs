@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hyper::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HeaderValue, SERVER};
+use hyper::header::{CONNECTION, EXPECT, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Request, Response, Version};
 use jiff::Timestamp;
@@ -24,9 +24,9 @@ use crate::query::room::Rooms;
 use crate::query::{self, QueryAsked};
 use crate::reading::Reading;
 use crate::request::{Query, S3Request, Site};
-use crate::respond::{IdSource, Ids, Reply, ReplyBody, RequestContext, ResponseBody};
+use crate::respond::{IdSource, Ids, Reply, RequestContext, ResponseBody, finish_headers};
 use crate::route::{self, Call, Target};
-use crate::unsent::Unsent;
+use crate::unsent::{Unsent, bound};
 use crate::{cors, own, s3};
 
 /// The whole service behind the sockets.
@@ -493,36 +493,4 @@ pub(crate) fn waits_to_send(parts: &Parts) -> bool {
         .get(EXPECT)
         .is_some_and(|expected| expected.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     waits && parts.version == Version::HTTP_11
-}
-
-/// The answer, if its connection may hold it until it is taken.
-fn bound(
-    mut reply: Reply,
-    unsent: Option<&Unsent>,
-    ids: &Ids,
-    seen: &mut Seen,
-) -> Result<Reply, S3Error> {
-    let (Some(unsent), ReplyBody::Full(document)) = (unsent, &mut reply.body) else {
-        return Ok(reply);
-    };
-    match (unsent.hold_document(std::mem::take(document)), seen.service) {
-        (Some(held), _) => {
-            *document = held;
-            Ok(reply)
-        }
-        (None, Some(service)) => Ok(query::no_room(service, ids, seen)),
-        (None, None) => Err(S3Error::new(Code::SlowDown)),
-    }
-}
-
-fn finish_headers(reply: &mut Reply, method: &Method, ids: &Ids) {
-    ids.set_on(reply);
-    reply.set(SERVER, HeaderValue::from_static("Valet"));
-    if *method == Method::HEAD {
-        // The length of what a GET would have sent is set by the operation; an error has no body at all.
-        if reply.status.is_client_error() || reply.status.is_server_error() {
-            reply.headers.remove(CONTENT_LENGTH);
-        }
-        reply.body = ReplyBody::Empty;
-    }
 }

@@ -2,14 +2,19 @@
 //! connection a share of what is left of it.
 //!
 //! hyper asks a body for its next bytes before it knows whether there is room to send them, so a stream that stalls
-//! always holds some. How many, is decided here. The more is held, the smaller the shares of all become; each connection
-//! has a little of its own whatever others hold; and a stream for which there is nothing left goes on with crumbs.
+//! always holds some. How many, is decided here. The more is held, the smaller the shares of all become; each
+//! connection has a little of its own whatever others hold; and a stream for which there is nothing left goes on with crumbs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use store::PIECE_BYTES_MAX;
+
+use crate::error::{Code, S3Error};
+use crate::query;
+use crate::respond::{Ids, Reply, ReplyBody};
+use crate::server::Seen;
 
 /// Pieces of full length in the whole process. With such a piece, and with none shorter, goes an open file.
 const PIECES_MAX: usize = 256;
@@ -96,6 +101,26 @@ impl Unsent {
         }
         let room = (size <= self.documents.free()).then(|| self.documents.hold(size)).flatten();
         room.map(|held| held.with(document))
+    }
+}
+
+/// The answer, if its connection may hold it until it is taken.
+pub(crate) fn bound(
+    mut reply: Reply,
+    unsent: Option<&Unsent>,
+    ids: &Ids,
+    seen: &mut Seen,
+) -> Result<Reply, S3Error> {
+    let (Some(unsent), ReplyBody::Full(document)) = (unsent, &mut reply.body) else {
+        return Ok(reply);
+    };
+    match (unsent.hold_document(std::mem::take(document)), seen.service) {
+        (Some(held), _) => {
+            *document = held;
+            Ok(reply)
+        }
+        (None, Some(service)) => Ok(query::no_room(service, ids, seen)),
+        (None, None) => Err(S3Error::new(Code::SlowDown)),
     }
 }
 
