@@ -151,14 +151,17 @@ async fn read_body(response: Response) -> String {
 /// No part of a refusal is waited for longer than a server may be silent, nor is all of it.
 async fn read_body_within(mut response: Response, time_max: Duration) -> String {
     let mut body = Vec::new();
-    let end = tokio::time::Instant::now() + time_max;
-    while let Ok(Ok(Some(chunk))) = tokio::time::timeout_at(end, response.chunk()).await {
-        body.extend_from_slice(&chunk);
-        if body.len() >= BODY_BYTES_MAX {
-            body.truncate(BODY_BYTES_MAX);
-            break;
+    let reading = async {
+        while let Ok(Some(chunk)) = response.chunk().await {
+            body.extend_from_slice(&chunk);
+            if body.len() >= BODY_BYTES_MAX {
+                body.truncate(BODY_BYTES_MAX);
+                break;
+            }
         }
-    }
+    };
+    // What came in time is kept.
+    let _in_time = tokio::time::timeout(time_max, reading).await;
     String::from_utf8_lossy(&body).into_owned()
 }
 
