@@ -177,10 +177,16 @@ fn nothing_is_touched_that_another_made() {
 
     // Not a state, or not of this command: it stays, and so does what it names.
     let told = "error: .f.valet-state is in the way, and no unfinished download: remove it\n";
-    for text in ["mine", "", "valet get 1\n../../../../x\n\"e\"\n"] {
+    for text in ["mine", "\n", "valet get 1\n../../../../x\n\"e\"\n"] {
         let (_, left) = get(vec![], &[(".f.valet-state", text)], &["f"], (1, "", told));
         assert_eq!(left, file(".f.valet-state", text));
     }
+}
+
+#[test]
+fn a_run_that_ended_before_it_wrote_a_word_hinders_none() {
+    let (_, left) = get(vec![whole(&[])], &[(".f.valet-state", "")], &["f"], (0, "f\n", VERIFIED));
+    assert_eq!(left, file("f", BODY));
 }
 
 #[test]

@@ -87,7 +87,7 @@ impl Sink {
             self.unfinished = Some(Unfinished::make(path)?);
         }
         self.start_over()?;
-        match &mut self.unfinished {
+        match &self.unfinished {
             Some(unfinished) => unfinished.is_of(self.etag.as_deref()),
             None => Ok(()),
         }

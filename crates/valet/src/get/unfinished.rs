@@ -5,8 +5,8 @@
 //! stands there already is touched only if it is a file of this user's that says that this command wrote it.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Seek as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
@@ -36,8 +36,12 @@ impl Unfinished {
         let Some(mut state) = open_own(&state_path)? else { return Ok(None) };
         hold(&state, &state_path)?;
         // Whoever held it until now may have finished, and taken it away.
-        let still = state_path.symlink_metadata().map(|metadata| metadata.ino());
-        if still.ok() != Some(state.metadata()?.ino()) {
+        if !is_still(&state, &state_path)? {
+            return Ok(None);
+        }
+        // A run that ended between making it and writing it had begun nothing.
+        if state.metadata()?.len() == 0 {
+            std::fs::remove_file(&state_path).with_context(|| state_path.display().to_string())?;
             return Ok(None);
         }
         let mut text = String::new();
@@ -56,6 +60,7 @@ impl Unfinished {
 
     /// Begins one, of no object yet.
     pub(super) fn make(path: &Path) -> Result<Self> {
+        let token = token()?;
         let state_path = beside(path, &state_name(path));
         let state = create(&state_path).map_err(|error| {
             if error.kind() == io::ErrorKind::AlreadyExists {
@@ -67,19 +72,19 @@ impl Unfinished {
             }
         })?;
         hold(&state, &state_path)?;
-        let token = token()?;
+        // Another run may have found it empty before it was held.
+        if !is_still(&state, &state_path)? {
+            return Err(held_elsewhere(&state_path));
+        }
+        write_state(&state, &token, None).with_context(|| state_path.display().to_string())?;
         let part_path = beside(path, &part_name(&token));
         let part = create(&part_path).with_context(|| part_path.display().to_string())?;
-        let mut made = Self { part, part_path, state, state_path, token };
-        made.is_of(None)?;
-        Ok(made)
+        Ok(Self { part, part_path, state, state_path, token })
     }
 
     /// Notes of which object the bytes are; without an `ETag` nobody can go on with them.
-    pub(super) fn is_of(&mut self, etag: Option<&str>) -> Result<()> {
-        let text = format!("{FIRST_LINE}\n{}\n{}\n", self.token, etag.unwrap_or_default());
-        let written = self.state.set_len(0).and_then(|()| self.state.rewind());
-        let written = written.and_then(|()| self.state.write_all(text.as_bytes()));
+    pub(super) fn is_of(&self, etag: Option<&str>) -> Result<()> {
+        let written = write_state(&self.state, &self.token, etag);
         written.with_context(|| self.state_path.display().to_string())
     }
 
@@ -125,6 +130,22 @@ fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Writes a state in one go: one that is longer than the last is whole at each moment, a shorter one may be empty.
+fn write_state(state: &File, token: &str, etag: Option<&str>) -> io::Result<()> {
+    let text = format!("{FIRST_LINE}\n{token}\n{}\n", etag.unwrap_or_default());
+    if u64::try_from(text.len()).is_ok_and(|len| len < state.metadata().map_or(0, |old| old.len()))
+    {
+        state.set_len(0)?;
+    }
+    state.write_all_at(text.as_bytes(), 0)
+}
+
+/// Whether a name is still that of the file.
+fn is_still(file: &File, path: &Path) -> io::Result<bool> {
+    let named = path.symlink_metadata().map(|metadata| metadata.ino());
+    Ok(named.ok() == Some(file.metadata()?.ino()))
 }
 
 fn state_name(path: &Path) -> std::ffi::OsString {
@@ -189,13 +210,15 @@ fn in_the_way(path: &Path) -> anyhow::Error {
     anyhow!("{} is in the way, and no unfinished download: remove it", path.display())
 }
 
+fn held_elsewhere(path: &Path) -> anyhow::Error {
+    anyhow!("{}: another download is writing it", path.display())
+}
+
 /// Takes the state, and so the download, for this process alone.
 fn hold(state: &File, path: &Path) -> Result<()> {
     match state.try_lock() {
         Ok(()) => Ok(()),
-        Err(TryLockError::WouldBlock) => {
-            Err(anyhow!("{}: another download is writing it", path.display()))
-        }
+        Err(TryLockError::WouldBlock) => Err(held_elsewhere(path)),
         Err(TryLockError::Error(error)) => Err(error).context(path.display().to_string()),
     }
 }
@@ -220,5 +243,31 @@ mod tests {
         check("valet get 2\n0123456789abcdef\n\"e\"\n", None);
         check("\"e\"", None);
         check("", None);
+    }
+    #[test]
+    fn a_state_that_was_never_written_is_nothing_begun() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let (path, state) = (folder.path().join("f"), folder.path().join(".f.valet-state"));
+        File::create(&state).unwrap();
+        assert!(Unfinished::find(&path).unwrap().is_none());
+        drop(Unfinished::make(&path).unwrap());
+        let (found, etag) = Unfinished::find(&path).unwrap().unwrap();
+        assert_eq!(etag, None);
+        // What is written is whole, whether it gets longer or shorter.
+        for etag in [Some("\"longer\""), Some("\"e\""), None] {
+            found.is_of(etag).unwrap();
+            let text = std::fs::read_to_string(&state).unwrap();
+            assert_eq!(parse(&text), Some((found.token.clone(), etag.map(str::to_owned))));
+        }
+        found.remove();
+        // An empty file that another name leads to is not of this command.
+        let other = folder.path().join("other");
+        File::create(&other).unwrap();
+        std::os::unix::fs::symlink("other", &state).unwrap();
+        assert!(Unfinished::find(&path).is_err());
+        std::fs::remove_file(&state).unwrap();
+        std::fs::hard_link(&other, &state).unwrap();
+        assert!(Unfinished::find(&path).is_err());
+        assert!(state.exists() && other.exists());
     }
 }
