@@ -11,6 +11,10 @@ use sha1::Sha1;
 use sha2::{Sha256, Sha512};
 use twox_hash::{XxHash3_64, XxHash3_128, XxHash64};
 
+/// The header, or the parameter of a link, that asks for the stored checksum.
+pub(crate) const CHECKSUM_MODE: &str = "x-amz-checksum-mode";
+
+const CHECKSUM_TYPE: &str = "x-amz-checksum-type";
 const MD5_HEX_DIGITS: usize = 32;
 
 /// A checksum that the body turned out not to have.
@@ -44,7 +48,10 @@ impl Promises {
     /// Reads what the headers promise for the whole object. A composite checksum (of parts) and an
     /// `ETag` that is not an MD5 promise nothing that can be checked.
     pub(crate) fn read(headers: &HeaderMap) -> Self {
-        let full = |name: &str| STANDARD.decode(headers.get(name)?.as_bytes()).ok();
+        // With a part of the object comes the part's.
+        let composite = headers.get(CHECKSUM_TYPE).is_some_and(|kind| kind == "COMPOSITE");
+        let full =
+            |name: &str| STANDARD.decode(headers.get(name)?.as_bytes()).ok().filter(|_| !composite);
         let candidates = [
             ("SHA-512", full("x-amz-checksum-sha512"), Hasher::Sha512(Sha512::new())),
             ("SHA-256", full("x-amz-checksum-sha256"), Hasher::Sha256(Sha256::new())),
@@ -182,6 +189,16 @@ mod tests {
         check("x-amz-checksum-xxhash3", "ctyxi2ehff4=", Err("XXH3"));
         check("x-amz-checksum-xxhash128", "MxGUd+3l3NXpcWQnaB1YYA==", Ok(&["XXH128"]));
         check("x-amz-checksum-xxhash128", "MxGUd+3l3NXpcWQnaB1YYQ==", Err("XXH128"));
+    }
+
+    #[test]
+    fn the_checksum_of_a_part_promises_nothing() {
+        let check = |kind: &'static str, expected: usize| {
+            let lines = [("x-amz-checksum-crc32", "y/Q5Jg=="), ("x-amz-checksum-type", kind)];
+            assert_eq!(Promises::read(&headers(&lines)).0.len(), expected, "{kind}");
+        };
+        check("FULL_OBJECT", 1);
+        check("COMPOSITE", 0);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use reqwest::header::{
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 
 use crate::args::Get;
-use crate::checksum::Promises;
+use crate::checksum::{CHECKSUM_MODE, Promises};
 use crate::failure::Failure;
 use crate::objects::SignedObject;
 use crate::{disposition, output, refusal, transfer};
@@ -65,7 +65,7 @@ pub(crate) async fn fetch(
     download.bar.finish_and_clear();
     let size = download.sink.offset();
     let verified = match verified.as_slice() {
-        [] => "not verified: the server promised no checksum".to_owned(),
+        [] => format!("not verified: {}", download.source.why_unpromised()),
         names => format!("{} verified", names.join(", ")),
     };
     output::note(format!("{}; {verified}", HumanBytes(size)));
@@ -90,6 +90,16 @@ impl Source<'_> {
         match self {
             Self::Link(client, url) => Ok(client.get(url.clone())),
             Self::Own(object) => object.get().await,
+        }
+    }
+
+    /// Why an answer promises no checksum.
+    fn why_unpromised(&self) -> &'static str {
+        match self {
+            Self::Link(_, url) if !asks_for_checksum(url) => {
+                "the link does not ask for the checksum"
+            }
+            Self::Link(..) | Self::Own(_) => "the server promised no checksum of the whole",
         }
     }
 
@@ -308,6 +318,15 @@ fn name_in_url(url: &Url) -> PathBuf {
     PathBuf::from(name.as_deref().unwrap_or("object"))
 }
 
+/// Whether a link asks for the checksum by a parameter, or by a header that it was made with.
+fn asks_for_checksum(url: &Url) -> bool {
+    url.query_pairs().any(|(name, value)| {
+        let signed =
+            name == "X-Amz-SignedHeaders" && value.split(';').any(|header| header == CHECKSUM_MODE);
+        signed || name.eq_ignore_ascii_case(CHECKSUM_MODE)
+    })
+}
+
 fn name_in_headers(headers: &HeaderMap) -> Option<PathBuf> {
     let header = String::from_utf8_lossy(headers.get(CONTENT_DISPOSITION)?.as_bytes()).into_owned();
     disposition::file_name(&header).map(PathBuf::from)
@@ -348,6 +367,20 @@ mod tests {
         let disposition = "response-content-disposition=attachment%3B%20filename%3D%22x%20y.txt%22";
         check(&format!("http://h/b/k?{disposition}"), "x y.txt");
         check("http://h/b/k?response-content-disposition=inline", "k");
+    }
+
+    #[test]
+    fn links_that_ask_for_the_checksum() {
+        let check = |query: &str, expected: bool| {
+            let url = Url::parse(&format!("http://h/b/k?{query}")).unwrap();
+            assert_eq!(asks_for_checksum(&url), expected, "{query}");
+        };
+        check("X-Amz-Date=1", false);
+        check("X-Amz-Date=1&x-amz-checksum-mode=ENABLED", true);
+        check("X-Amz-Checksum-Mode=ENABLED", true);
+        check("X-Amz-SignedHeaders=host%3Bx-amz-checksum-mode", true);
+        check("X-Amz-SignedHeaders=host", false);
+        check("response-content-type=x-amz-checksum-mode", false);
     }
 
     #[test]

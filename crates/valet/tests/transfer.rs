@@ -77,11 +77,11 @@ fn a_download_gets_its_name_when_it_is_whole() {
     assert_eq!(left, []);
 
     let plain = answer("200 OK", &[], BODY);
-    let note = "note: 10 B; not verified: the server promised no checksum\n";
+    let note = "note: 10 B; not verified: the link does not ask for the checksum\n";
     let (_, left) = get(vec![plain], &[], &["f"], (0, "f\n", note));
     assert_eq!(left, file("f", BODY));
 
-    let note = "note: 0 B; not verified: the server promised no checksum\n";
+    let note = "note: 0 B; not verified: the link does not ask for the checksum\n";
     let (_, left) = get(vec![answer("200 OK", &[], "")], &[], &["f"], (0, "f\n", note));
     assert_eq!(left, file("f", ""));
 }

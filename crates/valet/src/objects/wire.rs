@@ -14,6 +14,7 @@ use tokio::sync::Mutex;
 
 use crate::args::Aws;
 use crate::aws::{Api, Chain, Session};
+use crate::checksum::CHECKSUM_MODE;
 use crate::failure::Failure;
 use crate::location::{S3Uri, Service};
 use crate::remote::{self, Outgoing};
@@ -114,10 +115,18 @@ impl S3 {
         operation: Operation<'_>,
         body: &str,
     ) -> Result<String, Failure> {
+        remote::read(accepted(self.answer(operation, body).await?).await?).await
+    }
+
+    /// Sends a request with a short body, for whoever looks at its refusal.
+    pub(super) async fn answer(
+        &self,
+        operation: Operation<'_>,
+        body: &str,
+    ) -> Result<Response, Failure> {
         let payload = SignedPayload::Sha256(Sha256::digest(body.as_bytes()).into());
         let request = self.signed(&self.asking, operation, payload).await?;
-        let response = request.body(body.to_owned()).send().await.map_err(transfer::unanswered)?;
-        remote::read(accepted(response).await?).await
+        Ok(request.body(body.to_owned()).send().await.map_err(transfer::unanswered)?)
     }
 
     /// Asks for a document.
@@ -206,7 +215,7 @@ impl SignedObject<'_> {
     pub(crate) async fn get(&self) -> Result<RequestBuilder, Failure> {
         let S3Uri { bucket, key } = &self.place;
         let target = Target::object(bucket, key.as_deref().unwrap_or_default());
-        let get = Operation::new(&Method::GET, target);
+        let get = Operation::new(&Method::GET, target).headers(&[(CHECKSUM_MODE, "ENABLED")]);
         self.s3.signed(&self.s3.fetching, get, SignedPayload::Unsigned).await
     }
 }
