@@ -1,5 +1,7 @@
 //! What `get` and `put` share: the HTTP client, and the progress bar.
 
+mod names;
+
 use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
@@ -91,6 +93,7 @@ pub(crate) fn builder(authorities: Option<&Path>) -> Result<ClientBuilder, Failu
     let builder = Client::builder()
         .user_agent(concat!("valet/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
+        .dns_resolver(names::Resolver)
         .referer(false);
     let Some(path) = authorities else { return Ok(builder) };
     let config = trust::config(path);
@@ -124,8 +127,16 @@ fn follow(attempt: Attempt<'_>) -> reqwest::redirect::Action {
 /// the one that was signed; such a link is refused with the way out.
 pub(crate) fn link(text: &str) -> Result<Url, Failure> {
     let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-    let url = url.ok_or_else(|| anyhow!("a link begins with http:// or https://"));
-    let url = url.map_err(Failure::usage)?;
+    let url = url.ok_or_else(|| {
+        let is_object = text.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("s3://"));
+        let hint = if is_object { "; for an object use `valet cp`" } else { "" };
+        Failure::usage(anyhow!("a link begins with http:// or https://{hint}"))
+    })?;
+    if is_signed(&url) != Signed::Wholly
+        && url.query_pairs().any(|(name, _)| name.starts_with("amp;"))
+    {
+        return Err(Failure::usage(anyhow!(ESCAPED)));
+    }
     if is_signed(&url) == Signed::Partly {
         return Err(Failure::usage(anyhow!(
             "the link was cut off: it has no signature. {UNQUOTED}"
@@ -169,11 +180,27 @@ const UNTRUSTED: &str = "invalid peer certificate";
 /// What may help then.
 const TRUST_IT: &str = "; --ca-bundle FILE trusts the certificate or authority in that file";
 
+/// How rustls says of one that its time is not now.
+const UNTIMELY: [&str; 2] = ["certificate not valid yet", "certificate expired"];
+
+/// What may help then.
+const CLOCK: &str = "; is the clock of this machine right?";
+
 /// How hyper begins what it says of an answer that is none of HTTP, as the alert of a TLS server is none.
 const NOT_HTTP: &str = "invalid HTTP";
 
 /// What may help then.
 const MAYBE_TLS: &str = "; if this port speaks TLS, use https://";
+
+/// How rustls names an answer that is none of TLS, as one of plain HTTP is none.
+const NOT_TLS: &str = "InvalidContentType";
+
+/// What is said then.
+const MAYBE_PLAIN: &str = "this port does not speak TLS; if it speaks plain HTTP, use http://";
+
+/// What is said of a link whose `&` were written as HTML writes them.
+const ESCAPED: &str =
+    "the link has `&amp;` in it, which is HTML's and mail's way to write `&`: replace each by `&`";
 
 /// What is said of a link that has no signature.
 const UNQUOTED: &str =
@@ -205,7 +232,13 @@ pub(crate) fn unanswered(error: reqwest::Error) -> anyhow::Error {
     };
     let is_plain = error.url().is_some_and(|url| url.scheme() == "http");
     let cause = anyhow::Error::from(error.without_url()).root_cause().to_string();
-    let mend = if cause.starts_with(UNTRUSTED) {
+    if !is_plain && cause.contains(NOT_TLS) {
+        return anyhow!("{what}: {MAYBE_PLAIN}");
+    }
+    let is_of_time = UNTIMELY.iter().any(|words| cause.contains(words));
+    let mend = if cause.starts_with(UNTRUSTED) && is_of_time {
+        CLOCK
+    } else if cause.starts_with(UNTRUSTED) {
         TRUST_IT
     } else if is_plain && cause.starts_with(NOT_HTTP) {
         MAYBE_TLS
@@ -259,6 +292,22 @@ mod tests {
     fn the_templates_are_readable() {
         ProgressStyle::with_template(BAR).unwrap();
         ProgressStyle::with_template(BAR_WITHOUT_END).unwrap();
+    }
+
+    #[test]
+    fn links_that_are_none_say_what_may_help() {
+        let check = |text: &str, words: &str| {
+            let said = link(text).unwrap_err().to_string();
+            assert!(said.contains(words), "{text}: {said}");
+            assert!(!said.contains("s3cr3t"), "{text}: {said}");
+        };
+        check("s3://b/k", "for an object use `valet cp`");
+        check("S3://b/k", "for an object use `valet cp`");
+        check("http://h/k?X-Amz-Algorithm=A&amp;X-Amz-Signature=s3cr3t", "replace each by `&`");
+        check("http://h/k?response-expires=1&amp;X-Amz-Signature=s3cr3t", "replace each by `&`");
+        check("http://h/k?AWSAccessKeyId=a&amp;Signature=s3cr3t", "replace each by `&`");
+        // A name of one's own in a link that is whole.
+        assert!(link("http://h/k?X-Amz-Algorithm=A&amp;x=1&X-Amz-Signature=1").is_ok());
     }
 
     #[test]
