@@ -46,7 +46,7 @@ def test_a_first_bucket(valet, server, bucket_name, tmp_path):
     assert (tmp_path / "back.txt").read_text() == "hello\n"
     assert valet("rm", f"s3://{bucket_name}/hello.txt") == f"s3://{bucket_name}/hello.txt\n"
     assert valet("ls", f"s3://{bucket_name}") == ""
-    assert valet("rb", f"s3://{bucket_name}") == ""
+    assert valet("rb", f"s3://{bucket_name}") == f"s3://{bucket_name}\n"
     assert f" {bucket_name}\n" not in valet("ls")
 
 
@@ -183,6 +183,9 @@ def test_what_goes_wrong_is_told_in_words(server, bucket, tmp_path):
     (tmp_path / "file").write_text("x")
     object_uri = f"s3://{bucket}/k"
     check(1, "404 NoSuchKey", "cp", object_uri, "down")
+    check(1, "If it is a folder, add --recursive", "cp", object_uri, ".")
+    check(1, "The name of a bucket has 3 to 63 of", "mb", "s3://Bad_Name")
+    check(2, "for an object use `valet cp`", "get", object_uri)
     assert not (tmp_path / "down").exists()
     check(1, "404 NoSuchBucket", "ls", "s3://no-such-bucket-here")
     check(1, "No such file", "cp", "missing", object_uri)
@@ -222,6 +225,77 @@ def test_presign_says_what_the_server_refuses(server, bucket, tmp_path):
     assert note({"AWS_REGION": "eu-west-9"}) == (
         f"{will_not}it is signed for another region than the server's; set AWS_REGION=us-east-1\n"
     )
+
+
+def noted(server, home, *arguments):
+    """(standard output, standard error) of a command that must not fail."""
+    result = subprocess.run(
+        [binary(), *map(str, arguments)], capture_output=True, text=True, cwd=home, timeout=60,
+        env=client_environment(server, home),
+    )
+    assert result.returncode == 0, result
+    return result.stdout, result.stderr
+
+
+def test_a_stored_checksum_is_asked_for(valet, server, bucket, tmp_path):
+    write_file(tmp_path / "up", 20 * MIB + 7)
+    uri = f"s3://{bucket}/large"
+    valet("cp", "up", uri)
+    assert "; CRC-64/NVME verified\n" in noted(server, tmp_path, "cp", uri, "down")[1]
+    link = valet("presign", uri).strip()
+    errors = noted(server, tmp_path, "get", link, "down")[1]
+    assert "; not verified: the link does not ask for the checksum\n" in errors, errors
+    link = valet("presign", uri, "--query", "x-amz-checksum-mode=ENABLED").strip()
+    assert "; CRC-64/NVME verified\n" in noted(server, tmp_path, "get", link, "down")[1]
+
+
+def test_what_recursive_does_not_find_is_told(valet, server, bucket, tmp_path):
+    server.put(f"/{bucket}/k", b"x")
+    uri = f"s3://{bucket}/k"
+    for command in (
+        ["rm", "--recursive", uri], ["rm", "--recursive", "--dry-run", uri],
+        ["cp", "--recursive", uri, "down"], ["cp", "--recursive", uri, f"s3://{bucket}/copies"],
+    ):
+        told = f"note: nothing is stored below {uri}/; for the object {uri} leave --recursive out\n"
+        assert noted(server, tmp_path, *command) == ("", told), command
+    (tmp_path / "empty").mkdir()
+    assert noted(server, tmp_path, "cp", "--recursive", "empty", uri) == ("", "note: empty has no files\n")
+    assert server.get(f"/{bucket}/k").body == b"x"
+
+
+def test_a_bucket_that_is_not_empty_says_what_stays(server, bucket_name, tmp_path):
+    server.make_bucket(bucket_name)
+    server.put(f"/{bucket_name}/k", b"x")
+    uri = f"s3://{bucket_name}"
+    errors = failed(server, tmp_path, "rb", uri)[1]
+    assert "`valet rb --force` deletes its objects first" in errors
+    versioning = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+    server.put(f"/{bucket_name}", versioning, query=[("versioning", "")])
+    server.put(f"/{bucket_name}/k", b"y")
+    status, errors = failed(server, tmp_path, "rb", "--force", uri)
+    assert status == 1 and errors.startswith("note: 1 object deleted\n"), errors
+    assert "BucketNotEmpty" in errors and "Older versions and delete markers stay" in errors, errors
+    assert "valet rb --force" not in errors, errors
+
+
+def test_a_link_out_of_html_is_told(server, bucket, tmp_path):
+    link = f"{server.endpoint}{server.link(f'/{bucket}/k').target()}".replace("&", "&amp;")
+    # What a browser or curl is told.
+    answer = server.request("GET", link.removeprefix(server.endpoint))
+    assert answer.status == 400 and b"<Code>AuthorizationQueryParametersError</Code>" in answer.body
+    (tmp_path / "file").write_text("x")
+    for command in (["get", link, "-"], ["put", "file", link]):
+        status, errors = failed(server, tmp_path, *command)
+        assert (status, "replace each by `&`" in errors) == (2, True), errors
+
+
+def test_a_wrong_clock_is_told_by_every_service(server, bucket, tmp_path):
+    clock = {"LD_PRELOAD": FAKETIME_LIBRARY, "FAKETIME": "-2h"}
+    for command in (["ls"], ["user", "ls"]):
+        status, errors = failed(server, tmp_path, *command, environment=clock)
+        # Over TLS it is the certificate that is not valid yet.
+        assert status == (3 if server.certificates is None else 1), (command, errors)
+        assert "s the clock of this machine right?" in errors, (command, errors)
 
 
 def test_an_unquoted_link_is_guessed(server, bucket, tmp_path):
@@ -287,6 +361,19 @@ def test_plain_http_to_a_port_that_speaks_tls(https_server, bucket_name, tmp_pat
     ):
         status, errors = failed(https_server, tmp_path, *command)
         assert status == 1 and "This port speaks TLS: use https://" in errors, (command, errors)
+
+
+def test_tls_to_a_port_that_speaks_plain_http(http_server, tmp_path):
+    encrypted = http_server.endpoint.replace("http://", "https://")
+    link = http_server.link("/b/k", method="PUT")
+    (tmp_path / "file").write_bytes(b"x")
+    for command in (
+        ["ls", "--endpoint-url", encrypted], ["user", "ls", "--endpoint-url", encrypted],
+        ["get", f"{encrypted}{link.target()}", "-"], ["put", "file", f"{encrypted}{link.target()}"],
+    ):
+        status, errors = failed(http_server, tmp_path, *command)
+        assert status == 1 and "if it speaks plain HTTP, use http://" in errors, (command, errors)
+        assert "corrupt" not in errors, (command, errors)
 
 
 def test_an_untrusted_certificate_names_the_option(https_server, tmp_path):

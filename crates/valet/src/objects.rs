@@ -20,10 +20,17 @@ use self::place::{bucket_of, place_of};
 use self::wire::{Operation, S3, Target};
 use crate::args::objects as args;
 use crate::failure::Failure;
+use crate::refusal::{self, Refusal};
 use crate::{output, transfer};
 
 /// The region whose buckets are made without saying where.
 const REGION_UNSAID: &str = "us-east-1";
+
+/// What is said of a bucket that is not empty.
+const FORCE: &str = "`valet rb --force` deletes its objects first; older versions stay.";
+/// The same after that.
+const VERSIONS_STAY: &str = "Older versions and delete markers stay: each is deleted by its version id, as `aws s3api \
+                             delete-object --version-id` does it.";
 
 pub(crate) fn ls(arguments: &args::Ls) -> Result<(), Failure> {
     let place = arguments.target.as_deref().map(place_of).transpose()?;
@@ -61,9 +68,18 @@ pub(crate) fn rb(arguments: &args::Rb) -> Result<(), Failure> {
         let s3 = S3::connect(&arguments.remote.aws).await?;
         if arguments.force {
             let deleted = delete::all(&s3, &bucket, "", |_| Ok(())).await?;
-            output::note(format_args!("{deleted} objects deleted"));
+            let objects = if deleted == 1 { "object" } else { "objects" };
+            output::note(format_args!("{deleted} {objects} deleted"));
         }
-        s3.ask(Operation::new(&Method::DELETE, Target::bucket(&bucket)), "").await.map(drop)
+        let delete = Operation::new(&Method::DELETE, Target::bucket(&bucket));
+        let response = s3.answer(delete, "").await?;
+        if !response.status().is_success() {
+            let Refusal { code, failure, .. } = refusal::look_at_own(response).await;
+            let hint = if arguments.force { VERSIONS_STAY } else { FORCE };
+            return Err(if code == "BucketNotEmpty" { failure.with_hint(hint) } else { failure });
+        }
+        let uri = format!("s3://{bucket}");
+        output::answer(arguments.remote.form(), &json!({ "uri": uri }), [uri.clone()])
     })
 }
 

@@ -73,10 +73,11 @@ impl Refusal {
             "InvalidAccessKeyId" | "InvalidClientTokenId" => {
                 "the server does not know the access key, or it was switched off"
             }
+            "SignatureDoesNotMatch" if is_of_clock(&self.message) => CLOCK_WRONG,
             "SignatureDoesNotMatch" => "the secret is not the one of the access key",
             "InvalidToken" => "the session token is not one of this server",
             "ExpiredToken" => "the session is over",
-            "RequestTimeTooSkewed" => "the clock of this machine, or the server's, is wrong",
+            "RequestTimeTooSkewed" => CLOCK_WRONG,
             "AuthorizationHeaderMalformed" => {
                 let region = shown(self.region.as_deref()?);
                 return Some(format!(
@@ -191,6 +192,19 @@ fn parse(body: &str) -> S3Error {
     quick_xml::de::from_str::<ErrorResponse>(body).unwrap_or_default().error
 }
 
+/// What may help where the clocks differ.
+const CLOCK: &str = "Is the clock of this machine right?";
+
+/// The same of a link that will not work.
+const CLOCK_WRONG: &str = "the clock of this machine, or the server's, is wrong";
+
+/// Whether IAM and STS, which have no code of its own for it, refuse a signature for its time.
+fn is_of_clock(message: &str) -> bool {
+    ["Signature not yet current", "Signature expired"]
+        .iter()
+        .any(|words| message.starts_with(words))
+}
+
 /// What somebody who signs with credentials of their own can do about an error.
 fn own_advice(error: &S3Error) -> Option<String> {
     if let ("AuthorizationHeaderMalformed", Some(region)) = (&*error.code, &error.region) {
@@ -201,16 +215,19 @@ fn own_advice(error: &S3Error) -> Option<String> {
         "AccessDenied" if error.message.starts_with("Roles may not be assumed by root") => {
             "Make a user whom the role trusts, and use a key of that user."
         }
+        "SignatureDoesNotMatch" if is_of_clock(&error.message) => CLOCK,
         "SignatureDoesNotMatch" => "Is the secret of the access key right, and is the region?",
         "InvalidClientTokenId" | "InvalidAccessKeyId" | "InvalidToken" => {
             "The server does not know the credentials, or they were switched off."
         }
         "ExpiredToken" => "The session is over: get new credentials.",
-        "RequestTimeTooSkewed" => "Is the clock of this machine right?",
-        "DeleteConflict" => "--force removes what hinders first.",
-        "BucketNotEmpty" => {
-            "`valet rb --force` deletes its objects first. Older versions and uploads under way stay."
+        "RequestTimeTooSkewed" => CLOCK,
+        "NoSuchKey" => "Nothing is stored under that key. If it is a folder, add --recursive.",
+        "InvalidBucketName" => {
+            "The name of a bucket has 3 to 63 of `a-z`, `0-9`, `-` and `.`, begins and ends with a letter or digit, \
+             has no `.` or `-` beside a `.`, and is no IP address."
         }
+        "DeleteConflict" => "--force removes what hinders first.",
         "SlowDown" | "ServiceUnavailable" | "Throttling" => "Try again in a while.",
         _ => return None,
     };
@@ -353,6 +370,21 @@ mod tests {
             409,
             &query("DeleteConflict", "Has keys."),
             "409 DeleteConflict: Has keys.\n--force removes what hinders first.",
+        );
+        for message in ["Signature expired: a is now", "Signature not yet current: a is still"] {
+            check(
+                403,
+                &query("SignatureDoesNotMatch", message),
+                &format!(
+                    "403 SignatureDoesNotMatch: {message}\nIs the clock of this machine right?"
+                ),
+            );
+        }
+        check(
+            403,
+            &query("SignatureDoesNotMatch", "It does not."),
+            "403 SignatureDoesNotMatch: It does not.\n\
+             Is the secret of the access key right, and is the region?",
         );
         check(
             403,

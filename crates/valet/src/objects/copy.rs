@@ -9,7 +9,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::list::Pages;
-use super::place::{End, as_folder};
+use super::place::{End, as_folder, note_nothing_below};
 use super::wire::{Operation, S3, Target};
 use super::{content_type, download, upload};
 use crate::args::objects::Cp;
@@ -62,6 +62,9 @@ impl Copy<'_> {
         }
         let mut files = Vec::new();
         walk(&path, DEPTH_MAX, &mut files)?;
+        if files.is_empty() {
+            output::note(format_args!("{} has no files", path.display()));
+        }
         for file in files {
             let below = file.strip_prefix(&path).unwrap_or(&file);
             let name = key_of(below).ok_or_else(|| {
@@ -96,9 +99,11 @@ impl Copy<'_> {
             }
             return self.download(source, path).await;
         }
-        let (prefix, mut left_out) = (as_folder(&prefix), 0_u64);
+        let (named, prefix) = (&*prefix, as_folder(&prefix));
+        let (mut found, mut left_out) = (0, 0_u64);
         let mut pages = Pages::of_all(&self.s3, &source.bucket, &prefix);
         while let Some(page) = pages.next().await? {
+            found += page.objects.len();
             for object in page.objects {
                 let name = object.key.strip_prefix(&*prefix).unwrap_or(&object.key);
                 let Some(below) = path_of(name) else {
@@ -116,8 +121,12 @@ impl Copy<'_> {
                 self.download(from, path.join(below)).await?;
             }
         }
+        if found == 0 {
+            note_nothing_below(&source.bucket, named);
+        }
         if left_out > 0 {
-            return Err(Failure::failed(anyhow!("{left_out} objects were left out")));
+            let objects = if left_out == 1 { "object was" } else { "objects were" };
+            return Err(Failure::failed(anyhow!("{left_out} {objects} left out")));
         }
         Ok(())
     }
@@ -144,12 +153,17 @@ impl Copy<'_> {
         }
         let (from, to) = (as_folder(source_key), as_folder(target_prefix));
         let mut pages = Pages::of_all(&self.s3, &source.bucket, &from);
+        let mut found = 0;
         while let Some(page) = pages.next().await? {
+            found += page.objects.len();
             for object in page.objects {
                 let name = object.key.strip_prefix(&*from).unwrap_or(&object.key);
                 let key = format!("{to}{name}");
                 self.copy(&source.bucket, &object.key, &target.bucket, &key).await?;
             }
+        }
+        if found == 0 {
+            note_nothing_below(&source.bucket, source_key);
         }
         Ok(())
     }

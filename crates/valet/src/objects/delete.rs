@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::list::{Object, Pages};
-use super::place::as_folder;
+use super::place::{as_folder, note_nothing_below};
 use super::wire::{Operation, S3, Target, parse};
 use crate::args::objects::Rm;
 use crate::failure::Failure;
@@ -49,12 +49,21 @@ pub(super) async fn run(s3: &S3, place: &S3Uri, arguments: &Rm, form: Form) -> R
     let done = match (arguments.recursive, arguments.dry_run) {
         (true, true) => {
             let mut pages = Pages::of_all(s3, bucket, key);
+            let mut found = 0;
             while let Some(page) = pages.next().await? {
                 page.objects.iter().try_for_each(|object| told(&object.key))?;
+                found += page.objects.len();
+            }
+            if found == 0 {
+                note_nothing_below(bucket, named);
             }
             Ok(())
         }
-        (true, false) => all(s3, bucket, key, told).await.map(drop),
+        (true, false) => all(s3, bucket, key, told).await.map(|deleted| {
+            if deleted == 0 {
+                note_nothing_below(bucket, named);
+            }
+        }),
         (false, true) => told(key),
         (false, false) => {
             s3.ask(Operation::new(&Method::DELETE, Target::object(bucket, key)), "").await?;
@@ -95,7 +104,7 @@ pub(super) async fn all(
     let Some(Refused { key, code, message }) = refused.first() else { return Ok(deleted) };
     let (key, message) = (table::shown(key), table::shown(message));
     let words =
-        anyhow!("{} objects stay, the first of them `{key}`: {code}: {message}", refused.len());
+        anyhow!("{} not deleted, the first of them `{key}`: {code}: {message}", refused.len());
     Err(if code == "AccessDenied" { Failure::denied(words) } else { Failure::failed(words) })
 }
 

@@ -6,6 +6,7 @@ use anyhow::anyhow;
 
 use crate::failure::Failure;
 use crate::location::S3Uri;
+use crate::{output, table};
 
 /// What stands for standard input or output in place of a file.
 const STANDARD_STREAM: &str = "-";
@@ -61,6 +62,22 @@ pub(super) fn as_folder(prefix: &str) -> String {
     }
 }
 
+/// Says that --recursive found nothing to do.
+pub(super) fn note_nothing_below(bucket: &str, named: &str) {
+    output::note(nothing_below(bucket, named));
+}
+
+/// An object of the very name is not below it.
+fn nothing_below(bucket: &str, named: &str) -> String {
+    let folder = table::shown(&format!("s3://{bucket}/{}", as_folder(named)));
+    let nothing = format!("nothing is stored below {folder}");
+    if named.is_empty() || named.ends_with('/') {
+        return nothing;
+    }
+    let object = table::shown(&format!("s3://{bucket}/{named}"));
+    format!("{nothing}; for the object {object} leave --recursive out")
+}
+
 fn is_uri(text: &str) -> bool {
     text.split_once("://").is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("s3"))
 }
@@ -85,6 +102,16 @@ mod tests {
         check("b/k", Some(End::File(PathBuf::from("b/k"))));
         check("s3://", None);
         check("", None);
+    }
+
+    #[test]
+    fn nothing_to_do_is_told() {
+        let check = |named: &str, expected: &str| assert_eq!(nothing_below("b", named), expected);
+        check("", "nothing is stored below s3://b/");
+        check("d/", "nothing is stored below s3://b/d/");
+        let words =
+            "nothing is stored below s3://b/k/; for the object s3://b/k leave --recursive out";
+        check("k", words);
     }
 
     #[test]
