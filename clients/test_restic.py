@@ -7,7 +7,7 @@ import xml.etree.ElementTree as xml
 import pytest
 
 from content import file_sha256, write_file
-from harness import MIB
+from harness import MIB, binary
 
 
 @pytest.fixture
@@ -73,3 +73,20 @@ def test_restic_backs_up_checks_restores_and_prunes(restic, server, bucket_name,
     assert snapshots(restic) == [newer]
     restic("restore", "latest", "--target", "last")
     assert sorted(os.listdir(tmp_path / "last/folder")) == ["link", "new", "small", "sub"]
+
+
+def test_the_key_of_the_page_is_enough(client, server, bucket, tmp_path):
+    """`docs/clients.md`: a key for one bucket, and a repository inside it."""
+    rights = ["--read", f"s3://{bucket}", "--write", f"s3://{bucket}", "--delete"]
+    printed = client.run(binary(), "user", "create", f"of-{bucket}"[:60], "--key", *rights)
+    key = dict(line.removeprefix("export ").split("=", 1) for line in printed.splitlines())
+    assert sorted(key) == ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]
+    trust = ["--cacert", server.certificates.ca] if server.certificates else []
+    environment = {**key, "RESTIC_PASSWORD": "not a secret", "RESTIC_CACHE_DIR": str(tmp_path / "cache")}
+    write_file(tmp_path / "folder", 70_000)
+    repository = f"s3:{server.endpoint}/{bucket}/restic"
+    for command in (["init"], ["backup", "folder"], ["forget", "--keep-last", "1", "--prune"]):
+        client.run("/usr/bin/restic", *trust, "-r", repository, *command, environment=environment)
+    # It does not list buckets, and lists its own.
+    client.run(binary(), "ls", status=3, environment=key)
+    assert "PRE restic/" in client.run(binary(), "ls", f"s3://{bucket}", environment=key)
