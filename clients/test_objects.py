@@ -11,8 +11,8 @@ import termios
 import pytest
 
 from content import ODD_KEYS, body, file_sha256, key_name, sha256, write_file
-from harness import FAKETIME_LIBRARY, MIB, Certificates, binary, client_environment
-from sigv4 import encode_path
+from harness import FAKETIME_LIBRARY, MIB, ROOT_KEY, Certificates, binary, client_environment
+from sigv4 import Link, encode_path
 
 
 @pytest.fixture
@@ -374,6 +374,16 @@ def test_tls_to_a_port_that_speaks_plain_http(http_server, tmp_path):
         status, errors = failed(http_server, tmp_path, *command)
         assert status == 1 and "if it speaks plain HTTP, use http://" in errors, (command, errors)
         assert "corrupt" not in errors, (command, errors)
+
+
+def test_names_below_localhost_are_this_machine(http_server, bucket_name, tmp_path):
+    http_server.make_bucket(bucket_name)
+    host = f"{bucket_name}.localhost:{http_server.port}"
+    url = lambda method: f"http://{host}{Link(ROOT_KEY, host, '/k', method=method).target()}"
+    (tmp_path / "file").write_bytes(b"x")
+    noted(http_server, tmp_path, "put", "file", url("PUT"))
+    assert noted(http_server, tmp_path, "get", url("GET"), "-")[0] == "x"
+    assert http_server.get(f"/{bucket_name}/k").body == b"x"
 
 
 def test_an_untrusted_certificate_names_the_option(https_server, tmp_path):
