@@ -37,9 +37,10 @@ use clap::Parser as _;
 use crate::args::{Arguments, Command};
 use crate::failure::{Exit, Failure};
 
-// The allocator decides a tenth of the CPU that a small GET costs.
+// The allocator decides a tenth of the CPU that a small GET costs, and whether the memory of many uploads at
+// once is given back.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {

@@ -25,6 +25,8 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
 /// Threads that hash, seal, read and sync: some may wait for the disk while others compute. More would only
 /// keep memory, a heap each.
 const BLOCKING_THREADS_MAX: usize = 16;
+/// They take turns, so that one turn in this time keeps a thread that nobody needs.
+const BLOCKING_THREAD_KEPT: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(arguments: Serve) -> Result<(), Failure> {
     let config = ServeConfig::read(arguments)?;
@@ -37,9 +39,11 @@ pub(crate) fn run(arguments: Serve) -> Result<(), Failure> {
         failure.told()
     };
     raise_open_files();
+    take_small_pages();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .thread_keep_alive(BLOCKING_THREAD_KEPT)
         .build();
     let runtime = runtime.context("cannot start").map_err(told)?;
     runtime.block_on(serve(config, server, &log, &dropped)).map_err(told)
@@ -102,6 +106,14 @@ fn raise_open_files() {
         && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
     {
         tracing::warn!(%error, "the limit of open files stays at {current:?}");
+    }
+}
+
+/// The allocator asks for pages of 2 MiB, and of each that is touched anywhere the whole is resident: a
+/// buffer that waits for a slow sender then takes all the memory that it may grow to.
+fn take_small_pages() {
+    if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
+        tracing::debug!(%error, "memory comes in huge pages");
     }
 }
 
