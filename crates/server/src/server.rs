@@ -26,8 +26,11 @@ use crate::reading::Reading;
 use crate::request::{Query, S3Request, Site};
 use crate::respond::{IdSource, Ids, Reply, RequestContext, ResponseBody, finish_headers};
 use crate::route::{self, Call, Target};
-use crate::unsent::{Unsent, bound};
+use crate::unsent::{Unsent, bound, bound_refusal};
 use crate::{cors, own, s3};
+
+/// Of the reason of a refusal the log shows so much.
+const REASON_CHARS_MAX: usize = 512;
 
 /// The whole service behind the sockets.
 #[derive(Debug)]
@@ -143,8 +146,8 @@ impl Server {
             Ok(reply) => (reply, seen.code),
             Err(error) => {
                 log_cause(&error, &ids, &seen);
-                seen.reason = Some(error.message().to_owned());
-                (Reply::refusal(&error, &ids), Some(error.code().wire()))
+                seen.reason = Some(error.message().chars().take(REASON_CHARS_MAX).collect());
+                (bound_refusal(&error, unsent, &ids), Some(error.code().wire()))
             }
         };
         let bytes_in = body.received();

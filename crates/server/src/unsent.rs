@@ -32,7 +32,7 @@ const CRUMB_BYTES: usize = 2 * 1024;
 const DOCUMENTS_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// The same for one connection: eight megabytes where nothing else is held, and no answer is longer.
 const DOCUMENTS_SHARE: usize = 32;
-/// The longest of them that is not counted. Refusals are shorter.
+/// The longest of them that is not counted. Refusals are mostly shorter.
 const DOCUMENT_BYTES_FREE: usize = 8 * 1024;
 
 /// What all connections may hold together.
@@ -122,6 +122,19 @@ pub(crate) fn bound(
         (None, Some(service)) => Ok(query::no_room(service, ids, seen)),
         (None, None) => Err(S3Error::new(Code::SlowDown)),
     }
+}
+
+/// A refusal; without what it repeats of the request where its connection may not hold so much.
+pub(crate) fn bound_refusal(error: &S3Error, unsent: Option<&Unsent>, ids: &Ids) -> Reply {
+    let mut reply = Reply::refusal(error, ids);
+    if let (Some(unsent), ReplyBody::Full(document)) = (unsent, &mut reply.body) {
+        let held = unsent.hold_document(std::mem::take(document));
+        *document = held.unwrap_or_else(|| {
+            let short = S3Error::new(error.code()).to_xml(&ids.request_id, &ids.host_id);
+            Bytes::from(short)
+        });
+    }
+    reply
 }
 
 /// So many bytes, unless they are a crumb.
