@@ -36,6 +36,10 @@ const CONNECTIONS_MAX: usize = 8192;
 const FILES_RESERVED: u64 = 256;
 /// However few files the system allows.
 const CONNECTIONS_MIN: usize = 16;
+/// Uploads at once, if the system allows so many files, of those that take one: a chunk of 64 KiB each, 256 MiB.
+const UPLOADS_MAX: usize = 4096;
+/// However few files the system allows.
+const UPLOADS_MIN: usize = 16;
 /// How long a connection may stand still.
 const PATIENCE: Patience =
     Patience { head: Duration::from_secs(30), idle: Duration::from_mins(2), bytes_min: 512 };
@@ -128,6 +132,7 @@ impl Listener {
         let server = Arc::new(server);
         let files = open_files_max();
         let unsent = UnsentOfAll::new(body_files_max(files));
+        server.store().bound_stages(body_files_max(files).clamp(UPLOADS_MIN, UPLOADS_MAX));
         let grace = server.config().shutdown_grace;
         let graceful = Arc::new(GracefulShutdown::new());
         let connections = Arc::new(Semaphore::new(connections_max(files)));
@@ -231,9 +236,10 @@ fn connections_max(files: Option<u64>) -> usize {
     half_of_files(files).clamp(CONNECTIONS_MIN, CONNECTIONS_MAX)
 }
 
-/// How many files of bodies may stay open between two pieces: with the connections they are no more than allowed.
+/// How many files of bodies that are read may stay open between two pieces, and how many of bodies that come in: with
+/// the connections they are no more than allowed.
 fn body_files_max(files: Option<u64>) -> usize {
-    half_of_files(files)
+    half_of_files(files) / 2
 }
 
 fn half_of_files(files: Option<u64>) -> usize {

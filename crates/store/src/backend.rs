@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::body::{Blob, BlobId};
+use crate::body::{Blob, BlobId, Room};
 use crate::identity::IdentityChange;
 use crate::{
     AccessKey, Account, AccountPage, Attributes, Bucket, BucketName, BucketPage, BucketRef,
@@ -286,8 +286,12 @@ pub(crate) trait Blobs: Send + Sync {
 
 /// A blob that is being written.
 pub(crate) trait BlobWriter: Send + Sized {
-    /// Adds bytes at its end.
-    fn append(self, bytes: Vec<u8>) -> impl Future<Output = Result<Self, StoreError>> + Send;
+    /// Adds bytes at its end: those that `make` makes, on the thread that writes them. What it makes
+    /// beside them is the answer.
+    fn append<B: AsRef<[u8]>, T: Send + 'static>(
+        self,
+        make: impl FnOnce() -> Result<(B, T), StoreError> + Send + 'static,
+    ) -> impl Future<Output = Result<(Self, T), StoreError>> + Send;
     /// Ends it: all its bytes are on stable storage and can be read.
     fn finish(self) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
@@ -295,13 +299,13 @@ pub(crate) trait BlobWriter: Send + Sized {
 /// A blob that is being read.
 pub(crate) trait BlobSource: Send + Sized {
     /// The bytes, if they can be had without waiting.
-    fn read_now(&mut self, offset: u64, size: usize) -> Option<Vec<u8>>;
+    fn read_now(&mut self, offset: u64, size: usize) -> Option<Room>;
     /// The bytes; exactly so many, or an error.
     fn read(
         self,
         offset: u64,
         size: usize,
-    ) -> impl Future<Output = (Self, Result<Vec<u8>, StoreError>)> + Send;
+    ) -> impl Future<Output = (Self, Result<Room, StoreError>)> + Send;
 }
 
 /// The engine of bytes that this store was opened with.
@@ -358,9 +362,15 @@ impl Blobs for BlobsEngine {
 }
 
 impl BlobWriter for EngineWriter {
-    async fn append(self, bytes: Vec<u8>) -> Result<Self, StoreError> {
+    async fn append<B: AsRef<[u8]>, T: Send + 'static>(
+        self,
+        make: impl FnOnce() -> Result<(B, T), StoreError> + Send + 'static,
+    ) -> Result<(Self, T), StoreError> {
         match self {
-            Self::Files(writer) => writer.append(bytes).await.map(Self::Files),
+            Self::Files(writer) => {
+                let (writer, made) = writer.append(make).await?;
+                Ok((Self::Files(writer), made))
+            }
         }
     }
 
@@ -372,13 +382,13 @@ impl BlobWriter for EngineWriter {
 }
 
 impl BlobSource for EngineSource {
-    fn read_now(&mut self, offset: u64, size: usize) -> Option<Vec<u8>> {
+    fn read_now(&mut self, offset: u64, size: usize) -> Option<Room> {
         match self {
             Self::Files(source) => source.read_now(offset, size),
         }
     }
 
-    async fn read(self, offset: u64, size: usize) -> (Self, Result<Vec<u8>, StoreError>) {
+    async fn read(self, offset: u64, size: usize) -> (Self, Result<Room, StoreError>) {
         match self {
             Self::Files(source) => {
                 let (source, bytes) = source.read(offset, size).await;

@@ -2,9 +2,12 @@
 
 mod cipher;
 mod digest;
+mod pipeline;
 mod read;
+mod rooms;
 mod stage;
 mod unlock;
+mod workers;
 
 use std::fmt;
 
@@ -13,9 +16,11 @@ pub use digest::Digests;
 pub(crate) use digest::{Checksums, crc_bytes};
 pub use read::BodyReader;
 pub(crate) use read::may_be_resident;
+pub(crate) use rooms::{Room, Rooms};
 pub(crate) use stage::Stager;
 pub use stage::{BodyStage, StageSpec, StagedBody};
 pub use unlock::{KeyCheck, KeyRefusal, Unlocked};
+pub(crate) use workers::Workers;
 
 use crate::names::parse_hex;
 
@@ -25,9 +30,9 @@ pub(crate) const INLINE_BYTES_MAX: usize = 16 * 1024;
 
 /// How much is hashed, encrypted or written at a time: four chunks.
 pub(crate) const STEP_BYTES: usize = 256 * 1024;
-/// The same of a body that comes in among many: one chunk. Each holds about three such steps in memory.
-pub(crate) const STEP_BYTES_OF_MANY: usize = 64 * 1024;
-/// More bodies than this that come in at once are many.
+/// Among many bodies that come in it is less, a chunk at least: so much memory is for all of them.
+pub(crate) const STAGES_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Up to so many bodies that come in, the next step of one is received while the last is worked on.
 pub(crate) const FEW_STAGES: usize = 32;
 
 /// The longest piece that a body is read in: four chunks.

@@ -399,15 +399,16 @@ fn blobs_are_read_as_written_until_they_are_removed() {
     every_blob_engine(|engine| async move {
         let id = engine.new_id().unwrap();
         let writer = engine.begin(id, Some(10)).await.unwrap();
-        let writer = writer.append(b"hello ".to_vec()).await.unwrap();
-        writer.append(b"world".to_vec()).await.unwrap().finish().await.unwrap();
+        let (writer, made) = writer.append(|| Ok(("hello ", 7))).await.unwrap();
+        assert_eq!(made, 7);
+        writer.append(|| Ok(("world", ()))).await.unwrap().0.finish().await.unwrap();
         let mut source = engine.source(id);
         for (offset, size, expected) in [(0, 11, "hello world"), (4, 3, "o w"), (11, 0, "")] {
             let (back, read) = source.read(offset, size).await;
-            assert_eq!(read.unwrap(), expected.as_bytes());
+            assert_eq!(**read.unwrap(), *expected.as_bytes());
             source = back;
             if let Some(now) = source.read_now(offset, size) {
-                assert_eq!(now, expected.as_bytes());
+                assert_eq!(**now, *expected.as_bytes());
             }
         }
         let (open, beyond) = source.read(4, 8).await;
@@ -419,7 +420,7 @@ fn blobs_are_read_as_written_until_they_are_removed() {
         assert_eq!(engine.remove(vec![id]).await.unwrap(), [id]);
         assert_eq!(engine.remove(vec![id]).await.unwrap(), [id]);
         // Who has it open reads on; who comes later finds nothing.
-        assert_eq!(open.read(0, 5).await.1.unwrap(), b"hello");
+        assert_eq!(**open.read(0, 5).await.1.unwrap(), *b"hello");
         assert!(matches!(engine.source(id).read(0, 5).await.1, Err(StoreError::BodyGone)));
     });
 }
@@ -428,7 +429,8 @@ fn blobs_are_read_as_written_until_they_are_removed() {
 fn a_blob_removed_while_it_is_written_does_not_come_to_be() {
     every_blob_engine(|engine| async move {
         let id = engine.new_id().unwrap();
-        let writer = engine.begin(id, None).await.unwrap().append(b"x".to_vec()).await.unwrap();
+        let writer = engine.begin(id, None).await.unwrap();
+        let (writer, ()) = writer.append(|| Ok(("x", ()))).await.unwrap();
         assert_eq!(engine.remove(vec![id]).await.unwrap(), [id]);
         assert!(matches!(writer.finish().await, Err(StoreError::StageExpired)));
         assert!(matches!(engine.source(id).read(0, 1).await.1, Err(StoreError::BodyGone)));

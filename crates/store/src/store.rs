@@ -5,7 +5,7 @@ mod identities;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use iam::{AccountId, CustomerKey, MasterKey, SessionSealer};
 use jiff::Timestamp;
@@ -18,7 +18,7 @@ use crate::backend::{
     Abandoned, BlobsEngine, Metadata, MetadataCounters, MetadataEngine, NewObject, NewPart,
 };
 use crate::backup::SweepLock;
-use crate::body::Stager;
+use crate::body::{Stager, Workers};
 use crate::data_dir;
 use crate::identity::KeyUses;
 use crate::sweep::Turn;
@@ -80,6 +80,8 @@ pub(crate) struct Inner {
     pub(crate) key_uses: KeyUses,
     /// Runs of maintenance take turns.
     pub(crate) sweeping: tokio::sync::Mutex<Turn>,
+    /// Whose turn it is to delete a bucket.
+    pub(crate) emptying: tokio::sync::Mutex<()>,
     /// Backups hold it while they copy.
     pub(crate) sweep_lock: SweepLock,
     vault: Arc<Vault>,
@@ -126,8 +128,11 @@ impl Store {
             abandoned: Arc::new(Abandoned::default()),
             latest_ms: AtomicI64::new(now.as_millisecond()),
             stages: AtomicUsize::new(0),
+            stages_max: AtomicUsize::new(usize::MAX),
+            workers: Arc::new(Workers::new()),
         });
         let sweeping = tokio::sync::Mutex::new(Turn::default());
+        let emptying = tokio::sync::Mutex::default();
         let key_uses = KeyUses::default();
         let sweep_lock = SweepLock::of(&data_dir);
         let inner = Inner {
@@ -136,6 +141,7 @@ impl Store {
             stager,
             key_uses,
             sweeping,
+            emptying,
             sweep_lock,
             vault,
             health,
@@ -240,12 +246,21 @@ impl Store {
     ) -> Result<DeleteBucket, StoreError> {
         self.0.stager.note(now);
         for _ in 0..DELETE_BUCKET_ROUNDS_MAX {
+            // One such job at a time, or many callers' together would keep the writer from others.
+            let _turn = self.0.emptying.lock().await;
             let outcome = self.0.metadata.delete_bucket(bucket, now).await?;
             if outcome != DeleteBucket::Unfinished {
                 return Ok(outcome);
             }
         }
         Ok(DeleteBucket::Unfinished)
+    }
+
+    /// Lets no more bodies come in at once than these, of those that do not fit beside their record. Each has a
+    /// file open and 64 KiB in memory for as long as its sender takes. Further ones fail with
+    /// [`StoreError::TooManyStages`]. Without it any number may.
+    pub fn bound_stages(&self, most: usize) {
+        self.0.stager.stages_max.store(most, Ordering::Relaxed);
     }
 
     /// Some buckets of an owner.

@@ -18,10 +18,10 @@ use iam::AccountId;
 use iam::MasterKey;
 use jiff::{SignedDuration, Timestamp};
 use store::{
-    AtRest, Attributes, BucketName, BucketRef, ChecksumAlgorithm, CompleteOutcome, CompleteUpload,
-    CompletedPart, Encryption, ListAfter, ListEntry, ListObjects, Lookup, NewBucket, NewUpload,
-    Object, ObjectKey, PartNumber, Precondition, PutObject, PutOutcome, PutPart, StageSpec, Store,
-    StoreConfig, StoreError, Swept, Upload,
+    AtRest, Attributes, BucketName, BucketRef, ChecksumAlgorithm, ChecksumAlgorithms,
+    CompleteOutcome, CompleteUpload, CompletedPart, Encryption, ListAfter, ListEntry, ListObjects,
+    Lookup, NewBucket, NewUpload, Object, ObjectKey, PartNumber, Precondition, PutObject,
+    PutOutcome, PutPart, StageSpec, Store, StoreConfig, StoreError, Swept, Upload,
 };
 
 const KIB: usize = 1024;
@@ -201,6 +201,67 @@ async fn a_changed_byte_on_the_disk_is_noticed() {
 fn find(dir: &Path) -> Option<std::path::PathBuf> {
     let mut entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     entries.find_map(|path| if path.is_dir() { find(&path) } else { Some(path) })
+}
+
+#[tokio::test]
+async fn bodies_that_come_in_at_once_do_not_mix() {
+    // So many that each has less than a whole step, and waits for its only buffer.
+    const BODIES: usize = 140;
+    for encryption in [Encryption::On, Encryption::Off] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = with_bucket(dir.path(), encryption).await;
+        let bodies: Vec<Bytes> =
+            (0..BODIES).map(|n| body(BODIES * KIB * 3 + n).slice(n..)).collect();
+        let mut stages = Vec::new();
+        for _ in &bodies {
+            stages.push(store.stage(StageSpec::default()).await.unwrap());
+        }
+        for from in (0..bodies[0].len()).step_by(50_000) {
+            for (stage, body) in stages.iter_mut().zip(&bodies) {
+                let to = body.len().min(from + 50_000);
+                stage.write(body.slice(from..to)).await.unwrap();
+            }
+        }
+        for (n, (stage, body)) in stages.into_iter().zip(&bodies).enumerate() {
+            let key = ObjectKey::parse(&n.to_string()).unwrap();
+            let staged = stage.finish().await.unwrap();
+            assert_eq!(staged.md5(), store::Digests::of(body, ChecksumAlgorithms::NONE).md5());
+            let put = PutObject {
+                bucket: bucket(&store).await,
+                key,
+                body: staged,
+                attributes: Attributes::default(),
+                checksum: None,
+                etag: None,
+                precondition: Precondition::None,
+            };
+            let outcome = store.put_object(put, now()).await.unwrap();
+            let PutOutcome::Stored { object, .. } = outcome else { panic!("{outcome:?}") };
+            let whole = 0..u64::try_from(body.len()).unwrap();
+            assert!(read(&store, &object, whole).await == *body, "{n}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn bodies_that_come_in_at_once_are_as_many_as_may() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = with_bucket(dir.path(), Encryption::On).await;
+    store.bound_stages(2);
+    let long = body(17 * KIB);
+    let mut first = store.stage(StageSpec::default()).await.unwrap();
+    let mut second = store.stage(StageSpec::default()).await.unwrap();
+    first.write(long.clone()).await.unwrap();
+    second.write(long.clone()).await.unwrap();
+    let mut third = store.stage(StageSpec::default()).await.unwrap();
+    assert!(matches!(third.write(long.clone()).await, Err(StoreError::TooManyStages)));
+    // One that fits beside its record takes no file.
+    stage(&store, StageSpec::default(), &body(16 * KIB), 1000).await;
+    drop(first);
+    let mut fourth = store.stage(StageSpec::default()).await.unwrap();
+    fourth.write(long.clone()).await.unwrap();
+    second.finish().await.unwrap();
+    stage(&store, StageSpec::default(), &long, 1000).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

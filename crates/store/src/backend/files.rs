@@ -17,7 +17,7 @@ use rustix::io::ReadWriteFlags;
 
 use super::health::Health;
 use super::{BlobSource, BlobWriter, Blobs, lock};
-use crate::body::BlobId;
+use crate::body::{BlobId, Room, Rooms};
 use crate::vault::random;
 use crate::{OpenError, StoreError};
 use directory_sync::DirectorySync;
@@ -41,6 +41,7 @@ struct Files {
     /// One for each value of a byte.
     directories: Vec<DirectorySync>,
     begun: AtomicU64,
+    rooms: Arc<Rooms>,
     pins: Mutex<HashMap<BlobId, usize>>,
 }
 
@@ -64,8 +65,9 @@ impl FileBlobs {
         }
         let directories = (0..=u8::MAX).map(|_| DirectorySync::default()).collect();
         let begun = AtomicU64::new(0);
-        let pins = Mutex::default();
-        Ok(Self(Arc::new(Files { blobs, temporary, disk, health, directories, begun, pins })))
+        let (rooms, pins) = (Arc::default(), Mutex::default());
+        let files = Files { blobs, temporary, disk, health, directories, begun, rooms, pins };
+        Ok(Self(Arc::new(files)))
     }
 }
 
@@ -199,7 +201,7 @@ impl Blobs for FileBlobs {
     }
 
     fn source(&self, id: BlobId) -> FileSource {
-        FileSource { path: self.0.path(id), file: None }
+        FileSource { path: self.0.path(id), file: None, rooms: Arc::clone(&self.0.rooms) }
     }
 
     fn pin(&self, ids: Vec<BlobId>) -> Pins {
@@ -248,24 +250,34 @@ pub(crate) struct FileWriter {
     allocated: u64,
 }
 
+impl FileWriter {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        let path = self.files.temporary_path(self.id);
+        let end = self.size.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        if end > self.allocated {
+            self.files.health.check_room(0)?;
+        }
+        let written = self.files.disk.write_at(&self.file, &path, bytes, self.size);
+        written.map_err(failed("write a file"))?;
+        self.size = end;
+        Ok(())
+    }
+}
+
 impl BlobWriter for FileWriter {
-    async fn append(mut self, bytes: Vec<u8>) -> Result<Self, StoreError> {
+    async fn append<B: AsRef<[u8]>, T: Send + 'static>(
+        mut self,
+        make: impl FnOnce() -> Result<(B, T), StoreError> + Send + 'static,
+    ) -> Result<(Self, T), StoreError> {
         blocking(move || {
-            let path = self.files.temporary_path(self.id);
-            let end = self.size.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-            let room = if end > self.allocated { self.files.health.check_room(0) } else { Ok(()) };
-            let written = room.and_then(|()| {
-                self.files
-                    .disk
-                    .write_at(&self.file, &path, &bytes, self.size)
-                    .map_err(failed("write a file"))
-            });
-            if let Err(error) = written {
-                self.files.give_up(self.id);
-                return Err(error);
+            let made = make().and_then(|(bytes, made)| self.write(bytes.as_ref()).map(|()| made));
+            match made {
+                Ok(made) => Ok((self, made)),
+                Err(error) => {
+                    self.files.give_up(self.id);
+                    Err(error)
+                }
             }
-            self.size = end;
-            Ok(self)
         })
         .await
     }
@@ -284,6 +296,7 @@ impl BlobWriter for FileWriter {
 pub(crate) struct FileSource {
     path: PathBuf,
     file: Option<File>,
+    rooms: Arc<Rooms>,
 }
 
 impl FileSource {
@@ -298,13 +311,13 @@ impl FileSource {
         self.file.as_ref()
     }
 
-    fn read_blocking(&mut self, offset: u64, size: usize) -> Result<Vec<u8>, StoreError> {
+    fn read_blocking(&mut self, offset: u64, size: usize) -> Result<Room, StoreError> {
         let file = match self.file.take() {
             Some(file) => file,
             None => File::open(&self.path)
                 .map_err(failed_unless_missing("open a file", StoreError::BodyGone))?,
         };
-        let mut bytes = vec![0; size];
+        let mut bytes = self.rooms.take(size);
         let read = file.read_exact_at(&mut bytes, offset);
         self.file = Some(file);
         read.map(|()| bytes).map_err(|error| {
@@ -317,21 +330,22 @@ impl FileSource {
 }
 
 impl BlobSource for FileSource {
-    fn read_now(&mut self, offset: u64, size: usize) -> Option<Vec<u8>> {
-        let file = self.opened_now()?;
-        let mut bytes = vec![0; size];
+    fn read_now(&mut self, offset: u64, size: usize) -> Option<Room> {
+        self.opened_now()?;
+        let mut bytes = self.rooms.take(size);
+        let file = self.file.as_ref()?;
         let room = &mut [IoSliceMut::new(&mut bytes)];
         let read = rustix::io::preadv2(file, room, offset, ReadWriteFlags::NOWAIT).ok()?;
         (read == size).then_some(bytes)
     }
 
-    async fn read(mut self, offset: u64, size: usize) -> (Self, Result<Vec<u8>, StoreError>) {
-        let path = self.path.clone();
+    async fn read(mut self, offset: u64, size: usize) -> (Self, Result<Room, StoreError>) {
+        let (path, rooms) = (self.path.clone(), Arc::clone(&self.rooms));
         let read = blocking(move || {
             let bytes = self.read_blocking(offset, size);
             Ok((self, bytes))
         });
-        read.await.unwrap_or_else(|error| (Self { path, file: None }, Err(error)))
+        read.await.unwrap_or_else(|error| (Self { path, file: None, rooms }, Err(error)))
     }
 }
 

@@ -13,13 +13,15 @@ use twox_hash::{XxHash3_64, XxHash3_128, XxHash64};
 
 use crate::{ChecksumAlgorithm, ChecksumAlgorithms};
 
-/// The MD5, which every body needs and which takes longest, so that it has a thread of its own.
+/// The MD5, which every body needs and which takes longest, so that it is made beside the rest where a worker is free.
 #[derive(Clone, Default)]
 pub(crate) struct Md5Digest(Md5);
 
 impl Md5Digest {
-    pub(crate) fn update(&mut self, bytes: &[u8]) {
+    /// With further bytes.
+    pub(crate) fn with(mut self, bytes: &[u8]) -> Self {
         self.0.update(bytes);
+        self
     }
 
     pub(crate) fn finish(self) -> [u8; 16] {

@@ -12,7 +12,7 @@ use iam::CustomerKey;
 
 use super::{
     AtRest, Blob, BlobCipher, BlobId, Body, CHUNK_BYTES, End, PIECE_BYTES_MAX, RESIDENT_BYTES_MAX,
-    TAG_BYTES,
+    Room, TAG_BYTES,
 };
 use crate::backend::files::Pins;
 use crate::backend::{BlobSource, Blobs, BlobsEngine, EngineSource};
@@ -44,7 +44,7 @@ enum State {
     Over,
 }
 
-type Reading = Pin<Box<dyn Future<Output = (Open, Result<Vec<u8>, StoreError>)> + Send>>;
+type Reading = Pin<Box<dyn Future<Output = (Open, Result<Room, StoreError>)> + Send>>;
 
 /// A blob that is being read.
 struct Open {
@@ -100,16 +100,16 @@ impl BodyReader {
         let piece = next_piece(self.object.body.blobs(), &first, PIECE_BYTES_MAX)
             .ok_or(StoreError::Corrupt { what: "length of a body" })?;
         let Open { id, mut source, cipher, .. } = self.open(piece.index)?;
-        let stored = match source.read_now(piece.stored_offset, piece.stored_size) {
-            Some(stored) => stored,
-            None => {
-                // Those that wait for the disk together have no file open yet.
-                drop(source);
-                self.blobs.source(id).read(piece.stored_offset, piece.stored_size).await.1?
-            }
+        let now = source.read_now(piece.stored_offset, piece.stored_size);
+        let mut stored = if let Some(stored) = now {
+            stored
+        } else {
+            // Those that wait for the disk together have no file open yet.
+            drop(source);
+            self.blobs.source(id).read(piece.stored_offset, piece.stored_size).await.1?
         };
         match cipher {
-            Some(cipher) => cipher.open(stored, piece.first, piece.end).map(drop),
+            Some(cipher) => cipher.open(&mut stored, piece.first, piece.end),
             None => Ok(()),
         }
     }
@@ -254,12 +254,11 @@ impl BodyReader {
         })
     }
 
-    fn deliver(&mut self, open: Open, stored: Vec<u8>, piece: Piece) -> Result<Bytes, StoreError> {
-        let plain = match &open.cipher {
-            Some(cipher) => cipher.open(stored, piece.first, piece.end)?,
-            None => stored,
-        };
-        let plain = Bytes::from(plain);
+    fn deliver(&mut self, open: Open, mut room: Room, piece: Piece) -> Result<Bytes, StoreError> {
+        if let Some(cipher) = &open.cipher {
+            cipher.open(&mut room, piece.first, piece.end)?;
+        }
+        let plain = Bytes::from_owner(room);
         let wanted = piece.skip..piece.skip.saturating_add(piece.wanted);
         if plain.len() < wanted.end {
             return Err(StoreError::Corrupt { what: "length of a piece" });

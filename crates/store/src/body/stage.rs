@@ -12,13 +12,13 @@ use jiff::Timestamp;
 use tokio::task::JoinHandle;
 
 use super::digest::Md5Digest;
+use super::pipeline::Pipeline;
 use super::{
     AtRest, Blob, BlobCipher, BlobId, CHUNK_BYTES, Checksums, Encryption, End, FEW_STAGES,
-    INLINE_BYTES_MAX, STEP_BYTES, STEP_BYTES_OF_MANY,
+    INLINE_BYTES_MAX, STAGES_BYTES_MAX, STEP_BYTES, Workers,
 };
 use crate::backend::{
-    Abandoned, BlobWriter, Blobs, BlobsEngine, EngineWriter, Metadata, MetadataEngine, NewBody,
-    StagedFile, Unpublished,
+    Abandoned, Blobs, BlobsEngine, Metadata, MetadataEngine, NewBody, StagedFile, Unpublished,
 };
 use crate::vault::{NewCipher, Vault, random};
 use crate::{ChecksumAlgorithm, ChecksumAlgorithms, ETag, StoreError};
@@ -47,16 +47,25 @@ pub(crate) struct Stager {
     pub(crate) abandoned: Arc<Abandoned>,
     /// The latest time that any caller told, in milliseconds: intents are as old as that.
     pub(crate) latest_ms: AtomicI64,
-    /// How many bodies come in by the pipeline.
+    /// How many bodies come in by the pipeline, each with an open file.
     pub(crate) stages: AtomicUsize,
+    /// How many may.
+    pub(crate) stages_max: AtomicUsize,
+    pub(crate) workers: Arc<Workers>,
 }
 
 impl Stager {
-    /// How many bytes go down a pipeline at once: fewer while there are many, so that all of them together
-    /// keep to a bounded memory.
+    /// How many bytes go down a pipeline at once, in whole chunks: fewer while there are many, so that
+    /// all of them together keep to a bounded memory.
     fn step_bytes(&self) -> usize {
-        let few = self.stages.load(Ordering::Relaxed) <= FEW_STAGES;
-        if few { STEP_BYTES } else { STEP_BYTES_OF_MANY }
+        let chunk = usize::try_from(CHUNK_BYTES).unwrap_or(STEP_BYTES);
+        let share = STAGES_BYTES_MAX / self.stages.load(Ordering::Relaxed).max(1);
+        (share / chunk * chunk).clamp(chunk, STEP_BYTES)
+    }
+
+    /// Whether a body may be received while its last step is worked on.
+    fn are_few(&self) -> bool {
+        self.stages.load(Ordering::Relaxed) <= FEW_STAGES
     }
 
     /// Notes the time, which only grows.
@@ -93,6 +102,8 @@ impl Stager {
             intent,
             md5: Md5Digest::default(),
             checksums: Checksums::new(checksums),
+            workers: Arc::clone(&self.workers),
+            room: BytesMut::new(),
         })
     }
 
@@ -160,9 +171,14 @@ fn stored_size(size: u64, cipher: Option<&BlobCipher>) -> u64 {
 struct Counted(Arc<Stager>);
 
 impl Counted {
-    fn new(stager: &Arc<Stager>) -> Self {
-        stager.stages.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(stager))
+    fn new(stager: &Arc<Stager>) -> Result<Self, StoreError> {
+        let before = stager.stages.fetch_add(1, Ordering::Relaxed);
+        let counted = Self(Arc::clone(stager));
+        if before < stager.stages_max.load(Ordering::Relaxed) {
+            Ok(counted)
+        } else {
+            Err(StoreError::TooManyStages)
+        }
     }
 }
 
@@ -172,6 +188,12 @@ impl Drop for Counted {
     }
 }
 
+/// A pipeline, and whether it is at work.
+enum Working {
+    Yes(JoinHandle<Result<Pipeline, StoreError>>),
+    No(Box<Pipeline>),
+}
+
 /// A body that is coming in. Dropped, it is discarded; so it must be when a call to it was cancelled.
 pub struct BodyStage {
     stager: Arc<Stager>,
@@ -179,9 +201,9 @@ pub struct BodyStage {
     checksums: ChecksumAlgorithms,
     size_hint: Option<u64>,
     buffer: BytesMut,
-    /// The pipeline, at work on the bytes before those in the buffer. `None`: the body is still small
-    /// enough to stay in memory.
-    working: Option<JoinHandle<Result<Pipeline, StoreError>>>,
+    /// Where the bytes before those in the buffer went. `None`: the body is still small enough to stay in
+    /// memory.
+    pipeline: Option<Working>,
     /// How many bytes the buffer takes: some whole chunks.
     step_bytes: usize,
     counted: Option<Counted>,
@@ -198,24 +220,35 @@ impl BodyStage {
             (None, Encryption::Off) => Sealing::Plain,
         };
         let buffer = BytesMut::new();
-        let (working, counted, failed) = (None, None, false);
+        let (pipeline, counted, failed) = (None, None, false);
         let step_bytes = STEP_BYTES;
-        Self { stager, sealing, checksums, size_hint, buffer, working, step_bytes, counted, failed }
+        Self {
+            stager,
+            sealing,
+            checksums,
+            size_hint,
+            buffer,
+            pipeline,
+            step_bytes,
+            counted,
+            failed,
+        }
     }
 
     /// Takes the next bytes. Waits while the disk is slower than the sender.
     pub async fn write(&mut self, mut bytes: Bytes) -> Result<(), StoreError> {
         while !bytes.is_empty() {
             let whole = self.buffer.len().saturating_add(bytes.len());
-            self.begin_unless_small(whole);
+            self.begin_unless_small(whole)?;
             // A full buffer waits for the byte after it: only then is it known not to be the last.
             if self.buffer.len() >= self.step_bytes {
                 self.advance().await?;
             }
             let room = self.step_bytes.saturating_sub(self.buffer.len());
             let taken = bytes.split_to(room.min(bytes.len()));
-            if self.buffer.capacity() == 0 && self.working.is_some() {
-                self.buffer.reserve(self.step_bytes);
+            if self.pipeline.is_some() {
+                let ahead = self.step_bytes.saturating_sub(self.buffer.len());
+                self.buffer.reserve(ahead);
             }
             self.buffer.extend_from_slice(&taken);
         }
@@ -223,31 +256,45 @@ impl BodyStage {
     }
 
     /// Opens the pipeline for a body that may not stay in memory.
-    fn begin_unless_small(&mut self, size: usize) {
+    fn begin_unless_small(&mut self, size: usize) -> Result<(), StoreError> {
         let small = self.sealing.small_bytes_max().is_some_and(|most| size <= most);
-        if self.working.is_none() && !small {
+        if self.pipeline.is_none() && !small {
+            self.counted = Some(Counted::new(&self.stager)?);
             let stager = Arc::clone(&self.stager);
             let begin = stager.begin(self.sealing.clone(), self.checksums, self.size_hint);
-            self.working = Some(tokio::spawn(begin));
-            self.counted = Some(Counted::new(&self.stager));
+            self.pipeline = Some(Working::Yes(tokio::spawn(begin)));
             self.step_bytes = self.stager.step_bytes();
         }
-    }
-
-    /// Sends the buffer down the pipeline, once what was sent before is through.
-    async fn advance(&mut self) -> Result<(), StoreError> {
-        let pipeline = self.pipeline().await?;
-        let full = std::mem::take(&mut self.buffer).freeze();
-        self.working = Some(tokio::spawn(pipeline.step(full, End::More)));
-        self.step_bytes = self.stager.step_bytes();
         Ok(())
     }
 
+    /// Sends the buffer down the pipeline, once what was sent before is through. Among many, waits for
+    /// it: its room is then the next buffer.
+    async fn advance(&mut self) -> Result<(), StoreError> {
+        let mut pipeline = self.pipeline().await?;
+        let room = std::mem::take(&mut pipeline.room);
+        let full = std::mem::replace(&mut self.buffer, room).freeze();
+        self.pipeline = Some(Working::Yes(tokio::spawn(pipeline.step(full, End::More))));
+        if !self.stager.are_few() {
+            let mut pipeline = self.pipeline().await?;
+            self.buffer = std::mem::take(&mut pipeline.room);
+            self.pipeline = Some(Working::No(Box::new(pipeline)));
+        }
+        self.step_bytes = self.stager.step_bytes();
+        if self.buffer.capacity() > self.step_bytes {
+            self.buffer = BytesMut::new();
+        }
+        Ok(())
+    }
+
+    /// The pipeline, once it is not at work.
     async fn pipeline(&mut self) -> Result<Pipeline, StoreError> {
-        let working = self.working.take().filter(|_| !self.failed);
+        let pipeline = self.pipeline.take().filter(|_| !self.failed);
         self.failed = true;
-        let pipeline = working.ok_or(StoreError::StageExpired)?.await;
-        let pipeline = pipeline.unwrap_or(Err(StoreError::Closed))?;
+        let pipeline = match pipeline.ok_or(StoreError::StageExpired)? {
+            Working::Yes(working) => working.await.unwrap_or(Err(StoreError::Closed))?,
+            Working::No(pipeline) => *pipeline,
+        };
         self.failed = false;
         Ok(pipeline)
     }
@@ -257,8 +304,8 @@ impl BodyStage {
         if self.failed {
             return Err(StoreError::StageExpired);
         }
-        self.begin_unless_small(self.buffer.len());
-        if self.working.is_none() {
+        self.begin_unless_small(self.buffer.len())?;
+        if self.pipeline.is_none() {
             return self.finish_small();
         }
         let pipeline = self.pipeline().await?;
@@ -300,61 +347,6 @@ impl BodyStage {
 impl fmt::Debug for BodyStage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("BodyStage(..)")
-    }
-}
-
-/// A large body on its way: hashed on one thread while another seals and writes it.
-struct Pipeline {
-    writer: EngineWriter,
-    cipher: Option<Arc<BlobCipher>>,
-    blob: Blob,
-    unpublished: Unpublished,
-    intent: JoinHandle<Result<(), StoreError>>,
-    md5: Md5Digest,
-    checksums: Checksums,
-}
-
-type Finished = (StagedFile, [u8; 16], Vec<(ChecksumAlgorithm, Vec<u8>)>);
-
-impl Pipeline {
-    async fn step(self, bytes: Bytes, end: End) -> Result<Self, StoreError> {
-        let Self { writer, cipher, mut blob, unpublished, intent, mut md5, mut checksums } = self;
-        let first = blob.size / CHUNK_BYTES;
-        blob.size = blob.size.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-        let hashing = tokio::task::spawn_blocking({
-            let bytes = bytes.clone();
-            move || {
-                md5.update(&bytes);
-                md5
-            }
-        });
-        let sealing = tokio::task::spawn_blocking({
-            let cipher = cipher.clone();
-            move || {
-                checksums.update(&bytes);
-                let stored = match cipher {
-                    Some(cipher) => cipher.seal(&bytes, first, end),
-                    None => Ok(bytes.to_vec()),
-                };
-                (checksums, stored)
-            }
-        });
-        let writing = async {
-            let (checksums, stored) = sealing.await.map_err(|_| StoreError::Closed)?;
-            Ok::<_, StoreError>((checksums, writer.append(stored?).await?))
-        };
-        let (md5, written) = tokio::join!(hashing, writing);
-        let (checksums, writer) = written?;
-        let md5 = md5.map_err(|_| StoreError::Closed)?;
-        Ok(Self { writer, cipher, blob, unpublished, intent, md5, checksums })
-    }
-
-    /// Bytes first: the intent is durable before there is a file that nothing else tells of.
-    async fn finish(self) -> Result<Finished, StoreError> {
-        let Self { writer, cipher: _, blob, unpublished, intent, md5, checksums } = self;
-        intent.await.unwrap_or(Err(StoreError::Closed))?;
-        writer.finish().await?;
-        Ok((StagedFile { blob, unpublished }, md5.finish(), checksums.finish()))
     }
 }
 

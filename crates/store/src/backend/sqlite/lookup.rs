@@ -154,10 +154,10 @@ fn open_row(object: &Object, stored: ValueRef<'_>, vault: &Vault) -> Result<(), 
         (_, _) => return Err(corrupt("body of an object")),
     };
     let (blob, stored) = blob;
-    let plain = match vault.open_cipher(blob, None)? {
-        Some(cipher) => cipher.open(stored.to_vec(), 0, End::Last)?,
-        None => stored.to_vec(),
-    };
+    let mut plain = stored.to_vec();
+    if let Some(cipher) = vault.open_cipher(blob, None)? {
+        cipher.open(&mut plain, 0, End::Last)?;
+    }
     if u64::try_from(plain.len()) != Ok(object.size) {
         return Err(corrupt("length of a body"));
     }

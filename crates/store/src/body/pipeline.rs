@@ -1,0 +1,106 @@
+//! How a body that does not stay in memory gets to its file.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use tokio::task::JoinHandle;
+
+use super::digest::Md5Digest;
+use super::workers::{Worker, Workers};
+use super::{Blob, BlobCipher, CHUNK_BYTES, Checksums, End};
+use crate::backend::{BlobWriter, EngineWriter, StagedFile, Unpublished};
+use crate::{ChecksumAlgorithm, StoreError};
+
+/// A large body on its way: hashed, sealed and written, by one worker or by two.
+pub(super) struct Pipeline {
+    pub(super) writer: EngineWriter,
+    pub(super) cipher: Option<Arc<BlobCipher>>,
+    pub(super) blob: Blob,
+    pub(super) unpublished: Unpublished,
+    pub(super) intent: JoinHandle<Result<(), StoreError>>,
+    pub(super) md5: Md5Digest,
+    pub(super) checksums: Checksums,
+    pub(super) workers: Arc<Workers>,
+    /// What the last step was received in, to receive another in.
+    pub(super) room: BytesMut,
+}
+
+type Finished = (StagedFile, [u8; 16], Vec<(ChecksumAlgorithm, Vec<u8>)>);
+
+impl Pipeline {
+    /// Takes the next whole chunks; the last of them may be short at the end.
+    pub(super) async fn step(self, bytes: Bytes, end: End) -> Result<Self, StoreError> {
+        let Self { writer, cipher, mut blob, unpublished, intent, md5, checksums, workers, .. } =
+            self;
+        let first = blob.size / CHUNK_BYTES;
+        blob.size = blob.size.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        let worker = workers.one().await.ok_or(StoreError::Closed)?;
+        // The MD5 takes as long as all the rest: with somebody to spare, it is made beside it.
+        let (here, beside) = match workers.another() {
+            None => (Some(md5), None),
+            Some(second) => {
+                let bytes = bytes.clone();
+                let hash = move || {
+                    let hashed = md5.with(&bytes);
+                    drop((bytes, second));
+                    hashed
+                };
+                (None, Some(tokio::task::spawn_blocking(hash)))
+            }
+        };
+        let make = move || {
+            let md5 = here.map(|md5| md5.with(&bytes));
+            let mut checksums = checksums;
+            checksums.update(&bytes);
+            let stored = Stored::of(&bytes, worker, cipher.as_deref(), first, end)?;
+            Ok((stored, (md5, checksums, cipher, bytes)))
+        };
+        let (writer, (md5, checksums, cipher, bytes)) = writer.append(make).await?;
+        let md5 = match (md5, beside) {
+            (Some(md5), _) => md5,
+            (None, Some(beside)) => beside.await.map_err(|_| StoreError::Closed)?,
+            (None, None) => return Err(StoreError::Closed),
+        };
+        let mut room = bytes.try_into_mut().unwrap_or_default();
+        room.clear();
+        Ok(Self { writer, cipher, blob, unpublished, intent, md5, checksums, workers, room })
+    }
+
+    /// Bytes first: the intent is durable before there is a file that nothing else tells of.
+    pub(super) async fn finish(self) -> Result<Finished, StoreError> {
+        let Self { writer, blob, unpublished, intent, md5, checksums, .. } = self;
+        intent.await.unwrap_or(Err(StoreError::Closed))?;
+        writer.finish().await?;
+        Ok((StagedFile { blob, unpublished }, md5.finish(), checksums.finish()))
+    }
+}
+
+/// The bytes of a step as they are stored, until they are written.
+enum Stored {
+    Plain(Bytes, Worker),
+    /// In the worker's room.
+    Sealed(Worker),
+}
+
+impl Stored {
+    fn of(
+        plain: &Bytes,
+        mut worker: Worker,
+        cipher: Option<&BlobCipher>,
+        first: u64,
+        end: End,
+    ) -> Result<Self, StoreError> {
+        let Some(cipher) = cipher else { return Ok(Self::Plain(plain.clone(), worker)) };
+        cipher.seal_into(&mut worker.room, plain, first, end)?;
+        Ok(Self::Sealed(worker))
+    }
+}
+
+impl AsRef<[u8]> for Stored {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Self::Plain(bytes, _worker) => bytes,
+            Self::Sealed(worker) => &worker.room,
+        }
+    }
+}
