@@ -69,9 +69,29 @@ pub(crate) fn answer(
     lines: impl IntoIterator<Item = String>,
 ) -> Result<(), Failure> {
     match form {
-        Form::Json => result(&serde_json::to_string(whole).context("cannot write JSON")?),
+        Form::Json => result(&json(whole)?),
         Form::Lines => lines.into_iter().try_for_each(|line| result(&line)),
     }
+}
+
+/// JSON on one line that no terminal obeys: what is not shown as it is stands as `\\u` and four digits.
+pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<String> {
+    let written = serde_json::to_string(value).context("cannot write JSON")?;
+    if !written.chars().any(disposition::is_deceptive) {
+        return Ok(written);
+    }
+    let mut harmless = String::with_capacity(written.len());
+    for c in written.chars() {
+        if disposition::is_deceptive(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a string cannot fail.
+                let _ = write!(harmless, "\\u{unit:04x}");
+            }
+        } else {
+            harmless.push(c);
+        }
+    }
+    Ok(harmless)
 }
 
 /// A command that sets a variable, ready to paste.
@@ -134,6 +154,14 @@ mod tests {
     #[test]
     fn nothing_that_is_said_moves_a_terminal() {
         assert_eq!(harmless("a\u{1b}]0;b\u{7}\r\u{9b}2J\u{202e}c\nd é"), "a]0;b2Jc\nd é");
+    }
+
+    #[test]
+    fn json_is_the_same_and_moves_no_terminal() {
+        let written = json(&["a\u{1b}\u{9b}2J\u{202e}\u{e0041} é"]).unwrap();
+        assert_eq!(written, "[\"a\\u001b\\u009b2J\\u202e\\udb40\\udc41 é\"]");
+        let read: Vec<String> = serde_json::from_str(&written).unwrap();
+        assert_eq!(read, ["a\u{1b}\u{9b}2J\u{202e}\u{e0041} é"]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use qrcode::{EcLevel, QrCode};
 use serde::Serialize;
 
 use crate::args::Method;
-use crate::output::{TerminalSize, quoted};
+use crate::output::{self, TerminalSize, quoted};
 use crate::presign::expiry::{Expiry, Limit};
 use crate::presign::link::Link;
 use crate::{disposition, transfer};
@@ -58,7 +58,7 @@ impl Answer {
             limited_by,
             fingerprint: fingerprint.to_string(),
         };
-        serde_json::to_string(&json).context("cannot write JSON")
+        output::json(&json)
     }
 
     /// What a person should know who sees the bare URL alone: it may die earlier than asked.

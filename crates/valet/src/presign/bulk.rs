@@ -76,7 +76,7 @@ pub(crate) fn run(defaults: &LinkOptions, mut maker: Maker) -> Result<(), Failur
                 let dies_early = error.downcast_ref::<LinkError>();
                 dead_early += u64::from(matches!(dies_early, Some(LinkError::DiesEarly(_))));
                 let refusal = Refused { line: number, error: &format!("{error:#}") };
-                serde_json::to_string(&refusal).context("cannot write JSON")?
+                output::json(&refusal)?
             }
         };
         output::written(writeln!(answers, "{answer}"))?;

@@ -110,7 +110,7 @@ pub(super) fn run(arguments: &Presign) -> Result<(), Failure> {
     };
     let mut signing = Signing { maker: &mut maker, links, life, now };
     let bundle = signing.bundle(&begun, &plan, &expiry)?;
-    output::result(&serde_json::to_string(&bundle).context("cannot write JSON")?)
+    output::result(&output::json(&bundle)?)
 }
 
 /// Refuses what the beginning of an upload cannot settle for its parts and its completion, whose links

@@ -2,7 +2,6 @@
 
 mod page;
 
-use anyhow::Context as _;
 use jiff::Timestamp;
 use presign::{FormFields, PostCondition, PresignPost, PresignedPost};
 use serde::{Serialize, Serializer};
@@ -161,7 +160,7 @@ impl<'a> Json<'a> {
     }
 
     fn write(&self) -> anyhow::Result<String> {
-        serde_json::to_string(self).context("cannot write JSON")
+        output::json(self)
     }
 }
 

@@ -4,9 +4,8 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read as _, Seek as _, Write as _};
 
 use anyhow::Context as _;
-use serde_json::json;
 
-use super::{CommonPrefix, Object, Page};
+use super::{CommonPrefix, Page};
 use crate::failure::Failure;
 use crate::output;
 
@@ -24,8 +23,8 @@ impl Document {
         let folders = tempfile::tempfile().context("cannot make a temporary file")?;
         output::piece(&format!(
             "{{\"bucket\":{},\"prefix\":{},\"objects\":[",
-            json!(bucket),
-            json!(prefix)
+            output::json(&bucket)?,
+            output::json(&prefix)?
         ))?;
         let folders = BufWriter::new(folders);
         Ok(Self { folders, folders_begun: false, objects_begun: false })
@@ -36,12 +35,12 @@ impl Document {
         let Page { objects, common_prefixes, .. } = page;
         for CommonPrefix { prefix } in common_prefixes {
             let comma = comma(&mut self.folders_begun);
-            write!(self.folders, "{comma}{}", json!(prefix)).context(CANNOT_KEEP)?;
+            write!(self.folders, "{comma}{}", output::json(prefix)?).context(CANNOT_KEEP)?;
         }
         let mut text = String::new();
         for object in objects {
             text += comma(&mut self.objects_begun);
-            text += &of_object(object)?;
+            text += &output::json(object)?;
         }
         output::piece(&text)
     }
@@ -68,10 +67,6 @@ impl Document {
 }
 
 const CANNOT_KEEP: &str = "cannot keep the folders in a temporary file";
-
-fn of_object(object: &Object) -> Result<String, Failure> {
-    Ok(serde_json::to_string(object).context("cannot write JSON")?)
-}
 
 /// What stands before the next one of a list.
 fn comma(begun: &mut bool) -> &'static str {
