@@ -205,7 +205,7 @@ impl Door {
             };
             let tls = self.tls.clone();
             let watcher = self.graceful.watcher();
-            let unsent = self.unsent.of_connection();
+            let unsent = self.unsent.of_connection(&share);
             tokio::spawn(async move {
                 server.metrics().connection_opened();
                 let service = Served { server: &server, watcher, unsent };

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,8 +32,15 @@ impl Neighbour {
 pub(crate) struct Shares {
     /// 0: as much as there is.
     most: u32,
-    taken: Mutex<HashMap<Neighbour, u32>>,
+    taken: Mutex<HashMap<Neighbour, Taken>>,
     told_at: Mutex<Option<Instant>>,
+}
+
+/// What one address has.
+#[derive(Debug, Default)]
+struct Taken {
+    count: u32,
+    documents: Arc<AtomicUsize>,
 }
 
 impl Shares {
@@ -48,17 +56,18 @@ impl Shares {
         }
         let neighbour = Neighbour::of(address);
         let mut taken = self.lock();
-        let count = taken.entry(neighbour).or_default();
-        if *count >= self.most {
+        let has = taken.entry(neighbour).or_default();
+        if has.count >= self.most {
             drop(taken);
             self.tell(address);
             return None;
         }
-        *count = count.saturating_add(1);
-        Some(Share(Some((Arc::clone(self), neighbour))))
+        has.count = has.count.saturating_add(1);
+        let documents = Arc::clone(&has.documents);
+        Some(Share { of: Some((Arc::clone(self), neighbour)), documents })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Neighbour, u32>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Neighbour, Taken>> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -79,22 +88,31 @@ impl Shares {
 
 /// One of what an address may have, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Share(Option<(Arc<Shares>, Neighbour)>);
+pub(crate) struct Share {
+    of: Option<(Arc<Shares>, Neighbour)>,
+    /// The bytes of whole answers that all connections of the address hold together.
+    documents: Arc<AtomicUsize>,
+}
 
 impl Share {
     /// For whom nothing is counted.
     pub(crate) fn unlimited() -> Self {
-        Self(None)
+        Self { of: None, documents: Arc::default() }
+    }
+
+    /// The count of the bytes of whole answers that connections of this address hold together.
+    pub(crate) fn documents(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.documents)
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        let Some((shares, neighbour)) = &self.0 else { return };
+        let Some((shares, neighbour)) = &self.of else { return };
         let mut taken = shares.lock();
-        if let Some(count) = taken.get_mut(neighbour) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
+        if let Some(has) = taken.get_mut(neighbour) {
+            has.count = has.count.saturating_sub(1);
+            if has.count == 0 {
                 taken.remove(neighbour);
             }
         }

@@ -15,6 +15,7 @@ use crate::error::{Code, S3Error};
 use crate::query;
 use crate::respond::{Ids, Reply, ReplyBody};
 use crate::server::Seen;
+use crate::shares::Share;
 
 /// Pieces of full length in the whole process. With such a piece, and with none shorter, goes an open file.
 const PIECES_MAX: usize = 256;
@@ -30,7 +31,7 @@ const OWN_PIECE_BYTES: usize = 32 * 1024;
 const CRUMB_BYTES: usize = 2 * 1024;
 /// Answers that were made whole, of the whole process: listings, most of all.
 const DOCUMENTS_BYTES_MAX: usize = 256 * 1024 * 1024;
-/// The same for one connection: eight megabytes where nothing else is held, and no answer is longer.
+/// The same for one address: eight megabytes where nothing else is held, and no answer is longer.
 const DOCUMENTS_SHARE: usize = 32;
 /// The longest of them that is not counted. Refusals are mostly shorter.
 const DOCUMENT_BYTES_FREE: usize = 8 * 1024;
@@ -53,9 +54,13 @@ impl UnsentOfAll {
         }
     }
 
-    /// What one more connection may hold.
-    pub(crate) fn of_connection(&self) -> Unsent {
-        Unsent { pieces: Portion::of(&self.pieces), documents: Portion::of(&self.documents) }
+    /// What one more connection may hold: of bodies by itself, of whole answers together with all others of its address.
+    pub(crate) fn of_connection(&self, share: &Share) -> Unsent {
+        let (pieces, documents) = (Arc::clone(&self.pieces), Arc::clone(&self.documents));
+        Unsent {
+            pieces: Portion { bound: pieces, held: Arc::default() },
+            documents: Portion { bound: documents, held: share.documents() },
+        }
     }
 
     /// The same with another bound of whole answers.
@@ -161,10 +166,6 @@ struct Portion {
 }
 
 impl Portion {
-    fn of(bound: &Arc<Bound>) -> Self {
-        Self { bound: Arc::clone(bound), held: Arc::default() }
-    }
-
     /// What the connection may hold more.
     fn free(&self) -> usize {
         let Bound { most, share, held } = &*self.bound;
@@ -245,7 +246,7 @@ mod tests {
     #[test]
     fn pieces_become_shorter_and_nothing_is_held_beyond_a_share() {
         let all = UnsentOfAll::new(MANY);
-        let connection = all.of_connection();
+        let connection = all.of_connection(&Share::unlimited());
         let mut held: Vec<Held> = Vec::new();
         while let Some(more) = connection.room_for_piece(u64::MAX) {
             assert!(held.last().is_none_or(|last| more.bytes <= last.bytes));
@@ -258,7 +259,10 @@ mod tests {
         assert!((share / 2..=share).contains(&all.held().0));
         assert_eq!(piece_bytes_max(connection.room_for_piece(u64::MAX).as_ref()), CRUMB_BYTES);
         // Another has its own, and what was given back is there again.
-        assert_eq!(all.of_connection().room_for_piece(u64::MAX).unwrap().bytes, PIECE_BYTES_MAX);
+        assert_eq!(
+            all.of_connection(&Share::unlimited()).room_for_piece(u64::MAX).unwrap().bytes,
+            PIECE_BYTES_MAX
+        );
         drop(held);
         assert_eq!(all.held(), (0, 0));
         assert_eq!(connection.room_for_piece(u64::MAX).unwrap().bytes, PIECE_BYTES_MAX);
@@ -269,7 +273,7 @@ mod tests {
         let all = UnsentOfAll::new(MANY);
         let mut held = Vec::new();
         for _ in 0..2000 {
-            let connection = all.of_connection();
+            let connection = all.of_connection(&Share::unlimited());
             let room = || connection.room_for_piece(u64::MAX);
             let before = held.len();
             held.extend(std::iter::from_fn(room));
@@ -283,7 +287,7 @@ mod tests {
     #[test]
     fn a_short_body_holds_what_it_is_and_a_tiny_one_nothing() {
         let all = UnsentOfAll::new(MANY);
-        let connection = all.of_connection();
+        let connection = all.of_connection(&Share::unlimited());
         assert!(connection.room_for_piece(2048).is_none());
         let held = connection.room_for_piece(5000).unwrap();
         assert_eq!((held.bytes, all.held().0), (5000, 5000));
@@ -297,13 +301,13 @@ mod tests {
 
     #[test]
     fn where_few_files_may_be_open_few_pieces_are_long() {
-        let connection = UnsentOfAll::new(0).of_connection();
+        let connection = UnsentOfAll::new(0).of_connection(&Share::unlimited());
         let own: Vec<_> = (0..4).map(|_| connection.room_for_piece(u64::MAX)).collect();
         let own: Vec<_> = own.iter().map(|held| piece_bytes_max(held.as_ref())).collect();
         assert_eq!(own, [OWN_PIECE_BYTES, OWN_PIECE_BYTES, CRUMB_BYTES, CRUMB_BYTES]);
         let all = UnsentOfAll::new(64);
         let held: Vec<_> = (0..1000)
-            .filter_map(|_| all.of_connection().room_for_piece(u64::MAX))
+            .filter_map(|_| all.of_connection(&Share::unlimited()).room_for_piece(u64::MAX))
             .filter(|held| held.bytes == PIECE_BYTES_MAX)
             .collect();
         assert!(held.len() <= 64);
@@ -312,17 +316,38 @@ mod tests {
     #[test]
     fn whole_answers_have_a_bound_of_their_own() {
         let all = UnsentOfAll::new(MANY);
-        let connection = all.of_connection();
+        let connection = all.of_connection(&Share::unlimited());
         let document = |size| Bytes::from(vec![b'x'; size]);
         let share = DOCUMENTS_BYTES_MAX / DOCUMENTS_SHARE;
         assert!(connection.hold_document(document(share + 1)).is_none());
         let held = connection.hold_document(document(share / 2 + 1)).unwrap();
         assert!(connection.hold_document(document(share / 2)).is_none());
         assert!(connection.hold_document(document(DOCUMENT_BYTES_FREE)).is_some());
-        assert!(all.of_connection().hold_document(document(share / 2)).is_some());
+        assert!(
+            all.of_connection(&Share::unlimited()).hold_document(document(share / 2)).is_some()
+        );
         assert_eq!(all.held(), (0, share / 2 + 1));
         drop(held);
         assert_eq!(all.held(), (0, 0));
         assert!(connection.hold_document(document(share / 2)).is_some());
+    }
+
+    #[test]
+    fn connections_of_one_address_have_one_share_of_whole_answers() {
+        let all = UnsentOfAll::new(MANY);
+        let shares = Arc::new(crate::shares::Shares::new(200));
+        let from = |address: &str| {
+            let share = shares.take(address.parse().unwrap()).unwrap();
+            (all.of_connection(&share), share)
+        };
+        let document = || Bytes::from(vec![b'x'; 300_000]);
+        let near: Vec<_> = (0..126).map(|_| from("192.0.2.1")).collect();
+        let held: Vec<_> = near.iter().filter_map(|(of, _)| of.hold_document(document())).collect();
+        assert!(held.len() < 30, "{}", held.len());
+        let (other, _share) = from("192.0.2.2");
+        assert!(other.hold_document(document()).is_some());
+        drop((held, near));
+        assert_eq!(all.held(), (0, 0));
+        assert!(from("192.0.2.1").0.hold_document(document()).is_some());
     }
 }

@@ -75,7 +75,7 @@ fn server_over(
 /// A connection to the whole service.
 fn connect(server: &Arc<Server>) -> DuplexStream {
     let (far, near) = tokio::io::duplex(1 << 20);
-    tokio::spawn(serve_over(near, Arc::clone(server), plenty().of_connection()));
+    tokio::spawn(serve_over(near, Arc::clone(server), plenty().of_connection(&Share::unlimited())));
     far
 }
 
@@ -288,7 +288,8 @@ async fn a_silent_connection_is_closed() {
 async fn a_client_that_reads_no_answer_is_closed() {
     let (far, near) = tokio::io::duplex(16);
     let (server, _dir) = server();
-    let conversation = tokio::spawn(serve_over(near, server, plenty().of_connection()));
+    let conversation =
+        tokio::spawn(serve_over(near, server, plenty().of_connection(&Share::unlimited())));
     let mut far = far;
     far.write_all(format!("{LIVE}\r\n").as_bytes()).await.unwrap();
     tokio::time::timeout(FOR_EVER, conversation).await.expect("it waits for ever").unwrap();

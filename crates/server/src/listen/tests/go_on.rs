@@ -61,7 +61,7 @@ async fn to_go_on_is_said_between_two_answers_though_nothing_is_read() {
     let (server, _dir) = server();
     // A few bytes at a time, so that one answer is still on its way while the next request is read.
     let (mut far, near) = tokio::io::duplex(64);
-    tokio::spawn(serve_over(near, server, plenty().of_connection()));
+    tokio::spawn(serve_over(near, server, plenty().of_connection(&Share::unlimited())));
     let waits = "Content-Length: 0\r\nExpect: 100-continue\r\n\r\n";
     let requests = format!("{LIVE}\r\n{LIVE}{waits}{LIVE}{waits}{LIVE}Connection: close\r\n\r\n");
     let (mut read, mut write) = tokio::io::split(&mut far);

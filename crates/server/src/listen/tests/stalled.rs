@@ -107,7 +107,7 @@ fn window_more(stream: u32, bytes: u32) -> Vec<u8> {
 /// A connection whose streams all have a window of nothing, though its own is as wide as can be.
 async fn connect_stalled(server: &Arc<Server>, all: &UnsentOfAll) -> DuplexStream {
     let (mut far, near) = tokio::io::duplex(1 << 20);
-    tokio::spawn(serve_over(near, Arc::clone(server), all.of_connection()));
+    tokio::spawn(serve_over(near, Arc::clone(server), all.of_connection(&Share::unlimited())));
     far.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
     far.write_all(&window(0)).await.unwrap();
     far.write_all(&window_more(0, i32::MAX.unsigned_abs() - 65_535)).await.unwrap();
@@ -249,7 +249,7 @@ async fn connections_that_take_nothing_leave_room_for_one_more() {
     let link = target("GET", "large", &[]);
     for _ in 0..40 {
         let (mut far, near) = tokio::io::duplex(64);
-        tokio::spawn(serve_over(near, Arc::clone(&server), all.of_connection()));
+        tokio::spawn(serve_over(near, Arc::clone(&server), all.of_connection(&Share::unlimited())));
         let request = format!("GET {link} HTTP/1.1\r\nHost: a\r\n\r\n");
         far.write_all(request.as_bytes()).await.unwrap();
         stalled.push(far);
@@ -258,7 +258,7 @@ async fn connections_that_take_nothing_leave_room_for_one_more() {
     // And 64 KiB of its own for each connection.
     assert!(held <= (4 << 20) + 40 * (64 << 10) && files <= 16, "{held} {files}");
     let (mut far, near) = tokio::io::duplex(1 << 16);
-    tokio::spawn(serve_over(near, Arc::clone(&server), all.of_connection()));
+    tokio::spawn(serve_over(near, Arc::clone(&server), all.of_connection(&Share::unlimited())));
     let answer = ask(&mut far, "GET", &link, b"").await;
     assert!(answer.ends_with(&content(OBJECT_BYTES)));
     // They go on as well, each to its end.
