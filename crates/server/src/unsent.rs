@@ -98,7 +98,7 @@ impl Unsent {
         counted(wanted.min(most)).and_then(|bytes| self.pieces.hold(bytes))
     }
 
-    /// Lets a whole answer be held until it is sent; `None`: this connection holds too many already.
+    /// Lets a whole answer be held until it is sent; `None`: the connections of its address hold too many already.
     pub(crate) fn hold_document(&self, document: Bytes) -> Option<Bytes> {
         let size = document.len();
         if size <= DOCUMENT_BYTES_FREE {

@@ -30,7 +30,7 @@ pub(crate) const INLINE_BYTES_MAX: usize = 16 * 1024;
 
 /// How much is hashed, encrypted or written at a time: four chunks.
 pub(crate) const STEP_BYTES: usize = 256 * 1024;
-/// Among many bodies that come in it is less, a chunk at least: so much memory is for all of them.
+/// Among many bodies that come in it is less: their share of so much memory, but never less than a chunk.
 pub(crate) const STAGES_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Up to so many bodies that come in, the next step of one is received while the last is worked on.
 pub(crate) const FEW_STAGES: usize = 32;

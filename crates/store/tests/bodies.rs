@@ -73,10 +73,15 @@ async fn stage(store: &Store, spec: StageSpec, body: &Bytes, piece: usize) -> st
 }
 
 async fn put(store: &Store, key: &ObjectKey, body: &Bytes) -> Arc<Object> {
+    let staged = stage(store, StageSpec::default(), body, 50_000).await;
+    put_staged(store, key, staged).await
+}
+
+async fn put_staged(store: &Store, key: &ObjectKey, body: store::StagedBody) -> Arc<Object> {
     let put = PutObject {
         bucket: bucket(store).await,
         key: key.clone(),
-        body: stage(store, StageSpec::default(), body, 50_000).await,
+        body,
         attributes: Attributes::default(),
         checksum: None,
         etag: None,
@@ -226,17 +231,7 @@ async fn bodies_that_come_in_at_once_do_not_mix() {
             let key = ObjectKey::parse(&n.to_string()).unwrap();
             let staged = stage.finish().await.unwrap();
             assert_eq!(staged.md5(), store::Digests::of(body, ChecksumAlgorithms::NONE).md5());
-            let put = PutObject {
-                bucket: bucket(&store).await,
-                key,
-                body: staged,
-                attributes: Attributes::default(),
-                checksum: None,
-                etag: None,
-                precondition: Precondition::None,
-            };
-            let outcome = store.put_object(put, now()).await.unwrap();
-            let PutOutcome::Stored { object, .. } = outcome else { panic!("{outcome:?}") };
+            let object = put_staged(&store, &key, staged).await;
             let whole = 0..u64::try_from(body.len()).unwrap();
             assert!(read(&store, &object, whole).await == *body, "{n}");
         }

@@ -219,13 +219,7 @@ async fn how_long_a_link_will_hold() {
 async fn a_link_that_public_access_is_kept_from_will_not_hold() {
     let world = World::with_bucket().await;
     world.send(put("/bucket/a", "hello")).await;
-    let other = world
-        .send(ask("POST", "/_valet/api/v1/accounts").body(
-            r#"{"name":"n","id":"000000000003","access_key_id":"AKIATENANT","secret_access_key":"their-secret"}"#,
-        ))
-        .await;
-    assert_eq!(other.status, 201);
-    let other = Key { id: "AKIATENANT".into(), secret: "their-secret".into(), token: None };
+    let other = world.tenant().await;
     let gives = |principal: &str| {
         policy(&format!(
             r#"{{"Effect":"Allow","Principal":{principal},"Action":"s3:GetObject","Resource":"arn:aws:s3:::bucket/*"}}"#

@@ -670,13 +670,7 @@ async fn a_deny_sees_the_value_of_every_tag_of_a_name() {
 async fn no_stranger_passes_a_block() {
     let world = World::with_bucket().await;
     world.send(put("/bucket/a", "hello")).await;
-    let other = world
-        .send(ask("POST", "/_valet/api/v1/accounts").body(
-            r#"{"name":"n","id":"000000000003","access_key_id":"AKIATENANT","secret_access_key":"their-secret"}"#,
-        ))
-        .await;
-    assert_eq!(other.status, 201);
-    let other = Key { id: "AKIATENANT".into(), secret: "their-secret".into(), token: None };
+    let other = world.tenant().await;
     let gives = |principal: &str, condition: &str| {
         policy(&format!(
             r#"{{"Effect":"Allow","Principal":{principal},"Action":"s3:*","Resource":["arn:aws:s3:::bucket","arn:aws:s3:::bucket/*"],"Condition":{condition}}}"#

@@ -95,6 +95,14 @@ impl World {
         answer
     }
 
+    /// Another account, by the key of its root.
+    pub(crate) async fn tenant(&self) -> Key {
+        let body = r#"{"name":"n","id":"000000000003","access_key_id":"AKIATENANT","secret_access_key":"their-secret"}"#;
+        let made = self.send(ask("POST", "/_valet/api/v1/accounts").body(body)).await;
+        assert_eq!(made.status, 201, "{}", made.text());
+        Key { id: "AKIATENANT".to_owned(), secret: "their-secret".to_owned(), token: None }
+    }
+
     /// A new user with a key and, unless it is empty, an inline policy `p`.
     pub(crate) async fn user(&self, name: &str, policy: &str) -> Key {
         self.iam(&[("Action", "CreateUser"), ("UserName", name)]).await;

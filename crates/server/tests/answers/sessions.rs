@@ -69,10 +69,7 @@ async fn while_a_root_key_is_given_none_that_is_stored_works() {
         AccessKey::generate(AccountId::parse(ACCOUNT).unwrap(), KeyOwner::Root, world.now).unwrap();
     let root = Key { id: made.id.clone(), secret: made.secret.expose().to_owned(), token: None };
     world.store.put_access_key(made, world.now).await.unwrap();
-    let tenant = r#"{"name":"n","id":"000000000003","access_key_id":"AKIATENANT","secret_access_key":"a-secret"}"#;
-    let tenant = world.send(ask("POST", ACCOUNTS).body(tenant.to_owned())).await;
-    assert_eq!(tenant.status, 201);
-    let tenant = Key { id: "AKIATENANT".to_owned(), secret: "a-secret".to_owned(), token: None };
+    let tenant = world.tenant().await;
     let unset = || server::ServerConfig { root: None, ..config() };
     let world = world.restarted(unset());
     let [session, federated] = sessions(&world, &root).await;

@@ -36,31 +36,19 @@ impl Pipeline {
         blob.size = blob.size.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         let worker = workers.one().await.ok_or(StoreError::Closed)?;
         // The MD5 takes as long as all the rest: with somebody to spare, it is made beside it.
-        let (here, beside) = match workers.another() {
-            None => (Some(md5), None),
-            Some(second) => {
-                let bytes = bytes.clone();
-                let hash = move || {
-                    let hashed = md5.with(&bytes);
-                    drop((bytes, second));
-                    hashed
-                };
-                (None, Some(tokio::task::spawn_blocking(hash)))
-            }
+        let hashing = match workers.another() {
+            None => Hashing::Here(md5),
+            Some(second) => Hashing::beside(md5, bytes.clone(), second),
         };
         let make = move || {
-            let md5 = here.map(|md5| md5.with(&bytes));
+            let hashing = hashing.over(&bytes);
             let mut checksums = checksums;
             checksums.update(&bytes);
             let stored = Stored::of(&bytes, worker, cipher.as_deref(), first, end)?;
-            Ok((stored, (md5, checksums, cipher, bytes)))
+            Ok((stored, (hashing, checksums, cipher, bytes)))
         };
-        let (writer, (md5, checksums, cipher, bytes)) = writer.append(make).await?;
-        let md5 = match (md5, beside) {
-            (Some(md5), _) => md5,
-            (None, Some(beside)) => beside.await.map_err(|_| StoreError::Closed)?,
-            (None, None) => return Err(StoreError::Closed),
-        };
+        let (writer, (hashing, checksums, cipher, bytes)) = writer.append(make).await?;
+        let md5 = hashing.done().await?;
         let mut room = bytes.try_into_mut().unwrap_or_default();
         room.clear();
         Ok(Self { writer, cipher, blob, unpublished, intent, md5, checksums, workers, room })
@@ -72,6 +60,37 @@ impl Pipeline {
         intent.await.unwrap_or(Err(StoreError::Closed))?;
         writer.finish().await?;
         Ok((StagedFile { blob, unpublished }, md5.finish(), checksums.finish()))
+    }
+}
+
+/// The MD5 of a step: made by the worker that does all the rest, or by a second one.
+enum Hashing {
+    Here(Md5Digest),
+    Beside(JoinHandle<Md5Digest>),
+}
+
+impl Hashing {
+    fn beside(md5: Md5Digest, bytes: Bytes, worker: Worker) -> Self {
+        Self::Beside(tokio::task::spawn_blocking(move || {
+            let hashed = md5.with(&bytes);
+            // Before anybody hears of the end: the room of the bytes is then free.
+            drop((bytes, worker));
+            hashed
+        }))
+    }
+
+    fn over(self, bytes: &[u8]) -> Self {
+        match self {
+            Self::Here(md5) => Self::Here(md5.with(bytes)),
+            Self::Beside(_) => self,
+        }
+    }
+
+    async fn done(self) -> Result<Md5Digest, StoreError> {
+        match self {
+            Self::Here(md5) => Ok(md5),
+            Self::Beside(hashing) => hashing.await.map_err(|_| StoreError::Closed),
+        }
     }
 }
 
