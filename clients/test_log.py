@@ -1,5 +1,6 @@
 """The log: JSON or text from its first line, and a reader who does not read it stops nothing."""
 
+import datetime
 import fcntl
 import json
 import os
@@ -153,3 +154,20 @@ def test_the_log_names_a_refused_link(start):
     signed = next(line for line in lines if line.get("status") == 404)
     assert (signed["authentication"], signed["link"]) == ("header", "-")
     assert signed["reason"] == "The specified key does not exist."
+
+
+def test_a_refusal_that_repeats_much_is_logged_in_short(start):
+    server = start()
+    # The region that is claimed stands in what is said.
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
+    scope = f"{Server.root_key.id}/{now[:8]}/{30_000 * 'x'}/s3/aws4_request"
+    claim = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host;x-amz-date, Signature={64 * '0'}"
+    headers = [
+        ("Authorization", claim), ("x-amz-date", now), ("x-amz-content-sha256", "UNSIGNED-PAYLOAD"),
+    ]
+    answer = server.request("GET", "/bucket/key", headers=headers)
+    assert answer.status == 400 and len(answer.body) > 30_000, answer.body[:300]
+    server.stop()
+    lines = map(json.loads, server.log.read_text().splitlines())
+    refused = next(line for line in lines if line.get("status") == 400)
+    assert len(refused["reason"]) <= 512
