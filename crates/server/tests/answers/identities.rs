@@ -1,7 +1,7 @@
 //! What is judged is what is stored, and what is acted on is what was judged: IAM by letter case, by
 //! path, by new name, and by what a call does not honour.
 
-use crate::harness::{Answer, World, ask, get, put};
+use crate::harness::{Answer, World, get, put};
 use crate::people::{ACCOUNT, Key, policy, query_refusal, trusts, user_arn};
 
 const TRUST_ALL: &str = "000000000000";
