@@ -1,6 +1,8 @@
 //! Configuration as usable: flags, variables and file merged and parsed. Besides the declarations of
 //! flags, this is the only file that reads the environment.
 
+mod file;
+
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
@@ -59,15 +61,18 @@ pub(crate) struct Settings {
     data_dir: Option<PathBuf>,
     /// An address to listen on; repeatable; port 0 takes a free one [default: 127.0.0.1:9000]
     #[arg(long, env = "VALET_LISTEN", value_name = "ADDR", value_delimiter = ',')]
+    #[serde(deserialize_with = "file::addresses")]
     listen: Vec<String>,
     /// The region that signatures must name [default: us-east-1]
     #[arg(long, env = "VALET_REGION", value_name = "NAME")]
     region: Option<String>,
     /// The first account [default: 000000000000]
     #[arg(long, env = "VALET_ACCOUNT_ID", value_name = "12DIGITS")]
+    #[serde(deserialize_with = "file::account")]
     account_id: Option<String>,
     /// An origin, with or without a path prefix, by which clients reach the server; repeatable
     #[arg(long, env = "VALET_PUBLIC_URL", value_name = "URL", value_delimiter = ',')]
+    #[serde(deserialize_with = "file::urls")]
     public_url: Vec<String>,
     /// An origin of its own for the console; what was uploaded may then run at declared names
     #[arg(long, env = "VALET_CONSOLE_URL", value_name = "URL")]
@@ -80,16 +85,20 @@ pub(crate) struct Settings {
     link_caching: Option<Caching>,
     /// Serve Prometheus metrics without credentials here
     #[arg(long, env = "VALET_METRICS_LISTEN", value_name = "ADDR")]
+    #[serde(deserialize_with = "file::address")]
     metrics_listen: Option<String>,
     /// `bucket.NAME` is virtual-hosted style; repeatable [default: localhost, where all addresses
     /// listened on are of this machine alone]
     #[arg(long, env = "VALET_DOMAIN", value_name = "NAME", value_delimiter = ',')]
+    #[serde(deserialize_with = "file::domains")]
     domain: Vec<String>,
     /// Whose X-Forwarded-* headers are believed; repeatable
     #[arg(long, env = "VALET_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',')]
+    #[serde(deserialize_with = "file::networks")]
     trusted_proxy: Vec<String>,
     /// Loopback, link-local and private addresses that the server itself may call; repeatable
     #[arg(long, env = "VALET_OUTBOUND_ALLOW", value_name = "CIDR", value_delimiter = ',')]
+    #[serde(deserialize_with = "file::networks")]
     outbound_allow: Vec<String>,
     /// Serve HTTPS with this certificate chain (PEM); read again when it changes
     #[arg(long, env = "VALET_TLS_CERT", value_name = "FILE")]

@@ -124,3 +124,31 @@ fn root_keys() {
     check(Some("ab"), Some("long enough"), Err(id));
     check(Some("root"), Some("1234567"), Err("VALET_ROOT_SECRET_ACCESS_KEY: 8 to 256 bytes"));
 }
+
+#[test]
+fn a_setting_of_another_kind_says_which_is_wanted() {
+    let check = |line: &str, expected: &str| {
+        let complaint = toml::from_str::<Settings>(line).unwrap_err().to_string();
+        let said = complaint.lines().last().unwrap_or_default();
+        assert_eq!(said, expected, "{line}: {complaint}");
+    };
+    let address = "an address, like \"127.0.0.1:9000\"";
+    let addresses = format!("{address}, or a list of them");
+    check("listen = 9000", &format!("invalid type: integer `9000`, expected {addresses}"));
+    check("listen = [9000]", &format!("invalid type: integer `9000`, expected {address}"));
+    check("metrics-listen = 1", &format!("invalid type: integer `1`, expected {address}"));
+    check(
+        "domain = 1",
+        "invalid type: integer `1`, expected a text, like \"s3.example.com\", or a list of them",
+    );
+    check(
+        "account-id = 123456789012",
+        "invalid type: integer `123456789012`, expected a text, like \"000000000000\"",
+    );
+}
+
+#[test]
+fn a_list_of_one_may_be_the_one() {
+    check("listen = '[::]:0'", Ok("listen: [[::]:0]"));
+    check("trusted-proxy = '10.0.0.0/8'", Ok("[10.0.0.0/8]"));
+}
