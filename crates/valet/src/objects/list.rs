@@ -4,7 +4,6 @@ mod json;
 
 use anyhow::anyhow;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::wire::{S3, Target, decoded};
 use crate::failure::Failure;
@@ -120,19 +119,27 @@ impl<'s> Pages<'s> {
 }
 
 pub(super) async fn buckets(s3: &S3, form: Form) -> Result<(), Failure> {
-    let mut buckets = Vec::new();
+    let mut document: Option<json::List> = None;
     let mut token: Option<String> = None;
     for _ in 0..PAGES_MAX {
         let query: Vec<_> = token.iter().map(|token| ("continuation-token", &**token)).collect();
         let page: Buckets = s3.read(Target::service(), &query).await?;
-        buckets.extend(page.buckets.buckets);
+        let found = page.buckets.buckets;
+        if form == Form::Json {
+            let document = match &mut document {
+                Some(document) => document,
+                // Not before there is an answer.
+                None => document.insert(json::List::begin("buckets")?),
+            };
+            document.add(&found)?;
+        } else {
+            for Bucket { name, created_at } in &found {
+                output::result(&format!("{} {}", time(created_at), table::shown(name)))?;
+            }
+        }
         token = page.continuation_token;
         if token.is_none() {
-            let lines = buckets.iter().map(|Bucket { name, created_at }| {
-                format!("{} {}", time(created_at), table::shown(name))
-            });
-            let lines: Vec<_> = lines.collect();
-            return output::answer(form, &json!({ "buckets": buckets }), lines);
+            return document.map_or(Ok(()), json::List::end);
         }
     }
     Err(Failure::failed(anyhow!("the list of buckets does not end")))

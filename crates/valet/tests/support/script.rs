@@ -66,10 +66,21 @@ pub(crate) fn refusal(status: &str, code: &str, message: &str, more: &str) -> St
 }
 
 pub(crate) fn valet(folder: &Path, arguments: &[&str], input: &str) -> Output {
+    valet_with(folder, arguments, input, &[])
+}
+
+/// With these variables and no other.
+pub(crate) fn valet_with(
+    folder: &Path,
+    arguments: &[&str],
+    input: &str,
+    variables: &[(&str, &str)],
+) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_valet"))
         .args(arguments)
         .current_dir(folder)
         .env_clear()
+        .envs(variables.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

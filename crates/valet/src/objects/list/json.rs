@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read as _, Seek as _, Write as _};
 
 use anyhow::Context as _;
+use serde::Serialize;
 
 use super::{CommonPrefix, Page};
 use crate::failure::Failure;
@@ -62,6 +63,34 @@ impl Document {
                 count => output::bytes(bytes.get(..count).unwrap_or_default())?,
             }
         }
+        output::piece("]}\n")
+    }
+}
+
+/// An object of one list, written page by page.
+pub(super) struct List {
+    begun: bool,
+}
+
+impl List {
+    /// Writes its beginning.
+    pub(super) fn begin(name: &str) -> Result<Self, Failure> {
+        output::piece(&format!("{{{}:[", output::json(&name)?))?;
+        Ok(Self { begun: false })
+    }
+
+    /// Writes a page.
+    pub(super) fn add(&mut self, page: &[impl Serialize]) -> Result<(), Failure> {
+        let mut text = String::new();
+        for item in page {
+            text += comma(&mut self.begun);
+            text += &output::json(item)?;
+        }
+        output::piece(&text)
+    }
+
+    /// Writes its end.
+    pub(super) fn end(self) -> Result<(), Failure> {
         output::piece("]}\n")
     }
 }
