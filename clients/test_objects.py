@@ -206,12 +206,12 @@ def test_what_goes_wrong_is_told_in_words(server, bucket, tmp_path):
 
 def test_presign_says_what_the_server_refuses(server, bucket, tmp_path):
     """The link is printed all the same: it may be for later, and the note is for people."""
-    def note(environment):
+    def note(environment, uri=f"s3://{bucket}/k"):
+        settings = {**client_environment(server, tmp_path), **environment}
         result = subprocess.run(
-            [binary(), "presign", f"s3://{bucket}/k"], capture_output=True, text=True, cwd=tmp_path,
-            env={**client_environment(server, tmp_path), **environment}, timeout=60,
+            [binary(), "presign", uri], capture_output=True, text=True, cwd=tmp_path, env=settings, timeout=60,
         )
-        assert result.returncode == 0 and result.stdout.startswith(server.endpoint), result
+        assert result.returncode == 0 and result.stdout.startswith(settings["AWS_ENDPOINT_URL"]), result
         return result.stderr
 
     will_not = "note: the link will not work: "
@@ -225,6 +225,24 @@ def test_presign_says_what_the_server_refuses(server, bucket, tmp_path):
     assert note({"AWS_REGION": "eu-west-9"}) == (
         f"{will_not}it is signed for another region than the server's; set AWS_REGION=us-east-1\n"
     )
+    # Every word is said once, and on one line.
+    names = (
+        "the name of a bucket has 3 to 63 of `a-z`, `0-9`, `-` and `.`, begins and ends with a letter or digit, has no "
+        "`.` or `-` beside a `.`, and is no IP address"
+    )
+    assert note({}, "s3://Bad_Bucket/k") == f"{will_not}{names}\n"
+    assert failed(server, tmp_path, "presign", "--strict", "s3://Bad_Bucket/k") == (
+        4, f"{will_not}{names}\nerror: no link was made: the link will not work: {names}\n"
+    )
+    if server.endpoint.startswith("https"):
+        plain = {"AWS_ENDPOINT_URL": server.endpoint.replace("https", "http")}
+        assert note(plain) == f"{will_not}this port speaks TLS: use https://\n"
+    else:
+        assert note({"AWS_ENDPOINT_URL": server.endpoint.replace("http", "https")}) == (
+            "note: the server could not be asked whether policies end the link earlier: "
+            f"{server.endpoint.replace('http', 'https')} cannot be reached: this port does not speak TLS; if it speaks "
+            "plain HTTP, use http://\n"
+        )
 
 
 def noted(server, home, *arguments):

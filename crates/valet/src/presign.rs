@@ -85,6 +85,13 @@ impl Maker {
         if let (Some(oracle), None) = (&self.oracle, &self.silence) {
             match oracle.ask(question, now) {
                 Ok(answer) => told = Some(answer),
+                // The next link may be of another bucket.
+                Err(silence @ Silence::Impossible(_)) => {
+                    output::note(&silence);
+                    if early_death == EarlyDeath::Refused {
+                        return Err(LinkError::DiesEarly(silence.to_string()));
+                    }
+                }
                 Err(silence) => {
                     output::note(&silence);
                     self.silence = Some(silence);

@@ -33,6 +33,20 @@ struct S3Error {
     region: Option<String>,
 }
 
+/// What may help then.
+const USE_TLS: &str = "this port speaks TLS: use https://";
+
+/// The same, as Valet says it.
+const VALET_SPEAKS_TLS: &str = "This port speaks TLS: use https://";
+
+fn speaks_tls(body: &str) -> bool {
+    PLAIN_TO_TLS.iter().any(|words| body.contains(words))
+}
+
+/// What S3 demands of the names of buckets.
+const BUCKET_NAMES: &str = "name of a bucket has 3 to 63 of `a-z`, `0-9`, `-` and `.`, begins and ends with a letter \
+                            or digit, has no `.` or `-` beside a `.`, and is no IP address";
+
 /// What IAM and STS wrap around it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
@@ -59,6 +73,8 @@ pub(crate) struct Refusal {
     pub(crate) message: String,
     pub(crate) failure: Failure,
     region: Option<String>,
+    /// The answer to plain HTTP where TLS is spoken.
+    speaks_tls: bool,
 }
 
 impl Refusal {
@@ -67,9 +83,21 @@ impl Refusal {
         self.code == "AccessDenied" && self.message == "Request has expired"
     }
 
-    /// What is wrong with whoever signed, where that is what was refused: nothing that they sign will do.
+    /// Whether it answers plain HTTP where TLS is spoken.
+    pub(crate) fn speaks_tls(&self) -> bool {
+        self.speaks_tls
+    }
+
+    /// What is wrong with the bucket of a link, if nothing else is asked about it.
+    pub(crate) fn of_bucket(&self) -> Option<String> {
+        (self.code == "InvalidBucketName").then(|| format!("the {BUCKET_NAMES}"))
+    }
+
+    /// What is wrong with whoever signed, where that is what was refused: nothing that they sign will do. Or with where
+    /// it was sent.
     pub(crate) fn of_signer(&self) -> Option<String> {
         let words = match self.code.as_str() {
+            _ if self.speaks_tls => USE_TLS,
             "InvalidAccessKeyId" | "InvalidClientTokenId" => {
                 "the server does not know the access key, or it was switched off"
             }
@@ -109,7 +137,8 @@ async fn look_with(response: Response, advice: fn(&S3Error) -> Option<String>) -
     let status = response.status();
     let body = read_body(response).await;
     let S3Error { code, message, region, .. } = parse(&body);
-    Refusal { code, message, failure: failure(status, &body, advice), region }
+    let speaks_tls = message == VALET_SPEAKS_TLS || (code.is_empty() && speaks_tls(&body));
+    Refusal { code, message, failure: failure(status, &body, advice), region, speaks_tls }
 }
 
 /// Whether the same request may do better later.
@@ -169,8 +198,7 @@ async fn read_body_within(mut response: Response, time_max: Duration) -> String 
 fn in_words(status: StatusCode, body: &str, advice: fn(&S3Error) -> Option<String>) -> String {
     let error = parse(body);
     if error.code.is_empty() {
-        let spoke_plain = PLAIN_TO_TLS.iter().any(|words| body.contains(words));
-        let mend = if spoke_plain { ": this port speaks TLS: use https://" } else { "" };
+        let mend = if speaks_tls(body) { format!(": {USE_TLS}") } else { String::new() };
         return format!("the server answered {status}{mend}");
     }
     let said = format!("{} {}: {}", status.as_u16(), shown(&error.code), shown(&error.message));
@@ -223,10 +251,7 @@ fn own_advice(error: &S3Error) -> Option<String> {
         "ExpiredToken" => "The session is over: get new credentials.",
         "RequestTimeTooSkewed" => CLOCK,
         "NoSuchKey" => "Nothing is stored under that key. If it is a folder, add --recursive.",
-        "InvalidBucketName" => {
-            "The name of a bucket has 3 to 63 of `a-z`, `0-9`, `-` and `.`, begins and ends with a letter or digit, \
-             has no `.` or `-` beside a `.`, and is no IP address."
-        }
+        "InvalidBucketName" => return Some(format!("The {BUCKET_NAMES}.")),
         "DeleteConflict" => "--force removes what hinders first.",
         "SlowDown" | "ServiceUnavailable" | "Throttling" => "Try again in a while.",
         _ => return None,

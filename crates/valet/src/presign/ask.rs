@@ -45,6 +45,9 @@ pub(crate) enum Silence {
     /// It refuses whoever signs, and so every link of theirs.
     #[error("the link will not work: {0}")]
     Refused(String),
+    /// It refuses this one link.
+    #[error("the link will not work: {0}")]
+    Impossible(String),
 }
 
 /// A link or a form that is about to be signed.
@@ -134,13 +137,15 @@ impl Oracle {
         let sending = remote::send(&self.client, &self.endpoint, call, &signer, now).await;
         let response = sending.map_err(|failure| Silence::Failed(failure.to_string()))?;
         if !response.status().is_success() {
-            if is_unable(&response) {
+            let is_unable = is_unable(&response);
+            let refusal = refusal::look_at_own(response).await;
+            if is_unable && !refusal.speaks_tls() {
                 return Err(Silence::Unable);
             }
-            let refusal = refusal::look_at_own(response).await;
-            return Err(match refusal.of_signer() {
-                Some(words) => Silence::Refused(words),
-                None => Silence::Failed(refusal.failure.to_string()),
+            return Err(match (refusal.of_signer(), refusal.of_bucket()) {
+                (Some(words), _) => Silence::Refused(words),
+                (None, Some(words)) => Silence::Impossible(words),
+                (None, None) => Silence::Failed(refusal.failure.to_string()),
             });
         }
         let unreadable = || Silence::Failed("its answer cannot be read".to_owned());
