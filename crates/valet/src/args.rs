@@ -239,7 +239,7 @@ pub(crate) struct Remote {
 
 impl Remote {
     pub(crate) fn form(&self) -> Form {
-        if self.json { Form::Json } else { Form::Lines }
+        Form::of(self.json)
     }
 }
 
@@ -276,6 +276,9 @@ pub(crate) struct Get {
     /// Where to save it; `-` is standard output. Without it the server's name is taken, and a file
     /// of that name is not overwritten
     pub(crate) file: Option<PathBuf>,
+    /// Print what was saved as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) connection: Connection,
 }
@@ -289,11 +292,14 @@ pub(crate) struct Put {
     #[arg(value_name = "URL|BUNDLE")]
     pub(crate) url: String,
     /// Give up the upload of the bundle, and discard the parts that are there
-    #[arg(long)]
+    #[arg(long, conflicts_with = "json")]
     pub(crate) abort: bool,
     /// The type of the file
     #[arg(long, value_name = "TYPE")]
     pub(crate) content_type: Option<String>,
+    /// Print what was stored as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) connection: Connection,
 }

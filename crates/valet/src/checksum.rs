@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crc_fast::{CrcAlgorithm, Digest as Crc};
 use md5::{Digest as _, Md5};
-use reqwest::header::{ETAG, HeaderMap};
+use reqwest::header::{ETAG, HeaderMap, HeaderName, HeaderValue};
 use sha1::Sha1;
 use sha2::{Sha256, Sha512};
 use twox_hash::{XxHash3_64, XxHash3_128, XxHash64};
@@ -14,7 +14,9 @@ use twox_hash::{XxHash3_64, XxHash3_128, XxHash64};
 /// The header, or the parameter of a link, that asks for the stored checksum.
 pub(crate) const CHECKSUM_MODE: &str = "x-amz-checksum-mode";
 
+const CHECKSUM: &str = "x-amz-checksum-";
 const CHECKSUM_TYPE: &str = "x-amz-checksum-type";
+const COMPOSITE: &str = "COMPOSITE";
 const MD5_HEX_DIGITS: usize = 32;
 
 /// A checksum that the body turned out not to have.
@@ -49,7 +51,7 @@ impl Promises {
     /// `ETag` that is not an MD5 promise nothing that can be checked.
     pub(crate) fn read(headers: &HeaderMap) -> Self {
         // With a part of the object comes the part's.
-        let composite = headers.get(CHECKSUM_TYPE).is_some_and(|kind| kind == "COMPOSITE");
+        let composite = headers.get(CHECKSUM_TYPE).is_some_and(|kind| kind == COMPOSITE);
         let full =
             |name: &str| STANDARD.decode(headers.get(name)?.as_bytes()).ok().filter(|_| !composite);
         let candidates = [
@@ -72,6 +74,33 @@ impl Promises {
             Some(Promise { name, expected: expected?, hasher })
         });
         Self(promised.collect())
+    }
+
+    /// The same of an answer that carries a part, where the whole promised what was `kept`.
+    pub(crate) fn read_with(headers: &HeaderMap, kept: &HeaderMap) -> Self {
+        let mut headers = headers.clone();
+        if !kept.is_empty() {
+            headers.remove(CHECKSUM_TYPE);
+        }
+        for (name, value) in kept {
+            headers.insert(name, value.clone());
+        }
+        Self::read(&headers)
+    }
+
+    /// The lines by which an answer promises something of the whole object, besides its `ETag`.
+    pub(crate) fn lines(headers: &HeaderMap) -> HeaderMap {
+        if headers.get(CHECKSUM_TYPE).is_some_and(|kind| kind == COMPOSITE) {
+            return HeaderMap::new();
+        }
+        let is_promise = |(name, value): &(&HeaderName, &HeaderValue)| {
+            name.as_str().starts_with(CHECKSUM) && STANDARD.decode(value.as_bytes()).is_ok()
+        };
+        let promises = headers.iter().filter(is_promise);
+        promises
+            .filter(|(name, _)| *name != CHECKSUM_TYPE)
+            .map(|(n, v)| (n.clone(), v.clone()))
+            .collect()
     }
 
     pub(crate) fn update(&mut self, bytes: &[u8]) {
@@ -144,8 +173,6 @@ pub(crate) fn md5_of_text(etag: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use reqwest::header::{HeaderName, HeaderValue};
-
     use super::*;
 
     fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {

@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use indicatif::{HumanBytes, ProgressBar};
-use reqwest::header::{
-    CONTENT_DISPOSITION, CONTENT_RANGE, ETAG, HeaderMap, IF_MATCH, RANGE, RETRY_AFTER,
-};
+use reqwest::header::{CONTENT_DISPOSITION, CONTENT_RANGE, ETAG, HeaderMap, IF_MATCH, RANGE};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 
 use crate::args::Get;
 use crate::checksum::{CHECKSUM_MODE, Promises};
 use crate::failure::Failure;
 use crate::objects::SignedObject;
+use crate::output::Form;
+use crate::transfer::Moved;
 use crate::{disposition, output, refusal, transfer};
 
 pub(crate) use self::sink::Place;
@@ -33,18 +33,22 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 
 pub(crate) fn run(arguments: &Get) -> Result<(), Failure> {
     let url = transfer::link(&arguments.url)?;
-    let client =
-        transfer::client(&arguments.connection, transfer::headers(&arguments.connection)?)?;
+    let headers = transfer::headers(&arguments.connection)?;
+    let client = transfer::client(&arguments.connection, headers.clone())?;
     let place = match &arguments.file {
         Some(path) if path.as_os_str() == STANDARD_OUTPUT => Place::StandardOutput,
-        Some(path) => Place::File { path: path.clone(), chosen_by_server: false },
+        Some(path) => Place::named(path, &name_in_url(&url))?,
         None => Place::File { path: name_in_url(&url), chosen_by_server: true },
     };
-    let fetching = fetch(Source::Link(client, url), place, arguments.connection.quiet);
-    match transfer::block_on(fetching)?.path {
-        Some(path) => output::result(&path.display().to_string()),
-        None => Ok(()),
+    if arguments.json && matches!(place, Place::StandardOutput) {
+        return Err(Failure::usage(anyhow!("--json and `-` are both for standard output")));
     }
+    let source = Source::Link { client, url, headers };
+    let fetched = transfer::block_on(fetch(source, place, arguments.connection.quiet))?;
+    let Some(file) = fetched.path.as_ref().map(|path| path.display().to_string()) else {
+        return Ok(());
+    };
+    output::answer(Form::of(arguments.json), &fetched.told(&file), [file.clone()])
 }
 
 /// Downloads from a source to a place, and says what was verified of it.
@@ -59,28 +63,53 @@ pub(crate) async fn fetch(
         sink: Sink::open(place)?,
         promises: None,
         begun: false,
+        etag: None,
+        version_id: None,
         bar: ProgressBar::hidden(),
     };
     let verified = download.run().await?;
     download.bar.finish_and_clear();
     let size = download.sink.offset();
-    let verified = match verified.as_slice() {
+    let words = match verified.as_slice() {
         [] => format!("not verified: {}", download.source.why_unpromised()),
         names => format!("{} verified", names.join(", ")),
     };
-    output::note(format!("{}; {verified}", HumanBytes(size)));
-    Ok(Fetched { path: download.sink.publish()?, size })
+    output::note(format!("{}; {words}", HumanBytes(size)));
+    let path = download.sink.publish()?;
+    let Download { etag, version_id, .. } = download;
+    Ok(Fetched { path, size, etag, version_id, verified })
 }
 
 /// What was downloaded, and where it is; nowhere on standard output.
 pub(crate) struct Fetched {
-    pub(crate) path: Option<PathBuf>,
-    pub(crate) size: u64,
+    path: Option<PathBuf>,
+    size: u64,
+    etag: Option<String>,
+    version_id: Option<String>,
+    verified: Vec<&'static str>,
+}
+
+impl Fetched {
+    /// The same as it is told.
+    pub(crate) fn told(&self, file: &str) -> Moved<'_> {
+        Moved {
+            file: Some(file.to_owned()),
+            size: self.size,
+            etag: self.etag.as_deref().map(transfer::bare_etag),
+            version_id: self.version_id.as_deref(),
+            verified: &self.verified,
+        }
+    }
 }
 
 /// Where the bytes come from.
 pub(crate) enum Source<'s> {
-    Link(Client, Url),
+    Link {
+        client: Client,
+        url: Url,
+        /// Those that the client sends each time.
+        headers: HeaderMap,
+    },
     /// What one's own credentials open.
     Own(SignedObject<'s>),
 }
@@ -88,7 +117,7 @@ pub(crate) enum Source<'s> {
 impl Source<'_> {
     async fn request(&self) -> Result<RequestBuilder, Failure> {
         match self {
-            Self::Link(client, url) => Ok(client.get(url.clone())),
+            Self::Link { client, url, .. } => Ok(client.get(url.clone())),
             Self::Own(object) => object.get().await,
         }
     }
@@ -96,16 +125,18 @@ impl Source<'_> {
     /// Why an answer promises no checksum.
     fn why_unpromised(&self) -> &'static str {
         match self {
-            Self::Link(_, url) if !asks_for_checksum(url) => {
+            Self::Link { url, .. } if !asks_for_checksum(url) => {
                 "the link does not ask for the checksum"
             }
-            Self::Link(..) | Self::Own(_) => "the server promised no checksum of the whole",
+            Self::Link { .. } | Self::Own(_) => "the server promised no checksum of the whole",
         }
     }
 
     async fn refusal(&self, response: Response) -> Failure {
         match self {
-            Self::Link(_, url) => transfer::refused(url, refusal::read(response).await),
+            Self::Link { url, headers, .. } => {
+                transfer::refused(url, headers, refusal::look_at(response).await)
+            }
             Self::Own(_) => refusal::read_own(response).await,
         }
     }
@@ -120,6 +151,9 @@ struct Download<'a> {
     promises: Option<Promises>,
     /// Whether a body has begun to arrive: before, a failure is final.
     begun: bool,
+    /// What the last answer says of the object.
+    etag: Option<String>,
+    version_id: Option<String>,
     bar: ProgressBar,
 }
 
@@ -205,7 +239,7 @@ impl Download<'_> {
             | StatusCode::BAD_GATEWAY
             | StatusCode::SERVICE_UNAVAILABLE
             | StatusCode::GATEWAY_TIMEOUT => {
-                let pause = retry_after(response.headers());
+                let pause = transfer::retry_after(response.headers());
                 let error = anyhow!("{}", self.source.refusal(response).await);
                 Ok(Step::Interrupted { error, pause })
             }
@@ -230,8 +264,9 @@ impl Download<'_> {
         if self.sink.offset() > 0 {
             self.start_over("the server sends no part of it: starting over")?;
         }
-        self.sink.begin(strong_etag(headers))?;
+        self.sink.begin(strong_etag(headers), &Promises::lines(headers))?;
         self.promises = Some(Promises::read(headers));
+        self.note_object(headers);
         self.begin_bar(response.content_length());
         self.receive(response).await
     }
@@ -247,6 +282,7 @@ impl Download<'_> {
         }
         self.sink.refuse_to_overwrite()?;
         self.promise_for_earlier_bytes(headers)?;
+        self.note_object(headers);
         self.begin_bar(response.content_length().map(|rest| offset.saturating_add(rest)));
         self.receive(response).await
     }
@@ -265,7 +301,8 @@ impl Download<'_> {
     /// Bytes of an earlier run have not been hashed yet.
     fn promise_for_earlier_bytes(&mut self, headers: &HeaderMap) -> Result<(), Failure> {
         if self.promises.is_none() {
-            let mut promises = Promises::read(headers);
+            // An answer with a part promises nothing of the whole: what the first one promised was kept.
+            let mut promises = Promises::read_with(headers, self.sink.kept());
             self.sink.reread(|bytes| promises.update(bytes))?;
             self.promises = Some(promises);
             output::note(format!("going on after {}", HumanBytes(self.sink.offset())));
@@ -289,6 +326,11 @@ impl Download<'_> {
                 }
             }
         }
+    }
+
+    fn note_object(&mut self, headers: &HeaderMap) {
+        self.etag = headers.get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
+        self.version_id = transfer::version_id(headers);
     }
 
     fn start_over(&mut self, why: &str) -> Result<(), Failure> {
@@ -344,11 +386,6 @@ fn first_byte(headers: &HeaderMap) -> Option<u64> {
     range.split_once('-')?.0.parse().ok()
 }
 
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
-    Some(Duration::from_secs(seconds))
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -398,7 +435,8 @@ mod tests {
         check("lines 5-9/10", None);
         assert_eq!(strong_etag(&headers("etag", "\"a\"")).as_deref(), Some("\"a\""));
         assert_eq!(strong_etag(&headers("etag", "W/\"a\"")), None);
-        assert_eq!(retry_after(&headers("retry-after", "3")), Some(Duration::from_secs(3)));
-        assert_eq!(retry_after(&headers("retry-after", "soon")), None);
+        let retry_after = |text: &str| transfer::retry_after(&headers("retry-after", text));
+        assert_eq!(retry_after("3"), Some(Duration::from_secs(3)));
+        assert_eq!(retry_after("soon"), None);
     }
 }

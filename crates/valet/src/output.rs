@@ -62,6 +62,13 @@ pub(crate) enum Form {
     Json,
 }
 
+impl Form {
+    /// What `--json` asks for.
+    pub(crate) fn of(json: bool) -> Self {
+        if json { Self::Json } else { Self::Lines }
+    }
+}
+
 /// Prints the result in the form that was asked for.
 pub(crate) fn answer(
     form: Form,

@@ -10,12 +10,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
-use indicatif::HumanBytes;
-use reqwest::header::{CONTENT_TYPE, ETAG, HeaderMap};
-use reqwest::{Response, StatusCode};
+use indicatif::{HumanBytes, ProgressBar};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap};
+use reqwest::{Client, Response, StatusCode, Url};
 
 use crate::args::Put;
 use crate::failure::Failure;
+use crate::output::Form;
+use crate::transfer::{Moved, Unreached};
 use crate::{checksum, output, refusal, transfer};
 
 pub(crate) use self::parts::{Tries, completion};
@@ -37,17 +39,88 @@ pub(crate) fn run(arguments: &Put) -> Result<(), Failure> {
     let (file, size) = open(&arguments.file)?;
     let bar = transfer::progress(arguments.connection.quiet, Some(size));
     let piece = Piece { file: Arc::new(file), offset: 0, size };
-    let confirmation = transfer::block_on(async {
-        let sent = piece.send(client.put(url.clone()).headers(headers), &bar).await?;
-        bar.finish_and_clear();
-        let Sent { response, md5 } = sent;
-        if response.status() != StatusCode::OK {
-            return Err(transfer::refused(&url, refusal::read(response).await));
+    let upload = Upload { client, url, headers, piece, bar };
+    let confirmation = transfer::block_on(upload.run())?;
+    upload.bar.finish_and_clear();
+    confirm(&confirmation, arguments, size)
+}
+
+/// What stands for a file in what is told of it; standard input has no name.
+fn name(path: &Path) -> Option<String> {
+    (path.as_os_str() != STANDARD_INPUT).then(|| path.display().to_string())
+}
+
+/// What is said of a refusal after a try that got no answer.
+const MAYBE_STORED: &str =
+    "An earlier try may have stored the file: the connection was lost before its answer came.";
+
+/// One file on its way to one link. Standard input is kept in a file, so either can be sent again.
+struct Upload {
+    client: Client,
+    url: Url,
+    headers: HeaderMap,
+    piece: Piece,
+    bar: ProgressBar,
+}
+
+impl Upload {
+    /// Sends the file, as often as it takes, and within bounds.
+    async fn run(&self) -> Result<Confirmation, Failure> {
+        let mut tries = Tries::default();
+        // Whether a try was never answered: what it sent may be stored all the same.
+        let mut is_unknown = false;
+        let mut was_reached = false;
+        loop {
+            let request = self.client.put(self.url.clone()).headers(self.headers.clone());
+            let sent = self.piece.send(request, &self.bar).await;
+            let (asked, error) = match sent {
+                Ok(Sent { response, md5 }) if response.status() == StatusCode::OK => {
+                    let headers = response.headers();
+                    let (stored_md5, version_id) =
+                        (checksum::md5_of_etag(headers), transfer::version_id(headers));
+                    let etag = stored(response).await?;
+                    return Ok(Confirmation { etag, version_id, stored_md5, sent_md5: md5 });
+                }
+                Ok(Sent { response, .. }) => {
+                    was_reached = true;
+                    let asked = transfer::retry_after(response.headers());
+                    let failure = self.refused(response).await;
+                    match failure {
+                        Refused::Passing(error) => (asked, error),
+                        Refused::Final(failure) if is_unknown => {
+                            return Err(failure.with_hint(MAYBE_STORED));
+                        }
+                        Refused::Final(failure) => return Err(failure),
+                    }
+                }
+                // Whoever was never there is not waited for.
+                Err(error) if error.is::<Unreached>() && !was_reached => return Err(error.into()),
+                Err(error) => {
+                    (was_reached, is_unknown) = (true, is_unknown || !error.is::<Unreached>());
+                    (None, error)
+                }
+            };
+            tries.pause_for(asked, error, &self.bar).await?;
         }
-        let stored_md5 = checksum::md5_of_etag(response.headers());
-        Ok(Confirmation { etag: stored(response).await?, stored_md5, sent_md5: md5 })
-    })?;
-    confirm(&confirmation, size)
+    }
+
+    async fn refused(&self, response: Response) -> Refused {
+        let status = response.status();
+        let refusal = refusal::look_at(response).await;
+        if refusal::passes(status, &refusal.code) {
+            return Refused::Passing(anyhow!("{}", refusal.failure));
+        }
+        let mut sent = self.headers.clone();
+        sent.insert(CONTENT_LENGTH, self.piece.size.into());
+        Refused::Final(transfer::refused(&self.url, &sent, refusal))
+    }
+}
+
+/// What another answer than a success comes to.
+enum Refused {
+    /// The same may be taken later.
+    Passing(anyhow::Error),
+    Final(Failure),
 }
 
 /// The `ETag` of what S3 says it has stored: 200, that header, and nothing in the body. Any web server may answer 200.
@@ -98,20 +171,26 @@ pub(crate) fn open(path: &Path) -> Result<(File, u64), Failure> {
 /// What came of an upload.
 struct Confirmation {
     etag: String,
+    version_id: Option<String>,
     stored_md5: Option<Vec<u8>>,
     sent_md5: Vec<u8>,
 }
 
-/// Prints the `ETag`, and says whether it is the MD5 of what was sent.
-fn confirm(confirmation: &Confirmation, size: u64) -> Result<(), Failure> {
-    let Confirmation { etag, stored_md5: stored, sent_md5 } = confirmation;
+/// Prints the `ETag`, or all that is known, and says whether the `ETag` is the MD5 of what was sent.
+fn confirm(confirmation: &Confirmation, arguments: &Put, size: u64) -> Result<(), Failure> {
+    let Confirmation { etag, version_id, stored_md5: stored, sent_md5 } = confirmation;
     if stored.as_ref().is_some_and(|stored| stored != sent_md5) {
         return Err(Failure::failed(anyhow!(
             "what is stored is not what was sent: its MD5 differs"
         )));
     }
-    let verified =
-        if stored.is_some() { "MD5 verified" } else { "not verified: no MD5 was answered" };
-    output::note(format!("{} stored; {verified}", HumanBytes(size)));
-    output::result(etag.trim_matches('"'))
+    let (words, verified): (_, &[_]) = match stored {
+        Some(_) => ("MD5 verified", &["MD5"]),
+        None => ("not verified: no MD5 was answered", &[]),
+    };
+    output::note(format!("{} stored; {words}", HumanBytes(size)));
+    let etag = transfer::bare_etag(etag);
+    let (file, version_id) = (name(&arguments.file), version_id.as_deref());
+    let whole = Moved { file, size, etag: Some(etag), version_id, verified };
+    output::answer(Form::of(arguments.json), &whole, [etag.to_owned()])
 }

@@ -9,12 +9,18 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue, InvalidHeaderName};
+use reqwest::header::{
+    CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, InvalidHeaderName,
+    RETRY_AFTER,
+};
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Client, ClientBuilder, Response, Url};
+use serde::Serialize;
 
 use crate::args::Connection;
+use crate::disposition;
 use crate::failure::Failure;
+use crate::refusal::Refusal;
 use crate::trust;
 
 /// Bytes that are read from a file at once.
@@ -206,12 +212,55 @@ const ESCAPED: &str =
 const UNQUOTED: &str =
     "Was the link quoted? A shell ends it at its first `&`: put it between 'single quotes'";
 
-/// A refusal of a link, and what may be wrong with the link as it was typed: of one that was cut off, one
-/// parameter is left.
-pub(crate) fn refused(url: &Url, failure: Failure) -> Failure {
+/// A refusal of a link, and what may be wrong with the link as it was typed, or with the headers that were sent: of a
+/// link that was cut off, one parameter is left.
+pub(crate) fn refused(url: &Url, sent: &HeaderMap, refusal: Refusal) -> Failure {
+    let Refusal { code, failure, .. } = refusal;
     let one_parameter = url.query().is_some_and(|query| !query.contains('&'));
-    let cut_off = one_parameter && is_signed(url) != Signed::Wholly;
-    if cut_off { failure.with_hint(UNQUOTED) } else { failure }
+    if one_parameter && is_signed(url) != Signed::Wholly {
+        return failure.with_hint(UNQUOTED);
+    }
+    let of_headers = (code == "SignatureDoesNotMatch")
+        .then(|| missing_headers(url, sent).or_else(|| type_of_sigv2(url, sent)));
+    match of_headers.flatten() {
+        Some(hint) => failure.with_hint(&hint),
+        None => failure,
+    }
+}
+
+/// The headers that a link was signed with, and that did not come with it.
+fn missing_headers(url: &Url, sent: &HeaderMap) -> Option<String> {
+    let (_, signed) = url.query_pairs().find(|(name, _)| name == "X-Amz-SignedHeaders")?;
+    // The client itself sends these.
+    let by_itself = [HOST.as_str(), CONTENT_LENGTH.as_str()];
+    let missing = |name: &&str| !by_itself.contains(name) && !sent.contains_key(*name);
+    let missing: Vec<_> = signed.split(';').filter(missing).map(shown).collect();
+    let headers = match missing.as_slice() {
+        [] => return None,
+        [_] => "a header that was",
+        _ => "headers that were",
+    };
+    Some(format!("The link demands {headers} not sent: {}.", missing.join(", ")))
+}
+
+/// What SigV2 covers of the type of a body, be it there or not.
+fn type_of_sigv2(url: &Url, sent: &HeaderMap) -> Option<String> {
+    let is_sigv2 = url.query_pairs().any(|(name, _)| name == "AWSAccessKeyId");
+    let sent_type =
+        sent.get(CONTENT_TYPE).map(|value| shown(&String::from_utf8_lossy(value.as_bytes())));
+    // Nobody who only downloads sends one.
+    if !is_sigv2 || (sent_type.is_none() && !sent.contains_key(CONTENT_LENGTH)) {
+        return None;
+    }
+    let sent_type = sent_type.unwrap_or_else(|| "none".to_owned());
+    Some(format!(
+        "Links of this kind (SigV2) demand the Content-Type that they were made with, and none if they were made with \
+         none; {sent_type} was sent."
+    ))
+}
+
+fn shown(text: &str) -> String {
+    text.chars().filter(|c| !disposition::is_deceptive(*c)).collect()
 }
 
 /// Whether a segment of a path means the folder itself or the one above, encoded or not.
@@ -219,9 +268,60 @@ pub(crate) fn is_folded(segment: &str) -> bool {
     matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
 }
 
+/// Nobody was there: nothing of a request was sent.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Unreached(String);
+
+/// What is said of a connection that ends where an answer should begin.
+const LOST: &str = "the connection was lost before the answer came";
+
+/// How hyper and the system say the same.
+const LOST_CAUSES: [&str; 3] =
+    ["connection closed before message completed", "Connection reset by peer", "Broken pipe"];
+
+/// What `get` and `put` moved, as `--json` prints it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Moved<'m> {
+    /// None is standard input.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) file: Option<String>,
+    pub(crate) size: u64,
+    /// Without the quotes around it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) etag: Option<&'m str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) version_id: Option<&'m str>,
+    /// The checksums that hold.
+    pub(crate) verified: &'m [&'static str],
+}
+
+/// The version that an answer is about, where the bucket has versions.
+pub(crate) fn version_id(headers: &HeaderMap) -> Option<String> {
+    headers.get("x-amz-version-id")?.to_str().ok().map(str::to_owned)
+}
+
+/// An `ETag` as it is told: a strong one without its quotes.
+pub(crate) fn bare_etag(etag: &str) -> &str {
+    let bare = etag.strip_prefix('"').and_then(|etag| etag.strip_suffix('"'));
+    bare.unwrap_or(etag)
+}
+
+/// How long a server asks to be left alone.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
 /// Why a request got no answer, or not all of it. The innermost cause says it best, and the link
 /// must not be repeated.
 pub(crate) fn unanswered(error: reqwest::Error) -> anyhow::Error {
+    let is_unreached = error.is_connect();
+    let words = unanswered_in_words(error, is_unreached);
+    if is_unreached { Unreached(words).into() } else { anyhow!(words) }
+}
+
+fn unanswered_in_words(error: reqwest::Error, is_unreached: bool) -> String {
     let origin = error.url().map(|url| url.origin().ascii_serialization());
     let what = if error.is_body() || error.is_decode() {
         "the connection broke".to_owned()
@@ -232,8 +332,11 @@ pub(crate) fn unanswered(error: reqwest::Error) -> anyhow::Error {
     };
     let is_plain = error.url().is_some_and(|url| url.scheme() == "http");
     let cause = anyhow::Error::from(error.without_url()).root_cause().to_string();
+    if LOST_CAUSES.iter().any(|words| cause.contains(words)) && !is_unreached {
+        return LOST.to_owned();
+    }
     if !is_plain && cause.contains(NOT_TLS) {
-        return anyhow!("{what}: {MAYBE_PLAIN}");
+        return format!("{what}: {MAYBE_PLAIN}");
     }
     let is_of_time = UNTIMELY.iter().any(|words| cause.contains(words));
     let mend = if cause.starts_with(UNTRUSTED) && is_of_time {
@@ -245,7 +348,7 @@ pub(crate) fn unanswered(error: reqwest::Error) -> anyhow::Error {
     } else {
         ""
     };
-    anyhow!("{what}: {cause}{mend}")
+    format!("{what}: {cause}{mend}")
 }
 
 /// The next bytes of an answer; none after the last. A server that says nothing for too long is given up, whatever

@@ -77,6 +77,15 @@ fn lines(requests: &[(String, String)]) -> Vec<&str> {
 const ETAG_OF_ALL: &str = "5d41402abc4b2a76b9719d911017c592-1\n";
 
 #[test]
+fn what_was_stored_is_told_as_json_too() {
+    let completed =
+        completed().replace("HTTP/1.1 200 OK", "HTTP/1.1 200 OK\r\nX-Amz-Version-Id: v1");
+    let json = r#"{"file":"f","size":10,"etag":"5d41402abc4b2a76b9719d911017c592-1","version_id":"v1","verified":["MD5 of every part"]}"#;
+    let script = vec![nothing_there(), stored(), completed];
+    put(script, &["--json"], (0, &format!("{json}\n"), DONE));
+}
+
+#[test]
 fn a_bundle_is_listed_put_and_completed() {
     let answers = vec![nothing_there(), stored(), completed()];
     let requests = put(answers, &[], (0, ETAG_OF_ALL, DONE));

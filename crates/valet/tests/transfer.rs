@@ -162,6 +162,32 @@ fn an_interrupted_run_leaves_what_the_next_one_goes_on_with() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
+/// Of an object that was sent in parts the `ETag` is no MD5, and an answer with the rest of it promises nothing.
+#[test]
+fn what_the_first_answer_promised_holds_for_the_run_that_goes_on() {
+    let check = |checksum: &str, expected: Told<'_>| {
+        let folder = TempDir::new().unwrap();
+        let etag = "ETag: \"781e5e245d69b566979b86e28d23f2c7-2\"";
+        let promise = format!("X-Amz-Checksum-Crc32: {checksum}");
+        let half = answer("200 OK", &[etag, &promise, "Content-Length: 10"], &BODY[..4]);
+        let refused = refusal("403 Forbidden", "AccessDenied", "Access Denied", "");
+        let script = Script::play(vec![half, refused]);
+        let url = url_of(&script);
+        assert_eq!(valet(folder.path(), &["get", &url, "f"], "").status.code(), Some(3));
+        script.requests();
+        let rest =
+            answer("206 Partial Content", &[etag, "Content-Range: bytes 4-9/10"], &BODY[4..]);
+        let script = Script::play(vec![rest]);
+        let url = url_of(&script);
+        assert_told(&valet(folder.path(), &["get", &url, "f"], ""), expected);
+        script.requests();
+    };
+    let going_on = "note: going on after 4 B\n";
+    check("poTHxg==", (0, "f\n", &format!("{going_on}note: 10 B; CRC-32 verified\n")));
+    let told = "error: what arrived is not what is stored: its CRC-32 differs\n";
+    check("31h/Yg==", (1, "", &format!("{going_on}{told}")));
+}
+
 #[test]
 fn nothing_is_touched_that_another_made() {
     let mine = [("f.part", "0123"), ("f.part.etag", ETAG), ("f.part.valet-state", "x")];
@@ -222,8 +248,74 @@ fn no_link_is_followed() {
     let told = "error: report.txt exists; name a FILE to replace it\n";
     assert_told(&run(vec![whole(&[])], &[]), (2, "", told));
     assert!(!path("nowhere").exists());
-    fs::create_dir(path("d")).unwrap();
-    assert_told(&run(vec![whole(&[])], &["d"]), (2, "", "error: d is not a file\n"));
+    std::os::unix::fs::symlink("/dev/null", path("n")).unwrap();
+    assert_told(&run(vec![whole(&[])], &["n"]), (2, "", "error: n is not a file\n"));
+}
+
+#[test]
+fn a_place_that_cannot_be_a_file_is_told_before_anything_is_asked() {
+    let folder = TempDir::new().unwrap();
+    fs::create_dir(folder.path().join("d")).unwrap();
+    fs::write(folder.path().join("f"), "mine").unwrap();
+    let check = |place: &str, told: &str| {
+        let script = Script::play(vec![]);
+        let output = valet(folder.path(), &["get", &url_of(&script), place], "");
+        assert_told(&output, (2, "", &format!("error: {told}\n")));
+        assert!(script.requests().is_empty());
+    };
+    check("dd/", "there is no folder dd/: make it, and name the file in it: dd/report.txt");
+    check("d/", "d/ is a folder: name the file in it: d/report.txt");
+    check("d", "d is a folder: name the file in it: d/report.txt");
+    check("no/f", "there is no folder no: make it first");
+    check("f/", "f is a file: without the slash, it is replaced");
+    check("f/x", "f is no folder");
+    let left = fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!((left, fs::read_to_string(folder.path().join("f")).unwrap()), (2, "mine".into()));
+}
+
+#[test]
+fn what_was_moved_is_told_as_json_too() {
+    let version = "X-Amz-Version-Id: v1";
+    let whole = || whole(&[version]);
+    let json = r#"{"file":"f","size":10,"etag":"781e5e245d69b566979b86e28d23f2c7","version_id":"v1","verified":["MD5"]}"#;
+    let json = format!("{json}\n");
+    let (_, left) = get(vec![whole()], &[], &["f", "--json"], (0, &json, VERIFIED));
+    assert_eq!(left, file("f", BODY));
+    let rest = answer(
+        "206 Partial Content",
+        &[&format!("ETag: {ETAG}"), "Content-Range: bytes 4-9/10", version],
+        &BODY[4..],
+    );
+    let note = "note: going on after 4 B\nnote: 10 B; MD5 verified\n";
+    get(vec![rest], &UNFINISHED, &["f", "--json"], (0, &json, note));
+    let plain = answer("200 OK", &["ETag: W/\"a\""], BODY);
+    let json = "{\"file\":\"f\",\"size\":10,\"etag\":\"W/\\\"a\\\"\",\"verified\":[]}\n";
+    let note = "note: 10 B; not verified: the link does not ask for the checksum\n";
+    get(vec![plain], &[], &["f", "--json"], (0, json, note));
+    let told = "error: --json and `-` are both for standard output\n";
+    get(vec![], &[], &["-", "--json"], (2, "", told));
+
+    let put = |answer: String, arguments: &[&str], expected: &str| {
+        let folder = TempDir::new().unwrap();
+        fs::write(folder.path().join("f"), BODY).unwrap();
+        let script = Script::play(vec![answer]);
+        let url = url_of(&script);
+        let output =
+            valet(folder.path(), &[&["put", arguments[0], &url], &arguments[1..]].concat(), BODY);
+        assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{expected}\n"));
+        script.requests();
+    };
+    let etag = format!("ETag: {ETAG}");
+    put(
+        answer("200 OK", &[&etag, version], ""),
+        &["f", "--json"],
+        r#"{"file":"f","size":10,"etag":"781e5e245d69b566979b86e28d23f2c7","version_id":"v1","verified":["MD5"]}"#,
+    );
+    put(
+        answer("200 OK", &["ETag: \"x\""], ""),
+        &["-", "--json"],
+        r#"{"size":10,"etag":"x","verified":[]}"#,
+    );
 }
 
 #[test]
@@ -297,9 +389,6 @@ fn refusals_are_told_in_words() {
     let told = "error: ftp://h cannot be reached: URL scheme is not allowed\n";
     assert_eq!(get(vec![moved], &[], &["f"], (1, "", told)).1, []);
 
-    let told = "error: there is no folder no\n";
-    assert_eq!(get(vec![answer("200 OK", &[], BODY)], &[], &["no/f"], (1, "", told)).1, []);
-
     let missing = refusal("404 Not Found", "NoSuchKey", "The specified key does not exist.", "");
     let told = "error: 404 NoSuchKey: The specified key does not exist.\n\
                 Nothing is stored there (any more).\n";
@@ -370,4 +459,88 @@ fn an_upload_is_announced_sent_and_verified() {
                 The link was cut or changed on its way, or it was made for another method or with \
                 headers that must be sent (-H).\n";
     check(mismatch, &["f"], "", (3, "", told));
+}
+
+#[test]
+fn an_upload_is_tried_again_when_that_may_help() {
+    let put = |answers: Vec<String>, arguments: &[&str], expected: Told<'_>| {
+        let folder = TempDir::new().unwrap();
+        fs::write(folder.path().join("f"), BODY).unwrap();
+        let script = Script::play(answers);
+        let url = url_of(&script);
+        let all = [&["put", arguments[0], &url], &arguments[1..]].concat();
+        assert_told(&valet(folder.path(), &all, BODY), expected);
+        let requests = script.requests();
+        assert!(requests.iter().all(|request| request.ends_with(BODY)), "{requests:?}");
+    };
+    let stored = || answer("200 OK", &[&format!("ETag: {ETAG}")], "");
+    let busy = |status: &str| answer(status, &["Retry-After: 0"], "");
+    let etag = "781e5e245d69b566979b86e28d23f2c7\n";
+    let said = |status: &str| format!("the server answered {status}");
+    for status in ["500 Internal Server Error", "503 Service Unavailable"] {
+        let told = said(status);
+        let told = format!("note: {told}; trying again\nnote: 10 B stored; MD5 verified\n");
+        put(vec![busy(status), stored()], &["f"], (0, etag, &told));
+        // Standard input is kept, and can be sent again.
+        put(vec![busy(status), stored()], &["-"], (0, etag, &told));
+    }
+    let status = "503 Service Unavailable";
+    let again = format!("note: {}; trying again\n", said(status));
+    let told = format!("{}error: given up: {}\n", again.repeat(5), said(status));
+    put(vec![busy(status); 6], &["f"], (1, "", &told));
+
+    // A connection that ends without an answer: what it carried may be stored, or may not.
+    let lost = "the connection was lost before the answer came; trying again\n";
+    let told = format!("note: {lost}note: 10 B stored; MD5 verified\n");
+    put(vec![String::new(), stored()], &["f"], (0, etag, &told));
+    let late = refusal("412 Precondition Failed", "PreconditionFailed", "At least one failed.", "");
+    let told = format!(
+        "note: {lost}error: 412 PreconditionFailed: At least one failed.\nAn earlier try may have \
+         stored the file: the connection was lost before its answer came.\n"
+    );
+    put(vec![String::new(), late], &["f"], (1, "", &told));
+
+    // Nobody is there: that is told at once.
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("f"), BODY).unwrap();
+    let script = Script::play(vec![]);
+    let url = url_of(&script);
+    script.requests();
+    let output = valet(folder.path(), &["put", "f", &url], "");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && !told.contains("trying again"), "{told}");
+}
+
+#[test]
+fn a_mismatch_names_the_header_that_was_not_sent() {
+    let check = |command: &str, query: &str, arguments: &[&str], hint: &str| {
+        let folder = TempDir::new().unwrap();
+        fs::write(folder.path().join("f"), BODY).unwrap();
+        let mismatch = refusal("403 Forbidden", "SignatureDoesNotMatch", "No match.", "");
+        let script = Script::play(vec![mismatch]);
+        let url = format!("http://{}/b/k?{query}&Signature=s3cr3t", script.address);
+        let words = if command == "put" { ["put", "f", &url] } else { ["get", &url, "g"] };
+        let output = valet(folder.path(), &[&words, arguments].concat(), "");
+        let told = "error: 403 SignatureDoesNotMatch: No match.\nThe link was cut or changed on its way, or it was \
+                    made for another method or with headers that must be sent (-H).\n";
+        assert_told(&output, (3, "", &format!("{told}{hint}")));
+        script.requests();
+    };
+    let v4 = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=s3cr3t&X-Amz-SignedHeaders=host";
+    let acl = ["-H", "X-Amz-Acl: private"];
+    let missing = "The link demands a header that was not sent: x-amz-meta-a.\n";
+    check("get", &format!("{v4}%3Bx-amz-acl%3Bx-amz-meta-a"), &acl, missing);
+    check("put", &format!("{v4};x-amz-acl;x-amz-meta-a;content-length"), &acl, missing);
+    check("get", &format!("{v4}%3Bx-amz-acl"), &acl, "");
+    let missing = "The link demands headers that were not sent: content-type, x-amz-acl.\n";
+    check("put", &format!("{v4}%3Bcontent-type%3Bx-amz-acl"), &[], missing);
+    check("put", &format!("{v4}%3Bcontent-type"), &["--content-type", "text/plain"], "");
+
+    let v2 = "AWSAccessKeyId=AK&Expires=1";
+    let other = "Links of this kind (SigV2) demand the Content-Type that they were made with, and none if they \
+                 were made with none; ";
+    check("put", v2, &["--content-type", "text/plain"], &format!("{other}text/plain was sent.\n"));
+    check("get", v2, &["-H", "Content-Type: a/b"], &format!("{other}a/b was sent.\n"));
+    check("put", v2, &[], &format!("{other}none was sent.\n"));
+    check("get", v2, &[], "");
 }

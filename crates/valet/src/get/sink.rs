@@ -4,8 +4,9 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
+use reqwest::header::HeaderMap;
 
-use super::unfinished::Unfinished;
+use super::unfinished::{Of, Unfinished};
 use crate::failure::Failure;
 use crate::output;
 use crate::transfer::READ_BYTES;
@@ -21,6 +22,39 @@ pub(crate) enum Place {
     },
 }
 
+impl Place {
+    /// The file that the user named, if one can be there; `name` is what the link calls it. Asked before the server
+    /// is: a link may be good for one use.
+    pub(super) fn named(path: &Path, name: &Path) -> Result<Self, Failure> {
+        let shown = path.display();
+        let inside = path.join(name);
+        let inside = inside.display();
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        let words = if path.is_dir() {
+            format!("{shown} is a folder: name the file in it: {inside}")
+        } else if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+            if path.components().as_path().exists() {
+                let file = path.components().as_path().display();
+                format!("{file} is a file: without the slash, it is replaced")
+            } else {
+                format!("there is no folder {shown}: make it, and name the file in it: {inside}")
+            }
+        } else {
+            match folder.metadata() {
+                Ok(found) if !found.is_dir() => format!("{} is no folder", folder.display()),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    format!("there is no folder {}: make it first", folder.display())
+                }
+                Ok(_) | Err(_) => {
+                    return Ok(Self::File { path: path.to_owned(), chosen_by_server: false });
+                }
+            }
+        };
+        Err(Failure::usage(anyhow!(words)))
+    }
+}
+
 /// A place, and how far it has got.
 #[derive(Debug)]
 pub(super) struct Sink {
@@ -29,20 +63,25 @@ pub(super) struct Sink {
     unfinished: Option<Unfinished>,
     /// Of the object that the bytes so far belong to; None where they cannot be continued.
     etag: Option<String>,
+    /// What was promised of the whole object when it began to come.
+    kept: HeaderMap,
     offset: u64,
 }
 
 impl Sink {
     /// Finds what an earlier run has left.
     pub(super) fn open(place: Place) -> Result<Self> {
-        let mut sink = Self { place, unfinished: None, etag: None, offset: 0 };
+        let kept = HeaderMap::new();
+        let mut sink = Self { place, unfinished: None, etag: None, kept, offset: 0 };
         let Place::File { path, .. } = &sink.place else { return Ok(sink) };
-        let Some((mut unfinished, etag)) = Unfinished::find(path)? else { return Ok(sink) };
+        let Some((mut unfinished, Of { etag, kept })) = Unfinished::find(path)? else {
+            return Ok(sink);
+        };
         if etag.is_some() {
             let end = unfinished.part.seek(SeekFrom::End(0));
             sink.offset = end.context("the part of an earlier run")?;
         }
-        (sink.unfinished, sink.etag) = (Some(unfinished), etag);
+        (sink.unfinished, sink.etag, sink.kept) = (Some(unfinished), etag, kept);
         Ok(sink)
     }
 
@@ -52,6 +91,11 @@ impl Sink {
 
     pub(super) fn etag(&self) -> Option<String> {
         self.etag.clone()
+    }
+
+    /// What the first answer promised of the whole object, in an earlier run.
+    pub(super) fn kept(&self) -> &HeaderMap {
+        &self.kept
     }
 
     /// Takes the name that the server suggests, unless the user chose one.
@@ -79,8 +123,8 @@ impl Sink {
         }
     }
 
-    /// Begins at the first byte of the object with that `ETag`.
-    pub(super) fn begin(&mut self, etag: Option<String>) -> Result<()> {
+    /// Begins at the first byte of the object with that `ETag`, of which that is promised.
+    pub(super) fn begin(&mut self, etag: Option<String>, promised: &HeaderMap) -> Result<()> {
         self.etag = etag;
         let Place::File { path, .. } = &self.place else { return Ok(()) };
         if self.unfinished.is_none() {
@@ -88,7 +132,7 @@ impl Sink {
         }
         self.start_over()?;
         match &self.unfinished {
-            Some(unfinished) => unfinished.is_of(self.etag.as_deref()),
+            Some(unfinished) => unfinished.is_of(self.etag.as_deref(), promised),
             None => Ok(()),
         }
     }

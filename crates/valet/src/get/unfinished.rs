@@ -1,7 +1,8 @@
 //! A download that is not complete yet: its bytes, and what proves later that they are its own.
 //!
 //! For `FILE` these are `.valet-part-TOKEN` and `.FILE.valet-state` beside it. The state names the token, which
-//! nobody else's file has in its name, and the `ETag` of the object. Both are made new, never through a link, and what
+//! nobody else's file has in its name, the `ETag` of the object, and what was promised of it when it began to come:
+//! an answer with the rest of it promises nothing of the whole. Both are made new, never through a link, and what
 //! stands there already is touched only if it is a file of this user's that says that this command wrote it.
 
 use std::fs::{File, OpenOptions, TryLockError};
@@ -10,6 +11,7 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use rustix::fs::OFlags;
 
 /// The first line of a state.
@@ -18,6 +20,16 @@ const FIRST_LINE: &str = "valet get 1";
 const TOKEN_DIGITS: usize = 16;
 /// A state that is longer is none. An `ETag` that is longer is not kept.
 const STATE_BYTES_MAX: u64 = 2048;
+/// How all that is kept of the promises of an answer begins.
+const CHECKSUM: &str = "x-amz-checksum-";
+
+/// The object that the bytes so far are of.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Of {
+    pub(super) etag: Option<String>,
+    /// The checksums that were promised for all of it.
+    pub(super) kept: HeaderMap,
+}
 
 /// The two files, held by this process alone.
 #[derive(Debug)]
@@ -30,8 +42,8 @@ pub(super) struct Unfinished {
 }
 
 impl Unfinished {
-    /// What an earlier run left of the download of `path`, and the `ETag` of the object that it is of.
-    pub(super) fn find(path: &Path) -> Result<Option<(Self, Option<String>)>> {
+    /// What an earlier run left of the download of `path`, and the object that it is of.
+    pub(super) fn find(path: &Path) -> Result<Option<(Self, Of)>> {
         let state_path = beside(path, &state_name(path));
         let Some(mut state) = open_own(&state_path)? else { return Ok(None) };
         hold(&state, &state_path)?;
@@ -49,13 +61,13 @@ impl Unfinished {
             .take(STATE_BYTES_MAX)
             .read_to_string(&mut text)
             .map_err(|_| in_the_way(&state_path))?;
-        let (token, etag) = parse(&text).ok_or_else(|| in_the_way(&state_path))?;
+        let (token, of) = parse(&text).ok_or_else(|| in_the_way(&state_path))?;
         let part_path = beside(path, &part_name(&token));
         let Some(part) = open_own(&part_path)? else {
             std::fs::remove_file(&state_path).with_context(|| state_path.display().to_string())?;
             return Ok(None);
         };
-        Ok(Some((Self { part, part_path, state, state_path, token }, etag)))
+        Ok(Some((Self { part, part_path, state, state_path, token }, of)))
     }
 
     /// Begins one, of no object yet.
@@ -76,15 +88,16 @@ impl Unfinished {
         if !is_still(&state, &state_path)? {
             return Err(held_elsewhere(&state_path));
         }
-        write_state(&state, &token, None).with_context(|| state_path.display().to_string())?;
+        let written = write_state(&state, &token, None, &HeaderMap::new());
+        written.with_context(|| state_path.display().to_string())?;
         let part_path = beside(path, &part_name(&token));
         let part = create(&part_path).with_context(|| part_path.display().to_string())?;
         Ok(Self { part, part_path, state, state_path, token })
     }
 
     /// Notes of which object the bytes are; without an `ETag` nobody can go on with them.
-    pub(super) fn is_of(&self, etag: Option<&str>) -> Result<()> {
-        let written = write_state(&self.state, &self.token, etag);
+    pub(super) fn is_of(&self, etag: Option<&str>, promised: &HeaderMap) -> Result<()> {
+        let written = write_state(&self.state, &self.token, etag, promised);
         written.with_context(|| self.state_path.display().to_string())
     }
 
@@ -133,8 +146,19 @@ fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// Writes a state in one go: one that is longer than the last is whole at each moment, a shorter one may be empty.
-fn write_state(state: &File, token: &str, etag: Option<&str>) -> io::Result<()> {
-    let text = format!("{FIRST_LINE}\n{token}\n{}\n", etag.unwrap_or_default());
+fn write_state(
+    state: &File,
+    token: &str,
+    etag: Option<&str>,
+    promised: &HeaderMap,
+) -> io::Result<()> {
+    let mut text = format!("{FIRST_LINE}\n{token}\n{}\n", etag.unwrap_or_default());
+    for (name, value) in promised {
+        let line = format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes()));
+        if u64::try_from(text.len() + line.len()).is_ok_and(|len| len <= STATE_BYTES_MAX) {
+            text += &line;
+        }
+    }
     if u64::try_from(text.len()).is_ok_and(|len| len < state.metadata().map_or(0, |old| old.len()))
     {
         state.set_len(0)?;
@@ -174,13 +198,21 @@ fn token() -> Result<String> {
     Ok(format!("{:0TOKEN_DIGITS$x}", u64::from_be_bytes(bytes)))
 }
 
-/// The token and the `ETag`, if this is a state.
-fn parse(text: &str) -> Option<(String, Option<String>)> {
+/// The token and the object, if this is a state.
+fn parse(text: &str) -> Option<(String, Of)> {
     let mut lines = text.lines();
     let (first, token, etag) = (lines.next()?, lines.next()?, lines.next()?);
     let is_token = token.len() == TOKEN_DIGITS && token.bytes().all(|b| b.is_ascii_hexdigit());
-    let whole = first == FIRST_LINE && is_token && lines.next().is_none() && text.ends_with('\n');
-    whole.then(|| (token.to_owned(), Some(etag.to_owned()).filter(|etag| !etag.is_empty())))
+    let kept: HeaderMap = lines.map(promise).collect::<Option<_>>()?;
+    let etag = Some(etag.to_owned()).filter(|etag| !etag.is_empty());
+    let whole = first == FIRST_LINE && is_token && text.ends_with('\n');
+    whole.then(|| (token.to_owned(), Of { etag, kept }))
+}
+
+/// A line that keeps the promise of a checksum.
+fn promise(line: &str) -> Option<(HeaderName, HeaderValue)> {
+    let (name, value) = line.split_once(": ").filter(|(name, _)| name.starts_with(CHECKSUM))?;
+    Some((name.parse().ok()?, value.parse().ok()?))
 }
 
 /// Makes a file where nothing is, not even a link.
@@ -231,7 +263,7 @@ mod tests {
     fn states() {
         let check = |text: &str, expected: Option<(&str, Option<&str>)>| {
             let found = parse(text);
-            let found = found.as_ref().map(|(token, etag)| (token.as_str(), etag.as_deref()));
+            let found = found.as_ref().map(|(token, of)| (token.as_str(), of.etag.as_deref()));
             assert_eq!(found, expected, "{text:?}");
         };
         let token = "0123456789abcdef";
@@ -239,6 +271,11 @@ mod tests {
         check("valet get 1\n0123456789abcdef\n\n", Some((token, None)));
         check("valet get 1\n0123456789abcdef\n\"e\"", None);
         check("valet get 1\n0123456789abcdef\n\"e\"\nmore\n", None);
+        let line = "x-amz-checksum-crc32: y/Q5Jg==";
+        let kept = format!("valet get 1\n{token}\n\"e\"\n{line}\n");
+        check(&kept, Some((token, Some("\"e\""))));
+        assert_eq!(parse(&kept).unwrap().1.kept.get("x-amz-checksum-crc32").unwrap(), "y/Q5Jg==");
+        check(&kept.replace("x-amz-checksum-", "x-amz-meta-"), None);
         check("valet get 1\n../../etc/passwd\n\"e\"\n", None);
         check("valet get 2\n0123456789abcdef\n\"e\"\n", None);
         check("\"e\"", None);
@@ -251,13 +288,23 @@ mod tests {
         File::create(&state).unwrap();
         assert!(Unfinished::find(&path).unwrap().is_none());
         drop(Unfinished::make(&path).unwrap());
-        let (found, etag) = Unfinished::find(&path).unwrap().unwrap();
-        assert_eq!(etag, None);
+        let (found, of) = Unfinished::find(&path).unwrap().unwrap();
+        assert_eq!(of, Of::default());
         // What is written is whole, whether it gets longer or shorter.
-        for etag in [Some("\"longer\""), Some("\"e\""), None] {
-            found.is_of(etag).unwrap();
+        let promised = |value: &'static str| -> HeaderMap {
+            let name = HeaderName::from_static("x-amz-checksum-crc32");
+            [(name, HeaderValue::from_static(value))].into_iter().collect()
+        };
+        let rows = [
+            (Some("\"longer\""), promised("y/Q5Jg==")),
+            (Some("\"e\""), HeaderMap::new()),
+            (None, promised("AAAAAA==")),
+        ];
+        for (etag, kept) in rows {
+            found.is_of(etag, &kept).unwrap();
             let text = std::fs::read_to_string(&state).unwrap();
-            assert_eq!(parse(&text), Some((found.token.clone(), etag.map(str::to_owned))));
+            let of = Of { etag: etag.map(str::to_owned), kept };
+            assert_eq!(parse(&text), Some((found.token.clone(), of)));
         }
         found.remove();
         // An empty file that another name leads to is not of this command.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow};
 use indicatif::HumanBytes;
 use reqwest::Method;
+use serde::Serialize;
 use serde_json::json;
 
 use super::list::Pages;
@@ -136,9 +137,10 @@ impl Copy<'_> {
             let made = std::fs::create_dir_all(folder);
             made.with_context(|| folder.display().to_string())?;
         }
-        let size = download::to_file(&self.s3, source, path.clone(), self.arguments.quiet).await?;
+        let fetched =
+            download::to_file(&self.s3, source, path.clone(), self.arguments.quiet).await?;
         let shown = path.display().to_string();
-        self.tell(&shown, &json!({ "file": shown, "size": size }))
+        self.tell(&shown, &fetched.told(&shown))
     }
 
     async fn on_server(&self, source: &S3Uri, target: &S3Uri) -> Result<(), Failure> {
@@ -186,7 +188,7 @@ impl Copy<'_> {
     }
 
     /// One line for each that was copied.
-    fn tell(&self, what: &str, whole: &serde_json::Value) -> Result<(), Failure> {
+    fn tell(&self, what: &str, whole: &impl Serialize) -> Result<(), Failure> {
         match self.arguments.remote.form() {
             Form::Json => output::answer(Form::Json, whole, []),
             Form::Lines => output::result(&table::shown(what)),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::wire::{S3, SignedObject};
 use crate::failure::Failure;
-use crate::get::{self, Place, Source};
+use crate::get::{self, Fetched, Place, Source};
 use crate::location::S3Uri;
 
 pub(super) async fn to_file(
@@ -12,10 +12,10 @@ pub(super) async fn to_file(
     source: S3Uri,
     path: PathBuf,
     quiet: bool,
-) -> Result<u64, Failure> {
+) -> Result<Fetched, Failure> {
     let place = Place::File { path, chosen_by_server: false };
     let source = Source::Own(SignedObject { s3, place: source });
-    Ok(get::fetch(source, place, quiet).await?.size)
+    get::fetch(source, place, quiet).await
 }
 
 pub(super) async fn to_stream(s3: &S3, source: S3Uri, quiet: bool) -> Result<(), Failure> {

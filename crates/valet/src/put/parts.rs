@@ -18,7 +18,9 @@ use super::piece::{Piece, Sent};
 use crate::args::Put;
 use crate::checksum::{md5_of_etag, md5_of_text};
 use crate::failure::Failure;
+use crate::output::Form;
 use crate::refusal::{self, Refusal};
+use crate::transfer::Moved;
 use crate::{output, remote, transfer};
 
 /// Parts that are under way at once.
@@ -33,13 +35,13 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(5);
 
 pub(super) fn run(arguments: &Put) -> Result<(), Failure> {
-    let Put { file, url: bundle, abort, content_type, connection } = arguments;
+    let Put { file: path, url: bundle, abort, content_type, json, connection } = arguments;
     if content_type.is_some() || !connection.header.is_empty() {
         return Err(Failure::usage(anyhow!(
             "--content-type and -H are for a link, not for a bundle"
         )));
     }
-    if file.as_os_str() == STANDARD_INPUT && bundle == STANDARD_INPUT && !abort {
+    if path.as_os_str() == STANDARD_INPUT && bundle == STANDARD_INPUT && !abort {
         return Err(Failure::usage(anyhow!(
             "the file and the bundle cannot both be standard input"
         )));
@@ -49,7 +51,7 @@ pub(super) fn run(arguments: &Put) -> Result<(), Failure> {
     if *abort {
         return transfer::block_on(give_up(&client, bundle.abort));
     }
-    let (file, size) = super::open(file)?;
+    let (file, size) = super::open(path)?;
     if size != bundle.size() {
         let planned = bundle.size();
         let error = anyhow!("the bundle is for {planned} bytes, and the file has {size}");
@@ -68,9 +70,13 @@ pub(super) fn run(arguments: &Put) -> Result<(), Failure> {
         }
     });
     upload.bar.finish_and_clear();
-    let etag = done?;
-    output::note(format!("{} stored; {}", HumanBytes(size), upload.verified()));
-    output::result(&etag)
+    let Done { etag, version_id } = done?;
+    let (words, verified) = upload.verified();
+    output::note(format!("{} stored; {words}", HumanBytes(size)));
+    let file = super::name(path);
+    let whole =
+        Moved { file, size, etag: Some(&etag), version_id: version_id.as_deref(), verified };
+    output::answer(Form::of(*json), &whole, [etag.clone()])
 }
 
 async fn give_up(client: &Client, abort: Url) -> Result<(), Failure> {
@@ -98,6 +104,12 @@ struct Upload {
 struct Stored {
     etag: String,
     verified: bool,
+}
+
+/// What the upload made.
+struct Done {
+    etag: String,
+    version_id: Option<String>,
 }
 
 /// What one request came to, if it was not what it was for.
@@ -146,8 +158,8 @@ impl Upload {
         Self { bundle, client, file: Arc::new(file), bar, waiting, stored, fresh }
     }
 
-    /// Uploads what is not there yet and completes; returns the object's tag.
-    async fn run(self: Arc<Self>) -> Result<String, Failure> {
+    /// Uploads what is not there yet and completes.
+    async fn run(self: Arc<Self>) -> Result<Done, Failure> {
         self.skip_what_is_there().await?;
         let mut workers = JoinSet::new();
         for _ in 0..PARTS_AT_ONCE {
@@ -272,16 +284,20 @@ impl Upload {
 
     async fn ask(&self, renew: &Url, parts: Vec<u16>) -> Result<Renewed, Failure> {
         let body = serde_json::to_string(&Wanted { parts }).context("cannot write JSON")?;
-        let answer = self.post(renew, "application/json", body).await?;
+        let answer = remote::read(self.post(renew, "application/json", body).await?).await?;
         let renewed = serde_json::from_str(&answer).context("the server's answer cannot be read");
         renewed.map_err(Failure::from)
     }
 
-    async fn complete(&self) -> Result<String, Failure> {
+    async fn complete(&self) -> Result<Done, Failure> {
         let body = completion(lock(&self.stored).iter().map(|(n, stored)| (*n, &*stored.etag)));
         let answer = self.post(&self.bundle.complete, "application/xml", body).await?;
+        let version_id = transfer::version_id(answer.headers());
+        let answer = remote::read(answer).await?;
         match quick_xml::de::from_str::<Completed>(&answer) {
-            Ok(Completed { etag }) => Ok(etag.trim_matches('"').to_owned()),
+            Ok(Completed { etag }) => {
+                Ok(Done { etag: etag.trim_matches('"').to_owned(), version_id })
+            }
             // It may turn out to be impossible after the answer has begun.
             Err(_) => Err(refusal::in_body(&answer)),
         }
@@ -293,7 +309,7 @@ impl Upload {
         link: &Url,
         content_type: &'static str,
         body: String,
-    ) -> Result<String, Failure> {
+    ) -> Result<Response, Failure> {
         let mut tries = Tries::default();
         loop {
             let request = self.client.post(link.clone()).timeout(ANSWER_TIMEOUT);
@@ -303,18 +319,19 @@ impl Upload {
                 Err(error) => Err(Setback::Passing(error)),
             };
             match response {
-                Ok(response) => return remote::read(response).await,
+                Ok(response) => return Ok(response),
                 Err(Setback::Passing(error)) => tries.pause(error, &self.bar).await?,
                 Err(Setback::Expired(failure) | Setback::Final(failure)) => return Err(failure),
             }
         }
     }
 
-    fn verified(&self) -> &'static str {
+    /// What was verified, in words and as a list.
+    fn verified(&self) -> (&'static str, &'static [&'static str]) {
         if lock(&self.stored).values().all(|stored| stored.verified) {
-            "MD5 of every part verified"
+            ("MD5 of every part verified", &["MD5 of every part"])
         } else {
-            "not all verified: not every part was answered with its MD5"
+            ("not all verified: not every part was answered with its MD5", &[])
         }
     }
 
@@ -379,12 +396,22 @@ impl Tries {
         error: anyhow::Error,
         bar: &ProgressBar,
     ) -> Result<(), Failure> {
+        self.pause_for(None, error, bar).await
+    }
+
+    /// As [`pause`](Self::pause), or for as long as the server asks.
+    pub(super) async fn pause_for(
+        &mut self,
+        asked: Option<Duration>,
+        error: anyhow::Error,
+        bar: &ProgressBar,
+    ) -> Result<(), Failure> {
         self.count += 1;
         if self.count >= TRIES_MAX {
             return Err(error.context("given up").into());
         }
         bar.suspend(|| output::note(format!("{error:#}; trying again")));
-        let pause = Duration::from_secs(1 << (self.count - 1));
+        let pause = asked.unwrap_or(Duration::from_secs(1 << (self.count - 1)));
         tokio::time::sleep(pause.min(PAUSE_MAX)).await;
         Ok(())
     }
