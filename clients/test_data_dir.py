@@ -2,12 +2,15 @@
 
 import os
 import re
+import signal
 import stat
+import subprocess
+from pathlib import Path
 
 import pytest
 
 import sigv4
-from harness import ROOT_KEY, Server, copy_data_dir
+from harness import ROOT_KEY, Server, binary, copy_data_dir
 
 MASTER_KEY = "master.key"
 
@@ -107,6 +110,53 @@ def test_a_foreign_master_key(stopped, tmp_path, start):
     assert key != (stopped / MASTER_KEY).read_bytes()
     (stopped / MASTER_KEY).write_bytes(key)
     assert "master key" in refused(stopped, tmp_path / "second").replace("master.key", "master key")
+
+
+@pytest.mark.parametrize("left", ["nothing", "an empty file"])
+def test_a_lost_database_is_no_new_store(stopped, tmp_path, left):
+    database = stopped / "metadata.sqlite"
+    for path in stopped.glob("metadata.sqlite*"):
+        path.unlink()
+    if left != "nothing":
+        database.touch()
+    bodies = sorted(stopped.glob("blobs/*/*"))
+    assert bodies and "metadata.sqlite" in refused(stopped, tmp_path / "again")
+    assert sorted(stopped.glob("blobs/*/*")) == bodies
+
+
+def traced(home, data_dir, *options):
+    """What strace writes of a first start, which is ended as soon as it is ready, or by itself."""
+    home.mkdir()
+    log = home / "strace"
+    command = ["/usr/bin/strace", "-f", "-y", "-qq", "-o", log, *options]
+    command += [binary(), "serve", "--listen", "127.0.0.1:0", "--data-dir", data_dir]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, cwd=home, env={"PATH": os.environ["PATH"]}, **streams) as tracer:
+        if b"ready" in tracer.stdout.readline():
+            child = Path(f"/proc/{tracer.pid}/task/{tracer.pid}/children").read_text().split()[0]
+            os.kill(int(child), signal.SIGTERM)
+        tracer.stdout.read()
+    return log.read_text()
+
+
+def test_a_new_data_directory_is_in_its_parent_after_a_crash(tmp_path):
+    """What made it is durable only with the directory that it stands in."""
+    inside = tmp_path / "made" / "by" / "it"
+    calls = traced(tmp_path / "home", inside, "-e", "trace=fsync,fdatasync")
+    for parent in (tmp_path, tmp_path / "made", tmp_path / "made" / "by"):
+        assert re.search(rf"f(data)?sync\(\d+<{re.escape(str(parent))}>\) += 0", calls), parent
+
+
+def test_a_first_start_that_was_cut_leaves_no_copy_of_the_key(start, tmp_path):
+    data_dir = tmp_path / "data"
+    # It ends where the key that was written gets its name.
+    cut = "inject=link,linkat:signal=SIGKILL:when=1"
+    traced(tmp_path / "home", data_dir, "-e", "trace=link,linkat", "-e", cut)
+    left = [path.name for path in data_dir.glob("*") if "master.key" in path.name]
+    assert left and left != [MASTER_KEY], "the start was not cut there"
+    start(home=tmp_path / "again", data_dir=data_dir).stop()
+    keys = [path for path in data_dir.glob("*") if path.is_file() and len(path.read_bytes()) < 200]
+    assert [path.name for path in keys if "master.key" in path.name] == [MASTER_KEY]
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"z" * 64], ids=repr)
