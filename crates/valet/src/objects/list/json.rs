@@ -90,7 +90,7 @@ impl List {
     }
 
     /// Writes its end.
-    pub(super) fn end(self) -> Result<(), Failure> {
+    pub(super) fn end(_of: Self) -> Result<(), Failure> {
         output::piece("]}\n")
     }
 }
