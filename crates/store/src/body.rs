@@ -2,6 +2,7 @@
 
 mod cipher;
 mod digest;
+mod pinned;
 mod pipeline;
 mod read;
 mod rooms;
@@ -14,6 +15,7 @@ use std::fmt;
 pub(crate) use cipher::{BlobCipher, CHUNK_BYTES, End, TAG_BYTES};
 pub use digest::Digests;
 pub(crate) use digest::{Checksums, crc_bytes};
+pub(crate) use pinned::InUse;
 pub use read::BodyReader;
 pub(crate) use read::may_be_resident;
 pub(crate) use rooms::{Room, Rooms};

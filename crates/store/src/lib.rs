@@ -26,6 +26,8 @@ mod master_key;
 mod multipart;
 mod names;
 mod object;
+#[cfg(test)]
+mod sharing;
 mod store;
 mod sweep;
 mod vault;

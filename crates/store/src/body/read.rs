@@ -10,11 +10,11 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use iam::CustomerKey;
 
+use super::pinned::{Held, InUse};
 use super::{
     AtRest, Blob, BlobCipher, BlobId, Body, CHUNK_BYTES, End, PIECE_BYTES_MAX, RESIDENT_BYTES_MAX,
     Room, TAG_BYTES,
 };
-use crate::backend::files::Pins;
 use crate::backend::{BlobSource, Blobs, BlobsEngine, EngineSource};
 use crate::vault::Vault;
 use crate::{Object, StoreError, Unlocked};
@@ -30,7 +30,7 @@ pub struct BodyReader {
     range: Range<u64>,
     state: State,
     /// While this lives no blob of the body is removed.
-    _pins: Option<Pins>,
+    _held: Option<Held>,
 }
 
 enum State {
@@ -76,6 +76,7 @@ impl BodyReader {
         range: Range<u64>,
         blobs: &Arc<BlobsEngine>,
         vault: &Arc<Vault>,
+        in_use: &InUse,
     ) -> Self {
         let Unlocked { object, key } = unlocked;
         let end = range.end.min(object.size);
@@ -84,10 +85,11 @@ impl BodyReader {
         let state = if resident { State::Resident } else { State::Idle(None) };
         let in_files = matches!(object.body, Body::Files(_)) && !range.is_empty();
         // What is in memory may have to be read from its file all the same.
-        let pins = (in_files || !resident).then(|| pin(object, &range, blobs));
-        let (object, key) = (Arc::clone(object), key.clone());
+        let held = (in_files || !resident).then(|| in_use.hold(object, blobs)).unzip();
+        let object = held.0.unwrap_or_else(|| Arc::clone(object));
+        let key = key.clone();
         let (blobs, vault) = (Arc::clone(blobs), Arc::clone(vault));
-        Self { object, key, blobs, vault, range, state, _pins: pins }
+        Self { object, key, blobs, vault, range, state, _held: held.1 }
     }
 
     /// Reads and authenticates the first bytes of the range, so that nobody begins an answer that has none. They are let
@@ -289,21 +291,6 @@ pub(crate) fn may_be_resident(body: &Body, size: u64) -> bool {
 
 fn usize_range(range: &Range<u64>) -> Option<Range<usize>> {
     Some(usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?)
-}
-
-fn pin(object: &Object, range: &Range<u64>, blobs: &BlobsEngine) -> Pins {
-    blobs.pin(blobs_within(object.body.blobs(), range).map(|blob| blob.id).collect())
-}
-
-fn blobs_within<'b>(blobs: &'b [Blob], range: &Range<u64>) -> impl Iterator<Item = &'b Blob> {
-    let range = range.clone();
-    let mut start = 0_u64;
-    blobs.iter().filter(move |blob| {
-        let end = start.saturating_add(blob.size);
-        let touched = start < range.end && range.start < end;
-        start = end;
-        touched
-    })
 }
 
 /// The piece at the front of a range that is not empty, of `most` bytes or fewer; `None`: the blobs are shorter than
