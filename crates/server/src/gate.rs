@@ -22,6 +22,7 @@ use store::{AccessKey, Bucket, BucketName, CorsRule, Lookup, ObjectKey, Store, T
 use crate::config::ServerConfig;
 use crate::error::{Code, S3Error, refusal};
 use crate::operation::{Copied, Operation, Permission};
+use crate::query::room::Documents;
 use crate::request::S3Request;
 use crate::respond::RequestContext;
 use crate::route;
@@ -62,6 +63,7 @@ pub(crate) struct Door {
     caller: Arc<Caller>,
     context: Arc<RequestContext>,
     issuers: Arc<Issuers>,
+    documents: Arc<Documents>,
     /// What was judged: what is done is done to that.
     meanings: Arc<Meanings>,
     /// What a call of IAM or STS was judged by.
@@ -102,6 +104,11 @@ impl Door {
     /// The keys of identity providers.
     pub(crate) fn issuers(&self) -> &Issuers {
         &self.issuers
+    }
+
+    /// Room for the documents of calls.
+    pub(crate) fn documents(&self) -> &Documents {
+        &self.documents
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -286,6 +293,7 @@ pub(crate) struct Gate {
     sealer: SessionSealer,
     sessions: Sessions,
     issuers: Arc<Issuers>,
+    documents: Arc<Documents>,
 }
 
 impl Gate {
@@ -299,6 +307,7 @@ impl Gate {
             root: root.map(Arc::new),
             keys: DerivedKeys::default(),
             sessions: Sessions::default(),
+            documents: Arc::default(),
         }
     }
 
@@ -361,6 +370,7 @@ impl Gate {
             caller: Arc::clone(caller),
             context: Arc::clone(context),
             issuers: Arc::clone(&self.issuers),
+            documents: Arc::clone(&self.documents),
             meanings: Arc::default(),
             judged: None,
         }

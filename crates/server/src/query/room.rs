@@ -1,4 +1,4 @@
-//! Room for calls whose bodies are not here yet. Whoever comes finds a place: if there is none, whoever has
+//! Room for calls whose bodies, and documents, are not here yet. Whoever comes finds a place: if there is none, whoever has
 //! the most of them gives up the oldest. So a call that trickles keeps nobody out.
 
 use std::collections::{BTreeMap, HashMap};
@@ -15,6 +15,11 @@ const PROVEN_MAX: usize = 64;
 const CLAIMED_MAX: usize = 64;
 /// And of those who claim none: tokens of identity providers, which are short.
 const ANONYMOUS_MAX: usize = 16;
+/// Documents of S3 that are read at once, and those of them that may be long.
+const SHORT_DOCUMENTS_MAX: usize = 1024;
+const LONG_DOCUMENTS_MAX: usize = 64;
+/// What is announced as no longer than this is a short one.
+const SHORT_DOCUMENT_BYTES_MAX: usize = 64 * 1024;
 /// Proven calls at work at once; further ones wait in their room.
 const WORKING_MAX: usize = 64;
 
@@ -35,6 +40,29 @@ impl Default for Rooms {
             anonymous: Arc::new(Room::new(ANONYMOUS_MAX)),
             working: Semaphore::new(WORKING_MAX),
         }
+    }
+}
+
+/// Room for documents of S3 calls. Whoever has a link that takes one can begin many and end none.
+#[derive(Debug)]
+pub(crate) struct Documents {
+    short: Arc<Room>,
+    long: Arc<Room>,
+}
+
+impl Default for Documents {
+    fn default() -> Self {
+        let room = |most| Arc::new(Room::new(most));
+        Self { short: room(SHORT_DOCUMENTS_MAX), long: room(LONG_DOCUMENTS_MAX) }
+    }
+}
+
+impl Documents {
+    /// Takes a place for a document of so many bytes at most.
+    pub(crate) fn enter(&self, address: IpAddr, bytes_max: usize) -> Place {
+        let is_short = bytes_max <= SHORT_DOCUMENT_BYTES_MAX;
+        let room = if is_short { &self.short } else { &self.long };
+        room.enter(address)
     }
 }
 
@@ -92,7 +120,7 @@ impl Room {
 
 /// A place, until it is dropped or somebody else needs it more.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     room: Arc<Room>,
     number: u64,
     sent_out: oneshot::Receiver<()>,
@@ -100,7 +128,7 @@ pub(super) struct Place {
 
 impl Place {
     /// Does something for as long as there is a place for it; `None`: not to its end.
-    pub(super) async fn keep<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+    pub(crate) async fn keep<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
             done = work => Some(done),

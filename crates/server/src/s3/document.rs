@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use store::{ChecksumAlgorithms, Digests};
 
-use crate::body::RequestBody;
+use crate::body::{BodySize, RequestBody};
 use crate::error::{Code, S3Error};
 use crate::gate::Door;
 use crate::request::S3Request;
@@ -41,7 +41,24 @@ pub(crate) async fn read(
     body: &mut RequestBody,
     bytes_max: usize,
 ) -> Result<Bytes, S3Error> {
-    Ok(body.open(door.signature())?.collect(bytes_max).await?.0)
+    Ok(collect(door, body, bytes_max).await?.0)
+}
+
+/// Reads it in a place of its own: if there are too many at once, whoever sends the most is told to come back later.
+async fn collect(
+    door: &Door,
+    body: &mut RequestBody,
+    bytes_max: usize,
+) -> Result<(Bytes, Vec<(String, String)>), S3Error> {
+    let open = body.open(door.signature())?;
+    let announced = match open.size() {
+        Some(BodySize::Exact(size) | BodySize::About(size)) => usize::try_from(size).ok(),
+        None => None,
+    };
+    let most = announced.map_or(bytes_max, |announced| announced.min(bytes_max));
+    let mut place = door.documents().enter(door.context().client, most);
+    let collected = place.keep(open.collect(bytes_max)).await;
+    collected.unwrap_or_else(|| Err(S3Error::new(Code::SlowDown)))
 }
 
 /// As [`read`], and it must fit its digests too.
@@ -51,7 +68,7 @@ pub(crate) async fn read_digested(
     bytes_max: usize,
     terms: &DocumentTerms,
 ) -> Result<Bytes, S3Error> {
-    let (document, trailers) = body.open(door.signature())?.collect(bytes_max).await?;
+    let (document, trailers) = collect(door, body, bytes_max).await?;
     let algorithm = terms.checksum.algorithm();
     let digests = Digests::of(&document, ChecksumAlgorithms::from(algorithm));
     checksum::check_md5(terms.content_md5, digests.md5())?;

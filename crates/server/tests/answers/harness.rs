@@ -140,6 +140,14 @@ impl World {
         Self { server, store: store.clone(), region, now: *now, peer: *peer, dir: Arc::clone(dir) }
     }
 
+    /// The same server, as a client at another address finds it.
+    pub(crate) fn at(&self, address: &str) -> Self {
+        let peer = Peer { address: address.parse().unwrap(), ..self.peer };
+        let Self { server, store, region, now, dir, .. } = self;
+        let (server, dir) = (Arc::clone(server), Arc::clone(dir));
+        Self { server, store: store.clone(), region: region.clone(), now: *now, peer, dir }
+    }
+
     /// Where the store's files are.
     pub(crate) fn data_dir(&self) -> &std::path::Path {
         self.dir.path()

@@ -3,8 +3,12 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use presign::SignedPayload;
+use std::sync::Arc;
 
-use crate::harness::{World, ask, get, put, sha256};
+use tokio::sync::{Barrier, Semaphore};
+use tokio::task::JoinSet;
+
+use crate::harness::{Ask, World, ask, get, put, sha256};
 use crate::people::{Key, policy, query_ask, query_refusal, trusts};
 
 /// One statement that allows reading under a condition.
@@ -206,4 +210,52 @@ async fn what_everybody_may_comes_in_pages_of_bytes() {
     assert!(pages > 1, "all of it in one page");
     let expected: Vec<_> = (0..POLICIES).map(|n| format!("p{n:03}")).collect();
     assert_eq!(seen, expected);
+}
+
+/// Documents that may be long and are read at once.
+const LONG_DOCUMENTS_MAX: usize = 64;
+
+fn long_document() -> Ask {
+    let objects: String = (0..1000)
+        .map(|n| {
+            format!(
+                "<Object><Key>a/rather/long/name/of/an/object/that/is/not/there/{n}</Key></Object>"
+            )
+        })
+        .collect();
+    let document = format!("<Delete><Quiet>true</Quiet>{objects}</Delete>");
+    let digest = STANDARD.encode(sha256(document.as_bytes()));
+    ask("POST", "/bucket?delete").header("x-amz-checksum-sha256", &digest).body(document)
+}
+
+/// Whoever may send documents can begin many and end none: of those that are too many, the oldest of whoever sends the
+/// most makes room.
+#[tokio::test]
+async fn documents_that_do_not_end_have_a_bound() {
+    let world = Arc::new(World::with_bucket().await);
+    let (all_read, over) =
+        (Arc::new(Barrier::new(LONG_DOCUMENTS_MAX + 1)), Arc::new(Semaphore::new(0)));
+    let mut many = JoinSet::new();
+    for _ in 0..LONG_DOCUMENTS_MAX {
+        let (world, all_read, over) =
+            (Arc::clone(&world), Arc::clone(&all_read), Arc::clone(&over));
+        many.spawn(async move {
+            let halting = async {
+                all_read.wait().await;
+                drop(over.acquire().await);
+            };
+            world.send_halting(long_document(), halting).await
+        });
+    }
+    all_read.wait().await;
+    let elsewhere = world.at("198.51.100.9").send(long_document()).await;
+    let here = world.send(long_document()).await;
+    let short = world.send(put("/bucket?tagging", "")).await;
+    let more = (elsewhere.status, here.status, short.status);
+    over.add_permits(LONG_DOCUMENTS_MAX);
+    let many = many.join_all().await;
+    assert_eq!(more, (200, 200, 400));
+    let refused: Vec<_> = many.iter().filter(|answer| answer.status != 200).collect();
+    assert_eq!(refused.len(), 1);
+    assert_eq!((refused[0].status, refused[0].element("Code")), (503, "SlowDown".to_owned()));
 }
