@@ -154,6 +154,10 @@ def test_accounts(root, name, bucket, aws):
     root("account", "delete", account["id"], status=1)
     aws(other, "s3api", "delete-bucket", "--bucket", f"{bucket}-other")
     other("account", "ls", status=3)
+    renewed = exports(root("account", "renew-key", account["id"]))
+    other("user", "ls", status=3)
+    Valet(root.client.server, root.client.home, renewed)("user", "ls")
+    root("account", "renew-key", "000000000000", status=1)
     root("account", "delete", account["id"])
     root("account", "show", account["id"], status=1)
 

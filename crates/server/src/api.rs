@@ -34,6 +34,8 @@ const DOCUMENT_BYTES_MAX: usize = 64 * 1024;
 pub(crate) enum ApiRoute {
     Accounts,
     Account(String),
+    /// The root's key of the account of that id.
+    RootKey(String),
     Expiry,
     /// The parts of the upload of that id.
     Parts(String),
@@ -48,6 +50,7 @@ impl ApiRoute {
             "expiry" => Self::Expiry,
             other => match other.split('/').collect::<Vec<_>>().as_slice() {
                 ["accounts", id] => Self::Account((*id).to_owned()),
+                ["accounts", id, "root-key"] => Self::RootKey((*id).to_owned()),
                 ["uploads", id, "parts"] => Self::Parts((*id).to_owned()),
                 _ => Self::Unknown,
             },
@@ -58,14 +61,18 @@ impl ApiRoute {
     pub(crate) fn page_place(&self, query: &str) -> Option<(Option<BucketName>, Level)> {
         match self {
             Self::Parts(_) => Some((parts::bucket_of(query), Level::Object)),
-            Self::Accounts | Self::Account(_) | Self::Expiry | Self::Unknown => None,
+            Self::Accounts | Self::Account(_) | Self::RootKey(_) | Self::Expiry | Self::Unknown => {
+                None
+            }
         }
     }
 
     /// How a call of it is signed.
     fn mechanism(&self) -> Mechanism {
         match self {
-            Self::Accounts | Self::Account(_) | Self::Expiry | Self::Unknown => Mechanism::V4Header,
+            Self::Accounts | Self::Account(_) | Self::RootKey(_) | Self::Expiry | Self::Unknown => {
+                Mechanism::V4Header
+            }
             Self::Parts(_) => Mechanism::V4Query,
         }
     }
@@ -108,7 +115,7 @@ impl ApiCall<'_> {
         match (route, self.method) {
             (ApiRoute::Accounts, &Method::GET) => {
                 seen.operation = "ListAccounts";
-                accounts::list(&self.manager().await?).await
+                accounts::list(&self.manager().await?, self.context.parts.uri.query()).await
             }
             (ApiRoute::Accounts, &Method::POST) => {
                 seen.operation = "CreateAccount";
@@ -123,6 +130,10 @@ impl ApiCall<'_> {
             (ApiRoute::Account(id), &Method::DELETE) => {
                 seen.operation = "DeleteAccount";
                 accounts::delete(&self.manager().await?, &account(id)?).await
+            }
+            (ApiRoute::RootKey(id), &Method::POST) => {
+                seen.operation = "RenewRootKey";
+                accounts::renew_root_key(&self.manager().await?, &account(id)?).await
             }
             (ApiRoute::Expiry, &Method::POST) => {
                 seen.operation = "TellExpiry";
@@ -142,7 +153,11 @@ impl ApiCall<'_> {
                 "There is nothing at this path of the API.",
             )),
             (
-                ApiRoute::Accounts | ApiRoute::Account(_) | ApiRoute::Expiry | ApiRoute::Parts(_),
+                ApiRoute::Accounts
+                | ApiRoute::Account(_)
+                | ApiRoute::RootKey(_)
+                | ApiRoute::Expiry
+                | ApiRoute::Parts(_),
                 _,
             ) => Err(S3Error::new(Code::MethodNotAllowed)),
         }

@@ -22,9 +22,9 @@ use crate::{
     BucketSetting, Change, CompleteOutcome, CompleteUpload, CreateAccount, CreateBucket,
     DeleteAccount, DeleteBucket, DeleteObject, DeleteOutcome, Directory, ETag, IdentityError,
     KeyUse, ListBuckets, ListObjects, ListUploads, ListVersions, Lookup, NewBucket, NewUpload,
-    ObjectKey, ObjectPage, PartNumber, PartPage, Precondition, PutOutcome, PutPart, SetBucket,
-    SetTags, StoreError, StoredChecksum, TagsChanged, Upload, UploadId, UploadPage, VersionId,
-    VersionPage, Versioning,
+    ObjectKey, ObjectPage, PartNumber, PartPage, Precondition, PutOutcome, PutPart, RenewRootKey,
+    SetBucket, SetTags, StoreError, StoredChecksum, TagsChanged, Upload, UploadId, UploadPage,
+    VersionId, VersionPage, Versioning,
 };
 use files::{FileBlobs, FileSource, FileWriter, Pins};
 use iam::AccountId;
@@ -201,6 +201,8 @@ metadata_seam! {
     fn accounts(after: Option<AccountId>, limit: usize) -> AccountPage;
     fn create_account(account: Account, root: AccessKey) -> CreateAccount;
     fn delete_account(id: &AccountId) -> DeleteAccount;
+    /// Puts the key in the place of all that the root of its account has.
+    fn renew_root_key(root: AccessKey) -> RenewRootKey;
 
     fn create_bucket(bucket: NewBucket, now: Timestamp) -> CreateBucket;
     fn bucket(name: &BucketName) -> Option<Arc<Bucket>>;

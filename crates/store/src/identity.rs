@@ -14,7 +14,7 @@ mod managed;
 mod refusal;
 mod weight;
 
-pub use account::{Account, AccountPage, CreateAccount, DeleteAccount, NewAccount};
+pub use account::{Account, AccountPage, CreateAccount, DeleteAccount, NewAccount, RenewRootKey};
 pub use directory::{AttachedPolicy, Directory, PolicyUses};
 pub(crate) use directory::{DirectoryParts, Entities};
 pub use edit::{Counts, DirectoryEdit, NewManagedPolicy, NewOidcProvider, NewRole};

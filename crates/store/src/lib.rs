@@ -49,7 +49,7 @@ pub use identity::{
     DeleteAccount, Directory, DirectoryEdit, EntityKind, GivenKey, Group, Hindrance, IdentityError,
     IdentityFacts, InstanceProfile, KeyOwner, KeyStatus, KeySummary, KeyUse, KnownIdentity,
     ManagedPolicy, NewAccount, NewManagedPolicy, NewOidcProvider, NewRole, OidcProvider,
-    PolicyUses, PolicyVersion, Quota, Role, Tag, User,
+    PolicyUses, PolicyVersion, Quota, RenewRootKey, Role, Tag, User,
 };
 pub use master_key::{KeyOrigin, load_master_key};
 pub use multipart::{

@@ -76,6 +76,11 @@ pub(crate) fn run(arguments: &args::Account) -> Result<(), Failure> {
             }
             AccountCommand::Ls => list(&remote, form).await,
             AccountCommand::Show { id } => show(&remote, id, form).await,
+            AccountCommand::RenewKey { id } => {
+                let path = format!("{}/root-key", path_of(id));
+                let renewed = parse(&send(&remote, &Method::POST, &path, "", "").await?)?;
+                tell_key(&renewed, form)
+            }
             AccountCommand::Delete { id } => {
                 send(&remote, &Method::DELETE, &path_of(id), "", "").await.map(drop)
             }
@@ -90,12 +95,16 @@ async fn create(remote: &Remote, wanted: &Wanted<'_>, form: Form) -> Result<(), 
         // Whoever gave a key knows it.
         return output::answer(form, &made, [made.account.id.clone()]);
     }
+    tell_key(&made, form)
+}
+
+fn tell_key(made: &NewAccount, form: Form) -> Result<(), Failure> {
     output::note(format_args!("this is the root key of the account {}", made.account.id));
     let lines = [
         output::export("AWS_ACCESS_KEY_ID", &made.access_key_id),
         output::export("AWS_SECRET_ACCESS_KEY", &made.secret_access_key),
     ];
-    output::answer(form, &made, lines)
+    output::answer(form, made, lines)
 }
 
 async fn list(remote: &Remote, form: Form) -> Result<(), Failure> {

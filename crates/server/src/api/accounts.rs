@@ -6,7 +6,7 @@ use hyper::StatusCode;
 use iam::AccountId;
 use presign::SecretAccessKey;
 use serde::{Deserialize, Serialize};
-use store::{Account, CreateAccount, DeleteAccount, GivenKey, NewAccount};
+use store::{AccessKey, Account, CreateAccount, DeleteAccount, GivenKey, NewAccount, RenewRootKey};
 
 use super::json;
 use crate::error::{Code, S3Error, refusal};
@@ -87,16 +87,29 @@ pub(super) async fn create(door: &Door, asked: Asked) -> Result<Reply, S3Error> 
     let new = NewAccount { id, name, email, root };
     let outcome = door.store().create_account(new, door.now()).await.map_err(refusal::of_store)?;
     match outcome {
-        CreateAccount::Created { account, root } => {
-            let created = Created {
-                account: shown(&account),
-                access_key_id: &root.id,
-                secret_access_key: root.secret.expose(),
-            };
-            Ok(json(StatusCode::CREATED, &created))
-        }
+        CreateAccount::Created { account, root } => Ok(with_key(&account, &root)),
         CreateAccount::AlreadyExists => Err(exists("There is an account of that id.")),
         CreateAccount::KeyExists => Err(exists("There is an access key of that id.")),
+    }
+}
+
+/// An account with the key of its root, which is shown this once.
+fn with_key(account: &Account, root: &AccessKey) -> Reply {
+    let created = Created {
+        account: shown(account),
+        access_key_id: &root.id,
+        secret_access_key: root.secret.expose(),
+    };
+    json(StatusCode::CREATED, &created)
+}
+
+/// Gives the root another key; the one that it had ends, and what that signed and opened with it.
+pub(super) async fn renew_root_key(door: &Door, id: &AccountId) -> Result<Reply, S3Error> {
+    let outcome = door.store().renew_root_key(id, door.now()).await.map_err(refusal::of_store)?;
+    match outcome {
+        RenewRootKey::Renewed { account, root } => Ok(with_key(&account, &root)),
+        RenewRootKey::NotFound => Err(missing()),
+        RenewRootKey::KeyExists => Err(exists("There is an access key of that id.")),
     }
 }
 
@@ -122,8 +135,18 @@ pub(crate) fn given_key(id: String, secret: &str) -> Result<GivenKey, S3Error> {
     Ok(GivenKey { id, secret: SecretAccessKey::new(secret) })
 }
 
-pub(super) async fn list(door: &Door) -> Result<Reply, S3Error> {
-    let page = door.store().accounts(None, PAGE_MAX).await.map_err(refusal::of_store)?;
+/// A page of the accounts: behind the one that `after` names in the query, which `next` of another page did.
+pub(super) async fn list(door: &Door, query: Option<&str>) -> Result<Reply, S3Error> {
+    let after = match query.unwrap_or_default() {
+        "" => None,
+        query => {
+            let after = query.strip_prefix("after=").ok_or_else(|| {
+                S3Error::invalid_request("The list of accounts has one parameter, after.")
+            })?;
+            Some(super::account(after)?)
+        }
+    };
+    let page = door.store().accounts(after, PAGE_MAX).await.map_err(refusal::of_store)?;
     let next = page.next.as_ref().map(AccountId::as_str);
     let accounts = page.accounts.iter().map(|account| shown(account)).collect();
     Ok(json(StatusCode::OK, &Page { accounts, next }))

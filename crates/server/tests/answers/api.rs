@@ -46,6 +46,11 @@ async fn accounts_come_and_go() {
         .map(|a| a["name"].as_str().unwrap())
         .collect();
     assert!(names.contains(&"any") && names.contains(&"moved"), "{names:?}");
+    // `after` is where a page ended: what it named is not told again.
+    let behind = document(&world.send(get(&format!("{accounts}?after=123456789012"))).await);
+    assert!(!behind.to_string().contains("moved"), "{behind}");
+    assert_eq!(world.send(get(&format!("{accounts}?after=x"))).await.status, 400);
+    assert_eq!(world.send(get(&format!("{accounts}?limit=1"))).await.status, 400);
     let one = |id: &str| format!("{accounts}/{id}");
     assert_eq!(document(&world.send(get(&one("123456789012"))).await)["email"], "a@b");
     told(

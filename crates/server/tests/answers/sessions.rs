@@ -131,6 +131,44 @@ async fn a_roots_session_dies_with_its_account() {
     }
 }
 
+/// A key of a root that is stolen is ended without the account: links, calls and sessions of it with it.
+#[tokio::test]
+async fn a_root_key_that_is_renewed_ends_with_all_that_it_opened() {
+    let world = World::new().await;
+    let create = ask("POST", ACCOUNTS).body(
+        r#"{"name":"n","id":"000000000003","access_key_id":"AKIATENANT","secret_access_key":"first-secret"}"#,
+    );
+    assert_eq!(world.send(create).await.status, 201);
+    let old = Key { id: "AKIATENANT".to_owned(), secret: "first-secret".to_owned(), token: None };
+    assert_eq!(world.send_as(&old, put("/bucket", "")).await.status, 200);
+    assert_eq!(world.send_as(&old, put("/bucket/a", "hello")).await.status, 200);
+    let [session, federated] = sessions(&world, &old).await;
+    let link = || world.link_by(&old, "GET", "a");
+    assert_eq!(world.send_raw(link()).await.status, 200);
+
+    let renew = |id: &str| ask("POST", &format!("{ACCOUNTS}/{id}/root-key"));
+    // No root renews its own, nor anybody else's: the operator does.
+    assert_eq!(world.send_as(&old, renew("000000000003")).await.status, 403);
+    assert_eq!(world.send(renew("000000000004")).await.status, 404);
+    assert_eq!(world.send(renew("000000000000")).await.status, 404);
+    assert_eq!(
+        world.send(ask("GET", &format!("{ACCOUNTS}/000000000003/root-key"))).await.status,
+        405
+    );
+    let renewed = world.send(renew("000000000003")).await;
+    assert_eq!(renewed.status, 201);
+    let renewed: serde_json::Value = serde_json::from_slice(&renewed.body).unwrap();
+    assert_eq!((&renewed["id"], &renewed["name"]), (&"000000000003".into(), &"n".into()));
+    for key in [&old, &session, &federated] {
+        assert_eq!(status(&world, key, "/bucket/a").await, 403);
+    }
+    assert_eq!(world.send_raw(link()).await.status, 403);
+    let text = |member: &str| renewed[member].as_str().unwrap().to_owned();
+    let new = Key { id: text("access_key_id"), secret: text("secret_access_key"), token: None };
+    assert_eq!(world.send_as(&new, get("/bucket/a")).await.text(), "hello");
+    assert!(!world.send(get(&format!("{ACCOUNTS}/000000000003"))).await.text().contains("secret"));
+}
+
 #[tokio::test]
 async fn a_session_dies_with_its_user_and_not_with_the_key() {
     let world = World::with_bucket().await;

@@ -39,8 +39,9 @@ use crate::{
     Change, CompleteOutcome, CompleteUpload, CreateAccount, CreateBucket, DeleteAccount,
     DeleteBucket, DeleteObject, DeleteOutcome, Directory, IdentityError, KeyUse, ListBuckets,
     ListObjects, ListUploads, ListVersions, Lookup, NewBucket, NewUpload, Object, ObjectKey,
-    ObjectPage, OpenError, PartNumber, PartPage, PutOutcome, PutPart, SetBucket, SetTags,
-    StoreError, TagsChanged, Upload, UploadId, UploadPage, VersionId, VersionPage, Versioning,
+    ObjectPage, OpenError, PartNumber, PartPage, PutOutcome, PutPart, RenewRootKey, SetBucket,
+    SetTags, StoreError, TagsChanged, Upload, UploadId, UploadPage, VersionId, VersionPage,
+    Versioning,
 };
 use cache::{ExactCache, ObjectCacheKey, ObjectCacheKeyRef};
 use connection::Readers;
@@ -199,6 +200,13 @@ impl Metadata for SqliteMetadata {
     async fn delete_account(&self, id: &AccountId) -> Result<DeleteAccount, StoreError> {
         let id = id.clone();
         self.writer.run(Room::Reserve, move |tx| accounts::delete(tx, &id)).await
+    }
+
+    async fn renew_root_key(&self, root: AccessKey) -> Result<RenewRootKey, StoreError> {
+        let vault = Arc::clone(&self.vault);
+        // A stolen key must end on a full disk too.
+        let renew = move |tx: &mut Transaction<'_>| accounts::renew_root_key(tx, &vault, root);
+        self.writer.run(Room::Reserve, renew).await
     }
 
     async fn set_bucket(

@@ -59,6 +59,29 @@ fn accounts_are_made_once_and_removed_when_they_have_nothing() {
 }
 
 #[test]
+fn the_key_of_a_root_is_renewed() {
+    every_engine(|engine| async move {
+        let renew = |key: &'static str| engine.renew_root_key(root_key(&other(), key));
+        assert!(matches!(renew("AKIS").await.unwrap(), RenewRootKey::NotFound));
+        let first = engine.put_access_key(root_key(&account(), "AKIA"));
+        first.await.unwrap();
+        create_account(&*engine, &other(), "AKIR").await;
+        // Neither that of somebody else nor the one it has.
+        for taken in ["AKIA", "AKIR"] {
+            assert!(matches!(renew(taken).await.unwrap(), RenewRootKey::KeyExists));
+        }
+        let renewed = renew("AKIS").await.unwrap();
+        let RenewRootKey::Renewed { account, root } = renewed else { panic!("{renewed:?}") };
+        assert_eq!((account, root.id.as_str()), (new_account(&other(), "name"), "AKIS"));
+        assert!(engine.access_key("AKIR").await.unwrap().is_none());
+        assert_eq!(engine.access_key("AKIS").await.unwrap().unwrap().account, other());
+        assert!(engine.access_key("AKIA").await.unwrap().is_some());
+        let keys = engine.directory(&other()).await.unwrap();
+        assert_eq!(keys.keys().map(|key| key.id.as_str()).collect::<Vec<_>>(), ["AKIS"]);
+    });
+}
+
+#[test]
 fn accounts_are_listed_by_id() {
     every_engine(|engine| async move {
         let id = |n: u64| AccountId::parse(&format!("{n:012}")).unwrap();

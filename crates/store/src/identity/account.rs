@@ -60,6 +60,22 @@ pub enum DeleteAccount {
     NotEmpty,
 }
 
+/// What came of giving the root of an account another key.
+#[derive(Debug)]
+pub enum RenewRootKey {
+    /// It has this one, and no other.
+    Renewed {
+        /// The account.
+        account: Account,
+        /// The key of its root, with its secret.
+        root: Arc<AccessKey>,
+    },
+    /// There is no such account.
+    NotFound,
+    /// There is an access key of that id.
+    KeyExists,
+}
+
 /// Some accounts, by id.
 #[derive(Clone, Debug)]
 pub struct AccountPage {

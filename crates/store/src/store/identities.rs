@@ -10,7 +10,7 @@ use crate::identity::role_use;
 use crate::vault::random;
 use crate::{
     AccessKey, Account, AccountPage, CreateAccount, DeleteAccount, Directory, DirectoryEdit,
-    GivenKey, IdentityError, KeyOwner, KeyUse, NewAccount, Store, StoreError,
+    GivenKey, IdentityError, KeyOwner, KeyUse, NewAccount, RenewRootKey, Store, StoreError,
 };
 
 /// How many random ids of accounts are tried: there are 10^12.
@@ -136,6 +136,19 @@ impl Store {
     ) -> Result<DeleteAccount, StoreError> {
         self.0.stager.note(now);
         self.0.metadata.delete_account(id).await
+    }
+
+    /// Gives the root of an account another key, and takes away the one that it had: what that signed, and the sessions
+    /// that it opened, end with it.
+    pub async fn renew_root_key(
+        &self,
+        id: &AccountId,
+        now: Timestamp,
+    ) -> Result<RenewRootKey, StoreError> {
+        self.0.stager.note(now);
+        let now = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
+        let key = AccessKey::generate(id.clone(), KeyOwner::Root, now)?;
+        self.0.metadata.renew_root_key(key).await
     }
 
     /// Writes when keys were used. On a full disk that is forgotten, because the sweeping that makes

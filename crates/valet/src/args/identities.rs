@@ -379,6 +379,11 @@ pub(crate) enum AccountCommand {
         /// Its number
         id: String,
     },
+    /// Give the root of an account another key, and print it: what the old one signed and opened ends
+    RenewKey {
+        /// Its number
+        id: String,
+    },
     /// Delete an account that is empty
     Delete {
         /// Its number

@@ -11,7 +11,10 @@ use super::seal::{self, row_seal};
 use super::transaction::Transaction;
 use super::{engine, identity};
 use crate::vault::Vault;
-use crate::{AccessKey, Account, AccountPage, CreateAccount, DeleteAccount, KeyOwner, StoreError};
+use crate::{
+    AccessKey, Account, AccountPage, CreateAccount, DeleteAccount, KeyOwner, RenewRootKey,
+    StoreError,
+};
 
 const READ: &str = concat!(
     "SELECT id, name, email, created_ms, seal = ",
@@ -103,10 +106,7 @@ pub(super) fn delete(
     if has_anything(tx, id, AnyKey::IsIgnored)? {
         return Ok(DeleteAccount::NotEmpty);
     }
-    let directory = tx.directory(id)?;
-    for key in directory.keys().filter(|key| key.owner == KeyOwner::Root) {
-        identity::delete(tx, &key.id)?;
-    }
+    delete_root_keys(tx, id)?;
     tx.connection
         .prepare_cached(DELETE)
         .and_then(|mut delete| delete.execute([id.as_str()]))
@@ -114,6 +114,31 @@ pub(super) fn delete(
     record_change(tx.connection, Subject::Account, id.as_str())?;
     tx.directory_is(id.clone(), None);
     Ok(DeleteAccount::Deleted)
+}
+
+pub(super) fn renew_root_key(
+    tx: &mut Transaction<'_>,
+    vault: &Vault,
+    root: AccessKey,
+) -> Result<RenewRootKey, StoreError> {
+    let id = root.account.clone();
+    let Some(account) = read(tx.connection, &id)? else { return Ok(RenewRootKey::NotFound) };
+    if identity::exists(tx.connection, &root.id)? {
+        return Ok(RenewRootKey::KeyExists);
+    }
+    delete_root_keys(tx, &id)?;
+    let sealed = vault.seal_secret(&root)?;
+    identity::put(tx, root.clone(), &sealed)?;
+    tx.directory_is(id, None);
+    Ok(RenewRootKey::Renewed { account, root: Arc::new(root) })
+}
+
+fn delete_root_keys(tx: &mut Transaction<'_>, id: &AccountId) -> Result<(), StoreError> {
+    let directory = tx.directory(id)?;
+    for key in directory.keys().filter(|key| key.owner == KeyOwner::Root) {
+        identity::delete(tx, &key.id)?;
+    }
+    Ok(())
 }
 
 /// Whether a key of the root counts as something.
