@@ -1,6 +1,6 @@
 """What a SigV4 link that is not right is answered, word for word.
 
-The numbers are those of the project's notes on how S3 behaves; links are signed by `sigv4.py`.
+The numbers are those of docs/semantics.md; links are signed by `sigv4.py`.
 """
 
 import hashlib
@@ -75,35 +75,35 @@ def today():
 @pytest.mark.parametrize(
     ("claims", "message"),
     [
-        # 1.4.2
+        # semantics 1.4.2
         ({"algorithm": "AWS4-HMAC-SHA512"},
          'X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"'),
-        # 1.4.3
+        # semantics 1.4.3
         ({"date": "yesterday", "credential_day": "20130524"}, DATE_FORMAT),
         ({"date": "2013-05-24T00:00:00Z", "credential_day": "20130524"}, DATE_FORMAT),
         ({"date": "20131324T000000Z", "credential_day": "20130524"}, DATE_FORMAT),
-        # 1.4.5
+        # semantics 1.4.5
         ({"credential": "AKIA/20130524/us-east-1/s3"}, MALFORMED),
         ({"credential": "AKIA"}, MALFORMED),
         ({"credential": "AKIA%2F20130524%2Fus-east-1%2Fs3%2Faws4_request"}, MALFORMED),
-        # 1.4.6
+        # semantics 1.4.6
         ({"credential_day": "2013-05-24"},
          CREDENTIAL + 'incorrect date format "2013-05-24". This date in the credential must be in'
          ' the format "yyyyMMdd".'),
-        # 1.4.8
+        # semantics 1.4.8
         ({"service": "sts"},
          CREDENTIAL + 'incorrect service "sts". This endpoint belongs to "s3".'),
-        # 1.4.9
+        # semantics 1.4.9
         ({"terminal": "aws5_request"},
          CREDENTIAL + 'incorrect terminal "aws5_request". This endpoint uses "aws4_request".'),
-        # 1.4.10
+        # semantics 1.4.10
         ({"expires": "soon"}, EXPIRES_NUMBER),
         ({"expires": ""}, EXPIRES_NUMBER),
         ({"expires": "1.5"}, EXPIRES_NUMBER),
         ({"expires": str(2**63)}, EXPIRES_NUMBER),
-        # 1.4.11
+        # semantics 1.4.11
         ({"expires": "-1"}, "X-Amz-Expires must be non-negative"),
-        # 1.4.12
+        # semantics 1.4.12
         ({"expires": "604801"}, EXPIRES_WEEK),
         ({"expires": str(2**63 - 1)}, EXPIRES_WEEK),
     ],
@@ -128,7 +128,7 @@ def test_1_4_7_the_region_is_wrong(use, server, bucket):
     )
     answer = use(region="eu-west-1")
     check(answer, *wrong)
-    # 1.4.24a: only where the request is the bucket's.
+    # semantics 1.4.24a: only where the request is the bucket's.
     assert answer.header("x-amz-bucket-region") is None
     answer = server.use(server.link(f"/{bucket}", region="eu-west-1"))
     check(answer, *wrong)

@@ -1,5 +1,5 @@
-"""What other stores got wrong about links, rule by rule: the numbers are those of the rules that their
-bugs taught. Rule 18 comes with short links.
+"""What other stores got wrong about links, rule by rule: the numbers are those of
+semantics F1 to F18. The last comes with short links.
 """
 
 import re

@@ -1,7 +1,7 @@
 //! Conditions: an operator, a key and the values that a policy compares it with.
 //!
 //! An operand that cannot be compared, because it is malformed or its variable has no value, never
-//! matches (aws-semantics 5.3.4, 5.4.3). Under a negated operator that would make the condition true.
+//! matches (semantics 5.3.4, 5.4.3). Under a negated operator that would make the condition true.
 //! In a `Deny` it does, as AWS documents it ("Policy variables with no value"): who cannot be compared
 //! is denied. In an `Allow` it does not, where AWS says that it does too: a grant must not come of a
 //! comparison that could not be made. A variable whose name several tags share cannot be told either: it

@@ -100,7 +100,7 @@ pub struct Cause {
     pub sid: Option<String>,
 }
 
-/// Kinds of policies, as messages name them (aws-semantics 5.5.3).
+/// Kinds of policies, as messages name them (semantics 5.5.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PolicyKind {
     /// `identity-based policy`
@@ -132,7 +132,7 @@ impl fmt::Display for PolicyKind {
 /// caller's own policies are what identity policies, boundary and session policies allow together.
 /// A resource policy that names the caller itself, or everybody, is limited by none of them; one
 /// that names the role of a session is limited by boundary and session policies; one that names only
-/// the account leaves the decision to the caller's own policies (aws-semantics 5.3). That `*` names
+/// the account leaves the decision to the caller's own policies (semantics 5.3). That `*` names
 /// the caller itself is what AWS documents of it together with `aws:PrincipalArn` (IAM User Guide,
 /// "AWS JSON policy elements: Principal", on role principals).
 ///

@@ -9,7 +9,7 @@ use crate::evaluate::{AccessRequest, Context, Decision, NamedPolicy, PolicySet, 
 use crate::policy::Statement;
 use crate::work::{DECISION_STEPS_MAX, Work};
 
-/// Milliseconds since the link was signed. Only links and forms have it (aws-semantics 5.1).
+/// Milliseconds since the link was signed. Only links and forms have it (semantics 5.1).
 const SIGNATURE_AGE: &str = "s3:signatureage";
 /// The moment of the request, as ISO 8601 and in seconds since 1970, both in whole seconds.
 const CURRENT_TIME: &str = "aws:currenttime";

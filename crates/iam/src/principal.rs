@@ -69,7 +69,7 @@ impl Principal {
     }
 
     /// The ARN that names it in messages and in `GetCallerIdentity`: of a session, the session's own.
-    /// It leaves out the path of a role (aws-semantics 4.1.1).
+    /// It leaves out the path of a role (semantics 4.1.1).
     pub fn arn(&self) -> Option<String> {
         match self {
             Self::Anonymous | Self::WebIdentity { .. } => None,
@@ -82,7 +82,8 @@ impl Principal {
         }
     }
 
-    /// The value of `aws:PrincipalArn`: of a role's session, the role's ARN with its path (5.2.1).
+    /// The value of `aws:PrincipalArn`: of a role's session, the role's ARN with its path
+    /// (semantics 5.2.1).
     pub fn principal_arn(&self) -> Option<String> {
         match self {
             Self::Anonymous | Self::WebIdentity { .. } => None,
@@ -99,7 +100,7 @@ impl Principal {
         }
     }
 
-    /// The value of `aws:userid` (5.2.1).
+    /// The value of `aws:userid` (semantics 5.2.1).
     pub fn user_id(&self) -> Option<String> {
         match self {
             Self::Anonymous => Some("anonymous".to_owned()),

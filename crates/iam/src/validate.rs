@@ -22,7 +22,7 @@ const STEPS_MAX: u64 = 8 * DECISION_STEPS_MAX;
 const SYNTAX: &str = "Syntax errors in policy.";
 
 impl PolicyError {
-    /// What S3 says when this document is to be a bucket's policy (aws-semantics 5.7.1).
+    /// What S3 says when this document is to be a bucket's policy (semantics 5.7.1).
     pub fn resource_message(&self) -> String {
         match self {
             Self::TooLong { .. } => bucket::TOO_LONG.to_owned(),

@@ -1,4 +1,4 @@
-//! `CanonicalRequest` and `StringToSign`, as S3 builds them (aws-semantics 1.2).
+//! `CanonicalRequest` and `StringToSign`, as S3 builds them (semantics 1.2).
 
 use std::borrow::Cow;
 
@@ -70,7 +70,7 @@ impl<'a> CanonicalQuery<'a> {
     }
 }
 
-/// The names in `SignedHeaders`: in lower case, sorted, each once (aws-semantics 1.7.0a).
+/// The names in `SignedHeaders`: in lower case, sorted, each once (semantics 1.7.0a).
 pub(crate) struct SignedHeaders<'a> {
     names: Vec<Cow<'a, str>>,
 }
@@ -128,7 +128,7 @@ pub(crate) struct CanonicalRequest<'r> {
 /// Where the value of a signed header is looked for that the request does not have.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AbsentHeaders {
-    /// For `x-amz-*` in the query (aws-semantics 1.2.11).
+    /// For `x-amz-*` in the query (semantics 1.2.11).
     InQuery,
     Nowhere,
 }
@@ -136,7 +136,7 @@ pub(crate) enum AbsentHeaders {
 /// A canonical request, written out.
 pub(crate) struct WrittenRequest {
     pub bytes: Vec<u8>,
-    /// A signed header was found nowhere. Such a request never verifies (aws-semantics 1.2.11),
+    /// A signed header was found nowhere. Such a request never verifies (semantics 1.2.11),
     /// even if the signer counted the header as an empty one.
     pub lacks_header: bool,
 }
@@ -207,7 +207,7 @@ pub(crate) fn push_header_values(
 }
 
 /// Appends a header's value without the blanks and control characters at its ends, inner runs of
-/// blanks as one (aws-semantics 1.2.9). The line ends of a folded header count as blanks.
+/// blanks as one (semantics 1.2.9). The line ends of a folded header count as blanks.
 fn push_header_value(buffer: &mut Vec<u8>, value: &[u8]) {
     let is_blank = |byte: u8| matches!(byte, b' ' | b'\r' | b'\n');
     let mut after_blank = false;

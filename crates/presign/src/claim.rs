@@ -58,7 +58,7 @@ enum Claim<'a> {
 }
 
 impl<'a> SignatureClaim<'a> {
-    /// Reads the claim: checks 1 to 6 of aws-semantics 1.7 (two mechanisms, missing parameters,
+    /// Reads the claim: checks 1 to 6 of semantics 1.7 (two mechanisms, missing parameters,
     /// algorithm, syntax of credential, date and expiry). `Ok(None)`: an anonymous request.
     ///
     /// The head is the request as it is to be verified: routing must not change it afterwards.
@@ -119,7 +119,7 @@ impl<'a> SignatureClaim<'a> {
         self.0.scope()
     }
 
-    /// Checks 7 to 12 of aws-semantics 1.7: time window, credential day, region, service,
+    /// Checks 7 to 12 of semantics 1.7: time window, credential day, region, service,
     /// terminal, unsigned headers. For SigV2: allowed at all, expired, not yet valid. For a form:
     /// its place alone, since its policy says how long it lives.
     pub fn admit(
@@ -202,7 +202,7 @@ impl<'a> AdmissibleClaim<'a> {
         self.0.access_key_id()
     }
 
-    /// The session token that came with it, under the rules of aws-semantics 1.7.0.
+    /// The session token that came with it, under the rules of semantics 1.7.0.
     pub fn session_token(&self) -> TokenClaim<'_> {
         match &self.0 {
             Claim::V4(claim) => claim.session_token(),
@@ -269,7 +269,7 @@ pub enum TokenClaim<'c> {
     /// One came; it may be empty.
     Present(Cow<'c, [u8]>),
     /// Differing tokens came, all of them signed: no session has both, so the answer is that of an
-    /// unknown access key, 403 `InvalidAccessKeyId` (aws-semantics 1.7.0a).
+    /// unknown access key, 403 `InvalidAccessKeyId` (semantics 1.7.0a).
     Conflicting,
 }
 

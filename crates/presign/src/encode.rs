@@ -76,7 +76,7 @@ pub(crate) fn push_encoded(buffer: &mut Vec<u8>, bytes: &[u8], slash: Slash) {
 }
 
 /// Appends a path, decoded once and encoded again: what two spellings of the same bytes share
-/// (aws-semantics 1.2.5).
+/// (semantics 1.2.5).
 pub(crate) fn push_recoded_path(buffer: &mut Vec<u8>, path: &str) {
     if memchr(b'%', path.as_bytes()).is_none() {
         push_encoded(buffer, path.as_bytes(), Slash::Kept);

@@ -1,5 +1,5 @@
 //! Browser forms: `multipart/form-data` as S3 reads it, fields before the one file
-//! (aws-semantics 3.1).
+//! (semantics 3.1).
 
 mod decode;
 mod disposition;
@@ -34,7 +34,7 @@ impl FormFields {
             .map(|(_, value)| value)
     }
 
-    /// The value of a field; those of a repeated one are joined by commas (3.3.7).
+    /// The value of a field; those of a repeated one are joined by commas (semantics 3.3.7).
     pub fn get(&self, name: &str) -> Option<Cow<'_, str>> {
         let mut values = self.values(name);
         let first = values.next()?;
@@ -49,8 +49,8 @@ impl FormFields {
     }
 
     /// The same with `${filename}` replaced in every value by the last part of the file's name,
-    /// which may be empty. Without a name the variable stays as it is (3.1.9). What comes of it is
-    /// limited as what was sent: a long name in many places would grow to megabytes.
+    /// which may be empty. Without a name the variable stays as it is (semantics 3.1.9). What comes
+    /// of it is limited as what was sent: a long name in many places would grow to megabytes.
     pub fn with_file_name(&self, file_name: Option<&str>) -> Result<Self, FormError> {
         let Some(path) = file_name else { return Ok(self.clone()) };
         let name = path.rsplit(['/', '\\']).next().unwrap_or(path);

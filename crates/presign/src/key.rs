@@ -23,7 +23,7 @@ pub struct SigningKey {
 
 impl SigningKey {
     /// Derives the key: an HMAC chain over day, region, service and `aws4_request`
-    /// (aws-semantics 1.2.13).
+    /// (semantics 1.2.13).
     pub fn derive(secret: &SecretAccessKey, day: AmzDay, region: &str, service: &str) -> Self {
         let mut secret_bytes = Zeroizing::new(Vec::with_capacity(4 + secret.expose().len()));
         secret_bytes.extend_from_slice(b"AWS4");

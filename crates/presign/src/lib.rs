@@ -245,8 +245,8 @@
 //!   the same bytes is another signature.
 //! - Secrets and keys are wiped when dropped. Debug output shows no secret, signature, token or
 //!   presigned query.
-//! - Numbers such as "1.7" in the documentation are clauses of the project's notes on how Amazon S3
-//!   answers.
+//! - A reference such as "semantics 1.7" in the documentation leads to a clause of
+//!   `docs/semantics.md` in the repository: how Amazon S3 answers.
 
 mod canonical;
 mod chunked;

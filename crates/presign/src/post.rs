@@ -1,5 +1,5 @@
 //! POST policies: what a browser form may upload, as the one who signed it said
-//! (aws-semantics 3.3).
+//! (semantics 3.3).
 
 mod condition;
 mod document;

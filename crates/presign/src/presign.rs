@@ -194,7 +194,7 @@ impl Presigner {
     /// Makes a SigV4 link.
     ///
     /// The body is not signed, unless `x-amz-content-sha256` is among the headers and names its
-    /// SHA-256 (aws-semantics 1.2.12). Parameters come in the URL as botocore orders them: the
+    /// SHA-256 (semantics 1.2.12). Parameters come in the URL as botocore orders them: the
     /// operation's own, then those of the signature.
     pub fn presign(
         &mut self,

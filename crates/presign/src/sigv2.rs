@@ -1,4 +1,4 @@
-//! Signature Version 2 query authentication, both ways (aws-semantics 1.10).
+//! Signature Version 2 query authentication, both ways (semantics 1.10).
 
 use std::borrow::Cow;
 
@@ -209,7 +209,7 @@ pub(crate) fn string_to_sign(
     let mut bytes = Vec::with_capacity(128 + host.path.len());
     bytes.extend_from_slice(head.method.as_bytes());
     bytes.push(b'\n');
-    // From the headers alone: S3 does not take these two from the query (1.2.11, 1.10.3).
+    // From the headers alone: S3 does not take these two from the query (semantics 1.2.11, 1.10.3).
     for name in ["content-md5", "content-type"] {
         push_header_values(&mut bytes, head.headers, name);
         bytes.push(b'\n');

@@ -1,4 +1,4 @@
-//! aws-chunked bodies: what is refused, and why (aws-semantics 1.5.2b, 6.6.5, 6.6.9).
+//! aws-chunked bodies: what is refused, and why (semantics 1.5.2b, 6.6.5, 6.6.9).
 #![allow(
     clippy::indexing_slicing,
     clippy::panic,

@@ -1,4 +1,4 @@
-//! `Authorization` headers: every refusal, and their order (aws-semantics 1.6.1, 1.7.0a, 1.9.2,
+//! `Authorization` headers: every refusal, and their order (semantics 1.6.1, 1.7.0a, 1.9.2,
 //! 6.6.2).
 #![allow(
     clippy::indexing_slicing,

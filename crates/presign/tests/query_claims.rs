@@ -1,4 +1,4 @@
-//! SigV4 links: every row of the catalogue of refusals, and their order (aws-semantics 1.1, 1.3,
+//! SigV4 links: every row of the catalogue of refusals, and their order (semantics 1.1, 1.3,
 //! 1.4, 1.6, 1.7).
 #![allow(
     clippy::indexing_slicing,

@@ -1,4 +1,4 @@
-//! What a SigV4 signature covers, and what a mismatch shows (aws-semantics 1.2, 1.5, 1.7.0).
+//! What a SigV4 signature covers, and what a mismatch shows (semantics 1.2, 1.5, 1.7.0).
 //!
 //! The canonical requests are spelled out: nothing here is made by the code that it tests.
 #![allow(
@@ -112,7 +112,7 @@ fn every_parameter_is_covered() {
     assert_eq!(Request::get(format!("{target}&&")).outcome(), "Unsigned");
 }
 
-/// 1.1.7: what is signed twice is covered twice, and read once.
+/// What is signed twice is covered twice, and read once (semantics 1.1.7).
 #[test]
 fn repeated_parameters_are_all_covered() {
     let query = canonical_query("host")
@@ -170,7 +170,7 @@ fn a_signed_header_must_be_as_signed() {
     assert_eq!(request.with("range", "bytes=0-1").with("origin", "x").outcome(), "Unsigned");
 }
 
-/// 1.2.11 and 1.7.1.
+/// One that is found nowhere is a mismatch (semantics 1.2.11, 1.7.1).
 #[test]
 fn a_signed_header_may_stand_in_the_query_instead() {
     let sse = "x-amz-server-side-encryption";
@@ -207,7 +207,7 @@ fn a_signed_header_may_stand_in_the_query_instead() {
     }
 }
 
-/// 1.2.11 is about links: the headers of a header-signed request must be there.
+/// What semantics 1.2.11 says is about links: the headers of a header-signed request must be there.
 #[test]
 fn a_header_signed_request_takes_no_header_from_the_query() {
     let names = "host;x-amz-acl;x-amz-date";
@@ -229,7 +229,7 @@ fn a_header_signed_request_takes_no_header_from_the_query() {
     assert_eq!(request.with("x-amz-acl", "private").outcome(), "Unsigned");
 }
 
-/// 1.2.12 a to f.
+/// All of semantics 1.2.12a to 1.2.12f.
 #[test]
 fn the_payload_of_a_link_is_what_a_header_says() {
     const NAME: &str = "x-amz-content-sha256";

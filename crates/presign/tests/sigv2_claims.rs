@@ -1,4 +1,4 @@
-//! SigV2 links: their refusals, and what their signature covers (aws-semantics 1.10).
+//! SigV2 links: their refusals, and what their signature covers (semantics 1.10).
 #![allow(
     clippy::indexing_slicing,
     clippy::panic,

@@ -1,7 +1,7 @@
 //! Which pages of other origins may use a bucket: the preflight, and the headers of every other answer.
 //!
 //! Nobody is asked who they are: a browser sends a preflight without credentials, and a page has to
-//! be able to read why it was refused (aws-semantics 6.4).
+//! be able to read why it was refused (semantics 6.4).
 
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,

@@ -172,7 +172,7 @@ impl S3Error {
         Self::with_message(Code::InvalidRequest, message)
     }
 
-    /// What is not served is refused, never ignored (product.md, "What is not served yet").
+    /// What is not served is refused, never ignored (README.md, "What works").
     pub(crate) fn not_implemented(header: &str) -> Self {
         Self::new(Code::NotImplemented).detail("Header", header)
     }
@@ -204,7 +204,7 @@ impl S3Error {
         &self.0.message
     }
 
-    /// Whether it tells that the credential's scope is wrong (aws-semantics 1.4.24a).
+    /// Whether it tells that the credential's scope is wrong (semantics 1.4.24a).
     pub(crate) fn names_scope(&self) -> bool {
         let scope = ["the region '", "incorrect service \""];
         matches!(

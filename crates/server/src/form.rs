@@ -1,5 +1,5 @@
 //! The front of browser forms: a form is read up to its file, proven by the policy that it carries,
-//! and becomes the request that it stands for (aws-semantics 3).
+//! and becomes the request that it stands for (semantics 3).
 //!
 //! Nothing else of the HTTP request counts: what a header or the query says of an upload is covered by
 //! no signature.
@@ -70,7 +70,7 @@ pub(crate) struct Form {
 }
 
 impl Server {
-    /// Answers a form. The order of checks is aws-semantics 3.3.11, but that nothing of the file is
+    /// Answers a form. The order of checks is semantics 3.3.11, but that nothing of the file is
     /// read before its signer may write it: so its size is judged last.
     pub(crate) async fn post(
         &self,
@@ -209,7 +209,7 @@ impl Form {
     }
 }
 
-/// A form has no conditions on its write (3.1.8). One that its policy names is meant, so it is not ignored.
+/// A form has no conditions on its write (semantics 3.1.8). One that its policy names is meant, so it is not ignored.
 fn refuse_condition(field: &str) -> Result<(), S3Error> {
     let is = |name: HeaderName| field.eq_ignore_ascii_case(name.as_str());
     if is(IF_MATCH) || is(IF_NONE_MATCH) {
@@ -220,7 +220,7 @@ fn refuse_condition(field: &str) -> Result<(), S3Error> {
 
 /// The request as policies may ask about it: it says of the object what the form says, and nothing
 /// else. Nor do they see a condition on the write: the headers apply to nothing, and nobody signs them. On AWS they
-/// are seen (3.1.8).
+/// are seen (semantics 3.1.8).
 fn stand_in(parts: &Parts, of_form: &HeaderMap) -> Parts {
     let mut parts = parts.clone();
     parts.uri = Uri::default();

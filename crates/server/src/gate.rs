@@ -166,7 +166,7 @@ impl Door {
     }
 
     /// Whether the caller may be told that a key is not there: who may list it, by a listing that would
-    /// show nothing else (aws-semantics 5.6.1).
+    /// show nothing else (semantics 5.6.1).
     pub(crate) async fn may_know(
         &self,
         bucket: &BucketName,

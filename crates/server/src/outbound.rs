@@ -2,7 +2,7 @@
 //!
 //! What it calls is named by people who may make policies and no more, so it must not become their
 //! way to the machine's neighbours: https only, no redirects, little and quickly, and to the very
-//! address that was looked at (product.md, `--outbound-allow`).
+//! address that was looked at (docs/serve.md, `--outbound-allow`).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;

@@ -60,7 +60,7 @@ pub(crate) async fn bind(
 }
 
 /// The text as its owner may see it: as it was given while all whom it names are there; whoever is
-/// gone is shown by id, as AWS does (aws-semantics 5.3.3).
+/// gone is shown by id, as AWS does (semantics 5.3.3).
 pub(crate) async fn shown(
     store: &Store,
     first: &AccountId,

@@ -39,7 +39,7 @@ const ANONYMOUS_BODY_BYTES_MAX: usize = 128 * 1024;
 const BODY_TIME_MAX: Duration = Duration::from_secs(10);
 /// How often a call is judged whose subject changes between the judgment and the deed.
 const JUDGED_AGAIN_MAX: usize = 4;
-/// Where a call without an action is sent, as AWS does (aws-semantics 4.1.2).
+/// Where a call without an action is sent, as AWS does (semantics 4.1.2).
 const ABOUT: &str = "https://aws.amazon.com/iam";
 /// The only call that needs no signature: the web identity's token proves who asks.
 const UNSIGNED_ACTION: &str = "AssumeRoleWithWebIdentity";
@@ -264,7 +264,8 @@ fn no_operation(action: &str, version: Option<&str>) -> Refused {
     Refused { error: QueryError::with_message(QueryCode::InvalidAction, message), known: false }
 }
 
-/// The body must be the one that was signed: these services take no unsigned one (4.1.7a).
+/// The body must be the one that was signed: these services take no unsigned one
+/// (semantics 4.1.7a).
 fn check_payload(caller: &SignedCaller, bytes: &[u8]) -> Result<(), QueryError> {
     let same = match caller.signature.payload() {
         Payload::Sha256(text) => *text == presign::payload_hash(bytes),

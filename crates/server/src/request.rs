@@ -146,7 +146,7 @@ impl<'r> S3Request<'r> {
 
     /// A header's value, or the query parameter that stands for it: S3 reads `x-amz-*` and the
     /// preconditions of a write from the signed query as if they had been sent as headers
-    /// (aws-semantics 1.3.6), checksums excepted (1.3.7).
+    /// (semantics 1.3.6), checksums excepted (semantics 1.3.7).
     pub(crate) fn header(&self, name: &str) -> Option<Cow<'r, str>> {
         if self.cannot_have(name) {
             return None;

@@ -461,7 +461,7 @@ fn refuse_anonymous_overrides(routed: &Routed<'_>, caller: &Caller) -> Result<()
     Ok(())
 }
 
-/// A refused scope on a bucket's own path tells the bucket's region (aws-semantics 1.4.24a): SDKs sign again with it.
+/// A refused scope on a bucket's own path tells the bucket's region (semantics 1.4.24a): SDKs sign again with it.
 fn with_bucket_region(
     error: S3Error,
     routed: &Result<Routed<'_>, S3Error>,
@@ -477,7 +477,7 @@ fn with_bucket_region(
     }
 }
 
-/// Who may not list a bucket is still told its region: SDKs look for it there (aws-semantics 1.4.24a).
+/// Who may not list a bucket is still told its region: SDKs look for it there (semantics 1.4.24a).
 fn tell_region(error: S3Error, routed: &Routed<'_>, config: &ServerConfig) -> S3Error {
     let lists = matches!(routed.call, Call::ListObjects | Call::ListObjectsV2 | Call::HeadBucket);
     match HeaderValue::from_str(&config.region) {

@@ -9,7 +9,7 @@ use crate::pattern::{Case, Pattern};
 use crate::policy::{Effect, Element, Statement};
 use crate::work::Steps;
 
-/// Bytes that a bucket policy may have: 20 KB (aws-semantics 5.7.2).
+/// Bytes that a bucket policy may have: 20 KB (semantics 5.7.2).
 pub const BUCKET_POLICY_BYTES_MAX: usize = 20 * 1024;
 
 pub(super) const TOO_LONG: &str = "Policy exceeds the maximum allowed document size.";

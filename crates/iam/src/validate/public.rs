@@ -7,7 +7,7 @@ use crate::policy::{Effect, Element, Statement};
 use crate::principal::NamedPrincipal;
 use crate::{Policy, Principal};
 
-/// The widest networks that are not the public (aws-semantics 6.5.2).
+/// The widest networks that are not the public (semantics 6.5.2).
 const V4_PREFIX_MIN: u8 = 8;
 const V6_PREFIX_MIN: u8 = 32;
 

@@ -46,7 +46,7 @@ pub enum ChunkError {
     /// A chunk below 8192 bytes that is not the last.
     ///
     /// 403 `InvalidChunkSizeError` "Only the last chunk is allowed to have a size less than 8192
-    /// bytes" with `Chunk` and `BadChunkSize` (aws-semantics 6.6.9).
+    /// bytes" with `Chunk` and `BadChunkSize` (semantics 6.6.9).
     #[error("chunk {chunk} has only {size} bytes")]
     InvalidChunkSize {
         /// Its number, from 1.
@@ -57,13 +57,13 @@ pub enum ChunkError {
     /// A trailer that is undeclared, absent, repeated or other than declared, or too many bytes of
     /// them.
     ///
-    /// 400 `MalformedTrailerError` (6.6.9).
+    /// 400 `MalformedTrailerError` (semantics 6.6.9).
     #[error("malformed trailer")]
     MalformedTrailer,
     /// The framing is broken, the body ends early or goes on after its end, or there is no trailer
     /// signature.
     ///
-    /// 400 `IncompleteBody` "The request body terminated unexpectedly" (6.6.9).
+    /// 400 `IncompleteBody` "The request body terminated unexpectedly" (semantics 6.6.9).
     #[error("incomplete body")]
     IncompleteBody,
     /// The decoded body is not as long as `x-amz-decoded-content-length` says.
@@ -75,7 +75,7 @@ pub enum ChunkError {
         declared: u64,
     },
     /// A chunk's or the trailers' signature does not match: the chunk's string to sign, with the
-    /// request's canonical request (1.5.2b).
+    /// request's canonical request (semantics 1.5.2b).
     ///
     /// 403 `SignatureDoesNotMatch`.
     #[error(transparent)]

@@ -12,7 +12,7 @@ use crate::scope::{AmzDate, CredentialScope};
 pub(crate) struct ChunkContext {
     pub signer: ChunkSigner,
     pub access_key_id: String,
-    /// Of the request: what a mismatch shows (aws-semantics 1.5.2b).
+    /// Of the request: what a mismatch shows (semantics 1.5.2b).
     pub canonical_request: String,
 }
 

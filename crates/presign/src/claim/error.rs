@@ -33,14 +33,14 @@ impl fmt::Debug for Echo {
     }
 }
 
-/// The request cannot be read as signed: checks 1 to 6 of aws-semantics 1.7.
+/// The request cannot be read as signed: checks 1 to 6 of semantics 1.7.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClaimError {
     /// More than one of SigV4 query, SigV2 query and `Authorization`.
     ///
     /// 400 `InvalidArgument` "Only one auth mechanism allowed; only the X-Amz-Algorithm query
     /// parameter, Signature query string parameter or the Authorization header should be
-    /// specified" with `ArgumentName` `Authorization` and its value (1.4.20).
+    /// specified" with `ArgumentName` `Authorization` and its value (semantics 1.4.20).
     #[error("more than one authentication mechanism")]
     TwoMechanisms {
         /// The `Authorization` header, where there is one.
@@ -48,13 +48,13 @@ pub enum ClaimError {
     },
     /// More than one `Authorization` header.
     ///
-    /// 501 `NotImplemented` with `<Header>Authorization</Header>` (1.7.0a).
+    /// 501 `NotImplemented` with `<Header>Authorization</Header>` (semantics 1.7.0a).
     #[error("more than one Authorization header")]
     RepeatedAuthorization,
     /// `Authorization` names no mechanism that is known.
     ///
     /// 400 `InvalidArgument` "Unsupported Authorization Type" with `ArgumentName` `Authorization`
-    /// and its value (1.7.0a).
+    /// and its value (semantics 1.7.0a).
     #[error("unsupported Authorization type")]
     UnsupportedAuthorization {
         /// The header's value.
@@ -63,32 +63,32 @@ pub enum ClaimError {
     /// `Authorization: AWS id:signature`, which is always refused.
     ///
     /// 400 `InvalidRequest` "The authorization mechanism you have provided is not supported.
-    /// Please use AWS4-HMAC-SHA256." (1.4.23).
+    /// Please use AWS4-HMAC-SHA256." (semantics 1.4.23).
     #[error("SigV2 Authorization header")]
     SigV2Authorization,
     /// The attributes of `Authorization` are not as they must be.
     ///
     /// 400 `AuthorizationHeaderMalformed` "The authorization header is malformed; " and what
-    /// stands on the [`AuthorizationDefect`] (1.7.0a).
+    /// stands on the [`AuthorizationDefect`] (semantics 1.7.0a).
     #[error("malformed Authorization header: {0}")]
     MalformedAuthorization(AuthorizationDefect),
     /// Header authentication without a readable `x-amz-date` or `Date`.
     ///
     /// 403 `AccessDenied` "AWS authentication requires a valid Date or x-amz-date header"
-    /// (1.7.0a).
+    /// (semantics 1.7.0a).
     #[error("no valid date header")]
     MissingDate,
     /// Header authentication for S3 without `x-amz-content-sha256`.
     ///
     /// 400 `InvalidRequest` "Missing required header for this request: x-amz-content-sha256"
-    /// (1.2.12e).
+    /// (semantics 1.2.12e).
     #[error("no x-amz-content-sha256 header")]
     MissingContentSha256,
     /// Header authentication with an `x-amz-content-sha256` that is neither a hash nor a known
     /// word.
     ///
     /// 400 `InvalidArgument` "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, …" with
-    /// `ArgumentName` and `ArgumentValue` (6.6.2).
+    /// `ArgumentName` and `ArgumentValue` (semantics 6.6.2).
     #[error("invalid x-amz-content-sha256 header")]
     InvalidContentSha256 {
         /// The header's value.
@@ -97,24 +97,24 @@ pub enum ClaimError {
     /// Some but not all of the six parameters of SigV4 query authentication.
     ///
     /// 400 `AuthorizationQueryParametersError` "Query-string authentication version 4 requires
-    /// the X-Amz-Algorithm, …" (1.4.1).
+    /// the X-Amz-Algorithm, …" (semantics 1.4.1).
     #[error("missing parameters of SigV4 query authentication")]
     MissingQueryParameters,
     /// `X-Amz-Algorithm` is not `AWS4-HMAC-SHA256`.
     ///
-    /// 400 `AuthorizationQueryParametersError` "X-Amz-Algorithm only supports …" (1.4.2).
+    /// 400 `AuthorizationQueryParametersError` "X-Amz-Algorithm only supports …" (semantics 1.4.2).
     #[error("unsupported X-Amz-Algorithm")]
     UnsupportedAlgorithm,
     /// `X-Amz-Credential` has not five parts.
     ///
     /// 400 `AuthorizationQueryParametersError` "Error parsing the X-Amz-Credential parameter; the
-    /// Credential is mal-formed; expecting …" (1.4.5).
+    /// Credential is mal-formed; expecting …" (semantics 1.4.5).
     #[error("malformed X-Amz-Credential")]
     MalformedCredential,
     /// The date in `X-Amz-Credential` is not a date of eight digits.
     ///
     /// 400 `AuthorizationQueryParametersError` "Error parsing the X-Amz-Credential parameter;
-    /// incorrect date format "…". …" (1.4.6).
+    /// incorrect date format "…". …" (semantics 1.4.6).
     #[error("malformed date in X-Amz-Credential: {value:?}")]
     MalformedCredentialDate {
         /// The date as given.
@@ -123,23 +123,25 @@ pub enum ClaimError {
     /// `X-Amz-Date` is not `yyyyMMdd'T'HHmmss'Z'`.
     ///
     /// 400 `AuthorizationQueryParametersError` "X-Amz-Date must be in the ISO8601 Long Format …"
-    /// (1.4.3).
+    /// (semantics 1.4.3).
     #[error("malformed X-Amz-Date")]
     MalformedDate,
     /// `X-Amz-Expires` is not a number below 2^63.
     ///
-    /// 400 `AuthorizationQueryParametersError` "X-Amz-Expires should be a number" (1.4.10).
+    /// 400 `AuthorizationQueryParametersError` "X-Amz-Expires should be a number"
+    /// (semantics 1.4.10).
     #[error("X-Amz-Expires is not a number")]
     ExpiresNotANumber,
     /// `X-Amz-Expires` is below 0.
     ///
-    /// 400 `AuthorizationQueryParametersError` "X-Amz-Expires must be non-negative" (1.4.11).
+    /// 400 `AuthorizationQueryParametersError` "X-Amz-Expires must be non-negative"
+    /// (semantics 1.4.11).
     #[error("X-Amz-Expires is negative")]
     ExpiresNegative,
     /// `X-Amz-Expires` is above 604800.
     ///
     /// 400 `AuthorizationQueryParametersError` "X-Amz-Expires must be less than a week …"
-    /// (1.4.12).
+    /// (semantics 1.4.12).
     #[error("X-Amz-Expires is more than a week")]
     ExpiresTooLong,
     /// More names in `X-Amz-SignedHeaders` than
@@ -151,12 +153,12 @@ pub enum ClaimError {
     /// Some but not all of `Signature`, `Expires` and `AWSAccessKeyId`.
     ///
     /// 403 `AccessDenied` "Query-string authentication requires the Signature, Expires and
-    /// `AWSAccessKeyId` parameters" (1.10.4).
+    /// `AWSAccessKeyId` parameters" (semantics 1.10.4).
     #[error("missing parameters of SigV2 query authentication")]
     MissingSigV2Parameters,
     /// The `Expires` of SigV2 is not a number of seconds below 2^31.
     ///
-    /// 403 `AccessDenied` "Invalid date (should be seconds since epoch): …" (1.10.4).
+    /// 403 `AccessDenied` "Invalid date (should be seconds since epoch): …" (semantics 1.10.4).
     #[error("invalid SigV2 Expires: {value:?}")]
     InvalidSigV2Expires {
         /// The parameter's value.
@@ -201,7 +203,7 @@ pub enum AuthorizationDefect {
     TooManySignedHeaders,
 }
 
-/// The claim is well-formed, but not in its time or place: checks 7 to 12 of aws-semantics 1.7.
+/// The claim is well-formed, but not in its time or place: checks 7 to 12 of semantics 1.7.
 ///
 /// The words of a wrong day, region, service or terminal begin "Error parsing the
 /// X-Amz-Credential parameter; " with code `AuthorizationQueryParametersError` for query
@@ -213,7 +215,7 @@ pub enum VerifyError {
     /// days before its end.
     ///
     /// 403 `AccessDenied` "Request is not yet valid" with `X-Amz-Date` in epoch milliseconds,
-    /// `Expires` and `ServerTime` (1.4.14); without `X-Amz-Date` for SigV2.
+    /// `Expires` and `ServerTime` (semantics 1.4.14); without `X-Amz-Date` for SigV2.
     #[error("not yet valid at {server_time}")]
     NotYetValid {
         /// `X-Amz-Date`; `None` for SigV2.
@@ -226,7 +228,7 @@ pub enum VerifyError {
     /// The link has ended.
     ///
     /// 403 `AccessDenied` "Request has expired" with `X-Amz-Expires` (not for SigV2), `Expires`
-    /// and `ServerTime` (1.4.13, 1.10.4).
+    /// and `ServerTime` (semantics 1.4.13, 1.10.4).
     #[error("expired at {expires_at}")]
     Expired {
         /// `X-Amz-Expires`, in seconds; `None` for SigV2.
@@ -239,7 +241,7 @@ pub enum VerifyError {
     /// Header authentication more than 15 minutes off.
     ///
     /// 403 `RequestTimeTooSkewed` with `RequestTime` as sent, `ServerTime` and
-    /// `MaxAllowedSkewMilliseconds` 900000 (1.6.1).
+    /// `MaxAllowedSkewMilliseconds` 900000 (semantics 1.6.1).
     #[error("request time {request_time:?} is too far from {server_time}")]
     RequestTimeTooSkewed {
         /// The text of `x-amz-date` or `Date` as sent.
@@ -249,7 +251,8 @@ pub enum VerifyError {
     },
     /// The credential's day is not the day of the request's date.
     ///
-    /// 400 "Invalid credential date "…". This date is not the same as X-Amz-Date: "…"." (1.4.4).
+    /// 400 "Invalid credential date "…". This date is not the same as X-Amz-Date: "…"."
+    /// (semantics 1.4.4).
     #[error("credential of {credential_day} on a request of {request_day}")]
     WrongDay {
         /// Which of the two SigV4 mechanisms.
@@ -261,7 +264,7 @@ pub enum VerifyError {
     },
     /// The credential is for another region.
     ///
-    /// 400 "the region '…' is wrong; expecting '…'" with `Region` (1.4.7, 1.9.2).
+    /// 400 "the region '…' is wrong; expecting '…'" with `Region` (semantics 1.4.7, 1.9.2).
     #[error("region is {region:?}, not {expected:?}")]
     WrongRegion {
         /// Which of the two SigV4 mechanisms.
@@ -273,7 +276,7 @@ pub enum VerifyError {
     },
     /// The credential is for another service.
     ///
-    /// 400 "incorrect service "…". This endpoint belongs to "…"." (1.4.8).
+    /// 400 "incorrect service "…". This endpoint belongs to "…"." (semantics 1.4.8).
     #[error("service is {service:?}, not {expected:?}")]
     WrongService {
         /// Which of the two SigV4 mechanisms.
@@ -285,7 +288,7 @@ pub enum VerifyError {
     },
     /// The credential does not end in `aws4_request`.
     ///
-    /// 400 `incorrect terminal "…". This endpoint uses "aws4_request".` (1.4.9).
+    /// 400 `incorrect terminal "…". This endpoint uses "aws4_request".` (semantics 1.4.9).
     #[error("terminal is {terminal:?}")]
     WrongTerminal {
         /// Which of the two SigV4 mechanisms.
@@ -296,7 +299,7 @@ pub enum VerifyError {
     /// `host`, or a header beginning `x-amz-`, is not among the signed headers.
     ///
     /// 403 `AccessDenied` "There were headers present in the request which were not signed" with
-    /// `HeadersNotSigned`, joined by `, ` (1.3).
+    /// `HeadersNotSigned`, joined by `, ` (semantics 1.3).
     #[error("headers not signed: {names:?}")]
     HeadersNotSigned {
         /// Their names, sorted, each once.
@@ -305,12 +308,12 @@ pub enum VerifyError {
     /// A SigV2 link where [`SigV2Use::Deny`](crate::SigV2Use::Deny) is set.
     ///
     /// 400 `InvalidRequest` "The authorization mechanism you have provided is not supported.
-    /// Please use AWS4-HMAC-SHA256." (1.4.23).
+    /// Please use AWS4-HMAC-SHA256." (semantics 1.4.23).
     #[error("SigV2 is not allowed")]
     SigV2Denied,
 }
 
-/// The signature is not the one that the secret makes: what AWS shows of it (aws-semantics 1.5).
+/// The signature is not the one that the secret makes: what AWS shows of it (semantics 1.5).
 ///
 /// 403 `SignatureDoesNotMatch`. All of it comes from the sender's own request; it may hold a token
 /// and is never printed.

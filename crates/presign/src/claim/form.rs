@@ -1,5 +1,5 @@
 //! Reading and verifying the claim of a browser form, which signs its policy alone
-//! (aws-semantics 3.2).
+//! (semantics 3.2).
 
 use std::borrow::Cow;
 
@@ -20,12 +20,12 @@ const V4_FIELDS: [&str; 5] =
     ["X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Signature", "Policy"];
 const V2_FIELDS: [&str; 3] = ["AWSAccessKeyId", "Signature", "Policy"];
 
-/// The form cannot be read as signed: 400 `InvalidArgument` (3.2.1 to 3.2.4).
+/// The form cannot be read as signed: 400 `InvalidArgument` (semantics 3.2.1 to 3.2.4).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormClaimError {
     /// Fields of both versions.
     ///
-    /// "Only one auth mechanism allowed; …", as for links (1.4.20).
+    /// "Only one auth mechanism allowed; …", as for links (semantics 1.4.20).
     #[error("fields of two authentication mechanisms")]
     TwoMechanisms,
     /// "Bucket POST must contain a field named '…'.  If it is specified, please check the order of
@@ -138,7 +138,7 @@ impl<'a> FormClaim<'a> {
     }
 
     /// By place alone: how long a form lives is said by its policy, and no clock is compared with its
-    /// date (1.6.2a).
+    /// date (semantics 1.6.2a).
     pub(super) fn check(&self, expected: &ExpectedScope<'_>) -> Result<(), VerifyError> {
         match (&self.version, expected.sigv2) {
             (Version::V4 { credential, date }, _) => {
@@ -149,7 +149,8 @@ impl<'a> FormClaim<'a> {
         }
     }
 
-    /// A field that repeats itself says one thing still; its policy is another matter (3.3.7).
+    /// A field that repeats itself says one thing still; its policy is another matter
+    /// (semantics 3.3.7).
     pub(super) fn session_token(&self) -> TokenClaim<'_> {
         let mut tokens = self.fields.values("x-amz-security-token");
         match tokens.next() {

@@ -3,7 +3,7 @@
 use crate::encode::decode_query_component;
 use crate::request::RequestHead;
 
-/// Each parameter's first occurrence, still encoded: later ones are not read (aws-semantics 1.1.7).
+/// Each parameter's first occurrence, still encoded: later ones are not read (semantics 1.1.7).
 #[derive(Default)]
 pub(super) struct AuthParameters<'a> {
     pub v4: V4Parameters<'a>,
@@ -61,7 +61,7 @@ impl V4Parameters<'_> {
             .any(Option::is_some)
     }
 
-    /// Whether it does so beside another mechanism: the name that 1.4.20 gives, or a signature.
+    /// Whether it does so beside another mechanism: the name that semantics 1.4.20 gives, or a signature.
     pub(super) fn is_a_mechanism(&self) -> bool {
         self.algorithm.is_some() || self.signature.is_some()
     }

@@ -216,7 +216,7 @@ impl V4Claim<'_> {
         Err(VerifyError::HeadersNotSigned { names: unsigned })
     }
 
-    /// A header wins over the query (aws-semantics 1.7.0); it is signed, or the claim would not have
+    /// A header wins over the query (semantics 1.7.0); it is signed, or the claim would not have
     /// been admitted.
     pub(super) fn session_token(&self) -> TokenClaim<'_> {
         let mut tokens = self.head.header_values("x-amz-security-token").map(trim_controls);

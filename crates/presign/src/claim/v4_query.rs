@@ -14,7 +14,7 @@ use crate::scope::AmzDate;
 /// How long a link lives that does not say so.
 const UNSAID_EXPIRES_SECONDS: u32 = 15 * 60;
 
-/// Checks 2 to 6 of aws-semantics 1.7, in that order.
+/// Checks 2 to 6 of semantics 1.7, in that order.
 pub(super) fn read<'a>(
     head: &RequestHead<'a>,
     parameters: &V4Parameters<'a>,
@@ -75,7 +75,7 @@ fn read_expires(raw: &str) -> Result<u32, ClaimError> {
     }
 }
 
-/// A link says nothing about its body unless a header does (aws-semantics 1.2.12). Whatever else
+/// A link says nothing about its body unless a header does (semantics 1.2.12). Whatever else
 /// the header says is compared with the body's hash as it stands, streaming words too.
 fn claimed_payload(head: &RequestHead<'_>, credential: &Credential<'_>) -> ClaimedPayload {
     match content_sha256(head) {

@@ -34,7 +34,7 @@ impl VerifiedSignature {
     }
 
     /// Whether the signature covers a query parameter of that name. SigV4 covers the whole query;
-    /// SigV2 a list of names and `x-amz-*`, so anyone can add others to a link (aws-semantics
+    /// SigV2 a list of names and `x-amz-*`, so anyone can add others to a link (semantics
     /// 1.10.2); a form signs nothing but its policy: what decides the meaning of a request must be asked about here.
     pub fn covers_query(&self, name: &str) -> bool {
         match self.mechanism() {
@@ -98,7 +98,7 @@ pub enum Payload {
     /// Anything.
     Unsigned,
     /// A body whose SHA-256, in lower-case hex, is literally this text. An ill-formed one matches
-    /// no body (aws-semantics 1.2.12e).
+    /// no body (semantics 1.2.12e).
     ///
     /// For a GET or HEAD link there is nothing to compare it with: their bodies are not read.
     Sha256(String),
@@ -110,7 +110,7 @@ impl Payload {
     /// The word for a body that is not signed.
     pub(crate) const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 
-    /// What an `x-amz-content-sha256` header means beside a link: no streaming (1.2.12f).
+    /// What an `x-amz-content-sha256` header means beside a link: no streaming (semantics 1.2.12f).
     pub(crate) fn of_link(content_sha256: String) -> Self {
         if content_sha256 == Self::UNSIGNED { Self::Unsigned } else { Self::Sha256(content_sha256) }
     }

@@ -8,7 +8,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 
 use super::disposition::{Disposition, next_parameter};
 
-/// What may come before the part that is the file (aws-semantics 3.1.5).
+/// What may come before the part that is the file (semantics 3.1.5).
 pub const FORM_BYTES_BEFORE_FILE_MAX: usize = 20_480;
 
 /// The head of one part.
@@ -62,24 +62,24 @@ pub enum FormError {
     /// The content type is another.
     ///
     /// 412 `PreconditionFailed` with `Condition` "Bucket POST must be of the enclosure-type
-    /// multipart/form-data" (3.1.2).
+    /// multipart/form-data" (semantics 3.1.2).
     #[error("not multipart/form-data")]
     NotMultipart,
     /// No boundary, one that cannot be, or a body that it does not divide into parts.
     ///
     /// 400 `MalformedPOSTRequest` "The body of your POST request is not well-formed
-    /// multipart/form-data." (3.1.3).
+    /// multipart/form-data." (semantics 3.1.3).
     #[error("malformed multipart/form-data")]
     Malformed,
     /// More than [`FORM_BYTES_BEFORE_FILE_MAX`] bytes before the file.
     ///
-    /// 400 `MaxPostPreDataLengthExceeded` with `MaxPostPreDataLengthBytes` (3.1.5).
+    /// 400 `MaxPostPreDataLengthExceeded` with `MaxPostPreDataLengthBytes` (semantics 3.1.5).
     #[error("too much before the file")]
     TooMuchBeforeFile,
     /// No part is named `file`.
     ///
     /// 400 `InvalidArgument` "POST requires exactly one file upload per request." with
-    /// `ArgumentName` `file` and `ArgumentValue` 0 (3.1.4).
+    /// `ArgumentName` `file` and `ArgumentValue` 0 (semantics 3.1.4).
     #[error("no file")]
     NoFile,
 }

@@ -4,7 +4,7 @@ use super::document::PostPolicyError;
 use super::json::{Json, push_string};
 use crate::form::FormFields;
 
-/// The one condition name whose case of letters counts (aws-semantics 3.3.4).
+/// The one condition name whose case of letters counts (semantics 3.3.4).
 pub(super) const BUCKET: &str = "bucket";
 const CONTENT_TYPE: &str = "content-type";
 
@@ -54,7 +54,7 @@ impl Condition {
             self.field().is_some_and(|field| field.eq_ignore_ascii_case(CONTENT_TYPE));
         match self {
             Self::Equals(test) => self.all_values(fields, bucket, |value| value == test.value),
-            // A list of types must fit entry by entry (3.3.5).
+            // A list of types must fit entry by entry (semantics 3.3.5).
             Self::StartsWith(test) if is_content_type => self.all_values(fields, bucket, |value| {
                 value.split(',').all(|entry| entry.trim_start().starts_with(&test.value))
             }),
@@ -83,7 +83,7 @@ impl Condition {
         }
     }
 
-    /// Always in the form of a list, however the policy has it (3.3.10).
+    /// Always in the form of a list, however the policy has it (semantics 3.3.10).
     pub(super) fn shown(&self) -> String {
         let mut out = String::from("[");
         let mut test = |operation: &str, FieldTest { name, value }: &FieldTest| {

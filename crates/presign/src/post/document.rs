@@ -12,7 +12,7 @@ use crate::form::FormFields;
 use crate::scope::AmzDate;
 
 /// Fields that no condition needs to name: what proves the policy, the policy, and the file
-/// (aws-semantics 3.3.6).
+/// (semantics 3.3.6).
 const UNCOVERED: [&str; 5] = ["awsaccesskeyid", "file", "policy", "signature", "x-amz-signature"];
 /// How other fields begin that no condition needs to name, and that mean nothing.
 const IGNORED_PREFIX: &str = "x-ignore-";
@@ -25,7 +25,7 @@ pub struct PostPolicy {
 }
 
 /// Why a text is no policy: 400 `InvalidPolicyDocument`, "Invalid Policy: " and what stands on each
-/// (3.3.10).
+/// (semantics 3.3.10).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PostPolicyError {
     /// "invalid Base64 encoding."
@@ -196,7 +196,7 @@ impl PostPolicy {
     }
 }
 
-/// `yyyy-MM-dd'T'HH:mm:ss'Z'`, or with three digits of a second (3.3.2).
+/// `yyyy-MM-dd'T'HH:mm:ss'Z'`, or with three digits of a second (semantics 3.3.2).
 fn read_expiration(json: Json) -> Result<Timestamp, PostPolicyError> {
     let value = match json {
         Json::String(text) => text,

@@ -1,5 +1,5 @@
 //! JSON as POST policies are written in: with two escapes of its own, and without floats, literals
-//! or negative numbers (aws-semantics 3.3.9, 3.3.10).
+//! or negative numbers (semantics 3.3.9, 3.3.10).
 
 use std::fmt::Write as _;
 use std::iter::Peekable;

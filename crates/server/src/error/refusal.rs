@@ -18,7 +18,7 @@ pub(super) const MISSING_CONTENT_SHA256: &str =
 /// The skew that header authentication allows, as the answer names it.
 const MAX_ALLOWED_SKEW_MS: &str = "900000";
 
-/// A request that cannot be read as signed (aws-semantics 1.4, 1.7.0a, 1.10.4).
+/// A request that cannot be read as signed (semantics 1.4, 1.7.0a, 1.10.4).
 pub(crate) fn of_claim(error: ClaimError) -> S3Error {
     use ClaimError as E;
     let query = |message: &'static str| {
@@ -215,7 +215,7 @@ fn seconds(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// A signature that is not the one the secret makes (aws-semantics 1.5).
+/// A signature that is not the one the secret makes (semantics 1.5).
 pub(crate) fn of_mismatch(mismatch: SignatureMismatch) -> S3Error {
     let SignatureMismatch { access_key_id, string_to_sign, signature_provided, canonical_request } =
         mismatch;
@@ -249,7 +249,7 @@ fn hex_bytes(text: &str) -> String {
     out
 }
 
-/// A body in chunks that is not what was announced (aws-semantics 6.6.9).
+/// A body in chunks that is not what was announced (semantics 6.6.9).
 pub(crate) fn of_chunk(error: ChunkError) -> S3Error {
     use ChunkError as E;
     match error {
@@ -262,17 +262,17 @@ pub(crate) fn of_chunk(error: ChunkError) -> S3Error {
     }
 }
 
-/// A key that is not there: unknown, deleted, or of a session that cannot be (aws-semantics 1.4.16).
+/// A key that is not there: unknown, deleted, or of a session that cannot be (semantics 1.4.16).
 fn unknown_key(access_key_id: &str) -> S3Error {
     S3Error::new(Code::InvalidAccessKeyId).detail("AWSAccessKeyId", access_key_id)
 }
 
-/// No token of ours, or one that came with a long-term key (aws-semantics 1.4.18).
+/// No token of ours, or one that came with a long-term key (semantics 1.4.18).
 fn invalid_token(token: String) -> S3Error {
     S3Error::new(Code::InvalidToken).detail("Token-0", token)
 }
 
-/// A body that hashes to something else than was signed (aws-semantics 6.6.2).
+/// A body that hashes to something else than was signed (semantics 6.6.2).
 pub(crate) fn content_sha256_mismatch(expected: &str, computed: &str) -> S3Error {
     S3Error::new(Code::ContentSha256Mismatch)
         .detail("ClientComputedContentSHA256", expected)

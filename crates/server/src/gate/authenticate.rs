@@ -97,7 +97,7 @@ impl Proof {
 }
 
 impl Gate {
-    /// Who is asking for something of S3. The order of checks is aws-semantics 1.7.
+    /// Who is asking for something of S3. The order of checks is semantics 1.7.
     pub(crate) async fn authenticate(
         &self,
         head: &Head<'_>,
@@ -126,7 +126,7 @@ impl Gate {
         }
     }
 
-    /// Checks 7 to 12 of aws-semantics 1.7, for a service.
+    /// Checks 7 to 12 of semantics 1.7, for a service.
     pub(crate) fn admit_claim<'c>(
         &self,
         claim: SignatureClaim<'c>,

@@ -16,7 +16,7 @@ use crate::operation::{Copied, Permission, Resource};
 use crate::respond::RequestContext;
 
 /// What the owner's root may always do to a bucket's policy: the way out for whoever denied
-/// everything to everybody (aws-semantics 5.3; docs/policies.md).
+/// everything to everybody (semantics 5.3; docs/policies.md).
 const BREAK_GLASS: &[&str] = &["s3:DeleteBucketPolicy", "s3:GetBucketPolicy", "s3:PutBucketPolicy"];
 
 /// A name of the key that policies ask for the tags of an object with.
@@ -234,7 +234,7 @@ impl Asking<'_> {
     }
 }
 
-/// The words of a refusal. Only the owner's own people are told why (5.5.1).
+/// The words of a refusal. Only the owner's own people are told why (semantics 5.5.1).
 fn denied(
     principal: &Principal,
     permission: Permission<'_>,
@@ -257,7 +257,7 @@ fn denied(
     )
 }
 
-/// Why not (5.5.3); nothing where it was allowed.
+/// Why not (semantics 5.5.3); nothing where it was allowed.
 pub(super) fn reason(decision: &Decision, action: &str) -> Option<String> {
     match decision {
         Decision::Allow(_) => None,

@@ -1,5 +1,5 @@
 //! The condition keys of a request, every one computed here: what a client sends under an internal
-//! name counts for nothing (users-and-peers F10). A key is computed when a policy asks for it.
+//! name counts for nothing (semantics F10). A key is computed when a policy asks for it.
 
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
@@ -150,8 +150,8 @@ impl<'a> Circumstances<'a> {
                 Mechanism::V2Query | Mechanism::V2Form => Some("0".into()),
                 Mechanism::V4Query | Mechanism::V4Form => {
                     let age = self.context.now.duration_since(signature?.signed_at()?).as_millis();
-                    // A form may be dated ahead, which a link may not (1.6.2a), and would then stay
-                    // young; so it is as old as it is early.
+                    // A form may be dated ahead, which a link may not (semantics 1.6.2a), and would
+                    // then stay young; so it is as old as it is early.
                     let is_ahead = age < -CLOCKS_APART_MS_MAX;
                     let age = if is_ahead { age.saturating_neg() } else { age.max(0) };
                     Some(age.to_string().into())
@@ -163,7 +163,8 @@ impl<'a> Circumstances<'a> {
                 TlsVersion::V1_3 => "1.3".into(),
             }),
             "versionid" => Some(self.version?.to_string().into()),
-            // The header alone: what a link says of itself in the query is not considered (5.1).
+            // The header alone: what a link says of itself in the query is not considered
+            // (semantics 5.1).
             "x-amz-content-sha256" => self.header(&HeaderName::from_static("x-amz-content-sha256")),
             // A read keeps them as headers alone.
             "if-match" | "if-none-match" if self.reads() => {

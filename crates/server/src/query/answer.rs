@@ -105,7 +105,7 @@ impl QueryXml {
         }
     }
 
-    /// Quotes stand unescaped (4.1.7c). A character that XML 1.0 has no spelling for, reference or not, is
+    /// Quotes stand unescaped (semantics 4.1.7c). A character that XML 1.0 has no spelling for, reference or not, is
     /// replaced: whoever reads a list must be able to parse it, whatever stands in it.
     fn escape(&mut self, value: &str) {
         for character in value.chars() {

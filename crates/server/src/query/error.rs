@@ -1,4 +1,4 @@
-//! Every error code of IAM and STS in one table: they share none of S3's (aws-semantics 4.1.6).
+//! Every error code of IAM and STS in one table: they share none of S3's (semantics 4.1.6).
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
@@ -140,7 +140,7 @@ pub(crate) fn of_store(error: StoreError) -> QueryError {
     QueryError::new(code).because(error)
 }
 
-/// A caller who was not authenticated (aws-semantics 4.1.6).
+/// A caller who was not authenticated (semantics 4.1.6).
 pub(crate) fn of_authentication(error: AuthenticationError) -> QueryError {
     use presign::VerifyError as V;
     let scope = |what: &str| {

@@ -30,7 +30,7 @@ impl Form {
         Ok(Self { pairs })
     }
 
-    /// A parameter; of a repeated one the first (aws-semantics 4.1.2).
+    /// A parameter; of a repeated one the first (semantics 4.1.2).
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }

@@ -36,7 +36,7 @@ pub(crate) trait QueryOperation: Sized + Send + Sync {
     fn run(call: Authorized<Self>) -> impl Future<Output = Result<QueryReply, QueryError>> + Send;
 }
 
-/// Which sessions may call an operation (aws-semantics 4.1.9): those of users and roots have no second
+/// Which sessions may call an operation (semantics 4.1.9): those of users and roots have no second
 /// factor here, and federated users may know who they are, and nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Sessions {

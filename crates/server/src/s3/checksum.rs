@@ -1,4 +1,4 @@
-//! Which checksum an upload brings, where it stands, and whether it fits (aws-semantics 6.6).
+//! Which checksum an upload brings, where it stands, and whether it fits (semantics 6.6).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -129,7 +129,7 @@ pub(crate) fn of_copy(request: &S3Request<'_>) -> Result<Option<ChecksumAlgorith
 }
 
 /// Reads which checksum comes with an upload. What a link's query says of checksums is signed but
-/// ignored (aws-semantics 1.3.7), so only headers as sent count.
+/// ignored (semantics 1.3.7), so only headers as sent count.
 pub(crate) fn announced(request: &S3Request<'_>) -> Result<Announced, S3Error> {
     announced_in(request, check_form)
 }

@@ -25,7 +25,7 @@ use crate::s3::{
 };
 use crate::xml::{self, XmlWriter};
 
-/// Bytes of a `CompleteMultipartUpload` document (aws-semantics 6.6.8).
+/// Bytes of a `CompleteMultipartUpload` document (semantics 6.6.8).
 const DOCUMENT_BYTES_MAX: usize = 2_621_440;
 
 /// `POST /bucket/key?uploadId`

@@ -17,7 +17,7 @@ use crate::s3::bucket;
 use crate::s3::document::{self, DocumentTerms};
 use crate::xml::{self, XmlWriter};
 
-/// Bytes of a `CORSConfiguration` (aws-semantics 6.6.8).
+/// Bytes of a `CORSConfiguration` (semantics 6.6.8).
 const DOCUMENT_BYTES_MAX: usize = 65_536;
 /// Rules of one bucket.
 const RULES_MAX: usize = 100;

@@ -17,7 +17,7 @@ use crate::s3::document::{self, DocumentTerms};
 use crate::s3::{VERSION_ID, bucket, headers, no_such_key};
 use crate::xml::{self, XmlWriter};
 
-/// Bytes of a `Delete` document (aws-semantics 6.6.8).
+/// Bytes of a `Delete` document (semantics 6.6.8).
 const DOCUMENT_BYTES_MAX: usize = 2_048_000;
 /// Objects that one call may name.
 const OBJECTS_MAX: usize = 1000;

@@ -23,7 +23,7 @@ impl DocumentTerms {
         Ok(Self { content_md5, checksum: checksum::announced(request)? })
     }
 
-    /// Of a call that must announce a digest of its document (aws-semantics 6.6.7).
+    /// Of a call that must announce a digest of its document (semantics 6.6.7).
     pub(crate) fn required(request: &S3Request<'_>) -> Result<Self, S3Error> {
         let terms = Self::read(request)?;
         if terms.content_md5.is_none() && terms.checksum == Announced::Nothing {

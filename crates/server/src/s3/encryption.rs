@@ -20,7 +20,7 @@ use crate::s3::settings::{self, Found, absent, done, flag, named_operations};
 use crate::s3::{bucket, set_encryption};
 use crate::xml::{self, XmlWriter};
 
-/// Bytes of a `ServerSideEncryptionConfiguration` (aws-semantics 6.6.8).
+/// Bytes of a `ServerSideEncryptionConfiguration` (semantics 6.6.8).
 const DOCUMENT_BYTES_MAX: usize = 2 * 1024 * 1024;
 const HEADER: &str = "x-amz-server-side-encryption";
 

@@ -174,7 +174,7 @@ pub(crate) fn no_such_version(key: &ObjectKey, version_id: Option<&VersionId>) -
         .detail("VersionId", version_id.map(ToString::to_string).unwrap_or_default())
 }
 
-/// A current marker hides the object; one asked for by its id allows nothing but its removal (aws-semantics 6.2.4).
+/// A current marker hides the object; one asked for by its id allows nothing but its removal (semantics 6.2.4).
 fn deleted(key: &ObjectKey, marker: &DeleteMarker, by_id: bool) -> S3Error {
     if by_id { refuses(marker, "GET") } else { of_marker(no_such_key(key), marker) }
 }
@@ -442,7 +442,7 @@ pub(crate) fn part_number(request: &S3Request<'_>) -> Result<Option<PartNumber>,
     }
 }
 
-/// The overrides, each of which a header must be able to carry (aws-semantics 1.4.22).
+/// The overrides, each of which a header must be able to carry (semantics 1.4.22).
 fn overrides(request: &S3Request<'_>) -> Result<Vec<(&'static str, HeaderValue)>, S3Error> {
     let mut overrides = Vec::new();
     let known = |name: &str| OVERRIDES.iter().any(|(parameter, _)| *parameter == name);

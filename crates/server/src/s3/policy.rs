@@ -18,7 +18,7 @@ use crate::respond::{Reply, ReplyBody};
 use crate::s3::{bucket, document};
 use crate::xml::XmlWriter;
 
-/// Bytes of a policy (aws-semantics 5.7.2).
+/// Bytes of a policy (semantics 5.7.2).
 const POLICY_BYTES_MAX: usize = 20 * 1024;
 
 named_operations! {
@@ -84,12 +84,12 @@ async fn put(door: &Door, bucket: Found, body: &mut RequestBody) -> Result<Reply
     Ok(Reply::new(StatusCode::NO_CONTENT))
 }
 
-/// The principal that is invalid stands beside the message (aws-semantics 5.7.1).
+/// The principal that is invalid stands beside the message (semantics 5.7.1).
 fn naming(refused: S3Error, principal: &str) -> S3Error {
     refused.detail("Detail", format!("\"AWS\" : \"{principal}\""))
 }
 
-/// In the words of aws-semantics 5.5.3.
+/// In the words of semantics 5.5.3.
 pub(super) fn refuse_public(door: &Door, bucket: &store::Bucket) -> S3Error {
     let principal = door.principal();
     let own = door.account().is_ok_and(|account| *account == bucket.owner);

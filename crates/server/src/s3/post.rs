@@ -30,7 +30,7 @@ pub(crate) struct PostObject {
     success: Success,
 }
 
-/// How a form wants to be answered (3.4).
+/// How a form wants to be answered (semantics 3.4).
 #[derive(Debug, PartialEq, Eq)]
 enum Success {
     Status(StatusCode),
@@ -62,7 +62,7 @@ impl Operation for PostObject {
 
     fn condition(&self, key: &str) -> Option<Values<'_>> {
         match key {
-            // A PUT alone has it (6.6.10).
+            // A PUT alone has it (semantics 6.6.10).
             "s3:objectcreationoperation" => None,
             // What was announced of the request is longer: it is the whole form.
             "valet:contentlength" => Some(Values::One(self.file_size?.to_string().into())),

@@ -17,7 +17,7 @@ use crate::respond::Reply;
 use crate::s3::{bucket, canonical_id, document, get, headers, policy};
 use crate::xml::{self, XmlWriter};
 
-/// Bytes of a `PublicAccessBlockConfiguration` (aws-semantics 6.6.8).
+/// Bytes of a `PublicAccessBlockConfiguration` (semantics 6.6.8).
 const PUBLIC_ACCESS_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Bytes of an `AccessControlPolicy`.
 const ACL_BYTES_MAX: usize = 64 * 1024;

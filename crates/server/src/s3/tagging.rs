@@ -22,7 +22,7 @@ use crate::s3::settings::{self, Found, absent, done, named_operations};
 use crate::s3::{VERSION_ID, bucket, headers};
 use crate::xml::{self, XmlWriter};
 
-/// Bytes of `Tagging` (aws-semantics 6.6.8).
+/// Bytes of `Tagging` (semantics 6.6.8).
 const DOCUMENT_BYTES_MAX: usize = 163_840;
 /// UTF-16 units of a tag's key, and of its value: that is how S3 counts.
 const KEY_UNITS_MAX: usize = 128;
@@ -137,7 +137,7 @@ struct XmlTag {
     value: String,
 }
 
-/// Tags in the field `tagging` of a form. A document that is another brings none (aws-semantics 3.3.10).
+/// Tags in the field `tagging` of a form. A document that is another brings none (semantics 3.3.10).
 pub(crate) fn of_form(document: &[u8]) -> Result<Vec<Tag>, S3Error> {
     if xml::root(document)? == ROOT { of_xml(document, Tagged::Object) } else { Ok(Vec::new()) }
 }

@@ -13,7 +13,7 @@ use crate::respond::Reply;
 use crate::s3::{bucket, document};
 use crate::xml::{self, XmlWriter};
 
-/// Bytes of a `VersioningConfiguration` (aws-semantics 6.6.8).
+/// Bytes of a `VersioningConfiguration` (semantics 6.6.8).
 const CONFIGURATION_BYTES_MAX: usize = 1024;
 
 /// `GET /bucket?versioning`

@@ -196,7 +196,8 @@ pub(super) fn is_named(role: &Arc<Role>, account: &AccountId, arn: &str) -> bool
     format!("arn:aws:iam::{account}:role{}{}", role.path, role.name) == arn
 }
 
-/// One answer for a role that is not there and one that does not trust the caller (4.1.5).
+/// One answer for a role that is not there and one that does not trust the caller
+/// (semantics 4.1.5).
 pub(super) fn refuse(principal: &Principal, action: &str, role_arn: &str) -> QueryError {
     QueryError::with_message(
         QueryCode::AccessDenied,
@@ -251,7 +252,7 @@ fn keys<'k>(names: impl Iterator<Item = &'k String>) -> Option<Values<'k>> {
 
 impl AssumeRole {
     /// The role must trust the caller with each thing that the call does; the first that it does
-    /// not is the one that is named (4.1.7b).
+    /// not is the one that is named (semantics 4.1.7b).
     fn check_trust(
         &self,
         door: &Door,
@@ -288,7 +289,8 @@ impl AssumeRole {
         Ok(())
     }
 
-    /// The API's own range was judged before; then the role's, then that of a chain (4.1.4).
+    /// The API's own range was judged before; then the role's, then that of a chain
+    /// (semantics 4.1.4).
     fn check_duration(&self, role: &Role, chain: &Chain) -> Result<u32, QueryError> {
         let Some(seconds) = self.seconds else { return Ok(SECONDS_DEFAULT) };
         if seconds > role.max_session_seconds {

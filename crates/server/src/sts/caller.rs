@@ -10,7 +10,7 @@ use crate::query::operation::{QueryOperation, QueryPermission, Scene, Sessions, 
 /// Ids of access keys, those of other stores included.
 const KEY_ID: Rule = Rule { min: 3, max: 128, pattern: Some(("[\\w]*", "-")) };
 
-/// `GetCallerIdentity`: whoever can sign may know who it is (aws-semantics 4.1.8).
+/// `GetCallerIdentity`: whoever can sign may know who it is (semantics 4.1.8).
 #[derive(Debug)]
 pub(crate) struct GetCallerIdentity;
 

@@ -54,7 +54,8 @@ impl SessionPolicies {
         Ok(self)
     }
 
-    /// Puts the policies, the managed ones as they are now (4.2.3), and the tags together.
+    /// Puts the policies, the managed ones as they are now (semantics 4.2.3), and the tags
+    /// together.
     pub(super) fn pack(
         &self,
         directory: &Directory,
@@ -82,7 +83,7 @@ impl SessionPolicies {
 pub(super) struct Packed {
     /// `None`: the session is not restricted.
     pub(super) documents: Option<Vec<Arc<Policy>>>,
-    /// How much of the room they take; `None`: there are none (4.1.1).
+    /// How much of the room they take; `None`: there are none (semantics 4.1.1).
     pub(super) percent: Option<usize>,
 }
 

@@ -1,4 +1,4 @@
-//! Parameters of STS, judged as it judges them: every fault of a call in one answer (aws-semantics
+//! Parameters of STS, judged as it judges them: every fault of a call in one answer (semantics
 //! 4.1.3, 4.1.7).
 
 use crate::query::error::{QueryCode, QueryError};

@@ -1,4 +1,4 @@
-//! Who is asking: every refusal of aws-semantics 1.3 to 1.7 and 1.10, word for word, in its order.
+//! Who is asking: every refusal of semantics 1.3 to 1.7, 1.10, word for word, in its order.
 
 use crate::harness::{Ask, HOST, KEY_ID, World, ask, get, put};
 
@@ -464,7 +464,7 @@ async fn streaming_modes_are_no_way_around_a_link() {
         let link = world
             .link_with("PUT", "b", &[("x-amz-content-sha256", mode)], &[])
             .body("1\r\nx\r\n0\r\n\r\n");
-        // The body is taken literally, and its hash is no mode (aws-semantics 1.2.12f).
+        // The body is taken literally, and its hash is no mode (semantics 1.2.12f).
         let got = refused(&world, link).await;
         assert!(got.starts_with("400 <Code>XAmzContentSHA256Mismatch</Code>"), "{mode}: {got}");
         let ask = put("/bucket/b", "x").header("x-amz-content-sha256", mode);

@@ -1,5 +1,5 @@
 //! Pages of other origins: the rules of a bucket, preflights, and the headers of every other answer
-//! (aws-semantics 6.4).
+//! (semantics 6.4).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

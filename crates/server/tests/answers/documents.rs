@@ -1,5 +1,5 @@
 //! Documents that requests bring: which must come with a digest, and how long each may be
-//! (aws-semantics 6.6.7, 6.6.8).
+//! (semantics 6.6.7, 6.6.8).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -118,7 +118,7 @@ async fn circumstances_of_a_form() {
         (r#""StringEquals":{"s3:x-amz-acl":"private"}"#, with("acl", "private"), true),
         (r#""StringEquals":{"s3:x-amz-acl":"private"}"#, v4.clone(), false),
         (hash, v4.clone().header("x-amz-content-sha256", "UNSIGNED-PAYLOAD"), true),
-        // A form has no condition on its write (3.1.8), so that no header passes for one with a policy.
+        // A form has no condition on its write (semantics 3.1.8), so that no header passes for one with a policy.
         (
             r#""StringEquals":{"s3:if-none-match":"*"}"#,
             v4.clone().header("if-none-match", "*"),

@@ -1,4 +1,4 @@
-//! Browser forms on the wire: every text of aws-semantics 3, and the order of checks.
+//! Browser forms on the wire: every text of semantics 3, and the order of checks.
 
 use presign::{PostCondition, SigV2Use};
 use store::Encryption;
@@ -327,7 +327,7 @@ async fn the_file_names_the_object() {
     check("up/${filename}", Some(""), "up/").await;
     check("up/${filename}", None, "up/${filename}").await;
     check("up/\\$k", Some("x"), "up/\\$k").await;
-    // On AWS such a form fails (aws-semantics 3.3.9).
+    // On AWS such a form fails (semantics 3.3.9).
     check("up/$$k", Some("x"), "up/$$k").await;
     let nothing = world.form("${filename}").file(Some(""));
     let empty = invalid_argument("User key must have a length greater than 0.", "key", "");
@@ -371,7 +371,8 @@ async fn answers_of_success() {
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<PostResponse><Location>{location}</Location><Bucket>bucket</Bucket><Key>up/a&amp;b ü</Key><ETag>{ETAG}</ETag></PostResponse>"
         )
     );
-    // The table of the documentation allows an exact condition alone; AWS takes this one (3.3.8).
+    // The table of the documentation allows an exact condition alone; AWS takes this one
+    // (semantics 3.3.8).
     let any = r#",["starts-with","$success_action_status",""]"#;
     let any = world.form_if(any, &[("success_action_status", "201")]);
     assert_eq!(send(&world, &any).await.status, 201);
@@ -791,7 +792,7 @@ async fn sizes_of_files() {
     assert_eq!(send(&world, &sized(&range("0,0"), 0)).await.status, 204);
 }
 
-/// Rule by rule in the order of aws-semantics 3.3.11: each form has all faults that come later.
+/// Rule by rule in the order of semantics 3.3.11: each form has all faults that come later.
 #[tokio::test]
 async fn the_order_of_checks() {
     let world = World::with_bucket().await;

@@ -104,7 +104,7 @@ async fn what_is_missing_is_told_to_who_may_list() {
     assert_eq!(refused(&world, world.link_by(&ann, "GET", "mine/x")).await, no_such_key("mine/x"));
 }
 
-/// Every row of aws-semantics 4.2.2.
+/// Every row of semantics 4.2.2.
 #[tokio::test]
 async fn links_die_with_what_they_borrowed() {
     let mut world = world().await;

@@ -1,4 +1,4 @@
-//! STS on the wire: every message and limit of aws-semantics 4.1.
+//! STS on the wire: every message and limit of semantics 4.1.
 
 use jiff::SignedDuration;
 use presign::{SignedPayload, Signer};
@@ -303,7 +303,7 @@ async fn who_i_am() {
     assert_eq!(world.query(&ann, "sts", &info).await.element("Account"), ACCOUNT);
 }
 
-/// Faults of the credentials themselves (4.1.6), and of the call (4.1.2).
+/// Faults of the credentials themselves (semantics 4.1.6), and of the call (semantics 4.1.2).
 #[tokio::test]
 async fn faults_of_calls() {
     let (mut world, ann) = world().await;
