@@ -1,22 +1,25 @@
 //! Repository chores: `cargo xtask ci` is every check the project has, one line a step.
 //!
-//! The checks on the sources (`tidy`), on the crates' order and purity (`walls`) and on the
-//! licences of what is built in are tests of this package too, so a plain `cargo test` runs them.
+//! The checks on the sources (`tidy`), on the crates' order and purity (`walls`), on what refers to
+//! documents (`references`) and on the licences of what is built in are tests of this package too,
+//! so a plain `cargo test` runs them.
 
 mod ci;
 mod licences;
 mod metadata;
+mod references;
 mod sources;
 mod tidy;
 mod walls;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask <ci | tidy | walls | licences>
-  ci        every check: format, lints, docs, tidy, walls, licences, tests
-  tidy      the conventions that a text search can check
-  walls     the order of the crates, and that presign and iam are pure
-  licences  that everything built in has a licence of deny.toml's list";
+const USAGE: &str = "usage: cargo xtask <ci | tidy | walls | references | licences>
+  ci          every check: format, lints, docs, tidy, walls, references, licences, tests
+  tidy        the conventions that a text search can check
+  walls       the order of the crates, and that presign and iam are pure
+  references  that clauses of docs/semantics.md and links between documents lead somewhere
+  licences    that everything built in has a licence of deny.toml's list";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -24,6 +27,7 @@ fn main() -> ExitCode {
         ["ci"] => ci::run(),
         ["tidy"] => ci::run_check("tidy", tidy::violations),
         ["walls"] => ci::run_check("walls", walls::violations),
+        ["references"] => ci::run_check("references", references::violations),
         ["licences"] => ci::run_check("licences", licences::violations),
         _ => Err(anyhow::anyhow!(USAGE)),
     };

@@ -1,4 +1,4 @@
-//! The Rust sources of the repository: read once, with the parts a check wants to look at.
+//! The sources and documents of the repository: read once, with the parts a check wants to look at.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -7,10 +7,14 @@ use anyhow::{Context as _, Result};
 
 /// Folders with Rust sources, of this workspace and of those that stand beside it.
 const FOLDERS: [&str; 4] = ["crates", "clients", "fuzz", "bench"];
+/// Folders with documents alone, and the root itself, of which only the files are read.
+const DOCUMENT_FOLDERS: [&str; 2] = ["docs", "packaging"];
+/// How the names of files end in which one may refer to a document.
+const TEXTS: [&str; 6] = ["js", "json", "md", "mjs", "py", "rs"];
 /// What tools put between the sources.
 const NOT_OURS: [&str; 4] = ["target", "node_modules", ".venv", "__pycache__"];
 
-/// One `.rs` file.
+/// One file of text.
 pub(crate) struct Source {
     /// From the repository's root, with forward slashes.
     pub(crate) path: String,
@@ -51,8 +55,29 @@ pub(crate) fn root() -> PathBuf {
 
 /// Every Rust source, in order of path.
 pub(crate) fn all() -> Result<Vec<Source>> {
+    let mut found = texts_in(&FOLDERS)?;
+    found.retain(|source| has_extension(&source.path, &["rs"]));
+    Ok(found)
+}
+
+/// Every source and document in which something may be referred to, in order of path.
+pub(crate) fn texts() -> Result<Vec<Source>> {
+    let mut found = texts_in(&[&FOLDERS[..], &DOCUMENT_FOLDERS[..]].concat())?;
+    for entry in fs::read_dir(root()).context("reading the root")? {
+        let entry = entry.context("reading the root")?;
+        let path = entry.file_name().to_string_lossy().into_owned();
+        if entry.path().is_file() && has_extension(&path, &TEXTS) {
+            let text = fs::read_to_string(entry.path()).with_context(|| path.clone())?;
+            found.push(Source { path, text });
+        }
+    }
+    found.sort_by(|left, right| left.path.cmp(&right.path));
+    Ok(found)
+}
+
+fn texts_in(folders: &[&str]) -> Result<Vec<Source>> {
     let mut found = Vec::new();
-    for folder in FOLDERS {
+    for folder in folders {
         collect(&root().join(folder), folder, &mut found)
             .with_context(|| format!("reading {folder}"))?;
     }
@@ -73,9 +98,14 @@ fn collect(folder: &Path, path: &str, found: &mut Vec<Source>) -> io::Result<()>
             if !NOT_OURS.contains(&name.as_str()) {
                 collect(&entry.path(), &inner, found)?;
             }
-        } else if entry.path().extension().is_some_and(|extension| extension == "rs") {
+        } else if has_extension(&name, &TEXTS) {
             found.push(Source { path: inner, text: fs::read_to_string(entry.path())? });
         }
     }
     Ok(())
+}
+
+fn has_extension(path: &str, extensions: &[&str]) -> bool {
+    let extension = Path::new(path).extension().and_then(|extension| extension.to_str());
+    extension.is_some_and(|extension| extensions.contains(&extension))
 }
