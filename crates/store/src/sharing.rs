@@ -63,10 +63,9 @@ async fn put(store: &Store, name: &str, content: u8) -> Arc<Object> {
         precondition: Precondition::None,
     };
     store.put_object(put, at(1)).await.unwrap();
-    match store.object(&the_bucket(), &key(name), None).await.unwrap() {
-        Lookup::Object(object) => object,
-        other => panic!("{other:?}"),
-    }
+    let found = store.object(&the_bucket(), &key(name), None).await.unwrap();
+    let Lookup::Object(object) = found else { panic!("{found:?}") };
+    object
 }
 
 async fn content(mut reader: BodyReader) -> Vec<u8> {

@@ -216,13 +216,10 @@ async fn what_everybody_may_comes_in_pages_of_bytes() {
 const LONG_DOCUMENTS_MAX: usize = 64;
 
 fn long_document() -> Ask {
-    let objects: String = (0..1000)
-        .map(|n| {
-            format!(
-                "<Object><Key>a/rather/long/name/of/an/object/that/is/not/there/{n}</Key></Object>"
-            )
-        })
-        .collect();
+    let name = "a/rather/long/name/of/an/object/that/is/not/there";
+    let objects: Vec<String> =
+        (0..1000).map(|n| format!("<Object><Key>{name}/{n}</Key></Object>")).collect();
+    let objects = objects.concat();
     let document = format!("<Delete><Quiet>true</Quiet>{objects}</Delete>");
     let digest = STANDARD.encode(sha256(document.as_bytes()));
     ask("POST", "/bucket?delete").header("x-amz-checksum-sha256", &digest).body(document)
