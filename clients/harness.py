@@ -119,6 +119,7 @@ class Server:
     listen: str = "127.0.0.1:0"
     root_key: sigv4.Key | None = ROOT_KEY
     data_dir: Path | None = None
+    files_max: int | None = None
     process: subprocess.Popen | None = None
     port: int = 0
 
@@ -147,8 +148,11 @@ class Server:
         tls = []
         if self.certificates:
             tls = ["--tls-cert", self.certificates.certificate, "--tls-key", self.certificates.key]
+        limits = []
+        if self.files_max:
+            limits = ["sh", "-c", f'ulimit -n {self.files_max} && exec "$@"', "sh"]
         return [
-            binary(), "serve", "--listen", self.listen, "--data-dir", self.data_dir,
+            *limits, binary(), "serve", "--listen", self.listen, "--data-dir", self.data_dir,
             *tls, *self.options,
         ]
 

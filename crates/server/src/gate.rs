@@ -22,7 +22,7 @@ use store::{AccessKey, Bucket, BucketName, CorsRule, Lookup, ObjectKey, Store, T
 use crate::config::ServerConfig;
 use crate::error::{Code, S3Error, refusal};
 use crate::operation::{Copied, Operation, Permission};
-use crate::query::room::Documents;
+use crate::query::rooms::Documents;
 use crate::request::S3Request;
 use crate::respond::RequestContext;
 use crate::route;

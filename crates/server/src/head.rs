@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use hyper::header::HOST;
+use hyper::header::{EXPECT, HOST};
 use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
-use hyper::{HeaderMap, Method};
+use hyper::{HeaderMap, Method, Version};
 use ipnet::IpNet;
 use presign::{RequestHead, SignedHost};
 
@@ -331,4 +331,14 @@ pub(crate) fn without_port(host: &str) -> &str {
 pub(crate) fn any_contains(networks: &[IpNet], address: IpAddr) -> bool {
     let address = address.to_canonical();
     networks.iter().any(|network| network.contains(&address))
+}
+
+/// Whether the client sends no body before it is told to go on. Told something else, it may send its
+/// next request instead, which must not be taken for that body: so there is no next one.
+pub(crate) fn waits_to_send(parts: &Parts) -> bool {
+    let waits = parts
+        .headers
+        .get(EXPECT)
+        .is_some_and(|expected| expected.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    waits && parts.version == Version::HTTP_11
 }

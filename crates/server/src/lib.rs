@@ -25,6 +25,7 @@ mod query;
 mod reading;
 mod request;
 mod respond;
+mod room;
 mod route;
 mod s3;
 mod server;
@@ -33,6 +34,7 @@ mod sts;
 mod timed;
 mod tls;
 mod unsent;
+mod uploads;
 mod xml;
 
 // The public interface is:

@@ -21,14 +21,15 @@ use tokio_rustls::server::TlsStream;
 use crate::body::RequestBody;
 use crate::clock;
 use crate::config::ServerConfig;
-use crate::head::{Peer, TlsVersion};
+use crate::head::{Peer, TlsVersion, waits_to_send};
 use crate::own::OwnRoute;
 use crate::respond::{Reply, ResponseBody};
-use crate::server::{Server, waits_to_send};
+use crate::server::Server;
 use crate::shares::{Share, Shares};
 use crate::timed::{Activity, Patience, TimedIo};
 use crate::tls::{Tls, TlsError};
 use crate::unsent::{Unsent, UnsentOfAll};
+use crate::uploads::UPLOADS_MAX;
 
 /// Connections open at once, if the system allows so many files; further ones wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 8192;
@@ -36,9 +37,7 @@ const CONNECTIONS_MAX: usize = 8192;
 const FILES_RESERVED: u64 = 256;
 /// However few files the system allows.
 const CONNECTIONS_MIN: usize = 16;
-/// Uploads at once, if the system allows so many files, of those that take one: a chunk of 64 KiB each, 256 MiB.
-const UPLOADS_MAX: usize = 4096;
-/// However few files the system allows.
+/// Uploads at once, however few files the system allows.
 const UPLOADS_MIN: usize = 16;
 /// How long a connection may stand still.
 const PATIENCE: Patience =
@@ -129,10 +128,10 @@ impl Listener {
     /// Serves until `stop` resolves; then what is under way has the configured grace to finish.
     pub async fn serve(self, server: Server, stop: impl Future<Output = ()>) {
         let Self { sockets, metrics, addresses: _, tls } = self;
-        let server = Arc::new(server);
         let files = open_files_max();
+        let uploads = body_files_max(files).clamp(UPLOADS_MIN, UPLOADS_MAX);
+        let server = Arc::new(server.with_uploads_max(uploads));
         let unsent = UnsentOfAll::new(body_files_max(files));
-        server.store().bound_stages(body_files_max(files).clamp(UPLOADS_MIN, UPLOADS_MAX));
         let grace = server.config().shutdown_grace;
         let graceful = Arc::new(GracefulShutdown::new());
         let connections = Arc::new(Semaphore::new(connections_max(files)));

@@ -7,7 +7,7 @@ pub(crate) mod answer;
 pub(crate) mod error;
 pub(crate) mod form;
 pub(crate) mod operation;
-pub(crate) mod room;
+pub(crate) mod rooms;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -21,6 +21,7 @@ use crate::error::S3Error;
 use crate::head::TlsVersion;
 use crate::timed::Answering;
 use crate::unsent::{Held, Unsent, piece_bytes_max};
+use crate::uploads::Uploads;
 
 /// Headers of an answer, mostly.
 const HEADERS_USUAL: usize = 16;
@@ -46,6 +47,8 @@ pub(crate) struct RequestContext {
     pub(crate) virtual_hosted: bool,
     /// The steps that its decisions have left together.
     pub(crate) work: Arc<iam::Work>,
+    /// Where bodies come in that it sends.
+    pub(crate) uploads: Uploads,
 }
 
 /// An answer before its ids: what an operation returns.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use hyper::header::{CONNECTION, EXPECT, HeaderValue};
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, Method, Request, Response, Version};
+use hyper::{HeaderMap, Method, Request, Response};
 use jiff::Timestamp;
 use store::{AccessKey, KeyOwner, KeyStatus, Store};
 
@@ -16,18 +16,18 @@ use crate::cors::CorsHeaders;
 use crate::error::{Code, S3Error, refusal};
 use crate::form::Posted;
 use crate::gate::{Asked, Caller, Gate, Service, refuse_link_conditions};
-use crate::head::{Head, Peer};
+use crate::head::{Head, Peer, waits_to_send};
 use crate::metrics::{DroppedLines, Metrics};
 use crate::operation::Operation;
 use crate::own::OwnRoute;
-use crate::query::room::Rooms;
-use crate::query::{self, QueryAsked};
+use crate::query::{self, QueryAsked, rooms::Rooms};
 use crate::reading::Reading;
 use crate::request::{Query, S3Request, Site};
 use crate::respond::{IdSource, Ids, Reply, RequestContext, ResponseBody, finish_headers};
 use crate::route::{self, Call, Target};
 use crate::unsent::{Unsent, bound, bound_refusal};
-use crate::{cors, own, s3};
+use crate::uploads::{UPLOADS_MAX, Uploads};
+use crate::{cors, own, room::Room, s3};
 
 /// Of the reason of a refusal the log shows so much.
 const REASON_CHARS_MAX: usize = 512;
@@ -41,6 +41,7 @@ pub struct Server {
     ids: IdSource,
     metrics: Metrics,
     rooms: Rooms,
+    uploads: Arc<Room>,
 }
 
 /// A request's head, from whom, and when.
@@ -85,8 +86,15 @@ impl Server {
         });
         let config = Arc::new(config);
         let gate = Gate::new(store.clone(), Arc::clone(&config), root);
-        let metrics = Metrics::new();
-        Self { config, store, gate, ids: IdSource::new(), metrics, rooms: Rooms::default() }
+        let uploads = Arc::new(Room::new(UPLOADS_MAX));
+        let (ids, metrics, rooms) = (IdSource::new(), Metrics::new(), Rooms::default());
+        Self { config, store, gate, ids, metrics, rooms, uploads }
+    }
+
+    /// Takes no more bodies in at once than these, of those that have a file or take their time.
+    #[must_use]
+    pub fn with_uploads_max(self, most: usize) -> Self {
+        Self { uploads: Arc::new(Room::new(most)), ..self }
     }
 
     /// Has its metrics tell of lines that the log has lost.
@@ -278,6 +286,7 @@ impl Server {
             prefix: head.named_prefix().to_owned(),
             virtual_hosted: head.reading().is_virtual_hosted(),
             work: Arc::default(),
+            uploads: Uploads::of(head.client(), &self.uploads, &self.config),
         }
     }
 
@@ -486,14 +495,4 @@ fn tell_region(error: S3Error, routed: &Routed<'_>, config: &ServerConfig) -> S3
         }
         Ok(_) | Err(_) => error,
     }
-}
-
-/// Whether the client sends no body before it is told to go on. Told something else, it may send its
-/// next request instead, which must not be taken for that body: so there is no next one.
-pub(crate) fn waits_to_send(parts: &Parts) -> bool {
-    let waits = parts
-        .headers
-        .get(EXPECT)
-        .is_some_and(|expected| expected.as_bytes().eq_ignore_ascii_case(b"100-continue"));
-    waits && parts.version == Version::HTTP_11
 }

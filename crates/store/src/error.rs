@@ -31,9 +31,6 @@ pub enum StoreError {
     /// The body was staged so long ago that it was swept.
     #[error("staged body has expired")]
     StageExpired,
-    /// As many bodies come in as may at once.
-    #[error("too many bodies come in at once")]
-    TooManyStages,
     /// The system gave no random bytes.
     #[error("no random bytes")]
     NoRandomness,

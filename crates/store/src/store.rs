@@ -5,7 +5,7 @@ mod identities;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize};
 
 use iam::{AccountId, CustomerKey, MasterKey, SessionSealer};
 use jiff::Timestamp;
@@ -129,7 +129,6 @@ impl Store {
             abandoned: Arc::new(Abandoned::default()),
             latest_ms: AtomicI64::new(now.as_millisecond()),
             stages: AtomicUsize::new(0),
-            stages_max: AtomicUsize::new(usize::MAX),
             workers: Arc::new(Workers::new()),
         });
         let sweeping = tokio::sync::Mutex::new(Turn::default());
@@ -256,13 +255,6 @@ impl Store {
             }
         }
         Ok(DeleteBucket::Unfinished)
-    }
-
-    /// Lets no more bodies come in at once than these, of those that do not fit beside their record. Each has a
-    /// file open and 64 KiB in memory for as long as its sender takes. Further ones fail with
-    /// [`StoreError::TooManyStages`]. Without it any number may.
-    pub fn bound_stages(&self, most: usize) {
-        self.0.stager.stages_max.store(most, Ordering::Relaxed);
     }
 
     /// Some buckets of an owner.

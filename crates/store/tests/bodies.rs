@@ -239,24 +239,32 @@ async fn bodies_that_come_in_at_once_do_not_mix() {
 }
 
 #[tokio::test]
-async fn bodies_that_come_in_at_once_are_as_many_as_may() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = with_bucket(dir.path(), Encryption::On).await;
-    store.bound_stages(2);
-    let long = body(17 * KIB);
-    let mut first = store.stage(StageSpec::default()).await.unwrap();
-    let mut second = store.stage(StageSpec::default()).await.unwrap();
-    first.write(long.clone()).await.unwrap();
-    second.write(long.clone()).await.unwrap();
-    let mut third = store.stage(StageSpec::default()).await.unwrap();
-    assert!(matches!(third.write(long.clone()).await, Err(StoreError::TooManyStages)));
-    // One that fits beside its record takes no file.
-    stage(&store, StageSpec::default(), &body(16 * KIB), 1000).await;
-    drop(first);
-    let mut fourth = store.stage(StageSpec::default()).await.unwrap();
-    fourth.write(long.clone()).await.unwrap();
-    second.finish().await.unwrap();
-    stage(&store, StageSpec::default(), &long, 1000).await;
+async fn which_bodies_take_a_file_is_known_before_they_come() {
+    for encryption in [Encryption::On, Encryption::Off] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = with_bucket(dir.path(), encryption).await;
+        let key = || Some(iam::CustomerKey::from_bytes(zeroize::Zeroizing::new([9; 32])));
+        let rows = [
+            (Some(0), None, true),
+            (Some(16 * KIB), None, true),
+            (Some(16 * KIB + 1), None, false),
+            (Some(10), key(), false),
+            (None, None, false),
+        ];
+        for (size, customer_key, in_memory) in rows {
+            let size_hint = size.map(|size| u64::try_from(size).unwrap());
+            let spec = StageSpec { size_hint, customer_key, ..StageSpec::default() };
+            let mut stage = store.stage(spec).await.unwrap();
+            assert_eq!(stage.stays_in_memory(), in_memory, "{size:?}");
+            let body = body(size.unwrap_or(17 * KIB));
+            stage.write(body).await.unwrap();
+            let staged = stage.finish().await.unwrap();
+            let file = ["tmp", "blobs"].into_iter().find_map(|part| find(&dir.path().join(part)));
+            assert_eq!(file.is_none(), in_memory, "{size:?}");
+            drop(staged);
+            store.maintenance().run_once(now(), uptime()).await.unwrap();
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -289,7 +289,6 @@ pub(crate) fn of_store(error: StoreError) -> S3Error {
     let code = match &error {
         StoreError::Full => Code::StorageFull,
         StoreError::Poisoned | StoreError::Closed => Code::ServiceUnavailable,
-        StoreError::TooManyStages => Code::SlowDown,
         // Its bytes came in too slowly to be kept waiting for any longer.
         StoreError::StageExpired => Code::RequestTimeout,
         StoreError::Corrupt { .. }

@@ -129,7 +129,6 @@ pub(crate) fn of_store(error: StoreError) -> QueryError {
         StoreError::Full => QueryCode::StorageFull,
         StoreError::Poisoned | StoreError::Closed => QueryCode::ServiceUnavailable,
         StoreError::StageExpired
-        | StoreError::TooManyStages
         | StoreError::Corrupt { .. }
         | StoreError::CustomerKeyMissing
         | StoreError::BodyGone

@@ -2,9 +2,10 @@
 
 mod named;
 
-use hyper::header::HeaderName;
 use std::ops::Range;
+use std::pin::pin;
 
+use hyper::header::HeaderName;
 use iam::Values;
 use store::{
     Attributes, BucketName, CHECKSUM_UNASKED, ChecksumAlgorithm, ChecksumAlgorithms, ChecksumType,
@@ -27,6 +28,7 @@ use crate::s3::multipart::{UploadTarget, required_part_number};
 use crate::s3::{
     VERSION_ID, bucket, checksum, creation_condition, no_such_key, quoted, tagging, xml_time,
 };
+use crate::uploads::Takes;
 use crate::xml::XmlWriter;
 use named::NamedSource;
 
@@ -454,13 +456,16 @@ async fn copy_bytes(
         ..wish.stage()
     };
     let mut stage = door.store().stage(spec).await.map_err(refusal::of_store)?;
+    let takes = Takes::of(&stage);
     let mut reader = door.store().read(source, range);
-    while let Some(bytes) = reader.next().await {
-        let bytes = bytes.map_err(refusal::of_store)?;
-        stage.write(bytes).await.map_err(refusal::of_store)?;
-    }
-    let staged = stage.finish().await.map_err(refusal::of_store)?;
-    Ok(staged)
+    let copying = pin!(async {
+        while let Some(bytes) = reader.next().await {
+            let bytes = bytes.map_err(refusal::of_store)?;
+            stage.write(bytes).await.map_err(refusal::of_store)?;
+        }
+        stage.finish().await.map_err(refusal::of_store)
+    });
+    door.context().uploads.take_in(takes, copying).await
 }
 
 fn write_result(

@@ -2,15 +2,17 @@
 //! the client announced. Until all of it fits, nothing is visible.
 
 use std::ops::RangeInclusive;
+use std::pin::pin;
 
-use presign::VerifiedSignature;
-use store::{ChecksumAlgorithms, StageSpec, StagedBody, Store, StoredChecksum};
+use store::{BodyStage, ChecksumAlgorithms, StageSpec, StagedBody, StoredChecksum};
 
-use crate::body::{BodySize, RequestBody, length};
+use crate::body::{BodySize, OpenBody, RequestBody, length};
 use crate::error::{Code, S3Error, refusal};
+use crate::gate::Door;
 use crate::request::S3Request;
 use crate::s3::checksum::{self, Announced};
 use crate::s3::encryption::Wish;
+use crate::uploads::Takes;
 
 /// Bytes of one PUT or one part: 5 GiB.
 pub(crate) const UPLOAD_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
@@ -51,16 +53,15 @@ impl UploadTerms {
         &self.checksum
     }
 
-    /// Streams the body into the store. `also` are checksums wanted beside the announced one.
+    /// Streams the body into the store, where there is room for it to come in.
     pub(crate) async fn ingest(
         &self,
-        store: &Store,
+        door: &Door,
         body: &mut RequestBody,
-        signature: Option<&VerifiedSignature>,
         wanted: Wanted<'_>,
     ) -> Result<Ingested, S3Error> {
-        let mut body = body.open(signature)?;
-        let (min, max) = (*self.sizes.start(), *self.sizes.end());
+        let mut body = body.open(door.signature())?;
+        let max = *self.sizes.end();
         let size = match body.size() {
             None => return Err(body.without_length()),
             Some(BodySize::Exact(size)) if size > max => return Err(too_large(size, max)),
@@ -73,19 +74,12 @@ impl UploadTerms {
         let sha256 = body.expected_sha256().is_some();
         let size_hint = Some(size.min(max));
         let spec = StageSpec { size_hint, checksums, sha256, ..wanted.wish.stage() };
-        let mut stage = store.stage(spec).await.map_err(refusal::of_store)?;
-        let mut received = 0_u64;
-        while let Some(bytes) = body.next().await? {
-            received = received.saturating_add(length(&bytes));
-            if received > max {
-                return Err(too_large(received.max(size), max));
-            }
-            stage.write(bytes).await.map_err(refusal::of_store)?;
-        }
-        if received < min {
-            return Err(too_small(received, min));
-        }
-        let staged = stage.finish().await.map_err(refusal::of_store)?;
+        let stage = door.store().stage(spec).await.map_err(refusal::of_store)?;
+        let takes = Takes::of(&stage);
+        let staged = {
+            let receiving = pin!(receive(stage, &mut body, &self.sizes, size));
+            door.context().uploads.take_in(takes, receiving).await?
+        };
         if let Some(expected) = body.expected_sha256() {
             let computed = hex(&staged.sha256().unwrap_or_default());
             if computed != expected {
@@ -98,6 +92,28 @@ impl UploadTerms {
             self.checksum.clone().verify(computed, |name| body.trailer(name).map(str::to_owned))?;
         Ok(Ingested { body: staged, checksum })
     }
+}
+
+/// All that comes, if it is as much as it may be.
+async fn receive(
+    mut stage: BodyStage,
+    body: &mut OpenBody<'_>,
+    sizes: &RangeInclusive<u64>,
+    announced: u64,
+) -> Result<StagedBody, S3Error> {
+    let (min, max) = (*sizes.start(), *sizes.end());
+    let mut received = 0_u64;
+    while let Some(bytes) = body.next().await? {
+        received = received.saturating_add(length(&bytes));
+        if received > max {
+            return Err(too_large(received.max(announced), max));
+        }
+        stage.write(bytes).await.map_err(refusal::of_store)?;
+    }
+    if received < min {
+        return Err(too_small(received, min));
+    }
+    stage.finish().await.map_err(refusal::of_store)
 }
 
 /// What the server wants of the staged bytes beside what the client announced.

@@ -171,8 +171,7 @@ impl Operation for UploadPart {
             return Err(type_mismatch(upload.checksum, announced.algorithm()));
         }
         let wanted = Wanted { wish: &wish, also: Some(algorithm) };
-        let Ingested { body, checksum: verified } =
-            terms.ingest(door.store(), body, door.signature(), wanted).await?;
+        let Ingested { body, checksum: verified } = terms.ingest(&door, body, wanted).await?;
         let value = body.checksum(algorithm).ok_or_else(|| S3Error::new(Code::InternalError))?;
         let at_rest = body.at_rest();
         let kept = StoredChecksum { algorithm, kind: ChecksumType::FullObject, value };

@@ -80,7 +80,7 @@ impl PutObject {
     ) -> Result<Ingested, S3Error> {
         let wish = self.wish.settle(door, &self.bucket, &self.key).await?;
         let wanted = Wanted { wish: &wish, also: None };
-        self.terms.ingest(door.store(), body, door.signature(), wanted).await
+        self.terms.ingest(door, body, wanted).await
     }
 
     /// Makes what was taken in the object, and answers.

@@ -140,6 +140,12 @@ impl World {
         Self { server, store: store.clone(), region, now: *now, peer: *peer, dir: Arc::clone(dir) }
     }
 
+    /// The same store under a server that takes so many bodies in at once.
+    pub(crate) fn with_uploads_max(self, most: usize, config: ServerConfig) -> Self {
+        let server = Server::new(config, self.store.clone(), self.now).with_uploads_max(most);
+        Self { server: Arc::new(server), ..self }
+    }
+
     /// The same server, as a client at another address finds it.
     pub(crate) fn at(&self, address: &str) -> Self {
         let peer = Peer { address: address.parse().unwrap(), ..self.peer };

@@ -16,6 +16,7 @@ mod buckets;
 mod closed;
 mod copies;
 mod cors;
+mod crowded;
 mod customer_keys;
 mod damage;
 mod deletions;

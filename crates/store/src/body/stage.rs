@@ -49,8 +49,6 @@ pub(crate) struct Stager {
     pub(crate) latest_ms: AtomicI64,
     /// How many bodies come in by the pipeline, each with an open file.
     pub(crate) stages: AtomicUsize,
-    /// How many may.
-    pub(crate) stages_max: AtomicUsize,
     pub(crate) workers: Arc<Workers>,
 }
 
@@ -171,14 +169,9 @@ fn stored_size(size: u64, cipher: Option<&BlobCipher>) -> u64 {
 struct Counted(Arc<Stager>);
 
 impl Counted {
-    fn new(stager: &Arc<Stager>) -> Result<Self, StoreError> {
-        let before = stager.stages.fetch_add(1, Ordering::Relaxed);
-        let counted = Self(Arc::clone(stager));
-        if before < stager.stages_max.load(Ordering::Relaxed) {
-            Ok(counted)
-        } else {
-            Err(StoreError::TooManyStages)
-        }
+    fn new(stager: &Arc<Stager>) -> Self {
+        stager.stages.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(stager))
     }
 }
 
@@ -235,11 +228,19 @@ impl BodyStage {
         }
     }
 
+    /// Whether it takes no file, if it is as long as was announced. Otherwise it has one open, and 64 KiB in memory,
+    /// for as long as its sender takes: how many may, whoever takes bodies in must bound.
+    pub fn stays_in_memory(&self) -> bool {
+        let announced = self.size_hint.and_then(|size| usize::try_from(size).ok());
+        let most = self.sealing.small_bytes_max();
+        announced.zip(most).is_some_and(|(size, most)| size <= most)
+    }
+
     /// Takes the next bytes. Waits while the disk is slower than the sender.
     pub async fn write(&mut self, mut bytes: Bytes) -> Result<(), StoreError> {
         while !bytes.is_empty() {
             let whole = self.buffer.len().saturating_add(bytes.len());
-            self.begin_unless_small(whole)?;
+            self.begin_unless_small(whole);
             // A full buffer waits for the byte after it: only then is it known not to be the last.
             if self.buffer.len() >= self.step_bytes {
                 self.advance().await?;
@@ -256,16 +257,15 @@ impl BodyStage {
     }
 
     /// Opens the pipeline for a body that may not stay in memory.
-    fn begin_unless_small(&mut self, size: usize) -> Result<(), StoreError> {
+    fn begin_unless_small(&mut self, size: usize) {
         let small = self.sealing.small_bytes_max().is_some_and(|most| size <= most);
         if self.pipeline.is_none() && !small {
-            self.counted = Some(Counted::new(&self.stager)?);
+            self.counted = Some(Counted::new(&self.stager));
             let stager = Arc::clone(&self.stager);
             let begin = stager.begin(self.sealing.clone(), self.checksums, self.size_hint);
             self.pipeline = Some(Working::Yes(tokio::spawn(begin)));
             self.step_bytes = self.stager.step_bytes();
         }
-        Ok(())
     }
 
     /// Sends the buffer down the pipeline, once what was sent before is through. Among many, waits for
@@ -304,7 +304,7 @@ impl BodyStage {
         if self.failed {
             return Err(StoreError::StageExpired);
         }
-        self.begin_unless_small(self.buffer.len())?;
+        self.begin_unless_small(self.buffer.len());
         if self.pipeline.is_none() {
             return self.finish_small();
         }

@@ -1,0 +1,230 @@
+//! Room for what is not here yet: so many places, and somebody else's turn where one address has too many. So whoever
+//! lets something trickle keeps no other address out.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+use crate::shares::Neighbour;
+
+/// So many places.
+#[derive(Debug)]
+pub(crate) struct Room {
+    most: usize,
+    places: Mutex<Places>,
+}
+
+/// Whose place it is; `None`: nobody knows, so it is one of its own, and nobody else's for as long as it lasts.
+type Holder = Option<Neighbour>;
+
+/// Taken places of each holder, by age.
+#[derive(Debug, Default)]
+struct Places {
+    next: u64,
+    count: usize,
+    taken: HashMap<Holder, BTreeMap<u64, oneshot::Sender<()>>>,
+}
+
+impl Places {
+    fn add(&mut self, holder: Holder, told: oneshot::Sender<()>) -> u64 {
+        let number = self.next;
+        self.next = self.next.wrapping_add(1);
+        self.taken.entry(holder).or_default().insert(number, told);
+        self.count = self.count.saturating_add(1);
+        number
+    }
+
+    /// To drop what a place is told by is to tell it.
+    fn remove(&mut self, holder: Holder, number: u64) {
+        let Some(places) = self.taken.get_mut(&holder) else { return };
+        if places.remove(&number).is_some() {
+            self.count = self.count.saturating_sub(1);
+        }
+        if places.is_empty() {
+            self.taken.remove(&holder);
+        }
+    }
+
+    /// Whoever has the most, and of equals the oldest.
+    fn greediest(&self) -> Option<Greediest> {
+        let known = self.taken.iter().filter(|(holder, _)| holder.is_some());
+        let all = known.filter_map(|(&holder, places)| {
+            let (&oldest, _) = places.first_key_value()?;
+            let (&youngest, _) = places.last_key_value()?;
+            Some(Greediest { holder, count: places.len(), oldest, youngest })
+        });
+        all.max_by_key(|who| (who.count, Reverse(who.oldest)))
+    }
+
+    /// How many somebody has, of whom it is known.
+    fn of(&self, holder: Holder) -> usize {
+        let places = holder.and_then(|_| self.taken.get(&holder));
+        places.map_or(0, BTreeMap::len)
+    }
+}
+
+struct Greediest {
+    holder: Holder,
+    count: usize,
+    oldest: u64,
+    youngest: u64,
+}
+
+impl Room {
+    pub(crate) fn new(most: usize) -> Self {
+        Self { most, places: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(test)]
+    fn is_empty(&self) -> bool {
+        let places = self.lock();
+        places.count == 0 && places.taken.is_empty()
+    }
+
+    /// Takes a place, if need be the oldest of whoever has the most: for what soon ends anyway.
+    pub(crate) fn enter(self: &Arc<Self>, address: IpAddr) -> Place {
+        let mut places = self.lock();
+        if places.count >= self.most
+            && let Some(Greediest { holder, oldest, .. }) = places.greediest()
+        {
+            places.remove(holder, oldest);
+        }
+        self.place(&mut places, Some(Neighbour::of(address)))
+    }
+
+    /// Takes a place, if need be the youngest of whoever has the most and has more than this holder then has. `None`:
+    /// nobody has, and what was begun goes on, or work would be thrown away for work that is thrown away as well.
+    pub(crate) fn enter_fairly(self: &Arc<Self>, holder: Holder) -> Option<Place> {
+        let mut places = self.lock();
+        if places.count >= self.most {
+            let Greediest { holder: other, count, youngest, .. } = places.greediest()?;
+            if count.saturating_sub(1) <= places.of(holder) {
+                return None;
+            }
+            places.remove(other, youngest);
+        }
+        Some(self.place(&mut places, holder))
+    }
+
+    fn place(self: &Arc<Self>, places: &mut Places, holder: Holder) -> Place {
+        let (told, sent_out) = oneshot::channel();
+        let number = places.add(holder, told);
+        Place { room: Arc::clone(self), holder, number, sent_out }
+    }
+}
+
+/// A place, until it is dropped or somebody else needs it more.
+#[derive(Debug)]
+pub(crate) struct Place {
+    room: Arc<Room>,
+    holder: Holder,
+    number: u64,
+    sent_out: oneshot::Receiver<()>,
+}
+
+impl Place {
+    /// Does something for as long as there is a place for it; `None`: not to its end.
+    pub(crate) async fn keep<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            _ = &mut self.sent_out => None,
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.room.lock().remove(self.holder, self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether a place is still there.
+    async fn stays(place: &mut Place) -> bool {
+        place.keep(tokio::task::yield_now()).await.is_some()
+    }
+
+    fn neighbour(address: &str) -> Neighbour {
+        Neighbour::of(address.parse().unwrap())
+    }
+
+    #[tokio::test]
+    async fn whoever_has_the_most_gives_up_the_oldest() {
+        let room = Arc::new(Room::new(4));
+        let enter = |address: &str| room.enter(address.parse().unwrap());
+        let mut first = enter("192.0.2.1");
+        let mut greedy = [enter("192.0.2.2"), enter("192.0.2.2"), enter("192.0.2.2")];
+        let mut late = enter("192.0.2.3");
+        assert!(!stays(&mut greedy[0]).await);
+        let mut later = enter("192.0.2.2");
+        assert!(!stays(&mut greedy[1]).await);
+        for place in [&mut first, &mut greedy[2], &mut late, &mut later] {
+            assert!(stays(place).await);
+        }
+        drop((first, greedy, late, later));
+        assert!(room.is_empty());
+    }
+
+    #[tokio::test]
+    async fn of_equals_the_oldest_goes() {
+        let room = Arc::new(Room::new(2));
+        let enter = |address: &str| room.enter(address.parse().unwrap());
+        let mut places = [enter("192.0.2.1"), enter("192.0.2.2"), enter("192.0.2.3")];
+        assert!(!stays(&mut places[0]).await);
+        assert!(stays(&mut places[1]).await && stays(&mut places[2]).await);
+    }
+
+    #[tokio::test]
+    async fn fairly_nobody_has_to_go_for_who_has_as_many() {
+        let room = Arc::new(Room::new(6));
+        let enter = |address: &str| room.enter_fairly(Some(neighbour(address)));
+        // Alone one may have all of it, and no more.
+        let mut greedy: Vec<Place> = std::iter::from_fn(|| enter("192.0.2.1")).collect();
+        assert_eq!(greedy.len(), 6);
+        // Others come in until they have as many; the youngest goes, and what is old goes on.
+        let mut others = [enter("2001:db8::1").unwrap(), enter("2001:db8::2").unwrap()];
+        let mut late = enter("192.0.2.3").unwrap();
+        for (at, place) in greedy.iter_mut().enumerate() {
+            assert_eq!(stays(place).await, at < 3, "{at}");
+        }
+        // Four addresses: for the last there is one place, and 2, 2, 1 and 1 is as fair as can be.
+        let mut last = enter("192.0.2.4").unwrap();
+        for address in ["192.0.2.1", "2001:db8::3", "192.0.2.3", "192.0.2.4"] {
+            assert!(enter(address).is_none(), "{address}");
+        }
+        assert!(stays(&mut greedy[1]).await && !stays(&mut greedy[2]).await);
+        for place in others.iter_mut().chain([&mut late, &mut last]) {
+            assert!(stays(place).await);
+        }
+        drop((greedy, others, late, last));
+        assert!(room.is_empty());
+    }
+
+    #[tokio::test]
+    async fn whom_nobody_knows_loses_nothing_and_counts_for_one() {
+        let room = Arc::new(Room::new(4));
+        let mut unknown = [room.enter_fairly(None).unwrap(), room.enter_fairly(None).unwrap()];
+        let mut known: Vec<Place> =
+            std::iter::from_fn(|| room.enter_fairly(Some(neighbour("192.0.2.1")))).collect();
+        assert_eq!(known.len(), 2);
+        let mut one_more = room.enter_fairly(None).unwrap();
+        assert!(!stays(&mut known[1]).await);
+        // Then nobody who is known has more than one.
+        assert!(room.enter_fairly(None).is_none());
+        assert!(room.enter_fairly(Some(neighbour("192.0.2.2"))).is_none());
+        for place in unknown.iter_mut().chain([&mut known[0], &mut one_more]) {
+            assert!(stays(place).await);
+        }
+    }
+}
