@@ -33,8 +33,8 @@ const CRUMB_BYTES: usize = 2 * 1024;
 const DOCUMENTS_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// The same for one address: eight megabytes where nothing else is held, and no answer is longer.
 const DOCUMENTS_SHARE: usize = 32;
-/// The longest of them that is not counted. Refusals are mostly shorter.
-const DOCUMENT_BYTES_FREE: usize = 8 * 1024;
+/// The longest of them that is not counted, so that most refusals are not.
+const DOCUMENT_BYTES_FREE: usize = 2 * 1024;
 
 /// What all connections may hold together.
 #[derive(Clone, Debug)]
@@ -349,5 +349,27 @@ mod tests {
         drop((held, near));
         assert_eq!(all.held(), (0, 0));
         assert!(from("192.0.2.1").0.hold_document(document()).is_some());
+    }
+
+    #[test]
+    fn refusals_that_repeat_what_was_sent_are_counted_and_usual_ones_are_not() {
+        let all = UnsentOfAll::new(MANY);
+        let shares = Arc::new(crate::shares::Shares::new(256));
+        let document = |size: usize| Bytes::from(vec![b'x'; size]);
+        let take = |_| shares.take("192.0.2.1".parse().unwrap()).unwrap();
+        let near: Vec<_> = (0..256).map(take).collect();
+        let (mut held, mut refused) = (Vec::new(), 0);
+        for share in &near {
+            let connection = all.of_connection(share);
+            for _ in 0..128 {
+                match connection.hold_document(document(3000)) {
+                    Some(document) => held.push(document),
+                    None => refused += 1,
+                }
+                assert!(connection.hold_document(document(1500)).is_some());
+            }
+        }
+        assert!(held.len() * 3000 <= DOCUMENTS_BYTES_MAX / DOCUMENTS_SHARE, "{}", held.len());
+        assert_eq!(held.len() + refused, 256 * 128);
     }
 }
