@@ -129,8 +129,7 @@ impl Metadata for SqliteMetadata {
 
     async fn put_access_key(&self, key: AccessKey) -> Result<(), StoreError> {
         let sealed = self.vault.seal_secret(&key)?;
-        let put = move |tx: &mut Transaction<'_>| identity::put(tx, key, &sealed);
-        self.writer.run(Room::Needed, put).await
+        self.writer.run(Room::Needed, move |tx| identity::put(tx, key, &sealed)).await
     }
 
     async fn access_keys(&self, account: &AccountId) -> Result<Vec<Arc<AccessKey>>, StoreError> {
@@ -193,8 +192,7 @@ impl Metadata for SqliteMetadata {
         root: AccessKey,
     ) -> Result<CreateAccount, StoreError> {
         let vault = Arc::clone(&self.vault);
-        let create = move |tx: &mut Transaction<'_>| accounts::create(tx, &vault, account, root);
-        self.writer.run(Room::Needed, create).await
+        self.writer.run(Room::Needed, move |tx| accounts::create(tx, &vault, account, root)).await
     }
 
     async fn delete_account(&self, id: &AccountId) -> Result<DeleteAccount, StoreError> {
@@ -205,8 +203,7 @@ impl Metadata for SqliteMetadata {
     async fn renew_root_key(&self, root: AccessKey) -> Result<RenewRootKey, StoreError> {
         let vault = Arc::clone(&self.vault);
         // A stolen key must end on a full disk too.
-        let renew = move |tx: &mut Transaction<'_>| accounts::renew_root_key(tx, &vault, root);
-        self.writer.run(Room::Reserve, renew).await
+        self.writer.run(Room::Reserve, move |tx| accounts::renew_root_key(tx, &vault, root)).await
     }
 
     async fn set_bucket(
@@ -434,8 +431,7 @@ impl Metadata for SqliteMetadata {
         idle: IdleUpload,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let abort = move |tx: &mut Transaction<'_>| sweeping::abort_idle(tx, &idle, now);
-        self.writer.run(Room::Reserve, abort).await
+        self.writer.run(Room::Reserve, move |tx| sweeping::abort_idle(tx, &idle, now)).await
     }
 
     async fn record_intent(&self, blob: BlobId, now: Timestamp) -> Result<(), StoreError> {
