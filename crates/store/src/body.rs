@@ -2,6 +2,8 @@
 
 mod cipher;
 mod digest;
+mod hashing;
+mod md5;
 mod pinned;
 mod pipeline;
 mod read;

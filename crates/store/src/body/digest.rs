@@ -13,26 +13,6 @@ use twox_hash::{XxHash3_64, XxHash3_128, XxHash64};
 
 use crate::{ChecksumAlgorithm, ChecksumAlgorithms};
 
-/// The MD5, which every body needs and which takes longest, so that it is made beside the rest where a worker is free.
-#[derive(Clone, Default)]
-pub(crate) struct Md5Digest(Md5);
-
-impl Md5Digest {
-    /// With further bytes.
-    pub(crate) fn with(mut self, bytes: &[u8]) -> Self {
-        self.0.update(bytes);
-        self
-    }
-
-    pub(crate) fn finish(self) -> [u8; 16] {
-        self.0.finalize().into()
-    }
-
-    pub(crate) fn of(bytes: &[u8]) -> [u8; 16] {
-        Md5::digest(bytes).into()
-    }
-}
-
 /// All the other digests that were asked for. A checksum by MD5 is the one of [`Md5Digest`].
 pub(crate) struct Checksums {
     crc32: Option<Crc>,
@@ -129,7 +109,7 @@ impl Digests {
     pub fn of(bytes: &[u8], algorithms: ChecksumAlgorithms) -> Self {
         let mut checksums = Checksums::new(algorithms);
         checksums.update(bytes);
-        Self { md5: Md5Digest::of(bytes), checksums: checksums.finish() }
+        Self { md5: md5_of(bytes), checksums: checksums.finish() }
     }
 
     /// The MD5.
@@ -150,6 +130,11 @@ impl Digests {
         let found = self.checksums.iter().find(|(known, _)| *known == algorithm);
         found.map(|(_, raw)| raw.clone())
     }
+}
+
+/// The MD5 of bytes that are all in memory.
+pub(crate) fn md5_of(bytes: &[u8]) -> [u8; 16] {
+    Md5::digest(bytes).into()
 }
 
 /// A CRC as S3 encodes it: big-endian, as wide as the algorithm.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use tokio::task::JoinHandle;
 
-use super::digest::Md5Digest;
+use super::md5::Md5Digest;
 use super::workers::{Worker, Workers};
 use super::{Blob, BlobCipher, CHUNK_BYTES, Checksums, End};
 use crate::backend::{BlobWriter, EngineWriter, StagedFile, Unpublished};
@@ -34,14 +34,15 @@ impl Pipeline {
             self;
         let first = blob.size / CHUNK_BYTES;
         blob.size = blob.size.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        // Whoever is at work meanwhile may make it along with its own.
+        let hashing = workers.hashings.ask(md5, bytes.clone());
         let worker = workers.one().await.ok_or(StoreError::Closed)?;
-        // The MD5 takes as long as all the rest: with somebody to spare, it is made beside it.
-        let hashing = match workers.another() {
-            None => Hashing::Here(md5),
-            Some(second) => Hashing::beside(md5, bytes.clone(), second),
-        };
+        // By itself it takes as long as all the rest: with somebody to spare, it is made beside it.
+        let beside = workers.another().map(|second| hashing.make_beside(second));
         let make = move || {
-            let hashing = hashing.over(&bytes);
+            if beside.is_none() {
+                hashing.make();
+            }
             let mut checksums = checksums;
             checksums.update(&bytes);
             let stored = Stored::of(&bytes, worker, cipher.as_deref(), first, end)?;
@@ -60,37 +61,6 @@ impl Pipeline {
         intent.await.unwrap_or(Err(StoreError::Closed))?;
         writer.finish().await?;
         Ok((StagedFile { blob, unpublished }, md5.finish(), checksums.finish()))
-    }
-}
-
-/// The MD5 of a step: made by the worker that does all the rest, or by a second one.
-enum Hashing {
-    Here(Md5Digest),
-    Beside(JoinHandle<Md5Digest>),
-}
-
-impl Hashing {
-    fn beside(md5: Md5Digest, bytes: Bytes, worker: Worker) -> Self {
-        Self::Beside(tokio::task::spawn_blocking(move || {
-            let hashed = md5.with(&bytes);
-            // Before anybody hears of the end: the room of the bytes is then free.
-            drop((bytes, worker));
-            hashed
-        }))
-    }
-
-    fn over(self, bytes: &[u8]) -> Self {
-        match self {
-            Self::Here(md5) => Self::Here(md5.with(bytes)),
-            Self::Beside(_) => self,
-        }
-    }
-
-    async fn done(self) -> Result<Md5Digest, StoreError> {
-        match self {
-            Self::Here(md5) => Ok(md5),
-            Self::Beside(hashing) => hashing.await.map_err(|_| StoreError::Closed),
-        }
     }
 }
 

@@ -11,7 +11,8 @@ use iam::CustomerKey;
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
 
-use super::digest::Md5Digest;
+use super::digest::md5_of;
+use super::md5::Md5Digest;
 use super::pipeline::Pipeline;
 use super::{
     AtRest, Blob, BlobCipher, BlobId, CHUNK_BYTES, Checksums, Encryption, End, FEW_STAGES,
@@ -334,7 +335,7 @@ impl BodyStage {
         let mut checksums = Checksums::new(self.checksums);
         checksums.update(&plain);
         let size = u64::try_from(plain.len()).unwrap_or(u64::MAX);
-        let md5 = Md5Digest::of(&plain);
+        let md5 = md5_of(&plain);
         Ok(StagedBody {
             md5,
             tag: md5,

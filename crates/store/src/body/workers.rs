@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::hashing::Hashings;
 use crate::backend::lock;
 
 /// On a machine of one core too: one may wait for the disk.
@@ -13,6 +14,8 @@ const WORKERS_MIN: usize = 2;
 
 /// All of a store. Each has a room for sealed bytes, which is kept for whoever works next.
 pub(crate) struct Workers {
+    /// What they hash of several bodies at a time.
+    pub(super) hashings: Arc<Hashings>,
     free: Arc<Semaphore>,
     rooms: Mutex<Vec<Vec<u8>>>,
 }
@@ -20,7 +23,8 @@ pub(crate) struct Workers {
 impl Workers {
     pub(crate) fn new() -> Self {
         let cores = std::thread::available_parallelism().map_or(WORKERS_MIN, usize::from);
-        Self { free: Arc::new(Semaphore::new(cores.max(WORKERS_MIN))), rooms: Mutex::default() }
+        let free = Arc::new(Semaphore::new(cores.max(WORKERS_MIN)));
+        Self { hashings: Arc::default(), free, rooms: Mutex::default() }
     }
 
     /// The next one that is free, in the order of asking; `None`: there are none any more.
