@@ -18,7 +18,7 @@ use crate::backend::{
     Abandoned, BlobsEngine, Metadata, MetadataCounters, MetadataEngine, NewObject, NewPart,
 };
 use crate::backup::SweepLock;
-use crate::body::{InUse, Stager, Workers};
+use crate::body::{Readers, Stager, Workers};
 use crate::data_dir;
 use crate::identity::KeyUses;
 use crate::sweep::Turn;
@@ -76,7 +76,7 @@ pub struct Store(pub(crate) Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) metadata: Arc<MetadataEngine>,
     pub(crate) blobs: Arc<BlobsEngine>,
-    in_use: InUse,
+    readers: Readers,
     pub(crate) stager: Arc<Stager>,
     pub(crate) key_uses: KeyUses,
     /// Runs of maintenance take turns.
@@ -138,7 +138,7 @@ impl Store {
         let inner = Inner {
             metadata,
             blobs,
-            in_use: InUse::default(),
+            readers: Readers::default(),
             stager,
             key_uses,
             sweeping,
@@ -300,8 +300,8 @@ impl Store {
 
     /// Streams a range of an object's body; what lies beyond its end is left out.
     pub fn read(&self, unlocked: &Unlocked, range: Range<u64>) -> BodyReader {
-        let Inner { blobs, vault, in_use, .. } = &*self.0;
-        BodyReader::new(unlocked, range, blobs, vault, in_use)
+        let Inner { blobs, vault, readers, .. } = &*self.0;
+        BodyReader::new(unlocked, range, blobs, vault, readers)
     }
 
     /// What tells a customer's key from others, for an upload under it.

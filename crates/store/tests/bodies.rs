@@ -18,7 +18,7 @@ use iam::AccountId;
 use iam::MasterKey;
 use jiff::{SignedDuration, Timestamp};
 use store::{
-    AtRest, Attributes, BucketName, BucketRef, ChecksumAlgorithm, ChecksumAlgorithms,
+    AtRest, Attributes, BodyReader, BucketName, BucketRef, ChecksumAlgorithm, ChecksumAlgorithms,
     CompleteOutcome, CompleteUpload, CompletedPart, Encryption, ListAfter, ListEntry, ListObjects,
     Lookup, NewBucket, NewUpload, Object, ObjectKey, PartNumber, Precondition, PutObject,
     PutOutcome, PutPart, StageSpec, Store, StoreConfig, StoreError, Swept, Upload,
@@ -201,6 +201,38 @@ async fn a_changed_byte_on_the_disk_is_noticed() {
     let mut reader = store.read(&store.unlock(&object, None).unwrap(), 0..object.size);
     assert!(matches!(reader.next().await, Some(Err(StoreError::Corrupt { .. }))));
     assert!(reader.next().await.is_none());
+}
+
+/// What is changed on the disk after a chunk was opened is noticed at the next chunk, so the first was opened once.
+#[tokio::test]
+async fn a_chunk_is_opened_once_for_whoever_takes_little_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = with_bucket(dir.path(), Encryption::On).await;
+    let key = ObjectKey::parse("key").unwrap();
+    let body = body(200 * KIB);
+    put(&store, &key, &body).await;
+    let object = get(&store, &key).await;
+    let unlocked = store.unlock(&object, None).unwrap();
+    let mut readers: Vec<_> = (0..100).map(|_| store.read(&unlocked, 100..object.size)).collect();
+    for reader in &mut readers {
+        assert_eq!(take_little(reader).await.unwrap().unwrap(), &body[100..2 * KIB]);
+    }
+    let path = find(&dir.path().join("blobs")).unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    for chunk in 0..2 {
+        bytes[chunk * (64 * KIB + 16) + 50] ^= 1;
+    }
+    std::fs::write(&path, bytes).unwrap();
+    for reader in &mut readers {
+        for at in (2 * KIB..64 * KIB).step_by(2 * KIB) {
+            assert_eq!(take_little(reader).await.unwrap().unwrap(), &body[at..at + 2 * KIB]);
+        }
+        assert!(matches!(take_little(reader).await, Some(Err(StoreError::Corrupt { .. }))));
+    }
+}
+
+async fn take_little(reader: &mut BodyReader) -> Option<Result<Bytes, StoreError>> {
+    std::future::poll_fn(|context| reader.poll_next(context, 2 * KIB)).await
 }
 
 fn find(dir: &Path) -> Option<std::path::PathBuf> {

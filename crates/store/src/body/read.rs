@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use iam::CustomerKey;
 
+use super::opened::{ChunkAt, OpenedChunk, OpenedChunks};
 use super::pinned::{Held, InUse};
 use super::{
     AtRest, Blob, BlobCipher, BlobId, Body, CHUNK_BYTES, End, PIECE_BYTES_MAX, RESIDENT_BYTES_MAX,
@@ -18,6 +19,13 @@ use super::{
 use crate::backend::{BlobSource, Blobs, BlobsEngine, EngineSource};
 use crate::vault::Vault;
 use crate::{Object, StoreError, Unlocked};
+
+/// What all readers of a store have in common.
+#[derive(Debug, Default)]
+pub(crate) struct Readers {
+    in_use: InUse,
+    chunks: Arc<OpenedChunks>,
+}
 
 /// Streams a range of a body, in pieces of [`PIECE_BYTES_MAX`] at most. It completes even if the object is
 /// deleted meanwhile.
@@ -29,6 +37,9 @@ pub struct BodyReader {
     /// What is still to be read, in bytes of the body.
     range: Range<u64>,
     state: State,
+    chunks: Arc<OpenedChunks>,
+    /// Once something was taken that ends within a chunk.
+    opened: Option<OpenedChunk>,
     /// While this lives no blob of the body is removed.
     _held: Option<Held>,
 }
@@ -76,7 +87,7 @@ impl BodyReader {
         range: Range<u64>,
         blobs: &Arc<BlobsEngine>,
         vault: &Arc<Vault>,
-        in_use: &InUse,
+        readers: &Readers,
     ) -> Self {
         let Unlocked { object, key } = unlocked;
         let end = range.end.min(object.size);
@@ -85,11 +96,11 @@ impl BodyReader {
         let state = if resident { State::Resident } else { State::Idle(None) };
         let in_files = matches!(object.body, Body::Files(_)) && !range.is_empty();
         // What is in memory may have to be read from its file all the same.
-        let held = (in_files || !resident).then(|| in_use.hold(object, blobs)).unzip();
+        let held = (in_files || !resident).then(|| readers.in_use.hold(object, blobs)).unzip();
         let object = held.0.unwrap_or_else(|| Arc::clone(object));
-        let key = key.clone();
+        let (key, chunks) = (key.clone(), Arc::clone(&readers.chunks));
         let (blobs, vault) = (Arc::clone(blobs), Arc::clone(vault));
-        Self { object, key, blobs, vault, range, state, _held: held.1 }
+        Self { object, key, blobs, vault, range, state, chunks, opened: None, _held: held.1 }
     }
 
     /// Reads and authenticates the first bytes of the range, so that nobody begins an answer that has none. They are let
@@ -205,6 +216,13 @@ impl BodyReader {
         let Some(piece) = next_piece(self.object.body.blobs(), &self.range, most) else {
             return Poll::Ready(Some(Err(StoreError::Corrupt { what: "length of a body" })));
         };
+        let wanted = piece.skip..piece.skip.saturating_add(piece.wanted);
+        let opened = self.opened.as_ref();
+        if let Some(bytes) = opened.and_then(|opened| opened.take(piece.chunk(), wanted)) {
+            self.note_delivered(piece);
+            self.state = State::Idle(open.filter(|_| piece.keeps_open));
+            return Poll::Ready(Some(Ok(bytes)));
+        }
         let mut open = match open.filter(|open| open.index == piece.index) {
             Some(open) => open,
             None => match self.open(piece.index) {
@@ -256,6 +274,11 @@ impl BodyReader {
         })
     }
 
+    fn note_delivered(&mut self, piece: Piece) {
+        let delivered = u64::try_from(piece.wanted).unwrap_or(u64::MAX);
+        self.range.start = self.range.start.saturating_add(delivered);
+    }
+
     fn deliver(&mut self, open: Open, mut room: Room, piece: Piece) -> Result<Bytes, StoreError> {
         if let Some(cipher) = &open.cipher {
             cipher.open(&mut room, piece.first, piece.end)?;
@@ -265,13 +288,16 @@ impl BodyReader {
         if plain.len() < wanted.end {
             return Err(StoreError::Corrupt { what: "length of a piece" });
         }
-        let delivered = u64::try_from(piece.wanted).unwrap_or(u64::MAX);
-        self.range.start = self.range.start.saturating_add(delivered);
+        self.note_delivered(piece);
         let whole = u64::try_from(plain.len()) == Ok(self.object.size);
         // Whoever goes on reading must not keep all of it.
         if whole && self.range.is_empty() && may_be_resident(&self.object.body, self.object.size) {
             // Another reader may have been faster; the bytes are the same.
             let _same = self.object.resident.set(plain.clone());
+        }
+        if open.cipher.is_some() && wanted.end < plain.len() && !self.range.is_empty() {
+            let opened = self.opened.get_or_insert_with(|| self.chunks.reader());
+            opened.keep(piece.chunk(), plain.clone());
         }
         self.state = State::Idle((piece.keeps_open && !self.range.is_empty()).then_some(open));
         if wanted.len() == plain.len() {
@@ -279,6 +305,13 @@ impl BodyReader {
         }
         // A slice would keep all that was read for as long as somebody does not take it.
         Ok(plain.get(wanted).map(Bytes::copy_from_slice).unwrap_or_default())
+    }
+}
+
+impl Piece {
+    /// Where its first chunk is.
+    fn chunk(&self) -> ChunkAt {
+        (self.index, self.first)
     }
 }
 
