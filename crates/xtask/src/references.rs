@@ -37,7 +37,9 @@ pub(crate) fn violations() -> Result<Vec<String>> {
 }
 
 fn documents(texts: &[Source]) -> impl Iterator<Item = &Source> {
-    texts.iter().filter(|source| source.path.ends_with(".md"))
+    texts
+        .iter()
+        .filter(|source| source.path.rsplit_once('.').is_some_and(|(_, ending)| ending == "md"))
 }
 
 /// The numbers of the page's headings and clauses, and those that it gives twice.
