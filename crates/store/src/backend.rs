@@ -6,6 +6,9 @@
 
 pub(crate) mod files;
 pub(crate) mod health;
+#[cfg(test)]
+pub(crate) mod memory;
+pub(crate) mod record;
 mod reserve;
 pub(crate) mod sqlite;
 
@@ -29,6 +32,10 @@ use crate::{
 use files::{FileBlobs, FileSource, FileWriter, Pins};
 use iam::AccountId;
 use sqlite::SqliteMetadata;
+
+/// How many rows one transaction removes or moves at most where nothing else bounds them: other writers may have to wait
+/// for it. The parts of one upload, which go together, may be more.
+pub(crate) const JOB_ROWS_MAX: usize = 1000;
 
 /// Whether an engine's own files may be as long as is best for speed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,18 +172,24 @@ macro_rules! metadata_seam {
         #[derive(Debug)]
         pub(crate) enum MetadataEngine {
             Sqlite(SqliteMetadata),
+            #[cfg(test)]
+            Memory(memory::MemoryMetadata),
         }
 
         impl Metadata for MetadataEngine {
             $(async fn $method(&self, $($argument: $type),*) -> Result<$answer, StoreError> {
                 match self {
                     Self::Sqlite(engine) => engine.$method($($argument),*).await,
+                    #[cfg(test)]
+                    Self::Memory(engine) => engine.$method($($argument),*).await,
                 }
             })*
 
             fn counters(&self) -> MetadataCounters {
                 match self {
                     Self::Sqlite(engine) => engine.counters(),
+                    #[cfg(test)]
+                    Self::Memory(engine) => engine.counters(),
                 }
             }
         }
@@ -193,7 +206,8 @@ metadata_seam! {
     /// All identities of an account: none where nobody made any.
     fn directory(account: &AccountId) -> Arc<Directory>;
     /// Runs the change over the identities as they are then, and writes the records that differ. A
-    /// change that is refused writes nothing.
+    /// change that is refused writes nothing. It may be run again, over what is there then, by an engine whose
+    /// transaction was in another's way: only the last run counts.
     fn change_identities(
         account: &AccountId, change: IdentityChange, now: Timestamp
     ) -> Result<(), IdentityError>;
@@ -212,7 +226,9 @@ metadata_seam! {
     fn set_versioning(bucket: &BucketRef, versioning: Versioning) -> bool;
     /// A policy is judged by the setting that the bucket has then.
     fn set_bucket(bucket: &BucketRef, setting: BucketSetting) -> SetBucket;
-    /// Changes after number `n`; numbers only grow, and only a subject's latest change is kept.
+    /// Changes after number `n`, in order; only a subject's latest change is kept. Whoever has seen a change never
+    /// comes to see another with a lower number: an engine that numbers before it commits must hold back what stands
+    /// behind a number that is still open.
     fn changes_since(n: u64, limit: usize) -> Vec<Change>;
 
     fn object(bucket: &BucketRef, key: &ObjectKey, version: Option<VersionId>) -> Lookup;

@@ -41,6 +41,12 @@ impl Bucket {
     pub fn reference(&self) -> BucketRef {
         BucketRef { name: self.name.clone(), id: self.id }
     }
+
+    /// Whether a setting is one that the bucket refuses.
+    pub(crate) fn refuses(&self, setting: &BucketSetting) -> bool {
+        self.public_access_block.is_some_and(|block| block.block_public_policy)
+            && setting.is_public_policy()
+    }
 }
 
 /// One bucket and no other: its name, and an id that is never given again. Whoever was admitted to a bucket
@@ -67,6 +73,17 @@ pub enum Versioning {
     Enabled,
     /// Writes replace the null version, and older versions stay.
     Suspended,
+}
+
+impl Versioning {
+    /// What it becomes: whoever ever kept versions cannot become unversioned again.
+    pub(crate) fn set_to(self, wanted: Self) -> Self {
+        match (wanted, self) {
+            (Self::Enabled, _) => Self::Enabled,
+            (Self::Unversioned, Self::Unversioned) => Self::Unversioned,
+            (Self::Suspended | Self::Unversioned, _) => Self::Suspended,
+        }
+    }
 }
 
 /// What keeps a bucket from becoming public.
@@ -191,7 +208,7 @@ pub enum BucketSetting {
 
 impl BucketSetting {
     /// Whether it is a policy that would make the bucket public.
-    pub(crate) fn is_public_policy(&self) -> bool {
+    fn is_public_policy(&self) -> bool {
         match self {
             Self::Policy(policy) => {
                 policy.as_ref().is_some_and(|policy| policy.document.is_public())

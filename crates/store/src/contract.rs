@@ -1,7 +1,8 @@
-//! What every engine must hold to, run against each. A new engine adds a function that makes an empty
-//! one, and a line in `every_engine`.
+//! What every engine must hold to, run against each. A new engine adds a line in `every_engine`, which makes an empty
+//! one.
 
 use std::future::Future;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,10 +13,11 @@ use presign::SecretAccessKey;
 use crate::backend::files::FileBlobs;
 use crate::backend::files::disk::Disk;
 use crate::backend::health::Health;
+use crate::backend::memory::MemoryMetadata;
 use crate::backend::sqlite::SqliteMetadata;
 use crate::backend::{
-    Abandoned, BlobSource, BlobWriter, Blobs, IdleUpload, Metadata, NewBody, NewObject, NewPart,
-    StagedFile, Unpublished,
+    Abandoned, BlobSource, BlobWriter, Blobs, BlobsEngine, IdleUpload, Metadata, MetadataEngine,
+    NewBody, NewObject, NewPart, StagedFile, Unpublished,
 };
 use crate::body::{Blob, BlobId};
 use crate::vault::Vault;
@@ -32,22 +34,28 @@ mod replaced;
 mod tags;
 
 /// Runs a rule of records against every engine, each time an empty one.
-fn every_engine<F: Future<Output = ()>>(rule: impl Fn(Arc<SqliteMetadata>) -> F) {
+fn every_engine<F: Future<Output = ()>>(rule: impl Fn(Arc<MetadataEngine>) -> F) {
     let dir = tempfile::tempdir().unwrap();
+    let engines = [
+        MetadataEngine::Memory(MemoryMetadata::default()),
+        MetadataEngine::Sqlite(sqlite(dir.path())),
+    ];
+    let runtime = runtime();
+    engines.into_iter().for_each(|engine| runtime.block_on(rule(Arc::new(engine))));
+}
+
+fn sqlite(dir: &Path) -> SqliteMetadata {
     let vault = Arc::new(Vault::new(&MasterKey::from_bytes([1; 32])));
-    let health = Arc::new(Health::new(dir.path().to_owned()));
-    let cache_bytes_max = 1024 * 1024;
-    let engine =
-        SqliteMetadata::open(dir.path(), vault, cache_bytes_max, health, Arc::new(())).unwrap();
-    runtime().block_on(rule(Arc::new(engine)));
+    let health = Arc::new(Health::new(dir.to_owned()));
+    SqliteMetadata::open(dir, vault, 1024 * 1024, health, Arc::new(())).unwrap()
 }
 
 /// Runs a rule of bytes against every engine.
-fn every_blob_engine<F: Future<Output = ()>>(rule: impl Fn(Arc<FileBlobs>) -> F) {
+fn every_blob_engine<F: Future<Output = ()>>(rule: impl Fn(Arc<BlobsEngine>) -> F) {
     let dir = tempfile::tempdir().unwrap();
     let health = Arc::new(Health::new(dir.path().to_owned()));
-    let engine = FileBlobs::open(dir.path(), health, Disk::default()).unwrap();
-    runtime().block_on(rule(Arc::new(engine)));
+    let files = FileBlobs::open(dir.path(), health, Disk::default()).unwrap();
+    runtime().block_on(rule(Arc::new(BlobsEngine::Files(files))));
 }
 
 pub(crate) fn runtime() -> tokio::runtime::Runtime {
@@ -283,6 +291,34 @@ fn changes_are_numbered_and_only_the_latest_of_each_subject_is_kept() {
         assert_eq!(subjects, expected);
         assert!(seen < changes[0].number && changes[0].number < changes[1].number);
         assert_eq!(engine.changes_since(seen, 1).await.unwrap(), changes[..1]);
+    });
+}
+
+/// Whoever asks for what comes after the last change that it has seen must miss none.
+#[test]
+fn no_change_comes_to_be_seen_behind_one_that_was_seen() {
+    every_engine(|engine| async move {
+        let writers = (0..8).map(|writer| {
+            let engine = Arc::clone(&engine);
+            tokio::spawn(async move {
+                for n in 0..25 {
+                    let new = new_bucket(&format!("bucket-{writer}-{n}"));
+                    engine.create_bucket(new, at(1)).await.unwrap();
+                }
+            })
+        });
+        let writers = writers.collect::<Vec<_>>();
+        let mut seen = Vec::<u64>::new();
+        while seen.len() < 200 {
+            let now = engine.changes_since(0, 1000).await.unwrap();
+            let now = now.iter().map(|change| change.number).collect::<Vec<_>>();
+            assert_eq!(now[..seen.len()], seen);
+            seen = now;
+            tokio::task::yield_now().await;
+        }
+        for writer in writers {
+            writer.await.unwrap();
+        }
     });
 }
 

@@ -22,6 +22,7 @@ mod error;
 #[cfg(test)]
 mod faults;
 mod identity;
+mod listing;
 mod master_key;
 mod multipart;
 mod names;

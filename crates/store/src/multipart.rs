@@ -1,13 +1,18 @@
 //! Multipart uploads: what they are, and what is decided about them.
 
+mod completion;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::object::truncated;
 use crate::{
     Attributes, BucketRef, ChecksumAlgorithm, ChecksumType, ETag, Encryption, KeyCheck, Object,
     ObjectKey, PartNumber, Precondition, StoredChecksum, UploadId, VersionId,
 };
+
+pub(crate) use completion::{Completion, StoredPart, UnderWay};
 
 /// An upload that is under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +54,24 @@ pub struct NewUpload {
     pub customer_key: Option<KeyCheck>,
     /// Who begins it, as the server names callers.
     pub initiator: String,
+}
+
+impl NewUpload {
+    /// The upload that begins; `random` makes its id.
+    pub(crate) fn begin(self, random: [u8; 16], now: Timestamp) -> Upload {
+        let Self { bucket, key, attributes, checksum, encryption, customer_key, initiator } = self;
+        Upload {
+            id: UploadId::new(now, random),
+            bucket,
+            key,
+            attributes,
+            checksum,
+            encryption,
+            customer_key,
+            initiator,
+            initiated_at: truncated(now),
+        }
+    }
 }
 
 /// A part that was uploaded.

@@ -21,7 +21,7 @@ pub const PART_NUMBER_MAX: u16 = 10_000;
 const TOKEN_BYTES: usize = 24;
 /// More versions than a key can ever have had. An id of 24 other bytes tells a place beyond, but for one
 /// in 16 million.
-const PLACES_MAX: u64 = 1 << 40;
+pub(crate) const PLACES_MAX: u64 = 1 << 40;
 
 /// Names that the S3 naming rules keep for other uses, by how they begin and end.
 const RESERVED_PREFIXES: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];

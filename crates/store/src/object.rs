@@ -1,5 +1,7 @@
 //! Objects and their versions: what they are, and what is decided about them.
 
+mod versions;
+
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -10,6 +12,13 @@ use crate::{
     AtRest, BucketRef, ChecksumAlgorithm, ChecksumType, ETag, ObjectKey, PartNumber, StagedBody,
     StoredChecksum, Tag, VersionId,
 };
+
+pub(crate) use versions::{Deletion, KeyState, Made, NewVersion, Unmet, VersionState};
+
+/// A time as stored and as answered: to the millisecond.
+pub(crate) fn truncated(now: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
+}
 
 /// One version of an object: everything but its bytes, which [`Store::read`](crate::Store::read)
 /// streams.

@@ -147,7 +147,7 @@ pub(super) fn judged_user<'d>(door: &'d Door, asked: Option<&'d str>) -> Option<
 /// Changes them, where what the call was judged for is still the same.
 pub(super) async fn change<T: Send + 'static>(
     door: &Door,
-    change: impl FnOnce(&mut DirectoryEdit) -> Result<T, IdentityError> + Send + 'static,
+    change: impl FnOnce(&mut DirectoryEdit) -> Result<T, IdentityError> + Clone + Send + Sync + 'static,
 ) -> Result<T, QueryError> {
     let judged = door.judged().ok_or_else(|| QueryError::new(QueryCode::InternalFailure))?;
     let known = judged.known.clone();

@@ -169,7 +169,7 @@ impl Metadata for SqliteMetadata {
     ) -> Result<Result<(), IdentityError>, StoreError> {
         let (vault, account) = (Arc::clone(&self.vault), account.clone());
         let change =
-            move |tx: &mut Transaction<'_>| directory::change(tx, &vault, &account, change, now);
+            move |tx: &mut Transaction<'_>| directory::change(tx, &vault, &account, &change, now);
         self.writer.run(Room::Needed, change).await
     }
 

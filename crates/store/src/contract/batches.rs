@@ -16,7 +16,7 @@ async fn many<F: Future<Output = ()> + Send + 'static>(count: usize, one: impl F
     }
 }
 
-async fn begin_many(engine: &Arc<SqliteMetadata>, bucket: &BucketRef, count: usize) {
+async fn begin_many(engine: &Arc<MetadataEngine>, bucket: &BucketRef, count: usize) {
     let (engine, bucket) = (Arc::clone(engine), bucket.clone());
     many(count, move |n| {
         let upload = NewUpload { bucket: bucket.clone(), ..new_upload(&n.to_string()) };
@@ -26,7 +26,7 @@ async fn begin_many(engine: &Arc<SqliteMetadata>, bucket: &BucketRef, count: usi
     .await;
 }
 
-async fn uploads_left(engine: &SqliteMetadata, bucket: &BucketRef) -> usize {
+async fn uploads_left(engine: &MetadataEngine, bucket: &BucketRef) -> usize {
     let mut after = UploadAfter::Start;
     let mut count = 0;
     loop {
@@ -40,7 +40,7 @@ async fn uploads_left(engine: &SqliteMetadata, bucket: &BucketRef) -> usize {
     }
 }
 
-async fn delete(engine: &SqliteMetadata, bucket: &BucketRef) -> DeleteBucket {
+async fn delete(engine: &MetadataEngine, bucket: &BucketRef) -> DeleteBucket {
     engine.delete_bucket(bucket, at(9)).await.unwrap()
 }
 
@@ -125,7 +125,7 @@ fn blob_of(upload: u8, number: u16) -> [u8; 16] {
 }
 
 /// Completes many uploads of one key, whose answers are remembered.
-async fn complete_many(engine: &Arc<SqliteMetadata>) {
+async fn complete_many(engine: &Arc<MetadataEngine>) {
     for round in 0..MANY.div_ceil(250) {
         let engine = Arc::clone(engine);
         many(250, move |n| {

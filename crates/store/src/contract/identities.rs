@@ -26,9 +26,9 @@ pub(super) fn bound(action: &str) -> BoundPolicy {
 pub(super) async fn change(
     engine: &impl Metadata,
     account: &AccountId,
-    change: impl FnOnce(&mut DirectoryEdit) -> Refused<()> + Send + 'static,
+    change: impl FnOnce(&mut DirectoryEdit) -> Refused<()> + Clone + Send + Sync + 'static,
 ) -> Refused<()> {
-    let change: IdentityChange = Box::new(change);
+    let change: IdentityChange = Box::new(move |edit| change.clone()(edit));
     engine.change_identities(account, change, at(1)).await.unwrap()
 }
 
@@ -139,11 +139,7 @@ fn show(directory: &Directory) -> String {
 #[test]
 fn identities_are_read_as_they_were_written() {
     let dir = tempfile::tempdir().unwrap();
-    let open = || {
-        let vault = Arc::new(Vault::new(&MasterKey::from_bytes([1; 32])));
-        let health = Arc::new(Health::new(dir.path().to_owned()));
-        SqliteMetadata::open(dir.path(), vault, 1 << 20, health, Arc::new(())).unwrap()
-    };
+    let open = || sqlite(dir.path());
     let written = runtime().block_on(async {
         let engine = open();
         change(&engine, &account(), make_one_of_each).await.unwrap();

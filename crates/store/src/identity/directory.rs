@@ -80,6 +80,18 @@ impl Directory {
         Self { account, parts, user_names, role_names, weight_bytes }
     }
 
+    /// The same with another key of that id, or without one.
+    #[cfg(test)]
+    pub(crate) fn with_key(&self, id: &str, key: Option<KeySummary>) -> Self {
+        let mut parts = self.parts.clone();
+        let keys = Arc::make_mut(&mut parts.keys);
+        match key {
+            Some(key) => drop(keys.insert(id.into(), Arc::new(key))),
+            None => drop(keys.remove(id)),
+        }
+        Self::new(self.account.clone(), parts)
+    }
+
     /// Finds users and roles by id again after some were changed: `before` is what was then.
     pub(super) fn index(&mut self, before: &Self, changed: &BTreeSet<EntityKey>) {
         let of = |kind| move |key: &&EntityKey| key.0 == kind;

@@ -27,9 +27,9 @@ pub use policies::{Counts, NewManagedPolicy};
 pub use providers::NewOidcProvider;
 pub use roles::NewRole;
 
-/// A change, as the engine runs it within its transaction.
+/// A change, as the engine runs it within its transaction: more than once, if that has to be tried again.
 pub(crate) type IdentityChange =
-    Box<dyn FnOnce(&mut DirectoryEdit) -> Result<(), IdentityError> + Send>;
+    Box<dyn Fn(&mut DirectoryEdit) -> Result<(), IdentityError> + Send + Sync>;
 
 /// What came of a change: the records to write, and the directory as it is then.
 #[derive(Debug)]

@@ -64,19 +64,25 @@ impl Store {
         self.0.metadata.directory(account).await
     }
 
-    /// Changes identities: all of the change, or nothing where it refuses. The next read sees it.
+    /// Changes identities: all of the change, or nothing where it refuses. The next read sees it. An engine may have
+    /// to run the change more than once, each time a clone of it; the answer is the last one's.
     pub async fn change_identities<T: Send + 'static>(
         &self,
         account: &AccountId,
         now: Timestamp,
-        change: impl FnOnce(&mut DirectoryEdit) -> Result<T, IdentityError> + Send + 'static,
+        change: impl FnOnce(&mut DirectoryEdit) -> Result<T, IdentityError>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
     ) -> Result<Result<T, IdentityError>, StoreError> {
         self.0.stager.note(now);
         let answer = Arc::new(Mutex::new(None));
         let slot = Arc::clone(&answer);
         let change = Box::new(move |edit: &mut DirectoryEdit| {
-            let value = change(edit)?;
-            *lock(&slot) = Some(value);
+            let value = change.clone()(edit);
+            *lock(&slot) = None;
+            *lock(&slot) = Some(value?);
             Ok(())
         });
         let done = self.0.metadata.change_identities(account, change, now).await?;

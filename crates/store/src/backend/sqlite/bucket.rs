@@ -168,10 +168,10 @@ pub(super) fn set_versioning(
     versioning: Versioning,
 ) -> Result<bool, StoreError> {
     let Some(bucket) = same(tx.connection, bucket)? else { return Ok(false) };
-    let code = match (versioning, bucket.versioning) {
-        (Versioning::Enabled, _) => ENABLED,
-        (Versioning::Unversioned, Versioning::Unversioned) => UNVERSIONED,
-        (Versioning::Suspended | Versioning::Unversioned, _) => SUSPENDED,
+    let code = match bucket.versioning.set_to(versioning) {
+        Versioning::Unversioned => UNVERSIONED,
+        Versioning::Enabled => ENABLED,
+        Versioning::Suspended => SUSPENDED,
     };
     tx.connection
         .prepare_cached(SET_VERSIONING)
@@ -188,8 +188,7 @@ pub(super) fn set(
     setting: &BucketSetting,
 ) -> Result<SetBucket, StoreError> {
     let Some(bucket) = same(tx.connection, bucket)? else { return Ok(SetBucket::NotFound) };
-    let refuses = bucket.public_access_block.is_some_and(|block| block.block_public_policy);
-    if refuses && setting.is_public_policy() {
+    if bucket.refuses(setting) {
         return Ok(SetBucket::PublicPolicyBlocked);
     }
     settings::put(tx.connection, bucket.id, setting)?;

@@ -10,8 +10,9 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::connection::FORMAT;
 use super::engine;
-use super::rows::{corrupt, parse_object, parse_part};
+use super::rows::corrupt;
 use crate::StoreError;
+use crate::backend::record::{parse_object, parse_part};
 use crate::body::{Blob, Body};
 
 /// How long to wait for a lock that another process holds for moments only.

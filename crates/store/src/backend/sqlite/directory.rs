@@ -1,7 +1,5 @@
 //! Identities in the database: a record each, as JSON with a version.
 
-mod record;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -14,14 +12,13 @@ use super::rows::corrupt;
 use super::seal::{self, row_seal};
 use super::transaction::Transaction;
 use super::{engine, identity};
+use crate::backend::record::{identity_record, kind_code, kind_of, parse_identity};
 use crate::identity::{
     DirectoryChanges, DirectoryParts, Entities, Entity, EntityKey, IdentityChange, KeyChange,
     role_use,
 };
 use crate::vault::Vault;
 use crate::{Directory, DirectoryEdit, EntityKind, IdentityError, StoreError};
-pub(super) use record::{BoundRecord, tags_of};
-use record::{parse, record};
 
 const LOAD: &str = concat!(
     "SELECT kind, name, record, seal = ",
@@ -31,16 +28,6 @@ const LOAD: &str = concat!(
 const PUT: &str = "INSERT OR REPLACE INTO identities (account, kind, name, record, seal)
     VALUES (?1, ?2, ?3, ?4, row_seal('identity', ?1, ?2, ?3, ?4))";
 const DELETE: &str = "DELETE FROM identities WHERE account = ?1 AND kind = ?2 AND name = ?3";
-
-/// What `kind` says.
-const KINDS: &[(EntityKind, i64)] = &[
-    (EntityKind::User, 1),
-    (EntityKind::Group, 2),
-    (EntityKind::Role, 3),
-    (EntityKind::Policy, 4),
-    (EntityKind::InstanceProfile, 5),
-    (EntityKind::OidcProvider, 6),
-];
 
 /// The identities of an account as they are on the disk.
 pub(super) fn load(connection: &Connection, account: &AccountId) -> Result<Directory, StoreError> {
@@ -52,8 +39,7 @@ pub(super) fn load(connection: &Connection, account: &AccountId) -> Result<Direc
         let kind: i64 = row.get(0).map_err(engine)?;
         let name: Arc<str> = row.get(1).map_err(engine)?;
         let record: Vec<u8> = row.get(2).map_err(engine)?;
-        let kind = KINDS.iter().find(|(_, code)| *code == kind).map(|(kind, _)| *kind);
-        match parse(kind, account, &record)? {
+        match parse_identity(kind_of(kind)?, account, &record)? {
             Entity::User(user) => drop(of(&mut parts.users).insert(name, user)),
             Entity::Group(group) => drop(of(&mut parts.groups).insert(name, group)),
             Entity::Role(role) => drop(of(&mut parts.roles).insert(name, role)),
@@ -80,7 +66,7 @@ pub(super) fn change(
     tx: &mut Transaction<'_>,
     vault: &Vault,
     account: &AccountId,
-    change: IdentityChange,
+    change: &IdentityChange,
     now: Timestamp,
 ) -> Result<Result<(), IdentityError>, StoreError> {
     let before = tx.directory(account)?;
@@ -130,14 +116,13 @@ fn write(
     (kind, name): &EntityKey,
     entity: Option<&Entity>,
 ) -> Result<(), StoreError> {
-    let code = KINDS.iter().find(|(known, _)| known == kind).map(|(_, code)| *code);
-    let code = code.ok_or(corrupt("kind of an identity"))?;
+    let code = kind_code(*kind)?;
     match entity {
         None => connection
             .prepare_cached(DELETE)
             .and_then(|mut delete| delete.execute(params![account.as_str(), code, name])),
         Some(entity) => {
-            let record = record(entity)?;
+            let record = identity_record(entity)?;
             connection
                 .prepare_cached(PUT)
                 .and_then(|mut put| put.execute(params![account.as_str(), code, name, record]))

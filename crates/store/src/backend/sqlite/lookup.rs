@@ -8,12 +8,13 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::engine;
-use super::object::{newest, ord_of};
+use super::object::{newest_ord, ord_of};
 use super::rows::{
-    KIND_MARKER, KIND_OBJECT, ObjectParts, checksum_of, corrupt, etag, parse_object, size,
-    timestamp, version as version_of, version_column,
+    KIND_MARKER, KIND_OBJECT, checksum as checksum_of, corrupt, etag, size, timestamp,
+    version as version_of, version_column,
 };
 use super::seal::{self, row_seal};
+use crate::backend::record::{ObjectParts, parse_object};
 use crate::body::{Body, End};
 use crate::vault::Vault;
 use crate::{DeleteMarker, Lookup, Object, ObjectKey, StoreError, StoredChecksum, VersionId};
@@ -68,13 +69,8 @@ pub(super) fn version(
             at_start.map_or_else(elsewhere, |found| Ok(Some(found)))?
         }
     };
-    let newest = newest(connection, bucket, key)?;
-    Ok(match (found, newest) {
-        (Some((ord, found)), newest) => {
-            found.into_lookup(newest.is_some_and(|newest| newest.ord == ord))
-        }
-        (None, _) => Lookup::NoSuchVersion,
-    })
+    let Some((ord, found)) = found else { return Ok(Lookup::NoSuchVersion) };
+    Ok(found.into_lookup(newest_ord(connection, bucket, key)? == Some(ord)))
 }
 
 /// A version as read: an object, or when it was deleted.

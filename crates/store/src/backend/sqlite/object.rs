@@ -1,28 +1,28 @@
-//! The versions of a key as they stand, and the decisions of put and delete.
+//! The versions of a key in the database: as they stand, and as they are written and removed.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::rows::{
-    KIND_MARKER, KIND_OBJECT, checksum_column, corrupt, etag, etag_column, object_record,
-    parse_object, size_column, timestamp, truncated, version, version_column,
+    KIND_MARKER, KIND_OBJECT, etag, etag_column, size_column, timestamp, version, version_column,
 };
 use super::sweeping::{add_garbage, take_intent};
 use super::transaction::Transaction;
 use super::{bucket, engine, tags};
+use crate::backend::record::{checksum_code, object_record, parse_object};
 use crate::backend::{NewBody, NewObject};
 use crate::body::Body;
 use crate::names::VersionToken;
+use crate::object::{Deletion, KeyState, Made, NewVersion, VersionState};
 use crate::vault::random;
 use crate::{
-    Attributes, Bucket, DeleteObject, DeleteOutcome, ETag, Object, ObjectKey, Precondition,
-    PutOutcome, StoreError, StoredChecksum, Tag, VersionId, Versioning,
+    Bucket, DeleteObject, DeleteOutcome, ETag, Object, ObjectKey, PutOutcome, StoreError, VersionId,
 };
 
-const STANDING: &str = "SELECT ord, version, kind, etag, modified_ms FROM objects
+const NEWEST: &str = "SELECT ord, version, kind, etag, modified_ms FROM objects
     WHERE bucket = ?1 AND key = ?2 ORDER BY ord LIMIT 1";
 const NULL_AT_START: &str = "SELECT ord, version, kind, etag, modified_ms FROM objects
     WHERE bucket = ?1 AND key = ?2 AND ord = 0 AND version = x''";
@@ -45,31 +45,26 @@ const ADD: &str = "INSERT INTO objects (bucket, key, ord, version, kind, size, e
     storage_class, checksum, body, record, seal) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
     row_seal('object', ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?12))";
 
+/// A version's column `ord`: the newest version of a key has the lowest, so that it is found first.
+pub(super) fn ord(place: u64) -> i64 {
+    place.cast_signed().wrapping_neg()
+}
+
 pub(super) fn ord_of(token: VersionToken) -> i64 {
-    token.place().cast_signed().wrapping_neg()
+    ord(token.place())
 }
 
-/// What a decision needs to know of a version.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Standing {
-    pub(super) ord: i64,
-    version: VersionId,
-    is_marker: bool,
-    etag: ETag,
-    modified: Timestamp,
-}
-
-fn standing(
+fn state(
     connection: &Connection,
     sql: &str,
     row: impl Params,
-) -> Result<Option<Standing>, StoreError> {
+) -> Result<Option<VersionState>, StoreError> {
     let decode = |row: &Row<'_>| {
         let is_marker = row.get::<_, i64>(2).map_err(engine)? == KIND_MARKER;
         let etag = if is_marker { ETag::of_md5([0; 16]) } else { etag(row, 3)? };
-        let ord = row.get(0).map_err(engine)?;
-        let modified = timestamp(row, 4)?;
-        Ok(Standing { ord, version: version(row, 1)?, is_marker, etag, modified })
+        let place = row.get::<_, i64>(0).map_err(engine)?.wrapping_neg().cast_unsigned();
+        let (version_id, modified) = (version(row, 1)?, timestamp(row, 4)?);
+        Ok(VersionState { place, version_id, is_marker, etag, modified })
     };
     connection
         .prepare_cached(sql)
@@ -79,117 +74,106 @@ fn standing(
 }
 
 /// The newest version of a key, whatever it is.
-pub(super) fn newest(
+fn newest(
     connection: &Connection,
     bucket: i64,
     key: &ObjectKey,
-) -> Result<Option<Standing>, StoreError> {
-    standing(connection, STANDING, params![bucket, key.as_bytes()])
+) -> Result<Option<VersionState>, StoreError> {
+    state(connection, NEWEST, params![bucket, key.as_bytes()])
 }
 
-/// Where a version stands, or would if it were not gone; `None`: it is the null version, and gone.
-pub(super) fn place(
+/// The column `ord` of the newest version of a key.
+pub(super) fn newest_ord(
+    connection: &Connection,
+    bucket: i64,
+    key: &ObjectKey,
+) -> Result<Option<i64>, StoreError> {
+    Ok(newest(connection, bucket, key)?.map(|newest| ord(newest.place)))
+}
+
+/// The place that a version has, or had if it is gone; `None`: it is the null version, and gone.
+pub(super) fn place_of(
     connection: &Connection,
     bucket: i64,
     key: &ObjectKey,
     version: VersionId,
-) -> Result<Option<i64>, StoreError> {
+) -> Result<Option<u64>, StoreError> {
     match version {
-        VersionId::Id(token) => Ok(Some(ord_of(token))),
+        VersionId::Id(token) => Ok(Some(token.place())),
         VersionId::Null => {
-            let newest = newest(connection, bucket, key)?;
-            Ok(null_version(connection, bucket, key, newest)?.map(|null| null.ord))
+            let mut state = KeyState::of(newest(connection, bucket, key)?);
+            find_null(connection, bucket, key, &mut state)?;
+            Ok(state.null.map(|null| null.place))
         }
     }
 }
 
-/// The null version of a key, of which there is one at most.
-fn null_version(
+fn find_null(
     connection: &Connection,
     bucket: i64,
     key: &ObjectKey,
-    newest: Option<Standing>,
-) -> Result<Option<Standing>, StoreError> {
-    match newest {
-        None => return Ok(None),
-        Some(newest) if newest.version == VersionId::Null => return Ok(Some(newest)),
-        Some(_) => (),
+    key_state: &mut KeyState,
+) -> Result<(), StoreError> {
+    if key_state.may_hide_null() {
+        let row = params![bucket, key.as_bytes()];
+        key_state.null = match state(connection, NULL_AT_START, row)? {
+            Some(found) => Some(found),
+            None => state(connection, NULL_LATER, row)?,
+        };
     }
-    let row = params![bucket, key.as_bytes()];
-    match standing(connection, NULL_AT_START, row)? {
-        Some(found) => Ok(Some(found)),
-        None => standing(connection, NULL_LATER, row),
-    }
+    Ok(())
 }
 
-/// A key that is about to be written, as it stands in this transaction.
+/// A key that is about to be written, in this transaction.
 pub(super) struct Target<'t> {
     pub(super) bucket: &'t Bucket,
     pub(super) key: &'t ObjectKey,
-    newest: Option<Standing>,
-    now: Timestamp,
+    pub(super) now: Timestamp,
 }
 
-/// Why a precondition does not hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unmet {
-    Failed,
-    NoSuchKey,
-}
-
-impl<'t> Target<'t> {
-    pub(super) fn find(
-        connection: &Connection,
-        bucket: &'t Bucket,
-        key: &'t ObjectKey,
-        now: Timestamp,
-    ) -> Result<Self, StoreError> {
-        let newest = newest(connection, bucket.id, key)?;
-        Ok(Self { bucket, key, newest, now })
-    }
-
-    pub(super) fn check(&self, precondition: Precondition) -> Result<(), Unmet> {
-        let current = self.newest.filter(|newest| !newest.is_marker);
-        match (precondition, current) {
-            (Precondition::None, _)
-            | (Precondition::IfAbsent, None)
-            | (Precondition::IfPresent, Some(_)) => Ok(()),
-            (
-                Precondition::IfMatch(_) | Precondition::IfMatchUnknown | Precondition::IfPresent,
-                None,
-            ) => Err(Unmet::NoSuchKey),
-            (Precondition::IfMatch(etag), Some(current)) if current.etag == etag => Ok(()),
-            (
-                Precondition::IfMatch(_) | Precondition::IfMatchUnknown | Precondition::IfAbsent,
-                Some(_),
-            ) => Err(Unmet::Failed),
+impl Target<'_> {
+    /// How the key stands, for whoever writes it.
+    pub(super) fn state(&self, connection: &Connection) -> Result<KeyState, StoreError> {
+        let (bucket, key) = (self.bucket, self.key);
+        let mut state = KeyState::of(newest(connection, bucket.id, key)?);
+        if bucket.versioning.writes_null() {
+            find_null(connection, bucket.id, key, &mut state)?;
         }
+        Ok(state)
     }
 
-    /// The tags of the key's current version; none where there is none.
-    fn tags(&self, connection: &Connection) -> Result<Vec<Tag>, StoreError> {
-        let Some(newest) = self.newest else { return Ok(Vec::new()) };
-        tags::of(connection, self.bucket.id, self.key, newest.ord)
-    }
-
-    /// Whether the key was written or deleted after that time, at which an upload was under way.
-    pub(super) fn changed_after(
+    /// How the key stands, for whoever deletes it, or the version of it that is named.
+    fn state_for_delete(
         &self,
         connection: &Connection,
-        time: Timestamp,
-    ) -> Result<bool, StoreError> {
-        if self.newest.is_some_and(|newest| newest.modified > time) {
-            return Ok(true);
+        named: Option<VersionId>,
+    ) -> Result<KeyState, StoreError> {
+        let (bucket, key) = (self.bucket, self.key);
+        let mut key_state = KeyState::of(newest(connection, bucket.id, key)?);
+        if bucket.versioning.deletes_null(named) {
+            find_null(connection, bucket.id, key, &mut key_state)?;
         }
-        let row = params![self.bucket.id, self.key.as_bytes()];
-        let deleted: Option<i64> = connection
-            .prepare_cached(DELETED)
-            .and_then(|mut select| select.query_row(row, |row| row.get(0)).optional())
-            .map_err(engine)?;
-        Ok(deleted.is_some_and(|deleted_ms| deleted_ms > time.as_millisecond()))
+        if let Some(id @ VersionId::Id(token)) = named {
+            let row = params![bucket.id, key.as_bytes(), ord_of(token), version_column(&id)];
+            key_state.named = state(connection, WITH_ID, row)?;
+        }
+        Ok(key_state)
     }
 
-    /// Notes that the key's current version is removed and leaves no trace, for uploads under way that
+    /// When the key's newest version was last removed for good while an upload of it was under way.
+    pub(super) fn deleted_at(
+        &self,
+        connection: &Connection,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let row = params![self.bucket.id, self.key.as_bytes()];
+        connection
+            .prepare_cached(DELETED)
+            .and_then(|mut select| select.query_row(row, |row| Ok(timestamp(row, 0))).optional())
+            .map_err(engine)?
+            .transpose()
+    }
+
+    /// Notes that the key's newest version is removed and leaves no trace, for uploads under way that
     /// may be completed under a condition.
     fn remember_delete(&self, connection: &Connection) -> Result<(), StoreError> {
         let row = params![self.bucket.id, self.key.as_bytes(), self.now.as_millisecond()];
@@ -197,40 +181,94 @@ impl<'t> Target<'t> {
         remember.and_then(|mut remember| remember.execute(row)).map(drop).map_err(engine)
     }
 
-    fn null_version(&self, connection: &Connection) -> Result<Option<Standing>, StoreError> {
-        null_version(connection, self.bucket.id, self.key, self.newest)
+    /// Writes an object as a new version; an inline body comes at rest and in plain.
+    pub(super) fn add(
+        &self,
+        tx: &mut Transaction<'_>,
+        version: NewVersion,
+        made: Made,
+        bytes: Option<(Vec<u8>, Bytes)>,
+    ) -> Result<Arc<Object>, StoreError> {
+        self.make_room(tx.connection, version)?;
+        let object = made.at(self.key.clone(), version.version_id, self.now);
+        let mut row = None;
+        if let Some((stored, plain)) = bytes {
+            tx.connection
+                .prepare_cached(ADD_BODY)
+                .and_then(|mut add| add.execute(params![stored]))
+                .map_err(engine)?;
+            row = Some(tx.connection.last_insert_rowid());
+            let _first = object.resident.set(plain);
+        }
+        let form = object.checksum.as_ref().map(|checksum| (checksum.algorithm, checksum.kind));
+        let columns = params![
+            self.bucket.id,
+            object.key.as_bytes(),
+            ord(version.place),
+            version_column(&object.version_id),
+            KIND_OBJECT,
+            size_column(object.size),
+            etag_column(&object.etag),
+            object.last_modified.as_millisecond(),
+            object.attributes.storage_class,
+            form.map(checksum_code),
+            row,
+            object_record(&object)?,
+        ];
+        insert(tx.connection, columns)?;
+        let object = Arc::new(object);
+        tx.current_is(self.bucket.id, object.key.clone(), Some(Arc::clone(&object)));
+        Ok(object)
     }
 
-    /// Decides the place and id of a new version; where none are kept, or no longer, it takes the
-    /// place of the null version.
-    fn make_room(&self, connection: &Connection) -> Result<(i64, VersionId), StoreError> {
-        let above = |newest: Standing| {
-            let ord = newest.ord.checked_sub(1).filter(|ord| *ord > i64::MIN);
-            ord.ok_or(corrupt("order of versions"))
-        };
-        match self.bucket.versioning {
-            Versioning::Enabled => {
-                let ord = self.newest.map_or(Ok(0), above)?;
-                let place = ord.wrapping_neg().cast_unsigned();
-                Ok((ord, VersionId::Id(VersionToken::new(place, random()?))))
-            }
-            Versioning::Unversioned | Versioning::Suspended => {
-                if let Some(null) = self.null_version(connection)? {
-                    self.remove(connection, null.ord)?;
-                }
-                let ord = match self.newest {
-                    Some(newest) if newest.version == VersionId::Null => newest.ord,
-                    Some(newest) => above(newest)?,
-                    None => 0,
-                };
-                Ok((ord, VersionId::Null))
+    fn add_marker(&self, connection: &Connection, version: NewVersion) -> Result<(), StoreError> {
+        self.make_room(connection, version)?;
+        let (nothing, no_bytes) = (None::<i64>, [].as_slice());
+        let columns = params![
+            self.bucket.id,
+            self.key.as_bytes(),
+            ord(version.place),
+            version_column(&version.version_id),
+            KIND_MARKER,
+            0,
+            no_bytes,
+            self.now.as_millisecond(),
+            nothing,
+            nothing,
+            nothing,
+            no_bytes,
+        ];
+        insert(connection, columns)
+    }
+
+    fn make_room(&self, connection: &Connection, version: NewVersion) -> Result<(), StoreError> {
+        version.replaced.map_or(Ok(()), |replaced| self.remove(connection, replaced))
+    }
+
+    /// Removes one version; its bytes become garbage.
+    fn remove(&self, connection: &Connection, version: VersionState) -> Result<(), StoreError> {
+        let removed = connection.prepare_cached(REMOVE).and_then(|mut remove| {
+            let place = params![self.bucket.id, self.key.as_bytes(), ord(version.place)];
+            remove.query_row(place, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        });
+        let (kind, body, record): (i64, Option<i64>, Vec<u8>) = removed.map_err(engine)?;
+        match (kind, body) {
+            (_, Some(row)) => connection
+                .prepare_cached(REMOVE_BODY)
+                .and_then(|mut remove| remove.execute([row]))
+                .map(drop)
+                .map_err(engine),
+            (KIND_MARKER, None) => Ok(()),
+            (_, None) => {
+                add_garbage(connection, parse_object(&record, None)?.body.blobs(), self.now)
             }
         }
     }
+}
 
-    fn remove(&self, connection: &Connection, ord: i64) -> Result<(), StoreError> {
-        remove(connection, self.bucket.id, self.key, ord, self.now)
-    }
+fn insert(connection: &Connection, columns: impl Params) -> Result<(), StoreError> {
+    let added = connection.prepare_cached(ADD).and_then(|mut add| add.execute(columns));
+    added.map(drop).map_err(engine)
 }
 
 pub(super) fn put(
@@ -238,16 +276,17 @@ pub(super) fn put(
     new: NewObject,
     now: Timestamp,
 ) -> Result<PutOutcome, StoreError> {
-    let Some(bucket) = bucket::same(tx.connection, &new.bucket)? else {
+    let NewObject { bucket, key, attributes, checksum, etag, body, precondition } = new;
+    let Some(bucket) = bucket::same(tx.connection, &bucket)? else {
         return Ok(PutOutcome::NoSuchBucket);
     };
-    let target = Target::find(tx.connection, &bucket, &new.key, now)?;
-    match target.check(new.precondition) {
-        Ok(()) => (),
-        Err(Unmet::Failed) => return Ok(PutOutcome::PreconditionFailed),
-        Err(Unmet::NoSuchKey) => return Ok(PutOutcome::NoSuchKey),
+    let target = Target { bucket: &bucket, key: &key, now };
+    let state = target.state(tx.connection)?;
+    if let Err(unmet) = state.check(precondition) {
+        return Ok(unmet.into());
     }
-    let (body, bytes) = match new.body {
+    let version = state.new_version(bucket.versioning, random()?)?;
+    let (body, bytes) = match body {
         NewBody::Row { blob, stored, plain } => (Body::Row(blob), Some((stored, plain))),
         NewBody::File(file) => {
             take_intent(tx, file.blob.id)?;
@@ -255,190 +294,40 @@ pub(super) fn put(
             (Body::Files(vec![file.blob]), None)
         }
     };
-    let size = body.blobs().iter().map(|blob| blob.size).fold(0, u64::saturating_add);
-    let NewObject { attributes, checksum, etag, .. } = new;
-    let made = Made { size, etag, attributes, checksum, parts: Vec::new(), body };
-    let object = add(tx, &target, made, bytes)?;
-    Ok(PutOutcome::Stored { version_id: told_version(&bucket, &object), object })
-}
-
-/// The version a writer is told: none where none are kept.
-pub(super) fn told_version(bucket: &Bucket, object: &Object) -> Option<VersionId> {
-    match bucket.versioning {
-        Versioning::Unversioned => None,
-        Versioning::Enabled | Versioning::Suspended => Some(object.version_id),
-    }
-}
-
-/// An object that is decided on, before it has a place among the versions of its key.
-pub(super) struct Made {
-    pub(super) size: u64,
-    pub(super) etag: ETag,
-    pub(super) attributes: Attributes,
-    pub(super) checksum: Option<StoredChecksum>,
-    pub(super) parts: Vec<crate::PartSummary>,
-    pub(super) body: Body,
-}
-
-/// Writes an object as the newest version of its key; an inline body comes at rest and in plain.
-pub(super) fn add(
-    tx: &mut Transaction<'_>,
-    target: &Target<'_>,
-    made: Made,
-    bytes: Option<(Vec<u8>, Bytes)>,
-) -> Result<Arc<Object>, StoreError> {
-    let (ord, version_id) = target.make_room(tx.connection)?;
-    let Made { size, etag, attributes, checksum, parts, body } = made;
-    let object = Object {
-        key: target.key.clone(),
-        version_id,
-        size,
-        etag,
-        last_modified: truncated(target.now),
-        attributes,
-        checksum,
-        parts,
-        encryption: body.at_rest(),
-        body,
-        resident: OnceLock::new(),
-    };
-    let mut row = None;
-    if let Some((stored, plain)) = bytes {
-        tx.connection
-            .prepare_cached(ADD_BODY)
-            .and_then(|mut add| add.execute(params![stored]))
-            .map_err(engine)?;
-        row = Some(tx.connection.last_insert_rowid());
-        let _first = object.resident.set(plain);
-    }
-    let form = object.checksum.as_ref().map(|checksum| (checksum.algorithm, checksum.kind));
-    let columns = params![
-        target.bucket.id,
-        object.key.as_bytes(),
-        ord,
-        version_column(&object.version_id),
-        KIND_OBJECT,
-        size_column(object.size),
-        etag_column(&object.etag),
-        object.last_modified.as_millisecond(),
-        object.attributes.storage_class,
-        form.map(checksum_column),
-        row,
-        object_record(&object)?,
-    ];
-    insert(tx.connection, columns)?;
-    let object = Arc::new(object);
-    tx.current_is(target.bucket.id, object.key.clone(), Some(Arc::clone(&object)));
-    Ok(object)
-}
-
-fn insert(connection: &Connection, columns: impl Params) -> Result<(), StoreError> {
-    let added = connection.prepare_cached(ADD).and_then(|mut add| add.execute(columns));
-    added.map(|_| ()).map_err(engine)
-}
-
-/// Removes one version; its bytes become garbage.
-fn remove(
-    connection: &Connection,
-    bucket: i64,
-    key: &ObjectKey,
-    ord: i64,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let removed = connection.prepare_cached(REMOVE).and_then(|mut remove| {
-        remove.query_row(params![bucket, key.as_bytes(), ord], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, Vec<u8>>(2)?))
-        })
-    });
-    match removed.map_err(engine)? {
-        (_, Some(row), _) => connection
-            .prepare_cached(REMOVE_BODY)
-            .and_then(|mut remove| remove.execute([row]))
-            .map(|_| ())
-            .map_err(engine),
-        (KIND_MARKER, None, _) => Ok(()),
-        (_, None, record) => {
-            add_garbage(connection, parse_object(&record, None)?.body.blobs(), now)
-        }
-    }
+    let made = Made { etag, attributes, checksum, parts: Vec::new(), body };
+    let object = target.add(tx, version, made, bytes)?;
+    Ok(PutOutcome::Stored { version_id: bucket.versioning.told(object.version_id), object })
 }
 
 pub(super) fn delete(
     tx: &mut Transaction<'_>,
-    delete: &DeleteObject,
+    request: &DeleteObject,
     now: Timestamp,
 ) -> Result<DeleteOutcome, StoreError> {
-    let DeleteObject { bucket, key, version_id, precondition, judged_tags } = delete;
-    let Some(bucket) = bucket::same(tx.connection, bucket)? else {
+    let Some(bucket) = bucket::same(tx.connection, &request.bucket)? else {
         return Ok(DeleteOutcome::NoSuchBucket);
     };
-    let target = Target::find(tx.connection, &bucket, key, now)?;
-    if let Some(judged) = judged_tags
-        && *judged != target.tags(tx.connection)?
-    {
-        return Ok(DeleteOutcome::TagsChanged);
-    }
-    match target.check(*precondition) {
-        Ok(()) => (),
-        Err(Unmet::Failed) => return Ok(DeleteOutcome::PreconditionFailed),
-        Err(Unmet::NoSuchKey) => return Ok(DeleteOutcome::NoSuchKey),
-    }
-    let outcome = match (version_id, bucket.versioning) {
-        (Some(version), _) => delete_version(tx.connection, &target, *version)?,
-        (None, Versioning::Unversioned) => match target.newest {
-            Some(newest) => {
-                target.remove(tx.connection, newest.ord)?;
+    let target = Target { bucket: &bucket, key: &request.key, now };
+    let state = target.state_for_delete(tx.connection, request.version_id)?;
+    let judged = state.newest.filter(|_| request.judged_tags.is_some());
+    let tags = judged.map_or(Ok(Vec::new()), |newest| {
+        tags::of(tx.connection, bucket.id, &request.key, ord(newest.place))
+    })?;
+    let outcome = match state.delete(request, &tags, bucket.versioning, random()?)? {
+        Deletion::Refused(outcome) => return Ok(outcome),
+        Deletion::Nothing => DeleteOutcome::Nothing,
+        Deletion::Remove { version, was_newest, outcome } => {
+            target.remove(tx.connection, version)?;
+            if was_newest {
                 target.remember_delete(tx.connection)?;
-                DeleteOutcome::Deleted { version_id: None, was_marker: newest.is_marker }
             }
-            None => DeleteOutcome::Nothing,
-        },
-        (None, Versioning::Enabled | Versioning::Suspended) => {
-            DeleteOutcome::MarkerCreated { version_id: add_marker(tx.connection, &target)? }
+            outcome
+        }
+        Deletion::Mark(version) => {
+            target.add_marker(tx.connection, version)?;
+            DeleteOutcome::MarkerCreated { version_id: version.version_id }
         }
     };
-    tx.current_is(bucket.id, key.clone(), None);
+    tx.current_is(bucket.id, request.key.clone(), None);
     Ok(outcome)
-}
-
-fn delete_version(
-    connection: &Connection,
-    target: &Target<'_>,
-    version: VersionId,
-) -> Result<DeleteOutcome, StoreError> {
-    let found = match version {
-        VersionId::Null => target.null_version(connection)?,
-        VersionId::Id(token) => {
-            let (bucket, key) = (target.bucket.id, target.key.as_bytes());
-            let row = params![bucket, key, ord_of(token), version_column(&version)];
-            standing(connection, WITH_ID, row)?
-        }
-    };
-    let Some(found) = found else { return Ok(DeleteOutcome::Nothing) };
-    target.remove(connection, found.ord)?;
-    if target.newest.is_some_and(|newest| newest.ord == found.ord) {
-        target.remember_delete(connection)?;
-    }
-    Ok(DeleteOutcome::Deleted { version_id: Some(version), was_marker: found.is_marker })
-}
-
-fn add_marker(connection: &Connection, target: &Target<'_>) -> Result<VersionId, StoreError> {
-    let (ord, version_id) = target.make_room(connection)?;
-    let (nothing, no_bytes) = (None::<i64>, [].as_slice());
-    let columns = params![
-        target.bucket.id,
-        target.key.as_bytes(),
-        ord,
-        version_column(&version_id),
-        KIND_MARKER,
-        0,
-        no_bytes,
-        target.now.as_millisecond(),
-        nothing,
-        nothing,
-        nothing,
-        no_bytes,
-    ];
-    insert(connection, columns)?;
-    Ok(version_id)
 }

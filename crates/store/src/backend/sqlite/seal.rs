@@ -8,8 +8,9 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, Transaction, params};
 
 use super::engine;
-use super::rows::{corrupt, resealed_object, resealed_part};
+use super::rows::corrupt;
 use crate::StoreError;
+use crate::backend::record::{resealed_object, resealed_part};
 use crate::vault::Vault;
 
 /// The seal of a row of each table, over the columns in whose place it stands. Each begins with the table's name, so

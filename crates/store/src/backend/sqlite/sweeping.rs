@@ -5,9 +5,8 @@ use rusqlite::{Connection, params};
 
 use super::rows::{corrupt, object_key};
 use super::transaction::Transaction;
-use super::writer::JOB_ROWS_MAX;
 use super::{engine, uploads};
-use crate::backend::IdleUpload;
+use crate::backend::{IdleUpload, JOB_ROWS_MAX};
 use crate::body::{Blob, BlobId};
 use crate::{BucketName, BucketRef, StoreError, UploadId};
 

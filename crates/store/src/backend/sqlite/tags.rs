@@ -2,11 +2,11 @@
 
 use rusqlite::{Connection, Row, params};
 
-use super::object::{self, newest};
-use super::rows::{parse_object, retagged};
+use super::object::{newest_ord, ord, place_of};
 use super::seal::{self, row_seal};
 use super::transaction::Transaction;
 use super::{bucket, engine, lookup};
+use crate::backend::record::{parse_object, retagged};
 use crate::vault::Vault;
 use crate::{Lookup, ObjectKey, SetTags, StoreError, Tag, TagsChanged};
 
@@ -38,11 +38,11 @@ pub(super) fn set(
         return Ok(Err(TagsChanged));
     }
     let ord = match version {
-        Some(version) => object::place(tx.connection, bucket.id, key, version)?,
-        None => newest(tx.connection, bucket.id, key)?.map(|newest| newest.ord),
+        Some(version) => place_of(tx.connection, bucket.id, key, version)?.map(ord),
+        None => newest_ord(tx.connection, bucket.id, key)?,
     };
     let (Lookup::Object(_), Some(ord)) = (&found, ord) else { return Ok(Ok(found)) };
-    let record = retagged(&record(tx.connection, bucket.id, key, ord)?, tags)?;
+    let record = retagged(&record(tx.connection, bucket.id, key, ord)?, &tags)?;
     tx.connection
         .prepare_cached(REPLACE)
         .and_then(|mut replace| replace.execute(params![bucket.id, key.as_bytes(), ord, record]))

@@ -5,22 +5,20 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::listing::{self, Group};
-use super::rows::{
-    corrupt, object_key, page, parse_part, parse_upload, part_record, size, size_column, timestamp,
-    truncated, upload_record,
-};
+use super::rows::{corrupt, key_bytes, object_key, page, size, size_column, timestamp};
 use super::seal::{self, row_seal};
 use super::sweeping::{add_garbage, take_intent};
 use super::transaction::Transaction;
-use super::writer::JOB_ROWS_MAX;
 use super::{bucket, engine};
-use crate::backend::NewPart;
-use crate::body::Blob;
+use crate::backend::record::{parse_part, parse_upload, part_record, upload_record};
+use crate::backend::{JOB_ROWS_MAX, NewPart};
+use crate::listing::{Step, UploadsWalk};
+use crate::multipart::StoredPart;
+use crate::object::truncated;
 use crate::vault::random;
 use crate::{
     BucketRef, ETag, ListUploads, NewUpload, ObjectKey, Part, PartNumber, PartPage, PutPart,
-    StoreError, Upload, UploadAfter, UploadEntry, UploadId, UploadPage,
+    StoreError, Upload, UploadId, UploadPage,
 };
 
 const ADD: &str = "INSERT INTO uploads (bucket, key, upload, record, seal)
@@ -57,8 +55,6 @@ const REMOVE_PARTS: &str = "DELETE FROM parts WHERE upload = ?1";
 
 /// How many parts one page holds at most.
 const PARTS_PAGE_MAX: usize = 1000;
-/// After every upload id there can be.
-const AFTER_ALL_UPLOADS: [u8; 25] = [0xff; 25];
 
 pub(super) fn create(
     tx: &mut Transaction<'_>,
@@ -68,18 +64,7 @@ pub(super) fn create(
     if bucket::same(tx.connection, &new.bucket)?.is_none() {
         return Ok(None);
     }
-    let NewUpload { bucket, key, attributes, checksum, encryption, customer_key, initiator } = new;
-    let upload = Upload {
-        id: UploadId::new(now, random()?),
-        bucket,
-        key,
-        attributes,
-        checksum,
-        encryption,
-        customer_key,
-        initiator,
-        initiated_at: truncated(now),
-    };
+    let upload = new.begin(random()?, now);
     let record = upload_record(&upload)?;
     let row = params![upload.bucket.id, upload.key.as_bytes(), upload.id.as_bytes(), record];
     tx.connection.prepare_cached(ADD).and_then(|mut add| add.execute(row)).map_err(engine)?;
@@ -105,12 +90,6 @@ pub(super) fn read(
     record.map(|json| parse_upload(&json, (bucket.clone(), key.clone(), id))).transpose()
 }
 
-/// A part as stored: what is told of it, and where its bytes are.
-pub(super) struct StoredPart {
-    pub(super) part: Part,
-    pub(super) blob: Blob,
-}
-
 pub(super) fn put_part(
     tx: &mut Transaction<'_>,
     new: NewPart,
@@ -123,26 +102,21 @@ pub(super) fn put_part(
     if let Some(replaced) = part(tx.connection, new.upload, new.number)? {
         add_garbage(tx.connection, std::slice::from_ref(&replaced.blob), now)?;
     }
-    let blob = new.file.blob;
+    let NewPart { upload, number, etag, checksum, file, .. } = new;
+    let blob = file.blob;
     take_intent(tx, blob.id)?;
-    tx.publish(new.file.unpublished);
-    let last_modified = truncated(now);
+    tx.publish(file.unpublished);
+    let part = Part { number, size: blob.size, etag, checksum, last_modified: truncated(now) };
     let row = params![
-        new.upload.as_bytes(),
-        new.number.number(),
-        size_column(blob.size),
-        new.etag.md5().as_slice(),
-        last_modified.as_millisecond(),
-        part_record(&blob, new.checksum.as_ref())?,
+        upload.as_bytes(),
+        number.number(),
+        size_column(part.size),
+        etag.md5().as_slice(),
+        part.last_modified.as_millisecond(),
+        part_record(&blob, part.checksum.as_ref())?,
     ];
     tx.connection.prepare_cached(PUT_PART).and_then(|mut put| put.execute(row)).map_err(engine)?;
-    Ok(PutPart::Stored(Part {
-        number: new.number,
-        size: blob.size,
-        etag: new.etag,
-        checksum: new.checksum,
-        last_modified,
-    }))
+    Ok(PutPart::Stored(part))
 }
 
 pub(super) fn part(
@@ -276,44 +250,27 @@ pub(super) fn list(
     bucket: &BucketRef,
     query: &ListUploads,
 ) -> Result<UploadPage, StoreError> {
-    let group = Group { prefix: &query.prefix, delimiter: query.delimiter.as_deref() };
-    let (key, upload) = match &query.after {
-        UploadAfter::Start => (Vec::new(), Vec::new()),
-        UploadAfter::Key(key) => (key.clone().into_bytes(), AFTER_ALL_UPLOADS.to_vec()),
-        UploadAfter::Upload(key, id) => (key.as_bytes().to_vec(), id.as_bytes().to_vec()),
-        UploadAfter::CommonPrefix(prefix) => (listing::after_all(prefix), Vec::new()),
-    };
-    let mut after = listing::later((key, upload), (query.prefix.clone().into_bytes(), Vec::new()));
-    let limit = query.limit.min(listing::PAGE_MAX);
-    let mut entries = Vec::new();
+    let (mut walk, mut after) = UploadsWalk::begin(query);
     let mut select = connection.prepare_cached(LIST).map_err(engine)?;
     'seek: loop {
-        let mut rows =
-            select.query(params![bucket.id, after.0, after.1, group.end()]).map_err(engine)?;
+        let place = params![bucket.id, after.key, after.upload, walk.end()];
+        let mut rows = select.query(place).map_err(engine)?;
         while let Some(row) = rows.next().map_err(engine)? {
-            if entries.len() >= limit {
-                let next = entries.last().map(entry_end);
-                return Ok(UploadPage { entries, next });
+            let upload = |key| {
+                seal::check(row, 3)?;
+                let json: Vec<u8> = row.get(2).map_err(engine)?;
+                parse_upload(&json, (bucket.clone(), key, upload_id(row, 1)?))
+            };
+            match walk.see(key_bytes(row, 0)?, upload)? {
+                Step::Next => (),
+                Step::Seek(to) => {
+                    after = to;
+                    continue 'seek;
+                }
+                Step::End => break,
             }
-            let key = object_key(row, 0)?;
-            if let Some(prefix) = group.common_prefix(key.as_str()) {
-                after = (listing::after_all(prefix), Vec::new());
-                entries.push(UploadEntry::CommonPrefix(prefix.to_owned()));
-                continue 'seek;
-            }
-            seal::check(row, 3)?;
-            let json: Vec<u8> = row.get(2).map_err(engine)?;
-            let upload = parse_upload(&json, (bucket.clone(), key, upload_id(row, 1)?))?;
-            entries.push(UploadEntry::Upload(Arc::new(upload)));
         }
-        return Ok(UploadPage { entries, next: None });
-    }
-}
-
-fn entry_end(entry: &UploadEntry) -> UploadAfter {
-    match entry {
-        UploadEntry::Upload(upload) => UploadAfter::Upload(upload.key.clone(), upload.id),
-        UploadEntry::CommonPrefix(prefix) => UploadAfter::CommonPrefix(prefix.clone()),
+        return Ok(walk.finish());
     }
 }
 

@@ -20,9 +20,6 @@ use crate::{OpenError, StoreError};
 const QUEUE_JOBS_MAX: usize = 1024;
 /// How many jobs share a transaction at most.
 const BATCH_JOBS_MAX: usize = 256;
-/// How many rows one job writes at most where nothing else bounds them: all other writers wait for it. The
-/// parts of one upload, which go together, may be more.
-pub(super) const JOB_ROWS_MAX: usize = 1000;
 /// How many jobs share a transaction at most while the reserve is what it is written to: so many
 /// that it is enough for them.
 const BATCH_JOBS_MAX_WHEN_SHORT: usize = 32;

@@ -11,7 +11,7 @@ use crate::identity::managed;
 use crate::{EntityKind, Hindrance, IdentityError, ManagedPolicy, PolicyVersion, Quota, Tag};
 
 /// A managed policy to make.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct NewManagedPolicy {
     /// Its name.
     pub name: String,

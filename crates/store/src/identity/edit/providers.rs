@@ -6,7 +6,7 @@ use super::{DirectoryEdit, Edited, check_provider, free, missing, within};
 use crate::{EntityKind, OidcProvider, Quota, Tag};
 
 /// An OIDC provider to make.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct NewOidcProvider {
     /// Without its `https://`.
     pub url: String,

@@ -10,7 +10,7 @@ use crate::identity::directory::fold;
 use crate::{BoundPolicy, EntityKind, Hindrance, IdentityError, InstanceProfile, Quota, Role, Tag};
 
 /// A role to make.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct NewRole {
     /// Its name.
     pub name: String,

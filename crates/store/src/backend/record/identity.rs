@@ -1,4 +1,4 @@
-//! How an identity is written on the disk and read from it (`docs/design.md`, "Records").
+//! The record of an identity.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,15 +7,13 @@ use iam::{AccountId, Policy};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::corrupt;
+use super::policy::{BoundRecord, parse_policy};
+use super::{RECORD_VERSION, corrupt, pairs_of, tags_of};
 use crate::identity::Entity;
 use crate::{
-    BoundPolicy, EntityKind, Group, InstanceProfile, ManagedPolicy, OidcProvider, PolicyVersion,
-    Role, StoreError, Tag, User,
+    EntityKind, Group, InstanceProfile, ManagedPolicy, OidcProvider, PolicyVersion, Role,
+    StoreError, User,
 };
-
-/// The version of every record that this version writes.
-const RECORD_VERSION: u8 = 1;
 
 /// One record; its members are those of the kind.
 #[derive(Serialize, Deserialize, Default)]
@@ -61,37 +59,6 @@ struct Record {
     thumbprints: Vec<String>,
 }
 
-/// A policy of a resource or of trust.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(in super::super) struct BoundRecord {
-    policy: String,
-    /// As it is evaluated, where that differs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    bound: Option<String>,
-}
-
-impl BoundRecord {
-    pub(in super::super) fn of(policy: &BoundPolicy) -> Self {
-        let BoundPolicy { document, bound } = policy;
-        let differs = document.text() != bound.text();
-        Self { policy: document.text().to_owned(), bound: differs.then(|| bound.text().to_owned()) }
-    }
-
-    pub(in super::super) fn parse(self) -> Result<BoundPolicy, StoreError> {
-        let document = parse_policy(&self.policy)?;
-        let bound = match &self.bound {
-            Some(bound) => parse_policy(bound)?,
-            None => Arc::clone(&document),
-        };
-        Ok(BoundPolicy { document, bound })
-    }
-}
-
-fn parse_policy(text: &str) -> Result<Arc<Policy>, StoreError> {
-    Policy::parse(text).map(Arc::new).map_err(|_| corrupt("policy"))
-}
-
 fn inline_texts(inline: &BTreeMap<String, Arc<Policy>>) -> BTreeMap<String, String> {
     inline.iter().map(|(name, policy)| (name.clone(), policy.text().to_owned())).collect()
 }
@@ -102,20 +69,12 @@ fn inline_policies(
     texts.into_iter().map(|(name, text)| Ok((name, parse_policy(&text)?))).collect()
 }
 
-fn tag_pairs(tags: &[Tag]) -> Vec<(String, String)> {
-    tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect()
-}
-
-pub(in super::super) fn tags_of(pairs: Vec<(String, String)>) -> Vec<Tag> {
-    pairs.into_iter().map(|(key, value)| Tag { key, value }).collect()
-}
-
 fn time(ms: i64) -> Result<Timestamp, StoreError> {
     Timestamp::from_millisecond(ms).map_err(|_| corrupt("time"))
 }
 
 /// The record of an identity.
-pub(super) fn record(entity: &Entity) -> Result<Vec<u8>, StoreError> {
+pub(crate) fn identity_record(entity: &Entity) -> Result<Vec<u8>, StoreError> {
     let record = match entity {
         Entity::User(user) => {
             let User { name, path, id, created_at, tags, boundary, inline, attached, groups } =
@@ -125,7 +84,7 @@ pub(super) fn record(entity: &Entity) -> Result<Vec<u8>, StoreError> {
                 path: path.clone(),
                 id: id.clone(),
                 at: created_at.as_millisecond(),
-                tags: tag_pairs(tags),
+                tags: pairs_of(tags),
                 boundary: boundary.clone(),
                 inline: inline_texts(inline),
                 attached: attached.clone(),
@@ -155,7 +114,7 @@ pub(super) fn record(entity: &Entity) -> Result<Vec<u8>, StoreError> {
                 id: id.clone(),
                 at: created_at.as_millisecond(),
                 role: role.clone(),
-                tags: tag_pairs(tags),
+                tags: pairs_of(tags),
                 ..Record::default()
             }
         }
@@ -166,7 +125,7 @@ pub(super) fn record(entity: &Entity) -> Result<Vec<u8>, StoreError> {
                 at: created_at.as_millisecond(),
                 clients: client_ids.clone(),
                 thumbprints: thumbprints.clone(),
-                tags: tag_pairs(tags),
+                tags: pairs_of(tags),
                 ..Record::default()
             }
         }
@@ -197,7 +156,7 @@ fn role_record(role: &Role) -> Record {
         description: description.clone(),
         max_session: Some(*max_session_seconds),
         trust: Some(BoundRecord::of(trust)),
-        tags: tag_pairs(tags),
+        tags: pairs_of(tags),
         boundary: boundary.clone(),
         inline: inline_texts(inline),
         attached: attached.clone(),
@@ -231,7 +190,7 @@ fn policy_record(policy: &ManagedPolicy) -> Record {
         at: created_at.as_millisecond(),
         updated: Some(updated_at.as_millisecond()),
         description: description.clone(),
-        tags: tag_pairs(tags),
+        tags: pairs_of(tags),
         versions: versions.iter().map(version).collect(),
         default: Some(*default_version),
         next: Some(*next_version),
@@ -239,9 +198,31 @@ fn policy_record(policy: &ManagedPolicy) -> Record {
     }
 }
 
+/// The numbers that stand for kinds of identities.
+const KINDS: &[(EntityKind, i64)] = &[
+    (EntityKind::User, 1),
+    (EntityKind::Group, 2),
+    (EntityKind::Role, 3),
+    (EntityKind::Policy, 4),
+    (EntityKind::InstanceProfile, 5),
+    (EntityKind::OidcProvider, 6),
+];
+
+/// The number that stands for a kind.
+pub(crate) fn kind_code(kind: EntityKind) -> Result<i64, StoreError> {
+    let known = KINDS.iter().find(|(known, _)| *known == kind);
+    known.map(|(_, code)| *code).ok_or(corrupt("kind of an identity"))
+}
+
+/// The kind that a number stands for.
+pub(crate) fn kind_of(code: i64) -> Result<EntityKind, StoreError> {
+    let known = KINDS.iter().find(|(_, known)| *known == code);
+    known.map(|(kind, _)| *kind).ok_or(corrupt("kind of an identity"))
+}
+
 /// Reads the record of an identity of a kind.
-pub(super) fn parse(
-    kind: Option<EntityKind>,
+pub(crate) fn parse_identity(
+    kind: EntityKind,
     account: &AccountId,
     json: &[u8],
 ) -> Result<Entity, StoreError> {
@@ -250,23 +231,18 @@ pub(super) fn parse(
         return Err(unread());
     }
     match kind {
-        Some(EntityKind::User) => user(record).map(Arc::new).map(Entity::User),
-        Some(EntityKind::Group) => group(record).map(Arc::new).map(Entity::Group),
-        Some(EntityKind::Role) => role(record).map(Arc::new).map(Entity::Role),
-        Some(EntityKind::Policy) => policy(record, account).map(Arc::new).map(Entity::Policy),
-        Some(EntityKind::InstanceProfile) => {
+        EntityKind::User => user(record).map(Arc::new).map(Entity::User),
+        EntityKind::Group => group(record).map(Arc::new).map(Entity::Group),
+        EntityKind::Role => role(record).map(Arc::new).map(Entity::Role),
+        EntityKind::Policy => policy(record, account).map(Arc::new).map(Entity::Policy),
+        EntityKind::InstanceProfile => {
             instance_profile(record).map(Arc::new).map(Entity::InstanceProfile)
         }
-        Some(EntityKind::OidcProvider) => {
-            oidc_provider(record).map(Arc::new).map(Entity::OidcProvider)
-        }
-        Some(
-            EntityKind::AccessKey
-            | EntityKind::InlinePolicy
-            | EntityKind::PolicyVersion
-            | EntityKind::Boundary,
-        )
-        | None => Err(corrupt("kind of an identity")),
+        EntityKind::OidcProvider => oidc_provider(record).map(Arc::new).map(Entity::OidcProvider),
+        EntityKind::AccessKey
+        | EntityKind::InlinePolicy
+        | EntityKind::PolicyVersion
+        | EntityKind::Boundary => Err(corrupt("kind of an identity")),
     }
 }
 

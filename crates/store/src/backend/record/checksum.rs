@@ -1,14 +1,12 @@
-//! The algorithm and type of a checksum, as one number in a column.
-
-use rusqlite::Row;
+//! The algorithm and type of a checksum, as one number.
 
 use super::corrupt;
-use crate::backend::sqlite::engine;
 use crate::{ChecksumAlgorithm, ChecksumType, StoreError};
 
 type ChecksumForm = (ChecksumAlgorithm, ChecksumType);
 
-pub(in super::super) fn checksum_column((algorithm, kind): ChecksumForm) -> i64 {
+/// The number that stands for them.
+pub(crate) fn checksum_code((algorithm, kind): ChecksumForm) -> i64 {
     let algorithm = match algorithm {
         ChecksumAlgorithm::Crc32 => 10,
         ChecksumAlgorithm::Crc32c => 20,
@@ -28,18 +26,11 @@ pub(in super::super) fn checksum_column((algorithm, kind): ChecksumForm) -> i64 
         }
 }
 
-pub(in super::super) fn checksum_form(code: i64) -> Result<ChecksumForm, StoreError> {
+/// What a number stands for.
+pub(crate) fn checksum_form(code: i64) -> Result<ChecksumForm, StoreError> {
     let all = ChecksumAlgorithm::ALL.into_iter().flat_map(|algorithm| {
         [ChecksumType::FullObject, ChecksumType::Composite].map(|kind| (algorithm, kind))
     });
-    let mut matching = all.filter(|form| checksum_column(*form) == code);
+    let mut matching = all.filter(|form| checksum_code(*form) == code);
     matching.next().ok_or(corrupt("checksum code"))
-}
-
-pub(in super::super) fn checksum_of(
-    row: &Row<'_>,
-    column: usize,
-) -> Result<Option<ChecksumForm>, StoreError> {
-    let code: Option<i64> = row.get(column).map_err(engine)?;
-    code.map(checksum_form).transpose()
 }

@@ -1,0 +1,110 @@
+//! Accounts, identities and keys in memory.
+
+use super::*;
+
+impl Records {
+    pub(super) fn directory(&self, account: &AccountId) -> Arc<Directory> {
+        let none = || Arc::new(Directory::new(account.clone(), DirectoryParts::default()));
+        self.directories.get(account).cloned().unwrap_or_else(none)
+    }
+
+    pub(super) fn put_key(&mut self, key: AccessKey) {
+        self.list_key(&key.account, &key.id, Some(key.summary()));
+        self.changed(ChangeSubject::AccessKey(key.id.clone()));
+        self.keys.insert(key.id.clone(), Arc::new(key));
+    }
+
+    pub(super) fn remove_key(&mut self, id: &str) {
+        if let Some(key) = self.keys.remove(id) {
+            self.list_key(&key.account, id, None);
+        }
+        self.uses.remove(id);
+        self.changed(ChangeSubject::AccessKey(id.to_owned()));
+    }
+
+    /// A key is listed among the identities of its account too.
+    pub(super) fn list_key(&mut self, account: &AccountId, id: &str, key: Option<KeySummary>) {
+        let directory = self.directory(account).with_key(id, key);
+        self.directories.insert(account.clone(), Arc::new(directory));
+    }
+
+    pub(super) fn change_identities(
+        &mut self,
+        account: &AccountId,
+        change: &IdentityChange,
+        now: Timestamp,
+    ) -> Result<(), IdentityError> {
+        let before = self.directory(account);
+        // As an engine does whose first transaction was in another's way.
+        let _lost = change(&mut DirectoryEdit::new(&before, now));
+        let mut edit = DirectoryEdit::new(&before, now);
+        change(&mut edit)?;
+        let DirectoryChanges { directory, records, keys } = edit.finish()?;
+        if let Some(key) =
+            keys.iter().filter_map(KeyChange::made).find(|key| self.keys.contains_key(&key.id))
+        {
+            let (kind, name) = (EntityKind::AccessKey, key.id.clone());
+            return Err(IdentityError::Exists { kind, name });
+        }
+        for ((kind, name), entity) in records {
+            if let (EntityKind::Role, None, Some(role)) = (kind, entity, before.role(&name)) {
+                self.uses.remove(&role_use(&role.id));
+            }
+        }
+        for change in keys {
+            match change {
+                KeyChange::Put(key) => self.put_key(key),
+                KeyChange::SetStatus(id, status) => {
+                    if let Some(key) = self.keys.get(&id) {
+                        self.put_key(AccessKey { status, ..AccessKey::clone(key) });
+                    }
+                }
+                KeyChange::Delete(id) => self.remove_key(&id),
+            }
+        }
+        self.changed(ChangeSubject::Identities(account.clone()));
+        self.directories.insert(account.clone(), Arc::new(directory));
+        Ok(())
+    }
+
+    pub(super) fn owns_anything(&self, account: &AccountId) -> bool {
+        !self.directory(account).is_empty()
+            || self.buckets.values().any(|bucket| bucket.owner == *account)
+    }
+
+    pub(super) fn create_account(&mut self, account: Account, root: AccessKey) -> CreateAccount {
+        let has_key = self.directory(&account.id).keys().next().is_some();
+        if self.accounts.contains_key(&account.id) || has_key || self.owns_anything(&account.id) {
+            return CreateAccount::AlreadyExists;
+        }
+        if self.keys.contains_key(&root.id) {
+            return CreateAccount::KeyExists;
+        }
+        self.put_key(root.clone());
+        self.changed(ChangeSubject::Account(account.id.clone()));
+        self.accounts.insert(account.id.clone(), account.clone());
+        CreateAccount::Created { account, root: Arc::new(root) }
+    }
+
+    pub(super) fn delete_account(&mut self, id: &AccountId) -> DeleteAccount {
+        if !self.accounts.contains_key(id) {
+            return DeleteAccount::NotFound;
+        }
+        if self.owns_anything(id) {
+            return DeleteAccount::NotEmpty;
+        }
+        let directory = self.directory(id);
+        for key in directory.keys().filter(|key| key.owner == KeyOwner::Root) {
+            self.remove_key(&key.id);
+        }
+        self.accounts.remove(id);
+        self.changed(ChangeSubject::Account(id.clone()));
+        DeleteAccount::Deleted
+    }
+
+    pub(super) fn note_uses(&mut self, uses: Vec<(String, KeyUse)>) {
+        let is_there = |id: &str| id.starts_with(ROLE_USE_PREFIX) || self.keys.contains_key(id);
+        let known: Vec<_> = uses.into_iter().filter(|(id, _)| is_there(id)).collect();
+        self.uses.extend(known);
+    }
+}

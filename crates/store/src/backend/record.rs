@@ -1,0 +1,35 @@
+//! The JSON records that every engine keeps (`docs/design.md`, "Records"). The disk has structs of its own, so that
+//! neither the domain nor the format is bent by the other.
+
+mod attributes;
+mod blob;
+mod checksum;
+mod identity;
+mod object;
+mod policy;
+mod setting;
+mod upload;
+
+use crate::{StoreError, Tag};
+
+pub(crate) use checksum::{checksum_code, checksum_form};
+pub(crate) use identity::{identity_record, kind_code, kind_of, parse_identity};
+pub(crate) use object::{ObjectParts, object_record, parse_object, resealed_object, retagged};
+pub(crate) use setting::{apply_setting, setting_record};
+pub(crate) use upload::{parse_part, parse_upload, part_record, resealed_part, upload_record};
+
+/// The version of every record that this version writes.
+const RECORD_VERSION: u8 = 1;
+
+/// What is stored is not what a store writes.
+pub(crate) fn corrupt(what: &'static str) -> StoreError {
+    StoreError::Corrupt { what }
+}
+
+fn pairs_of(tags: &[Tag]) -> Vec<(String, String)> {
+    tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect()
+}
+
+fn tags_of(pairs: Vec<(String, String)>) -> Vec<Tag> {
+    pairs.into_iter().map(|(key, value)| Tag { key, value }).collect()
+}
