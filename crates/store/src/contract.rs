@@ -41,7 +41,9 @@ fn every_engine<F: Future<Output = ()>>(rule: impl Fn(Arc<MetadataEngine>) -> F)
         MetadataEngine::Sqlite(sqlite(dir.path())),
     ];
     let runtime = runtime();
-    engines.into_iter().for_each(|engine| runtime.block_on(rule(Arc::new(engine))));
+    for engine in engines {
+        runtime.block_on(rule(Arc::new(engine)));
+    }
 }
 
 fn sqlite(dir: &Path) -> SqliteMetadata {

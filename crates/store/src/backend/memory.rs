@@ -28,8 +28,8 @@ use crate::{
     DeleteAccount, DeleteBucket, DeleteMarker, DeleteObject, DeleteOutcome, Directory,
     DirectoryEdit, ETag, EntityKind, IdentityError, KeyOwner, KeySummary, KeyUse, ListBuckets,
     ListObjects, ListUploads, ListVersions, Lookup, NewBucket, NewUpload, Object, ObjectKey,
-    ObjectPage, PartNumber, PartPage, PutOutcome, PutPart, SetBucket, SetTags, StoreError,
-    TagsChanged, Upload, UploadId, UploadPage, VersionId, VersionPage, Versioning,
+    ObjectPage, PartNumber, PartPage, PutOutcome, PutPart, RenewRootKey, SetBucket, SetTags,
+    StoreError, TagsChanged, Upload, UploadId, UploadPage, VersionId, VersionPage, Versioning,
 };
 
 /// Records in memory. Each call has all of them to itself.
@@ -193,6 +193,10 @@ impl Metadata for MemoryMetadata {
 
     async fn delete_account(&self, id: &AccountId) -> Result<DeleteAccount, StoreError> {
         self.write(|records| records.delete_account(id))
+    }
+
+    async fn renew_root_key(&self, root: AccessKey) -> Result<RenewRootKey, StoreError> {
+        self.write(|records| records.renew_root_key(root))
     }
 
     async fn create_bucket(

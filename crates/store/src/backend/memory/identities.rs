@@ -93,13 +93,29 @@ impl Records {
         if self.owns_anything(id) {
             return DeleteAccount::NotEmpty;
         }
-        let directory = self.directory(id);
-        for key in directory.keys().filter(|key| key.owner == KeyOwner::Root) {
-            self.remove_key(&key.id);
-        }
+        self.remove_root_keys(id);
         self.accounts.remove(id);
         self.changed(ChangeSubject::Account(id.clone()));
         DeleteAccount::Deleted
+    }
+
+    pub(super) fn renew_root_key(&mut self, root: AccessKey) -> RenewRootKey {
+        let Some(account) = self.accounts.get(&root.account).cloned() else {
+            return RenewRootKey::NotFound;
+        };
+        if self.keys.contains_key(&root.id) {
+            return RenewRootKey::KeyExists;
+        }
+        self.remove_root_keys(&root.account);
+        self.put_key(root.clone());
+        RenewRootKey::Renewed { account, root: Arc::new(root) }
+    }
+
+    fn remove_root_keys(&mut self, account: &AccountId) {
+        let directory = self.directory(account);
+        for key in directory.keys().filter(|key| key.owner == KeyOwner::Root) {
+            self.remove_key(&key.id);
+        }
     }
 
     pub(super) fn note_uses(&mut self, uses: Vec<(String, KeyUse)>) {

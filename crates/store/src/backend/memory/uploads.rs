@@ -75,7 +75,7 @@ impl Records {
     fn take(&mut self, place: &UploadPlace) -> Option<Vec<StoredPart>> {
         self.uploads.remove(place)?;
         let parts: Vec<_> = self.parts_of(place.2, None).cloned().collect();
-        parts.iter().for_each(|stored| drop(self.parts.remove(&(place.2, stored.part.number))));
+        self.parts.retain(|(of, _), _| *of != place.2);
         Some(parts)
     }
 
