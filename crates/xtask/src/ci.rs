@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::{licences, references, sources, tidy, walls};
+use crate::{licences, references, rings, sources, tidy, walls};
 
 /// The options that every call of cargo on the whole workspace shares.
 const WORKSPACE: [&str; 2] = ["--workspace", "--quiet"];
@@ -16,6 +16,7 @@ pub(crate) fn run() -> Result<()> {
     cargo_step("fmt", &["fmt", "--all", "--check"], &[])?;
     run_check("tidy", tidy::violations)?;
     run_check("walls", walls::violations)?;
+    run_check("rings", rings::violations)?;
     run_check("references", references::violations)?;
     run_check("licences", licences::violations)?;
     let clippy = ["clippy", WORKSPACE[0], WORKSPACE[1], "--all-targets", "--", "-D", "warnings"];
