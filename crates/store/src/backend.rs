@@ -1,25 +1,27 @@
-//! The two seams: records and bytes. An engine is behind each, chosen when the store is opened.
+//! The two seams: records and bytes. An engine is behind each, chosen when the store is opened (`engines.rs`).
 //!
 //! They are cut at the meaning: a method of [`Metadata`] is one whole S3 step and one native
 //! transaction, and [`Blobs`] are bytes under opaque ids. What every engine must hold to is tested by
 //! `contract.rs`. Caches of records live behind the seam, where the engine can keep them true.
 
+pub(crate) mod embedded;
 pub(crate) mod files;
-pub(crate) mod health;
 #[cfg(test)]
 pub(crate) mod memory;
 pub(crate) mod record;
-mod reserve;
 pub(crate) mod sqlite;
 
+use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use crate::body::{Blob, BlobId, Room};
+use crate::body::{Blob, BlobId, FileRange, Room};
 use crate::identity::IdentityChange;
+use crate::lock::lock;
 use crate::{
     AccessKey, Account, AccountPage, Attributes, Bucket, BucketName, BucketPage, BucketRef,
     BucketSetting, Change, CompleteOutcome, CompleteUpload, CreateAccount, CreateBucket,
@@ -29,18 +31,37 @@ use crate::{
     SetBucket, SetTags, StoreError, StoredChecksum, TagsChanged, Upload, UploadId, UploadPage,
     VersionId, VersionPage, Versioning,
 };
-use files::{FileBlobs, FileSource, FileWriter, Pins};
 use iam::AccountId;
-use sqlite::SqliteMetadata;
 
 /// How many rows one transaction removes or moves at most where nothing else bounds them: other writers may have to wait
 /// for it. The parts of one upload, which go together, may be more.
 pub(crate) const JOB_ROWS_MAX: usize = 1000;
 
-/// Whether an engine's own files may be as long as is best for speed.
+/// Where engines keep what they are given, as far as the layers above them must know.
+pub(crate) trait Premises: fmt::Debug + Send + Sync {
+    /// Whether no other process writes there, so that what one before this one had begun is of no use to anybody.
+    fn is_alone(&self) -> bool;
+    /// Fails where writes are not taken any more.
+    fn check_writes(&self) -> Result<(), StoreError>;
+    /// Fails where there is no room for so many bytes.
+    fn check_room(&self, size: u64) -> Result<(), StoreError>;
+    /// How much room there is, for the run of maintenance that asks: it keeps to that.
+    fn survey(&self) -> Space;
+    /// How long garbage must rest before it is removed: whoever has looked up a record may not have begun to read.
+    fn garbage_rest(&self, space: Space) -> SignedDuration;
+    /// How many blobs may be removed before they are forgotten.
+    fn removed_at_once(&self) -> usize;
+    /// A turn to remove blobs in; `None`: they are being copied.
+    fn removal_turn(&self) -> Option<RemovalTurn>;
+}
+
+/// While this lives blobs may be removed.
+pub(crate) type RemovalTurn = Box<dyn Send>;
+
+/// Whether there is room enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Space {
-    /// They may.
+    /// An engine's own files may be as long as is best for speed.
     Enough,
     /// Writes are refused for want of room.
     Short,
@@ -140,11 +161,6 @@ impl Abandoned {
     }
 }
 
-/// Locks, also after a panic of another holder: every critical section here leaves a whole state.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// What an engine counted.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct MetadataCounters {
@@ -156,8 +172,92 @@ pub(crate) struct MetadataCounters {
     pub(crate) cache_misses: u64,
 }
 
-/// Declares the seam once: the trait, and the enum of engines that dispatches to one of them.
-macro_rules! metadata_seam {
+/// Lends the methods of the seam, which stand once, to a macro that declares the trait or dispatches to an engine.
+macro_rules! with_metadata_methods {
+    ($callback:ident) => {
+        $callback! {
+            fn access_key(id: &str) -> Option<Arc<AccessKey>>;
+            fn put_access_key(key: AccessKey) -> ();
+            fn access_keys(account: &AccountId) -> Vec<Arc<AccessKey>>;
+            fn note_key_uses(uses: Vec<(String, KeyUse)>) -> ();
+            fn key_last_used(id: &str) -> Option<KeyUse>;
+
+            /// All identities of an account: none where nobody made any.
+            fn directory(account: &AccountId) -> Arc<Directory>;
+            /// Runs the change over the identities as they are then, and writes the records that differ. A
+            /// change that is refused writes nothing. It may be run again, over what is there then, by an engine whose
+            /// transaction was in another's way: only the last run counts.
+            fn change_identities(
+                account: &AccountId, change: IdentityChange, now: Timestamp
+            ) -> Result<(), IdentityError>;
+            fn account(id: &AccountId) -> Option<Account>;
+            fn accounts(after: Option<AccountId>, limit: usize) -> AccountPage;
+            fn create_account(account: Account, root: AccessKey) -> CreateAccount;
+            fn delete_account(id: &AccountId) -> DeleteAccount;
+            /// Puts the key in the place of all that the root of its account has.
+            fn renew_root_key(root: AccessKey) -> RenewRootKey;
+
+            fn create_bucket(bucket: NewBucket, now: Timestamp) -> CreateBucket;
+            fn bucket(name: &BucketName) -> Option<Arc<Bucket>>;
+            /// Removes a bucket that is empty, or so many uploads of one with many as one transaction may.
+            fn delete_bucket(bucket: &BucketRef, now: Timestamp) -> DeleteBucket;
+            fn buckets(owner: &AccountId, query: ListBuckets) -> BucketPage;
+            fn set_versioning(bucket: &BucketRef, versioning: Versioning) -> bool;
+            /// A policy is judged by the setting that the bucket has then.
+            fn set_bucket(bucket: &BucketRef, setting: BucketSetting) -> SetBucket;
+            /// Changes after number `n`, in order; only a subject's latest change is kept. Whoever has seen a change never
+            /// comes to see another with a lower number: an engine that numbers before it commits must hold back what stands
+            /// behind a number that is still open.
+            fn changes_since(n: u64, limit: usize) -> Vec<Change>;
+
+            fn object(bucket: &BucketRef, key: &ObjectKey, version: Option<VersionId>) -> Lookup;
+            /// [`StoreError::StageExpired`] when the intent of the body's blob is no more.
+            fn put_object(object: NewObject, now: Timestamp) -> PutOutcome;
+            fn delete_object(delete: DeleteObject, now: Timestamp) -> DeleteOutcome;
+            /// Replaces the tags of the current version of a key, or of the one named; answers it as it is
+            /// then, or how it is not there.
+            fn set_object_tags(set: SetTags) -> Result<Lookup, TagsChanged>;
+            fn list_objects(bucket: &BucketRef, query: ListObjects) -> Option<ObjectPage>;
+            fn list_versions(bucket: &BucketRef, query: ListVersions) -> Option<VersionPage>;
+
+            fn create_upload(upload: NewUpload, now: Timestamp) -> Option<Arc<Upload>>;
+            fn upload(bucket: &BucketRef, key: &ObjectKey, id: UploadId) -> Option<Arc<Upload>>;
+            /// [`StoreError::StageExpired`] when the intent of the part's blob is no more.
+            fn put_part(part: NewPart, now: Timestamp) -> PutPart;
+            fn parts(upload: UploadId, after: Option<PartNumber>, limit: usize) -> PartPage;
+            fn uploads(bucket: &BucketRef, query: ListUploads) -> Option<UploadPage>;
+            fn complete_upload(complete: CompleteUpload, now: Timestamp) -> CompleteOutcome;
+            fn abort_upload(
+                bucket: &BucketRef, key: &ObjectKey, id: UploadId, now: Timestamp
+            ) -> bool;
+
+            /// Some uploads that were begun before a time and have got no part since.
+            fn idle_uploads(idle_since: Timestamp, limit: usize) -> Vec<IdleUpload>;
+            /// Aborts one of them, if it still is one; `false`: it is not, or is gone.
+            fn abort_idle_upload(idle: IdleUpload, now: Timestamp) -> bool;
+
+            /// Records that a file of this id may come to exist. Before it is renamed into place.
+            fn record_intent(blob: BlobId, now: Timestamp) -> ();
+            /// Forgets intents whose blobs were removed.
+            fn forget_intents(blobs: Vec<BlobId>) -> ();
+            /// Turns intents from before a time into garbage, so that nothing can come to point at their
+            /// blobs any more: as many as one transaction may. Says how many; 0: there are no more.
+            fn reap_intents(before: Timestamp, now: Timestamp) -> usize;
+            /// Blobs that have been garbage since before a time.
+            fn garbage(before: Timestamp, limit: usize) -> Vec<BlobId>;
+            /// Forgets garbage that was removed.
+            fn forget_garbage(blobs: Vec<BlobId>) -> ();
+            /// Keeps the engine's own files in order, and short if need be; forgets uploads completed before
+            /// a time.
+            fn maintain(completed_before: Timestamp, space: Space) -> ();
+            /// Commits what waits and refuses everything from then on.
+            fn close() -> ();
+        }
+    };
+}
+pub(crate) use with_metadata_methods;
+
+macro_rules! declare_metadata {
     ($($(#[$doc:meta])* fn $method:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {
         /// Records. Every method is one transaction, and an `Ok` of one that writes means that it is
         /// on stable storage.
@@ -167,113 +267,10 @@ macro_rules! metadata_seam {
             /// What was counted since the engine was opened.
             fn counters(&self) -> MetadataCounters;
         }
-
-        /// The engine of records that this store was opened with.
-        #[derive(Debug)]
-        pub(crate) enum MetadataEngine {
-            Sqlite(SqliteMetadata),
-            #[cfg(test)]
-            Memory(memory::MemoryMetadata),
-        }
-
-        impl Metadata for MetadataEngine {
-            $(async fn $method(&self, $($argument: $type),*) -> Result<$answer, StoreError> {
-                match self {
-                    Self::Sqlite(engine) => engine.$method($($argument),*).await,
-                    #[cfg(test)]
-                    Self::Memory(engine) => engine.$method($($argument),*).await,
-                }
-            })*
-
-            fn counters(&self) -> MetadataCounters {
-                match self {
-                    Self::Sqlite(engine) => engine.counters(),
-                    #[cfg(test)]
-                    Self::Memory(engine) => engine.counters(),
-                }
-            }
-        }
     };
 }
 
-metadata_seam! {
-    fn access_key(id: &str) -> Option<Arc<AccessKey>>;
-    fn put_access_key(key: AccessKey) -> ();
-    fn access_keys(account: &AccountId) -> Vec<Arc<AccessKey>>;
-    fn note_key_uses(uses: Vec<(String, KeyUse)>) -> ();
-    fn key_last_used(id: &str) -> Option<KeyUse>;
-
-    /// All identities of an account: none where nobody made any.
-    fn directory(account: &AccountId) -> Arc<Directory>;
-    /// Runs the change over the identities as they are then, and writes the records that differ. A
-    /// change that is refused writes nothing. It may be run again, over what is there then, by an engine whose
-    /// transaction was in another's way: only the last run counts.
-    fn change_identities(
-        account: &AccountId, change: IdentityChange, now: Timestamp
-    ) -> Result<(), IdentityError>;
-    fn account(id: &AccountId) -> Option<Account>;
-    fn accounts(after: Option<AccountId>, limit: usize) -> AccountPage;
-    fn create_account(account: Account, root: AccessKey) -> CreateAccount;
-    fn delete_account(id: &AccountId) -> DeleteAccount;
-    /// Puts the key in the place of all that the root of its account has.
-    fn renew_root_key(root: AccessKey) -> RenewRootKey;
-
-    fn create_bucket(bucket: NewBucket, now: Timestamp) -> CreateBucket;
-    fn bucket(name: &BucketName) -> Option<Arc<Bucket>>;
-    /// Removes a bucket that is empty, or so many uploads of one with many as one transaction may.
-    fn delete_bucket(bucket: &BucketRef, now: Timestamp) -> DeleteBucket;
-    fn buckets(owner: &AccountId, query: ListBuckets) -> BucketPage;
-    fn set_versioning(bucket: &BucketRef, versioning: Versioning) -> bool;
-    /// A policy is judged by the setting that the bucket has then.
-    fn set_bucket(bucket: &BucketRef, setting: BucketSetting) -> SetBucket;
-    /// Changes after number `n`, in order; only a subject's latest change is kept. Whoever has seen a change never
-    /// comes to see another with a lower number: an engine that numbers before it commits must hold back what stands
-    /// behind a number that is still open.
-    fn changes_since(n: u64, limit: usize) -> Vec<Change>;
-
-    fn object(bucket: &BucketRef, key: &ObjectKey, version: Option<VersionId>) -> Lookup;
-    /// [`StoreError::StageExpired`] when the intent of the body's blob is no more.
-    fn put_object(object: NewObject, now: Timestamp) -> PutOutcome;
-    fn delete_object(delete: DeleteObject, now: Timestamp) -> DeleteOutcome;
-    /// Replaces the tags of the current version of a key, or of the one named; answers it as it is
-    /// then, or how it is not there.
-    fn set_object_tags(set: SetTags) -> Result<Lookup, TagsChanged>;
-    fn list_objects(bucket: &BucketRef, query: ListObjects) -> Option<ObjectPage>;
-    fn list_versions(bucket: &BucketRef, query: ListVersions) -> Option<VersionPage>;
-
-    fn create_upload(upload: NewUpload, now: Timestamp) -> Option<Arc<Upload>>;
-    fn upload(bucket: &BucketRef, key: &ObjectKey, id: UploadId) -> Option<Arc<Upload>>;
-    /// [`StoreError::StageExpired`] when the intent of the part's blob is no more.
-    fn put_part(part: NewPart, now: Timestamp) -> PutPart;
-    fn parts(upload: UploadId, after: Option<PartNumber>, limit: usize) -> PartPage;
-    fn uploads(bucket: &BucketRef, query: ListUploads) -> Option<UploadPage>;
-    fn complete_upload(complete: CompleteUpload, now: Timestamp) -> CompleteOutcome;
-    fn abort_upload(
-        bucket: &BucketRef, key: &ObjectKey, id: UploadId, now: Timestamp
-    ) -> bool;
-
-    /// Some uploads that were begun before a time and have got no part since.
-    fn idle_uploads(idle_since: Timestamp, limit: usize) -> Vec<IdleUpload>;
-    /// Aborts one of them, if it still is one; `false`: it is not, or is gone.
-    fn abort_idle_upload(idle: IdleUpload, now: Timestamp) -> bool;
-
-    /// Records that a file of this id may come to exist. Before it is renamed into place.
-    fn record_intent(blob: BlobId, now: Timestamp) -> ();
-    /// Forgets intents whose blobs were removed.
-    fn forget_intents(blobs: Vec<BlobId>) -> ();
-    /// Turns intents from before a time into garbage, so that nothing can come to point at their
-    /// blobs any more: as many as one transaction may. Says how many; 0: there are no more.
-    fn reap_intents(before: Timestamp, now: Timestamp) -> usize;
-    /// Blobs that have been garbage since before a time.
-    fn garbage(before: Timestamp, limit: usize) -> Vec<BlobId>;
-    /// Forgets garbage that was removed.
-    fn forget_garbage(blobs: Vec<BlobId>) -> ();
-    /// Keeps the engine's own files in order, and short if need be; forgets uploads completed before
-    /// a time.
-    fn maintain(completed_before: Timestamp, space: Space) -> ();
-    /// Commits what waits and refuses everything from then on.
-    fn close() -> ();
-}
+with_metadata_methods!(declare_metadata);
 
 /// Bytes under opaque ids, each written once, from its first byte to its last.
 pub(crate) trait Blobs: Send + Sync {
@@ -281,6 +278,8 @@ pub(crate) trait Blobs: Send + Sync {
     type Writer: BlobWriter;
     /// Reads one blob.
     type Source: BlobSource;
+    /// Keeps blobs from being removed while it lives.
+    type Pins: Send + Sync;
 
     /// An id that was never given before.
     fn new_id(&self) -> Result<BlobId, StoreError>;
@@ -290,10 +289,11 @@ pub(crate) trait Blobs: Send + Sync {
         id: BlobId,
         size: Option<u64>,
     ) -> impl Future<Output = Result<Self::Writer, StoreError>> + Send;
-    /// A reader of a finished blob.
-    fn source(&self, id: BlobId) -> Self::Source;
-    /// Keeps blobs from being removed for as long as the answer lives.
-    fn pin(&self, ids: Vec<BlobId>) -> Pins;
+    /// A reader of a range of a finished blob, which is named once: an engine may ask for all of it at the first
+    /// read, and stream.
+    fn source(&self, id: BlobId, range: Range<u64>) -> Self::Source;
+    /// Keeps blobs from being removed for as long as the answer lives, as far as this process removes them.
+    fn pin(&self, ids: Vec<BlobId>) -> Self::Pins;
     /// Removes blobs, begun or finished, durably; answers those that are gone, which leaves out the
     /// pinned ones.
     fn remove(
@@ -314,104 +314,12 @@ pub(crate) trait BlobWriter: Send + Sized {
     fn finish(self) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
-/// A blob that is being read.
+/// A range of a blob that is being read, from its first byte to its last.
 pub(crate) trait BlobSource: Send + Sized {
-    /// The bytes, if they can be had without waiting.
-    fn read_now(&mut self, offset: u64, size: usize) -> Option<Room>;
-    /// The bytes; exactly so many, or an error.
-    fn read(
-        self,
-        offset: u64,
-        size: usize,
-    ) -> impl Future<Output = (Self, Result<Room, StoreError>)> + Send;
-}
-
-/// The engine of bytes that this store was opened with.
-#[derive(Debug)]
-pub(crate) enum BlobsEngine {
-    Files(FileBlobs),
-}
-
-/// A writer of that engine.
-#[derive(Debug)]
-pub(crate) enum EngineWriter {
-    Files(FileWriter),
-}
-
-/// A source of that engine.
-#[derive(Debug)]
-pub(crate) enum EngineSource {
-    Files(FileSource),
-}
-
-impl Blobs for BlobsEngine {
-    type Writer = EngineWriter;
-    type Source = EngineSource;
-
-    fn new_id(&self) -> Result<BlobId, StoreError> {
-        match self {
-            Self::Files(engine) => engine.new_id(),
-        }
-    }
-
-    async fn begin(&self, id: BlobId, size: Option<u64>) -> Result<EngineWriter, StoreError> {
-        match self {
-            Self::Files(engine) => engine.begin(id, size).await.map(EngineWriter::Files),
-        }
-    }
-
-    fn source(&self, id: BlobId) -> EngineSource {
-        match self {
-            Self::Files(engine) => EngineSource::Files(engine.source(id)),
-        }
-    }
-
-    fn pin(&self, ids: Vec<BlobId>) -> Pins {
-        match self {
-            Self::Files(engine) => engine.pin(ids),
-        }
-    }
-
-    async fn remove(&self, ids: Vec<BlobId>) -> Result<Vec<BlobId>, StoreError> {
-        match self {
-            Self::Files(engine) => engine.remove(ids).await,
-        }
-    }
-}
-
-impl BlobWriter for EngineWriter {
-    async fn append<B: AsRef<[u8]>, T: Send + 'static>(
-        self,
-        make: impl FnOnce() -> Result<(B, T), StoreError> + Send + 'static,
-    ) -> Result<(Self, T), StoreError> {
-        match self {
-            Self::Files(writer) => {
-                let (writer, made) = writer.append(make).await?;
-                Ok((Self::Files(writer), made))
-            }
-        }
-    }
-
-    async fn finish(self) -> Result<(), StoreError> {
-        match self {
-            Self::Files(writer) => writer.finish().await,
-        }
-    }
-}
-
-impl BlobSource for EngineSource {
-    fn read_now(&mut self, offset: u64, size: usize) -> Option<Room> {
-        match self {
-            Self::Files(source) => source.read_now(offset, size),
-        }
-    }
-
-    async fn read(self, offset: u64, size: usize) -> (Self, Result<Room, StoreError>) {
-        match self {
-            Self::Files(source) => {
-                let (source, bytes) = source.read(offset, size).await;
-                (Self::Files(source), bytes)
-            }
-        }
-    }
+    /// The next bytes, if they can be had without waiting.
+    fn read_now(&mut self, size: usize) -> Option<Room>;
+    /// All that is left, as a range of a file of this machine, if it is in one that can be opened without waiting.
+    fn file_now(&mut self) -> Option<FileRange>;
+    /// The next bytes; exactly so many, or an error.
+    fn read(self, size: usize) -> impl Future<Output = (Self, Result<Room, StoreError>)> + Send;
 }

@@ -1,43 +1,23 @@
-//! The format of bytes at rest: staged in, read out.
+//! The format of bytes at rest.
 
 mod cipher;
 mod digest;
-mod hashing;
-mod md5;
-mod opened;
-mod pinned;
-mod pipeline;
-mod read;
 mod rooms;
-mod stage;
-mod unlock;
-mod workers;
 
 use std::fmt;
+use std::fs::File;
+use std::ops::Range;
+use std::sync::Arc;
 
 pub(crate) use cipher::{BlobCipher, CHUNK_BYTES, End, TAG_BYTES};
 pub use digest::Digests;
-pub(crate) use digest::{Checksums, crc_bytes};
-pub use read::BodyReader;
-pub(crate) use read::{Readers, may_be_resident};
+pub(crate) use digest::{Checksums, crc_bytes, md5_of};
 pub(crate) use rooms::{Room, Rooms};
-pub(crate) use stage::Stager;
-pub use stage::{BodyStage, StageSpec, StagedBody};
-pub use unlock::{KeyCheck, KeyRefusal, Unlocked};
-pub(crate) use workers::Workers;
 
 use crate::names::parse_hex;
 
-/// The longest body that is kept beside its record, in bytes. One fsync instead of three, and no
-/// thread but the committing one.
-pub(crate) const INLINE_BYTES_MAX: usize = 16 * 1024;
-
-/// How much is hashed, encrypted or written at a time: four chunks.
+/// How much is hashed, encrypted, written or read at a time: four chunks.
 pub(crate) const STEP_BYTES: usize = 256 * 1024;
-/// Among many bodies that come in it is less: their share of so much memory, but never less than a chunk.
-pub(crate) const STAGES_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// Up to so many bodies that come in, the next step of one is received while the last is worked on.
-pub(crate) const FEW_STAGES: usize = 32;
 
 /// The longest piece that a body is read in: four chunks.
 pub const PIECE_BYTES_MAX: usize = STEP_BYTES;
@@ -135,6 +115,15 @@ impl Blob {
     }
 }
 
+/// Some bytes of a file, which stay as they are for as long as it is open.
+#[derive(Clone, Debug)]
+pub struct FileRange {
+    /// The file.
+    pub file: Arc<File>,
+    /// Which of its bytes.
+    pub range: Range<u64>,
+}
+
 /// Where the bytes of an object are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Body {
@@ -163,4 +152,11 @@ impl Body {
             AtRest::Aes256
         }
     }
+}
+
+/// Whether the plain bytes may stay in memory with a cached record, which then weighs as much more.
+/// Those under a customer's key may not: they are for whoever shows it, each time.
+pub(crate) fn may_be_resident(body: &Body, size: u64) -> bool {
+    let small = size <= RESIDENT_BYTES_MAX && body.blobs().len() <= 1;
+    small && body.at_rest() != AtRest::CustomerKey
 }

@@ -10,16 +10,17 @@ use iam::{AccountId, MasterKey};
 use jiff::{SignedDuration, Timestamp};
 use presign::SecretAccessKey;
 
+use crate::backend::embedded::health::Health;
 use crate::backend::files::FileBlobs;
 use crate::backend::files::disk::Disk;
-use crate::backend::health::Health;
 use crate::backend::memory::MemoryMetadata;
 use crate::backend::sqlite::SqliteMetadata;
 use crate::backend::{
-    Abandoned, BlobSource, BlobWriter, Blobs, BlobsEngine, IdleUpload, Metadata, MetadataEngine,
-    NewBody, NewObject, NewPart, StagedFile, Unpublished,
+    Abandoned, BlobSource, BlobWriter, Blobs, IdleUpload, Metadata, NewBody, NewObject, NewPart,
+    StagedFile, Unpublished,
 };
 use crate::body::{Blob, BlobId};
+use crate::engines::{BlobsEngine, MetadataEngine};
 use crate::vault::Vault;
 use crate::*;
 
@@ -440,17 +441,31 @@ fn blobs_are_read_as_written_until_they_are_removed() {
         let (writer, made) = writer.append(|| Ok(("hello ", 7))).await.unwrap();
         assert_eq!(made, 7);
         writer.append(|| Ok(("world", ()))).await.unwrap().0.finish().await.unwrap();
-        let mut source = engine.source(id);
-        for (offset, size, expected) in [(0, 11, "hello world"), (4, 3, "o w"), (11, 0, "")] {
-            let (back, read) = source.read(offset, size).await;
-            assert_eq!(**read.unwrap(), *expected.as_bytes());
-            source = back;
-            if let Some(now) = source.read_now(offset, size) {
-                assert_eq!(**now, *expected.as_bytes());
+        let rows = [
+            (0..11, &["hello world"][..]),
+            (4..7, &["o", " w"]),
+            (0..10, &["hell", "o", " worl"]),
+            (11..11, &[""]),
+        ];
+        for (range, pieces) in rows {
+            let mut source = engine.source(id, range.clone());
+            let mut now = engine.source(id, range);
+            for piece in pieces {
+                let (back, read) = source.read(piece.len()).await;
+                assert_eq!(**read.unwrap(), *piece.as_bytes());
+                source = back;
+                if let Some(read) = now.read_now(piece.len()) {
+                    assert_eq!(**read, *piece.as_bytes());
+                }
             }
+            // No more than was named.
+            assert!(source.read_now(1).is_none());
+            assert!(matches!(source.read(1).await.1, Err(StoreError::Corrupt { .. })));
         }
-        let (open, beyond) = source.read(4, 8).await;
+        let (_, beyond) = engine.source(id, 4..12).read(8).await;
         assert!(matches!(beyond, Err(StoreError::Corrupt { .. })));
+        let (open, read) = engine.source(id, 0..11).read(1).await;
+        assert_eq!(**read.unwrap(), *b"h");
 
         let pins = engine.pin(vec![id]);
         assert_eq!(engine.remove(vec![id]).await.unwrap(), []);
@@ -458,8 +473,8 @@ fn blobs_are_read_as_written_until_they_are_removed() {
         assert_eq!(engine.remove(vec![id]).await.unwrap(), [id]);
         assert_eq!(engine.remove(vec![id]).await.unwrap(), [id]);
         // Who has it open reads on; who comes later finds nothing.
-        assert_eq!(**open.read(0, 5).await.1.unwrap(), *b"hello");
-        assert!(matches!(engine.source(id).read(0, 5).await.1, Err(StoreError::BodyGone)));
+        assert_eq!(**open.read(4).await.1.unwrap(), *b"ello");
+        assert!(matches!(engine.source(id, 0..5).read(5).await.1, Err(StoreError::BodyGone)));
     });
 }
 
@@ -471,7 +486,7 @@ fn a_blob_removed_while_it_is_written_does_not_come_to_be() {
         let (writer, ()) = writer.append(|| Ok(("x", ()))).await.unwrap();
         assert_eq!(engine.remove(vec![id]).await.unwrap(), [id]);
         assert!(matches!(writer.finish().await, Err(StoreError::StageExpired)));
-        assert!(matches!(engine.source(id).read(0, 1).await.1, Err(StoreError::BodyGone)));
+        assert!(matches!(engine.source(id, 0..1).read(1).await.1, Err(StoreError::BodyGone)));
     });
 }
 

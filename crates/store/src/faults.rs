@@ -10,6 +10,7 @@ use bytes::Bytes;
 use iam::MasterKey;
 use jiff::SignedDuration;
 
+use crate::backend::embedded;
 use crate::backend::files::disk::{BeforeStep, Disk, DiskStep};
 use crate::contract::multipart::new_upload;
 use crate::contract::{at, key, new_bucket, runtime, the_bucket, uptime};
@@ -325,7 +326,7 @@ fn an_old_stage_is_given_up_and_cannot_be_recorded() {
         let later = at(1) + sweep::INTENT_LIFE;
         assert_eq!(store.maintenance().run_once(later, uptime()).await.unwrap().intents, 1);
         assert_eq!(files(dir.path()), 1);
-        let much_later = at(2) + sweep::INTENT_LIFE + sweep::GARBAGE_LIFE;
+        let much_later = at(2) + sweep::INTENT_LIFE + embedded::GARBAGE_REST;
         assert_eq!(store.maintenance().run_once(much_later, uptime()).await.unwrap().blobs, 1);
         assert_eq!(files(dir.path()), 0);
         let put = PutObject {
@@ -388,7 +389,7 @@ fn a_reader_that_has_begun_completes() {
         let mut begun = store.read(&store.unlock(&object, None).unwrap(), 0..object.size);
         let first = begun.next().await.unwrap().unwrap();
         store.delete_object(DeleteObject::of(&the_bucket(), &key("k"), None), at(2)).await.unwrap();
-        let later = at(3) + sweep::GARBAGE_LIFE;
+        let later = at(3) + embedded::GARBAGE_REST;
         assert_eq!(store.maintenance().run_once(later, uptime()).await.unwrap().blobs, 0);
         let mut size = first.len();
         while let Some(bytes) = begun.next().await {

@@ -11,33 +11,35 @@
 //! Nothing here reads the clock: `now` comes in with every call that writes.
 
 mod backend;
-mod backup;
 mod body;
 mod bucket;
 mod checksum;
 #[cfg(test)]
 mod contract;
-mod data_dir;
+mod engines;
 mod error;
 #[cfg(test)]
 mod faults;
 mod identity;
 mod listing;
-mod master_key;
+mod lock;
 mod multipart;
 mod names;
 mod object;
+mod reading;
 #[cfg(test)]
 mod sharing;
+mod staging;
 mod store;
 mod sweep;
+mod unlock;
 mod vault;
 
-pub use backup::{BackupError, Copied, CopyProgress, KeyInCopy, WithMasterKey, backup, restore};
-pub use body::{
-    AtRest, BodyReader, BodyStage, Digests, Encryption, KeyCheck, KeyRefusal, PIECE_BYTES_MAX,
-    StageSpec, StagedBody, Unlocked,
+pub use backend::embedded::backup::{
+    BackupError, Copied, CopyProgress, KeyInCopy, WithMasterKey, backup, restore,
 };
+pub use backend::embedded::master_key::{KeyOrigin, load_master_key};
+pub use body::{AtRest, Digests, Encryption, FileRange, PIECE_BYTES_MAX};
 pub use bucket::{
     Bucket, BucketEncryption, BucketPage, BucketRef, BucketSetting, Change, ChangeSubject,
     CorsMethod, CorsRule, CreateBucket, CustomerKeys, DeleteBucket, ListBuckets, NewBucket,
@@ -52,7 +54,6 @@ pub use identity::{
     ManagedPolicy, NewAccount, NewManagedPolicy, NewOidcProvider, NewRole, OidcProvider,
     PolicyUses, PolicyVersion, Quota, RenewRootKey, Role, Tag, User,
 };
-pub use master_key::{KeyOrigin, load_master_key};
 pub use multipart::{
     CHECKSUM_UNASKED, CompleteOutcome, CompleteUpload, CompletedPart, ListUploads, NewUpload,
     PART_SIZE_MIN, Part, PartPage, PutPart, Upload, UploadAfter, UploadEntry, UploadPage,
@@ -64,9 +65,12 @@ pub use names::{
 };
 pub use object::{
     Attributes, DeleteMarker, DeleteObject, DeleteOutcome, ListAfter, ListEntry, ListObjects,
-    ListVersions, Lookup, Object, ObjectPage, ObjectSummary, PartSummary, Precondition, PutObject,
-    PutOutcome, SetTags, TagsChanged, VersionAfter, VersionEntry, VersionPage, VersionSummary,
+    ListVersions, Lookup, Object, ObjectPage, ObjectSummary, PartSummary, Precondition, PutOutcome,
+    SetTags, TagsChanged, VersionAfter, VersionEntry, VersionPage, VersionSummary,
 };
-pub use store::{Counters, Store, StoreConfig};
+pub use reading::{BodyReader, Segment};
+pub use staging::{BodyStage, StageSpec, StagedBody};
+pub use store::{Counters, PutObject, Store, StoreConfig};
 pub use sweep::{Maintenance, Swept};
+pub use unlock::{KeyCheck, KeyRefusal, Unlocked};
 pub use vault::fill_random;

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::body::Body;
 use crate::{
-    AtRest, BucketRef, ChecksumAlgorithm, ChecksumType, ETag, ObjectKey, PartNumber, StagedBody,
+    AtRest, BucketRef, ChecksumAlgorithm, ChecksumType, ETag, ObjectKey, PartNumber,
     StoredChecksum, Tag, VersionId,
 };
 
@@ -125,25 +125,6 @@ pub struct DeleteMarker {
     pub created_at: Timestamp,
     /// Whether it is the newest version of its key.
     pub is_current: bool,
-}
-
-/// An object to write.
-#[derive(Debug)]
-pub struct PutObject {
-    /// Into which bucket.
-    pub bucket: BucketRef,
-    /// At which key.
-    pub key: ObjectKey,
-    /// Its bytes.
-    pub body: StagedBody,
-    /// What is said about it.
-    pub attributes: Attributes,
-    /// The checksum to keep.
-    pub checksum: Option<StoredChecksum>,
-    /// Its entity tag; `None`: the MD5 of the body.
-    pub etag: Option<ETag>,
-    /// What must hold for it to be written.
-    pub precondition: Precondition,
 }
 
 /// What must hold of a key's current version when a write commits. A delete marker is absence.

@@ -10,27 +10,23 @@ use std::sync::atomic::{AtomicI64, AtomicUsize};
 use iam::{AccountId, CustomerKey, MasterKey, SessionSealer};
 use jiff::Timestamp;
 
-use crate::backend::files::FileBlobs;
+use crate::backend::embedded::Embedded;
 use crate::backend::files::disk::Disk;
-use crate::backend::health::Health;
-use crate::backend::sqlite::SqliteMetadata;
-use crate::backend::{
-    Abandoned, BlobsEngine, Metadata, MetadataCounters, MetadataEngine, NewObject, NewPart,
-};
-use crate::backup::SweepLock;
-use crate::body::{Readers, Stager, Workers};
-use crate::data_dir;
+use crate::backend::{Abandoned, Metadata, MetadataCounters, NewObject, NewPart, Premises};
+use crate::engines::{BlobsEngine, MetadataEngine};
 use crate::identity::KeyUses;
+use crate::reading::Readers;
+use crate::staging::{Stager, Workers};
 use crate::sweep::Turn;
 use crate::vault::Vault;
 use crate::{
-    AtRest, BodyReader, BodyStage, Bucket, BucketName, BucketPage, BucketRef, BucketSetting,
-    Change, CompleteOutcome, CompleteUpload, CreateBucket, DeleteBucket, DeleteObject,
-    DeleteOutcome, Encryption, KeyCheck, KeyRefusal, ListBuckets, ListObjects, ListUploads,
-    ListVersions, Lookup, Maintenance, NewBucket, NewUpload, Object, ObjectKey, ObjectPage,
-    OpenError, PartNumber, PartPage, PutObject, PutOutcome, PutPart, SetBucket, SetTags, StageSpec,
-    StagedBody, StoreError, StoredChecksum, TagsChanged, Unlocked, Upload, UploadId, UploadPage,
-    VersionId, VersionPage, Versioning,
+    AtRest, Attributes, BodyReader, BodyStage, Bucket, BucketName, BucketPage, BucketRef,
+    BucketSetting, Change, CompleteOutcome, CompleteUpload, CreateBucket, DeleteBucket,
+    DeleteObject, DeleteOutcome, ETag, Encryption, KeyCheck, KeyRefusal, ListBuckets, ListObjects,
+    ListUploads, ListVersions, Lookup, Maintenance, NewBucket, NewUpload, Object, ObjectKey,
+    ObjectPage, OpenError, PartNumber, PartPage, Precondition, PutOutcome, PutPart, SetBucket,
+    SetTags, StageSpec, StagedBody, StoreError, StoredChecksum, TagsChanged, Unlocked, Upload,
+    UploadId, UploadPage, VersionId, VersionPage, Versioning,
 };
 
 /// How many times one call that removes a bucket aborts uploads of it: whoever begins uploads all the while keeps
@@ -48,6 +44,25 @@ pub struct StoreConfig {
     pub encryption: Encryption,
     /// How much memory the cache of records and small bodies may take, in bytes.
     pub cache_bytes_max: usize,
+}
+
+/// An object to write.
+#[derive(Debug)]
+pub struct PutObject {
+    /// Into which bucket.
+    pub bucket: BucketRef,
+    /// At which key.
+    pub key: ObjectKey,
+    /// Its bytes.
+    pub body: StagedBody,
+    /// What is said about it.
+    pub attributes: Attributes,
+    /// The checksum to keep.
+    pub checksum: Option<StoredChecksum>,
+    /// Its entity tag; `None`: the MD5 of the body.
+    pub etag: Option<ETag>,
+    /// What must hold for it to be written.
+    pub precondition: Precondition,
 }
 
 /// What a store counts, since it was opened.
@@ -83,10 +98,9 @@ pub(crate) struct Inner {
     pub(crate) sweeping: tokio::sync::Mutex<Turn>,
     /// Whose turn it is to delete a bucket.
     pub(crate) emptying: tokio::sync::Mutex<()>,
-    /// Backups hold it while they copy.
-    pub(crate) sweep_lock: SweepLock,
     vault: Arc<Vault>,
-    pub(crate) health: Arc<Health>,
+    /// What the engines say of where they write.
+    pub(crate) premises: Box<dyn Premises>,
     encryption: Encryption,
 }
 
@@ -102,26 +116,25 @@ impl Store {
         now: Timestamp,
     ) -> Result<Self, OpenError> {
         let StoreConfig { data_dir, master_key, encryption, cache_bytes_max } = config;
-        let held = Arc::new(data_dir::hold(&disk, &data_dir)?);
-        let keep: Arc<dyn Send + Sync> = Arc::<data_dir::Held>::clone(&held);
-        data_dir::refuse_if_lost(&data_dir)?;
         let vault = Arc::new(Vault::new(&master_key));
-        let health = Arc::new(Health::new(data_dir.clone()));
-        // The log's index is made when the database is opened, also on a full disk.
-        let loan = health.make_room();
-        let blobs = FileBlobs::open(&data_dir, Arc::clone(&health), disk)?;
-        let metadata = SqliteMetadata::open(
-            &data_dir,
-            Arc::clone(&vault),
-            cache_bytes_max,
-            Arc::clone(&health),
-            keep,
-        )?;
-        held.note_database();
-        drop(loan);
-        health.fill_reserve();
-        let (metadata, blobs) =
-            (Arc::new(MetadataEngine::Sqlite(metadata)), Arc::new(BlobsEngine::Files(blobs)));
+        let Embedded { metadata, blobs, premises } =
+            Embedded::open(disk, &data_dir, &vault, cache_bytes_max)?;
+        let (metadata, blobs) = (MetadataEngine::Sqlite(metadata), BlobsEngine::Files(blobs));
+        let store = Self::over((metadata, blobs, Box::new(premises)), vault, encryption, now);
+        if store.0.premises.is_alone() {
+            store.sweep_leftovers(now)?;
+        }
+        Ok(store)
+    }
+
+    /// Over engines that are open.
+    fn over(
+        (metadata, blobs, premises): (MetadataEngine, BlobsEngine, Box<dyn Premises>),
+        vault: Arc<Vault>,
+        encryption: Encryption,
+        now: Timestamp,
+    ) -> Self {
+        let (metadata, blobs) = (Arc::new(metadata), Arc::new(blobs));
         let stager = Arc::new(Stager {
             metadata: Arc::clone(&metadata),
             blobs: Arc::clone(&blobs),
@@ -134,7 +147,6 @@ impl Store {
         let sweeping = tokio::sync::Mutex::new(Turn::default());
         let emptying = tokio::sync::Mutex::default();
         let key_uses = KeyUses::default();
-        let sweep_lock = SweepLock::of(&data_dir);
         let inner = Inner {
             metadata,
             blobs,
@@ -143,14 +155,11 @@ impl Store {
             key_uses,
             sweeping,
             emptying,
-            sweep_lock,
             vault,
-            health,
+            premises,
             encryption,
         };
-        let store = Self(Arc::new(inner));
-        store.sweep_leftovers(now)?;
-        Ok(store)
+        Self(Arc::new(inner))
     }
 
     /// Before the first request, and so with a runtime of its own.
@@ -185,7 +194,7 @@ impl Store {
 
     /// Whether writes are taken: for readiness.
     pub fn is_writable(&self) -> Result<(), StoreError> {
-        self.0.health.check()
+        self.0.premises.check_writes()
     }
 
     /// What was counted so far.
@@ -335,8 +344,8 @@ impl Store {
     /// Takes in a body that a later call will point at.
     #[expect(clippy::unused_async, reason = "an engine may have to wait before it takes bytes")]
     pub async fn stage(&self, spec: StageSpec) -> Result<BodyStage, StoreError> {
-        self.0.health.check()?;
-        self.0.health.check_room(spec.size_hint.unwrap_or(0))?;
+        self.0.premises.check_writes()?;
+        self.0.premises.check_room(spec.size_hint.unwrap_or(0))?;
         Ok(BodyStage::new(Arc::clone(&self.0.stager), spec, self.0.encryption))
     }
 

@@ -11,11 +11,6 @@ use crate::{Store, StoreError};
 
 /// How old an intent must be before its blob is given up: twice the life of an upload.
 pub(crate) const INTENT_LIFE: SignedDuration = SignedDuration::from_hours(48);
-/// How long garbage waits for readers that have looked up a record and not opened its blob yet.
-pub(crate) const GARBAGE_LIFE: SignedDuration = SignedDuration::from_secs(60);
-/// The same while writes are refused for want of room: a reader takes microseconds from the one to the
-/// other.
-const GARBAGE_LIFE_WHEN_FULL: SignedDuration = SignedDuration::from_secs(2);
 /// How long the answer to a completed upload is remembered.
 const COMPLETED_LIFE: SignedDuration = SignedDuration::from_hours(24);
 
@@ -28,11 +23,7 @@ const IDLE_PERIOD: SignedDuration = SignedDuration::from_mins(1);
 /// How many of them are found at once.
 const UPLOADS_A_TIME: usize = 100;
 
-/// How many blobs are removed in one go.
-const BLOBS_A_TIME: usize = 1000;
-/// The same while the disk is full, so that the reserve is enough for it.
-const BLOBS_A_TIME_WHEN_FULL: usize = 100;
-/// How many times in a run, so that the log is checkpointed in time.
+/// How many times blobs are removed in a run, so that the log is checkpointed in time.
 const TIMES_A_RUN: usize = 20;
 
 /// The background work of a store: call [`run_once`](Self::run_once) every few seconds.
@@ -107,12 +98,8 @@ impl Maintenance {
         let steady = turn.clock.read(now, uptime);
         // Before, only what is dropped or is garbage is known to be of no use.
         let proven = (uptime >= CLOCK_PROOF).then_some(steady);
-        store.health.fill_reserve();
-        let space = if store.health.take_refused() { Space::Short } else { Space::Enough };
-        let garbage_life = match space {
-            Space::Short => GARBAGE_LIFE_WHEN_FULL,
-            Space::Enough => GARBAGE_LIFE,
-        };
+        let space = store.premises.survey();
+        let garbage_rest = store.premises.garbage_rest(space);
         if space == Space::Enough {
             self.store.write_key_uses().await?;
         }
@@ -121,7 +108,7 @@ impl Maintenance {
             swept.uploads = self.abort_idle_uploads(&mut turn, now).await?;
             swept.intents = self.reap_intents(before(now, INTENT_LIFE), now).await?;
         }
-        swept.blobs = swept.blobs.saturating_add(self.sweep_garbage(steady, garbage_life).await?);
+        swept.blobs = swept.blobs.saturating_add(self.sweep_garbage(steady, garbage_rest).await?);
         let completed_before = proven.map_or(Timestamp::MIN, |now| before(now, COMPLETED_LIFE));
         store.metadata.maintain(completed_before, space).await?;
         Ok(swept)
@@ -151,7 +138,7 @@ impl Maintenance {
         let store = &*self.store.0;
         let abandoned = store.stager.abandoned.take();
         let mut blobs = 0_usize;
-        for ids in abandoned.chunks(BLOBS_A_TIME) {
+        for ids in abandoned.chunks(store.premises.removed_at_once()) {
             let removed = store.blobs.remove(ids.to_vec()).await?;
             blobs = blobs.saturating_add(removed.len());
             store.metadata.forget_intents(removed).await?;
@@ -194,14 +181,14 @@ impl Maintenance {
     async fn sweep_garbage(
         &self,
         now: Timestamp,
-        life: SignedDuration,
+        rest: SignedDuration,
     ) -> Result<usize, StoreError> {
         let store = &*self.store.0;
-        let Some(_locked) = store.sweep_lock.exclude() else { return Ok(0) };
-        let a_time = if store.health.is_short() { BLOBS_A_TIME_WHEN_FULL } else { BLOBS_A_TIME };
+        let Some(_turn) = store.premises.removal_turn() else { return Ok(0) };
+        let a_time = store.premises.removed_at_once();
         let mut blobs = 0_usize;
         for _ in 0..TIMES_A_RUN {
-            let due = store.metadata.garbage(before(now, life), a_time).await?;
+            let due = store.metadata.garbage(before(now, rest), a_time).await?;
             let all = due.len();
             let removed: Vec<BlobId> = store.blobs.remove(due).await?;
             let count = removed.len();

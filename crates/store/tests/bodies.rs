@@ -9,6 +9,7 @@
 )]
 
 use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,9 +20,10 @@ use iam::MasterKey;
 use jiff::{SignedDuration, Timestamp};
 use store::{
     AtRest, Attributes, BodyReader, BucketName, BucketRef, ChecksumAlgorithm, ChecksumAlgorithms,
-    CompleteOutcome, CompleteUpload, CompletedPart, Encryption, ListAfter, ListEntry, ListObjects,
-    Lookup, NewBucket, NewUpload, Object, ObjectKey, PartNumber, Precondition, PutObject,
-    PutOutcome, PutPart, StageSpec, Store, StoreConfig, StoreError, Swept, Upload,
+    CompleteOutcome, CompleteUpload, CompletedPart, Encryption, FileRange, ListAfter, ListEntry,
+    ListObjects, Lookup, NewBucket, NewUpload, Object, ObjectKey, PartNumber, Precondition,
+    PutObject, PutOutcome, PutPart, Segment, StageSpec, Store, StoreConfig, StoreError, Swept,
+    Upload,
 };
 
 const KIB: usize = 1024;
@@ -515,6 +517,60 @@ async fn an_object_of_parts_is_read_across_them() {
                 assert!(read(&store, &object, range).await == whole[from..to], "{from} {to}");
             }
         }
+    }
+}
+
+/// What a reader gives, in segments: how many bytes each, and `f` for a file's.
+async fn segments(store: &Store, object: &Arc<Object>, range: Range<u64>) -> (Vec<u8>, String) {
+    let mut reader = store.read(&store.unlock(object, None).unwrap(), range);
+    let (mut bytes, mut told) = (Vec::new(), Vec::new());
+    let mut next = async || std::future::poll_fn(|cx| reader.poll_segment(cx, 100_000)).await;
+    while let Some(segment) = next().await {
+        match segment.unwrap() {
+            Segment::Bytes(more) => {
+                told.push(format!("{}", more.len()));
+                bytes.extend_from_slice(&more);
+            }
+            Segment::File(FileRange { file, range }) => {
+                let size = usize::try_from(range.end - range.start).unwrap();
+                let mut more = vec![0; size];
+                file.read_exact_at(&mut more, range.start).unwrap();
+                told.push(format!("f{size}"));
+                bytes.extend_from_slice(&more);
+            }
+        }
+    }
+    (bytes, told.join(" "))
+}
+
+/// Whoever can send a file's bytes by itself gets what rests as it is sent, and nothing that is sealed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_is_segments_of_memory_and_of_files() {
+    for (encryption, whole, middle) in [
+        (Encryption::Off, "f200000", "f150000"),
+        (Encryption::On, "65536 65536 65536 3392", "55536 65536 28928"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = with_bucket(dir.path(), encryption).await;
+        let expected = body(200_000);
+        let object = put(&store, &ObjectKey::parse("large").unwrap(), &expected).await;
+        let (bytes, told) = segments(&store, &object, 0..u64::MAX).await;
+        assert_eq!((bytes == expected, told.as_str()), (true, whole));
+        let (bytes, told) = segments(&store, &object, 10_000..160_000).await;
+        assert_eq!((bytes == expected[10_000..160_000], told.as_str()), (true, middle));
+
+        let small = put(&store, &ObjectKey::parse("small").unwrap(), &body(1000)).await;
+        assert_eq!(
+            segments(&store, &small, 0..u64::MAX).await,
+            (body(1000).to_vec(), "1000".to_owned())
+        );
+
+        // A file that was cut short is noticed before a byte of it is sent.
+        let file = find(&dir.path().join("blobs")).unwrap();
+        std::fs::File::options().write(true).open(file).unwrap().set_len(100).unwrap();
+        let mut reader = store.read(&store.unlock(&object, None).unwrap(), 0..u64::MAX);
+        let next = std::future::poll_fn(|cx| reader.poll_segment(cx, 100_000)).await;
+        assert!(matches!(next, Some(Err(StoreError::Corrupt { .. }))), "{next:?}");
     }
 }
 

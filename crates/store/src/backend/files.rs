@@ -7,6 +7,7 @@ pub(crate) mod disk;
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, IoSliceMut};
+use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,9 +16,10 @@ use std::sync::{Arc, Mutex};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::ReadWriteFlags;
 
-use super::health::Health;
-use super::{BlobSource, BlobWriter, Blobs, lock};
-use crate::body::{BlobId, Room, Rooms};
+use super::embedded::health::Health;
+use super::{BlobSource, BlobWriter, Blobs};
+use crate::body::{BlobId, FileRange, Room, Rooms};
+use crate::lock::lock;
 use crate::vault::random;
 use crate::{OpenError, StoreError};
 use directory_sync::DirectorySync;
@@ -183,6 +185,7 @@ impl Files {
 impl Blobs for FileBlobs {
     type Writer = FileWriter;
     type Source = FileSource;
+    type Pins = FilePins;
 
     fn new_id(&self) -> Result<BlobId, StoreError> {
         let turn = self.0.begun.fetch_add(1, Ordering::Relaxed) / BLOBS_A_TURN;
@@ -200,17 +203,17 @@ impl Blobs for FileBlobs {
         .await
     }
 
-    fn source(&self, id: BlobId) -> FileSource {
-        FileSource { path: self.0.path(id), file: None, rooms: Arc::clone(&self.0.rooms) }
+    fn source(&self, id: BlobId, range: Range<u64>) -> FileSource {
+        FileSource { path: self.0.path(id), file: None, range, rooms: Arc::clone(&self.0.rooms) }
     }
 
-    fn pin(&self, ids: Vec<BlobId>) -> Pins {
+    fn pin(&self, ids: Vec<BlobId>) -> FilePins {
         let mut pins = lock(&self.0.pins);
         for id in &ids {
             let count = pins.entry(*id).or_insert(0_usize);
             *count = count.saturating_add(1);
         }
-        Pins { files: Arc::clone(&self.0), ids }
+        FilePins { files: Arc::clone(&self.0), ids }
     }
 
     async fn remove(&self, ids: Vec<BlobId>) -> Result<Vec<BlobId>, StoreError> {
@@ -221,12 +224,12 @@ impl Blobs for FileBlobs {
 
 /// Keeps blobs from being removed while they are read.
 #[derive(Debug)]
-pub(crate) struct Pins {
+pub(crate) struct FilePins {
     files: Arc<Files>,
     ids: Vec<BlobId>,
 }
 
-impl Drop for Pins {
+impl Drop for FilePins {
     fn drop(&mut self) {
         let mut pins = lock(&self.files.pins);
         for id in &self.ids {
@@ -296,6 +299,8 @@ impl BlobWriter for FileWriter {
 pub(crate) struct FileSource {
     path: PathBuf,
     file: Option<File>,
+    /// What is still to be read of it.
+    range: Range<u64>,
     rooms: Arc<Rooms>,
 }
 
@@ -311,15 +316,30 @@ impl FileSource {
         self.file.as_ref()
     }
 
-    fn read_blocking(&mut self, offset: u64, size: usize) -> Result<Room, StoreError> {
+    /// Whether so many bytes are left of the range that was named.
+    fn has(&self, size: usize) -> bool {
+        let left = self.range.end.saturating_sub(self.range.start);
+        u64::try_from(size).is_ok_and(|size| size <= left)
+    }
+
+    fn go_on(&mut self, size: usize) {
+        let read = u64::try_from(size).unwrap_or(u64::MAX);
+        self.range.start = self.range.start.saturating_add(read);
+    }
+
+    fn read_blocking(&mut self, size: usize) -> Result<Room, StoreError> {
+        if !self.has(size) {
+            return Err(StoreError::Corrupt { what: "range of a blob" });
+        }
         let file = match self.file.take() {
             Some(file) => file,
             None => File::open(&self.path)
                 .map_err(failed_unless_missing("open a file", StoreError::BodyGone))?,
         };
         let mut bytes = self.rooms.take(size);
-        let read = file.read_exact_at(&mut bytes, offset);
+        let read = file.read_exact_at(&mut bytes, self.range.start);
         self.file = Some(file);
+        self.go_on(size);
         read.map(|()| bytes).map_err(|error| {
             if error.kind() == io::ErrorKind::UnexpectedEof {
                 return StoreError::Corrupt { what: "length of a blob" };
@@ -330,22 +350,37 @@ impl FileSource {
 }
 
 impl BlobSource for FileSource {
-    fn read_now(&mut self, offset: u64, size: usize) -> Option<Room> {
+    fn read_now(&mut self, size: usize) -> Option<Room> {
+        if !self.has(size) {
+            return None;
+        }
         self.opened_now()?;
         let mut bytes = self.rooms.take(size);
         let file = self.file.as_ref()?;
         let room = &mut [IoSliceMut::new(&mut bytes)];
-        let read = rustix::io::preadv2(file, room, offset, ReadWriteFlags::NOWAIT).ok()?;
-        (read == size).then_some(bytes)
+        let at = self.range.start;
+        let read = rustix::io::preadv2(file, room, at, ReadWriteFlags::NOWAIT).ok()?;
+        (read == size).then(|| {
+            self.go_on(size);
+            bytes
+        })
     }
 
-    async fn read(mut self, offset: u64, size: usize) -> (Self, Result<Room, StoreError>) {
-        let (path, rooms) = (self.path.clone(), Arc::clone(&self.rooms));
+    fn file_now(&mut self) -> Option<FileRange> {
+        self.opened_now()?;
+        let file = Arc::new(self.file.take()?);
+        let end = self.range.end;
+        let range = std::mem::replace(&mut self.range, end..end);
+        Some(FileRange { file, range })
+    }
+
+    async fn read(mut self, size: usize) -> (Self, Result<Room, StoreError>) {
+        let (path, rooms, range) = (self.path.clone(), Arc::clone(&self.rooms), self.range.clone());
         let read = blocking(move || {
-            let bytes = self.read_blocking(offset, size);
+            let bytes = self.read_blocking(size);
             Ok((self, bytes))
         });
-        read.await.unwrap_or_else(|error| (Self { path, file: None, rooms }, Err(error)))
+        read.await.unwrap_or_else(|error| (Self { path, file: None, range, rooms }, Err(error)))
     }
 }
 

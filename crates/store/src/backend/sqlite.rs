@@ -29,7 +29,7 @@ use std::sync::atomic::Ordering;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use super::health::Health;
+use super::embedded::health::Health;
 use super::{IdleUpload, Metadata, MetadataCounters, NewObject, NewPart, Space};
 use crate::body::BlobId;
 use crate::identity::IdentityChange;

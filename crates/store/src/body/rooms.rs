@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex};
 
 use super::{CHUNK_BYTES, PIECE_BYTES_MAX, TAG_BYTES};
-use crate::backend::lock;
+use crate::lock::lock;
 
 /// How many rooms wait for somebody: 8 MiB.
 const KEPT_MAX: usize = 32;

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use presign::SecretAccessKey;
 
 use crate::StoreError;
-use crate::backend::lock;
+use crate::lock::lock;
 use crate::vault::random;
 
 /// An access key with its secret. The secret is sealed wherever it is stored.

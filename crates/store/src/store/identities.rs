@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 use iam::AccountId;
 use jiff::Timestamp;
 
-use crate::backend::{Metadata, lock};
+use crate::backend::Metadata;
 use crate::identity::role_use;
+use crate::lock::lock;
 use crate::vault::random;
 use crate::{
     AccessKey, Account, AccountPage, CreateAccount, DeleteAccount, Directory, DirectoryEdit,

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Condvar, Mutex, PoisonError};
 
-use crate::backend::lock;
+use crate::lock::lock;
 
 #[derive(Debug, Default)]
 pub(super) struct DirectorySync {

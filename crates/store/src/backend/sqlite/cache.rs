@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use quick_cache::{Equivalent, Weighter};
 
 use crate::ObjectKey;
-use crate::backend::lock;
+use crate::lock::lock;
 
 const SHARDS: usize = 256;
 /// How much memory an entry of any kind takes besides its value, in bytes, about.

@@ -13,8 +13,8 @@ use tokio::sync::Semaphore;
 
 use super::error::{engine, has_no_index};
 use super::seal;
-use crate::backend::lock;
-use crate::data_dir;
+use crate::backend::embedded::data_dir;
+use crate::lock::lock;
 use crate::vault::Vault;
 use crate::{EngineError, OpenError, StoreError};
 

@@ -12,8 +12,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::Caches;
 use super::error::{engine, is_poison};
 use super::transaction::{Effects, Transaction};
-use crate::backend::health::Health;
-use crate::backend::{Unpublished, lock};
+use crate::backend::Unpublished;
+use crate::backend::embedded::health::Health;
+use crate::lock::lock;
 use crate::{OpenError, StoreError};
 
 /// How many jobs wait at most; who comes then waits to wait.

@@ -7,8 +7,9 @@ use tokio::task::JoinHandle;
 
 use super::md5::Md5Digest;
 use super::workers::{Worker, Workers};
-use super::{Blob, BlobCipher, CHUNK_BYTES, Checksums, End};
-use crate::backend::{BlobWriter, EngineWriter, StagedFile, Unpublished};
+use crate::backend::{BlobWriter, StagedFile, Unpublished};
+use crate::body::{Blob, BlobCipher, CHUNK_BYTES, Checksums, End};
+use crate::engines::EngineWriter;
 use crate::{ChecksumAlgorithm, StoreError};
 
 /// A large body on its way: hashed, sealed and written, by one worker or by two.

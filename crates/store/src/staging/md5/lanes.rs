@@ -13,7 +13,7 @@ use md5::block_api::compress;
 use super::Block;
 
 /// How many bodies go in step.
-pub(in crate::body) const LANES: usize = 8;
+pub(in crate::staging) const LANES: usize = 8;
 
 /// A state, and the blocks that it is to take in.
 pub(super) type Stream<'s> = (&'s mut [u32; 4], &'s [Block]);

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use rustix::fs::FallocateFlags;
 
 use super::health::free_bytes;
-use super::lock;
+use crate::lock::lock;
 
 /// The file's name in a data directory.
 const FILE_NAME: &str = "reserve";

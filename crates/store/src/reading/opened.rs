@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 
-use crate::backend::lock;
+use crate::lock::lock;
 
 /// How many chunks of a store are kept so: 8 MiB.
 const KEPT_MAX: usize = 128;

@@ -79,7 +79,7 @@ impl Health {
     }
 
     fn owed_to_database(&self) -> u64 {
-        let length = std::fs::metadata(self.data_dir.join(super::sqlite::FILE_NAME))
+        let length = std::fs::metadata(self.data_dir.join(crate::backend::sqlite::FILE_NAME))
             .map_or(0, |database| database.len());
         self.database_bytes.load(Ordering::Relaxed).saturating_sub(length)
     }

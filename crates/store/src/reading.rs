@@ -1,5 +1,8 @@
 //! Streams a range of a body: opens only the blobs, and of those only the chunks, that it touches.
 
+mod opened;
+mod pinned;
+
 use std::fmt;
 use std::future::Future;
 use std::ops::Range;
@@ -10,15 +13,16 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use iam::CustomerKey;
 
-use super::opened::{ChunkAt, OpenedChunk, OpenedChunks};
-use super::pinned::{Held, InUse};
-use super::{
-    AtRest, Blob, BlobCipher, BlobId, Body, CHUNK_BYTES, End, PIECE_BYTES_MAX, RESIDENT_BYTES_MAX,
-    Room, TAG_BYTES,
+use crate::backend::{BlobSource, Blobs};
+use crate::body::{
+    Blob, BlobCipher, BlobId, Body, CHUNK_BYTES, End, FileRange, PIECE_BYTES_MAX, Room, TAG_BYTES,
+    may_be_resident,
 };
-use crate::backend::{BlobSource, Blobs, BlobsEngine, EngineSource};
+use crate::engines::{BlobsEngine, EngineSource};
 use crate::vault::Vault;
 use crate::{Object, StoreError, Unlocked};
+use opened::{ChunkAt, OpenedChunk, OpenedChunks};
+use pinned::{Held, InUse};
 
 /// What all readers of a store have in common.
 #[derive(Debug, Default)]
@@ -44,6 +48,15 @@ pub struct BodyReader {
     _held: Option<Held>,
 }
 
+/// Some bytes of a body, in the order in which they are sent: whoever sends them chooses how.
+#[derive(Debug)]
+pub enum Segment {
+    /// In memory.
+    Bytes(Bytes),
+    /// In a file, as they are sent.
+    File(FileRange),
+}
+
 enum State {
     /// The bytes are in memory.
     Resident,
@@ -61,7 +74,10 @@ type Reading = Pin<Box<dyn Future<Output = (Open, Result<Room, StoreError>)> + S
 struct Open {
     index: usize,
     id: BlobId,
+    /// Of the rest of the range.
     source: EngineSource,
+    /// Where in the blob the source goes on.
+    at: u64,
     cipher: Option<BlobCipher>,
 }
 
@@ -71,6 +87,8 @@ struct Piece {
     index: usize,
     stored_offset: u64,
     stored_size: usize,
+    /// Where the range ends in this blob, which is what an engine is asked for at once.
+    stored_end: u64,
     /// The first chunk of it.
     first: u64,
     end: End,
@@ -112,14 +130,14 @@ impl BodyReader {
         let first = self.range.start..self.range.start.saturating_add(1);
         let piece = next_piece(self.object.body.blobs(), &first, PIECE_BYTES_MAX)
             .ok_or(StoreError::Corrupt { what: "length of a body" })?;
-        let Open { id, mut source, cipher, .. } = self.open(piece.index)?;
-        let now = source.read_now(piece.stored_offset, piece.stored_size);
+        let Open { id, mut source, cipher, .. } = self.open(piece)?;
+        let now = source.read_now(piece.stored_size);
         let mut stored = if let Some(stored) = now {
             stored
         } else {
             // Those that wait for the disk together have no file open yet.
             drop(source);
-            self.blobs.source(id).read(piece.stored_offset, piece.stored_size).await.1?
+            self.blobs.source(id, piece.stored()).read(piece.stored_size).await.1?
         };
         match cipher {
             Some(cipher) => cipher.open(&mut stored, piece.first, piece.end),
@@ -146,6 +164,39 @@ impl BodyReader {
             self.state = State::Over;
         }
         piece
+    }
+
+    /// As [`poll_next`](Self::poll_next), for whoever can send a range of a file by itself: what rests there as it is sent
+    /// is answered so, up to the end of its blob and however long, and anything else as bytes.
+    pub fn poll_segment(
+        &mut self,
+        context: &mut Context<'_>,
+        most: usize,
+    ) -> Poll<Option<Result<Segment, StoreError>>> {
+        match self.file_now() {
+            Some(file) => Poll::Ready(Some(Ok(Segment::File(file)))),
+            None => {
+                self.poll_next(context, most).map(|next| next.map(|next| next.map(Segment::Bytes)))
+            }
+        }
+    }
+
+    /// The rest of a plain blob, between two pieces, if its file can be opened at once and is as long as it should be.
+    fn file_now(&mut self) -> Option<FileRange> {
+        let State::Idle(_) = &self.state else { return None };
+        let piece = next_piece(self.object.body.blobs(), &self.range, PIECE_BYTES_MAX)?;
+        let blob = self.object.body.blobs().get(piece.index)?;
+        if blob.sealed_key.is_some() {
+            return None;
+        }
+        let stored = piece.stored_offset..piece.stored_end;
+        let FileRange { file, range } = self.blobs.source(blob.id, stored).file_now()?;
+        if file.metadata().ok()?.len() < range.end {
+            return None;
+        }
+        let size = range.end.checked_sub(range.start)?;
+        self.range.start = self.range.start.checked_add(size)?;
+        Some(FileRange { file, range })
     }
 
     /// How many bytes are still to come.
@@ -223,24 +274,25 @@ impl BodyReader {
             self.state = State::Idle(open.filter(|_| piece.keeps_open));
             return Poll::Ready(Some(Ok(bytes)));
         }
-        let mut open = match open.filter(|open| open.index == piece.index) {
+        let goes_on = |open: &Open| open.index == piece.index && open.at == piece.stored_offset;
+        let mut open = match open.filter(goes_on) {
             Some(open) => open,
-            None => match self.open(piece.index) {
+            None => match self.open(piece) {
                 Ok(open) => open,
                 Err(error) => return Poll::Ready(Some(Err(error))),
             },
         };
-        if let Some(stored) = open.source.read_now(piece.stored_offset, piece.stored_size) {
+        if let Some(stored) = open.source.read_now(piece.stored_size) {
             return Poll::Ready(Some(self.deliver(open, stored, piece)));
         }
         if !piece.keeps_open {
             // It is opened by the thread that reads it: of those that wait for the disk together few are open.
-            open.source = self.blobs.source(open.id);
+            open.source = self.blobs.source(open.id, piece.stored());
         }
         let reading = Box::pin(async move {
-            let Open { index, id, source, cipher } = open;
-            let (source, read) = source.read(piece.stored_offset, piece.stored_size).await;
-            (Open { index, id, source, cipher }, read)
+            let Open { index, id, source, at, cipher } = open;
+            let (source, read) = source.read(piece.stored_size).await;
+            (Open { index, id, source, at, cipher }, read)
         });
         self.go_on(reading, piece, context)
     }
@@ -262,16 +314,15 @@ impl BodyReader {
         }
     }
 
-    fn open(&self, index: usize) -> Result<Open, StoreError> {
+    /// Opens the blob of a piece, to be read from there to the end of the range.
+    fn open(&self, piece: Piece) -> Result<Open, StoreError> {
+        let (index, at) = (piece.index, piece.stored_offset);
         let blob = self.object.body.blobs().get(index);
         let blob = blob.ok_or(StoreError::Corrupt { what: "blobs of a body" })?;
-        let source = self.blobs.source(blob.id);
-        Ok(Open {
-            index,
-            id: blob.id,
-            source,
-            cipher: self.vault.open_cipher(blob, self.key.as_ref())?,
-        })
+        let range = if piece.keeps_open { at..piece.stored_end } else { piece.stored() };
+        let source = self.blobs.source(blob.id, range);
+        let cipher = self.vault.open_cipher(blob, self.key.as_ref())?;
+        Ok(Open { index, id: blob.id, source, at, cipher })
     }
 
     fn note_delivered(&mut self, piece: Piece) {
@@ -279,7 +330,13 @@ impl BodyReader {
         self.range.start = self.range.start.saturating_add(delivered);
     }
 
-    fn deliver(&mut self, open: Open, mut room: Room, piece: Piece) -> Result<Bytes, StoreError> {
+    fn deliver(
+        &mut self,
+        mut open: Open,
+        mut room: Room,
+        piece: Piece,
+    ) -> Result<Bytes, StoreError> {
+        open.at = piece.stored().end;
         if let Some(cipher) = &open.cipher {
             cipher.open(&mut room, piece.first, piece.end)?;
         }
@@ -313,13 +370,12 @@ impl Piece {
     fn chunk(&self) -> ChunkAt {
         (self.index, self.first)
     }
-}
 
-/// Whether the plain bytes may stay in memory with a cached record, which then weighs as much more.
-/// Those under a customer's key may not: they are for whoever shows it, each time.
-pub(crate) fn may_be_resident(body: &Body, size: u64) -> bool {
-    let small = size <= RESIDENT_BYTES_MAX && body.blobs().len() <= 1;
-    small && body.at_rest() != AtRest::CustomerKey
+    /// Which of the blob's stored bytes it is.
+    fn stored(&self) -> Range<u64> {
+        let size = u64::try_from(self.stored_size).unwrap_or(u64::MAX);
+        self.stored_offset..self.stored_offset.saturating_add(size)
+    }
 }
 
 fn usize_range(range: &Range<u64>) -> Option<Range<usize>> {
@@ -361,10 +417,14 @@ fn next_piece(blobs: &[Blob], range: &Range<u64>, most: usize) -> Option<Piece> 
         let tags = if encrypted { TAG_BYTES } else { 0 };
         let chunks = end.checked_sub(start)?.div_ceil(CHUNK_BYTES);
         let stored_size = end.checked_sub(start)?.checked_add(chunks.checked_mul(tags)?)?;
+        let last =
+            if encrypted { to.checked_next_multiple_of(CHUNK_BYTES)?.min(blob.size) } else { to };
+        let tags_before_end = last.div_ceil(CHUNK_BYTES).checked_mul(tags)?;
         return Some(Piece {
             index,
             stored_offset: start.checked_add(first.checked_mul(tags)?)?,
             stored_size: usize::try_from(stored_size).ok()?,
+            stored_end: last.checked_add(tags_before_end)?,
             first,
             end: if end == blob.size { End::Last } else { End::More },
             skip: usize::try_from(from.checked_sub(start)?).ok()?,

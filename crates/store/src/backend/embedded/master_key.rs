@@ -8,11 +8,12 @@ use std::path::Path;
 use iam::MasterKey;
 use zeroize::Zeroizing;
 
+use super::data_dir;
+use crate::OpenError;
 use crate::backend::files::disk::Disk;
 use crate::backend::sqlite::FILE_NAME as DATABASE;
 use crate::names::parse_hex;
 use crate::vault::random;
-use crate::{OpenError, data_dir};
 
 /// The key's file in a data directory.
 pub(crate) const FILE_NAME: &str = "master.key";

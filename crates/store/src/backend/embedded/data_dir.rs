@@ -10,11 +10,12 @@ use rustix::fs::FlockOperation;
 use crate::OpenError;
 use crate::backend::files::disk::Disk;
 use crate::backend::sqlite::FILE_NAME as DATABASE;
-use crate::backup::MARK;
 
 /// What the lock's file holds once there is a database beside it.
 const HELD_DATABASE: &[u8] = b"this data directory has a database\n";
 const LOCK: &str = "lock";
+/// The file that says that a directory is a backup.
+pub(crate) const MARK: &str = "backup";
 
 /// A data directory that no other process has opened.
 #[derive(Debug)]

@@ -1,22 +1,20 @@
 //! Copies of a data directory: made while a server writes it, and put back (`docs/design.md`, "Backups").
 
-mod lock;
-
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use super::data_dir::MARK;
+use super::sweep_lock::SweepLock;
+use super::{data_dir, master_key};
 use crate::backend::files::disk::Disk;
 use crate::backend::sqlite::{DatabaseCopy, FILE_NAME as DATABASE};
 use crate::body::{Blob, BlobId};
-use crate::{OpenError, StoreError, data_dir, master_key};
-
-pub(crate) use lock::SweepLock;
+use crate::{OpenError, StoreError};
 
 /// Says that a directory is a backup, and a whole one.
-pub(crate) const MARK: &str = "backup";
 const MARK_TEXT: &[u8] = b"valet backup 1\n";
 /// The same of one that was begun and is not whole.
 const BEGUN_TEXT: &[u8] = b"valet backup 1, not finished\n";

@@ -4,10 +4,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
 
-use super::BlobId;
 use crate::Object;
-use crate::backend::files::Pins;
-use crate::backend::{Blobs as _, BlobsEngine, lock};
+use crate::backend::Blobs as _;
+use crate::body::BlobId;
+use crate::engines::{BlobsEngine, EnginePins};
+use crate::lock::lock;
 
 /// Objects that are being read, by their first blob.
 #[derive(Clone, Debug, Default)]
@@ -18,7 +19,7 @@ pub(crate) struct InUse(Arc<Mutex<HashMap<BlobId, Weak<Shared>>>>);
 pub(crate) enum Held {
     /// Of one blob: bytes in memory that the cache has dropped are not kept by it.
     One {
-        _pins: Pins,
+        _pins: EnginePins,
     },
     Many {
         _shared: Arc<Shared>,
@@ -31,7 +32,7 @@ pub(crate) struct Shared {
     object: Arc<Object>,
     first: BlobId,
     in_use: InUse,
-    _pins: Pins,
+    _pins: EnginePins,
 }
 
 impl InUse {

@@ -1,5 +1,10 @@
 //! Takes a body in: small ones in memory, others through a pipeline to a file of their own.
 
+mod hashing;
+mod md5;
+mod pipeline;
+mod workers;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
@@ -11,18 +16,26 @@ use iam::CustomerKey;
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
 
-use super::digest::md5_of;
-use super::md5::Md5Digest;
-use super::pipeline::Pipeline;
-use super::{
-    AtRest, Blob, BlobCipher, BlobId, CHUNK_BYTES, Checksums, Encryption, End, FEW_STAGES,
-    INLINE_BYTES_MAX, STAGES_BYTES_MAX, STEP_BYTES, Workers,
+use crate::backend::{Abandoned, Blobs, Metadata, NewBody, StagedFile, Unpublished};
+use crate::body::{
+    AtRest, Blob, BlobCipher, BlobId, CHUNK_BYTES, Checksums, Encryption, End, STEP_BYTES,
+    TAG_BYTES, md5_of,
 };
-use crate::backend::{
-    Abandoned, Blobs, BlobsEngine, Metadata, MetadataEngine, NewBody, StagedFile, Unpublished,
-};
+use crate::engines::{BlobsEngine, MetadataEngine};
 use crate::vault::{NewCipher, Vault, random};
 use crate::{ChecksumAlgorithm, ChecksumAlgorithms, ETag, StoreError};
+use md5::Md5Digest;
+use pipeline::Pipeline;
+pub(crate) use workers::Workers;
+
+/// The longest body that is kept beside its record, in bytes. One fsync instead of three, and no
+/// thread but the committing one.
+const INLINE_BYTES_MAX: usize = 16 * 1024;
+/// Among many bodies that come in a step is less than [`STEP_BYTES`]: their share of so much memory, but never less than a
+/// chunk.
+const STAGES_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Up to so many bodies that come in, the next step of one is received while the last is worked on.
+const FEW_STAGES: usize = 32;
 
 /// A body about to come in.
 #[derive(Clone, Debug, Default)]
@@ -162,7 +175,7 @@ impl Sealing {
 }
 
 fn stored_size(size: u64, cipher: Option<&BlobCipher>) -> u64 {
-    let tags = size.div_ceil(CHUNK_BYTES).max(1).saturating_mul(super::TAG_BYTES);
+    let tags = size.div_ceil(CHUNK_BYTES).max(1).saturating_mul(TAG_BYTES);
     if cipher.is_some() { size.saturating_add(tags) } else { size }
 }
 

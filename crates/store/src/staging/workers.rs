@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::hashing::Hashings;
-use crate::backend::lock;
+use crate::lock::lock;
 
 /// On a machine of one core too: one may wait for the disk.
 const WORKERS_MIN: usize = 2;

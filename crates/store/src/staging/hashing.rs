@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::md5::{LANES, Md5Digest};
 use super::workers::Worker;
 use crate::StoreError;
-use crate::backend::lock;
+use crate::lock::lock;
 
 /// Those of a store that nobody makes yet: one a step at most.
 #[derive(Default)]
@@ -102,8 +102,8 @@ impl fmt::Debug for Hashings {
 
 #[cfg(test)]
 mod tests {
-    use super::super::digest::md5_of;
     use super::*;
+    use crate::body::md5_of;
 
     fn waiting(all: &Hashings) -> Vec<u64> {
         lock(&all.0).steps.iter().map(|step| step.id).collect()
@@ -130,7 +130,7 @@ mod tests {
 
     #[tokio::test]
     async fn worker_and_bytes_are_free_before_anybody_hears() {
-        let workers = Arc::new(super::super::Workers::new());
+        let workers = Arc::new(crate::staging::Workers::new());
         let bytes = Bytes::from(vec![7; 100_000]);
         let hashing = workers.hashings.ask(Md5Digest::default(), bytes.clone());
         let mut busy = Vec::new();
