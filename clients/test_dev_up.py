@@ -41,6 +41,7 @@ def test_dev_up_prints_two_commands_that_work(tmp_path):
     environment.setdefault("CARGO_HOME", os.path.expanduser("~/.cargo"))
     environment.setdefault("RUSTUP_HOME", os.path.expanduser("~/.rustup"))
     # What was built for the other tests need not be built again.
+    environment["DEV_PROFILE"] = "release"
     environment["CARGO_BUILD_BUILD_DIR"] = os.environ.get("CARGO_TARGET_DIR", str(ROOT / "target"))
     process = subprocess.Popen(
         # Not the port of a `./dev up` that may be running beside the tests.
@@ -71,9 +72,9 @@ def built(tmp_path):
     tools.mkdir()
     (tools / "cargo").write_text("#!/bin/sh\n")
     (tools / "cargo").chmod(0o755)
-    release = tmp_path / "target" / "release"
-    release.mkdir(parents=True)
-    (release / "valet").symlink_to(binary())
+    folder = tmp_path / "target" / "up"
+    folder.mkdir(parents=True)
+    (folder / "valet").symlink_to(binary())
     environment = bare_environment(tmp_path)
     environment["PATH"] = f"{tools}:{environment['PATH']}"
     return {**environment, "CARGO_TARGET_DIR": str(tmp_path / "target")}
@@ -114,7 +115,7 @@ def test_dev_up_prints_what_every_client_needs_and_runs_once_a_checkout(built):
             assert f"\n{name}=" in "\n" + shown, "".join(printed)
         # What the README says to do next.
         readme = replaced(
-            block("README.md", "sh", "valet=target"), {"target/release/valet": binary()}
+            block("README.md", "sh", "valet=target"), {"target/up/valet": binary()}
         )
         shown = subprocess.run(
             ["bash", "-euc", exports + readme], cwd=ROOT, env={"HOME": built["HOME"], "PATH": built["PATH"]},
