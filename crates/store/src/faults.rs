@@ -19,11 +19,12 @@ use crate::*;
 /// More than a step, so that there is more than one write.
 const SIZE: usize = 600_000;
 
-const STEPS: [DiskStep; 6] = [
+const STEPS: [DiskStep; 7] = [
     DiskStep::Create,
     DiskStep::Allocate,
     DiskStep::Write,
     DiskStep::SyncData,
+    DiskStep::OpenDirectory,
     DiskStep::Rename,
     DiskStep::SyncDirectory,
 ];
@@ -179,7 +180,7 @@ impl Camera {
             DiskStep::SyncDirectory => {
                 self.unsynced_names.lock().unwrap().retain(|name| name.parent() != Some(path));
             }
-            DiskStep::Allocate | DiskStep::Write | DiskStep::Remove => (),
+            DiskStep::Allocate | DiskStep::Write | DiskStep::OpenDirectory | DiskStep::Remove => (),
         }
     }
 

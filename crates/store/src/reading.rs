@@ -183,7 +183,9 @@ impl BodyReader {
 
     /// The rest of a plain blob, between two pieces, if its file can be opened at once and is as long as it should be.
     fn file_now(&mut self) -> Option<FileRange> {
-        let State::Idle(_) = &self.state else { return None };
+        if self.range.is_empty() || !matches!(self.state, State::Idle(_)) {
+            return None;
+        }
         let piece = next_piece(self.object.body.blobs(), &self.range, PIECE_BYTES_MAX)?;
         let blob = self.object.body.blobs().get(piece.index)?;
         if blob.sealed_key.is_some() {

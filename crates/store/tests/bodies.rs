@@ -548,7 +548,7 @@ async fn segments(store: &Store, object: &Arc<Object>, range: Range<u64>) -> (Ve
 async fn a_body_is_segments_of_memory_and_of_files() {
     for (encryption, whole, middle) in [
         (Encryption::Off, "f200000", "f150000"),
-        (Encryption::On, "65536 65536 65536 3392", "55536 65536 28928"),
+        (Encryption::On, "65536 65536 68928", "55536 94464"),
     ] {
         let dir = tempfile::tempdir().unwrap();
         let store = with_bucket(dir.path(), encryption).await;

@@ -4,7 +4,7 @@
 mod directory_sync;
 pub(crate) mod disk;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, IoSliceMut};
 use std::ops::Range;
@@ -25,6 +25,9 @@ use crate::{OpenError, StoreError};
 use directory_sync::DirectorySync;
 use disk::Disk;
 
+/// How much of the disk's room a blob takes ahead of its bytes, in bytes, if so many were announced; later as much again
+/// as has come. So a file is laid out in few pieces, and what is taken is at most twice what was sent, and this.
+const ALLOCATED_AHEAD_MIN: u64 = 1024 * 1024;
 /// How many blobs in a row go to one directory, so that writers share its fsync.
 const BLOBS_A_TURN: u64 = 64;
 /// From one turn to the next directory: odd, so that all 256 have their turn.
@@ -109,13 +112,19 @@ impl Files {
         self.directory(id.first_byte()).join(rest)
     }
 
+    /// Opens a directory in which a name is about to change. A sync that fails is the end of all writing, and that there
+    /// is no room for another open file is no reason for that.
+    fn open_directory(&self, first: u8) -> Result<File, StoreError> {
+        self.disk.open_directory(&self.directory(first)).map_err(failed("open a directory"))
+    }
+
     /// Makes renames into a directory, or removals from it, durable, sharing the fsync with others.
-    fn sync_directory(&self, first: u8) -> Result<(), StoreError> {
+    fn sync_directory(&self, first: u8, open: &File) -> Result<(), StoreError> {
         let Some(directory) = self.directories.get(usize::from(first)) else {
             return Err(StoreError::Corrupt { what: "directory of a blob" });
         };
         let path = self.directory(first);
-        directory.sync(|| self.disk.sync_directory(&path)).map_err(|error| {
+        directory.sync(|| self.disk.sync_open_directory(open, &path)).map_err(|error| {
             self.health.poison(&error);
             StoreError::Poisoned
         })
@@ -126,10 +135,9 @@ impl Files {
         self.health.check_room(size.unwrap_or(0))?;
         let path = self.temporary_path(id);
         let file = self.disk.create(&path).map_err(failed("make a file"))?;
-        let allocated = match size {
-            Some(size) if size > 0 => self.disk.allocate(&file, &path, size),
-            Some(_) | None => Ok(0),
-        };
+        // No more than a little before it comes: whoever announces much and sends nothing takes no room from others.
+        let first = size.unwrap_or(0).min(ALLOCATED_AHEAD_MIN);
+        let allocated = if first > 0 { self.disk.allocate(&file, &path, first) } else { Ok(0) };
         allocated.map(|allocated| (file, allocated)).map_err(|error| {
             self.give_up(id);
             failed("allocate a file")(error)
@@ -149,35 +157,50 @@ impl Files {
         let synced = if allocated > size { file.set_len(size) } else { Ok(()) }
             .and_then(|()| self.disk.sync_data(file, &from))
             .map_err(failed("sync a file"));
-        let renamed = synced.and_then(|()| {
+        let opened = synced.and_then(|()| self.open_directory(id.first_byte()));
+        let renamed = opened.and_then(|directory| {
             // Not there: the sweeper was, since the stage is older than any upload may be.
             self.disk
                 .rename(&from, &to)
-                .map_err(failed_unless_missing("rename a file", StoreError::StageExpired))
+                .map_err(failed_unless_missing("rename a file", StoreError::StageExpired))?;
+            Ok(directory)
         });
-        if let Err(error) = renamed {
-            self.give_up(id);
-            return Err(error);
+        match renamed {
+            Ok(directory) => self.sync_directory(id.first_byte(), &directory),
+            Err(error) => {
+                self.give_up(id);
+                Err(error)
+            }
         }
-        self.sync_directory(id.first_byte())
     }
 
     fn remove(&self, ids: Vec<BlobId>) -> Result<Vec<BlobId>, StoreError> {
+        let mut by_directory = BTreeMap::<u8, Vec<BlobId>>::new();
+        for id in ids {
+            by_directory.entry(id.first_byte()).or_default().push(id);
+        }
+        let removed = by_directory.into_iter().map(|(first, ids)| self.remove_from(first, ids));
+        Ok(removed.collect::<Result<Vec<_>, StoreError>>()?.concat())
+    }
+
+    /// Those of one directory.
+    fn remove_from(&self, first: u8, ids: Vec<BlobId>) -> Result<Vec<BlobId>, StoreError> {
+        let open = self.open_directory(first)?;
         let mut removed = Vec::with_capacity(ids.len());
-        let mut touched = BTreeSet::new();
+        let mut is_touched = false;
         for id in ids {
             if lock(&self.pins).contains_key(&id) {
                 continue;
             }
             // In this order, or a rename between the two would be missed.
             self.disk.remove(&self.temporary_path(id)).map_err(failed("remove a file"))?;
-            if self.disk.remove(&self.path(id)).map_err(failed("remove a file"))? {
-                touched.insert(id.first_byte());
-            }
+            is_touched |= self.disk.remove(&self.path(id)).map_err(failed("remove a file"))?;
             removed.push(id);
         }
         // A name that came back after its garbage was forgotten would stay for ever.
-        touched.into_iter().try_for_each(|first| self.sync_directory(first))?;
+        if is_touched {
+            self.sync_directory(first, &open)?;
+        }
         Ok(removed)
     }
 }
@@ -198,7 +221,8 @@ impl Blobs for FileBlobs {
         let files = Arc::clone(&self.0);
         blocking(move || {
             let (file, allocated) = files.begin(id, size)?;
-            Ok(FileWriter { files, id, file, size: 0, allocated })
+            let announced = size.unwrap_or(0);
+            Ok(FileWriter { files, id, file, size: 0, allocated, announced })
         })
         .await
     }
@@ -250,13 +274,21 @@ pub(crate) struct FileWriter {
     id: BlobId,
     file: File,
     size: u64,
+    /// How many bytes it has room for; 0: the file system takes room as it writes.
     allocated: u64,
+    announced: u64,
 }
 
 impl FileWriter {
     fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
         let path = self.files.temporary_path(self.id);
         let end = self.size.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        if end > self.allocated && self.allocated > 0 && self.announced > self.allocated {
+            let wanted = self.announced.min(end.saturating_mul(2));
+            self.files.health.check_room(wanted.saturating_sub(self.size))?;
+            let allocated = self.files.disk.allocate(&self.file, &path, wanted);
+            self.allocated = allocated.map_err(failed("allocate a file"))?;
+        }
         if end > self.allocated {
             self.files.health.check_room(0)?;
         }
@@ -287,7 +319,7 @@ impl BlobWriter for FileWriter {
 
     async fn finish(self) -> Result<(), StoreError> {
         blocking(move || {
-            let Self { files, id, file, size, allocated } = self;
+            let Self { files, id, file, size, allocated, announced: _ } = self;
             files.finish(id, &file, size, allocated)
         })
         .await
@@ -409,5 +441,35 @@ fn failed_unless_missing(
 ) -> impl FnOnce(io::Error) -> StoreError {
     move |error| {
         if error.kind() == io::ErrorKind::NotFound { missing } else { failed(operation)(error) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::*;
+
+    /// Else whoever has a link to upload could take the whole disk, and send a few bytes a minute.
+    #[tokio::test]
+    async fn what_is_announced_and_does_not_come_takes_little_room() {
+        const MIB: u64 = 1024 * 1024;
+        let dir = tempfile::tempdir().unwrap();
+        let health = Arc::new(Health::new(dir.path().to_owned()));
+        let blobs = FileBlobs::open(dir.path(), health, Disk::default()).unwrap();
+        let id = blobs.new_id().unwrap();
+        let mut writer = blobs.begin(id, Some(100 * MIB)).await.unwrap();
+        let mut sent = 0;
+        for (size, most) in [(10_000, MIB), (2 * MIB, 5 * MIB), (4 * MIB, 13 * MIB)] {
+            let bytes = vec![7; usize::try_from(size).unwrap()];
+            writer = writer.append(move || Ok((bytes, ()))).await.unwrap().0;
+            sent += size;
+            let taken = std::fs::metadata(blobs.0.temporary_path(id)).unwrap().blocks() * 512;
+            assert!((sent..=most).contains(&taken), "{taken} for {sent}");
+        }
+        writer.finish().await.unwrap();
+        let file = std::fs::metadata(blobs.0.path(id)).unwrap();
+        assert_eq!(file.len(), sent);
+        assert!(file.blocks() * 512 <= sent + MIB / 4, "{}", file.blocks());
     }
 }

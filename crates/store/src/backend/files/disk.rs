@@ -15,6 +15,7 @@ pub(crate) enum DiskStep {
     Allocate,
     Write,
     SyncData,
+    OpenDirectory,
     Rename,
     SyncDirectory,
     Remove,
@@ -86,9 +87,20 @@ impl Disk {
         std::fs::rename(from, to)
     }
 
-    pub(crate) fn sync_directory(&self, path: &Path) -> io::Result<()> {
+    /// Opens a directory that is about to be changed: that there is no room for another open file must show before.
+    pub(crate) fn open_directory(&self, path: &Path) -> io::Result<File> {
+        self.before(DiskStep::OpenDirectory, path)?;
+        File::open(path)
+    }
+
+    /// Makes what changed in a directory durable.
+    pub(crate) fn sync_open_directory(&self, directory: &File, path: &Path) -> io::Result<()> {
         self.before(DiskStep::SyncDirectory, path)?;
-        File::open(path)?.sync_all()
+        directory.sync_all()
+    }
+
+    pub(crate) fn sync_directory(&self, path: &Path) -> io::Result<()> {
+        self.sync_open_directory(&self.open_directory(path)?, path)
     }
 
     /// Removes a file; `false`: there was none.
