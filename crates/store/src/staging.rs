@@ -50,6 +50,9 @@ pub struct StageSpec {
     pub checksums: ChecksumAlgorithms,
     /// Whether to compute the SHA-256 that `x-amz-content-sha256` is compared with.
     pub sha256: bool,
+    /// Whether it gets a file of its own however short it is, as a part needs one: so the file is begun and finished
+    /// while the body comes in, and not afterwards, where nobody counts it.
+    pub own_file: bool,
 }
 
 /// What staging needs of a store.
@@ -127,7 +130,8 @@ impl Stager {
         }
     }
 
-    /// Writes a small body to a file of its own after all, as a part must have one.
+    /// Writes a small body to a file of its own after all, as a part must have one. Nobody counts that file: who takes
+    /// parts in from outside stages them with [`StageSpec::own_file`].
     pub(crate) async fn file_of(
         self: &Arc<Self>,
         body: StagedBody,
@@ -207,6 +211,7 @@ pub struct BodyStage {
     sealing: Sealing,
     checksums: ChecksumAlgorithms,
     size_hint: Option<u64>,
+    own_file: bool,
     buffer: BytesMut,
     /// Where the bytes before those in the buffer went. `None`: the body is still small enough to stay in
     /// memory.
@@ -219,7 +224,7 @@ pub struct BodyStage {
 
 impl BodyStage {
     pub(crate) fn new(stager: Arc<Stager>, spec: StageSpec, default: Encryption) -> Self {
-        let StageSpec { size_hint, encryption, customer_key, checksums, sha256 } = spec;
+        let StageSpec { size_hint, encryption, customer_key, checksums, sha256, own_file } = spec;
         let checksums = if sha256 { checksums.with(ChecksumAlgorithm::Sha256) } else { checksums };
         let sealing = match (customer_key, encryption.unwrap_or(default)) {
             (Some(key), _) => Sealing::Customer(key),
@@ -234,6 +239,7 @@ impl BodyStage {
             sealing,
             checksums,
             size_hint,
+            own_file,
             buffer,
             pipeline,
             step_bytes,
@@ -246,8 +252,13 @@ impl BodyStage {
     /// for as long as its sender takes: how many may, whoever takes bodies in must bound.
     pub fn stays_in_memory(&self) -> bool {
         let announced = self.size_hint.and_then(|size| usize::try_from(size).ok());
-        let most = self.sealing.small_bytes_max();
+        let most = self.small_bytes_max();
         announced.zip(most).is_some_and(|(size, most)| size <= most)
+    }
+
+    /// How long it may be and stay in memory.
+    fn small_bytes_max(&self) -> Option<usize> {
+        self.sealing.small_bytes_max().filter(|_| !self.own_file)
     }
 
     /// Takes the next bytes. Waits while the disk is slower than the sender.
@@ -272,7 +283,7 @@ impl BodyStage {
 
     /// Opens the pipeline for a body that may not stay in memory.
     fn begin_unless_small(&mut self, size: usize) {
-        let small = self.sealing.small_bytes_max().is_some_and(|most| size <= most);
+        let small = self.small_bytes_max().is_some_and(|most| size <= most);
         if self.pipeline.is_none() && !small {
             self.counted = Some(Counted::new(&self.stager));
             let stager = Arc::clone(&self.stager);

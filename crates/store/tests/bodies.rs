@@ -279,15 +279,18 @@ async fn which_bodies_take_a_file_is_known_before_they_come() {
         let store = with_bucket(dir.path(), encryption).await;
         let key = || Some(iam::CustomerKey::from_bytes(zeroize::Zeroizing::new([9; 32])));
         let rows = [
-            (Some(0), None, true),
-            (Some(16 * KIB), None, true),
-            (Some(16 * KIB + 1), None, false),
-            (Some(10), key(), false),
-            (None, None, false),
+            (Some(0), None, false, true),
+            (Some(16 * KIB), None, false, true),
+            (Some(16 * KIB + 1), None, false, false),
+            (Some(10), key(), false, false),
+            (None, None, false, false),
+            // As parts are.
+            (Some(0), None, true, false),
+            (Some(10), None, true, false),
         ];
-        for (size, customer_key, in_memory) in rows {
+        for (size, customer_key, own_file, in_memory) in rows {
             let size_hint = size.map(|size| u64::try_from(size).unwrap());
-            let spec = StageSpec { size_hint, customer_key, ..StageSpec::default() };
+            let spec = StageSpec { size_hint, customer_key, own_file, ..StageSpec::default() };
             let mut stage = store.stage(spec).await.unwrap();
             assert_eq!(stage.stays_in_memory(), in_memory, "{size:?}");
             let body = body(size.unwrap_or(17 * KIB));

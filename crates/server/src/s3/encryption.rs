@@ -30,6 +30,8 @@ pub(crate) struct Wish {
     /// `None`: it does not say.
     encryption: Option<Encryption>,
     customer_key: Option<SentKey>,
+    /// It is of a part.
+    part: bool,
 }
 
 impl Wish {
@@ -59,7 +61,7 @@ impl Wish {
                 ));
             }
         };
-        Ok(Self { encryption, customer_key: SentKey::read(request)? })
+        Ok(Self { encryption, customer_key: SentKey::read(request)?, part: false })
     }
 
     /// A part is kept as its upload was begun; a customer's key comes with every one.
@@ -69,7 +71,7 @@ impl Wish {
         customer_key: Option<SentKey>,
     ) -> Result<Self, S3Error> {
         customer_key::check_upload(door, upload, customer_key.as_ref())?;
-        let wish = Self { encryption: upload.encryption, customer_key };
+        let wish = Self { encryption: upload.encryption, customer_key, part: true };
         // The bucket may have come to block such keys since.
         if wish.customer_key.is_some() {
             return wish.settle(door, upload.bucket.name(), &upload.key).await;
@@ -98,7 +100,7 @@ impl Wish {
             (Some(_), Some(CustomerKeys::Allowed) | None) => Ok(self.clone()),
             (None, _) => {
                 let encryption = setting.aes256.then_some(Encryption::On);
-                Ok(Self { encryption, customer_key: None })
+                Ok(Self { encryption, customer_key: None, part: self.part })
             }
         }
     }
@@ -108,6 +110,7 @@ impl Wish {
         StageSpec {
             encryption: self.encryption,
             customer_key: self.customer_key().cloned(),
+            own_file: self.part,
             ..StageSpec::default()
         }
     }

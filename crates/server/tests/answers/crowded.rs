@@ -56,9 +56,13 @@ async fn calls(world: &World) -> Vec<Ask> {
     let part = |number: u8| format!("/bucket/parts?partNumber={number}&uploadId={upload}");
     let form = world.form("form").content("x".repeat(LONG_BYTES)).ask();
     let copy = |target: &str| put(target, "").header("x-amz-copy-source", "bucket/long");
+    // A part has a file however short it is.
+    let short_copy = copy(&part(4)).header("x-amz-copy-source-range", "bytes=0-0");
+    let short = [put(&part(3), "hello"), short_copy];
     [long("/bucket/k"), long(&part(1)), copy("/bucket/copy"), copy(&part(2))]
-        .map(|ask| world.sign(ask))
         .into_iter()
+        .chain(short)
+        .map(|ask| world.sign(ask))
         .chain([form])
         .collect()
 }
@@ -85,6 +89,20 @@ async fn whoever_has_the_most_gives_way_to_another_address() {
     }
     assert_eq!(world.send(ask("GET", "/bucket/first")).await.status, 200);
     assert_eq!(world.send(ask("GET", "/bucket/second")).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_short_part_that_comes_in_has_a_place_from_its_first_byte() {
+    let world = world(2, |_| {}).await;
+    let upload = world.send(ask("POST", "/bucket/parts?uploads")).await.element("UploadId");
+    let part = |number: u8| format!("/bucket/parts?partNumber={number}&uploadId={upload}");
+    let greedy = [put(&part(1), "hello"), put(&part(2), "hello")];
+    let meanwhile = async {
+        assert_eq!(world.send(put(&part(3), "hello")).await.refusal(), FULL);
+        assert_eq!(world.send(long("/bucket/k")).await.refusal(), FULL);
+        assert_eq!(world.at(OTHER).send(long("/bucket/other")).await.status, 200);
+    };
+    assert_eq!(halted(&world, &greedy, Box::pin(meanwhile)).await, [200, 503]);
 }
 
 #[tokio::test]
