@@ -73,7 +73,7 @@ pub(super) async fn create(door: &Door, asked: Asked) -> Result<Reply, S3Error> 
     }
     let id = id.map(|id| super::account(&id)).transpose()?;
     if id.as_ref() == Some(&door.context().config.account) {
-        return Err(exists("There is an account of that id."));
+        return Err(conflict("There is an account of that id."));
     }
     let root = match (access_key_id, secret_access_key) {
         (None, None) => None,
@@ -88,8 +88,8 @@ pub(super) async fn create(door: &Door, asked: Asked) -> Result<Reply, S3Error> 
     let outcome = door.store().create_account(new, door.now()).await.map_err(refusal::of_store)?;
     match outcome {
         CreateAccount::Created { account, root } => Ok(with_key(&account, &root)),
-        CreateAccount::AlreadyExists => Err(exists("There is an account of that id.")),
-        CreateAccount::KeyExists => Err(exists("There is an access key of that id.")),
+        CreateAccount::AlreadyExists => Err(conflict("There is an account of that id.")),
+        CreateAccount::KeyExists => Err(conflict("There is an access key of that id.")),
     }
 }
 
@@ -103,17 +103,23 @@ fn with_key(account: &Account, root: &AccessKey) -> Reply {
     json(StatusCode::CREATED, &created)
 }
 
+/// What is answered to whoever looks here for a new root key of the first account, which is no record.
+const FIRST_ROOT_KEY: &str = "The root key of the first account is not renewed here: it is VALET_ROOT_ACCESS_KEY_ID, or was made at the first start. Restart the server with another VALET_ROOT_ACCESS_KEY_ID and VALET_ROOT_SECRET_ACCESS_KEY.";
+
 /// Gives the root another key; the one that it had ends, and what that signed and opened with it.
 pub(super) async fn renew_root_key(door: &Door, id: &AccountId) -> Result<Reply, S3Error> {
+    if *id == door.context().config.account {
+        return Err(conflict(FIRST_ROOT_KEY));
+    }
     let outcome = door.store().renew_root_key(id, door.now()).await.map_err(refusal::of_store)?;
     match outcome {
         RenewRootKey::Renewed { account, root } => Ok(with_key(&account, &root)),
         RenewRootKey::NotFound => Err(missing()),
-        RenewRootKey::KeyExists => Err(exists("There is an access key of that id.")),
+        RenewRootKey::KeyExists => Err(conflict("There is an access key of that id.")),
     }
 }
 
-fn exists(message: &'static str) -> S3Error {
+fn conflict(message: &'static str) -> S3Error {
     S3Error::with_message(Code::AccountConflict, message)
 }
 

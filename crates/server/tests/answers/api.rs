@@ -321,3 +321,17 @@ async fn no_link_reaches_the_api() {
     let link = world.link_raw("GET", "/_valet/api/v1/accounts");
     told(403, "AccessDenied", "Access Denied", &world.send_raw(link).await);
 }
+
+#[tokio::test]
+async fn the_root_key_of_the_first_account_is_renewed_elsewhere() {
+    let world = World::new().await;
+    let renew = |id: &str| ask("POST", &format!("/_valet/api/v1/accounts/{id}/root-key"));
+    told(
+        409,
+        "AccountConflict",
+        "The root key of the first account is not renewed here: it is VALET_ROOT_ACCESS_KEY_ID, or was made at the first start. Restart the server with another VALET_ROOT_ACCESS_KEY_ID and VALET_ROOT_SECRET_ACCESS_KEY.",
+        &world.send(renew("000000000000")).await,
+    );
+    let missing = world.send(renew("999999999999")).await;
+    told(404, "NoSuchAccount", "There is no account of that id.", &missing);
+}

@@ -150,7 +150,7 @@ async fn a_root_key_that_is_renewed_ends_with_all_that_it_opened() {
     // No root renews its own, nor anybody else's: the operator does.
     assert_eq!(world.send_as(&old, renew("000000000003")).await.status, 403);
     assert_eq!(world.send(renew("000000000004")).await.status, 404);
-    assert_eq!(world.send(renew("000000000000")).await.status, 404);
+    assert_eq!(world.send(renew("000000000000")).await.status, 409);
     assert_eq!(
         world.send(ask("GET", &format!("{ACCOUNTS}/000000000003/root-key"))).await.status,
         405
