@@ -82,7 +82,11 @@ impl Server {
         let content_type = head.header(CONTENT_TYPE.as_str()).unwrap_or_default();
         let decoder = FormDecoder::new(content_type).map_err(refusal::of_form)?;
         refuse_other_credentials(head)?;
-        let FormHead { fields, file_name, file_size } = body.read_form(decoder).await?;
+        let mut place = self.gate().documents().enter_form(context.client);
+        let crowded_out = || Err(S3Error::new(Code::SlowDown));
+        let read = place.keep(body.read_form(decoder)).await.unwrap_or_else(crowded_out);
+        drop(place);
+        let FormHead { fields, file_name, file_size } = read?;
         let proven = self.prove(&fields, head, context).await;
         if proven.is_err() {
             seen.claimed = Some(Claimed::by_form(&fields));

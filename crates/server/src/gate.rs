@@ -311,6 +311,11 @@ impl Gate {
         }
     }
 
+    /// Room for documents, and for what is read before anybody is proven.
+    pub(crate) fn documents(&self) -> &Documents {
+        &self.documents
+    }
+
     /// Whether the caller may do what concerns the whole server: only the first account's people,
     /// by its root or by an identity policy.
     pub(crate) async fn operator(

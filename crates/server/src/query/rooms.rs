@@ -16,6 +16,8 @@ const ANONYMOUS_MAX: usize = 16;
 /// Documents of S3 that are read at once, and those of them that may be long.
 const SHORT_DOCUMENTS_MAX: usize = 1024;
 const LONG_DOCUMENTS_MAX: usize = 64;
+/// Forms whose fields are read at once: 20 KiB each, of nobody who is known yet.
+const FORMS_MAX: usize = 1024;
 /// What is announced as no longer than this is a short one.
 const SHORT_DOCUMENT_BYTES_MAX: usize = 64 * 1024;
 /// Proven calls at work at once; further ones wait in their room.
@@ -41,17 +43,23 @@ impl Default for Rooms {
     }
 }
 
-/// Room for documents of S3 calls. Whoever has a link that takes one can begin many and end none.
+/// Room for documents of S3 calls. Whoever has a link that takes one can begin many and end none. And, apart from them,
+/// for the fields of forms, which anybody can begin.
 #[derive(Debug)]
 pub(crate) struct Documents {
     short: Arc<Room>,
     long: Arc<Room>,
+    forms: Arc<Room>,
 }
 
 impl Default for Documents {
     fn default() -> Self {
         let room = |most| Arc::new(Room::new(most));
-        Self { short: room(SHORT_DOCUMENTS_MAX), long: room(LONG_DOCUMENTS_MAX) }
+        Self {
+            short: room(SHORT_DOCUMENTS_MAX),
+            long: room(LONG_DOCUMENTS_MAX),
+            forms: room(FORMS_MAX),
+        }
     }
 }
 
@@ -61,5 +69,10 @@ impl Documents {
         let is_short = bytes_max <= SHORT_DOCUMENT_BYTES_MAX;
         let room = if is_short { &self.short } else { &self.long };
         room.enter(address)
+    }
+
+    /// Takes a place for what comes before a form's file.
+    pub(crate) fn enter_form(&self, address: IpAddr) -> Place {
+        self.forms.enter(address)
     }
 }

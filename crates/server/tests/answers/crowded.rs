@@ -11,6 +11,8 @@ use crate::harness::{Ask, World, ask, config, put};
 /// More than fits beside a record.
 const LONG_BYTES: usize = 20_000;
 const FULL: &str = "503 <Code>SlowDown</Code><Message>Please reduce your request rate.</Message>";
+/// Forms whose fields are read at once.
+const FORMS_MAX: usize = 1024;
 /// The addresses of the harness's own client, and of another.
 const GREEDY: &str = "192.0.2.7";
 const OTHER: &str = "192.0.2.8";
@@ -169,4 +171,24 @@ async fn a_short_body_needs_room_only_if_it_takes_its_time() {
         let meanwhile = tokio::time::sleep(Duration::from_secs(2));
         assert_eq!(halted(&world, &more, Box::pin(meanwhile)).await, [200, 200, 503]);
     }
+}
+
+#[tokio::test]
+async fn fields_of_forms_have_room_and_whoever_has_the_most_gives_way() {
+    let world = World::with_bucket().await;
+    let form = |key: &str| world.form(key).content("hello").ask();
+    let mut begun = std::collections::VecDeque::new();
+    // One more than there may be, and nobody knows yet who signed them.
+    for _ in 0..=FORMS_MAX {
+        begun.push_back(world.begin(form("k"), 40).await);
+    }
+    assert_eq!(begun.pop_front().unwrap().answer().await.refusal(), FULL);
+    // Another address is served, and takes a place that whoever has the most loses.
+    assert_eq!(world.at(OTHER).send_raw(form("other")).await.status, 204);
+    assert_eq!(begun.pop_front().unwrap().answer().await.refusal(), FULL);
+    // Nobody proven gives way to forms: documents have rooms of their own.
+    let versioning =
+        "<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>";
+    assert_eq!(world.send(put("/bucket?versioning", versioning)).await.status, 200);
+    assert_eq!(begun.pop_front().unwrap().end().await.status, 204);
 }

@@ -78,6 +78,30 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
 }
 
+/// A request that has begun.
+pub(crate) struct Begun {
+    answer: tokio::task::JoinHandle<Answer>,
+    pieces: mpsc::Sender<Bytes>,
+    rest: Bytes,
+}
+
+impl Begun {
+    /// What is answered though no more comes.
+    pub(crate) async fn answer(self) -> Answer {
+        let Self { answer, pieces: _open, rest: _ } = self;
+        answer.await.unwrap()
+    }
+
+    /// Sends what is missing.
+    pub(crate) async fn end(self) -> Answer {
+        let Self { answer, pieces, rest } = self;
+        // Whoever has answered already reads no more.
+        let _ = pieces.send(rest).await;
+        drop(pieces);
+        answer.await.unwrap()
+    }
+}
+
 pub(crate) fn config() -> ServerConfig {
     ServerConfig {
         listen: Vec::new(),
@@ -206,6 +230,24 @@ impl World {
         };
         let (answer, ()) = tokio::join!(answer, sending);
         Answer::read(answer).await
+    }
+
+    /// Begins a request of which some bytes come, and are read, and then no more until somebody ends it.
+    pub(crate) async fn begin(&self, ask: Ask, bytes: usize) -> Begun {
+        let parts = Self::head(&ask);
+        let (pieces, receiver) = mpsc::channel(1);
+        let body = RequestBody::from_pieces(receiver, &parts.headers);
+        let request = Request::from_parts(parts, body);
+        let answering = Arc::clone(&self.server).handle(request, self.peer, self.now);
+        let answer = tokio::spawn(async move { Answer::read(answering.await).await });
+        let mut first = ask.body;
+        let mut second = first.split_off(bytes / 2);
+        let rest = second.split_off(bytes - bytes / 2);
+        pieces.send(first).await.unwrap();
+        // There is room for it when the first was taken, and for more when it was taken.
+        pieces.send(second).await.unwrap();
+        drop(pieces.reserve().await);
+        Begun { answer, pieces, rest }
     }
 
     fn head(ask: &Ask) -> Parts {
