@@ -1,5 +1,7 @@
 //! Small documents in a request's body, checked against everything that was said of them.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use store::{ChecksumAlgorithms, Digests};
 
@@ -8,6 +10,10 @@ use crate::error::{Code, S3Error};
 use crate::gate::Door;
 use crate::request::S3Request;
 use crate::s3::checksum::{self, Announced};
+
+/// From a document's first byte to its last. It takes effect by what its sender might do when its head came, so not long
+/// after that.
+const TIME_MAX: Duration = Duration::from_secs(60);
 
 /// What was announced of a document beside its signature.
 #[derive(Debug)]
@@ -57,8 +63,11 @@ async fn collect(
     };
     let most = announced.map_or(bytes_max, |announced| announced.min(bytes_max));
     let mut place = door.documents().enter(door.context().client, most);
-    let collected = place.keep(open.collect(bytes_max)).await;
-    collected.unwrap_or_else(|| Err(S3Error::new(Code::SlowDown)))
+    match place.keep(tokio::time::timeout(TIME_MAX, open.collect(bytes_max))).await {
+        Some(Ok(collected)) => collected,
+        Some(Err(_elapsed)) => Err(S3Error::new(Code::RequestTimeout)),
+        None => Err(S3Error::new(Code::SlowDown)),
+    }
 }
 
 /// As [`read`], and it must fit its digests too.

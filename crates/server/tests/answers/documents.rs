@@ -1,10 +1,16 @@
 //! Documents that requests bring: which must come with a digest, and how long each may be
 //! (semantics 6.6.7, 6.6.8).
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::harness::{Ask, World, ask, invalid_request, put, sha256};
+use crate::harness::{Ask, World, ask, get, invalid_request, put, sha256};
+
+/// Than a document may take to come.
+const LONGER: Duration = Duration::from_secs(61);
+const SHORTER: Duration = Duration::from_secs(50);
 
 /// Whether a call is refused without a digest of its document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,5 +100,30 @@ async fn lengths_and_digests() {
             bare
         };
         assert!(matches!(taken.status, 200 | 204), "{request}: {}", taken.text());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_document_that_takes_its_time_takes_no_effect() {
+    let world = World::with_bucket().await;
+    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"000000000000"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::bucket/*"}]}"#;
+    let tagging = "<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>";
+    let accounts = "/_valet/api/v1/accounts";
+    let rows = [
+        (put("/bucket?policy", policy), get("/bucket?policy")),
+        (digested(put("/bucket?tagging", tagging)), get("/bucket?tagging")),
+        (
+            ask("POST", accounts).body(r#"{"name":"slow","id":"123456789012"}"#),
+            get("/_valet/api/v1/accounts/123456789012"),
+        ),
+    ];
+    for (slow, effect) in rows {
+        let late = world.send_halting(slow.clone(), tokio::time::sleep(LONGER)).await;
+        assert_eq!(late.status, 400, "{}: {}", slow.target, late.text());
+        assert!(late.text().contains("RequestTimeout"), "{}: {}", slow.target, late.text());
+        assert_eq!(world.send(effect.clone()).await.status, 404, "{}", slow.target);
+        let in_time = world.send_halting(slow.clone(), tokio::time::sleep(SHORTER)).await;
+        assert!(in_time.status < 300, "{}: {}", slow.target, in_time.text());
+        assert_eq!(world.send(effect).await.status, 200, "{}", slow.target);
     }
 }
