@@ -6,7 +6,8 @@ use anyhow::{Context as _, anyhow};
 use aws_config::SdkConfig;
 use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
-use aws_config::profile::{self, ProfileFileRegionProvider};
+use aws_config::profile::{self, ProfileFileCredentialsProvider, ProfileFileRegionProvider};
+use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::provider::ProvideCredentials as _;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_types::os_shim_internal::{Env, Fs};
@@ -21,6 +22,9 @@ use crate::location::{Service, Style};
 
 /// The region of a signature where none is configured, as the `aws` command has it.
 const REGION_DEFAULT: &str = "us-east-1";
+
+/// The profile that is taken where none is named, if there is one.
+const PROFILE_DEFAULT: &str = "default";
 
 /// Who signs, for where.
 #[derive(Debug)]
@@ -47,6 +51,8 @@ pub(crate) enum Session {
 #[derive(Debug)]
 pub(crate) struct Chain {
     sdk: SdkConfig,
+    /// The profile that was named on the command line.
+    profile: Option<String>,
     endpoint_url: Option<String>,
     region: Option<String>,
     style: Style,
@@ -73,10 +79,11 @@ pub(crate) async fn load(arguments: &Aws) -> Result<Identity, Failure> {
 impl Chain {
     /// Reads variables and profiles; credentials are asked for later.
     pub(crate) async fn read(arguments: &Aws) -> Result<Self, Failure> {
+        let style = style(arguments).await?;
         let sdk = sdk_config(arguments).await;
         let region = arguments.region.clone().or_else(|| sdk.region().map(ToString::to_string));
-        let style = style(arguments).await?;
-        Ok(Self { sdk, endpoint_url: arguments.endpoint_url.clone(), region, style })
+        let (profile, endpoint_url) = (arguments.profile.clone(), arguments.endpoint_url.clone());
+        Ok(Self { sdk, profile, endpoint_url, region, style })
     }
 
     pub(crate) fn service(&self) -> Result<Service, Failure> {
@@ -122,7 +129,12 @@ impl Chain {
     pub(crate) async fn credentials(&self) -> Result<(Credentials, Session), Failure> {
         let provider = self.sdk.credentials_provider().ok_or_else(no_credentials)?;
         let found = provider.provide_credentials().await;
-        let found = found.map_err(|error| without_credentials(&error))?;
+        let found = found.map_err(|error| match &self.profile {
+            Some(name) if matches!(error, CredentialsError::CredentialsNotLoaded(_)) => {
+                Failure::usage(anyhow!("the profile `{name}` has no credentials"))
+            }
+            Some(_) | None => without_credentials(&error),
+        })?;
         let session = session(&found);
         let credentials = Credentials {
             access_key_id: found.access_key_id().to_owned(),
@@ -152,7 +164,8 @@ impl Api {
 }
 
 /// The region is looked for in variables and profiles alone: asking the instance's metadata for it
-/// would cost seconds wherever there is none.
+/// would cost seconds wherever there is none. Whoever names a profile means its credentials and no others; as for the
+/// `aws` command, `AWS_PROFILE` stands behind the variables of a key.
 async fn sdk_config(arguments: &Aws) -> SdkConfig {
     let profile = arguments.profile.as_deref();
     let mut region_of_profile = ProfileFileRegionProvider::builder();
@@ -163,14 +176,33 @@ async fn sdk_config(arguments: &Aws) -> SdkConfig {
     }
     let region = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
         .or_else(region_of_profile.build());
+    if let Some(name) = profile {
+        let region = region.region().await;
+        let latest = Some(aws_config::BehaviorVersion::latest());
+        let config = ProviderConfig::without_region()
+            .with_region(region.clone())
+            .with_behavior_version(latest);
+        let credentials =
+            ProfileFileCredentialsProvider::builder().configure(&config).profile_name(name).build();
+        return loader.region(region).credentials_provider(credentials).load().await;
+    }
     loader.region(region).load().await
 }
 
-/// The addressing style of the profile, which the SDK leaves to whoever reads its files.
+/// The addressing style of the profile, which the SDK leaves to whoever reads its files; and whether there is one of
+/// that name, which it does not say where it finds the rest elsewhere.
 async fn style(arguments: &Aws) -> Result<Style, Failure> {
     let name = arguments.profile.clone().map(Cow::Owned);
     let profiles = profile::load(&Fs::real(), &Env::real(), &<_>::default(), name).await;
     let profiles = profiles.context("the profiles").map_err(Failure::usage)?;
+    let selected = profiles.selected_profile();
+    let is_named = arguments.profile.is_some() || selected != PROFILE_DEFAULT;
+    if is_named && !selected.is_empty() && profiles.get_profile(selected).is_none() {
+        return Err(Failure::usage(anyhow!(
+            "there is no profile `{selected}` in ~/.aws/config or ~/.aws/credentials, or in the files that \
+             AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name"
+        )));
+    }
     Style::of_settings(profiles.get("s3").unwrap_or_default()).ok_or_else(|| {
         Failure::usage(anyhow!("the profile's `addressing_style` is not auto, path or virtual"))
     })

@@ -193,6 +193,59 @@ fn profiles_give_credentials_region_and_endpoint() {
 }
 
 #[test]
+fn a_profile_that_is_named_is_the_one_that_signs() {
+    let config = "[profile empty]\nregion = eu-west-1\n\
+                  [profile process]\ncredential_process = sh -c \"cat $HOME/process.json\"\n";
+    let credentials = "[named]\naws_access_key_id = AKIANAMED\naws_secret_access_key = s\n";
+    let process = r#"{"Version": 1, "AccessKeyId": "AKIAPROCESS", "SecretAccessKey": "s"}"#;
+    let user = || {
+        User::with_key()
+            .file(".aws/config", config)
+            .file(".aws/credentials", credentials)
+            .file("process.json", process)
+    };
+    let words = ["presign", "s3://b/k", LOCAL[0], LOCAL[1], LOCAL[2]];
+    let signs = |user: User, more: &[&str], expected: &str| {
+        let url = user.prints(&[&words, more].concat());
+        assert!(url.contains(&format!("X-Amz-Credential={expected}%2F")), "{more:?}: {url}");
+    };
+    signs(user(), &[], "AKIA1");
+    signs(user(), &["--profile", "named"], "AKIANAMED");
+    signs(user(), &["--profile", "process"], "AKIAPROCESS");
+    signs(user().set("AWS_PROFILE", "process"), &["--profile", "named"], "AKIANAMED");
+    // As for `aws`, the variable of the profile is behind those of the key.
+    signs(user().set("AWS_PROFILE", "named"), &[], "AKIA1");
+
+    let refused = |user: User, words: &[&str], expected: &str| {
+        let output = user.run(words, "");
+        let found = (output.status.code(), text(&output.stdout), text(&output.stderr));
+        assert_eq!(found, (Some(2), String::new(), format!("error: {expected}\n")), "{words:?}");
+    };
+    let nobody = "there is no profile `nobody` in ~/.aws/config or ~/.aws/credentials, or in the files that \
+                  AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name";
+    let commands: [&[&str]; 10] = [
+        &words,
+        &["presign-post", "s3://b/k"],
+        &["ls"],
+        &["mb", "s3://b"],
+        &["rm", "s3://b/k", "--dry-run"],
+        &["cp", "s3://b/k", "f"],
+        &["user", "ls"],
+        &["key", "ls"],
+        &["account", "ls"],
+        &["credentials", "print"],
+    ];
+    for command in commands {
+        refused(user(), &[command, &["--profile", "nobody"]].concat(), nobody);
+    }
+    refused(user().set("AWS_PROFILE", "nobody"), &words, nobody);
+    refused(User::with_key(), &[&words[..], &["--profile", "nobody"]].concat(), nobody);
+    let empty = "the profile `empty` has no credentials";
+    refused(user(), &[&words[..], &["--profile", "empty"]].concat(), empty);
+    refused(user(), &["ls", LOCAL[0], LOCAL[1], "--profile", "empty"], empty);
+}
+
+#[test]
 fn json_says_when_the_link_really_ends() {
     let arguments = ["presign", "s3://b/k", LOCAL[0], LOCAL[1], LOCAL[2], "--json"];
     let json = User::with_key().json(&arguments);
