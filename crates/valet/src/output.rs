@@ -77,19 +77,31 @@ pub(crate) fn answer(
 ) -> Result<(), Failure> {
     match form {
         Form::Json => result(&json(whole)?),
-        Form::Lines => lines.into_iter().try_for_each(|line| result(&line)),
+        // A name or an ARN is a server's word, and XML can carry in it what no header can.
+        Form::Lines => lines.into_iter().try_for_each(|line| result(&harmless(&line))),
     }
 }
 
 /// JSON on one line that no terminal obeys: what is not shown as it is stands as `\\u` and four digits.
 pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<String> {
     let written = serde_json::to_string(value).context("cannot write JSON")?;
-    if !written.chars().any(disposition::is_deceptive) {
-        return Ok(written);
+    Ok(escaped(written, disposition::is_deceptive))
+}
+
+/// Prints a document of JSON as it is written, but for what a terminal would obey.
+pub(crate) fn document(text: &str) -> Result<(), Failure> {
+    let obeyed = |c| !matches!(c, '\n' | '\t') && disposition::is_deceptive(c);
+    result(&escaped(text.to_owned(), obeyed))
+}
+
+/// JSON whose characters of a kind stand as `\\u` and four digits.
+fn escaped(json: String, is_escaped: impl Fn(char) -> bool) -> String {
+    if !json.chars().any(&is_escaped) {
+        return json;
     }
-    let mut harmless = String::with_capacity(written.len());
-    for c in written.chars() {
-        if disposition::is_deceptive(c) {
+    let mut harmless = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_escaped(c) {
             for unit in c.encode_utf16(&mut [0; 2]) {
                 // Writing to a string cannot fail.
                 let _ = write!(harmless, "\\u{unit:04x}");
@@ -98,7 +110,7 @@ pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<String> {
             harmless.push(c);
         }
     }
-    Ok(harmless)
+    harmless
 }
 
 /// A command that sets a variable, ready to paste.

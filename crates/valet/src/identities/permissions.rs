@@ -77,7 +77,7 @@ impl Applied {
         for arn in &self.attached {
             output::note(format_args!("would attach the policy {arn}"));
         }
-        self.policies.iter().try_for_each(|(_, document)| output::result(document.trim_end()))
+        self.policies.iter().try_for_each(|(_, document)| output::document(document.trim_end()))
     }
 }
 

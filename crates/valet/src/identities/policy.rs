@@ -38,7 +38,7 @@ pub(crate) fn print_offline(command: &PolicyCommand) -> Result<bool, Failure> {
         | PolicyCommand::Attach(_)
         | PolicyCommand::Detach(_) => return Ok(false),
     };
-    output::result(document.trim_end())?;
+    output::document(document.trim_end())?;
     Ok(true)
 }
 
@@ -114,7 +114,7 @@ async fn list(remote: &Remote, arguments: &ListPolicies, form: Form) -> Result<(
 async fn show(remote: &Remote, arguments: &NamedPolicy) -> Result<(), Failure> {
     let NamedPolicy { name, holder } = arguments;
     if let Some(holder) = Holder::named(holder) {
-        return output::result(holder.document(remote, name).await?.text());
+        return output::document(holder.document(remote, name).await?.text());
     }
     let arn = arn(remote, name).await?;
     let one: OnePolicy = query::call(remote, Api::Iam, "GetPolicy", &[("PolicyArn", &arn)]).await?;
@@ -122,7 +122,7 @@ async fn show(remote: &Remote, arguments: &NamedPolicy) -> Result<(), Failure> {
     let version: OneVersion =
         query::call(remote, Api::Iam, "GetPolicyVersion", &parameters).await?;
     let document = version.item.document.as_deref().unwrap_or_default();
-    output::result(holder::decoded(document)?.text())
+    output::document(holder::decoded(document)?.text())
 }
 
 async fn delete(remote: &Remote, arguments: &DeletePolicy) -> Result<(), Failure> {

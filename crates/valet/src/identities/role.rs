@@ -16,7 +16,7 @@ use crate::{query, sts, table};
 /// Prints what would be applied: the trust policy first.
 pub(crate) fn print(arguments: &CreateRole) -> Result<(), Failure> {
     let trust = trust::document(&arguments.trust, None)?;
-    output::result(trust.trim_end())?;
+    output::document(trust.trim_end())?;
     Applied::read(&arguments.permissions)?.print()
 }
 
