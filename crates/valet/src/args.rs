@@ -5,14 +5,14 @@ pub(crate) mod identities;
 pub(crate) mod objects;
 pub(crate) mod post;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use presign::{ExpiresIn, ExpiresInError};
 
-use crate::config::Settings;
+use crate::config::{self, Settings};
 use crate::output::Form;
 
 /// What STS takes: 15 minutes to 12 hours.
@@ -207,14 +207,14 @@ pub(crate) struct Aws {
 /// Whom to trust for HTTPS.
 #[derive(Args, Debug)]
 pub(crate) struct Trust {
-    /// A PEM file of authorities or certificates to trust besides the system's authorities
+    /// A PEM file of authorities or certificates to trust besides the system's authorities [env:
+    /// AWS_CA_BUNDLE]
+    // Were the variable read by clap, a usage line would have the option as if it were demanded.
     #[arg(
         long,
         alias = "cacert",
         value_name = "FILE",
         global = true,
-        env = "AWS_CA_BUNDLE",
-        hide_env_values = true,
         value_parser = OsStringValueParser::new().map(PathBuf::from)
     )]
     ca_bundle: Option<PathBuf>,
@@ -222,8 +222,9 @@ pub(crate) struct Trust {
 
 impl Trust {
     /// The file; an empty name is none, as for the `aws` command.
-    pub(crate) fn ca_bundle(&self) -> Option<&Path> {
-        self.ca_bundle.as_deref().filter(|path| !path.as_os_str().is_empty())
+    pub(crate) fn ca_bundle(&self) -> Option<PathBuf> {
+        let named = self.ca_bundle.clone().or_else(config::ca_bundle);
+        named.filter(|path| !path.as_os_str().is_empty())
     }
 }
 
@@ -348,7 +349,7 @@ pub(crate) struct CopyOutput {
     /// Print what was copied as JSON
     #[arg(long)]
     pub(crate) json: bool,
-    /// No progress bar
+    /// No progress bar, and no word of what went well
     #[arg(long, short)]
     pub(crate) quiet: bool,
 }
@@ -361,7 +362,7 @@ pub(crate) struct Connection {
     pub(crate) header: Vec<String>,
     #[command(flatten)]
     pub(crate) trust: Trust,
-    /// No progress bar
+    /// No progress bar, and no word of what went well
     #[arg(long, short)]
     pub(crate) quiet: bool,
 }

@@ -1,5 +1,6 @@
 //! `valet backup DEST` and `valet restore SRC`: copies of the store on this machine.
 
+use anyhow::anyhow;
 use indicatif::{HumanBytes, ProgressBar};
 use serde::Serialize;
 use store::{BackupError, Copied, CopyProgress, KeyInCopy, WithMasterKey};
@@ -34,7 +35,17 @@ pub(crate) fn run(arguments: &Backup) -> Result<(), Failure> {
 pub(crate) fn restore(arguments: &Restore) -> Result<(), Failure> {
     let Restore { from, store, output } = arguments;
     let to = &store.data_dir;
-    let copied = with_bar(output, |progress| store::restore(from, to, progress))?;
+    let copied = with_bar(output, |progress| match store::restore(from, to, progress) {
+        // What a backup goes into may hold an earlier one; what it comes out of may hold nothing.
+        Err(BackupError::NotEmpty { dir }) => Ok(Err(dir)),
+        other => other.map(Ok),
+    })?;
+    let copied = copied.map_err(|dir| {
+        let dir = dir.display();
+        Failure::usage(anyhow!(
+            "{dir} is not empty: a backup is put back into a directory that is new or empty"
+        ))
+    })?;
     if copied.master_key == KeyInCopy::No {
         let place = to.join("master.key");
         output::note(format!(
@@ -45,10 +56,10 @@ pub(crate) fn restore(arguments: &Restore) -> Result<(), Failure> {
     tell(output, &copied, &to.display().to_string())
 }
 
-fn with_bar(
+fn with_bar<T>(
     output: &CopyOutput,
-    copy: impl FnOnce(&mut dyn FnMut(CopyProgress)) -> Result<Copied, BackupError>,
-) -> Result<Copied, Failure> {
+    copy: impl FnOnce(&mut dyn FnMut(CopyProgress)) -> Result<T, BackupError>,
+) -> Result<T, Failure> {
     let mut bar = ProgressBar::hidden();
     let copied = copy(&mut |CopyProgress { total, done }| {
         if done == 0 {
@@ -57,7 +68,11 @@ fn with_bar(
         bar.set_position(done);
     });
     bar.finish_and_clear();
-    copied.map_err(|error| match &error {
+    copied.map_err(failure)
+}
+
+fn failure(error: BackupError) -> Failure {
+    match &error {
         BackupError::NoStore { .. }
         | BackupError::NoBackup { .. }
         | BackupError::NotEmpty { .. }
@@ -68,7 +83,7 @@ fn with_bar(
         | BackupError::Io { .. }
         | BackupError::Open(_)
         | BackupError::Store(_) => Failure::failed(error),
-    })
+    }
 }
 
 #[derive(Serialize)]
@@ -87,7 +102,7 @@ fn tell(output: &CopyOutput, copied: &Copied, path: &str) -> Result<(), Failure>
     let master_key = master_key != KeyInCopy::No;
     let json =
         Json { path, objects, files, files_copied, bytes_copied, database_bytes, master_key };
-    if !output.json {
+    if !output.json && !output.quiet {
         output::note(format!(
             "{objects} objects; {files_copied} of {files} files copied, {}; database {}",
             HumanBytes(bytes_copied),

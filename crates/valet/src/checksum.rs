@@ -24,7 +24,26 @@ const MD5_HEX_DIGITS: usize = 32;
 #[error("what arrived is not what is stored: its {0} differs")]
 pub(crate) struct Mismatch(&'static str);
 
-/// Computes every checksum that an answer promises.
+/// How a checksum is called, the header that carries it, and what computes it.
+type Algorithm = (&'static str, &'static str, fn() -> Hasher);
+
+const ALGORITHMS: [Algorithm; 10] = [
+    ("SHA-512", "x-amz-checksum-sha512", || Hasher::Sha512(Sha512::new())),
+    ("SHA-256", "x-amz-checksum-sha256", || Hasher::Sha256(Sha256::new())),
+    ("SHA-1", "x-amz-checksum-sha1", || Hasher::Sha1(Sha1::new())),
+    ("CRC-64/NVME", "x-amz-checksum-crc64nvme", crc64),
+    ("CRC-32C", "x-amz-checksum-crc32c", || crc32(CrcAlgorithm::Crc32Iscsi)),
+    ("CRC-32", "x-amz-checksum-crc32", || crc32(CrcAlgorithm::Crc32IsoHdlc)),
+    ("XXH128", "x-amz-checksum-xxhash128", || Hasher::Xxhash128(Box::default())),
+    ("XXH3", "x-amz-checksum-xxhash3", || Hasher::Xxhash3(Box::default())),
+    ("XXH64", "x-amz-checksum-xxhash64", || Hasher::Xxhash64(XxHash64::with_seed(0))),
+    (MD5, "x-amz-checksum-md5", md5),
+];
+
+/// What the `ETag` may be besides.
+const MD5: &str = "MD5";
+
+/// Computes every checksum that is promised: what is promised twice must hold twice.
 #[derive(Default)]
 pub(crate) struct Promises(Vec<Promise>);
 
@@ -52,40 +71,49 @@ impl Promises {
     pub(crate) fn read(headers: &HeaderMap) -> Self {
         // With a part of the object comes the part's.
         let composite = headers.get(CHECKSUM_TYPE).is_some_and(|kind| kind == COMPOSITE);
-        let full =
-            |name: &str| STANDARD.decode(headers.get(name)?.as_bytes()).ok().filter(|_| !composite);
-        let candidates = [
-            ("SHA-512", full("x-amz-checksum-sha512"), Hasher::Sha512(Sha512::new())),
-            ("SHA-256", full("x-amz-checksum-sha256"), Hasher::Sha256(Sha256::new())),
-            ("SHA-1", full("x-amz-checksum-sha1"), Hasher::Sha1(Sha1::new())),
-            ("CRC-64/NVME", full("x-amz-checksum-crc64nvme"), crc64()),
-            ("CRC-32C", full("x-amz-checksum-crc32c"), crc32(CrcAlgorithm::Crc32Iscsi)),
-            ("CRC-32", full("x-amz-checksum-crc32"), crc32(CrcAlgorithm::Crc32IsoHdlc)),
-            ("XXH128", full("x-amz-checksum-xxhash128"), Hasher::Xxhash128(Box::default())),
-            ("XXH3", full("x-amz-checksum-xxhash3"), Hasher::Xxhash3(Box::default())),
-            ("XXH64", full("x-amz-checksum-xxhash64"), Hasher::Xxhash64(XxHash64::with_seed(0))),
-            (
-                "MD5",
-                full("x-amz-checksum-md5").or_else(|| md5_of_etag(headers)),
-                Hasher::Md5(Md5::new()),
-            ),
-        ];
-        let promised = candidates.into_iter().filter_map(|(name, expected, hasher)| {
-            Some(Promise { name, expected: expected?, hasher })
-        });
-        Self(promised.collect())
+        let mut promises = if composite { Self::default() } else { Self::of_lines(headers) };
+        if let Some(expected) = md5_of_etag(headers) {
+            promises.add(Promise { name: MD5, expected, hasher: md5() });
+        }
+        promises
     }
 
-    /// The same of an answer that carries a part, where the whole promised what was `kept`.
-    pub(crate) fn read_with(headers: &HeaderMap, kept: &HeaderMap) -> Self {
-        let mut headers = headers.clone();
-        if !kept.is_empty() {
-            headers.remove(CHECKSUM_TYPE);
+    /// Reads the lines that [`lines`](Self::lines) gave of an answer.
+    pub(crate) fn of_lines(lines: &HeaderMap) -> Self {
+        let mut promises = Self::default();
+        for (name, header, hasher) in ALGORITHMS {
+            for value in lines.get_all(header) {
+                if let Ok(expected) = STANDARD.decode(value.as_bytes()) {
+                    promises.add(Promise { name, expected, hasher: hasher() });
+                }
+            }
         }
-        for (name, value) in kept {
-            headers.insert(name, value.clone());
+        promises
+    }
+
+    /// All of both; None where they contradict each other, so that nothing could keep them.
+    pub(crate) fn with(mut self, other: Self) -> Option<Self> {
+        if self.contradicts(&other) {
+            return None;
         }
-        Self::read(&headers)
+        other.0.into_iter().for_each(|promise| self.add(promise));
+        Some(self)
+    }
+
+    /// Whether one of these is another than one of the same name there.
+    pub(crate) fn contradicts(&self, other: &Self) -> bool {
+        self.0.iter().any(|ours| {
+            let differs =
+                |theirs: &Promise| ours.name == theirs.name && ours.expected != theirs.expected;
+            other.0.iter().any(differs)
+        })
+    }
+
+    fn add(&mut self, promise: Promise) {
+        let same = |old: &Promise| old.name == promise.name && old.expected == promise.expected;
+        if !self.0.iter().any(same) {
+            self.0.push(promise);
+        }
     }
 
     /// The lines by which an answer promises something of the whole object, besides its `ETag`.
@@ -146,6 +174,10 @@ impl Hasher {
 
 fn crc32(algorithm: CrcAlgorithm) -> Hasher {
     Hasher::Crc32(Crc::new(algorithm))
+}
+
+fn md5() -> Hasher {
+    Hasher::Md5(Md5::new())
 }
 
 fn crc64() -> Hasher {
@@ -226,6 +258,40 @@ mod tests {
         };
         check("FULL_OBJECT", 1);
         check("COMPOSITE", 0);
+    }
+
+    #[test]
+    fn what_two_promise_must_all_hold() {
+        let check = |first: &[(&'static str, &'static str)],
+                     second: &[(&'static str, &'static str)],
+                     expected: Option<Result<&[&str], &'static str>>| {
+            let both = Promises::read(&headers(first)).with(Promises::read(&headers(second)));
+            let found = both.map(|mut promises| {
+                promises.update(b"123456789");
+                promises.keep()
+            });
+            let expected = expected.map(|held| held.map(<[&str]>::to_vec).map_err(Mismatch));
+            assert_eq!(found, expected, "{first:?} {second:?}");
+        };
+        let etag = ("etag", "\"25f9e794323b453885f5181f1b624d0b\"");
+        let md5 = ("x-amz-checksum-md5", "JfnnlDI7RTiF9RgfG2JNCw==");
+        let other_md5 = ("x-amz-checksum-md5", "JfnnlDI7RTiF9RgfG2JNDA==");
+        let crc = ("x-amz-checksum-crc32", "y/Q5Jg==");
+        let other_crc = ("x-amz-checksum-crc32", "y/Q5Jw==");
+        check(&[etag], &[md5], Some(Ok(&["MD5"])));
+        check(&[etag], &[crc], Some(Ok(&["MD5", "CRC-32"])));
+        check(&[etag], &[other_crc], Some(Err("CRC-32")));
+        check(&[crc], &[], Some(Ok(&["CRC-32"])));
+        check(&[etag], &[other_md5], None);
+        check(&[other_md5], &[etag], None);
+        check(&[crc], &[other_crc], None);
+        // One answer that contradicts itself cannot be kept.
+        check(&[etag, other_md5], &[], Some(Err("MD5")));
+        let mut twice = headers(&[crc]);
+        twice.append("x-amz-checksum-crc32", HeaderValue::from_static("y/Q5Jw=="));
+        let mut promises = Promises::read(&twice);
+        promises.update(b"123456789");
+        assert_eq!(promises.keep(), Err(Mismatch("CRC-32")));
     }
 
     #[test]

@@ -334,6 +334,11 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// The authorities that clients trust besides, as the `aws` command names them.
+pub(crate) fn ca_bundle() -> Option<PathBuf> {
+    std::env::var_os("AWS_CA_BUNDLE").map(PathBuf::from)
+}
+
 /// What is logged: `VALET_LOG`, in the terms of `tracing`'s filters.
 pub(crate) fn log_filter() -> String {
     variable(LOG).unwrap_or_else(|| LOG_DEFAULT.to_owned())

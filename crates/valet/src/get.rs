@@ -20,7 +20,7 @@ use crate::transfer::Moved;
 use crate::{disposition, output, refusal, transfer};
 
 pub(crate) use self::sink::Place;
-use self::sink::Sink;
+use self::sink::{Origin, Sink};
 
 /// What stands for standard output in place of a file.
 const STANDARD_OUTPUT: &str = "-";
@@ -32,6 +32,11 @@ const OTHER_WAYS_MAX: u32 = 4;
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
 pub(crate) fn run(arguments: &Get) -> Result<(), Failure> {
+    let is_link = |path: &PathBuf| path.to_str().is_some_and(transfer::is_link);
+    if arguments.file.as_ref().is_some_and(is_link) && !transfer::is_link(&arguments.url) {
+        let words = "the link comes first, and then the file: valet get LINK FILE";
+        return Err(Failure::usage(anyhow!(words)));
+    }
     let url = transfer::link(&arguments.url)?;
     let headers = transfer::headers(&arguments.connection)?;
     let client = transfer::client(&arguments.connection, headers.clone())?;
@@ -57,10 +62,11 @@ pub(crate) async fn fetch(
     place: Place,
     quiet: bool,
 ) -> Result<Fetched, Failure> {
+    let sink = Sink::open(place, Origin::of(&source.url()?))?;
     let mut download = Download {
         source,
         quiet,
-        sink: Sink::open(place)?,
+        sink,
         promises: None,
         begun: false,
         etag: None,
@@ -74,7 +80,9 @@ pub(crate) async fn fetch(
         [] => format!("not verified: {}", download.source.why_unpromised()),
         names => format!("{} verified", names.join(", ")),
     };
-    output::note(format!("{}; {words}", HumanBytes(size)));
+    if !quiet {
+        output::note(format!("{}; {words}", HumanBytes(size)));
+    }
     let path = download.sink.publish()?;
     let Download { etag, version_id, .. } = download;
     Ok(Fetched { path, size, etag, version_id, verified })
@@ -119,6 +127,13 @@ impl Source<'_> {
         match self {
             Self::Link { client, url, .. } => Ok(client.get(url.clone())),
             Self::Own(object) => object.get().await,
+        }
+    }
+
+    fn url(&self) -> Result<Url, Failure> {
+        match self {
+            Self::Link { url, .. } => Ok(url.clone()),
+            Self::Own(object) => object.url(),
         }
     }
 
@@ -222,7 +237,7 @@ impl Download<'_> {
         if let Some(etag) = rest_of {
             request = request.header(RANGE, format!("bytes={offset}-")).header(IF_MATCH, etag);
         }
-        let response = match request.send().await.map_err(transfer::unanswered) {
+        let response = match transfer::answer(request).await {
             Ok(response) => response,
             Err(error) if self.begun => return Ok(Step::Interrupted { error, pause: None }),
             Err(error) => return Err(error.into()),
@@ -261,6 +276,9 @@ impl Download<'_> {
             }
         }
         self.sink.refuse_to_overwrite()?;
+        if self.sink.came_from_elsewhere() {
+            self.start_over("what was begun came from elsewhere: starting over")?;
+        }
         if self.sink.offset() > 0 {
             self.start_over("the server sends no part of it: starting over")?;
         }
@@ -281,7 +299,10 @@ impl Download<'_> {
             );
         }
         self.sink.refuse_to_overwrite()?;
-        self.promise_for_earlier_bytes(headers)?;
+        if !self.promises_go_on(headers)? {
+            self.start_over("what is promised of the object has changed: starting over")?;
+            return Ok(Step::Again);
+        }
         self.note_object(headers);
         self.begin_bar(response.content_length().map(|rest| offset.saturating_add(rest)));
         self.receive(response).await
@@ -298,16 +319,22 @@ impl Download<'_> {
         Ok(Step::Again)
     }
 
-    /// Bytes of an earlier run have not been hashed yet.
-    fn promise_for_earlier_bytes(&mut self, headers: &HeaderMap) -> Result<(), Failure> {
-        if self.promises.is_none() {
-            // An answer with a part promises nothing of the whole: what the first one promised was kept.
-            let mut promises = Promises::read_with(headers, self.sink.kept());
-            self.sink.reread(|bytes| promises.update(bytes))?;
-            self.promises = Some(promises);
+    /// Whether what is promised with the rest agrees with what was promised before it. Bytes of an earlier run have not
+    /// been hashed yet.
+    fn promises_go_on(&mut self, headers: &HeaderMap) -> Result<bool, Failure> {
+        let offered = Promises::read(headers);
+        if let Some(promises) = &self.promises {
+            return Ok(!promises.contradicts(&offered));
+        }
+        // An answer with a part need promise nothing of the whole: what the first one promised was kept.
+        let kept = Promises::of_lines(self.sink.kept());
+        let Some(mut promises) = kept.with(offered) else { return Ok(false) };
+        self.sink.reread(|bytes| promises.update(bytes))?;
+        self.promises = Some(promises);
+        if !self.quiet {
             output::note(format!("going on after {}", HumanBytes(self.sink.offset())));
         }
-        Ok(())
+        Ok(true)
     }
 
     async fn receive(&mut self, mut response: Response) -> Result<Step, Failure> {

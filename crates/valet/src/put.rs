@@ -17,7 +17,7 @@ use reqwest::{Client, Response, StatusCode, Url};
 use crate::args::Put;
 use crate::failure::Failure;
 use crate::output::Form;
-use crate::transfer::{Moved, Unreached};
+use crate::transfer::{Moved, Silent, Unreached};
 use crate::{checksum, output, refusal, transfer};
 
 pub(crate) use self::parts::{Tries, completion};
@@ -27,6 +27,11 @@ pub(crate) use self::piece::{Piece, Sent};
 pub(crate) const STANDARD_INPUT: &str = "-";
 
 pub(crate) fn run(arguments: &Put) -> Result<(), Failure> {
+    if arguments.file.to_str().is_some_and(transfer::is_link) && !transfer::is_link(&arguments.url)
+    {
+        let words = "the file comes first, and then the link: valet put FILE LINK";
+        return Err(Failure::usage(anyhow!(words)));
+    }
     if bundle::is_bundle(&arguments.url) {
         return parts::run(arguments);
     }
@@ -53,6 +58,9 @@ fn name(path: &Path) -> Option<String> {
 /// What is said of a refusal after a try that got no answer.
 const MAYBE_STORED: &str =
     "An earlier try may have stored the file: the connection was lost before its answer came.";
+
+/// The same where nothing was ever answered.
+const MAYBE_STORED_UNANSWERED: &str = "Whether it stored the file is not known.";
 
 /// One file on its way to one link. Standard input is kept in a file, so either can be sent again.
 struct Upload {
@@ -95,6 +103,10 @@ impl Upload {
                 }
                 // Whoever was never there is not waited for.
                 Err(error) if error.is::<Unreached>() && !was_reached => return Err(error.into()),
+                // Nor is whoever was there, and never answered.
+                Err(error) if error.is::<Silent>() && !was_reached => {
+                    return Err(Failure::from(error).with_hint(MAYBE_STORED_UNANSWERED));
+                }
                 Err(error) => {
                     (was_reached, is_unknown) = (true, is_unknown || !error.is::<Unreached>());
                     (None, error)
@@ -188,7 +200,9 @@ fn confirm(confirmation: &Confirmation, arguments: &Put, size: u64) -> Result<()
         Some(_) => ("MD5 verified", &["MD5"]),
         None => ("not verified: no MD5 was answered", &[]),
     };
-    output::note(format!("{} stored; {words}", HumanBytes(size)));
+    if !arguments.connection.quiet {
+        output::note(format!("{} stored; {words}", HumanBytes(size)));
+    }
     let etag = transfer::bare_etag(etag);
     let (file, version_id) = (name(&arguments.file), version_id.as_deref());
     let whole = Moved { file, size, etag: Some(etag), version_id, verified };

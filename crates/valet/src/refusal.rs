@@ -233,9 +233,19 @@ fn is_of_clock(message: &str) -> bool {
         .any(|words| message.starts_with(words))
 }
 
+/// The server's region, where IAM or STS, which have no member for it, say that another was signed for.
+fn region_of(message: &str) -> Option<&str> {
+    let rest = message.strip_prefix("Credential should be scoped to a valid region")?;
+    rest.split('\'').rev().nth(1)
+}
+
 /// What somebody who signs with credentials of their own can do about an error.
 fn own_advice(error: &S3Error) -> Option<String> {
     if let ("AuthorizationHeaderMalformed", Some(region)) = (&*error.code, &error.region) {
+        let region = shown(region);
+        return Some(format!("The server's region is {region}: set AWS_REGION, or use --region."));
+    }
+    if let ("SignatureDoesNotMatch", Some(region)) = (&*error.code, region_of(&error.message)) {
         let region = shown(region);
         return Some(format!("The server's region is {region}: set AWS_REGION, or use --region."));
     }
@@ -368,7 +378,7 @@ mod tests {
         let first = transfer::chunk_within(&mut response, moment).await.unwrap();
         assert_eq!(first.as_deref(), Some(&b"a"[..]));
         let next = transfer::chunk_within(&mut response, moment).await;
-        assert_eq!(next.unwrap_err().to_string(), "the server is silent");
+        assert_eq!(next.unwrap_err().to_string(), "the server has sent nothing for 120 s");
     }
 
     #[test]

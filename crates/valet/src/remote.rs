@@ -14,8 +14,8 @@ use crate::aws::{Api, Chain};
 use crate::failure::Failure;
 use crate::{clock, refusal, transfer};
 
-/// How long a whole answer may take.
-const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
+/// How long a whole answer may take that carries no object, however steadily it comes.
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(5);
 /// No answer to a command is longer.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
@@ -47,7 +47,7 @@ impl Remote {
         for api in [Api::Iam, Api::Sts, Api::S3] {
             chain.endpoint(api)?.ok_or_else(no_endpoint)?;
         }
-        Ok(Self { client: client(arguments, ANSWER_TIMEOUT)?, chain })
+        Ok(Self { client: client(arguments)?, chain })
     }
 
     /// Signs and sends a request, and reads its whole answer.
@@ -65,9 +65,9 @@ impl Remote {
 }
 
 /// A client that follows nobody elsewhere: what is signed is for one host.
-pub(crate) fn client(arguments: &Aws, timeout: Duration) -> Result<Client, Failure> {
-    let builder = transfer::builder(arguments.trust.ca_bundle())?;
-    let builder = builder.timeout(timeout).redirect(Policy::none());
+pub(crate) fn client(arguments: &Aws) -> Result<Client, Failure> {
+    let builder = transfer::builder(arguments.trust.ca_bundle().as_deref())?;
+    let builder = builder.timeout(ANSWER_TIMEOUT).redirect(Policy::none());
     builder.build().context("cannot start the HTTP client").map_err(Failure::from)
 }
 
@@ -129,8 +129,7 @@ pub(crate) async fn send(
     let payload = SignedPayload::Sha256(Sha256::digest(body.as_bytes()).into());
     let outgoing = Outgoing { method, path, query, headers: &headers, payload };
     let request = signed(client, endpoint, outgoing, signer, now)?;
-    let response = request.body(body.to_owned()).send().await;
-    Ok(response.map_err(transfer::unanswered)?)
+    Ok(transfer::answer(request.body(body.to_owned())).await?)
 }
 
 /// Reads an answer, if it is no longer than any should be.

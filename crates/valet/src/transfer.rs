@@ -14,7 +14,7 @@ use reqwest::header::{
     RETRY_AFTER,
 };
 use reqwest::redirect::{Attempt, Policy};
-use reqwest::{Client, ClientBuilder, Response, Url};
+use reqwest::{Client, ClientBuilder, RequestBuilder, Response, Url};
 use serde::Serialize;
 
 use crate::args::Connection;
@@ -27,7 +27,7 @@ use crate::trust;
 pub(crate) const READ_BYTES: usize = 256 * 1024;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long the other side may say nothing.
+/// How long the other side may say nothing: whatever was asked of it, it is given up then.
 pub(crate) const SILENCE_MAX: Duration = Duration::from_mins(2);
 const REDIRECTS_MAX: usize = 5;
 
@@ -49,7 +49,7 @@ pub(crate) fn block_on<T>(command: impl Future<Output = Result<T, Failure>>) -> 
 /// A client that sends `headers` with every request, and tells nobody the link: no referer on
 /// redirects, none to an unencrypted address.
 pub(crate) fn client(connection: &Connection, headers: HeaderMap) -> Result<Client, Failure> {
-    let builder = builder(connection.trust.ca_bundle())?
+    let builder = builder(connection.trust.ca_bundle().as_deref())?
         .read_timeout(SILENCE_MAX)
         .redirect(careful(&headers))
         .default_headers(headers);
@@ -60,7 +60,7 @@ pub(crate) fn client(connection: &Connection, headers: HeaderMap) -> Result<Clie
 /// silence before an answer begins from when the request did. It follows no redirect: what answers there
 /// has not got the body.
 pub(crate) fn sender(connection: &Connection) -> Result<Client, Failure> {
-    let builder = builder(connection.trust.ca_bundle())?.redirect(Policy::none());
+    let builder = builder(connection.trust.ca_bundle().as_deref())?.redirect(Policy::none());
     builder.build().context("cannot start the HTTP client").map_err(Failure::from)
 }
 
@@ -156,6 +156,14 @@ pub(crate) fn link(text: &str) -> Result<Url, Failure> {
         )));
     }
     Ok(url)
+}
+
+/// Whether a text looks like a link where a file is named.
+pub(crate) fn is_link(text: &str) -> bool {
+    let begins = |scheme: &str| {
+        text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    };
+    (begins("http://") || begins("https://")) && !Path::new(text).exists()
 }
 
 /// How much of a signature a link has.
@@ -273,6 +281,16 @@ pub(crate) fn is_folded(segment: &str) -> bool {
 #[error("{0}")]
 pub(crate) struct Unreached(String);
 
+/// Somebody was there, and never answered.
+#[derive(Debug, thiserror::Error)]
+#[error("the server has not answered for {} s", SILENCE_MAX.as_secs())]
+pub(crate) struct Silent;
+
+/// The same after an answer has begun.
+#[derive(Debug, thiserror::Error)]
+#[error("the server has sent nothing for {} s", SILENCE_MAX.as_secs())]
+struct FellSilent;
+
 /// What is said of a connection that ends where an answer should begin.
 const LOST: &str = "the connection was lost before the answer came";
 
@@ -317,6 +335,10 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 /// must not be repeated.
 pub(crate) fn unanswered(error: reqwest::Error) -> anyhow::Error {
     let is_unreached = error.is_connect();
+    if error.is_timeout() && !is_unreached {
+        let begun = error.is_body() || error.is_decode();
+        return if begun { FellSilent.into() } else { Silent.into() };
+    }
     let words = unanswered_in_words(error, is_unreached);
     if is_unreached { Unreached(words).into() } else { anyhow!(words) }
 }
@@ -351,6 +373,19 @@ fn unanswered_in_words(error: reqwest::Error, is_unreached: bool) -> String {
     format!("{what}: {cause}{mend}")
 }
 
+/// Sends a request and waits for the beginning of its answer; one with a long body is sent otherwise. A server that says
+/// nothing for too long is given up, whatever client asked it.
+pub(crate) async fn answer(request: RequestBuilder) -> anyhow::Result<Response> {
+    answer_within(request, SILENCE_MAX).await
+}
+
+async fn answer_within(request: RequestBuilder, silence_max: Duration) -> anyhow::Result<Response> {
+    match tokio::time::timeout(silence_max, request.send()).await {
+        Ok(answer) => answer.map_err(unanswered),
+        Err(_elapsed) => Err(Silent.into()),
+    }
+}
+
 /// The next bytes of an answer; none after the last. A server that says nothing for too long is given up, whatever
 /// client asked it.
 pub(crate) async fn chunk(response: &mut Response) -> anyhow::Result<Option<Bytes>> {
@@ -364,13 +399,8 @@ pub(crate) async fn chunk_within(
 ) -> anyhow::Result<Option<Bytes>> {
     match tokio::time::timeout(silence_max, response.chunk()).await {
         Ok(chunk) => chunk.map_err(unanswered),
-        Err(_elapsed) => Err(silent()),
+        Err(_elapsed) => Err(FellSilent.into()),
     }
-}
-
-/// Why a server is given up that says nothing.
-pub(crate) fn silent() -> anyhow::Error {
-    anyhow!("the server is silent")
 }
 
 /// A bar on standard error, drawn only on a terminal.
@@ -395,6 +425,22 @@ mod tests {
     fn the_templates_are_readable() {
         ProgressStyle::with_template(BAR).unwrap();
         ProgressStyle::with_template(BAR_WITHOUT_END).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_server_that_never_answers_is_given_up_in_words() {
+        // Its system takes connections, and nobody answers them.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let moment = Duration::from_millis(20);
+        let client = Client::new();
+        let error = answer_within(client.get(&url), moment).await.unwrap_err();
+        assert!(error.is::<Silent>());
+        assert_eq!(error.to_string(), "the server has not answered for 120 s");
+        // The client's own limit, which is the same, says the same.
+        let impatient = Client::builder().read_timeout(moment).build().unwrap();
+        let error = unanswered(impatient.get(&url).send().await.unwrap_err());
+        assert!(error.is::<Silent>());
     }
 
     #[test]

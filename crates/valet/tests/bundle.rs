@@ -85,6 +85,17 @@ fn what_was_stored_is_told_as_json_too() {
     put(script, &["--json"], (0, &format!("{json}\n"), DONE));
 }
 
+/// XML can carry what no header can.
+#[test]
+fn the_tag_of_a_completion_moves_no_terminal() {
+    let etag = "<ETag>\"x&#x1b;]0;a&#x7;\u{9b}2J\u{202e}b\nerror: c\"</ETag>";
+    let body = format!("<CompleteMultipartUploadResult>{etag}</CompleteMultipartUploadResult>");
+    let answers = || vec![nothing_there(), stored(), answer("200 OK", &[], &body)];
+    put(answers(), &[], (0, "x]0;a2Jberror: c\n", DONE));
+    let json = r#"{"file":"f","size":10,"etag":"x\u001b]0;a\u0007\u009b2J\u202eb\nerror: c","verified":["MD5 of every part"]}"#;
+    put(answers(), &["--json"], (0, &format!("{json}\n"), DONE));
+}
+
 #[test]
 fn a_bundle_is_listed_put_and_completed() {
     let answers = vec![nothing_there(), stored(), completed()];

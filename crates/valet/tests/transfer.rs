@@ -7,6 +7,7 @@ mod script;
 use std::fs;
 
 use script::{Script, Told, answer, assert_told, refusal, valet};
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 /// The body of the object, its `ETag` and the header lines that go with it.
@@ -15,6 +16,13 @@ const ETAG: &str = "\"781e5e245d69b566979b86e28d23f2c7\"";
 
 fn url_of(script: &Script) -> String {
     format!("http://{}/b/dir/report.txt?X-Amz-Signature=s3cr3t", script.address)
+}
+
+/// What a state says of where its object came from: the hash of the link without its query.
+fn origin_of(script: &Script) -> String {
+    let place = format!("http://{}/b/dir/report.txt", script.address);
+    let hash = Sha256::digest(place.as_bytes());
+    hash.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
 }
 
 fn whole(headers: &[&str]) -> String {
@@ -35,11 +43,11 @@ fn get(
     expected: Told<'_>,
 ) -> (Vec<String>, Vec<(String, String)>) {
     let folder = TempDir::new().unwrap();
-    for (name, text) in files {
-        fs::write(folder.path().join(name), text).unwrap();
-    }
     let script = Script::play(answers);
     let url = url_of(&script);
+    for (name, text) in files {
+        fs::write(folder.path().join(name), text.replace("ORIGIN", &origin_of(&script))).unwrap();
+    }
     assert_told(&valet(folder.path(), &[&["get", &url], arguments].concat(), ""), expected);
     let entries = fs::read_dir(folder.path()).unwrap().map(Result::unwrap);
     let mut left: Vec<(String, String)> = entries
@@ -57,7 +65,7 @@ fn file(name: &str, text: &str) -> Vec<(String, String)> {
 }
 
 /// What an interrupted run leaves of the download of `f`, as far as the fourth byte.
-const STATE: &str = "valet get 1\n0123456789abcdef\n\"781e5e245d69b566979b86e28d23f2c7\"\n";
+const STATE: &str = "valet get 2\n0123456789abcdef\nORIGIN\n\"781e5e245d69b566979b86e28d23f2c7\"\n";
 const UNFINISHED: [(&str, &str); 2] =
     [(".f.valet-state", STATE), (".valet-part-0123456789abcdef", "0123")];
 
@@ -133,7 +141,7 @@ fn a_broken_download_goes_on() {
     assert_eq!(left, file("f", BODY));
 
     // Without its ETag, nobody can know of what the part is one.
-    let unknown = [(".f.valet-state", "valet get 1\n0123456789abcdef\n\n"), folder[1]];
+    let unknown = [(".f.valet-state", "valet get 2\n0123456789abcdef\nORIGIN\n\n"), folder[1]];
     let (requests, left) = get(vec![whole(&[])], &unknown, &["f"], (0, "f\n", VERIFIED));
     assert_eq!(left, file("f", BODY));
     assert!(!requests[0].contains("range:"), "{}", requests[0]);
@@ -150,12 +158,11 @@ fn an_interrupted_run_leaves_what_the_next_one_goes_on_with() {
     let folder = TempDir::new().unwrap();
     let half = answer("200 OK", &[&format!("ETag: {ETAG}"), "Content-Length: 10"], &BODY[..4]);
     let refused = refusal("403 Forbidden", "AccessDenied", "Access Denied", "");
-    let script = Script::play(vec![half, refused]);
+    let script = Script::play(vec![half, refused, rest(4)]);
     let url = url_of(&script);
     assert_eq!(valet(folder.path(), &["get", &url, "f"], "").status.code(), Some(3));
-    script.requests();
-    let script = Script::play(vec![rest(4)]);
-    let url = url_of(&script);
+    // A link that was made anew is of the same place.
+    let url = url.replace("s3cr3t", "s3cr3t2");
     let note = "note: going on after 4 B\nnote: 10 B; MD5 verified\n";
     assert_told(&valet(folder.path(), &["get", &url, "f"], ""), (0, "f\n", note));
     script.requests();
@@ -171,14 +178,11 @@ fn what_the_first_answer_promised_holds_for_the_run_that_goes_on() {
         let promise = format!("X-Amz-Checksum-Crc32: {checksum}");
         let half = answer("200 OK", &[etag, &promise, "Content-Length: 10"], &BODY[..4]);
         let refused = refusal("403 Forbidden", "AccessDenied", "Access Denied", "");
-        let script = Script::play(vec![half, refused]);
-        let url = url_of(&script);
-        assert_eq!(valet(folder.path(), &["get", &url, "f"], "").status.code(), Some(3));
-        script.requests();
         let rest =
             answer("206 Partial Content", &[etag, "Content-Range: bytes 4-9/10"], &BODY[4..]);
-        let script = Script::play(vec![rest]);
+        let script = Script::play(vec![half, refused, rest]);
         let url = url_of(&script);
+        assert_eq!(valet(folder.path(), &["get", &url, "f"], "").status.code(), Some(3));
         assert_told(&valet(folder.path(), &["get", &url, "f"], ""), expected);
         script.requests();
     };
@@ -186,6 +190,135 @@ fn what_the_first_answer_promised_holds_for_the_run_that_goes_on() {
     check("poTHxg==", (0, "f\n", &format!("{going_on}note: 10 B; CRC-32 verified\n")));
     let told = "error: what arrived is not what is stored: its CRC-32 differs\n";
     check("31h/Yg==", (1, "", &format!("{going_on}{told}")));
+}
+
+/// The first answer of whoever wants their bytes before those of another server: a tag that is that server's, and what
+/// the mixture would have.
+fn forged(promise: &str) -> Vec<String> {
+    let headers = [&*format!("ETag: {ETAG}"), promise, "Content-Length: 10"];
+    let refused = refusal("403 Forbidden", "AccessDenied", "Access Denied", "");
+    vec![answer("200 OK", &headers, "evil"), refused]
+}
+
+/// Of `evil456789`.
+const FORGED: [&str; 2] =
+    ["X-Amz-Checksum-Md5: ffvBNfbhfVbdnsNPyGMudA==", "X-Amz-Checksum-Crc32: npuSyg=="];
+
+const ELSEWHERE: &str = "note: what was begun came from elsewhere: starting over\n";
+
+#[test]
+fn what_another_server_began_is_not_gone_on_with() {
+    for promise in FORGED {
+        let folder = TempDir::new().unwrap();
+        let evil = Script::play(forged(promise));
+        let output = valet(folder.path(), &["get", &url_of(&evil), "f"], "");
+        assert_eq!(output.status.code(), Some(3));
+        evil.requests();
+        let script = Script::play(vec![whole(&[])]);
+        let output = valet(folder.path(), &["get", &url_of(&script), "f"], "");
+        assert_told(&output, (0, "f\n", &format!("{ELSEWHERE}{VERIFIED}")));
+        assert_eq!(fs::read_to_string(folder.path().join("f")).unwrap(), BODY);
+        let request = &script.requests()[0];
+        assert!(!request.contains("range:") && !request.contains("if-match:"), "{request}");
+    }
+    // Nor where the server's name for it is what brings both together.
+    let folder = TempDir::new().unwrap();
+    let evil = Script::play(forged(FORGED[0]));
+    assert_eq!(valet(folder.path(), &["get", &url_of(&evil), "g"], "").status.code(), Some(3));
+    evil.requests();
+    let script = Script::play(vec![whole(&["Content-Disposition: attachment; filename=g"])]);
+    let output = valet(folder.path(), &["get", &url_of(&script)], "");
+    assert_told(&output, (0, "g\n", &format!("{ELSEWHERE}{VERIFIED}")));
+    assert_eq!(fs::read_to_string(folder.path().join("g")).unwrap(), BODY);
+    script.requests();
+}
+
+/// A state of an earlier version does not say where its bytes came from.
+#[test]
+fn what_came_from_nobody_knows_where_is_not_gone_on_with() {
+    let old =
+        (UNFINISHED[0].0, "valet get 1\n0123456789abcdef\n\"781e5e245d69b566979b86e28d23f2c7\"\n");
+    let told = format!("{ELSEWHERE}{VERIFIED}");
+    let (requests, left) = get(vec![whole(&[])], &[old, UNFINISHED[1]], &["f"], (0, "f\n", &told));
+    assert_eq!(left, file("f", BODY));
+    assert!(!requests[0].contains("range:"), "{}", requests[0]);
+}
+
+#[test]
+fn what_another_server_began_is_not_gone_on_with_by_cp() {
+    let folder = TempDir::new().unwrap();
+    let evil = Script::play(forged(FORGED[0]));
+    assert_eq!(valet(folder.path(), &["get", &url_of(&evil), "f"], "").status.code(), Some(3));
+    evil.requests();
+    let script = Script::play(vec![whole(&[])]);
+    let endpoint = format!("http://{}", script.address);
+    let key = [
+        ("AWS_ACCESS_KEY_ID", "AK"),
+        ("AWS_SECRET_ACCESS_KEY", "s3cr3t"),
+        ("AWS_ENDPOINT_URL", &*endpoint),
+    ];
+    let words = ["cp", "s3://b/dir/report.txt", "f"];
+    let output = script::valet_with(folder.path(), &words, "", &key);
+    assert_told(&output, (0, "f\n", &format!("{ELSEWHERE}{VERIFIED}")));
+    let request = &script.requests()[0];
+    assert!(!request.contains("range:") && !request.contains("if-match:"), "{request}");
+}
+
+#[test]
+fn another_object_of_the_same_server_is_not_gone_on_with() {
+    let folder = TempDir::new().unwrap();
+    let script = Script::play([forged(FORGED[0]), vec![whole(&[])]].concat());
+    let url = url_of(&script);
+    let other = url.replace("report.txt", "mine.txt");
+    assert_eq!(valet(folder.path(), &["get", &other, "f"], "").status.code(), Some(3));
+    let output = valet(folder.path(), &["get", &url, "f"], "");
+    assert_told(&output, (0, "f\n", &format!("{ELSEWHERE}{VERIFIED}")));
+    script.requests();
+}
+
+/// All that is promised must hold: what the first answer promised, and what the answer with the rest does.
+#[test]
+fn promises_that_contradict_each_other_are_not_gone_on_with() {
+    let note = "note: what is promised of the object has changed: starting over\n";
+    let check = |first: &str, then: &[&str], notes: &str| {
+        let folder = TempDir::new().unwrap();
+        let range = ["Content-Range: bytes 4-9/10", &format!("ETag: {ETAG}")];
+        let rest = answer("206 Partial Content", &[&range, then].concat(), &BODY[4..]);
+        let script = Script::play([forged(first), vec![rest, whole(&[])]].concat());
+        let url = url_of(&script);
+        assert_eq!(valet(folder.path(), &["get", &url, "f"], "").status.code(), Some(3));
+        let output = valet(folder.path(), &["get", &url, "f"], "");
+        assert_told(&output, (0, "f\n", &format!("{notes}{VERIFIED}")));
+        script.requests();
+    };
+    // The tag is an MD5 too.
+    check(FORGED[0], &[], note);
+    check(FORGED[1], &["X-Amz-Checksum-Crc32: poTHxg=="], note);
+
+    // What is forged of another kind fails with the tag, though it holds itself.
+    let folder = TempDir::new().unwrap();
+    let script = Script::play([forged(FORGED[1]), vec![rest(4)]].concat());
+    let url = url_of(&script);
+    assert_eq!(valet(folder.path(), &["get", &url, "f"], "").status.code(), Some(3));
+    let told =
+        "note: going on after 4 B\nerror: what arrived is not what is stored: its MD5 differs\n";
+    assert_told(&valet(folder.path(), &["get", &url, "f"], ""), (1, "", told));
+    script.requests();
+
+    // And in one answer.
+    let both = || whole(&[FORGED[0]]);
+    let told = (1, "", "error: what arrived is not what is stored: its MD5 differs\n");
+    assert_eq!(get(vec![both()], &[], &["f"], told).1, []);
+
+    // Nor within a run.
+    let half = answer("200 OK", &[&format!("ETag: {ETAG}"), "Content-Length: 10"], &BODY[..4]);
+    let range = ["Content-Range: bytes 4-9/10", &format!("ETag: {ETAG}"), FORGED[0]];
+    let other = answer("206 Partial Content", &range, &BODY[4..]);
+    let broke =
+        "note: the connection broke: end of file before message length reached; trying again\n";
+    let told = format!("{broke}{note}{VERIFIED}");
+    let (_, left) = get(vec![half, other, whole(&[])], &[], &["f"], (0, "f\n", &told));
+    assert_eq!(left, file("f", BODY));
 }
 
 #[test]
@@ -234,7 +367,7 @@ fn no_link_is_followed() {
     assert_told(&run(vec![], &["f"]), (1, "", told));
     fs::remove_file(path(".f.valet-state")).unwrap();
     // A second name of the victim is the victim.
-    fs::write(path(".f.valet-state"), STATE).unwrap();
+    fs::write(path(".f.valet-state"), STATE.replace("ORIGIN", &"0".repeat(64))).unwrap();
     fs::hard_link(path("victim"), path(".valet-part-0123456789abcdef")).unwrap();
     let told = "error: .valet-part-0123456789abcdef is in the way, and no unfinished download: remove it\n";
     assert_told(&run(vec![], &["f"]), (1, "", told));

@@ -74,7 +74,7 @@ pub(crate) struct Cp {
     /// The type of what is uploaded; without it, it is told by the name's ending
     #[arg(long, value_name = "TYPE")]
     pub(crate) content_type: Option<String>,
-    /// No progress bar
+    /// No progress bar, and no word of what went well
     #[arg(long, short)]
     pub(crate) quiet: bool,
     #[command(flatten)]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, anyhow, ensure};
 use reqwest::header::HeaderMap;
 
+pub(super) use super::unfinished::Origin;
 use super::unfinished::{Of, Unfinished};
 use crate::failure::Failure;
 use crate::output;
@@ -59,6 +60,9 @@ impl Place {
 #[derive(Debug)]
 pub(super) struct Sink {
     place: Place,
+    origin: Origin,
+    /// Whether what an earlier run has begun came from elsewhere.
+    elsewhere: bool,
     /// What an earlier run or this one has begun; None on standard output, and before.
     unfinished: Option<Unfinished>,
     /// Of the object that the bytes so far belong to; None where they cannot be continued.
@@ -69,14 +73,19 @@ pub(super) struct Sink {
 }
 
 impl Sink {
-    /// Finds what an earlier run has left.
-    pub(super) fn open(place: Place) -> Result<Self> {
-        let kept = HeaderMap::new();
-        let mut sink = Self { place, unfinished: None, etag: None, kept, offset: 0 };
+    /// Finds what an earlier run has left. What it left of another origin is held and not gone on with: neither are
+    /// its bytes this object's, nor is anything said of them to whoever is asked now.
+    pub(super) fn open(place: Place, origin: Origin) -> Result<Self> {
+        let (unfinished, etag, kept, elsewhere) = (None, None, HeaderMap::new(), false);
+        let mut sink = Self { place, origin, elsewhere, unfinished, etag, kept, offset: 0 };
         let Place::File { path, .. } = &sink.place else { return Ok(sink) };
-        let Some((mut unfinished, Of { etag, kept })) = Unfinished::find(path)? else {
+        let Some((mut unfinished, Of { origin, etag, kept })) = Unfinished::find(path)? else {
             return Ok(sink);
         };
+        if origin.as_ref() != Some(&sink.origin) {
+            (sink.unfinished, sink.elsewhere) = (Some(unfinished), etag.is_some());
+            return Ok(sink);
+        }
         if etag.is_some() {
             let end = unfinished.part.seek(SeekFrom::End(0));
             sink.offset = end.context("the part of an earlier run")?;
@@ -98,12 +107,18 @@ impl Sink {
         &self.kept
     }
 
+    /// Whether what an earlier run has begun came from elsewhere, and has not been given up yet.
+    pub(super) fn came_from_elsewhere(&self) -> bool {
+        self.elsewhere
+    }
+
     /// Takes the name that the server suggests, unless the user chose one.
     pub(super) fn rename(&mut self, name: PathBuf) -> Result<()> {
         if let Place::File { path, chosen_by_server: true } = &self.place
             && *path != name
         {
-            *self = Self::open(Place::File { path: name, chosen_by_server: true })?;
+            let place = Place::File { path: name, chosen_by_server: true };
+            *self = Self::open(place, self.origin.clone())?;
         }
         Ok(())
     }
@@ -128,13 +143,12 @@ impl Sink {
         self.etag = etag;
         let Place::File { path, .. } = &self.place else { return Ok(()) };
         if self.unfinished.is_none() {
-            self.unfinished = Some(Unfinished::make(path)?);
+            self.unfinished = Some(Unfinished::make(path, &self.origin)?);
         }
         self.start_over()?;
-        match &self.unfinished {
-            Some(unfinished) => unfinished.is_of(self.etag.as_deref(), promised),
-            None => Ok(()),
-        }
+        let (origin, etag) = (Some(self.origin.clone()), self.etag.clone());
+        let of = Of { origin, etag, kept: promised.clone() };
+        self.unfinished.as_ref().map_or(Ok(()), |unfinished| unfinished.is_of(&of))
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
@@ -170,7 +184,7 @@ impl Sink {
             }
             None => ensure!(self.offset == 0, "standard output cannot start over"),
         }
-        self.offset = 0;
+        (self.offset, self.elsewhere) = (0, false);
         Ok(())
     }
 

@@ -1,9 +1,9 @@
 //! A download that is not complete yet: its bytes, and what proves later that they are its own.
 //!
 //! For `FILE` these are `.valet-part-TOKEN` and `.FILE.valet-state` beside it. The state names the token, which
-//! nobody else's file has in its name, the `ETag` of the object, and what was promised of it when it began to come:
-//! an answer with the rest of it promises nothing of the whole. Both are made new, never through a link, and what
-//! stands there already is touched only if it is a file of this user's that says that this command wrote it.
+//! nobody else's file has in its name, where the object came from, its `ETag`, and what was promised of it when it began
+//! to come: an answer with the rest of it promises nothing of the whole. Both are made new, never through a link, and
+//! what stands there already is touched only if it is a file of this user's that says that this command wrote it.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _};
@@ -11,24 +11,58 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
+use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use rustix::fs::OFlags;
+use sha2::{Digest as _, Sha256};
 
 /// The first line of a state.
-const FIRST_LINE: &str = "valet get 1";
+const FIRST_LINE: &str = "valet get 2";
+/// That of one which does not say where the bytes came from.
+const FIRST_LINE_OLD: &str = "valet get 1";
 /// Hex digits of a token.
 const TOKEN_DIGITS: usize = 16;
-/// A state that is longer is none. An `ETag` that is longer is not kept.
+/// A state that is longer is none.
 const STATE_BYTES_MAX: u64 = 2048;
+/// An `ETag` that is longer is not kept.
+const ETAG_BYTES_MAX: usize = 1024;
 /// How all that is kept of the promises of an answer begins.
 const CHECKSUM: &str = "x-amz-checksum-";
+
+/// Where an object is: scheme, host, port and path of its URL, and no word of its signature. What one server says of its
+/// objects proves nothing of another's. It is kept as its hash, since a path may be long, and a key a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Origin(String);
+
+impl Origin {
+    pub(super) fn of(url: &Url) -> Self {
+        let place = format!("{}{}", url.origin().ascii_serialization(), url.path());
+        let hash: [u8; 32] = Sha256::digest(place.as_bytes()).into();
+        let hex = |hex: String, byte: &u8| format!("{hex}{byte:02x}");
+        Self(hash.iter().fold(String::new(), hex))
+    }
+
+    fn parse(line: &str) -> Option<Self> {
+        let is_hash = line.len() == 64 && line.bytes().all(|b| b.is_ascii_hexdigit());
+        is_hash.then(|| Self(line.to_owned()))
+    }
+}
 
 /// The object that the bytes so far are of.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Of {
+    /// None in a state of an earlier version.
+    pub(super) origin: Option<Origin>,
     pub(super) etag: Option<String>,
     /// The checksums that were promised for all of it.
     pub(super) kept: HeaderMap,
+}
+
+impl Of {
+    /// Of what has not said yet what it is.
+    fn begun(origin: &Origin) -> Self {
+        Self { origin: Some(origin.clone()), ..Self::default() }
+    }
 }
 
 /// The two files, held by this process alone.
@@ -71,12 +105,12 @@ impl Unfinished {
     }
 
     /// Begins one, of no object yet.
-    pub(super) fn make(path: &Path) -> Result<Self> {
+    pub(super) fn make(path: &Path, origin: &Origin) -> Result<Self> {
         let token = token()?;
         let state_path = beside(path, &state_name(path));
         let state = create(&state_path).map_err(|error| {
             if error.kind() == io::ErrorKind::AlreadyExists {
-                in_the_way(&state_path)
+                begun_meanwhile(&state_path)
             } else if error.kind() == io::ErrorKind::NotFound {
                 anyhow!("there is no folder {}", folder(path).display())
             } else {
@@ -88,7 +122,7 @@ impl Unfinished {
         if !is_still(&state, &state_path)? {
             return Err(held_elsewhere(&state_path));
         }
-        let written = write_state(&state, &token, None, &HeaderMap::new());
+        let written = write_state(&state, &token, &Of::begun(origin));
         written.with_context(|| state_path.display().to_string())?;
         let part_path = beside(path, &part_name(&token));
         let part = create(&part_path).with_context(|| part_path.display().to_string())?;
@@ -96,8 +130,8 @@ impl Unfinished {
     }
 
     /// Notes of which object the bytes are; without an `ETag` nobody can go on with them.
-    pub(super) fn is_of(&self, etag: Option<&str>, promised: &HeaderMap) -> Result<()> {
-        let written = write_state(&self.state, &self.token, etag, promised);
+    pub(super) fn is_of(&self, of: &Of) -> Result<()> {
+        let written = write_state(&self.state, &self.token, of);
         written.with_context(|| self.state_path.display().to_string())
     }
 
@@ -146,14 +180,12 @@ fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// Writes a state in one go: one that is longer than the last is whole at each moment, a shorter one may be empty.
-fn write_state(
-    state: &File,
-    token: &str,
-    etag: Option<&str>,
-    promised: &HeaderMap,
-) -> io::Result<()> {
-    let mut text = format!("{FIRST_LINE}\n{token}\n{}\n", etag.unwrap_or_default());
-    for (name, value) in promised {
+fn write_state(state: &File, token: &str, of: &Of) -> io::Result<()> {
+    let Of { origin, etag, kept } = of;
+    let origin = origin.as_ref().map_or("", |Origin(hash)| hash);
+    let etag = etag.as_deref().filter(|etag| etag.len() <= ETAG_BYTES_MAX).unwrap_or_default();
+    let mut text = format!("{FIRST_LINE}\n{token}\n{origin}\n{etag}\n");
+    for (name, value) in kept {
         let line = format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes()));
         if u64::try_from(text.len() + line.len()).is_ok_and(|len| len <= STATE_BYTES_MAX) {
             text += &line;
@@ -201,12 +233,22 @@ fn token() -> Result<String> {
 /// The token and the object, if this is a state.
 fn parse(text: &str) -> Option<(String, Of)> {
     let mut lines = text.lines();
-    let (first, token, etag) = (lines.next()?, lines.next()?, lines.next()?);
+    let (first, token) = (lines.next()?, lines.next()?);
+    let origin = match first {
+        FIRST_LINE => Some(Origin::parse(lines.next()?)?),
+        FIRST_LINE_OLD => None,
+        _ => return None,
+    };
+    let etag = lines.next()?;
     let is_token = token.len() == TOKEN_DIGITS && token.bytes().all(|b| b.is_ascii_hexdigit());
-    let kept: HeaderMap = lines.map(promise).collect::<Option<_>>()?;
+    let mut kept = HeaderMap::new();
+    for line in lines {
+        let (name, value) = promise(line)?;
+        kept.append(name, value);
+    }
     let etag = Some(etag.to_owned()).filter(|etag| !etag.is_empty());
-    let whole = first == FIRST_LINE && is_token && text.ends_with('\n');
-    whole.then(|| (token.to_owned(), Of { etag, kept }))
+    let whole = is_token && text.ends_with('\n');
+    whole.then(|| (token.to_owned(), Of { origin, etag, kept }))
 }
 
 /// A line that keeps the promise of a checksum.
@@ -242,6 +284,17 @@ fn in_the_way(path: &Path) -> anyhow::Error {
     anyhow!("{} is in the way, and no unfinished download: remove it", path.display())
 }
 
+/// A state that was not there when it was looked for: whoever made it may be at work.
+fn begun_meanwhile(path: &Path) -> anyhow::Error {
+    match open_own(path) {
+        Ok(Some(_)) => anyhow!(
+            "{} has come meanwhile: another download may be writing it; wait for it, or run the command again",
+            path.display()
+        ),
+        Ok(None) | Err(_) => in_the_way(path),
+    }
+}
+
 fn held_elsewhere(path: &Path) -> anyhow::Error {
     anyhow!("{}: another download is writing it", path.display())
 }
@@ -267,29 +320,69 @@ mod tests {
             assert_eq!(found, expected, "{text:?}");
         };
         let token = "0123456789abcdef";
-        check("valet get 1\n0123456789abcdef\n\"e\"\n", Some((token, Some("\"e\""))));
-        check("valet get 1\n0123456789abcdef\n\n", Some((token, None)));
-        check("valet get 1\n0123456789abcdef\n\"e\"", None);
-        check("valet get 1\n0123456789abcdef\n\"e\"\nmore\n", None);
+        let from = "0123456789abcdef".repeat(4);
+        let state = |rest: &str| format!("valet get 2\n{token}\n{from}\n{rest}");
+        check(&state("\"e\"\n"), Some((token, Some("\"e\""))));
+        check(&state("\n"), Some((token, None)));
+        check(&state("\"e\""), None);
+        check(&state("\"e\"\nmore\n"), None);
+        assert_eq!(parse(&state("\n")).unwrap().1.origin, Some(Origin(from.clone())));
         let line = "x-amz-checksum-crc32: y/Q5Jg==";
-        let kept = format!("valet get 1\n{token}\n\"e\"\n{line}\n");
+        let kept = state(&format!("\"e\"\n{line}\n"));
         check(&kept, Some((token, Some("\"e\""))));
         assert_eq!(parse(&kept).unwrap().1.kept.get("x-amz-checksum-crc32").unwrap(), "y/Q5Jg==");
         check(&kept.replace("x-amz-checksum-", "x-amz-meta-"), None);
-        check("valet get 1\n../../etc/passwd\n\"e\"\n", None);
-        check("valet get 2\n0123456789abcdef\n\"e\"\n", None);
+        check(&state("\"e\"\n").replace(token, "../../etc/passwd"), None);
+        check(&state("\"e\"\n").replace(&from, "http://h/k"), None);
+        check("valet get 3\n0123456789abcdef\n\"e\"\n", None);
         check("\"e\"", None);
         check("", None);
+        // Of an earlier version, which did not say where it came from.
+        let old = "valet get 1\n0123456789abcdef\n\"e\"\n";
+        check(old, Some((token, Some("\"e\""))));
+        assert_eq!(parse(old).unwrap().1.origin, None);
     }
+
+    #[test]
+    fn an_origin_is_the_url_without_its_query() {
+        let origin = |url: &str| Origin::of(&Url::parse(url).unwrap());
+        let check = |url: &str, same: bool| {
+            assert_eq!(origin(url) == origin("http://h/b/k?X-Amz-Signature=1"), same, "{url}");
+        };
+        check("http://h/b/k?X-Amz-Signature=2#a", true);
+        check("http://H:80/b/k", true);
+        check("http://h/b/K", false);
+        check("http://h/b", false);
+        check("http://h:81/b/k", false);
+        check("https://h/b/k", false);
+        check("https://h:80/b/k", false);
+        check("http://g/b/k", false);
+        assert_eq!(Origin::parse(&origin("http://h/").0), Some(origin("http://h/")));
+    }
+
+    #[test]
+    fn two_that_begin_at_once_are_told_of_each_other() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("f");
+        let origin = Origin::of(&Url::parse("http://h/k").unwrap());
+        // Neither has found anything.
+        let _first = Unfinished::make(&path, &origin).unwrap();
+        let second = Unfinished::make(&path, &origin).unwrap_err().to_string();
+        assert!(second.contains("another download may be writing it"), "{second}");
+        let third = Unfinished::find(&path).unwrap_err().to_string();
+        assert!(third.ends_with("another download is writing it"), "{third}");
+    }
+
     #[test]
     fn a_state_that_was_never_written_is_nothing_begun() {
         let folder = tempfile::TempDir::new().unwrap();
         let (path, state) = (folder.path().join("f"), folder.path().join(".f.valet-state"));
         File::create(&state).unwrap();
         assert!(Unfinished::find(&path).unwrap().is_none());
-        drop(Unfinished::make(&path).unwrap());
+        let origin = Origin::of(&Url::parse("http://h/k").unwrap());
+        drop(Unfinished::make(&path, &origin).unwrap());
         let (found, of) = Unfinished::find(&path).unwrap().unwrap();
-        assert_eq!(of, Of::default());
+        assert_eq!(of, Of::begun(&origin));
         // What is written is whole, whether it gets longer or shorter.
         let promised = |value: &'static str| -> HeaderMap {
             let name = HeaderName::from_static("x-amz-checksum-crc32");
@@ -301,11 +394,15 @@ mod tests {
             (None, promised("AAAAAA==")),
         ];
         for (etag, kept) in rows {
-            found.is_of(etag, &kept).unwrap();
+            let of = Of { origin: Some(origin.clone()), etag: etag.map(str::to_owned), kept };
+            found.is_of(&of).unwrap();
             let text = std::fs::read_to_string(&state).unwrap();
-            let of = Of { etag: etag.map(str::to_owned), kept };
             assert_eq!(parse(&text), Some((found.token.clone(), of)));
         }
+        // A tag that is too long would make a state that cannot be read.
+        found.is_of(&Of { etag: Some("e".repeat(5000)), ..Of::begun(&origin) }).unwrap();
+        let text = std::fs::read_to_string(&state).unwrap();
+        assert_eq!(parse(&text), Some((found.token.clone(), Of::begun(&origin))));
         found.remove();
         // An empty file that another name leads to is not of this command.
         let other = folder.path().join("other");

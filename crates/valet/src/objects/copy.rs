@@ -7,7 +7,6 @@ use anyhow::{Context as _, anyhow};
 use indicatif::HumanBytes;
 use reqwest::Method;
 use serde::Serialize;
-use serde_json::json;
 
 use super::list::Pages;
 use super::place::{End, as_folder, note_nothing_below};
@@ -28,6 +27,14 @@ pub(crate) fn run(arguments: &Cp) -> Result<(), Failure> {
     if arguments.recursive && streams {
         return Err(Failure::usage(anyhow!("--recursive is for folders, and not for `-`")));
     }
+    let target_is_file = matches!(ends, (End::Object(_), End::File(_) | End::Stream));
+    if target_is_file && arguments.content_type.is_some() {
+        let words = "--content-type is for what is stored: a file has no type";
+        return Err(Failure::usage(anyhow!(words)));
+    }
+    if matches!(ends, (End::Object(_), End::Stream)) && arguments.remote.form() == Form::Json {
+        return Err(Failure::usage(anyhow!("--json and `-` are both for standard output")));
+    }
     transfer::block_on(async {
         let copy = Copy { s3: S3::connect(&arguments.remote.aws).await?, arguments };
         match ends {
@@ -39,6 +46,29 @@ pub(crate) fn run(arguments: &Cp) -> Result<(), Failure> {
             }
         }
     })
+}
+
+/// An object that the server copies.
+#[derive(Clone, Copy)]
+struct Origin<'o> {
+    bucket: &'o str,
+    key: &'o str,
+    /// Where a list has told it.
+    size: Option<u64>,
+}
+
+/// What was stored, as `--json` prints it.
+#[derive(Serialize)]
+struct Copied<'c> {
+    uri: &'c str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    etag: &'c str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version_id: Option<String>,
+    /// The checksums that hold, of what was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verified: Option<&'c [&'c str]>,
 }
 
 struct Copy<'c> {
@@ -82,8 +112,12 @@ impl Copy<'_> {
         let goal = upload::Goal { bucket, key, content_type };
         let stored = upload::run(&self.s3, path, goal, self.arguments.quiet).await?;
         let uri = format!("s3://{bucket}/{key}");
-        output::note(format_args!("{} stored; {}", HumanBytes(stored.size), stored.verified));
-        self.tell(&uri, &json!({ "uri": uri, "size": stored.size, "etag": stored.etag }))
+        if !self.arguments.quiet {
+            output::note(format_args!("{} stored; {}", HumanBytes(stored.size), stored.words));
+        }
+        let upload::Stored { size, etag, version_id, words: _, verified } = stored;
+        let (size, verified) = (Some(size), Some(verified));
+        self.tell(&uri, &Copied { uri: &uri, size, etag: &etag, version_id, verified })
     }
 
     async fn down(&self, source: S3Uri, target: End) -> Result<(), Failure> {
@@ -151,7 +185,8 @@ impl Copy<'_> {
                 return Err(Failure::usage(anyhow!("name an object, or add --recursive")));
             }
             let key = named(target_prefix, Some(source.file_name()))?;
-            return self.copy(&source.bucket, source_key, &target.bucket, &key).await;
+            let from = Origin { bucket: &source.bucket, key: source_key, size: None };
+            return self.copy(from, &target.bucket, &key).await;
         }
         let (from, to) = (as_folder(source_key), as_folder(target_prefix));
         let mut pages = Pages::of_all(&self.s3, &source.bucket, &from);
@@ -161,7 +196,9 @@ impl Copy<'_> {
             for object in page.objects {
                 let name = object.key.strip_prefix(&*from).unwrap_or(&object.key);
                 let key = format!("{to}{name}");
-                self.copy(&source.bucket, &object.key, &target.bucket, &key).await?;
+                let size = Some(object.size);
+                let from = Origin { bucket: &source.bucket, key: &object.key, size };
+                self.copy(from, &target.bucket, &key).await?;
             }
         }
         if found == 0 {
@@ -170,8 +207,8 @@ impl Copy<'_> {
         Ok(())
     }
 
-    async fn copy(&self, from: &str, from_key: &str, to: &str, key: &str) -> Result<(), Failure> {
-        let source = format!("/{from}/{}", presign::encode_path(from_key.as_bytes()));
+    async fn copy(&self, from: Origin<'_>, to: &str, key: &str) -> Result<(), Failure> {
+        let source = format!("/{}/{}", from.bucket, presign::encode_path(from.key.as_bytes()));
         let mut headers = vec![("x-amz-copy-source", &*source)];
         if let Some(content_type) = &self.arguments.content_type {
             headers.extend([
@@ -180,11 +217,12 @@ impl Copy<'_> {
             ]);
         }
         let put = Operation::new(&Method::PUT, Target::object(to, key)).headers(&headers);
-        let answer = self.s3.ask(put, "").await?;
+        let (answer, version_id) = self.s3.ask_of_version(put, "").await?;
         // It may turn out to be impossible after the answer has begun.
         let upload::Tagged { etag } = super::wire::parse(&answer)?;
         let uri = format!("s3://{to}/{key}");
-        self.tell(&uri, &json!({ "uri": uri, "etag": etag.trim_matches('"') }))
+        let (size, etag) = (from.size, transfer::bare_etag(&etag));
+        self.tell(&uri, &Copied { uri: &uri, size, etag, version_id, verified: None })
     }
 
     /// One line for each that was copied.

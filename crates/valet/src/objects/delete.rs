@@ -4,7 +4,7 @@ use anyhow::anyhow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use md5::{Digest as _, Md5};
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -15,7 +15,7 @@ use crate::args::objects::Rm;
 use crate::failure::Failure;
 use crate::location::S3Uri;
 use crate::output::{self, Form};
-use crate::table;
+use crate::{refusal, table};
 
 /// What `DeleteObjects` says of the objects that it did not delete.
 #[derive(Debug, Deserialize)]
@@ -64,16 +64,40 @@ pub(super) async fn run(s3: &S3, place: &S3Uri, arguments: &Rm, form: Form) -> R
                 note_nothing_below(bucket, named);
             }
         }),
-        (false, true) => told(key),
+        (false, true) => match stored(s3, bucket, key).await {
+            Ok(true) => told(key),
+            Ok(false) => Ok(()),
+            Err(failure) => Err(failure),
+        },
         (false, false) => {
             s3.ask(Operation::new(&Method::DELETE, Target::object(bucket, key)), "").await?;
             told(key)
         }
     };
     if form == Form::Json {
-        output::answer(form, &json!({ "deleted": deleted }), [])?;
+        let name = if arguments.dry_run { "would_delete" } else { "deleted" };
+        output::answer(form, &json!({ (name): deleted }), [])?;
     }
     done
+}
+
+/// Whether there is something to delete under a key; whoever may delete need not be allowed to look.
+async fn stored(s3: &S3, bucket: &str, key: &str) -> Result<bool, Failure> {
+    let head = Operation::new(&Method::HEAD, Target::object(bucket, key));
+    let response = s3.answer(head, "").await?;
+    match response.status() {
+        StatusCode::NOT_FOUND => {
+            let uri = table::shown(&format!("s3://{bucket}/{key}"));
+            output::note(format_args!("nothing is stored under {uri}"));
+            Ok(false)
+        }
+        StatusCode::FORBIDDEN => {
+            output::note("whether it is stored is not known: you may not look it up");
+            Ok(true)
+        }
+        status if status.is_success() => Ok(true),
+        _ => Err(refusal::read_own(response).await),
+    }
 }
 
 /// Deletes all objects whose keys begin with the prefix, a page of the list at once; says which, and
@@ -102,9 +126,9 @@ pub(super) async fn all(
         refused.extend(errors);
     }
     let Some(Refused { key, code, message }) = refused.first() else { return Ok(deleted) };
-    let (key, message) = (table::shown(key), table::shown(message));
-    let words =
-        anyhow!("{} not deleted, the first of them `{key}`: {code}: {message}", refused.len());
+    let (key, said) =
+        (table::shown(key), [code, message].map(|text| table::shown(text)).join(": "));
+    let words = anyhow!("{} not deleted, the first of them `{key}`: {said}", refused.len());
     Err(if code == "AccessDenied" { Failure::denied(words) } else { Failure::failed(words) })
 }
 

@@ -9,7 +9,7 @@ use super::wire::{S3, Target, decoded};
 use crate::failure::Failure;
 use crate::location::S3Uri;
 use crate::output::{self, Form};
-use crate::table;
+use crate::{table, transfer};
 
 /// Pages of one list; one that has more is taken for an endless one.
 const PAGES_MAX: usize = 100_000;
@@ -23,7 +23,7 @@ pub(super) struct Object {
     #[serde(rename(deserialize = "Key"))]
     pub(super) key: String,
     #[serde(rename(deserialize = "Size"))]
-    size: u64,
+    pub(super) size: u64,
     #[serde(rename(deserialize = "LastModified"))]
     last_modified: String,
     #[serde(rename(deserialize = "ETag"), default)]
@@ -109,6 +109,7 @@ impl<'s> Pages<'s> {
         let mut page: Page = self.s3.read(Target::bucket(self.bucket), &query).await?;
         for object in &mut page.objects {
             object.key = decoded(&object.key);
+            object.etag = transfer::bare_etag(&object.etag).to_owned();
         }
         for CommonPrefix { prefix } in &mut page.common_prefixes {
             *prefix = decoded(prefix);

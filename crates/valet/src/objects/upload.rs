@@ -17,6 +17,7 @@ use crate::checksum::md5_of_etag;
 use crate::failure::Failure;
 use crate::put::{self, Piece, Sent, Tries};
 use crate::refusal::{self, Refusal};
+use crate::transfer::Silent;
 use crate::{output, transfer};
 
 /// Where a file goes, and as what.
@@ -41,7 +42,10 @@ impl Goal<'_> {
 pub(super) struct Stored {
     pub(super) size: u64,
     pub(super) etag: String,
-    pub(super) verified: &'static str,
+    pub(super) version_id: Option<String>,
+    /// What was verified, in words and as a list.
+    pub(super) words: &'static str,
+    pub(super) verified: &'static [&'static str],
 }
 
 /// An answer that names an object by its tag.
@@ -87,15 +91,27 @@ struct Upload<'u> {
 /// A tag that was answered, and whether it proves what was sent.
 struct Proof {
     etag: String,
+    version_id: Option<String>,
     verified: bool,
 }
 
 impl Upload<'_> {
     async fn at_once(&self, size: u64) -> Result<Stored, Failure> {
         let piece = Piece { file: Arc::clone(&self.file), offset: 0, size };
-        let Proof { etag, verified } = self.put(&piece, &[], &self.goal.headers()).await?;
-        let verified = if verified { "MD5 verified" } else { "not verified: no MD5 was answered" };
-        Ok(Stored { size, etag: etag.trim_matches('"').to_owned(), verified })
+        let proof = self.put(&piece, &[], &self.goal.headers()).await?;
+        let Proof { etag, version_id, verified } = proof;
+        let (words, verified): (_, &[_]) = if verified {
+            ("MD5 verified", &["MD5"])
+        } else {
+            ("not verified: no MD5 was answered", &[])
+        };
+        Ok(Stored {
+            size,
+            etag: transfer::bare_etag(&etag).to_owned(),
+            version_id,
+            words,
+            verified,
+        })
     }
 
     async fn in_parts(&self, plan: &PartPlan) -> Result<Stored, Failure> {
@@ -137,13 +153,13 @@ impl Upload<'_> {
         // Four parts at once, as by the links of a bundle.
         tokio::try_join!(work(), work(), work(), work())?;
         let stored = stored.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let etag = self.complete(&stored, upload_id).await?;
-        let verified = if stored.values().all(|proof| proof.verified) {
-            "MD5 of every part verified"
+        let (etag, version_id) = self.complete(&stored, upload_id).await?;
+        let (words, verified): (_, &[_]) = if stored.values().all(|proof| proof.verified) {
+            ("MD5 of every part verified", &["MD5 of every part"])
         } else {
-            "not all verified: not every part was answered with its MD5"
+            ("not all verified: not every part was answered with its MD5", &[])
         };
-        Ok(Stored { size: plan.size(), etag, verified })
+        Ok(Stored { size: plan.size(), etag, version_id, words, verified })
     }
 
     async fn put_part(&self, part: PlannedPart, upload_id: &str) -> Result<Proof, Failure> {
@@ -171,6 +187,10 @@ impl Upload<'_> {
                     Err(Setback::Final(failure)) => return Err(failure),
                     Err(Setback::Passing(error)) => error,
                 },
+                // Whoever has never answered is not asked again; that a part is sent means that somebody has.
+                Err(error) if error.is::<Silent>() && query.is_empty() => {
+                    return Err(error.into());
+                }
                 Err(error) => error,
             };
             tries.pause(passing, &self.bar).await?;
@@ -181,14 +201,14 @@ impl Upload<'_> {
         &self,
         stored: &BTreeMap<u16, Proof>,
         upload_id: &str,
-    ) -> Result<String, Failure> {
+    ) -> Result<(String, Option<String>), Failure> {
         let body = put::completion(stored.iter().map(|(number, proof)| (*number, &*proof.etag)));
         let query = [("uploadId", upload_id)];
         let complete = Operation::new(&Method::POST, self.goal.target()).query(&query);
-        let answer = self.s3.ask(complete, &body).await?;
+        let (answer, version_id) = self.s3.ask_of_version(complete, &body).await?;
         // It may turn out to be impossible after the answer has begun.
         let Tagged { etag } = parse(&answer)?;
-        Ok(etag.trim_matches('"').to_owned())
+        Ok((transfer::bare_etag(&etag).to_owned(), version_id))
     }
 }
 
@@ -210,11 +230,12 @@ async fn judge(response: Response, sent: &[u8]) -> Result<Proof, Setback> {
     let etag = response.headers().get(ETAG).and_then(|etag| etag.to_str().ok());
     let missing = || Setback::Final(anyhow!("the answer has no ETag").into());
     let etag = etag.ok_or_else(missing)?.to_owned();
+    let version_id = transfer::version_id(response.headers());
     match md5_of_etag(response.headers()) {
         Some(stored) if stored != sent => {
             let error = anyhow!("what is stored is not what was sent: its MD5 differs");
             Err(Setback::Passing(error))
         }
-        stored => Ok(Proof { etag, verified: stored.is_some() }),
+        stored => Ok(Proof { etag, version_id, verified: stored.is_some() }),
     }
 }

@@ -1,13 +1,12 @@
 //! The S3 operations of these commands, in requests that are signed with one's own credentials.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use jiff::{SignedDuration, Timestamp};
 use presign::{Addressing, Credentials, Endpoint, SignedPayload, Signer};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Method, RequestBuilder, Response};
+use reqwest::{Client, Method, RequestBuilder, Response, Url};
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
@@ -18,10 +17,8 @@ use crate::checksum::CHECKSUM_MODE;
 use crate::failure::Failure;
 use crate::location::{S3Uri, Service};
 use crate::remote::{self, Outgoing};
-use crate::{clock, refusal, transfer};
+use crate::{clock, refusal, table, transfer};
 
-/// How long a whole answer may take that carries no object. Completing an upload reads no bytes.
-const ANSWER_TIMEOUT: Duration = Duration::from_mins(5);
 /// Credentials that end sooner are not used for another request.
 const CREDENTIALS_LEFT_MIN: SignedDuration = SignedDuration::from_mins(1);
 
@@ -96,12 +93,13 @@ impl S3 {
         if service.endpoint.is_none() {
             return Err(remote::no_endpoint());
         }
-        let moving = transfer::builder(aws.trust.ca_bundle())?.redirect(Policy::none());
+        let moving = transfer::builder(aws.trust.ca_bundle().as_deref())?.redirect(Policy::none());
         let moving = moving.build().context("cannot start the HTTP client")?;
-        let fetching = transfer::builder(aws.trust.ca_bundle())?.redirect(Policy::none());
+        let fetching =
+            transfer::builder(aws.trust.ca_bundle().as_deref())?.redirect(Policy::none());
         let fetching = fetching.read_timeout(transfer::SILENCE_MAX);
         let fetching = fetching.build().context("cannot start the HTTP client")?;
-        let asking = remote::client(aws, ANSWER_TIMEOUT)?;
+        let asking = remote::client(aws)?;
         Ok(Self { chain, service, asking, moving, fetching, credentials: Mutex::default() })
     }
 
@@ -115,7 +113,18 @@ impl S3 {
         operation: Operation<'_>,
         body: &str,
     ) -> Result<String, Failure> {
-        remote::read(accepted(self.answer(operation, body).await?).await?).await
+        self.ask_of_version(operation, body).await.map(|(answer, _)| answer)
+    }
+
+    /// The same, and the version that the answer is about.
+    pub(super) async fn ask_of_version(
+        &self,
+        operation: Operation<'_>,
+        body: &str,
+    ) -> Result<(String, Option<String>), Failure> {
+        let response = accepted(self.answer(operation, body).await?).await?;
+        let version_id = transfer::version_id(response.headers());
+        Ok((remote::read(response).await?, version_id))
     }
 
     /// Sends a request with a short body, for whoever looks at its refusal.
@@ -126,7 +135,7 @@ impl S3 {
     ) -> Result<Response, Failure> {
         let payload = SignedPayload::Sha256(Sha256::digest(body.as_bytes()).into());
         let request = self.signed(&self.asking, operation, payload).await?;
-        Ok(request.body(body.to_owned()).send().await.map_err(transfer::unanswered)?)
+        Ok(transfer::answer(request.body(body.to_owned())).await?)
     }
 
     /// Asks for a document.
@@ -211,6 +220,15 @@ pub(crate) struct SignedObject<'s> {
 }
 
 impl SignedObject<'_> {
+    /// Where it is.
+    pub(crate) fn url(&self) -> Result<Url, Failure> {
+        let S3Uri { bucket, key } = &self.place;
+        let target = Target::object(bucket, key.as_deref().unwrap_or_default());
+        let (endpoint, path) = self.s3.address(target)?;
+        let url = Url::parse(&format!("{endpoint}{path}"));
+        url.context("the address of the object").map_err(Failure::from)
+    }
+
     /// The request that fetches it, signed anew each time.
     pub(crate) async fn get(&self) -> Result<RequestBuilder, Failure> {
         let S3Uri { bucket, key } = &self.place;
@@ -234,6 +252,7 @@ pub(super) fn parse<T: DeserializeOwned>(answer: &str) -> Result<T, Failure> {
         if answer.contains("<Error>") {
             return refusal::in_body(answer);
         }
+        let error = table::shown(&error.to_string());
         Failure::failed(anyhow!("the server's answer cannot be read: {error}"))
     })
 }

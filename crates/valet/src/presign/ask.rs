@@ -96,7 +96,7 @@ impl Oracle {
             .context("cannot start the runtime")?;
         Ok(Some(Self {
             runtime,
-            client: remote::client(aws, ANSWER_TIMEOUT)?,
+            client: remote::client(aws)?,
             endpoint,
             credentials: identity.credentials.clone(),
             region: identity.region.clone(),

@@ -1,7 +1,5 @@
 //! `valet presign --multipart`: starts an upload in parts and prints all of its links.
 
-use std::time::Duration;
-
 use anyhow::{Context as _, anyhow};
 use jiff::{SignedDuration, Timestamp};
 use presign::{AmzDate, ExpiresIn};
@@ -21,7 +19,6 @@ use crate::{clock, output, refusal, remote, transfer};
 const PART_LIFE_SECONDS_MAX: u64 = 3600;
 /// The link that begins the upload is used at once.
 const BEGIN_LIFE_SECONDS: u64 = 300;
-const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 /// How the headers of a customer's own key begin.
 const CUSTOMER_KEY: &str = "x-amz-server-side-encryption-customer-";
 const CHECKSUM_ALGORITHM: &str = "x-amz-checksum-algorithm";
@@ -99,7 +96,7 @@ pub(super) fn run(arguments: &Presign) -> Result<(), Failure> {
         expires_in: ExpiresIn::from_seconds(BEGIN_LIFE_SECONDS).map_err(Failure::failed)?,
     };
     let begin = maker.signer.presigner.presign(&begin, now).map_err(LinkError::from)?;
-    let client = remote::client(&arguments.aws, ANSWER_TIMEOUT)?;
+    let client = remote::client(&arguments.aws)?;
     let begun = transfer::block_on(begin_upload(&client, &begin))?;
     let links = UploadLinks {
         endpoint: &endpoint,

@@ -27,6 +27,8 @@ pub(crate) enum LinkError {
     Query(String),
     #[error("--{option} is for {methods}")]
     Unfit { option: &'static str, methods: &'static str },
+    #[error("--filename is empty: name the file, or leave it out")]
+    NamelessFile,
     #[error("--{0} is for an object, and the URI names a bucket")]
     NeedsObject(&'static str),
     #[error(
@@ -65,6 +67,7 @@ impl From<LinkError> for Failure {
             | LinkError::Header(_)
             | LinkError::Query(_)
             | LinkError::Unfit { .. }
+            | LinkError::NamelessFile
             | LinkError::NeedsObject(_)
             | LinkError::NotOfBundles(_)
             | LinkError::ChecksumOfParts
@@ -199,6 +202,9 @@ fn check_fit(uri: &S3Uri, options: &LinkOptions) -> Result<(), LinkError> {
     let reads = matches!(options.method, Method::Get | Method::Head);
     let names_version = options.version_id.is_some();
     let shown = options.filename.is_some() || options.inline;
+    if options.filename.as_deref().is_some_and(str::is_empty) {
+        return Err(LinkError::NamelessFile);
+    }
     if !reads && shown {
         let option = if options.inline { "inline" } else { "filename" };
         return Err(LinkError::Unfit { option, methods: "GET and HEAD" });

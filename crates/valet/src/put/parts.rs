@@ -20,8 +20,8 @@ use crate::checksum::{md5_of_etag, md5_of_text};
 use crate::failure::Failure;
 use crate::output::Form;
 use crate::refusal::{self, Refusal};
-use crate::transfer::Moved;
-use crate::{output, remote, transfer};
+use crate::transfer::{Moved, Silent};
+use crate::{output, remote, table, transfer};
 
 /// Parts that are under way at once.
 const PARTS_AT_ONCE: usize = 4;
@@ -72,16 +72,20 @@ pub(super) fn run(arguments: &Put) -> Result<(), Failure> {
     upload.bar.finish_and_clear();
     let Done { etag, version_id } = done?;
     let (words, verified) = upload.verified();
-    output::note(format!("{} stored; {words}", HumanBytes(size)));
+    if !connection.quiet {
+        output::note(format!("{} stored; {words}", HumanBytes(size)));
+    }
     let file = super::name(path);
+    // It comes out of XML, which can carry what no header can.
+    let line = table::shown(&etag);
     let whole =
         Moved { file, size, etag: Some(&etag), version_id: version_id.as_deref(), verified };
-    output::answer(Form::of(*json), &whole, [etag.clone()])
+    output::answer(Form::of(*json), &whole, [line])
 }
 
 async fn give_up(client: &Client, abort: Url) -> Result<(), Failure> {
     let request = client.delete(abort).timeout(ANSWER_TIMEOUT);
-    let response = request.send().await.map_err(transfer::unanswered)?;
+    let response = transfer::answer(request).await?;
     // S3 says 204, and anything else would be somebody else's answer.
     if response.status() != StatusCode::NO_CONTENT {
         return Err(refusal::read(response).await);
@@ -248,7 +252,7 @@ impl Upload {
 
     async fn try_put(&self, part: &Part, link: Url) -> Result<Stored, Setback> {
         let sent = self.piece(part).send(self.client.put(link), &self.bar).await;
-        let Sent { response, md5 } = sent.map_err(Setback::Passing)?;
+        let Sent { response, md5 } = sent.map_err(|error| self.unanswered(error))?;
         let response = accepted(response).await?;
         let verified = match md5_of_etag(response.headers()) {
             Some(stored) if stored != md5 => {
@@ -314,15 +318,24 @@ impl Upload {
         loop {
             let request = self.client.post(link.clone()).timeout(ANSWER_TIMEOUT);
             let request = request.header(CONTENT_TYPE, content_type).body(body.clone());
-            let response = match request.send().await.map_err(transfer::unanswered) {
+            let response = match transfer::answer(request).await {
                 Ok(response) => accepted(response).await,
-                Err(error) => Err(Setback::Passing(error)),
+                Err(error) => Err(self.unanswered(error)),
             };
             match response {
                 Ok(response) => return Ok(response),
                 Err(Setback::Passing(error)) => tries.pause(error, &self.bar).await?,
                 Err(Setback::Expired(failure) | Setback::Final(failure)) => return Err(failure),
             }
+        }
+    }
+
+    /// Whoever has never answered is not asked again.
+    fn unanswered(&self, error: anyhow::Error) -> Setback {
+        if error.is::<Silent>() && lock(&self.stored).is_empty() {
+            Setback::Final(error.into())
+        } else {
+            Setback::Passing(error)
         }
     }
 

@@ -8,6 +8,7 @@ use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use indicatif::ProgressBar;
 use md5::{Digest as _, Md5};
@@ -53,9 +54,9 @@ impl Piece {
         });
         let body = Body::wrap_stream(ReaderStream::with_capacity(counted, transfer::READ_BYTES));
         let answer = request.header(CONTENT_LENGTH, self.size).body(body).send();
-        let answer = match unless_silent(&taken, answer).await {
+        let answer = match unless_silent(&taken, answer, transfer::SILENCE_MAX).await {
             Some(answer) => answer.map_err(transfer::unanswered),
-            None => Err(transfer::silent()),
+            None => Err(transfer::Silent.into()),
         };
         if !answer.as_ref().is_ok_and(|response| response.status() == StatusCode::OK) {
             bar.dec(taken.load(Ordering::Relaxed));
@@ -80,11 +81,15 @@ impl Piece {
 
 /// Waits for an answer while bytes are being taken; `None`: none was for too long, nor was there an
 /// answer.
-async fn unless_silent<T>(taken: &AtomicU64, answer: impl Future<Output = T>) -> Option<T> {
+async fn unless_silent<T>(
+    taken: &AtomicU64,
+    answer: impl Future<Output = T>,
+    silence_max: Duration,
+) -> Option<T> {
     let mut answer = pin!(answer);
     let mut before = taken.load(Ordering::Relaxed);
     loop {
-        if let Ok(answer) = tokio::time::timeout(transfer::SILENCE_MAX, &mut answer).await {
+        if let Ok(answer) = tokio::time::timeout(silence_max, &mut answer).await {
             return Some(answer);
         }
         let now = taken.load(Ordering::Relaxed);
