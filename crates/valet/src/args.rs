@@ -208,7 +208,7 @@ pub(crate) struct Aws {
 #[derive(Args, Debug)]
 pub(crate) struct Trust {
     /// A PEM file of authorities or certificates to trust besides the system's authorities [env:
-    /// AWS_CA_BUNDLE]
+    /// `AWS_CA_BUNDLE`]
     // Were the variable read by clap, a usage line would have the option as if it were demanded.
     #[arg(
         long,

@@ -335,6 +335,7 @@ fn variable(name: &str) -> Option<String> {
 }
 
 /// The authorities that clients trust besides, as the `aws` command names them.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub(crate) fn ca_bundle() -> Option<PathBuf> {
     std::env::var_os("AWS_CA_BUNDLE").map(PathBuf::from)
 }
