@@ -10,7 +10,7 @@ use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::s3::customer_key::{self, SentKey};
-use crate::s3::get::{Found, find};
+use crate::s3::found::{Found, find};
 use crate::s3::{PAGE_MAX, VERSION_ID, checksum, headers, http_time};
 use crate::xml::XmlWriter;
 
@@ -115,7 +115,7 @@ impl GetObjectAttributes {
                 // Here the count of parts is not said.
                 let value = stored.value.split('-').next().unwrap_or_default();
                 xml.text(checksum::element_name(stored.algorithm), value);
-                xml.text("ChecksumType", headers::type_name(stored.kind));
+                xml.text("ChecksumType", checksum::type_name(stored.kind));
             });
         }
         if self.wants("ObjectParts") && !object.parts.is_empty() {

@@ -2,7 +2,6 @@
 
 use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
-use iam::AccountId;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use store::{
@@ -12,12 +11,13 @@ use store::{
 
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error, refusal};
-use crate::gate::{Authorized, Door};
+use crate::gate::Authorized;
 use crate::operation::{Operation, Permission, Resource};
 use crate::reading::bucket_of_prefix;
 use crate::request::S3Request;
 use crate::respond::Reply;
-use crate::s3::tagging::{self, BucketKeys, TagSet, Tagged};
+use crate::s3::of_bucket::found;
+use crate::s3::tags::{self, BucketKeys, TagSet, Tagged};
 use crate::s3::{BUCKET_REGION, canonical_id, document, xml_time};
 use crate::xml::{self, XmlWriter};
 
@@ -219,7 +219,7 @@ impl Operation for CreateBucket {
         call.door().account()?;
         let document = document::read(call.door(), body, CONFIGURATION_BYTES_MAX).await?;
         let configuration = CreateBucketConfiguration::read(&document)?;
-        let tags = tagging::of_set(configuration.tags, Tagged::NewBucket)?;
+        let tags = tags::of_set(configuration.tags, Tagged::NewBucket)?;
         let create = Permission::new_bucket("s3:CreateBucket", &bucket);
         call.door().require_with(create, &BucketKeys(&tags)).await?;
         if !tags.is_empty() {
@@ -379,26 +379,4 @@ impl Operation for GetBucketLocation {
         let region = if bucket.region == UNNAMED_REGION { "" } else { bucket.region.as_str() };
         Ok(Reply::xml(XmlWriter::text_result("LocationConstraint", region)))
     }
-}
-
-/// The bucket's record; it may have gone since the call was admitted.
-pub(crate) async fn found<O: Operation>(
-    call: &Authorized<O>,
-    bucket: &BucketName,
-) -> Result<std::sync::Arc<store::Bucket>, S3Error> {
-    call.door().bucket(bucket).await
-}
-
-/// For calls whose targets stand in their body: it need not be read of whoever is not signed, to whom only
-/// the bucket's policy could give anything.
-pub(crate) fn refuse_hopeless(door: &Door, bucket: &store::Bucket) -> Result<(), S3Error> {
-    if bucket.policy.is_none() && door.account().is_err() {
-        return Err(S3Error::new(Code::AccessDenied));
-    }
-    Ok(())
-}
-
-/// Whose the bucket is.
-pub(crate) async fn owner(door: &Door, bucket: &BucketName) -> Result<AccountId, S3Error> {
-    Ok(door.bucket(bucket).await?.owner.clone())
 }

@@ -113,7 +113,7 @@ pub(crate) fn of_upload(
     if !algorithm.has(kind) {
         return Err(S3Error::invalid_request(format!(
             "The {} checksum type cannot be used with the {} checksum algorithm.",
-            super::headers::type_name(kind),
+            type_name(kind),
             algorithm_name(algorithm).to_ascii_lowercase(),
         )));
     }
@@ -137,6 +137,14 @@ pub(crate) fn announced(request: &S3Request<'_>) -> Result<Announced, S3Error> {
 /// The type of checksum that a completion says its upload has.
 pub(crate) fn type_of_completion(request: &S3Request<'_>) -> Result<Option<ChecksumType>, S3Error> {
     request.header("x-amz-checksum-type").map(|text| parse_type(&text)).transpose()
+}
+
+/// A checksum's type as the wire spells it.
+pub(crate) fn type_name(kind: ChecksumType) -> &'static str {
+    match kind {
+        ChecksumType::FullObject => "FULL_OBJECT",
+        ChecksumType::Composite => "COMPOSITE",
+    }
 }
 
 fn parse_type(text: &str) -> Result<ChecksumType, S3Error> {

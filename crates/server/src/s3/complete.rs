@@ -205,7 +205,7 @@ fn completed(
         result.text("ETag", &quoted(etag));
         if let Some(stored) = checksum {
             result.text(checksum::element_name(stored.algorithm), &stored.value);
-            result.text("ChecksumType", headers::type_name(stored.kind));
+            result.text("ChecksumType", checksum::type_name(stored.kind));
         }
     })
 }
@@ -221,7 +221,7 @@ fn check_type(
     }
     Err(S3Error::invalid_request(format!(
         "The upload was created using the {} checksum mode. The complete request must use the same checksum mode.",
-        kind.map_or("null", headers::type_name),
+        kind.map_or("null", checksum::type_name),
     )))
 }
 

@@ -21,12 +21,12 @@ use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::s3::customer_key::{self, SentKey};
 use crate::s3::encryption::Wish;
-use crate::s3::get::{Found, find};
+use crate::s3::found::{Found, find};
 use crate::s3::headers::{self, Conditions, ReadConditions};
 use crate::s3::ingest::{UPLOAD_BYTES_MAX, too_large};
 use crate::s3::multipart::{UploadTarget, required_part_number};
 use crate::s3::{
-    VERSION_ID, bucket, checksum, creation_condition, no_such_key, quoted, tagging, xml_time,
+    VERSION_ID, checksum, creation_condition, no_such_key, of_bucket, quoted, tags, xml_time,
 };
 use crate::uploads::Takes;
 use crate::xml::XmlWriter;
@@ -82,7 +82,7 @@ impl CopySource {
     async fn find(&self, door: &Door) -> Result<Found, S3Error> {
         let NamedSource { bucket: name, key, version_id } = &self.named;
         if let Some(expected) = &self.expected_owner
-            && bucket::owner(door, name).await?.as_str() != expected
+            && of_bucket::owner(door, name).await?.as_str() != expected
         {
             return Err(S3Error::new(Code::AccessDenied));
         }
@@ -199,7 +199,7 @@ impl Operation for CopyObject {
 
     fn permissions(&self) -> Vec<Permission<'_>> {
         let mut permissions = vec![self.source.permission()];
-        permissions.extend(tagging::permissions_of_write(
+        permissions.extend(tags::permissions_of_write(
             self.request_tags(),
             &self.bucket,
             &self.key,
@@ -210,7 +210,7 @@ impl Operation for CopyObject {
     fn condition(&self, key: &str) -> Option<Values<'_>> {
         creation_condition(key, true)
             .or_else(|| self.source.named.condition(key))
-            .or_else(|| tagging::object_condition(self.request_tags(), key))
+            .or_else(|| tags::object_condition(self.request_tags(), key))
     }
 
     fn copied(&self) -> Option<Copied<'_>> {
@@ -254,7 +254,7 @@ impl Operation for CopyObject {
                         object.checksum.as_ref(),
                     );
                     if let Some(stored) = &object.checksum {
-                        result.text("ChecksumType", headers::type_name(stored.kind));
+                        result.text("ChecksumType", checksum::type_name(stored.kind));
                     }
                 }));
                 wish.tell(&mut reply, at_rest);
@@ -307,7 +307,7 @@ impl CopyObject {
             return Ok(());
         }
         door.require(self.source.permission_to_read_tags()).await?;
-        tagging::may_tag(door, (&self.bucket, &self.key), tags).await
+        tags::may_tag(door, (&self.bucket, &self.key), tags).await
     }
 
     /// The storage class is the request's either way.

@@ -1,20 +1,18 @@
 //! `?cors`: which pages of other origins may use a bucket, as its owner writes and reads it.
 
-use std::sync::Arc;
-
 use hyper::StatusCode;
 use serde::Deserialize;
 use store::{BucketName, BucketSetting, CorsMethod, CorsRule};
 
-use super::settings::{absent, named_operations, set};
+use super::of_bucket::{Found, absent, named_operations, set};
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error};
 use crate::gate::{Authorized, Door};
 use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
-use crate::s3::bucket;
 use crate::s3::document::{self, DocumentTerms};
+use crate::s3::of_bucket;
 use crate::xml::{self, XmlWriter};
 
 /// Bytes of a `CORSConfiguration` (semantics 6.6.8).
@@ -30,8 +28,6 @@ named_operations! {
     /// `DELETE /bucket?cors`
     DeleteBucketCors "s3:PutBucketCORS" => delete;
 }
-
-type Found = Arc<store::Bucket>;
 
 async fn get(_: &Door, bucket: Found, _: &mut RequestBody) -> Result<Reply, S3Error> {
     if bucket.cors.is_empty() {
@@ -95,7 +91,7 @@ impl Operation for PutBucketCors {
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let Self { bucket, terms } = call.operation();
-        let bucket = bucket::found(&call, bucket).await?;
+        let bucket = of_bucket::found(&call, bucket).await?;
         let body = document::read_digested(call.door(), body, DOCUMENT_BYTES_MAX, terms).await?;
         let body = document::present(body)?;
         let rules = read_rules(xml::parse("CORSConfiguration", &body)?)?;

@@ -14,7 +14,7 @@ use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::route;
 use crate::s3::document::{self, DocumentTerms};
-use crate::s3::{VERSION_ID, bucket, headers, no_such_key};
+use crate::s3::{VERSION_ID, headers, no_such_key, of_bucket};
 use crate::xml::{self, XmlWriter};
 
 /// Bytes of a `Delete` document (semantics 6.6.8).
@@ -172,8 +172,8 @@ impl Operation for DeleteObjects {
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let operation = call.operation();
-        let bucket = bucket::found(&call, &operation.bucket).await?;
-        bucket::refuse_hopeless(call.door(), &bucket)?;
+        let bucket = of_bucket::found(&call, &operation.bucket).await?;
+        of_bucket::refuse_hopeless(call.door(), &bucket)?;
         let document =
             document::read_digested(call.door(), body, DOCUMENT_BYTES_MAX, &operation.terms)
                 .await?;

@@ -16,8 +16,8 @@ use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::s3::customer_key::{self, SentKey};
 use crate::s3::document::{self, DocumentTerms};
-use crate::s3::settings::{self, Found, absent, done, flag, named_operations};
-use crate::s3::{bucket, set_encryption};
+use crate::s3::of_bucket::{self, Found, absent, done, flag, named_operations};
+use crate::s3::set_encryption;
 use crate::xml::{self, XmlWriter};
 
 /// Bytes of a `ServerSideEncryptionConfiguration` (semantics 6.6.8).
@@ -191,7 +191,7 @@ async fn get(door: &Door, bucket: Found, _: &mut RequestBody) -> Result<Reply, S
 async fn delete(door: &Door, bucket: Found, _: &mut RequestBody) -> Result<Reply, S3Error> {
     let customer_keys = bucket.encryption.customer_keys;
     let encryption = BucketEncryption { customer_keys, ..BucketEncryption::default() };
-    settings::set(door, &bucket.name, BucketSetting::Encryption(encryption)).await?;
+    of_bucket::set(door, &bucket.name, BucketSetting::Encryption(encryption)).await?;
     Ok(done(StatusCode::NO_CONTENT))
 }
 
@@ -245,7 +245,7 @@ impl Operation for PutBucketEncryption {
             document::read_digested(call.door(), body, DOCUMENT_BYTES_MAX, terms).await?;
         let document = document::present(document)?;
         // As it is now: customers' keys may have been blocked while the document was sent.
-        let bucket = bucket::found(&call, name).await?;
+        let bucket = of_bucket::found(&call, name).await?;
         let read: Configuration = xml::parse("ServerSideEncryptionConfiguration", &document)?;
         let [rule] = read.rules.as_slice() else { return Err(S3Error::new(Code::MalformedXml)) };
         let said = rule.customer_keys()?;
@@ -255,7 +255,7 @@ impl Operation for PutBucketEncryption {
             // What is not said again is not unblocked by that.
             customer_keys: said.or(bucket.encryption.customer_keys),
         };
-        settings::set(call.door(), name, BucketSetting::Encryption(encryption)).await?;
+        of_bucket::set(call.door(), name, BucketSetting::Encryption(encryption)).await?;
         Ok(done(StatusCode::OK))
     }
 }

@@ -6,12 +6,12 @@ use hyper::header::{
     CONTENT_TYPE, ETAG, EXPIRES, HeaderName, HeaderValue, LAST_MODIFIED,
 };
 use jiff::Timestamp;
-use store::{Attributes, ChecksumType, Object, ObjectKey, Precondition, StoredChecksum, VersionId};
+use store::{Attributes, Object, ObjectKey, Precondition, StoredChecksum, VersionId};
 
 use crate::error::{Code, S3Error};
 use crate::request::S3Request;
 use crate::respond::Reply;
-use crate::s3::{VERSION_ID, checksum, customer_key, metadata, tagging};
+use crate::s3::{VERSION_ID, checksum, customer_key, metadata, tags};
 use crate::s3::{http_time, quoted, set_encryption};
 
 /// User metadata: names and values together.
@@ -73,7 +73,7 @@ pub(crate) fn attributes(request: &S3Request<'_>) -> Result<Attributes, S3Error>
         expires: request.kept_header(EXPIRES),
         storage_class: storage_class(request)?,
         metadata,
-        tags: tagging::of_request(request)?,
+        tags: tags::of_request(request)?,
     })
 }
 
@@ -338,13 +338,5 @@ fn metadata_header(name: &str) -> Option<HeaderName> {
 /// Checksum headers of a whole object or part.
 pub(crate) fn set_checksum(reply: &mut Reply, checksum: &StoredChecksum) {
     reply.set_text(checksum::header(checksum.algorithm), &checksum.value);
-    reply.set_text(checksum::TYPE, type_name(checksum.kind));
-}
-
-/// A checksum's type as the wire spells it.
-pub(crate) fn type_name(kind: ChecksumType) -> &'static str {
-    match kind {
-        ChecksumType::FullObject => "FULL_OBJECT",
-        ChecksumType::Composite => "COMPOSITE",
-    }
+    reply.set_text(checksum::TYPE, checksum::type_name(checksum.kind));
 }

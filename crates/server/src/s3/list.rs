@@ -110,7 +110,7 @@ pub(crate) fn write_summary(xml: &mut XmlWriter, object: &ObjectSummary) {
     xml.text("ETag", &quoted(&object.etag));
     if let Some((algorithm, kind)) = object.checksum {
         xml.text("ChecksumAlgorithm", checksum::algorithm_name(algorithm));
-        xml.text("ChecksumType", headers::type_name(kind));
+        xml.text("ChecksumType", checksum::type_name(kind));
     }
     xml.plain("Size", object.size);
 }
@@ -160,7 +160,7 @@ impl Operation for ListObjects {
             ListAfter::Key(marker.clone())
         };
         let page = listing.page(&door, after).await?;
-        let owner = super::bucket::owner(&door, &listing.bucket).await?;
+        let owner = super::of_bucket::owner(&door, &listing.bucket).await?;
         let encoding = listing.encoding;
         let document = XmlWriter::result("ListBucketResult", |xml| {
             xml.text("Name", listing.bucket.as_str());
@@ -245,7 +245,7 @@ impl Operation for ListObjectsV2 {
         };
         let page = listing.page(&door, after).await?;
         let owner = if fetch_owner {
-            Some(super::bucket::owner(&door, &listing.bucket).await?)
+            Some(super::of_bucket::owner(&door, &listing.bucket).await?)
         } else {
             None
         };

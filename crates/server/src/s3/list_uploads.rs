@@ -64,7 +64,7 @@ impl Operation for ListParts {
             let limit = usize::try_from(limit).unwrap_or_default();
             door.store().parts(&upload, after, limit).await.map_err(refusal::of_store)?
         };
-        let owner = super::bucket::owner(&door, &target.bucket).await?;
+        let owner = super::of_bucket::owner(&door, &target.bucket).await?;
         let document = XmlWriter::result("ListPartsResult", |xml| {
             xml.text("Bucket", target.bucket.as_str());
             xml.text("Key", &encoding.apply(target.key.as_str()));
@@ -112,7 +112,7 @@ fn write_initiator(xml: &mut XmlWriter, upload: &Upload) {
 fn write_upload_checksum(xml: &mut XmlWriter, upload: &Upload) {
     if let Some((algorithm, kind)) = upload.checksum {
         xml.text("ChecksumAlgorithm", checksum::algorithm_name(algorithm));
-        xml.text("ChecksumType", headers::type_name(kind));
+        xml.text("ChecksumType", checksum::type_name(kind));
     }
 }
 
@@ -161,7 +161,7 @@ impl Operation for ListMultipartUploads {
             let page = door.store().uploads(&bucket, query).await;
             page.map_err(refusal::of_store)?.ok_or_else(|| refusal::no_such_bucket(&list.bucket))?
         };
-        let owner = super::bucket::owner(&door, &list.bucket).await?;
+        let owner = super::of_bucket::owner(&door, &list.bucket).await?;
         let document = XmlWriter::result("ListMultipartUploadsResult", |xml| {
             list.write_frame(xml, &page);
             for entry in &page.entries {

@@ -88,7 +88,7 @@ impl Operation for ListObjectVersions {
             let page = door.store().list_versions(&bucket, query).await;
             page.map_err(refusal::of_store)?.ok_or_else(|| refusal::no_such_bucket(&list.bucket))?
         };
-        let owner = super::bucket::owner(&door, &list.bucket).await?;
+        let owner = super::of_bucket::owner(&door, &list.bucket).await?;
         let document = XmlWriter::result("ListVersionsResult", |xml| {
             list.write_frame(xml, &page);
             for entry in &page.entries {

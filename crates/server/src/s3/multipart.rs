@@ -19,7 +19,7 @@ use crate::s3::customer_key::SentKey;
 use crate::s3::encryption::Wish;
 use crate::s3::get::part_number;
 use crate::s3::ingest::{Ingested, UploadTerms, Wanted};
-use crate::s3::{creation_condition, customer_key, headers, quoted, tagging};
+use crate::s3::{creation_condition, customer_key, headers, quoted, tags};
 use crate::xml::XmlWriter;
 
 /// `POST /bucket/key?uploads`
@@ -47,12 +47,12 @@ impl Operation for CreateMultipartUpload {
     }
 
     fn permissions(&self) -> Vec<Permission<'_>> {
-        tagging::permissions_of_write(&self.attributes.tags, &self.bucket, &self.key)
+        tags::permissions_of_write(&self.attributes.tags, &self.bucket, &self.key)
     }
 
     fn condition(&self, key: &str) -> Option<Values<'_>> {
         creation_condition(key, false)
-            .or_else(|| tagging::object_condition(&self.attributes.tags, key))
+            .or_else(|| tags::object_condition(&self.attributes.tags, key))
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
@@ -79,7 +79,7 @@ impl Operation for CreateMultipartUpload {
         }));
         if let Some((algorithm, kind)) = checksum {
             reply.set_text(checksum::ALGORITHM, checksum::algorithm_name(algorithm));
-            reply.set_text(checksum::TYPE, headers::type_name(kind));
+            reply.set_text(checksum::TYPE, checksum::type_name(kind));
         }
         wish.tell(&mut reply, door.store().at_rest(&wish.stage()));
         Ok(reply)

@@ -7,7 +7,6 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use iam::Policy;
 use store::{BoundPolicy, BucketSetting};
 
-use super::settings::{absent, named_operations, set};
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error, refusal};
 use crate::gate::{Authorized, Door};
@@ -15,7 +14,8 @@ use crate::operation::{Operation, Permission};
 use crate::principals;
 use crate::request::S3Request;
 use crate::respond::{Reply, ReplyBody};
-use crate::s3::{bucket, document};
+use crate::s3::document;
+use crate::s3::of_bucket::{Found, absent, named_operations, refuse_public, set};
 use crate::xml::XmlWriter;
 
 /// Bytes of a policy (semantics 5.7.2).
@@ -31,8 +31,6 @@ named_operations! {
     /// `GET /bucket?policyStatus`
     GetBucketPolicyStatus "s3:GetBucketPolicyStatus" => status;
 }
-
-type Found = Arc<store::Bucket>;
 
 async fn get(door: &Door, bucket: Found, _: &mut RequestBody) -> Result<Reply, S3Error> {
     let Some(policy) = &bucket.policy else {
@@ -87,22 +85,6 @@ async fn put(door: &Door, bucket: Found, body: &mut RequestBody) -> Result<Reply
 /// The principal that is invalid stands beside the message (semantics 5.7.1).
 fn naming(refused: S3Error, principal: &str) -> S3Error {
     refused.detail("Detail", format!("\"AWS\" : \"{principal}\""))
-}
-
-/// In the words of semantics 5.5.3.
-pub(super) fn refuse_public(door: &Door, bucket: &store::Bucket) -> S3Error {
-    let principal = door.principal();
-    let own = door.account().is_ok_and(|account| *account == bucket.owner);
-    if !own {
-        return S3Error::new(Code::AccessDenied);
-    }
-    S3Error::with_message(
-        Code::AccessDenied,
-        format!(
-            "User: {principal} is not authorized to perform: s3:PutBucketPolicy on resource: \"arn:aws:s3:::{}\" because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.",
-            bucket.name
-        ),
-    )
 }
 
 async fn delete(door: &Door, bucket: Found, _: &mut RequestBody) -> Result<Reply, S3Error> {

@@ -16,7 +16,7 @@ use crate::respond::{Reply, ReplyBody, RequestContext};
 use crate::s3::bucket_url;
 use crate::s3::headers;
 use crate::s3::put::PutObject;
-use crate::s3::tagging;
+use crate::s3::tags;
 use crate::xml::XmlWriter;
 
 /// Stores the file of a form.
@@ -46,7 +46,7 @@ impl Operation for PostObject {
         let form = request.form.ok_or_else(|| S3Error::new(Code::MethodNotAllowed))?;
         let put = PutObject::read(request)?.within(&form.sizes);
         let tags = form.field("tagging");
-        let tags = tags.map(|tags| tagging::of_form(tags.as_bytes())).transpose()?;
+        let tags = tags.map(|tags| tags::of_form(tags.as_bytes())).transpose()?;
         Ok(Self {
             bucket: request.bucket()?,
             key: request.key()?,

@@ -15,7 +15,7 @@ use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::s3::encryption::Wish;
 use crate::s3::ingest::{Ingested, UploadTerms, Wanted};
-use crate::s3::{VERSION_ID, creation_condition, headers, no_such_key, quoted, tagging};
+use crate::s3::{VERSION_ID, creation_condition, headers, no_such_key, quoted, tags};
 
 /// Stores the object that was sent, as the decision of one transaction.
 #[derive(Debug)]
@@ -45,12 +45,11 @@ impl Operation for PutObject {
     }
 
     fn permissions(&self) -> Vec<Permission<'_>> {
-        tagging::permissions_of_write(&self.attributes.tags, &self.bucket, &self.key)
+        tags::permissions_of_write(&self.attributes.tags, &self.bucket, &self.key)
     }
 
     fn condition(&self, key: &str) -> Option<Values<'_>> {
-        creation_condition(key, true)
-            .or_else(|| tagging::object_condition(&self.attributes.tags, key))
+        creation_condition(key, true).or_else(|| tags::object_condition(&self.attributes.tags, key))
     }
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {

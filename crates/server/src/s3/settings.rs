@@ -1,20 +1,17 @@
 //! What a bucket's owner sets: public access, ownership of objects.
 
-use std::sync::Arc;
-
 use hyper::StatusCode;
 use serde::Deserialize;
-use store::{
-    BucketName, BucketSetting, ObjectKey, ObjectOwnership, PublicAccessBlock, SetBucket, VersionId,
-};
+use store::{BucketName, BucketSetting, ObjectKey, ObjectOwnership, PublicAccessBlock, VersionId};
 
 use crate::body::RequestBody;
-use crate::error::{Code, S3Error, refusal};
+use crate::error::{Code, S3Error};
 use crate::gate::{Authorized, Door};
 use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
-use crate::s3::{bucket, canonical_id, document, get, headers, policy};
+use crate::s3::of_bucket::{self, Found, absent, done, flag, named_operations, set};
+use crate::s3::{canonical_id, document, found, headers};
 use crate::xml::{self, XmlWriter};
 
 /// Bytes of a `PublicAccessBlockConfiguration` (semantics 6.6.8).
@@ -23,51 +20,6 @@ const PUBLIC_ACCESS_BYTES_MAX: usize = 2 * 1024 * 1024;
 const ACL_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of `OwnershipControls`.
 const OWNERSHIP_BYTES_MAX: usize = 2048;
-
-/// Sets one thing of a bucket.
-pub(super) async fn set(
-    door: &Door,
-    bucket: &BucketName,
-    setting: BucketSetting,
-) -> Result<(), S3Error> {
-    let judged = door.bucket(bucket).await?;
-    let outcome = door.store().set_bucket(&judged.reference(), setting, door.now()).await;
-    match outcome.map_err(refusal::of_store)? {
-        SetBucket::Set => Ok(()),
-        SetBucket::NotFound => Err(refusal::no_such_bucket(bucket)),
-        SetBucket::PublicPolicyBlocked => Err(policy::refuse_public(door, &judged)),
-    }
-}
-
-/// Declares operations on a bucket that read nothing but its name.
-macro_rules! named_operations {
-    ($($(#[$doc:meta])* $name:ident $action:literal => $run:expr;)*) => {
-        $(
-            $(#[$doc])*
-            #[derive(Debug)]
-            pub(crate) struct $name {
-                bucket: store::BucketName,
-            }
-
-            impl Operation for $name {
-                fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
-                    Ok(Self { bucket: request.bucket()? })
-                }
-
-                fn permissions(&self) -> Vec<Permission<'_>> {
-                    vec![Permission::bucket($action, &self.bucket)]
-                }
-
-                async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
-                    let bucket = bucket::found(&call, &call.operation().bucket).await?;
-                    let run = $run;
-                    run(call.door(), bucket, body).await
-                }
-            }
-        )*
-    };
-}
-pub(super) use named_operations;
 
 named_operations! {
     /// `GET /bucket?publicAccessBlock`
@@ -83,8 +35,6 @@ named_operations! {
     /// `DELETE /bucket?ownershipControls`
     DeleteBucketOwnershipControls "s3:PutBucketOwnershipControls" => delete_ownership;
 }
-
-pub(super) type Found = Arc<store::Bucket>;
 
 /// `PUT /bucket?acl`: ACLs are disabled, as on any new bucket, and what they would say anyway is
 /// accepted.
@@ -136,7 +86,7 @@ impl Operation for PutObjectAcl {
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let Self { bucket, key, version_id } = call.operation();
-        get::find(call.door(), bucket, key, version_id.as_ref()).await?;
+        found::find(call.door(), bucket, key, version_id.as_ref()).await?;
         accept_owner_alone(call.door(), bucket, body).await
     }
 }
@@ -172,7 +122,7 @@ async fn accept_owner_alone(
     bucket: &BucketName,
     body: &mut RequestBody,
 ) -> Result<Reply, S3Error> {
-    let owner = canonical_id(&bucket::owner(door, bucket).await?);
+    let owner = canonical_id(&of_bucket::owner(door, bucket).await?);
     let body = document::read(door, body, ACL_BYTES_MAX).await?;
     if !body.is_empty() {
         let read: AccessControlPolicy = xml::parse("AccessControlPolicy", &body)?;
@@ -184,15 +134,6 @@ async fn accept_owner_alone(
         }
     }
     Ok(done(StatusCode::OK))
-}
-
-/// A setting that a bucket does not have.
-pub(super) fn absent(code: Code, bucket: &store::Bucket) -> S3Error {
-    S3Error::new(code).detail("BucketName", bucket.name.as_str())
-}
-
-pub(super) fn done(status: StatusCode) -> Reply {
-    Reply::new(status)
 }
 
 async fn body_of(door: &Door, body: &mut RequestBody, max: usize) -> Result<bytes::Bytes, S3Error> {
@@ -250,16 +191,6 @@ async fn delete_public_access(
 ) -> Result<Reply, S3Error> {
     set(door, &bucket.name, BucketSetting::PublicAccessBlock(None)).await?;
     Ok(done(StatusCode::NO_CONTENT))
-}
-
-/// An XML boolean; an absent one is false.
-pub(super) fn flag(text: Option<&str>) -> Result<bool, S3Error> {
-    match text.map(str::trim) {
-        None => Ok(false),
-        Some(text) if text.eq_ignore_ascii_case("true") => Ok(true),
-        Some(text) if text.eq_ignore_ascii_case("false") => Ok(false),
-        Some(_) => Err(S3Error::new(Code::MalformedXml)),
-    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,232 +1,22 @@
-//! Tags of objects and buckets: how they are read from a header, a form or a document, and the calls
-//! about them.
-
-use std::borrow::Cow;
-use std::collections::HashSet;
+//! The calls about the tags of objects and buckets.
 
 use hyper::StatusCode;
-use hyper::header::HeaderName;
-use iam::Values;
-use serde::Deserialize;
-use store::{BucketName, BucketSetting, DeleteMarker, Object, ObjectKey, SetTags, Tag, VersionId};
+use store::{BucketName, BucketSetting, DeleteMarker, ObjectKey, SetTags, Tag, VersionId};
 
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error, refusal};
-use crate::gate::{Authorized, Door, JUDGED_MAX, OperationKeys, request_tag};
+use crate::gate::{Authorized, Door, JUDGED_MAX, OperationKeys};
 use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::s3::document::{self, DocumentTerms};
-use crate::s3::get;
-use crate::s3::settings::{self, Found, absent, done, named_operations};
-use crate::s3::{VERSION_ID, bucket, headers};
-use crate::xml::{self, XmlWriter};
+use crate::s3::found::{self, Found as FoundObject};
+use crate::s3::of_bucket::{self, Found, absent, done, named_operations};
+use crate::s3::tags::{self, BucketKeys, ObjectKeys, Tagged};
+use crate::s3::{VERSION_ID, headers};
 
 /// Bytes of `Tagging` (semantics 6.6.8).
 const DOCUMENT_BYTES_MAX: usize = 163_840;
-/// UTF-16 units of a tag's key, and of its value: that is how S3 counts.
-const KEY_UNITS_MAX: usize = 128;
-const VALUE_UNITS_MAX: usize = 256;
-/// What a key or value may have beside letters, numbers and spaces.
-const SYMBOLS: &str = "_.:/=+-@";
-const HEADER: &str = "x-amz-tagging";
-const ROOT: &str = "Tagging";
-
-/// What tags are attached to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tagged {
-    /// One that is made with its tags, of which S3 speaks differently.
-    NewBucket,
-    Bucket,
-    Object,
-}
-
-impl Tagged {
-    fn tags_max(self) -> usize {
-        match self {
-            Self::NewBucket | Self::Bucket => 50,
-            Self::Object => 10,
-        }
-    }
-
-    /// Names that begin `aws:` are the system's own.
-    fn reserved(self) -> &'static str {
-        match self {
-            Self::NewBucket => {
-                "User-defined tag keys can't start with \"aws:\". This prefix is reserved for system tags. Remove \"aws:\" from your tag keys and try again."
-            }
-            Self::Bucket => "System tags cannot be added/updated by requester",
-            Self::Object => "Your TagKey cannot be prefixed with aws:",
-        }
-    }
-
-    fn too_many(self) -> S3Error {
-        let what = match self {
-            Self::NewBucket | Self::Bucket => "Bucket tag count",
-            Self::Object => "Object tags",
-        };
-        let message = format!("{what} cannot be greater than {}", self.tags_max());
-        S3Error::with_message(Code::BadRequest, message)
-    }
-}
-
-/// The tags that a write brings along, in `x-amz-tagging` or what stands for it; in the order of their keys.
-pub(crate) fn of_request(request: &S3Request<'_>) -> Result<Vec<Tag>, S3Error> {
-    match request.header(HEADER) {
-        None => Ok(Vec::new()),
-        Some(text) => of_query(&text),
-    }
-}
-
-/// Tags of an object as `key=value&key=value`.
-pub(crate) fn of_query(text: &str) -> Result<Vec<Tag>, S3Error> {
-    let malformed = || {
-        S3Error::invalid_argument(
-            "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.",
-            HEADER,
-            text,
-        )
-    };
-    let mut tags: Vec<Tag> = Vec::new();
-    for pair in text.split('&').filter(|pair| !pair.is_empty()) {
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let key = decode(key).ok_or_else(malformed)?;
-        let value = decode(value).ok_or_else(malformed)?;
-        if tags.len() == Tagged::Object.tags_max() {
-            return Err(Tagged::Object.too_many());
-        }
-        if tags.iter().any(|tag| tag.key == key) {
-            return Err(malformed());
-        }
-        tags.push(Tag { key, value });
-    }
-    tags.sort_by(|one, other| one.key.cmp(&other.key));
-    check(tags, Tagged::Object)
-}
-
-/// A name or value of a form: a plus is a space, and a bare `=` has no place in it.
-fn decode(text: &str) -> Option<String> {
-    let spaced =
-        if text.contains('+') { Cow::Owned(text.replace('+', "%20")) } else { text.into() };
-    let escaped = |rest: &str| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
-    if spaced.contains('=') || !spaced.split('%').skip(1).all(escaped) {
-        return None;
-    }
-    String::from_utf8(presign::decode_component(&spaced).into_owned()).ok()
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Tagging {
-    /// Without it there are no tags.
-    #[serde(default)]
-    tag_set: TagSet,
-}
-
-/// Tags in a document.
-#[derive(Debug, Default, Deserialize)]
-pub(crate) struct TagSet {
-    #[serde(rename = "Tag", default)]
-    tags: Vec<XmlTag>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct XmlTag {
-    key: String,
-    value: String,
-}
-
-/// Tags in the field `tagging` of a form. A document that is another brings none (semantics 3.3.10).
-pub(crate) fn of_form(document: &[u8]) -> Result<Vec<Tag>, S3Error> {
-    if xml::root(document)? == ROOT { of_xml(document, Tagged::Object) } else { Ok(Vec::new()) }
-}
-
-/// Tags as a `Tagging` document.
-fn of_xml(document: &[u8], tagged: Tagged) -> Result<Vec<Tag>, S3Error> {
-    let read: Tagging = xml::parse(ROOT, document)?;
-    of_set(read.tag_set, tagged)
-}
-
-/// Tags that were read of a document.
-pub(crate) fn of_set(set: TagSet, tagged: Tagged) -> Result<Vec<Tag>, S3Error> {
-    let tags = set.tags.into_iter();
-    check(tags.map(|XmlTag { key, value }| Tag { key, value }).collect(), tagged)
-}
-
-fn check(tags: Vec<Tag>, tagged: Tagged) -> Result<Vec<Tag>, S3Error> {
-    let invalid = |message: &'static str, tag: &Tag| {
-        S3Error::with_message(Code::InvalidTag, message).detail("TagKey", tag.key.as_str())
-    };
-    if tags.len() > tagged.tags_max() {
-        return Err(tagged.too_many());
-    }
-    let mut keys = HashSet::new();
-    for tag in &tags {
-        if tag.key.is_empty() || !fits(&tag.key, KEY_UNITS_MAX) {
-            return Err(invalid("The TagKey you have provided is invalid", tag));
-        }
-        if !fits(&tag.value, VALUE_UNITS_MAX) {
-            return Err(invalid("The TagValue you have provided is invalid", tag)
-                .detail("TagValue", tag.value.as_str()));
-        }
-        if tag.key.starts_with("aws:") {
-            return Err(invalid(tagged.reserved(), tag));
-        }
-        if !keys.insert(tag.key.as_str()) {
-            return Err(invalid("Cannot provide multiple Tags with the same key", tag));
-        }
-    }
-    Ok(tags)
-}
-
-fn fits(text: &str, units_max: usize) -> bool {
-    let allowed = |character: char| {
-        let space = character.is_whitespace() && !character.is_control();
-        character.is_alphanumeric() || space || SYMBOLS.contains(character)
-    };
-    text.encode_utf16().count() <= units_max && text.chars().all(allowed)
-}
-
-/// What a write needs that makes an object with these tags.
-pub(crate) fn permissions_of_write<'o>(
-    tags: &[Tag],
-    bucket: &'o BucketName,
-    key: &'o ObjectKey,
-) -> Vec<Permission<'o>> {
-    let mut permissions = vec![Permission::object("s3:PutObject", bucket, key)];
-    if !tags.is_empty() {
-        permissions.push(Permission::object("s3:PutObjectTagging", bucket, key));
-    }
-    permissions
-}
-
-/// The keys of a request that tags an object: `s3:RequestObjectTag/…` and `s3:RequestObjectTagKeys`.
-pub(crate) fn object_condition<'t>(tags: &'t [Tag], key: &str) -> Option<Values<'t>> {
-    request_tag(tags, key, ("s3:requestobjecttag/", "s3:requestobjecttagkeys"))
-}
-
-fn write(tags: &[Tag]) -> String {
-    XmlWriter::result(ROOT, |xml| {
-        xml.element("TagSet", |set| {
-            for tag in tags {
-                set.element("Tag", |xml| {
-                    xml.text("Key", &tag.key);
-                    xml.text("Value", &tag.value);
-                });
-            }
-        });
-    })
-}
-
-/// `x-amz-tagging-count`, where there is something to count.
-pub(crate) fn set_count(reply: &mut Reply, object: &Object) {
-    let count = object.attributes.tags.len();
-    if count > 0 {
-        reply.set_text(HeaderName::from_static("x-amz-tagging-count"), &count.to_string());
-    }
-}
-
 async fn read_document(
     door: &Door,
     body: &mut RequestBody,
@@ -262,13 +52,13 @@ impl Target {
 
     /// A delete marker has no tags, be it the latest or named.
     fn refuse_marker(&self, _: &ObjectKey, marker: &DeleteMarker, _: bool) -> S3Error {
-        get::refuses(marker, self.method)
+        found::refuses(marker, self.method)
     }
 
-    async fn found(&self, door: &Door) -> Result<get::Found, S3Error> {
+    async fn found(&self, door: &Door) -> Result<FoundObject, S3Error> {
         let refuse =
             |key: &ObjectKey, marker: &DeleteMarker, by_id| self.refuse_marker(key, marker, by_id);
-        get::find_or(door, (&self.bucket, &self.key), self.version_id.as_ref(), refuse).await
+        found::find_or(door, (&self.bucket, &self.key), self.version_id.as_ref(), refuse).await
     }
 
     /// Replaces the tags of the record that was judged, if it is there. If it has others by then than
@@ -279,7 +69,7 @@ impl Target {
         tags: &[Tag],
         permission: Permission<'_>,
         keys: &dyn OperationKeys,
-    ) -> Result<get::Found, S3Error> {
+    ) -> Result<FoundObject, S3Error> {
         let version = self.version_id.as_ref();
         for _ in 0..JUDGED_MAX {
             let bucket = door.bucket(&self.bucket).await?;
@@ -295,7 +85,7 @@ impl Target {
                 let refuse = |key: &ObjectKey, marker: &DeleteMarker, by_id| {
                     self.refuse_marker(key, marker, by_id)
                 };
-                return get::found(door, &bucket, (&self.key, version), lookup, refuse).await;
+                return found::found(door, &bucket, (&self.key, version), lookup, refuse).await;
             }
             door.forget_records();
             door.require_with(permission, keys).await?;
@@ -305,13 +95,13 @@ impl Target {
 }
 
 /// The answer to a change of tags.
-fn tagged(status: StatusCode, found: &get::Found) -> Reply {
+fn tagged(status: StatusCode, found: &FoundObject) -> Reply {
     let mut reply = Reply::new(status);
     tell_version(&mut reply, found);
     reply
 }
 
-fn tell_version(reply: &mut Reply, found: &get::Found) {
+fn tell_version(reply: &mut Reply, found: &FoundObject) {
     if found.versioned {
         reply.set_text(VERSION_ID, &found.object.version_id.to_string());
     }
@@ -332,7 +122,7 @@ impl Operation for GetObjectTagging {
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
         let found = call.operation().0.found(call.door()).await?;
-        let mut reply = Reply::xml(write(&found.object.attributes.tags));
+        let mut reply = Reply::xml(tags::write(&found.object.attributes.tags));
         tell_version(&mut reply, &found);
         Ok(reply)
     }
@@ -377,33 +167,14 @@ impl Operation for PutObjectTagging {
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let Self { target, terms } = call.operation();
-        bucket::refuse_hopeless(call.door(), &*bucket::found(&call, &target.bucket).await?)?;
+        of_bucket::refuse_hopeless(call.door(), &*of_bucket::found(&call, &target.bucket).await?)?;
         let document = read_document(call.door(), body, terms).await?;
-        let tags = of_xml(&document, Tagged::Object)?;
+        let tags = tags::of_xml(&document, Tagged::Object)?;
         let permission = target.permission("s3:PutObjectTagging", "s3:PutObjectVersionTagging");
         call.door().require_with(permission, &ObjectKeys(&tags)).await?;
         let found = target.set(call.door(), &tags, permission, &ObjectKeys(&tags)).await?;
         Ok(tagged(StatusCode::OK, &found))
     }
-}
-
-/// The condition keys of tags that an object is to have.
-struct ObjectKeys<'t>(&'t [Tag]);
-
-impl OperationKeys for ObjectKeys<'_> {
-    fn condition(&self, key: &str) -> Option<Values<'_>> {
-        object_condition(self.0, key)
-    }
-}
-
-/// Whether the caller may give an object these tags that a write is about to make.
-pub(crate) async fn may_tag(
-    door: &Door,
-    (bucket, key): (&BucketName, &ObjectKey),
-    tags: &[Tag],
-) -> Result<(), S3Error> {
-    let permission = Permission::object("s3:PutObjectTagging", bucket, key);
-    door.require_with(permission, &ObjectKeys(tags)).await
 }
 
 named_operations! {
@@ -417,7 +188,7 @@ async fn get_bucket_tags(_: &Door, bucket: Found, _: &mut RequestBody) -> Result
     if bucket.tags.is_empty() {
         return Err(absent(Code::NoSuchTagSet, &bucket));
     }
-    Ok(Reply::xml(write(&bucket.tags)))
+    Ok(Reply::xml(tags::write(&bucket.tags)))
 }
 
 async fn delete_bucket_tags(
@@ -425,7 +196,7 @@ async fn delete_bucket_tags(
     bucket: Found,
     _: &mut RequestBody,
 ) -> Result<Reply, S3Error> {
-    settings::set(door, &bucket.name, BucketSetting::Tags(Vec::new())).await?;
+    of_bucket::set(door, &bucket.name, BucketSetting::Tags(Vec::new())).await?;
     Ok(done(StatusCode::NO_CONTENT))
 }
 
@@ -448,21 +219,12 @@ impl Operation for PutBucketTagging {
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let Self { bucket: name, terms } = call.operation();
-        bucket::refuse_hopeless(call.door(), &*bucket::found(&call, name).await?)?;
+        of_bucket::refuse_hopeless(call.door(), &*of_bucket::found(&call, name).await?)?;
         let document = read_document(call.door(), body, terms).await?;
-        let tags = of_xml(&document, Tagged::Bucket)?;
+        let tags = tags::of_xml(&document, Tagged::Bucket)?;
         let permission = Permission::bucket("s3:PutBucketTagging", name);
         call.door().require_with(permission, &BucketKeys(&tags)).await?;
-        settings::set(call.door(), name, BucketSetting::Tags(tags)).await?;
+        of_bucket::set(call.door(), name, BucketSetting::Tags(tags)).await?;
         Ok(done(StatusCode::NO_CONTENT))
-    }
-}
-
-/// The condition keys of tags that a bucket is to have.
-pub(crate) struct BucketKeys<'t>(pub(crate) &'t [Tag]);
-
-impl OperationKeys for BucketKeys<'_> {
-    fn condition(&self, key: &str) -> Option<Values<'_>> {
-        request_tag(self.0, key, ("aws:requesttag/", "aws:tagkeys"))
     }
 }

@@ -9,7 +9,7 @@ use crate::gate::Authorized;
 use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
-use crate::s3::{VERSION_ID, bucket, canonical_id, get, headers};
+use crate::s3::{VERSION_ID, canonical_id, found, headers, of_bucket};
 use crate::xml::XmlWriter;
 
 /// Declares reads of a bucket's settings: name, action, and the answer. An answer sees the bucket's
@@ -34,7 +34,7 @@ macro_rules! bucket_settings {
 
                 async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
                     let (Self { bucket }, door) = call.split();
-                    let owner = bucket::owner(&door, &bucket).await?;
+                    let owner = of_bucket::owner(&door, &bucket).await?;
                     let setting = Setting { bucket: &bucket, owner: &owner };
                     let answer: fn(&Setting<'_>) -> Result<String, S3Error> = $answer;
                     answer(&setting).map(Reply::xml)
@@ -143,8 +143,8 @@ macro_rules! object_settings {
 
                 async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
                     let (Self { bucket, key, version_id }, door) = call.split();
-                    let found = get::find(&door, &bucket, &key, version_id.as_ref()).await?;
-                    let owner = bucket::owner(&door, &bucket).await?;
+                    let found = found::find(&door, &bucket, &key, version_id.as_ref()).await?;
+                    let owner = of_bucket::owner(&door, &bucket).await?;
                     let answer: fn(&AccountId) -> Result<String, S3Error> = $answer;
                     let mut reply = Reply::xml(answer(&owner)?);
                     if found.versioned {

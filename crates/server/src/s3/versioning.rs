@@ -10,7 +10,7 @@ use crate::gate::Authorized;
 use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
-use crate::s3::{bucket, document};
+use crate::s3::{document, of_bucket};
 use crate::xml::{self, XmlWriter};
 
 /// Bytes of a `VersioningConfiguration` (semantics 6.6.8).
@@ -32,7 +32,7 @@ impl Operation for GetBucketVersioning {
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
-        let bucket = bucket::found(&call, &call.operation().bucket).await?;
+        let bucket = of_bucket::found(&call, &call.operation().bucket).await?;
         let status = match bucket.versioning {
             Versioning::Unversioned => None,
             Versioning::Enabled => Some("Enabled"),
@@ -81,7 +81,7 @@ impl Operation for PutBucketVersioning {
             Some(_) => return Err(S3Error::new(Code::MalformedXml)),
         };
         let name = &call.operation().bucket;
-        let bucket = bucket::found(&call, name).await?.reference();
+        let bucket = of_bucket::found(&call, name).await?.reference();
         let store = call.door().store();
         let found = store.set_versioning(&bucket, versioning, call.door().now()).await;
         if found.map_err(refusal::of_store)? {

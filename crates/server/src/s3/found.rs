@@ -1,0 +1,101 @@
+//! Looking an object up: what is found, and exactly how something is not there.
+
+use std::sync::Arc;
+
+use hyper::header::{HeaderName, HeaderValue};
+use store::{Bucket, BucketName, DeleteMarker, Lookup, Object, ObjectKey, VersionId, Versioning};
+
+use crate::error::{Code, S3Error, refusal};
+use crate::gate::Door;
+use crate::s3::{VERSION_ID, http_time, no_such_key};
+
+/// An object, and whether its bucket has ever kept versions.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) object: Arc<Object>,
+    pub(crate) versioned: bool,
+}
+
+/// Looks an object up, or says exactly how it is not there.
+pub(crate) async fn find(
+    door: &Door,
+    bucket: &BucketName,
+    key: &ObjectKey,
+    version_id: Option<&VersionId>,
+) -> Result<Found, S3Error> {
+    find_or(door, (bucket, key), version_id, deleted).await
+}
+
+/// The same, where a delete marker is refused in other words.
+pub(crate) async fn find_or(
+    door: &Door,
+    (bucket, key): (&BucketName, &ObjectKey),
+    version_id: Option<&VersionId>,
+    refusal_of: impl Fn(&ObjectKey, &DeleteMarker, bool) -> S3Error,
+) -> Result<Found, S3Error> {
+    let bucket = door.bucket(bucket).await?;
+    let lookup = door.object(&bucket, key, version_id).await?;
+    found(door, &bucket, (key, version_id), lookup, refusal_of).await
+}
+
+/// What a look-up found, or exactly how it is not there.
+pub(crate) async fn found(
+    door: &Door,
+    bucket: &Bucket,
+    (key, version_id): (&ObjectKey, Option<&VersionId>),
+    lookup: Lookup,
+    refusal_of: impl Fn(&ObjectKey, &DeleteMarker, bool) -> S3Error,
+) -> Result<Found, S3Error> {
+    match lookup {
+        Lookup::Object(object) => {
+            let versioned = bucket.versioning != Versioning::Unversioned;
+            Ok(Found { object, versioned })
+        }
+        Lookup::DeleteMarker(marker) => {
+            door.may_know(&bucket.name, key).await?;
+            Err(refusal_of(key, &marker, version_id.is_some()))
+        }
+        Lookup::NoSuchKey => {
+            door.may_know(&bucket.name, key).await?;
+            Err(no_such_key(key))
+        }
+        Lookup::NoSuchVersion => {
+            door.may_know(&bucket.name, key).await?;
+            Err(no_such_version(key, version_id))
+        }
+        Lookup::NoSuchBucket => Err(refusal::no_such_bucket(&bucket.name)),
+    }
+}
+
+/// 404 that names the version.
+pub(crate) fn no_such_version(key: &ObjectKey, version_id: Option<&VersionId>) -> S3Error {
+    S3Error::new(Code::NoSuchVersion)
+        .detail("Key", key.to_string())
+        .detail("VersionId", version_id.map(ToString::to_string).unwrap_or_default())
+}
+
+/// A current marker hides the object; one asked for by its id allows nothing but its removal (semantics 6.2.4).
+fn deleted(key: &ObjectKey, marker: &DeleteMarker, by_id: bool) -> S3Error {
+    if by_id { refuses(marker, "GET") } else { of_marker(no_such_key(key), marker) }
+}
+
+/// 405: a marker allows nothing but its removal.
+pub(crate) fn refuses(marker: &DeleteMarker, method: &str) -> S3Error {
+    use hyper::header::{ALLOW, LAST_MODIFIED};
+    let error = S3Error::new(Code::MethodNotAllowed)
+        .detail("Method", method)
+        .detail("ResourceType", "DeleteMarker")
+        .header(ALLOW, HeaderValue::from_static("DELETE"))
+        .header(LAST_MODIFIED, header_value(&http_time(marker.created_at)));
+    of_marker(error, marker)
+}
+
+fn of_marker(error: S3Error, marker: &DeleteMarker) -> S3Error {
+    error
+        .header(HeaderName::from_static("x-amz-delete-marker"), HeaderValue::from_static("true"))
+        .header(VERSION_ID, header_value(&marker.version_id.to_string()))
+}
+
+fn header_value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
+}

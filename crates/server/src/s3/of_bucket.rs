@@ -1,0 +1,117 @@
+//! What the calls about one bucket share: its record, whose it is, and how one thing of it is set.
+
+use std::sync::Arc;
+
+use hyper::StatusCode;
+use iam::AccountId;
+use store::{Bucket, BucketName, BucketSetting, SetBucket};
+
+use crate::error::{Code, S3Error, refusal};
+use crate::gate::{Authorized, Door};
+use crate::operation::Operation;
+use crate::respond::Reply;
+
+/// The record of a bucket that a call is about.
+pub(super) type Found = Arc<Bucket>;
+
+/// The bucket's record; it may have gone since the call was admitted.
+pub(crate) async fn found<O: Operation>(
+    call: &Authorized<O>,
+    bucket: &BucketName,
+) -> Result<Found, S3Error> {
+    call.door().bucket(bucket).await
+}
+
+/// For calls whose targets stand in their body: it need not be read of whoever is not signed, to whom only
+/// the bucket's policy could give anything.
+pub(crate) fn refuse_hopeless(door: &Door, bucket: &Bucket) -> Result<(), S3Error> {
+    if bucket.policy.is_none() && door.account().is_err() {
+        return Err(S3Error::new(Code::AccessDenied));
+    }
+    Ok(())
+}
+
+/// Whose the bucket is.
+pub(crate) async fn owner(door: &Door, bucket: &BucketName) -> Result<AccountId, S3Error> {
+    Ok(door.bucket(bucket).await?.owner.clone())
+}
+
+/// Sets one thing of a bucket.
+pub(super) async fn set(
+    door: &Door,
+    bucket: &BucketName,
+    setting: BucketSetting,
+) -> Result<(), S3Error> {
+    let judged = door.bucket(bucket).await?;
+    let outcome = door.store().set_bucket(&judged.reference(), setting, door.now()).await;
+    match outcome.map_err(refusal::of_store)? {
+        SetBucket::Set => Ok(()),
+        SetBucket::NotFound => Err(refusal::no_such_bucket(bucket)),
+        SetBucket::PublicPolicyBlocked => Err(refuse_public(door, &judged)),
+    }
+}
+
+/// Declares operations on a bucket that read nothing but its name.
+macro_rules! named_operations {
+    ($($(#[$doc:meta])* $name:ident $action:literal => $run:expr;)*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug)]
+            pub(crate) struct $name {
+                bucket: store::BucketName,
+            }
+
+            impl Operation for $name {
+                fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
+                    Ok(Self { bucket: request.bucket()? })
+                }
+
+                fn permissions(&self) -> Vec<Permission<'_>> {
+                    vec![Permission::bucket($action, &self.bucket)]
+                }
+
+                async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
+                    let bucket = $crate::s3::of_bucket::found(&call, &call.operation().bucket).await?;
+                    let run = $run;
+                    run(call.door(), bucket, body).await
+                }
+            }
+        )*
+    };
+}
+pub(super) use named_operations;
+
+/// In the words of semantics 5.5.3.
+pub(crate) fn refuse_public(door: &Door, bucket: &Bucket) -> S3Error {
+    let principal = door.principal();
+    let own = door.account().is_ok_and(|account| *account == bucket.owner);
+    if !own {
+        return S3Error::new(Code::AccessDenied);
+    }
+    S3Error::with_message(
+        Code::AccessDenied,
+        format!(
+            "User: {principal} is not authorized to perform: s3:PutBucketPolicy on resource: \"arn:aws:s3:::{}\" because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.",
+            bucket.name
+        ),
+    )
+}
+
+/// A setting that a bucket does not have.
+pub(super) fn absent(code: Code, bucket: &Bucket) -> S3Error {
+    S3Error::new(code).detail("BucketName", bucket.name.as_str())
+}
+
+pub(super) fn done(status: StatusCode) -> Reply {
+    Reply::new(status)
+}
+
+/// An XML boolean; an absent one is false.
+pub(super) fn flag(text: Option<&str>) -> Result<bool, S3Error> {
+    match text.map(str::trim) {
+        None => Ok(false),
+        Some(text) if text.eq_ignore_ascii_case("true") => Ok(true),
+        Some(text) if text.eq_ignore_ascii_case("false") => Ok(false),
+        Some(_) => Err(S3Error::new(Code::MalformedXml)),
+    }
+}
