@@ -17,12 +17,14 @@ use serde::de::DeserializeOwned;
 use store::BucketName;
 
 use crate::body::RequestBody;
+use crate::context::RequestContext;
 use crate::error::{Code, S3Error};
 use crate::gate::{Caller, Door};
-use crate::respond::{Ids, Reply, ReplyBody, RequestContext};
+use crate::respond::{Ids, Reply, ReplyBody};
 use crate::route::Level;
 use crate::s3::document;
-use crate::server::{Seen, Server};
+use crate::seen::Seen;
+use crate::server::Server;
 
 pub(crate) use accounts::given_key;
 

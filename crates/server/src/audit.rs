@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::{Method, StatusCode};
-use presign::{FormFields, Mechanism, SignatureClaim};
 use store::{BucketName, ObjectKey};
 
 use crate::error::{Code, S3Error};
-use crate::head::Head;
 use crate::metrics::Answered;
 use crate::respond::{Finished, Ids};
-use crate::server::{Seen, Server};
+use crate::seen::{Seen, is_link, way};
+use crate::server::Server;
 
 /// How long something took; it says nothing about what time it is.
 #[derive(Clone, Copy, Debug)]
@@ -25,64 +24,6 @@ impl Stopwatch {
     pub(crate) fn elapsed(self) -> Duration {
         self.0.elapsed()
     }
-}
-
-/// A longer id than any key has is not repeated.
-const ACCESS_KEY_ID_CHARS_MAX: usize = 128;
-
-/// What a refused request says of who sent it; nothing of it is proven.
-#[derive(Debug)]
-pub(crate) struct Claimed {
-    access_key_id: Option<String>,
-    link: Option<String>,
-    way: &'static str,
-}
-
-impl Claimed {
-    /// By link or by header.
-    pub(crate) fn by_request(head: &Head<'_>) -> Self {
-        match SignatureClaim::from_request(&head.signed_part()) {
-            Ok(Some(claim)) => Self::of(&claim),
-            Ok(None) => Self::unreadable("none"),
-            Err(_) if head.header(hyper::header::AUTHORIZATION.as_str()).is_some() => {
-                Self::unreadable("header")
-            }
-            Err(_) => Self::unreadable("link"),
-        }
-    }
-
-    /// By form.
-    pub(crate) fn by_form(fields: &FormFields) -> Self {
-        match SignatureClaim::from_form(fields) {
-            Ok(Some(claim)) => Self::of(&claim),
-            Ok(None) | Err(_) => Self::unreadable("form"),
-        }
-    }
-
-    fn of(claim: &SignatureClaim<'_>) -> Self {
-        let id = claim.access_key_id().chars().take(ACCESS_KEY_ID_CHARS_MAX).collect();
-        let mechanism = claim.mechanism();
-        let link = is_link(mechanism).then(|| claim.fingerprint().short());
-        Self { access_key_id: Some(id), link, way: way(mechanism) }
-    }
-
-    fn unreadable(way: &'static str) -> Self {
-        Self { access_key_id: None, link: None, way }
-    }
-}
-
-/// How a request was authenticated, or was to be.
-fn way(mechanism: Mechanism) -> &'static str {
-    match mechanism {
-        Mechanism::V4Query | Mechanism::V2Query => "link",
-        Mechanism::V4Header => "header",
-        Mechanism::V4Form | Mechanism::V2Form => "form",
-    }
-}
-
-/// Whether its signature is passed on, so that it has a name.
-fn is_link(mechanism: Mechanism) -> bool {
-    !matches!(mechanism, Mechanism::V4Header)
 }
 
 /// Everything the line says; it is written when the answer's body is done or dropped.

@@ -11,8 +11,7 @@ use jiff::SignedDuration;
 use presign::{SecretAccessKey, SigV2Use};
 use store::BucketName;
 
-use crate::head::{any_contains, without_port};
-use crate::reading::bucket_of_prefix;
+use crate::origin::{any_contains, bucket_of_prefix, without_port};
 
 /// Public URLs a server may declare: with the host as it arrived they make the four hosts tried for a signature.
 pub const PUBLIC_URLS_MAX: usize = 3;

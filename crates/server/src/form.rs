@@ -4,8 +4,8 @@
 //! Nothing else of the HTTP request counts: what a header or the query says of an upload is covered by
 //! no signature.
 
-use std::borrow::Cow;
-use std::collections::BTreeSet;
+mod fields;
+
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -17,17 +17,22 @@ use hyper::{HeaderMap, Uri};
 use presign::{FormDecoder, FormFields, PostPolicy, SignatureClaim};
 use store::{BucketName, ObjectKey};
 
-use crate::audit::Claimed;
 use crate::body::{FormHead, RequestBody};
+use crate::context::RequestContext;
 use crate::error::form as refusal;
 use crate::error::{Code, S3Error};
 use crate::gate::{Asked, Caller, refuse_link_conditions};
 use crate::head::Head;
 use crate::request::{Query, S3Request};
-use crate::respond::{Reply, RequestContext};
+use crate::respond::Reply;
 use crate::route::{self, Call};
 use crate::s3::metadata;
-use crate::server::{Seen, Server};
+use crate::seen::Claimed;
+use crate::seen::Seen;
+use crate::server::Server;
+use fields::METADATA;
+
+pub(crate) use fields::Form;
 
 /// Fields that stand for the header of the same name. Beside them, all that begin `x-amz-`.
 const HEADER_FIELDS: [HeaderName; 6] = [
@@ -47,7 +52,6 @@ const PROOF_FIELDS: [&str; 5] = [
     "x-amz-signature",
 ];
 const AMZ: &str = "x-amz-";
-const METADATA: &str = "x-amz-meta-";
 
 /// A request that may be a form: its head, and the bucket that it was posted to.
 #[derive(Clone, Copy, Debug)]
@@ -56,17 +60,6 @@ pub(crate) struct Posted<'r> {
     pub(crate) context: &'r Arc<RequestContext>,
     pub(crate) bucket: &'r BucketName,
     pub(crate) query: &'r Query<'r>,
-}
-
-/// What a form asks for, once it is proven.
-#[derive(Debug)]
-pub(crate) struct Form {
-    /// With the name of the file put in.
-    fields: FormFields,
-    /// How many bytes the policy allows the file.
-    pub(crate) sizes: RangeInclusive<u64>,
-    /// About how many it has, by what was announced.
-    pub(crate) file_size: Option<u64>,
 }
 
 impl Server {
@@ -97,9 +90,9 @@ impl Server {
         refuse_link_conditions(query.iter().chain(fields.iter()))?;
         let sizes = judge(&caller, &fields, bucket, context)?;
         let form = Form { fields, sizes, file_size };
-        let key = form.key()?;
+        let key = key_of(&form)?;
         seen.key = Some(key.clone());
-        let headers = form.headers()?;
+        let headers = headers_of(&form)?;
         let query = Query::default();
         let request =
             S3Request::new(&query, &headers).about(Some(bucket), Some(&key)).of_form(&form);
@@ -153,64 +146,44 @@ fn judge(
     policy.judge(fields, bucket.as_str(), context.now).map_err(refusal::of_judgement)
 }
 
-impl Form {
-    /// A field's value; nothing where it is not there.
-    pub(crate) fn field(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.fields.get(name)
+fn key_of(form: &Form) -> Result<ObjectKey, S3Error> {
+    let key = form.field("key").unwrap_or_default();
+    if key.is_empty() {
+        let message = "User key must have a length greater than 0.";
+        return Err(S3Error::invalid_argument(message, "key", ""));
     }
+    route::parse_key(key.as_bytes())
+}
 
-    /// User metadata, which is text here: names without the prefix and in lower case, in their order.
-    pub(crate) fn metadata(&self) -> Vec<(String, String)> {
-        let named =
-            |field: &str| field.to_ascii_lowercase().strip_prefix(METADATA).map(str::to_owned);
-        let names: BTreeSet<String> =
-            self.fields.iter().filter_map(|(field, _)| named(field)).collect();
-        let valued = |name: String| {
-            let value = self.field(&format!("{METADATA}{name}")).unwrap_or_default().into_owned();
-            (name, value)
+/// The headers that the fields stand for.
+fn headers_of(form: &Form) -> Result<HeaderMap, S3Error> {
+    let mut headers = HeaderMap::new();
+    for (field, _) in form.fields.iter() {
+        let lower = field.to_ascii_lowercase();
+        let name = if lower == "acl" { "x-amz-acl" } else { &lower };
+        let is_header = HEADER_FIELDS.iter().any(|header| header == name)
+            || (name.starts_with(AMZ) && !PROOF_FIELDS.contains(&name));
+        if !is_header {
+            refuse_condition(field)?;
+            continue;
+        }
+        let value = form.field(field).unwrap_or_default();
+        let header = HeaderName::from_bytes(name.as_bytes()).ok();
+        // Headers that are kept are bytes; metadata may be any text, and is read from the form itself.
+        let as_header = if name.starts_with(METADATA) {
+            Some(HeaderValue::from_static(""))
+        } else if name.starts_with(AMZ) {
+            HeaderValue::from_bytes(value.as_bytes()).ok()
+        } else {
+            metadata::latin1_value(&value)
         };
-        names.into_iter().map(valued).collect()
+        let Some((header, value)) = header.zip(as_header) else {
+            let message = "A form's field must fit into the header that it stands for.";
+            return Err(S3Error::invalid_argument(message, field, value));
+        };
+        headers.insert(header, value);
     }
-
-    fn key(&self) -> Result<ObjectKey, S3Error> {
-        let key = self.field("key").unwrap_or_default();
-        if key.is_empty() {
-            let message = "User key must have a length greater than 0.";
-            return Err(S3Error::invalid_argument(message, "key", ""));
-        }
-        route::parse_key(key.as_bytes())
-    }
-
-    /// The headers that the fields stand for.
-    fn headers(&self) -> Result<HeaderMap, S3Error> {
-        let mut headers = HeaderMap::new();
-        for (field, _) in self.fields.iter() {
-            let lower = field.to_ascii_lowercase();
-            let name = if lower == "acl" { "x-amz-acl" } else { &lower };
-            let is_header = HEADER_FIELDS.iter().any(|header| header == name)
-                || (name.starts_with(AMZ) && !PROOF_FIELDS.contains(&name));
-            if !is_header {
-                refuse_condition(field)?;
-                continue;
-            }
-            let value = self.field(field).unwrap_or_default();
-            let header = HeaderName::from_bytes(name.as_bytes()).ok();
-            // Headers that are kept are bytes; metadata may be any text, and is read from the form itself.
-            let as_header = if name.starts_with(METADATA) {
-                Some(HeaderValue::from_static(""))
-            } else if name.starts_with(AMZ) {
-                HeaderValue::from_bytes(value.as_bytes()).ok()
-            } else {
-                metadata::latin1_value(&value)
-            };
-            let Some((header, value)) = header.zip(as_header) else {
-                let message = "A form's field must fit into the header that it stands for.";
-                return Err(S3Error::invalid_argument(message, field, value));
-            };
-            headers.insert(header, value);
-        }
-        Ok(headers)
-    }
+    Ok(headers)
 }
 
 /// A form has no conditions on its write (semantics 3.1.8). One that its policy names is meant, so it is not ignored.

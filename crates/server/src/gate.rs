@@ -11,6 +11,7 @@ mod circumstances;
 mod keys;
 mod meanings;
 mod query;
+mod tags;
 
 use std::sync::Arc;
 
@@ -20,11 +21,11 @@ use presign::{Mechanism, VerifiedSignature};
 use store::{AccessKey, Bucket, BucketName, CorsRule, Lookup, ObjectKey, Store, Tag, VersionId};
 
 use crate::config::ServerConfig;
+use crate::context::RequestContext;
 use crate::error::{Code, S3Error, refusal};
 use crate::operation::{Copied, Operation, Permission};
 use crate::query::rooms::Documents;
 use crate::request::S3Request;
-use crate::respond::RequestContext;
 use crate::route;
 use crate::s3::customer_key;
 use crate::sts::Issuers;
@@ -33,10 +34,11 @@ use authorize::Asking;
 use keys::DerivedKeys;
 use meanings::{Meanings, Place};
 
-pub(crate) use authenticate::{AuthenticationError, Credential, Service};
+pub(crate) use authenticate::Credential;
 pub(crate) use caller::{Caller, SignedCaller};
-pub(crate) use circumstances::{OperationKeys, named, request_tag};
+pub(crate) use circumstances::OperationKeys;
 pub(crate) use query::{Judged, QueryAdmission, Trusted};
+pub(crate) use tags::{named, request_tag};
 
 /// How often a request is judged whose records change meanwhile.
 pub(crate) const JUDGED_MAX: u32 = 4;

@@ -7,7 +7,6 @@ use hyper::header::{EXPECT, HOST};
 use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
 use hyper::{HeaderMap, Method, Version};
-use ipnet::IpNet;
 use presign::{RequestHead, SignedHost};
 
 use crate::config::ServerConfig;
@@ -317,20 +316,6 @@ fn parse_address(text: &str) -> Option<IpAddr> {
         return Some(socket.ip());
     }
     text.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
-}
-
-/// A host name without the port.
-pub(crate) fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        Some(_) | None => host,
-    }
-}
-
-/// Whether one of the networks holds the address; a v4-mapped v6 address is v4.
-pub(crate) fn any_contains(networks: &[IpNet], address: IpAddr) -> bool {
-    let address = address.to_canonical();
-    networks.iter().any(|network| network.contains(&address))
 }
 
 /// Whether the client sends no body before it is told to go on. Told something else, it may send its

@@ -18,7 +18,7 @@ mod user;
 use crate::query::Dispatched;
 use crate::query::answer::QueryReply;
 use crate::query::error::QueryError;
-use crate::server::Seen;
+use crate::seen::Seen;
 
 pub(crate) use entity::{is_tag, read_identity_policy, read_tags, same_tag};
 

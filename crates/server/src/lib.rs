@@ -5,9 +5,11 @@
 
 mod api;
 mod audit;
+mod authentication;
 mod body;
 mod clock;
 mod config;
+mod context;
 mod cors;
 mod error;
 mod form;
@@ -17,6 +19,7 @@ mod iam;
 mod listen;
 mod metrics;
 mod operation;
+mod origin;
 mod outbound;
 mod own;
 mod parts;
@@ -28,6 +31,7 @@ mod respond;
 mod room;
 mod route;
 mod s3;
+mod seen;
 mod server;
 mod shares;
 mod sts;

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode, Url};
 
-use crate::head::any_contains;
+use crate::origin::any_contains;
 
 /// Bytes of an answer.
 const BODY_BYTES_MAX: usize = 1024 * 1024;

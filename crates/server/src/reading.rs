@@ -7,8 +7,6 @@
 
 use std::borrow::Cow;
 
-use store::BucketName;
-
 use crate::config::ServerConfig;
 
 /// One reading of a request.
@@ -124,13 +122,6 @@ fn lower(text: &str) -> Cow<'_, str> {
         return Cow::Owned(text.to_ascii_lowercase());
     }
     Cow::Borrowed(text)
-}
-
-/// The bucket that is named like the first segment of a prefix, where one can be.
-pub(crate) fn bucket_of_prefix(prefix: &str) -> Option<BucketName> {
-    let decoded = presign::decode_component(prefix);
-    let text = std::str::from_utf8(&decoded).ok()?;
-    BucketName::parse(text.strip_prefix('/')?.split('/').next()?).ok()
 }
 
 #[cfg(test)]

@@ -1,8 +1,6 @@
 //! Answers on their way out: status, headers, a body that is counted, and the ids every answer carries.
 
-use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
@@ -11,45 +9,15 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, SERVER};
-use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, StatusCode};
-use jiff::Timestamp;
 use store::BodyReader;
 
-use crate::config::ServerConfig;
 use crate::error::S3Error;
-use crate::head::TlsVersion;
 use crate::timed::Answering;
 use crate::unsent::{Held, Unsent, piece_bytes_max};
-use crate::uploads::Uploads;
 
 /// Headers of an answer, mostly.
 const HEADERS_USUAL: usize = 16;
-
-/// What operations know of the request beside their own parameters.
-#[derive(Clone, Debug)]
-pub(crate) struct RequestContext {
-    /// The head as it arrived, for what only a policy may ask.
-    pub(crate) parts: Arc<Parts>,
-    pub(crate) config: Arc<ServerConfig>,
-    pub(crate) now: Timestamp,
-    /// The address a policy and the log name.
-    pub(crate) client: IpAddr,
-    /// The version of TLS that this server itself speaks with its peer.
-    pub(crate) tls: Option<TlsVersion>,
-    /// Whether the client's own connection was TLS.
-    pub(crate) secure: bool,
-    /// The host the client named.
-    pub(crate) host: String,
-    /// The path prefix the client used, which is no part of the bucket's path.
-    pub(crate) prefix: String,
-    /// Whether the host named the bucket.
-    pub(crate) virtual_hosted: bool,
-    /// The steps that its decisions have left together.
-    pub(crate) work: Arc<iam::Work>,
-    /// Where bodies come in that it sends.
-    pub(crate) uploads: Uploads,
-}
 
 /// An answer before its ids: what an operation returns.
 #[derive(Debug)]

@@ -8,9 +8,10 @@ use iam::{AccountId, Values};
 use jiff::Timestamp;
 use store::{AtRest, ETag, ObjectKey};
 
+use crate::context::RequestContext;
 use crate::error::{Code, S3Error};
 use crate::request::S3Request;
-use crate::respond::{Reply, RequestContext};
+use crate::respond::Reply;
 
 pub(crate) mod attributes;
 pub(crate) mod bucket;

@@ -9,13 +9,13 @@ use jiff::Timestamp;
 use store::{AccessKey, KeyOwner, KeyStatus, Store};
 
 use crate::api::ApiCall;
-use crate::audit::{Claimed, RequestLog, Stopwatch, log_cause};
+use crate::audit::{RequestLog, Stopwatch, log_cause};
 use crate::body::RequestBody;
 use crate::config::ServerConfig;
-use crate::cors::CorsHeaders;
+use crate::context::RequestContext;
 use crate::error::{Code, S3Error, refusal};
 use crate::form::Posted;
-use crate::gate::{Asked, Caller, Gate, Service, refuse_link_conditions};
+use crate::gate::{Asked, Caller, Gate, refuse_link_conditions};
 use crate::head::{Head, Peer, waits_to_send};
 use crate::metrics::{DroppedLines, Metrics};
 use crate::operation::Operation;
@@ -23,8 +23,9 @@ use crate::own::OwnRoute;
 use crate::query::{self, QueryAsked, rooms::Rooms};
 use crate::reading::Reading;
 use crate::request::{Query, S3Request, Site};
-use crate::respond::{IdSource, Ids, Reply, RequestContext, ResponseBody, finish_headers};
+use crate::respond::{IdSource, Ids, Reply, ResponseBody, finish_headers};
 use crate::route::{self, Call, Target};
+use crate::seen::{Claimed, Seen};
 use crate::unsent::{Unsent, bound, bound_refusal};
 use crate::uploads::{UPLOADS_MAX, Uploads};
 use crate::{cors, own, room::Room, s3};
@@ -51,26 +52,6 @@ struct Arrival<'r> {
     peer: Peer,
     now: Timestamp,
     ids: &'r Ids,
-}
-
-/// What was learnt of a request before it was answered: for the log, and for every answer of it.
-#[derive(Debug, Default)]
-pub(crate) struct Seen {
-    pub(crate) operation: &'static str,
-    pub(crate) bucket: Option<store::BucketName>,
-    pub(crate) key: Option<store::ObjectKey>,
-    pub(crate) caller: Option<Arc<Caller>>,
-    /// What a request says of its sender that did not prove it.
-    pub(crate) claimed: Option<Claimed>,
-    /// The service of the Query protocol that answers it, in words of its own.
-    pub(crate) service: Option<Service>,
-    /// Why it was refused, as the client was told.
-    pub(crate) reason: Option<String>,
-    pub(crate) client: Option<std::net::IpAddr>,
-    /// The code of a refusal that was already written as an answer.
-    pub(crate) code: Option<&'static str>,
-    /// What lets the page that sent it read the answer, refusals included.
-    pub(crate) cors: Option<CorsHeaders>,
 }
 
 impl Server {

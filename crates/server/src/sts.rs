@@ -13,7 +13,7 @@ pub(crate) use oidc::Issuers;
 use crate::query::Dispatched;
 use crate::query::answer::QueryReply;
 use crate::query::error::QueryError;
-use crate::server::Seen;
+use crate::seen::Seen;
 
 /// Runs the operation of that name; nothing where there is none.
 pub(crate) async fn dispatch(

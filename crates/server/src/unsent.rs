@@ -14,7 +14,7 @@ use store::PIECE_BYTES_MAX;
 use crate::error::{Code, S3Error};
 use crate::query;
 use crate::respond::{Ids, Reply, ReplyBody};
-use crate::server::Seen;
+use crate::seen::Seen;
 use crate::shares::Share;
 
 /// Pieces of full length in the whole process. With such a piece, and with none shorter, goes an open file.

@@ -17,14 +17,15 @@ use store::{BucketName, ObjectKey, Part, PartNumber, Upload, UploadId};
 
 use super::{ApiCall, DOCUMENT_BYTES_MAX, json};
 use crate::body::RequestBody;
+use crate::context::RequestContext;
 use crate::error::{Code, S3Error, refusal};
 use crate::gate::{Door, OperationKeys};
 use crate::operation::Permission;
 use crate::parts::{PlannedPart, Renewal, RenewalError, UploadLinks};
 use crate::request::Query;
-use crate::respond::{Reply, RequestContext};
+use crate::respond::Reply;
 use crate::s3::{PAGE_MAX, creation_condition, document, quoted};
-use crate::server::Seen;
+use crate::seen::Seen;
 
 /// Links in one answer.
 const LINKS_MAX: usize = 1000;

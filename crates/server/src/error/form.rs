@@ -6,7 +6,7 @@ use presign::{
 
 use super::refusal::{self, malformed_credential, malformed_date};
 use super::{Code, S3Error};
-use crate::gate::AuthenticationError;
+use crate::authentication::AuthenticationError;
 
 const CREDENTIAL: &str = "X-Amz-Credential";
 

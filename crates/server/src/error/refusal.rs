@@ -7,7 +7,7 @@ use presign::{
 use store::{BucketName, StoreError};
 
 use super::{Code, S3Error};
-use crate::gate::AuthenticationError;
+use crate::authentication::AuthenticationError;
 
 const EXPECTED_CREDENTIAL: &str = "\"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\"";
 const UNSUPPORTED_MECHANISM: &str =

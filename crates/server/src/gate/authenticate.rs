@@ -6,16 +6,17 @@ use std::sync::{Arc, RwLock};
 use iam::{AccountId, OpenedBy, RootKeyMaking, Session, TokenError};
 use jiff::Timestamp;
 use presign::{
-    AdmissibleClaim, ClaimError, Credentials, ExpectedScope, Presigner, SessionToken,
-    SignatureClaim, SignatureMismatch, TokenClaim, VerifyError,
+    AdmissibleClaim, Credentials, ExpectedScope, Presigner, SessionToken, SignatureClaim,
+    TokenClaim,
 };
-use store::{AccessKey, KeyOwner, KeyStatus, StoreError};
+use store::{AccessKey, KeyOwner, KeyStatus};
 
 use super::Gate;
 use super::caller::{Caller, Identity, SignedCaller};
 use super::keys::KeyOf;
+use crate::authentication::{AuthenticationError, Service};
 use crate::head::{Head, ReportedPrefix};
-use crate::reading::bucket_of_prefix;
+use crate::origin::bucket_of_prefix;
 
 /// How much memory opened sessions may take, in bytes, about: they are kept for as long as there is room,
 /// with all that their tokens hold.
@@ -24,46 +25,6 @@ const SESSIONS_BYTES_MAX: usize = 16 * 1024 * 1024;
 const SESSION_ENTRY_BYTES: usize = 256;
 /// How the ids of session keys begin; only they go with a token.
 const SESSION_KEY_PREFIX: &str = "ASIA";
-
-/// Why a request was not authenticated. What is answered depends on the protocol.
-#[derive(Debug)]
-pub(crate) enum AuthenticationError {
-    /// It cannot be read as signed.
-    Claim(ClaimError),
-    /// It is out of its time or place.
-    Verify(VerifyError),
-    /// No key of that id, or one that is inactive; or a session whose token is missing, of another
-    /// session, or whose issuer is gone.
-    UnknownKey { access_key_id: String },
-    /// No token of this server.
-    MalformedToken { token: String },
-    /// The session has ended.
-    ExpiredToken { token: String },
-    /// The signature is another than the secret makes.
-    Mismatch(Box<SignatureMismatch>),
-    /// A token came with a long-term key.
-    UnexpectedToken { token: String },
-    /// The records cannot be read.
-    Store(StoreError),
-}
-
-/// The service whose credential scope a request must name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Service {
-    S3,
-    Iam,
-    Sts,
-}
-
-impl Service {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::S3 => "s3",
-            Self::Iam => "iam",
-            Self::Sts => "sts",
-        }
-    }
-}
 
 /// IAM and STS are global: their calls may name this region whatever the server's own is.
 pub(crate) const GLOBAL_REGION: &str = "us-east-1";

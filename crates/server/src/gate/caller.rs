@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use presign::{SessionToken, VerifiedSignature};
 use store::{AccessKey, AttachedPolicy, Directory, KeyOwner, Tag, User};
 
-use super::circumstances::{named, tag_named};
+use super::tags::{named, tag_named};
 
 /// Who is asking, proven.
 #[expect(clippy::large_enum_variant, reason = "one a request, always behind an Arc")]

@@ -10,14 +10,16 @@ use store::{Directory, KnownIdentity};
 
 use super::authorize::{Asking, Question, TOO_MUCH_WORK_WHY, reason};
 use super::caller::{Caller, Identity};
-use super::circumstances::{Circumstances, OperationKeys, tag_named};
+use super::circumstances::{Circumstances, OperationKeys};
 use super::meanings::Meanings;
-use super::{Authorized, Door, Gate, Service};
+use super::tags::tag_named;
+use super::{Authorized, Door, Gate};
+use crate::authentication::Service;
+use crate::context::RequestContext;
 use crate::query::error::{self, QueryCode, QueryError};
 use crate::query::operation::{
     BoundaryAsked, Brought, QueryOperation, QueryPermission, Scene, Sessions, Target,
 };
-use crate::respond::RequestContext;
 
 /// What a call of the Query protocol is admitted with.
 #[derive(Clone, Copy)]

@@ -6,7 +6,7 @@ use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 
 use super::error::QueryError;
-use crate::gate::Service;
+use crate::authentication::Service;
 use crate::respond::{Reply, ReplyBody};
 
 /// The namespace of what is refused before any operation is found.

@@ -6,7 +6,7 @@ use std::error::Error as StdError;
 use hyper::StatusCode;
 use store::StoreError;
 
-use crate::gate::AuthenticationError;
+use crate::authentication::AuthenticationError;
 
 /// Declares [`QueryCode`]: name on the wire, status, and the message when nothing more is known.
 macro_rules! codes {

@@ -13,7 +13,7 @@ use crate::body::RequestBody;
 use crate::error::{Code, S3Error, refusal};
 use crate::gate::Authorized;
 use crate::operation::{Operation, Permission, Resource};
-use crate::reading::bucket_of_prefix;
+use crate::origin::bucket_of_prefix;
 use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::s3::of_bucket::found;

@@ -11,10 +11,11 @@ use store::{ChecksumAlgorithms, Digests, KeyRefusal, Object, StoredChecksum, Unl
 use zeroize::Zeroizing;
 
 use crate::config::SseC;
+use crate::context::RequestContext;
 use crate::error::{Code, S3Error};
 use crate::gate::Door;
 use crate::request::S3Request;
-use crate::respond::{Reply, RequestContext};
+use crate::respond::Reply;
 
 /// The rows of [`crate::route::MEANING_HEADERS`] that an operation honours which takes such a key.
 pub(crate) const OBJECT_KEY: &str = "x-amz-server-side-encryption-customer-";

@@ -7,12 +7,13 @@ use iam::Values;
 use store::{BucketName, ObjectKey};
 
 use crate::body::RequestBody;
+use crate::context::RequestContext;
 use crate::error::{Code, S3Error};
 use crate::form::Form;
 use crate::gate::Authorized;
 use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
-use crate::respond::{Reply, ReplyBody, RequestContext};
+use crate::respond::{Reply, ReplyBody};
 use crate::s3::bucket_url;
 use crate::s3::headers;
 use crate::s3::put::PutObject;
