@@ -2,34 +2,25 @@
 //! one path that takes a link instead is that which renews the links of an upload's parts.
 
 mod accounts;
+mod call;
+mod document;
 mod expiry;
 mod parts;
 
-use std::sync::Arc;
-
-use bytes::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
-use hyper::{Method, StatusCode};
-use iam::AccountId;
+use hyper::Method;
 use presign::{Mechanism, VerifiedSignature};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use store::BucketName;
 
 use crate::body::RequestBody;
-use crate::context::RequestContext;
 use crate::error::{Code, S3Error};
-use crate::gate::{Caller, Door};
-use crate::respond::{Ids, Reply, ReplyBody};
+use crate::gate::Door;
+use crate::respond::Reply;
 use crate::route::Level;
-use crate::s3::document;
 use crate::seen::Seen;
-use crate::server::Server;
+use document::{account, json, read};
 
 pub(crate) use accounts::given_key;
-
-/// Bytes of a request document.
-const DOCUMENT_BYTES_MAX: usize = 64 * 1024;
+pub(crate) use call::ApiCall;
 
 /// A path of the API.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,15 +69,6 @@ impl ApiRoute {
             Self::Parts(_) => Mechanism::V4Query,
         }
     }
-}
-
-/// An authenticated call.
-pub(crate) struct ApiCall<'r> {
-    pub(crate) server: &'r Server,
-    pub(crate) method: &'r Method,
-    pub(crate) caller: &'r Arc<Caller>,
-    pub(crate) context: &'r Arc<RequestContext>,
-    pub(crate) ids: &'r Ids,
 }
 
 impl ApiCall<'_> {
@@ -140,14 +122,14 @@ impl ApiCall<'_> {
             (ApiRoute::Expiry, &Method::POST) => {
                 seen.operation = "TellExpiry";
                 // Everybody may ask about what they sign themselves.
-                let door = self.server.gate().own_door(self.caller, self.context)?;
+                let door = self.services.gate.own_door(self.caller, self.context)?;
                 let asked = read(&door, body).await?;
                 expiry::tell(&door, asked).await
             }
             (ApiRoute::Parts(id), &Method::POST) => {
                 seen.operation = "RenewParts";
                 let renew = parts::RenewParts::read(id, self.context, seen)?;
-                let door = self.server.gate().own_door(self.caller, self.context)?;
+                let door = self.services.gate.own_door(self.caller, self.context)?;
                 renew.answer(self, &door, body).await
             }
             (ApiRoute::Unknown, _) => Err(S3Error::with_message(
@@ -166,7 +148,7 @@ impl ApiCall<'_> {
     }
 
     async fn manager(&self) -> Result<Door, S3Error> {
-        let gate = self.server.gate();
+        let gate = &self.services.gate;
         gate.operator(self.caller, self.context, "valet:ManageAccounts").await
     }
 
@@ -181,31 +163,4 @@ impl ApiCall<'_> {
         });
         json(code.status(), &document)
     }
-}
-
-fn account(id: &str) -> Result<AccountId, S3Error> {
-    AccountId::parse(id).map_err(|cause| {
-        S3Error::invalid_request("An account is named by its 12 digits.").because(cause)
-    })
-}
-
-/// Reads the document that the call sent.
-async fn read<T: DeserializeOwned>(door: &Door, body: &mut RequestBody) -> Result<T, S3Error> {
-    parse(&document::read(door, body, DOCUMENT_BYTES_MAX).await?)
-}
-
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, S3Error> {
-    serde_json::from_slice(body).map_err(|cause| {
-        // The parser's words name members and places and quote no values.
-        S3Error::invalid_request(format!("The document does not fit: {cause}."))
-    })
-}
-
-/// A document as answer.
-fn json(status: StatusCode, document: &impl Serialize) -> Reply {
-    let mut reply = Reply::new(status);
-    reply.set(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let text = serde_json::to_vec(document).unwrap_or_default();
-    reply.body = ReplyBody::Full(Bytes::from(text));
-    reply
 }

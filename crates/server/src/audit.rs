@@ -7,10 +7,9 @@ use hyper::{Method, StatusCode};
 use store::{BucketName, ObjectKey};
 
 use crate::error::{Code, S3Error};
-use crate::metrics::Answered;
+use crate::metrics::{Answered, Requests};
 use crate::respond::{Finished, Ids};
 use crate::seen::{Seen, is_link, way};
-use crate::server::Server;
 
 /// How long something took; it says nothing about what time it is.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +28,7 @@ impl Stopwatch {
 /// Everything the line says; it is written when the answer's body is done or dropped.
 #[derive(Debug)]
 pub(crate) struct RequestLog {
-    pub(crate) server: Arc<Server>,
+    pub(crate) requests: Arc<Requests>,
     pub(crate) stopwatch: Stopwatch,
     pub(crate) ids: Ids,
     pub(crate) seen: Seen,
@@ -41,7 +40,7 @@ pub(crate) struct RequestLog {
 
 impl Finished for RequestLog {
     fn finished(self: Box<Self>, bytes_out: u64, whole: bool) {
-        let Self { server, stopwatch, ids, seen, method, status, code, bytes_in } = *self;
+        let Self { requests, stopwatch, ids, seen, method, status, code, bytes_in } = *self;
         // Its code was taken already, and no line is about pages.
         let Seen {
             operation,
@@ -65,7 +64,7 @@ impl Finished for RequestLog {
         let claimed_way = claimed.as_ref().map_or("none", |claimed| claimed.way);
         let claimed_id = claimed.as_ref().and_then(|claimed| claimed.access_key_id.as_deref());
         let elapsed = stopwatch.elapsed();
-        server.metrics().request(&Answered { operation, status, elapsed, bytes_in, bytes_out });
+        requests.count(&Answered { operation, status, elapsed, bytes_in, bytes_out });
         tracing::info!(
             target: "valet::request",
             request_id = ids.request_id,

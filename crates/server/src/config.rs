@@ -237,8 +237,32 @@ fn name_of(host: &str) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// Nothing but what must be said.
+    pub(crate) fn plain() -> ServerConfig {
+        ServerConfig {
+            listen: Vec::new(),
+            metrics_listen: None,
+            region: "us-east-1".into(),
+            account: AccountId::parse("000000000000").unwrap(),
+            public_urls: Vec::new(),
+            console_url: None,
+            active_content: ActiveContent::Sandbox,
+            link_caching: LinkCaching::Capped,
+            domains: Vec::new(),
+            trusted_proxies: Vec::new(),
+            outbound_allow: Vec::new(),
+            tls: None,
+            sigv2: SigV2Use::Allow,
+            sse_c: SseC::Tls,
+            connections_per_address: 0,
+            root: None,
+            abort_uploads_after: None,
+            shutdown_grace: Duration::from_secs(1),
+        }
+    }
 
     #[test]
     fn public_urls() {

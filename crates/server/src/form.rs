@@ -21,15 +21,16 @@ use crate::body::{FormHead, RequestBody};
 use crate::context::RequestContext;
 use crate::error::form as refusal;
 use crate::error::{Code, S3Error};
-use crate::gate::{Asked, Caller, refuse_link_conditions};
+use crate::gate::{Asked, Caller, Gate, refuse_link_conditions};
 use crate::head::Head;
+use crate::operation::execute;
 use crate::request::{Query, S3Request};
 use crate::respond::Reply;
-use crate::route::{self, Call};
+use crate::route;
 use crate::s3::metadata;
+use crate::s3::post::PostObject;
 use crate::seen::Claimed;
 use crate::seen::Seen;
-use crate::server::Server;
 use fields::METADATA;
 
 pub(crate) use fields::Form;
@@ -62,25 +63,25 @@ pub(crate) struct Posted<'r> {
     pub(crate) query: &'r Query<'r>,
 }
 
-impl Server {
+impl Posted<'_> {
     /// Answers a form. The order of checks is semantics 3.3.11, but that nothing of the file is
     /// read before its signer may write it: so its size is judged last.
-    pub(crate) async fn post(
-        &self,
-        posted: Posted<'_>,
+    pub(crate) async fn answer(
+        self,
+        gate: &Gate,
         body: &mut RequestBody,
         seen: &mut Seen,
     ) -> Result<Reply, S3Error> {
-        let Posted { head, context, bucket, query } = posted;
+        let Self { head, context, bucket, query } = self;
         let content_type = head.header(CONTENT_TYPE.as_str()).unwrap_or_default();
         let decoder = FormDecoder::new(content_type).map_err(refusal::of_form)?;
         refuse_other_credentials(head)?;
-        let mut place = self.gate().documents().enter_form(context.client);
+        let mut place = gate.documents().enter_form(context.client);
         let crowded_out = || Err(S3Error::new(Code::SlowDown));
         let read = place.keep(body.read_form(decoder)).await.unwrap_or_else(crowded_out);
         drop(place);
         let FormHead { fields, file_name, file_size } = read?;
-        let proven = self.prove(&fields, head, context).await;
+        let proven = prove(gate, &fields, head, context).await;
         if proven.is_err() {
             seen.claimed = Some(Claimed::by_form(&fields));
         }
@@ -99,24 +100,24 @@ impl Server {
         let parts = Arc::new(stand_in(&context.parts, &headers));
         let context = Arc::new(RequestContext { parts, ..(**context).clone() });
         let asked = Asked { request: &request, caller: &caller, context: &context };
-        self.dispatch(Call::PostObject, asked, body).await
+        execute::<PostObject>(gate, asked, body).await
     }
+}
 
-    /// Who signed the form: required fields, credential scope, session and key, signature.
-    async fn prove(
-        &self,
-        fields: &FormFields,
-        head: &Head<'_>,
-        context: &RequestContext,
-    ) -> Result<Caller, S3Error> {
-        if !fields.has("key") {
-            return Err(refusal::missing_field("key"));
-        }
-        let claim = SignatureClaim::from_form(fields);
-        let claim = claim.map_err(|error| refusal::of_claim(error, fields))?;
-        let caller = self.gate().prove(claim, head, context.now).await;
-        caller.map_err(|error| refusal::of_authentication(error, fields))
+/// Who signed the form: required fields, credential scope, session and key, signature.
+async fn prove(
+    gate: &Gate,
+    fields: &FormFields,
+    head: &Head<'_>,
+    context: &RequestContext,
+) -> Result<Caller, S3Error> {
+    if !fields.has("key") {
+        return Err(refusal::missing_field("key"));
     }
+    let claim = SignatureClaim::from_form(fields);
+    let claim = claim.map_err(|error| refusal::of_claim(error, fields))?;
+    let caller = gate.prove(claim, head, context.now).await;
+    caller.map_err(|error| refusal::of_authentication(error, fields))
 }
 
 /// A form is signed in itself or not at all.

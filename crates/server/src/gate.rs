@@ -7,10 +7,11 @@
 mod authenticate;
 mod authorize;
 mod caller;
+mod calls;
 mod circumstances;
 mod keys;
 mod meanings;
-mod query;
+mod sessions;
 mod tags;
 
 use std::sync::Arc;
@@ -18,27 +19,29 @@ use std::sync::Arc;
 use iam::{AccountId, NamedPolicy, Principal, SessionSealer, Values};
 use jiff::Timestamp;
 use presign::{Mechanism, VerifiedSignature};
-use store::{AccessKey, Bucket, BucketName, CorsRule, Lookup, ObjectKey, Store, Tag, VersionId};
+use store::{
+    AccessKey, Bucket, BucketName, CorsRule, Directory, KnownIdentity, Lookup, ObjectKey, Store,
+    Tag, VersionId,
+};
 
-use crate::config::ServerConfig;
+use crate::config::{ServerConfig, SseC};
 use crate::context::RequestContext;
 use crate::error::{Code, S3Error, refusal};
-use crate::operation::{Copied, Operation, Permission};
+use crate::permission::{Admissible, Copied, Permission};
 use crate::query::rooms::Documents;
 use crate::request::S3Request;
 use crate::route;
-use crate::s3::customer_key;
 use crate::sts::Issuers;
-use authenticate::Sessions;
 use authorize::Asking;
 use keys::DerivedKeys;
 use meanings::{Meanings, Place};
+use sessions::Sessions;
 
 pub(crate) use authenticate::Credential;
-pub(crate) use caller::{Caller, SignedCaller};
+pub(crate) use caller::{Caller, Identity, SignedCaller};
+pub(crate) use calls::{AdmissibleCall, DeniedCall, QueryPermission, Scene, Target, Trusted};
 pub(crate) use circumstances::OperationKeys;
-pub(crate) use query::{Judged, QueryAdmission, Trusted};
-pub(crate) use tags::{named, request_tag};
+pub(crate) use tags::{named, request_tag, tag_named};
 
 /// How often a request is judged whose records change meanwhile.
 pub(crate) const JUDGED_MAX: u32 = 4;
@@ -220,6 +223,14 @@ impl Door {
     }
 }
 
+/// What a call of IAM was judged by: it reads that, and changes nothing else.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    pub(crate) directory: Arc<Directory>,
+    /// The identities that it is about.
+    pub(crate) known: Vec<KnownIdentity>,
+}
+
 impl<O> Authorized<O> {
     pub(crate) fn operation(&self) -> &O {
         &self.operation
@@ -235,7 +246,7 @@ impl<O> Authorized<O> {
     }
 }
 
-impl<O: Operation> Authorized<O> {
+impl<O: Admissible> Authorized<O> {
     /// Asks again about records that have changed since they were judged.
     pub(crate) async fn anew(self) -> Result<Self, S3Error> {
         self.door.forget_records();
@@ -251,7 +262,10 @@ impl<O: Operation> Authorized<O> {
     }
 
     /// Admits one of the targets that stand in this call's body, as a call of its own.
-    pub(crate) async fn admit<P: Operation>(&self, operation: P) -> Result<Authorized<P>, S3Error> {
+    pub(crate) async fn admit<P: Admissible>(
+        &self,
+        operation: P,
+    ) -> Result<Authorized<P>, S3Error> {
         let meanings = Arc::new(self.door.meanings.of_buckets());
         let door = Door { meanings, ..self.door.clone() };
         door.asking().authorize(&operation.permissions(), &KeysOf(&operation)).await?;
@@ -271,7 +285,7 @@ impl OperationKeys for ListedKey<'_> {
 /// The condition keys of an operation.
 struct KeysOf<'o, O>(&'o O);
 
-impl<O: Operation> OperationKeys for KeysOf<'_, O> {
+impl<O: Admissible> OperationKeys for KeysOf<'_, O> {
     fn condition(&self, key: &str) -> Option<Values<'_>> {
         self.0.condition(key)
     }
@@ -357,7 +371,7 @@ impl Gate {
     }
 
     /// Admits the operation, or says why not. Conditions of the link come before permissions.
-    pub(crate) async fn admit<O: Operation>(
+    pub(crate) async fn admit<O: Admissible>(
         &self,
         operation: O,
         asked: Asked<'_>,
@@ -408,11 +422,23 @@ fn refuse_unknown_meanings(honoured: &[&str], asked: Asked<'_>) -> Result<(), S3
         if !honoured.contains(&meaning) {
             return Err(S3Error::not_implemented(&name));
         }
-        if [customer_key::OBJECT_KEY, customer_key::SOURCE_KEY].contains(&meaning) {
-            customer_key::refuse_insecure(asked.context)?;
+        if [route::OBJECT_KEY, route::SOURCE_KEY].contains(&meaning) {
+            refuse_insecure_key(asked.context)?;
         }
     }
     Ok(())
+}
+
+/// A key of a customer's travels over TLS alone, whatever is done with it, unless the server was told
+/// otherwise.
+fn refuse_insecure_key(context: &RequestContext) -> Result<(), S3Error> {
+    match context.config.sse_c {
+        SseC::Any => Ok(()),
+        SseC::Tls if context.secure => Ok(()),
+        SseC::Tls => Err(S3Error::invalid_request(
+            "Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.",
+        )),
+    }
 }
 
 /// Whom the client expects to own a bucket must be an account.

@@ -92,6 +92,11 @@ impl<'r> Head<'r> {
         Ok(Self { parts, host, path, reading, query, lines, forwarded, client, secure, tls })
     }
 
+    /// As it arrived.
+    pub(crate) fn parts(&self) -> &'r Parts {
+        self.parts
+    }
+
     pub(crate) fn method(&self) -> &'r Method {
         &self.parts.method
     }

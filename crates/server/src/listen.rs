@@ -383,7 +383,7 @@ async fn serve_metrics(server: Arc<Server>, socket: TcpListener) {
             let service = service_fn(|request: Request<Incoming>| {
                 let known = matches!(request.uri().path(), "/metrics" | "/_valet/metrics");
                 let route = if known { OwnRoute::Metrics } else { OwnRoute::Unknown };
-                let mut response = route.answer(&server).into_plain_response();
+                let mut response = route.answer(server.services()).into_plain_response();
                 response.body_mut().hold(activity.answering());
                 async move { Ok::<_, std::convert::Infallible>(response) }
             });

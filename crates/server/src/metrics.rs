@@ -111,10 +111,10 @@ impl Shard {
 
 /// All requests, counted by many threads.
 #[derive(Debug, Default)]
-struct Requests([Shard; SHARDS]);
+pub(crate) struct Requests([Shard; SHARDS]);
 
 impl Requests {
-    fn count(&self, answered: &Answered) {
+    pub(crate) fn count(&self, answered: &Answered) {
         static THREADS: AtomicUsize = AtomicUsize::new(0);
         thread_local! {
             static SHARD: usize = THREADS.fetch_add(1, Ordering::Relaxed) % SHARDS;
@@ -211,8 +211,9 @@ impl Metrics {
         self.registry.register("log_lines_dropped", help, dropped.0.clone());
     }
 
-    pub(crate) fn request(&self, answered: &Answered) {
-        self.requests.count(answered);
+    /// Where requests are counted.
+    pub(crate) fn requests(&self) -> &Arc<Requests> {
+        &self.requests
     }
 
     pub(crate) fn connection_opened(&self) {
@@ -257,12 +258,12 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..2 * SHARDS {
                 scope.spawn(|| {
-                    metrics.request(&answered("GetObject", 200, 100));
-                    metrics.request(&answered("GetObject", 404, 101));
+                    metrics.requests().count(&answered("GetObject", 200, 100));
+                    metrics.requests().count(&answered("GetObject", 404, 101));
                 });
             }
         });
-        metrics.request(&answered("PutObject", 200, 4_000_000_000));
+        metrics.requests().count(&answered("PutObject", 200, 4_000_000_000));
         let text = metrics.encode();
         for line in [
             "valet_connections 1",

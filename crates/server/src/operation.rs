@@ -1,16 +1,17 @@
 //! What one S3 call is: how it is read, which permissions it needs, what it does.
 
 use std::future::Future;
-use std::ops::Range;
 
 use iam::Values;
-use store::{BucketName, ObjectKey, VersionId};
 
 use crate::body::RequestBody;
 use crate::error::S3Error;
-use crate::gate::Authorized;
+use crate::gate::{Asked, Authorized, Gate};
+use crate::permission::Admissible;
 use crate::request::S3Request;
 use crate::respond::Reply;
+
+pub(crate) use crate::permission::{Copied, Permission, Resource};
 
 /// One S3 call, whole: a struct that implements this and a row of the route table.
 pub(crate) trait Operation: Sized + Send + Sync {
@@ -45,72 +46,31 @@ pub(crate) trait Operation: Sized + Send + Sync {
     ) -> impl Future<Output = Result<Reply, S3Error>> + Send;
 }
 
-/// Bytes of an object that is there.
-#[derive(Clone, Debug)]
-pub(crate) struct Copied<'o> {
-    pub(crate) bucket: &'o BucketName,
-    pub(crate) key: &'o ObjectKey,
-    pub(crate) version: Option<&'o VersionId>,
-    /// Which of them; `None`: all.
-    pub(crate) range: Option<Range<u64>>,
-}
+/// What the gate asks of it.
+impl<O: Operation> Admissible for O {
+    const HONOURS: &'static [&'static str] = <O as Operation>::HONOURS;
+    const QUERY_KEYS: &'static [(&'static str, &'static str)] = <O as Operation>::QUERY_KEYS;
 
-/// One action on one resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Permission<'o> {
-    /// As policies spell it: `s3:GetObject`.
-    pub(crate) action: &'static str,
-    pub(crate) resource: Resource<'o>,
-    /// Of an object that is there: the version that policies may ask for, and for its tags. None is the
-    /// current.
-    pub(crate) version: Option<&'o VersionId>,
-}
+    fn permissions(&self) -> Vec<Permission<'_>> {
+        Operation::permissions(self)
+    }
 
-/// What an action is done to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Resource<'o> {
-    /// The account's own, such as its list of buckets.
-    Account,
-    /// A bucket that need not exist yet.
-    NewBucket(&'o BucketName),
-    Bucket(&'o BucketName),
-    Object(&'o BucketName, &'o ObjectKey),
-}
+    fn condition(&self, key: &str) -> Option<Values<'_>> {
+        Operation::condition(self, key)
+    }
 
-impl Resource<'_> {
-    /// As policies name it.
-    pub(crate) fn arn(&self) -> String {
-        match self {
-            Self::Account => "arn:aws:s3:::*".to_owned(),
-            Self::NewBucket(bucket) | Self::Bucket(bucket) => format!("arn:aws:s3:::{bucket}"),
-            Self::Object(bucket, key) => format!("arn:aws:s3:::{bucket}/{key}"),
-        }
+    fn copied(&self) -> Option<Copied<'_>> {
+        Operation::copied(self)
     }
 }
 
-impl<'o> Permission<'o> {
-    pub(crate) fn account(action: &'static str) -> Self {
-        Self::on(action, Resource::Account)
-    }
-
-    pub(crate) fn new_bucket(action: &'static str, bucket: &'o BucketName) -> Self {
-        Self::on(action, Resource::NewBucket(bucket))
-    }
-
-    pub(crate) fn bucket(action: &'static str, bucket: &'o BucketName) -> Self {
-        Self::on(action, Resource::Bucket(bucket))
-    }
-
-    pub(crate) fn object(action: &'static str, bucket: &'o BucketName, key: &'o ObjectKey) -> Self {
-        Self::on(action, Resource::Object(bucket, key))
-    }
-
-    /// The same of one version, where one is named.
-    pub(crate) fn of_version(self, version: Option<&'o VersionId>) -> Self {
-        Self { version, ..self }
-    }
-
-    fn on(action: &'static str, resource: Resource<'o>) -> Self {
-        Self { action, resource, version: None }
-    }
+/// Reads, admits and runs one operation.
+pub(crate) async fn execute<O: Operation>(
+    gate: &Gate,
+    asked: Asked<'_>,
+    body: &mut RequestBody,
+) -> Result<Reply, S3Error> {
+    let operation = O::read(asked.request)?;
+    let call = gate.admit(operation, asked).await?;
+    O::run(call, body).await
 }

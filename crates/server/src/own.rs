@@ -4,12 +4,13 @@
 use bytes::Bytes;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, StatusCode};
-use store::BucketName;
 
 use crate::api::ApiRoute;
 use crate::respond::{Reply, ReplyBody};
-use crate::route::Level;
-use crate::server::Server;
+use crate::services::Services;
+
+/// As whatever is asked of the API is logged, until it is known which call it is.
+pub(crate) const API: &str = "Api";
 
 /// The first segment of every path of our own; no bucket can have the name.
 pub(crate) const PREFIX: &str = "/_valet";
@@ -49,54 +50,27 @@ fn named(path: &str) -> Option<OwnRoute> {
     })
 }
 
-/// The bucket by whose CORS rules pages may use a path, where they may at all: of those of our own, one.
-pub(crate) fn page_place(
-    route: Option<&OwnRoute>,
-    of_bucket: impl FnOnce() -> (Option<BucketName>, Level),
-    query: &str,
-) -> Option<(Option<BucketName>, Level)> {
-    match route {
-        None => Some(of_bucket()),
-        Some(OwnRoute::Api(route)) => route.page_place(query),
-        Some(
-            OwnRoute::Live
-            | OwnRoute::Ready
-            | OwnRoute::Metrics
-            | OwnRoute::Unknown
-            | OwnRoute::WrongMethod,
-        ) => None,
-    }
-}
-
 impl OwnRoute {
-    /// Whether it is answered without credentials.
-    pub(crate) fn is_open(&self) -> bool {
-        match self {
-            Self::Live | Self::Ready | Self::Unknown | Self::WrongMethod => true,
-            Self::Metrics | Self::Api(_) => false,
-        }
-    }
-
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Live => "HealthLive",
             Self::Ready => "HealthReady",
             Self::Metrics => "ReadMetrics",
-            Self::Api(_) => "Api",
+            Self::Api(_) => API,
             Self::Unknown | Self::WrongMethod => "-",
         }
     }
 
     /// Answers what needs no call of its own; whether the caller may is asked before.
-    pub(crate) fn answer(&self, server: &Server) -> Reply {
+    pub(crate) fn answer(&self, services: &Services) -> Reply {
         match self {
             Self::Live => text(StatusCode::OK, "live\n"),
-            Self::Ready => match server.store().is_writable() {
+            Self::Ready => match services.store.is_writable() {
                 Ok(()) => text(StatusCode::OK, "ready\n"),
                 Err(error) => text(StatusCode::SERVICE_UNAVAILABLE, &format!("{error}\n")),
             },
             Self::Metrics => {
-                let mut reply = text(StatusCode::OK, &server.metrics().encode());
+                let mut reply = text(StatusCode::OK, &services.metrics.encode());
                 reply.set(
                     CONTENT_TYPE,
                     HeaderValue::from_static(

@@ -3,7 +3,9 @@
 //! Its signature covers the hash of the body, so the body is read before anybody is authenticated:
 //! one of the two exceptions to "nothing reads a body before it is admitted", with limits of its own.
 
+mod admission;
 pub(crate) mod answer;
+mod dispatched;
 pub(crate) mod error;
 pub(crate) mod form;
 pub(crate) mod operation;
@@ -22,16 +24,17 @@ use crate::authentication::{AuthenticationError, Service};
 use crate::body::RequestBody;
 use crate::context::RequestContext;
 use crate::error::S3Error;
-use crate::gate::{Caller, Credential, QueryAdmission, SignedCaller};
+use crate::gate::{Caller, Credential, SignedCaller};
 use crate::head::Head;
 use crate::respond::{Ids, Reply};
 use crate::seen::Claimed;
 use crate::seen::Seen;
-use crate::server::Server;
+use crate::services::Services;
 use answer::QueryReply;
 use error::{QueryCode, QueryError};
 use form::Form;
-use operation::QueryOperation;
+
+pub(crate) use dispatched::Dispatched;
 
 /// Bytes of one call.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -40,8 +43,6 @@ const ANONYMOUS_BODY_BYTES_MAX: usize = 128 * 1024;
 /// From the first byte of a call's body to the last: whoever trickles must not keep the room from
 /// everybody else.
 const BODY_TIME_MAX: Duration = Duration::from_secs(10);
-/// How often a call is judged whose subject changes between the judgment and the deed.
-const JUDGED_AGAIN_MAX: usize = 4;
 /// Where a call without an action is sent, as AWS does (semantics 4.1.2).
 const ABOUT: &str = "https://aws.amazon.com/iam";
 /// The only call that needs no signature: the web identity's token proves who asks.
@@ -92,12 +93,12 @@ impl Front {
     /// Answers the call, refusals included.
     pub(crate) async fn answer(
         self,
-        server: &Server,
+        services: &Services,
         asked: QueryAsked<'_>,
         body: &mut RequestBody,
         seen: &mut Seen,
     ) -> Reply {
-        let call = Call { server, asked, service: self.service };
+        let call = Call { services, asked, service: self.service };
         seen.service = Some(self.service);
         let request_id = &asked.ids.request_id;
         let mut reply = match call.answer(body, seen).await {
@@ -156,7 +157,7 @@ impl From<AuthenticationError> for Refused {
 
 #[derive(Clone, Copy)]
 struct Call<'r> {
-    server: &'r Server,
+    services: &'r Services,
     asked: QueryAsked<'r>,
     service: Service,
 }
@@ -170,11 +171,11 @@ impl Call<'_> {
         }
         let signed = head.signed_part();
         let claim = SignatureClaim::from_request(&signed).map_err(AuthenticationError::Claim)?;
-        let gate = self.server.gate();
+        let gate = &self.services.gate;
         // What is out of its time or place is refused before its body is read, and so is an unknown key.
         let claim = claim.map(|claim| gate.admit_claim(claim, self.service, context.now));
         let Some(claim) = claim.transpose()? else {
-            let mut place = self.server.rooms().anonymous.enter(head.client());
+            let mut place = self.services.rooms.anonymous.enter(head.client());
             let answering = async {
                 let bytes = self.body(posted, ANONYMOUS_BODY_BYTES_MAX, body).await?;
                 self.perform(Caller::Anonymous, &bytes, seen).await
@@ -183,20 +184,20 @@ impl Call<'_> {
         };
         let credential = gate.credential(&claim, context.now).await?;
         let (caller, bytes, mut place) = if claim.needs_body_sha256() {
-            let mut place = self.server.rooms().claimed.enter(head.client());
+            let mut place = self.services.rooms.claimed.enter(head.client());
             let proving = self.prove_with_body(claim, credential, body);
             let (caller, bytes) = place.keep(proving).await.unwrap_or_else(crowded_out)?;
             (caller, bytes, place)
         } else {
             let at = (self.service, context.now);
             let caller = gate.verify(claim, credential, head, at).await?;
-            let mut place = self.server.rooms().proven.enter(head.client());
+            let mut place = self.services.rooms.proven.enter(head.client());
             let reading = self.body(posted, BODY_BYTES_MAX, body);
             let bytes = place.keep(reading).await.unwrap_or_else(crowded_out)?;
             check_payload(&caller, &bytes)?;
             (caller, bytes, place)
         };
-        let working = place.keep(self.server.rooms().working.acquire()).await;
+        let working = place.keep(self.services.rooms.working.acquire()).await;
         let _working = working.ok_or_else(throttled)?.map_err(|_closed| throttled())?;
         drop(place);
         self.perform(Caller::Signed(caller), &bytes, seen).await
@@ -213,7 +214,7 @@ impl Call<'_> {
         let bytes = self.body(head.method() == Method::POST, BODY_BYTES_MAX, body).await?;
         let hash: [u8; 32] = Sha256::digest(&bytes).into();
         let claim = claim.with_body_sha256(&hash);
-        let gate = self.server.gate();
+        let gate = &self.services.gate;
         let at = (self.service, context.now);
         Ok((gate.verify(claim, credential, head, at).await?, bytes))
     }
@@ -249,7 +250,13 @@ impl Call<'_> {
         if version != Some(answer::version(self.service)) {
             return Err(no_operation(action, version));
         }
-        let asked = Dispatched { call: self, caller: &caller, form: &form };
+        let asked = Dispatched {
+            gate: &self.services.gate,
+            service: self.service,
+            context: self.asked.context,
+            caller: &caller,
+            form: &form,
+        };
         let found = match self.service {
             Service::Iam => crate::iam::dispatch(action, asked, seen).await,
             Service::Sts | Service::S3 => crate::sts::dispatch(action, asked, seen).await,
@@ -302,37 +309,5 @@ async fn collect(body: &mut RequestBody, bytes_max: usize) -> Result<Bytes, Quer
     match tokio::time::timeout(BODY_TIME_MAX, open.collect(bytes_max)).await {
         Ok(collected) => Ok(collected.map_err(too_large)?.0),
         Err(_elapsed) => Err(QueryError::new(QueryCode::RequestTimeout)),
-    }
-}
-
-/// An authenticated call on its way to its operation.
-#[derive(Clone, Copy)]
-pub(crate) struct Dispatched<'r> {
-    call: Call<'r>,
-    caller: &'r Arc<Caller>,
-    form: &'r Form,
-}
-
-impl Dispatched<'_> {
-    /// Reads, admits and runs one operation.
-    pub(crate) async fn execute<O: QueryOperation>(
-        self,
-        action: &str,
-    ) -> Result<QueryReply, QueryError> {
-        let Call { server, asked, service } = self.call;
-        let (caller, context) = (self.caller, asked.context);
-        let admission = QueryAdmission { service, caller, context, action };
-        let mut outcome = Err(QueryError::new(QueryCode::ConcurrentModification));
-        for _ in 0..JUDGED_AGAIN_MAX {
-            let operation = O::read(self.form)?;
-            let call = server.gate().admit_query(operation, admission).await?;
-            outcome = O::run(call).await;
-            // What it was judged for has changed meanwhile: nothing was done, so it is judged again.
-            let changed = |error: &QueryError| error.code() == QueryCode::ConcurrentModification;
-            if !outcome.as_ref().is_err_and(changed) {
-                break;
-            }
-        }
-        outcome
     }
 }

@@ -8,8 +8,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, SERVER};
-use hyper::{HeaderMap, Method, StatusCode};
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{HeaderMap, StatusCode};
 use store::BodyReader;
 
 use crate::error::S3Error;
@@ -142,19 +142,6 @@ impl IdSource {
 
 fn hash(seed: &std::hash::RandomState, what: impl std::hash::Hash) -> u64 {
     std::hash::BuildHasher::hash_one(seed, what)
-}
-
-/// What every answer has.
-pub(crate) fn finish_headers(reply: &mut Reply, method: &Method, ids: &Ids) {
-    ids.set_on(reply);
-    reply.set(SERVER, HeaderValue::from_static("Valet"));
-    if *method == Method::HEAD {
-        // The length of what a GET would have sent is set by the operation; an error has no body at all.
-        if reply.status.is_client_error() || reply.status.is_server_error() {
-            reply.headers.remove(CONTENT_LENGTH);
-        }
-        reply.body = ReplyBody::Empty;
-    }
 }
 
 /// What is told when an answer's last byte has been taken, or its connection is gone.

@@ -53,6 +53,11 @@ pub(crate) const SUB_RESOURCES: &[&str] = &[
     "website",
 ];
 
+/// The rows of [`MEANING_HEADERS`] by which customers send keys of their own: for what is written or read, and for
+/// the source of a copy.
+pub(crate) const OBJECT_KEY: &str = "x-amz-server-side-encryption-customer-";
+pub(crate) const SOURCE_KEY: &str = "x-amz-copy-source-server-side-encryption-customer-";
+
 /// Headers that change what a request means. An operation honours one ([`crate::operation::Operation::HONOURS`])
 /// or the request is refused with 501; a name that ends in `-` stands for all that begin so.
 pub(crate) const MEANING_HEADERS: &[&str] = &[
@@ -62,7 +67,7 @@ pub(crate) const MEANING_HEADERS: &[&str] = &[
     "x-amz-bypass-governance-retention",
     "x-amz-copy-source",
     "x-amz-copy-source-range",
-    "x-amz-copy-source-server-side-encryption-customer-",
+    SOURCE_KEY,
     "x-amz-grant-",
     "x-amz-if-match-",
     "x-amz-mfa",
@@ -73,7 +78,7 @@ pub(crate) const MEANING_HEADERS: &[&str] = &[
     "x-amz-server-side-encryption-aws-kms-key-id",
     "x-amz-server-side-encryption-bucket-key-enabled",
     "x-amz-server-side-encryption-context",
-    "x-amz-server-side-encryption-customer-",
+    OBJECT_KEY,
     "x-amz-tagging",
     "x-amz-website-redirect-location",
     "x-amz-write-offset-bytes",

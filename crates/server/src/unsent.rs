@@ -11,10 +11,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use store::PIECE_BYTES_MAX;
 
-use crate::error::{Code, S3Error};
-use crate::query;
-use crate::respond::{Ids, Reply, ReplyBody};
-use crate::seen::Seen;
 use crate::shares::Share;
 
 /// Pieces of full length in the whole process. With such a piece, and with none shorter, goes an open file.
@@ -107,39 +103,6 @@ impl Unsent {
         let room = (size <= self.documents.free()).then(|| self.documents.hold(size)).flatten();
         room.map(|held| held.with(document))
     }
-}
-
-/// The answer, if its connection may hold it until it is taken.
-pub(crate) fn bound(
-    mut reply: Reply,
-    unsent: Option<&Unsent>,
-    ids: &Ids,
-    seen: &mut Seen,
-) -> Result<Reply, S3Error> {
-    let (Some(unsent), ReplyBody::Full(document)) = (unsent, &mut reply.body) else {
-        return Ok(reply);
-    };
-    match (unsent.hold_document(std::mem::take(document)), seen.service) {
-        (Some(held), _) => {
-            *document = held;
-            Ok(reply)
-        }
-        (None, Some(service)) => Ok(query::no_room(service, ids, seen)),
-        (None, None) => Err(S3Error::new(Code::SlowDown)),
-    }
-}
-
-/// A refusal; without what it repeats of the request where its connection may not hold so much.
-pub(crate) fn bound_refusal(error: &S3Error, unsent: Option<&Unsent>, ids: &Ids) -> Reply {
-    let mut reply = Reply::refusal(error, ids);
-    if let (Some(unsent), ReplyBody::Full(document)) = (unsent, &mut reply.body) {
-        let held = unsent.hold_document(std::mem::take(document));
-        *document = held.unwrap_or_else(|| {
-            let short = S3Error::new(error.code()).to_xml(&ids.request_id, &ids.host_id);
-            Bytes::from(short)
-        });
-    }
-    reply
 }
 
 /// So many bytes, unless they are a crumb.

@@ -8,7 +8,7 @@ use presign::SecretAccessKey;
 use serde::{Deserialize, Serialize};
 use store::{AccessKey, Account, CreateAccount, DeleteAccount, GivenKey, NewAccount, RenewRootKey};
 
-use super::json;
+use super::document::{account as named_account, json};
 use crate::error::{Code, S3Error, refusal};
 use crate::gate::Door;
 use crate::respond::Reply;
@@ -71,7 +71,7 @@ pub(super) async fn create(door: &Door, asked: Asked) -> Result<Reply, S3Error> 
     if !named(&name) || !email.as_deref().is_none_or(named) {
         return Err(S3Error::invalid_request("A name has 1 to 128 characters."));
     }
-    let id = id.map(|id| super::account(&id)).transpose()?;
+    let id = id.map(|id| named_account(&id)).transpose()?;
     if id.as_ref() == Some(&door.context().config.account) {
         return Err(conflict("There is an account of that id."));
     }
@@ -149,7 +149,7 @@ pub(super) async fn list(door: &Door, query: Option<&str>) -> Result<Reply, S3Er
             let after = query.strip_prefix("after=").ok_or_else(|| {
                 S3Error::invalid_request("The list of accounts has one parameter, after.")
             })?;
-            Some(super::account(after)?)
+            Some(named_account(after)?)
         }
     };
     let page = door.store().accounts(after, PAGE_MAX).await.map_err(refusal::of_store)?;

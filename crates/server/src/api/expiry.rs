@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use store::{BucketName, ObjectKey};
 
-use super::json;
+use super::document::json;
 use crate::error::{Code, S3Error};
 use crate::gate::Door;
 use crate::respond::Reply;

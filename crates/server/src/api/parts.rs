@@ -15,7 +15,8 @@ use presign::{Addressing, AmzDate, ExpiresIn, VerifiedSignature};
 use serde::{Deserialize, Serialize};
 use store::{BucketName, ObjectKey, Part, PartNumber, Upload, UploadId};
 
-use super::{ApiCall, DOCUMENT_BYTES_MAX, json};
+use super::call::ApiCall;
+use super::document::{DOCUMENT_BYTES_MAX, json, parse};
 use crate::body::RequestBody;
 use crate::context::RequestContext;
 use crate::error::{Code, S3Error, refusal};
@@ -154,7 +155,7 @@ impl RenewParts {
         body: &mut RequestBody,
     ) -> Result<Option<Vec<PlannedPart>>, S3Error> {
         let body = document::read(door, body, DOCUMENT_BYTES_MAX).await?;
-        let Asked { parts } = if body.is_empty() { Asked::default() } else { super::parse(&body)? };
+        let Asked { parts } = if body.is_empty() { Asked::default() } else { parse(&body)? };
         let Some(numbers) = parts else { return Ok(None) };
         if numbers.len() > LINKS_MAX {
             let message = format!("One call renews the links of {LINKS_MAX} parts at most.");
@@ -189,7 +190,7 @@ impl RenewParts {
     ) -> Result<Vec<FreshPart>, S3Error> {
         let denied = || S3Error::new(Code::AccessDenied);
         let caller = call.caller.signed().ok_or_else(denied)?;
-        let presigner = call.server.gate().presigner(caller).await;
+        let presigner = call.services.gate.presigner(caller).await;
         let presigner = presigner.map_err(refusal::of_authentication)?;
         let mut presigner = presigner.ok_or_else(denied)?;
         let links = UploadLinks {

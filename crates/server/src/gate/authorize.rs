@@ -13,7 +13,7 @@ use super::meanings::{Meanings, Place};
 use crate::context::RequestContext;
 use crate::error::refusal;
 use crate::error::{Code, S3Error};
-use crate::operation::{Copied, Permission, Resource};
+use crate::permission::{Copied, Permission, Resource};
 
 /// What the owner's root may always do to a bucket's policy: the way out for whoever denied
 /// everything to everybody (semantics 5.3; docs/policies.md).

@@ -15,7 +15,7 @@ use super::caller::Caller;
 use super::tags::tag_named;
 use crate::context::RequestContext;
 use crate::head::TlsVersion;
-use crate::operation::Copied;
+use crate::permission::Copied;
 use crate::request::{Query, S3Request};
 
 const EXISTING_TAG: &str = "existingobjecttag/";

@@ -21,7 +21,7 @@ pub(crate) fn named<'t>(
 }
 
 /// The value of a tag by its name.
-pub(super) fn tag_named<'t>(tags: &'t [Tag], name: &str) -> Option<Values<'t>> {
+pub(crate) fn tag_named<'t>(tags: &'t [Tag], name: &str) -> Option<Values<'t>> {
     named(tags.iter().map(|tag| (tag.key.as_str(), tag.value.as_str())), name)
 }
 

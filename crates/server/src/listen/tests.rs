@@ -6,13 +6,12 @@ mod stalled;
 use std::convert::Infallible;
 
 use http_body_util::Full;
-use iam::{AccountId, MasterKey};
-use presign::SigV2Use;
+use iam::MasterKey;
 use store::{Encryption, Store, StoreConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::*;
-use crate::config::{ActiveContent, LinkCaching, ServerConfig, SseC};
+use crate::config::ServerConfig;
 
 const LIVE: &str = "GET /_valet/health/live HTTP/1.1\r\nHost: a\r\n";
 /// Far beyond every limit, so that a test without one ends too.
@@ -48,26 +47,7 @@ fn server_over(
         encryption,
         cache_bytes_max: 1 << 20,
     };
-    let mut config = ServerConfig {
-        listen: Vec::new(),
-        metrics_listen: None,
-        region: "us-east-1".into(),
-        account: AccountId::parse("000000000000").unwrap(),
-        public_urls: Vec::new(),
-        console_url: None,
-        active_content: ActiveContent::Sandbox,
-        link_caching: LinkCaching::Capped,
-        domains: Vec::new(),
-        trusted_proxies: Vec::new(),
-        outbound_allow: Vec::new(),
-        tls: None,
-        sigv2: SigV2Use::Allow,
-        sse_c: SseC::Tls,
-        connections_per_address: 0,
-        root: None,
-        abort_uploads_after: None,
-        shutdown_grace: Duration::from_secs(1),
-    };
+    let mut config = crate::config::tests::plain();
     change(&mut config);
     (Arc::new(Server::new(config, Store::open(store, now).unwrap(), now)), dir)
 }

@@ -2,13 +2,15 @@
 
 use std::future::Future;
 
-use iam::{AccountId, Values};
-use store::{Directory, KnownIdentity, Tag};
+use iam::Values;
+use store::Tag;
 
 use super::answer::QueryReply;
 use super::error::QueryError;
 use super::form::Form;
-use crate::gate::{Authorized, Caller};
+use crate::gate::Authorized;
+
+pub(crate) use crate::gate::{QueryPermission, Scene, Target};
 
 /// One call, whole: a struct that implements this and a row of the table of actions.
 pub(crate) trait QueryOperation: Sized + Send + Sync {
@@ -44,47 +46,6 @@ pub(crate) enum Sessions {
     OfRoles,
     ButFederated,
     All,
-}
-
-/// What a call can know before it is admitted: resources are named by paths that only the
-/// directory knows.
-#[derive(Clone, Copy)]
-pub(crate) struct Scene<'a> {
-    pub(crate) caller: &'a Caller,
-    /// The account that the call is about: the caller's.
-    pub(crate) account: &'a AccountId,
-    /// The identities of that account.
-    pub(crate) directory: &'a Directory,
-}
-
-/// One action on one resource.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct QueryPermission {
-    /// As policies spell it: `iam:CreateUser`.
-    pub(crate) action: &'static str,
-    pub(crate) target: Target,
-}
-
-/// What an action is done to. An identity that is there is judged as it is stored, whatever the spelling in
-/// which it was asked for, and what is done is done to the one that was judged.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Target {
-    /// `*` for an action that is done to no resource.
-    pub(crate) arn: String,
-    /// The identity that it is about, as it was when it was judged.
-    pub(crate) known: Option<KnownIdentity>,
-}
-
-impl Target {
-    /// An action that is done to no resource.
-    pub(crate) fn any() -> Self {
-        Self::new("*".to_owned())
-    }
-
-    /// Something that is no identity, or is to be made.
-    pub(crate) fn new(arn: String) -> Self {
-        Self { arn, known: None }
-    }
 }
 
 /// What a call brings, as far as it honours it, for the condition keys that stand for it.

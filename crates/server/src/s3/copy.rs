@@ -19,6 +19,7 @@ use crate::gate::{Authorized, Door};
 use crate::operation::{Copied, Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
+use crate::route::{OBJECT_KEY, SOURCE_KEY};
 use crate::s3::customer_key::{self, SentKey};
 use crate::s3::encryption::Wish;
 use crate::s3::found::{Found, find};
@@ -172,11 +173,11 @@ pub(crate) struct CopyObject {
 impl Operation for CopyObject {
     const HONOURS: &'static [&'static str] = &[
         "x-amz-copy-source",
-        customer_key::SOURCE_KEY,
+        SOURCE_KEY,
         "x-amz-acl",
         "x-amz-grant-",
         "x-amz-server-side-encryption",
-        customer_key::OBJECT_KEY,
+        OBJECT_KEY,
         "x-amz-tagging",
     ];
 
@@ -338,12 +339,8 @@ pub(crate) struct UploadPartCopy {
 }
 
 impl Operation for UploadPartCopy {
-    const HONOURS: &'static [&'static str] = &[
-        "x-amz-copy-source",
-        "x-amz-copy-source-range",
-        customer_key::SOURCE_KEY,
-        customer_key::OBJECT_KEY,
-    ];
+    const HONOURS: &'static [&'static str] =
+        &["x-amz-copy-source", "x-amz-copy-source-range", SOURCE_KEY, OBJECT_KEY];
 
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         Ok(Self {

@@ -10,16 +10,13 @@ use iam::CustomerKey;
 use store::{ChecksumAlgorithms, Digests, KeyRefusal, Object, StoredChecksum, Unlocked, Upload};
 use zeroize::Zeroizing;
 
-use crate::config::SseC;
-use crate::context::RequestContext;
 use crate::error::{Code, S3Error};
 use crate::gate::Door;
 use crate::request::S3Request;
 use crate::respond::Reply;
+use crate::route::SOURCE_KEY;
 
-/// The rows of [`crate::route::MEANING_HEADERS`] that an operation honours which takes such a key.
-pub(crate) const OBJECT_KEY: &str = "x-amz-server-side-encryption-customer-";
-pub(crate) const SOURCE_KEY: &str = "x-amz-copy-source-server-side-encryption-customer-";
+pub(crate) use crate::route::OBJECT_KEY;
 
 /// The header that every refusal names.
 const CULPRIT: &str = "x-amz-server-side-encryption";
@@ -115,18 +112,6 @@ fn lacks(what: &str) -> S3Error {
 
 fn invalid_key() -> S3Error {
     invalid("The secret key was invalid for the specified algorithm.")
-}
-
-/// A key of a customer's travels over TLS alone, whatever is done with it, unless the server was told
-/// otherwise.
-pub(crate) fn refuse_insecure(context: &RequestContext) -> Result<(), S3Error> {
-    match context.config.sse_c {
-        SseC::Any => Ok(()),
-        SseC::Tls if context.secure => Ok(()),
-        SseC::Tls => Err(S3Error::invalid_request(
-            "Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.",
-        )),
-    }
 }
 
 /// Lets an object be read with the key that was sent, which it must take.

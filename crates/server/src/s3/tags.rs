@@ -130,7 +130,11 @@ struct XmlTag {
 
 /// Tags in the field `tagging` of a form. A document that is another brings none (semantics 3.3.10).
 pub(crate) fn of_form(document: &[u8]) -> Result<Vec<Tag>, S3Error> {
-    if xml::root_name(document)? == ROOT { of_xml(document, Tagged::Object) } else { Ok(Vec::new()) }
+    if xml::root_name(document)? == ROOT {
+        of_xml(document, Tagged::Object)
+    } else {
+        Ok(Vec::new())
+    }
 }
 
 /// Tags as a `Tagging` document.

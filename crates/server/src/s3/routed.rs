@@ -1,0 +1,150 @@
+//! The surface of S3: from a request that was routed to the answer of its operation.
+
+use std::sync::Arc;
+
+use hyper::header::HeaderValue;
+use hyper::{HeaderMap, Method};
+use store::{BucketName, ObjectKey};
+
+use crate::body::RequestBody;
+use crate::config::ServerConfig;
+use crate::context::RequestContext;
+use crate::error::{Code, S3Error};
+use crate::gate::{Asked, Caller, Gate, refuse_link_conditions};
+use crate::head::Head;
+use crate::request::{Query, S3Request, Site};
+use crate::respond::Reply;
+use crate::route::{self, Call, Target};
+use crate::s3::{BUCKET_REGION, table};
+use crate::seen::Seen;
+
+/// Who sent a request, and how it came.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Signed<'r> {
+    pub(crate) caller: &'r Arc<Caller>,
+    pub(crate) context: &'r Arc<RequestContext>,
+    pub(crate) site: Site<'r>,
+}
+
+/// What a request names, before anybody is known to have signed it.
+#[derive(Debug)]
+pub(crate) struct Routed<'r> {
+    pub(crate) target: Target,
+    pub(crate) query: Query<'r>,
+    pub(crate) call: Call,
+}
+
+impl<'r> Routed<'r> {
+    pub(crate) fn read(head: &Head<'r>) -> Result<Self, S3Error> {
+        let (parts, reading, query) = (head.parts(), head.reading(), head.query());
+        let target = route::target(reading.place())?;
+        let query = Query::parse(query)?;
+        let headers = &parts.headers;
+        let request = S3Request::new(&query, headers);
+        let copies = parts.method == Method::PUT && request.has_header("x-amz-copy-source");
+        let call = route::call(&parts.method, &target, &query, copies).map_err(|refused| {
+            // Whoever makes or removes what has the prefix's name means a bucket.
+            let is_prefix = matches!(target, Target::Service) && !reading.prefix().is_empty();
+            if is_prefix && refused.code() == Code::MethodNotAllowed {
+                return route::is_prefix(&parts.method, reading.prefix());
+            }
+            refused
+        })?;
+        Ok(Self { target, query, call })
+    }
+
+    /// A sub-resource decides what the request means, so the signature must cover it.
+    fn refuse_unsigned_meaning(&self, caller: &Caller) -> Result<(), S3Error> {
+        let Some(signature) = caller.signature() else { return Ok(()) };
+        let unsigned = |name: &&str| {
+            route::SUB_RESOURCES.binary_search(name).is_ok() && !signature.covers_query(name)
+        };
+        match self.query.iter().map(|(name, _)| name).find(unsigned) {
+            None => Ok(()),
+            Some(name) => Err(S3Error::with_message(
+                Code::AccessDenied,
+                format!("The signature does not cover the query parameter {name}"),
+            )),
+        }
+    }
+
+    /// Runs the operation that it is, for a caller who is known.
+    pub(crate) async fn answer(
+        self,
+        gate: &Gate,
+        signed: Signed<'_>,
+        body: &mut RequestBody,
+    ) -> Result<Reply, S3Error> {
+        let Signed { caller, context, site } = signed;
+        self.refuse_unsigned_meaning(caller)?;
+        let request = self.request(&context.parts.headers).on(site);
+        refuse_link_conditions(request.query.iter())?;
+        refuse_anonymous_overrides(&self, caller)?;
+        let asked = Asked { request: &request, caller, context };
+        let answered = table::dispatch(gate, self.call, asked, body).await;
+        answered.map_err(|error| tell_region(error, &self, site.config))
+    }
+
+    fn request<'a>(&'a self, headers: &'a HeaderMap) -> S3Request<'a> {
+        S3Request::new(&self.query, headers).about(self.bucket(), self.key())
+    }
+
+    fn bucket(&self) -> Option<&BucketName> {
+        match &self.target {
+            Target::Service => None,
+            Target::Bucket(bucket) | Target::Object(bucket, _) => Some(bucket),
+        }
+    }
+
+    fn key(&self) -> Option<&ObjectKey> {
+        match &self.target {
+            Target::Service | Target::Bucket(_) => None,
+            Target::Object(_, key) => Some(key),
+        }
+    }
+
+    pub(crate) fn note(&self, seen: &mut Seen) {
+        seen.operation = self.call.name();
+        seen.bucket = self.bucket().cloned();
+        seen.key = self.key().cloned();
+    }
+}
+
+/// Whoever is not signed reads what is there as it is.
+fn refuse_anonymous_overrides(routed: &Routed<'_>, caller: &Caller) -> Result<(), S3Error> {
+    let reads = matches!(routed.call, Call::GetObject | Call::HeadObject);
+    let anonymous = matches!(caller, Caller::Anonymous);
+    if anonymous && reads && routed.query.iter().any(|(name, _)| name.starts_with("response-")) {
+        return Err(S3Error::invalid_request(
+            "Request specific response headers cannot be used for anonymous GET requests.",
+        ));
+    }
+    Ok(())
+}
+
+/// A refused scope on a bucket's own path tells the bucket's region (semantics 1.4.24a): SDKs sign again with it.
+pub(crate) fn with_bucket_region(
+    error: S3Error,
+    routed: &Result<Routed<'_>, S3Error>,
+    config: &ServerConfig,
+) -> S3Error {
+    let on_bucket = matches!(routed, Ok(Routed { target: Target::Bucket(_), .. }));
+    if !on_bucket || !error.names_scope() {
+        return error;
+    }
+    match HeaderValue::from_str(&config.region) {
+        Ok(region) => error.header(BUCKET_REGION, region),
+        Err(_) => error,
+    }
+}
+
+/// Who may not list a bucket is still told its region: SDKs look for it there (semantics 1.4.24a).
+fn tell_region(error: S3Error, routed: &Routed<'_>, config: &ServerConfig) -> S3Error {
+    let lists = matches!(routed.call, Call::ListObjects | Call::ListObjectsV2 | Call::HeadBucket);
+    match HeaderValue::from_str(&config.region) {
+        Ok(region) if lists && error.code() == Code::AccessDenied => {
+            error.header(BUCKET_REGION, region)
+        }
+        Ok(_) | Err(_) => error,
+    }
+}

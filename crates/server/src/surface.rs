@@ -1,0 +1,157 @@
+//! Which of the server's surfaces a request is for: decided by its head and the configuration alone, before
+//! anybody is asked who they are.
+
+use store::BucketName;
+
+use crate::api::ApiRoute;
+use crate::error::S3Error;
+use crate::head::Head;
+use crate::own::{self, OwnRoute};
+use crate::query::{self, Front};
+use crate::request::Query;
+use crate::route::{self, Call, Level, Target};
+use crate::s3::routed::Routed;
+
+/// A surface, and what it was told by the head. The first that claims a request has it, in this order; whatever is
+/// to be claimed by a host or a path of its own (distributions, websites, short links) gets its row before S3, to
+/// which everything else is left.
+#[derive(Debug)]
+pub(crate) enum Surface<'r> {
+    /// A path of the server's own that everybody may read: probes, and the news that nothing is there.
+    Open(OwnRoute),
+    /// The metrics, on the port of S3.
+    Metrics,
+    /// The JSON API.
+    Api(ApiRoute),
+    /// The Query protocols of IAM and STS.
+    Query(Front),
+    /// A form that a browser posts to a bucket.
+    Form { bucket: BucketName, query: Query<'r> },
+    /// S3, or what is no request of it. That is only said to whoever has proved who they are.
+    S3(Result<Routed<'r>, S3Error>),
+}
+
+impl<'r> Surface<'r> {
+    /// The surface that a request is for.
+    pub(crate) fn of(head: &Head<'r>) -> Self {
+        let own = head.reading().own_path().and_then(|path| own::route(head.method(), path));
+        match own {
+            Some(OwnRoute::Api(route)) => return Self::Api(route),
+            Some(OwnRoute::Metrics) => return Self::Metrics,
+            Some(
+                route @ (OwnRoute::Live
+                | OwnRoute::Ready
+                | OwnRoute::Unknown
+                | OwnRoute::WrongMethod),
+            ) => return Self::Open(route),
+            None => {}
+        }
+        if let Some(front) = query::front(head) {
+            return Self::Query(front);
+        }
+        match Routed::read(head) {
+            Ok(Routed { target: Target::Bucket(bucket), query, call: Call::PostObject }) => {
+                Self::Form { bucket, query }
+            }
+            routed => Self::S3(routed),
+        }
+    }
+
+    /// The bucket by whose CORS rules pages of other origins may use it, where they may at all.
+    pub(crate) fn page_place(&self, head: &Head<'_>) -> Option<(Option<BucketName>, Level)> {
+        match self {
+            Self::Open(_) | Self::Metrics => None,
+            Self::Api(route) => route.page_place(head.query()),
+            Self::Query(_) | Self::Form { .. } | Self::S3(_) => {
+                Some(route::bucket(head.reading().place()))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::Request;
+
+    use super::*;
+    use crate::config::{PublicUrl, ServerConfig};
+    use crate::head::Peer;
+
+    /// The surface of a request, with what it says to the head of its method, host, path and one header.
+    fn surface_of(line: &str, header: Option<(&str, &str)>) -> String {
+        let mut words = line.split(' ');
+        let (method, host, path) =
+            (words.next().unwrap(), words.next().unwrap(), words.next().unwrap());
+        let mut request = Request::builder().method(method).uri(path).header("host", host);
+        if let Some((name, value)) = header {
+            request = request.header(name, value);
+        }
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let peer = Peer { address: [127, 0, 0, 1].into(), tls: None };
+        let config = ServerConfig {
+            domains: vec!["s3.test".to_owned()],
+            public_urls: vec![PublicUrl::parse("http://files.test/below").unwrap()],
+            ..crate::config::tests::plain()
+        };
+        let head = Head::read(&parts, peer, &config).unwrap();
+        match Surface::of(&head) {
+            Surface::Open(route) => format!("open {route:?}"),
+            Surface::Metrics => "metrics".to_owned(),
+            Surface::Api(route) => format!("api {route:?}"),
+            Surface::Query(_) => "query".to_owned(),
+            Surface::Form { bucket, .. } => format!("form {bucket}"),
+            Surface::S3(Ok(routed)) => format!("s3 {}", routed.call.name()),
+            Surface::S3(Err(error)) => format!("s3 {}", error.code().wire()),
+        }
+    }
+
+    #[test]
+    fn a_request_is_for_one_surface() {
+        let check = |line: &str, expected: &str| {
+            assert_eq!(surface_of(line, None), expected, "{line}");
+        };
+        check("GET h /_valet/health/live", "open Live");
+        check("GET h /_valet/health/ready", "open Ready");
+        check("PUT h /_valet/health/ready", "open WrongMethod");
+        check("GET h /_valet/nothing", "open Unknown");
+        check("GET files.test /below/_valet/health/live", "open Live");
+        check("GET h /_valet/metrics", "metrics");
+        check("GET h /_valet/api/v1/accounts", "api Accounts");
+        check("POST h /_valet/api/v1/expiry", "api Expiry");
+        check("GET h /_valet/api/v1/nothing", "api Unknown");
+        check("GET h /?Action=AssumeRoleWithWebIdentity", "query");
+        check("GET h /bucket?Action=AssumeRoleWithWebIdentity", "s3 ListObjects");
+        check("POST h /bucket", "form bucket");
+        check("POST bucket.s3.test /", "form bucket");
+        check("POST h /bucket?delete", "s3 DeleteObjects");
+        check("GET h /", "s3 ListBuckets");
+        check("GET h /bucket/key", "s3 GetObject");
+        check("PUT h /bucket/key", "s3 PutObject");
+        check("PATCH h /bucket/key", "s3 MethodNotAllowed");
+        check("GET h /_valetx/key", "s3 InvalidBucketName");
+        // On the host of a bucket there are no paths of our own: they are keys.
+        check("GET bucket.s3.test /_valet/health/live", "s3 GetObject");
+        check("GET bucket.s3.test /_valet/api/v1/accounts", "s3 GetObject");
+    }
+
+    #[test]
+    fn what_a_signature_is_for_tells_services_apart() {
+        let check = |line: &str, header: (&str, &str), expected: &str| {
+            assert_eq!(surface_of(line, Some(header)), expected, "{line} {header:?}");
+        };
+        let form = ("content-type", "application/x-www-form-urlencoded; charset=utf-8");
+        check("POST h /", form, "query");
+        check("POST h /bucket", form, "form bucket");
+        check("POST h /", ("content-type", "text/plain"), "s3 MethodNotAllowed");
+        let link = |service: &str| {
+            format!(
+                "GET h /?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIA%2F20260101%2Fus-east-1%2F{service}%2Faws4_request&X-Amz-Date=20260101T000000Z&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature={}",
+                "0".repeat(64)
+            )
+        };
+        let any = ("accept", "*/*");
+        check(&link("iam"), any, "query");
+        check(&link("sts"), any, "query");
+        check(&link("s3"), any, "s3 ListBuckets");
+    }
+}
