@@ -19,7 +19,6 @@ use crate::route::Level;
 use crate::seen::Seen;
 use document::{account, json, read};
 
-pub(crate) use accounts::given_key;
 pub(crate) use call::ApiCall;
 
 /// A path of the API.

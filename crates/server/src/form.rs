@@ -4,8 +4,6 @@
 //! Nothing else of the HTTP request counts: what a header or the query says of an upload is covered by
 //! no signature.
 
-mod fields;
-
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -21,19 +19,17 @@ use crate::body::{FormHead, RequestBody};
 use crate::context::RequestContext;
 use crate::error::form as refusal;
 use crate::error::{Code, S3Error};
+use crate::fields::{Form, METADATA};
 use crate::gate::{Asked, Caller, Gate, refuse_link_conditions};
 use crate::head::Head;
+use crate::metadata;
 use crate::operation::execute;
 use crate::request::{Query, S3Request};
 use crate::respond::Reply;
 use crate::route;
-use crate::s3::metadata;
 use crate::s3::post::PostObject;
 use crate::seen::Claimed;
 use crate::seen::Seen;
-use fields::METADATA;
-
-pub(crate) use fields::Form;
 
 /// Fields that stand for the header of the same name. Beside them, all that begin `x-amz-`.
 const HEADER_FIELDS: [HeaderName; 6] = [

@@ -27,11 +27,11 @@ use store::{
 use crate::config::{ServerConfig, SseC};
 use crate::context::RequestContext;
 use crate::error::{Code, S3Error, refusal};
+use crate::issuers::Issuers;
 use crate::permission::{Admissible, Copied, Permission};
-use crate::query::rooms::Documents;
 use crate::request::S3Request;
+use crate::rooms::Documents;
 use crate::route;
-use crate::sts::Issuers;
 use authorize::Asking;
 use keys::DerivedKeys;
 use meanings::{Meanings, Place};

@@ -9,7 +9,6 @@ mod dispatched;
 pub(crate) mod error;
 pub(crate) mod form;
 pub(crate) mod operation;
-pub(crate) mod rooms;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -9,8 +9,8 @@ use store::{BucketName, ObjectKey};
 
 use crate::config::ServerConfig;
 use crate::error::{Code, S3Error};
-use crate::form::Form;
-use crate::s3::metadata;
+use crate::fields::Form;
+use crate::metadata;
 
 /// How the names of S3's own headers begin.
 const AMZ: &str = "x-amz-";

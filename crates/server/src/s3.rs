@@ -30,7 +30,6 @@ pub(crate) mod ingest;
 pub(crate) mod list;
 pub(crate) mod list_uploads;
 pub(crate) mod list_versions;
-pub(crate) mod metadata;
 pub(crate) mod multipart;
 pub(crate) mod of_bucket;
 pub(crate) mod policy;

@@ -7,9 +7,9 @@ use store::Store;
 use crate::config::ServerConfig;
 use crate::gate::Gate;
 use crate::metrics::Metrics;
-use crate::query::rooms::Rooms;
 use crate::respond::IdSource;
 use crate::room::Room;
+use crate::rooms::Rooms;
 
 /// Made once, when the server is put together.
 #[derive(Debug)]

@@ -3,12 +3,9 @@
 mod assume_role;
 mod caller;
 mod issue;
-mod oidc;
 mod parameters;
 mod session_token;
 mod web_identity;
-
-pub(crate) use oidc::Issuers;
 
 use crate::query::Dispatched;
 use crate::query::answer::QueryReply;

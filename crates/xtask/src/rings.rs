@@ -15,6 +15,10 @@ const RING_MAX: [(&str, usize); 2] = [("server", 2), ("store", 21)];
 /// The engines of the store: no ring holds modules of theirs and modules above or of the seam.
 const ENGINES: [&str; 5] = ["embedded", "files", "memory", "record", "sqlite"];
 
+/// Modules at the top of a crate that may use each other, where each counts with all that is below it: layers are made of
+/// them. `iam`, `query` and `sts` are one.
+const LAYER_RING_MAX: [(&str, usize); 1] = [("server", 3)];
+
 /// Where a module stands: `["gate", "caller"]` is `gate/caller.rs`, and nothing is `lib.rs`.
 type Place = Vec<String>;
 
@@ -42,7 +46,26 @@ pub(crate) fn violations() -> Result<Vec<String>> {
             );
         }
     }
+    for (name, most) in LAYER_RING_MAX {
+        let uses = layers(&Modules::read(name, &sources).uses());
+        for ring in rings(&uses).iter().filter(|ring| ring.len() > most) {
+            let (count, within) = (ring.len(), within(ring, &uses));
+            violations.push(format!("{name}: a ring of {count} layers, {most} at most: {within}"));
+        }
+    }
     Ok(violations)
+}
+
+/// What modules at the top of the crate use of each other, each with all that is below it.
+fn layers(uses: &Uses) -> Uses {
+    let mut layers = Uses::new();
+    for (place, used) in uses {
+        let [top, ..] = place.as_slice() else { continue };
+        let used = used.iter().filter_map(|used| used.first()).filter(|used| *used != top);
+        let used = used.map(|used| vec![used.clone()]);
+        layers.entry(vec![top.clone()]).or_default().extend(used);
+    }
+    layers
 }
 
 /// Whether a ring holds modules of the engines and others.
@@ -484,6 +507,27 @@ mod tests {
         check(&["body", "object"], false);
         check(&["backend/sqlite/rows", "object"], true);
         check(&["backend", "backend/files"], true);
+    }
+
+    #[test]
+    fn a_layer_is_a_module_with_all_below_it() {
+        let files = [
+            ("a", "mod b;"),
+            ("a/b", "use crate::c::X;"),
+            ("c", "mod d; mod e;"),
+            ("c/d", "use crate::a::X;"),
+            ("c/e", "use crate::f::X;"),
+            ("f", ""),
+        ];
+        let source = |(path, text): (&str, &str)| Source {
+            path: format!("crates/a/src/{path}.rs"),
+            text: text.to_owned(),
+        };
+        let sources: Vec<Source> = files.into_iter().map(source).collect();
+        let uses = Modules::read("a", &sources).uses();
+        assert!(rings(&uses).is_empty());
+        let ring = BTreeSet::from([vec!["a".to_owned()], vec!["c".to_owned()]]);
+        assert_eq!(rings(&layers(&uses)), [ring]);
     }
 
     #[test]

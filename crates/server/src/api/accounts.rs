@@ -1,26 +1,20 @@
 //! Accounts: who owns buckets and identities. Only the operator manages them.
 
-use std::ops::RangeInclusive;
-
 use hyper::StatusCode;
 use iam::AccountId;
-use presign::SecretAccessKey;
 use serde::{Deserialize, Serialize};
-use store::{AccessKey, Account, CreateAccount, DeleteAccount, GivenKey, NewAccount, RenewRootKey};
+use store::{AccessKey, Account, CreateAccount, DeleteAccount, NewAccount, RenewRootKey};
 
 use super::document::{account as named_account, json};
 use crate::error::{Code, S3Error, refusal};
 use crate::gate::Door;
+use crate::given_key::given_key;
 use crate::respond::Reply;
 
 /// Accounts on one page.
 const PAGE_MAX: usize = 1000;
 /// Characters of a name, and of an address.
 const NAME_CHARS_MAX: usize = 128;
-/// Characters of an access key id (other stores have shorter ones than IAM) and of a secret.
-const KEY_ID_CHARS: RangeInclusive<usize> = 3..=128;
-const SECRET_CHARS: RangeInclusive<usize> = 8..=128;
-
 /// What an account is to be.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -121,24 +115,6 @@ pub(super) async fn renew_root_key(door: &Door, id: &AccountId) -> Result<Reply,
 
 fn conflict(message: &'static str) -> S3Error {
     S3Error::with_message(Code::AccountConflict, message)
-}
-
-/// A key that somebody else made, as another store's user brings it along.
-pub(crate) fn given_key(id: String, secret: &str) -> Result<GivenKey, S3Error> {
-    let word = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
-    if !KEY_ID_CHARS.contains(&id.len()) || !word {
-        return Err(S3Error::invalid_request(
-            "An access key id has 3 to 128 letters, digits, hyphens and underscores.",
-        ));
-    }
-    if id.starts_with("ASIA") {
-        return Err(S3Error::invalid_request("Ids that begin with ASIA are those of sessions."));
-    }
-    if !SECRET_CHARS.contains(&secret.len()) || !secret.bytes().all(|byte| byte.is_ascii_graphic())
-    {
-        return Err(S3Error::invalid_request("A secret has 8 to 128 printable characters."));
-    }
-    Ok(GivenKey { id, secret: SecretAccessKey::new(secret) })
 }
 
 /// A page of the accounts: behind the one that `after` names in the query, which `next` of another page did.

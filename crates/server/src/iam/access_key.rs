@@ -7,8 +7,8 @@ use super::entity::{
 };
 use super::page::Page;
 use super::{operation, refusal};
-use crate::api::given_key;
 use crate::gate::Door;
+use crate::given_key::given_key;
 use crate::query::answer::QueryReply;
 use crate::query::error::{self, QueryError};
 use crate::query::form::Form;

@@ -9,9 +9,10 @@ use jiff::Timestamp;
 use store::{Attributes, Object, ObjectKey, Precondition, StoredChecksum, VersionId};
 
 use crate::error::{Code, S3Error};
+use crate::metadata;
 use crate::request::S3Request;
 use crate::respond::Reply;
-use crate::s3::{VERSION_ID, checksum, customer_key, metadata, tags};
+use crate::s3::{VERSION_ID, checksum, customer_key, tags};
 use crate::s3::{http_time, quoted, set_encryption};
 
 /// User metadata: names and values together.

@@ -9,7 +9,7 @@ use store::{BucketName, ObjectKey};
 use crate::body::RequestBody;
 use crate::context::RequestContext;
 use crate::error::{Code, S3Error};
-use crate::form::Form;
+use crate::fields::Form;
 use crate::gate::Authorized;
 use crate::operation::{Operation, Permission};
 use crate::request::S3Request;

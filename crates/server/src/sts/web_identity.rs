@@ -11,10 +11,10 @@ use super::assume_role::{
     tag_condition, unknown_transitive_key,
 };
 use super::issue::{NewSession, Packed, SessionPolicies, issue};
-use super::oidc::{Claims, OidcError, TokenHead};
 use super::parameters::{ARN, Faults, Needed, Rule, SESSION_NAME};
 use crate::gate::{Authorized, Door, OperationKeys, Trusted};
 use crate::iam::{is_tag, same_tag};
+use crate::issuers::{Claims, OidcError, TokenHead};
 use crate::query::answer::QueryReply;
 use crate::query::error::{self, QueryCode, QueryError};
 use crate::query::form::Form;

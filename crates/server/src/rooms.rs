@@ -26,10 +26,10 @@ const WORKING_MAX: usize = 64;
 /// All of them: who has proved nothing takes no place of who has.
 #[derive(Debug)]
 pub(crate) struct Rooms {
-    pub(super) proven: Arc<Room>,
-    pub(super) claimed: Arc<Room>,
-    pub(super) anonymous: Arc<Room>,
-    pub(super) working: Semaphore,
+    pub(crate) proven: Arc<Room>,
+    pub(crate) claimed: Arc<Room>,
+    pub(crate) anonymous: Arc<Room>,
+    pub(crate) working: Semaphore,
 }
 
 impl Default for Rooms {

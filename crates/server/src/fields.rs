@@ -7,13 +7,13 @@ use std::ops::RangeInclusive;
 use presign::FormFields;
 
 /// How the names of fields begin that are metadata of the object.
-pub(super) const METADATA: &str = "x-amz-meta-";
+pub(crate) const METADATA: &str = "x-amz-meta-";
 
 /// What a form asks for, once it is proven.
 #[derive(Debug)]
 pub(crate) struct Form {
     /// With the name of the file put in.
-    pub(super) fields: FormFields,
+    pub(crate) fields: FormFields,
     /// How many bytes the policy allows the file.
     pub(crate) sizes: RangeInclusive<u64>,
     /// About how many it has, by what was announced.

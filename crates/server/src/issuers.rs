@@ -259,8 +259,8 @@ mod tests {
     use super::*;
 
     /// Made by another implementation: see the README beside them.
-    const JWKS: &str = include_str!("../../tests/vectors/oidc/jwks.json");
-    const TOKENS: &str = include_str!("../../tests/vectors/oidc/tokens.json");
+    const JWKS: &str = include_str!("../tests/vectors/oidc/jwks.json");
+    const TOKENS: &str = include_str!("../tests/vectors/oidc/tokens.json");
 
     #[derive(Deserialize)]
     struct Tokens {
