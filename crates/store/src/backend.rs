@@ -28,8 +28,8 @@ use crate::{
     DeleteAccount, DeleteBucket, DeleteObject, DeleteOutcome, Directory, ETag, IdentityError,
     KeyUse, ListBuckets, ListObjects, ListUploads, ListVersions, Lookup, NewBucket, NewUpload,
     ObjectKey, ObjectPage, PartNumber, PartPage, Precondition, PutOutcome, PutPart, RenewRootKey,
-    SetBucket, SetTags, StoreError, StoredChecksum, TagsChanged, Upload, UploadId, UploadPage,
-    VersionId, VersionPage, Versioning,
+    SetBucket, SetTags, Signer, StoreError, StoredChecksum, TagsChanged, Upload, UploadId,
+    UploadPage, VersionId, VersionPage, Versioning,
 };
 use iam::AccountId;
 
@@ -182,6 +182,9 @@ macro_rules! with_metadata_methods {
             fn note_key_uses(uses: Vec<(String, KeyUse)>) -> ();
             fn key_last_used(id: &str) -> Option<KeyUse>;
 
+            /// The user or role of an id, with all that decides what it may do at one moment: a Deny that one change moves
+            /// from one policy to another is never missed between two reads. Whoever asks for every request asks this.
+            fn signer(account: &AccountId, id: &str) -> Option<Arc<Signer>>;
             /// All identities of an account: none where nobody made any.
             fn directory(account: &AccountId) -> Arc<Directory>;
             /// Runs the change over the identities as they are then, and writes the records that differ. A

@@ -30,6 +30,7 @@ mod listings;
 pub(crate) mod multipart;
 mod objects;
 mod replaced;
+mod signers;
 mod tags;
 
 /// Runs a rule of records against every engine, each time an empty one.

@@ -19,8 +19,8 @@ use crate::{
     Change, CompleteOutcome, CompleteUpload, CreateAccount, CreateBucket, DeleteAccount,
     DeleteBucket, DeleteObject, DeleteOutcome, Directory, IdentityError, KeyUse, ListBuckets,
     ListObjects, ListUploads, ListVersions, Lookup, NewBucket, NewUpload, ObjectKey, ObjectPage,
-    PartNumber, PartPage, PutOutcome, PutPart, RenewRootKey, SetBucket, SetTags, StoreError,
-    TagsChanged, Upload, UploadId, UploadPage, VersionId, VersionPage, Versioning,
+    PartNumber, PartPage, PutOutcome, PutPart, RenewRootKey, SetBucket, SetTags, Signer,
+    StoreError, TagsChanged, Upload, UploadId, UploadPage, VersionId, VersionPage, Versioning,
 };
 
 macro_rules! dispatch_metadata {

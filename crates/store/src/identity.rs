@@ -12,19 +12,22 @@ mod key;
 mod known;
 mod managed;
 mod refusal;
+mod signer;
 mod weight;
 
 pub use account::{Account, AccountPage, CreateAccount, DeleteAccount, NewAccount, RenewRootKey};
-pub use directory::{AttachedPolicy, Directory, PolicyUses};
+pub use directory::{Directory, PolicyUses};
 pub(crate) use directory::{DirectoryParts, Entities};
 pub use edit::{Counts, DirectoryEdit, NewManagedPolicy, NewOidcProvider, NewRole};
 pub(crate) use edit::{DirectoryChanges, IdentityChange, KeyChange};
 pub use entity::{
-    BoundPolicy, EntityKind, Group, InstanceProfile, ManagedPolicy, OidcProvider, PolicyVersion,
-    Role, Tag, User,
+    AttachedPolicy, BoundPolicy, EntityKind, Group, InstanceProfile, ManagedPolicy, OidcProvider,
+    PolicyVersion, Role, Tag, User,
 };
 pub(crate) use entity::{Entity, EntityKey};
 pub use key::{AccessKey, GivenKey, KeyOwner, KeyStatus, KeySummary, KeyUse};
 pub(crate) use key::{KeyUses, ROLE_USE_PREFIX, role_use};
 pub use known::{IdentityFacts, KnownIdentity};
 pub use refusal::{Hindrance, IdentityError, Quota};
+pub use signer::{Signer, SignerKind};
+pub(crate) use signer::{SignerRecord, SignerSource};

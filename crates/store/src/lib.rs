@@ -52,7 +52,7 @@ pub use identity::{
     DeleteAccount, Directory, DirectoryEdit, EntityKind, GivenKey, Group, Hindrance, IdentityError,
     IdentityFacts, InstanceProfile, KeyOwner, KeyStatus, KeySummary, KeyUse, KnownIdentity,
     ManagedPolicy, NewAccount, NewManagedPolicy, NewOidcProvider, NewRole, OidcProvider,
-    PolicyUses, PolicyVersion, Quota, RenewRootKey, Role, Tag, User,
+    PolicyUses, PolicyVersion, Quota, RenewRootKey, Role, Signer, SignerKind, Tag, User,
 };
 pub use multipart::{
     CHECKSUM_UNASKED, CompleteOutcome, CompleteUpload, CompletedPart, ListUploads, NewUpload,

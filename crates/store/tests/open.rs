@@ -9,8 +9,8 @@ use store::{
     AccessKey, AtRest, Attributes, BucketEncryption, BucketName, BucketSetting, CreateBucket,
     CustomerKeys, DirectoryEdit, Encryption, KeyOrigin, KeyOwner, KeyRefusal, KeyStatus,
     ListUploads, Lookup, NewBucket, ObjectKey, ObjectOwnership, OpenError, Precondition, PutObject,
-    SetTags, StageSpec, Store, StoreConfig, StoreError, Tag, UploadAfter, UploadEntry, VersionId,
-    Versioning, load_master_key,
+    SetTags, SignerKind, StageSpec, Store, StoreConfig, StoreError, Tag, UploadAfter, UploadEntry,
+    VersionId, Versioning, load_master_key,
 };
 use zeroize::Zeroizing;
 
@@ -63,10 +63,10 @@ fn another_format_is_refused() {
     let path = dir.path().join("metadata.sqlite");
     // The user_version of a SQLite database is at byte 60 of its header, big-endian.
     let mut bytes = std::fs::read(&path).unwrap();
-    bytes.splice(60..64, 5_u32.to_be_bytes());
+    bytes.splice(60..64, 6_u32.to_be_bytes());
     std::fs::write(&path, bytes).unwrap();
     let refused = open(dir.path(), MasterKey::from_bytes([1; 32]));
-    assert!(matches!(refused, Err(OpenError::UnknownFormat { found: 5, supported: 4 })));
+    assert!(matches!(refused, Err(OpenError::UnknownFormat { found: 6, supported: 5 })));
     std::fs::write(
         &path,
         b"this is no database, and longer than a header of one has to be".repeat(9),
@@ -193,7 +193,7 @@ async fn a_directory_of_format_1_is_brought_up_to_this_one() {
     store.change_identities(&account, now(), make).await.unwrap().unwrap();
     store.close().await.unwrap();
     drop(store);
-    assert_eq!(format(dir.path()), 4);
+    assert_eq!(format(dir.path()), 5);
     let (key, _) = load_master_key(dir.path(), None).unwrap();
     let store = open(dir.path(), key).unwrap();
     holds_objects(&store).await;
@@ -207,7 +207,7 @@ async fn a_directory_of_format_2_is_brought_up_to_this_one() {
     holds_what_format_2_knew(&store).await;
     store.close().await.unwrap();
     drop(store);
-    assert_eq!(format(dir.path()), 4);
+    assert_eq!(format(dir.path()), 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -216,14 +216,25 @@ async fn a_directory_of_format_3_is_brought_up_to_this_one() {
     holds_what_format_3_knew(&store).await;
     store.close().await.unwrap();
     drop(store);
-    assert_eq!(format(dir.path()), 4);
+    assert_eq!(format(dir.path()), 5);
     let (key, _) = load_master_key(dir.path(), None).unwrap();
     holds_what_format_3_knew(&open(dir.path(), key).unwrap()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_directory_of_format_4_opens() {
-    let (_dir, store) = fixture("v4");
+async fn a_directory_of_format_4_is_brought_up_to_this_one() {
+    let (dir, store) = fixture("v4");
+    holds_what_format_3_knew(&store).await;
+    store.close().await.unwrap();
+    drop(store);
+    assert_eq!(format(dir.path()), 5);
+    let (key, _) = load_master_key(dir.path(), None).unwrap();
+    holds_what_format_3_knew(&open(dir.path(), key).unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_of_format_5_opens() {
+    let (_dir, store) = fixture("v5");
     holds_what_format_3_knew(&store).await;
 }
 
@@ -274,10 +285,18 @@ async fn holds_what_format_2_knew(store: &Store) {
     assert_eq!((user.path.as_str(), user.boundary.as_deref()), ("/p/", Some(own)));
     assert_eq!((user.tags.len(), user.created_at), (1, now()));
     let policies = directory.policies_of_user(user);
-    let policies = policies.iter().map(|policy| (policy.name.as_str(), policy.policy.text()));
+    let policies = policies.iter().map(|policy| (&*policy.name, policy.policy.text()));
     let policies = policies.collect::<Vec<_>>();
     assert!(policies[0].0 == "In" && policies[0].1.contains("s3:ListBucket"), "{policies:?}");
     assert!(policies[1].0 == own && policies[1].1.contains("s3:PutObject"), "{policies:?}");
+    let signer = store.signer(&account, &user.id).await.unwrap().unwrap();
+    assert_eq!((signer.name.as_str(), signer.kind), (user.name.as_str(), SignerKind::User));
+    let of_signer = signer.policies.iter().map(|policy| (&*policy.name, policy.policy.text()));
+    assert_eq!(of_signer.collect::<Vec<_>>(), policies);
+    assert_eq!(&*signer.boundary.as_ref().unwrap().name, own);
+    let role = &directory.role("Job").unwrap().id;
+    let signer = store.signer(&account, role).await.unwrap().unwrap();
+    assert_eq!((signer.name.as_str(), signer.kind), ("Job", SignerKind::Role));
     let key = store.access_key("AKIDUSER").await.unwrap().unwrap();
     assert_eq!(key.secret.expose(), "the secret of the fixture");
     assert_eq!(
@@ -384,7 +403,7 @@ async fn what_cannot_be_read_is_never_skipped() {
         ("UPDATE access_keys SET secret = x'00' WHERE id = 'AKIDUSER'", (true, true, false)),
     ];
     for (statement, expected) in rows {
-        assert_eq!(spoilt("v4", statement).await, expected, "{statement}");
+        assert_eq!(spoilt("v5", statement).await, expected, "{statement}");
     }
 }
 
@@ -434,13 +453,13 @@ async fn a_row_that_another_wrote_is_not_believed() {
         ("UPDATE identities SET seal = x'' WHERE kind = 2", no_identities),
     ];
     for (statement, expected) in rows {
-        assert_eq!(spoilt("v4", statement).await, expected, "{statement}");
+        assert_eq!(spoilt("v5", statement).await, expected, "{statement}");
     }
 }
 
 /// A store of the fixture whose database was written to.
 fn written(statements: &[&str]) -> (tempfile::TempDir, Result<Store, OpenError>) {
-    let from = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v4");
+    let from = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v5");
     let dir = tempfile::tempdir().unwrap();
     copy(&from, dir.path());
     let database = rusqlite::Connection::open(dir.path().join("metadata.sqlite")).unwrap();
@@ -560,6 +579,68 @@ async fn a_change_of_tags_seals_nothing_that_was_planted() {
     assert!(matches!(found, Err(StoreError::Corrupt { .. })), "{found:?}");
 }
 
+/// Who signs is found by a column that no seal covers, and by records that name each other: whatever stands there, it is
+/// nobody, or whom the id is of.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_signer_becomes_another_by_what_was_written() {
+    const USER: &str = "(SELECT unique_id FROM identities WHERE kind = 1)";
+    let (_dir, store) = written(&[]);
+    let store = store.unwrap();
+    let account = AccountId::parse("000000000000").unwrap();
+    let directory = store.directory(&account).await.unwrap();
+    let user = directory.user("ann").unwrap().id.clone();
+    drop(directory);
+    let rows = [
+        // The id leads to nobody, to the role, to two.
+        ("UPDATE identities SET unique_id = NULL WHERE kind = 1".to_owned(), Some(false)),
+        (
+            format!(
+                "UPDATE identities SET unique_id = {USER} WHERE kind = 3;
+                 UPDATE identities SET unique_id = NULL WHERE kind = 1"
+            ),
+            None,
+        ),
+        (format!("UPDATE identities SET unique_id = {USER} WHERE kind = 3"), None),
+        (format!("UPDATE identities SET unique_id = {USER} WHERE kind = 2"), None),
+        (
+            "INSERT INTO identities SELECT account, kind, 'ann2', record, seal, unique_id FROM identities
+             WHERE kind = 1"
+                .to_owned(),
+            None,
+        ),
+        // What it names is gone, or another.
+        ("DELETE FROM identities WHERE kind = 4".to_owned(), None),
+        (
+            "UPDATE identities SET record = CAST(replace(CAST(record AS TEXT), 'PutObject', 'GetObject') AS BLOB)
+             WHERE kind = 4"
+                .to_owned(),
+            None,
+        ),
+        (
+            "UPDATE identities SET record = CAST(replace(CAST(record AS TEXT), 'ListBucket', '*') AS BLOB)
+             WHERE kind = 1"
+                .to_owned(),
+            None,
+        ),
+        // An account may have other numbers: they decide nothing.
+        ("DELETE FROM changes".to_owned(), Some(true)),
+        // It is of its account alone.
+        ("UPDATE identities SET account = '111111111111'".to_owned(), Some(false)),
+    ];
+    for (statements, expected) in rows {
+        let (_dir, store) = written(&[&statements]);
+        let store = store.unwrap();
+        for _ in 0..2 {
+            let found = match store.signer(&account, &user).await {
+                Ok(found) => Some(found.is_some_and(|signer| signer.id == user)),
+                Err(StoreError::Corrupt { .. }) => None,
+                Err(other) => panic!("{other}"),
+            };
+            assert_eq!(found, expected, "{statements}");
+        }
+    }
+}
+
 /// A view could say one thing to the seal and another to the reader.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_view_is_no_table() {
@@ -602,6 +683,7 @@ async fn a_store_does_not_pass_for_one_without_seals() {
     let older = "ALTER TABLE buckets DROP COLUMN seal; ALTER TABLE objects DROP COLUMN seal;
         ALTER TABLE uploads DROP COLUMN seal; ALTER TABLE parts DROP COLUMN seal;
         ALTER TABLE accounts DROP COLUMN seal; ALTER TABLE identities DROP COLUMN seal;
+        DROP INDEX identities_by_unique_id; ALTER TABLE identities DROP COLUMN unique_id;
         PRAGMA user_version = 3;";
     for more in ["", "DELETE FROM access_keys;", "DELETE FROM objects; DELETE FROM parts;"] {
         let (_dir, store) = written(&[older, more]);
@@ -658,7 +740,7 @@ fn a_store_that_has_lost_its_database_does_not_begin_anew() {
 /// On a disk without room the index of the log cannot be made, and reads go on without.
 #[tokio::test(flavor = "multi_thread")]
 async fn reads_start_where_the_index_of_the_log_cannot_be_made() {
-    let from = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v4");
+    let from = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v5");
     let dir = tempfile::tempdir().unwrap();
     copy(&from, dir.path());
     // What is in its way, root or not: SQLite follows no link.

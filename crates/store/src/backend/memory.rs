@@ -29,7 +29,8 @@ use crate::{
     DirectoryEdit, ETag, EntityKind, IdentityError, KeyOwner, KeySummary, KeyUse, ListBuckets,
     ListObjects, ListUploads, ListVersions, Lookup, NewBucket, NewUpload, Object, ObjectKey,
     ObjectPage, PartNumber, PartPage, PutOutcome, PutPart, RenewRootKey, SetBucket, SetTags,
-    StoreError, TagsChanged, Upload, UploadId, UploadPage, VersionId, VersionPage, Versioning,
+    Signer, StoreError, TagsChanged, Upload, UploadId, UploadPage, VersionId, VersionPage,
+    Versioning,
 };
 
 /// Records in memory. Each call has all of them to itself.
@@ -149,6 +150,14 @@ impl Metadata for MemoryMetadata {
 
     async fn key_last_used(&self, id: &str) -> Result<Option<KeyUse>, StoreError> {
         self.read(|records| records.uses.get(id).cloned())
+    }
+
+    async fn signer(
+        &self,
+        account: &AccountId,
+        id: &str,
+    ) -> Result<Option<Arc<Signer>>, StoreError> {
+        self.read(|records| records.signer(account, id))
     }
 
     async fn directory(&self, account: &AccountId) -> Result<Arc<Directory>, StoreError> {

@@ -3,6 +3,7 @@
 mod accounts;
 mod bucket;
 mod cache;
+mod caches;
 mod connection;
 mod copy;
 mod directory;
@@ -15,6 +16,7 @@ mod object;
 mod rows;
 mod seal;
 mod settings;
+mod signer;
 mod sweeping;
 mod tags;
 mod transaction;
@@ -38,31 +40,21 @@ use crate::{
     AccessKey, Account, AccountPage, Bucket, BucketName, BucketPage, BucketRef, BucketSetting,
     Change, CompleteOutcome, CompleteUpload, CreateAccount, CreateBucket, DeleteAccount,
     DeleteBucket, DeleteObject, DeleteOutcome, Directory, IdentityError, KeyUse, ListBuckets,
-    ListObjects, ListUploads, ListVersions, Lookup, NewBucket, NewUpload, Object, ObjectKey,
-    ObjectPage, OpenError, PartNumber, PartPage, PutOutcome, PutPart, RenewRootKey, SetBucket,
-    SetTags, StoreError, TagsChanged, Upload, UploadId, UploadPage, VersionId, VersionPage,
-    Versioning,
+    ListObjects, ListUploads, ListVersions, Lookup, NewBucket, NewUpload, ObjectKey, ObjectPage,
+    OpenError, PartNumber, PartPage, PutOutcome, PutPart, RenewRootKey, SetBucket, SetTags, Signer,
+    StoreError, TagsChanged, Upload, UploadId, UploadPage, VersionId, VersionPage, Versioning,
 };
-use cache::{ExactCache, ObjectCacheKey, ObjectCacheKeyRef};
+use cache::{ObjectCacheKey, ObjectCacheKeyRef};
+use caches::Caches;
 use connection::Readers;
 pub(crate) use copy::DatabaseCopy;
-use error::engine;
 use iam::AccountId;
+use signer::Reading;
 use transaction::Transaction;
 use writer::{Room, Writer};
 
 /// The database's file in a data directory.
 pub(crate) const FILE_NAME: &str = "metadata.sqlite";
-/// How much memory the cached buckets, and as much again the cached access keys, may take, in bytes.
-const SETTINGS_CACHE_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// About how many of them there may be; it sizes the tables.
-const SETTINGS: usize = SETTINGS_CACHE_BYTES_MAX / 512;
-/// The same of the cached identities: more than any one account may have (`Quota::Account`).
-const DIRECTORIES_CACHE_BYTES_MAX: usize = 256 * 1024 * 1024;
-/// So few that the cache is one shard, whose share of the memory is all of it.
-const DIRECTORIES: usize = 32;
-/// About how much a cached object weighs, in bytes; it sizes the table.
-const OBJECT_BYTES: usize = 2048;
 
 /// Records in a SQLite database.
 #[derive(Debug)]
@@ -73,15 +65,6 @@ pub(crate) struct SqliteMetadata {
     vault: Arc<Vault>,
     /// Held while a directory is read: whoever waits finds it in the cache.
     loading: tokio::sync::Mutex<()>,
-}
-
-/// What is kept in memory: current objects with their small bodies, buckets, access keys. All exact.
-#[derive(Debug)]
-struct Caches {
-    objects: ExactCache<ObjectCacheKey, Arc<Object>>,
-    buckets: ExactCache<BucketName, Arc<Bucket>>,
-    access_keys: ExactCache<String, Arc<AccessKey>>,
-    directories: ExactCache<AccountId, Arc<Directory>>,
 }
 
 impl SqliteMetadata {
@@ -97,12 +80,7 @@ impl SqliteMetadata {
         let path = data_dir.join(FILE_NAME);
         let (connection, index) = connection::open_writer(&path, &vault)?;
         let readers = Readers::open(&path, index, vault.records())?;
-        let caches = Arc::new(Caches {
-            objects: ExactCache::new(cache_bytes_max, cache_bytes_max / OBJECT_BYTES),
-            buckets: ExactCache::new(SETTINGS_CACHE_BYTES_MAX, SETTINGS),
-            access_keys: ExactCache::new(SETTINGS_CACHE_BYTES_MAX, SETTINGS),
-            directories: ExactCache::new(DIRECTORIES_CACHE_BYTES_MAX, DIRECTORIES),
-        });
+        let caches = Arc::new(Caches::new(cache_bytes_max));
         let writer = Writer::start(connection, path, Arc::clone(&caches), health, keep)?;
         Ok(Self { writer, readers, caches, vault, loading: tokio::sync::Mutex::default() })
     }
@@ -143,6 +121,30 @@ impl Metadata for SqliteMetadata {
 
     async fn key_last_used(&self, id: &str) -> Result<Option<KeyUse>, StoreError> {
         self.readers.point(|connection| identity::last_use(connection, id)).await
+    }
+
+    async fn signer(
+        &self,
+        account: &AccountId,
+        id: &str,
+    ) -> Result<Option<Arc<Signer>>, StoreError> {
+        if let Some(signer) = signer::remembered(&self.caches, account, id) {
+            return Ok(Some(signer));
+        }
+        let few = signer::POINT_ROWS_MAX;
+        let read =
+            |connection: &Connection| signer::read(connection, &self.caches, account, id, few);
+        if let Reading::Read(signer) = self.readers.point(read).await? {
+            return Ok(signer);
+        }
+        let (caches, account, id) = (Arc::clone(&self.caches), account.clone(), id.to_owned());
+        let read = move |connection: &Connection| {
+            signer::read(connection, &caches, &account, &id, usize::MAX)
+        };
+        match self.readers.list(read).await? {
+            Reading::Read(signer) => Ok(signer),
+            Reading::TooLong => Err(rows::corrupt("identities")),
+        }
     }
 
     async fn directory(&self, account: &AccountId) -> Result<Arc<Directory>, StoreError> {
@@ -482,19 +484,15 @@ impl Metadata for SqliteMetadata {
     }
 
     fn counters(&self) -> MetadataCounters {
-        let (writer, Caches { objects, buckets, access_keys, directories }) =
-            (self.writer.counters(), &*self.caches);
-        let hits = [objects.hits(), buckets.hits(), access_keys.hits(), directories.hits()];
-        let misses =
-            [objects.misses(), buckets.misses(), access_keys.misses(), directories.misses()];
-        let sum = |counts: [u64; 4]| counts.into_iter().fold(0, u64::saturating_add);
+        let writer = self.writer.counters();
+        let (cache_hits, cache_misses) = self.caches.hits_and_misses();
         MetadataCounters {
             queued_jobs: self.writer.queued(),
             jobs: writer.jobs.load(Ordering::Relaxed),
             commits: writer.commits.load(Ordering::Relaxed),
             checkpoints: writer.checkpoints.load(Ordering::Relaxed),
-            cache_hits: sum(hits),
-            cache_misses: sum(misses),
+            cache_hits,
+            cache_misses,
         }
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn tag(key: &str) -> Tag {
 }
 
 /// One of each kind, with everything that it can hold.
-fn make_one_of_each(edit: &mut DirectoryEdit) -> Refused<()> {
+pub(super) fn make_one_of_each(edit: &mut DirectoryEdit) -> Refused<()> {
     edit.create_policy(NewManagedPolicy {
         name: "Own".to_owned(),
         path: "/p/".to_owned(),
@@ -91,7 +91,10 @@ fn make_one_of_each(edit: &mut DirectoryEdit) -> Refused<()> {
 /// Everything in it as text; policies as their text.
 fn show(directory: &Directory) -> String {
     let policies = |policies: Vec<AttachedPolicy>| {
-        policies.into_iter().map(|known| known.name + known.policy.text()).collect::<Vec<_>>()
+        policies
+            .into_iter()
+            .map(|known| known.name.to_string() + known.policy.text())
+            .collect::<Vec<_>>()
     };
     let users = directory.users().map(|user| {
         let inline = user.inline.iter().map(|(name, policy)| (name, policy.text()));

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use iam::{AccountId, Policy};
 
 use super::{
-    Entity, EntityKey, EntityKind, Group, InstanceProfile, KeyOwner, KeySummary, ManagedPolicy,
-    OidcProvider, Role, User,
+    AttachedPolicy, Entity, EntityKey, EntityKind, Group, InstanceProfile, KeyOwner, KeySummary,
+    ManagedPolicy, OidcProvider, Role, User,
 };
 use super::{managed, weight};
 
@@ -40,15 +40,6 @@ pub(crate) struct DirectoryParts {
     pub(crate) providers: Entities<OidcProvider>,
     /// By access key id.
     pub(crate) keys: Entities<KeySummary>,
-}
-
-/// A policy as it applies to somebody.
-#[derive(Clone, Debug)]
-pub struct AttachedPolicy {
-    /// The ARN of a managed one, the name of an inline one.
-    pub name: String,
-    /// What it says.
-    pub policy: Arc<Policy>,
 }
 
 /// How many identities have each managed policy.
@@ -195,8 +186,7 @@ impl Directory {
 
     /// The policy that allows everything.
     pub fn administrator() -> Option<AttachedPolicy> {
-        let policy = managed::find(managed::ADMINISTRATOR)?;
-        Some(AttachedPolicy { name: policy.arn.clone(), policy: Arc::clone(&policy.document) })
+        managed::attached(managed::ADMINISTRATOR)
     }
 
     /// The instance profile of that name.
@@ -357,15 +347,14 @@ impl Directory {
         attached: &BTreeSet<String>,
     ) -> Vec<AttachedPolicy> {
         let inline = inline.iter().map(|(name, policy)| AttachedPolicy {
-            name: name.clone(),
+            name: name.as_str().into(),
             policy: Arc::clone(policy),
         });
         inline.chain(attached.iter().filter_map(|arn| self.attached(arn))).collect()
     }
 
     fn attached(&self, arn: &str) -> Option<AttachedPolicy> {
-        let policy = self.managed_policy(arn)?;
-        Some(AttachedPolicy { name: arn.to_owned(), policy: Arc::clone(&policy.document) })
+        self.managed_policy(arn).map(|policy| AttachedPolicy::of(&policy))
     }
 
     /// How much memory it takes, in bytes, about.

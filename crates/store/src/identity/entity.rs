@@ -45,6 +45,19 @@ pub(crate) enum Entity {
     OidcProvider(Arc<OidcProvider>),
 }
 
+impl Entity {
+    /// The id by which keys and sessions name it: of users and roles.
+    pub(crate) fn signer_id(&self) -> Option<&str> {
+        match self {
+            Self::User(user) => Some(&user.id),
+            Self::Role(role) => Some(&role.id),
+            Self::Group(_) | Self::Policy(_) | Self::InstanceProfile(_) | Self::OidcProvider(_) => {
+                None
+            }
+        }
+    }
+}
+
 /// A user.
 #[derive(Clone, Debug)]
 pub struct User {
@@ -189,6 +202,21 @@ pub struct Tag {
     pub key: String,
     /// May be empty.
     pub value: String,
+}
+
+/// A policy as it applies to somebody.
+#[derive(Clone, Debug)]
+pub struct AttachedPolicy {
+    /// The ARN of a managed one, the name of an inline one.
+    pub name: Arc<str>,
+    /// What it says.
+    pub policy: Arc<Policy>,
+}
+
+impl AttachedPolicy {
+    pub(crate) fn of(policy: &ManagedPolicy) -> Self {
+        Self { name: policy.arn.as_str().into(), policy: Arc::clone(&policy.document) }
+    }
 }
 
 /// The policy of a resource or of a role's trust: as it was given, and with the ARNs of users and

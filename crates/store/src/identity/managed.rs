@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use iam::Policy;
 use jiff::Timestamp;
 
-use super::{ManagedPolicy, PolicyVersion};
+use super::{AttachedPolicy, ManagedPolicy, PolicyVersion};
 
 pub(super) const ARN_PREFIX: &str = "arn:aws:iam::aws:policy/";
 pub(super) const ADMINISTRATOR: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
@@ -67,6 +67,14 @@ pub(super) fn all() -> &'static [Arc<ManagedPolicy>] {
 pub(super) fn find(arn: &str) -> Option<Arc<ManagedPolicy>> {
     ALL.iter().find(|policy| policy.arn == arn).cloned()
 }
+
+/// The same as it is attached to somebody. Its name is allocated once, however many have it.
+pub(super) fn attached(arn: &str) -> Option<AttachedPolicy> {
+    ATTACHED.iter().find(|policy| *policy.name == *arn).cloned()
+}
+
+static ATTACHED: LazyLock<Vec<AttachedPolicy>> =
+    LazyLock::new(|| ALL.iter().map(|policy| AttachedPolicy::of(policy)).collect());
 
 fn make(row: &(&str, &str, &str, &str)) -> Option<Arc<ManagedPolicy>> {
     let (name, id, description, statement) = row;

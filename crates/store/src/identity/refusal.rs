@@ -39,7 +39,7 @@ pub enum Quota {
     TrustPolicy,
     /// Tags of one thing.
     Tags,
-    /// Bytes that all identities of an account take in memory, where every request finds them. AWS has no
+    /// Bytes that all identities of an account take in memory, where every call of IAM finds them. AWS has no
     /// such quota; this one is more than what all the others allow, unless policies are full of white
     /// space or characters are long.
     Account,

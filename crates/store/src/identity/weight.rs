@@ -8,8 +8,8 @@ use std::sync::Arc;
 use iam::Policy;
 
 use super::{
-    DirectoryParts, Group, InstanceProfile, KeySummary, ManagedPolicy, OidcProvider, Role, Tag,
-    User,
+    AttachedPolicy, DirectoryParts, Group, InstanceProfile, KeySummary, ManagedPolicy,
+    OidcProvider, Role, Signer, SignerRecord, Tag, User,
 };
 
 /// An identity besides its texts: the value itself, its places in maps and indexes, allocations.
@@ -26,6 +26,45 @@ pub(super) fn of_parts(parts: &DirectoryParts) -> usize {
         .saturating_add(sum(profiles.values().map(|profile| of_profile(profile))))
         .saturating_add(sum(providers.values().map(|provider| of_provider(provider))))
         .saturating_add(sum(keys.values().map(|key| of_key(key))))
+}
+
+impl SignerRecord {
+    /// How much memory it takes, in bytes, about.
+    pub(crate) fn weight_bytes(&self) -> usize {
+        match self {
+            Self::User(user) => of_user(user),
+            Self::Role(role) => of_role(role),
+        }
+    }
+}
+
+impl Group {
+    /// How much memory it takes, in bytes, about.
+    pub(crate) fn weight_bytes(&self) -> usize {
+        of_group(self)
+    }
+}
+
+impl AttachedPolicy {
+    /// How much memory it takes, in bytes, about: its name and what it says, whoever else has them.
+    pub(crate) fn weight_bytes(&self) -> usize {
+        let Self { name, policy } = self;
+        sum([TEXT_BYTES, name.len(), policy.weight_bytes()])
+    }
+}
+
+impl Signer {
+    /// How much memory it takes, in bytes, about, with every policy that it has: it would keep them if nobody else did.
+    pub(crate) fn weight_bytes(&self) -> usize {
+        let Self { account: _, kind: _, name, path, id, tags, policies, boundary, number: _ } =
+            self;
+        sum([
+            ENTITY_BYTES,
+            texts([name, path, id]),
+            of_tags(tags),
+            sum(policies.iter().chain(boundary).map(AttachedPolicy::weight_bytes)),
+        ])
+    }
 }
 
 fn of_user(user: &User) -> usize {

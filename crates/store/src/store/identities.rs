@@ -11,7 +11,7 @@ use crate::lock::lock;
 use crate::vault::random;
 use crate::{
     AccessKey, Account, AccountPage, CreateAccount, DeleteAccount, Directory, DirectoryEdit,
-    GivenKey, IdentityError, KeyOwner, KeyUse, NewAccount, RenewRootKey, Store, StoreError,
+    GivenKey, IdentityError, KeyOwner, KeyUse, NewAccount, RenewRootKey, Signer, Store, StoreError,
 };
 
 /// How many random ids of accounts are tried: there are 10^12.
@@ -58,6 +58,15 @@ impl Store {
             Some(used) => Ok(Some(used)),
             None => self.0.metadata.key_last_used(id).await,
         }
+    }
+
+    /// The user or role of an id, as it may sign a request at this moment.
+    pub async fn signer(
+        &self,
+        account: &AccountId,
+        id: &str,
+    ) -> Result<Option<Arc<Signer>>, StoreError> {
+        self.0.metadata.signer(account, id).await
     }
 
     /// All identities of an account at this moment; empty where nobody made any.

@@ -8,6 +8,12 @@ impl Records {
         self.directories.get(account).cloned().unwrap_or_else(none)
     }
 
+    pub(super) fn signer(&self, account: &AccountId, id: &str) -> Option<Arc<Signer>> {
+        let subject = ChangeSubject::Identities(account.clone());
+        let number = self.changes.iter().find(|change| change.subject == subject)?.number;
+        self.directory(account).signer(id, number).map(Arc::new)
+    }
+
     pub(super) fn put_key(&mut self, key: AccessKey) {
         self.list_key(&key.account, &key.id, Some(key.summary()));
         self.changed(ChangeSubject::AccessKey(key.id.clone()));

@@ -6,10 +6,11 @@ use iam::AccountId;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::bucket::{Subject, record_change};
+use super::error::engine;
+use super::identity;
 use super::rows::{account, page, timestamp};
 use super::seal::{self, row_seal};
 use super::transaction::Transaction;
-use super::{engine, identity};
 use crate::vault::Vault;
 use crate::{
     AccessKey, Account, AccountPage, CreateAccount, DeleteAccount, KeyOwner, RenewRootKey,

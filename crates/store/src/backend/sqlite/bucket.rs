@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
-use super::engine;
+use super::error::engine;
 use super::rows::{account, corrupt, page, timestamp};
 use super::seal::{self, row_seal};
 use super::transaction::Transaction;
@@ -68,7 +68,7 @@ pub(super) enum Subject {
 }
 
 impl Subject {
-    fn code(self) -> i64 {
+    pub(super) fn code(self) -> i64 {
         match self {
             Self::Bucket => 1,
             Self::AccessKey => 2,
@@ -227,16 +227,17 @@ pub(super) fn list(
     Ok(BucketPage { buckets, next })
 }
 
-/// Gives the subject the next number of the sequence, and takes its earlier one away.
+/// Gives the subject the next number of the sequence, which it answers, and takes its earlier one away.
 pub(super) fn record_change(
     connection: &Connection,
     kind: Subject,
     subject: &str,
-) -> Result<(), StoreError> {
+) -> Result<u64, StoreError> {
     let write = |sql| -> rusqlite::Result<usize> {
         connection.prepare_cached(sql)?.execute(params![kind.code(), subject])
     };
-    write(FORGET_CHANGE).and_then(|_| write(RECORD_CHANGE)).map(|_| ()).map_err(engine)
+    write(FORGET_CHANGE).and_then(|_| write(RECORD_CHANGE)).map_err(engine)?;
+    u64::try_from(connection.last_insert_rowid()).map_err(|_| corrupt("number of a change"))
 }
 
 pub(super) fn changes_since(

@@ -52,8 +52,9 @@ pub(super) struct ExactCache<K, V> {
     misses: AtomicU64,
 }
 
+/// Weighs entries by what their values weigh.
 #[derive(Clone)]
-struct ByWeight;
+pub(super) struct ByWeight;
 
 impl<K, V: Weigh> Weighter<K, V> for ByWeight {
     fn weight(&self, _key: &K, value: &V) -> u64 {
@@ -157,12 +158,6 @@ impl<K, V> fmt::Debug for ExactCache<K, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    impl Weigh for u64 {
-        fn weight_bytes(&self) -> u64 {
-            8
-        }
-    }
 
     fn cache() -> ExactCache<u64, u64> {
         ExactCache::new(64 * 1024, 64)

@@ -19,15 +19,19 @@ use crate::vault::Vault;
 use crate::{EngineError, OpenError, StoreError};
 
 /// The format that this version writes. It brings a store of an older one up to it.
-pub(super) const FORMAT: i64 = 4;
+pub(super) const FORMAT: i64 = 5;
 /// "VALT", so that `file` and `sqlite3` know whose database it is.
 const APPLICATION_ID: i64 = 0x5641_4c54;
 
 /// The tables of format 1.
 const SCHEMA: &str = include_str!("schema.sql");
 /// What brings each format to the next one, the first format first.
-const STEPS: &[&str] =
-    &[include_str!("format_2.sql"), include_str!("format_3.sql"), include_str!("format_4.sql")];
+const STEPS: &[&str] = &[
+    include_str!("format_2.sql"),
+    include_str!("format_3.sql"),
+    include_str!("format_4.sql"),
+    include_str!("format_5.sql"),
+];
 /// The first format whose rows are sealed.
 const SEALED_SINCE: i64 = 4;
 
@@ -266,7 +270,10 @@ impl Pool {
         Ok(connection)
     }
 
+    /// One whose snapshot could not be ended would show the same moment for ever, and goes.
     fn give_back(&self, connection: Connection) {
-        lock(&self.idle).push(connection);
+        if connection.is_autocommit() {
+            lock(&self.idle).push(connection);
+        }
     }
 }

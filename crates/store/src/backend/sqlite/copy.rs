@@ -9,7 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::connection::FORMAT;
-use super::engine;
+use super::error::engine;
 use super::rows::corrupt;
 use crate::StoreError;
 use crate::backend::record::{parse_object, parse_part};

@@ -8,10 +8,12 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::bucket::{Subject, record_change};
+use super::error::engine;
+use super::identity;
 use super::rows::corrupt;
 use super::seal::{self, row_seal};
+use super::signer::KnownPlace;
 use super::transaction::Transaction;
-use super::{engine, identity};
 use crate::backend::record::{identity_record, kind_code, kind_of, parse_identity};
 use crate::identity::{
     DirectoryChanges, DirectoryParts, Entities, Entity, EntityKey, IdentityChange, KeyChange,
@@ -25,8 +27,8 @@ const LOAD: &str = concat!(
     row_seal!(identity),
     " FROM identities WHERE account = ?1"
 );
-const PUT: &str = "INSERT OR REPLACE INTO identities (account, kind, name, record, seal)
-    VALUES (?1, ?2, ?3, ?4, row_seal('identity', ?1, ?2, ?3, ?4))";
+const PUT: &str = "INSERT OR REPLACE INTO identities (account, kind, name, record, unique_id, seal)
+    VALUES (?1, ?2, ?3, ?4, ?5, row_seal('identity', ?1, ?2, ?3, ?4))";
 const DELETE: &str = "DELETE FROM identities WHERE account = ?1 AND kind = ?2 AND name = ?3";
 
 /// The identities of an account as they are on the disk.
@@ -85,6 +87,7 @@ pub(super) fn change(
     }
     for (key, entity) in records {
         write(tx.connection, account, &key, entity.as_ref())?;
+        tx.known_changes(KnownPlace::of_changed(account, &key, &before, entity.as_ref()));
         if let ((EntityKind::Role, name), None) = (&key, &entity)
             && let Some(role) = before.role(name)
         {
@@ -94,7 +97,8 @@ pub(super) fn change(
     for change in keys {
         write_key(tx, vault, change)?;
     }
-    record_change(tx.connection, Subject::Identities, account.as_str())?;
+    let number = record_change(tx.connection, Subject::Identities, account.as_str())?;
+    tx.number_is(account.clone(), number);
     tx.directory_is(account.clone(), Some(Arc::new(directory)));
     Ok(Ok(()))
 }
@@ -123,9 +127,10 @@ fn write(
             .and_then(|mut delete| delete.execute(params![account.as_str(), code, name])),
         Some(entity) => {
             let record = identity_record(entity)?;
-            connection
-                .prepare_cached(PUT)
-                .and_then(|mut put| put.execute(params![account.as_str(), code, name, record]))
+            connection.prepare_cached(PUT).and_then(|mut put| {
+                let id = entity.signer_id();
+                put.execute(params![account.as_str(), code, name, record, id])
+            })
         }
     }
     .map(drop)

@@ -7,7 +7,7 @@ use presign::SecretAccessKey;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::bucket::{Subject, record_change};
-use super::engine;
+use super::error::engine;
 use super::rows::{account, corrupt, timestamp};
 use super::transaction::Transaction;
 use crate::identity::ROLE_USE_PREFIX;

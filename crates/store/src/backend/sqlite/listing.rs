@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 
-use super::engine;
+use super::error::engine;
 use super::object::{newest_ord, ord, place_of};
 use super::rows::{KIND_MARKER, checksum, etag, key_bytes, size, timestamp, version};
 use crate::listing::{ObjectsWalk, Step, VersionsWalk};

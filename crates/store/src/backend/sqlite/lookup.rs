@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
-use super::engine;
+use super::error::engine;
 use super::object::{newest_ord, ord_of};
 use super::rows::{
     KIND_MARKER, KIND_OBJECT, checksum as checksum_of, corrupt, etag, size, timestamp,

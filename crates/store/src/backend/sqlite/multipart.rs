@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::engine;
+use super::error::engine;
 use super::lookup;
 use super::object::Target;
 use super::rows::{etag, etag_column, version, version_column};

@@ -6,12 +6,13 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
+use super::error::engine;
 use super::rows::{
     KIND_MARKER, KIND_OBJECT, etag, etag_column, size_column, timestamp, version, version_column,
 };
 use super::sweeping::{add_garbage, take_intent};
 use super::transaction::Transaction;
-use super::{bucket, engine, tags};
+use super::{bucket, tags};
 use crate::backend::record::{checksum_code, object_record, parse_object};
 use crate::backend::{NewBody, NewObject};
 use crate::body::Body;

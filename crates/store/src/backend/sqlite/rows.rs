@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
-use super::engine;
+use super::error::engine;
 use crate::backend::record::checksum_form;
 pub(super) use crate::backend::record::corrupt;
 use crate::names::VersionToken;

@@ -7,7 +7,7 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, Transaction, params};
 
-use super::engine;
+use super::error::engine;
 use super::rows::corrupt;
 use crate::StoreError;
 use crate::backend::record::{resealed_object, resealed_part};

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::engine;
+use super::error::engine;
 use super::rows::corrupt;
 use crate::backend::record::{apply_setting, setting_record};
 use crate::bucket::BucketSettings;

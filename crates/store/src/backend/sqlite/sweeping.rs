@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
+use super::error::engine;
 use super::rows::{corrupt, object_key};
 use super::transaction::Transaction;
-use super::{engine, uploads};
+use super::uploads;
 use crate::backend::{IdleUpload, JOB_ROWS_MAX};
 use crate::body::{Blob, BlobId};
 use crate::{BucketName, BucketRef, StoreError, UploadId};

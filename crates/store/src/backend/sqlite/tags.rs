@@ -2,10 +2,11 @@
 
 use rusqlite::{Connection, Row, params};
 
+use super::error::engine;
 use super::object::{newest_ord, ord, place_of};
 use super::seal::{self, row_seal};
 use super::transaction::Transaction;
-use super::{bucket, engine, lookup};
+use super::{bucket, lookup};
 use crate::backend::record::{parse_object, retagged};
 use crate::vault::Vault;
 use crate::{Lookup, ObjectKey, SetTags, StoreError, Tag, TagsChanged};

@@ -9,8 +9,10 @@ use rusqlite::Connection;
 
 use super::cache::ObjectCacheKey;
 use super::cache::{ExactCache, Weigh};
+use super::caches::Caches;
+use super::directory;
 use super::error::engine;
-use super::{Caches, directory};
+use super::signer::{Known, KnownPlace};
 use crate::backend::Unpublished;
 use crate::{AccessKey, Bucket, BucketName, Directory, Object, ObjectKey, StoreError};
 
@@ -30,6 +32,8 @@ pub(super) enum Effect {
     Bucket(BucketName, Option<Arc<Bucket>>),
     AccessKey(String, Option<Arc<AccessKey>>),
     Directory(AccountId, Option<Arc<Directory>>),
+    Known(KnownPlace),
+    Number(AccountId, u64),
 }
 
 impl<'c> Transaction<'c> {
@@ -59,6 +63,16 @@ impl<'c> Transaction<'c> {
         self.effects.push(Effect::Directory(account, directory));
     }
 
+    /// Records that signers are made of are others now.
+    pub(super) fn known_changes(&mut self, places: Vec<KnownPlace>) {
+        self.effects.extend(places.into_iter().map(Effect::Known));
+    }
+
+    /// The latest change of an account's identities has another number now.
+    pub(super) fn number_is(&mut self, account: AccountId, number: u64) {
+        self.effects.push(Effect::Number(account, number));
+    }
+
     /// The identities of an account as this transaction sees them.
     pub(super) fn directory(&self, account: &AccountId) -> Result<Arc<Directory>, StoreError> {
         let mut effects = self.effects.iter().rev();
@@ -67,7 +81,9 @@ impl<'c> Transaction<'c> {
             Effect::Directory(..)
             | Effect::Object(..)
             | Effect::Bucket(..)
-            | Effect::AccessKey(..) => None,
+            | Effect::AccessKey(..)
+            | Effect::Known(_)
+            | Effect::Number(..) => None,
         });
         // Untouched so far: what is cached is what was last committed.
         let known = match here {
@@ -119,6 +135,8 @@ pub(super) struct Effects {
     buckets: HashMap<BucketName, Option<Arc<Bucket>>>,
     access_keys: HashMap<String, Option<Arc<AccessKey>>>,
     directories: HashMap<AccountId, Option<Arc<Directory>>>,
+    known: HashMap<KnownPlace, Option<Known>>,
+    numbers: HashMap<AccountId, Option<u64>>,
 }
 
 impl Effects {
@@ -127,6 +145,8 @@ impl Effects {
         let mut buckets = HashMap::new();
         let mut access_keys = HashMap::new();
         let mut directories = HashMap::new();
+        let mut known = HashMap::new();
+        let mut numbers = HashMap::new();
         for effect in effects {
             match effect {
                 Effect::Object(key, object) => drop(objects.insert(key, object)),
@@ -135,9 +155,12 @@ impl Effects {
                 Effect::Directory(account, directory) => {
                     drop(directories.insert(account, directory));
                 }
+                // Whoever signs next reads it anew: of thousands that are made at once few may ever.
+                Effect::Known(place) => drop(known.insert(place, None)),
+                Effect::Number(account, number) => drop(numbers.insert(account, Some(number))),
             }
         }
-        Self { objects, buckets, access_keys, directories }
+        Self { objects, buckets, access_keys, directories, known, numbers }
     }
 
     pub(super) fn begin(&self, caches: &Caches) {
@@ -145,6 +168,8 @@ impl Effects {
         self.buckets.keys().for_each(|name| caches.buckets.begin_write(name));
         self.access_keys.keys().for_each(|id| caches.access_keys.begin_write(id));
         self.directories.keys().for_each(|account| caches.directories.begin_write(account));
+        self.known.keys().for_each(|place| caches.known.begin_write(place));
+        self.numbers.keys().for_each(|account| caches.numbers.begin_write(account));
     }
 
     pub(super) fn end(self, caches: &Caches, committed: &Result<(), StoreError>) {
@@ -152,6 +177,8 @@ impl Effects {
         end(&caches.buckets, self.buckets, committed);
         end(&caches.access_keys, self.access_keys, committed);
         end(&caches.directories, self.directories, committed);
+        end(&caches.known, self.known, committed);
+        end(&caches.numbers, self.numbers, committed);
     }
 }
 

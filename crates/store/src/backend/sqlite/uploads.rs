@@ -5,11 +5,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::bucket;
+use super::error::engine;
 use super::rows::{corrupt, key_bytes, object_key, page, size, size_column, timestamp};
 use super::seal::{self, row_seal};
 use super::sweeping::{add_garbage, take_intent};
 use super::transaction::Transaction;
-use super::{bucket, engine};
 use crate::backend::record::{parse_part, parse_upload, part_record, upload_record};
 use crate::backend::{JOB_ROWS_MAX, NewPart};
 use crate::listing::{Step, UploadsWalk};

@@ -41,6 +41,13 @@ impl Weigh for Arc<Directory> {
     }
 }
 
+/// The number of a change.
+impl Weigh for u64 {
+    fn weight_bytes(&self) -> u64 {
+        8
+    }
+}
+
 impl Weigh for Arc<AccessKey> {
     fn weight_bytes(&self) -> u64 {
         let about = size_of::<AccessKey>()

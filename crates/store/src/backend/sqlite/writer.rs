@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::Caches;
+use super::caches::Caches;
 use super::error::{engine, is_poison};
 use super::transaction::{Effects, Transaction};
 use crate::backend::Unpublished;

@@ -271,7 +271,7 @@ fn policies_of_aws_are_attached_and_never_changed() {
     let mut edit = one_of_each();
     edit.change_user("Ann", |user| Ok(user.attached.insert(READ_ONLY.to_owned()))).unwrap();
     let policies = edit.policies_of_user(edit.user("ann").unwrap());
-    assert_eq!(policies.iter().map(|policy| policy.name.as_str()).collect::<Vec<_>>(), [READ_ONLY]);
+    assert_eq!(policies.iter().map(|policy| &*policy.name).collect::<Vec<_>>(), [READ_ONLY]);
     edit.finish().unwrap();
 }
 
@@ -355,7 +355,7 @@ fn a_boundary_bounds_as_long_as_it_is_set() {
     let mut edit = one_of_each();
     edit.change_user("Ann", |user| set(&mut user.boundary, Some(READ_ONLY.to_owned()))).unwrap();
     let boundary = edit.user("Ann").unwrap().boundary.clone();
-    assert_eq!(edit.boundary(boundary.as_deref()).unwrap().name, READ_ONLY);
+    assert_eq!(&*edit.boundary(boundary.as_deref()).unwrap().name, READ_ONLY);
     assert_eq!((edit.bounded(READ_ONLY), edit.attachments(READ_ONLY)), (1, 0));
     assert!(edit.boundary(None).is_none());
 }
