@@ -8,10 +8,10 @@ use presign::{
     AdmissibleClaim, Credentials, ExpectedScope, Presigner, SessionToken, SignatureClaim,
     TokenClaim,
 };
-use store::{AccessKey, KeyOwner, KeyStatus};
+use store::{AccessKey, KeyOwner, KeyStatus, Signer};
 
 use super::Gate;
-use super::caller::{Caller, Identity, SignedCaller};
+use super::caller::{Caller, Identity, SignedCaller, signer_of_key, signer_of_session};
 use super::keys::KeyOf;
 use crate::authentication::{AuthenticationError, Service};
 use crate::head::{Head, ReportedPrefix};
@@ -123,9 +123,8 @@ impl Gate {
             {
                 return Err(unknown());
             }
-            let directory = self.store.directory(session.account()).await;
-            let directory = directory.map_err(AuthenticationError::Store)?;
-            let identity = Identity::of_session(&session, &directory).ok_or_else(unknown)?;
+            let signer = self.signer(session.account(), signer_of_session(&session)).await?;
+            let identity = Identity::of_session(&session, signer).ok_or_else(unknown)?;
             Proof::Session(session, identity)
         } else {
             let found = self.long_term(claim.access_key_id()).await?;
@@ -244,10 +243,21 @@ impl Gate {
             KeyStatus::Active => {}
             KeyStatus::Inactive => return Ok(None),
         }
-        let directory = self.store.directory(&key.account).await;
-        let directory = directory.map_err(AuthenticationError::Store)?;
-        let identity = Identity::of_key(&key, &directory);
+        let signer = self.signer(&key.account, signer_of_key(&key)).await?;
+        let identity = Identity::of_key(&key, signer);
         Ok(identity.map(|identity| (key, identity)))
+    }
+
+    /// Who has an id now, with all that it may do.
+    async fn signer(
+        &self,
+        account: &AccountId,
+        id: Option<&str>,
+    ) -> Result<Option<Arc<Signer>>, AuthenticationError> {
+        match id {
+            Some(id) => self.store.signer(account, id).await.map_err(AuthenticationError::Store),
+            None => Ok(None),
+        }
     }
 
     /// The root key that is given from outside is the only one of its account. Else whoever has got hold of

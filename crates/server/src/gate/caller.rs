@@ -8,7 +8,7 @@ use iam::{
 };
 use jiff::Timestamp;
 use presign::{SessionToken, VerifiedSignature};
-use store::{AccessKey, AttachedPolicy, Directory, KeyOwner, Tag, User};
+use store::{AccessKey, AttachedPolicy, Directory, KeyOwner, Signer, SignerKind, Tag};
 
 use super::tags::{named, tag_named};
 
@@ -37,12 +37,46 @@ pub(crate) struct SignedCaller {
 pub(crate) struct Identity {
     pub(crate) principal: Principal,
     pub(crate) account: AccountId,
-    /// Of the user or the role; a session's own come on top.
-    pub(crate) tags: Vec<Tag>,
     /// The session that the key belongs to, where it is not a long-term key.
     pub(crate) session: Option<Arc<Session>>,
-    policies: Vec<AttachedPolicy>,
-    boundary: Option<AttachedPolicy>,
+    grants: Grants,
+}
+
+/// What gives an identity what it may do; a session's own policies come on top.
+#[derive(Debug)]
+enum Grants {
+    /// Nothing needs to: it is the root of its account.
+    Root,
+    /// The policies and tags of the user or role that it is.
+    Own(Arc<Signer>),
+    /// The policies of the user who let it in, but not that user's tags.
+    Issuer(Arc<Signer>),
+    /// The root let it in, so that its session's policies alone bound it.
+    RootIssuer(Option<AttachedPolicy>),
+}
+
+impl Grants {
+    fn tags(&self) -> &[Tag] {
+        match self {
+            Self::Own(signer) => &signer.tags,
+            Self::Root | Self::Issuer(_) | Self::RootIssuer(_) => &[],
+        }
+    }
+
+    fn policies(&self) -> &[AttachedPolicy] {
+        match self {
+            Self::Own(signer) | Self::Issuer(signer) => &signer.policies,
+            Self::RootIssuer(everything) => everything.as_slice(),
+            Self::Root => &[],
+        }
+    }
+
+    fn boundary(&self) -> Option<&AttachedPolicy> {
+        match self {
+            Self::Own(signer) | Self::Issuer(signer) => signer.boundary.as_ref(),
+            Self::Root | Self::RootIssuer(_) => None,
+        }
+    }
 }
 
 impl Caller {
@@ -80,81 +114,64 @@ impl SignedCaller {
 impl Identity {
     /// The root of an account: no policy of its own bounds it.
     pub(crate) fn root(account: AccountId) -> Self {
-        Self {
-            principal: Principal::Root { account: account.clone() },
-            account,
-            tags: Vec::new(),
-            session: None,
-            policies: Vec::new(),
-            boundary: None,
-        }
+        let principal = Principal::Root { account: account.clone() };
+        Self { principal, account, session: None, grants: Grants::Root }
     }
 
-    /// Whose a long-term key is; `None`: nobody's any more.
-    pub(crate) fn of_key(key: &AccessKey, directory: &Directory) -> Option<Self> {
+    /// Whose a long-term key is, out of the signer that [`signer_of_key`] names; `None`: nobody's any more.
+    pub(crate) fn of_key(key: &AccessKey, signer: Option<Arc<Signer>>) -> Option<Self> {
         match &key.owner {
             KeyOwner::Root => Some(Self::root(key.account.clone())),
-            KeyOwner::User { id } => Some(Self::user(directory.user_by_id(id)?, directory)),
+            KeyOwner::User { .. } => Self::user(signer?),
         }
     }
 
-    /// Whose a session is; `None`: whoever opened it is gone, and one made anew under the same name
-    /// is another. Of a root's, the gate asks for the key that opened it.
-    pub(crate) fn of_session(session: &Arc<Session>, directory: &Directory) -> Option<Self> {
-        let account = directory.account().clone();
+    /// Whose a session is, out of the signer that [`signer_of_session`] names; `None`: whoever opened it is gone, and
+    /// one made anew under the same name is another. Of a root's, the gate asks for the key that opened it.
+    pub(crate) fn of_session(session: &Arc<Session>, signer: Option<Arc<Signer>>) -> Option<Self> {
+        let account = session.account().clone();
         let identity = match &session.principal {
             SessionPrincipal::Root { .. } => Self::root(account),
-            SessionPrincipal::User { user_id, .. } => {
-                Self::user(directory.user_by_id(user_id)?, directory)
-            }
-            SessionPrincipal::AssumedRole { role_id, session_name, .. } => {
-                let role = directory.role_by_id(role_id)?;
-                Self {
-                    principal: Principal::AssumedRole {
-                        account: account.clone(),
-                        path: role.path.clone(),
-                        role: role.name.clone(),
-                        role_id: role.id.clone(),
-                        session: session_name.clone(),
-                    },
-                    account,
-                    tags: role.tags.clone(),
-                    session: None,
-                    policies: directory.policies_of_role(role),
-                    boundary: directory.boundary(role.boundary.as_deref()),
-                }
+            SessionPrincipal::User { .. } => Self::user(signer?)?,
+            SessionPrincipal::AssumedRole { session_name, .. } => {
+                Self::assumed_role(signer?, session_name)?
             }
             SessionPrincipal::Federated { name, issuer, .. } => {
+                let grants = match issuer {
+                    Issuer::User { .. } => Grants::Issuer(of_kind(signer?, SignerKind::User)?),
+                    Issuer::Root { .. } => Grants::RootIssuer(Directory::administrator()),
+                };
                 let principal =
                     Principal::FederatedUser { account: account.clone(), name: name.clone() };
-                let issuer = match issuer {
-                    Issuer::User { id } => Self::user(directory.user_by_id(id)?, directory),
-                    Issuer::Root { .. } => Self {
-                        policies: Directory::administrator().into_iter().collect(),
-                        ..Self::root(account)
-                    },
-                };
-                Self { principal, tags: Vec::new(), ..issuer }
+                Self { principal, account, session: None, grants }
             }
         };
         Some(Self { session: Some(Arc::clone(session)), ..identity })
     }
 
-    fn user(user: &User, directory: &Directory) -> Self {
-        let account = directory.account().clone();
-        Self {
-            principal: Principal::User {
-                account: account.clone(),
-                path: user.path.clone(),
-                name: user.name.clone(),
-                id: user.id.clone(),
-            },
-            account,
-            tags: user.tags.clone(),
-            session: None,
-            policies: directory.policies_of_user(user),
-            boundary: directory.boundary(user.boundary.as_deref()),
-        }
+    fn user(signer: Arc<Signer>) -> Option<Self> {
+        let signer = of_kind(signer, SignerKind::User)?;
+        let principal = Principal::User {
+            account: signer.account.clone(),
+            path: signer.path.clone(),
+            name: signer.name.clone(),
+            id: signer.id.clone(),
+        };
+        let account = signer.account.clone();
+        Some(Self { principal, account, session: None, grants: Grants::Own(signer) })
+    }
+
+    fn assumed_role(signer: Arc<Signer>, session_name: &str) -> Option<Self> {
+        let signer = of_kind(signer, SignerKind::Role)?;
+        let principal = Principal::AssumedRole {
+            account: signer.account.clone(),
+            path: signer.path.clone(),
+            role: signer.name.clone(),
+            role_id: signer.id.clone(),
+            session: session_name.to_owned(),
+        };
+        let account = signer.account.clone();
+        Some(Self { principal, account, session: None, grants: Grants::Own(signer) })
     }
 
     /// When the session was opened; `None` for long-term keys.
@@ -168,7 +185,7 @@ impl Identity {
         let of_session = self.session.as_ref().and_then(|session| {
             named(session.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())), name)
         });
-        of_session.or_else(|| tag_named(&self.tags, name))
+        of_session.or_else(|| tag_named(self.grants.tags(), name))
     }
 
     /// Calls `decide` with every policy of this identity and that of the resource.
@@ -177,18 +194,41 @@ impl Identity {
         resource: Option<NamedPolicy<'_>>,
         decide: impl FnOnce(&PolicySet<'_>) -> T,
     ) -> T {
-        let identity: Vec<NamedPolicy<'_>> = self.policies.iter().map(attached).collect();
+        let identity: Vec<NamedPolicy<'_>> = self.grants.policies().iter().map(attached).collect();
         let session: Option<Vec<NamedPolicy<'_>>> = self.session.as_ref().and_then(|session| {
             let policies = session.policies.as_ref()?;
             Some(policies.iter().map(|policy| session_policy(policy)).collect())
         });
         decide(&PolicySet {
             identity: &identity,
-            boundary: self.boundary.as_ref().map(attached),
+            boundary: self.grants.boundary().map(attached),
             session: session.as_deref(),
             resource,
         })
     }
+}
+
+/// The id of the user whose a long-term key is; none: of a root's.
+pub(super) fn signer_of_key(key: &AccessKey) -> Option<&str> {
+    match &key.owner {
+        KeyOwner::Root => None,
+        KeyOwner::User { id } => Some(id),
+    }
+}
+
+/// The id of the user or role who gives a session what it may do; none: a root does.
+pub(super) fn signer_of_session(session: &Session) -> Option<&str> {
+    match &session.principal {
+        SessionPrincipal::User { user_id, .. } => Some(user_id),
+        SessionPrincipal::AssumedRole { role_id, .. } => Some(role_id),
+        SessionPrincipal::Federated { issuer: Issuer::User { id }, .. } => Some(id),
+        SessionPrincipal::Root { .. }
+        | SessionPrincipal::Federated { issuer: Issuer::Root { .. }, .. } => None,
+    }
+}
+
+fn of_kind(signer: Arc<Signer>, kind: SignerKind) -> Option<Arc<Signer>> {
+    (signer.kind == kind).then_some(signer)
 }
 
 fn attached(policy: &AttachedPolicy) -> NamedPolicy<'_> {
