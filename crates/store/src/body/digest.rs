@@ -13,7 +13,7 @@ use twox_hash::{XxHash3_64, XxHash3_128, XxHash64};
 
 use crate::{ChecksumAlgorithm, ChecksumAlgorithms};
 
-/// All the other digests that were asked for. A checksum by MD5 is the one of [`Md5Digest`].
+/// All the other digests that were asked for. A checksum by MD5 is the one that every body has.
 pub(crate) struct Checksums {
     crc32: Option<Crc>,
     crc32c: Option<Crc>,
