@@ -30,10 +30,12 @@ pub(super) const POINT_ROWS_MAX: usize = 16;
 
 const NUMBER: &str = "SELECT number FROM changes WHERE kind = ?1 AND subject = ?2";
 /// Two: none but one is the one.
+/// By that index and no other way: SQLite would look through all of the account, which the primary key begins with.
 const BY_ID: &str = concat!(
     "SELECT kind, record, seal = ",
     row_seal!(identity),
-    " FROM identities WHERE account = ?1 AND unique_id = ?2 LIMIT 2"
+    " FROM identities INDEXED BY identities_by_unique_id
+    WHERE account = ?1 AND unique_id = ?2 LIMIT 2"
 );
 const BY_NAME: &str = concat!(
     "SELECT kind, record, seal = ",
