@@ -30,7 +30,7 @@ const TRAILERS_MAX: usize = 8;
 /// The bytes that follow a request's head.
 #[derive(Debug)]
 pub struct RequestBody {
-    source: Source,
+    source: BodySource,
     framing: Framing,
     /// A form that has been read up to its file.
     form: Option<FormFile>,
@@ -92,7 +92,7 @@ impl Framing {
 }
 
 #[derive(Debug)]
-enum Source {
+enum BodySource {
     Wire(Incoming),
     Memory(Bytes),
     Pieces(mpsc::Receiver<Bytes>),
@@ -103,7 +103,14 @@ impl RequestBody {
     pub fn from_wire(body: Incoming, headers: &HeaderMap) -> Self {
         let ended = body.is_end_stream();
         let framing = Framing::read(headers);
-        Self { source: Source::Wire(body), framing, form: None, received: 0, ended, waits: None }
+        Self {
+            source: BodySource::Wire(body),
+            framing,
+            form: None,
+            received: 0,
+            ended,
+            waits: None,
+        }
     }
 
     /// Says that the client waits to be told to go on. Where something is to come, hyper tells it once that is
@@ -129,14 +136,21 @@ impl RequestBody {
     pub fn from_memory(bytes: Bytes, headers: &HeaderMap) -> Self {
         let ended = bytes.is_empty();
         let framing = Framing::read(headers);
-        Self { source: Source::Memory(bytes), framing, form: None, received: 0, ended, waits: None }
+        Self {
+            source: BodySource::Memory(bytes),
+            framing,
+            form: None,
+            received: 0,
+            ended,
+            waits: None,
+        }
     }
 
     /// A body whose pieces come when a test in process sends them, and that ends with its sender.
     pub fn from_pieces(pieces: mpsc::Receiver<Bytes>, headers: &HeaderMap) -> Self {
         let framing = Framing::read(headers);
         Self {
-            source: Source::Pieces(pieces),
+            source: BodySource::Pieces(pieces),
             framing,
             form: None,
             received: 0,
@@ -162,18 +176,18 @@ impl RequestBody {
                 return Ok(None);
             }
             let bytes = match &mut self.source {
-                Source::Memory(bytes) => {
+                BodySource::Memory(bytes) => {
                     self.ended = true;
                     std::mem::take(bytes)
                 }
-                Source::Pieces(pieces) => {
+                BodySource::Pieces(pieces) => {
                     let Some(bytes) = pieces.recv().await else {
                         self.ended = true;
                         return Ok(None);
                     };
                     bytes
                 }
-                Source::Wire(body) => {
+                BodySource::Wire(body) => {
                     match tokio::time::timeout(IDLE_MAX, body.frame()).await {
                         Err(_elapsed) => return Err(S3Error::new(Code::RequestTimeout)),
                         Ok(None) => {

@@ -52,14 +52,14 @@ const AMZ: &str = "x-amz-";
 
 /// A request that may be a form: its head, and the bucket that it was posted to.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Posted<'r> {
+pub(crate) struct FormPost<'r> {
     pub(crate) head: &'r Head<'r>,
     pub(crate) context: &'r Arc<RequestContext>,
     pub(crate) bucket: &'r BucketName,
     pub(crate) query: &'r Query<'r>,
 }
 
-impl Posted<'_> {
+impl FormPost<'_> {
     /// Answers a form. The order of checks is semantics 3.3.11, but that nothing of the file is
     /// read before its signer may write it: so its size is judged last.
     pub(crate) async fn answer(
@@ -72,10 +72,10 @@ impl Posted<'_> {
         let content_type = head.header(CONTENT_TYPE.as_str()).unwrap_or_default();
         let decoder = FormDecoder::new(content_type).map_err(refusal::of_form)?;
         refuse_other_credentials(head)?;
-        let mut place = gate.documents().enter_form(context.client);
+        let mut slot = gate.documents().enter_form(context.client);
         let crowded_out = || Err(S3Error::new(Code::SlowDown));
-        let read = place.keep(body.read_form(decoder)).await.unwrap_or_else(crowded_out);
-        drop(place);
+        let read = slot.keep(body.read_form(decoder)).await.unwrap_or_else(crowded_out);
+        drop(slot);
         let FormHead { fields, file_name, file_size } = read?;
         let proven = prove(gate, &fields, head, context).await;
         if proven.is_err() {

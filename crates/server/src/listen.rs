@@ -138,7 +138,7 @@ impl Listener {
         let shares = Arc::new(Shares::new(server.config().connections_per_address));
         let mut tasks = tokio::task::JoinSet::new();
         for socket in sockets {
-            let door = Door {
+            let accept_loop = AcceptLoop {
                 server: Arc::clone(&server),
                 tls: tls.clone(),
                 connections: Arc::clone(&connections),
@@ -146,7 +146,7 @@ impl Listener {
                 graceful: Arc::clone(&graceful),
                 unsent: unsent.clone(),
             };
-            tasks.spawn(door.accept(socket));
+            tasks.spawn(accept_loop.run(socket));
         }
         if let Some(socket) = metrics {
             tasks.spawn(serve_metrics(Arc::clone(&server), socket));
@@ -176,7 +176,7 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
 
 /// What one listening socket needs for each of its connections.
 #[derive(Debug)]
-struct Door {
+struct AcceptLoop {
     server: Arc<Server>,
     tls: Option<Arc<Tls>>,
     connections: Arc<Semaphore>,
@@ -185,8 +185,8 @@ struct Door {
     unsent: UnsentOfAll,
 }
 
-impl Door {
-    async fn accept(self, socket: TcpListener) {
+impl AcceptLoop {
+    async fn run(self, socket: TcpListener) {
         loop {
             let Ok(permit) = Arc::clone(&self.connections).acquire_owned().await else { return };
             let (stream, peer) = match socket.accept().await {
@@ -207,7 +207,7 @@ impl Door {
             let unsent = self.unsent.of_connection(&share);
             tokio::spawn(async move {
                 server.metrics().connection_opened();
-                let service = Served { server: &server, watcher, unsent };
+                let service = ConnectionService { server: &server, watcher, unsent };
                 converse(service, tls, stream, peer).await;
                 server.metrics().connection_closed();
                 drop((permit, share));
@@ -247,19 +247,24 @@ fn half_of_files(files: Option<u64>) -> usize {
 }
 
 /// Who answers a connection, until when, and how much it may hold.
-struct Served<'s> {
+struct ConnectionService<'s> {
     server: &'s Arc<Server>,
     watcher: Watcher,
     unsent: Unsent,
 }
 
 /// One connection from its first byte to its last.
-async fn converse(served: Served<'_>, tls: Option<Arc<Tls>>, stream: TcpStream, peer: SocketAddr) {
+async fn converse(
+    service: ConnectionService<'_>,
+    tls: Option<Arc<Tls>>,
+    stream: TcpStream,
+    peer: SocketAddr,
+) {
     // Without this a small answer waits for the client's delayed acknowledgement.
     let _ = stream.set_nodelay(true);
     let peer = Peer { address: peer.ip().to_canonical(), tls: None };
     let Some(tls) = tls else {
-        return answer(served, TimedIo::new(stream, PATIENCE), peer).await;
+        return answer(service, TimedIo::new(stream, PATIENCE), peer).await;
     };
     let handshake = async {
         if speaks_plainly(&stream).await? {
@@ -271,7 +276,7 @@ async fn converse(served: Served<'_>, tls: Option<Arc<Tls>>, stream: TcpStream, 
     match tokio::time::timeout(HANDSHAKE_TIME_MAX, handshake).await {
         Ok(Ok(stream)) => {
             let peer = Peer { tls: Some(tls_version(&stream)), ..peer };
-            answer(served, TimedIo::new(stream, PATIENCE), peer).await;
+            answer(service, TimedIo::new(stream, PATIENCE), peer).await;
         }
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_elapsed) => tracing::debug!("a TLS handshake took too long"),
@@ -306,11 +311,11 @@ fn tls_version<S>(stream: &TlsStream<S>) -> TlsVersion {
     }
 }
 
-async fn answer<S>(served: Served<'_>, stream: TimedIo<S>, peer: Peer)
+async fn answer<S>(service: ConnectionService<'_>, stream: TimedIo<S>, peer: Peer)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Served { server, watcher, unsent } = served;
+    let ConnectionService { server, watcher, unsent } = service;
     let activity = stream.activity();
     let service = service_fn(|request: Request<Incoming>| {
         let server = Arc::clone(server);

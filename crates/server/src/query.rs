@@ -49,7 +49,7 @@ const UNSIGNED_ACTION: &str = "AssumeRoleWithWebIdentity";
 
 /// What a call came with.
 #[derive(Clone, Copy)]
-pub(crate) struct QueryAsked<'r> {
+pub(crate) struct QueryRequest<'r> {
     pub(crate) head: &'r Head<'r>,
     pub(crate) context: &'r Arc<RequestContext>,
     pub(crate) ids: &'r Ids,
@@ -93,7 +93,7 @@ impl Front {
     pub(crate) async fn answer(
         self,
         services: &Services,
-        asked: QueryAsked<'_>,
+        asked: QueryRequest<'_>,
         body: &mut RequestBody,
         seen: &mut Seen,
     ) -> Reply {
@@ -157,13 +157,13 @@ impl From<AuthenticationError> for Refused {
 #[derive(Clone, Copy)]
 struct Call<'r> {
     services: &'r Services,
-    asked: QueryAsked<'r>,
+    asked: QueryRequest<'r>,
     service: Service,
 }
 
 impl Call<'_> {
     async fn answer(self, body: &mut RequestBody, seen: &mut Seen) -> Result<Answered, Refused> {
-        let QueryAsked { head, context, .. } = self.asked;
+        let QueryRequest { head, context, .. } = self.asked;
         let posted = head.method() == Method::POST;
         if posted && !is_form(head) {
             return Ok(Answered::Elsewhere);
@@ -174,31 +174,31 @@ impl Call<'_> {
         // What is out of its time or place is refused before its body is read, and so is an unknown key.
         let claim = claim.map(|claim| gate.admit_claim(claim, self.service, context.now));
         let Some(claim) = claim.transpose()? else {
-            let mut place = self.services.rooms.anonymous.enter(head.client());
+            let mut slot = self.services.rooms.anonymous.enter(head.client());
             let answering = async {
                 let bytes = self.body(posted, ANONYMOUS_BODY_BYTES_MAX, body).await?;
                 self.perform(Caller::Anonymous, &bytes, seen).await
             };
-            return place.keep(answering).await.unwrap_or_else(crowded_out);
+            return slot.keep(answering).await.unwrap_or_else(crowded_out);
         };
         let credential = gate.credential(&claim, context.now).await?;
-        let (caller, bytes, mut place) = if claim.needs_body_sha256() {
-            let mut place = self.services.rooms.claimed.enter(head.client());
+        let (caller, bytes, mut slot) = if claim.needs_body_sha256() {
+            let mut slot = self.services.rooms.claimed.enter(head.client());
             let proving = self.prove_with_body(claim, credential, body);
-            let (caller, bytes) = place.keep(proving).await.unwrap_or_else(crowded_out)?;
-            (caller, bytes, place)
+            let (caller, bytes) = slot.keep(proving).await.unwrap_or_else(crowded_out)?;
+            (caller, bytes, slot)
         } else {
             let at = (self.service, context.now);
             let caller = gate.verify(claim, credential, head, at).await?;
-            let mut place = self.services.rooms.proven.enter(head.client());
+            let mut slot = self.services.rooms.proven.enter(head.client());
             let reading = self.body(posted, BODY_BYTES_MAX, body);
-            let bytes = place.keep(reading).await.unwrap_or_else(crowded_out)?;
+            let bytes = slot.keep(reading).await.unwrap_or_else(crowded_out)?;
             check_payload(&caller, &bytes)?;
-            (caller, bytes, place)
+            (caller, bytes, slot)
         };
-        let working = place.keep(self.services.rooms.working.acquire()).await;
+        let working = slot.keep(self.services.rooms.working.acquire()).await;
         let _working = working.ok_or_else(throttled)?.map_err(|_closed| throttled())?;
-        drop(place);
+        drop(slot);
         self.perform(Caller::Signed(caller), &bytes, seen).await
     }
 
@@ -209,7 +209,7 @@ impl Call<'_> {
         credential: Credential,
         body: &mut RequestBody,
     ) -> Result<(SignedCaller, Bytes), Refused> {
-        let QueryAsked { head, context, .. } = self.asked;
+        let QueryRequest { head, context, .. } = self.asked;
         let bytes = self.body(head.method() == Method::POST, BODY_BYTES_MAX, body).await?;
         let hash: [u8; 32] = Sha256::digest(&bytes).into();
         let claim = claim.with_body_sha256(&hash);
@@ -234,7 +234,7 @@ impl Call<'_> {
         bytes: &Bytes,
         seen: &mut Seen,
     ) -> Result<Answered, Refused> {
-        let QueryAsked { head, .. } = self.asked;
+        let QueryRequest { head, .. } = self.asked;
         let posted = head.method() == Method::POST;
         let caller = Arc::new(caller);
         seen.caller = Some(Arc::clone(&caller));

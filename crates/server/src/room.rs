@@ -1,4 +1,4 @@
-//! Room for what is not here yet: so many places, and somebody else's turn where one address has too many. So whoever
+//! Room for what is not here yet: so many slots, and somebody else's turn where one address has too many. So whoever
 //! lets something trickle keeps no other address out.
 
 use std::cmp::Reverse;
@@ -10,25 +10,25 @@ use tokio::sync::oneshot;
 
 use crate::shares::Neighbour;
 
-/// So many places.
+/// So many slots.
 #[derive(Debug)]
 pub(crate) struct Room {
     most: usize,
-    places: Mutex<Places>,
+    slots: Mutex<Slots>,
 }
 
-/// Whose place it is; `None`: nobody knows, so it is one of its own, and nobody else's for as long as it lasts.
+/// Whose slot it is; `None`: nobody knows, so it is one of its own, and nobody else's for as long as it lasts.
 type Holder = Option<Neighbour>;
 
-/// Taken places of each holder, by age.
+/// Taken slots of each holder, by age.
 #[derive(Debug, Default)]
-struct Places {
+struct Slots {
     next: u64,
     count: usize,
     taken: HashMap<Holder, BTreeMap<u64, oneshot::Sender<()>>>,
 }
 
-impl Places {
+impl Slots {
     fn add(&mut self, holder: Holder, told: oneshot::Sender<()>) -> u64 {
         let number = self.next;
         self.next = self.next.wrapping_add(1);
@@ -37,13 +37,13 @@ impl Places {
         number
     }
 
-    /// To drop what a place is told by is to tell it.
+    /// To drop what a slot is told by is to tell it.
     fn remove(&mut self, holder: Holder, number: u64) {
-        let Some(places) = self.taken.get_mut(&holder) else { return };
-        if places.remove(&number).is_some() {
+        let Some(slots) = self.taken.get_mut(&holder) else { return };
+        if slots.remove(&number).is_some() {
             self.count = self.count.saturating_sub(1);
         }
-        if places.is_empty() {
+        if slots.is_empty() {
             self.taken.remove(&holder);
         }
     }
@@ -51,18 +51,18 @@ impl Places {
     /// Whoever has the most, and of equals the oldest.
     fn greediest(&self) -> Option<Greediest> {
         let known = self.taken.iter().filter(|(holder, _)| holder.is_some());
-        let all = known.filter_map(|(&holder, places)| {
-            let (&oldest, _) = places.first_key_value()?;
-            let (&youngest, _) = places.last_key_value()?;
-            Some(Greediest { holder, count: places.len(), oldest, youngest })
+        let all = known.filter_map(|(&holder, slots)| {
+            let (&oldest, _) = slots.first_key_value()?;
+            let (&youngest, _) = slots.last_key_value()?;
+            Some(Greediest { holder, count: slots.len(), oldest, youngest })
         });
         all.max_by_key(|who| (who.count, Reverse(who.oldest)))
     }
 
     /// How many somebody has, of whom it is known.
     fn of(&self, holder: Holder) -> usize {
-        let places = holder.and_then(|_| self.taken.get(&holder));
-        places.map_or(0, BTreeMap::len)
+        let slots = holder.and_then(|_| self.taken.get(&holder));
+        slots.map_or(0, BTreeMap::len)
     }
 }
 
@@ -75,62 +75,62 @@ struct Greediest {
 
 impl Room {
     pub(crate) fn new(most: usize) -> Self {
-        Self { most, places: Mutex::default() }
+        Self { most, slots: Mutex::default() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Places> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Slots> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     #[cfg(test)]
     fn is_empty(&self) -> bool {
-        let places = self.lock();
-        places.count == 0 && places.taken.is_empty()
+        let slots = self.lock();
+        slots.count == 0 && slots.taken.is_empty()
     }
 
-    /// Takes a place, if need be the oldest of whoever has the most: for what soon ends anyway.
-    pub(crate) fn enter(self: &Arc<Self>, address: IpAddr) -> Place {
-        let mut places = self.lock();
-        if places.count >= self.most
-            && let Some(Greediest { holder, oldest, .. }) = places.greediest()
+    /// Takes a slot, if need be the oldest of whoever has the most: for what soon ends anyway.
+    pub(crate) fn enter(self: &Arc<Self>, address: IpAddr) -> Slot {
+        let mut slots = self.lock();
+        if slots.count >= self.most
+            && let Some(Greediest { holder, oldest, .. }) = slots.greediest()
         {
-            places.remove(holder, oldest);
+            slots.remove(holder, oldest);
         }
-        self.place(&mut places, Some(Neighbour::of(address)))
+        self.slot(&mut slots, Some(Neighbour::of(address)))
     }
 
-    /// Takes a place, if need be the youngest of whoever has the most and has more than this holder then has. `None`:
+    /// Takes a slot, if need be the youngest of whoever has the most and has more than this holder then has. `None`:
     /// nobody has, and what was begun goes on, or work would be thrown away for work that is thrown away as well.
-    pub(crate) fn enter_fairly(self: &Arc<Self>, holder: Holder) -> Option<Place> {
-        let mut places = self.lock();
-        if places.count >= self.most {
-            let Greediest { holder: other, count, youngest, .. } = places.greediest()?;
-            if count.saturating_sub(1) <= places.of(holder) {
+    pub(crate) fn enter_fairly(self: &Arc<Self>, holder: Holder) -> Option<Slot> {
+        let mut slots = self.lock();
+        if slots.count >= self.most {
+            let Greediest { holder: other, count, youngest, .. } = slots.greediest()?;
+            if count.saturating_sub(1) <= slots.of(holder) {
                 return None;
             }
-            places.remove(other, youngest);
+            slots.remove(other, youngest);
         }
-        Some(self.place(&mut places, holder))
+        Some(self.slot(&mut slots, holder))
     }
 
-    fn place(self: &Arc<Self>, places: &mut Places, holder: Holder) -> Place {
+    fn slot(self: &Arc<Self>, slots: &mut Slots, holder: Holder) -> Slot {
         let (told, sent_out) = oneshot::channel();
-        let number = places.add(holder, told);
-        Place { room: Arc::clone(self), holder, number, sent_out }
+        let number = slots.add(holder, told);
+        Slot { room: Arc::clone(self), holder, number, sent_out }
     }
 }
 
-/// A place, until it is dropped or somebody else needs it more.
+/// A slot, until it is dropped or somebody else needs it more.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct Slot {
     room: Arc<Room>,
     holder: Holder,
     number: u64,
     sent_out: oneshot::Receiver<()>,
 }
 
-impl Place {
-    /// Does something for as long as there is a place for it; `None`: not to its end.
+impl Slot {
+    /// Does something for as long as there is a slot for it; `None`: not to its end.
     pub(crate) async fn keep<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
@@ -140,7 +140,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         self.room.lock().remove(self.holder, self.number);
     }
@@ -150,9 +150,9 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
-    /// Whether a place is still there.
-    async fn stays(place: &mut Place) -> bool {
-        place.keep(tokio::task::yield_now()).await.is_some()
+    /// Whether a slot is still there.
+    async fn stays(slot: &mut Slot) -> bool {
+        slot.keep(tokio::task::yield_now()).await.is_some()
     }
 
     fn neighbour(address: &str) -> Neighbour {
@@ -169,8 +169,8 @@ mod tests {
         assert!(!stays(&mut greedy[0]).await);
         let mut later = enter("192.0.2.2");
         assert!(!stays(&mut greedy[1]).await);
-        for place in [&mut first, &mut greedy[2], &mut late, &mut later] {
-            assert!(stays(place).await);
+        for slot in [&mut first, &mut greedy[2], &mut late, &mut later] {
+            assert!(stays(slot).await);
         }
         drop((first, greedy, late, later));
         assert!(room.is_empty());
@@ -180,9 +180,9 @@ mod tests {
     async fn of_equals_the_oldest_goes() {
         let room = Arc::new(Room::new(2));
         let enter = |address: &str| room.enter(address.parse().unwrap());
-        let mut places = [enter("192.0.2.1"), enter("192.0.2.2"), enter("192.0.2.3")];
-        assert!(!stays(&mut places[0]).await);
-        assert!(stays(&mut places[1]).await && stays(&mut places[2]).await);
+        let mut slots = [enter("192.0.2.1"), enter("192.0.2.2"), enter("192.0.2.3")];
+        assert!(!stays(&mut slots[0]).await);
+        assert!(stays(&mut slots[1]).await && stays(&mut slots[2]).await);
     }
 
     #[tokio::test]
@@ -190,22 +190,22 @@ mod tests {
         let room = Arc::new(Room::new(6));
         let enter = |address: &str| room.enter_fairly(Some(neighbour(address)));
         // Alone one may have all of it, and no more.
-        let mut greedy: Vec<Place> = std::iter::from_fn(|| enter("192.0.2.1")).collect();
+        let mut greedy: Vec<Slot> = std::iter::from_fn(|| enter("192.0.2.1")).collect();
         assert_eq!(greedy.len(), 6);
         // Others come in until they have as many; the youngest goes, and what is old goes on.
         let mut others = [enter("2001:db8::1").unwrap(), enter("2001:db8::2").unwrap()];
         let mut late = enter("192.0.2.3").unwrap();
-        for (at, place) in greedy.iter_mut().enumerate() {
-            assert_eq!(stays(place).await, at < 3, "{at}");
+        for (at, slot) in greedy.iter_mut().enumerate() {
+            assert_eq!(stays(slot).await, at < 3, "{at}");
         }
-        // Four addresses: for the last there is one place, and 2, 2, 1 and 1 is as fair as can be.
+        // Four addresses: for the last there is one slot, and 2, 2, 1 and 1 is as fair as can be.
         let mut last = enter("192.0.2.4").unwrap();
         for address in ["192.0.2.1", "2001:db8::3", "192.0.2.3", "192.0.2.4"] {
             assert!(enter(address).is_none(), "{address}");
         }
         assert!(stays(&mut greedy[1]).await && !stays(&mut greedy[2]).await);
-        for place in others.iter_mut().chain([&mut late, &mut last]) {
-            assert!(stays(place).await);
+        for slot in others.iter_mut().chain([&mut late, &mut last]) {
+            assert!(stays(slot).await);
         }
         drop((greedy, others, late, last));
         assert!(room.is_empty());
@@ -215,7 +215,7 @@ mod tests {
     async fn whom_nobody_knows_loses_nothing_and_counts_for_one() {
         let room = Arc::new(Room::new(4));
         let mut unknown = [room.enter_fairly(None).unwrap(), room.enter_fairly(None).unwrap()];
-        let mut known: Vec<Place> =
+        let mut known: Vec<Slot> =
             std::iter::from_fn(|| room.enter_fairly(Some(neighbour("192.0.2.1")))).collect();
         assert_eq!(known.len(), 2);
         let mut one_more = room.enter_fairly(None).unwrap();
@@ -223,8 +223,8 @@ mod tests {
         // Then nobody who is known has more than one.
         assert!(room.enter_fairly(None).is_none());
         assert!(room.enter_fairly(Some(neighbour("192.0.2.2"))).is_none());
-        for place in unknown.iter_mut().chain([&mut known[0], &mut one_more]) {
-            assert!(stays(place).await);
+        for slot in unknown.iter_mut().chain([&mut known[0], &mut one_more]) {
+            assert!(stays(slot).await);
         }
     }
 }

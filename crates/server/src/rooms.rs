@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use crate::room::{Place, Room};
+use crate::room::{Room, Slot};
 
 /// Bodies in memory of callers whose signature holds.
 const PROVEN_MAX: usize = 64;
@@ -65,14 +65,14 @@ impl Default for Documents {
 
 impl Documents {
     /// Takes a place for a document of so many bytes at most.
-    pub(crate) fn enter(&self, address: IpAddr, bytes_max: usize) -> Place {
+    pub(crate) fn enter(&self, address: IpAddr, bytes_max: usize) -> Slot {
         let is_short = bytes_max <= SHORT_DOCUMENT_BYTES_MAX;
         let room = if is_short { &self.short } else { &self.long };
         room.enter(address)
     }
 
     /// Takes a place for what comes before a form's file.
-    pub(crate) fn enter_form(&self, address: IpAddr) -> Place {
+    pub(crate) fn enter_form(&self, address: IpAddr) -> Slot {
         self.forms.enter(address)
     }
 }

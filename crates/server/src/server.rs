@@ -16,13 +16,13 @@ use crate::config::ServerConfig;
 use crate::context::RequestContext;
 use crate::cors;
 use crate::error::{S3Error, refusal};
-use crate::form::Posted;
+use crate::form::FormPost;
 use crate::gate::{Caller, Gate};
 use crate::head::{Head, Peer, waits_to_send};
 use crate::metrics::{DroppedLines, Metrics};
 use crate::outgoing::{bound, bound_refusal, finish_headers};
 use crate::own::{API, OwnRoute};
-use crate::query::QueryAsked;
+use crate::query::QueryRequest;
 use crate::request::Site;
 use crate::respond::{IdSource, Ids, Reply, ResponseBody};
 use crate::room::Room;
@@ -203,12 +203,12 @@ impl Server {
                 Ok(Box::pin(call.answer(&route, body, seen)).await)
             }
             Surface::Query(front) => {
-                let asked = QueryAsked { head: &head, context: &context, ids };
+                let asked = QueryRequest { head: &head, context: &context, ids };
                 Ok(Box::pin(front.answer(services, asked, body, seen)).await)
             }
             Surface::Form { bucket, query } => {
                 let posted =
-                    Posted { head: &head, context: &context, bucket: &bucket, query: &query };
+                    FormPost { head: &head, context: &context, bucket: &bucket, query: &query };
                 seen.operation = Call::PostObject.name();
                 seen.bucket = Some(bucket.clone());
                 Box::pin(posted.answer(&services.gate, body, seen)).await

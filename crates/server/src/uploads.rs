@@ -60,7 +60,7 @@ impl Uploads {
             return done;
         }
         let full = || S3Error::new(Code::SlowDown);
-        let mut place = self.room.enter_fairly(self.from).ok_or_else(full)?;
-        place.keep(work).await.unwrap_or_else(|| Err(full()))
+        let mut slot = self.room.enter_fairly(self.from).ok_or_else(full)?;
+        slot.keep(work).await.unwrap_or_else(|| Err(full()))
     }
 }

@@ -21,7 +21,7 @@ use crate::query::operation::Brought;
 const PROFILE_BYTES: usize = 4096;
 
 /// A profile with its role and that role's trust policy as it is shown.
-struct Shown<'d> {
+struct ProfileView<'d> {
     profile: &'d InstanceProfile,
     role: Option<(&'d Role, String)>,
 }
@@ -30,17 +30,17 @@ async fn shown<'d>(
     door: &Door,
     directory: &'d Directory,
     profile: &'d InstanceProfile,
-) -> Result<Shown<'d>, QueryError> {
+) -> Result<ProfileView<'d>, QueryError> {
     let role = profile.role.as_deref().and_then(|name| directory.role(name));
     let role = match role {
         Some(role) => Some((&**role, shown_trust(door, role).await?)),
         None => None,
     };
-    Ok(Shown { profile, role })
+    Ok(ProfileView { profile, role })
 }
 
-fn write_profile(xml: &mut QueryXml, account: &AccountId, shown: &Shown<'_>) {
-    let Shown { profile, role } = shown;
+fn write_profile(xml: &mut QueryXml, account: &AccountId, shown: &ProfileView<'_>) {
+    let ProfileView { profile, role } = shown;
     xml.text("Path", &profile.path);
     xml.text("InstanceProfileName", &profile.name);
     xml.text("InstanceProfileId", &profile.id);
@@ -65,7 +65,7 @@ operation! {
         let profile =
             change(&door, move |edit| edit.create_instance_profile(&name, &path, tags)).await?;
         let account = account(&door)?;
-        let shown = Shown { profile: &profile, role: None };
+        let shown = ProfileView { profile: &profile, role: None };
         Ok(QueryReply::result(|xml| {
             xml.element("InstanceProfile", |xml| write_profile(xml, account, &shown));
         }))

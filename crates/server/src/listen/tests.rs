@@ -63,8 +63,8 @@ fn connect(server: &Arc<Server>) -> DuplexStream {
 async fn serve_over(near: DuplexStream, server: Arc<Server>, unsent: Unsent) {
     let graceful = GracefulShutdown::new();
     let peer = Peer { address: "192.0.2.7".parse().unwrap(), tls: None };
-    let served = Served { server: &server, watcher: graceful.watcher(), unsent };
-    answer(served, TimedIo::new(near, PATIENCE), peer).await;
+    let service = ConnectionService { server: &server, watcher: graceful.watcher(), unsent };
+    answer(service, TimedIo::new(near, PATIENCE), peer).await;
 }
 
 fn plenty() -> UnsentOfAll {
@@ -171,7 +171,7 @@ async fn connections_beyond_the_cap_wait_until_another_closes() {
         clients.push(client);
     }
     // All four wait in the kernel's queue, so without the cap all would be open at the first answer.
-    let door = Door {
+    let accept_loop = AcceptLoop {
         server: Arc::clone(&server),
         tls: None,
         connections: Arc::new(Semaphore::new(2)),
@@ -179,7 +179,7 @@ async fn connections_beyond_the_cap_wait_until_another_closes() {
         graceful: Arc::new(GracefulShutdown::new()),
         unsent: plenty(),
     };
-    let accepting = tokio::spawn(door.accept(socket));
+    let accepting = tokio::spawn(accept_loop.run(socket));
     let open = |count: u32| {
         let text = server.metrics().encode();
         assert!(text.contains(&format!("valet_connections {count}\n")), "{text}");
@@ -210,7 +210,7 @@ async fn an_address_has_its_share_of_connections_and_a_trusted_proxy_what_it_nee
         });
         let socket = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = socket.local_addr().unwrap();
-        let door = Door {
+        let accept_loop = AcceptLoop {
             server: Arc::clone(&server),
             tls: None,
             connections: Arc::new(Semaphore::new(8)),
@@ -218,7 +218,7 @@ async fn an_address_has_its_share_of_connections_and_a_trusted_proxy_what_it_nee
             graceful: Arc::new(GracefulShutdown::new()),
             unsent: plenty(),
         };
-        let accepting = tokio::spawn(door.accept(socket));
+        let accepting = tokio::spawn(accept_loop.run(socket));
         let mut clients = Vec::new();
         for _ in 0..4 {
             let mut client = TcpStream::connect(address).await.unwrap();

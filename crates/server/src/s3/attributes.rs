@@ -10,7 +10,7 @@ use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::s3::customer_key::{self, SentKey};
-use crate::s3::found::{Found, find};
+use crate::s3::found::{FoundObject, find};
 use crate::s3::{PAGE_MAX, VERSION_ID, checksum, headers, http_time};
 use crate::xml::XmlWriter;
 
@@ -103,7 +103,7 @@ impl GetObjectAttributes {
         self.wanted.iter().any(|wanted| wanted == name)
     }
 
-    fn write(&self, xml: &mut XmlWriter, found: &Found) {
+    fn write(&self, xml: &mut XmlWriter, found: &FoundObject) {
         let object = &*found.object;
         if self.wants("ETag") {
             xml.text("ETag", &object.etag.to_string());
@@ -133,7 +133,7 @@ impl GetObjectAttributes {
     /// The SDKs call it `TotalPartsCount`; on the wire it is `PartsCount`.
     ///
     /// S3 lists the parts one by one only where each has a checksum of its own.
-    fn write_parts(&self, xml: &mut XmlWriter, found: &Found) {
+    fn write_parts(&self, xml: &mut XmlWriter, found: &FoundObject) {
         let object = &*found.object;
         let composite =
             object.checksum.as_ref().filter(|stored| stored.kind == ChecksumType::Composite);

@@ -22,7 +22,7 @@ use crate::respond::Reply;
 use crate::route::{OBJECT_KEY, SOURCE_KEY};
 use crate::s3::customer_key::{self, SentKey};
 use crate::s3::encryption::Wish;
-use crate::s3::found::{Found, find};
+use crate::s3::found::{FoundObject, find};
 use crate::s3::headers::{self, Conditions, ReadConditions};
 use crate::s3::ingest::{UPLOAD_BYTES_MAX, too_large};
 use crate::s3::multipart::{UploadTarget, required_part_number};
@@ -80,7 +80,7 @@ impl CopySource {
 
     /// Finds the source and judges the conditions on it: whatever fails is 412, a match of
     /// `if-none-match` too.
-    async fn find(&self, door: &Door) -> Result<Found, S3Error> {
+    async fn find(&self, door: &Door) -> Result<FoundObject, S3Error> {
         let NamedSource { bucket: name, key, version_id } = &self.named;
         if let Some(expected) = &self.expected_owner
             && of_bucket::owner(door, name).await?.as_str() != expected
@@ -117,12 +117,12 @@ impl CopySource {
         }
     }
 
-    fn unlock(&self, door: &Door, found: &Found) -> Result<Unlocked, S3Error> {
+    fn unlock(&self, door: &Door, found: &FoundObject) -> Result<Unlocked, S3Error> {
         customer_key::unlock(door, &found.object, self.customer_key.as_ref())
     }
 
     /// Tells which version was copied, where there are versions.
-    fn set_version(found: &Found, reply: &mut Reply) {
+    fn set_version(found: &FoundObject, reply: &mut Reply) {
         if found.versioned {
             let version = found.object.version_id.to_string();
             reply.set_text(HeaderName::from_static("x-amz-copy-source-version-id"), &version);

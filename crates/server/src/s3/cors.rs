@@ -4,7 +4,7 @@ use hyper::StatusCode;
 use serde::Deserialize;
 use store::{BucketName, BucketSetting, CorsMethod, CorsRule};
 
-use super::of_bucket::{Found, absent, named_operations, set};
+use super::of_bucket::{BucketRecord, absent, named_operations, set};
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error};
 use crate::gate::{Authorized, Door};
@@ -29,7 +29,7 @@ named_operations! {
     DeleteBucketCors "s3:PutBucketCORS" => delete;
 }
 
-async fn get(_: &Door, bucket: Found, _: &mut RequestBody) -> Result<Reply, S3Error> {
+async fn get(_: &Door, bucket: BucketRecord, _: &mut RequestBody) -> Result<Reply, S3Error> {
     if bucket.cors.is_empty() {
         return Err(absent(Code::NoSuchCorsConfiguration, &bucket));
     }
@@ -68,7 +68,7 @@ fn write_rule(xml: &mut XmlWriter, rule: &CorsRule) {
     }
 }
 
-async fn delete(door: &Door, bucket: Found, _: &mut RequestBody) -> Result<Reply, S3Error> {
+async fn delete(door: &Door, bucket: BucketRecord, _: &mut RequestBody) -> Result<Reply, S3Error> {
     set(door, &bucket.name, BucketSetting::Cors(Vec::new())).await?;
     Ok(Reply::new(StatusCode::NO_CONTENT))
 }

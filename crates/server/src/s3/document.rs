@@ -62,8 +62,8 @@ async fn collect(
         None => None,
     };
     let most = announced.map_or(bytes_max, |announced| announced.min(bytes_max));
-    let mut place = door.documents().enter(door.context().client, most);
-    match place.keep(tokio::time::timeout(TIME_MAX, open.collect(bytes_max))).await {
+    let mut slot = door.documents().enter(door.context().client, most);
+    match slot.keep(tokio::time::timeout(TIME_MAX, open.collect(bytes_max))).await {
         Some(Ok(collected)) => collected,
         Some(Err(_elapsed)) => Err(S3Error::new(Code::RequestTimeout)),
         None => Err(S3Error::new(Code::SlowDown)),

@@ -16,7 +16,7 @@ use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::s3::customer_key::{self, SentKey};
 use crate::s3::document::{self, DocumentTerms};
-use crate::s3::of_bucket::{self, Found, absent, done, flag, named_operations};
+use crate::s3::of_bucket::{self, BucketRecord, absent, done, flag, named_operations};
 use crate::s3::set_encryption;
 use crate::xml::{self, XmlWriter};
 
@@ -162,7 +162,7 @@ named_operations! {
     DeleteBucketEncryption "s3:PutEncryptionConfiguration" => delete;
 }
 
-async fn get(door: &Door, bucket: Found, _: &mut RequestBody) -> Result<Reply, S3Error> {
+async fn get(door: &Door, bucket: BucketRecord, _: &mut RequestBody) -> Result<Reply, S3Error> {
     let BucketEncryption { aes256, bucket_key, customer_keys } = bucket.encryption;
     let encrypted = aes256 || door.store().encryption() == Encryption::On;
     if !encrypted && customer_keys.is_none() {
@@ -188,7 +188,7 @@ async fn get(door: &Door, bucket: Found, _: &mut RequestBody) -> Result<Reply, S
 }
 
 /// As on any new bucket, but for what was said of customers' keys: nobody asked to unblock them.
-async fn delete(door: &Door, bucket: Found, _: &mut RequestBody) -> Result<Reply, S3Error> {
+async fn delete(door: &Door, bucket: BucketRecord, _: &mut RequestBody) -> Result<Reply, S3Error> {
     let customer_keys = bucket.encryption.customer_keys;
     let encryption = BucketEncryption { customer_keys, ..BucketEncryption::default() };
     of_bucket::set(door, &bucket.name, BucketSetting::Encryption(encryption)).await?;

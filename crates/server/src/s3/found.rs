@@ -11,7 +11,7 @@ use crate::s3::{VERSION_ID, http_time, no_such_key};
 
 /// An object, and whether its bucket has ever kept versions.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) struct FoundObject {
     pub(crate) object: Arc<Object>,
     pub(crate) versioned: bool,
 }
@@ -22,7 +22,7 @@ pub(crate) async fn find(
     bucket: &BucketName,
     key: &ObjectKey,
     version_id: Option<&VersionId>,
-) -> Result<Found, S3Error> {
+) -> Result<FoundObject, S3Error> {
     find_or(door, (bucket, key), version_id, deleted).await
 }
 
@@ -32,7 +32,7 @@ pub(crate) async fn find_or(
     (bucket, key): (&BucketName, &ObjectKey),
     version_id: Option<&VersionId>,
     refusal_of: impl Fn(&ObjectKey, &DeleteMarker, bool) -> S3Error,
-) -> Result<Found, S3Error> {
+) -> Result<FoundObject, S3Error> {
     let bucket = door.bucket(bucket).await?;
     let lookup = door.object(&bucket, key, version_id).await?;
     found(door, &bucket, (key, version_id), lookup, refusal_of).await
@@ -45,11 +45,11 @@ pub(crate) async fn found(
     (key, version_id): (&ObjectKey, Option<&VersionId>),
     lookup: Lookup,
     refusal_of: impl Fn(&ObjectKey, &DeleteMarker, bool) -> S3Error,
-) -> Result<Found, S3Error> {
+) -> Result<FoundObject, S3Error> {
     match lookup {
         Lookup::Object(object) => {
             let versioned = bucket.versioning != Versioning::Unversioned;
-            Ok(Found { object, versioned })
+            Ok(FoundObject { object, versioned })
         }
         Lookup::DeleteMarker(marker) => {
             door.may_know(&bucket.name, key).await?;

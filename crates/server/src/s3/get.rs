@@ -16,7 +16,7 @@ use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::{Reply, ReplyBody};
 use crate::s3::customer_key::{self, SentKey};
-use crate::s3::found::{Found, find};
+use crate::s3::found::{FoundObject, find};
 use crate::s3::headers::{self, Conditions, ReadConditions};
 use crate::s3::serving::{self, Caching};
 use crate::s3::{encryption, tags};
@@ -142,7 +142,7 @@ impl ObjectRead {
         vec![Permission::object(action, &self.bucket, &self.key).of_version(version_id)]
     }
 
-    async fn find(&self, door: &Door) -> Result<(Found, Unlocked), S3Error> {
+    async fn find(&self, door: &Door) -> Result<(FoundObject, Unlocked), S3Error> {
         let found = find(door, &self.bucket, &self.key, self.version_id.as_ref()).await?;
         let unlocked = customer_key::unlock(door, &found.object, self.customer_key.as_ref())?;
         Ok((found, unlocked))
@@ -151,7 +151,7 @@ impl ObjectRead {
     /// The headers of the answer, and which bytes belong to it; none for 304.
     fn describe(
         &self,
-        found: &Found,
+        found: &FoundObject,
         now: jiff::Timestamp,
     ) -> Result<(Reply, Option<Range<u64>>), S3Error> {
         let object = &*found.object;

@@ -12,13 +12,13 @@ use crate::operation::Operation;
 use crate::respond::Reply;
 
 /// The record of a bucket that a call is about.
-pub(super) type Found = Arc<Bucket>;
+pub(super) type BucketRecord = Arc<Bucket>;
 
 /// The bucket's record; it may have gone since the call was admitted.
 pub(crate) async fn found<O: Operation>(
     call: &Authorized<O>,
     bucket: &BucketName,
-) -> Result<Found, S3Error> {
+) -> Result<BucketRecord, S3Error> {
     call.door().bucket(bucket).await
 }
 

@@ -15,7 +15,7 @@ use crate::principals;
 use crate::request::S3Request;
 use crate::respond::{Reply, ReplyBody};
 use crate::s3::document;
-use crate::s3::of_bucket::{Found, absent, named_operations, refuse_public, set};
+use crate::s3::of_bucket::{BucketRecord, absent, named_operations, refuse_public, set};
 use crate::xml::XmlWriter;
 
 /// Bytes of a policy (semantics 5.7.2).
@@ -32,7 +32,7 @@ named_operations! {
     GetBucketPolicyStatus "s3:GetBucketPolicyStatus" => status;
 }
 
-async fn get(door: &Door, bucket: Found, _: &mut RequestBody) -> Result<Reply, S3Error> {
+async fn get(door: &Door, bucket: BucketRecord, _: &mut RequestBody) -> Result<Reply, S3Error> {
     let Some(policy) = &bucket.policy else {
         return Err(absent(Code::NoSuchBucketPolicy, &bucket));
     };
@@ -45,7 +45,7 @@ async fn get(door: &Door, bucket: Found, _: &mut RequestBody) -> Result<Reply, S
     Ok(reply)
 }
 
-async fn put(door: &Door, bucket: Found, body: &mut RequestBody) -> Result<Reply, S3Error> {
+async fn put(door: &Door, bucket: BucketRecord, body: &mut RequestBody) -> Result<Reply, S3Error> {
     let malformed = |message: String| S3Error::with_message(Code::MalformedPolicy, message);
     let body = document::present(document::read(door, body, POLICY_BYTES_MAX).await?)?;
     let text = std::str::from_utf8(&body).map_err(|cause| {
@@ -87,12 +87,12 @@ fn naming(refused: S3Error, principal: &str) -> S3Error {
     refused.detail("Detail", format!("\"AWS\" : \"{principal}\""))
 }
 
-async fn delete(door: &Door, bucket: Found, _: &mut RequestBody) -> Result<Reply, S3Error> {
+async fn delete(door: &Door, bucket: BucketRecord, _: &mut RequestBody) -> Result<Reply, S3Error> {
     set(door, &bucket.name, BucketSetting::Policy(None)).await?;
     Ok(Reply::new(StatusCode::NO_CONTENT))
 }
 
-async fn status(_: &Door, bucket: Found, _: &mut RequestBody) -> Result<Reply, S3Error> {
+async fn status(_: &Door, bucket: BucketRecord, _: &mut RequestBody) -> Result<Reply, S3Error> {
     let Some(policy) = &bucket.policy else {
         return Err(absent(Code::NoSuchBucketPolicy, &bucket));
     };

@@ -10,7 +10,7 @@ use crate::gate::{Authorized, Door};
 use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
-use crate::s3::of_bucket::{self, Found, absent, done, flag, named_operations, set};
+use crate::s3::of_bucket::{self, BucketRecord, absent, done, flag, named_operations, set};
 use crate::s3::{canonical_id, document, found, headers};
 use crate::xml::{self, XmlWriter};
 
@@ -149,7 +149,11 @@ struct PublicAccessBlockConfiguration {
     restrict_public_buckets: Option<String>,
 }
 
-async fn get_public_access(_: &Door, bucket: Found, _: &mut RequestBody) -> Result<Reply, S3Error> {
+async fn get_public_access(
+    _: &Door,
+    bucket: BucketRecord,
+    _: &mut RequestBody,
+) -> Result<Reply, S3Error> {
     let Some(block) = bucket.public_access_block else {
         return Err(absent(Code::NoSuchPublicAccessBlock, &bucket));
     };
@@ -169,7 +173,7 @@ async fn get_public_access(_: &Door, bucket: Found, _: &mut RequestBody) -> Resu
 
 async fn put_public_access(
     door: &Door,
-    bucket: Found,
+    bucket: BucketRecord,
     body: &mut RequestBody,
 ) -> Result<Reply, S3Error> {
     let body = body_of(door, body, PUBLIC_ACCESS_BYTES_MAX).await?;
@@ -186,7 +190,7 @@ async fn put_public_access(
 
 async fn delete_public_access(
     door: &Door,
-    bucket: Found,
+    bucket: BucketRecord,
     _: &mut RequestBody,
 ) -> Result<Reply, S3Error> {
     set(door, &bucket.name, BucketSetting::PublicAccessBlock(None)).await?;
@@ -205,7 +209,11 @@ struct OwnershipRule {
     object_ownership: String,
 }
 
-async fn get_ownership(_: &Door, bucket: Found, _: &mut RequestBody) -> Result<Reply, S3Error> {
+async fn get_ownership(
+    _: &Door,
+    bucket: BucketRecord,
+    _: &mut RequestBody,
+) -> Result<Reply, S3Error> {
     let Some(ownership) = bucket.ownership else {
         return Err(absent(Code::NoSuchOwnershipControls, &bucket));
     };
@@ -221,7 +229,7 @@ async fn get_ownership(_: &Door, bucket: Found, _: &mut RequestBody) -> Result<R
 
 async fn put_ownership(
     door: &Door,
-    bucket: Found,
+    bucket: BucketRecord,
     body: &mut RequestBody,
 ) -> Result<Reply, S3Error> {
     let body = body_of(door, body, OWNERSHIP_BYTES_MAX).await?;
@@ -240,7 +248,7 @@ async fn put_ownership(
 
 async fn delete_ownership(
     door: &Door,
-    bucket: Found,
+    bucket: BucketRecord,
     _: &mut RequestBody,
 ) -> Result<Reply, S3Error> {
     set(door, &bucket.name, BucketSetting::Ownership(None)).await?;

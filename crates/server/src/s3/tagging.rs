@@ -10,8 +10,8 @@ use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::s3::document::{self, DocumentTerms};
-use crate::s3::found::{self, Found as FoundObject};
-use crate::s3::of_bucket::{self, Found, absent, done, named_operations};
+use crate::s3::found::{self, FoundObject};
+use crate::s3::of_bucket::{self, BucketRecord, absent, done, named_operations};
 use crate::s3::tags::{self, BucketKeys, ObjectKeys, Tagged};
 use crate::s3::{VERSION_ID, headers};
 
@@ -184,7 +184,11 @@ named_operations! {
     DeleteBucketTagging "s3:PutBucketTagging" => delete_bucket_tags;
 }
 
-async fn get_bucket_tags(_: &Door, bucket: Found, _: &mut RequestBody) -> Result<Reply, S3Error> {
+async fn get_bucket_tags(
+    _: &Door,
+    bucket: BucketRecord,
+    _: &mut RequestBody,
+) -> Result<Reply, S3Error> {
     if bucket.tags.is_empty() {
         return Err(absent(Code::NoSuchTagSet, &bucket));
     }
@@ -193,7 +197,7 @@ async fn get_bucket_tags(_: &Door, bucket: Found, _: &mut RequestBody) -> Result
 
 async fn delete_bucket_tags(
     door: &Door,
-    bucket: Found,
+    bucket: BucketRecord,
     _: &mut RequestBody,
 ) -> Result<Reply, S3Error> {
     of_bucket::set(door, &bucket.name, BucketSetting::Tags(Vec::new())).await?;
