@@ -19,7 +19,7 @@ use crate::output::Form;
 use crate::transfer::Moved;
 use crate::{disposition, output, refusal, transfer};
 
-pub(crate) use self::sink::Place;
+pub(crate) use self::sink::Destination;
 use self::sink::{Origin, Sink};
 
 /// What stands for standard output in place of a file.
@@ -40,16 +40,16 @@ pub(crate) fn run(arguments: &Get) -> Result<(), Failure> {
     let url = transfer::link(&arguments.url)?;
     let headers = transfer::headers(&arguments.connection)?;
     let client = transfer::client(&arguments.connection, headers.clone())?;
-    let place = match &arguments.file {
-        Some(path) if path.as_os_str() == STANDARD_OUTPUT => Place::StandardOutput,
-        Some(path) => Place::named(path, &name_in_url(&url))?,
-        None => Place::File { path: name_in_url(&url), chosen_by_server: true },
+    let destination = match &arguments.file {
+        Some(path) if path.as_os_str() == STANDARD_OUTPUT => Destination::StandardOutput,
+        Some(path) => Destination::named(path, &name_in_url(&url))?,
+        None => Destination::File { path: name_in_url(&url), chosen_by_server: true },
     };
-    if arguments.json && matches!(place, Place::StandardOutput) {
+    if arguments.json && matches!(destination, Destination::StandardOutput) {
         return Err(Failure::usage(anyhow!("--json and `-` are both for standard output")));
     }
-    let source = Source::Link { client, url, headers };
-    let fetched = transfer::block_on(fetch(source, place, arguments.connection.quiet))?;
+    let source = DownloadSource::Link { client, url, headers };
+    let fetched = transfer::block_on(fetch(source, destination, arguments.connection.quiet))?;
     let Some(file) = fetched.path.as_ref().map(|path| path.display().to_string()) else {
         return Ok(());
     };
@@ -58,11 +58,11 @@ pub(crate) fn run(arguments: &Get) -> Result<(), Failure> {
 
 /// Downloads from a source to a place, and says what was verified of it.
 pub(crate) async fn fetch(
-    source: Source<'_>,
-    place: Place,
+    source: DownloadSource<'_>,
+    destination: Destination,
     quiet: bool,
 ) -> Result<Fetched, Failure> {
-    let sink = Sink::open(place, Origin::of(&source.url()?))?;
+    let sink = Sink::open(destination, Origin::of(&source.url()?))?;
     let mut download = Download {
         source,
         quiet,
@@ -111,7 +111,7 @@ impl Fetched {
 }
 
 /// Where the bytes come from.
-pub(crate) enum Source<'s> {
+pub(crate) enum DownloadSource<'s> {
     Link {
         client: Client,
         url: Url,
@@ -122,7 +122,7 @@ pub(crate) enum Source<'s> {
     Own(SignedObject<'s>),
 }
 
-impl Source<'_> {
+impl DownloadSource<'_> {
     async fn request(&self) -> Result<RequestBuilder, Failure> {
         match self {
             Self::Link { client, url, .. } => Ok(client.get(url.clone())),
@@ -159,7 +159,7 @@ impl Source<'_> {
 
 /// One download, over as many requests as it takes.
 struct Download<'a> {
-    source: Source<'a>,
+    source: DownloadSource<'a>,
     quiet: bool,
     sink: Sink,
     /// Known from the first answer on.
@@ -174,7 +174,7 @@ struct Download<'a> {
 
 /// What one request was for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Asked {
+enum Extent {
     Whole,
     Rest,
 }
@@ -233,7 +233,7 @@ impl Download<'_> {
         let mut request = self.source.request().await?;
         let offset = self.sink.offset();
         let rest_of = self.sink.etag().filter(|_| offset > 0);
-        let asked = if rest_of.is_some() { Asked::Rest } else { Asked::Whole };
+        let asked = if rest_of.is_some() { Extent::Rest } else { Extent::Whole };
         if let Some(etag) = rest_of {
             request = request.header(RANGE, format!("bytes={offset}-")).header(IF_MATCH, etag);
         }
@@ -264,14 +264,14 @@ impl Download<'_> {
 
     /// The whole object comes. If the name that it brings has an unfinished download of the very
     /// same object, that one is continued instead, unless the rest of it was what was asked for.
-    async fn whole(&mut self, response: Response, asked: Asked) -> Result<Step, Failure> {
+    async fn whole(&mut self, response: Response, asked: Extent) -> Result<Step, Failure> {
         let headers = response.headers();
         if !self.begun
             && let Some(name) = name_in_headers(headers)
         {
             self.sink.rename(name)?;
             let same = self.sink.offset() > 0 && self.sink.etag() == strong_etag(headers);
-            if same && asked == Asked::Whole {
+            if same && asked == Extent::Whole {
                 return Ok(Step::Again);
             }
         }

@@ -15,8 +15,8 @@ use crate::failure::Failure;
 use crate::{aws, clock, output, transfer};
 
 use self::answer::Answer;
-use self::ask::{Oracle, Question, Silence};
-use self::expiry::Told;
+use self::ask::{ExpiryClient, ExpiryQuestion, Silence};
+use self::expiry::ServerExpiry;
 use self::link::{EarlyDeath, Link, LinkError, LinkSigner};
 
 /// What stands for standard input in place of a URI.
@@ -57,15 +57,15 @@ pub(crate) fn run(arguments: &Presign) -> Result<(), Failure> {
 #[derive(Debug)]
 struct Maker {
     signer: LinkSigner,
-    oracle: Option<Oracle>,
+    expiry_client: Option<ExpiryClient>,
     silence: Option<Silence>,
 }
 
 impl Maker {
     fn new(aws: &Aws, offline: bool) -> Result<Self, Failure> {
         let identity = transfer::block_on(aws::load(aws))?;
-        let oracle = if offline { None } else { Oracle::of(&identity, aws)? };
-        Ok(Self { signer: LinkSigner::new(identity), oracle, silence: None })
+        let expiry_client = if offline { None } else { ExpiryClient::of(&identity, aws)? };
+        Ok(Self { signer: LinkSigner::new(identity), expiry_client, silence: None })
     }
 
     /// Asks, unless the server was silent before, and signs.
@@ -77,13 +77,13 @@ impl Maker {
     /// What the server says of the end, unless it was silent before.
     fn ask(
         &mut self,
-        question: Question<'_>,
+        question: ExpiryQuestion<'_>,
         early_death: EarlyDeath,
         now: Timestamp,
-    ) -> Result<Option<Told>, LinkError> {
+    ) -> Result<Option<ServerExpiry>, LinkError> {
         let mut told = None;
-        if let (Some(oracle), None) = (&self.oracle, &self.silence) {
-            match oracle.ask(question, now) {
+        if let (Some(expiry_client), None) = (&self.expiry_client, &self.silence) {
+            match expiry_client.ask(question, now) {
                 Ok(answer) => told = Some(answer),
                 // The next link may be of another bucket.
                 Err(silence @ Silence::Impossible(_)) => {

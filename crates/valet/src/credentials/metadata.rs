@@ -28,7 +28,7 @@ const END_BYTES: usize = 8;
 
 /// One request, as far as it matters.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct MetadataRequest<'a> {
     pub(crate) method: &'a str,
     pub(crate) path: &'a str,
     pub(crate) host: Option<&'a str>,
@@ -72,20 +72,20 @@ pub(crate) enum Refusal {
 
 /// Makes and knows the tokens. Those of the metadata service carry their end and are checked by their
 /// seal, so that none needs to be remembered.
-pub(crate) struct Door {
+pub(crate) struct MetadataGuard {
     seal: hmac::Key,
     /// What the container endpoint demands.
     container_token: String,
     role_name: String,
 }
 
-impl std::fmt::Debug for Door {
+impl std::fmt::Debug for MetadataGuard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Door({})", self.role_name)
+        write!(f, "MetadataGuard({})", self.role_name)
     }
 }
 
-impl Door {
+impl MetadataGuard {
     /// `seeds` are two independent random keys.
     pub(crate) fn new(role_name: &str, seeds: [[u8; 32]; 2]) -> Self {
         let [seal, container] = seeds;
@@ -100,27 +100,27 @@ impl Door {
         &self.container_token
     }
 
-    pub(crate) fn judge(&self, asked: &Asked<'_>, now: Timestamp) -> Verdict {
-        match self.try_judge(asked, now) {
+    pub(crate) fn judge(&self, request: &MetadataRequest<'_>, now: Timestamp) -> Verdict {
+        match self.try_judge(request, now) {
             Ok(verdict) => verdict,
             Err(refusal) => Verdict::Refused(refusal),
         }
     }
 
-    fn try_judge(&self, asked: &Asked<'_>, now: Timestamp) -> Result<Verdict, Refusal> {
-        if asked.origin.is_some() || !asked.host.is_some_and(is_local) {
+    fn try_judge(&self, request: &MetadataRequest<'_>, now: Timestamp) -> Result<Verdict, Refusal> {
+        if request.origin.is_some() || !request.host.is_some_and(is_local) {
             return Err(Refusal::Foreign);
         }
-        match (asked.method, asked.path) {
-            ("PUT", TOKEN_PATH) => self.issue(asked, now),
+        match (request.method, request.path) {
+            ("PUT", TOKEN_PATH) => self.issue(request, now),
             ("GET", CONTAINER_PATH) => {
-                let given = asked.authorization.unwrap_or_default().as_bytes();
+                let given = request.authorization.unwrap_or_default().as_bytes();
                 verify_slices_are_equal(given, self.container_token.as_bytes())
                     .map_err(|_| Refusal::NoToken)?;
                 Ok(Verdict::ContainerCredentials)
             }
             ("GET", path) => {
-                let token = asked.token.filter(|token| self.is_alive(token, now));
+                let token = request.token.filter(|token| self.is_alive(token, now));
                 token.ok_or(Refusal::NoToken)?;
                 self.metadata(path).ok_or(Refusal::Absent)
             }
@@ -128,12 +128,12 @@ impl Door {
         }
     }
 
-    fn issue(&self, asked: &Asked<'_>, now: Timestamp) -> Result<Verdict, Refusal> {
+    fn issue(&self, request: &MetadataRequest<'_>, now: Timestamp) -> Result<Verdict, Refusal> {
         // A proxy that is open to others must not hand out tokens.
-        if asked.forwarded_for.is_some() {
+        if request.forwarded_for.is_some() {
             return Err(Refusal::Foreign);
         }
-        let seconds = asked.token_life.and_then(|text| text.parse::<i64>().ok());
+        let seconds = request.token_life.and_then(|text| text.parse::<i64>().ok());
         let seconds =
             seconds.filter(|s| TOKEN_LIFE_SECONDS.contains(s)).ok_or(Refusal::Malformed)?;
         let end = now.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(now);
@@ -179,8 +179,8 @@ mod tests {
 
     const NOW: &str = "2026-06-15T12:00:00Z";
 
-    fn door() -> Door {
-        Door::new("deploy", [[1; 32], [2; 32]])
+    fn guard() -> MetadataGuard {
+        MetadataGuard::new("deploy", [[1; 32], [2; 32]])
     }
 
     fn at(time: &str) -> Timestamp {
@@ -188,14 +188,14 @@ mod tests {
     }
 
     fn token(seconds: &str) -> String {
-        let asked = Asked {
+        let request = MetadataRequest {
             method: "PUT",
             path: TOKEN_PATH,
             host: Some("127.0.0.1:80"),
             token_life: Some(seconds),
-            ..Asked::default()
+            ..MetadataRequest::default()
         };
-        let found = door().judge(&asked, at(NOW));
+        let found = guard().judge(&request, at(NOW));
         let Verdict::Token { token, .. } = found else { panic!("{found:?}") };
         token
     }
@@ -204,15 +204,15 @@ mod tests {
     fn tokens_are_given_under_the_rules_of_the_metadata_service() {
         let check =
             |life: Option<&str>, forwarded_for: Option<&str>, expected: Result<i64, Refusal>| {
-                let asked = Asked {
+                let request = MetadataRequest {
                     method: "PUT",
                     path: TOKEN_PATH,
                     host: Some("localhost:1"),
                     token_life: life,
                     forwarded_for,
-                    ..Asked::default()
+                    ..MetadataRequest::default()
                 };
-                let found = door().judge(&asked, at(NOW));
+                let found = guard().judge(&request, at(NOW));
                 let holds = match (&found, expected) {
                     (Verdict::Token { seconds, .. }, Ok(expected)) => *seconds == expected,
                     (_, Ok(_)) => false,
@@ -234,14 +234,14 @@ mod tests {
     fn metadata_need_a_living_token() {
         let good = token("60");
         let check = |path: &str, token: Option<&str>, time: &str, expected: Verdict| {
-            let asked = Asked {
+            let request = MetadataRequest {
                 method: "GET",
                 path,
                 host: Some("127.0.0.1:1338"),
                 token,
-                ..Asked::default()
+                ..MetadataRequest::default()
             };
-            assert_eq!(door().judge(&asked, at(time)), expected, "{path}");
+            assert_eq!(guard().judge(&request, at(time)), expected, "{path}");
         };
         let refused = Verdict::Refused;
         let role = "/latest/meta-data/iam/security-credentials/deploy";
@@ -253,7 +253,7 @@ mod tests {
         check(role, None, NOW, refused(Refusal::NoToken));
         check(role, Some(""), NOW, refused(Refusal::NoToken));
         check(role, Some(&format!("{good}AA")), NOW, refused(Refusal::NoToken));
-        check(role, Some(door().container_token()), NOW, refused(Refusal::NoToken));
+        check(role, Some(guard().container_token()), NOW, refused(Refusal::NoToken));
         check(&format!("{ROLES_PATH}/other"), Some(&good), NOW, refused(Refusal::Absent));
         check(&format!("{ROLES_PATH}deploy"), Some(&good), NOW, refused(Refusal::Absent));
         check(REGION_PATH, Some(&good), NOW, Verdict::Region);
@@ -265,16 +265,16 @@ mod tests {
     #[test]
     fn containers_need_the_token_they_were_told() {
         let check = |authorization: Option<&str>, expected: Verdict| {
-            let asked = Asked {
+            let request = MetadataRequest {
                 method: "GET",
                 path: CONTAINER_PATH,
                 host: Some("[::1]:1338"),
                 authorization,
-                ..Asked::default()
+                ..MetadataRequest::default()
             };
-            assert_eq!(door().judge(&asked, at(NOW)), expected);
+            assert_eq!(guard().judge(&request, at(NOW)), expected);
         };
-        check(Some(door().container_token()), Verdict::ContainerCredentials);
+        check(Some(guard().container_token()), Verdict::ContainerCredentials);
         check(Some("Basic x"), Verdict::Refused(Refusal::NoToken));
         check(None, Verdict::Refused(Refusal::NoToken));
         let metadata_token = token("60");
@@ -284,16 +284,16 @@ mod tests {
     #[test]
     fn no_web_page_is_answered() {
         let check = |host: Option<&str>, origin: Option<&str>, expected: Verdict| {
-            let door = door();
-            let asked = Asked {
+            let guard = guard();
+            let request = MetadataRequest {
                 method: "GET",
                 path: CONTAINER_PATH,
                 host,
                 origin,
-                authorization: Some(door.container_token()),
-                ..Asked::default()
+                authorization: Some(guard.container_token()),
+                ..MetadataRequest::default()
             };
-            assert_eq!(door.judge(&asked, at(NOW)), expected, "{host:?} {origin:?}");
+            assert_eq!(guard.judge(&request, at(NOW)), expected, "{host:?} {origin:?}");
         };
         let foreign = Verdict::Refused(Refusal::Foreign);
         check(Some("127.0.0.1:1338"), None, Verdict::ContainerCredentials);
@@ -315,7 +315,10 @@ mod tests {
             [("POST", CONTAINER_PATH), ("GET", TOKEN_PATH), ("OPTIONS", ROLES_PATH), ("PUT", "/")]
         {
             let host = Some("localhost");
-            let found = door().judge(&Asked { method, path, host, ..Asked::default() }, at(NOW));
+            let found = guard().judge(
+                &MetadataRequest { method, path, host, ..MetadataRequest::default() },
+                at(NOW),
+            );
             let refused =
                 matches!(found, Verdict::Refused(Refusal::WrongMethod | Refusal::NoToken));
             assert!(refused, "{method} {path}: {found:?}");

@@ -20,7 +20,8 @@ use crate::args::Aws;
 use crate::args::credentials::ServeCredentials;
 use crate::credentials::document;
 use crate::credentials::metadata::{
-    Asked, CONTAINER_PATH, Door, Refusal, TOKEN_HEADER, TOKEN_LIFE_HEADER, Verdict,
+    CONTAINER_PATH, MetadataGuard, MetadataRequest, Refusal, TOKEN_HEADER, TOKEN_LIFE_HEADER,
+    Verdict,
 };
 use crate::credentials::rotation::Rotation;
 use crate::failure::Failure;
@@ -39,7 +40,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// What every connection shares.
 #[derive(Debug)]
 struct Service {
-    door: Door,
+    guard: MetadataGuard,
     role_name: String,
     rotation: Rotation,
 }
@@ -55,7 +56,7 @@ pub(crate) async fn run(arguments: &ServeCredentials, aws: &Aws) -> Result<(), F
     let role_arn = sts::role_arn(&remote, role).await?;
     let role_name = role_arn.rsplit('/').next().unwrap_or(role).to_owned();
     let rotation = Rotation::start(remote, role_arn, session.clone()).await?;
-    let door = Door::new(&role_name, [random()?, random()?]);
+    let guard = MetadataGuard::new(&role_name, [random()?, random()?]);
     let cannot_listen = || format!("cannot listen on {listen}");
     let listener = TcpListener::bind(listen).await.with_context(cannot_listen)?;
     let address = listener.local_addr().with_context(cannot_listen)?;
@@ -63,7 +64,7 @@ pub(crate) async fn run(arguments: &ServeCredentials, aws: &Aws) -> Result<(), F
     for (name, value) in [
         ("AWS_EC2_METADATA_SERVICE_ENDPOINT", &*url),
         ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &format!("{url}{CONTAINER_PATH}")),
-        ("AWS_CONTAINER_AUTHORIZATION_TOKEN", door.container_token()),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN", guard.container_token()),
     ] {
         output::result(&output::export(name, value))?;
     }
@@ -71,7 +72,7 @@ pub(crate) async fn run(arguments: &ServeCredentials, aws: &Aws) -> Result<(), F
         "serving {} until Ctrl-C; programs that have AWS_ACCESS_KEY_ID use that instead",
         rotation.role_arn()
     ));
-    accept(&listener, &Arc::new(Service { door, role_name, rotation })).await
+    accept(&listener, &Arc::new(Service { guard, role_name, rotation })).await
 }
 
 fn random() -> Result<[u8; 32], Failure> {
@@ -120,7 +121,7 @@ async fn answer(request: &Request<Incoming>, service: &Service) -> Response<Full
         // A value that is not text is not absent.
         value.map(|value| value.to_str().unwrap_or("\u{0}"))
     };
-    let asked = Asked {
+    let metadata_request = MetadataRequest {
         method: request.method().as_str(),
         path: request.uri().path(),
         host: header(HOST.as_str()),
@@ -131,7 +132,7 @@ async fn answer(request: &Request<Incoming>, service: &Service) -> Response<Full
         authorization: header(AUTHORIZATION.as_str()),
     };
     let region = || service.rotation.region();
-    match service.door.judge(&asked, clock::now()) {
+    match service.guard.judge(&metadata_request, clock::now()) {
         Verdict::Token { token, seconds } => {
             let mut response = respond(StatusCode::OK, TEXT, token);
             response.headers_mut().insert(TOKEN_LIFE_HEADER, HeaderValue::from(seconds));

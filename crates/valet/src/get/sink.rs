@@ -14,7 +14,7 @@ use crate::transfer::READ_BYTES;
 
 /// Where the download was asked to go.
 #[derive(Clone, Debug)]
-pub(crate) enum Place {
+pub(crate) enum Destination {
     StandardOutput,
     File {
         path: PathBuf,
@@ -23,7 +23,7 @@ pub(crate) enum Place {
     },
 }
 
-impl Place {
+impl Destination {
     /// The file that the user named, if one can be there; `name` is what the link calls it. Asked before the server
     /// is: a link may be good for one use.
     pub(super) fn named(path: &Path, name: &Path) -> Result<Self, Failure> {
@@ -59,7 +59,7 @@ impl Place {
 /// A place, and how far it has got.
 #[derive(Debug)]
 pub(super) struct Sink {
-    place: Place,
+    destination: Destination,
     origin: Origin,
     /// Whether what an earlier run has begun came from elsewhere.
     elsewhere: bool,
@@ -75,10 +75,10 @@ pub(super) struct Sink {
 impl Sink {
     /// Finds what an earlier run has left. What it left of another origin is held and not gone on with: neither are
     /// its bytes this object's, nor is anything said of them to whoever is asked now.
-    pub(super) fn open(place: Place, origin: Origin) -> Result<Self> {
+    pub(super) fn open(destination: Destination, origin: Origin) -> Result<Self> {
         let (unfinished, etag, kept, elsewhere) = (None, None, HeaderMap::new(), false);
-        let mut sink = Self { place, origin, elsewhere, unfinished, etag, kept, offset: 0 };
-        let Place::File { path, .. } = &sink.place else { return Ok(sink) };
+        let mut sink = Self { destination, origin, elsewhere, unfinished, etag, kept, offset: 0 };
+        let Destination::File { path, .. } = &sink.destination else { return Ok(sink) };
         let Some((mut unfinished, Of { origin, etag, kept })) = Unfinished::find(path)? else {
             return Ok(sink);
         };
@@ -114,34 +114,36 @@ impl Sink {
 
     /// Takes the name that the server suggests, unless the user chose one.
     pub(super) fn rename(&mut self, name: PathBuf) -> Result<()> {
-        if let Place::File { path, chosen_by_server: true } = &self.place
+        if let Destination::File { path, chosen_by_server: true } = &self.destination
             && *path != name
         {
-            let place = Place::File { path: name, chosen_by_server: true };
-            *self = Self::open(place, self.origin.clone())?;
+            let destination = Destination::File { path: name, chosen_by_server: true };
+            *self = Self::open(destination, self.origin.clone())?;
         }
         Ok(())
     }
 
     /// Whatever stands under a name that a stranger chose stays; and what is no file, under any.
     pub(super) fn refuse_to_overwrite(&self) -> Result<(), Failure> {
-        match &self.place {
-            Place::File { path, chosen_by_server: true } if path.symlink_metadata().is_ok() => {
+        match &self.destination {
+            Destination::File { path, chosen_by_server: true }
+                if path.symlink_metadata().is_ok() =>
+            {
                 Err(exists(path))
             }
-            Place::File { path, chosen_by_server: false }
+            Destination::File { path, chosen_by_server: false }
                 if path.metadata().is_ok_and(|found| !found.is_file()) =>
             {
                 Err(Failure::usage(anyhow!("{} is not a file", path.display())))
             }
-            Place::File { .. } | Place::StandardOutput => Ok(()),
+            Destination::File { .. } | Destination::StandardOutput => Ok(()),
         }
     }
 
     /// Begins at the first byte of the object with that `ETag`, of which that is promised.
     pub(super) fn begin(&mut self, etag: Option<String>, promised: &HeaderMap) -> Result<()> {
         self.etag = etag;
-        let Place::File { path, .. } = &self.place else { return Ok(()) };
+        let Destination::File { path, .. } = &self.destination else { return Ok(()) };
         if self.unfinished.is_none() {
             self.unfinished = Some(Unfinished::make(path, &self.origin)?);
         }
@@ -197,8 +199,8 @@ impl Sink {
 
     /// Gives the complete file its name, durably; returns it.
     pub(super) fn publish(&mut self) -> Result<Option<PathBuf>, Failure> {
-        let (Place::File { path, chosen_by_server }, Some(unfinished)) =
-            (&self.place, &self.unfinished)
+        let (Destination::File { path, chosen_by_server }, Some(unfinished)) =
+            (&self.destination, &self.unfinished)
         else {
             return Ok(None);
         };

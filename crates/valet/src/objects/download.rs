@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::wire::{S3, SignedObject};
 use crate::failure::Failure;
-use crate::get::{self, Fetched, Place, Source};
+use crate::get::{self, Destination, DownloadSource, Fetched};
 use crate::location::S3Uri;
 
 pub(super) async fn to_file(
@@ -13,12 +13,12 @@ pub(super) async fn to_file(
     path: PathBuf,
     quiet: bool,
 ) -> Result<Fetched, Failure> {
-    let place = Place::File { path, chosen_by_server: false };
-    let source = Source::Own(SignedObject { s3, place: source });
-    get::fetch(source, place, quiet).await
+    let destination = Destination::File { path, chosen_by_server: false };
+    let source = DownloadSource::Own(SignedObject { s3, uri: source });
+    get::fetch(source, destination, quiet).await
 }
 
 pub(super) async fn to_stream(s3: &S3, source: S3Uri, quiet: bool) -> Result<(), Failure> {
-    let source = Source::Own(SignedObject { s3, place: source });
-    get::fetch(source, Place::StandardOutput, quiet).await.map(drop)
+    let source = DownloadSource::Own(SignedObject { s3, uri: source });
+    get::fetch(source, Destination::StandardOutput, quiet).await.map(drop)
 }

@@ -216,13 +216,13 @@ impl S3 {
 /// One object, and who may fetch it.
 pub(crate) struct SignedObject<'s> {
     pub(super) s3: &'s S3,
-    pub(super) place: S3Uri,
+    pub(super) uri: S3Uri,
 }
 
 impl SignedObject<'_> {
     /// Where it is.
     pub(crate) fn url(&self) -> Result<Url, Failure> {
-        let S3Uri { bucket, key } = &self.place;
+        let S3Uri { bucket, key } = &self.uri;
         let target = Target::object(bucket, key.as_deref().unwrap_or_default());
         let (endpoint, path) = self.s3.address(target)?;
         let url = Url::parse(&format!("{endpoint}{path}"));
@@ -231,7 +231,7 @@ impl SignedObject<'_> {
 
     /// The request that fetches it, signed anew each time.
     pub(crate) async fn get(&self) -> Result<RequestBuilder, Failure> {
-        let S3Uri { bucket, key } = &self.place;
+        let S3Uri { bucket, key } = &self.uri;
         let target = Target::object(bucket, key.as_deref().unwrap_or_default());
         let get = Operation::new(&Method::GET, target).headers(&[(CHECKSUM_MODE, "ENABLED")]);
         self.s3.signed(&self.s3.fetching, get, SignedPayload::Unsigned).await

@@ -14,7 +14,7 @@ use crate::args::{Aws, Life};
 use crate::aws::{Api, Identity};
 use crate::failure::Failure;
 use crate::location::S3Uri;
-use crate::presign::expiry::{Limit, Told};
+use crate::presign::expiry::{Limit, ServerExpiry};
 use crate::remote::{self, Call};
 use crate::{location, refusal};
 
@@ -25,7 +25,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The server that can be asked, and who asks: the one who signs the link.
 #[derive(Debug)]
-pub(crate) struct Oracle {
+pub(crate) struct ExpiryClient {
     runtime: Runtime,
     client: Client,
     endpoint: Endpoint,
@@ -52,7 +52,7 @@ pub(crate) enum Silence {
 
 /// A link or a form that is about to be signed.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Question<'q> {
+pub(crate) struct ExpiryQuestion<'q> {
     /// `POST` for a form.
     pub(crate) method: &'q str,
     pub(crate) uri: &'q S3Uri,
@@ -83,7 +83,7 @@ fn yes() -> bool {
     true
 }
 
-impl Oracle {
+impl ExpiryClient {
     /// None where there is nobody to ask: no endpoint is configured, or it is AWS.
     pub(crate) fn of(identity: &Identity, aws: &Aws) -> Result<Option<Self>, Failure> {
         let Some(endpoint) = identity.service.endpoint.clone() else { return Ok(None) };
@@ -103,8 +103,12 @@ impl Oracle {
         }))
     }
 
-    pub(crate) fn ask(&self, question: Question<'_>, now: Timestamp) -> Result<Told, Silence> {
-        let Question { method, uri, version_id, life } = question;
+    pub(crate) fn ask(
+        &self,
+        question: ExpiryQuestion<'_>,
+        now: Timestamp,
+    ) -> Result<ServerExpiry, Silence> {
+        let ExpiryQuestion { method, uri, version_id, life } = question;
         let request = Request {
             method,
             bucket: &uri.bucket,
@@ -120,7 +124,7 @@ impl Oracle {
         })
     }
 
-    async fn send(&self, body: &str, now: Timestamp) -> Result<Told, Silence> {
+    async fn send(&self, body: &str, now: Timestamp) -> Result<ServerExpiry, Silence> {
         let call = Call {
             method: &Method::POST,
             path: PATH,
@@ -153,7 +157,7 @@ impl Oracle {
         let Reply { effective_expires_at, limited_by, allowed } =
             serde_json::from_str(&body).map_err(|_| unreadable())?;
         let end = effective_expires_at.parse().map_err(|_| unreadable())?;
-        Ok(Told { end, limited_by, allowed })
+        Ok(ServerExpiry { end, limited_by, allowed })
     }
 }
 

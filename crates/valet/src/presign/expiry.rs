@@ -38,7 +38,7 @@ pub(crate) enum Limit {
 
 /// What the server says, having looked at policies. The session is its signer's to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct ServerExpiry {
     pub(crate) end: Timestamp,
     pub(crate) limited_by: Vec<Limit>,
     pub(crate) allowed: bool,
@@ -46,7 +46,12 @@ pub(crate) struct Told {
 
 impl Expiry {
     /// The earliest of all ends that are known. `told` is the server's word, if it was asked.
-    pub(crate) fn of(life: Life, session: Session, told: Option<&Told>, now: Timestamp) -> Self {
+    pub(crate) fn of(
+        life: Life,
+        session: Session,
+        told: Option<&ServerExpiry>,
+        now: Timestamp,
+    ) -> Self {
         let signed_at = AmzDate::from_timestamp(now).timestamp();
         let requested_end = after(signed_at, life.seconds());
         let mut ends = vec![(Limit::Requested, requested_end)];
@@ -143,16 +148,17 @@ mod tests {
         format!("2026-06-{time}Z").parse().unwrap()
     }
 
-    fn expiry(life: &str, session: Session, told: Option<&Told>) -> Expiry {
+    fn expiry(life: &str, session: Session, told: Option<&ServerExpiry>) -> Expiry {
         Expiry::of(args::life(life).unwrap(), session, told, NOW.parse().unwrap())
     }
 
     #[test]
     fn the_earliest_end_limits() {
-        let check = |life: &str, session, told: Option<&Told>, end, limited_by: &[Limit]| {
-            let found = expiry(life, session, told);
-            assert_eq!((found.effective_end, &*found.limited_by), (end, limited_by), "{life}");
-        };
+        let check =
+            |life: &str, session, told: Option<&ServerExpiry>, end, limited_by: &[Limit]| {
+                let found = expiry(life, session, told);
+                assert_eq!((found.effective_end, &*found.limited_by), (end, limited_by), "{life}");
+            };
         let end = at("15T13:00:00");
         let (earlier, later) = (at("15T12:30:00"), at("15T13:30:00"));
         check("1h", Session::LongTerm, None, Some(end), &[Limit::Requested]);
@@ -165,7 +171,7 @@ mod tests {
         check("1h", Session::EndsAt(later), None, Some(end), &[Limit::Requested]);
         check("1h", Session::EndUnknown, None, None, &[Limit::SessionUnknown]);
 
-        let told = |end, limit| Some(Told { end, limited_by: vec![limit], allowed: true });
+        let told = |end, limit| Some(ServerExpiry { end, limited_by: vec![limit], allowed: true });
         let age = told(earlier, Limit::SignatureAge);
         check("1h", Session::LongTerm, age.as_ref(), Some(earlier), &[Limit::SignatureAge]);
         check("1h", Session::EndUnknown, age.as_ref(), None, &[Limit::SessionUnknown]);
@@ -183,7 +189,7 @@ mod tests {
     #[test]
     fn cautions() {
         let check = |life: &str, session, told: Option<Limit>, expected: Option<&str>| {
-            let told = told.map(|limit| Told {
+            let told = told.map(|limit| ServerExpiry {
                 end: at("15T12:30:00"),
                 limited_by: vec![limit],
                 allowed: limit != Limit::Requested,

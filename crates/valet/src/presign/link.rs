@@ -9,8 +9,8 @@ use crate::disposition::{self, Disposition};
 use crate::failure::Failure;
 use crate::location::{S3Uri, S3UriError, Service};
 use crate::presign::answer::Answer;
-use crate::presign::ask::Question;
-use crate::presign::expiry::{Expiry, Told};
+use crate::presign::ask::ExpiryQuestion;
+use crate::presign::expiry::{Expiry, ServerExpiry};
 
 /// Why a link cannot be made as asked.
 #[derive(Debug, thiserror::Error)]
@@ -150,8 +150,8 @@ impl Link {
     }
 
     /// What the server is asked about it.
-    pub(crate) fn question(&self) -> Question<'_> {
-        Question {
+    pub(crate) fn question(&self) -> ExpiryQuestion<'_> {
+        ExpiryQuestion {
             method: self.method.as_str(),
             uri: &self.uri,
             version_id: self.version_id.as_deref(),
@@ -254,7 +254,7 @@ impl LinkSigner {
     pub(crate) fn sign(
         &mut self,
         link: &Link,
-        told: Option<&Told>,
+        told: Option<&ServerExpiry>,
         now: Timestamp,
     ) -> Result<Answer, LinkError> {
         let (expiry, expires_in) = self.life(link, told, now)?;
@@ -279,7 +279,7 @@ impl LinkSigner {
     pub(super) fn life(
         &self,
         link: &Link,
-        told: Option<&Told>,
+        told: Option<&ServerExpiry>,
         now: Timestamp,
     ) -> Result<(Expiry, ExpiresIn), LinkError> {
         let expiry = Expiry::of(link.life, self.session, told, now);

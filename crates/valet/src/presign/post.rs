@@ -14,7 +14,7 @@ use crate::output::quoted;
 use crate::{clock, disposition, output};
 
 use super::Maker;
-use super::ask::Question;
+use super::ask::ExpiryQuestion;
 use super::expiry::{Expiry, Limit};
 use super::link::{EarlyDeath, LinkError, LinkSigner, borrowed, pair};
 
@@ -102,8 +102,8 @@ impl Form {
         self.uri.key.as_deref().unwrap_or_default()
     }
 
-    fn question(&self) -> Question<'_> {
-        Question { method: "POST", uri: &self.uri, version_id: None, life: self.life }
+    fn question(&self) -> ExpiryQuestion<'_> {
+        ExpiryQuestion { method: "POST", uri: &self.uri, version_id: None, life: self.life }
     }
 
     fn conditions(&self) -> Vec<PostCondition<'_>> {
