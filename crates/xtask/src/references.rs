@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
 
-use crate::sources::{self, Source};
+use crate::sources::{self, SourceFile};
 
 /// The page of the clauses.
 const PAGE: &str = "docs/semantics.md";
@@ -36,14 +36,14 @@ pub(crate) fn violations() -> Result<Vec<String>> {
     Ok(violations)
 }
 
-fn documents(texts: &[Source]) -> impl Iterator<Item = &Source> {
+fn documents(texts: &[SourceFile]) -> impl Iterator<Item = &SourceFile> {
     texts
         .iter()
         .filter(|source| source.path.rsplit_once('.').is_some_and(|(_, ending)| ending == "md"))
 }
 
 /// The numbers of the page's headings and clauses, and those that it gives twice.
-fn clauses_of(page: &Source) -> (BTreeSet<String>, Vec<String>) {
+fn clauses_of(page: &SourceFile) -> (BTreeSet<String>, Vec<String>) {
     let mut clauses = BTreeSet::new();
     let mut twice = Vec::new();
     for (line, number) in page.text.lines().zip(1..) {
@@ -82,7 +82,7 @@ fn is_clause(text: &str) -> bool {
 type Word<'a> = (usize, &'a str);
 
 /// References of one file that lead nowhere, and clauses that are cited in another spelling.
-fn lost(source: &Source, clauses: &BTreeSet<String>) -> Vec<String> {
+fn lost(source: &SourceFile, clauses: &BTreeSet<String>) -> Vec<String> {
     let mut found = Vec::new();
     for (line, number) in source.text.lines().zip(1..) {
         let named = ELSEWHERE.into_iter().filter(|name| line.contains(name));
@@ -156,7 +156,7 @@ fn is_bare(words: &[Word<'_>], at: usize, clauses: &BTreeSet<String>) -> bool {
 }
 
 /// Whether a line is a comment of a language.
-fn is_comment(source: &Source, line: usize) -> bool {
+fn is_comment(source: &SourceFile, line: usize) -> bool {
     let line = source.text.lines().nth(line - 1).unwrap_or_default().trim_start();
     match source.path.rsplit('.').next() {
         Some("rs" | "js" | "mjs") => sources::is_comment(line),
@@ -175,7 +175,7 @@ fn numbered_test(line: &str) -> Option<String> {
 }
 
 /// Links of a document to files and headings that are not there.
-fn broken_links(source: &Source, documents: &BTreeMap<&str, BTreeSet<String>>) -> Vec<String> {
+fn broken_links(source: &SourceFile, documents: &BTreeMap<&str, BTreeSet<String>>) -> Vec<String> {
     let mut found = Vec::new();
     for (number, target) in links(&source.text) {
         let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
@@ -260,8 +260,8 @@ mod tests {
                            **1.4.24a** Text.\n\n- **1.2.12f** Text. **3.1** is none.\n\n## F Rules\n\n\
                            | F10 | ten |\n";
 
-    fn page(text: &str) -> Source {
-        Source { path: PAGE.to_owned(), text: text.to_owned() }
+    fn page(text: &str) -> SourceFile {
+        SourceFile { path: PAGE.to_owned(), text: text.to_owned() }
     }
 
     #[test]
@@ -278,7 +278,7 @@ mod tests {
     /// word, so that this file does not find its rows.
     fn check(path: &str, text: &str, expected: &[&str]) {
         let (clauses, _) = clauses_of(&page(CLAUSES));
-        let source = Source { path: path.to_owned(), text: text.replace('§', WORD) };
+        let source = SourceFile { path: path.to_owned(), text: text.replace('§', WORD) };
         let expected: Vec<String> = expected.iter().map(|what| format!("{path}:{what}")).collect();
         assert_eq!(lost(&source, &clauses), expected, "{text}");
     }
@@ -334,7 +334,7 @@ mod tests {
 
     /// `expected` are the complaints about the links of `docs/a.md`, without its path.
     fn check_links(text: &str, expected: &[&str]) {
-        let source = Source { path: "docs/a.md".to_owned(), text: text.to_owned() };
+        let source = SourceFile { path: "docs/a.md".to_owned(), text: text.to_owned() };
         let other =
             "# Other\n\n## What `it` says, twice\n\n## What it says twice\n\n```\n# Code\n```\n";
         let documents =

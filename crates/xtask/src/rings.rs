@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, ensure};
 
-use crate::sources::{self, Source};
+use crate::sources::{self, SourceFile};
 
 /// Modules that the largest ring of a crate may have: what holds now. It may fall, and never rise.
 const RING_MAX: [(&str, usize); 2] = [("server", 2), ("store", 21)];
@@ -20,7 +20,7 @@ const ENGINES: [&str; 5] = ["embedded", "files", "memory", "record", "sqlite"];
 const LAYER_RING_MAX: [(&str, usize); 1] = [("server", 3)];
 
 /// Where a module stands: `["gate", "caller"]` is `gate/caller.rs`, and nothing is `lib.rs`.
-type Place = Vec<String>;
+type ModulePath = Vec<String>;
 
 /// Every ring that is too large.
 pub(crate) fn violations() -> Result<Vec<String>> {
@@ -59,8 +59,8 @@ pub(crate) fn violations() -> Result<Vec<String>> {
 /// What modules at the top of the crate use of each other, each with all that is below it.
 fn layers(uses: &Uses) -> Uses {
     let mut layers = Uses::new();
-    for (place, used) in uses {
-        let [top, ..] = place.as_slice() else { continue };
+    for (module, used) in uses {
+        let [top, ..] = module.as_slice() else { continue };
         let used = used.iter().filter_map(|used| used.first()).filter(|used| *used != top);
         let used = used.map(|used| vec![used.clone()]);
         layers.entry(vec![top.clone()]).or_default().extend(used);
@@ -69,8 +69,8 @@ fn layers(uses: &Uses) -> Uses {
 }
 
 /// Whether a ring holds modules of the engines and others.
-fn crosses_the_seam(ring: &BTreeSet<Place>) -> bool {
-    let is_engine = |place: &Place| match place.as_slice() {
+fn crosses_the_seam(ring: &BTreeSet<ModulePath>) -> bool {
+    let is_engine = |module: &ModulePath| match module.as_slice() {
         [backend, engine, ..] => backend == "backend" && ENGINES.contains(&engine.as_str()),
         [_] | [] => false,
     };
@@ -78,26 +78,27 @@ fn crosses_the_seam(ring: &BTreeSet<Place>) -> bool {
 }
 
 /// Who uses whom in a ring.
-fn within(ring: &BTreeSet<Place>, uses: &Uses) -> String {
-    let of = |place: &Place| {
-        let used = uses.get(place).into_iter().flatten().filter(|used| ring.contains(*used));
+fn within(ring: &BTreeSet<ModulePath>, uses: &Uses) -> String {
+    let of = |module: &ModulePath| {
+        let used = uses.get(module).into_iter().flatten().filter(|used| ring.contains(*used));
         let used: Vec<String> = used.map(|used| used.join("/")).collect();
-        format!("\n    {} uses {}", place.join("/"), used.join(", "))
+        format!("\n    {} uses {}", module.join("/"), used.join(", "))
     };
     ring.iter().map(of).collect()
 }
 
 /// Which modules each module uses.
-type Uses = BTreeMap<Place, BTreeSet<Place>>;
+type Uses = BTreeMap<ModulePath, BTreeSet<ModulePath>>;
 
 /// Sets of modules each of which uses, by way of others, every other; the largest first.
-fn rings(uses: &Uses) -> Vec<BTreeSet<Place>> {
-    let reached: BTreeMap<&Place, BTreeSet<&Place>> =
+fn rings(uses: &Uses) -> Vec<BTreeSet<ModulePath>> {
+    let reached: BTreeMap<&ModulePath, BTreeSet<&ModulePath>> =
         uses.keys().map(|from| (from, reached(from, uses))).collect();
-    let meets = |from: &Place, to: &Place| reached.get(to).is_some_and(|all| all.contains(from));
+    let meets =
+        |from: &ModulePath, to: &ModulePath| reached.get(to).is_some_and(|all| all.contains(from));
     let mut found = BTreeSet::new();
     for (from, all) in &reached {
-        let ring: BTreeSet<Place> =
+        let ring: BTreeSet<ModulePath> =
             all.iter().filter(|to| meets(from, to)).map(|to| (*to).clone()).collect();
         if ring.len() > 1 {
             found.insert(ring);
@@ -109,19 +110,19 @@ fn rings(uses: &Uses) -> Vec<BTreeSet<Place>> {
 }
 
 /// Every module that one uses, itself or by way of others.
-fn reached<'u>(from: &Place, uses: &'u Uses) -> BTreeSet<&'u Place> {
+fn reached<'u>(from: &ModulePath, uses: &'u Uses) -> BTreeSet<&'u ModulePath> {
     let mut reached = BTreeSet::new();
-    let mut waiting: Vec<&Place> = uses.get(from).into_iter().flatten().collect();
-    while let Some(place) = waiting.pop() {
-        if reached.insert(place) {
-            waiting.extend(uses.get(place).into_iter().flatten());
+    let mut waiting: Vec<&ModulePath> = uses.get(from).into_iter().flatten().collect();
+    while let Some(module) = waiting.pop() {
+        if reached.insert(module) {
+            waiting.extend(uses.get(module).into_iter().flatten());
         }
     }
     reached
 }
 
 /// The modules of a crate, and what stands in them.
-struct Modules(BTreeMap<Place, Text>);
+struct Modules(BTreeMap<ModulePath, Text>);
 
 /// What one module says of others.
 #[derive(Default)]
@@ -140,47 +141,47 @@ struct Text {
 type Path = Vec<String>;
 
 impl Modules {
-    fn read(name: &str, sources: &[Source]) -> Self {
+    fn read(name: &str, sources: &[SourceFile]) -> Self {
         let root = format!("crates/{name}/src/");
-        let file = |source: &Source| {
-            let place = source.path.strip_prefix(&root)?.strip_suffix(".rs")?;
-            let place: Place = place.split('/').map(str::to_owned).collect();
-            let place = if matches!(place.as_slice(), [only] if only == "lib" || only == "main") {
-                Place::new()
+        let file = |source: &SourceFile| {
+            let module = source.path.strip_prefix(&root)?.strip_suffix(".rs")?;
+            let module: ModulePath = module.split('/').map(str::to_owned).collect();
+            let module = if matches!(module.as_slice(), [only] if only == "lib" || only == "main") {
+                ModulePath::new()
             } else {
-                place
+                module
             };
-            Some((place, Text::read(&source.text)))
+            Some((module, Text::read(&source.text)))
         };
-        let mut modules: BTreeMap<Place, Text> = sources.iter().filter_map(file).collect();
-        let tests: Vec<Place> = modules
+        let mut modules: BTreeMap<ModulePath, Text> = sources.iter().filter_map(file).collect();
+        let tests: Vec<ModulePath> = modules
             .iter()
-            .flat_map(|(place, text)| text.tests.iter().map(|child| below(place, child)))
+            .flat_map(|(module, text)| text.tests.iter().map(|child| below(module, child)))
             .collect();
-        modules.retain(|place, _| !tests.iter().any(|test| place.starts_with(test)));
+        modules.retain(|module, _| !tests.iter().any(|test| module.starts_with(test)));
         Self(modules)
     }
 
     /// Which modules each uses; the root of the crate is none of them.
     fn uses(&self) -> Uses {
-        let of = |(place, text): (&Place, &Text)| {
+        let of = |(module, text): (&ModulePath, &Text)| {
             let imports = text.imports.iter().filter(|(path, handed_on)| {
                 let name = path.last();
                 !handed_on || name.is_some_and(|name| text.words.contains(name))
             });
             let paths = imports.map(|(path, _)| path).chain(&text.paths);
-            let used = paths.filter_map(|path| self.where_stands(place, path));
-            let used = used.filter(|used| used != place && !used.is_empty()).collect();
-            (place.clone(), used)
+            let used = paths.filter_map(|path| self.where_stands(module, path));
+            let used = used.filter(|used| used != module && !used.is_empty()).collect();
+            (module.clone(), used)
         };
-        self.0.iter().filter(|(place, _)| !place.is_empty()).map(of).collect()
+        self.0.iter().filter(|(module, _)| !module.is_empty()).map(of).collect()
     }
 
     /// The module in which that stands which a path names; nothing where it is none of this crate's.
-    fn where_stands(&self, from: &Place, path: &Path) -> Option<Place> {
+    fn where_stands(&self, from: &ModulePath, path: &Path) -> Option<ModulePath> {
         let mut names = path.iter().peekable();
         let mut at = match names.peek()?.as_str() {
-            "crate" => Place::new(),
+            "crate" => ModulePath::new(),
             "super" | "self" => from.clone(),
             child if self.0.contains_key(&below(from, child)) => from.clone(),
             _ => return None,
@@ -197,7 +198,7 @@ impl Modules {
     }
 
     /// Goes from a module down the rest of a path, and after whatever is handed on.
-    fn below(&self, mut at: Place, names: &[&String], handed: usize) -> Option<Place> {
+    fn below(&self, mut at: ModulePath, names: &[&String], handed: usize) -> Option<ModulePath> {
         /// As often may a name be handed on.
         const HANDED_MAX: usize = 8;
         let mut names = names;
@@ -218,7 +219,7 @@ impl Modules {
                 let mut from = at.clone();
                 match names.first().map(|name| name.as_str()) {
                     Some("crate") => {
-                        from = Place::new();
+                        from = ModulePath::new();
                         names.remove(0);
                     }
                     Some("super") => {
@@ -237,10 +238,10 @@ impl Modules {
     }
 }
 
-fn below(place: &Place, child: &str) -> Place {
-    let mut place = place.clone();
-    place.push(child.to_owned());
-    place
+fn below(module: &ModulePath, child: &str) -> ModulePath {
+    let mut module = module.clone();
+    module.push(child.to_owned());
+    module
 }
 
 impl Text {
@@ -445,14 +446,14 @@ mod tests {
     }
 
     fn rings_of(files: &[(&str, &str)]) -> Vec<String> {
-        let source = |(path, text): &(&str, &str)| Source {
+        let source = |(path, text): &(&str, &str)| SourceFile {
             path: format!("crates/a/src/{path}.rs"),
             text: (*text).to_owned(),
         };
-        let sources: Vec<Source> = files.iter().map(source).collect();
+        let sources: Vec<SourceFile> = files.iter().map(source).collect();
         let rings = rings(&Modules::read("a", &sources).uses());
-        let line = |ring: &BTreeSet<Place>| {
-            ring.iter().map(|place| place.join("/")).collect::<Vec<_>>().join(" ")
+        let line = |ring: &BTreeSet<ModulePath>| {
+            ring.iter().map(|module| module.join("/")).collect::<Vec<_>>().join(" ")
         };
         rings.iter().map(line).collect()
     }
@@ -496,9 +497,9 @@ mod tests {
     #[test]
     fn a_ring_across_the_seam_is_told() {
         let check = |places: &[&str], crosses: bool| {
-            let place = |text: &&str| text.split('/').map(str::to_owned).collect::<Place>();
+            let module = |text: &&str| text.split('/').map(str::to_owned).collect::<ModulePath>();
             assert_eq!(
-                crosses_the_seam(&places.iter().map(place).collect()),
+                crosses_the_seam(&places.iter().map(module).collect()),
                 crosses,
                 "{places:?}"
             );
@@ -519,11 +520,11 @@ mod tests {
             ("c/e", "use crate::f::X;"),
             ("f", ""),
         ];
-        let source = |(path, text): (&str, &str)| Source {
+        let source = |(path, text): (&str, &str)| SourceFile {
             path: format!("crates/a/src/{path}.rs"),
             text: text.to_owned(),
         };
-        let sources: Vec<Source> = files.into_iter().map(source).collect();
+        let sources: Vec<SourceFile> = files.into_iter().map(source).collect();
         let uses = Modules::read("a", &sources).uses();
         assert!(rings(&uses).is_empty());
         let ring = BTreeSet::from([vec!["a".to_owned()], vec!["c".to_owned()]]);

@@ -15,13 +15,13 @@ const TEXTS: [&str; 6] = ["js", "json", "md", "mjs", "py", "rs"];
 const NOT_OURS: [&str; 4] = ["target", "node_modules", ".venv", "__pycache__"];
 
 /// One file of text.
-pub(crate) struct Source {
+pub(crate) struct SourceFile {
     /// From the repository's root, with forward slashes.
     pub(crate) path: String,
     pub(crate) text: String,
 }
 
-impl Source {
+impl SourceFile {
     /// The lines before the module of unit tests, with their numbers from 1; none of a file that
     /// is a test as a whole.
     pub(crate) fn product_lines(&self) -> impl Iterator<Item = (usize, &str)> {
@@ -54,28 +54,28 @@ pub(crate) fn root() -> PathBuf {
 }
 
 /// Every Rust source, in order of path.
-pub(crate) fn all() -> Result<Vec<Source>> {
+pub(crate) fn all() -> Result<Vec<SourceFile>> {
     let mut found = texts_in(&FOLDERS)?;
     found.retain(|source| has_extension(&source.path, &["rs"]));
     Ok(found)
 }
 
 /// Every source and document in which something may be referred to, in order of path.
-pub(crate) fn texts() -> Result<Vec<Source>> {
+pub(crate) fn texts() -> Result<Vec<SourceFile>> {
     let mut found = texts_in(&[&FOLDERS[..], &DOCUMENT_FOLDERS[..]].concat())?;
     for entry in fs::read_dir(root()).context("reading the root")? {
         let entry = entry.context("reading the root")?;
         let path = entry.file_name().to_string_lossy().into_owned();
         if entry.path().is_file() && has_extension(&path, &TEXTS) {
             let text = fs::read_to_string(entry.path()).with_context(|| path.clone())?;
-            found.push(Source { path, text });
+            found.push(SourceFile { path, text });
         }
     }
     found.sort_by(|left, right| left.path.cmp(&right.path));
     Ok(found)
 }
 
-fn texts_in(folders: &[&str]) -> Result<Vec<Source>> {
+fn texts_in(folders: &[&str]) -> Result<Vec<SourceFile>> {
     let mut found = Vec::new();
     for folder in folders {
         collect(&root().join(folder), folder, &mut found)
@@ -85,7 +85,7 @@ fn texts_in(folders: &[&str]) -> Result<Vec<Source>> {
     Ok(found)
 }
 
-fn collect(folder: &Path, path: &str, found: &mut Vec<Source>) -> io::Result<()> {
+fn collect(folder: &Path, path: &str, found: &mut Vec<SourceFile>) -> io::Result<()> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         other => other?,
@@ -99,7 +99,7 @@ fn collect(folder: &Path, path: &str, found: &mut Vec<Source>) -> io::Result<()>
                 collect(&entry.path(), &inner, found)?;
             }
         } else if has_extension(&name, &TEXTS) {
-            found.push(Source { path: inner, text: fs::read_to_string(entry.path())? });
+            found.push(SourceFile { path: inner, text: fs::read_to_string(entry.path())? });
         }
     }
     Ok(())

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-use crate::sources::{self, Source};
+use crate::sources::{self, SourceFile};
 
 /// Lines a file may have before its unit tests.
 const LINES_MAX: usize = 500;
@@ -42,7 +42,7 @@ pub(crate) fn violations() -> Result<Vec<String>> {
 }
 
 /// What is untidy in one file.
-fn untidy(source: &Source) -> Vec<String> {
+fn untidy(source: &SourceFile) -> Vec<String> {
     let mut found = Vec::new();
     found.extend(bad_name(&source.path));
     found.extend(too_long(source));
@@ -69,7 +69,7 @@ fn bad_name(path: &str) -> Option<String> {
     Some(format!("1: `{empty}` does not name an idea"))
 }
 
-fn too_long(source: &Source) -> Option<String> {
+fn too_long(source: &SourceFile) -> Option<String> {
     let lines = source.product_lines().count();
     let listed = LONGER.iter().any(|(path, _)| *path == source.path);
     (lines > LINES_MAX && !listed)
@@ -104,7 +104,7 @@ mod tests {
 
     /// `expected` is the end of the one complaint about a file of that path and text.
     fn check(path: &str, text: &str, expected: Option<&str>) {
-        let found = untidy(&Source { path: path.to_owned(), text: text.to_owned() });
+        let found = untidy(&SourceFile { path: path.to_owned(), text: text.to_owned() });
         match expected {
             None => assert_eq!(found, Vec::<String>::new(), "{path}"),
             Some(end) => {

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 
 use crate::metadata::{Metadata, Package};
-use crate::sources::{self, Source};
+use crate::sources::{self, SourceFile};
 
 /// From left to right; a crate may use those before it.
 const LINE: [&str; 5] = ["presign", "iam", "store", "server", "valet"];
@@ -81,7 +81,7 @@ pub(crate) fn violations() -> Result<Vec<String>> {
 }
 
 /// Look-ups of buckets and records beside the gate, wherever the lines break.
-fn lookups(source: &Source) -> Vec<String> {
+fn lookups(source: &SourceFile) -> Vec<String> {
     if !source.path.starts_with("crates/server/src/") || LOOKUPS.contains(&source.path.as_str()) {
         return Vec::new();
     }
@@ -114,7 +114,7 @@ fn impure_packages(metadata: &Metadata, member: &Package) -> Vec<String> {
         .collect()
 }
 
-fn impure_names(source: &Source) -> Vec<String> {
+fn impure_names(source: &SourceFile) -> Vec<String> {
     if !PURE.iter().any(|name| source.path.starts_with(&format!("crates/{name}/src/"))) {
         return Vec::new();
     }
@@ -154,7 +154,7 @@ mod tests {
     fn a_pure_crate_names_nothing_impure() {
         let check = |path: &str, line: &str, holds: bool| {
             let text = format!("//! A.\n{line}\n");
-            let found = impure_names(&Source { path: path.to_owned(), text });
+            let found = impure_names(&SourceFile { path: path.to_owned(), text });
             assert_eq!(found.is_empty(), holds, "{path}: {line}");
         };
         for name in IMPURE_NAMES {
@@ -170,7 +170,7 @@ mod tests {
     fn only_the_gate_looks_up_what_names_mean() {
         let check = |path: &str, code: &str, holds: bool| {
             let text = format!("//! A.\n{code}\n");
-            let found = lookups(&Source { path: path.to_owned(), text });
+            let found = lookups(&SourceFile { path: path.to_owned(), text });
             assert_eq!(found.is_empty(), holds, "{path}: {code}");
         };
         for call in LOOKUP_CALLS {
