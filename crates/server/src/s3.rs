@@ -1,4 +1,4 @@
-//! The S3 operations, a file a family, and what several of them write the same way.
+//! The S3 operations: one file for each family, and here what several of them share.
 
 use hyper::header::{HeaderName, HeaderValue};
 use std::fmt::Write;
@@ -50,21 +50,21 @@ pub(crate) const BUCKET_REGION: HeaderName = HeaderName::from_static("x-amz-buck
 pub(crate) const VERSION_ID: HeaderName = HeaderName::from_static("x-amz-version-id");
 const SERVER_SIDE_ENCRYPTION: HeaderName = HeaderName::from_static("x-amz-server-side-encryption");
 
-/// Entries of one listing page.
+/// The most entries on one page of a listing.
 pub(crate) const PAGE_MAX: u32 = 1000;
 
-/// A time as it stands in XML: S3 keeps whole seconds and writes three zeros behind them.
+/// A time in XML: S3 keeps whole seconds and writes three zeros after them.
 pub(crate) fn xml_time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string()
 }
 
-/// A time as it stands in a header (RFC 9110).
+/// A time in a header (RFC 9110).
 pub(crate) fn http_time(time: Timestamp) -> String {
     let seconds = u64::try_from(time.as_second()).unwrap_or_default();
     httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
-/// An entity tag as it stands on the wire.
+/// An entity tag on the wire, in quotes.
 pub(crate) fn quoted(etag: &ETag) -> String {
     format!("\"{etag}\"")
 }
@@ -74,11 +74,11 @@ pub(crate) fn canonical_id(account: &AccountId) -> String {
     presign::payload_hash(format!("valet canonical user {account}").as_bytes())
 }
 
-/// `x-amz-server-side-encryption`, on what is encrypted at rest and only on that.
+/// Sets `x-amz-server-side-encryption` if the bytes are encrypted at rest with the server's keys.
 pub(crate) fn set_encryption(reply: &mut Reply, at_rest: AtRest) {
     match at_rest {
         AtRest::Aes256 => reply.set(SERVER_SIDE_ENCRYPTION, HeaderValue::from_static("AES256")),
-        // Under a customer's key it is the key that is told, by who has it.
+        // With a key of the customer's, `SentKey` sets other headers.
         AtRest::Plain | AtRest::CustomerKey => {}
     }
 }
@@ -118,7 +118,7 @@ impl KeyEncoding {
     }
 }
 
-/// Where an object is, as the client names this server.
+/// The URL of an object, by the name that the client uses for this server.
 pub(crate) fn location(
     context: &RequestContext,
     bucket: &store::BucketName,
@@ -127,7 +127,7 @@ pub(crate) fn location(
     bucket_url(context, bucket) + &presign::encode_path(key.as_bytes())
 }
 
-/// Where a bucket is, as the client names this server; ends in a slash.
+/// The URL of a bucket, by the name that the client uses for this server; ends in a slash.
 pub(crate) fn bucket_url(context: &RequestContext, bucket: &store::BucketName) -> String {
     let scheme = if context.secure { "https" } else { "http" };
     let mut url = format!("{scheme}://{}{}/", context.host, context.prefix);
@@ -138,7 +138,7 @@ pub(crate) fn bucket_url(context: &RequestContext, bucket: &store::BucketName) -
     url
 }
 
-/// `s3:ObjectCreationOperation`: whether the call itself makes an object appear.
+/// The condition key `s3:ObjectCreationOperation`: whether the call itself creates an object.
 pub(crate) fn creation_condition(key: &str, creates: bool) -> Option<Values<'static>> {
     (key == "s3:objectcreationoperation").then(|| Values::One(creates.to_string().into()))
 }

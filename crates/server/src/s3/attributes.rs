@@ -112,7 +112,7 @@ impl GetObjectAttributes {
             && let Some(stored) = &object.checksum
         {
             xml.element("Checksum", |xml| {
-                // Here the count of parts is not said.
+                // In this document AWS leaves out the count of parts after the dash.
                 let value = stored.value.split('-').next().unwrap_or_default();
                 xml.text(checksum::element_name(stored.algorithm), value);
                 xml.text("ChecksumType", checksum::type_name(stored.kind));
@@ -130,9 +130,9 @@ impl GetObjectAttributes {
         }
     }
 
-    /// The SDKs call it `TotalPartsCount`; on the wire it is `PartsCount`.
+    /// The parts of the object. The SDKs call the count `TotalPartsCount`; on the wire it is `PartsCount`.
     ///
-    /// S3 lists the parts one by one only where each has a checksum of its own.
+    /// As S3 does, the parts are listed one by one only if each has a checksum of its own.
     fn write_parts(&self, xml: &mut XmlWriter, found: &FoundObject) {
         let object = &*found.object;
         let composite =

@@ -1,4 +1,4 @@
-//! Buckets: list, create, look at, delete, and where they are.
+//! Calls about buckets: list, create, look at, delete, and tell the region.
 
 use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
@@ -21,20 +21,21 @@ use crate::s3::tags::{self, BucketKeys, TagSet, Tagged};
 use crate::s3::{BUCKET_REGION, canonical_id, document, xml_time};
 use crate::xml::{self, XmlWriter};
 
-/// Buckets on one page of `ListBuckets`.
+/// The most buckets on one page of `ListBuckets`.
 const BUCKETS_MAX: u32 = 10_000;
 /// Bytes of a `CreateBucketConfiguration`.
 const CONFIGURATION_BYTES_MAX: usize = 64 * 1024;
-/// The region that has no location constraint, for S3's own history.
+/// The region without a location constraint. S3 has written it so since it had only one region.
 const UNNAMED_REGION: &str = "us-east-1";
 
-/// What S3 has no words for: it forgets uploads when it comes to it.
+/// The message where not all unfinished uploads of a bucket could be aborted at once. S3 has none: it discards
+/// them later.
 const MANY_UPLOADS: &str =
     "So many uploads are under way in this bucket that not all are aborted yet. Please try again.";
 
 const BUCKET_ARN: HeaderName = HeaderName::from_static("x-amz-bucket-arn");
 
-/// The regions of AWS in 2026: what is none of them, nor the server's own, is no region.
+/// The regions of AWS in 2026. A name that is neither among them nor the server's own is no region.
 const REGIONS: &[&str] = &[
     "af-south-1",
     "ap-east-1",
@@ -84,7 +85,7 @@ fn arn(bucket: &BucketName) -> String {
 #[derive(Debug)]
 pub(crate) struct ListBuckets {
     query: BucketQuery,
-    /// Only those that are in this region.
+    /// Only buckets in this region.
     region: Option<String>,
 }
 
@@ -157,7 +158,8 @@ pub(crate) struct CreateBucket {
     bucket: BucketName,
 }
 
-/// What is not an element of it is refused; directory buckets, of which two of them speak, are not served.
+/// Elements that this type does not have are refused. Two of AWS's are for directory buckets, which are not
+/// supported.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct CreateBucketConfiguration {
@@ -208,7 +210,7 @@ impl Operation for CreateBucket {
         Ok(Self { bucket: request.bucket()? })
     }
 
-    /// None for the call as a whole: it is admitted once its tags are known.
+    /// Empty: the call is admitted in `run`, once its tags are known.
     fn permissions(&self) -> Vec<Permission<'_>> {
         Vec::new()
     }
@@ -254,7 +256,7 @@ impl Operation for CreateBucket {
             .map_err(refusal::of_store)?;
         match created {
             Created::Created(_) => {}
-            // The oldest region alone lets its owner create a bucket twice, if it need not be tagged.
+            // Only in the oldest region may an owner create the same bucket twice, and only if it gets no tags.
             Created::AlreadyExists(known)
                 if known.owner == account && region == UNNAMED_REGION && !tagged => {}
             Created::AlreadyExists(known) => {
@@ -276,7 +278,7 @@ impl Operation for CreateBucket {
 fn check_location(constraint: Option<&str>, region: &str) -> Result<(), S3Error> {
     match constraint {
         None | Some("") if region == UNNAMED_REGION => Ok(()),
-        // The region without a constraint has none to be named by, and is asked about all others.
+        // The region without a constraint cannot be named, so the server asks about all others.
         Some(named)
             if region == UNNAMED_REGION && (named == region || !REGIONS.contains(&named)) =>
         {

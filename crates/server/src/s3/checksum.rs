@@ -1,4 +1,5 @@
-//! Which checksum an upload brings, where it stands, and whether it fits (semantics 6.6).
+//! Checksums of uploads: which one the client sends, in a header or trailer, and whether the body has it
+//! (semantics 6.6).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -14,29 +15,29 @@ const UNSUPPORTED: &str = "Checksum algorithm provided is unsupported. Please tr
 const SINGLE: &str =
     "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.";
 
-/// Where an upload's checksum stands.
+/// How the client sends the checksum of an upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Announced {
-    /// Nowhere: the server computes its own.
+    /// The client sends no checksum; the server computes one of its own.
     Nothing,
-    /// In the header of that algorithm.
+    /// In the header of the algorithm.
     Inline(ChecksumAlgorithm, String),
-    /// In the trailer of that algorithm.
+    /// In the trailer of the algorithm.
     Trailing(ChecksumAlgorithm),
-    /// In both: the AWS SDK for Java sends a value that it was given twice.
+    /// In the header and the trailer: the AWS SDK for Java sends a value that it was given in both.
     Both(ChecksumAlgorithm, String),
 }
 
-/// The header that names a checksum's algorithm, and the one that names its type.
+/// The headers that name the algorithm of a checksum, and its type.
 pub(crate) const ALGORITHM: HeaderName = HeaderName::from_static("x-amz-checksum-algorithm");
 pub(crate) const TYPE: HeaderName = HeaderName::from_static("x-amz-checksum-type");
 
-/// The header that carries a checksum.
+/// The header that carries a checksum of this algorithm.
 pub(crate) fn header(algorithm: ChecksumAlgorithm) -> HeaderName {
     HeaderName::from_static(header_name(algorithm))
 }
 
-/// The header, or trailer, of an algorithm.
+/// The name of the header or trailer that carries a checksum of this algorithm.
 pub(crate) fn header_name(algorithm: ChecksumAlgorithm) -> &'static str {
     match algorithm {
         ChecksumAlgorithm::Crc32 => "x-amz-checksum-crc32",
@@ -52,7 +53,7 @@ pub(crate) fn header_name(algorithm: ChecksumAlgorithm) -> &'static str {
     }
 }
 
-/// The element of an algorithm in XML: `ChecksumCRC32`.
+/// The XML element for a checksum of this algorithm, such as `ChecksumCRC32`.
 pub(crate) fn element_name(algorithm: ChecksumAlgorithm) -> &'static str {
     match algorithm {
         ChecksumAlgorithm::Crc32 => "ChecksumCRC32",
@@ -68,7 +69,7 @@ pub(crate) fn element_name(algorithm: ChecksumAlgorithm) -> &'static str {
     }
 }
 
-/// The algorithm's own name: `CRC32`.
+/// The name of the algorithm, such as `CRC32`.
 pub(crate) fn algorithm_name(algorithm: ChecksumAlgorithm) -> &'static str {
     match algorithm {
         ChecksumAlgorithm::Crc32 => "CRC32",
@@ -120,7 +121,7 @@ pub(crate) fn of_upload(
     Ok(Some((algorithm, kind)))
 }
 
-/// The algorithm that a copy asks for.
+/// The algorithm that a copy asks for, if it does.
 pub(crate) fn of_copy(request: &S3Request<'_>) -> Result<Option<ChecksumAlgorithm>, S3Error> {
     request
         .header("x-amz-checksum-algorithm")
@@ -128,18 +129,18 @@ pub(crate) fn of_copy(request: &S3Request<'_>) -> Result<Option<ChecksumAlgorith
         .transpose()
 }
 
-/// Reads which checksum comes with an upload. What a link's query says of checksums is signed but
-/// ignored (semantics 1.3.7), so only headers as sent count.
+/// Reads how an upload brings its checksum. The query of a link may name checksums; they are signed but ignored
+/// (semantics 1.3.7), so only headers as they were sent count.
 pub(crate) fn announced(request: &S3Request<'_>) -> Result<Announced, S3Error> {
     announced_in(request, check_form)
 }
 
-/// The type of checksum that a completion says its upload has.
+/// The checksum type that a completion names, if it does.
 pub(crate) fn type_of_completion(request: &S3Request<'_>) -> Result<Option<ChecksumType>, S3Error> {
     request.header("x-amz-checksum-type").map(|text| parse_type(&text)).transpose()
 }
 
-/// A checksum's type as the wire spells it.
+/// The name of a checksum type on the wire.
 pub(crate) fn type_name(kind: ChecksumType) -> &'static str {
     match kind {
         ChecksumType::FullObject => "FULL_OBJECT",
@@ -155,8 +156,8 @@ fn parse_type(text: &str) -> Result<ChecksumType, S3Error> {
     }
 }
 
-/// The checksum of the whole object, as whoever completes an upload computed it. One that is made of
-/// the parts' may say after a dash how many they are.
+/// The checksum of the whole object, as the client computed it for the completion. If it was computed from the
+/// checksums of the parts, the number of parts may follow after a dash.
 pub(crate) fn of_completion(
     request: &S3Request<'_>,
 ) -> Result<Option<(ChecksumAlgorithm, String)>, S3Error> {
@@ -257,7 +258,7 @@ fn check_sdk_algorithm(request: &S3Request<'_>, announced: &Announced) -> Result
     }
 }
 
-/// The right length of base64, whatever it is the checksum of.
+/// Checks that a value is base64 of the algorithm's length.
 pub(crate) fn check_form(algorithm: ChecksumAlgorithm, value: &str) -> Result<(), S3Error> {
     let fits = STANDARD.decode(value).is_ok_and(|bytes| bytes.len() == algorithm.size_bytes());
     if fits {
@@ -270,7 +271,7 @@ pub(crate) fn check_form(algorithm: ChecksumAlgorithm, value: &str) -> Result<()
 }
 
 impl Announced {
-    /// The algorithm to compute while the body streams; S3's own when nothing is asked.
+    /// The algorithm to compute while the body streams. Where the client chose none, it is that of S3.
     pub(crate) fn algorithm(&self) -> ChecksumAlgorithm {
         match self {
             Self::Nothing => ChecksumAlgorithm::Crc64Nvme,
@@ -280,7 +281,7 @@ impl Announced {
         }
     }
 
-    /// What is to be stored, once what was announced has been compared with what came.
+    /// Compares what the client sent with what arrived; returns the checksum to store.
     pub(crate) fn verify(
         self,
         computed: Option<String>,
@@ -308,7 +309,7 @@ impl Announced {
     }
 }
 
-/// `BadDigest` for the checksum of an upload that is completed, which S3 writes small.
+/// `BadDigest` for the checksum of a completed upload. Here S3 writes the algorithm in lower case.
 pub(crate) fn mismatch_of_upload(algorithm: ChecksumAlgorithm) -> S3Error {
     S3Error::with_message(
         Code::BadDigest,
@@ -330,7 +331,7 @@ pub(crate) fn mismatch(algorithm: ChecksumAlgorithm) -> S3Error {
     )
 }
 
-/// `Content-MD5`, read.
+/// Reads `Content-MD5`.
 pub(crate) fn content_md5(request: &S3Request<'_>) -> Result<Option<[u8; 16]>, S3Error> {
     let Some(text) = request.header("content-md5") else { return Ok(None) };
     let bytes = STANDARD.decode(text.as_bytes()).ok();
@@ -340,7 +341,7 @@ pub(crate) fn content_md5(request: &S3Request<'_>) -> Result<Option<[u8; 16]>, S
     }
 }
 
-/// Compares `Content-MD5` with what came.
+/// Compares `Content-MD5` with the MD5 of the body.
 pub(crate) fn check_md5(expected: Option<[u8; 16]>, computed: [u8; 16]) -> Result<(), S3Error> {
     match expected {
         Some(expected) if expected != computed => Err(S3Error::new(Code::BadDigest)

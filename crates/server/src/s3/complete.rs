@@ -1,4 +1,4 @@
-//! `CompleteMultipartUpload`: an object of the parts that a document names.
+//! `CompleteMultipartUpload`: makes an object of the parts that a document names.
 
 use std::sync::Arc;
 
@@ -34,9 +34,9 @@ pub(crate) struct CompleteMultipartUpload {
     target: UploadTarget,
     precondition: Precondition,
     customer_key: Option<SentKey>,
-    /// The whole object's checksum as the client computed it.
+    /// The checksum of the whole object, as the client computed it.
     object_checksum: Option<(ChecksumAlgorithm, String)>,
-    /// What the client says that checksum is taken over.
+    /// What that checksum covers, as the client says: the whole object, or the checksums of its parts.
     checksum_type: Option<ChecksumType>,
     object_size: Option<u64>,
 }
@@ -119,14 +119,14 @@ impl Operation for CompleteMultipartUpload {
         } = operation;
         let whereabouts = location(door.context(), &target.bucket, &target.key);
         let upload_id = target.id()?;
-        // An upload that is gone may have been completed by this very request's first try: the
-        // store knows, so the parts are read without its checksum then.
+        // The upload may be gone because this very request was sent before and completed it. The store
+        // recognises that, so the parts are read without the upload's checksum type.
         let bucket = door.bucket(&target.bucket).await?.reference();
         let upload = door.store().upload(&bucket, &target.key, &upload_id).await;
         let upload = upload.map_err(refusal::of_store)?;
         customer_key::check_completion(&door, upload.as_deref(), customer_key.as_ref())?;
         let named = named_parts(&body);
-        // Of an upload that is not there nothing else is said.
+        // If there is no such upload, nothing else about it is reported.
         let named =
             named.map_err(|error| if upload.is_some() { error } else { target.missing() })?;
         let asked = upload.as_ref().and_then(|upload| upload.checksum);
@@ -138,7 +138,7 @@ impl Operation for CompleteMultipartUpload {
         if let Some(upload) = &upload {
             let size = size_of(&door, upload, &parts).await?;
             check_size(object_size, size)?;
-            // What is stored is what the parts are together, whatever the document weighs.
+            // What counts is the length of the object made of the parts, not that of the document.
             let permission = Permission::object("s3:PutObject", &target.bucket, &target.key);
             door.require_with(permission, &CompletedKeys(size)).await?;
         }
@@ -167,7 +167,7 @@ impl Operation for CompleteMultipartUpload {
     }
 }
 
-/// The object that was made, and the version that it is; or why there is none.
+/// The new object and its version, or why it could not be made.
 fn made(
     outcome: CompleteOutcome,
     named: &CompleteDocument,
@@ -210,7 +210,7 @@ fn completed(
     })
 }
 
-/// The type that a completion says must be the upload's.
+/// A checksum type named by a completion must be that of its upload.
 fn check_type(
     said: Option<ChecksumType>,
     asked: Option<(ChecksumAlgorithm, ChecksumType)>,
@@ -225,7 +225,7 @@ fn check_type(
     )))
 }
 
-/// A part that is not there, or not with that entity tag.
+/// The refusal of a part that is not there, or has another entity tag.
 fn invalid_part(upload_id: &str, number: PartNumber, etag: &str) -> S3Error {
     S3Error::new(Code::InvalidPart)
         .detail("UploadId", upload_id)
@@ -233,7 +233,7 @@ fn invalid_part(upload_id: &str, number: PartNumber, etag: &str) -> S3Error {
         .detail("ETag", etag)
 }
 
-/// What the document says, which must name a part.
+/// Reads the document, which must name at least one part.
 fn named_parts(document: &[u8]) -> Result<CompleteDocument, S3Error> {
     let named = if document.is_empty() {
         CompleteDocument { parts: Vec::new() }
@@ -246,9 +246,9 @@ fn named_parts(document: &[u8]) -> Result<CompleteDocument, S3Error> {
     Ok(named)
 }
 
-/// The parts as the document names them: in ascending order, their checksums of the
-/// upload's kind. Those of an upload that is gone cannot be judged: if it was completed by this
-/// request's first try, they were right then.
+/// The parts that the document names. They must be in ascending order, and their checksums of the upload's
+/// algorithm. If the upload is gone this cannot be checked; if a first try of this request completed it, it was
+/// checked then.
 fn read_parts(
     document: &CompleteDocument,
     upload_id: &str,
@@ -272,7 +272,7 @@ fn read_parts(
 }
 
 impl CompleteDocument {
-    /// The entity tag that the document names for a part, without quotes.
+    /// The entity tag that the document names for this part, without quotes.
     fn etag_of(&self, number: PartNumber) -> &str {
         let named = self.parts.iter().find(|part| part.number() == Some(number));
         named.map_or("", |part| part.etag())
@@ -284,13 +284,13 @@ impl PartElement {
         self.number.trim().parse().ok().and_then(|number| PartNumber::new(number).ok())
     }
 
-    /// Without its quotes.
+    /// The entity tag without quotes.
     fn etag(&self) -> &str {
         self.etag.trim().trim_matches('"')
     }
 
-    /// The part's checksum, which must be of the upload's algorithm, and there where the object's is
-    /// made of the parts'.
+    /// The checksum that the document names for this part. It must be of the upload's algorithm. It is required
+    /// if the object's checksum is made of those of its parts.
     fn checksum(&self, number: PartNumber, upload: &Upload) -> Result<Option<String>, S3Error> {
         let (algorithm, kind) = upload.checksum.unwrap_or(CHECKSUM_UNASKED);
         let named = [
@@ -323,7 +323,7 @@ impl PartElement {
         Ok(found)
     }
 
-    /// A part named with a checksum of an algorithm that is not the upload's.
+    /// The refusal of a part whose checksum is of another algorithm than the upload's.
     fn other_checksum(
         &self,
         number: PartNumber,
@@ -344,7 +344,7 @@ impl PartElement {
     }
 }
 
-/// The condition keys of a completion whose parts are known.
+/// The condition keys of a completion, with the length of the object in bytes.
 struct CompletedKeys(u64);
 
 impl OperationKeys for CompletedKeys {
@@ -356,14 +356,14 @@ impl OperationKeys for CompletedKeys {
     }
 }
 
-/// How many bytes the named parts are together; their entity tags fix them.
+/// The length of the object: the sum of its parts' lengths. The named entity tags fix which parts these are.
 async fn size_of(door: &Door, upload: &Upload, named: &[CompletedPart]) -> Result<u64, S3Error> {
     let limit = usize::try_from(PAGE_MAX).unwrap_or(usize::MAX);
     let (mut after, mut size) = (None, 0u64);
     loop {
         let page = door.store().parts(upload, after, limit).await.map_err(refusal::of_store)?;
         let is_named = |part: &&store::Part| {
-            // They are in ascending order.
+            // The search needs the ascending order that was checked before.
             named.binary_search_by_key(&part.number, |named| named.number).is_ok()
         };
         let counted = page.parts.iter().filter(is_named);
@@ -375,7 +375,7 @@ async fn size_of(door: &Door, upload: &Upload, named: &[CompletedPart]) -> Resul
     }
 }
 
-/// `x-amz-mp-object-size`: the parts must add up to it.
+/// Checks `x-amz-mp-object-size`: the lengths of the parts must add up to it.
 fn check_size(expected: Option<u64>, size: u64) -> Result<(), S3Error> {
     if expected.is_none_or(|expected| expected == size) {
         return Ok(());

@@ -21,7 +21,7 @@ use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::route::{OBJECT_KEY, SOURCE_KEY};
 use crate::s3::customer_key::{self, SentKey};
-use crate::s3::encryption::Wish;
+use crate::s3::encryption::EncryptionChoice;
 use crate::s3::found::{FoundObject, find};
 use crate::s3::headers::{self, Conditions, ReadConditions};
 use crate::s3::ingest::{UPLOAD_BYTES_MAX, too_large};
@@ -33,7 +33,7 @@ use crate::uploads::Takes;
 use crate::xml::XmlWriter;
 use named::NamedSource;
 
-/// What is copied, and under which conditions.
+/// The source of a copy, and the conditions on it.
 #[derive(Debug)]
 struct CopySource {
     named: NamedSource,
@@ -78,8 +78,8 @@ impl CopySource {
         Permission::object(action, bucket, key).of_version(version_id.as_ref())
     }
 
-    /// Finds the source and judges the conditions on it: whatever fails is 412, a match of
-    /// `if-none-match` too.
+    /// Finds the source and checks the conditions on it. A condition that fails is 412, even `if-none-match`,
+    /// which would be 304 on a read.
     async fn find(&self, door: &Door) -> Result<FoundObject, S3Error> {
         let NamedSource { bucket: name, key, version_id } = &self.named;
         if let Some(expected) = &self.expected_owner
@@ -89,7 +89,7 @@ impl CopySource {
         }
         let found = find(door, name, key, version_id.as_ref()).await;
         let found = found.map_err(|error| {
-            // A marker named by its version, which a read would answer with 405.
+            // A version that is a delete marker: 405 on a read, but AWS refuses a copy of it in other words.
             if error.code() == Code::MethodNotAllowed {
                 return S3Error::invalid_request(
                     "The source of a copy request may not specifically refer to a delete marker by version id.",
@@ -121,7 +121,7 @@ impl CopySource {
         customer_key::unlock(door, &found.object, self.customer_key.as_ref())
     }
 
-    /// Tells which version was copied, where there are versions.
+    /// Tells which version of the source was copied, if its bucket has versions.
     fn set_version(found: &FoundObject, reply: &mut Reply) {
         if found.versioned {
             let version = found.object.version_id.to_string();
@@ -130,7 +130,7 @@ impl CopySource {
     }
 }
 
-/// Whether the copy keeps what is said of the source.
+/// Whether the copy keeps the metadata (or tags) of the source, or takes those of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Directive {
     Copy,
@@ -163,9 +163,9 @@ pub(crate) struct CopyObject {
     directive: Directive,
     tagging: Directive,
     attributes: Attributes,
-    /// Whether the request says a storage class, be it the one that the object has.
+    /// Whether the request names a storage class, even if the source has the same.
     says_class: bool,
-    wish: Wish,
+    choice: EncryptionChoice,
     algorithm: Option<ChecksumAlgorithm>,
     precondition: Precondition,
 }
@@ -192,7 +192,7 @@ impl Operation for CopyObject {
             tagging: Directive::read(request, "x-amz-tagging-directive")?,
             attributes: headers::attributes(request)?,
             says_class: request.has_header("x-amz-storage-class"),
-            wish: Wish::read(request)?,
+            choice: EncryptionChoice::read(request)?,
             algorithm: checksum::of_copy(request)?,
             precondition: headers::write_precondition(request)?,
         })
@@ -232,8 +232,8 @@ impl Operation for CopyObject {
         }
         let algorithm = copy.algorithm.unwrap_or_else(|| inherited_algorithm(source));
         let attributes = copy.attributes(source);
-        let wish = copy.wish.settle(&door, &copy.bucket, &copy.key).await?;
-        let staged = copy_bytes(&door, &unlocked, 0..source.size, &wish, algorithm).await?;
+        let choice = copy.choice.settle(&door, &copy.bucket, &copy.key).await?;
+        let staged = copy_bytes(&door, &unlocked, 0..source.size, &choice, algorithm).await?;
         let at_rest = staged.at_rest();
         let put = store::PutObject {
             bucket: door.bucket(&copy.bucket).await?.reference(),
@@ -258,7 +258,7 @@ impl Operation for CopyObject {
                         result.text("ChecksumType", checksum::type_name(stored.kind));
                     }
                 }));
-                wish.tell(&mut reply, at_rest);
+                choice.tell(&mut reply, at_rest);
                 CopySource::set_version(&found, &mut reply);
                 let version_id = headers::told_version(version_id);
                 reply.set_optional(VERSION_ID, version_id.as_deref());
@@ -272,14 +272,14 @@ impl Operation for CopyObject {
 }
 
 impl CopyObject {
-    /// A copy of an object onto itself must say something else of it, or that it is encrypted: in the request
-    /// or by what its bucket's owner has set. Conditions come first.
+    /// Refuses a copy of an object onto itself that changes nothing. It must change metadata, storage class or
+    /// encryption, by the request or by the bucket's default. Conditions are checked before.
     async fn refuse_idle_copy(&self, door: &Door, object: &Object) -> Result<(), S3Error> {
         let onto_itself = self.source.named.bucket == self.bucket
             && self.source.named.key == self.key
             && self.source.named.version_id.is_none();
         let changes =
-            self.directive == Directive::Replace || self.says_class || self.wish.is_said();
+            self.directive == Directive::Replace || self.says_class || self.choice.is_made();
         if !onto_itself || changes {
             return Ok(());
         }
@@ -294,7 +294,7 @@ impl CopyObject {
         ))
     }
 
-    /// The tags that the request brings, where it is to bring any.
+    /// The tags of the request, if it is to set any.
     fn request_tags(&self) -> &[Tag] {
         match self.tagging {
             Directive::Replace => &self.attributes.tags,
@@ -302,7 +302,7 @@ impl CopyObject {
         }
     }
 
-    /// Tags that are copied are read of the source and given to the copy.
+    /// Copying tags needs two more permissions: to read them from the source, and to set them on the copy.
     async fn may_copy_tags(&self, door: &Door, tags: &[Tag]) -> Result<(), S3Error> {
         if self.tagging == Directive::Replace || tags.is_empty() {
             return Ok(());
@@ -311,7 +311,7 @@ impl CopyObject {
         tags::may_tag(door, (&self.bucket, &self.key), tags).await
     }
 
-    /// The storage class is the request's either way.
+    /// The attributes of the copy. The storage class always comes from the request.
     fn attributes(&self, source: &Object) -> Attributes {
         let tags = match self.tagging {
             Directive::Replace => self.attributes.tags.clone(),
@@ -370,7 +370,7 @@ impl Operation for UploadPartCopy {
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
         let (Self { target, number, source, customer_key, range }, door) = call.split();
         let upload = target.find(&door).await?;
-        let wish = Wish::of_part(&door, &upload, customer_key).await?;
+        let choice = EncryptionChoice::of_part(&door, &upload, customer_key).await?;
         let found = source.find(&door).await?;
         let unlocked = source.unlock(&door, &found)?;
         let size = found.object.size;
@@ -386,7 +386,7 @@ impl Operation for UploadPartCopy {
             return Err(too_large(range.end - range.start, UPLOAD_BYTES_MAX));
         }
         let (algorithm, _) = upload.checksum.unwrap_or(CHECKSUM_UNASKED);
-        let staged = copy_bytes(&door, &unlocked, range, &wish, algorithm).await?;
+        let staged = copy_bytes(&door, &unlocked, range, &choice, algorithm).await?;
         let at_rest = staged.at_rest();
         let kept = checksum_of(&staged, algorithm);
         let put = door.store().put_part(&upload, number, staged, kept, door.now()).await;
@@ -400,7 +400,7 @@ impl Operation for UploadPartCopy {
                         part.checksum.as_ref().filter(|_| upload.checksum.is_some()),
                     );
                 }));
-                wish.tell(&mut reply, at_rest);
+                choice.tell(&mut reply, at_rest);
                 CopySource::set_version(&found, &mut reply);
                 Ok(reply)
             }
@@ -429,7 +429,7 @@ fn source_range(request: &S3Request<'_>) -> Result<Option<Range<u64>>, S3Error> 
     }
 }
 
-/// S3 keeps the algorithm of the source where that summed the whole object.
+/// The checksum algorithm for the copy: that of the source, if its checksum covers the whole object.
 fn inherited_algorithm(source: &Object) -> ChecksumAlgorithm {
     source.checksum.as_ref().map_or(CHECKSUM_UNASKED.0, |checksum| checksum.algorithm)
 }
@@ -439,18 +439,18 @@ fn checksum_of(staged: &StagedBody, algorithm: ChecksumAlgorithm) -> Option<Stor
     Some(StoredChecksum { algorithm, kind: ChecksumType::FullObject, value })
 }
 
-/// Streams bytes of one object into a body of their own.
+/// Stages a copy of some bytes of the source.
 async fn copy_bytes(
     door: &Door,
     source: &Unlocked,
     range: Range<u64>,
-    wish: &Wish,
+    choice: &EncryptionChoice,
     algorithm: ChecksumAlgorithm,
 ) -> Result<StagedBody, S3Error> {
     let spec = StageSpec {
         size_hint: Some(range.end - range.start),
         checksums: ChecksumAlgorithms::from(algorithm),
-        ..wish.stage()
+        ..choice.stage()
     };
     let mut stage = door.store().stage(spec).await.map_err(refusal::of_store)?;
     let takes = Takes::of(&stage);

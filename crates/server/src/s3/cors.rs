@@ -1,4 +1,4 @@
-//! `?cors`: which pages of other origins may use a bucket, as its owner writes and reads it.
+//! `?cors`: the rules of a bucket for pages of other origins, written and read by its owner.
 
 use hyper::StatusCode;
 use serde::Deserialize;
@@ -17,9 +17,9 @@ use crate::xml::{self, XmlWriter};
 
 /// Bytes of a `CORSConfiguration` (semantics 6.6.8).
 const DOCUMENT_BYTES_MAX: usize = 65_536;
-/// Rules of one bucket.
+/// The most rules of one bucket.
 const RULES_MAX: usize = 100;
-/// Characters of a rule's id.
+/// The longest id of a rule, in characters.
 const ID_CHARS_MAX: usize = 255;
 
 named_operations! {
@@ -40,7 +40,7 @@ async fn get(_: &Door, bucket: BucketRecord, _: &mut RequestBody) -> Result<Repl
     })))
 }
 
-/// The members in the order in which AWS writes them.
+/// Writes the members of a rule in the order of AWS.
 fn write_rule(xml: &mut XmlWriter, rule: &CorsRule) {
     let CorsRule {
         id,
@@ -106,7 +106,7 @@ struct CorsConfiguration {
     rules: Vec<RuleElement>,
 }
 
-/// A rule's members may stand in any order, those of one name also apart from each other.
+/// The members of a rule may stand in any order, and those of the same name need not be adjacent.
 #[derive(Debug, Deserialize)]
 struct RuleElement {
     #[serde(rename = "$value", default)]

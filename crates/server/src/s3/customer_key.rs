@@ -1,7 +1,7 @@
-//! SSE-C: keys that customers send along with every request, and that nobody keeps.
+//! SSE-C: keys that customers send with every request, and that the server never stores.
 //!
-//! The texts, and which of several faults is named, are those that AWS was recorded with; all of them
-//! name the same header, whichever is at fault. What is wrong with a key is told without its value.
+//! The messages, and which of several faults is reported, are as recorded from AWS. All of them name the same
+//! header, whichever is at fault. A refusal never repeats the value of a key.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -22,10 +22,10 @@ pub(crate) use crate::route::OBJECT_KEY;
 const CULPRIT: &str = "x-amz-server-side-encryption";
 const ALGORITHM: &str = "AES256";
 const KEY_BYTES: usize = 32;
-/// The longest text that could be a key's; a longer one is none.
+/// The longest text that can be a key; a longer one is refused unread.
 const KEY_CHARS_MAX: usize = 64;
 
-/// A key as it was sent, with what is told of it in return.
+/// A key as it was sent, with the MD5 that answers repeat.
 #[derive(Clone, Debug)]
 pub(crate) struct SentKey {
     key: CustomerKey,
@@ -33,18 +33,18 @@ pub(crate) struct SentKey {
 }
 
 impl SentKey {
-    /// The key of what is written or read.
+    /// Reads the key for the object that is written or read.
     pub(crate) fn read(request: &S3Request<'_>) -> Result<Option<Self>, S3Error> {
         Self::read_named(request, OBJECT_KEY)
     }
 
-    /// The key of the source of a copy.
+    /// Reads the key for the source of a copy.
     pub(crate) fn of_source(request: &S3Request<'_>) -> Result<Option<Self>, S3Error> {
         Self::read_named(request, SOURCE_KEY)
     }
 
     fn read_named(request: &S3Request<'_>, prefix: &str) -> Result<Option<Self>, S3Error> {
-        // Nearly every request is one without.
+        // Nearly all requests have no such key; this makes them cheap.
         if !request.has_header_beginning(prefix) {
             return Ok(None);
         }
@@ -87,7 +87,7 @@ impl SentKey {
         &self.key
     }
 
-    /// Tells which key was used, by its MD5.
+    /// Tells the client which key was used, by its MD5.
     pub(crate) fn tell(&self, reply: &mut Reply) {
         reply.set_text(
             HeaderName::from_static("x-amz-server-side-encryption-customer-algorithm"),
@@ -114,7 +114,7 @@ fn invalid_key() -> S3Error {
     invalid("The secret key was invalid for the specified algorithm.")
 }
 
-/// Lets an object be read with the key that was sent, which it must take.
+/// Unlocks an object for reading. If it was written with a customer's key, the request must have sent that key.
 pub(crate) fn unlock(
     door: &Door,
     object: &std::sync::Arc<Object>,
@@ -135,7 +135,8 @@ pub(crate) fn unlock(
     })
 }
 
-/// An object's checksum, which would confirm a guess at the bytes, for whoever shows the key that it takes.
+/// The checksum of an object, which would let somebody confirm a guess at the bytes. If the object has a
+/// customer's key, only a request with that key gets it.
 pub(crate) fn checksum<'o>(
     door: &Door,
     object: &'o std::sync::Arc<Object>,
@@ -145,7 +146,7 @@ pub(crate) fn checksum<'o>(
     object.checksum.as_ref()
 }
 
-/// The parts of an upload come under the key that it was begun with.
+/// Checks that a part is sent with the key that its upload was begun with.
 pub(crate) fn check_upload(
     door: &Door,
     upload: &Upload,
@@ -164,14 +165,15 @@ pub(crate) fn check_upload(
     })
 }
 
-/// Completing or listing an upload takes no key, but one that is sent is the upload's. Where parts were
-/// to have checksums of an algorithm that was asked for, AWS wants it.
+/// Checks the key of a request that completes or lists an upload. None is needed, but one that is sent must be
+/// that of the upload. One exception, as on AWS: it is required if the upload asked for checksums of a given
+/// algorithm.
 pub(crate) fn check_completion(
     door: &Door,
     upload: Option<&Upload>,
     sent: Option<&SentKey>,
 ) -> Result<(), S3Error> {
-    // What is gone may have been completed by this very request's first try.
+    // The upload may be gone because this very request was sent before and completed it.
     let Some(upload) = upload else { return Ok(()) };
     match sent {
         Some(_) => check_upload(door, upload, sent),

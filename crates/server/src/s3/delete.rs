@@ -19,7 +19,7 @@ use crate::xml::{self, XmlWriter};
 
 /// Bytes of a `Delete` document (semantics 6.6.8).
 const DOCUMENT_BYTES_MAX: usize = 2_048_000;
-/// Objects that one call may name.
+/// The most objects that one call may name.
 const OBJECTS_MAX: usize = 1000;
 
 /// `DELETE /bucket/key`
@@ -28,7 +28,7 @@ pub(crate) struct DeleteObject {
     bucket: BucketName,
     key: ObjectKey,
     version_id: Option<VersionId>,
-    /// The condition as it was written: of this object, not of a call that names many.
+    /// The text of `If-Match`. A call that deletes many objects has one for each.
     if_match: Option<String>,
     precondition: Precondition,
 }
@@ -55,7 +55,7 @@ impl Operation for DeleteObject {
         let delete = delete.of_version(self.version_id.as_ref());
         match self.precondition {
             Precondition::None | Precondition::IfAbsent | Precondition::IfPresent => vec![delete],
-            // Whoever tries tags would learn which one the object has.
+            // Otherwise somebody without read permission could try entity tags until one fits.
             Precondition::IfMatch(_) | Precondition::IfMatchUnknown => {
                 vec![delete, Permission::object("s3:GetObject", &self.bucket, &self.key)]
             }
@@ -93,7 +93,8 @@ impl Operation for DeleteObject {
 }
 
 impl Authorized<DeleteObject> {
-    /// Deletes what was judged; if it has other tags by then than a policy was told, it is judged anew.
+    /// Deletes the version that the policies were asked about. If its tags have changed since, the policies are
+    /// asked again.
     async fn delete(mut self) -> Result<DeleteOutcome, S3Error> {
         for _ in 0..JUDGED_MAX {
             match self.operation().try_to_delete(self.door()).await? {
@@ -115,7 +116,8 @@ impl DeleteObject {
         let bucket = door.bucket(&self.bucket).await?;
         let delete = store::DeleteObject {
             precondition: self.precondition,
-            // An entity tag is compared with that of the current version, which may be read.
+            // `If-Match` compares the entity tag of the current version. The permission to read it may depend
+            // on that version's tags, so the store checks that they are still the same.
             judged_tags: door.judged_tags(&bucket, &self.key, None),
             ..store::DeleteObject::of(&bucket.reference(), &self.key, self.version_id.as_ref())
         };
@@ -160,12 +162,13 @@ struct Target {
 
 impl Operation for DeleteObjects {
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
-        // Each target has its own; one of the call would be kept by none, and be seen by policies.
+        // Every target in the document may have a condition of its own. One in a header would be kept by none
+        // of them, yet be seen by policies.
         headers::refuse_conditions(request)?;
         Ok(Self { bucket: request.bucket()?, terms: DocumentTerms::required(request)? })
     }
 
-    /// None for the call as a whole: each target is admitted by itself.
+    /// Empty: each target of the document is admitted by itself in `run`.
     fn permissions(&self) -> Vec<Permission<'_>> {
         Vec::new()
     }
@@ -185,7 +188,7 @@ impl Operation for DeleteObjects {
         for target in delete.objects {
             let result = call.delete_one(&target).await;
             results.push((target, result));
-            // Each is judged by itself, and others have waited meanwhile.
+            // Every target costs a decision, so other requests get a turn in between.
             tokio::task::yield_now().await;
         }
         let document = XmlWriter::result("DeleteResult", |result| {
@@ -203,7 +206,7 @@ impl Operation for DeleteObjects {
 
 impl Authorized<DeleteObjects> {
     async fn delete_one(&self, target: &Target) -> Result<DeleteOutcome, S3Error> {
-        // These two are for directory buckets.
+        // These two conditions exist for directory buckets only.
         if target.last_modified_time.is_some() || target.size.is_some() {
             return Err(S3Error::not_implemented("If-Match"));
         }

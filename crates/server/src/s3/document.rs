@@ -1,4 +1,4 @@
-//! Small documents in a request's body, checked against everything that was said of them.
+//! Small documents in the body of a request, checked against their signature and digests.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use crate::gate::Door;
 use crate::request::S3Request;
 use crate::s3::checksum::{self, Announced};
 
-/// From a document's first byte to its last. It takes effect by what its sender might do when its head came, so not long
-/// after that.
+/// The time for a whole document. It is short because the document takes effect by what the sender was
+/// permitted when its head arrived.
 const TIME_MAX: Duration = Duration::from_secs(60);
 
-/// What was announced of a document beside its signature.
+/// The digests that the client sent for a document.
 #[derive(Debug)]
 pub(crate) struct DocumentTerms {
     pub(crate) content_md5: Option<[u8; 16]>,
@@ -23,13 +23,13 @@ pub(crate) struct DocumentTerms {
 }
 
 impl DocumentTerms {
-    /// Of a call that may announce a digest of its document.
+    /// Reads the digests for a call where they are optional.
     pub(crate) fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         let content_md5 = checksum::content_md5(request)?;
         Ok(Self { content_md5, checksum: checksum::announced(request)? })
     }
 
-    /// Of a call that must announce a digest of its document (semantics 6.6.7).
+    /// Reads the digests for a call where one is required (semantics 6.6.7).
     pub(crate) fn required(request: &S3Request<'_>) -> Result<Self, S3Error> {
         let terms = Self::read(request)?;
         if terms.content_md5.is_none() && terms.checksum == Announced::Nothing {
@@ -41,7 +41,7 @@ impl DocumentTerms {
     }
 }
 
-/// The whole document, which must hash to what was signed.
+/// Reads the whole document, which must have the signed hash.
 pub(crate) async fn read(
     door: &Door,
     body: &mut RequestBody,
@@ -50,7 +50,8 @@ pub(crate) async fn read(
     Ok(collect(door, body, bytes_max).await?.0)
 }
 
-/// Reads it in a place of its own: if there are too many at once, whoever sends the most is told to come back later.
+/// Reads the document in a slot of its own. If too many documents are being read, the address that sends the
+/// most is told to come back later.
 async fn collect(
     door: &Door,
     body: &mut RequestBody,
@@ -70,7 +71,7 @@ async fn collect(
     }
 }
 
-/// As [`read`], and it must fit its digests too.
+/// Like [`read`]; the document must also have the digests of its headers.
 pub(crate) async fn read_digested(
     door: &Door,
     body: &mut RequestBody,
@@ -88,7 +89,7 @@ pub(crate) async fn read_digested(
     Ok(document)
 }
 
-/// A document that must not be missing.
+/// Refuses an empty document.
 pub(crate) fn present(document: Bytes) -> Result<Bytes, S3Error> {
     if document.is_empty() { Err(S3Error::new(Code::MissingRequestBody)) } else { Ok(document) }
 }

@@ -1,4 +1,5 @@
-//! How new bodies are kept at rest: what a write asks, what its bucket says, and the calls that set it.
+//! Encryption at rest: what a write asks for, what its bucket has by default, and the calls that set that
+//! default.
 
 use hyper::StatusCode;
 use iam::CustomerKey;
@@ -24,18 +25,23 @@ use crate::xml::{self, XmlWriter};
 const DOCUMENT_BYTES_MAX: usize = 2 * 1024 * 1024;
 const HEADER: &str = "x-amz-server-side-encryption";
 
-/// How a write wants its bytes kept.
+/// How the bytes of a write are to be encrypted.
+///
+/// The request may say it (AES256, or a key of the customer's own). If it does not, the bucket's setting
+/// decides. Example: a PUT without headers into a bucket with default AES256 is [`read`](Self::read) as
+/// "nothing said" and [settled](Self::settle) as `Encryption::On`.
 #[derive(Clone, Debug)]
-pub(crate) struct Wish {
-    /// `None`: it does not say.
+pub(crate) struct EncryptionChoice {
+    /// `None`: the request does not say.
     encryption: Option<Encryption>,
     customer_key: Option<SentKey>,
-    /// It is of a part.
-    part: bool,
+    /// Whether the bytes are a part of a multipart upload.
+    is_part: bool,
 }
 
-impl Wish {
-    /// Nothing, AES256, or a key of the customer's own. A key of somebody else's is not served.
+impl EncryptionChoice {
+    /// Reads what the request asks for: nothing, AES256, or a customer's key. Keys of AWS's key service (KMS)
+    /// are not supported.
     pub(crate) fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         let asked = request.header(HEADER);
         if let Some(method) = asked.as_deref()
@@ -61,30 +67,32 @@ impl Wish {
                 ));
             }
         };
-        Ok(Self { encryption, customer_key: SentKey::read(request)?, part: false })
+        Ok(Self { encryption, customer_key: SentKey::read(request)?, is_part: false })
     }
 
-    /// A part is kept as its upload was begun; a customer's key comes with every one.
+    /// For a part: encrypted as the upload was begun. A customer's key is not stored, so it is sent again with
+    /// each part.
     pub(crate) async fn of_part(
         door: &Door,
         upload: &Upload,
         customer_key: Option<SentKey>,
     ) -> Result<Self, S3Error> {
         customer_key::check_upload(door, upload, customer_key.as_ref())?;
-        let wish = Self { encryption: upload.encryption, customer_key, part: true };
-        // The bucket may have come to block such keys since.
-        if wish.customer_key.is_some() {
-            return wish.settle(door, upload.bucket.name(), &upload.key).await;
+        let choice = Self { encryption: upload.encryption, customer_key, is_part: true };
+        // The bucket may have blocked customers' keys since the upload was begun.
+        if choice.customer_key.is_some() {
+            return choice.settle(door, upload.bucket.name(), &upload.key).await;
         }
-        Ok(wish)
+        Ok(choice)
     }
 
-    /// Whether it says anything.
-    pub(crate) fn is_said(&self) -> bool {
+    /// Whether the request asks for a kind of encryption.
+    pub(crate) fn is_made(&self) -> bool {
         self.encryption.is_some() || self.customer_key.is_some()
     }
 
-    /// What it does not say is as the bucket says; and what the bucket blocks is refused.
+    /// Fills in the bucket's setting where the request does not say, and refuses a customer's key if the bucket
+    /// blocks those.
     pub(crate) async fn settle(
         &self,
         door: &Door,
@@ -100,17 +108,17 @@ impl Wish {
             (Some(_), Some(CustomerKeys::Allowed) | None) => Ok(self.clone()),
             (None, _) => {
                 let encryption = setting.aes256.then_some(Encryption::On);
-                Ok(Self { encryption, customer_key: None, part: self.part })
+                Ok(Self { encryption, customer_key: None, is_part: self.is_part })
             }
         }
     }
 
-    /// For bytes that are to be staged.
+    /// How the store is to stage the bytes.
     pub(crate) fn stage(&self) -> StageSpec {
         StageSpec {
             encryption: self.encryption,
             customer_key: self.customer_key().cloned(),
-            own_file: self.part,
+            own_file: self.is_part,
             ..StageSpec::default()
         }
     }
@@ -123,7 +131,7 @@ impl Wish {
         self.customer_key.as_ref().map(SentKey::key)
     }
 
-    /// Tells how the bytes were kept.
+    /// Sets the headers of the answer that say how the bytes were encrypted.
     pub(crate) fn tell(&self, reply: &mut Reply, at_rest: AtRest) {
         set_encryption(reply, at_rest);
         if let Some(sent) = &self.customer_key {
@@ -132,7 +140,7 @@ impl Wish {
     }
 }
 
-/// The words of AWS for a bucket that blocks customers' keys.
+/// The refusal of a customer's key in a bucket that blocks those, in the words of AWS.
 fn blocked(door: &Door, bucket: &BucketName, key: &ObjectKey) -> S3Error {
     let Some(arn) = door.principal().arn() else { return S3Error::new(Code::AccessDenied) };
     S3Error::with_message(
@@ -143,7 +151,7 @@ fn blocked(door: &Door, bucket: &BucketName, key: &ObjectKey) -> S3Error {
     )
 }
 
-/// Reads do not say how bytes are kept.
+/// Refuses `x-amz-server-side-encryption` on reads, where it has no meaning.
 pub(crate) fn refuse_on_reading(request: &S3Request<'_>) -> Result<(), S3Error> {
     match request.header(HEADER) {
         None => Ok(()),
@@ -187,7 +195,8 @@ async fn get(door: &Door, bucket: BucketRecord, _: &mut RequestBody) -> Result<R
     })))
 }
 
-/// As on any new bucket, but for what was said of customers' keys: nobody asked to unblock them.
+/// Resets the bucket to the default of a new bucket. Only the block of customers' keys stays: a call to delete
+/// the encryption does not ask to unblock them.
 async fn delete(door: &Door, bucket: BucketRecord, _: &mut RequestBody) -> Result<Reply, S3Error> {
     let customer_keys = bucket.encryption.customer_keys;
     let encryption = BucketEncryption { customer_keys, ..BucketEncryption::default() };
@@ -244,7 +253,7 @@ impl Operation for PutBucketEncryption {
         let document =
             document::read_digested(call.door(), body, DOCUMENT_BYTES_MAX, terms).await?;
         let document = document::present(document)?;
-        // As it is now: customers' keys may have been blocked while the document was sent.
+        // The record is read after the document: customers' keys may have been blocked while it was being sent.
         let bucket = of_bucket::found(&call, name).await?;
         let read: Configuration = xml::parse("ServerSideEncryptionConfiguration", &document)?;
         let [rule] = read.rules.as_slice() else { return Err(S3Error::new(Code::MalformedXml)) };
@@ -252,7 +261,7 @@ impl Operation for PutBucketEncryption {
         let encryption = BucketEncryption {
             aes256: rule.aes256()?,
             bucket_key: flag(rule.bucket_key_enabled.as_deref())?,
-            // What is not said again is not unblocked by that.
+            // A document that does not mention customers' keys leaves them blocked or allowed as they were.
             customer_keys: said.or(bucket.encryption.customer_keys),
         };
         of_bucket::set(call.door(), name, BucketSetting::Encryption(encryption)).await?;
@@ -270,7 +279,7 @@ impl Rule {
             )
             .detail("ArgumentName", "ApplyServerSideEncryptionByDefault")),
             "AES256" => Ok(true),
-            // There is no KMS, and a bucket that took this would take no write any more.
+            // There is no KMS. If the bucket took this setting, no write into it would succeed any more.
             "aws:kms" | "aws:kms:dsse" | "aws:fsx" | "aws:backup" => {
                 Err(S3Error::not_implemented("SSEAlgorithm"))
             }

@@ -1,4 +1,4 @@
-//! Looking an object up: what is found, and exactly how something is not there.
+//! Looks objects up, and words the refusals for those that are not there.
 
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use crate::error::{Code, S3Error, refusal};
 use crate::gate::Door;
 use crate::s3::{VERSION_ID, http_time, no_such_key};
 
-/// An object, and whether its bucket has ever kept versions.
+/// An object that was found.
 #[derive(Debug)]
 pub(crate) struct FoundObject {
     pub(crate) object: Arc<Object>,
     pub(crate) versioned: bool,
 }
 
-/// Looks an object up, or says exactly how it is not there.
+/// Looks an object up; fails with the refusal that fits why it is not there.
 pub(crate) async fn find(
     door: &Door,
     bucket: &BucketName,
@@ -26,7 +26,7 @@ pub(crate) async fn find(
     find_or(door, (bucket, key), version_id, deleted).await
 }
 
-/// The same, where a delete marker is refused in other words.
+/// Like [`find`], with another refusal for a delete marker.
 pub(crate) async fn find_or(
     door: &Door,
     (bucket, key): (&BucketName, &ObjectKey),
@@ -38,7 +38,7 @@ pub(crate) async fn find_or(
     found(door, &bucket, (key, version_id), lookup, refusal_of).await
 }
 
-/// What a look-up found, or exactly how it is not there.
+/// Turns the outcome of a look-up into the object or the refusal that fits.
 pub(crate) async fn found(
     door: &Door,
     bucket: &Bucket,
@@ -67,19 +67,20 @@ pub(crate) async fn found(
     }
 }
 
-/// 404 that names the version.
+/// 404 for a version, which it names.
 pub(crate) fn no_such_version(key: &ObjectKey, version_id: Option<&VersionId>) -> S3Error {
     S3Error::new(Code::NoSuchVersion)
         .detail("Key", key.to_string())
         .detail("VersionId", version_id.map(ToString::to_string).unwrap_or_default())
 }
 
-/// A current marker hides the object; one asked for by its id allows nothing but its removal (semantics 6.2.4).
+/// A delete marker that is the current version hides the object: 404. One that is asked for by its version id
+/// exists, but can only be removed: 405 (semantics 6.2.4).
 fn deleted(key: &ObjectKey, marker: &DeleteMarker, by_id: bool) -> S3Error {
     if by_id { refuses(marker, "GET") } else { of_marker(no_such_key(key), marker) }
 }
 
-/// 405: a marker allows nothing but its removal.
+/// 405: a delete marker can only be removed.
 pub(crate) fn refuses(marker: &DeleteMarker, method: &str) -> S3Error {
     use hyper::header::{ALLOW, LAST_MODIFIED};
     let error = S3Error::new(Code::MethodNotAllowed)

@@ -1,4 +1,4 @@
-//! `GetObject` and `HeadObject`: one reading of the request, one description of the object.
+//! `GetObject` and `HeadObject`. Both read the same request and describe the object in the same way.
 
 use std::ops::Range;
 
@@ -21,7 +21,7 @@ use crate::s3::headers::{self, Conditions, ReadConditions};
 use crate::s3::serving::{self, Caching};
 use crate::s3::{encryption, tags};
 
-/// The overrides a signed request may ask for, and the headers they set.
+/// The query parameters by which a signed request sets headers of its answer.
 const OVERRIDES: &[(&str, &str)] = &[
     ("response-content-type", "content-type"),
     ("response-content-language", "content-language"),
@@ -31,11 +31,12 @@ const OVERRIDES: &[(&str, &str)] = &[
     ("response-content-encoding", "content-encoding"),
 ];
 
-/// The headers of [`crate::route::MEANING_HEADERS`] that both methods read; the first one to refuse it
-/// as AWS does.
+/// The headers of [`crate::route::MEANING_HEADERS`] that both methods honour. The first is honoured by refusing
+/// it, in the words of AWS.
 const OF_A_READ: &[&str] = &["x-amz-server-side-encryption", customer_key::OBJECT_KEY];
 
-/// What both methods read. Boxed by them: a request is moved at every step that it takes.
+/// What both methods read of a request. It is boxed, because a request is moved with every step of its
+/// handling.
 #[derive(Debug)]
 struct ObjectRead {
     bucket: BucketName,
@@ -148,7 +149,7 @@ impl ObjectRead {
         Ok((found, unlocked))
     }
 
-    /// The headers of the answer, and which bytes belong to it; none for 304.
+    /// Sets the headers of the answer; returns which bytes it carries, none for 304.
     fn describe(
         &self,
         found: &FoundObject,
@@ -197,8 +198,8 @@ impl ObjectRead {
         Ok((reply, Some(range)))
     }
 
-    /// What browsers and caches are told beside. A 304 makes what was kept fresh again, so it says how
-    /// long that may last as well.
+    /// Sets headers for browsers and caches that S3 does not have. A 304 makes a cached copy fresh again, so it
+    /// too must say how long that may be kept.
     fn guard(&self, reply: &mut Reply, object: &Object, door: &Door) {
         let said = |header: &str, stored: &Option<String>| {
             let overridden = self.overrides.iter().find(|(name, _)| *name == header);
@@ -233,7 +234,7 @@ impl ObjectRead {
             Selected::Whole | Selected::Range(_) | Selected::Part(..) if all => {
                 headers::set_checksum(reply, checksum);
             }
-            // A part of the bytes has no checksum of its own.
+            // A range of bytes has no checksum of its own.
             Selected::Whole | Selected::Range(_) | Selected::Part(..) => {}
         }
     }
@@ -261,12 +262,12 @@ impl ObjectRead {
     }
 }
 
-/// Which bytes of an object an answer carries.
+/// The bytes of an object that an answer carries.
 #[derive(Debug)]
 enum Selected {
     Whole,
     Range(Range<u64>),
-    /// One part of a multipart upload, and its checksum where it has one.
+    /// One part of a multipart upload, and the part's checksum if there is one.
     Part(Range<u64>, Option<String>),
 }
 
@@ -280,7 +281,7 @@ impl Selected {
 }
 
 fn select_part(object: &Object, number: PartNumber) -> Result<Selected, S3Error> {
-    // An object that was put in one piece is its own first part.
+    // An object that was not uploaded in parts counts as one part.
     if object.parts.is_empty() && number.number() == 1 {
         return Ok(Selected::Part(0..object.size, None));
     }
@@ -303,10 +304,10 @@ fn is_current(validator: &str, object: &Object) -> bool {
     }
 }
 
-/// A `Range` header, read against a size.
+/// A `Range` header, applied to the length of an object.
 #[derive(Debug, PartialEq, Eq)]
 enum ByteRange {
-    /// Not one range of bytes: the header is ignored, as RFC 9110 allows and S3 does.
+    /// Not a single range of bytes. The header is ignored, as RFC 9110 allows and S3 does.
     Ignored,
     Satisfiable(Range<u64>),
     Unsatisfiable,
@@ -321,7 +322,7 @@ fn parse_range(text: &str, size: u64) -> ByteRange {
     let number = |text: &str| match text.trim() {
         "" => Some(None),
         digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-            // More digits than fit mean an end beyond every object.
+            // A number too large to represent is beyond the end of every object.
             Some(Some(digits.parse().unwrap_or(u64::MAX)))
         }
         _ => None,
@@ -337,7 +338,7 @@ fn parse_range(text: &str, size: u64) -> ByteRange {
     if range.start < range.end { ByteRange::Satisfiable(range) } else { ByteRange::Unsatisfiable }
 }
 
-/// `partNumber` as it stands in a query.
+/// The `partNumber` of the query, if there is one.
 pub(crate) fn part_number(request: &S3Request<'_>) -> Result<Option<PartNumber>, S3Error> {
     const MESSAGE: &str = "Part number must be an integer between 1 and 10000, inclusive";
     let Some(text) = request.query.get("partNumber") else { return Ok(None) };
@@ -348,7 +349,7 @@ pub(crate) fn part_number(request: &S3Request<'_>) -> Result<Option<PartNumber>,
     }
 }
 
-/// The overrides, each of which a header must be able to carry (semantics 1.4.22).
+/// The headers that the query overrides. A value that no header can carry is refused (semantics 1.4.22).
 fn overrides(request: &S3Request<'_>) -> Result<Vec<(&'static str, HeaderValue)>, S3Error> {
     let mut overrides = Vec::new();
     let known = |name: &str| OVERRIDES.iter().any(|(parameter, _)| *parameter == name);

@@ -15,11 +15,11 @@ use crate::respond::Reply;
 use crate::s3::{VERSION_ID, checksum, customer_key, tags};
 use crate::s3::{http_time, quoted, set_encryption};
 
-/// User metadata: names and values together.
+/// The longest user metadata: bytes of all names and values together.
 const METADATA_BYTES_MAX: usize = 2048;
-/// What an object is that nobody described.
+/// The content type of an object that was stored without one.
 pub(crate) const DEFAULT_CONTENT_TYPE: &str = "binary/octet-stream";
-/// The class that goes without saying.
+/// The storage class that is not written out.
 const STANDARD: &str = "STANDARD";
 const STORAGE_CLASSES: &[&str] = &[
     STANDARD,
@@ -44,13 +44,13 @@ pub(crate) const OF_A_WRITE: &[&str] = &[
     customer_key::OBJECT_KEY,
     "x-amz-tagging",
 ];
-/// The same without the last one.
+/// The same headers without the last, `x-amz-tagging`.
 pub(crate) const BUT_FOR_TAGS: &[&str] = OF_A_WRITE.split_at(OF_A_WRITE.len() - 1).0;
 
-/// What a write says of the object beside its bytes.
+/// The attributes of an object that the headers of a write give it.
 pub(crate) fn attributes(request: &S3Request<'_>) -> Result<Attributes, S3Error> {
     let metadata = request.metadata();
-    // One hoisted into a link may be any text, which no answer could carry.
+    // In a link, metadata may be any text. Text that no answer could carry as a header is refused.
     let unfit = metadata.iter().find(|(name, _)| metadata_header(name).is_none());
     if let Some((name, value)) = unfit {
         return Err(S3Error::invalid_argument(
@@ -78,17 +78,17 @@ pub(crate) fn attributes(request: &S3Request<'_>) -> Result<Attributes, S3Error>
     })
 }
 
-/// The body's own encoding: `aws-chunked` is the transfer's and is not kept.
+/// The `Content-Encoding` to store. `aws-chunked` describes the transfer, not the object, and is removed.
 fn content_encoding(request: &S3Request<'_>) -> Option<String> {
     let given = request.kept_header(CONTENT_ENCODING)?;
     let transfer = |coding: &&str| coding.trim().eq_ignore_ascii_case("aws-chunked");
-    // What is left keeps the spaces that it came with.
+    // The remaining codings keep the spaces they came with.
     let kept = given.split(',').filter(|coding| !transfer(coding)).collect::<Vec<_>>().join(",");
     let kept = kept.trim_matches([' ', ',']);
     (!kept.is_empty()).then(|| kept.to_owned())
 }
 
-/// A storage class: any valid one is stored and echoed.
+/// Reads the storage class. Any valid one is stored and echoed; it has no other effect.
 pub(crate) fn storage_class(request: &S3Request<'_>) -> Result<Option<String>, S3Error> {
     let Some(class) = request.owned_header("x-amz-storage-class") else { return Ok(None) };
     if !STORAGE_CLASSES.contains(&class.as_str()) {
@@ -97,12 +97,13 @@ pub(crate) fn storage_class(request: &S3Request<'_>) -> Result<Option<String>, S
     Ok((class != STANDARD).then_some(class))
 }
 
-/// The class as listings write it.
+/// The storage class as listings write it.
 pub(crate) fn class_name(class: Option<&str>) -> &str {
     class.unwrap_or(STANDARD)
 }
 
-/// ACLs are off, as on any new bucket: what they would say anyway is accepted.
+/// ACLs are disabled, as on any new bucket. One that grants what its owner has anyway is accepted; others are
+/// refused.
 pub(crate) fn accept_private_acl(request: &S3Request<'_>) -> Result<(), S3Error> {
     if request.amz_names().any(|name| name.starts_with("x-amz-grant-")) {
         return Err(S3Error::new(Code::AccessControlListNotSupported));
@@ -113,7 +114,7 @@ pub(crate) fn accept_private_acl(request: &S3Request<'_>) -> Result<(), S3Error>
     }
 }
 
-/// The conditions under which a write may go through: S3 knows these two, one at a time.
+/// Reads the condition of a write: `If-Match` or `If-None-Match: *`, not both.
 pub(crate) fn write_precondition(request: &S3Request<'_>) -> Result<Precondition, S3Error> {
     match (request.header("if-none-match").as_deref(), request.header("if-match").as_deref()) {
         (None, None) => Ok(Precondition::None),
@@ -128,9 +129,9 @@ pub(crate) fn write_precondition(request: &S3Request<'_>) -> Result<Precondition
     }
 }
 
-/// The condition under which a delete may go through: an entity tag, or that there is something.
+/// Reads the condition of a delete: `If-Match` with an entity tag, or with `*` for any object.
 pub(crate) fn delete_precondition(request: &S3Request<'_>) -> Result<Precondition, S3Error> {
-    // A condition that nobody keeps must not turn into an unconditional delete.
+    // Refused: if it were ignored, the delete would be unconditional.
     if request.has_header("if-none-match") {
         return Err(condition_not_accepted("If-None-Match"));
     }
@@ -140,7 +141,7 @@ pub(crate) fn delete_precondition(request: &S3Request<'_>) -> Result<Preconditio
     })
 }
 
-/// Refuses both conditions where no operation would keep them.
+/// Refuses both conditions, for operations that do not honour them.
 pub(crate) fn refuse_conditions(request: &S3Request<'_>) -> Result<(), S3Error> {
     for name in ["If-Match", "If-None-Match"] {
         if request.has_header(&name.to_ascii_lowercase()) {
@@ -150,19 +151,19 @@ pub(crate) fn refuse_conditions(request: &S3Request<'_>) -> Result<(), S3Error> 
     Ok(())
 }
 
-/// A condition is one on the current version. S3 has none for a delete that names a version: it would
-/// remove one for good because of the tag of another.
+/// Refuses a condition on a delete that names a version. Conditions are about the current version, so an old
+/// version would be removed for good because of the tag of another.
 pub(crate) fn refuse_conditions_on_version(if_match: Option<&str>) -> Result<(), S3Error> {
     if_match.map_or(Ok(()), |_| Err(S3Error::not_implemented("If-Match")))
 }
 
-/// As [`delete_precondition`], from the text of the condition.
+/// Reads the condition of a delete from the text of the header.
 pub(crate) fn delete_condition(text: &str) -> Precondition {
     if text == "*" { Precondition::IfPresent } else { if_match(text) }
 }
 
 fn if_match(etag: &str) -> Precondition {
-    // What is not an entity tag of ours matches no object of ours.
+    // A text that cannot be an entity tag of this server matches no object.
     let tag = store::ETag::parse(etag.trim_matches('"'));
     tag.map_or(Precondition::IfMatchUnknown, Precondition::IfMatch)
 }
@@ -174,7 +175,7 @@ fn condition_not_accepted(name: &'static str) -> S3Error {
     )
 }
 
-/// Whether a condition on a write holds where this object is current.
+/// Whether the condition of a write holds if this is the current object.
 pub(crate) fn holds_for(precondition: Precondition, object: &Object) -> bool {
     match precondition {
         Precondition::None | Precondition::IfPresent => true,
@@ -183,22 +184,22 @@ pub(crate) fn holds_for(precondition: Precondition, object: &Object) -> bool {
     }
 }
 
-/// The version that a write made, as it is told: while versioning is suspended, none.
+/// The version id to tell after a write. There is none while versioning is suspended.
 pub(crate) fn told_version(version_id: Option<VersionId>) -> Option<String> {
     version_id.filter(|version| *version != VersionId::Null).map(|version| version.to_string())
 }
 
-/// 412, naming the condition that failed.
+/// 412 with the name of the condition that failed.
 pub(crate) fn precondition_failed(condition: &str) -> S3Error {
     S3Error::new(Code::PreconditionFailed).detail("Condition", condition)
 }
 
-/// The condition that a refused write or delete failed on.
+/// 412 for the condition of a write or delete that failed.
 pub(crate) fn failed_write(precondition: Precondition) -> S3Error {
     precondition_failed(condition_name(precondition))
 }
 
-/// 409: the condition may well hold, but not for who began before the key was changed.
+/// 409: the key was changed after this request began. The condition may hold when the client tries again.
 pub(crate) fn conflicting_write(precondition: Precondition, key: &ObjectKey) -> S3Error {
     S3Error::new(Code::ConditionalRequestConflict)
         .detail("Condition", condition_name(precondition))
@@ -214,7 +215,7 @@ fn condition_name(precondition: Precondition) -> &'static str {
     }
 }
 
-/// The version a request names.
+/// The version id that the request names, if it does.
 pub(crate) fn version_id(request: &S3Request<'_>) -> Result<Option<VersionId>, S3Error> {
     match request.query.get("versionId") {
         None => Ok(None),
@@ -228,8 +229,8 @@ pub(crate) fn version_id(request: &S3Request<'_>) -> Result<Option<VersionId>, S
     }
 }
 
-/// A write makes the object that is current: one that names a version, or a part without its upload,
-/// was meant for something else and must not overwrite it.
+/// Refuses a `versionId` or `partNumber` on a write. A write makes a new current object; a request that names a
+/// version, or a part without its upload, was meant for something else and must not overwrite it.
 pub(crate) fn refuse_version_or_part(request: &S3Request<'_>) -> Result<(), S3Error> {
     for (name, message) in [
         ("versionId", "This operation does not accept a version-id."),
@@ -252,7 +253,7 @@ pub(crate) struct ReadConditions<'c> {
     pub(crate) unmodified_since: Option<&'c str>,
 }
 
-/// How the conditions of a read came out (RFC 9110, 13.2.2).
+/// The outcome of the conditions of a read (RFC 9110, 13.2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Conditions {
     Hold,
@@ -269,10 +270,10 @@ impl ReadConditions<'_> {
                 .any(|tag| tag == "*" || tag.trim_start_matches("W/").trim_matches('"') == unquoted)
         };
         let modified_after = |text: &str| {
-            // A date that cannot be read is no condition.
+            // A date that cannot be read is ignored.
             parse_http_time(text).map(|time| object.last_modified.as_second() > time.as_second())
         };
-        // One in the future says nothing of what is there now (RFC 9110, 13.1.3).
+        // A date in the future is ignored: it says nothing of what is there now (RFC 9110, 13.1.3).
         let is_past = |text: &&str| parse_http_time(text).is_none_or(|time| time <= self.now);
         let modified_since = self.modified_since.filter(is_past);
         match (self.matches, self.unmodified_since.and_then(modified_after)) {
@@ -288,12 +289,12 @@ impl ReadConditions<'_> {
     }
 }
 
-/// Reads a date of a header; only whole seconds exist there.
+/// Reads a date of a header, which has whole seconds.
 pub(crate) fn parse_http_time(text: &str) -> Option<Timestamp> {
     Timestamp::try_from(httpdate::parse_http_date(text).ok()?).ok()
 }
 
-/// The headers that describe an object: on GET, HEAD and 304 alike.
+/// Sets the headers that describe an object: the same on GET, HEAD and 304.
 pub(crate) fn describe(reply: &mut Reply, object: &Object, versioned: bool) {
     reply.set_text(ETAG, &quoted(&object.etag));
     reply.set_text(LAST_MODIFIED, &http_time(object.last_modified));
@@ -331,12 +332,12 @@ pub(crate) fn describe(reply: &mut Reply, object: &Object, versioned: bool) {
     }
 }
 
-/// The header of a metadata name; none where it cannot be one.
+/// The header for a name of user metadata; `None` if the name cannot be one.
 fn metadata_header(name: &str) -> Option<HeaderName> {
     HeaderName::try_from(format!("x-amz-meta-{name}")).ok()
 }
 
-/// Checksum headers of a whole object or part.
+/// Sets the checksum headers of a whole object or part.
 pub(crate) fn set_checksum(reply: &mut Reply, checksum: &StoredChecksum) {
     reply.set_text(checksum::header(checksum.algorithm), &checksum.value);
     reply.set_text(checksum::TYPE, checksum::type_name(checksum.kind));

@@ -1,5 +1,5 @@
-//! Takes an upload's body into the store: bounded, hashed while it streams, compared with everything
-//! the client announced. Until all of it fits, nothing is visible.
+//! Receives the body of an upload into the store. It is bounded, hashed while it streams, and compared with
+//! everything that the client announced. Nothing of it is visible until all of that fits.
 
 use std::ops::RangeInclusive;
 use std::pin::pin;
@@ -11,22 +11,22 @@ use crate::error::{Code, S3Error, refusal};
 use crate::gate::Door;
 use crate::request::S3Request;
 use crate::s3::checksum::{self, Announced};
-use crate::s3::encryption::Wish;
+use crate::s3::encryption::EncryptionChoice;
 use crate::uploads::Takes;
 
-/// Bytes of one PUT or one part: 5 GiB.
+/// The longest body of one PUT or one part: 5 GiB.
 pub(crate) const UPLOAD_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
 
-/// What an upload's headers say of its body.
+/// What the headers of an upload announce about its body.
 #[derive(Debug)]
 pub(crate) struct UploadTerms {
     content_md5: Option<[u8; 16]>,
     checksum: Announced,
-    /// How many bytes it may have.
+    /// The allowed lengths of the body, in bytes.
     sizes: RangeInclusive<u64>,
 }
 
-/// A body that is staged and fits its terms.
+/// A body that has been staged and is as announced.
 #[derive(Debug)]
 pub(crate) struct Ingested {
     pub(crate) body: StagedBody,
@@ -42,18 +42,18 @@ impl UploadTerms {
         })
     }
 
-    /// The same for a body that may have only so many bytes.
+    /// The same, with other allowed lengths.
     pub(crate) fn within(mut self, sizes: &RangeInclusive<u64>) -> Self {
         self.sizes = *sizes.start()..=UPLOAD_BYTES_MAX.min(*sizes.end());
         self
     }
 
-    /// The checksum that the client announced, where it did.
+    /// The checksum that the client announced.
     pub(crate) fn checksum(&self) -> &Announced {
         &self.checksum
     }
 
-    /// Streams the body into the store, where there is room for it to come in.
+    /// Streams the body into a stage of the store, if there is room for another upload.
     pub(crate) async fn ingest(
         &self,
         door: &Door,
@@ -73,7 +73,7 @@ impl UploadTerms {
         }
         let sha256 = body.expected_sha256().is_some();
         let size_hint = Some(size.min(max));
-        let spec = StageSpec { size_hint, checksums, sha256, ..wanted.wish.stage() };
+        let spec = StageSpec { size_hint, checksums, sha256, ..wanted.choice.stage() };
         let stage = door.store().stage(spec).await.map_err(refusal::of_store)?;
         let takes = Takes::of(&stage);
         let staged = {
@@ -94,7 +94,7 @@ impl UploadTerms {
     }
 }
 
-/// All that comes, if it is as much as it may be.
+/// Receives the whole body; fails if its length is not allowed.
 async fn receive(
     mut stage: BodyStage,
     body: &mut OpenBody<'_>,
@@ -116,14 +116,14 @@ async fn receive(
     stage.finish().await.map_err(refusal::of_store)
 }
 
-/// What the server wants of the staged bytes beside what the client announced.
+/// What the server itself requires of the staged bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wanted<'w> {
-    pub(crate) wish: &'w Wish,
+    pub(crate) choice: &'w EncryptionChoice,
     pub(crate) also: Option<store::ChecksumAlgorithm>,
 }
 
-/// `EntityTooLarge` for one upload.
+/// `EntityTooLarge`.
 pub(crate) fn too_large(size: u64, max: u64) -> S3Error {
     S3Error::new(Code::EntityTooLarge)
         .detail("ProposedSize", size.to_string())

@@ -1,4 +1,5 @@
-//! `ListObjects` in its two versions: one reading, one page of the store, two documents.
+//! `ListObjects` and `ListObjectsV2`: both read the same request and the same page of the store, and write
+//! different documents.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -18,11 +19,11 @@ use crate::s3::{
 };
 use crate::xml::XmlWriter;
 
-/// The condition keys of every listing.
+/// The condition keys of listings.
 pub(crate) const LIST_KEYS: &[(&str, &str)] =
     &[("s3:prefix", "prefix"), ("s3:delimiter", "delimiter"), ("s3:max-keys", "max-keys")];
 
-/// What both versions read.
+/// What both versions read of a request.
 #[derive(Debug)]
 struct Listing {
     bucket: BucketName,
@@ -58,7 +59,7 @@ impl Listing {
         page.ok_or_else(|| refusal::no_such_bucket(&self.bucket))
     }
 
-    /// The entries, objects first and common prefixes behind them, as S3 writes them.
+    /// Writes the entries as S3 does: all objects, then all common prefixes.
     fn write_entries(&self, xml: &mut XmlWriter, page: &ObjectPage, owner: Option<&AccountId>) {
         for entry in &page.entries {
             if let ListEntry::Object(object) = entry {
@@ -73,13 +74,14 @@ impl Listing {
     }
 }
 
-/// An empty delimiter is none.
+/// The delimiter; an empty one counts as absent.
 pub(crate) fn delimiter(request: &S3Request<'_>) -> Option<String> {
     request.query.get("delimiter").filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
-/// The common prefix that a marker is, or lies in: a page rolls up all that is below it, so that the next
-/// goes on behind it.
+/// The common prefix that a marker is, or lies in. A page contains a common prefix once for all keys below it,
+/// so the next page must begin after all of them. With delimiter `/`, the marker `a/1` lies in `a/`: the next
+/// page begins after `a/…`.
 pub(crate) fn rolled_up<'m>(
     marker: &'m str,
     prefix: &str,
@@ -104,7 +106,7 @@ fn write_object(
     xml.text("StorageClass", headers::class_name(object.storage_class.as_deref()));
 }
 
-/// What every listing says of an object between its key and its owner.
+/// Writes what every listing says of an object between its key and its owner.
 pub(crate) fn write_summary(xml: &mut XmlWriter, object: &ObjectSummary) {
     xml.text("LastModified", &xml_time(object.last_modified));
     xml.text("ETag", &quoted(&object.etag));
@@ -180,8 +182,8 @@ impl Operation for ListObjects {
     }
 }
 
-/// Where the next page begins, where its last key does not say as much: a page may end at a common
-/// prefix, or behind keys that are deleted.
+/// The marker for the next page, if the last key on this page is not enough: the page may end with a common
+/// prefix, or after keys that are deleted.
 fn next_marker<'p>(page: &'p ObjectPage, delimiter: Option<&str>) -> Option<&'p str> {
     let next = match page.next.as_ref()? {
         ListAfter::Start => return None,
@@ -207,7 +209,7 @@ impl Operation for ListObjectsV2 {
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         let continuation = match request.query.get("continuation-token") {
             None => None,
-            // An empty one begins at the beginning, and is told again.
+            // An empty token is valid: it means the beginning, and is repeated in the answer.
             Some("") => Some((String::new(), ListAfter::Start)),
             Some(token) => {
                 let after = parse_token(token).ok_or_else(|| {
@@ -272,7 +274,8 @@ impl Operation for ListObjectsV2 {
     }
 }
 
-/// Where a page ended, opaque to clients: a letter for the kind, then the key or prefix.
+/// The continuation token of a page. It is opaque to clients: a letter for the kind of the last entry, then its
+/// key or prefix.
 fn token(after: &ListAfter) -> Option<String> {
     let text = match after {
         ListAfter::Start => return None,

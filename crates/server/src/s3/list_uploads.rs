@@ -48,7 +48,8 @@ impl Operation for ListParts {
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
         let (Self { target, customer_key, marker, limit, encoding }, door) = call.split();
         let upload = target.find(&door).await?;
-        // None is needed, but one that is sent is the upload's, and checksums are for who has it.
+        // No key is needed to list parts, but one that is sent must be the upload's. Checksums are told only
+        // with it.
         if customer_key.is_some() {
             customer_key::check_upload(&door, &upload, customer_key.as_ref())?;
         }
@@ -180,7 +181,7 @@ impl Operation for ListMultipartUploads {
 }
 
 impl ListMultipartUploads {
-    /// An upload id counts only beside a key.
+    /// Where the listing continues. An upload id counts only together with a key.
     fn after(&self) -> Result<UploadAfter, S3Error> {
         let marker = self.key_marker.as_str();
         if marker.is_empty() {

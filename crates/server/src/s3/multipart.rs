@@ -1,4 +1,4 @@
-//! Multipart uploads: create, upload a part, abort. How one is completed is in [`super::complete`].
+//! Multipart uploads: create, upload a part, abort. Completion is in [`super::complete`].
 
 use hyper::StatusCode;
 use hyper::header::ETAG;
@@ -16,7 +16,7 @@ use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::s3::checksum::{self, Announced};
 use crate::s3::customer_key::SentKey;
-use crate::s3::encryption::Wish;
+use crate::s3::encryption::EncryptionChoice;
 use crate::s3::get::part_number;
 use crate::s3::ingest::{Ingested, UploadTerms, Wanted};
 use crate::s3::{creation_condition, customer_key, headers, quoted, tags};
@@ -28,7 +28,7 @@ pub(crate) struct CreateMultipartUpload {
     bucket: BucketName,
     key: ObjectKey,
     attributes: Attributes,
-    wish: Wish,
+    choice: EncryptionChoice,
     checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
 }
 
@@ -41,7 +41,7 @@ impl Operation for CreateMultipartUpload {
             bucket: request.bucket()?,
             key: request.key()?,
             attributes: headers::attributes(request)?,
-            wish: Wish::read(request)?,
+            choice: EncryptionChoice::read(request)?,
             checksum: checksum::of_upload(request)?,
         })
     }
@@ -57,15 +57,15 @@ impl Operation for CreateMultipartUpload {
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
         let (create, door) = call.split();
-        let Self { bucket, key, attributes, wish, checksum } = create;
-        let wish = wish.settle(&door, &bucket, &key).await?;
-        let customer_key = wish.customer_key().map(|key| door.store().key_check(key)).transpose();
+        let Self { bucket, key, attributes, choice, checksum } = create;
+        let choice = choice.settle(&door, &bucket, &key).await?;
+        let customer_key = choice.customer_key().map(|key| door.store().key_check(key)).transpose();
         let new = NewUpload {
             bucket: door.bucket(&bucket).await?.reference(),
             key: key.clone(),
             attributes,
             checksum,
-            encryption: wish.encryption(),
+            encryption: choice.encryption(),
             customer_key: customer_key.map_err(refusal::of_store)?,
             initiator: initiator(&door)?,
         };
@@ -81,12 +81,12 @@ impl Operation for CreateMultipartUpload {
             reply.set_text(checksum::ALGORITHM, checksum::algorithm_name(algorithm));
             reply.set_text(checksum::TYPE, checksum::type_name(kind));
         }
-        wish.tell(&mut reply, door.store().at_rest(&wish.stage()));
+        choice.tell(&mut reply, door.store().at_rest(&choice.stage()));
         Ok(reply)
     }
 }
 
-/// Which upload a request is about.
+/// The upload that a request is about.
 #[derive(Debug)]
 pub(crate) struct UploadTarget {
     pub(crate) bucket: BucketName,
@@ -118,7 +118,7 @@ impl UploadTarget {
     }
 }
 
-/// The part number that an upload of a part must name.
+/// The part number, which a part must have.
 pub(crate) fn required_part_number(request: &S3Request<'_>) -> Result<PartNumber, S3Error> {
     part_number(request)?.ok_or_else(|| {
         S3Error::invalid_argument(
@@ -161,7 +161,7 @@ impl Operation for UploadPart {
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let (Self { target, number, customer_key, terms }, door) = call.split();
         let upload = target.find(&door).await?;
-        let wish = Wish::of_part(&door, &upload, customer_key).await?;
+        let choice = EncryptionChoice::of_part(&door, &upload, customer_key).await?;
         let (algorithm, _) = upload.checksum.unwrap_or(CHECKSUM_UNASKED);
         let announced = terms.checksum();
         if *announced != Announced::Nothing
@@ -170,7 +170,7 @@ impl Operation for UploadPart {
         {
             return Err(type_mismatch(upload.checksum, announced.algorithm()));
         }
-        let wanted = Wanted { wish: &wish, also: Some(algorithm) };
+        let wanted = Wanted { choice: &choice, also: Some(algorithm) };
         let Ingested { body, checksum: verified } = terms.ingest(&door, body, wanted).await?;
         let value = body.checksum(algorithm).ok_or_else(|| S3Error::new(Code::InternalError))?;
         let at_rest = body.at_rest();
@@ -180,7 +180,7 @@ impl Operation for UploadPart {
             PutPart::Stored(part) => {
                 let mut reply = Reply::new(StatusCode::OK);
                 reply.set_text(ETAG, &quoted(&part.etag));
-                wish.tell(&mut reply, at_rest);
+                choice.tell(&mut reply, at_rest);
                 if upload.checksum.is_some() || *terms.checksum() != Announced::Nothing {
                     reply.set_text(checksum::header(verified.algorithm), &verified.value);
                 }
@@ -232,7 +232,7 @@ impl Operation for AbortMultipartUpload {
     }
 }
 
-/// Who began an upload, as it is told: a root by its account, anybody else by ARN.
+/// Who began an upload, as answers tell it: a root by its account, anybody else by ARN.
 fn initiator(door: &Door) -> Result<String, S3Error> {
     let account = door.account()?;
     let principal = door.principal();

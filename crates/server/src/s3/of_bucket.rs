@@ -1,4 +1,4 @@
-//! What the calls about one bucket share: its record, whose it is, and how one thing of it is set.
+//! What the calls about a bucket's settings share: look up its record, and change one setting.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use crate::gate::{Authorized, Door};
 use crate::operation::Operation;
 use crate::respond::Reply;
 
-/// The record of a bucket that a call is about.
+/// The record of the bucket that a call is about.
 pub(super) type BucketRecord = Arc<Bucket>;
 
-/// The bucket's record; it may have gone since the call was admitted.
+/// The bucket's record. The bucket may have been deleted since the call was admitted.
 pub(crate) async fn found<O: Operation>(
     call: &Authorized<O>,
     bucket: &BucketName,
@@ -22,8 +22,8 @@ pub(crate) async fn found<O: Operation>(
     call.door().bucket(bucket).await
 }
 
-/// For calls whose targets stand in their body: it need not be read of whoever is not signed, to whom only
-/// the bucket's policy could give anything.
+/// Refuses an unsigned call early if no policy can allow it. For calls whose targets stand in the body, so that
+/// the body is not read in vain: only the policy of the bucket can allow anything to an unsigned caller.
 pub(crate) fn refuse_hopeless(door: &Door, bucket: &Bucket) -> Result<(), S3Error> {
     if bucket.policy.is_none() && door.account().is_err() {
         return Err(S3Error::new(Code::AccessDenied));
@@ -31,12 +31,12 @@ pub(crate) fn refuse_hopeless(door: &Door, bucket: &Bucket) -> Result<(), S3Erro
     Ok(())
 }
 
-/// Whose the bucket is.
+/// The account that owns the bucket.
 pub(crate) async fn owner(door: &Door, bucket: &BucketName) -> Result<AccountId, S3Error> {
     Ok(door.bucket(bucket).await?.owner.clone())
 }
 
-/// Sets one thing of a bucket.
+/// Changes one setting of a bucket.
 pub(super) async fn set(
     door: &Door,
     bucket: &BucketName,
@@ -51,7 +51,7 @@ pub(super) async fn set(
     }
 }
 
-/// Declares operations on a bucket that read nothing but its name.
+/// Declares operations on a bucket that read only its name from the request.
 macro_rules! named_operations {
     ($($(#[$doc:meta])* $name:ident $action:literal => $run:expr;)*) => {
         $(
@@ -81,7 +81,7 @@ macro_rules! named_operations {
 }
 pub(super) use named_operations;
 
-/// In the words of semantics 5.5.3.
+/// The refusal of a public policy, worded as in semantics 5.5.3.
 pub(crate) fn refuse_public(door: &Door, bucket: &Bucket) -> S3Error {
     let principal = door.principal();
     let own = door.account().is_ok_and(|account| *account == bucket.owner);
@@ -97,7 +97,7 @@ pub(crate) fn refuse_public(door: &Door, bucket: &Bucket) -> S3Error {
     )
 }
 
-/// A setting that a bucket does not have.
+/// The refusal for a setting that the bucket does not have.
 pub(super) fn absent(code: Code, bucket: &Bucket) -> S3Error {
     S3Error::new(code).detail("BucketName", bucket.name.as_str())
 }
@@ -106,7 +106,7 @@ pub(super) fn done(status: StatusCode) -> Reply {
     Reply::new(status)
 }
 
-/// An XML boolean; an absent one is false.
+/// Reads an XML boolean. An absent one is false.
 pub(super) fn flag(text: Option<&str>) -> Result<bool, S3Error> {
     match text.map(str::trim) {
         None => Ok(false),

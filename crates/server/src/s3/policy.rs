@@ -1,4 +1,4 @@
-//! `?policy` and `?policyStatus`: what a bucket itself allows and denies.
+//! `?policy` and `?policyStatus`: the policy of a bucket, and whether it is public.
 
 use std::sync::Arc;
 
@@ -61,8 +61,8 @@ async fn put(door: &Door, bucket: BucketRecord, body: &mut RequestBody) -> Resul
     policy
         .validate_bucket(bucket.name.as_str())
         .map_err(|fault| malformed(fault.message().to_string()))?;
-    // Its owner may have come to refuse public ones while the document was sent, and may yet: the store judges the
-    // policy again when it writes it.
+    // While the document was being sent, the owner may have blocked public policies. They still may before the
+    // write: so the store checks the policy again in its transaction.
     let bucket = door.bucket(&bucket.name).await?;
     let public = policy.is_public();
     if public && bucket.public_access_block.is_some_and(|block| block.block_public_policy) {
@@ -82,7 +82,7 @@ async fn put(door: &Door, bucket: BucketRecord, body: &mut RequestBody) -> Resul
     Ok(Reply::new(StatusCode::NO_CONTENT))
 }
 
-/// The principal that is invalid stands beside the message (semantics 5.7.1).
+/// Adds the invalid principal to the refusal (semantics 5.7.1).
 fn naming(refused: S3Error, principal: &str) -> S3Error {
     refused.detail("Detail", format!("\"AWS\" : \"{principal}\""))
 }

@@ -1,4 +1,4 @@
-//! `PostObject`: what a browser form uploads, which is what `PutObject` would, in other words.
+//! `PostObject`: the upload of a browser form. `PutObject` stores it; request and answer have another shape.
 
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderValue, LOCATION};
@@ -26,21 +26,21 @@ pub(crate) struct PostObject {
     bucket: BucketName,
     key: ObjectKey,
     put: PutObject,
-    /// The bytes of the file: those that were announced, until it is known how many came.
+    /// The length of the file in bytes: first as announced, then as received.
     file_size: Option<u64>,
     success: Success,
 }
 
-/// How a form wants to be answered (semantics 3.4).
+/// How the form asks to be answered (semantics 3.4).
 #[derive(Debug, PartialEq, Eq)]
 enum Success {
     Status(StatusCode),
-    /// To another page, which is told what was stored.
+    /// A redirection to this page, with what was stored in its query.
     Redirect(String),
 }
 
 impl Operation for PostObject {
-    /// As a PUT, but that the tags of a form are a document in a field of their own.
+    /// The headers of a PUT except `x-amz-tagging`: a form has its tags as a document in a field of its own.
     const HONOURS: &'static [&'static str] = headers::BUT_FOR_TAGS;
 
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
@@ -63,9 +63,9 @@ impl Operation for PostObject {
 
     fn condition(&self, key: &str) -> Option<Values<'_>> {
         match key {
-            // A PUT alone has it (semantics 6.6.10).
+            // Only PUT has this key (semantics 6.6.10).
             "s3:objectcreationoperation" => None,
-            // What was announced of the request is longer: it is the whole form.
+            // The announced `Content-Length` is that of the whole form. The key is about the file.
             "valet:contentlength" => Some(Values::One(self.file_size?.to_string().into())),
             other => self.put.condition(other),
         }
@@ -74,7 +74,8 @@ impl Operation for PostObject {
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let ingested = call.operation().put.ingest(call.door(), body).await?;
         let received = ingested.body.size();
-        // A form may end in fewer bytes than clients write, and so have a longer file than announced.
+        // If the form ended in fewer bytes than expected, the file is longer than computed from the announced
+        // length. Then the policies are asked again.
         let longer = call.operation().file_size.is_none_or(|announced| received > announced);
         let call =
             if longer { call.again(|post| post.file_size = Some(received)).await? } else { call };
@@ -85,7 +86,8 @@ impl Operation for PostObject {
 }
 
 impl Success {
-    /// A redirection wins over a status; one that is no URL is none, and so is an unknown status.
+    /// Reads the field. A redirection wins over a status. A redirection that is no URL, and an unknown status,
+    /// are ignored.
     fn of(form: &Form) -> Self {
         let field = |name| form.field(name);
         let page = field("success_action_redirect").or_else(|| field("redirect"));
@@ -99,7 +101,7 @@ impl Success {
         })
     }
 
-    /// The answer to a form, made of that to a PUT.
+    /// Turns the answer to a PUT into that to a form.
     fn answer(
         &self,
         stored: Reply,
@@ -110,7 +112,7 @@ impl Success {
         let mut reply = stored;
         let etag = reply.headers.get("etag").and_then(|etag| etag.to_str().ok());
         let etag = etag.unwrap_or_default().to_owned();
-        // Here even the slashes of a key are encoded.
+        // In this URL the slashes of the key are encoded too.
         let location = bucket_url(context, bucket) + &presign::encode_component(key.as_bytes());
         match self {
             Self::Redirect(page) => {
@@ -131,7 +133,7 @@ impl Success {
     }
 }
 
-/// 201's own document, which has no namespace.
+/// The document of a 201, which has no namespace.
 fn document(location: &str, bucket: &BucketName, key: &ObjectKey, etag: &str) -> String {
     let mut xml = XmlWriter::document();
     xml.element("PostResponse", |response| {
@@ -143,16 +145,16 @@ fn document(location: &str, bucket: &BucketName, key: &ObjectKey, etag: &str) ->
     xml.finish()
 }
 
-/// Whether a browser can be sent there from anywhere.
+/// Whether the text is a URL that a browser on any page can be sent to.
 fn is_url(text: &str) -> bool {
     let is_web = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https"));
-    // What S3 keeps of a query it does not read.
+    // The query and fragment are copied without being checked, as on S3.
     let path = text.split(['?', '#']).next().unwrap_or_default();
     path.parse::<Uri>().is_ok_and(|uri| is_web(&uri) && uri.host().is_some())
         && HeaderValue::from_str(text).is_ok()
 }
 
-/// The page with what was stored in its query, before its fragment.
+/// The URL of the redirection: what was stored is added to its query, before the fragment.
 fn redirection(page: &str, bucket: &BucketName, key: &ObjectKey, etag: &str) -> String {
     let (page, fragment) = page.split_once('#').map_or((page, None), |(p, f)| (p, Some(f)));
     let separator = if page.contains('?') { '&' } else { '?' };

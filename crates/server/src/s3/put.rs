@@ -13,17 +13,17 @@ use crate::gate::{Authorized, Door};
 use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
-use crate::s3::encryption::Wish;
+use crate::s3::encryption::EncryptionChoice;
 use crate::s3::ingest::{Ingested, UploadTerms, Wanted};
 use crate::s3::{VERSION_ID, creation_condition, headers, no_such_key, quoted, tags};
 
-/// Stores the object that was sent, as the decision of one transaction.
+/// Stores the object that was sent. One transaction decides.
 #[derive(Debug)]
 pub(crate) struct PutObject {
     bucket: BucketName,
     key: ObjectKey,
     attributes: Attributes,
-    wish: Wish,
+    choice: EncryptionChoice,
     precondition: Precondition,
     terms: UploadTerms,
 }
@@ -38,7 +38,7 @@ impl Operation for PutObject {
             bucket: request.bucket()?,
             key: request.key()?,
             attributes: headers::attributes(request)?,
-            wish: Wish::read(request)?,
+            choice: EncryptionChoice::read(request)?,
             precondition: headers::write_precondition(request)?,
             terms: UploadTerms::read(request)?,
         })
@@ -60,31 +60,31 @@ impl Operation for PutObject {
 }
 
 impl PutObject {
-    /// The same of a body that may have only so many bytes.
+    /// The same, with other allowed lengths of the body.
     pub(crate) fn within(self, sizes: &RangeInclusive<u64>) -> Self {
         Self { terms: self.terms.within(sizes), ..self }
     }
 
-    /// The same with these tags.
+    /// The same, with these tags.
     pub(crate) fn tagged(mut self, tags: Vec<Tag>) -> Self {
         self.attributes.tags = tags;
         self
     }
 
-    /// Takes the body in. Nothing of it is visible yet.
+    /// Receives and stages the body. Nothing of it is visible yet.
     pub(crate) async fn ingest(
         &self,
         door: &Door,
         body: &mut RequestBody,
     ) -> Result<Ingested, S3Error> {
-        let wish = self.wish.settle(door, &self.bucket, &self.key).await?;
-        let wanted = Wanted { wish: &wish, also: None };
+        let choice = self.choice.settle(door, &self.bucket, &self.key).await?;
+        let wanted = Wanted { choice: &choice, also: None };
         self.terms.ingest(door, body, wanted).await
     }
 
-    /// Makes what was taken in the object, and answers.
+    /// Makes the staged body the object, and answers.
     pub(crate) async fn publish(self, door: &Door, ingested: Ingested) -> Result<Reply, S3Error> {
-        let Self { bucket, key, attributes, wish, precondition, terms: _ } = self;
+        let Self { bucket, key, attributes, choice, precondition, terms: _ } = self;
         let Ingested { body, checksum } = ingested;
         let at_rest = body.at_rest();
         let put = store::PutObject {
@@ -101,7 +101,7 @@ impl PutObject {
             PutOutcome::Stored { version_id, object } => {
                 let mut reply = Reply::new(StatusCode::OK);
                 reply.set_text(ETAG, &quoted(&object.etag));
-                wish.tell(&mut reply, at_rest);
+                choice.tell(&mut reply, at_rest);
                 headers::set_checksum(&mut reply, &checksum);
                 let version_id = headers::told_version(version_id);
                 reply.set_optional(VERSION_ID, version_id.as_deref());

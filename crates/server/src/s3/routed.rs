@@ -1,4 +1,4 @@
-//! The surface of S3: from a request that was routed to the answer of its operation.
+//! The surface of S3: takes a routed request to its operation, and returns the answer.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::route::{self, Call, Target};
 use crate::s3::{BUCKET_REGION, table};
 use crate::seen::Seen;
 
-/// Who sent a request, and how it came.
+/// An authenticated request: its sender and its circumstances.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Signed<'r> {
     pub(crate) caller: &'r Arc<Caller>,
@@ -26,7 +26,7 @@ pub(crate) struct Signed<'r> {
     pub(crate) site: Site<'r>,
 }
 
-/// What a request names, before anybody is known to have signed it.
+/// A routed request, before its sender is authenticated.
 #[derive(Debug)]
 pub(crate) struct Routed<'r> {
     pub(crate) target: Target,
@@ -43,7 +43,8 @@ impl<'r> Routed<'r> {
         let request = S3Request::new(&query, headers);
         let copies = parts.method == Method::PUT && request.has_header("x-amz-copy-source");
         let call = route::call(&parts.method, &target, &query, copies).map_err(|refused| {
-            // Whoever makes or removes what has the prefix's name means a bucket.
+            // With `PUT /files`, where `/files` is a declared prefix, the client means a bucket `files`. The
+            // refusal says why there can be none.
             let is_prefix = matches!(target, Target::Service) && !reading.prefix().is_empty();
             if is_prefix && refused.code() == Code::MethodNotAllowed {
                 return route::is_prefix(&parts.method, reading.prefix());
@@ -53,7 +54,7 @@ impl<'r> Routed<'r> {
         Ok(Self { target, query, call })
     }
 
-    /// A sub-resource decides what the request means, so the signature must cover it.
+    /// A sub-resource decides what a request means, so the signature must cover it.
     fn refuse_unsigned_meaning(&self, caller: &Caller) -> Result<(), S3Error> {
         let Some(signature) = caller.signature() else { return Ok(()) };
         let unsigned = |name: &&str| {
@@ -68,7 +69,7 @@ impl<'r> Routed<'r> {
         }
     }
 
-    /// Runs the operation that it is, for a caller who is known.
+    /// Runs the operation of the request for an authenticated caller.
     pub(crate) async fn answer(
         self,
         gate: &Gate,
@@ -110,7 +111,7 @@ impl<'r> Routed<'r> {
     }
 }
 
-/// Whoever is not signed reads what is there as it is.
+/// Refuses overrides of headers on unsigned requests: they read an object as it is stored.
 fn refuse_anonymous_overrides(routed: &Routed<'_>, caller: &Caller) -> Result<(), S3Error> {
     let reads = matches!(routed.call, Call::GetObject | Call::HeadObject);
     let anonymous = matches!(caller, Caller::Anonymous);
@@ -122,7 +123,8 @@ fn refuse_anonymous_overrides(routed: &Routed<'_>, caller: &Caller) -> Result<()
     Ok(())
 }
 
-/// A refused scope on a bucket's own path tells the bucket's region (semantics 1.4.24a): SDKs sign again with it.
+/// Adds the bucket's region to a refusal for a wrong credential scope on the path of a bucket (semantics
+/// 1.4.24a): SDKs sign again for it.
 pub(crate) fn with_bucket_region(
     error: S3Error,
     routed: &Result<Routed<'_>, S3Error>,
@@ -138,7 +140,8 @@ pub(crate) fn with_bucket_region(
     }
 }
 
-/// Who may not list a bucket is still told its region: SDKs look for it there (semantics 1.4.24a).
+/// Adds the bucket's region to the refusal of a `HeadBucket` or listing: SDKs look for it there (semantics
+/// 1.4.24a).
 fn tell_region(error: S3Error, routed: &Routed<'_>, config: &ServerConfig) -> S3Error {
     let lists = matches!(routed.call, Call::ListObjects | Call::ListObjectsV2 | Call::HeadBucket);
     match HeaderValue::from_str(&config.region) {

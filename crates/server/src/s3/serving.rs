@@ -1,5 +1,6 @@
-//! What is told to browsers about an object's bytes beside what S3 tells: that they are not to be
-//! taken for anything else, must not run here, and are not to be kept for longer than the link lives.
+//! Protections for browsers and caches that S3 does not have. A browser must not guess another type than the
+//! stored one, must not run an object as a page of this server's origin, and must not cache an answer to a link
+//! for longer than the link lives.
 
 use std::borrow::Cow;
 
@@ -16,14 +17,14 @@ use crate::respond::Reply;
 use crate::s3::headers::parse_http_time;
 use crate::s3::http_time;
 
-/// No script, no form, no window, an origin of its own, and nothing that is not in the document itself.
-/// Styles and pictures within it stay, so that a report, a drawing or a PDF is still shown.
+/// The `Content-Security-Policy` for active content: no scripts, forms or windows, an origin of its own, and
+/// nothing loaded from elsewhere. Styles and pictures inside the document are allowed, so that a report, a
+/// drawing or a PDF is still shown.
 const SANDBOX: &str = "sandbox; default-src 'none'; img-src data:; media-src data:; font-src data:; style-src 'unsafe-inline'";
 
-/// Classes of types of which none runs that is not markup.
+/// Top-level types in which only markup (such as SVG) can run.
 const MEDIA: &[&str] = &["image", "audio", "video", "font"];
-/// Types that no browser runs, beside pictures, sound, films and fonts. What is not known to be inert
-/// is taken for active.
+/// Other types that no browser runs. A type that is not known to be inert counts as active.
 const INERT: &[&str] = &[
     "application/gzip",
     "application/json",
@@ -41,8 +42,8 @@ const INERT: &[&str] = &[
     "text/vtt",
 ];
 
-/// What a cache may be told on a link. Directives that are not listed could let it keep an answer for
-/// longer: `immutable`, `stale-while-revalidate`, `stale-if-error`, and those yet to be invented.
+/// The `Cache-Control` directives that an answer to a link may carry. Others could let a cache keep the answer
+/// for longer: `immutable`, `stale-while-revalidate`, `stale-if-error`, and those that do not exist yet.
 const KEPT_DIRECTIVES: &[&str] = &[
     "must-revalidate",
     "must-understand",
@@ -54,14 +55,15 @@ const KEPT_DIRECTIVES: &[&str] = &[
     "public",
 ];
 
-/// Tells browsers not to guess a type, and not to run what is active where the console may be.
+/// Tells browsers not to guess a type, and, where the console may be in the same origin, to sandbox active
+/// content.
 pub(crate) fn guard(reply: &mut Reply, door: &Door) {
     let context = door.context();
     match context.config.active_content {
         ActiveContent::AsStored => return,
         ActiveContent::Sandbox => {}
     }
-    // It has neither type nor body; what it stands for was guarded when it was sent.
+    // A 304 has neither type nor body, and the cached answer was guarded when it was sent.
     if reply.status == StatusCode::NOT_MODIFIED {
         return;
     }
@@ -74,7 +76,7 @@ pub(crate) fn guard(reply: &mut Reply, door: &Door) {
 
 fn is_inert(content_type: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(content_type) else { return false };
-    // Of several types browsers take the last.
+    // Of several types in one header, browsers take the last.
     if text.contains(',') {
         return false;
     }
@@ -90,7 +92,7 @@ fn is_inert(content_type: &[u8]) -> bool {
     !kind.is_empty() && kind.bytes().all(legal) && !markup
 }
 
-/// What an answer says of how long it may be kept.
+/// The headers of an answer that say how long it may be cached.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Caching {
     pub(crate) cache_control: Option<String>,
@@ -98,8 +100,8 @@ pub(crate) struct Caching {
 }
 
 impl Caching {
-    /// Sets what this says on the answer to a link, cut down to what the link has left. Other requests'
-    /// answers, and what the operator wants as it is stored, are left alone.
+    /// Sets these headers on the answer to a link, reduced to what the link has left to live. Other answers are
+    /// left as stored, and so are all if the operator chose that (`LinkCaching::AsStored`).
     pub(crate) fn set_on(self, reply: &mut Reply, last_modified: Timestamp, door: &Door) {
         match door.context().config.link_caching {
             LinkCaching::AsStored => return,
@@ -113,10 +115,10 @@ impl Caching {
 
     fn until(self, end: Timestamp, last_modified: Timestamp, now: Timestamp) -> Self {
         let left = seconds_between(now, end);
-        // How long browsers keep what nobody said anything about.
+        // Without headers, browsers cache for a tenth of the object's age (RFC 9111, 4.2.2).
         let guessed = left.min(seconds_between(last_modified, now) / 10);
         let Self { cache_control, expires } = self;
-        // Hardly any object says anything.
+        // Nearly all objects are without both headers.
         if cache_control.is_none() && expires.is_none() {
             let cache_control = Some(format!("private, max-age={guessed}"));
             return Self { cache_control, expires: None };
@@ -129,7 +131,7 @@ impl Caching {
         if directives.need_age() {
             match expiry {
                 None => directives.set_age(guessed),
-                // Caches take what they cannot read for the past, though not all read the same.
+                // A date that cannot be read counts as past for most caches, but not for all.
                 Some(None) => directives.set_age(0),
                 Some(Some(_)) => {}
             }
@@ -146,7 +148,7 @@ fn seconds_between(from: Timestamp, to: Timestamp) -> u64 {
     u64::try_from(to.duration_since(from).as_secs()).unwrap_or(0)
 }
 
-/// `Cache-Control`, as far as a link may say it.
+/// The directives of a `Cache-Control` that are allowed on a link.
 #[derive(Default)]
 struct Directives {
     written: Vec<Cow<'static, str>>,
@@ -157,7 +159,7 @@ struct Directives {
 impl Directives {
     fn read(text: &str, left: u64) -> Self {
         let mut read = Self::default();
-        // A comma within quotes parts here too: not every cache heeds the quotes.
+        // A comma inside quotes separates here too, since not all caches respect the quotes.
         for directive in text.split(',') {
             let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
             let name = name.trim().to_ascii_lowercase();
@@ -190,7 +192,7 @@ impl Directives {
     }
 }
 
-/// Seconds as a directive writes them; what is no number is over already (RFC 9111, 4.2.1).
+/// The seconds of a directive. A value that is no number means already stale (RFC 9111, 4.2.1).
 fn age(text: &str) -> u64 {
     let digits = text.trim().trim_matches('"');
     let number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -249,7 +251,7 @@ mod tests {
         assert!(INERT.is_sorted() && KEPT_DIRECTIVES.is_sorted());
     }
 
-    /// An hour is left of the link, and the object is a hundred minutes old.
+    /// In this test the link lives for another hour, and the object is a hundred minutes old.
     #[test]
     fn nothing_is_kept_for_longer_than_the_link_lives() {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();

@@ -1,4 +1,4 @@
-//! What a bucket's owner sets: public access, ownership of objects.
+//! Settings of a bucket: Block Public Access, object ownership, and the ACLs that are disabled.
 
 use hyper::StatusCode;
 use serde::Deserialize;
@@ -60,7 +60,7 @@ impl Operation for PutBucketAcl {
     }
 }
 
-/// `PUT /bucket/key?acl`: as [`PutBucketAcl`].
+/// `PUT /bucket/key?acl`: like [`PutBucketAcl`].
 #[derive(Debug)]
 pub(crate) struct PutObjectAcl {
     bucket: BucketName,
@@ -116,7 +116,8 @@ struct Grantee {
     id: Option<String>,
 }
 
-/// Full control for the bucket's owner and nothing for anybody else is how it is already.
+/// Accepts an ACL that gives full control to the bucket's owner and nothing to anybody else, since that is the
+/// case already.
 async fn accept_owner_alone(
     door: &Door,
     bucket: &BucketName,
@@ -236,7 +237,7 @@ async fn put_ownership(
     let read: OwnershipControls = xml::parse("OwnershipControls", &body)?;
     let ownership = match read.rule.object_ownership.as_str() {
         "BucketOwnerEnforced" => ObjectOwnership::BucketOwnerEnforced,
-        // They would bring ACLs back, which are not served.
+        // These two values would enable ACLs, which are not supported.
         "BucketOwnerPreferred" | "ObjectWriter" => {
             return Err(S3Error::not_implemented("x-amz-object-ownership"));
         }

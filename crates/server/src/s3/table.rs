@@ -1,4 +1,4 @@
-//! Which operation each call is: the one place that knows them all.
+//! The only place that knows every operation: runs the one that a call of the route table stands for.
 
 use crate::body::RequestBody;
 use crate::error::S3Error;
@@ -7,7 +7,7 @@ use crate::operation::execute;
 use crate::respond::Reply;
 use crate::route::Call;
 
-/// Runs the operation that a call is.
+/// Runs the operation of a call.
 #[expect(clippy::too_many_lines, reason = "a table, a row an operation")]
 pub(crate) async fn dispatch(
     gate: &Gate,

@@ -25,13 +25,13 @@ async fn read_document(
     document::present(document::read_digested(door, body, DOCUMENT_BYTES_MAX, terms).await?)
 }
 
-/// Which object a call is about.
+/// The object that a call is about.
 #[derive(Clone, Debug)]
 struct Target {
     bucket: BucketName,
     key: ObjectKey,
     version_id: Option<VersionId>,
-    /// How it is called, which the refusal of a delete marker says.
+    /// The HTTP method, which the refusal of a delete marker repeats.
     method: &'static str,
 }
 
@@ -50,7 +50,7 @@ impl Target {
         self.permission("s3:DeleteObjectTagging", "s3:DeleteObjectVersionTagging")
     }
 
-    /// A delete marker has no tags, be it the latest or named.
+    /// The refusal for a delete marker, which has no tags, whether it is current or named by its version.
     fn refuse_marker(&self, _: &ObjectKey, marker: &DeleteMarker, _: bool) -> S3Error {
         found::refuses(marker, self.method)
     }
@@ -61,8 +61,8 @@ impl Target {
         found::find_or(door, (&self.bucket, &self.key), self.version_id.as_ref(), refuse).await
     }
 
-    /// Replaces the tags of the record that was judged, if it is there. If it has others by then than
-    /// a policy was told, it is judged anew.
+    /// Replaces the tags of the version that the policies were asked about. If its tags have changed since, the
+    /// policies are asked again.
     async fn set(
         &self,
         door: &Door,
@@ -148,7 +148,7 @@ impl Operation for DeleteObjectTagging {
     }
 }
 
-/// `PUT /bucket/key?tagging`: the tags that decide stand in its body.
+/// `PUT /bucket/key?tagging`. The new tags, which policies may ask about, stand in the body.
 #[derive(Debug)]
 pub(crate) struct PutObjectTagging {
     target: Target,
@@ -160,7 +160,7 @@ impl Operation for PutObjectTagging {
         Ok(Self { target: Target::read(request, "PUT")?, terms: DocumentTerms::required(request)? })
     }
 
-    /// None for the call as a whole: it is admitted once its tags are known.
+    /// Empty: the call is admitted in `run`, once its tags are known.
     fn permissions(&self) -> Vec<Permission<'_>> {
         Vec::new()
     }
@@ -204,7 +204,7 @@ async fn delete_bucket_tags(
     Ok(done(StatusCode::NO_CONTENT))
 }
 
-/// `PUT /bucket?tagging`: the tags that decide stand in its body.
+/// `PUT /bucket?tagging`. The new tags, which policies may ask about, stand in the body.
 #[derive(Debug)]
 pub(crate) struct PutBucketTagging {
     bucket: BucketName,
@@ -216,7 +216,7 @@ impl Operation for PutBucketTagging {
         Ok(Self { bucket: request.bucket()?, terms: DocumentTerms::required(request)? })
     }
 
-    /// None for the call as a whole: it is admitted once its tags are known.
+    /// Empty: the call is admitted in `run`, once its tags are known.
     fn permissions(&self) -> Vec<Permission<'_>> {
         Vec::new()
     }

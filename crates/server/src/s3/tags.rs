@@ -1,4 +1,4 @@
-//! Tags of objects and buckets: how they are read from a header, a form or a document, and written.
+//! Tags of objects and buckets: read from a header, a form or a document; checked; and written.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -15,10 +15,10 @@ use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::xml::{self, XmlWriter};
 
-/// UTF-16 units of a tag's key, and of its value: that is how S3 counts.
+/// The longest key and value of a tag, in UTF-16 units, which is how S3 counts.
 const KEY_UNITS_MAX: usize = 128;
 const VALUE_UNITS_MAX: usize = 256;
-/// What a key or value may have beside letters, numbers and spaces.
+/// Characters that a key or value may have beside letters, digits and spaces.
 const SYMBOLS: &str = "_.:/=+-@";
 const HEADER: &str = "x-amz-tagging";
 const ROOT: &str = "Tagging";
@@ -26,7 +26,7 @@ const ROOT: &str = "Tagging";
 /// What tags are attached to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tagged {
-    /// One that is made with its tags, of which S3 speaks differently.
+    /// A bucket that is created with its tags. S3 words the refusals differently then.
     NewBucket,
     Bucket,
     Object,
@@ -40,7 +40,7 @@ impl Tagged {
         }
     }
 
-    /// Names that begin `aws:` are the system's own.
+    /// The refusal of a key that begins with `aws:`, which is reserved.
     fn reserved(self) -> &'static str {
         match self {
             Self::NewBucket => {
@@ -61,7 +61,7 @@ impl Tagged {
     }
 }
 
-/// The tags that a write brings along, in `x-amz-tagging` or what stands for it; in the order of their keys.
+/// The tags in `x-amz-tagging`, or in the parameter that stands for it, in the order of their keys.
 pub(crate) fn of_request(request: &S3Request<'_>) -> Result<Vec<Tag>, S3Error> {
     match request.header(HEADER) {
         None => Ok(Vec::new()),
@@ -69,7 +69,7 @@ pub(crate) fn of_request(request: &S3Request<'_>) -> Result<Vec<Tag>, S3Error> {
     }
 }
 
-/// Tags of an object as `key=value&key=value`.
+/// Reads tags of an object from `key=value&key=value`.
 pub(crate) fn of_query(text: &str) -> Result<Vec<Tag>, S3Error> {
     let malformed = || {
         S3Error::invalid_argument(
@@ -95,7 +95,7 @@ pub(crate) fn of_query(text: &str) -> Result<Vec<Tag>, S3Error> {
     check(tags, Tagged::Object)
 }
 
-/// A name or value of a form: a plus is a space, and a bare `=` has no place in it.
+/// Decodes a name or value: a plus is a space, and an unencoded `=` is not allowed.
 fn decode(text: &str) -> Option<String> {
     let spaced =
         if text.contains('+') { Cow::Owned(text.replace('+', "%20")) } else { text.into() };
@@ -109,12 +109,12 @@ fn decode(text: &str) -> Option<String> {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Tagging {
-    /// Without it there are no tags.
+    /// May be missing; then there are no tags.
     #[serde(default)]
     tag_set: TagSet,
 }
 
-/// Tags in a document.
+/// The tags of a document.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct TagSet {
     #[serde(rename = "Tag", default)]
@@ -128,7 +128,7 @@ struct XmlTag {
     value: String,
 }
 
-/// Tags in the field `tagging` of a form. A document that is another brings none (semantics 3.3.10).
+/// Reads the field `tagging` of a form. A document with another root gives no tags (semantics 3.3.10).
 pub(crate) fn of_form(document: &[u8]) -> Result<Vec<Tag>, S3Error> {
     if xml::root_name(document)? == ROOT {
         of_xml(document, Tagged::Object)
@@ -137,13 +137,13 @@ pub(crate) fn of_form(document: &[u8]) -> Result<Vec<Tag>, S3Error> {
     }
 }
 
-/// Tags as a `Tagging` document.
+/// Reads a `Tagging` document.
 pub(crate) fn of_xml(document: &[u8], tagged: Tagged) -> Result<Vec<Tag>, S3Error> {
     let read: Tagging = xml::parse(ROOT, document)?;
     of_set(read.tag_set, tagged)
 }
 
-/// Tags that were read of a document.
+/// Checks tags that were read from a document.
 pub(crate) fn of_set(set: TagSet, tagged: Tagged) -> Result<Vec<Tag>, S3Error> {
     let tags = set.tags.into_iter();
     check(tags.map(|XmlTag { key, value }| Tag { key, value }).collect(), tagged)
@@ -183,7 +183,7 @@ fn fits(text: &str, units_max: usize) -> bool {
     text.encode_utf16().count() <= units_max && text.chars().all(allowed)
 }
 
-/// What a write needs that makes an object with these tags.
+/// The permissions for a write that gives the object these tags.
 pub(crate) fn permissions_of_write<'o>(
     tags: &[Tag],
     bucket: &'o BucketName,
@@ -196,7 +196,8 @@ pub(crate) fn permissions_of_write<'o>(
     permissions
 }
 
-/// The keys of a request that tags an object: `s3:RequestObjectTag/…` and `s3:RequestObjectTagKeys`.
+/// The condition keys for tags that a request gives an object: `s3:RequestObjectTag/…` and
+/// `s3:RequestObjectTagKeys`.
 pub(crate) fn object_condition<'t>(tags: &'t [Tag], key: &str) -> Option<Values<'t>> {
     request_tag(tags, key, ("s3:requestobjecttag/", "s3:requestobjecttagkeys"))
 }
@@ -214,7 +215,7 @@ pub(crate) fn write(tags: &[Tag]) -> String {
     })
 }
 
-/// `x-amz-tagging-count`, where there is something to count.
+/// Sets `x-amz-tagging-count` if the object has tags.
 pub(crate) fn set_count(reply: &mut Reply, object: &Object) {
     let count = object.attributes.tags.len();
     if count > 0 {
@@ -222,7 +223,7 @@ pub(crate) fn set_count(reply: &mut Reply, object: &Object) {
     }
 }
 
-/// The condition keys of tags that an object is to have.
+/// The condition keys for the tags that an object is to get.
 pub(crate) struct ObjectKeys<'t>(pub(crate) &'t [Tag]);
 
 impl OperationKeys for ObjectKeys<'_> {
@@ -231,7 +232,7 @@ impl OperationKeys for ObjectKeys<'_> {
     }
 }
 
-/// Whether the caller may give an object these tags that a write is about to make.
+/// Admits the caller to give the object these tags.
 pub(crate) async fn may_tag(
     door: &Door,
     (bucket, key): (&BucketName, &ObjectKey),
@@ -241,7 +242,7 @@ pub(crate) async fn may_tag(
     door.require_with(permission, &ObjectKeys(tags)).await
 }
 
-/// The condition keys of tags that a bucket is to have.
+/// The condition keys for the tags that a bucket is to get.
 pub(crate) struct BucketKeys<'t>(pub(crate) &'t [Tag]);
 
 impl OperationKeys for BucketKeys<'_> {

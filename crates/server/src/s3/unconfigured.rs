@@ -1,4 +1,5 @@
-//! The reads that clients make unasked: a bucket nobody has configured answers so on AWS.
+//! Reads of settings that Valet does not have. Clients send them unasked, and get the answer of an AWS bucket
+//! on which the setting was never made.
 
 use iam::AccountId;
 use store::{BucketName, ObjectKey};
@@ -12,8 +13,7 @@ use crate::respond::Reply;
 use crate::s3::{VERSION_ID, canonical_id, found, headers, of_bucket};
 use crate::xml::XmlWriter;
 
-/// Declares reads of a bucket's settings: name, action, and the answer. An answer sees the bucket's
-/// owner.
+/// Declares reads of a bucket's settings: name, action and answer. The answer may contain the bucket's owner.
 macro_rules! bucket_settings {
     ($($(#[$doc:meta])* $name:ident $action:literal => $answer:expr;)*) => {
         $(
@@ -65,41 +65,41 @@ fn empty_list(root: &str) -> String {
 }
 
 bucket_settings! {
-    /// Never accelerated.
+    /// Transfer acceleration is off.
     GetBucketAccelerateConfiguration "s3:GetAccelerateConfiguration" => |_| Ok(empty("AccelerateConfiguration"));
     /// The owner has full control, and nobody else any.
     GetBucketAcl "s3:GetBucketAcl" => |setting| Ok(private_acl(setting.owner));
-    /// None by that id.
+    /// No configuration has this id.
     GetBucketAnalyticsConfiguration "s3:GetAnalyticsConfiguration" => |s| s.absent(Code::NoSuchConfiguration);
-    /// None.
+    /// There are no configurations of this kind.
     ListBucketAnalyticsConfigurations "s3:GetAnalyticsConfiguration" => |_| Ok(empty_list("ListBucketAnalyticsConfigurationResult"));
-    /// None by that id.
+    /// No configuration has this id.
     GetBucketIntelligentTieringConfiguration "s3:GetIntelligentTieringConfiguration" => |s| s.absent(Code::NoSuchConfiguration);
-    /// None.
+    /// There are no configurations of this kind.
     ListBucketIntelligentTieringConfigurations "s3:GetIntelligentTieringConfiguration" => |_| Ok(empty_list("ListBucketIntelligentTieringConfigurationsOutput"));
-    /// None by that id.
+    /// No configuration has this id.
     GetBucketInventoryConfiguration "s3:GetInventoryConfiguration" => |s| s.absent(Code::NoSuchConfiguration);
-    /// None.
+    /// There are no configurations of this kind.
     ListBucketInventoryConfigurations "s3:GetInventoryConfiguration" => |_| Ok(empty_list("ListInventoryConfigurationsResult"));
-    /// None.
+    /// There are no lifecycle rules.
     GetBucketLifecycleConfiguration "s3:GetLifecycleConfiguration" => |s| s.absent(Code::NoSuchLifecycleConfiguration);
-    /// Off.
+    /// Access logging is off.
     GetBucketLogging "s3:GetBucketLogging" => |_| Ok(empty("BucketLoggingStatus"));
-    /// None by that id.
+    /// No configuration has this id.
     GetBucketMetricsConfiguration "s3:GetMetricsConfiguration" => |s| s.absent(Code::NoSuchConfiguration);
-    /// None.
+    /// There are no configurations of this kind.
     ListBucketMetricsConfigurations "s3:GetMetricsConfiguration" => |_| Ok(empty_list("ListMetricsConfigurationsResult"));
-    /// None.
+    /// There are no notifications.
     GetBucketNotificationConfiguration "s3:GetBucketNotification" => |_| Ok(empty("NotificationConfiguration"));
-    /// Off.
+    /// Object Lock is off.
     GetObjectLockConfiguration "s3:GetBucketObjectLockConfiguration" => |s| s.absent(Code::NoSuchObjectLockConfiguration);
-    /// None.
+    /// There is no replication.
     GetBucketReplication "s3:GetReplicationConfiguration" => |s| s.absent(Code::NoSuchReplicationConfiguration);
-    /// The owner pays.
+    /// The owner of the bucket pays.
     GetBucketRequestPayment "s3:GetBucketRequestPayment" => |_| {
         Ok(XmlWriter::result("RequestPaymentConfiguration", |xml| xml.text("Payer", "BucketOwner")))
     };
-    /// None.
+    /// The bucket is no website.
     GetBucketWebsite "s3:GetBucketWebsite" => |s| s.absent(Code::NoSuchWebsiteConfiguration);
 }
 
@@ -118,7 +118,7 @@ fn private_acl(owner: &AccountId) -> String {
     })
 }
 
-/// Declares reads of an object's settings: the object must be there, then the answer is always the same.
+/// Declares reads of an object's settings. If the object exists, the answer is always the same.
 macro_rules! object_settings {
     ($($(#[$doc:meta])* $name:ident $action:literal => $answer:expr;)*) => {
         $(
@@ -160,11 +160,11 @@ macro_rules! object_settings {
 object_settings! {
     /// The owner has full control, and nobody else any.
     GetObjectAcl "s3:GetObjectAcl" => |owner| Ok(private_acl(owner));
-    /// The bucket keeps no locks.
+    /// Object Lock is off, so there is no legal hold.
     GetObjectLegalHold "s3:GetObjectLegalHold" => |_| {
         Err(S3Error::invalid_request("Bucket is missing Object Lock Configuration"))
     };
-    /// The bucket keeps no locks.
+    /// Object Lock is off, so there is no retention.
     GetObjectRetention "s3:GetObjectRetention" => |_| {
         Err(S3Error::invalid_request("Bucket is missing Object Lock Configuration"))
     };

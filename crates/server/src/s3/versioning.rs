@@ -1,4 +1,4 @@
-//! `?versioning`: off until it is first set; then on or suspended, never off again.
+//! `?versioning`. Versioning is off in a new bucket; once enabled it can be suspended, but never be off again.
 
 use hyper::StatusCode;
 use serde::Deserialize;

@@ -1,4 +1,4 @@
-//! `x-amz-copy-source`: which object it names, in whatever spelling.
+//! `x-amz-copy-source`: reads which object the header names, in any of its spellings.
 
 use iam::Values;
 use store::{BucketName, ObjectKey, VersionId};
@@ -10,7 +10,7 @@ use crate::route;
 
 pub(super) const NAME: &str = "x-amz-copy-source";
 
-/// The object that a copy is made of.
+/// The source object of a copy.
 #[derive(Debug)]
 pub(super) struct NamedSource {
     pub(super) bucket: BucketName,
@@ -19,8 +19,8 @@ pub(super) struct NamedSource {
 }
 
 impl NamedSource {
-    /// Reads `bucket/key`, with or without a slash before it, or a whole URL at a name of this server;
-    /// encoded as a query's value is, so that a plus is a space. A version may follow.
+    /// Reads `bucket/key`, with or without a slash before it, or a whole URL by a name of this server. The
+    /// value is encoded like a query, so a plus is a space. `?versionId=…` may follow.
     pub(super) fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         let text = request.owned_header(NAME).unwrap_or_default();
         let refused = || {
@@ -47,8 +47,8 @@ impl NamedSource {
         Ok(Self { bucket, key, version_id })
     }
 
-    /// `s3:x-amz-copy-source` is what is copied, in one spelling: that of the header would let
-    /// `%73ecret` pass a rule about `secret`.
+    /// The condition key `s3:x-amz-copy-source`, always in the same spelling. If it were the header's own,
+    /// `%73ecret` would get past a rule about `secret`.
     pub(super) fn condition(&self, key: &str) -> Option<Values<'_>> {
         let Self { bucket, key: source, version_id: _ } = self;
         (key == "s3:x-amz-copy-source").then(|| Values::One(format!("{bucket}/{source}").into()))
@@ -65,7 +65,7 @@ fn read_path(path: &str) -> Option<BucketAndKey> {
     Some((bucket.to_vec(), key.get(1..)?.to_vec()))
 }
 
-/// A URL means what a request to it would; at a host that is not this server's it means nothing here.
+/// A URL names what a request to it would name. At the host of another server it names nothing.
 fn read_url(rest: &str, request: &S3Request<'_>) -> Option<BucketAndKey> {
     let site = request.site?;
     let (host, path) = rest.split_at_checked(rest.find('/')?)?;
@@ -78,7 +78,7 @@ fn read_url(rest: &str, request: &S3Request<'_>) -> Option<BucketAndKey> {
     Some((place.bucket?.to_vec(), place.key.to_vec()))
 }
 
-/// What follows `http://` or `https://`.
+/// The text after `http://` or `https://`.
 fn after_scheme(text: &str) -> Option<&str> {
     let (scheme, rest) = text.split_once("://")?;
     ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)).then_some(rest)
