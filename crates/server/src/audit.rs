@@ -11,7 +11,7 @@ use crate::metrics::{Answered, Requests};
 use crate::respond::{Finished, Ids};
 use crate::seen::{Seen, is_link, way};
 
-/// How long something took; it says nothing about what time it is.
+/// Measures durations. It does not tell the time of day.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stopwatch(Instant);
 
@@ -25,7 +25,7 @@ impl Stopwatch {
     }
 }
 
-/// Everything the line says; it is written when the answer's body is done or dropped.
+/// What the line says. It is written when the body of the answer is complete or dropped.
 #[derive(Debug)]
 pub(crate) struct RequestLog {
     pub(crate) requests: Arc<Requests>,
@@ -41,7 +41,7 @@ pub(crate) struct RequestLog {
 impl Finished for RequestLog {
     fn finished(self: Box<Self>, bytes_out: u64, whole: bool) {
         let Self { requests, stopwatch, ids, seen, method, status, code, bytes_in } = *self;
-        // Its code was taken already, and no line is about pages.
+        // The code was taken before, and no line tells of CORS.
         let Seen {
             operation,
             bucket,
@@ -56,7 +56,7 @@ impl Finished for RequestLog {
         } = seen;
         let signed = caller.as_ref().and_then(|caller| caller.signed());
         let mechanism = signed.map(|signed| signed.signature.mechanism());
-        // The first sixteen digits of the signature's hash: they name a link and open nothing.
+        // The first sixteen hex digits of the signature's SHA-256. They name the link and give no access.
         let link = signed
             .filter(|signed| is_link(signed.signature.mechanism()))
             .map(|signed| signed.signature.fingerprint().short());
@@ -89,11 +89,12 @@ impl Finished for RequestLog {
     }
 }
 
-/// Why a request was refused or failed, for the operator: the answer says less.
+/// Logs why a request was refused or failed, for the operator. The answer tells the client less.
 pub(crate) fn log_cause(error: &S3Error, ids: &Ids, seen: &Seen) {
     let cause = error.cause().map(ToString::to_string);
     let cause = cause.as_deref().unwrap_or("-");
-    // What is not served, or not taken, is the client's affair, though its status is one of ours.
+    // An operation that is not supported (501) and a body that there is no room for (503) are the client's
+    // affair, although their status is 5xx.
     let code = error.code();
     let of_client = matches!(code, Code::NotImplemented | Code::SlowDown);
     if code.status().is_server_error() && !of_client {

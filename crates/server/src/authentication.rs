@@ -1,27 +1,28 @@
-//! What authentication says to every protocol: which service was asked, and why it does not believe a request.
+//! Outcomes of authentication that all protocols share: for which service, and why a request was not
+//! authenticated.
 
 use presign::{ClaimError, SignatureMismatch, VerifyError};
 use store::StoreError;
 
-/// Why a request was not authenticated. What is answered depends on the protocol.
+/// Why a request was not authenticated. Each protocol chooses its own answer.
 #[derive(Debug)]
 pub(crate) enum AuthenticationError {
-    /// It cannot be read as signed.
+    /// The signature cannot be read.
     Claim(ClaimError),
-    /// It is out of its time or place.
+    /// The signature is not valid at this time, or not in this region and for this service.
     Verify(VerifyError),
-    /// No key of that id, or one that is inactive; or a session whose token is missing, of another
-    /// session, or whose issuer is gone.
+    /// There is no active access key with this id. For sessions: the token is missing, belongs to another
+    /// session, or its issuer is gone.
     UnknownKey { access_key_id: String },
-    /// No token of this server.
+    /// The token was not made by this server.
     MalformedToken { token: String },
-    /// The session has ended.
+    /// The session of the token has ended.
     ExpiredToken { token: String },
-    /// The signature is another than the secret makes.
+    /// The secret makes another signature than the one sent.
     Mismatch(Box<SignatureMismatch>),
-    /// A token came with a long-term key.
+    /// A token was sent with a long-term access key.
     UnexpectedToken { token: String },
-    /// The records cannot be read.
+    /// The store could not be read.
     Store(StoreError),
 }
 

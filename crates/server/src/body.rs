@@ -16,15 +16,17 @@ use tokio::sync::mpsc;
 use crate::error::{self, Code, S3Error, refusal};
 use crate::timed::Activity;
 
-/// A body that stands still for so long is given up.
+/// The longest time between two pieces of a body.
 const IDLE_MAX: Duration = Duration::from_secs(30);
-/// What is still read of a refused upload, so that its sender gets to read the refusal.
+/// How many bytes of a refused upload are still read. A client that reads only after it has written would
+/// otherwise never see the refusal.
 const DRAIN_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// And for how long.
+/// How long a refused upload is still read.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(10);
-/// What comes before the file of a form is little, and is read before anybody is known.
+/// Time for the fields of a form, which stand before its file. They are few, and they are read before the
+/// sender is known.
 const FORM_TIME_MAX: Duration = Duration::from_secs(30);
-/// Trailer names one request may declare.
+/// The most trailer names that one request may declare.
 const TRAILERS_MAX: usize = 8;
 
 /// The bytes that follow a request's head.
@@ -32,15 +34,15 @@ const TRAILERS_MAX: usize = 8;
 pub struct RequestBody {
     source: BodySource,
     framing: Framing,
-    /// A form that has been read up to its file.
+    /// Set once the fields of a form have been read: what follows is its file.
     form: Option<FormFile>,
     received: u64,
     ended: bool,
-    /// The client waits to be told to send a body that will be empty.
+    /// Set while the client waits for a `100 Continue` before it "sends" an empty body.
     waits: Option<Arc<Activity>>,
 }
 
-/// Where a form stands whose fields have been read.
+/// A form whose fields have been read: the decoder stands at the first byte of the file.
 #[derive(Debug)]
 struct FormFile {
     decoder: FormDecoder,
@@ -48,30 +50,31 @@ struct FormFile {
     size: Option<u64>,
 }
 
-/// What comes before the file of a form.
+/// The part of a form before its file.
 #[derive(Debug)]
 pub(crate) struct FormHead {
     pub(crate) fields: FormFields,
-    /// The name that the file was sent with.
+    /// The file name that the browser sent.
     pub(crate) file_name: Option<String>,
-    /// About how long the file is, by what was announced of the whole form.
+    /// The approximate length of the file: the announced length of the whole form, less what stands around the
+    /// file.
     pub(crate) file_size: Option<u64>,
 }
 
-/// How many plain bytes were announced.
+/// The announced length of the decoded body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodySize {
-    /// So many, or something is missing.
+    /// Exactly this many bytes. A body that ends earlier is incomplete.
     Exact(u64),
-    /// About so many: what follows the file in a form is known at its end.
+    /// About this many bytes. In a form, fields may follow the file, and their length is known only at the end.
     About(u64),
 }
 
-/// What the head says of the body's length and of what follows it.
+/// What the head says about the body's length and trailers.
 #[derive(Debug)]
 struct Framing {
     content_length: Option<u64>,
-    /// `Transfer-Encoding`, which says that a body comes and not how long it is.
+    /// `Transfer-Encoding`, which announces a body but not its length.
     transfer_encoding: bool,
     /// `x-amz-decoded-content-length`
     decoded_length: Option<u64>,
@@ -99,7 +102,7 @@ enum BodySource {
 }
 
 impl RequestBody {
-    /// The body of a request that hyper has read the head of.
+    /// The body of a request whose head hyper has read.
     pub fn from_wire(body: Incoming, headers: &HeaderMap) -> Self {
         let ended = body.is_end_stream();
         let framing = Framing::read(headers);
@@ -113,26 +116,26 @@ impl RequestBody {
         }
     }
 
-    /// Says that the client waits to be told to go on. Where something is to come, hyper tells it once that is
-    /// asked for; where nothing is, it is told here.
+    /// Notes that the client waits for a `100 Continue`. hyper sends one as soon as somebody reads the body,
+    /// but not if the body is empty; that case is handled here.
     pub(crate) fn expected_to_go_on(mut self, activity: &Arc<Activity>) -> Self {
         self.waits = self.ended.then(|| Arc::clone(activity));
         self
     }
 
-    /// Tells a client that waits with an empty body to send it, once.
+    /// Sends the `100 Continue` that a client with an empty body still waits for. Does nothing otherwise.
     pub(crate) async fn tell_to_go_on(&mut self) {
         if let Some(activity) = self.waits.take() {
             activity.tell_to_go_on().await;
         }
     }
 
-    /// Whether the client still waits to be told to send its empty body.
+    /// Whether a client with an empty body still waits for a `100 Continue`.
     pub(crate) fn is_waited_with(&self) -> bool {
         self.waits.is_some()
     }
 
-    /// A body that is already here, for tests in process.
+    /// A body that is complete in memory, for tests.
     pub fn from_memory(bytes: Bytes, headers: &HeaderMap) -> Self {
         let ended = bytes.is_empty();
         let framing = Framing::read(headers);
@@ -146,7 +149,7 @@ impl RequestBody {
         }
     }
 
-    /// A body whose pieces come when a test in process sends them, and that ends with its sender.
+    /// A body whose pieces a test sends one by one; it ends when the sender is dropped.
     pub fn from_pieces(pieces: mpsc::Receiver<Bytes>, headers: &HeaderMap) -> Self {
         let framing = Framing::read(headers);
         Self {
@@ -168,7 +171,7 @@ impl RequestBody {
         self.ended
     }
 
-    /// The next bytes as they came; nothing when the body has ended.
+    /// The next bytes as they arrived, still encoded; `None` at the end of the body.
     async fn next(&mut self) -> Result<Option<Bytes>, S3Error> {
         loop {
             if self.ended {
@@ -200,7 +203,7 @@ impl RequestBody {
                         }
                         Ok(Some(Ok(frame))) => {
                             self.ended = body.is_end_stream();
-                            // HTTP trailers carry nothing here: aws-chunked has its own.
+                            // Trailers of HTTP are ignored: aws-chunked bodies bring trailers of their own.
                             let Ok(bytes) = frame.into_data() else { continue };
                             bytes
                         }
@@ -214,8 +217,8 @@ impl RequestBody {
         }
     }
 
-    /// Reads on after a refusal, bounded in bytes and time: a sender that reads only after it has
-    /// written would otherwise never see why it was refused.
+    /// Reads on after a refusal, within limits of bytes and time. A client that reads only after it has written
+    /// would otherwise never see why it was refused.
     pub(crate) async fn drain(mut self) {
         let limit = self.received.saturating_add(DRAIN_BYTES_MAX);
         let reading = async {
@@ -226,11 +229,11 @@ impl RequestBody {
                 }
             }
         };
-        // Either way the connection closes now; how it ended concerns nobody.
+        // The connection is closed in either case, so the outcome does not matter.
         let _ = tokio::time::timeout(DRAIN_TIME_MAX, reading).await;
     }
 
-    /// Reads a form up to its file, whose bytes are then the body that [`Self::open`] gives.
+    /// Reads a form up to its file. The bytes of the file are then the body that [`Self::open`] returns.
     pub(crate) async fn read_form(&mut self, decoder: FormDecoder) -> Result<FormHead, S3Error> {
         let reading = tokio::time::timeout(FORM_TIME_MAX, self.read_to_file(decoder));
         reading.await.unwrap_or_else(|_elapsed| Err(S3Error::new(Code::RequestTimeout)))
@@ -258,7 +261,8 @@ impl RequestBody {
         Ok(FormHead { fields, file_name, file_size })
     }
 
-    /// The body as its signature describes it, ready to be read once.
+    /// The decoded body, to be read once. The signature says how it is encoded (plain or aws-chunked) and which
+    /// hash it must have.
     pub(crate) fn open(
         &mut self,
         signature: Option<&VerifiedSignature>,
@@ -296,7 +300,7 @@ impl RequestBody {
     }
 }
 
-/// A body whose framing is undone and whose chunk signatures are checked as they pass.
+/// A body that is decoded and verified as it is read: chunk signatures, hashes and length.
 #[derive(Debug)]
 pub(crate) struct OpenBody<'b> {
     body: &'b mut RequestBody,
@@ -307,7 +311,7 @@ pub(crate) struct OpenBody<'b> {
     trailers: Vec<(String, String)>,
 }
 
-/// What the plain bytes are wrapped in.
+/// How the bytes are encoded.
 #[derive(Debug)]
 enum Decoder {
     Plain,
@@ -316,12 +320,12 @@ enum Decoder {
 }
 
 impl OpenBody<'_> {
-    /// How many plain bytes were announced.
+    /// The announced length of the decoded body.
     pub(crate) fn size(&self) -> Option<BodySize> {
         self.size
     }
 
-    /// The refusal of a body whose length nobody has announced: S3 takes no `Transfer-Encoding` alone.
+    /// The refusal of a body without an announced length: S3 does not take `Transfer-Encoding` alone.
     pub(crate) fn without_length(&self) -> S3Error {
         if self.body.framing.transfer_encoding {
             S3Error::not_implemented("Transfer-Encoding")
@@ -330,17 +334,17 @@ impl OpenBody<'_> {
         }
     }
 
-    /// The lower-case hex SHA-256 that the signature covers, where it covers one.
+    /// The lower-case hex SHA-256 of the body that the signature covers, if it covers one.
     pub(crate) fn expected_sha256(&self) -> Option<&str> {
         self.expected_sha256.as_deref()
     }
 
-    /// What followed the last chunk, once [`Self::next`] has returned nothing.
+    /// The value of a trailer. Trailers are known once [`Self::next`] has returned `None`.
     pub(crate) fn trailer(&self, name: &str) -> Option<&str> {
         self.trailers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
-    /// The next plain bytes; nothing only after everything that was announced has come and verified.
+    /// The next decoded bytes. `None` means that everything announced has arrived and been verified.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, S3Error> {
         let Self { body, pending, decoder, size, expected_sha256: _, trailers } = self;
         match decoder {
@@ -357,7 +361,7 @@ impl OpenBody<'_> {
                     Some(ChunkEvent::Data(bytes)) => return Ok(Some(bytes)),
                     Some(ChunkEvent::End { trailers: found }) => {
                         *trailers = found;
-                        // What may still follow, the decoder knows.
+                        // The decoder decides which bytes may still follow the last chunk.
                         decoder.decode(pending).map_err(refusal::of_chunk)?;
                         while let Some(mut more) = body.next().await? {
                             decoder.decode(&mut more).map_err(refusal::of_chunk)?;
@@ -365,7 +369,7 @@ impl OpenBody<'_> {
                         decoder.finish().map_err(refusal::of_chunk)?;
                         return Ok(None);
                     }
-                    // The decoder has taken all there was.
+                    // The decoder needs more bytes.
                     None => match body.next().await? {
                         Some(bytes) => *pending = bytes,
                         None => return Err(S3Error::new(Code::IncompleteBody)),
@@ -375,7 +379,7 @@ impl OpenBody<'_> {
             Decoder::Form(decoder) => loop {
                 match decoder.decode(pending).map_err(error::form::of_form)? {
                     Some(FormEvent::Data(bytes)) => return Ok(Some(bytes)),
-                    // Whatever follows the file is ignored.
+                    // Fields after the file are ignored.
                     Some(FormEvent::End) => return Ok(None),
                     Some(FormEvent::Field { .. } | FormEvent::File { .. }) => {
                         return Err(S3Error::new(Code::InternalError));
@@ -389,7 +393,7 @@ impl OpenBody<'_> {
         }
     }
 
-    /// The whole of a small document, checked against the hash that was signed.
+    /// The whole of a small document, checked against the signed hash.
     pub(crate) async fn collect(
         mut self,
         bytes_max: usize,

@@ -37,7 +37,7 @@ pub struct ServerConfig {
     pub link_caching: LinkCaching,
     /// `bucket.NAME` is virtual-hosted style for each of these names, in lower case.
     pub domains: Vec<String>,
-    /// Whose `X-Forwarded-*` are believed.
+    /// Networks of proxies whose `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Serve HTTPS with these files, read again when they change.
     pub tls: Option<TlsFiles>,
@@ -51,7 +51,7 @@ pub struct ServerConfig {
     pub root: Option<RootKey>,
     /// Which loopback, link-local and private addresses the server itself may call.
     pub outbound_allow: Vec<IpNet>,
-    /// When an upload is aborted that has got no part for so long; `None`: never.
+    /// How long an upload may go without a new part before it is aborted; `None`: it is never aborted.
     pub abort_uploads_after: Option<SignedDuration>,
     /// How long a graceful stop may take.
     pub shutdown_grace: Duration,
@@ -96,9 +96,9 @@ pub struct TlsFiles {
 /// The root credentials of the first account.
 #[derive(Clone, Debug)]
 pub struct RootKey {
-    /// The access key id.
+    /// The id of the access key.
     pub access_key_id: String,
-    /// Its secret.
+    /// The secret of the access key.
     pub secret_access_key: SecretAccessKey,
 }
 
@@ -113,13 +113,13 @@ pub struct PublicUrl {
     pub prefix: String,
 }
 
-/// Why a public URL is not one.
+/// Why a text is no public URL.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PublicUrlError {
-    /// Neither `http://` nor `https://`.
+    /// The scheme is neither `http://` nor `https://`.
     #[error("a public URL begins with http:// or https://")]
     Scheme,
-    /// No host, or characters that a host cannot have.
+    /// There is no host, or it has characters that no host can have.
     #[error("a public URL names a host, with or without a port")]
     Host,
     /// Query, fragment, user name or an empty segment.
@@ -172,8 +172,9 @@ impl ServerConfig {
         any_contains(&self.trusted_proxies, address)
     }
 
-    /// The bucket and the domain that a host names together; of domains that fit, the longest counts. A
-    /// name that is declared itself is no bucket's.
+    /// The bucket and the domain that a host names together: `pics.s3.example.com` is bucket `pics` below
+    /// domain `s3.example.com`. Of several domains that fit, the longest counts. A host that is itself declared
+    /// names no bucket.
     pub(crate) fn virtual_host<'h>(&self, host: &'h str) -> Option<(&'h str, &'h str)> {
         let host = name_of(host);
         let below = |domain: &String| {
@@ -186,8 +187,8 @@ impl ServerConfig {
         longest.filter(|_| !self.declares(host))
     }
 
-    /// Whether the configuration says how requests to a host are read: it is declared, or a bucket's
-    /// below a declared domain.
+    /// Whether the configuration says how requests to a host are read: the host is declared, or it is that of a
+    /// bucket below a declared domain.
     pub(crate) fn knows(&self, host: &str) -> bool {
         self.declares(name_of(host)) || self.virtual_host(host).is_some()
     }
@@ -198,8 +199,8 @@ impl ServerConfig {
             || self.public_urls.iter().any(|url| same(url.name()))
     }
 
-    /// The declared prefixes that may stand before what a path names, decoded. On a bucket's own host it
-    /// is those that were declared for that very domain.
+    /// The declared path prefixes, decoded, that may stand before bucket and key. On the host of a bucket, only
+    /// the prefixes that were declared for its domain.
     pub(crate) fn prefixes(&self, domain: Option<&str>) -> impl Iterator<Item = Cow<'_, [u8]>> {
         let applies = move |url: &&PublicUrl| {
             !url.prefix.is_empty()
@@ -209,9 +210,9 @@ impl ServerConfig {
         urls.map(|url| presign::decode_component(&url.prefix))
     }
 
-    /// Whether the console may be where a request was sent: at its own name, at any name where it was
-    /// given none, and at one that was not declared for the objects, since a proxy may have put that
-    /// there. Cookies do not tell ports apart, so names alone count.
+    /// Whether the console may be at the host of a request. It may be at its own name if it has one, and
+    /// otherwise at any name. It may also be at any name that is not declared for objects, since a proxy may
+    /// have put the console there. Ports do not matter, because cookies do not tell them apart.
     pub(crate) fn may_hold_console(&self, host: &str) -> bool {
         let name = |host: &str| name_of(host).to_ascii_lowercase();
         let Some(console) = &self.console_url else { return true };
@@ -224,13 +225,14 @@ impl ServerConfig {
         name(&console.host) == host || !declared
     }
 
-    /// Whether a bucket of that name could not be reached by its path.
+    /// Whether requests for a bucket of this name could not reach it by path, because the name is that of a
+    /// prefix.
     pub(crate) fn reserves(&self, bucket: &BucketName) -> bool {
         self.public_urls.iter().any(|url| url.reserved_bucket().as_ref() == Some(bucket))
     }
 }
 
-/// A host's name without port, and without the dot that makes it absolute.
+/// The name of a host: without the port, and without the trailing dot of an absolute name.
 fn name_of(host: &str) -> &str {
     let name = without_port(host);
     name.strip_suffix('.').unwrap_or(name)
@@ -240,7 +242,7 @@ fn name_of(host: &str) -> &str {
 pub(crate) mod tests {
     use super::*;
 
-    /// Nothing but what must be said.
+    /// A configuration with nothing but what is required.
     pub(crate) fn plain() -> ServerConfig {
         ServerConfig {
             listen: Vec::new(),

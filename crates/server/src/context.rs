@@ -1,4 +1,5 @@
-//! The circumstances of one request: what operations and policies know of it beside its own parameters.
+//! The circumstances of one request: what operations and policies may know beside the operation's own
+//! parameters.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,27 +11,27 @@ use crate::config::ServerConfig;
 use crate::head::TlsVersion;
 use crate::uploads::Uploads;
 
-/// What operations know of the request beside their own parameters.
+/// The circumstances of one request.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestContext {
-    /// The head as it arrived, for what only a policy may ask.
+    /// The head as it arrived, for condition keys of policies that name a header.
     pub(crate) parts: Arc<Parts>,
     pub(crate) config: Arc<ServerConfig>,
     pub(crate) now: Timestamp,
-    /// The address a policy and the log name.
+    /// The client's address, for policies and the log.
     pub(crate) client: IpAddr,
-    /// The version of TLS that this server itself speaks with its peer.
+    /// The TLS version of the connection to this server, if it is TLS.
     pub(crate) tls: Option<TlsVersion>,
-    /// Whether the client's own connection was TLS.
+    /// Whether the client's own connection was TLS, perhaps up to a trusted proxy.
     pub(crate) secure: bool,
-    /// The host the client named.
+    /// The host that the client named.
     pub(crate) host: String,
-    /// The path prefix the client used, which is no part of the bucket's path.
+    /// The path prefix that the client used before bucket and key.
     pub(crate) prefix: String,
-    /// Whether the host named the bucket.
+    /// Whether the host named the bucket (`pics.s3.example.com`).
     pub(crate) virtual_hosted: bool,
-    /// The steps that its decisions have left together.
+    /// The budget of comparisons that all decisions about this request share.
     pub(crate) work: Arc<iam::Work>,
-    /// Where bodies come in that it sends.
+    /// The room for the bodies of this client's uploads.
     pub(crate) uploads: Uploads,
 }

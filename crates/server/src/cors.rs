@@ -1,7 +1,7 @@
-//! Which pages of other origins may use a bucket: the preflight, and the headers of every other answer.
+//! Which pages of other origins may use a bucket: answers to preflights, and the headers of every other answer.
 //!
-//! Nobody is asked who they are: a browser sends a preflight without credentials, and a page has to
-//! be able to read why it was refused (semantics 6.4).
+//! Nobody is authenticated here. A browser sends a preflight without credentials, and a page must be able to
+//! read why its request was refused (semantics 6.4).
 
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
@@ -18,28 +18,29 @@ use crate::gate::Gate;
 use crate::respond::Reply;
 use crate::route::{self, Level};
 
-/// Header names a page may ask about at once: more than any request can have.
+/// The most header names that a page may ask about: more than any request can have.
 const REQUESTED_HEADERS_MAX: usize = 256;
-/// What the answer depends on, whether it is to a preflight or not.
+/// The headers that decide about an answer to a page, so that caches keep them apart.
 const VARIES: &str = "Origin, Access-Control-Request-Headers, Access-Control-Request-Method";
-/// As AWS spells it.
+/// The words of AWS.
 const NOT_ALLOWED: &str = "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource's CORS spec.";
 
-/// What a browser says of a page: where it is from, and what it wants to do.
+/// What the browser says of a page: its origin, and the request that the page wants to make.
 #[derive(Debug)]
 struct Page<'r> {
     origin: &'r str,
-    /// Of the request that a preflight is for, or of this one.
+    /// The method that a preflight asks about; otherwise, the method of this request.
     method: &'r str,
-    /// In lower case, in order; none where the page has no more than what every page may send.
+    /// The header names that a preflight asks about, in lower case and in order. Empty where the page needs no
+    /// permission for its headers.
     headers: Vec<String>,
 }
 
-/// What a rule adds to every answer that a page of an allowed origin gets.
+/// The headers that a CORS rule adds to an answer for a page of an allowed origin.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct CorsHeaders(Vec<(HeaderName, HeaderValue)>);
 
-/// Whether a page, or a browser on its behalf, may be asking at all.
+/// Whether the request comes from a page, or from a browser on behalf of one.
 pub(crate) fn concerns(parts: &Parts) -> bool {
     parts.method == Method::OPTIONS || parts.headers.contains_key(ORIGIN)
 }
@@ -80,14 +81,14 @@ pub(crate) async fn preflight(
     Ok(reply)
 }
 
-/// What the answers to a request are given, where a rule of its bucket fits the page it is from.
+/// The headers for the answer to a page, if a rule of the bucket allows the page's origin.
 pub(crate) async fn headers_for(
     gate: &Gate,
     parts: &Parts,
     bucket: Option<&BucketName>,
 ) -> Option<CorsHeaders> {
     let origin = text(&parts.headers, &ORIGIN)?;
-    // Records that cannot be read allow nothing; the request itself will say what is wrong.
+    // If the records cannot be read, no page is allowed; the request itself will report the error.
     let rules = gate.cors(bucket?).await.ok()??;
     let asked = text(&parts.headers, &ACCESS_CONTROL_REQUEST_METHOD);
     let method = asked.unwrap_or(parts.method.as_str());
@@ -101,14 +102,14 @@ impl CorsHeaders {
 }
 
 impl Page<'_> {
-    /// The first rule that fits decides.
+    /// The headers of the first rule that fits.
     fn headers_of(&self, rules: &[CorsRule]) -> Option<CorsHeaders> {
         let mut fitting = rules.iter().filter_map(|rule| Some((rule, self.allowed_origin(rule)?)));
         let (rule, allowed_origin) = fitting.next()?;
         let methods: Vec<&str> = rule.allowed_methods.iter().map(|m| m.as_str()).collect();
         let mut headers = Vec::with_capacity(7);
         let mut add = |name: HeaderName, value: &str| {
-            // What its owner wrote may be no header's value; then a page is told nothing of it.
+            // A rule may hold text that no header can carry. Then the page gets no headers.
             if let Ok(value) = HeaderValue::from_str(value) {
                 headers.push((name, value));
             }
@@ -132,7 +133,7 @@ impl Page<'_> {
         Some(CorsHeaders(headers))
     }
 
-    /// The origin of the rule that is the page's, where the rule allows what the page wants.
+    /// The origin of the rule that fits the page's origin, if the rule also allows the method and headers.
     fn allowed_origin<'c>(&self, rule: &'c CorsRule) -> Option<&'c str> {
         let origin = rule.allowed_origins.iter().find(|origin| fits(origin, self.origin))?;
         let method = rule.allowed_methods.iter().any(|method| method.as_str() == self.method);
@@ -143,7 +144,7 @@ impl Page<'_> {
     }
 }
 
-/// The headers a page asks for; `None`: more than it could ever send.
+/// The header names that a preflight asks about; `None` if they are more than any request can have.
 fn requested(headers: &HeaderMap) -> Option<Vec<String>> {
     let lines = headers.get_all(ACCESS_CONTROL_REQUEST_HEADERS).iter();
     let names = lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(','));
@@ -157,7 +158,7 @@ fn text<'r>(headers: &'r HeaderMap, name: &HeaderName) -> Option<&'r str> {
     headers.get(name)?.to_str().ok().filter(|text| !text.is_empty())
 }
 
-/// Whether a text is the pattern's, where `*` stands for anything, also for nothing.
+/// Whether a text fits a pattern in which `*` stands for any text, also an empty one.
 fn fits(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
@@ -165,7 +166,7 @@ fn fits(pattern: &str, text: &str) -> bool {
     }
 }
 
-/// The same in any case of letters; the text is in lower case.
+/// Like [`fits`], with any case of letters in the pattern; the text is in lower case.
 fn fits_ignoring_case(pattern: &str, text: &str) -> bool {
     let Some((start, end)) = pattern.split_once('*') else {
         return pattern.eq_ignore_ascii_case(text);

@@ -1,4 +1,4 @@
-//! The fields of a form that was proven.
+//! The fields of a browser form whose signature was verified.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -6,27 +6,28 @@ use std::ops::RangeInclusive;
 
 use presign::FormFields;
 
-/// How the names of fields begin that are metadata of the object.
+/// Fields whose names begin so are user metadata of the object.
 pub(crate) const METADATA: &str = "x-amz-meta-";
 
-/// What a form asks for, once it is proven.
+/// A form whose signature was verified.
 #[derive(Debug)]
 pub(crate) struct Form {
-    /// With the name of the file put in.
+    /// The fields, with `${filename}` replaced by the name of the file.
     pub(crate) fields: FormFields,
-    /// How many bytes the policy allows the file.
+    /// The lengths that the policy allows for the file, in bytes.
     pub(crate) sizes: RangeInclusive<u64>,
-    /// About how many it has, by what was announced.
+    /// The approximate length of the file, as announced.
     pub(crate) file_size: Option<u64>,
 }
 
 impl Form {
-    /// A field's value; nothing where it is not there.
+    /// The value of a field; `None` if the form does not have it.
     pub(crate) fn field(&self, name: &str) -> Option<Cow<'_, str>> {
         self.fields.get(name)
     }
 
-    /// User metadata, which is text here: names without the prefix and in lower case, in their order.
+    /// User metadata of the object: names in lower case without the prefix, in their order. Values are text,
+    /// unlike those of headers.
     pub(crate) fn metadata(&self) -> Vec<(String, String)> {
         let named =
             |field: &str| field.to_ascii_lowercase().strip_prefix(METADATA).map(str::to_owned);

@@ -1,8 +1,7 @@
-//! The front of browser forms: a form is read up to its file, proven by the policy that it carries,
-//! and becomes the request that it stands for (semantics 3).
+//! Uploads by browser forms: a form is read up to its file, verified by the policy that it carries, and turned
+//! into the request that it stands for (semantics 3).
 //!
-//! Nothing else of the HTTP request counts: what a header or the query says of an upload is covered by
-//! no signature.
+//! Headers and the query of the HTTP request are ignored: no signature covers what they say of the upload.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -31,7 +30,7 @@ use crate::s3::post::PostObject;
 use crate::seen::Claimed;
 use crate::seen::Seen;
 
-/// Fields that stand for the header of the same name. Beside them, all that begin `x-amz-`.
+/// Fields that stand for the header of the same name. So do all whose names begin with `x-amz-`.
 const HEADER_FIELDS: [HeaderName; 6] = [
     HeaderName::from_static("content-md5"),
     hyper::header::CACHE_CONTROL,
@@ -40,7 +39,7 @@ const HEADER_FIELDS: [HeaderName; 6] = [
     CONTENT_TYPE,
     hyper::header::EXPIRES,
 ];
-/// Fields that prove who signed the form, and mean nothing besides.
+/// Fields that carry the signature. They stand for no header.
 const PROOF_FIELDS: [&str; 5] = [
     "x-amz-algorithm",
     "x-amz-credential",
@@ -50,7 +49,7 @@ const PROOF_FIELDS: [&str; 5] = [
 ];
 const AMZ: &str = "x-amz-";
 
-/// A request that may be a form: its head, and the bucket that it was posted to.
+/// A `POST` on a bucket, which may be a form.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FormPost<'r> {
     pub(crate) head: &'r Head<'r>,
@@ -60,8 +59,9 @@ pub(crate) struct FormPost<'r> {
 }
 
 impl FormPost<'_> {
-    /// Answers a form. The order of checks is semantics 3.3.11, but that nothing of the file is
-    /// read before its signer may write it: so its size is judged last.
+    /// Answers a form. The order of checks is that of semantics 3.3.11, with one exception: the file's length
+    /// is checked last, because nothing of the file is read before its sender is known to be allowed to write
+    /// it.
     pub(crate) async fn answer(
         self,
         gate: &Gate,
@@ -100,7 +100,8 @@ impl FormPost<'_> {
     }
 }
 
-/// Who signed the form: required fields, credential scope, session and key, signature.
+/// Authenticates the form. Checked in this order: required fields, credential scope, session and access key,
+/// signature.
 async fn prove(
     gate: &Gate,
     fields: &FormFields,
@@ -116,7 +117,8 @@ async fn prove(
     caller.map_err(|error| refusal::of_authentication(error, fields))
 }
 
-/// A form is signed in itself or not at all.
+/// Refuses a form that comes with credentials in a header or in the query. A form carries its signature in its
+/// own fields or not at all.
 fn refuse_other_credentials(head: &Head<'_>) -> Result<(), S3Error> {
     if head.header(AUTHORIZATION.as_str()).is_some_and(|value| !value.trim().is_empty()) {
         return Err(refusal::of_header_signature(head.header("x-amz-content-sha256")));
@@ -130,7 +132,8 @@ fn refuse_other_credentials(head: &Head<'_>) -> Result<(), S3Error> {
     Ok(())
 }
 
-/// How long the file may be, if the policy allows the form. A form that nobody signed has none.
+/// The lengths that the policy allows for the file, if it allows the form at all. A form without a signature
+/// has no policy, so any length is allowed.
 fn judge(
     caller: &Caller,
     fields: &FormFields,
@@ -152,7 +155,7 @@ fn key_of(form: &Form) -> Result<ObjectKey, S3Error> {
     route::parse_key(key.as_bytes())
 }
 
-/// The headers that the fields stand for.
+/// The headers that the fields of the form stand for.
 fn headers_of(form: &Form) -> Result<HeaderMap, S3Error> {
     let mut headers = HeaderMap::new();
     for (field, _) in form.fields.iter() {
@@ -166,7 +169,8 @@ fn headers_of(form: &Form) -> Result<HeaderMap, S3Error> {
         }
         let value = form.field(field).unwrap_or_default();
         let header = HeaderName::from_bytes(name.as_bytes()).ok();
-        // Headers that are kept are bytes; metadata may be any text, and is read from the form itself.
+        // Most fields become headers, which are bytes. User metadata may be any text, so operations read it
+        // from the form itself.
         let as_header = if name.starts_with(METADATA) {
             Some(HeaderValue::from_static(""))
         } else if name.starts_with(AMZ) {
@@ -183,7 +187,8 @@ fn headers_of(form: &Form) -> Result<HeaderMap, S3Error> {
     Ok(headers)
 }
 
-/// A form has no conditions on its write (semantics 3.1.8). One that its policy names is meant, so it is not ignored.
+/// Refuses the conditions of a write: forms have none (semantics 3.1.8). A field of that name in a policy shows
+/// that the signer relies on it, so it is not ignored.
 fn refuse_condition(field: &str) -> Result<(), S3Error> {
     let is = |name: HeaderName| field.eq_ignore_ascii_case(name.as_str());
     if is(IF_MATCH) || is(IF_NONE_MATCH) {
@@ -192,9 +197,9 @@ fn refuse_condition(field: &str) -> Result<(), S3Error> {
     Ok(())
 }
 
-/// The request as policies may ask about it: it says of the object what the form says, and nothing
-/// else. Nor do they see a condition on the write: the headers apply to nothing, and nobody signs them. On AWS they
-/// are seen (semantics 3.1.8).
+/// The head of a request that stands for the form, for policies to ask about. What it says of the object comes
+/// from the form alone. Conditions on the write are removed: no form has them, and headers are not signed. On
+/// AWS policies see them (semantics 3.1.8).
 fn stand_in(parts: &Parts, of_form: &HeaderMap) -> Parts {
     let mut parts = parts.clone();
     parts.uri = Uri::default();

@@ -13,9 +13,11 @@ use crate::config::ServerConfig;
 use crate::error::{Code, S3Error};
 use crate::reading::Reading;
 
-/// Hosts tried for one signature: as it arrived, as the trusted proxy says, as declared.
+/// The most hosts that are tried for one signature: the host as it arrived, as a trusted proxy reports it, and
+/// as the configuration declares it.
 const SIGNED_HOSTS_MAX: usize = 4;
-/// Addresses read from the right of `X-Forwarded-For` before giving up on finding an untrusted one.
+/// How many addresses are read from the right of `X-Forwarded-For`. If all of them are trusted proxies, the
+/// last one read counts as the client.
 const FORWARDED_HOPS_MAX: usize = 16;
 
 /// Who is at the other end of the connection.
@@ -23,16 +25,16 @@ const FORWARDED_HOPS_MAX: usize = 16;
 pub struct Peer {
     /// The address of the socket.
     pub address: IpAddr,
-    /// The version of TLS, where this server ended it on that socket.
+    /// The TLS version, if this server ended TLS on the connection.
     pub tls: Option<TlsVersion>,
 }
 
 /// Versions of TLS that are spoken here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TlsVersion {
-    /// RFC 5246.
+    /// TLS 1.2 (RFC 5246).
     V1_2,
-    /// RFC 8446.
+    /// TLS 1.3 (RFC 8446).
     V1_3,
 }
 
@@ -40,10 +42,10 @@ pub enum TlsVersion {
 #[derive(Debug)]
 pub(crate) struct Head<'r> {
     parts: &'r Parts,
-    /// `Host`, or `:authority` where there is none.
+    /// The `Host` header, or `:authority` where there is none.
     host: &'r str,
     path: &'r str,
-    /// What it names: the one value from which it is verified and run.
+    /// Style, bucket and key. The request is verified and executed by this one value.
     reading: Reading<'r>,
     query: &'r str,
     lines: Vec<(&'r str, &'r [u8])>,
@@ -53,7 +55,7 @@ pub(crate) struct Head<'r> {
     tls: Option<TlsVersion>,
 }
 
-/// What a trusted proxy reports of the request it received: at least one of the two.
+/// What a trusted proxy reports of the request that it received: host, prefix, or both.
 #[derive(Debug)]
 struct Forwarded<'r> {
     host: Option<&'r str>,
@@ -61,7 +63,7 @@ struct Forwarded<'r> {
 }
 
 impl<'r> Head<'r> {
-    /// Reads what arrived; the only refusals are of a `Host` that is missing, repeated or contradicted.
+    /// Reads the head. It is refused only if `Host` is missing, repeated or contradicted.
     pub(crate) fn read(
         parts: &'r Parts,
         peer: Peer,
@@ -92,7 +94,7 @@ impl<'r> Head<'r> {
         Ok(Self { parts, host, path, reading, query, lines, forwarded, client, secure, tls })
     }
 
-    /// As it arrived.
+    /// The head as it arrived.
     pub(crate) fn parts(&self) -> &'r Parts {
         self.parts
     }
@@ -106,17 +108,17 @@ impl<'r> Head<'r> {
         self.parts.headers.get(name)?.to_str().ok()
     }
 
-    /// The address a policy and the log should name.
+    /// The client's address, for policies and the log.
     pub(crate) fn client(&self) -> IpAddr {
         self.client
     }
 
-    /// Whether the client's own connection was TLS.
+    /// Whether the client's own connection was TLS, perhaps up to a trusted proxy.
     pub(crate) fn secure(&self) -> bool {
         self.secure
     }
 
-    /// The version of TLS on this server's own socket.
+    /// The TLS version of the connection to this server, if it is TLS.
     pub(crate) fn tls(&self) -> Option<TlsVersion> {
         self.tls
     }
@@ -126,19 +128,19 @@ impl<'r> Head<'r> {
         self.query
     }
 
-    /// The host that the client named: the trusted proxy's word, else `Host`.
+    /// The host that the client named: as the trusted proxy reports it, otherwise `Host`.
     pub(crate) fn named_host(&self) -> &'r str {
         self.forwarded.as_ref().and_then(|forwarded| forwarded.host).unwrap_or(self.host)
     }
 
-    /// The path prefix below which the client sees this server: the trusted proxy's word, else what
-    /// was stripped of the path.
+    /// The path prefix below which the client sees this server: as the trusted proxy reports it, otherwise the
+    /// declared prefix that the path begins with.
     pub(crate) fn named_prefix(&self) -> &'r str {
         let forwarded = self.forwarded.as_ref().and_then(|forwarded| forwarded.prefix);
         forwarded.unwrap_or_else(|| self.reading.prefix())
     }
 
-    /// What the request names.
+    /// The style, bucket and key that the request names.
     pub(crate) fn reading(&self) -> &Reading<'r> {
         &self.reading
     }
@@ -148,7 +150,7 @@ impl<'r> Head<'r> {
         self.forwarded.as_ref()?.prefix.filter(|prefix| !prefix.is_empty())
     }
 
-    /// What the signing library reads.
+    /// What `presign` needs to read and verify a signature.
     pub(crate) fn signed_part(&self) -> RequestHead<'_> {
         RequestHead {
             method: self.parts.method.as_str(),
@@ -158,8 +160,9 @@ impl<'r> Head<'r> {
         }
     }
 
-    /// Every name that the signature may cover, that of the request as it arrived first: those at which
-    /// the request, read there, is the reading that will be run.
+    /// Every name of this server that the signature may cover, that of the request as it arrived first. A name
+    /// counts only if the request, read at that name, has the very same style, bucket and key: nothing is
+    /// verified as one request and executed as another.
     pub(crate) fn signed_names(
         &self,
         config: &ServerConfig,
@@ -175,7 +178,8 @@ impl<'r> Head<'r> {
         let mut add = |host: Cow<'r, str>, prefix: &str, by: Origin| {
             let path = format!("{prefix}{below}");
             let there = Reading::at(&host, &path, config);
-            // A proxy may know of a name what nobody has declared; of what is declared it may not.
+            // A proxy may say how hosts are read that nobody declared; for declared hosts the configuration
+            // decides.
             let believed =
                 by == Origin::Reported && !config.knows(&host) && there.prefix().is_empty();
             if believed || there.is_same_as(&self.reading) {
@@ -202,25 +206,25 @@ impl<'r> Head<'r> {
     }
 }
 
-/// Who says that a name is one of this server's, and below which prefix it is there.
+/// Who says that a host is a name of this server, and with which prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Origin {
-    /// The configuration.
+    /// The configuration declares it.
     Declared,
-    /// A trusted proxy.
+    /// A trusted proxy reports it.
     Reported,
 }
 
-/// What a prefix that a trusted proxy reports counts for.
+/// What follows from the prefix that a trusted proxy reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReportedPrefix {
     Believed,
-    /// A bucket is named like its first segment: a path below it may have been meant as one of that
-    /// bucket, so nothing is verified there.
+    /// The first segment of the prefix is the name of a bucket, so a path below it may have been meant for that
+    /// bucket. No signature is verified at such a name.
     OfABucket,
 }
 
-/// The names under which a request may have been signed, and what it means under each of them.
+/// The names under which the request may have been signed, and the reading at each of them.
 #[derive(Debug)]
 pub(crate) struct SignedNames<'n> {
     reading: &'n Reading<'n>,
@@ -242,7 +246,7 @@ impl<'n> SignedNames<'n> {
         }
     }
 
-    /// In the shape the signing library takes.
+    /// The names as `presign` takes them.
     pub(crate) fn hosts(&self) -> Vec<SignedHost<'_>> {
         let virtual_bucket = self.reading.virtual_bucket();
         let names = self.names.iter();
@@ -277,7 +281,7 @@ fn host_of(parts: &Parts) -> Result<&str, S3Error> {
     };
     let authority = parts.uri.authority().map(Authority::as_str);
     match (header, authority) {
-        // An absolute-form target that contradicts Host would let a client choose the host.
+        // Refused: otherwise a client could choose the host by an absolute-form target, whatever `Host` says.
         (Some(header), Some(authority)) if !header.eq_ignore_ascii_case(authority) => {
             Err(S3Error::new(Code::BadRequest))
         }
@@ -286,7 +290,7 @@ fn host_of(parts: &Parts) -> Result<&str, S3Error> {
     }
 }
 
-/// The last value that a proxy appended: the one the nearest, trusted hop wrote.
+/// The last value of a header: the nearest proxy, which is trusted, appended it.
 fn last_text<'r>(headers: &'r HeaderMap, name: &str) -> Option<&'r str> {
     let line = headers.get_all(name).iter().next_back()?.to_str().ok()?;
     let last = line.rsplit(',').next().unwrap_or(line).trim();
@@ -323,8 +327,9 @@ fn parse_address(text: &str) -> Option<IpAddr> {
     text.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
 }
 
-/// Whether the client sends no body before it is told to go on. Told something else, it may send its
-/// next request instead, which must not be taken for that body: so there is no next one.
+/// Whether the client sends its body only after a `100 Continue` (`Expect`). If such a request is refused at
+/// once, the client may skip the body and send its next request, which must not be read as that body. So the
+/// connection is closed after the refusal.
 pub(crate) fn waits_to_send(parts: &Parts) -> bool {
     let waits = parts
         .headers

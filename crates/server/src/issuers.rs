@@ -1,4 +1,5 @@
-//! Tokens of identity providers: who made them, whether the signature holds, what they say.
+//! Verifies tokens of identity providers (OpenID Connect): who made them, whether their signature holds, and
+//! what they say.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,20 +14,21 @@ use tokio::sync::Mutex;
 
 use crate::outbound::{Outbound, OutboundError};
 
-/// Providers whose keys are kept.
+/// The most providers whose keys are cached.
 const ISSUERS_MAX: usize = 256;
-/// How long keys are taken as they were fetched.
+/// How long cached keys are used before they are fetched again.
 const KEYS_LIFE: SignedDuration = SignedDuration::from_hours(1);
-/// How long they are taken while their issuer is away; a key that was withdrawn must end sometime.
+/// How long cached keys are used while their provider cannot be reached. A key that was withdrawn must end at
+/// some time.
 const KEYS_LIFE_MAX: SignedDuration = SignedDuration::from_hours(24);
-/// How soon they are fetched again, for a key that is not among them or after a failure.
+/// The least time between two fetches from one provider, for an unknown key or after a failure.
 const RETRY_AFTER: SignedDuration = SignedDuration::from_secs(60);
-/// Keys of one provider.
+/// The most keys of one provider.
 const KEYS_MAX: usize = 64;
-/// Bytes of one of them: five times what one of RSA with 4,096 bits has.
+/// The longest key, in bytes: five times an RSA key of 4,096 bits.
 const KEY_BYTES_MAX: usize = 4096;
 
-/// What may sign a token: nothing symmetric, and never nothing.
+/// The algorithms that may sign a token. None is symmetric, and `none` is not among them.
 const ALGORITHMS: &[Algorithm] = &[
     Algorithm::RS256,
     Algorithm::RS384,
@@ -38,7 +40,7 @@ const ALGORITHMS: &[Algorithm] = &[
     Algorithm::ES384,
 ];
 
-/// Why a token is worth nothing.
+/// Why a token was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OidcError {
     #[error("not a JWT")]
@@ -49,7 +51,7 @@ pub(crate) enum OidcError {
     Signature,
 }
 
-/// What a token says of itself; nothing of it is true yet.
+/// What a token says of itself before its signature is verified: a claim, not a fact.
 #[derive(Debug)]
 pub(crate) struct TokenHead {
     pub(crate) issuer: String,
@@ -57,12 +59,12 @@ pub(crate) struct TokenHead {
     algorithm: Algorithm,
 }
 
-/// What a token says, once its signature holds.
+/// What a token says, once its signature was verified.
 #[derive(Debug)]
 pub(crate) struct Claims(pub(crate) serde_json::Map<String, Value>);
 
 impl TokenHead {
-    /// Reads who claims to have made a token.
+    /// Reads the unverified issuer, key id and algorithm of a token.
     pub(crate) fn read(token: &str) -> Result<Self, OidcError> {
         #[derive(Deserialize)]
         struct Issuer {
@@ -71,7 +73,8 @@ impl TokenHead {
         let header = jsonwebtoken::decode_header(token).map_err(|_| OidcError::Malformed)?;
         let claims = jsonwebtoken::dangerous::insecure_decode::<Issuer>(token);
         let Issuer { iss } = claims.map_err(|_| OidcError::Malformed)?.claims;
-        // Extensions that a token calls critical are not to be ignored (RFC 7515, 4.1.11).
+        // A token may mark extensions as critical; whoever does not understand them must refuse it (RFC 7515,
+        // 4.1.11).
         if !ALGORITHMS.contains(&header.alg) || header.crit.is_some() {
             return Err(OidcError::Signature);
         }
@@ -106,20 +109,20 @@ impl Claims {
     }
 }
 
-/// The keys of identity providers, as they were last fetched.
+/// The cached keys of identity providers.
 #[derive(Debug)]
 pub(crate) struct Issuers {
     outbound: Outbound,
-    /// One lock an issuer, so that one that is slow holds up nobody else.
+    /// Each issuer has a lock of its own, so that a slow one delays nobody else.
     known: Mutex<HashMap<String, Arc<Mutex<Fetched>>>>,
 }
 
 #[derive(Debug, Default)]
 struct Fetched {
     keys: Option<Vec<Jwk>>,
-    /// When these keys were fetched.
+    /// When the keys were last fetched successfully.
     got_at: Option<Timestamp>,
-    /// When they were last asked for.
+    /// When a fetch was last tried.
     tried_at: Option<Timestamp>,
     failure: Option<Arc<OutboundError>>,
 }
@@ -129,7 +132,7 @@ impl Issuers {
         Self { outbound: Outbound::new(allowed), known: Mutex::default() }
     }
 
-    /// What a token says, if its issuer's key signed it.
+    /// Verifies a token with its issuer's keys, and returns what it says.
     pub(crate) async fn verify(
         &self,
         token: &str,
@@ -166,7 +169,7 @@ impl Issuers {
                         failure,
                     };
                 }
-                // Keys that were good a moment ago stay good while their issuer is away.
+                // Keys that were cached before stay valid while their issuer cannot be reached.
                 Err(error) => fetched.failure = Some(Arc::new(error)),
             }
         } else if let Some(key) = here {
@@ -197,9 +200,9 @@ impl Issuers {
     }
 }
 
-/// What a token says, if that key signed it.
+/// Verifies a token with one key, and returns what it says.
 fn claims(token: &str, head: &TokenHead, key: &DecodingKey) -> Result<Claims, OidcError> {
-    // Times and audience are judged by the caller, who has the words for each.
+    // The caller judges times and audience, because it has a message for each.
     let mut validation = Validation::new(head.algorithm);
     validation.validate_exp = false;
     validation.validate_nbf = false;
@@ -209,7 +212,7 @@ fn claims(token: &str, head: &TokenHead, key: &DecodingKey) -> Result<Claims, Oi
     decoded.map(|token| Claims(token.claims)).map_err(|_| OidcError::Signature)
 }
 
-/// The keys of a JWK set that can be used; others in it are of no concern (RFC 7517, 5).
+/// The usable keys of a JWK set. Keys of other kinds are skipped (RFC 7517, 5).
 fn read_keys(document: &[u8]) -> Option<Vec<Jwk>> {
     #[derive(Deserialize)]
     struct Keys {
@@ -224,7 +227,7 @@ fn read_keys(document: &[u8]) -> Option<Vec<Jwk>> {
     Some(keys.filter_map(|key| serde_json::from_value(key).ok()).filter(usable).collect())
 }
 
-/// A key without its certificates, which nobody asks; none where it is still longer than a key is.
+/// A key without its certificates, which nobody reads. `None` if it is longer than [`KEY_BYTES_MAX`] even so.
 fn slim(mut key: Value) -> Option<Value> {
     key.as_object_mut()?.remove("x5c");
     (key.to_string().len() <= KEY_BYTES_MAX).then_some(key)
@@ -238,7 +241,7 @@ impl Fetched {
         }
     }
 
-    /// The key that a token names; the only one, where it names none.
+    /// The key that a token names. A token that names none may use the only key.
     fn find(&self, head: &TokenHead) -> Option<DecodingKey> {
         let keys = self.keys.as_ref()?;
         let key = match &head.key_id {

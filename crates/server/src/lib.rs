@@ -1,7 +1,7 @@
 //! Valet over HTTP: the sockets, the gate, and behind it the operations of S3, IAM and STS.
 //!
-//! [`Server::handle`] is the whole service as a function of one request and a time; [`Listener`] puts
-//! sockets in front of it.
+//! [`Server::handle`] is the whole service as a function of one request and a time; [`Listener`] puts sockets
+//! in front of it.
 
 mod api;
 mod audit;

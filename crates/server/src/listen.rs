@@ -1,4 +1,5 @@
-//! The only sockets: TLS, limits, timeouts, and a stop that lets what is under way finish.
+//! The only file that opens listening sockets. Here stand TLS, the limits and timeouts of connections, and a
+//! stop that lets requests under way finish.
 
 use std::io;
 use std::net::SocketAddr;
@@ -33,53 +34,56 @@ use crate::uploads::UPLOADS_MAX;
 
 /// Connections open at once, if the system allows so many files; further ones wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 8192;
-/// Files that are no connections and no bodies: the database's, the log, sockets to listen on.
+/// Open files that are neither connections nor bodies: the database, the log, the listening sockets.
 const FILES_RESERVED: u64 = 256;
-/// However few files the system allows.
+/// The least number of connections, however few files the system allows.
 const CONNECTIONS_MIN: usize = 16;
-/// Uploads at once, however few files the system allows.
+/// The least number of uploads at once, however few files the system allows.
 const UPLOADS_MIN: usize = 16;
-/// How long a connection may stand still.
+/// How long a connection may stand still before it is closed.
 const PATIENCE: Patience =
     Patience { head: Duration::from_secs(30), idle: Duration::from_mins(2), bytes_min: 512 };
 /// How often an HTTP/2 client is asked whether it is still there.
 const PING_PERIOD: Duration = Duration::from_secs(30);
-/// From the first byte of a connection to the end of its TLS handshake.
+/// Time for a TLS handshake, counted from the first byte of the connection.
 const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
-/// Bytes of a request's head.
+/// The longest head of a request, in bytes.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
-/// Header lines of a request. It is what hyper allows unless it is told otherwise: for another number it
-/// would allocate with every request.
+/// The most header lines of a request. This is hyper's default; for any other number hyper would allocate
+/// memory with every request.
 const HEADERS_MAX: usize = 100;
-/// Requests that an HTTP/2 client took back before they were looked at; one more ends the connection.
+/// Requests that an HTTP/2 client may cancel before the server has looked at them; one more ends the
+/// connection. This bounds the "rapid reset" attack.
 const RESETS_WAITING_MAX: usize = 20;
 /// Requests at once on one HTTP/2 connection.
 const STREAMS_MAX: u32 = 128;
-/// What a connection may have waiting to be sent beyond the kernel's buffers.
+/// The most bytes of answers that one HTTP/2 stream may have waiting to be sent, beyond the buffers of the
+/// kernel.
 const SEND_BUFFER_BYTES_MAX: usize = 256 * 1024;
-/// What plain HTTP is answered where TLS is spoken.
+/// The answer to plain HTTP on a port that speaks TLS.
 const SPEAKS_TLS: &[u8] =
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/xml\r\nConnection: close\r\n\r\n\
     <?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>InvalidRequest</Code>\
     <Message>This port speaks TLS: use https://</Message></Error>";
-/// How many times a client is read afterwards that is not done.
+/// After that answer: how many reads the server waits for the client to close its side.
 const PLAIN_READS_MAX: usize = 64;
-/// After a failure to accept, most often for want of file descriptors.
+/// The pause after a failed accept. Most often file descriptors have run out, and an immediate retry would only
+/// spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// Between two looks at the certificate's files.
+/// How often the server looks whether the certificate's files have changed.
 const TLS_RELOAD_PERIOD: Duration = Duration::from_secs(5);
-/// Between two rounds of the store's maintenance.
+/// The pause between two rounds of the store's maintenance.
 const MAINTENANCE_PERIOD: Duration = Duration::from_secs(2);
 
 /// Why the server could not start to listen.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
-    /// An address cannot be had.
+    /// An address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
     Bind {
-        /// Which one.
+        /// The address of the configuration.
         address: SocketAddr,
-        /// Why not.
+        /// What the operating system said.
         source: io::Error,
     },
     /// The certificate or key cannot be used.
@@ -87,7 +91,7 @@ pub enum ListenError {
     Tls(#[from] TlsError),
 }
 
-/// Sockets that are bound. Whoever connects waits until somebody serves.
+/// Sockets that are bound but not yet served. A client that connects now waits in the kernel's queue.
 #[derive(Debug)]
 pub struct Listener {
     sockets: Vec<TcpListener>,
@@ -97,8 +101,8 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Binds every address of the configuration; nothing is answered yet. It asks for no server, so that an
-    /// address that is taken ends a start before anything was made.
+    /// Binds every address of the configuration and answers nothing yet. It takes no [`Server`], so an address
+    /// that is already taken ends the start before a store was opened.
     pub async fn bind(config: &ServerConfig) -> Result<Self, ListenError> {
         let tls = config.tls.clone().map(Tls::load).transpose()?.map(Arc::new);
         let (mut sockets, mut addresses) = (Vec::new(), Vec::new());
@@ -114,18 +118,19 @@ impl Listener {
         Ok(Self { sockets, metrics, addresses, tls })
     }
 
-    /// The URLs of the bound sockets, in the order of the configuration, free ports filled in.
+    /// The URLs of the bound sockets, in the order of the configuration. Where the configuration says port 0,
+    /// the URL has the port that was taken.
     pub fn urls(&self) -> Vec<String> {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         self.addresses.iter().map(|address| format!("{scheme}://{address}")).collect()
     }
 
-    /// The address of the metrics' own port.
+    /// The address of the separate port for metrics.
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.metrics.as_ref().and_then(|socket| socket.local_addr().ok())
     }
 
-    /// Serves until `stop` resolves; then what is under way has the configured grace to finish.
+    /// Serves until `stop` resolves. Requests under way then have the configured grace period to finish.
     pub async fn serve(self, server: Server, stop: impl Future<Output = ()>) {
         let Self { sockets, metrics, addresses: _, tls } = self;
         let files = open_files_max();
@@ -157,7 +162,7 @@ impl Listener {
         let maintenance = tokio::spawn(maintain(Arc::clone(&server)));
         stop.await;
         tasks.shutdown().await;
-        // The accept loops are gone, and they alone shared it.
+        // The accept loops have ended, and nobody else shared `graceful`.
         if let Some(graceful) = Arc::into_inner(graceful)
             && tokio::time::timeout(grace, graceful.shutdown()).await.is_err()
         {
@@ -174,7 +179,7 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
     TcpListener::bind(address).await.map_err(|source| ListenError::Bind { address, source })
 }
 
-/// What one listening socket needs for each of its connections.
+/// Accepts the connections of one listening socket. Its fields are what each of these connections needs.
 #[derive(Debug)]
 struct AcceptLoop {
     server: Arc<Server>,
@@ -215,7 +220,8 @@ impl AcceptLoop {
         }
     }
 
-    /// A place among the connections of the peer's address. A trusted proxy speaks for many.
+    /// One connection of those that the peer's address may have. A trusted proxy speaks for many clients, so it
+    /// has no limit.
     fn share(&self, peer: SocketAddr) -> Option<Share> {
         let address = peer.ip().to_canonical();
         if self.server.config().trusts(address) {
@@ -225,18 +231,19 @@ impl AcceptLoop {
     }
 }
 
-/// How many files this process may have open; `None`: any number.
+/// How many files this process may have open; `None` means any number.
 fn open_files_max() -> Option<u64> {
     rustix::process::getrlimit(rustix::process::Resource::Nofile).current
 }
 
-/// As many connections as leave a file for a body to each.
+/// Half of the files go to connections, so that the other half is left for bodies.
 fn connections_max(files: Option<u64>) -> usize {
     half_of_files(files).clamp(CONNECTIONS_MIN, CONNECTIONS_MAX)
 }
 
-/// How many files of bodies that are read may stay open between two pieces, and how many of bodies that come in: with
-/// the connections they are no more than allowed.
+/// How many files of bodies that are being sent may stay open between two pieces. The same number holds for
+/// files of bodies that are being received. Together with the connections they stay below what the system
+/// allows.
 fn body_files_max(files: Option<u64>) -> usize {
     half_of_files(files) / 2
 }
@@ -246,21 +253,21 @@ fn half_of_files(files: Option<u64>) -> usize {
     usize::try_from(half).unwrap_or(usize::MAX)
 }
 
-/// Who answers a connection, until when, and how much it may hold.
+/// What answers the requests of one connection: the server, the signal to stop, and a bound on unsent answers.
 struct ConnectionService<'s> {
     server: &'s Arc<Server>,
     watcher: Watcher,
     unsent: Unsent,
 }
 
-/// One connection from its first byte to its last.
+/// Serves one connection from its first byte to its last.
 async fn converse(
     service: ConnectionService<'_>,
     tls: Option<Arc<Tls>>,
     stream: TcpStream,
     peer: SocketAddr,
 ) {
-    // Without this a small answer waits for the client's delayed acknowledgement.
+    // Without this, a small answer would wait for the client's delayed acknowledgement (Nagle's algorithm).
     let _ = stream.set_nodelay(true);
     let peer = Peer { address: peer.ip().to_canonical(), tls: None };
     let Some(tls) = tls else {
@@ -283,14 +290,14 @@ async fn converse(
     }
 }
 
-/// Whether a client begins with the method of an HTTP request: no TLS record begins with a letter.
+/// Whether the client speaks plain HTTP. A method begins with an upper-case letter, and no TLS record does.
 async fn speaks_plainly(stream: &TcpStream) -> io::Result<bool> {
     let mut first = [0];
     Ok(stream.peek(&mut first).await? == 1 && first[0].is_ascii_uppercase())
 }
 
-/// Tells whoever speaks plain HTTP to a port that speaks TLS, and waits until they have heard it: closed before they
-/// have sent everything, a connection is reset, and the answer with it.
+/// Answers a client that speaks plain HTTP to a TLS port, then reads until the client has closed its side. If
+/// the server closed first, the kernel would reset the connection and the client would never see the answer.
 async fn refuse_plain(mut stream: TcpStream) -> io::Result<()> {
     stream.write_all(SPEAKS_TLS).await?;
     stream.shutdown().await?;
@@ -306,7 +313,7 @@ async fn refuse_plain(mut stream: TcpStream) -> io::Result<()> {
 fn tls_version<S>(stream: &TlsStream<S>) -> TlsVersion {
     match stream.get_ref().1.protocol_version() {
         Some(ProtocolVersion::TLSv1_2) => TlsVersion::V1_2,
-        // Nothing older than 1.2 is spoken here, and nothing else is newer.
+        // Nothing older than TLS 1.2 is enabled, and TLS 1.3 is the newest version there is.
         Some(_) | None => TlsVersion::V1_3,
     }
 }
@@ -340,7 +347,7 @@ where
     }
 }
 
-/// What hyper answers over HTTP/1; over HTTP/2 it limits the bytes of a head alone.
+/// The answer that hyper itself gives over HTTP/1. Over HTTP/2 hyper limits only the bytes of a head.
 fn too_many_headers() -> Response<ResponseBody> {
     Reply::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE).into_plain_response()
 }
@@ -358,7 +365,7 @@ fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
-        // The stream has a clock of its own, which costs nothing with every request.
+        // `TimedIo` limits this time itself, and does so at no cost per request.
         .header_read_timeout(None)
         .max_buf_size(HEAD_BYTES_MAX)
         .half_close(true)
@@ -372,7 +379,7 @@ fn builder() -> Builder<TokioExecutor> {
     builder
 }
 
-/// The metrics' own port: `/metrics` and nothing else, without credentials.
+/// The separate port for metrics: `/metrics` and nothing else, without credentials.
 async fn serve_metrics(server: Arc<Server>, socket: TcpListener) {
     let connections = Arc::new(Semaphore::new(16));
     loop {
@@ -392,7 +399,7 @@ async fn serve_metrics(server: Arc<Server>, socket: TcpListener) {
                 response.body_mut().hold(activity.answering());
                 async move { Ok::<_, std::convert::Infallible>(response) }
             });
-            // A scraper that goes away early is its own affair.
+            // A scraper that disconnects early is no failure of the server.
             let _ = builder().serve_connection(TokioIo::new(stream), service).await;
             drop(permit);
         });

@@ -1,7 +1,7 @@
-//! Texts of headers as S3 keeps and tells them: user metadata by RFC 2047, everything else by ISO 8859-1.
+//! How S3 stores and sends the texts of headers: user metadata by RFC 2047, everything else as ISO 8859-1.
 //!
-//! A header is bytes, and S3 reads each byte as one character. In user metadata encoded words
-//! (`=?UTF-8?Q?…?=`) are read as what they stand for; what no header could carry is told as one.
+//! A header is bytes, and S3 reads each byte as one character. In user metadata it decodes encoded words
+//! (`=?UTF-8?Q?…?=`) when they are sent, and encodes text that no header can carry when it answers.
 
 use std::borrow::Cow;
 
@@ -9,19 +9,19 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper::header::HeaderValue;
 
-/// Bytes of a header as text.
+/// Reads the bytes of a header as ISO 8859-1 text.
 pub(crate) fn latin1(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()
 }
 
-/// Text as a header; what ISO 8859-1 does not have becomes a space. Nothing where it has characters that no
-/// header can carry.
+/// Writes text as a header. A character that ISO 8859-1 does not have becomes a space. `None` if the text has
+/// characters that no header can carry.
 pub(crate) fn latin1_value(text: &str) -> Option<HeaderValue> {
     let byte = |character| u8::try_from(u32::from(character)).unwrap_or(b' ');
     HeaderValue::from_bytes(&text.chars().map(byte).collect::<Vec<u8>>()).ok()
 }
 
-/// User metadata as it was sent, with its encoded words read. A word that cannot be read stays as it is.
+/// User metadata with its encoded words decoded. A word that cannot be decoded stays as it is.
 pub(crate) fn decode(sent: &str) -> Cow<'_, str> {
     if !sent.contains("=?") {
         return Cow::Borrowed(sent);
@@ -30,13 +30,13 @@ pub(crate) fn decode(sent: &str) -> Cow<'_, str> {
     while let Some(start) = rest.find("=?") {
         let (before, from) = rest.split_at(start);
         let Some((word, behind)) = read_word(from) else {
-            // Not a word: its two characters are text, and the search goes on behind them.
+            // Not an encoded word: its first two characters are text, and the search goes on after them.
             let (text, behind) = rest.split_at(start + 2);
             decoded.push_str(text);
             (rest, after_word) = (behind, false);
             continue;
         };
-        // Space between two words belongs to neither.
+        // White space between two encoded words is dropped (RFC 2047, 6.2).
         if !(after_word && before.chars().all(char::is_whitespace)) {
             decoded.push_str(before);
         }
@@ -47,7 +47,7 @@ pub(crate) fn decode(sent: &str) -> Cow<'_, str> {
     Cow::Owned(decoded)
 }
 
-/// The text of the encoded word at the beginning of `from`, and what follows it.
+/// Decodes the encoded word that `from` begins with; also returns the rest after it.
 fn read_word(from: &str) -> Option<(String, &str)> {
     let (charset, rest) = from.strip_prefix("=?")?.split_once('?')?;
     let (encoding, rest) = rest.split_once('?')?;
@@ -82,8 +82,8 @@ fn unquote(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// User metadata as a header can carry it: ASCII as it is, other text as one encoded word. Printable text
-/// is quoted, and what has control characters is base64, as S3 chooses.
+/// User metadata as a header can carry it: ASCII as it is, other text as one encoded word. As S3 does,
+/// printable text is quoted, and text with control characters is base64.
 pub(crate) fn encode(value: &str) -> Cow<'_, str> {
     if value.bytes().all(|byte| byte == b'\t' || (32..127).contains(&byte)) {
         return Cow::Borrowed(value);

@@ -1,7 +1,7 @@
-//! Counters for Prometheus. Names and labels are bounded: no bucket, key or client ever becomes a label.
+//! Counters for Prometheus. Their names and labels are bounded: no bucket, key or client ever becomes a label.
 //!
-//! Every thread counts on its own, so that no two of them wait for each other, or for a cache line, with
-//! each request; a scrape adds them up.
+//! Each thread counts in a shard of its own, so that threads do not wait for each other, or for a cache line,
+//! with every request. A scrape adds the shards up.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,7 +18,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
-/// More threads than these share.
+/// The number of shards. Where there are more threads, some share one.
 const SHARDS: usize = 16;
 /// Upper bounds of durations in seconds: 0.1 ms to 28 minutes in steps of four, and everything above.
 const DURATIONS: [f64; 14] = durations();
@@ -35,20 +35,20 @@ const fn durations() -> [f64; 14] {
     bounds
 }
 
-/// One request's labels: an operation of the route table, and the status it got.
+/// The labels of one request: the operation of the route table, and the status of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, EncodeLabelSet)]
 struct Labels {
     operation: &'static str,
     status: u16,
 }
 
-/// Labels of a duration: the status would multiply the buckets for little.
+/// The label of a duration. The status is left out, because it would multiply the buckets for little gain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, EncodeLabelSet)]
 struct OperationLabel {
     operation: &'static str,
 }
 
-/// One request, when its answer is over.
+/// One request whose answer is over.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Answered {
     pub(crate) operation: &'static str,
@@ -58,12 +58,13 @@ pub(crate) struct Answered {
     pub(crate) bytes_out: u64,
 }
 
-/// Requests of the same labels, added up.
+/// The sum over requests with the same labels.
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {
     requests: u64,
     seconds: f64,
-    /// How many took no longer than each of [`DURATIONS`], and longer than the one before.
+    /// For each of [`DURATIONS`]: how many requests took at most that long, and longer than the duration
+    /// before.
     durations: [u64; DURATIONS.len()],
     bytes_in: u64,
     bytes_out: u64,
@@ -98,7 +99,7 @@ impl Tally {
     }
 }
 
-/// What some threads have counted; on cache lines of its own.
+/// The counts of some threads, on cache lines of their own.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Shard(Mutex<BTreeMap<Labels, Tally>>);
@@ -109,7 +110,7 @@ impl Shard {
     }
 }
 
-/// All requests, counted by many threads.
+/// The counts of all threads.
 #[derive(Debug, Default)]
 pub(crate) struct Requests([Shard; SHARDS]);
 
@@ -125,7 +126,7 @@ impl Requests {
         }
     }
 
-    /// What all threads have counted, by what `label` makes of the labels.
+    /// Adds the shards up. `label` says which label of the result a request counts for.
     fn sum<L: Ord>(&self, label: impl Fn(Labels) -> L) -> BTreeMap<L, Tally> {
         let mut sum = BTreeMap::<L, Tally>::new();
         for shard in &self.0 {
@@ -169,23 +170,23 @@ impl Collector for Requests {
     }
 }
 
-/// Lines of the log that nobody took, counted by whoever writes it.
+/// Counts lines that were lost because nobody took the log. Whoever writes the log counts them.
 #[derive(Clone, Debug, Default)]
 pub struct DroppedLines(Counter);
 
 impl DroppedLines {
-    /// Counts so many more.
+    /// Counts `lines` more lost lines.
     pub fn add(&self, lines: u64) {
         self.0.inc_by(lines);
     }
 
-    /// How many there were.
+    /// The number of lost lines so far.
     pub fn total(&self) -> u64 {
         self.0.get()
     }
 }
 
-/// What the server counts.
+/// All counters of the server.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
@@ -211,7 +212,7 @@ impl Metrics {
         self.registry.register("log_lines_dropped", help, dropped.0.clone());
     }
 
-    /// Where requests are counted.
+    /// The counters of requests.
     pub(crate) fn requests(&self) -> &Arc<Requests> {
         &self.requests
     }
@@ -228,7 +229,7 @@ impl Metrics {
         self.connections.dec();
     }
 
-    /// The whole registry as `OpenMetrics` text.
+    /// All counters as `OpenMetrics` text.
     pub(crate) fn encode(&self) -> String {
         let mut out = String::new();
         // Writing to a `String` cannot fail.

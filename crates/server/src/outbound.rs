@@ -1,8 +1,8 @@
-//! The one way in which the server itself calls somebody: identity providers now.
+//! The only place from which the server itself calls others: at present, identity providers.
 //!
-//! What it calls is named by people who may make policies and no more, so it must not become their
-//! way to the machine's neighbours: https only, no redirects, little and quickly, and to the very
-//! address that was looked at (docs/serve.md, `--outbound-allow`).
+//! The URLs come from people who may manage policies and nothing more. The calls must not become their way to
+//! other machines of the operator's network. So: https only, no redirects, small and quick, and only to the
+//! very address that was checked (docs/serve.md, `--outbound-allow`).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -13,18 +13,18 @@ use reqwest::{Client, StatusCode, Url};
 
 use crate::origin::any_contains;
 
-/// Bytes of an answer.
+/// The longest answer, in bytes.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
-/// From the look-up of the name to the last byte.
+/// The longest time for a call, from the look-up of the name to the last byte.
 const TIME_MAX: Duration = Duration::from_secs(5);
 
-/// Calls out, under the rules above.
+/// Calls other servers, under the rules of this module.
 #[derive(Clone, Debug)]
 pub(crate) struct Outbound {
     allowed: Vec<IpNet>,
 }
 
-/// Why a call out came to nothing. The addresses stay in the log.
+/// Why a call failed. Addresses appear only in the log.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OutboundError {
     #[error("not a URL that may be called")]
@@ -52,7 +52,7 @@ impl Outbound {
         Self { allowed }
     }
 
-    /// The body that a URL answers with 200.
+    /// Fetches a URL. Any status but 200 is an error.
     pub(crate) async fn get(&self, url: &str) -> Result<Vec<u8>, OutboundError> {
         let fetched = tokio::time::timeout(TIME_MAX, self.fetch(url)).await;
         fetched.unwrap_or(Err(OutboundError::TooSlow))
@@ -89,8 +89,7 @@ impl Outbound {
         Ok(body)
     }
 
-    /// Every address must be one that may be called: a name that also points at a neighbour is not
-    /// called at all.
+    /// Every address that the name resolves to must be allowed. If one is not, the name is not called at all.
     fn check(&self, addresses: &[SocketAddr], scheme: &str) -> Result<(), OutboundError> {
         if addresses.is_empty() {
             return Err(OutboundError::NoAddress);
@@ -112,8 +111,8 @@ impl Outbound {
     }
 }
 
-/// Whether an address is one of the public internet: none that is kept for machines, networks,
-/// documents or translations into such.
+/// Whether an address belongs to the public internet: not to a machine or network itself, to documentation, or
+/// to a translation into such an address.
 fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -139,11 +138,13 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let [first, second, ..] = address.segments();
-    // What is not of the one block that is given out: loopback, local, multicast, translations.
+    // Only the block 2000::/3 is given out to the public. Outside it are loopback, local, multicast and
+    // translated addresses.
     let given_out = first & 0xe000 == 0x2000;
     let documentation =
         (first == 0x2001 && second == 0x0db8) || (first == 0x3fff && second < 0x1000);
-    // What protocols have for themselves; Teredo there and 6to4 carry a v4 address inside.
+    // Within it, 2001::/23 is kept for protocols. Teredo (there) and 6to4 (2002::/16) carry an IPv4 address
+    // inside.
     let protocols = (first == 0x2001 && second < 0x0200) || first == 0x2002;
     given_out && !documentation && !protocols
 }

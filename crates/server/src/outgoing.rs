@@ -1,4 +1,4 @@
-//! An answer before it leaves the server: whether its connection may hold it, and the headers of every one.
+//! The last steps of an answer: may its connection hold it in memory, and the headers that every answer has.
 
 use bytes::Bytes;
 use hyper::Method;
@@ -10,7 +10,8 @@ use crate::respond::{Ids, Reply, ReplyBody};
 use crate::seen::Seen;
 use crate::unsent::Unsent;
 
-/// The answer, if its connection may hold it until it is taken.
+/// Counts a whole answer against what its connection may hold. If it holds too much already, a short refusal is
+/// sent instead.
 pub(crate) fn bound(
     mut reply: Reply,
     unsent: Option<&Unsent>,
@@ -30,7 +31,8 @@ pub(crate) fn bound(
     }
 }
 
-/// A refusal; without what it repeats of the request where its connection may not hold so much.
+/// A refusal, counted in the same way. If the connection holds too much already, details that repeat the
+/// request are left out.
 pub(crate) fn bound_refusal(error: &S3Error, unsent: Option<&Unsent>, ids: &Ids) -> Reply {
     let mut reply = Reply::refusal(error, ids);
     if let (Some(unsent), ReplyBody::Full(document)) = (unsent, &mut reply.body) {
@@ -43,12 +45,13 @@ pub(crate) fn bound_refusal(error: &S3Error, unsent: Option<&Unsent>, ids: &Ids)
     reply
 }
 
-/// What every answer has.
+/// Sets the headers that every answer has.
 pub(crate) fn finish_headers(reply: &mut Reply, method: &Method, ids: &Ids) {
     ids.set_on(reply);
     reply.set(SERVER, HeaderValue::from_static("Valet"));
     if *method == Method::HEAD {
-        // The length of what a GET would have sent is set by the operation; an error has no body at all.
+        // The operation has set the length that a GET would send. The length of an error is removed, since a
+        // HEAD has no body.
         if reply.status.is_client_error() || reply.status.is_server_error() {
             reply.headers.remove(CONTENT_LENGTH);
         }

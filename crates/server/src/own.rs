@@ -1,5 +1,5 @@
-//! Valet's own paths below `/_valet/`: probes, metrics, and the way to its API. What is not here yet
-//! does not exist.
+//! Valet's own paths below `/_valet/`: health probes, metrics, and the routes of the JSON API. Other paths
+//! there answer 404.
 
 use bytes::Bytes;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
@@ -9,13 +9,13 @@ use crate::api::ApiRoute;
 use crate::respond::{Reply, ReplyBody};
 use crate::services::Services;
 
-/// As whatever is asked of the API is logged, until it is known which call it is.
+/// The operation in the log for a request to the API whose call is not known yet.
 pub(crate) const API: &str = "Api";
 
-/// The first segment of every path of our own; no bucket can have the name.
+/// The first segment of Valet's own paths. No bucket can have this name.
 pub(crate) const PREFIX: &str = "/_valet";
 
-/// A path of our own.
+/// One of Valet's own paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum OwnRoute {
     Live,
@@ -23,11 +23,11 @@ pub(crate) enum OwnRoute {
     Metrics,
     Api(ApiRoute),
     Unknown,
-    /// A known path, and a method that is neither GET nor HEAD.
+    /// A known path with a method other than GET and HEAD.
     WrongMethod,
 }
 
-/// Reads a path of our own; nothing where it is a bucket's.
+/// Reads one of Valet's own paths; `None` if the path is that of a bucket.
 pub(crate) fn route(method: &Method, path: &str) -> Option<OwnRoute> {
     let route = named(path)?;
     let reads = *method == Method::GET || *method == Method::HEAD;
@@ -61,7 +61,7 @@ impl OwnRoute {
         }
     }
 
-    /// Answers what needs no call of its own; whether the caller may is asked before.
+    /// Answers a path that needs no API call. Permission, where one is needed, was checked before.
     pub(crate) fn answer(&self, services: &Services) -> Reply {
         match self {
             Self::Live => text(StatusCode::OK, "live\n"),

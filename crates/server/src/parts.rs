@@ -1,18 +1,18 @@
-//! A bundle's two sides: how a file is cut into the parts of an upload, and the links that carry them.
+//! Bundles: how a file is cut into the parts of an upload, and the links that carry the parts.
 //!
-//! Whoever starts an upload signs with their own key; the server signs anew, with that same key, for
-//! whoever holds the bundle's `renew` link.
+//! Whoever starts an upload signs the first links with their own key. The server signs fresh links with that
+//! same key for whoever holds the bundle's `renew` link.
 
 use jiff::Timestamp;
 use presign::{Addressing, Endpoint, EndpointError, ExpiresIn, Presign, PresignError, Presigner};
 use store::{PART_NUMBER_MAX, PART_SIZE_MIN, PartNumber};
 
-/// The longest part: the most that one request carries.
+/// The longest part. One request carries no more.
 pub const PART_SIZE_MAX: u64 = 5 * 1024 * 1024 * 1024;
-/// How long parts are unless somebody says, as the AWS command line has it.
+/// The length of parts where nobody chose one, as in the AWS command line.
 const PART_SIZE_DEFAULT: u64 = 8 * 1024 * 1024;
 
-/// How a file is cut: parts of one size, but for the last.
+/// How a file is cut: all parts have the same length, except that the last may be shorter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PartPlan {
     size: u64,
@@ -20,24 +20,24 @@ pub struct PartPlan {
     count: u16,
 }
 
-/// A part of a plan.
+/// One part of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlannedPart {
-    /// Its number, from 1.
+    /// The number of the part; the first is 1.
     pub number: PartNumber,
-    /// Where it begins in the file.
+    /// Where the part begins in the file.
     pub offset: u64,
-    /// Its length, in bytes.
+    /// The length of the part in bytes.
     pub size: u64,
 }
 
-/// Why a file cannot be cut so.
+/// Why a file cannot be cut into parts of a given length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PartPlanError {
-    /// The parts are too short or too long.
+    /// The length is below or above what a part may have.
     #[error("a part has 5 MiB to 5 GiB")]
     PartSize,
-    /// They are too many.
+    /// There would be more parts than an upload can have.
     #[error("an upload has 10,000 parts at most: make them larger")]
     TooMany,
 }
@@ -71,7 +71,7 @@ impl PartPlan {
         self.part_size
     }
 
-    /// The part of that number, if there is one.
+    /// The part with this number; `None` beyond the last.
     pub fn part(&self, number: PartNumber) -> Option<PlannedPart> {
         let before = u64::from(number.number()).checked_sub(1)?;
         let offset = before.checked_mul(self.part_size)?;
@@ -79,7 +79,7 @@ impl PartPlan {
         (number.number() <= self.count).then_some(PlannedPart { number, offset, size })
     }
 
-    /// All parts, in order.
+    /// All parts in order.
     pub fn parts(&self) -> impl Iterator<Item = PlannedPart> + use<'_> {
         let numbers = (1..=self.count).filter_map(|number| PartNumber::new(number).ok());
         numbers.filter_map(|number| self.part(number))
@@ -89,20 +89,20 @@ impl PartPlan {
 /// An upload to make links for, and where its links lead.
 #[derive(Clone, Copy, Debug)]
 pub struct UploadLinks<'u> {
-    /// Where the service is, as those see it who use the links.
+    /// The address of the service, as users of the links see it.
     pub endpoint: &'u Endpoint,
-    /// Where the bucket stands in a URL.
+    /// Where the bucket stands in a URL: in the host or in the path.
     pub addressing: Addressing,
-    /// The bucket of the object to be.
+    /// The bucket of the new object.
     pub bucket: &'u str,
-    /// The key of the object to be.
+    /// The key of the new object.
     pub key: &'u str,
-    /// The upload's id.
+    /// The id of the upload.
     pub upload_id: &'u str,
 }
 
 impl UploadLinks<'_> {
-    /// The link of one part. It carries so many bytes, no more and no less: the length is signed.
+    /// The link for one part. The length is signed: the link carries exactly this many bytes.
     pub fn part(
         &self,
         part: PlannedPart,
@@ -131,7 +131,7 @@ impl UploadLinks<'_> {
         Ok(presigner.presign(&presign, now)?.url)
     }
 
-    /// The link at which the server signs fresh links of parts.
+    /// The link at which the server signs fresh links for parts.
     pub fn renew(
         &self,
         plan: &PartPlan,
@@ -149,7 +149,7 @@ impl UploadLinks<'_> {
             (Renewal::PART_SIZE, part_size.as_str()),
             (Renewal::ENDPOINT, endpoint.as_str()),
         ];
-        // A path of our own is like that of an object whose bucket has a name that none can have.
+        // The path is signed like that of an object in a bucket `_valet`. No bucket can have that name.
         let presign = Presign {
             addressing: Addressing::Path,
             bucket: "_valet",
@@ -167,7 +167,7 @@ impl UploadLinks<'_> {
     }
 }
 
-/// What the signer of a `renew` link says in its query.
+/// What the signer of a `renew` link put into its query.
 #[derive(Debug)]
 pub(crate) struct Renewal {
     pub(crate) bucket: String,
@@ -200,8 +200,8 @@ impl Renewal {
     const PART_SIZE: &str = "part-size";
     const ENDPOINT: &str = "endpoint";
 
-    /// Reads a query, without what belongs to its signature. It is closed: what is not understood
-    /// could be a condition that must hold.
+    /// Reads a query without the parameters of its signature. An unknown parameter is an error, since it could
+    /// be a condition that the signer relies on.
     pub(crate) fn read<'q>(
         query: impl Iterator<Item = (&'q str, &'q str)>,
     ) -> Result<Self, RenewalError> {

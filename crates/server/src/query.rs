@@ -1,7 +1,7 @@
-//! The Query protocol of IAM and STS: from a signed form to an operation, and its answer as XML.
+//! The Query protocol of IAM and STS: a signed form names an operation, and the answer is XML.
 //!
-//! Its signature covers the hash of the body, so the body is read before anybody is authenticated:
-//! one of the two exceptions to "nothing reads a body before it is admitted", with limits of its own.
+//! The signature covers the hash of the body, so the body is read before the caller is authenticated. This is
+//! one of the two exceptions to "no body is read before the request is admitted", and it has limits of its own.
 
 mod admission;
 pub(crate) mod answer;
@@ -35,19 +35,18 @@ use form::Form;
 
 pub(crate) use dispatched::Dispatched;
 
-/// Bytes of one call.
+/// The longest body of a call, in bytes.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
-/// Bytes of a call that nobody signed: a token of 20,000 characters and a policy of 2,048, encoded.
+/// The longest body of an unsigned call: a token of 20,000 characters and a policy of 2,048, encoded.
 const ANONYMOUS_BODY_BYTES_MAX: usize = 128 * 1024;
-/// From the first byte of a call's body to the last: whoever trickles must not keep the room from
-/// everybody else.
+/// The time for a whole body. A client that trickles must not keep a slot from others.
 const BODY_TIME_MAX: Duration = Duration::from_secs(10);
-/// Where a call without an action is sent, as AWS does (semantics 4.1.2).
+/// Where a request without an action is redirected, as AWS does (semantics 4.1.2).
 const ABOUT: &str = "https://aws.amazon.com/iam";
-/// The only call that needs no signature: the web identity's token proves who asks.
+/// The only action that needs no signature, because the token of the identity provider proves who asks.
 const UNSIGNED_ACTION: &str = "AssumeRoleWithWebIdentity";
 
-/// What a call came with.
+/// A call as it arrived.
 #[derive(Clone, Copy)]
 pub(crate) struct QueryRequest<'r> {
     pub(crate) head: &'r Head<'r>,
@@ -55,14 +54,14 @@ pub(crate) struct QueryRequest<'r> {
     pub(crate) ids: &'r Ids,
 }
 
-/// A call of one of the two services.
+/// The service, IAM or STS, that a call is for.
 #[derive(Debug)]
 pub(crate) struct Front {
     service: Service,
 }
 
-/// Whether a request at the root of the server is a call of IAM or STS: by the service in its
-/// credential scope, or by its action where it is not signed.
+/// Which of the two services a request at the root of the server is for; `None`: neither. A signed request says
+/// so in its credential scope. An unsigned one is for STS if it names an action.
 pub(crate) fn front(head: &Head<'_>) -> Option<Front> {
     if head.reading().place().bucket.is_some() {
         return None;
@@ -126,17 +125,17 @@ impl Front {
     }
 }
 
-/// What came of a call.
+/// The outcome of a call.
 enum Answered {
     Done {
         action: &'static str,
         reply: QueryReply,
     },
-    /// It names no action.
+    /// The request names no action, so it is redirected to a page about IAM.
     Elsewhere,
 }
 
-/// A refusal, and whether the operation was known.
+/// A refusal. `known` says whether the operation exists, which decides the shape of the answer.
 struct Refused {
     error: QueryError,
     known: bool,
@@ -171,7 +170,8 @@ impl Call<'_> {
         let signed = head.signed_part();
         let claim = SignatureClaim::from_request(&signed).map_err(AuthenticationError::Claim)?;
         let gate = &self.services.gate;
-        // What is out of its time or place is refused before its body is read, and so is an unknown key.
+        // Before the body is read: the time, region and service of the signature must be right, and the access
+        // key must exist.
         let claim = claim.map(|claim| gate.admit_claim(claim, self.service, context.now));
         let Some(claim) = claim.transpose()? else {
             let mut slot = self.services.rooms.anonymous.enter(head.client());
@@ -202,7 +202,7 @@ impl Call<'_> {
         self.perform(Caller::Signed(caller), &bytes, seen).await
     }
 
-    /// Reads the body that the signature covers, and verifies that it does.
+    /// Reads the body, then verifies the signature, which covers the body's hash.
     async fn prove_with_body(
         self,
         claim: AdmissibleClaim<'_>,
@@ -227,7 +227,7 @@ impl Call<'_> {
         if posted { collect(body, bytes_max).await } else { Ok(Bytes::new()) }
     }
 
-    /// Runs what was asked by whom it is known by now.
+    /// Executes the call of an authenticated caller.
     async fn perform(
         self,
         caller: Caller,
@@ -273,8 +273,7 @@ fn no_operation(action: &str, version: Option<&str>) -> Refused {
     Refused { error: QueryError::with_message(QueryCode::InvalidAction, message), known: false }
 }
 
-/// The body must be the one that was signed: these services take no unsigned one
-/// (semantics 4.1.7a).
+/// The body must have the signed hash. IAM and STS accept no unsigned body (semantics 4.1.7a).
 fn check_payload(caller: &SignedCaller, bytes: &[u8]) -> Result<(), QueryError> {
     let same = match caller.signature.payload() {
         Payload::Sha256(text) => *text == presign::payload_hash(bytes),
@@ -283,7 +282,7 @@ fn check_payload(caller: &SignedCaller, bytes: &[u8]) -> Result<(), QueryError> 
     same.then_some(()).ok_or_else(|| QueryError::new(QueryCode::SignatureDoesNotMatch))
 }
 
-/// Somebody else needed the place more.
+/// The slot was given to another address while this call waited for its body.
 fn crowded_out<T, E: From<QueryError>>() -> Result<T, E> {
     Err(throttled().into())
 }
@@ -292,7 +291,7 @@ fn throttled() -> QueryError {
     QueryError::new(QueryCode::Throttling)
 }
 
-/// What is answered instead of an answer that there is no room for.
+/// The answer in place of one that its connection has no room for.
 pub(crate) fn no_room(service: Service, ids: &Ids, seen: &mut Seen) -> Reply {
     let error = throttled();
     seen.code = Some(error.code().wire());

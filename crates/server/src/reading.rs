@@ -1,45 +1,44 @@
-//! What a request names, read once: from a host and a path to style, bucket and key.
+//! What a request names: style, bucket and key, read once from host and path.
 //!
-//! Whatever asks what a request is about asks this one value: routes, paths of our own, CORS, the
-//! Query protocols, forms. And a signature is tried at another of the server's names only if the
-//! request, read at that name, is this very reading: so nothing is verified as one thing and run as
-//! another.
+//! Routes, Valet's own paths, CORS, the Query protocols and forms all ask this one value. A signature may also
+//! have been made for another name of the server. It is tried there only if the request, read at that name,
+//! gives the very same reading. So nothing is verified as one request and executed as another.
 
 use std::borrow::Cow;
 
 use crate::config::ServerConfig;
 
-/// One reading of a request.
+/// What a request names, as read from its host and path.
 #[derive(Debug)]
 pub(crate) struct Reading<'r> {
-    /// The bucket that the host names, in lower case; `None`: path style.
+    /// The bucket that the host names, in lower case; `None` in path style.
     virtual_bucket: Option<Cow<'r, str>>,
-    /// The beginning of the path, as on the wire, that is a declared prefix; mostly empty.
+    /// The declared prefix that the path begins with, still encoded; usually empty.
     prefix: &'r str,
-    /// What follows it, as on the wire.
+    /// The path after the prefix, still encoded.
     below: &'r str,
-    /// The same, decoded; it is decoded nowhere else.
+    /// The path after the prefix, decoded. It is decoded nowhere else.
     path: Cow<'r, [u8]>,
 }
 
-/// What a reading names: nothing but the service, a bucket, or a key in a bucket.
+/// The service, a bucket, or an object, as raw bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place<'p> {
-    /// `None`: the service itself.
+    /// `None` stands for the service itself.
     pub(crate) bucket: Option<&'p [u8]>,
-    /// Empty: the bucket itself.
+    /// An empty key stands for the bucket itself.
     pub(crate) key: &'p [u8],
 }
 
 impl<'r> Reading<'r> {
-    /// Reads a path at a host. Two spellings of the same bytes are the same path, since a signature
-    /// covers them alike.
+    /// Reads a host and a path. Paths that decode to the same bytes give the same reading, as signatures cover
+    /// them alike.
     pub(crate) fn at(host: &'r str, path: &'r str, config: &ServerConfig) -> Self {
         let virtual_host = config.virtual_host(host);
         let domain = virtual_host.map(|(_, domain)| domain);
         let prefixes = config.prefixes(domain);
         let rests = prefixes.filter_map(|prefix| below_prefix(path, &prefix));
-        // Of two that fit, the longer one leaves less.
+        // The longest prefix that fits leaves the shortest rest.
         let below = rests.min_by_key(|rest| rest.len()).unwrap_or(path);
         let prefix = path.strip_suffix(below).unwrap_or_default();
         let below = if below.is_empty() { "/" } else { below };
@@ -57,22 +56,22 @@ impl<'r> Reading<'r> {
         self.virtual_bucket.as_deref()
     }
 
-    /// The beginning of the path that is no part of what is named, as on the wire.
+    /// The declared prefix that the path begins with, still encoded. It is no part of bucket or key.
     pub(crate) fn prefix(&self) -> &'r str {
         self.prefix
     }
 
-    /// The path below the prefix, as on the wire.
+    /// The path after the prefix, still encoded.
     pub(crate) fn below(&self) -> &'r str {
         self.below
     }
 
-    /// Where Valet's own paths are: nowhere at the host of a bucket.
+    /// The path, if it may be one of Valet's own. At the host of a bucket there are none: every path is a key.
     pub(crate) fn own_path(&self) -> Option<&str> {
         if self.is_virtual_hosted() { None } else { std::str::from_utf8(&self.path).ok() }
     }
 
-    /// What is named.
+    /// The bucket and key that are named.
     pub(crate) fn place(&self) -> Place<'_> {
         let path = self.path.strip_prefix(b"/").unwrap_or(&self.path);
         if let Some(bucket) = &self.virtual_bucket {
@@ -83,14 +82,14 @@ impl<'r> Reading<'r> {
         Place { bucket, key: parts.next().unwrap_or_default() }
     }
 
-    /// Whether another reading means the same: bucket, key and style.
+    /// Whether two readings name the same bucket and key in the same style.
     pub(crate) fn is_same_as(&self, other: &Reading<'_>) -> bool {
         self.virtual_bucket == other.virtual_bucket && self.path == other.path
     }
 }
 
-/// What follows a prefix on the wire, where a path begins with whole segments of it, in whatever
-/// spelling.
+/// The rest of an encoded path after a prefix of whole segments; `None` if the path does not begin with it.
+/// `/%66iles/b` begins with `/files`, and `/files2/b` does not.
 fn below_prefix<'p>(path: &'p str, prefix: &[u8]) -> Option<&'p str> {
     let mut rest = path.as_bytes();
     for expected in prefix {
@@ -105,8 +104,8 @@ fn below_prefix<'p>(path: &'p str, prefix: &[u8]) -> Option<&'p str> {
     path.get(start..).filter(|_| ends)
 }
 
-/// The first byte that an encoded text stands for, and what follows it: as
-/// [`presign::decode_component`] decodes.
+/// The first byte that an encoded text stands for, and the rest of the text. Decodes as
+/// [`presign::decode_component`] does.
 fn first_decoded(text: &[u8]) -> Option<(u8, &[u8])> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     if let [b'%', high, low, rest @ ..] = text

@@ -1,4 +1,5 @@
-//! What an operation may read of a request: bucket, key, query parameters, and headers, hoisted ones included.
+//! What an operation may read of a request: bucket, key, query parameters and headers, including headers that a
+//! signed query stands for.
 
 use std::borrow::Cow;
 
@@ -15,10 +16,10 @@ use crate::metadata;
 /// How the names of S3's own headers begin.
 const AMZ: &str = "x-amz-";
 
-/// Query parameters read of one request.
+/// The most query parameters of one request.
 const QUERY_PAIRS_MAX: usize = 256;
 
-/// What only the signature concerns; no operation reads it.
+/// Headers and parameters that belong to the signature. No operation reads them.
 const AUTHENTICATION: &[&str] = &[
     "X-Amz-Algorithm",
     "X-Amz-Credential",
@@ -54,7 +55,7 @@ impl<'r> Query<'r> {
         Ok(Self { pairs })
     }
 
-    /// The first value of that name.
+    /// The first value of a parameter.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.pairs.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_ref())
     }
@@ -63,7 +64,7 @@ impl<'r> Query<'r> {
         self.get(name).is_some()
     }
 
-    /// The first value of a name whose case does not matter: what stands for a header.
+    /// The first value of a parameter that stands for a header; the case of its name does not matter.
     fn get_as_header(&self, name: &str) -> Option<&str> {
         self.pairs
             .iter()
@@ -88,11 +89,11 @@ fn decode(text: &str) -> Result<Cow<'_, str>, S3Error> {
     .map_err(|cause| S3Error::new(Code::InvalidUri).because(cause))
 }
 
-/// By which names this server is known.
+/// The names of this server, for values that are URLs of it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Site<'r> {
     pub(crate) config: &'r ServerConfig,
-    /// The one that the client has used.
+    /// The host that the client used.
     pub(crate) host: &'r str,
 }
 
@@ -103,12 +104,12 @@ pub(crate) struct S3Request<'r> {
     pub(crate) key: Option<&'r ObjectKey>,
     pub(crate) query: &'r Query<'r>,
     pub(crate) headers: &'r HeaderMap,
-    /// By which names this server is known, for URLs that name something on it.
+    /// The names of this server, for values that are URLs of it.
     pub(crate) site: Option<Site<'r>>,
-    /// The form that the request was made from; its fields are `headers` then.
+    /// The form that the request was made from. Its fields are the `headers` then.
     pub(crate) form: Option<&'r Form>,
-    /// Whether any header that begins `x-amz-`, or what may stand for one, is there: a download has none,
-    /// and need not be searched for each of those that it could have.
+    /// Whether any header, or parameter that stands for one, begins with `x-amz-`. Most downloads have none,
+    /// and then no search for a single one is needed.
     has_amz: bool,
 }
 
@@ -119,34 +120,34 @@ impl<'r> S3Request<'r> {
         Self { has_amz: request.amz_names().next().is_some(), ..request }
     }
 
-    /// The same of what its path names.
+    /// Sets the bucket and key that the path names.
     pub(crate) fn about(self, bucket: Option<&'r BucketName>, key: Option<&'r ObjectKey>) -> Self {
         Self { bucket, key, ..self }
     }
 
-    /// The same at a server of these names.
+    /// Sets the names of this server.
     pub(crate) fn on(self, site: Site<'r>) -> Self {
         Self { site: Some(site), ..self }
     }
 
-    /// The same as made from a form.
+    /// Sets the form that the request was made from.
     pub(crate) fn of_form(self, form: &'r Form) -> Self {
         Self { form: Some(form), ..self }
     }
 
-    /// The bucket of a bucket's or object's route.
+    /// The bucket, on the route of a bucket or object.
     pub(crate) fn bucket(&self) -> Result<BucketName, S3Error> {
         self.bucket.cloned().ok_or_else(|| S3Error::new(Code::InvalidBucketName))
     }
 
-    /// The key of an object's route.
+    /// The key, on the route of an object.
     pub(crate) fn key(&self) -> Result<ObjectKey, S3Error> {
         self.key.cloned().ok_or_else(|| S3Error::new(Code::InvalidUri))
     }
 
-    /// A header's value, or the query parameter that stands for it: S3 reads `x-amz-*` and the
-    /// preconditions of a write from the signed query as if they had been sent as headers
-    /// (semantics 1.3.6), checksums excepted (semantics 1.3.7).
+    /// The value of a header, or of the query parameter that stands for it. S3 reads `x-amz-*` and the
+    /// preconditions of a write from the signed query as if they had been sent as headers (semantics 1.3.6),
+    /// except checksums (semantics 1.3.7).
     pub(crate) fn header(&self, name: &str) -> Option<Cow<'r, str>> {
         if self.cannot_have(name) {
             return None;
@@ -160,23 +161,23 @@ impl<'r> S3Request<'r> {
         self.query.get_as_header(name).map(Cow::Borrowed)
     }
 
-    /// The header as it was sent, the query not considered.
+    /// The value of a header as it was sent; the query is not considered.
     pub(crate) fn sent_header(&self, name: impl AsHeaderName) -> Option<Cow<'r, str>> {
         self.headers.get(name).map(|value| text_of(value.as_bytes()))
     }
 
-    /// As [`Self::header`], owned.
+    /// Like [`Self::header`], as an owned text.
     pub(crate) fn owned_header(&self, name: &str) -> Option<String> {
         self.header(name).map(Cow::into_owned)
     }
 
-    /// A header that is kept as it was sent, every byte of it a character.
+    /// The value of a header that is stored as it was sent: each byte is one character.
     pub(crate) fn kept_header(&self, name: impl AsHeaderName) -> Option<String> {
         self.headers.get(name).map(|value| metadata::latin1(value.as_bytes()))
     }
 
-    /// All `x-amz-meta-*`, names without the prefix and in lower case, repeated ones joined by commas. What
-    /// headers carry is encoded; a form's fields are text.
+    /// All user metadata (`x-amz-meta-*`): names in lower case without the prefix, values of repeated headers
+    /// joined by commas. Header values may be encoded; fields of a form are plain text.
     pub(crate) fn metadata(&self) -> Vec<(String, String)> {
         const PREFIX: &str = "x-amz-meta-";
         if let Some(form) = self.form {
@@ -208,7 +209,7 @@ impl<'r> S3Request<'r> {
         metadata
     }
 
-    /// Whether the header, or what stands for it, is there at all.
+    /// Whether a header, or the parameter that stands for it, was sent.
     pub(crate) fn has_header(&self, name: &str) -> bool {
         if self.cannot_have(name) {
             return false;
@@ -221,7 +222,7 @@ impl<'r> S3Request<'r> {
         !self.has_amz && name.starts_with(AMZ)
     }
 
-    /// Whether a header whose name begins so, or what may stand for it, is there at all.
+    /// Whether any header, or parameter that stands for one, begins with `prefix`.
     pub(crate) fn has_header_beginning(&self, prefix: &str) -> bool {
         let begins = |name: &str| {
             name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
@@ -230,7 +231,7 @@ impl<'r> S3Request<'r> {
             || self.query.iter().any(|(name, _)| begins(name))
     }
 
-    /// The names, in lower case, of all headers beginning `x-amz-` and of what stands for them.
+    /// The names, in lower case, of all headers and parameters that begin with `x-amz-`.
     pub(crate) fn amz_names(&self) -> impl Iterator<Item = Cow<'_, str>> {
         let sent = self.headers.keys().map(HeaderName::as_str);
         let sent = sent.filter(|name| name.starts_with(AMZ)).map(Cow::Borrowed);
@@ -240,7 +241,8 @@ impl<'r> S3Request<'r> {
         sent.chain(hoisted.map(|name| Cow::Owned(name.to_ascii_lowercase())))
     }
 
-    /// A query parameter read as a number; anything else is `InvalidArgument`, and an empty one is none.
+    /// The value of a query parameter as a number. An empty value counts as absent; anything else that is no
+    /// number is `InvalidArgument`.
     pub(crate) fn number(&self, name: &'static str, max: u32) -> Result<Option<u32>, S3Error> {
         let Some(text) = self.query.get(name).filter(|text| !text.is_empty()) else {
             return Ok(None);
@@ -248,12 +250,12 @@ impl<'r> S3Request<'r> {
         let message = format!("Provided {name} not an integer or within integer range");
         let refused = || S3Error::invalid_argument(message.clone(), name, text);
         let number: u32 = text.parse().map_err(|_| refused())?;
-        // AWS counts in signed 32 bits and cuts a page down to its own limit.
+        // AWS reads signed 32-bit numbers, and reduces a page size to its own limit.
         if i32::try_from(number).is_err() { Err(refused()) } else { Ok(Some(number.min(max))) }
     }
 }
 
-/// What the signed query may say in a header's place.
+/// Whether a query parameter of this name may stand for a header.
 fn hoistable(name: &str) -> bool {
     let amz = name.starts_with(AMZ)
         && !name.starts_with("x-amz-checksum-")

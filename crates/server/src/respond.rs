@@ -1,4 +1,4 @@
-//! Answers on their way out: status, headers, a body that is counted, and the ids every answer carries.
+//! Answers: status, headers, a body whose bytes are counted, and the ids that every answer carries.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,10 +16,10 @@ use crate::error::S3Error;
 use crate::timed::Answering;
 use crate::unsent::{Held, Unsent, piece_bytes_max};
 
-/// Headers of an answer, mostly.
+/// The number of headers that an answer usually has at most.
 const HEADERS_USUAL: usize = 16;
 
-/// An answer before its ids: what an operation returns.
+/// What an operation returns: an answer without the ids.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
@@ -27,7 +27,7 @@ pub(crate) struct Reply {
     pub(crate) body: ReplyBody,
 }
 
-/// The bytes of an answer.
+/// The body of an answer.
 #[derive(Debug)]
 pub(crate) enum ReplyBody {
     Empty,
@@ -38,7 +38,7 @@ pub(crate) enum ReplyBody {
 
 impl Reply {
     pub(crate) fn new(status: StatusCode) -> Self {
-        // Room for what goes with an object, so that the map does not grow with every few headers.
+        // Room for the headers of an object, so that the map seldom grows.
         let headers = HeaderMap::with_capacity(HEADERS_USUAL);
         Self { status, headers, body: ReplyBody::Empty }
     }
@@ -64,7 +64,7 @@ impl Reply {
         reply.with_xml(error.to_xml(&ids.request_id, &ids.host_id))
     }
 
-    /// An answer outside the service proper: no ids, nothing logged.
+    /// An answer without ids and without a line in the log.
     pub(crate) fn into_plain_response(self) -> hyper::Response<ResponseBody> {
         let mut response = hyper::Response::new(ResponseBody::unobserved(self.body));
         *response.status_mut() = self.status;
@@ -76,15 +76,15 @@ impl Reply {
         self.headers.insert(name, value);
     }
 
-    /// Sets a header from text; what a header cannot carry is left out, since only text that was
-    /// itself read from a header or computed here gets so far.
+    /// Sets a header from text. Text that no header can carry is left out; this cannot happen to text that was
+    /// read from a header or computed here.
     pub(crate) fn set_text(&mut self, name: HeaderName, value: &str) {
         if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
             self.headers.insert(name, value);
         }
     }
 
-    /// As [`Self::set_text`], when there is a value.
+    /// Like [`Self::set_text`], if there is a value.
     pub(crate) fn set_optional(&mut self, name: HeaderName, value: Option<&str>) {
         if let Some(value) = value {
             self.set_text(name, value);
@@ -108,7 +108,7 @@ impl Ids {
     }
 }
 
-/// Words of eight bytes in a host id, which is the base64 of them.
+/// A host id is the base64 of this many words of eight bytes.
 const HOST_ID_WORDS: u64 = 7;
 
 /// Makes ids that do not repeat: they name a request in a log, they keep no secret.
@@ -144,23 +144,23 @@ fn hash(seed: &std::hash::RandomState, what: impl std::hash::Hash) -> u64 {
     std::hash::BuildHasher::hash_one(seed, what)
 }
 
-/// What is told when an answer's last byte has been taken, or its connection is gone.
+/// Told when a response has ended: its last byte was taken, or its connection is gone.
 pub(crate) trait Finished: Send {
-    /// `bytes_out` of body were taken; `whole` says whether that was all of it.
+    /// `bytes_out` bytes of the body were taken; `whole` says whether those were all.
     fn finished(self: Box<Self>, bytes_out: u64, whole: bool);
 }
 
-/// The body hyper sends: counts what is taken and reports once at its end.
+/// The body that hyper sends. It counts the bytes that were taken, and reports once at its end.
 pub struct ResponseBody {
     body: ReplyBody,
     bytes_out: u64,
     whole: bool,
     observer: Option<Box<dyn Finished>>,
-    /// What its connection may hold; `None`: as much as comes.
+    /// The bound on what the connection holds; `None`: no bound.
     unsent: Option<Unsent>,
     /// The room for the piece that is being read.
     room: Option<Held>,
-    /// Tells the connection that it is not at rest yet.
+    /// Tells the connection's stream that a request is still being answered.
     answering: Option<Answering>,
 }
 
@@ -182,7 +182,7 @@ impl ResponseBody {
         response
     }
 
-    /// Until it has been taken, or its connection is gone, it is what the connection is busy with.
+    /// Keeps `answering` until the last byte was taken or the connection is gone.
     pub(crate) fn hold(&mut self, answering: Answering) {
         self.answering = Some(answering.with_answer());
     }
@@ -213,7 +213,7 @@ impl ResponseBody {
         }
         let next = ready!(reader.poll_next(context, piece_bytes_max(self.room.as_ref())));
         if reader.remaining() == 0 {
-            // Its record and all else that it needed: the last bytes may wait for long.
+            // Frees the record and the file now: it may take long until the last bytes are taken.
             self.body = ReplyBody::Empty;
         }
         let room = self.room.take();

@@ -1,5 +1,7 @@
-//! Room for what is not here yet: so many slots, and somebody else's turn where one address has too many. So whoever
-//! lets something trickle keeps no other address out.
+//! A room: a limited number of slots for work that waits on a client, such as reading a body.
+//!
+//! When a room is full, a newcomer may push out a slot of the address that holds the most. So a client that
+//! sends slowly, or on many connections, cannot keep other addresses out.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -10,17 +12,18 @@ use tokio::sync::oneshot;
 
 use crate::shares::Neighbour;
 
-/// So many slots.
+/// A limited number of slots.
 #[derive(Debug)]
 pub(crate) struct Room {
     most: usize,
     slots: Mutex<Slots>,
 }
 
-/// Whose slot it is; `None`: nobody knows, so it is one of its own, and nobody else's for as long as it lasts.
+/// The address that a slot is counted for. `None`: the address is not known (for example, behind a trusted
+/// proxy that does not report its clients). Such a slot is never pushed out.
 type Holder = Option<Neighbour>;
 
-/// Taken slots of each holder, by age.
+/// The taken slots of each holder, by age: the lower the number, the older.
 #[derive(Debug, Default)]
 struct Slots {
     next: u64,
@@ -37,7 +40,7 @@ impl Slots {
         number
     }
 
-    /// To drop what a slot is told by is to tell it.
+    /// Frees a slot. Dropping the sender tells the slot's owner (see [`Slot::keep`]).
     fn remove(&mut self, holder: Holder, number: u64) {
         let Some(slots) = self.taken.get_mut(&holder) else { return };
         if slots.remove(&number).is_some() {
@@ -48,7 +51,7 @@ impl Slots {
         }
     }
 
-    /// Whoever has the most, and of equals the oldest.
+    /// The holder with the most slots; of several, the one with the oldest slot.
     fn greediest(&self) -> Option<Greediest> {
         let known = self.taken.iter().filter(|(holder, _)| holder.is_some());
         let all = known.filter_map(|(&holder, slots)| {
@@ -59,7 +62,7 @@ impl Slots {
         all.max_by_key(|who| (who.count, Reverse(who.oldest)))
     }
 
-    /// How many somebody has, of whom it is known.
+    /// How many slots a known holder has; 0 for an unknown one.
     fn of(&self, holder: Holder) -> usize {
         let slots = holder.and_then(|_| self.taken.get(&holder));
         slots.map_or(0, BTreeMap::len)
@@ -88,7 +91,8 @@ impl Room {
         slots.count == 0 && slots.taken.is_empty()
     }
 
-    /// Takes a slot, if need be the oldest of whoever has the most: for what soon ends anyway.
+    /// Takes a slot. In a full room it takes the oldest slot of the holder with the most. Use this for short
+    /// work, where the oldest slot is likely the one that stalls.
     pub(crate) fn enter(self: &Arc<Self>, address: IpAddr) -> Slot {
         let mut slots = self.lock();
         if slots.count >= self.most
@@ -99,8 +103,12 @@ impl Room {
         self.slot(&mut slots, Some(Neighbour::of(address)))
     }
 
-    /// Takes a slot, if need be the youngest of whoever has the most and has more than this holder then has. `None`:
-    /// nobody has, and what was begun goes on, or work would be thrown away for work that is thrown away as well.
+    /// Takes a slot. In a full room it takes the youngest slot of the holder with the most, but only if that
+    /// holder then still has at least as many as this one. `None` otherwise: to push out one upload for another
+    /// of the same weight would waste what was already received.
+    ///
+    /// Example: with 4 slots, of which A holds 3 and B 1, C gets A's youngest. With 2 slots for A, 1 for B and
+    /// 1 for C, a second slot for B is refused.
     pub(crate) fn enter_fairly(self: &Arc<Self>, holder: Holder) -> Option<Slot> {
         let mut slots = self.lock();
         if slots.count >= self.most {
@@ -120,7 +128,7 @@ impl Room {
     }
 }
 
-/// A slot, until it is dropped or somebody else needs it more.
+/// A taken slot, until it is dropped or pushed out.
 #[derive(Debug)]
 pub(crate) struct Slot {
     room: Arc<Room>,
@@ -130,7 +138,7 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    /// Does something for as long as there is a slot for it; `None`: not to its end.
+    /// Runs `work` for as long as the slot is held. `None` if the slot was pushed out before the work was done.
     pub(crate) async fn keep<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
@@ -150,7 +158,7 @@ impl Drop for Slot {
 mod tests {
     use super::*;
 
-    /// Whether a slot is still there.
+    /// Whether a slot has not been pushed out.
     async fn stays(slot: &mut Slot) -> bool {
         slot.keep(tokio::task::yield_now()).await.is_some()
     }
@@ -189,10 +197,10 @@ mod tests {
     async fn fairly_nobody_has_to_go_for_who_has_as_many() {
         let room = Arc::new(Room::new(6));
         let enter = |address: &str| room.enter_fairly(Some(neighbour(address)));
-        // Alone one may have all of it, and no more.
+        // A single holder may have the whole room, and no more.
         let mut greedy: Vec<Slot> = std::iter::from_fn(|| enter("192.0.2.1")).collect();
         assert_eq!(greedy.len(), 6);
-        // Others come in until they have as many; the youngest goes, and what is old goes on.
+        // Newcomers get in until they have as many slots. The youngest slots go; the older ones stay.
         let mut others = [enter("2001:db8::1").unwrap(), enter("2001:db8::2").unwrap()];
         let mut late = enter("192.0.2.3").unwrap();
         for (at, slot) in greedy.iter_mut().enumerate() {
@@ -220,7 +228,7 @@ mod tests {
         assert_eq!(known.len(), 2);
         let mut one_more = room.enter_fairly(None).unwrap();
         assert!(!stays(&mut known[1]).await);
-        // Then nobody who is known has more than one.
+        // Now no known holder has more than one.
         assert!(room.enter_fairly(None).is_none());
         assert!(room.enter_fairly(Some(neighbour("192.0.2.2"))).is_none());
         for slot in unknown.iter_mut().chain([&mut known[0], &mut one_more]) {

@@ -1,4 +1,5 @@
-//! Rooms for calls whose bodies, and documents, are not here yet, apart from each other.
+//! The rooms in which bodies are read: for calls of IAM and STS, for documents of S3, and for fields of forms.
+//! They are separate, so that one kind cannot crowd out another.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -7,23 +8,24 @@ use tokio::sync::Semaphore;
 
 use crate::room::{Room, Slot};
 
-/// Bodies in memory of callers whose signature holds.
+/// Bodies of IAM and STS calls in memory, where the signature of the head was verified.
 const PROVEN_MAX: usize = 64;
-/// And of those who claim a key that is known, which stands in every link.
+/// The same, where the head only claims a known access key. An access key id is no secret: it stands in every
+/// link.
 const CLAIMED_MAX: usize = 64;
-/// And of those who claim none: tokens of identity providers, which are short.
+/// The same, where no key is claimed: such a body is a token of an identity provider, and short.
 const ANONYMOUS_MAX: usize = 16;
-/// Documents of S3 that are read at once, and those of them that may be long.
+/// Documents of S3 calls that are read at once: short ones, and long ones.
 const SHORT_DOCUMENTS_MAX: usize = 1024;
 const LONG_DOCUMENTS_MAX: usize = 64;
-/// Forms whose fields are read at once: 20 KiB each, of nobody who is known yet.
+/// Forms whose fields are read at once: 20 KiB each, before the sender is known.
 const FORMS_MAX: usize = 1024;
-/// What is announced as no longer than this is a short one.
+/// The longest announced length of a short document.
 const SHORT_DOCUMENT_BYTES_MAX: usize = 64 * 1024;
-/// Proven calls at work at once; further ones wait in their room.
+/// Calls of IAM and STS that are executed at once. Further ones wait, and keep the slot of their room.
 const WORKING_MAX: usize = 64;
 
-/// All of them: who has proved nothing takes no place of who has.
+/// The rooms for calls of IAM and STS. Callers who have proved nothing cannot take slots of those who have.
 #[derive(Debug)]
 pub(crate) struct Rooms {
     pub(crate) proven: Arc<Room>,
@@ -43,8 +45,8 @@ impl Default for Rooms {
     }
 }
 
-/// Room for documents of S3 calls. Whoever has a link that takes one can begin many and end none. And, apart from them,
-/// for the fields of forms, which anybody can begin.
+/// The rooms for documents of S3 calls, and for the fields of forms. Without limits, a holder of one link could
+/// begin many documents and end none; a form can be begun by anybody.
 #[derive(Debug)]
 pub(crate) struct Documents {
     short: Arc<Room>,
@@ -64,14 +66,14 @@ impl Default for Documents {
 }
 
 impl Documents {
-    /// Takes a place for a document of so many bytes at most.
+    /// Takes a slot for a document of at most `bytes_max` bytes.
     pub(crate) fn enter(&self, address: IpAddr, bytes_max: usize) -> Slot {
         let is_short = bytes_max <= SHORT_DOCUMENT_BYTES_MAX;
         let room = if is_short { &self.short } else { &self.long };
         room.enter(address)
     }
 
-    /// Takes a place for what comes before a form's file.
+    /// Takes a slot for the fields of a form, which stand before its file.
     pub(crate) fn enter_form(&self, address: IpAddr) -> Slot {
         self.forms.enter(address)
     }

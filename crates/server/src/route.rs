@@ -1,4 +1,5 @@
-//! One table: which request is which operation. Closed: what is not in it is refused, never guessed.
+//! One table says which request is which operation. It is closed: a request without a row is refused, never
+//! guessed.
 
 use hyper::Method;
 use store::{BucketName, ObjectKey};
@@ -7,8 +8,8 @@ use crate::error::{Code, S3Error};
 use crate::reading::Place;
 use crate::request::Query;
 
-/// Query parameters that name a part of a bucket or object, in the S3 API of 2026. One that no row of
-/// [`ROUTES`] serves is answered 501 and changes nothing.
+/// Query parameters that name a sub-resource of a bucket or object, in the S3 API of 2026. One without a row in
+/// [`ROUTES`] is answered 501 and changes nothing.
 pub(crate) const SUB_RESOURCES: &[&str] = &[
     "abac",
     "accelerate",
@@ -53,13 +54,14 @@ pub(crate) const SUB_RESOURCES: &[&str] = &[
     "website",
 ];
 
-/// The rows of [`MEANING_HEADERS`] by which customers send keys of their own: for what is written or read, and for
-/// the source of a copy.
+/// The rows of [`MEANING_HEADERS`] for keys of the customer's own (SSE-C): for the object that is written or
+/// read, and for the source of a copy.
 pub(crate) const OBJECT_KEY: &str = "x-amz-server-side-encryption-customer-";
 pub(crate) const SOURCE_KEY: &str = "x-amz-copy-source-server-side-encryption-customer-";
 
-/// Headers that change what a request means. An operation honours one ([`crate::operation::Operation::HONOURS`])
-/// or the request is refused with 501; a name that ends in `-` stands for all that begin so.
+/// Headers that change what a request means. Either the operation honours such a header
+/// ([`crate::operation::Operation::HONOURS`]) or the request is refused with 501. A name that ends in `-`
+/// stands for all that begin with it.
 pub(crate) const MEANING_HEADERS: &[&str] = &[
     "x-amz-acl",
     "x-amz-bucket-namespace",
@@ -84,7 +86,7 @@ pub(crate) const MEANING_HEADERS: &[&str] = &[
     "x-amz-write-offset-bytes",
 ];
 
-/// The row of [`MEANING_HEADERS`] that a lower-case name falls under: the exact one, or the longest beginning.
+/// The row of [`MEANING_HEADERS`] for a lower-case name: the exact one, otherwise the longest beginning.
 pub(crate) fn meaning_of(name: &str) -> Option<&'static str> {
     let fits = |row: &&&str| **row == name || (row.ends_with('-') && name.starts_with(**row));
     MEANING_HEADERS.iter().rev().find(fits).copied()
@@ -99,7 +101,7 @@ pub(crate) enum Target {
     Object(BucketName, ObjectKey),
 }
 
-/// How deep a row's path goes.
+/// Whether a row is for the service, a bucket or an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Level {
     Service,
@@ -107,15 +109,16 @@ pub(crate) enum Level {
     Object,
 }
 
-/// Beside method, level and sub-resource: what else tells two operations apart. All of it is signed.
+/// What else tells two operations of the same method, level and sub-resource apart. The signature covers all of
+/// it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum When {
     Always,
-    /// The header `x-amz-copy-source` is there.
+    /// The header `x-amz-copy-source` was sent.
     Copy,
-    /// This query parameter is there.
+    /// A query parameter was sent.
     Query(&'static str),
-    /// This query parameter has this value.
+    /// A query parameter has this value.
     Is(&'static str, &'static str),
 }
 
@@ -127,13 +130,13 @@ macro_rules! routes {
         pub(crate) enum Call { $($call,)* }
 
         impl Call {
-            /// As AWS names it.
+            /// The name of the operation in the API of AWS.
             pub(crate) fn name(self) -> &'static str {
                 match self { $(Self::$call => stringify!($call),)* }
             }
         }
 
-        /// The table. The first row that fits decides.
+        /// The table; the first row that fits decides.
         const ROUTES: &[Row] = &[$(Row {
             method: Method::$method,
             level: Level::$level,
@@ -147,7 +150,7 @@ macro_rules! routes {
 struct Row {
     method: Method,
     level: Level,
-    /// Empty: the bucket or object itself.
+    /// Empty for the bucket or object itself.
     sub_resource: &'static str,
     when: When,
     call: Call,
@@ -190,7 +193,8 @@ routes! {
     GET Bucket "versioning" When::Always => GetBucketVersioning;
     PUT Bucket "versioning" When::Always => PutBucketVersioning;
 
-    // What clients read unasked: answered as by a bucket nobody has configured.
+    // Settings that clients read without being asked to. The answer is that of a bucket where they were never
+    // set.
     GET Bucket "accelerate" When::Always => GetBucketAccelerateConfiguration;
     GET Bucket "acl" When::Always => GetBucketAcl;
     GET Bucket "analytics" When::Query("id") => GetBucketAnalyticsConfiguration;
@@ -230,7 +234,7 @@ routes! {
     GET Object "uploadId" When::Always => ListParts;
 }
 
-/// What a reading names, where bucket and key may have those names.
+/// Checks the names of bucket and key.
 pub(crate) fn target(place: Place<'_>) -> Result<Target, S3Error> {
     let Place { bucket, key } = place;
     let Some(bucket) = bucket else { return Ok(Target::Service) };
@@ -241,7 +245,7 @@ pub(crate) fn target(place: Place<'_>) -> Result<Target, S3Error> {
     Ok(Target::Object(bucket, parse_key(key)?))
 }
 
-/// The bucket that a reading names and how deep it goes, whatever else may be wrong with it.
+/// The bucket that is named, and the level, even if the key is not valid.
 pub(crate) fn bucket(place: Place<'_>) -> (Option<BucketName>, Level) {
     let Place { bucket, key } = place;
     let Some(bucket) = bucket else { return (None, Level::Service) };
@@ -268,7 +272,7 @@ pub(crate) fn parse_key(bytes: &[u8]) -> Result<ObjectKey, S3Error> {
     })
 }
 
-/// The operation of a request, from what its signature covers alone.
+/// The operation of a request. Only parts that the signature covers decide.
 pub(crate) fn call(
     method: &Method,
     target: &Target,
@@ -301,7 +305,7 @@ pub(crate) fn call(
     Err(S3Error::not_implemented(sub_resource))
 }
 
-/// The one sub-resource that is named; two of them contradict each other.
+/// The sub-resource that the query names. Two different ones contradict each other.
 fn sub_resource(query: &Query<'_>) -> Result<&'static str, S3Error> {
     let mut found = "";
     for (name, _) in query.iter() {
@@ -328,7 +332,7 @@ fn method_not_allowed(method: &Method, level: Level) -> S3Error {
         .detail("ResourceType", resource_type(level))
 }
 
-/// The same for what looks like a bucket, and is the prefix of a public URL.
+/// The same refusal for a path whose first segment is the prefix of a public URL, and so no bucket.
 pub(crate) fn is_prefix(method: &Method, prefix: &str) -> S3Error {
     S3Error::with_message(
         Code::MethodNotAllowed,
@@ -340,7 +344,7 @@ pub(crate) fn is_prefix(method: &Method, prefix: &str) -> S3Error {
     .detail("ResourceType", resource_type(Level::Service))
 }
 
-/// What a path names, as refusals call it.
+/// The level as refusals name it.
 pub(crate) fn resource_type(level: Level) -> &'static str {
     match level {
         Level::Service => "SERVICE",

@@ -1,4 +1,4 @@
-//! One request in, one response out: errors become responses here, and are logged here, once.
+//! Turns one request into one response. Errors of all layers become responses here, and are logged here, once.
 
 use std::sync::Arc;
 
@@ -35,16 +35,16 @@ use crate::surface::Surface;
 use crate::unsent::Unsent;
 use crate::uploads::{UPLOADS_MAX, Uploads};
 
-/// Of the reason of a refusal the log shows so much.
+/// How much of a refusal's reason the log shows.
 const REASON_CHARS_MAX: usize = 512;
 
-/// The whole service behind the sockets.
+/// The whole service without its sockets.
 #[derive(Debug)]
 pub struct Server {
     services: Services,
 }
 
-/// A request's head, from whom, and when.
+/// A request's head, its sender's address, and the time.
 #[derive(Clone, Copy, Debug)]
 struct Arrival<'r> {
     parts: &'r Arc<Parts>,
@@ -54,7 +54,7 @@ struct Arrival<'r> {
 }
 
 impl Server {
-    /// Puts the service together over an open store.
+    /// Builds the service over an open store.
     pub fn new(config: ServerConfig, store: Store, now: Timestamp) -> Self {
         let root = config.root.as_ref().map(|root| AccessKey {
             id: root.access_key_id.clone(),
@@ -71,13 +71,14 @@ impl Server {
         Self { services: Services { config, store, gate, ids, metrics, rooms, uploads } }
     }
 
-    /// Takes no more bodies in at once than these, of those that have a file or take their time.
+    /// Sets how many bodies may be received at once, counting those that need a file or take longer than a
+    /// second.
     #[must_use]
     pub fn with_uploads_max(self, most: usize) -> Self {
         Self { services: Services { uploads: Arc::new(Room::new(most)), ..self.services } }
     }
 
-    /// Has its metrics tell of lines that the log has lost.
+    /// Adds the count of lines that the log has lost to the metrics.
     #[must_use]
     pub fn telling_of_lost_lines(mut self, dropped: &DroppedLines) -> Self {
         self.services.metrics.count_lost_lines(dropped);
@@ -110,7 +111,7 @@ impl Server {
         self.handle_on(request, peer, None, now).await
     }
 
-    /// As [`handle`](Self::handle), on a connection that may hold so much of what it does not take.
+    /// Like [`handle`](Self::handle), for a connection with a bound on the bytes that its client has not taken.
     pub(crate) async fn handle_on(
         self: Arc<Self>,
         request: Request<RequestBody>,
@@ -228,7 +229,8 @@ impl Server {
         }
     }
 
-    /// Who sent it, for the log as well; who did not prove it is named there as whom it claimed to be.
+    /// Authenticates the sender, and notes it for the log. Where this fails, the log shows who the request
+    /// claims to be from.
     async fn caller(
         &self,
         head: &Head<'_>,
@@ -244,7 +246,7 @@ impl Server {
         Ok(caller)
     }
 
-    /// Answers what a browser asks on behalf of a page, before anybody is authenticated.
+    /// Answers a preflight, which a browser sends for a page. Nobody is authenticated.
     async fn preflight(
         &self,
         parts: &Parts,

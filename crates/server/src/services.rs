@@ -1,4 +1,4 @@
-//! What every surface of the server works with.
+//! What every surface of the server works with: configuration, gate, metrics, rooms.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::respond::IdSource;
 use crate::room::Room;
 use crate::rooms::Rooms;
 
-/// Made once, when the server is put together.
+/// Made once, when the server is built.
 #[derive(Debug)]
 pub(crate) struct Services {
     pub(crate) config: Arc<ServerConfig>,
@@ -19,8 +19,8 @@ pub(crate) struct Services {
     pub(crate) gate: Gate,
     pub(crate) ids: IdSource,
     pub(crate) metrics: Metrics,
-    /// For the bodies of calls of IAM and STS.
+    /// The rooms for the bodies of IAM and STS calls.
     pub(crate) rooms: Rooms,
-    /// For bodies that have a file or take their time.
+    /// The room for uploaded bodies that need a file or take longer than a second.
     pub(crate) uploads: Arc<Room>,
 }

@@ -1,4 +1,4 @@
-//! Fair shares: how much of what everybody wants one address may have.
+//! Fair shares of the connections: how many of them one address may have.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The log tells so often at most that an address had to be refused.
+/// How often, at most, the log says that an address was refused.
 const TOLD_PERIOD: Duration = Duration::from_mins(1);
 
-/// Who counts as one: an IPv4 address, or a /64 of IPv6, which is what one subscriber gets.
+/// What counts as one client: an IPv4 address, or a /64 network of IPv6, which is what one subscriber gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Neighbour(IpAddr);
 
@@ -27,16 +27,16 @@ impl Neighbour {
     }
 }
 
-/// What each address has of something.
+/// How many connections each address has, and how many it may have.
 #[derive(Debug)]
 pub(crate) struct Shares {
-    /// 0: as much as there is.
+    /// The most for one address; 0 means no limit.
     most: u32,
     taken: Mutex<HashMap<Neighbour, Taken>>,
     told_at: Mutex<Option<Instant>>,
 }
 
-/// What one address has.
+/// What one address holds.
 #[derive(Debug, Default)]
 struct Taken {
     count: u32,
@@ -44,12 +44,12 @@ struct Taken {
 }
 
 impl Shares {
-    /// So many for each address; 0 is no limit.
+    /// At most `most` for each address; 0 means no limit.
     pub(crate) fn new(most: u32) -> Self {
         Self { most, taken: Mutex::default(), told_at: Mutex::default() }
     }
 
-    /// One more for an address, if it has not got its share already.
+    /// Counts one more connection of an address. `None`: the address has as many as it may.
     pub(crate) fn take(self: &Arc<Self>, address: IpAddr) -> Option<Share> {
         if self.most == 0 {
             return Some(Share::unlimited());
@@ -86,16 +86,16 @@ impl Shares {
     }
 }
 
-/// One of what an address may have, until it is dropped.
+/// One connection of an address, counted until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Share {
     of: Option<(Arc<Shares>, Neighbour)>,
-    /// The bytes of whole answers that all connections of the address hold together.
+    /// The bytes of whole answers that all connections of the address hold together (see `unsent`).
     documents: Arc<AtomicUsize>,
 }
 
 impl Share {
-    /// For whom nothing is counted.
+    /// A share that is not counted.
     pub(crate) fn unlimited() -> Self {
         Self { of: None, documents: Arc::default() }
     }

@@ -1,4 +1,8 @@
-//! A connection that is given up when nothing has moved on it, in neither direction, for too long.
+//! A stream that gives up its connection when it has stood still for too long.
+//!
+//! "Too long" depends on what the connection waits for. While the server waits for the next request, only a
+//! complete head counts: a client that trickles one byte a second is cut off. While an answer is being made or
+//! sent, movement in either direction is enough.
 
 use std::io;
 use std::pin::Pin;
@@ -11,50 +15,55 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep};
 
-/// What tells an HTTP/1.1 client that waits with its body to send it.
+/// The answer that lets a waiting HTTP/1.1 client send its body (`Expect: 100-continue`).
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// How long a connection may stand still.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
-    /// With nothing asked that is not answered: from the opening, or the end of the last answer, to the
-    /// end of the next head, however slowly that trickles in.
+    /// The time for the next request while no request is being answered. It begins when the connection opens,
+    /// or when the last answer ends, and it ends when the head is complete: bytes that merely trickle in do not
+    /// extend it.
     pub(crate) head: Duration,
-    /// With nothing moving, in neither direction, while an answer is worked on; with less than `bytes_min`
-    /// moving, both directions together, while one is not taken.
+    /// The longest time without movement while a request is being answered. While its answer is being made, one
+    /// byte in either direction is movement. Once the client has an answer to take, only `bytes_min` bytes are:
+    /// otherwise a client could hold an answer for ever by pings alone.
     pub(crate) idle: Duration,
-    /// More than the pings of an HTTP/2 connection on which nothing else moves.
+    /// The least number of bytes that count as movement while an answer is being sent. It is more than the
+    /// pings of an otherwise silent HTTP/2 connection.
     pub(crate) bytes_min: usize,
 }
 
-/// Which requests of a connection are being answered: what its stream cannot see.
+/// How many requests of a connection are being answered. The stream itself sees only bytes, so the layer above
+/// it (`listen`, `respond`) notes this here.
 #[derive(Debug)]
 pub(crate) struct Activity {
     opened: Instant,
     answering: AtomicUsize,
-    /// How many of them have no answer yet: that may take its time, with pings alone to be seen of it.
+    /// The requests of `answering` that have no answer yet. Making an answer may take its time; until then
+    /// pings may be all that moves.
     working: AtomicUsize,
-    /// When the last answer ended, in milliseconds since the opening.
+    /// When the last answer ended, in milliseconds since the connection opened.
     rests_since: AtomicU64,
-    /// Whether the stream has been given all that was written so far.
+    /// Whether the operating system has taken all bytes that were written so far.
     is_flushed: AtomicBool,
     flushed: Notify,
-    /// Whether the next bytes are a 100 that the stream itself has to write.
+    /// Whether the stream must write [`CONTINUE`] before its next bytes.
     owes_continue: AtomicBool,
 }
 
 impl Activity {
-    /// Says that a request has come; it is being answered until what is returned is dropped.
+    /// Counts a request that has come. It counts as being answered until the returned value is dropped.
     pub(crate) fn answering(self: &Arc<Self>) -> Answering {
         self.answering.fetch_add(1, Ordering::Relaxed);
         self.working.fetch_add(1, Ordering::Relaxed);
         Answering { activity: Arc::clone(self), has_answer: false }
     }
 
-    /// Has the stream tell an HTTP/1.1 client to go on, between the last answer and the one that is being
-    /// made: hyper says nothing of it to who announces an empty body, and botocore counts on it.
+    /// Makes the stream send [`CONTINUE`] after the last answer and before the next one. hyper sends none for a
+    /// body announced as empty, but botocore waits for one even then.
     pub(crate) async fn tell_to_go_on(&self) {
-        // A client that asks again before it has read may still be owed bytes of the last answer.
+        // A client that sends its next request early may not have been sent all of the last answer yet.
         while !self.is_flushed.load(Ordering::Acquire) {
             self.flushed.notified().await;
         }
@@ -67,14 +76,14 @@ impl Activity {
         }
     }
 
-    /// Since when nothing has been asked; `None`: something is being answered.
+    /// Since when no request is being answered; `None` while at least one is.
     fn rests_since(&self) -> Option<Instant> {
         let rests = self.answering.load(Ordering::Acquire) == 0;
         rests.then(|| self.opened + Duration::from_millis(self.rests_since.load(Ordering::Relaxed)))
     }
 }
 
-/// A request that is being answered.
+/// A request that is being answered, until this value is dropped.
 #[derive(Debug)]
 pub(crate) struct Answering {
     activity: Arc<Activity>,
@@ -82,7 +91,7 @@ pub(crate) struct Answering {
 }
 
 impl Answering {
-    /// Says that there is an answer, which has yet to be taken.
+    /// Notes that the answer has been made. What remains is that the client takes it.
     pub(crate) fn with_answer(mut self) -> Self {
         self.end_work();
         self
@@ -105,19 +114,20 @@ impl Drop for Answering {
     }
 }
 
-/// Wraps a stream. The clock is read and the timer is moved only when that fires, not with every byte.
+/// The wrapped stream. For speed, it reads the clock and moves its timer only when the timer fires, not with
+/// every byte.
 #[derive(Debug)]
 pub(crate) struct TimedIo<S> {
     stream: S,
     patience: Patience,
     activity: Arc<Activity>,
     timer: Pin<Box<Sleep>>,
-    /// When enough bytes were last known to have moved, and how many have since.
+    /// When movement was last seen, and how many bytes have moved since then.
     moved_at: Instant,
     bytes_moved: usize,
-    /// The other side does not take what it is sent.
+    /// Whether the last write had to wait: the client does not take what it is sent.
     is_stuffed: bool,
-    /// What is left to write of a 100.
+    /// The rest of a [`CONTINUE`] that is being written.
     to_continue: &'static [u8],
 }
 
@@ -149,7 +159,8 @@ impl<S> TimedIo<S> {
         Arc::clone(&self.activity)
     }
 
-    /// What a wait means: go on waiting, or too long.
+    /// Called when the stream has to wait. Decides whether it goes on waiting (`Pending`) or has waited too
+    /// long (an error of kind `TimedOut`).
     fn waited<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         loop {
             ready!(self.timer.as_mut().poll(context));
@@ -166,7 +177,8 @@ impl<S> TimedIo<S> {
             if now >= due {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
-            // No wait that begins before the timer fires can be over by then.
+            // At the latest after the shorter of the two limits: no wait that begins meanwhile can be over
+            // before that.
             self.timer.as_mut().reset(due.min(now + head.min(idle)));
         }
     }
@@ -202,9 +214,9 @@ impl<S> TimedIo<S> {
 }
 
 impl<S: AsyncWrite + Unpin> TimedIo<S> {
-    /// Writes the 100 that is owed, before anything else is.
+    /// Writes a [`CONTINUE`] that is owed, before any other byte.
     fn poll_continue(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A load alone where nothing is owed, which is nearly always.
+        // Usually nothing is owed, and this costs one load.
         if self.activity.owes_continue.load(Ordering::Acquire) {
             self.activity.owes_continue.store(false, Ordering::Release);
             self.to_continue = CONTINUE;
@@ -286,7 +298,7 @@ mod tests {
     const PATIENCE: Patience =
         Patience { head: Duration::from_secs(3), idle: Duration::from_secs(10), bytes_min: 2 };
 
-    /// How long it takes until the connection is given up, in seconds.
+    /// Seconds until the connection is given up.
     async fn ends_after(io: impl Future<Output = io::Result<u8>>) -> u64 {
         let begun = Instant::now();
         assert_eq!(io.await.unwrap_err().kind(), io::ErrorKind::TimedOut);

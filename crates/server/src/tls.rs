@@ -1,4 +1,4 @@
-//! TLS: certificates from files, read again when they change, without dropping a connection.
+//! TLS with a certificate from files. When the files change they are read again, and open connections go on.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -14,18 +14,18 @@ use crate::config::TlsFiles;
 /// Why the certificate or key could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file cannot be read or is not PEM of the kind it should be.
+    /// A file cannot be read, or is no PEM file of the right kind.
     #[error("cannot read {}: {source}", path.display())]
     Pem {
-        /// Which file.
+        /// The path of the file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the file.
         source: rustls::pki_types::pem::Error,
     },
     /// The file holds no certificate.
     #[error("{} holds no certificate", path.display())]
     NoCertificate {
-        /// Which file.
+        /// The path of the file.
         path: PathBuf,
     },
     /// Certificate and key do not belong together, or the key is of no known kind.
@@ -33,7 +33,7 @@ pub enum TlsError {
     Unusable(#[from] rustls::Error),
 }
 
-/// The current certificate, as new connections get it.
+/// The certificate that new connections get.
 #[derive(Debug)]
 pub(crate) struct Tls {
     files: TlsFiles,
@@ -53,14 +53,14 @@ impl Tls {
         Ok(Self { files, current: RwLock::new(Current { config, read_of }) })
     }
 
-    /// For one new connection.
+    /// Accepts one new connection with the current certificate.
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
         TlsAcceptor::from(Arc::clone(&current.config))
     }
 
-    /// Reads the files again if they have changed. A pair that cannot be used leaves the old one in
-    /// place: a half-written renewal must not end the service.
+    /// Reads the files again if they have changed. If the new pair cannot be used, the old one stays: a
+    /// half-written renewal must not end the service.
     pub(crate) fn reload_if_changed(&self) -> Result<bool, TlsError> {
         let read_of = modified(&self.files);
         let known = self.current.read().unwrap_or_else(PoisonError::into_inner).read_of;

@@ -1,9 +1,13 @@
-//! What answers hold in memory that their clients have not taken yet: a bound for the whole process, and for each
-//! connection a share of what is left of it.
+//! Bounds the memory of answers that clients have not taken yet: one bound for the whole process, and for each
+//! connection a share of what is still free.
 //!
-//! hyper asks a body for its next bytes before it knows whether there is room to send them, so a stream that stalls
-//! always holds some. How many, is decided here. The more is held, the smaller the shares of all become; each
-//! connection has a little of its own whatever others hold; and a stream for which there is nothing left goes on with crumbs.
+//! hyper asks a body for its next piece before it knows whether the client takes it. So a stream that stalls
+//! always holds one piece in memory; this module decides how long that piece may be. The more is held, the
+//! shorter pieces become. Every connection may always hold a little ([`OWN_BYTES`]), and a stream for which
+//! nothing is left goes on in crumbs ([`CRUMB_BYTES`]).
+//!
+//! Example: when nothing else is held, the first piece has full length ([`PIECE_BYTES_MAX`]). When the process
+//! holds nearly all it may, a new connection still gets two pieces of 32 KiB, and then crumbs of 2 KiB.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,26 +17,31 @@ use store::PIECE_BYTES_MAX;
 
 use crate::shares::Share;
 
-/// Pieces of full length in the whole process. With such a piece, and with none shorter, goes an open file.
+/// The bound of the whole process, in pieces of full length. A piece of full length keeps a file open, a
+/// shorter one does not.
 const PIECES_MAX: usize = 256;
-/// A connection may hold so great a part of what nobody holds: two megabytes where nothing else is held.
+/// One connection may hold this fraction (1/32) of what is free in the process: two megabytes when nothing is
+/// held.
 const PIECES_SHARE: usize = 32;
-/// A piece may be so great a part of what its connection may still hold: later streams get some as well.
+/// One piece may be this fraction (1/4) of what its connection may still hold, so that later streams of the
+/// connection get some as well.
 const PIECE_SHARE: usize = 4;
-/// What each connection may hold whatever the others hold: two pieces, of which one is read while the other is sent.
+/// What every connection may hold, whatever the others hold: two pieces, one being read while the other is
+/// sent.
 const OWN_BYTES: usize = 2 * OWN_PIECE_BYTES;
-/// The longest of them.
+/// The longest piece of [`OWN_BYTES`].
 const OWN_PIECE_BYTES: usize = 32 * 1024;
-/// The longest piece that is not counted: every stream may have it at any time, so that none starves.
+/// A piece this short is not counted. Every stream may hold one at any time, so that none starves.
 const CRUMB_BYTES: usize = 2 * 1024;
-/// Answers that were made whole, of the whole process: listings, most of all.
+/// The bound of the whole process for answers that are made whole, such as listings.
 const DOCUMENTS_BYTES_MAX: usize = 256 * 1024 * 1024;
-/// The same for one address: eight megabytes where nothing else is held, and no answer is longer.
+/// One address may hold this fraction (1/32) of what is free in that bound: eight megabytes when nothing is
+/// held. No answer is longer.
 const DOCUMENTS_SHARE: usize = 32;
-/// The longest of them that is not counted, so that most refusals are not.
+/// A whole answer this short is not counted, so most refusals are not.
 const DOCUMENT_BYTES_FREE: usize = 2 * 1024;
 
-/// What all connections may hold together.
+/// The bounds of the whole process, and what is held against them.
 #[derive(Clone, Debug)]
 pub(crate) struct UnsentOfAll {
     pieces: Arc<Bound>,
@@ -40,7 +49,7 @@ pub(crate) struct UnsentOfAll {
 }
 
 impl UnsentOfAll {
-    /// No more open files with it than these.
+    /// Also bounds the open files: no more than `files_max` pieces of full length exist at once.
     pub(crate) fn new(files_max: usize) -> Self {
         let pieces = PIECES_MAX.min(files_max).saturating_mul(PIECE_BYTES_MAX);
         let bound = |most, share| Arc::new(Bound { most, share, held: AtomicUsize::new(0) });
@@ -50,7 +59,8 @@ impl UnsentOfAll {
         }
     }
 
-    /// What one more connection may hold: of bodies by itself, of whole answers together with all others of its address.
+    /// The bounds of a new connection. Pieces of bodies are counted for the connection alone, whole answers for
+    /// all connections of its address together.
     pub(crate) fn of_connection(&self, share: &Share) -> Unsent {
         let (pieces, documents) = (Arc::clone(&self.pieces), Arc::clone(&self.documents));
         Unsent {
@@ -59,7 +69,7 @@ impl UnsentOfAll {
         }
     }
 
-    /// The same with another bound of whole answers.
+    /// The same, with another bound for whole answers.
     #[cfg(test)]
     pub(crate) fn with_documents_of(&self, most: usize) -> Self {
         let documents = Bound { most, share: DOCUMENTS_SHARE, held: AtomicUsize::new(0) };
@@ -73,7 +83,7 @@ impl UnsentOfAll {
     }
 }
 
-/// What one connection may hold.
+/// What one connection holds, and how much more it may hold.
 #[derive(Clone, Debug)]
 pub(crate) struct Unsent {
     pieces: Portion,
@@ -81,11 +91,12 @@ pub(crate) struct Unsent {
 }
 
 impl Unsent {
-    /// Room for the next piece of a body that has so many bytes left; `None`: only for a crumb.
+    /// Room for the next piece of a body of which `remaining` bytes are left to send; `None` if there is room
+    /// for a crumb only.
     pub(crate) fn room_for_piece(&self, remaining: u64) -> Option<Held> {
         let wanted = usize::try_from(remaining).unwrap_or(usize::MAX).min(PIECE_BYTES_MAX);
         let most = self.pieces.free() / PIECE_SHARE;
-        // Of a power of two, as chunks are.
+        // Rounded down to a power of two, as encrypted chunks have such lengths.
         let most = most.checked_ilog2().map_or(0, |power| 1_usize << power);
         let own = OWN_BYTES.saturating_sub(self.pieces.held()) >= OWN_PIECE_BYTES;
         if own && most < OWN_PIECE_BYTES {
@@ -94,7 +105,8 @@ impl Unsent {
         counted(wanted.min(most)).and_then(|bytes| self.pieces.hold(bytes))
     }
 
-    /// Lets a whole answer be held until it is sent; `None`: the connections of its address hold too many already.
+    /// Counts a whole answer until it has been sent. `None`: the connections of its address hold too many bytes
+    /// already.
     pub(crate) fn hold_document(&self, document: Bytes) -> Option<Bytes> {
         let size = document.len();
         if size <= DOCUMENT_BYTES_FREE {
@@ -105,12 +117,12 @@ impl Unsent {
     }
 }
 
-/// So many bytes, unless they are a crumb.
+/// The length to count; `None` for a crumb, which is not counted.
 fn counted(bytes: usize) -> Option<usize> {
     (bytes > CRUMB_BYTES).then_some(bytes)
 }
 
-/// How long a piece may be for which there was room, or not.
+/// How long the next piece may be, given the room found for it.
 pub(crate) fn piece_bytes_max(held: Option<&Held>) -> usize {
     held.map_or(CRUMB_BYTES, |held| held.bytes)
 }
@@ -129,7 +141,7 @@ struct Portion {
 }
 
 impl Portion {
-    /// What the connection may hold more.
+    /// How many more bytes the connection may hold.
     fn free(&self) -> usize {
         let Bound { most, share, held } = &*self.bound;
         let free_of_all = most.saturating_sub(held.load(Ordering::Relaxed));
@@ -140,7 +152,7 @@ impl Portion {
         self.held.load(Ordering::Relaxed)
     }
 
-    /// Never more than the bound, however many take at once.
+    /// Takes room for so many bytes. Even if many connections take at once, the bound is never exceeded.
     fn hold(&self, bytes: usize) -> Option<Held> {
         let held = self.bound.held.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         if held > self.bound.most {
@@ -158,7 +170,7 @@ impl Portion {
     }
 }
 
-/// Bytes that are held, until it is dropped.
+/// Bytes counted as held, until this value is dropped.
 #[derive(Debug)]
 pub(crate) struct Held {
     portion: Portion,
@@ -166,7 +178,7 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Goes with the bytes, wherever they are sent from, until the last of them is gone.
+    /// Ties the count to the bytes: it is given back when the last clone or slice of them is dropped.
     pub(crate) fn with(mut self, bytes: Bytes) -> Bytes {
         self.shrink(bytes.len());
         Bytes::from_owner(HeldBytes { bytes, _held: self })
@@ -221,7 +233,7 @@ mod tests {
         let share = PIECES_MAX * PIECE_BYTES_MAX / PIECES_SHARE;
         assert!((share / 2..=share).contains(&all.held().0));
         assert_eq!(piece_bytes_max(connection.room_for_piece(u64::MAX).as_ref()), CRUMB_BYTES);
-        // Another has its own, and what was given back is there again.
+        // Another connection has room of its own, and what was given back is free again.
         assert_eq!(
             all.of_connection(&Share::unlimited()).room_for_piece(u64::MAX).unwrap().bytes,
             PIECE_BYTES_MAX

@@ -1,4 +1,5 @@
-//! How many bodies come in at once, and whose gives way where there is room for no more.
+//! Limits how many uploaded bodies are received at once, and decides whose upload gives way when the room is
+//! full.
 
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -12,43 +13,46 @@ use crate::error::{Code, S3Error};
 use crate::room::Room;
 use crate::shares::Neighbour;
 
-/// Bodies at once that have a file, or take their time: a chunk of 64 KiB each, 256 MiB.
+/// Uploads at once that use a file or take longer than [`QUICK_TIME_MAX`]. Each holds a chunk of 64 KiB: 256
+/// MiB in all.
 pub(crate) const UPLOADS_MAX: usize = 4096;
-/// So long may a body come in that needs no file, and be none of them.
+/// A body that needs no file and arrives within this time is not counted.
 const QUICK_TIME_MAX: Duration = Duration::from_secs(1);
 
-/// The room for what one client sends.
+/// The room for uploads, as one client uses it.
 #[derive(Clone, Debug)]
 pub(crate) struct Uploads {
     room: Arc<Room>,
-    /// `None`: it is not told from others.
+    /// The client that the upload counts for; `None`: clients cannot be told apart.
     from: Option<Neighbour>,
 }
 
-/// What a body takes while it comes in.
+/// What a body uses while it is received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Takes {
-    /// A file.
+    /// An open file.
     File,
-    /// A little memory.
+    /// A little memory only.
     Memory,
 }
 
 impl Takes {
-    /// What a body that was announced takes.
+    /// What a body of the announced length uses.
     pub(crate) fn of(stage: &BodyStage) -> Self {
         if stage.stays_in_memory() { Self::Memory } else { Self::File }
     }
 }
 
 impl Uploads {
-    /// Of a client. A trusted proxy that does not tell its clients speaks for many.
+    /// For the uploads of `client`. A trusted proxy that does not report its clients speaks for many of them,
+    /// so its uploads are not counted together.
     pub(crate) fn of(client: IpAddr, room: &Arc<Room>, config: &ServerConfig) -> Self {
         let told_apart = config.connections_per_address != 0 && !config.trusts(client);
         Self { room: Arc::clone(room), from: told_apart.then(|| Neighbour::of(client)) }
     }
 
-    /// Takes a body in, unless there is room for no more, or another address needs the room before it is through.
+    /// Receives a body by polling `work`. Fails with `SlowDown` if the room is full, or if another address
+    /// takes the slot before the body is complete.
     pub(crate) async fn take_in<T>(
         &self,
         takes: Takes,
