@@ -27,7 +27,7 @@ macro_rules! codes {
                 match self { $(Self::$name => $wire,)* }
             }
 
-            /// The HTTP status it travels with.
+            /// The HTTP status of the answer.
             pub(crate) fn status(self) -> StatusCode {
                 match self { $(Self::$name => StatusCode::$status,)* }
             }
@@ -40,7 +40,7 @@ macro_rules! codes {
 }
 
 codes! {
-    // Who is asking.
+    // About the caller.
     AccessDenied "AccessDenied" FORBIDDEN "Access Denied";
     AccessForbidden "AccessForbidden" FORBIDDEN "Access Forbidden";
     AuthorizationHeaderMalformed "AuthorizationHeaderMalformed" BAD_REQUEST "The authorization header you provided is invalid.";
@@ -51,7 +51,7 @@ codes! {
     RequestTimeTooSkewed "RequestTimeTooSkewed" FORBIDDEN "The difference between the request time and the current time is too large.";
     SignatureDoesNotMatch "SignatureDoesNotMatch" FORBIDDEN "The request signature we calculated does not match the signature you provided. Check your key and signing method.";
 
-    // What is asked.
+    // About the request.
     AccessControlListNotSupported "AccessControlListNotSupported" BAD_REQUEST "The bucket does not allow ACLs";
     BadRequest "BadRequest" BAD_REQUEST "An error occurred when parsing the HTTP request.";
     IllegalLocationConstraint "IllegalLocationConstraintException" BAD_REQUEST "The specified location constraint is not valid for this endpoint.";
@@ -81,7 +81,7 @@ codes! {
     MissingRequestBody "MissingRequestBodyError" BAD_REQUEST "Request Body is empty";
     NotImplemented "NotImplemented" NOT_IMPLEMENTED "A header you provided implies functionality that is not implemented";
 
-    // The body.
+    // About the body.
     BadDigest "BadDigest" BAD_REQUEST "The Content-MD5 you specified did not match what we received.";
     EntityTooLarge "EntityTooLarge" BAD_REQUEST "Your proposed upload exceeds the maximum allowed size";
     EntityTooSmall "EntityTooSmall" BAD_REQUEST "Your proposed upload is smaller than the minimum allowed size";
@@ -93,7 +93,7 @@ codes! {
     RequestTimeout "RequestTimeout" BAD_REQUEST "Your socket connection to the server was not read from or written to within the timeout period. Idle connections will be closed.";
     ContentSha256Mismatch "XAmzContentSHA256Mismatch" BAD_REQUEST "The provided 'x-amz-content-sha256' header does not match what was computed.";
 
-    // What is there.
+    // About what exists.
     AccountConflict "AccountConflict" CONFLICT "The account cannot be made or removed.";
     BucketAlreadyExists "BucketAlreadyExists" CONFLICT "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.";
     BucketAlreadyOwnedByYou "BucketAlreadyOwnedByYou" CONFLICT "Your previous request to create the named bucket succeeded and you already own it.";
@@ -118,14 +118,14 @@ codes! {
     NoSuchWebsiteConfiguration "NoSuchWebsiteConfiguration" NOT_FOUND "The specified bucket does not have a website configuration";
     PreconditionFailed "PreconditionFailed" PRECONDITION_FAILED "At least one of the pre-conditions you specified did not hold";
 
-    // Us.
+    // About this server.
     InternalError "InternalError" INTERNAL_SERVER_ERROR "We encountered an internal error. Please try again.";
     SlowDown "SlowDown" SERVICE_UNAVAILABLE "Please reduce your request rate.";
     ServiceUnavailable "ServiceUnavailable" SERVICE_UNAVAILABLE "Service is unable to handle request.";
     StorageFull "StorageFull" INSUFFICIENT_STORAGE "The storage is full.";
 }
 
-/// One refusal, as the client will see it; the cause is for the log alone.
+/// One refusal as the client will see it. Its cause goes to the log only.
 #[derive(Debug)]
 pub(crate) struct S3Error(Box<Refusal>);
 
@@ -149,14 +149,14 @@ impl S3Error {
         }))
     }
 
-    /// The same code with a text of its own.
+    /// A refusal with a message of its own.
     pub(crate) fn with_message(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
         let mut error = Self::new(code);
         error.0.message = message.into();
         error
     }
 
-    /// `InvalidArgument` with the two elements AWS adds to name the culprit.
+    /// `InvalidArgument` with the two elements in which AWS names the wrong argument.
     pub(crate) fn invalid_argument(
         message: impl Into<Cow<'static, str>>,
         name: impl Into<String>,
@@ -167,29 +167,29 @@ impl S3Error {
             .detail("ArgumentValue", value)
     }
 
-    /// `InvalidRequest` with a text of its own.
+    /// `InvalidRequest` with a message of its own.
     pub(crate) fn invalid_request(message: impl Into<Cow<'static, str>>) -> Self {
         Self::with_message(Code::InvalidRequest, message)
     }
 
-    /// What is not served is refused, never ignored (README.md, "What works").
+    /// The refusal of something that is not supported. It is refused, never ignored (README.md, "What works").
     pub(crate) fn not_implemented(header: &str) -> Self {
         Self::new(Code::NotImplemented).detail("Header", header)
     }
 
-    /// An element between `<Message>` and `<RequestId>`, in order of the calls.
+    /// Adds an element between `<Message>` and `<RequestId>`, after those added before.
     pub(crate) fn detail(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.0.details.push((name, value.into()));
         self
     }
 
-    /// A response header that goes with the error.
+    /// Adds a header to the answer.
     pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.0.headers.push((name, value));
         self
     }
 
-    /// What really happened, for the log.
+    /// Adds the cause, for the log.
     pub(crate) fn because(mut self, cause: impl StdError + Send + Sync + 'static) -> Self {
         self.0.cause = Some(Box::new(cause));
         self
@@ -204,7 +204,7 @@ impl S3Error {
         &self.0.message
     }
 
-    /// Whether it tells that the credential's scope is wrong (semantics 1.4.24a).
+    /// Whether the refusal is that of a wrong credential scope (semantics 1.4.24a).
     pub(crate) fn names_scope(&self) -> bool {
         let scope = ["the region '", "incorrect service \""];
         matches!(
@@ -221,7 +221,7 @@ impl S3Error {
         &self.0.headers
     }
 
-    /// The body: `Code`, `Message`, the details, `RequestId`, `HostId`; no namespace.
+    /// The body: `Code`, `Message`, the added elements, `RequestId`, `HostId`; no namespace.
     pub(crate) fn to_xml(&self, request_id: &str, host_id: &str) -> String {
         let mut xml = XmlWriter::document();
         xml.element("Error", |error| {

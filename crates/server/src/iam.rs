@@ -1,4 +1,4 @@
-//! The operations of IAM, a file a family, and the table of its actions.
+//! The operations of IAM: one file for each family, and here the table of actions.
 
 mod access_key;
 mod account;
@@ -15,14 +15,14 @@ mod tag;
 mod unused;
 mod user;
 
-use crate::query::Dispatched;
+use crate::query::AuthenticatedCall;
 use crate::query::answer::QueryReply;
 use crate::query::error::QueryError;
 use crate::seen::Seen;
 
 pub(crate) use entity::{is_tag, read_identity_policy, read_tags, same_tag};
 
-/// Declares one operation: its parameters, what it is done to, what it does.
+/// Declares one operation: its parameters, what it is done to, and what it does.
 macro_rules! operation {
     (
         $(#[$doc:meta])*
@@ -79,10 +79,10 @@ macro_rules! operation {
 }
 use operation;
 
-/// Runs the operation of that name; nothing where there is none.
+/// Runs the operation of this name; `None` if there is none.
 pub(crate) async fn dispatch(
     action: &str,
-    asked: Dispatched<'_>,
+    asked: AuthenticatedCall<'_>,
     seen: &mut Seen,
 ) -> Option<(&'static str, Result<QueryReply, QueryError>)> {
     /// Boxed, so that one large operation does not make every call's future large.

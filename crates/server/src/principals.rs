@@ -1,4 +1,5 @@
-//! Principals in policies of resources: stored by the ids that are never given twice, shown by name.
+//! Principals in policies of buckets and roles. They are stored by ids that are never given twice, and shown by
+//! name.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,15 +7,15 @@ use std::sync::Arc;
 use iam::{AccountId, Policy};
 use store::{BoundPolicy, Store, StoreError};
 
-/// Why a policy cannot be bound.
+/// Why the principals of a policy could not be replaced by ids.
 #[derive(Debug)]
 pub(crate) enum BindError {
-    /// It names somebody who does not exist.
+    /// The policy names somebody who does not exist.
     Unknown {
-        /// As the policy spells it.
+        /// The principal as the policy spells it.
         principal: String,
     },
-    /// The records cannot be read.
+    /// The store could not be read.
     Store(StoreError),
 }
 
@@ -24,18 +25,18 @@ impl From<StoreError> for BindError {
     }
 }
 
-/// What a name in a policy stands for.
+/// What a principal in a policy stands for.
 enum Meaning {
-    /// It is evaluated as it stands.
+    /// It stands for itself, and is evaluated as it is written.
     Itself,
-    /// It is evaluated by this id.
+    /// It stands for the identity with this id.
     Id(String),
-    /// There is nobody of that name.
+    /// Nobody has this name.
     Nobody,
 }
 
-/// The policy as it is evaluated: users and roles by their ids. `first` is the account that needs
-/// no record.
+/// The policy as it is evaluated, with users and roles replaced by their ids. `first` is an account that is
+/// known to exist.
 pub(crate) async fn bind(
     store: &Store,
     first: &AccountId,
@@ -55,12 +56,12 @@ pub(crate) async fn bind(
         return Ok(Arc::clone(policy));
     }
     let bound = policy.bind(|principal| ids.get(principal).cloned());
-    // It parsed before, and only texts were exchanged.
+    // The policy was parsed before, and only these texts were replaced.
     bound.map(Arc::new).map_err(|_| StoreError::Corrupt { what: "bound policy" }.into())
 }
 
-/// The text as its owner may see it: as it was given while all whom it names are there; whoever is
-/// gone is shown by id, as AWS does (semantics 5.3.3).
+/// The policy as its owner may see it. It is the text as it was sent, while everybody named in it still exists.
+/// An identity that was deleted is shown by its id, as on AWS (semantics 5.3.3).
 pub(crate) async fn shown(
     store: &Store,
     first: &AccountId,
@@ -121,19 +122,19 @@ async fn meaning(store: &Store, first: &AccountId, name: &str) -> Result<Meaning
             }
             Some(_) | None => Meaning::Nobody,
         },
-        // Sessions come and go; their names are not given out here.
+        // Sessions are not stored, so their names are not checked here.
         ("sts", "assumed-role" | "federated-user") => Meaning::Itself,
         _ => Meaning::Nobody,
     })
 }
 
-/// Whether a resource is exactly that of `kind`, path and name.
+/// Whether a resource is exactly this `kind`, path and name.
 fn names(resource: &str, kind: &str, path: &str, name: &str) -> bool {
     let rest = resource.strip_prefix(kind).and_then(|rest| rest.strip_prefix(path));
     rest == Some(name)
 }
 
-/// The id of somebody who may be gone: it may stand in a policy and matches nobody then.
+/// The id of an identity. The identity may have been deleted; then the principal matches nobody.
 fn unique_id(name: &str) -> Meaning {
     let known = ["AIDA", "AROA"].iter().any(|prefix| name.starts_with(prefix));
     let letters = name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());

@@ -5,7 +5,7 @@
 
 mod admission;
 pub(crate) mod answer;
-mod dispatched;
+mod authenticated;
 pub(crate) mod error;
 pub(crate) mod form;
 pub(crate) mod operation;
@@ -33,7 +33,7 @@ use answer::QueryReply;
 use error::{QueryCode, QueryError};
 use form::Form;
 
-pub(crate) use dispatched::Dispatched;
+pub(crate) use authenticated::AuthenticatedCall;
 
 /// The longest body of a call, in bytes.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -249,7 +249,7 @@ impl Call<'_> {
         if version != Some(answer::version(self.service)) {
             return Err(no_operation(action, version));
         }
-        let asked = Dispatched {
+        let asked = AuthenticatedCall {
             gate: &self.services.gate,
             service: self.service,
             context: self.asked.context,

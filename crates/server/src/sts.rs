@@ -7,15 +7,15 @@ mod parameters;
 mod session_token;
 mod web_identity;
 
-use crate::query::Dispatched;
+use crate::query::AuthenticatedCall;
 use crate::query::answer::QueryReply;
 use crate::query::error::QueryError;
 use crate::seen::Seen;
 
-/// Runs the operation of that name; nothing where there is none.
+/// Runs the operation of this name; `None` if there is none.
 pub(crate) async fn dispatch(
     action: &str,
-    asked: Dispatched<'_>,
+    asked: AuthenticatedCall<'_>,
     seen: &mut Seen,
 ) -> Option<(&'static str, Result<QueryReply, QueryError>)> {
     /// Boxed, so that one large operation does not make every call's future large.

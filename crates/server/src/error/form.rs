@@ -1,4 +1,4 @@
-//! How forms are refused (semantics 3): one function a kind, each a `match` without `_`.
+//! Refusals of forms (semantics 3): one function for each kind of failure, each a `match` without `_`.
 
 use presign::{
     FORM_BYTES_BEFORE_FILE_MAX, FormClaimError, FormError, FormFields, PostPolicyError, PostRefusal,
@@ -10,7 +10,7 @@ use crate::authentication::AuthenticationError;
 
 const CREDENTIAL: &str = "X-Amz-Credential";
 
-/// A body that is no form with a file (semantics 3.1.2 to 3.1.5).
+/// The body is no form with a file (semantics 3.1.2 to 3.1.5).
 pub(crate) fn of_form(error: FormError) -> S3Error {
     let refused = match error {
         FormError::NotMultipart => S3Error::new(Code::PreconditionFailed)
@@ -27,7 +27,7 @@ pub(crate) fn of_form(error: FormError) -> S3Error {
     refused.because(error)
 }
 
-/// Credentials of a header: a form has its own, and they stand in it (semantics 3.1.1).
+/// The request is signed in a header. The credentials of a form stand in its fields (semantics 3.1.1).
 pub(crate) fn of_header_signature(content_sha256: Option<&str>) -> S3Error {
     match content_sha256 {
         None => S3Error::invalid_request(refusal::MISSING_CONTENT_SHA256),
@@ -36,17 +36,17 @@ pub(crate) fn of_header_signature(content_sha256: Option<&str>) -> S3Error {
     }
 }
 
-/// Credentials of a link.
+/// The request is signed in its query, like a link.
 pub(crate) fn of_link_signature() -> S3Error {
     refusal::two_mechanisms("")
 }
 
-/// A token that does not stand in the form (semantics 3.1.8).
+/// A session token is in a header and not in the form (semantics 3.1.8).
 pub(crate) fn of_header_token() -> S3Error {
     S3Error::with_message(Code::AccessDenied, "No AWSAccessKey was presented.")
 }
 
-/// A field that every such form must have (semantics 3.2.1).
+/// A required field is missing (semantics 3.2.1).
 pub(crate) fn missing_field(name: &'static str) -> S3Error {
     let message = format!(
         "Bucket POST must contain a field named '{name}'.  If it is specified, please check the order of the fields."
@@ -54,7 +54,7 @@ pub(crate) fn missing_field(name: &'static str) -> S3Error {
     S3Error::invalid_argument(message, name, "")
 }
 
-/// A form that cannot be read as signed (semantics 3.2.1 to 3.2.4).
+/// The signature of the form cannot be read (semantics 3.2.1 to 3.2.4).
 pub(crate) fn of_claim(error: FormClaimError, fields: &FormFields) -> S3Error {
     use FormClaimError as E;
     let in_credential = |what: String| {
@@ -81,12 +81,12 @@ pub(crate) fn of_claim(error: FormClaimError, fields: &FormFields) -> S3Error {
     }
 }
 
-/// A form whose sender was not authenticated.
+/// The sender of the form was not authenticated.
 pub(crate) fn of_authentication(error: AuthenticationError, fields: &FormFields) -> S3Error {
     refusal::of_caller(error, &fields.get(CREDENTIAL).unwrap_or_default())
 }
 
-/// A text that is no policy (semantics 3.3.10).
+/// The text of the policy is no policy (semantics 3.3.10).
 pub(crate) fn of_policy(error: PostPolicyError) -> S3Error {
     use PostPolicyError as E;
     let what = match error {
@@ -113,7 +113,7 @@ pub(crate) fn of_policy(error: PostPolicyError) -> S3Error {
     S3Error::with_message(Code::InvalidPolicyDocument, format!("Invalid Policy: {what}"))
 }
 
-/// A form that its policy does not allow (semantics 3.3.6, 3.3.10).
+/// The policy does not allow the form (semantics 3.3.6, 3.3.10).
 pub(crate) fn of_judgement(refused: PostRefusal) -> S3Error {
     let what = match refused {
         PostRefusal::Expired { expires_at: _ } => "Policy expired.".to_owned(),

@@ -1,4 +1,5 @@
-//! How the failures of the other crates answer: one function a kind, each a `match` without `_`.
+//! Refusals for the failures of other crates: one function for each kind of failure, each a `match` without
+//! `_`.
 
 use jiff::Timestamp;
 use presign::{
@@ -15,10 +16,10 @@ const UNSUPPORTED_MECHANISM: &str =
 pub(super) const INVALID_CONTENT_SHA256: &str = "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER or a valid sha256 value.";
 pub(super) const MISSING_CONTENT_SHA256: &str =
     "Missing required header for this request: x-amz-content-sha256";
-/// The skew that header authentication allows, as the answer names it.
+/// The clock skew that header authentication allows, as the answer tells it.
 const MAX_ALLOWED_SKEW_MS: &str = "900000";
 
-/// A request that cannot be read as signed (semantics 1.4, 1.7.0a, 1.10.4).
+/// The signature of the request cannot be read (semantics 1.4, 1.7.0a, 1.10.4).
 pub(crate) fn of_claim(error: ClaimError) -> S3Error {
     use ClaimError as E;
     let query = |message: &'static str| {
@@ -106,8 +107,8 @@ pub(super) fn malformed_date(value: &str) -> String {
     )
 }
 
-/// The same fault reads differently in a link, in a header and in a form, which is shown the
-/// credential it sent.
+/// A fault of the credential. Its message differs between link, header and form; a form is also shown the
+/// credential that it sent.
 fn in_credential(mechanism: Mechanism, what: impl AsRef<str>, credential: &str) -> S3Error {
     let what = what.as_ref();
     match mechanism {
@@ -125,12 +126,12 @@ fn in_credential(mechanism: Mechanism, what: impl AsRef<str>, credential: &str) 
     }
 }
 
-/// A caller who was not authenticated.
+/// The caller was not authenticated.
 pub(crate) fn of_authentication(error: AuthenticationError) -> S3Error {
     of_caller(error, "")
 }
 
-/// The same, of whoever sent a form with this credential in it.
+/// The same, for the sender of a form with this credential.
 pub(super) fn of_caller(error: AuthenticationError, credential: &str) -> S3Error {
     use AuthenticationError as E;
     match error {
@@ -144,7 +145,7 @@ pub(super) fn of_caller(error: AuthenticationError, credential: &str) -> S3Error
     }
 }
 
-/// A claim out of its time or place.
+/// The signature is not valid at this time, or not in this region and for this service.
 fn of_verification(error: VerifyError, credential: &str) -> S3Error {
     use VerifyError as E;
     let denied = |message: &'static str| S3Error::with_message(Code::AccessDenied, message);
@@ -210,12 +211,12 @@ fn of_verification(error: VerifyError, credential: &str) -> S3Error {
     }
 }
 
-/// A time as error details write it: whole seconds.
+/// A time in the details of an error: whole seconds.
 fn seconds(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// A signature that is not the one the secret makes (semantics 1.5).
+/// The signature is not the one that the secret makes (semantics 1.5).
 pub(crate) fn of_mismatch(mismatch: SignatureMismatch) -> S3Error {
     let SignatureMismatch { access_key_id, string_to_sign, signature_provided, canonical_request } =
         mismatch;
@@ -234,7 +235,7 @@ pub(crate) fn of_mismatch(mismatch: SignatureMismatch) -> S3Error {
     }
 }
 
-/// Two lower-case hex digits a byte, single spaces between.
+/// Bytes as AWS shows them: two lower-case hex digits each, separated by spaces.
 fn hex_bytes(text: &str) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).map_or('0', |&d| char::from(d));
@@ -249,7 +250,7 @@ fn hex_bytes(text: &str) -> String {
     out
 }
 
-/// A body in chunks that is not what was announced (semantics 6.6.9).
+/// The chunks of the body are not as announced (semantics 6.6.9).
 pub(crate) fn of_chunk(error: ChunkError) -> S3Error {
     use ChunkError as E;
     match error {
@@ -262,34 +263,34 @@ pub(crate) fn of_chunk(error: ChunkError) -> S3Error {
     }
 }
 
-/// A key that is not there: unknown, deleted, or of a session that cannot be (semantics 1.4.16).
+/// There is no such access key, or it belongs to a session that cannot be (semantics 1.4.16).
 fn unknown_key(access_key_id: &str) -> S3Error {
     S3Error::new(Code::InvalidAccessKeyId).detail("AWSAccessKeyId", access_key_id)
 }
 
-/// No token of ours, or one that came with a long-term key (semantics 1.4.18).
+/// The token is not one of this server, or came with a long-term key (semantics 1.4.18).
 fn invalid_token(token: String) -> S3Error {
     S3Error::new(Code::InvalidToken).detail("Token-0", token)
 }
 
-/// A body that hashes to something else than was signed (semantics 6.6.2).
+/// The body has another hash than the signed one (semantics 6.6.2).
 pub(crate) fn content_sha256_mismatch(expected: &str, computed: &str) -> S3Error {
     S3Error::new(Code::ContentSha256Mismatch)
         .detail("ClientComputedContentSHA256", expected)
         .detail("S3ComputedContentSHA256", computed)
 }
 
-/// A bucket that is not there.
+/// There is no such bucket.
 pub(crate) fn no_such_bucket(bucket: &BucketName) -> S3Error {
     S3Error::new(Code::NoSuchBucket).detail("BucketName", bucket.as_str())
 }
 
-/// A store that could not.
+/// The store failed.
 pub(crate) fn of_store(error: StoreError) -> S3Error {
     let code = match &error {
         StoreError::Full => Code::StorageFull,
         StoreError::Poisoned | StoreError::Closed => Code::ServiceUnavailable,
-        // Its bytes came in too slowly to be kept waiting for any longer.
+        // The body arrived too slowly, and its stage has expired.
         StoreError::StageExpired => Code::RequestTimeout,
         StoreError::Corrupt { .. }
         | StoreError::CustomerKeyMissing

@@ -14,7 +14,7 @@ use crate::query::error::{self, QueryError};
 use crate::query::form::Form;
 use crate::query::operation::Target;
 
-/// The user that the call was judged for: the one that is named, or the caller, who must be one.
+/// The name of the user that the call was admitted for: the one that it names, otherwise the caller.
 fn whose(door: &Door, name: Option<&str>) -> Result<String, QueryError> {
     judged_user(door, name).map(str::to_owned).ok_or_else(no_user_meant)
 }
@@ -30,7 +30,7 @@ fn status_name(status: KeyStatus) -> &'static str {
     }
 }
 
-/// A key that moves in from elsewhere: Valet's own parameters, which AWS does not have.
+/// Reads a key that was made elsewhere and is to be taken over. These parameters are Valet's own; AWS has none.
 fn given(form: &Form) -> Result<Option<GivenKey>, QueryError> {
     match (form.get("AccessKeyId"), form.get("SecretAccessKey")) {
         (None, None) => Ok(None),
@@ -44,7 +44,7 @@ fn given(form: &Form) -> Result<Option<GivenKey>, QueryError> {
 }
 
 operation! {
-    /// `CreateAccessKey`: the only answer that ever holds the secret.
+    /// `CreateAccessKey`: the only answer that ever contains the secret.
     CreateAccessKey("iam:CreateAccessKey") {
         user: Option<String> = optional_user_name,
         given: Option<GivenKey> = given,
@@ -75,7 +75,7 @@ operation! {
 }
 
 operation! {
-    /// `UpdateAccessKey`: active or inactive.
+    /// `UpdateAccessKey`: makes a key active or inactive.
     UpdateAccessKey("iam:UpdateAccessKey") {
         user: Option<String> = optional_user_name,
         key: String = key_id,
@@ -112,7 +112,7 @@ operation! {
 }
 
 operation! {
-    /// `ListAccessKeys`: of the caller when no name is given; the root has its own.
+    /// `ListAccessKeys`: the keys of the caller if no name is given. A root has keys as well.
     ListAccessKeys("iam:ListAccessKeys") {
         user: Option<String> = optional_user_name,
         page: Page = Page::read,

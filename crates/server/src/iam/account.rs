@@ -1,4 +1,4 @@
-//! An account as a whole.
+//! Calls about an account as a whole.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -59,7 +59,7 @@ operation! {
 }
 
 operation! {
-    /// Accounts have no aliases.
+    /// `ListAccountAliases`: always empty, since accounts have no aliases here.
     ListAccountAliases("iam:ListAccountAliases") {}
     on |op, at| Target::any();
     |op, door| {
@@ -71,7 +71,7 @@ operation! {
 }
 
 operation! {
-    /// There are no passwords to have a policy for.
+    /// `GetAccountPasswordPolicy`: there is none, since nobody has a password.
     GetAccountPasswordPolicy("iam:GetAccountPasswordPolicy") {}
     on |op, at| Target::any();
     |op, door| {
@@ -82,7 +82,7 @@ operation! {
     }
 }
 
-/// One entry of the four lists, in the order in which pages go through them.
+/// One entry of the four lists, in the order in which the pages go through them.
 enum Detail<'d> {
     User(&'d User),
     Group(&'d Group),
@@ -90,13 +90,13 @@ enum Detail<'d> {
     Policy(&'d ManagedPolicy),
 }
 
-/// The details of one page.
+/// The entries of one page, and what writing them needs.
 struct Details<'d> {
     account: &'d AccountId,
     directory: &'d Directory,
     uses: PolicyUses<'d>,
     page: &'d [Detail<'d>],
-    /// The trust policies of its roles as they are shown, by the roles' ids.
+    /// The trust policy of each role as its owner may see it, by the id of the role.
     trust: HashMap<&'d str, String>,
 }
 
@@ -110,7 +110,7 @@ impl Detail<'_> {
         }
     }
 
-    /// What it takes of an answer at most, where documents are percent-encoded.
+    /// The most bytes that the entry takes in the answer, where documents are percent-encoded.
     fn bytes(&self) -> usize {
         const BESIDE_DOCUMENTS: usize = 2048;
         let inline = |policies: &BTreeMap<String, Arc<Policy>>| -> usize {
@@ -129,7 +129,7 @@ impl Detail<'_> {
 }
 
 operation! {
-    /// `GetAccountAuthorizationDetails`: everybody, and what everybody may do.
+    /// `GetAccountAuthorizationDetails`: all identities and their policies.
     GetAccountAuthorizationDetails("iam:GetAccountAuthorizationDetails") {
         filter: Vec<String> = |form| {
             Ok(form.list("Filter")?.into_iter().map(str::to_owned).collect())

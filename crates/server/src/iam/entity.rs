@@ -1,4 +1,4 @@
-//! What the operations of all families read and write the same way.
+//! What the operations of all families share: reading parameters, finding identities, writing answers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,13 +17,14 @@ use crate::query::error::{self, QueryCode, QueryError};
 use crate::query::form::{Form, member};
 use crate::query::operation::{Scene, Target};
 
-/// Characters of a path.
+/// The longest path, in characters.
 const PATH_CHARS_MAX: usize = 512;
-/// Characters of a policy's document as it is sent.
+/// The longest policy document, in characters as it was sent.
 const DOCUMENT_CHARS_MAX: usize = 131_072;
 
 impl Scene<'_> {
-    /// An identity as it is stored; where there is none, as it was asked for.
+    /// The identity as it is stored. If there is none, the name that was asked for, so that policies can still
+    /// be asked about it.
     fn stored(&self, kind: EntityKind, word: &str, asked: &str) -> Target {
         let known = self.directory.known(kind, asked);
         let arn = known.facts().map(|facts| facts.arn.clone());
@@ -51,18 +52,18 @@ impl Scene<'_> {
         self.stored(EntityKind::OidcProvider, "oidc-provider", url)
     }
 
-    /// A managed policy, by its ARN, of which there is one spelling.
+    /// A managed policy by its ARN, which has only one spelling.
     pub(super) fn policy(&self, arn: &str) -> Target {
         let known = self.directory.known(EntityKind::Policy, arn);
         Target { arn: arn.to_owned(), known: Some(known) }
     }
 
-    /// One that is to be made.
+    /// An identity that is to be created.
     pub(super) fn made(&self, kind: &str, path: &str, name: &str) -> Target {
         Target::new(self.directory.arn(kind, path, name))
     }
 
-    /// An identity that gets another name or path: as it is, and as it will be.
+    /// An identity that is to get another name or path: as it is now, and as it will be.
     pub(super) fn moved(
         &self,
         now: Target,
@@ -76,7 +77,7 @@ impl Scene<'_> {
         vec![now, then]
     }
 
-    /// The user that is named, or the caller, who must be a user or the root.
+    /// The named user. Without a name the caller, who must be a user or a root.
     pub(super) fn user_or_self(&self, name: Option<&str>) -> Result<Target, QueryError> {
         match (name, self.caller.principal()) {
             (Some(name), _) => Ok(self.user(name)),
@@ -99,12 +100,12 @@ impl Scene<'_> {
     }
 }
 
-/// Whoever is no user must say which one is meant.
+/// The refusal of a call without a name whose caller is no user.
 pub(super) fn no_user_meant() -> QueryError {
     QueryError::validation("Must specify userName when calling with non-User credentials")
 }
 
-/// What one action is done to.
+/// Says which identity a call is done to.
 pub(super) trait Targets {
     fn list(self) -> Result<Vec<Target>, QueryError>;
 }
@@ -127,24 +128,25 @@ impl Targets for Result<Target, QueryError> {
     }
 }
 
-/// The account that the caller acts in; whoever is admitted has one.
+/// The account that the caller acts in. Every admitted caller has one.
 pub(super) fn account(door: &Door) -> Result<&AccountId, QueryError> {
     door.account().map_err(|_| QueryError::new(QueryCode::AccessDenied))
 }
 
-/// The identities of that account, as the call was judged by them.
+/// The identities of that account, as they were when the call was admitted.
 pub(super) fn directory(door: &Door) -> Result<Arc<Directory>, QueryError> {
     let judged = door.judged().ok_or_else(|| QueryError::new(QueryCode::InternalFailure))?;
     Ok(Arc::clone(&judged.directory))
 }
 
-/// The name of the user that the call was judged for; `None`: it is the root that is meant.
+/// The name of the user that the call was admitted for; `None` stands for the root.
 pub(super) fn judged_user<'d>(door: &'d Door, asked: Option<&'d str>) -> Option<&'d str> {
     let stored = || door.judged()?.known.first()?.facts().map(|facts| facts.name.as_str());
     asked.or_else(stored)
 }
 
-/// Changes them, where what the call was judged for is still the same.
+/// Changes the identities of the account. Fails if the identity that the call was admitted for has changed
+/// since.
 pub(super) async fn change<T: Send + 'static>(
     door: &Door,
     change: impl FnOnce(&mut DirectoryEdit) -> Result<T, IdentityError> + Clone + Send + Sync + 'static,
@@ -159,7 +161,7 @@ pub(super) async fn change<T: Send + 'static>(
     changed.map_err(error::of_store)?.map_err(refusal::of_identity)
 }
 
-/// A name of 1 to `max` characters.
+/// Reads a name of 1 to `max` characters.
 fn word(form: &Form, parameter: &'static str, max: usize) -> Result<String, QueryError> {
     let text = form.required(parameter)?;
     let fits = |letter: char| letter.is_ascii_alphanumeric() || "+=,.@_-".contains(letter);
@@ -186,7 +188,7 @@ pub(super) fn user_name(form: &Form) -> Result<String, QueryError> {
     word(form, "UserName", 64)
 }
 
-/// The user that is named, if one is.
+/// Reads the name of a user, if one is given.
 pub(super) fn optional_user_name(form: &Form) -> Result<Option<String>, QueryError> {
     form.get("UserName").map(|_| user_name(form)).transpose()
 }
@@ -207,7 +209,7 @@ pub(super) fn profile_name(form: &Form) -> Result<String, QueryError> {
     word(form, "InstanceProfileName", 128)
 }
 
-/// A new name, if one is given.
+/// Reads a new name, if one is given.
 pub(super) fn new_name(
     form: &Form,
     parameter: &'static str,
@@ -227,7 +229,7 @@ pub(super) fn policy_arn(form: &Form) -> Result<String, QueryError> {
     Ok(arn.to_owned())
 }
 
-/// `/` unless another is given.
+/// Reads the path; `/` if none is given.
 pub(super) fn path(form: &Form) -> Result<String, QueryError> {
     Ok(optional_path(form, "Path")?.unwrap_or_else(|| "/".to_owned()))
 }
@@ -250,16 +252,17 @@ pub(super) fn optional_path(
     Ok(Some(path.to_owned()))
 }
 
-/// Characters of a description.
+/// The longest description, in characters.
 const DESCRIPTION_CHARS_MAX: usize = 1000;
 
-/// What a role is for, in the letters that AWS documents.
+/// Reads the description of a role, in the characters that AWS documents.
 pub(super) fn role_description(form: &Form) -> Result<Option<String>, QueryError> {
     let pattern = "[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*";
     description(form, pattern, |letter| matches!(letter, ' '..='\u{7e}' | '\u{a1}'..='\u{ff}'))
 }
 
-/// What a policy is for: any letters, but none that a list could not be read with.
+/// Reads the description of a policy: any characters but control characters, of which it may have tabs and line
+/// breaks.
 pub(super) fn policy_description(form: &Form) -> Result<Option<String>, QueryError> {
     let pattern = "[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A0-\\uD7FF\\uE000-\\uFFFD]*";
     description(form, pattern, |letter| {
@@ -288,12 +291,12 @@ pub(super) fn tags(form: &Form) -> Result<Vec<Tag>, QueryError> {
     read_tags(form, "Tags")
 }
 
-/// Whether two names are those of one tag.
+/// Whether two tag keys are the same: case does not matter.
 pub(crate) fn same_tag(one: &str, other: &str) -> bool {
     fold_case(one) == fold_case(other)
 }
 
-/// Tags: keys are unique in any case of letters.
+/// Reads tags. No two keys may be the same, whatever their case.
 pub(crate) fn read_tags(form: &Form, parameter: &'static str) -> Result<Vec<Tag>, QueryError> {
     let mut tags: Vec<Tag> = Vec::new();
     for tag in form.structures(parameter, &["Key", "Value"])? {
@@ -322,7 +325,7 @@ pub(crate) fn read_tags(form: &Form, parameter: &'static str) -> Result<Vec<Tag>
     Ok(tags)
 }
 
-/// Whether key and value are as long as they may be, and of letters that they may have.
+/// Whether key and value have an allowed length and only allowed characters.
 pub(crate) fn is_tag(key: &str, value: &str) -> bool {
     let letters = |text: &str| {
         text.chars()
@@ -332,19 +335,19 @@ pub(crate) fn is_tag(key: &str, value: &str) -> bool {
     sizes && letters(key) && letters(value)
 }
 
-/// A document that gives identities something.
+/// Reads a policy document for identities.
 pub(super) fn identity_policy(form: &Form) -> Result<Arc<Policy>, QueryError> {
     read_identity_policy(document(form, "PolicyDocument")?)
 }
 
-/// The same, from wherever it stands.
+/// The same, from a text.
 pub(crate) fn read_identity_policy(text: &str) -> Result<Arc<Policy>, QueryError> {
     let policy = Policy::parse(text).map_err(|error| malformed(error.identity_message()))?;
     policy.validate_identity().map_err(|fault| malformed(fault.message()))?;
     Ok(Arc::new(policy))
 }
 
-/// A document that says who assumes a role.
+/// Reads a trust policy, which says who may assume a role.
 pub(super) fn trust_policy(
     form: &Form,
     parameter: &'static str,
@@ -355,7 +358,7 @@ pub(super) fn trust_policy(
     Ok(Arc::new(policy))
 }
 
-/// A document for a trial, of whatever kind.
+/// Reads a policy document of any kind, for a simulation.
 pub(super) fn any_policy(text: &str) -> Result<Arc<Policy>, QueryError> {
     Policy::parse(text).map(Arc::new).map_err(|error| malformed(error.identity_message()))
 }
@@ -372,12 +375,12 @@ fn malformed(message: String) -> QueryError {
     QueryError::with_message(QueryCode::MalformedPolicyDocument, message)
 }
 
-/// A time as IAM writes it.
+/// Writes a time as IAM does.
 pub(super) fn time(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// A document as IAM writes it: percent-encoded.
+/// Writes a policy document as IAM does: percent-encoded.
 pub(super) fn encoded(document: &str) -> String {
     presign::encode_component(document.as_bytes())
 }
@@ -402,13 +405,13 @@ pub(super) fn write_boundary(xml: &mut QueryXml, boundary: Option<&str>) {
     }
 }
 
-/// One entry of a list of attached policies.
+/// Writes one entry of a list of attached policies.
 pub(super) fn write_attached(xml: &mut QueryXml, arn: &str) {
     xml.text("PolicyName", arn.rsplit('/').next().unwrap_or_default());
     xml.text("PolicyArn", arn);
 }
 
-/// The attached policies below a path.
+/// The attached policies whose path begins with a prefix.
 pub(super) fn attached_below(
     directory: &Directory,
     attached: &BTreeSet<String>,
@@ -418,7 +421,7 @@ pub(super) fn attached_below(
     attached.iter().filter_map(|arn| directory.managed_policy(arn)).filter(below).collect()
 }
 
-/// An inline policy, or the refusal that names whose it is not.
+/// An inline policy; or the refusal, which names the identity that lacks it.
 pub(super) fn inline<'p>(
     policies: &'p BTreeMap<String, Arc<Policy>>,
     of: &str,
@@ -427,12 +430,12 @@ pub(super) fn inline<'p>(
     policies.get(name).map(|policy| &**policy).ok_or_else(|| refusal::no_inline_policy(of, name))
 }
 
-/// Something that is there, or the refusal that says what is not.
+/// Returns what was found; or the refusal, which names what was not.
 pub(super) fn found<T>(found: Option<T>, kind: EntityKind, name: &str) -> Result<T, QueryError> {
     found.ok_or_else(|| refusal::no_such(kind, name))
 }
 
-/// The number in `v3`.
+/// Reads a version id such as `v3`.
 pub(super) fn version_number(form: &Form) -> Result<u32, QueryError> {
     let text = form.required("VersionId")?;
     text.strip_prefix('v').and_then(|digits| digits.parse().ok()).ok_or_else(|| {
@@ -442,7 +445,7 @@ pub(super) fn version_number(form: &Form) -> Result<u32, QueryError> {
     })
 }
 
-/// The documents of policies by name, for whoever lists everything.
+/// Writes inline policies with their documents, for `GetAccountAuthorizationDetails`.
 pub(super) fn write_inline_list(
     xml: &mut QueryXml,
     list: &str,
@@ -454,7 +457,7 @@ pub(super) fn write_inline_list(
     });
 }
 
-/// Policies as evaluation takes them.
+/// Policies as the evaluation takes them.
 pub(super) fn named(policies: &[AttachedPolicy]) -> Vec<iam::NamedPolicy<'_>> {
     policies
         .iter()

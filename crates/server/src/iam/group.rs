@@ -37,7 +37,7 @@ operation! {
 }
 
 operation! {
-    /// `GetGroup`: with its members.
+    /// `GetGroup`: the group and its members.
     GetGroup("iam:GetGroup") { name: String = group_name, page: Page = Page::read }
     on |op, at| at.group(&op.name);
     |op, door| {

@@ -1,17 +1,17 @@
-//! Lists a page at a time: as many entries as were asked for, and no more than make a page.
+//! Lists in pages: as many entries as were asked for, but no more than fit on a page.
 
 use crate::query::answer::QueryXml;
 use crate::query::error::QueryError;
 use crate::query::form::Form;
 
-/// Entries of one page, and when nobody says how many.
+/// The most entries of a page, and their number where nobody chose one.
 const ITEMS_MAX: usize = 1000;
 const ITEMS_DEFAULT: usize = 100;
-/// Bytes of a page: the entry that passes them is its last, however many were asked for. An entry has
-/// 400 KB at most, a policy with five versions.
+/// A page ends with the entry that brings it over this many bytes, whatever number was asked for. One entry has
+/// 400 KB at most: a policy with five versions.
 const PAGE_BYTES_MAX: usize = 1024 * 1024;
 
-/// Which part of a list is asked for.
+/// Which page of a list the call asks for.
 #[derive(Clone, Debug)]
 pub(super) struct Page {
     after: Option<String>,
@@ -35,8 +35,8 @@ impl Page {
         Ok(Self { after: form.get("Marker").map(str::to_owned), limit })
     }
 
-    /// The items after the marker, as many as are asked for and make a page, and the next marker.
-    /// `name` is what they are sorted by, `bytes` what each takes of the answer.
+    /// Cuts one page out of sorted items; also returns the marker for the next. `name` is the key by which the
+    /// items are sorted, `bytes` the length of an item in the answer.
     pub(super) fn cut<T>(
         &self,
         items: impl IntoIterator<Item = T>,
@@ -67,7 +67,7 @@ impl Page {
         write_end(xml, marker.as_deref());
     }
 
-    /// Writes a list's page: the members after the marker, and the next marker.
+    /// Writes one page of a list, and the marker for the next.
     #[expect(clippy::too_many_arguments, reason = "what, under which name, in which order, how")]
     pub(super) fn write<T>(
         &self,
@@ -92,7 +92,7 @@ impl Page {
     }
 }
 
-/// Whether a list goes on, and where.
+/// Writes whether the list goes on, and the marker for the next page.
 pub(super) fn write_end(xml: &mut QueryXml, marker: Option<&str>) {
     xml.plain("IsTruncated", marker.is_some());
     xml.optional("Marker", marker);

@@ -100,19 +100,19 @@ operation! {
     }
 }
 
-/// Whose policies are listed.
+/// Which policies a call lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Whose {
+enum PolicyScope {
     All,
     Aws,
     Local,
 }
 
-fn scope(form: &Form) -> Result<Whose, QueryError> {
+fn scope(form: &Form) -> Result<PolicyScope, QueryError> {
     match form.get("Scope") {
-        None | Some("All") => Ok(Whose::All),
-        Some("AWS") => Ok(Whose::Aws),
-        Some("Local") => Ok(Whose::Local),
+        None | Some("All") => Ok(PolicyScope::All),
+        Some("AWS") => Ok(PolicyScope::Aws),
+        Some("Local") => Ok(PolicyScope::Local),
         Some(other) => Err(QueryError::validation(format!(
             "1 validation error detected: Value '{other}' at 'scope' failed to satisfy constraint: Member must satisfy enum value set: [All, AWS, Local]"
         ))),
@@ -122,7 +122,7 @@ fn scope(form: &Form) -> Result<Whose, QueryError> {
 operation! {
     /// `ListPolicies`
     ListPolicies("iam:ListPolicies") {
-        scope: Whose = scope,
+        scope: PolicyScope = scope,
         attached: bool = |form| Ok(form.get("OnlyAttached") == Some("true")),
         prefix: Option<String> = prefix,
         page: Page = Page::read,
@@ -132,8 +132,8 @@ operation! {
         let directory = directory(&door)?;
         let prefix = op.prefix.as_deref().unwrap_or("/");
         let uses = directory.policy_uses();
-        let own = directory.managed_policies().filter(|_| op.scope != Whose::Aws);
-        let aws = Directory::aws_managed_policies().iter().filter(|_| op.scope != Whose::Local);
+        let own = directory.managed_policies().filter(|_| op.scope != PolicyScope::Aws);
+        let aws = Directory::aws_managed_policies().iter().filter(|_| op.scope != PolicyScope::Local);
         let mut policies: Vec<_> = own
             .chain(aws)
             .filter(|policy| policy.path.starts_with(prefix))

@@ -1,4 +1,4 @@
-//! Instance profiles: what carries a role to a program.
+//! Instance profiles, which carry a role to a program.
 
 use std::sync::Arc;
 
@@ -17,10 +17,10 @@ use crate::query::answer::{QueryReply, QueryXml};
 use crate::query::error::QueryError;
 use crate::query::operation::Brought;
 
-/// How many bytes of an answer a profile takes beside its role, about.
+/// The approximate length of a profile in an answer, without its role.
 const PROFILE_BYTES: usize = 4096;
 
-/// A profile with its role and that role's trust policy as it is shown.
+/// A profile and its role, with the role's trust policy as its owner may see it.
 struct ProfileView<'d> {
     profile: &'d InstanceProfile,
     role: Option<(&'d Role, String)>,
@@ -151,7 +151,7 @@ operation! {
 }
 
 operation! {
-    /// `AddRoleToInstanceProfile`: one at most.
+    /// `AddRoleToInstanceProfile`: a profile holds one role at most.
     AddRoleToInstanceProfile("iam:AddRoleToInstanceProfile") {
         profile: String = profile_name,
         role: String = role_name,

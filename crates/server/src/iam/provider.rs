@@ -1,4 +1,4 @@
-//! OIDC providers: whose tokens roles may trust.
+//! OIDC providers, whose tokens roles may trust.
 
 use store::{EntityKind, NewOidcProvider, OidcProvider, Tag};
 
@@ -9,12 +9,12 @@ use crate::query::error::{QueryCode, QueryError};
 use crate::query::form::Form;
 use crate::query::operation::Brought;
 
-/// Audiences of one provider, and characters of each.
+/// The most audiences of one provider, and the longest of them in characters.
 const CLIENT_IDS_MAX: usize = 100;
 const CLIENT_ID_CHARS_MAX: usize = 255;
 const THUMBPRINTS_MAX: usize = 5;
 
-/// The URL without its scheme, which must be https unless it is a loopback address.
+/// Reads the URL, without its scheme. The scheme must be https, except for loopback addresses.
 fn url(form: &Form) -> Result<String, QueryError> {
     let url = form.required("Url")?;
     let invalid = |why: &str| {
@@ -25,7 +25,7 @@ fn url(form: &Form) -> Result<String, QueryError> {
     };
     let plain = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     let plain = plain.ok_or_else(|| invalid("it begins with https://"))?;
-    // A slash at its end is part of it: the issuer in a token must be the same to the letter.
+    // A trailing slash is part of the URL: the issuer in a token must be the same, character for character.
     let letters = plain.bytes().all(|byte| byte.is_ascii_graphic());
     if plain.is_empty() || plain.len() > 255 || !letters || plain.contains(['?', '#', '@']) {
         return Err(invalid("it is a host and a plain path"));
@@ -33,7 +33,7 @@ fn url(form: &Form) -> Result<String, QueryError> {
     Ok(plain.to_owned())
 }
 
-/// The URL in a provider's ARN.
+/// Reads the ARN of a provider; returns the URL in it.
 pub(super) fn url_in_arn(form: &Form) -> Result<String, QueryError> {
     let arn = form.required("OpenIDConnectProviderArn")?;
     let url = arn.split_once(":oidc-provider/").map(|(_, url)| url.to_owned());

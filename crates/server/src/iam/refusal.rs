@@ -1,10 +1,10 @@
-//! How refused changes of identities answer, in IAM's words.
+//! Refused changes of identities in the words of IAM.
 
 use store::{EntityKind, Hindrance, IdentityError, Quota};
 
 use crate::query::error::{QueryCode, QueryError};
 
-/// A refused change.
+/// The refusal of a change that the rules of IAM do not allow.
 pub(crate) fn of_identity(error: IdentityError) -> QueryError {
     match error {
         IdentityError::NoSuch { kind, name } => no_such(kind, &name),
@@ -26,7 +26,7 @@ pub(crate) fn of_identity(error: IdentityError) -> QueryError {
     }
 }
 
-/// Something that is not there.
+/// The refusal for an identity that is not there.
 pub(crate) fn no_such(kind: EntityKind, name: &str) -> QueryError {
     let message = match kind {
         EntityKind::User => format!("The user with name {name} cannot be found."),
@@ -43,13 +43,13 @@ pub(crate) fn no_such(kind: EntityKind, name: &str) -> QueryError {
     QueryError::with_message(QueryCode::NoSuchEntity, message)
 }
 
-/// An inline policy that is not there: of a `user`, `group` or `role`.
+/// The refusal for an inline policy that the identity does not have. `of` is `user`, `group` or `role`.
 pub(crate) fn no_inline_policy(of: &str, name: &str) -> QueryError {
     let message = format!("The {of} policy with name {name} cannot be found.");
     QueryError::with_message(QueryCode::NoSuchEntity, message)
 }
 
-/// A managed policy that is not attached.
+/// The refusal for a managed policy that is not attached.
 pub(crate) fn not_attached(arn: &str) -> QueryError {
     QueryError::with_message(QueryCode::NoSuchEntity, format!("Policy {arn} was not found."))
 }

@@ -1,4 +1,4 @@
-//! Roles: who may assume them, what they may do.
+//! Roles: their trust policies, permissions and boundaries.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::query::error::{self, QueryCode, QueryError};
 use crate::query::form::Form;
 use crate::query::operation::Brought;
 
-/// The longest session of a role, in seconds: between an hour and twelve, an hour when unsaid.
+/// The longest session that a role may allow, in seconds: from one hour to twelve. The default is one hour.
 const SESSION_SECONDS_MIN: u32 = 3600;
 const SESSION_SECONDS_MAX: u32 = 43_200;
 
@@ -38,7 +38,7 @@ pub(super) fn arn(account: &AccountId, role: &Role) -> String {
     format!("arn:aws:iam::{account}:role{}{}", role.path, role.name)
 }
 
-/// A role's trust policy as its owner may see it.
+/// The trust policy of a role as its owner may see it.
 pub(super) async fn shown_trust(door: &Door, role: &Role) -> Result<String, QueryError> {
     let first = &door.context().config.account;
     principals::shown(door.store(), first, &role.trust).await.map_err(error::of_store)
@@ -74,7 +74,7 @@ fn max_session(form: &Form) -> Result<Option<u32>, QueryError> {
     Ok(Some(seconds))
 }
 
-/// How many bytes of an answer a role takes in a list, about: its trust policy is percent-encoded.
+/// The approximate length of a role in a list, where its trust policy is percent-encoded.
 pub(super) fn shown_bytes(role: &Role) -> usize {
     const BESIDE_TRUST: usize = 4096;
     role.trust.document.text().len().saturating_mul(3).saturating_add(BESIDE_TRUST)
@@ -119,7 +119,7 @@ operation! {
         let max_session_seconds = max_session.unwrap_or(SESSION_SECONDS_MIN);
         let new = NewRole { name, path, description, max_session_seconds, trust, boundary, tags };
         let role = change(&door, move |edit| edit.create_role(new)).await?;
-        // Unlike GetRole it tells neither how long a session may be nor when there was one.
+        // Unlike `GetRole`, this answer has neither the longest session nor the last use.
         let (account, trust) = (account(&door)?, shown_trust(&door, &role).await?);
         Ok(QueryReply::result(|xml| {
             xml.element("Role", |xml| {
@@ -143,7 +143,7 @@ operation! {
 }
 
 operation! {
-    /// `UpdateRole`: what is not given becomes what it is on a new role, as AWS does.
+    /// `UpdateRole`: as on AWS, what is not given is reset to the default of a new role.
     UpdateRole("iam:UpdateRole") {
         name: String = role_name,
         description: Option<String> = role_description,

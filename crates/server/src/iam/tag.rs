@@ -18,7 +18,7 @@ fn tag_keys(form: &Form) -> Result<Vec<String>, QueryError> {
     Ok(form.list("TagKeys")?.into_iter().map(str::to_owned).collect())
 }
 
-/// Sets some tags and keeps the others.
+/// Sets the given tags and keeps all others.
 fn merge(known: &mut Vec<Tag>, new: Vec<Tag>) {
     known.retain(|tag| !new.iter().any(|other| same_tag(&other.key, &tag.key)));
     known.extend(new);
@@ -34,12 +34,12 @@ fn listed(tags: &[Tag], page: &Page) -> QueryReply {
     QueryReply::result(|xml| page.write(xml, "Tags", sorted, |tag| tag.key.clone(), write_tag))
 }
 
-/// Declares the three calls of one kind.
+/// Declares the three calls about tags of one kind of identity.
 macro_rules! tag_operations {
     ($($tag:ident $tag_action:literal $untag:ident $untag_action:literal $list:ident $list_action:literal:
         $read:expr, $resource:ident, $change:ident, $find:ident, $kind:ident;)*) => {$(
         operation! {
-            /// Sets some tags and keeps the others.
+            /// Sets the given tags and keeps all others.
             $tag($tag_action) { name: String = $read, tags: Vec<Tag> = tags }
             on |op, at| at.$resource(&op.name);
             brings |op| Brought::tags(&op.tags);
@@ -57,7 +57,7 @@ macro_rules! tag_operations {
         }
 
         operation! {
-            /// Takes some tags away.
+            /// Removes the tags with the given keys.
             $untag($untag_action) { name: String = $read, keys: Vec<String> = tag_keys }
             on |op, at| at.$resource(&op.name);
             brings |op| Brought::tag_keys(&op.keys);
@@ -75,7 +75,7 @@ macro_rules! tag_operations {
         }
 
         operation! {
-            /// Lists the tags.
+            /// Lists the tags of the identity.
             $list($list_action) { name: String = $read, page: Page = Page::read }
             on |op, at| at.$resource(&op.name);
             |op, door| {

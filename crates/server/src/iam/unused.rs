@@ -1,4 +1,4 @@
-//! What clients ask of a user before they delete it, and what no user of Valet has.
+//! Features of IAM users that Valet does not have. Clients ask for them before they delete a user.
 
 use store::EntityKind;
 
@@ -7,7 +7,7 @@ use super::operation;
 use crate::query::answer::QueryReply;
 use crate::query::error::{QueryCode, QueryError};
 
-/// Declares lists that are always empty.
+/// Declares calls that answer with an empty list.
 macro_rules! empty_lists {
     ($($(#[$doc:meta])* $name:ident $action:literal $list:literal;)*) => {$(
         operation! {
@@ -29,15 +29,15 @@ macro_rules! empty_lists {
 }
 
 empty_lists! {
-    /// Nobody has a second factor.
+    /// There are no second factors.
     ListMFADevices "iam:ListMFADevices" "MFADevices";
-    /// Nobody has a second factor.
+    /// There are no second factors.
     ListVirtualMFADevices "iam:ListVirtualMFADevices" "VirtualMFADevices";
-    /// Nobody has keys for `CodeCommit`.
+    /// There are no keys for `CodeCommit`.
     ListSSHPublicKeys "iam:ListSSHPublicKeys" "SSHPublicKeys";
-    /// Nobody has a certificate to sign with.
+    /// There are no signing certificates.
     ListSigningCertificates "iam:ListSigningCertificates" "Certificates";
-    /// Nobody has credentials for one service.
+    /// There are no credentials for single services.
     ListServiceSpecificCredentials "iam:ListServiceSpecificCredentials" "ServiceSpecificCredentials";
 }
 
@@ -49,7 +49,7 @@ fn no_login(name: &str) -> QueryError {
 }
 
 operation! {
-    /// Nobody has a password.
+    /// `GetLoginProfile`: refused as for a user without a password, since nobody has one.
     GetLoginProfile("iam:GetLoginProfile") { user: String = user_name }
     on |op, at| at.user(&op.user);
     |op, door| {
@@ -60,7 +60,7 @@ operation! {
 }
 
 operation! {
-    /// Nobody has a password.
+    /// `DeleteLoginProfile`: refused as for a user without a password, since nobody has one.
     DeleteLoginProfile("iam:DeleteLoginProfile") { user: String = user_name }
     on |op, at| at.user(&op.user);
     |op, door| {

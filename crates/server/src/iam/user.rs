@@ -57,7 +57,7 @@ operation! {
 }
 
 operation! {
-    /// `GetUser`: of the caller when no name is given.
+    /// `GetUser`: the caller if no name is given.
     GetUser("iam:GetUser") { name: Option<String> = optional_user_name }
     on |op, at| at.user_or_self(op.name.as_deref());
     |op, door| {
@@ -79,7 +79,7 @@ operation! {
 }
 
 operation! {
-    /// `UpdateUser`: another name or path; it stays the same user.
+    /// `UpdateUser`: changes the name or path. The user keeps its id.
     UpdateUser("iam:UpdateUser") {
         name: String = user_name,
         new_name: Option<String> = |form| new_name(form, "NewUserName", 64),
@@ -122,7 +122,7 @@ operation! {
     }
 }
 
-/// `PathPrefix`, `/` when it is not given.
+/// Reads `PathPrefix`; `/` if none is given.
 pub(super) fn prefix(form: &Form) -> Result<Option<String>, QueryError> {
     let prefix = form.get("PathPrefix").filter(|prefix| !prefix.is_empty());
     match prefix {

@@ -1,4 +1,4 @@
-//! What the gate is told of a call of IAM or STS, and the words in which it is refused.
+//! What the gate needs to admit a call of IAM or STS, and how those services word a refusal.
 
 use std::sync::Arc;
 
@@ -7,13 +7,13 @@ use store::{KnownIdentity, StoreError};
 
 use super::error::{self, QueryCode, QueryError};
 use super::operation::{
-    BoundaryAsked, Brought, QueryOperation, QueryPermission, Scene, Sessions, Target,
+    BoundaryValue, Brought, QueryOperation, QueryPermission, Scene, Sessions, Target,
 };
 use crate::authentication::Service;
 use crate::context::RequestContext;
 use crate::gate::{AdmissibleCall, Authorized, Caller, DeniedCall, Gate, Identity, tag_named};
 
-/// What a call of the Query protocol is admitted with.
+/// A call of IAM or STS with what the gate needs to admit it.
 #[derive(Clone, Copy)]
 pub(crate) struct QueryAdmission<'a> {
     pub(crate) service: Service,
@@ -24,7 +24,7 @@ pub(crate) struct QueryAdmission<'a> {
 }
 
 impl QueryAdmission<'_> {
-    /// Admits a call, or says why not.
+    /// Admits a call, or refuses it in the words of its service.
     pub(crate) async fn admit<O: QueryOperation>(
         self,
         gate: &Gate,
@@ -43,7 +43,7 @@ impl<O: QueryOperation> AdmissibleCall for O {
         QueryOperation::permissions(self, at)
     }
 
-    /// What it brings, and the identity that it is about.
+    /// The values that the call brings, and those of the identity that it is about.
     fn condition<'k>(&'k self, target: &'k Target, key: &str) -> Option<Values<'k>> {
         let one = |text: &str| Some(Values::One(text.to_owned().into()));
         let known = QueryOperation::condition(self, key);
@@ -52,9 +52,9 @@ impl<O: QueryOperation> AdmissibleCall for O {
             let facts = target.known.as_ref().and_then(KnownIdentity::facts);
             match key {
                 "iam:permissionsboundary" => match boundary {
-                    BoundaryAsked::None => None,
-                    BoundaryAsked::Given(boundary) => boundary.and_then(one),
-                    BoundaryAsked::Targets => facts?.boundary.as_deref().and_then(one),
+                    BoundaryValue::None => None,
+                    BoundaryValue::Given(boundary) => boundary.and_then(one),
+                    BoundaryValue::Targets => facts?.boundary.as_deref().and_then(one),
                 },
                 "iam:policyarn" => policy_arn.and_then(one),
                 "aws:tagkeys" => {
@@ -78,7 +78,7 @@ impl<O: QueryOperation> AdmissibleCall for O {
         error::of_store(cause)
     }
 
-    /// As IAM writes it: no quotes around the ARN.
+    /// A refusal as IAM words it: no quotes around the ARN.
     fn denied(denied: &DeniedCall<'_>) -> QueryError {
         let DeniedCall { principal, action, resource, why } = denied;
         QueryError::with_message(
@@ -90,7 +90,7 @@ impl<O: QueryOperation> AdmissibleCall for O {
     }
 }
 
-/// Refuses a session that the operation is not open to.
+/// Refuses a session of a kind that may not call this operation.
 fn check_session(
     identity: Option<&Identity>,
     open_to: Sessions,

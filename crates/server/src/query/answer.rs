@@ -9,10 +9,10 @@ use super::error::QueryError;
 use crate::authentication::Service;
 use crate::respond::{Reply, ReplyBody};
 
-/// The namespace of what is refused before any operation is found.
+/// The namespace of refusals before the operation is known.
 const DISPATCH_NAMESPACE: &str = "http://webservices.amazon.com/AWSFault/2005-15-09";
 
-/// What the two services call themselves.
+/// The XML namespace of a service.
 pub(crate) fn namespace(service: Service) -> &'static str {
     match service {
         Service::Iam => "https://iam.amazonaws.com/doc/2010-05-08/",
@@ -20,7 +20,7 @@ pub(crate) fn namespace(service: Service) -> &'static str {
     }
 }
 
-/// The version of its API.
+/// The API version of a service.
 pub(crate) fn version(service: Service) -> &'static str {
     match service {
         Service::Iam => "2010-05-08",
@@ -28,7 +28,7 @@ pub(crate) fn version(service: Service) -> &'static str {
     }
 }
 
-/// Elements, each on a line of its own, indented by two blanks a level.
+/// Writes elements as these services do: each on a line of its own, indented by two blanks a level.
 #[derive(Debug)]
 pub(crate) struct QueryXml {
     out: String,
@@ -40,7 +40,7 @@ impl QueryXml {
         Self { out: String::new(), depth: 0 }
     }
 
-    /// Bytes that were written.
+    /// The number of bytes written so far.
     pub(crate) fn len(&self) -> usize {
         self.out.len()
     }
@@ -94,7 +94,7 @@ impl QueryXml {
         }
     }
 
-    /// A number or whatever needs no escaping.
+    /// Writes a number, or other text that needs no escaping.
     pub(crate) fn plain(&mut self, name: &str, value: impl Display) {
         self.text(name, &value.to_string());
     }
@@ -105,8 +105,8 @@ impl QueryXml {
         }
     }
 
-    /// Quotes stand unescaped (semantics 4.1.7c). A character that XML 1.0 has no spelling for, reference or not, is
-    /// replaced: whoever reads a list must be able to parse it, whatever stands in it.
+    /// Writes text with quotes unescaped (semantics 4.1.7c). A character that XML 1.0 cannot express is
+    /// replaced, so that every client can parse the list whatever it contains.
     fn escape(&mut self, value: &str) {
         for character in value.chars() {
             match character {
@@ -124,17 +124,17 @@ impl QueryXml {
     }
 }
 
-/// What an operation answers: the content of its result, if its API has one.
+/// The answer of an operation: the content of its result element, if its API has one.
 #[derive(Debug)]
 pub(crate) struct QueryReply(Option<String>);
 
 impl QueryReply {
-    /// An operation whose answer has no result element.
+    /// The answer without a result element.
     pub(crate) fn empty() -> Self {
         Self(None)
     }
 
-    /// The elements of the result.
+    /// The answer with these elements in its result.
     pub(crate) fn result(content: impl FnOnce(&mut QueryXml)) -> Self {
         let mut xml = QueryXml { out: String::new(), depth: 2 };
         content(&mut xml);
@@ -161,7 +161,7 @@ pub(super) fn success(
     reply_of(StatusCode::OK, xml.out)
 }
 
-/// A refusal. Before the operation is known it is nobody's namespace.
+/// A refusal. Before the operation is known, it has the namespace of neither service.
 pub(super) fn refusal(service: Option<Service>, error: &QueryError, request_id: &str) -> Reply {
     let status = error.code().status();
     let kind = if status.is_server_error() { "Receiver" } else { "Sender" };

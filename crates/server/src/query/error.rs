@@ -24,7 +24,7 @@ macro_rules! codes {
                 match self { $(Self::$name => $wire,)* }
             }
 
-            /// The HTTP status it travels with.
+            /// The HTTP status of the answer.
             pub(crate) fn status(self) -> StatusCode {
                 match self { $(Self::$name => StatusCode::$status,)* }
             }
@@ -37,7 +37,7 @@ macro_rules! codes {
 }
 
 codes! {
-    // Who is asking.
+    // About the caller.
     AccessDenied "AccessDenied" FORBIDDEN "Access Denied";
     ExpiredToken "ExpiredToken" FORBIDDEN "The security token included in the request is expired";
     IncompleteSignature "IncompleteSignature" BAD_REQUEST "The request signature does not conform to AWS standards.";
@@ -46,7 +46,7 @@ codes! {
     RequestExpired "RequestExpired" BAD_REQUEST "Request has expired.";
     SignatureDoesNotMatch "SignatureDoesNotMatch" FORBIDDEN "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.";
 
-    // What is asked.
+    // About the request.
     InvalidAction "InvalidAction" BAD_REQUEST "Could not find operation";
     InvalidParameterValue "InvalidParameterValue" BAD_REQUEST "A parameter has an invalid value.";
     InvalidInput "InvalidInput" BAD_REQUEST "The request was rejected because an invalid or out-of-range value was supplied for an input parameter.";
@@ -57,28 +57,28 @@ codes! {
     RequestTimeout "RequestTimeout" REQUEST_TIMEOUT "The request's body came too slowly.";
     ValidationError "ValidationError" BAD_REQUEST "";
 
-    // What is there (IAM).
+    // About the identities that exist (IAM).
     ConcurrentModification "ConcurrentModification" CONFLICT "The request was rejected because multiple requests to change this object were submitted simultaneously. Wait a few minutes and submit your request again.";
     DeleteConflict "DeleteConflict" CONFLICT "The request was rejected because it attempted to delete a resource that has attached subordinate entities.";
     EntityAlreadyExists "EntityAlreadyExists" CONFLICT "The entity already exists.";
     LimitExceeded "LimitExceeded" CONFLICT "The request was rejected because it attempted to create resources beyond the current limits.";
     NoSuchEntity "NoSuchEntity" NOT_FOUND "The entity cannot be found.";
 
-    // Sessions (STS).
+    // About sessions (STS).
     ExpiredTokenException "ExpiredTokenException" BAD_REQUEST "Token expired";
     IdpCommunicationError "IDPCommunicationError" BAD_REQUEST "The identity provider could not be reached.";
     IdpRejectedClaim "IDPRejectedClaim" FORBIDDEN "The identity provider reported that authentication failed.";
     InvalidIdentityToken "InvalidIdentityToken" BAD_REQUEST "The token provided is not valid.";
     PackedPolicyTooLarge "PackedPolicyTooLarge" BAD_REQUEST "The session policies and tags are too large.";
 
-    // Us.
+    // About this server.
     InternalFailure "InternalFailure" INTERNAL_SERVER_ERROR "We encountered an internal error. Please try again.";
     ServiceUnavailable "ServiceUnavailable" SERVICE_UNAVAILABLE "The request has failed due to a temporary failure of the server.";
     StorageFull "StorageFull" INSUFFICIENT_STORAGE "The storage is full.";
     Throttling "Throttling" SERVICE_UNAVAILABLE "Rate exceeded";
 }
 
-/// One refusal of the Query protocol; the cause is for the log alone.
+/// One refusal of IAM or STS. Its cause goes to the log only.
 #[derive(Debug)]
 pub(crate) struct QueryError(Box<Refusal>);
 
@@ -94,17 +94,17 @@ impl QueryError {
         Self::with_message(code, code.message())
     }
 
-    /// The same code with a text of its own.
+    /// A refusal with a message of its own.
     pub(crate) fn with_message(code: QueryCode, message: impl Into<Cow<'static, str>>) -> Self {
         Self(Box::new(Refusal { code, message: message.into(), cause: None }))
     }
 
-    /// `ValidationError` with its text.
+    /// `ValidationError` with a message of its own.
     pub(crate) fn validation(message: impl Into<Cow<'static, str>>) -> Self {
         Self::with_message(QueryCode::ValidationError, message)
     }
 
-    /// What really happened, for the log.
+    /// Adds the cause, for the log.
     pub(crate) fn because(mut self, cause: impl StdError + Send + Sync + 'static) -> Self {
         self.0.cause = Some(Box::new(cause));
         self
@@ -123,7 +123,7 @@ impl QueryError {
     }
 }
 
-/// A failure of the records.
+/// A failure of the store.
 pub(crate) fn of_store(error: StoreError) -> QueryError {
     let code = match &error {
         StoreError::Full => QueryCode::StorageFull,
@@ -139,7 +139,7 @@ pub(crate) fn of_store(error: StoreError) -> QueryError {
     QueryError::new(code).because(error)
 }
 
-/// A caller who was not authenticated (semantics 4.1.6).
+/// The refusal of a caller who was not authenticated (semantics 4.1.6).
 pub(crate) fn of_authentication(error: AuthenticationError) -> QueryError {
     use presign::VerifyError as V;
     let scope = |what: &str| {

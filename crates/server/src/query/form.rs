@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::error::{QueryCode, QueryError};
 
-/// Parameters of one call: policies of a role with tags have a few dozen.
+/// The most parameters of one call. The policies of a role with tags have a few dozen.
 const PARAMETERS_MAX: usize = 1024;
 
 /// Names and values, decoded.
@@ -30,12 +30,12 @@ impl Form {
         Ok(Self { pairs })
     }
 
-    /// A parameter; of a repeated one the first (semantics 4.1.2).
+    /// The value of a parameter; of a repeated one, the first (semantics 4.1.2).
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// A parameter that must be there and not be empty.
+    /// The value of a parameter that must not be missing or empty.
     pub(crate) fn required(&self, name: &'static str) -> Result<&str, QueryError> {
         self.get(name).filter(|value| !value.is_empty()).ok_or_else(|| {
             QueryError::validation(format!(
@@ -45,13 +45,14 @@ impl Form {
         })
     }
 
-    /// `Name.member.1`, `Name.member.2`, …: whole, from one on, or refused.
+    /// The values of `Name.member.1`, `Name.member.2`, … The list must begin at 1 and have no gap, or the call
+    /// is refused.
     pub(crate) fn list(&self, name: &str) -> Result<Vec<&str>, QueryError> {
         texts(name, numbered(self.pairs.iter().map(|(n, v)| (n.as_str(), v.as_str())), name)?)
     }
 
-    /// `Name.member.N.Field…`: the members, which have no fields but these. A field that ends with
-    /// `.member` is a list.
+    /// The members of `Name.member.N.Field…`. A field that is not among `fields` is refused. A field that ends
+    /// with `.member` is a list.
     pub(crate) fn structures(
         &self,
         name: &str,
@@ -76,20 +77,20 @@ impl Form {
     }
 }
 
-/// One member of a list: what follows its number, and the value.
+/// One member of a list: names (what follows the number) and values.
 struct Member<'f>(Vec<(&'f str, &'f str)>);
 
 /// One member of a list that has fields.
 pub(crate) struct Structure<'f>(Member<'f>);
 
 impl<'f> Structure<'f> {
-    /// A field; of a repeated one the first.
+    /// The value of a field; of a repeated one, the first.
     pub(crate) fn get(&self, field: &str) -> Option<&'f str> {
         let is = |rest: &str| rest.strip_prefix('.') == Some(field);
         self.0.0.iter().find(|(rest, _)| is(rest)).map(|(_, value)| *value)
     }
 
-    /// A field that is a list.
+    /// The values of a field that is a list.
     pub(crate) fn list(&self, field: &str) -> Result<Vec<&'f str>, QueryError> {
         let pairs =
             self.0.0.iter().filter_map(|(rest, value)| Some((rest.strip_prefix('.')?, *value)));
@@ -97,9 +98,9 @@ impl<'f> Structure<'f> {
     }
 }
 
-/// The members of a list, in the order of their numbers. Whatever begins with the list's name and is no
-/// member of it, a gap, a number with zeros before it: nothing is skipped, because what is left out of a
-/// list of restrictions would restrict nobody.
+/// The members of a list, in the order of their numbers. A gap, a number with leading zeros, or any other name
+/// that begins with the list's name is refused. Nothing is skipped, because a member that is left out of a list
+/// of restrictions would restrict nobody.
 fn numbered<'f>(
     pairs: impl Iterator<Item = (&'f str, &'f str)>,
     name: &str,
@@ -108,7 +109,7 @@ fn numbered<'f>(
     for (key, value) in pairs {
         let Some(rest) = key.strip_prefix(name) else { continue };
         if rest.is_empty() {
-            // How clients say that a list is empty.
+            // Clients send an empty value for an empty list.
             if value.is_empty() {
                 continue;
             }
@@ -126,7 +127,7 @@ fn numbered<'f>(
     if whole { Ok(members.into_values().collect()) } else { Err(no_list(name)) }
 }
 
-/// The members of a list of plain texts; of a repeated one the first.
+/// The members of a list of texts; of a repeated number, the first.
 fn texts<'f>(name: &str, members: Vec<Member<'f>>) -> Result<Vec<&'f str>, QueryError> {
     let text = |Member(pairs): Member<'f>| match pairs.as_slice() {
         [("", value), more @ ..] if more.iter().all(|(rest, _)| rest.is_empty()) => Ok(*value),
@@ -142,7 +143,7 @@ fn no_list(name: &str) -> QueryError {
     )
 }
 
-/// A parameter as validation errors spell it: its first letter small.
+/// The name of a parameter in validation errors: with a lower-case first letter.
 pub(crate) fn member(name: &str) -> String {
     let mut letters = name.chars();
     letters

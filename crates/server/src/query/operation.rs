@@ -1,4 +1,4 @@
-//! What one call of IAM or STS is: how it is read, which permissions it needs, what it does.
+//! The trait of IAM and STS operations: how a call is read, which permissions it needs, and what it does.
 
 use std::future::Future;
 
@@ -12,34 +12,35 @@ use crate::gate::Authorized;
 
 pub(crate) use crate::gate::{QueryPermission, Scene, Target};
 
-/// One call, whole: a struct that implements this and a row of the table of actions.
+/// One operation. Beside a struct that implements this trait it needs a row in the table of actions.
 pub(crate) trait QueryOperation: Sized + Send + Sync {
-    /// The sessions that may call it, beside long-term keys.
+    /// The kinds of sessions that may call it. Long-term keys always may.
     const SESSIONS: Sessions = Sessions::OfRoles;
 
-    /// Reads the call from its parameters. Nothing is looked up yet.
+    /// Reads the parameters of the call. Nothing is looked up yet.
     fn read(form: &Form) -> Result<Self, QueryError>;
 
-    /// Every permission the call needs; there is no default.
+    /// Every permission that the call needs. There is no default.
     fn permissions(&self, at: &Scene<'_>) -> Result<Vec<QueryPermission>, QueryError>;
 
-    /// What it brings that policies may ask for; what a call does not honour has no condition key.
+    /// The values of the call that policies may ask for. A parameter that the call ignores has no condition
+    /// key.
     fn brings(&self) -> Brought<'_> {
         Brought::default()
     }
 
-    /// The value of a condition key that only this operation knows, its name in lower case
+    /// The value of a condition key that only this operation knows. The name is in lower case
     /// (`sts:externalid`).
     fn condition(&self, _key: &str) -> Option<Values<'_>> {
         None
     }
 
-    /// Does it. Only [`Authorized`] lends the store.
+    /// Does what the call asks. Only [`Authorized`] lends the store.
     fn run(call: Authorized<Self>) -> impl Future<Output = Result<QueryReply, QueryError>> + Send;
 }
 
-/// Which sessions may call an operation (semantics 4.1.9): those of users and roots have no second
-/// factor here, and federated users may know who they are, and nothing else.
+/// Which sessions may call an operation (semantics 4.1.9). Sessions of users and roots have no second factor
+/// here, so most operations are closed to them. Federated users may only ask who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Sessions {
     None,
@@ -48,27 +49,27 @@ pub(crate) enum Sessions {
     All,
 }
 
-/// What a call brings, as far as it honours it, for the condition keys that stand for it.
+/// The values of a call for condition keys, as far as the call honours them.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Brought<'o> {
     /// `aws:RequestTag/…`, `aws:TagKeys`
     pub(crate) tags: &'o [Tag],
-    /// `aws:TagKeys`, of a call that takes tags away
+    /// `aws:TagKeys` of a call that removes tags
     pub(crate) tag_keys: &'o [String],
     /// `iam:PolicyARN`
     pub(crate) policy_arn: Option<&'o str>,
-    pub(crate) boundary: BoundaryAsked<'o>,
+    pub(crate) boundary: BoundaryValue<'o>,
 }
 
-/// Which boundary `iam:PermissionsBoundary` is.
+/// The value of `iam:PermissionsBoundary`.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) enum BoundaryAsked<'o> {
-    /// The call has no such key.
+pub(crate) enum BoundaryValue<'o> {
+    /// The condition key does not exist for this call.
     #[default]
     None,
-    /// The one that the target is to have.
+    /// The boundary that the call gives the identity; `None`: it gives none.
     Given(Option<&'o str>),
-    /// The one that the target has.
+    /// The boundary that the identity has now.
     Targets,
 }
 
@@ -86,12 +87,12 @@ impl<'o> Brought<'o> {
     }
 
     pub(crate) fn targets_boundary() -> Self {
-        Self { boundary: BoundaryAsked::Targets, ..Self::default() }
+        Self { boundary: BoundaryValue::Targets, ..Self::default() }
     }
 
-    /// The boundary that the target is to have.
+    /// A call that gives the identity this boundary.
     pub(crate) fn gives_boundary(boundary: Option<&'o str>) -> Self {
-        Self { boundary: BoundaryAsked::Given(boundary), ..Self::default() }
+        Self { boundary: BoundaryValue::Given(boundary), ..Self::default() }
     }
 
     pub(crate) fn with_tags(self, tags: &'o [Tag]) -> Self {

@@ -14,16 +14,16 @@ use crate::query::error::{self, QueryCode, QueryError};
 use crate::query::form::Form;
 use crate::query::operation::{QueryOperation, QueryPermission, Scene, Sessions};
 
-/// Seconds of a session: the least, the most, and when nobody says.
+/// The life of a session in seconds: the shortest, the longest, and the default.
 pub(super) const SECONDS_MIN: u32 = 900;
 pub(super) const SECONDS_MAX: u32 = 43_200;
 pub(super) const SECONDS_DEFAULT: u32 = 3600;
-/// Seconds of a session that was opened by another one of a role.
+/// The longest life of a session that was opened by a session of another role ("role chaining"), in seconds.
 const CHAINED_SECONDS_MAX: u32 = 3600;
-/// Tags of one session.
+/// The most tags of one session.
 pub(super) const TAGS_MAX: usize = 50;
 
-/// `AssumeRole`: whether the caller may is the role's own word, so it is judged in `run`.
+/// `AssumeRole`. Whether the caller may is decided by the role's trust policy, so it is checked in `run`.
 #[derive(Debug)]
 pub(crate) struct AssumeRole {
     role_arn: String,
@@ -78,7 +78,7 @@ impl QueryOperation for AssumeRole {
 
     async fn run(call: Authorized<Self>) -> Result<QueryReply, QueryError> {
         let (asked, door) = call.split();
-        // Whether the role is there is not told: the answer is that of one that trusts nobody.
+        // The answer for a role that does not exist is the same as for one that does not trust the caller.
         let refused = |action: &str| refuse(door.principal(), action, &asked.role_arn);
         let Some((account, name)) = role_of(&asked.role_arn) else {
             return Err(refused("sts:AssumeRole"));
@@ -131,7 +131,7 @@ impl QueryOperation for AssumeRole {
     }
 }
 
-/// Tags of a session.
+/// Reads the tags of the session.
 pub(super) fn read_session_tags(form: &Form) -> Result<Vec<(String, String)>, QueryError> {
     let tags = read_tags(form, "Tags").map_err(of_tags)?;
     if tags.len() > TAGS_MAX {
@@ -143,7 +143,7 @@ pub(super) fn read_session_tags(form: &Form) -> Result<Vec<(String, String)>, Qu
     Ok(tags.into_iter().map(|tag| (tag.key, tag.value)).collect())
 }
 
-/// The keys of those tags that the next session in a chain inherits.
+/// Reads the keys of the transitive tags, which the next session of a chain inherits.
 fn read_transitive_keys(form: &Form, tags: &[(String, String)]) -> Result<Vec<String>, QueryError> {
     let keys: Vec<String> =
         form.list("TransitiveTagKeys")?.into_iter().map(str::to_owned).collect();
@@ -154,7 +154,7 @@ fn read_transitive_keys(form: &Form, tags: &[(String, String)]) -> Result<Vec<St
     Ok(keys)
 }
 
-/// A fault of tags, under the code that STS has for it.
+/// Changes a refusal of tags to the code that STS has for it.
 fn of_tags(error: QueryError) -> QueryError {
     if error.code() == QueryCode::InvalidInput {
         return QueryError::with_message(
@@ -172,7 +172,7 @@ pub(super) fn unknown_transitive_key() -> QueryError {
     )
 }
 
-/// Nobody has a second factor here, so whoever shows one shows a wrong one.
+/// Refuses a second factor: nobody has one here, so one that is sent must be wrong.
 pub(super) fn refuse_second_factor(form: &Form) -> Result<(), QueryError> {
     if form.get("SerialNumber").is_none() && form.get("TokenCode").is_none() {
         return Ok(());
@@ -183,7 +183,7 @@ pub(super) fn refuse_second_factor(form: &Form) -> Result<(), QueryError> {
     ))
 }
 
-/// The account and the name in a role's ARN.
+/// The account and the role name in a role's ARN.
 pub(super) fn role_of(arn: &str) -> Option<(AccountId, &str)> {
     let account = AccountId::parse(arn.split(':').nth(4)?).ok()?;
     let path = arn.strip_prefix("arn:aws:iam::")?.get(account.as_str().len()..)?;
@@ -191,13 +191,13 @@ pub(super) fn role_of(arn: &str) -> Option<(AccountId, &str)> {
     (!name.is_empty()).then_some((account, name))
 }
 
-/// Whether the ARN is exactly the role's, its path included.
+/// Whether an ARN is exactly that of the role, including the path.
 pub(super) fn is_named(role: &Arc<Role>, account: &AccountId, arn: &str) -> bool {
     format!("arn:aws:iam::{account}:role{}{}", role.path, role.name) == arn
 }
 
-/// One answer for a role that is not there and one that does not trust the caller
-/// (semantics 4.1.5).
+/// The same refusal for a role that does not exist and for one that does not trust the caller (semantics
+/// 4.1.5).
 pub(super) fn refuse(principal: &Principal, action: &str, role_arn: &str) -> QueryError {
     QueryError::with_message(
         QueryCode::AccessDenied,
@@ -229,7 +229,7 @@ impl OperationKeys for TrustKeys<'_> {
     }
 }
 
-/// The condition keys that the tags of a call have.
+/// The condition keys for the tags of the call.
 pub(super) fn tag_condition<'t>(tags: &'t [(String, String)], key: &str) -> Option<Values<'t>> {
     if key == "aws:tagkeys" {
         return keys(tags.iter().map(|(key, _)| key));
@@ -238,7 +238,7 @@ pub(super) fn tag_condition<'t>(tags: &'t [(String, String)], key: &str) -> Opti
     named(tags.iter().map(|(key, value)| (key.as_str(), value.as_str())), name)
 }
 
-/// The condition keys that the tags of a role have.
+/// The condition keys for the tags of the role.
 pub(super) fn role_tag<'r>(role: &'r Role, key: &str) -> Option<Values<'r>> {
     let name =
         key.strip_prefix("aws:resourcetag/").or_else(|| key.strip_prefix("iam:resourcetag/"))?;
@@ -251,8 +251,8 @@ fn keys<'k>(names: impl Iterator<Item = &'k String>) -> Option<Values<'k>> {
 }
 
 impl AssumeRole {
-    /// The role must trust the caller with each thing that the call does; the first that it does
-    /// not is the one that is named (semantics 4.1.7b).
+    /// Checks that the trust policy allows each action of the call. The refusal names the first that it does
+    /// not allow (semantics 4.1.7b).
     fn check_trust(
         &self,
         door: &Door,
@@ -289,8 +289,8 @@ impl AssumeRole {
         Ok(())
     }
 
-    /// The API's own range was judged before; then the role's, then that of a chain
-    /// (semantics 4.1.4).
+    /// The life of the session. The API's own range was checked before; here the role's longest session is, and
+    /// then the limit of a chain (semantics 4.1.4).
     fn check_duration(&self, role: &Role, chain: &Chain) -> Result<u32, QueryError> {
         let Some(seconds) = self.seconds else { return Ok(SECONDS_DEFAULT) };
         if seconds > role.max_session_seconds {
@@ -307,7 +307,7 @@ impl AssumeRole {
     }
 }
 
-/// What a session hands on to the next one.
+/// What a session hands on to the next session of a chain.
 #[derive(Debug, Default)]
 pub(super) struct Chain {
     of_role: bool,
@@ -329,7 +329,7 @@ impl Chain {
         }
     }
 
-    /// Who began the chain, which nobody further down can change.
+    /// The source identity. It names who began the chain, and no later session can change it.
     fn source_identity(&self, asked: Option<String>) -> Result<Option<String>, QueryError> {
         match (&self.source_identity, asked) {
             (Some(known), Some(asked)) if *known != asked => Err(QueryError::validation(
@@ -340,7 +340,7 @@ impl Chain {
         }
     }
 
-    /// The tags of the new session: those handed on, which cannot be changed, and its own.
+    /// The tags of the new session: the inherited ones, which cannot be changed, and its own.
     fn tags(&self, own: &[(String, String)]) -> Result<Vec<(String, String)>, QueryError> {
         for (key, _) in own {
             if self.tags.iter().any(|(known, _)| same_tag(known, key)) {

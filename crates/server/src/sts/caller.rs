@@ -7,10 +7,10 @@ use crate::query::error::{self, QueryCode, QueryError};
 use crate::query::form::Form;
 use crate::query::operation::{QueryOperation, QueryPermission, Scene, Sessions, Target};
 
-/// Ids of access keys, those of other stores included.
+/// An access key id. Ids of other stores are allowed too.
 const KEY_ID: Rule = Rule { min: 3, max: 128, pattern: Some(("[\\w]*", "-")) };
 
-/// `GetCallerIdentity`: whoever can sign may know who it is (semantics 4.1.8).
+/// `GetCallerIdentity`: needs no permission (semantics 4.1.8).
 #[derive(Debug)]
 pub(crate) struct GetCallerIdentity;
 
@@ -37,7 +37,7 @@ impl QueryOperation for GetCallerIdentity {
     }
 }
 
-/// `GetAccessKeyInfo`: which account a key is of.
+/// `GetAccessKeyInfo`: the account that a key belongs to.
 #[derive(Debug)]
 pub(crate) struct GetAccessKeyInfo {
     id: String,

@@ -1,4 +1,4 @@
-//! What every call that opens a session does: session policies, the key, the token, the answer.
+//! What all calls that open a session share: session policies, the key, the token, the answer.
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use crate::query::answer::QueryXml;
 use crate::query::error::{self, QueryCode, QueryError};
 use crate::query::form::Form;
 
-/// Managed session policies of one session.
+/// The most managed policies that restrict one session.
 const POLICY_ARNS_MAX: usize = 10;
-/// Bytes of all session policies, without white space, and of the tags: a token holds them, and
-/// travels in headers and in links.
+/// The most bytes of a session's policies (without white space) and tags. The token contains them, and it
+/// travels in headers and links.
 const PACKED_BYTES_MAX: usize = 10 * 1024;
 
 /// The session policies of a call, as they were sent.
@@ -46,7 +46,7 @@ impl SessionPolicies {
         Ok(Self { inline: None, arns, text })
     }
 
-    /// Reads the inline one, once the call itself is in order.
+    /// Parses the inline policy. This comes after the other parameters were found valid.
     pub(super) fn parse(mut self) -> Result<Self, QueryError> {
         if let Some(text) = &self.text {
             self.inline = Some(compact(read_identity_policy(text)?.as_ref())?);
@@ -54,8 +54,7 @@ impl SessionPolicies {
         Ok(self)
     }
 
-    /// Puts the policies, the managed ones as they are now (semantics 4.2.3), and the tags
-    /// together.
+    /// Puts the policies and tags together. Managed policies are taken as they are now (semantics 4.2.3).
     pub(super) fn pack(
         &self,
         directory: &Directory,
@@ -78,12 +77,12 @@ impl SessionPolicies {
     }
 }
 
-/// Session policies and tags, as a token holds them.
+/// The session policies and tags as the token contains them.
 #[derive(Debug)]
 pub(super) struct Packed {
-    /// `None`: the session is not restricted.
+    /// `None`: no session policy restricts the session.
     pub(super) documents: Option<Vec<Arc<Policy>>>,
-    /// How much of the room they take; `None`: there are none (semantics 4.1.1).
+    /// The share of [`PACKED_BYTES_MAX`] that they take, in percent; `None`: there are none (semantics 4.1.1).
     pub(super) percent: Option<usize>,
 }
 
@@ -108,7 +107,7 @@ fn too_large(what: &str, percent: usize) -> QueryError {
     )
 }
 
-/// The same policy without the white space between its words.
+/// The same policy without optional white space.
 fn compact(policy: &Policy) -> Result<Arc<Policy>, QueryError> {
     let (mut in_string, mut escaped) = (false, false);
     let keep = |letter: &char| {
@@ -125,7 +124,7 @@ fn compact(policy: &Policy) -> Result<Arc<Policy>, QueryError> {
     read_identity_policy(&text)
 }
 
-/// A session to open.
+/// The session that is to be opened.
 #[derive(Debug)]
 pub(super) struct NewSession {
     pub(super) principal: SessionPrincipal,
@@ -137,14 +136,14 @@ pub(super) struct NewSession {
     pub(super) federated_provider: Option<String>,
 }
 
-/// A session and its token.
+/// A session that was opened, with its token.
 #[derive(Debug)]
 pub(super) struct Issued {
     session: Session,
     token: String,
 }
 
-/// Opens a session: nothing is stored, the token holds it all.
+/// Opens a session. Nothing is stored: the token contains everything.
 pub(super) fn issue(door: &Door, new: NewSession) -> Result<Issued, QueryError> {
     let NewSession {
         principal,
@@ -177,7 +176,7 @@ pub(super) fn issue(door: &Door, new: NewSession) -> Result<Issued, QueryError> 
         federated_provider,
     };
     let token = door.store().session_sealer().seal(&session, nonce);
-    // What would not be opened again is not given out.
+    // A token that could not be used afterwards is not given out.
     if token.len() > TOKEN_CHARS_MAX {
         return Err(too_large("policy", token.len().saturating_mul(100).div_ceil(TOKEN_CHARS_MAX)));
     }
@@ -185,7 +184,7 @@ pub(super) fn issue(door: &Door, new: NewSession) -> Result<Issued, QueryError> 
 }
 
 impl Issued {
-    /// The element that every client reads.
+    /// Writes the `Credentials` element.
     pub(super) fn write(&self, xml: &mut QueryXml) {
         xml.element("Credentials", |xml| {
             xml.text("AccessKeyId", &self.session.access_key_id);

@@ -1,33 +1,32 @@
-//! Parameters of STS, judged as it judges them: every fault of a call in one answer (semantics
-//! 4.1.3, 4.1.7).
+//! Checks parameters as STS does: one answer names every fault of a call (semantics 4.1.3, 4.1.7).
 
 use crate::query::error::{QueryCode, QueryError};
 use crate::query::form::{Form, member};
 
-/// Faults of the parameters of one call.
+/// The faults found in the parameters of one call.
 #[derive(Debug, Default)]
 pub(super) struct Faults(Vec<String>);
 
-/// What a text must be.
+/// The rule for a text.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rule {
     pub(super) min: usize,
     pub(super) max: usize,
-    /// The pattern as AWS writes it, and which characters it has beside letters, digits and `_`.
+    /// The pattern as AWS writes it, and the characters that it allows beside letters, digits and `_`.
     pub(super) pattern: Option<(&'static str, &'static str)>,
 }
 
-/// The names of sessions.
+/// The name of a session.
 pub(super) const SESSION_NAME: Rule =
     Rule { min: 2, max: 64, pattern: Some(("[\\w+=,.@-]*", "+=,.@-")) };
-/// The names of federated users.
+/// The name of a federated user.
 pub(super) const FEDERATED_NAME: Rule = Rule { max: 32, ..SESSION_NAME };
-/// External ids.
+/// An external id.
 pub(super) const EXTERNAL_ID: Rule =
     Rule { min: 2, max: 1224, pattern: Some(("[\\w+=,.@:\\/-]*", "+=,.@:/-")) };
-/// ARNs of roles and policies.
+/// The ARN of a role or policy.
 pub(super) const ARN: Rule = Rule { min: 20, max: 2048, pattern: None };
-/// Inline session policies.
+/// An inline session policy.
 pub(super) const POLICY: Rule = Rule { min: 1, max: 2048, pattern: None };
 
 impl Faults {
@@ -36,7 +35,7 @@ impl Faults {
         self.0.push(format!("Value {value} at '{at}' failed to satisfy constraint: {constraint}"));
     }
 
-    /// A parameter under a rule; one that must be there is a fault when it is not.
+    /// Reads a parameter and checks its rule. A required one that is missing is a fault.
     pub(super) fn text(
         &mut self,
         form: &Form,
@@ -55,7 +54,7 @@ impl Faults {
         Some(value.to_owned())
     }
 
-    /// Pattern first, then length.
+    /// Notes the faults of a value: the pattern first, then the length.
     pub(super) fn check(&mut self, value: &str, at: &str, rule: Rule) {
         let Rule { min, max, pattern } = rule;
         if let Some((pattern, more)) = pattern
@@ -75,7 +74,7 @@ impl Faults {
         }
     }
 
-    /// `DurationSeconds` between two bounds.
+    /// Reads `DurationSeconds` and checks that it is in its range.
     pub(super) fn duration(
         &mut self,
         form: &Form,
@@ -89,7 +88,7 @@ impl Faults {
                 "missing value for decimal type",
             ));
         }
-        // Whatever is no 32-bit integer has no text of its own; a plus and zeros may lead.
+        // A text that is no 32-bit integer is refused at once, as on AWS. A plus and leading zeros are allowed.
         let seconds: i32 = text.parse().map_err(|_| QueryError::new(QueryCode::MalformedInput))?;
         let at = "durationSeconds";
         let Some(seconds) = u32::try_from(seconds).ok().filter(|seconds| *seconds >= min) else {
@@ -104,7 +103,7 @@ impl Faults {
         Ok(Some(seconds))
     }
 
-    /// The refusal that names them all.
+    /// Refuses the call if there are faults, and names them all.
     pub(super) fn refuse(self) -> Result<(), QueryError> {
         let faults = match self.0.len() {
             0 => return Ok(()),
@@ -116,7 +115,7 @@ impl Faults {
 }
 
 impl Rule {
-    /// Whether a text is as it must be.
+    /// Whether a value follows the rule.
     pub(super) fn fits(&self, value: &str) -> bool {
         let Self { min, max, pattern } = self;
         let letters = pattern.is_none_or(|(_, more)| consists_of(value, more));
@@ -124,14 +123,14 @@ impl Rule {
     }
 }
 
-/// Of letters, digits, `_` and some more.
+/// Whether a value consists of letters, digits, `_` and the characters of `more`.
 fn consists_of(value: &str, more: &str) -> bool {
     value
         .chars()
         .all(|letter| letter.is_ascii_alphanumeric() || letter == '_' || more.contains(letter))
 }
 
-/// Whether a parameter must be there.
+/// Whether a parameter is required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Needed {
     Yes,

@@ -1,4 +1,4 @@
-//! `GetSessionToken` and `GetFederationToken`: sessions that long-term keys open for themselves.
+//! `GetSessionToken` and `GetFederationToken`: sessions that a user or root opens with a long-term key.
 
 use iam::{Issuer, OpenedBy, Principal, SessionPrincipal, Values};
 
@@ -11,19 +11,19 @@ use crate::query::error::{self, QueryCode, QueryError};
 use crate::query::form::Form;
 use crate::query::operation::{QueryOperation, QueryPermission, Scene, Sessions, Target};
 
-/// Seconds of a session: the least, the most, when nobody says, and the most for the root.
+/// The life of a session in seconds: the shortest, the longest, the default, and the longest for a root.
 const SECONDS_MIN: u32 = 900;
 const SECONDS_MAX: u32 = 129_600;
 const SECONDS_DEFAULT: u32 = 43_200;
 const ROOT_SECONDS_MAX: u32 = 3600;
 
-/// The key of the root that asks, for its session to die with.
+/// The root's key that opens the session. The session ends when that key does.
 fn opener(door: &Door) -> Result<OpenedBy, QueryError> {
     let opens = door.caller().signed().and_then(SignedCaller::opens);
     opens.cloned().ok_or_else(|| QueryError::new(QueryCode::AccessDenied))
 }
 
-/// The root's sessions are short.
+/// The life of the session. A root's is shorter.
 fn life(door: &Door, asked: Option<u32>) -> u32 {
     let seconds = asked.unwrap_or(SECONDS_DEFAULT);
     match door.principal() {
@@ -36,7 +36,7 @@ fn life(door: &Door, asked: Option<u32>) -> u32 {
     }
 }
 
-/// `GetSessionToken`: the caller itself, for a while. It needs no permission.
+/// `GetSessionToken`: a temporary session of the caller itself. It needs no permission.
 #[derive(Debug)]
 pub(crate) struct GetSessionToken {
     seconds: Option<u32>,
@@ -89,8 +89,8 @@ impl QueryOperation for GetSessionToken {
     }
 }
 
-/// `GetFederationToken`: somebody whom the caller vouches for, with what the caller may do and the
-/// session policies allow.
+/// `GetFederationToken`: a session for somebody whom the caller vouches for. It may do what the caller may,
+/// restricted by the session policies.
 #[derive(Debug)]
 pub(crate) struct GetFederationToken {
     name: String,
@@ -156,7 +156,7 @@ impl QueryOperation for GetFederationToken {
                     issuer,
                 },
                 seconds: life(&door, seconds),
-                // Without a session policy there is nothing but what a resource's policy gives.
+                // Without a session policy, the session has only what policies of resources give it.
                 policies: Some(documents.unwrap_or_default()),
                 tags,
                 transitive_tags: Vec::new(),

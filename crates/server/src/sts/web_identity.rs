@@ -1,4 +1,4 @@
-//! `AssumeRoleWithWebIdentity`: a role for whoever an identity provider vouches for.
+//! `AssumeRoleWithWebIdentity`: opens a session of a role for somebody whom an identity provider vouches for.
 
 use std::collections::BTreeMap;
 
@@ -22,13 +22,13 @@ use crate::query::operation::{QueryOperation, QueryPermission, Scene};
 
 const ACTION: &str = "sts:AssumeRoleWithWebIdentity";
 const TOKEN: Rule = Rule { min: 4, max: 20_000, pattern: None };
-/// How far a provider's clock may be ahead of this one, in seconds.
+/// How far the clock of a provider may be ahead, in seconds.
 const SKEW_SECONDS: i64 = 300;
-/// Claims that AWS gives a meaning.
+/// Claims that have a meaning on AWS.
 const TAGS_CLAIM: &str = "https://aws.amazon.com/tags";
 const SOURCE_IDENTITY_CLAIM: &str = "https://aws.amazon.com/source_identity";
 
-/// `AssumeRoleWithWebIdentity`: nobody signs it, the token proves who asks.
+/// `AssumeRoleWithWebIdentity`: the call is not signed; the provider's token proves who asks.
 #[derive(Debug)]
 pub(crate) struct AssumeRoleWithWebIdentity {
     role_arn: String,
@@ -38,7 +38,7 @@ pub(crate) struct AssumeRoleWithWebIdentity {
     policies: SessionPolicies,
 }
 
-/// A token, which opens something until it ends: never printed.
+/// A provider's token. It is valid until it ends, so it is never printed.
 struct SecretToken(zeroize::Zeroizing<String>);
 
 impl std::fmt::Debug for SecretToken {
@@ -55,7 +55,7 @@ impl QueryOperation for AssumeRoleWithWebIdentity {
         let token = form.get("WebIdentityToken");
         match token {
             None => faults.add(None, "webIdentityToken", "Member must not be null"),
-            // A token is not echoed.
+            // The token is not repeated in the refusal.
             Some(token) => {
                 let count = token.chars().count();
                 if !(TOKEN.min..=TOKEN.max).contains(&count) {
@@ -136,7 +136,7 @@ impl QueryOperation for AssumeRoleWithWebIdentity {
     }
 }
 
-/// One answer for a role that is not there and one that does not trust the identity.
+/// The same refusal for a role that does not exist and for one that does not trust the identity.
 fn refused() -> QueryError {
     let message = format!("Not authorized to perform {ACTION}");
     QueryError::with_message(QueryCode::AccessDenied, message)
@@ -145,7 +145,7 @@ fn refused() -> QueryError {
 /// Somebody whom a provider of the account vouches for.
 struct WebIdentity {
     claims: Claims,
-    /// As the provider is registered.
+    /// The URL of the provider as it is registered.
     url: String,
     provider_arn: String,
     audience: String,
@@ -154,15 +154,15 @@ struct WebIdentity {
     source_identity: Option<String>,
 }
 
-/// The tags that a token gives its session, and the keys of those that are handed on.
+/// The tags that a token gives the session, and the keys of the transitive ones.
 #[derive(Debug, Default)]
 struct SessionTags {
     pairs: Vec<(String, String)>,
     transitive: Vec<String>,
 }
 
-/// Who a token speaks of: its provider is one of the account's, its signature holds, it is meant for
-/// one of the clients registered, and now is its time.
+/// Verifies a token: its provider is registered in the account, the signature holds, it is meant for a
+/// registered client, and it is valid now.
 async fn verify(
     token: &str,
     directory: &Directory,
@@ -170,7 +170,7 @@ async fn verify(
 ) -> Result<WebIdentity, QueryError> {
     let head = TokenHead::read(token).map_err(of_oidc)?;
     let url = provider_url(&head.issuer);
-    // The directory folds letters; an issuer is another one in other letters.
+    // The directory ignores case, but issuers that differ in case are different ones.
     let provider = directory.oidc_provider(url).filter(|provider| provider.url == url);
     let provider = provider.ok_or_else(|| {
         invalid(format!("No OpenIDConnect provider found in your account for {}", head.issuer))
@@ -192,7 +192,7 @@ async fn verify(
     })
 }
 
-/// The role must trust the identity with each thing that the token does.
+/// Checks that the role's trust policy allows each action of the token.
 fn check_trust(
     asked: &AssumeRoleWithWebIdentity,
     identity: &WebIdentity,
@@ -244,21 +244,21 @@ fn of_oidc(error: OidcError) -> QueryError {
     .because(error)
 }
 
-/// The issuer as providers are registered: without its scheme.
+/// The issuer without its scheme, as providers are registered.
 fn provider_url(issuer: &str) -> &str {
     let url = issuer.strip_prefix("https://").or_else(|| issuer.strip_prefix("http://"));
     url.unwrap_or(issuer)
 }
 
-/// Audience and times; answers the audience.
+/// Checks the audience and the times of a token; returns the audience.
 fn check_claims<'c>(
     claims: &'c Claims,
     provider: &OidcProvider,
     now: i64,
 ) -> Result<&'c str, QueryError> {
     let known = |audience: &&str| provider.client_ids.iter().any(|id| id == audience);
-    // Whom the token was given to counts before whom it may be shown to: another client's token
-    // is not ours because it may be shown to us.
+    // `azp` names the client that the token was given to, and counts before `aud`: the token of another client
+    // is not accepted only because that client may show it to this server.
     let audiences = match claims.text("azp") {
         Some(party) => vec![party],
         None => claims.texts("aud"),
@@ -284,7 +284,7 @@ fn check_claims<'c>(
     Ok(audience)
 }
 
-/// The tags of a token.
+/// Reads the tags of the token.
 fn session_tags(claims: &Claims) -> Result<SessionTags, QueryError> {
     #[derive(Deserialize)]
     struct Tags {
@@ -315,7 +315,7 @@ fn session_tags(claims: &Claims) -> Result<SessionTags, QueryError> {
     Ok(SessionTags { pairs, transitive: transitive_tag_keys })
 }
 
-/// Who stands behind the session, where the token says so.
+/// The source identity, if the token names one.
 fn source_identity(claims: &Claims) -> Result<Option<String>, QueryError> {
     if !claims.0.contains_key(SOURCE_IDENTITY_CLAIM) {
         return Ok(None);
@@ -325,7 +325,7 @@ fn source_identity(claims: &Claims) -> Result<Option<String>, QueryError> {
     fits.map(Some).ok_or_else(|| invalid("The source identity of the token is not valid"))
 }
 
-/// The condition keys of a web identity: every claim under the provider's URL.
+/// The condition keys of a web identity: every claim, under the provider's URL.
 struct ClaimKeys<'k> {
     asked: &'k AssumeRoleWithWebIdentity,
     identity: &'k WebIdentity,
@@ -348,8 +348,8 @@ impl OperationKeys for ClaimKeys<'_> {
 }
 
 impl WebIdentity {
-    /// The value of a claim by its condition key, `host/path:claim`. The audience is the one that
-    /// was judged; all that the token names are under `oaud`.
+    /// The value of a claim by its condition key `host/path:claim`. For `aud` it is the audience that was
+    /// checked; all audiences of the token are under `oaud`.
     fn claim(&self, key: &str) -> Option<Values<'_>> {
         let (url, claim) = key.rsplit_once(':')?;
         if url != fold_case(&self.url) {
@@ -358,7 +358,8 @@ impl WebIdentity {
         let names: Vec<&str> = match claim {
             "aud" => return Some(one(&self.audience)),
             "oaud" => vec!["aud"],
-            // Condition keys know no capitals, claims do: no claim passes for another one.
+            // Case does not matter in condition keys, but it does in claims: two claims that differ only in
+            // case must not stand for each other.
             other => {
                 let names = self.claims.0.keys().map(String::as_str);
                 names.filter(|name| fold_case(name) == other).collect()

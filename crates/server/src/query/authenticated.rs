@@ -1,4 +1,4 @@
-//! A call on its way to its operation.
+//! An authenticated call before its operation: read, admitted and run here.
 
 use std::sync::Arc;
 
@@ -11,12 +11,13 @@ use crate::authentication::Service;
 use crate::context::RequestContext;
 use crate::gate::{Caller, Gate};
 
-/// How often a call is judged whose subject changes between the judgment and the deed.
+/// How often a call is admitted again because the identity that it is about was changed before the call took
+/// effect.
 const JUDGED_AGAIN_MAX: usize = 4;
 
-/// An authenticated call on its way to its operation.
+/// An authenticated call, and the action that it names.
 #[derive(Clone, Copy)]
-pub(crate) struct Dispatched<'r> {
+pub(crate) struct AuthenticatedCall<'r> {
     pub(super) gate: &'r Gate,
     pub(super) service: Service,
     pub(super) context: &'r Arc<RequestContext>,
@@ -24,7 +25,7 @@ pub(crate) struct Dispatched<'r> {
     pub(super) form: &'r Form,
 }
 
-impl Dispatched<'_> {
+impl AuthenticatedCall<'_> {
     /// Reads, admits and runs one operation.
     pub(crate) async fn execute<O: QueryOperation>(
         self,
@@ -37,7 +38,8 @@ impl Dispatched<'_> {
             let operation = O::read(form)?;
             let call = admission.admit(gate, operation).await?;
             outcome = O::run(call).await;
-            // What it was judged for has changed meanwhile: nothing was done, so it is judged again.
+            // The identity has changed since the call was admitted. Nothing was done, so the call is admitted
+            // again.
             let changed = |error: &QueryError| error.code() == QueryCode::ConcurrentModification;
             if !outcome.as_ref().is_err_and(changed) {
                 break;
