@@ -19,7 +19,7 @@ use crate::{table, transfer};
 
 const PATH: &str = "/_valet/api/v1/accounts";
 const JSON: &str = "application/json";
-/// Pages of the list; one that has more is taken for an endless one.
+/// The most pages of a list. A list with more pages is taken for one without an end.
 const PAGES_MAX: usize = 10_000;
 
 /// An account as the server answers it, and as `--json` prints it.
@@ -33,7 +33,7 @@ struct Account {
     created_at: Option<String>,
 }
 
-/// The same with its root key, as it is shown once.
+/// An account with its root key, which is shown only once.
 #[derive(Deserialize, Serialize)]
 struct NewAccount {
     #[serde(flatten)]
@@ -48,9 +48,9 @@ struct Accounts {
     next: Option<String>,
 }
 
-/// What is sent to make one.
+/// The body of the request that creates an account.
 #[derive(Serialize)]
-struct Wanted<'w> {
+struct AccountRequest<'w> {
     name: &'w str,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<&'w str>,
@@ -71,7 +71,7 @@ pub(crate) fn run(arguments: &args::Account) -> Result<(), Failure> {
                 let given = GivenKey::read(given)?;
                 let (access_key_id, secret_access_key) = given.pair().unzip();
                 let (id, email) = (id.as_deref(), email.as_deref());
-                let wanted = Wanted { name, id, email, access_key_id, secret_access_key };
+                let wanted = AccountRequest { name, id, email, access_key_id, secret_access_key };
                 create(&remote, &wanted, form).await
             }
             AccountCommand::Ls => list(&remote, form).await,
@@ -88,11 +88,11 @@ pub(crate) fn run(arguments: &args::Account) -> Result<(), Failure> {
     })
 }
 
-async fn create(remote: &Remote, wanted: &Wanted<'_>, form: Form) -> Result<(), Failure> {
+async fn create(remote: &Remote, wanted: &AccountRequest<'_>, form: Form) -> Result<(), Failure> {
     let body = serde_json::to_string(wanted).context("cannot write JSON")?;
     let made: NewAccount = parse(&send(remote, &Method::POST, PATH, "", &body).await?)?;
     if wanted.access_key_id.is_some() {
-        // Whoever gave a key knows it.
+        // A caller who brought the key knows it already.
         return output::answer(form, &made, [made.account.id.clone()]);
     }
     tell_key(&made, form)
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn only_what_is_given_is_sent() {
-        let wanted = Wanted {
+        let wanted = AccountRequest {
             name: "n",
             id: None,
             email: None,

@@ -26,7 +26,7 @@ const REGION_DEFAULT: &str = "us-east-1";
 /// The profile that is taken where none is named, if there is one.
 const PROFILE_DEFAULT: &str = "default";
 
-/// Who signs, for where.
+/// Who signs, and for which server and region.
 #[derive(Debug)]
 pub(crate) struct Identity {
     pub(crate) credentials: Credentials,
@@ -36,18 +36,18 @@ pub(crate) struct Identity {
     pub(crate) service: Service,
 }
 
-/// How long the credentials themselves live: a link never outlives them.
+/// How long the credentials live. No link outlives the credentials that signed it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Session {
-    /// Credentials of their own, without an end.
+    /// An access key of a user or root, which has no end.
     LongTerm,
-    /// Temporary ones.
+    /// Temporary credentials with a known end.
     EndsAt(Timestamp),
-    /// Temporary ones whose maker did not say when they end.
+    /// Temporary credentials whose end is not known.
     EndUnknown,
 }
 
-/// What the chain found, to be asked for more.
+/// What the AWS chain of variables and profiles says. Credentials are asked for later.
 #[derive(Debug)]
 pub(crate) struct Chain {
     sdk: SdkConfig,
@@ -58,26 +58,26 @@ pub(crate) struct Chain {
     style: Style,
 }
 
-/// The services whose endpoints can differ.
+/// The APIs whose endpoints can be configured separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Api {
-    /// Objects, and Valet's own paths.
+    /// S3, and Valet's own paths.
     S3,
     Iam,
     Sts,
 }
 
-/// Asks the chain who signs links. No network is used unless the credentials come from one.
+/// Reads the chain and asks it for credentials. The network is used only if the credentials come from there.
 pub(crate) async fn load(arguments: &Aws) -> Result<Identity, Failure> {
     let chain = Chain::read(arguments).await?;
-    // What cannot be right is said before anybody is asked for credentials.
+    // Wrong usage is reported before anybody is asked for credentials.
     let service = chain.service()?;
     let (credentials, session) = chain.credentials().await?;
     Ok(Identity { credentials, session, region: chain.region().to_owned(), service })
 }
 
 impl Chain {
-    /// Reads variables and profiles; credentials are asked for later.
+    /// Reads variables and profiles. Credentials are asked for later.
     pub(crate) async fn read(arguments: &Aws) -> Result<Self, Failure> {
         let style = style(arguments).await?;
         let sdk = sdk_config(arguments).await;
@@ -99,8 +99,9 @@ impl Chain {
         self.region.as_deref().unwrap_or(REGION_DEFAULT)
     }
 
-    /// What was typed, else the endpoint configured for the service, else the one for all. Where
-    /// S3's alone is configured it is also that of IAM and STS: Valet serves all on one port.
+    /// The endpoint of an API. First the one on the command line, then the one configured for this API, then
+    /// the one for all. If only S3's is configured, it is also that of IAM and STS, since Valet serves all on
+    /// one port.
     pub(crate) fn endpoint(&self, api: Api) -> Result<Option<Endpoint>, Failure> {
         let text = self
             .endpoint_url
@@ -114,7 +115,7 @@ impl Chain {
         endpoint.map(Some).map_err(Failure::usage)
     }
 
-    /// The endpoint configured for one service, by variable or in the profile.
+    /// The endpoint that a variable or the profile configures for one API.
     fn configured(&self, api: Api) -> Option<String> {
         let key = ServiceConfigKey::builder()
             .service_id(api.service_id())
@@ -125,7 +126,7 @@ impl Chain {
         self.sdk.service_config()?.load_config(key).filter(|url| !url.is_empty())
     }
 
-    /// Asks for credentials: each time anew, so that those which end are followed by others.
+    /// Asks the chain for credentials. It is asked anew each time, so that credentials which end are replaced.
     pub(crate) async fn credentials(&self) -> Result<(Credentials, Session), Failure> {
         let provider = self.sdk.credentials_provider().ok_or_else(no_credentials)?;
         let found = provider.provide_credentials().await;
@@ -154,7 +155,7 @@ impl Api {
         }
     }
 
-    /// The region of its credential scope: IAM is global.
+    /// The region of the credential scope. IAM is global, so its scope always names the same region.
     pub(crate) fn scope_region(self, configured: &str) -> &str {
         match self {
             Self::Iam => REGION_DEFAULT,
@@ -163,9 +164,9 @@ impl Api {
     }
 }
 
-/// The region is looked for in variables and profiles alone: asking the instance's metadata for it
-/// would cost seconds wherever there is none. Whoever names a profile means its credentials and no others; as for the
-/// `aws` command, `AWS_PROFILE` stands behind the variables of a key.
+/// Reads the region from variables and profiles only: asking for the metadata of an EC2 instance would cost
+/// seconds on every other machine. `--profile` chooses the credentials of that profile and no others.
+/// `AWS_PROFILE` does not override the variables of an access key, as for the `aws` command.
 async fn sdk_config(arguments: &Aws) -> SdkConfig {
     let profile = arguments.profile.as_deref();
     let mut region_of_profile = ProfileFileRegionProvider::builder();
@@ -189,8 +190,8 @@ async fn sdk_config(arguments: &Aws) -> SdkConfig {
     loader.region(region).load().await
 }
 
-/// The addressing style of the profile, which the SDK leaves to whoever reads its files; and whether there is one of
-/// that name, which it does not say where it finds the rest elsewhere.
+/// The addressing style of the profile, which the SDK does not read. Fails if the named profile does not exist,
+/// which the SDK does not report if it finds everything elsewhere.
 async fn style(arguments: &Aws) -> Result<Style, Failure> {
     let name = arguments.profile.clone().map(Cow::Owned);
     let profiles = profile::load(&Fs::real(), &Env::real(), &<_>::default(), name).await;
@@ -208,8 +209,8 @@ async fn style(arguments: &Aws) -> Result<Style, Failure> {
     })
 }
 
-/// When the session ends: by Valet's own token, which says it to whoever holds it, else by what the
-/// chain was told with the credentials, else by what the environment says of them.
+/// When the session ends. Valet's own tokens contain it; otherwise the chain may have told it with the
+/// credentials; otherwise the environment may say.
 fn session(found: &aws_credential_types::Credentials) -> Session {
     let end = found
         .session_token()
@@ -223,9 +224,8 @@ fn session(found: &aws_credential_types::Credentials) -> Session {
     }
 }
 
-/// Why the chain gave no credentials. What it says of itself is a trace of its inside, so only the
-/// innermost cause is told; and where nothing but the metadata of an instance was left to be asked,
-/// nothing was configured at all.
+/// Why the chain gave no credentials. Its error is a trace through its inside, so only the innermost cause is
+/// told. If only the metadata of an EC2 instance was left to ask, nothing was configured at all.
 fn without_credentials(error: &CredentialsError) -> Failure {
     let mut causes = vec![error.to_string()];
     let mut cause = std::error::Error::source(error);

@@ -36,7 +36,8 @@ pub(crate) fn restore(arguments: &Restore) -> Result<(), Failure> {
     let Restore { from, store, output } = arguments;
     let to = &store.data_dir;
     let copied = with_bar(output, |progress| match store::restore(from, to, progress) {
-        // What a backup goes into may hold an earlier one; what it comes out of may hold nothing.
+        // The target of a backup may hold an earlier backup of the same store. The target of a restore must be
+        // empty.
         Err(BackupError::NotEmpty { dir }) => Ok(Err(dir)),
         other => other.map(Ok),
     })?;

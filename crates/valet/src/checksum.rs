@@ -1,4 +1,4 @@
-//! Checksums that an answer promises for its body, and whether the body keeps them.
+//! Checksums that an answer promises for its body, checked against the body.
 
 use std::hash::Hasher as _;
 
@@ -19,12 +19,12 @@ const CHECKSUM_TYPE: &str = "x-amz-checksum-type";
 const COMPOSITE: &str = "COMPOSITE";
 const MD5_HEX_DIGITS: usize = 32;
 
-/// A checksum that the body turned out not to have.
+/// The name of a checksum that the body does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("what arrived is not what is stored: its {0} differs")]
 pub(crate) struct Mismatch(&'static str);
 
-/// How a checksum is called, the header that carries it, and what computes it.
+/// The name of a checksum, the header that carries it, and what computes it.
 type Algorithm = (&'static str, &'static str, fn() -> Hasher);
 
 const ALGORITHMS: [Algorithm; 10] = [
@@ -40,10 +40,10 @@ const ALGORITHMS: [Algorithm; 10] = [
     (MD5, "x-amz-checksum-md5", md5),
 ];
 
-/// What the `ETag` may be besides.
+/// The name of the checksum that an `ETag` may be.
 const MD5: &str = "MD5";
 
-/// Computes every checksum that is promised: what is promised twice must hold twice.
+/// The promised checksums, computed while the body comes. If one is promised twice, both must hold.
 #[derive(Default)]
 pub(crate) struct Promises(Vec<Promise>);
 
@@ -69,7 +69,7 @@ impl Promises {
     /// Reads what the headers promise for the whole object. A composite checksum (of parts) and an
     /// `ETag` that is not an MD5 promise nothing that can be checked.
     pub(crate) fn read(headers: &HeaderMap) -> Self {
-        // With a part of the object comes the part's.
+        // With a part of an object, the checksum in the header is that of the part.
         let composite = headers.get(CHECKSUM_TYPE).is_some_and(|kind| kind == COMPOSITE);
         let mut promises = if composite { Self::default() } else { Self::of_lines(headers) };
         if let Some(expected) = md5_of_etag(headers) {
@@ -78,7 +78,7 @@ impl Promises {
         promises
     }
 
-    /// Reads the lines that [`lines`](Self::lines) gave of an answer.
+    /// Reads promises that [`lines`](Self::lines) wrote down.
     pub(crate) fn of_lines(lines: &HeaderMap) -> Self {
         let mut promises = Self::default();
         for (name, header, hasher) in ALGORITHMS {
@@ -91,7 +91,7 @@ impl Promises {
         promises
     }
 
-    /// All of both; None where they contradict each other, so that nothing could keep them.
+    /// The promises of both. `None` if they contradict each other, so that no body could keep them.
     pub(crate) fn with(mut self, other: Self) -> Option<Self> {
         if self.contradicts(&other) {
             return None;
@@ -100,7 +100,7 @@ impl Promises {
         Some(self)
     }
 
-    /// Whether one of these is another than one of the same name there.
+    /// Whether both promise the same kind of checksum with different values.
     pub(crate) fn contradicts(&self, other: &Self) -> bool {
         self.0.iter().any(|ours| {
             let differs =
@@ -116,7 +116,7 @@ impl Promises {
         }
     }
 
-    /// The lines by which an answer promises something of the whole object, besides its `ETag`.
+    /// The headers with which an answer promises something about the whole object, without the `ETag`.
     pub(crate) fn lines(headers: &HeaderMap) -> HeaderMap {
         if headers.get(CHECKSUM_TYPE).is_some_and(|kind| kind == COMPOSITE) {
             return HeaderMap::new();
@@ -146,7 +146,7 @@ impl Promises {
         }
     }
 
-    /// The names of the checksums that hold.
+    /// Compares the promises with the body; returns the names of the checksums that hold.
     pub(crate) fn keep(self) -> Result<Vec<&'static str>, Mismatch> {
         let kept = self.0.into_iter().map(|Promise { name, expected, hasher }| {
             if hasher.finish() == expected { Ok(name) } else { Err(Mismatch(name)) }
@@ -184,8 +184,8 @@ fn crc64() -> Hasher {
     Hasher::Crc64(Crc::new(CrcAlgorithm::Crc64Nvme))
 }
 
-/// The MD5 that an `ETag` is, unless it belongs to an object made of parts or one encrypted with a
-/// key of KMS or of the customer, where S3 makes it differently.
+/// The MD5 in an `ETag`. `None` for an object that was made of parts, or encrypted with a key of KMS or of the
+/// customer: there the `ETag` is something else.
 pub(crate) fn md5_of_etag(headers: &HeaderMap) -> Option<Vec<u8>> {
     let encryption = headers.get("x-amz-server-side-encryption");
     let foreign_key = encryption.is_some_and(|value| value.as_bytes() != b"AES256")
@@ -193,7 +193,7 @@ pub(crate) fn md5_of_etag(headers: &HeaderMap) -> Option<Vec<u8>> {
     if foreign_key { None } else { md5_of_text(headers.get(ETAG)?.to_str().ok()?) }
 }
 
-/// The MD5 that the text of an `ETag` is.
+/// The MD5 in the text of an `ETag`.
 pub(crate) fn md5_of_text(etag: &str) -> Option<Vec<u8>> {
     let etag = etag.trim_matches('"');
     if etag.len() != MD5_HEX_DIGITS {

@@ -1,5 +1,5 @@
-//! Configuration as usable: flags, variables and file merged and parsed. Besides the declarations of
-//! flags, this is the only file that reads the environment.
+//! The configuration: flags, variables and file, merged and parsed. Apart from the declarations of flags, no
+//! other file reads the environment.
 
 mod file;
 
@@ -32,16 +32,16 @@ const LISTEN_DEFAULT: &str = "127.0.0.1:9000";
 const REGION_DEFAULT: &str = "us-east-1";
 const ACCOUNT_ID_DEFAULT: &str = "000000000000";
 
-/// SDKs ask `bucket.localhost` for a bucket unless told otherwise, and it is always this machine. Only
-/// who is on it can get there, so it is no default anywhere else.
+/// The default of `--domain` if every listening address is of this machine alone. SDKs send requests for a
+/// bucket to `bucket.localhost`, which is always this machine.
 const DOMAIN_DEFAULT: &str = "localhost";
 
 const CONNECTIONS_PER_ADDRESS_DEFAULT: u32 = 256;
 
 const ABORT_UPLOADS_AFTER_DEFAULT: &str = "14d";
 const NEVER: &str = "never";
-/// No link lives for more than seven days, so an upload outlives every link that was made for it when
-/// it began.
+/// The shortest time after which idle uploads may be aborted. It is longer than the seven days that a link can
+/// live, so an upload outlives the links that were made for it.
 const ABORT_UPLOADS_AFTER_MIN: SignedDuration = SignedDuration::from_hours(8 * 24);
 
 const ACCOUNT_ID_DIGITS: usize = 12;
@@ -49,7 +49,7 @@ const REGION_BYTES_MAX: usize = 64;
 const DOMAIN_BYTES_MAX: usize = 253;
 const ACCESS_KEY_ID_BYTES: std::ops::RangeInclusive<usize> = 3..=128;
 const SECRET_BYTES: std::ops::RangeInclusive<usize> = 8..=256;
-/// A longer file is not a configuration.
+/// A longer file is taken for a mistake.
 const CONFIG_BYTES_MAX: u64 = 1 << 20;
 
 /// The settings of the server as written: by flag, by variable or in the file.
@@ -166,40 +166,40 @@ enum Caching {
     AsStored,
 }
 
-/// All that `valet serve` decides before the first file or socket is opened.
+/// What `valet serve` decides before it opens the first file or socket.
 #[derive(Debug)]
 pub(crate) struct ServeConfig {
     pub(crate) data_dir: PathBuf,
-    /// None is `master.key` in the data directory.
+    /// `None`: `master.key` in the data directory.
     pub(crate) master_key_file: Option<PathBuf>,
     pub(crate) encryption: Switch,
-    /// None is never.
+    /// `None`: uploads are never aborted.
     pub(crate) abort_uploads_after: Option<SignedDuration>,
     pub(crate) listen: Vec<SocketAddr>,
     pub(crate) metrics_listen: Option<SocketAddr>,
     pub(crate) region: String,
-    /// Twelve digits.
+    /// Twelve digits: the first account.
     pub(crate) account_id: String,
     pub(crate) public_urls: Vec<String>,
     pub(crate) console_url: Option<String>,
     pub(crate) active_content: ActiveContent,
     pub(crate) link_caching: LinkCaching,
-    /// In lower case.
+    /// The domains of virtual-hosted style, in lower case.
     pub(crate) domains: Vec<String>,
     pub(crate) trusted_proxies: Vec<IpNet>,
-    /// Whom the server itself may call beside the public internet.
+    /// Networks outside the public internet that the server itself may call.
     pub(crate) outbound_allow: Vec<IpNet>,
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) sigv2: SigV2Use,
     pub(crate) sse_c: SseC,
-    /// 0 is no limit.
+    /// Connections that one address may have; 0 means no limit.
     pub(crate) connections_per_address: u32,
     pub(crate) log_format: log::Format,
-    /// The root key given from outside; None takes the one in the data directory.
+    /// The root key given from outside. `None`: the one in the data directory is used.
     pub(crate) root: Option<Credentials>,
 }
 
-/// PEM files.
+/// The PEM files of certificate chain and key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TlsFiles {
     pub(crate) certificate: PathBuf,
@@ -207,8 +207,7 @@ pub(crate) struct TlsFiles {
 }
 
 impl ServeConfig {
-    /// Merges flags and variables over the file, and parses what comes of it. What cannot be right
-    /// is wrong usage.
+    /// Merges flags and variables with the file, and parses the result. Invalid values are wrong usage.
     pub(crate) fn read(arguments: Serve) -> Result<Self, Failure> {
         Self::try_read(arguments).map_err(Failure::usage)
     }
@@ -283,8 +282,8 @@ impl ServeConfig {
 }
 
 impl Settings {
-    /// These settings where they say something, else those of the file. An empty variable says
-    /// nothing: that is how compose files leave a setting out.
+    /// These settings, completed by those of the file. An empty variable counts as not set, because compose
+    /// files leave a setting out that way.
     fn over(self, file: Self) -> Self {
         let text = |ours: Option<String>, file| ours.filter(|text| !text.is_empty()).or(file);
         let path =
@@ -319,8 +318,8 @@ impl Settings {
     }
 }
 
-/// The end of the session that the credentials in the environment belong to, where whoever made
-/// them says it there. None unless `access_key_id` is the one in the environment.
+/// The end of the session whose credentials are in the environment, if the environment says so. `None` if
+/// `access_key_id` is not the one in the environment.
 pub(crate) fn credential_expiration(access_key_id: &str) -> Option<Timestamp> {
     if variable("AWS_ACCESS_KEY_ID")? != access_key_id {
         return None;
@@ -328,19 +327,19 @@ pub(crate) fn credential_expiration(access_key_id: &str) -> Option<Timestamp> {
     variable("AWS_CREDENTIAL_EXPIRATION")?.parse().ok()
 }
 
-/// A variable that is set to text, and not to nothing.
+/// The value of a variable that is set and not empty.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// The authorities that clients trust besides, as the `aws` command names them.
+/// The file of certificate authorities to trust in addition; the same variable as for the `aws` command.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub(crate) fn ca_bundle() -> Option<PathBuf> {
     std::env::var_os("AWS_CA_BUNDLE").map(PathBuf::from)
 }
 
-/// What is logged: `VALET_LOG`, in the terms of `tracing`'s filters.
+/// The log filter `VALET_LOG`, in the syntax of `tracing`.
 pub(crate) fn log_filter() -> String {
     variable(LOG).unwrap_or_else(|| LOG_DEFAULT.to_owned())
 }
@@ -351,8 +350,8 @@ fn read_file(path: &Path) -> Result<Settings> {
     Ok(toml::from_str(&std::fs::read_to_string(path)?)?)
 }
 
-/// A variable of ours that is no setting is a misspelt one, or one of another version: to ignore it
-/// could mean to store objects in the wrong place.
+/// Refuses variables that begin with `VALET_` and are no setting. One may be misspelt, or belong to another
+/// version; if it were ignored, objects could be stored in the wrong place.
 fn refuse_unknown(names: impl Iterator<Item = String>) -> Result<()> {
     let command = Arguments::command();
     let mut known: BTreeSet<&str> = [ROOT_ACCESS_KEY_ID, ROOT_SECRET_ACCESS_KEY, LOG].into();

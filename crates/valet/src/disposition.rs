@@ -1,8 +1,8 @@
-//! Content-Disposition, in both directions: what names the file that a browser saves.
+//! Content-Disposition, written and read: the file name under which a browser saves an object.
 
 use std::fmt::Write as _;
 
-/// Bytes of a file name: 255 are what file systems can hold, and `.NAME.valet-state` must find room.
+/// The longest file name, in bytes. File systems allow 255, and `.NAME.valet-state` must fit as well.
 const NAME_BYTES_MAX: usize = 240;
 
 /// Whether a browser should save the object or show it.
@@ -12,8 +12,8 @@ pub(crate) enum Disposition {
     Inline,
 }
 
-/// Writes the header for a file name: as RFC 6266 has it with a plain ASCII `filename` for old
-/// clients, and with the exact name of RFC 8187 in `filename*` where the plain one cannot carry it.
+/// Writes the header for a file name as RFC 6266 describes: a plain ASCII `filename` for old clients, and
+/// `filename*` (RFC 8187) with the exact name if it has other characters.
 pub(crate) fn header(disposition: Disposition, filename: Option<&str>) -> String {
     let mut header = match disposition {
         Disposition::Attachment => "attachment".to_owned(),
@@ -30,14 +30,13 @@ pub(crate) fn header(disposition: Disposition, filename: Option<&str>) -> String
     header
 }
 
-/// What stands for a character in the quoted `filename`: quotes, backslashes and percent signs are
-/// read differently by different browsers.
+/// The replacement for a character in the quoted `filename`. Browsers read quotes, backslashes and percent
+/// signs differently.
 fn plain_char(c: char) -> char {
     if (c.is_ascii_graphic() || c == ' ') && !"\"\\%".contains(c) { c } else { '_' }
 }
 
-/// Reads the file name out of a header: `filename*` before `filename`. None where there is none
-/// that can be a name.
+/// Reads the file name from a header; `filename*` counts before `filename`. `None` if there is no usable name.
 pub(crate) fn file_name(header: &str) -> Option<String> {
     let mut plain = None;
     for parameter in parameters(header) {
@@ -90,9 +89,9 @@ fn unquoted(value: &str) -> String {
     text
 }
 
-/// A name that a stranger chose, made safe to create in the working directory: the last segment of
-/// a path of any system, nothing hidden, nothing that a command takes for an option, and no
-/// character that shows another name than it is. None where nothing is left.
+/// Makes a name that a stranger chose safe for the working directory. Only the last path segment is kept, by
+/// the rules of any system. It must not be hidden, look like an option, or contain characters that make it look
+/// like another name. `None` if nothing is left.
 pub(crate) fn safe_name(name: &str) -> Option<String> {
     let last = name.rsplit(['/', '\\']).find(|segment| !segment.trim().is_empty())?;
     let shown: String = last.chars().filter(|c| !is_deceptive(*c)).collect();
@@ -104,14 +103,15 @@ pub(crate) fn safe_name(name: &str) -> Option<String> {
     (!safe.is_empty()).then_some(safe)
 }
 
-/// Control characters, and what is not seen or changes how its neighbours are: marks that turn the
-/// direction of the text, so that `fdp.exe` reads as `exe.pdf`, characters without width, and those
-/// that Unicode calls format characters or lets a program ignore.
+/// Whether a character can make a name look like another. These are control characters, invisible characters,
+/// and those that change how their neighbours are shown: with a mark that turns the direction of the text,
+/// `fdp.exe` reads as `exe.pdf`.
 pub(crate) fn is_deceptive(c: char) -> bool {
     c.is_control() || UNSEEN.iter().any(|(first, last)| (*first..=*last).contains(&c))
 }
 
-/// Unicode 16: categories Cf, Zl and Zp, and `Default_Ignorable_Code_Point`, assigned or not.
+/// Invisible characters of Unicode 16: categories Cf, Zl and Zp, and `Default_Ignorable_Code_Point`, assigned
+/// or not.
 const UNSEEN: &[(char, char)] = &[
     ('\u{ad}', '\u{ad}'),
     ('\u{34f}', '\u{34f}'),

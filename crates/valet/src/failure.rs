@@ -1,4 +1,4 @@
-//! How a command ends: its exit status, and what it says when it did not do what it was asked.
+//! How commands end: their exit status, and the error that they print.
 
 use std::fmt;
 use std::process::ExitCode;
@@ -8,15 +8,15 @@ use crate::output::NobodyReads;
 /// The exit statuses of every command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// It did what it was asked.
+    /// The command did what it was asked.
     Done,
-    /// It failed.
+    /// The command failed.
     Failed,
-    /// It was asked in a way that cannot be right.
+    /// The command line cannot be right.
     WrongUsage,
-    /// The other side refused.
+    /// The server refused the request.
     Denied,
-    /// A link would die earlier than asked.
+    /// A link would die earlier than asked (`--strict`).
     DiesEarly,
 }
 
@@ -32,7 +32,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a command did not do what it was asked. An error that says nothing else is a plain failure.
+/// Why a command did not do what it was asked. Without a status of its own, an error is a plain failure.
 #[derive(Debug)]
 pub(crate) struct Failure {
     exit: Exit,
@@ -57,12 +57,12 @@ impl Failure {
         Self { exit: Exit::DiesEarly, error: error.into(), is_told: false }
     }
 
-    /// Says what had been done before it failed.
+    /// Adds what the command had done before it failed.
     pub(crate) fn after(self, done: String) -> Self {
         Self { error: self.error.context(done), ..self }
     }
 
-    /// Says that whoever reads of it has been told already.
+    /// Marks the failure as already reported.
     pub(crate) fn told(self) -> Self {
         Self { is_told: true, ..self }
     }
@@ -71,7 +71,7 @@ impl Failure {
         self.is_told || self.error.is::<NobodyReads>()
     }
 
-    /// Says what may help, on a line of its own.
+    /// Adds a hint, printed on a line of its own.
     pub(crate) fn with_hint(self, hint: &str) -> Self {
         Self { error: anyhow::anyhow!("{self}\n{hint}"), ..self }
     }
@@ -89,7 +89,7 @@ impl From<anyhow::Error> for Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Many an error repeats its cause at its own end; it is said once.
+        // Many errors repeat their cause at the end; it is printed once.
         let mut said = String::new();
         for cause in self.error.chain() {
             let cause = cause.to_string();

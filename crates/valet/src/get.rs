@@ -1,4 +1,4 @@
-//! `valet get URL [FILE]`: what the holder of a download link runs.
+//! `valet get URL [FILE]`: downloads from a link.
 
 mod sink;
 mod unfinished;
@@ -22,11 +22,12 @@ use crate::{disposition, output, refusal, transfer};
 pub(crate) use self::sink::Destination;
 use self::sink::{Origin, Sink};
 
-/// What stands for standard output in place of a file.
+/// The argument that stands for standard output.
 const STANDARD_OUTPUT: &str = "-";
-/// Tries in a row that bring nothing.
+/// The most tries in a row that bring no new bytes.
 const FRUITLESS_TRIES_MAX: u32 = 5;
-/// How often the request itself is made another way: a server that never takes what it gets would be asked for ever.
+/// How often a request is repeated in another way, such as from the first byte on. Otherwise a server that
+/// accepts none of them would be asked for ever.
 const OTHER_WAYS_MAX: u32 = 4;
 /// The longest pause before another try.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
@@ -56,7 +57,7 @@ pub(crate) fn run(arguments: &Get) -> Result<(), Failure> {
     output::answer(Form::of(arguments.json), &fetched.told(&file), [file.clone()])
 }
 
-/// Downloads from a source to a place, and says what was verified of it.
+/// Downloads from a source to a destination; returns what was saved and verified.
 pub(crate) async fn fetch(
     source: DownloadSource<'_>,
     destination: Destination,
@@ -88,7 +89,7 @@ pub(crate) async fn fetch(
     Ok(Fetched { path, size, etag, version_id, verified })
 }
 
-/// What was downloaded, and where it is; nowhere on standard output.
+/// What was downloaded and where it was saved; standard output has no file.
 pub(crate) struct Fetched {
     path: Option<PathBuf>,
     size: u64,
@@ -98,7 +99,7 @@ pub(crate) struct Fetched {
 }
 
 impl Fetched {
-    /// The same as it is told.
+    /// The same, as it is reported.
     pub(crate) fn told(&self, file: &str) -> Moved<'_> {
         Moved {
             file: Some(file.to_owned()),
@@ -110,15 +111,15 @@ impl Fetched {
     }
 }
 
-/// Where the bytes come from.
+/// Where a download comes from.
 pub(crate) enum DownloadSource<'s> {
     Link {
         client: Client,
         url: Url,
-        /// Those that the client sends each time.
+        /// The headers that are sent with every request.
         headers: HeaderMap,
     },
-    /// What one's own credentials open.
+    /// An object that the user's own credentials open.
     Own(SignedObject<'s>),
 }
 
@@ -137,7 +138,7 @@ impl DownloadSource<'_> {
         }
     }
 
-    /// Why an answer promises no checksum.
+    /// The reason to report if an answer promises no checksum.
     fn why_unpromised(&self) -> &'static str {
         match self {
             Self::Link { url, .. } if !asks_for_checksum(url) => {
@@ -157,34 +158,34 @@ impl DownloadSource<'_> {
     }
 }
 
-/// One download, over as many requests as it takes.
+/// One download, which may need several requests.
 struct Download<'a> {
     source: DownloadSource<'a>,
     quiet: bool,
     sink: Sink,
-    /// Known from the first answer on.
+    /// Set by the first answer.
     promises: Option<Promises>,
-    /// Whether a body has begun to arrive: before, a failure is final.
+    /// Whether the first byte of a body has arrived. Until then, a failure is final.
     begun: bool,
-    /// What the last answer says of the object.
+    /// The `ETag` and version of the last answer.
     etag: Option<String>,
     version_id: Option<String>,
     bar: ProgressBar,
 }
 
-/// What one request was for.
+/// Which bytes a request asked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Extent {
     Whole,
     Rest,
 }
 
-/// What one request came to.
+/// The outcome of one request.
 enum Step {
     Done,
-    /// The request itself must be made another way.
+    /// The request must be repeated in another way.
     Again,
-    /// The connection or the server failed; what came before is kept.
+    /// The connection or the server failed. The bytes so far are kept.
     Interrupted {
         error: anyhow::Error,
         pause: Option<Duration>,
@@ -196,7 +197,7 @@ impl Download<'_> {
     async fn run(&mut self) -> Result<Vec<&'static str>, Failure> {
         let mut fruitless = 0;
         let mut other_ways = 0;
-        // What a server sends from the first byte on, again and again, brings nothing.
+        // A server that sends the beginning again and again brings no new bytes.
         let mut furthest = self.sink.offset();
         loop {
             match self.step().await? {
@@ -262,8 +263,9 @@ impl Download<'_> {
         }
     }
 
-    /// The whole object comes. If the name that it brings has an unfinished download of the very
-    /// same object, that one is continued instead, unless the rest of it was what was asked for.
+    /// Handles an answer with the whole object. Its headers may suggest a file name for which there is an
+    /// unfinished download of the same object. Then that download is continued by another request, unless this
+    /// request had already asked for the rest.
     async fn whole(&mut self, response: Response, asked: Extent) -> Result<Step, Failure> {
         let headers = response.headers();
         if !self.begun
@@ -289,7 +291,7 @@ impl Download<'_> {
         self.receive(response).await
     }
 
-    /// The rest comes.
+    /// Handles an answer with the rest of the object.
     async fn rest(&mut self, response: Response) -> Result<Step, Failure> {
         let offset = self.sink.offset();
         let headers = response.headers();
@@ -308,7 +310,8 @@ impl Download<'_> {
         self.receive(response).await
     }
 
-    /// Nothing is left to come when the object ends where the download does.
+    /// Handles "range not satisfiable": the download is complete if the object has no more bytes than were
+    /// received.
     fn at_the_end(&mut self, headers: &HeaderMap) -> Result<Step, Failure> {
         let range = headers.get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
         let size = range.and_then(|range| range.strip_prefix("bytes */")?.parse::<u64>().ok());
@@ -319,14 +322,15 @@ impl Download<'_> {
         Ok(Step::Again)
     }
 
-    /// Whether what is promised with the rest agrees with what was promised before it. Bytes of an earlier run have not
-    /// been hashed yet.
+    /// Whether the promises of this answer agree with earlier ones. Bytes of an earlier run have not been
+    /// hashed yet; that is done here.
     fn promises_go_on(&mut self, headers: &HeaderMap) -> Result<bool, Failure> {
         let offered = Promises::read(headers);
         if let Some(promises) = &self.promises {
             return Ok(!promises.contradicts(&offered));
         }
-        // An answer with a part need promise nothing of the whole: what the first one promised was kept.
+        // An answer with a part need not promise anything about the whole. What the first answer promised was
+        // noted beside the bytes.
         let kept = Promises::of_lines(self.sink.kept());
         let Some(mut promises) = kept.with(offered) else { return Ok(false) };
         self.sink.reread(|bytes| promises.update(bytes))?;
@@ -375,7 +379,7 @@ impl Download<'_> {
     }
 }
 
-/// The name a link itself suggests: its disposition, else the end of its path.
+/// The file name that the link itself suggests: in its disposition, otherwise the end of its path.
 fn name_in_url(url: &Url) -> PathBuf {
     let mut query = url.query_pairs();
     let disposition = query.find(|(name, _)| name == "response-content-disposition");
@@ -387,7 +391,7 @@ fn name_in_url(url: &Url) -> PathBuf {
     PathBuf::from(name.as_deref().unwrap_or("object"))
 }
 
-/// Whether a link asks for the checksum by a parameter, or by a header that it was made with.
+/// Whether the link asks for the checksum, by a parameter or by a header that was signed.
 fn asks_for_checksum(url: &Url) -> bool {
     url.query_pairs().any(|(name, value)| {
         let signed =
@@ -401,13 +405,14 @@ fn name_in_headers(headers: &HeaderMap) -> Option<PathBuf> {
     disposition::file_name(&header).map(PathBuf::from)
 }
 
-/// Only a strong `ETag` proves that the bytes before and after a break belong together.
+/// The `ETag`, if it is a strong one. Only a strong one proves that bytes before and after an interruption
+/// belong to the same object.
 fn strong_etag(headers: &HeaderMap) -> Option<String> {
     let etag = headers.get(ETAG)?.to_str().ok()?;
     etag.starts_with('"').then(|| etag.to_owned())
 }
 
-/// The first byte of `Content-Range: bytes 5-9/10`.
+/// The first position in `Content-Range`: 5 in `bytes 5-9/10`.
 fn first_byte(headers: &HeaderMap) -> Option<u64> {
     let range = headers.get(CONTENT_RANGE)?.to_str().ok()?.strip_prefix("bytes ")?;
     range.split_once('-')?.0.parse().ok()

@@ -1,4 +1,4 @@
-//! Ready policies: the least that reading or writing below a place needs.
+//! Ready policies: the least that somebody needs to read or write below an S3 URI.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,14 +9,14 @@ use crate::args::identities::Grants;
 use crate::failure::Failure;
 use crate::location::S3Uri;
 
-/// Opening an object; listing is a statement of its own.
+/// Opening objects. Listing needs a statement of its own.
 const READ_ACTIONS: &[&str] = &["s3:GetObject"];
-/// Uploading, whole or in parts, and giving up an upload. Nothing here shows what is stored.
+/// Uploading, whole or in parts, and aborting an upload. None of these shows what is stored.
 const WRITE_ACTIONS: &[&str] =
     &["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"];
 const DELETE_ACTION: &str = "s3:DeleteObject";
 
-/// A policy, its members in the order in which people write them.
+/// A policy, with its members in the usual order.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Policy {
@@ -42,10 +42,10 @@ struct Condition {
     string_like: BTreeMap<&'static str, BTreeSet<String>>,
 }
 
-/// The policy that grants what was asked, and nothing else; None where nothing was.
+/// The policy that grants what was asked and nothing else; `None` if nothing was asked.
 ///
-/// A place that ends with `/` is a folder. One that does not is the object of that name and the
-/// folder of that name: `s3://b/reports` never reaches `s3://b/reports-secret`.
+/// A URI that ends with `/` is a folder. Any other is the object of that name and the folder of that name:
+/// `s3://b/reports` grants `reports` and `reports/…`, but never `reports-secret`.
 pub(crate) fn policy(grants: &Grants) -> Result<Option<String>, Failure> {
     let Grants { read, write, delete } = grants;
     let (read, write) = (places(read)?, places(write)?);
@@ -91,7 +91,8 @@ fn objects(places: &[S3Uri]) -> BTreeSet<String> {
     places.iter().flat_map(patterns).collect()
 }
 
-/// A statement for the buckets that may be listed whole, and one for each of which only a part may.
+/// One statement for all buckets that may be listed as a whole, and one for each bucket of which only a part
+/// may be.
 fn listings(places: &[S3Uri]) -> Vec<Statement> {
     let mut whole = BTreeSet::new();
     let mut prefixes: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -123,7 +124,7 @@ fn bucket_arn(bucket: &str) -> String {
     format!("arn:aws:s3:::{bucket}")
 }
 
-/// The keys of a place as patterns of a policy.
+/// The keys below a URI as patterns of a policy.
 fn key_patterns(place: &S3Uri) -> Vec<String> {
     match place.key.as_deref() {
         None => vec!["*".to_owned()],
@@ -132,7 +133,7 @@ fn key_patterns(place: &S3Uri) -> Vec<String> {
     }
 }
 
-/// A text of which a policy takes every character as it stands.
+/// Escapes a text so that no character in it is a wildcard or variable of a policy.
 fn literal(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

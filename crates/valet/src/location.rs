@@ -1,11 +1,11 @@
-//! Where a bucket or an object is: the URI as typed, the endpoint, and what follows of both.
+//! Where a bucket or object is: the URI as typed, the endpoint, and the URL that follows from both.
 
 use presign::{Addressing, Endpoint, EndpointError};
 
-/// Bucket names that can be a label of a host name; others go into the path.
+/// The length of bucket names that can be a label of a host name. Other buckets are named in the path.
 const LABEL_BYTES: std::ops::RangeInclusive<usize> = 3..=63;
 
-/// Partitions of AWS whose host names end differently, by the beginning of their regions' names.
+/// Partitions of AWS whose host names end differently, by the beginning of their region names.
 const PARTITIONS: [(&str, &str); 3] =
     [("cn-", "amazonaws.com.cn"), ("us-iso-", "c2s.ic.gov"), ("us-isob-", "sc2s.sgov.gov")];
 
@@ -26,7 +26,7 @@ pub(crate) enum S3UriError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct S3Uri {
     pub(crate) bucket: String,
-    /// None where the URI names the bucket itself.
+    /// `None`: the URI names the bucket itself.
     pub(crate) key: Option<String>,
 }
 
@@ -47,7 +47,7 @@ impl S3Uri {
         if bucket.is_empty() {
             return Err(S3UriError::NoBucket);
         }
-        // Whatever else a name may not be is the server's to say; this keeps it one path segment.
+        // The server judges bucket names. This only keeps the name within one path segment.
         let legal = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
         if let Some(odd) = bucket.chars().find(|c| !legal(*c)) {
             return Err(S3UriError::Bucket(odd));
@@ -56,7 +56,7 @@ impl S3Uri {
         Ok(Self { bucket: bucket.to_owned(), key })
     }
 
-    /// What a file made from the object may be called: the end of its key.
+    /// The name for a file with the object's content: the end of its key.
     pub(crate) fn file_name(&self) -> &str {
         let key = self.key.as_deref().unwrap_or_default();
         key.rsplit('/').find(|segment| !segment.is_empty()).unwrap_or("object")
@@ -66,26 +66,26 @@ impl S3Uri {
 /// The server that answers for a bucket, and where the bucket stands in its URLs.
 #[derive(Clone, Debug)]
 pub(crate) struct Service {
-    /// Any S3 server; None is AWS.
+    /// Any S3 server; `None`: AWS.
     pub(crate) endpoint: Option<Endpoint>,
-    /// Which host of AWS; None is the global one.
+    /// The region of the AWS host; `None`: the global host.
     pub(crate) region: Option<String>,
     pub(crate) style: Style,
 }
 
-/// `addressing_style` of a profile's `s3` settings.
+/// The `addressing_style` in a profile's `s3` settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Style {
-    /// In the path at an endpoint, in the host's name at AWS.
+    /// In the path at a configured endpoint, in the host name at AWS.
     #[default]
     Auto,
     Path,
-    /// In the host's name, where the bucket's name can be a part of it.
+    /// In the host name, if the bucket's name can be part of one.
     Virtual,
 }
 
 impl Style {
-    /// Reads the settings nested below `s3 =` in a profile; None: the style is none of the three.
+    /// Reads the settings below `s3 =` of a profile. `None`: the style is none of the three.
     pub(crate) fn of_settings(settings: &str) -> Option<Self> {
         let value = settings
             .lines()
@@ -139,8 +139,8 @@ pub(crate) fn is_aws(endpoint: &Endpoint) -> bool {
     })
 }
 
-/// A certificate for `*.s3…` covers one label, so a bucket with a dot goes into the path where there
-/// is one. An address has no names below it.
+/// Whether the bucket can stand before the endpoint's host. A certificate for `*.s3…` covers one label, so with
+/// TLS a bucket with a dot cannot. An IP address cannot have names before it.
 fn can_lead_host(bucket: &str, endpoint: &Endpoint) -> bool {
     let has_certificate = endpoint.to_string().starts_with("https://");
     let fits = if has_certificate {

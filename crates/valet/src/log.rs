@@ -1,6 +1,9 @@
-//! The log: lines on standard error, written in batches by a thread of its own, since a line goes with every
-//! request. Whoever has something to say never waits for whoever reads it: what finds no room is dropped and
-//! counted. Lines of a thread keep their order; those of two threads may change places within a batch.
+//! The log: lines on standard error, written in batches by a thread of its own, because every request writes a
+//! line.
+//!
+//! No caller ever waits for standard error: if nobody takes the lines and the buffer is full, new lines are
+//! dropped and counted. Lines of one thread stay in order; lines of two threads may change places within a
+//! batch.
 
 mod line;
 
@@ -22,16 +25,16 @@ use crate::clock;
 pub(crate) use line::Format;
 use line::Pen;
 
-/// A line is on its way to the system so long after it was written, at the latest.
+/// The longest time from a line to its write.
 const FLUSH_PERIOD: Duration = Duration::from_millis(20);
-/// More threads than these share what they write to.
+/// The number of buffers. If there are more threads, some share one.
 const SHARDS: usize = 16;
-/// With so much waiting in one of them, further lines are dropped.
+/// The bytes that may wait in one buffer; further lines are dropped.
 const WAITING_BYTES_MAX: usize = 256 * 1024;
-/// How long the end of the process waits for the last lines to be taken.
+/// How long the process waits at its end for the last lines to be written.
 const LAST_LINES_TIME_MAX: Duration = Duration::from_secs(1);
 
-/// Keeps the log going; what waits is written out when it is dropped, if somebody takes it.
+/// Keeps the log running. When it is dropped, waiting lines are written, if somebody takes them.
 pub(crate) struct Log {
     shared: Arc<Shared>,
     format: Format,
@@ -42,38 +45,39 @@ struct Shared {
     shards: [Shard; SHARDS],
     task: Mutex<Task>,
     changed: Condvar,
-    /// Lines that were dropped and that the log has not told of.
+    /// Dropped lines that the log has not reported yet.
     untold: AtomicU64,
     dropped: DroppedLines,
 }
 
-/// Lines that some threads have written, on cache lines of their own: threads that answer requests do
-/// not wait for each other here.
+/// The lines of some threads, on cache lines of its own, so that threads which answer requests do not wait for
+/// each other here.
 #[derive(Default)]
 #[repr(align(128))]
 struct Shard(Mutex<Vec<u8>>);
 
-/// What the writer has to do, and whether it is there to do it.
+/// What the writer thread is to do, and whether it is busy.
 #[derive(Default)]
 #[expect(clippy::struct_excessive_bools, reason = "any of them may be set whatever the others are")]
 struct Task {
     something: bool,
-    /// Not even for a batch to gather.
+    /// Write without waiting for a batch to gather.
     at_once: bool,
     over: bool,
     is_writing: bool,
 }
 
-/// Starts to log to standard error what the filter lets through; `info` when it cannot be read.
+/// Starts the log on standard error with this filter; `info` if the filter cannot be read.
 pub(crate) fn start(filter: &str, format: Format, dropped: &DroppedLines) -> Log {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let shared = Arc::new(Shared { dropped: dropped.clone(), ..Shared::default() });
-    // A descriptor of its own: who is stuck in writing to it holds no lock that others need.
+    // The log has a file descriptor of its own. A thread that is stuck writing to it holds no lock that others
+    // need.
     if let Ok(output) = io::stderr().as_fd().try_clone_to_owned() {
         spawn_writer(&shared, format, File::from(output));
     }
     let lines = Lines { shared: Arc::clone(&shared), format };
-    // A second start, as in tests, leaves the first log in place.
+    // In tests there may be a second start; the first log stays.
     let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
     std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "a bug: something panicked")));
     Log { shared, format }
@@ -88,7 +92,7 @@ fn spawn_writer(shared: &Arc<Shared>, format: Format, output: impl Write + Send 
 }
 
 impl Log {
-    /// Says what no filter may hold back.
+    /// Writes a line that no filter holds back.
     pub(crate) fn say(&self, level: Level, message: &str, members: &[(&str, &str)]) {
         let mut pen = Pen::new();
         pen.begin(self.format, clock::now(), level, "valet");
@@ -105,7 +109,7 @@ impl Drop for Log {
         let mut task = lock(&self.shared.task);
         task.over = true;
         self.shared.changed.notify_all();
-        // It may be stuck with what nobody takes: then it ends with the process.
+        // The writer may be stuck because nobody takes its lines. Then it ends with the process.
         let writing = |task: &mut Task| task.is_writing;
         drop(self.shared.changed.wait_timeout_while(task, LAST_LINES_TIME_MAX, writing));
     }
@@ -150,7 +154,7 @@ impl Shared {
 
     fn write_until_over(&self, format: Format, output: impl Write) {
         let mut output = Output { output, is_torn: false };
-        // Goes to whoever's lines are taken, and keeps its memory.
+        // This buffer changes places with a shard's, and keeps its memory.
         let mut spare = Vec::new();
         while !self.wait_for_lines() {
             self.write_all_out(format, &mut output, &mut spare);
@@ -160,7 +164,7 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Until a batch has gathered; whether it is the last.
+    /// Waits until a batch has gathered; returns whether it is the last.
     fn wait_for_lines(&self) -> bool {
         let task = lock(&self.task);
         let idle = |task: &mut Task| !task.something && !task.over;
@@ -174,14 +178,14 @@ impl Shared {
 
     fn write_all_out(&self, format: Format, output: &mut Output<impl Write>, spare: &mut Vec<u8>) {
         for Shard(lines) in &self.shards {
-            // Written without the lock, so that nobody waits for the system.
+            // Written without holding the lock, so that no caller waits for the system.
             std::mem::swap(&mut *lock(lines), spare);
             if !spare.is_empty() {
                 self.drop_lines(output.write_lines(spare));
                 spare.clear();
             }
         }
-        // It flows again, or these would not have been taken.
+        // The lines were taken, so the count of dropped ones can be reported.
         let untold = self.untold.swap(0, Ordering::Relaxed);
         if untold > 0 {
             let mut pen = Pen::new();
@@ -195,19 +199,19 @@ impl Shared {
     }
 }
 
-/// Where lines go. There is nobody to be told of what cannot be written.
+/// The destination of the lines. If writing fails, nobody can be told.
 struct Output<W> {
     output: W,
-    /// It ends within a line.
+    /// Whether the last write ended within a line.
     is_torn: bool,
 }
 
 impl<W: Write> Output<W> {
-    /// Writes whole lines, and says how many were lost. Waits as long as it takes.
+    /// Writes whole lines, and returns how many were lost. Waits as long as writing takes.
     fn write_lines(&mut self, lines: &[u8]) -> u64 {
         let mut rest = lines;
         if self.is_torn {
-            // If this cannot be written, nor can the others.
+            // If the line break cannot be written, the lines cannot either.
             self.is_torn = self.write(b"\n") == 0;
         }
         while !rest.is_empty() {
@@ -223,13 +227,13 @@ impl<W: Write> Output<W> {
         u64::try_from(lost).unwrap_or(u64::MAX)
     }
 
-    /// How many bytes were taken; none if it failed.
+    /// The number of bytes that were taken; 0 if writing failed.
     fn write(&mut self, bytes: &[u8]) -> usize {
         loop {
             match self.output.write(bytes) {
                 Ok(written) => return written,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // Somebody else has made it so that it does not wait by itself.
+                // Another process has made the descriptor non-blocking.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     std::thread::sleep(FLUSH_PERIOD);
                 }
@@ -239,7 +243,7 @@ impl<W: Write> Output<W> {
     }
 }
 
-/// Turns events into lines.
+/// Turns events of `tracing` into lines.
 struct Lines {
     shared: Arc<Shared>,
     format: Format,

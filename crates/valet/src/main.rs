@@ -37,8 +37,8 @@ use clap::Parser as _;
 use crate::args::{Arguments, Command};
 use crate::failure::{Exit, Failure};
 
-// The allocator decides a tenth of the CPU that a small GET costs, and whether the memory of many uploads at
-// once is given back.
+// This allocator decides about a tenth of the CPU time of a small GET, and whether memory is given back after
+// many uploads at once.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
@@ -84,10 +84,10 @@ fn run(command: Command) -> Result<(), Failure> {
     }
 }
 
-/// Help and version are answers (standard output, 0); everything else is wrong usage.
+/// Help and version are results (standard output, status 0). Everything else is wrong usage.
 fn explain_usage(help: &clap::Error) -> ExitCode {
     let exit = if help.use_stderr() { Exit::WrongUsage } else { Exit::Done };
-    // A closed standard output or error leaves nobody to tell.
+    // If standard output or error is closed, nobody can be told.
     drop(help.print());
     exit.into()
 }

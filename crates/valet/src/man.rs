@@ -10,7 +10,7 @@ use crate::output;
 
 pub(crate) fn run(words: &[String]) -> Result<(), Failure> {
     let mut command = Arguments::command();
-    // Names the commands below it in full, and hands them the options that they share.
+    // Gives the commands below it their full names and the options that they share.
     command.build();
     for word in words {
         let found = command.find_subcommand(word).cloned();

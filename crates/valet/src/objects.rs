@@ -23,12 +23,12 @@ use crate::failure::Failure;
 use crate::refusal::{self, Refusal};
 use crate::{output, transfer};
 
-/// The region whose buckets are made without saying where.
+/// The region in which buckets are created without a location constraint.
 const REGION_UNSAID: &str = "us-east-1";
 
-/// What is said of a bucket that is not empty.
+/// The hint for a bucket that is not empty.
 const FORCE: &str = "`valet rb --force` deletes its objects first; older versions stay.";
-/// The same after that.
+/// The hint for a bucket that is still not empty after `--force`.
 const VERSIONS_STAY: &str = "Older versions and delete markers stay: each is deleted by its version id, as `aws s3api \
                              delete-object --version-id` does it.";
 

@@ -1,4 +1,4 @@
-//! Standard output carries the result alone; what a person should know goes to standard error.
+//! Prints results to standard output, and everything else to standard error.
 
 use std::fmt::{Display, Write as _};
 use std::io::{self, Write as _};
@@ -9,7 +9,8 @@ use serde::Serialize;
 use crate::disposition;
 use crate::failure::Failure;
 
-/// Whoever read standard output has seen enough, as `head` does: the command ends, and nothing is to be said.
+/// The reader of standard output has closed it, as `head` does when it has enough. The command ends without an
+/// error.
 #[derive(Debug, thiserror::Error)]
 #[error("nobody reads standard output")]
 pub(crate) struct NobodyReads;
@@ -20,18 +21,18 @@ pub(crate) fn result(line: &str) -> Result<(), Failure> {
     written(writeln!(stdout, "{line}").and_then(|()| stdout.flush())).map_err(Failure::from)
 }
 
-/// Prints a piece of a result that is longer than should be held.
+/// Prints a piece of a result that is too long to be held in memory.
 pub(crate) fn piece(text: &str) -> Result<(), Failure> {
     bytes(text.as_bytes())
 }
 
-/// The same of what is text already, or a part of it.
+/// The same for bytes of a text, which may end within a character.
 pub(crate) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     written(stdout.write_all(bytes).and_then(|()| stdout.flush())).map_err(Failure::from)
 }
 
-/// What came of writing to standard output.
+/// Turns a failed write to standard output into an error; see [`NobodyReads`].
 pub(crate) fn written(outcome: io::Result<()>) -> anyhow::Result<()> {
     match outcome {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(NobodyReads.into()),
@@ -39,37 +40,37 @@ pub(crate) fn written(outcome: io::Result<()>) -> anyhow::Result<()> {
     }
 }
 
-/// How much a terminal shows.
+/// The size of a terminal, in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TerminalSize {
     pub(crate) columns: usize,
     pub(crate) rows: usize,
 }
 
-/// None where standard output is no terminal, or one that does not know.
+/// `None` if standard output is no terminal, or one that does not tell its size.
 pub(crate) fn terminal_size() -> Option<TerminalSize> {
     let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
     let (columns, rows) = (size.ws_col.into(), size.ws_row.into());
     (columns > 0 && rows > 0).then_some(TerminalSize { columns, rows })
 }
 
-/// How a command prints its result.
+/// The form in which a command prints its result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// What a person or a script wants of it, line by line.
+    /// Line by line, for people and scripts.
     Lines,
-    /// The whole answer, on one line.
+    /// The whole answer as JSON, on one line.
     Json,
 }
 
 impl Form {
-    /// What `--json` asks for.
+    /// The form that the flag `--json` chooses.
     pub(crate) fn of(json: bool) -> Self {
         if json { Self::Json } else { Self::Lines }
     }
 }
 
-/// Prints the result in the form that was asked for.
+/// Prints the result in the chosen form.
 pub(crate) fn answer(
     form: Form,
     whole: &impl Serialize,
@@ -77,24 +78,25 @@ pub(crate) fn answer(
 ) -> Result<(), Failure> {
     match form {
         Form::Json => result(&json(whole)?),
-        // A name or an ARN is a server's word, and XML can carry in it what no header can.
+        // Names and ARNs come from the server, and XML can carry characters that no header can.
         Form::Lines => lines.into_iter().try_for_each(|line| result(&harmless(&line))),
     }
 }
 
-/// JSON on one line that no terminal obeys: what is not shown as it is stands as `\\u` and four digits.
+/// JSON on one line that no terminal obeys: characters that a terminal would not show as they are stand as
+/// `\\u` and four digits.
 pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<String> {
     let written = serde_json::to_string(value).context("cannot write JSON")?;
     Ok(escaped(written, disposition::is_deceptive))
 }
 
-/// Prints a document of JSON as it is written, but for what a terminal would obey.
+/// Prints a JSON document as it was written, except for characters that a terminal would obey.
 pub(crate) fn document(text: &str) -> Result<(), Failure> {
     let obeyed = |c| !matches!(c, '\n' | '\t') && disposition::is_deceptive(c);
     result(&escaped(text.to_owned(), obeyed))
 }
 
-/// JSON whose characters of a kind stand as `\\u` and four digits.
+/// Writes the chosen characters of a JSON text as `\\u` and four digits.
 fn escaped(json: String, is_escaped: impl Fn(char) -> bool) -> String {
     if !json.chars().any(&is_escaped) {
         return json;
@@ -123,8 +125,8 @@ pub(crate) fn export(name: &str, value: &str) -> String {
     }
 }
 
-/// A word that no shell changes and no terminal obeys: what is not shown as it is, but for the end of
-/// a line, is written as the `printf` of every shell writes it.
+/// Quotes a word for a shell, so that no shell changes it and no terminal obeys it. Characters other than a
+/// line break that a terminal would not show are written for `printf`.
 pub(crate) fn quoted(text: &str) -> String {
     let mut word = String::from("'");
     for c in text.chars() {
@@ -146,22 +148,22 @@ pub(crate) fn quoted(text: &str) -> String {
     word
 }
 
-/// Says something that is not part of the result.
+/// Prints a remark that is no part of the result.
 pub(crate) fn note(text: impl Display) {
     complain("note", text);
 }
 
-/// Says why the command ends without its result.
+/// Prints why the command ends without its result.
 pub(crate) fn error(text: impl Display) {
     complain("error", text);
 }
 
 fn complain(kind: &str, text: impl Display) {
-    // When even standard error is closed there is nobody left to tell.
+    // If standard error is closed too, nobody can be told.
     drop(writeln!(io::stderr().lock(), "{kind}: {}", harmless(&text.to_string())));
 }
 
-/// What a terminal shows as it is written, line by line: an error may repeat a key or a name that a server chose.
+/// Removes from each line what a terminal would obey. An error may repeat a key or name that a server chose.
 fn harmless(text: &str) -> String {
     text.chars().filter(|c| *c == '\n' || !disposition::is_deceptive(*c)).collect()
 }

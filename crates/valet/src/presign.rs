@@ -19,7 +19,7 @@ use self::ask::{ExpiryClient, ExpiryQuestion, Silence};
 use self::expiry::ServerExpiry;
 use self::link::{EarlyDeath, Link, LinkError, LinkSigner};
 
-/// What stands for standard input in place of a URI.
+/// The argument that stands for standard input.
 const STANDARD_INPUT: &str = "-";
 
 pub(crate) fn run(arguments: &Presign) -> Result<(), Failure> {
@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &Presign) -> Result<(), Failure> {
         }
         return bulk::run(&arguments.link, Maker::new(&arguments.aws, arguments.link.offline)?);
     }
-    // Wrong usage is said before anybody is asked for credentials.
+    // Wrong usage is reported before anybody is asked for credentials.
     let link = Link::new(&arguments.target, &arguments.link)?;
     let mut maker = Maker::new(&arguments.aws, arguments.link.offline)?;
     let answer = maker.make(&link, clock::now())?;
@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &Presign) -> Result<(), Failure> {
     }
 }
 
-/// Makes links and forms: asks about their end, and signs them.
+/// Makes links and forms: asks the server when they really end, and signs them.
 #[derive(Debug)]
 struct Maker {
     signer: LinkSigner,
@@ -68,13 +68,13 @@ impl Maker {
         Ok(Self { signer: LinkSigner::new(identity), expiry_client, silence: None })
     }
 
-    /// Asks, unless the server was silent before, and signs.
+    /// Asks the server when the link ends, and signs. Once the server gave no answer, it is not asked again.
     fn make(&mut self, link: &Link, now: Timestamp) -> Result<Answer, LinkError> {
         let told = self.ask(link.question(), link.early_death, now)?;
         self.signer.sign(link, told.as_ref(), now)
     }
 
-    /// What the server says of the end, unless it was silent before.
+    /// The end of the link by the server's policies; `None` if the server gives no answer.
     fn ask(
         &mut self,
         question: ExpiryQuestion<'_>,
@@ -85,7 +85,7 @@ impl Maker {
         if let (Some(expiry_client), None) = (&self.expiry_client, &self.silence) {
             match expiry_client.ask(question, now) {
                 Ok(answer) => told = Some(answer),
-                // The next link may be of another bucket.
+                // Only this link was refused; the next may be for another bucket.
                 Err(silence @ Silence::Impossible(_)) => {
                     output::note(&silence);
                     if early_death == EarlyDeath::Refused {
@@ -98,7 +98,8 @@ impl Maker {
                 }
             }
         }
-        // What is unable to answer never ends a link by a policy of age: only Valet has such answers.
+        // With `--strict` a missing answer is an error. A server that is not Valet is an exception: its
+        // policies cannot end links.
         if let (EarlyDeath::Refused, Some(silence @ (Silence::Failed(_) | Silence::Refused(_)))) =
             (early_death, &self.silence)
         {
@@ -107,7 +108,7 @@ impl Maker {
         Ok(told)
     }
 
-    /// Signs without asking.
+    /// Signs a link without asking the server.
     fn make_offline(&mut self, link: &Link, now: Timestamp) -> Result<Answer, LinkError> {
         self.signer.sign(link, None, now)
     }

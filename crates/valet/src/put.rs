@@ -1,4 +1,4 @@
-//! `valet put FILE URL`: what the holder of an upload link runs, or of a bundle of them.
+//! `valet put FILE URL`: uploads by a link, or by the links of a bundle.
 
 mod bundle;
 mod parts;
@@ -23,7 +23,7 @@ use crate::{checksum, output, refusal, transfer};
 pub(crate) use self::parts::{Tries, completion};
 pub(crate) use self::piece::{Piece, Sent};
 
-/// What stands for standard input in place of a file.
+/// The argument that stands for standard input.
 pub(crate) const STANDARD_INPUT: &str = "-";
 
 pub(crate) fn run(arguments: &Put) -> Result<(), Failure> {
@@ -50,19 +50,20 @@ pub(crate) fn run(arguments: &Put) -> Result<(), Failure> {
     confirm(&confirmation, arguments, size)
 }
 
-/// What stands for a file in what is told of it; standard input has no name.
+/// The file as it is reported; standard input has no name.
 fn name(path: &Path) -> Option<String> {
     (path.as_os_str() != STANDARD_INPUT).then(|| path.display().to_string())
 }
 
-/// What is said of a refusal after a try that got no answer.
+/// The hint for a refusal that follows a try without an answer.
 const MAYBE_STORED: &str =
     "An earlier try may have stored the file: the connection was lost before its answer came.";
 
-/// The same where nothing was ever answered.
+/// The hint if no try was ever answered.
 const MAYBE_STORED_UNANSWERED: &str = "Whether it stored the file is not known.";
 
-/// One file on its way to one link. Standard input is kept in a file, so either can be sent again.
+/// The upload of one file by one link. Standard input is first stored in a file, so that it too can be sent
+/// again.
 struct Upload {
     client: Client,
     url: Url,
@@ -72,10 +73,10 @@ struct Upload {
 }
 
 impl Upload {
-    /// Sends the file, as often as it takes, and within bounds.
+    /// Sends the file, with as many tries as it takes, within limits.
     async fn run(&self) -> Result<Confirmation, Failure> {
         let mut tries = Tries::default();
-        // Whether a try was never answered: what it sent may be stored all the same.
+        // Whether a try got no answer. The server may have stored the file even so.
         let mut is_unknown = false;
         let mut was_reached = false;
         loop {
@@ -101,9 +102,9 @@ impl Upload {
                         Refused::Final(failure) => return Err(failure),
                     }
                 }
-                // Whoever was never there is not waited for.
+                // A server that was never reached is not tried again.
                 Err(error) if error.is::<Unreached>() && !was_reached => return Err(error.into()),
-                // Nor is whoever was there, and never answered.
+                // Nor is one that was reached but never answered.
                 Err(error) if error.is::<Silent>() && !was_reached => {
                     return Err(Failure::from(error).with_hint(MAYBE_STORED_UNANSWERED));
                 }
@@ -128,14 +129,15 @@ impl Upload {
     }
 }
 
-/// What another answer than a success comes to.
+/// What follows from an answer that is no success.
 enum Refused {
-    /// The same may be taken later.
+    /// The same request may succeed later.
     Passing(anyhow::Error),
     Final(Failure),
 }
 
-/// The `ETag` of what S3 says it has stored: 200, that header, and nothing in the body. Any web server may answer 200.
+/// The `ETag` of an answer with which S3 confirms an upload: status 200, that header, and an empty body. Any
+/// web server may answer 200.
 async fn stored(mut response: Response) -> Result<String, Failure> {
     let no_store = || {
         anyhow!(
@@ -161,8 +163,8 @@ fn headers(arguments: &Put) -> Result<HeaderMap, Failure> {
     Ok(headers)
 }
 
-/// The file and its size, which must be told before the first byte; standard input is therefore
-/// kept in a temporary file that has no name.
+/// Opens the file and returns its size, which must be sent before the first byte. Standard input is therefore
+/// copied into a temporary file without a name.
 pub(crate) fn open(path: &Path) -> Result<(File, u64), Failure> {
     let file = if path.as_os_str() == STANDARD_INPUT {
         let mut spool = tempfile::tempfile().context("cannot make a temporary file")?;
@@ -180,7 +182,7 @@ pub(crate) fn open(path: &Path) -> Result<(File, u64), Failure> {
     Ok((file, metadata.len()))
 }
 
-/// What came of an upload.
+/// The outcome of an upload.
 struct Confirmation {
     etag: String,
     version_id: Option<String>,
@@ -188,7 +190,7 @@ struct Confirmation {
     sent_md5: Vec<u8>,
 }
 
-/// Prints the `ETag`, or all that is known, and says whether the `ETag` is the MD5 of what was sent.
+/// Prints the `ETag`, or all that is known, and whether the `ETag` is the MD5 of the sent bytes.
 fn confirm(confirmation: &Confirmation, arguments: &Put, size: u64) -> Result<(), Failure> {
     let Confirmation { etag, version_id, stored_md5: stored, sent_md5 } = confirmation;
     if stored.as_ref().is_some_and(|stored| stored != sent_md5) {

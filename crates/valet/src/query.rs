@@ -1,4 +1,4 @@
-//! The AWS Query protocol, by which IAM and STS are spoken to: a form there, XML back.
+//! The AWS Query protocol, which IAM and STS speak: a form is sent, XML is answered.
 
 use anyhow::{Context as _, anyhow};
 use reqwest::{Method, Url};
@@ -12,9 +12,9 @@ use crate::remote::{Call, Remote};
 const IAM_VERSION: &str = "2010-05-08";
 const STS_VERSION: &str = "2011-06-15";
 const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
-/// Pages of one list; a list that has more is taken for an endless one.
+/// The most pages of a list. A list with more is taken for one without an end.
 const PAGES_MAX: usize = 10_000;
-/// The most that IAM puts on a page.
+/// The most entries that IAM puts on a page.
 const PAGE_ITEMS: &str = "1000";
 
 /// The parameters of a call, not encoded.
@@ -36,7 +36,7 @@ impl<T> Default for Members<T> {
 /// One page of a list, whatever the list is called.
 pub(crate) trait Page: DeserializeOwned {
     type Item;
-    /// What is on it, and where the next page begins if there is one.
+    /// The entries, and the marker of the next page if there is one.
     fn into_parts(self) -> (Vec<Self::Item>, Option<String>);
 }
 
@@ -53,7 +53,7 @@ pub(crate) async fn call<T: DeserializeOwned>(
     quick_xml::de::from_str(result).with_context(what).map_err(Failure::from)
 }
 
-/// Calls an operation of IAM that has no result, or none that matters.
+/// Calls an operation whose result is empty or not needed.
 pub(crate) async fn run(
     remote: &Remote,
     action: &str,
@@ -62,7 +62,7 @@ pub(crate) async fn run(
     send(remote, Api::Iam, action, parameters).await.map(drop)
 }
 
-/// Calls an operation of IAM for each page of a list, and gives the whole list.
+/// Calls an operation for each page of a list; returns the whole list.
 pub(crate) async fn list<P: Page>(
     remote: &Remote,
     action: &str,
@@ -104,14 +104,14 @@ async fn send(
 }
 
 fn form(action: &str, version: &str, parameters: Parameters<'_>) -> anyhow::Result<String> {
-    // The one encoder of forms at hand is the one of URLs.
+    // The URL library is the only encoder of forms at hand.
     let mut url = Url::parse("form:/").context("cannot encode a form")?;
     let fixed = [("Action", action), ("Version", version)];
     url.query_pairs_mut().extend_pairs(fixed.iter().chain(parameters));
     Ok(url.query().unwrap_or_default().to_owned())
 }
 
-/// `<ActionResult>…</ActionResult>` of an answer. In XML no text can hold a `<` of its own.
+/// The `<ActionResult>…</ActionResult>` of an answer. A plain search is enough, since XML text contains no `<`.
 fn result_of<'a>(answer: &'a str, action: &str) -> anyhow::Result<&'a str> {
     let none = || anyhow!("it holds no {action}Result");
     let (open, close) = (format!("<{action}Result"), format!("</{action}Result>"));
@@ -119,7 +119,7 @@ fn result_of<'a>(answer: &'a str, action: &str) -> anyhow::Result<&'a str> {
     let rest = answer.get(start..).ok_or_else(none)?;
     match rest.find(&close) {
         Some(end) => rest.get(..end + close.len()).ok_or_else(none),
-        // An empty result may be written as one tag.
+        // An empty result may be a single tag.
         None => rest.find("/>").and_then(|end| rest.get(..end + 2)).ok_or_else(none),
     }
 }

@@ -1,4 +1,4 @@
-//! An answer that is a refusal, in words: what the server said, and what its reader can do.
+//! Refusals in words: what the server said, and what the user can do about it.
 
 use std::time::Duration;
 
@@ -10,18 +10,18 @@ use crate::disposition;
 use crate::failure::Failure;
 use crate::transfer;
 
-/// An error body is short; whatever is longer is cut.
+/// The most bytes of an error body that are read.
 const BODY_BYTES_MAX: usize = 64 * 1024;
-/// What is shown of a text that the server chose.
+/// The most characters shown of a text from the server.
 const SHOWN_CHARS_MAX: usize = 300;
 
-/// What nginx and servers in Go say to whoever speaks plain HTTP where they speak TLS.
+/// The answers of nginx and of servers in Go to plain HTTP on a port that speaks TLS.
 const PLAIN_TO_TLS: [&str; 2] = [
     "The plain HTTP request was sent to HTTPS port",
     "Client sent an HTTP request to an HTTPS server",
 ];
 
-/// What S3 writes about an error.
+/// The error document of S3.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct S3Error {
@@ -29,32 +29,32 @@ struct S3Error {
     message: String,
     expires: Option<String>,
     headers_not_signed: Option<String>,
-    /// The server's own, where the request was signed for another.
+    /// The server's region, if the request was signed for another.
     region: Option<String>,
 }
 
-/// What may help then.
+/// The hint for plain HTTP on a port that speaks TLS.
 const USE_TLS: &str = "this port speaks TLS: use https://";
 
-/// The same, as Valet says it.
+/// The words of Valet for the same.
 const VALET_SPEAKS_TLS: &str = "This port speaks TLS: use https://";
 
 fn speaks_tls(body: &str) -> bool {
     PLAIN_TO_TLS.iter().any(|words| body.contains(words))
 }
 
-/// What S3 demands of the names of buckets.
+/// The rule of S3 for the names of buckets.
 const BUCKET_NAMES: &str = "name of a bucket has 3 to 63 of `a-z`, `0-9`, `-` and `.`, begins and ends with a letter \
                             or digit, has no `.` or `-` beside a `.`, and is no IP address";
 
-/// What IAM and STS wrap around it.
+/// The element in which IAM and STS wrap an error.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct ErrorResponse {
     error: S3Error,
 }
 
-/// The same of Valet's own paths.
+/// The error document of Valet's own API.
 #[derive(Debug, Deserialize)]
 struct OwnError {
     error: OwnErrorBody,
@@ -66,35 +66,34 @@ struct OwnErrorBody {
     message: String,
 }
 
-/// A refusal, for whoever may know better than to give up.
+/// A refusal, for callers that may do something else than give up.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) code: String,
     pub(crate) message: String,
     pub(crate) failure: Failure,
     region: Option<String>,
-    /// The answer to plain HTTP where TLS is spoken.
+    /// Whether it answers plain HTTP on a port that speaks TLS.
     speaks_tls: bool,
 }
 
 impl Refusal {
-    /// Whether a link of this kind is refused only because its time is over.
+    /// Whether a link is refused only because it has expired.
     pub(crate) fn is_expiry(&self) -> bool {
         self.code == "AccessDenied" && self.message == "Request has expired"
     }
 
-    /// Whether it answers plain HTTP where TLS is spoken.
+    /// Whether it answers plain HTTP on a port that speaks TLS.
     pub(crate) fn speaks_tls(&self) -> bool {
         self.speaks_tls
     }
 
-    /// What is wrong with the bucket of a link, if nothing else is asked about it.
+    /// What is wrong with the bucket of a link, if that is the whole problem.
     pub(crate) fn of_bucket(&self) -> Option<String> {
         (self.code == "InvalidBucketName").then(|| format!("the {BUCKET_NAMES}"))
     }
 
-    /// What is wrong with whoever signed, where that is what was refused: nothing that they sign will do. Or with where
-    /// it was sent.
+    /// What is wrong with the credentials, so that nothing they sign will work; or with the server's address.
     pub(crate) fn of_signer(&self) -> Option<String> {
         let words = match self.code.as_str() {
             _ if self.speaks_tls => USE_TLS,
@@ -118,17 +117,17 @@ impl Refusal {
     }
 }
 
-/// Reads the refusal of a link; 403 is a denial, anything else a failure.
+/// Reads the refusal of a link. 403 is a denial, anything else a failure.
 pub(crate) async fn read(response: Response) -> Failure {
     read_with(response, advice).await
 }
 
-/// As [`read`], for whoever looks at it.
+/// Like [`read`], for callers that look at the refusal.
 pub(crate) async fn look_at(response: Response) -> Refusal {
     look_with(response, advice).await
 }
 
-/// As [`read_own`], for whoever looks at it.
+/// Like [`read_own`], for callers that look at the refusal.
 pub(crate) async fn look_at_own(response: Response) -> Refusal {
     look_with(response, own_advice).await
 }
@@ -141,7 +140,7 @@ async fn look_with(response: Response, advice: fn(&S3Error) -> Option<String>) -
     Refusal { code, message, failure: failure(status, &body, advice), region, speaks_tls }
 }
 
-/// Whether the same request may do better later.
+/// Whether the same request may succeed later.
 pub(crate) fn passes(status: StatusCode, code: &str) -> bool {
     matches!(
         status,
@@ -152,12 +151,12 @@ pub(crate) fn passes(status: StatusCode, code: &str) -> bool {
     ) || matches!(code, "RequestTimeout" | "IncompleteBody")
 }
 
-/// A refusal that came as the body of an answer which had begun as a success.
+/// An error in the body of an answer that began with 200.
 pub(crate) fn in_body(body: &str) -> Failure {
     failure(StatusCode::OK, body, advice)
 }
 
-/// Reads the refusal of a request that was signed with one's own credentials.
+/// Reads the refusal of a request that was signed with the user's own credentials.
 pub(crate) async fn read_own(response: Response) -> Failure {
     read_with(response, own_advice).await
 }
@@ -173,12 +172,12 @@ fn failure(status: StatusCode, body: &str, advice: fn(&S3Error) -> Option<String
     if status == StatusCode::FORBIDDEN { Failure::denied(words) } else { Failure::failed(words) }
 }
 
-/// As much of the body as comes; a broken one is still better than none.
+/// Reads the body as far as it comes. Half an error document is better than none.
 async fn read_body(response: Response) -> String {
     read_body_within(response, transfer::SILENCE_MAX).await
 }
 
-/// No part of a refusal is waited for longer than a server may be silent, nor is all of it.
+/// Neither a single piece nor the whole may take longer than a server may be silent.
 async fn read_body_within(mut response: Response, time_max: Duration) -> String {
     let mut body = Vec::new();
     let reading = async {
@@ -190,7 +189,7 @@ async fn read_body_within(mut response: Response, time_max: Duration) -> String 
             }
         }
     };
-    // What came in time is kept.
+    // The bytes that came in time are kept.
     let _in_time = tokio::time::timeout(time_max, reading).await;
     String::from_utf8_lossy(&body).into_owned()
 }
@@ -208,7 +207,7 @@ fn in_words(status: StatusCode, body: &str, advice: fn(&S3Error) -> Option<Strin
     }
 }
 
-/// What the body says, in whichever form; nothing where it has none of them.
+/// Reads the error document in any of its forms; empty if the body is none of them.
 fn parse(body: &str) -> S3Error {
     if let Ok(OwnError { error: OwnErrorBody { code, message } }) = serde_json::from_str(body) {
         return S3Error { code, message, ..S3Error::default() };
@@ -220,26 +219,27 @@ fn parse(body: &str) -> S3Error {
     quick_xml::de::from_str::<ErrorResponse>(body).unwrap_or_default().error
 }
 
-/// What may help where the clocks differ.
+/// The hint for clocks that may differ.
 const CLOCK: &str = "Is the clock of this machine right?";
 
-/// The same of a link that will not work.
+/// The hint if a link will not work for that reason.
 const CLOCK_WRONG: &str = "the clock of this machine, or the server's, is wrong";
 
-/// Whether IAM and STS, which have no code of its own for it, refuse a signature for its time.
+/// Whether IAM or STS refused a signature because of its time. They have no code of their own for this.
 fn is_of_clock(message: &str) -> bool {
     ["Signature not yet current", "Signature expired"]
         .iter()
         .any(|words| message.starts_with(words))
 }
 
-/// The server's region, where IAM or STS, which have no member for it, say that another was signed for.
+/// The region in the message of IAM or STS, if the request was signed for another. They have no element of
+/// their own for this.
 fn region_of(message: &str) -> Option<&str> {
     let rest = message.strip_prefix("Credential should be scoped to a valid region")?;
     rest.split('\'').rev().nth(1)
 }
 
-/// What somebody who signs with credentials of their own can do about an error.
+/// The hint for users who sign with their own credentials.
 fn own_advice(error: &S3Error) -> Option<String> {
     if let ("AuthorizationHeaderMalformed", Some(region)) = (&*error.code, &error.region) {
         let region = shown(region);
@@ -269,7 +269,7 @@ fn own_advice(error: &S3Error) -> Option<String> {
     Some(advice.to_owned())
 }
 
-/// What the reader of an error can do about it, where that is known.
+/// The hint for users of a link.
 fn advice(error: &S3Error) -> Option<String> {
     let advice = match (error.code.as_str(), error.message.as_str()) {
         ("AccessDenied", "Request has expired") => {
@@ -302,7 +302,7 @@ fn advice(error: &S3Error) -> Option<String> {
     Some(advice.to_owned())
 }
 
-/// A text of the server's, harmless to a terminal, and read as it is written.
+/// Text from the server, without what a terminal would obey.
 fn shown(text: &str) -> String {
     text.chars().filter(|c| !disposition::is_deceptive(*c)).take(SHOWN_CHARS_MAX).collect()
 }

@@ -1,4 +1,4 @@
-//! Requests signed with one's own credentials, to the configured server and to no other.
+//! Requests signed with the user's own credentials, sent to the configured server only.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use crate::aws::{Api, Chain};
 use crate::failure::Failure;
 use crate::{clock, refusal, transfer};
 
-/// How long a whole answer may take that carries no object, however steadily it comes.
+/// The longest time for a whole answer that carries no object.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(5);
-/// No answer to a command is longer.
+/// The longest answer.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// The server to which a command speaks, and the chain that knows who speaks.
+/// The server, and the AWS chain for its credentials.
 #[derive(Debug)]
 pub(crate) struct Remote {
     pub(crate) chain: Chain,
@@ -30,9 +30,9 @@ pub(crate) struct Remote {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Call<'c> {
     pub(crate) method: &'c Method,
-    /// Below the endpoint; begins with `/`, encoded.
+    /// The encoded path below the endpoint; begins with `/`.
     pub(crate) path: &'c str,
-    /// Encoded; empty when there is none.
+    /// The encoded query; may be empty.
     pub(crate) query: &'c str,
     pub(crate) content_type: Option<&'static str>,
     pub(crate) body: &'c str,
@@ -40,8 +40,7 @@ pub(crate) struct Call<'c> {
 }
 
 impl Remote {
-    /// Reads the chain. Nobody is asked anything yet, but where no server is configured that is said
-    /// now.
+    /// Reads the AWS chain without using the network. Fails if no server is configured.
     pub(crate) async fn connect(arguments: &Aws) -> Result<Self, Failure> {
         let chain = Chain::read(arguments).await?;
         for api in [Api::Iam, Api::Sts, Api::S3] {
@@ -64,7 +63,7 @@ impl Remote {
     }
 }
 
-/// A client that follows nobody elsewhere: what is signed is for one host.
+/// A client that follows no redirects, since a signature is for one host.
 pub(crate) fn client(arguments: &Aws) -> Result<Client, Failure> {
     let builder = transfer::builder(arguments.trust.ca_bundle().as_deref())?;
     let builder = builder.timeout(ANSWER_TIMEOUT).redirect(Policy::none());
@@ -75,17 +74,17 @@ pub(crate) fn client(arguments: &Aws) -> Result<Client, Failure> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Outgoing<'o> {
     pub(crate) method: &'o Method,
-    /// Below the endpoint; begins with `/`, encoded.
+    /// The encoded path below the endpoint; begins with `/`.
     pub(crate) path: &'o str,
-    /// Encoded; empty when there is none.
+    /// The encoded query; may be empty.
     pub(crate) query: &'o str,
-    /// All of them are signed; names in lower case.
+    /// Headers to sign; their names are in lower case.
     pub(crate) headers: &'o [(&'o str, &'o str)],
-    /// What the signature says of the body.
+    /// What the signature covers of the body.
     pub(crate) payload: SignedPayload,
 }
 
-/// Signs one request; its body is still to be added.
+/// Signs a request. The caller adds the body.
 pub(crate) fn signed(
     client: &Client,
     endpoint: &Endpoint,
@@ -132,7 +131,7 @@ pub(crate) async fn send(
     Ok(transfer::answer(request.body(body.to_owned())).await?)
 }
 
-/// Reads an answer, if it is no longer than any should be.
+/// Reads an answer of at most [`ANSWER_BYTES_MAX`] bytes.
 pub(crate) async fn read(mut response: Response) -> Result<String, Failure> {
     let mut body = Vec::new();
     while let Some(chunk) = transfer::chunk(&mut response).await? {
@@ -144,7 +143,7 @@ pub(crate) async fn read(mut response: Response) -> Result<String, Failure> {
     String::from_utf8(body).context("the answer is not text").map_err(Failure::from)
 }
 
-/// Where a server has to be configured.
+/// The error if no server is configured, with the places where one can be.
 pub(crate) fn no_endpoint() -> Failure {
     Failure::usage(anyhow!(
         "no server is configured: set AWS_ENDPOINT_URL, `endpoint_url` in the profile, or \

@@ -1,4 +1,4 @@
-//! `valet serve`: opens the store, and answers until it is told to stop.
+//! `valet serve`: opens the store and serves until it is told to stop.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -17,15 +17,16 @@ use crate::config::{ServeConfig, Switch};
 use crate::failure::Failure;
 use crate::log::{self, Log};
 
-/// Records and small bodies kept in memory.
+/// The most bytes of cached records and small bodies.
 const CACHE_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// What is under way at a stop may take so long to finish.
+/// How long requests may take to finish after a stop.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
 
-/// Threads that hash, seal, read and sync: some may wait for the disk while others compute. More would only
-/// keep memory, a heap each.
+/// The most threads for blocking work: hashing, encryption, reading, syncing. Some wait for the disk while
+/// others compute. More would only take memory, as each has a heap.
 const BLOCKING_THREADS_MAX: usize = 16;
-/// They take turns, so that one turn in this time keeps a thread that nobody needs.
+/// How long an idle thread is kept. All of them take turns, so a single task within this time keeps a thread
+/// that is not needed.
 const BLOCKING_THREAD_KEPT: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(arguments: Serve) -> Result<(), Failure> {
@@ -55,7 +56,7 @@ async fn serve(
     log: &Log,
     dropped: &DroppedLines,
 ) -> anyhow::Result<()> {
-    // Before any key is made: a key that was printed by a start that failed would be lost.
+    // Bound before any key is created: a key that is printed by a start which then fails would be lost.
     let listener = Listener::bind(&server).await?;
     let now = clock::now();
     let master_key = master_key(&config, log)?;
@@ -83,8 +84,8 @@ async fn serve(
     Ok(())
 }
 
-/// What a path below a declared prefix names must not depend on who reads it: so no bucket is named
-/// like its first segment, not even an older one.
+/// Refuses a store with a bucket that is named like the first segment of a declared prefix. Otherwise it would
+/// depend on the reader what a path below that prefix names.
 async fn refuse_shadowed_buckets(store: &Store, public_urls: &[PublicUrl]) -> anyhow::Result<()> {
     for url in public_urls {
         let Some(bucket) = url.reserved_bucket() else { continue };
@@ -97,8 +98,8 @@ async fn refuse_shadowed_buckets(store: &Store, public_urls: &[PublicUrl]) -> an
     Ok(())
 }
 
-/// Every connection and every open body is a file: as many as the system allows, since the usual soft
-/// limit of 1024 is less than the connections that are accepted.
+/// Raises the number of files that may be open to the system's limit. Each connection and each open body is a
+/// file, and the usual soft limit of 1024 is less than the number of connections.
 fn raise_open_files() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
@@ -109,15 +110,15 @@ fn raise_open_files() {
     }
 }
 
-/// The allocator asks for pages of 2 MiB, and of each that is touched anywhere the whole is resident: a
-/// buffer that waits for a slow sender then takes all the memory that it may grow to.
+/// Makes the allocator use small pages. With pages of 2 MiB, touching one byte makes the whole page resident: a
+/// buffer that waits for a slow sender would take all the memory it may grow to.
 fn take_small_pages() {
     if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
         tracing::debug!(%error, "memory comes in huge pages");
     }
 }
 
-/// What the server is told, from what was typed.
+/// The configuration of the server, from that of the command.
 fn server_config(config: &ServeConfig) -> anyhow::Result<ServerConfig> {
     let public_urls = config
         .public_urls
@@ -161,7 +162,7 @@ fn server_config(config: &ServeConfig) -> anyhow::Result<ServerConfig> {
     })
 }
 
-/// Reads the master key, or makes it on the first start and says what its loss would mean.
+/// Reads the master key. On the first start it is created, and the user is told what its loss would mean.
 fn master_key(config: &ServeConfig, log: &Log) -> anyhow::Result<MasterKey> {
     let given = config.master_key_file.as_deref();
     let (key, origin) = store::load_master_key(&config.data_dir, given)?;
@@ -176,7 +177,7 @@ fn master_key(config: &ServeConfig, log: &Log) -> anyhow::Result<MasterKey> {
     Ok(key)
 }
 
-/// Makes a root key where there is none yet, and shows it this once.
+/// Creates a root key if there is none, and shows it this once.
 async fn keep_root_key(store: &Store, account: &AccountId, log: &Log) -> anyhow::Result<()> {
     let known = store.access_keys(account).await?;
     if known.iter().any(|key| key.owner == KeyOwner::Root) {
@@ -194,7 +195,7 @@ async fn keep_root_key(store: &Store, account: &AccountId, log: &Log) -> anyhow:
     Ok(())
 }
 
-/// Tells whoever waits for it that the server answers: one line an address, on standard output.
+/// Prints that the server is ready: one line for each address, on standard output.
 fn announce(listener: &Listener, log: &Log) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     for url in listener.urls() {
@@ -208,7 +209,7 @@ fn announce(listener: &Listener, log: &Log) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// SIGTERM, or Ctrl-C.
+/// Waits for SIGTERM or Ctrl-C.
 struct Stop {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,

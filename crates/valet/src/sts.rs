@@ -1,4 +1,4 @@
-//! What the command line asks of STS: who is calling, and to be somebody else for a while.
+//! Calls of STS: who the caller is, and sessions of roles.
 
 use anyhow::{Context as _, anyhow};
 use jiff::Timestamp;
@@ -11,15 +11,15 @@ use crate::failure::Failure;
 use crate::query;
 use crate::remote::Remote;
 
-/// Who calls, as the server sees it.
+/// The caller, as the server sees it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Caller {
-    /// Twelve digits.
+    /// The number of the account: twelve digits.
     pub(crate) account: String,
 }
 
-/// Credentials that end.
+/// Credentials of a session, with their end.
 #[derive(Clone, Debug)]
 pub(crate) struct TemporaryCredentials {
     pub(crate) credentials: Credentials,
@@ -45,7 +45,7 @@ pub(crate) async fn caller(remote: &Remote) -> Result<Caller, Failure> {
     query::call(remote, Api::Sts, "GetCallerIdentity", &[]).await
 }
 
-/// The ARN of a role that was named by it, or by its name and path in the caller's account.
+/// The ARN of a role that is given as an ARN, or as name and path in the caller's account.
 pub(crate) async fn role_arn(remote: &Remote, role: &str) -> Result<String, Failure> {
     if role.starts_with("arn:") {
         return Ok(role.to_owned());
@@ -57,7 +57,7 @@ pub(crate) async fn role_arn(remote: &Remote, role: &str) -> Result<String, Fail
     Ok(format!("arn:aws:iam::{}:role/{role}", caller(remote).await?.account))
 }
 
-/// Assumes a role, with the caller's own credentials.
+/// Assumes a role with the caller's own credentials.
 pub(crate) async fn assume_role(
     remote: &Remote,
     role_arn: &str,

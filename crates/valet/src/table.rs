@@ -1,8 +1,8 @@
-//! Lists for people: columns under their names, as wide as what stands in them.
+//! Tables for people: columns below their titles, as wide as their content.
 
 use crate::disposition;
 
-/// Lines of a table, its header first. A list without rows is its header alone.
+/// The lines of a table. The header comes first; without rows it is the only line.
 pub(crate) fn lines<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> Vec<String> {
     let header = header.map(str::to_owned);
     let all = || std::iter::once(&header).chain(rows);
@@ -20,7 +20,7 @@ pub(crate) fn lines<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> 
     all().map(line).collect()
 }
 
-/// A text of the server's, harmless to a terminal.
+/// Text from the server, without what a terminal would obey.
 pub(crate) fn shown(text: &str) -> String {
     if text.is_empty() {
         return "-".to_owned();

@@ -23,31 +23,31 @@ use crate::failure::Failure;
 use crate::refusal::Refusal;
 use crate::trust;
 
-/// Bytes that are read from a file at once.
+/// The size of a read from a file, in bytes.
 pub(crate) const READ_BYTES: usize = 256 * 1024;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long the other side may say nothing: whatever was asked of it, it is given up then.
+/// How long the server may stay silent before a request is given up.
 pub(crate) const SILENCE_MAX: Duration = Duration::from_mins(2);
 const REDIRECTS_MAX: usize = 5;
 
 const BAR: &str = "[{wide_bar}] {bytes}/{total_bytes} {bytes_per_sec} {eta}";
 const BAR_WITHOUT_END: &str = "{spinner} {bytes} {bytes_per_sec}";
 
-/// Runs a command that speaks HTTP.
+/// Runs a command that uses HTTP.
 pub(crate) fn block_on<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
     let outcome = runtime.block_on(command);
-    // A read of standard input that is still waiting must not keep the command from ending.
+    // A read of standard input may still be waiting; it must not keep the process alive.
     runtime.shutdown_background();
     outcome
 }
 
-/// A client that sends `headers` with every request, and tells nobody the link: no referer on
-/// redirects, none to an unencrypted address.
+/// A client for downloads. It sends `headers` with every request and never gives the link away: no `Referer` on
+/// redirects, and no redirect to an unencrypted address.
 pub(crate) fn client(connection: &Connection, headers: HeaderMap) -> Result<Client, Failure> {
     let builder = builder(connection.trust.ca_bundle().as_deref())?
         .read_timeout(SILENCE_MAX)
@@ -56,21 +56,20 @@ pub(crate) fn client(connection: &Connection, headers: HeaderMap) -> Result<Clie
     builder.build().context("cannot start the HTTP client").map_err(Failure::from)
 }
 
-/// A client for uploads. That of downloads would give up whatever takes long to be sent: it counts the
-/// silence before an answer begins from when the request did. It follows no redirect: what answers there
-/// has not got the body.
+/// A client for uploads. That for downloads counts the time without an answer from the start of the request, so
+/// it would give up a long upload. This one follows no redirects, since the new address would not get the body.
 pub(crate) fn sender(connection: &Connection) -> Result<Client, Failure> {
     let builder = builder(connection.trust.ca_bundle().as_deref())?.redirect(Policy::none());
     builder.build().context("cannot start the HTTP client").map_err(Failure::from)
 }
 
-/// Follows a redirect, as [`client`] does. Headers may be secret, a customer's own key for one: they
-/// go to the server of the link and to no other.
+/// The redirect policy of [`client`]. Headers may be secret, such as a customer's own key: they are sent to the
+/// server of the link only.
 fn careful(headers: &HeaderMap) -> Policy {
     if headers.is_empty() { Policy::custom(follow) } else { Policy::custom(follow_at_home) }
 }
 
-/// The headers that were asked for with `--header`.
+/// The headers that were given with `--header`.
 pub(crate) fn headers(connection: &Connection) -> Result<HeaderMap, Failure> {
     let mut headers = HeaderMap::new();
     for text in &connection.header {
@@ -81,20 +80,20 @@ pub(crate) fn headers(connection: &Connection) -> Result<HeaderMap, Failure> {
     Ok(headers)
 }
 
-/// A header as it was written on the command line.
+/// Reads a header from the command line.
 pub(crate) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Failure> {
     let name = name.trim().parse::<HeaderName>().map_err(|_: InvalidHeaderName| malformed(name))?;
     let value = HeaderValue::from_str(value.trim()).map_err(|_| malformed(name.as_str()))?;
     Ok((name, value))
 }
 
-/// A value may be secret, and is not repeated.
+/// The error for a malformed header. Its value may be secret, so it is not repeated.
 fn malformed(header: &str) -> Failure {
     let name = header.split(':').next().unwrap_or_default();
     Failure::usage(anyhow!("a header is written `Name: value`, not `{name}`"))
 }
 
-/// What the HTTP clients of all commands share.
+/// The builder that all HTTP clients of the commands share.
 pub(crate) fn builder(authorities: Option<&Path>) -> Result<ClientBuilder, Failure> {
     let builder = Client::builder()
         .user_agent(concat!("valet/", env!("CARGO_PKG_VERSION")))
@@ -127,10 +126,10 @@ fn follow(attempt: Attempt<'_>) -> reqwest::redirect::Action {
     }
 }
 
-/// Reads a link. The text itself is a credential, and is not repeated in an error.
+/// Reads a link. The text itself is a credential, so errors do not repeat it.
 ///
-/// Whatever reads URLs as browsers do folds `.` and `..` in a path, and so asks for another key than
-/// the one that was signed; such a link is refused with the way out.
+/// A URL parser removes `.` and `..` from a path, as browsers do, and the request would be for another key than
+/// the signed one. Such a link is refused, and the error says what can be done.
 pub(crate) fn link(text: &str) -> Result<Url, Failure> {
     let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
     let url = url.ok_or_else(|| {
@@ -158,7 +157,7 @@ pub(crate) fn link(text: &str) -> Result<Url, Failure> {
     Ok(url)
 }
 
-/// Whether a text looks like a link where a file is named.
+/// Whether a text looks like a link although a file was expected.
 pub(crate) fn is_link(text: &str) -> bool {
     let begins = |scheme: &str| {
         text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
@@ -166,13 +165,13 @@ pub(crate) fn is_link(text: &str) -> bool {
     (begins("http://") || begins("https://")) && !Path::new(text).exists()
 }
 
-/// How much of a signature a link has.
+/// How much of its signature a link has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Signed {
     Wholly,
-    /// It was signed, and what a shell would take for the end of the command is missing.
+    /// Its beginning only. An unquoted `&` ends a command in a shell, so the rest was cut off.
     Partly,
-    /// Of an open object, or cut off before anything of the signature.
+    /// Nothing: the link is to a public object, or was cut off before the signature.
     Not,
 }
 
@@ -188,40 +187,40 @@ fn is_signed(url: &Url) -> Signed {
     }
 }
 
-/// How rustls begins what it says of a certificate that it does not take.
+/// The beginning of rustls's message for a certificate that is not trusted.
 const UNTRUSTED: &str = "invalid peer certificate";
 
-/// What may help then.
+/// The hint for that.
 const TRUST_IT: &str = "; --ca-bundle FILE trusts the certificate or authority in that file";
 
-/// How rustls says of one that its time is not now.
+/// The parts of rustls's message for a certificate that is not valid at this time.
 const UNTIMELY: [&str; 2] = ["certificate not valid yet", "certificate expired"];
 
-/// What may help then.
+/// The hint for that.
 const CLOCK: &str = "; is the clock of this machine right?";
 
-/// How hyper begins what it says of an answer that is none of HTTP, as the alert of a TLS server is none.
+/// The beginning of hyper's message for an answer that is not HTTP, such as an alert of TLS.
 const NOT_HTTP: &str = "invalid HTTP";
 
-/// What may help then.
+/// The hint for that.
 const MAYBE_TLS: &str = "; if this port speaks TLS, use https://";
 
-/// How rustls names an answer that is none of TLS, as one of plain HTTP is none.
+/// The name in rustls's message for an answer that is not TLS, such as plain HTTP.
 const NOT_TLS: &str = "InvalidContentType";
 
-/// What is said then.
+/// The message for that.
 const MAYBE_PLAIN: &str = "this port does not speak TLS; if it speaks plain HTTP, use http://";
 
-/// What is said of a link whose `&` were written as HTML writes them.
+/// The hint for a link in which `&` is written as `&amp;`.
 const ESCAPED: &str =
     "the link has `&amp;` in it, which is HTML's and mail's way to write `&`: replace each by `&`";
 
-/// What is said of a link that has no signature.
+/// The hint for a link without a signature.
 const UNQUOTED: &str =
     "Was the link quoted? A shell ends it at its first `&`: put it between 'single quotes'";
 
-/// A refusal of a link, and what may be wrong with the link as it was typed, or with the headers that were sent: of a
-/// link that was cut off, one parameter is left.
+/// The error for a refused link. It also says what may be wrong with the link as it was typed, or with the
+/// headers that were sent: of a link that a shell cut off, only the first parameter is left.
 pub(crate) fn refused(url: &Url, sent: &HeaderMap, refusal: Refusal) -> Failure {
     let Refusal { code, failure, .. } = refusal;
     let one_parameter = url.query().is_some_and(|query| !query.contains('&'));
@@ -236,10 +235,10 @@ pub(crate) fn refused(url: &Url, sent: &HeaderMap, refusal: Refusal) -> Failure 
     }
 }
 
-/// The headers that a link was signed with, and that did not come with it.
+/// Headers that the link was signed with and that were not sent.
 fn missing_headers(url: &Url, sent: &HeaderMap) -> Option<String> {
     let (_, signed) = url.query_pairs().find(|(name, _)| name == "X-Amz-SignedHeaders")?;
-    // The client itself sends these.
+    // The HTTP client itself sends these.
     let by_itself = [HOST.as_str(), CONTENT_LENGTH.as_str()];
     let missing = |name: &&str| !by_itself.contains(name) && !sent.contains_key(*name);
     let missing: Vec<_> = signed.split(';').filter(missing).map(shown).collect();
@@ -251,12 +250,13 @@ fn missing_headers(url: &Url, sent: &HeaderMap) -> Option<String> {
     Some(format!("The link demands {headers} not sent: {}.", missing.join(", ")))
 }
 
-/// What SigV2 covers of the type of a body, be it there or not.
+/// What is wrong with the type that was sent: a SigV2 signature covers the type of the body, even if there is
+/// none.
 fn type_of_sigv2(url: &Url, sent: &HeaderMap) -> Option<String> {
     let is_sigv2 = url.query_pairs().any(|(name, _)| name == "AWSAccessKeyId");
     let sent_type =
         sent.get(CONTENT_TYPE).map(|value| shown(&String::from_utf8_lossy(value.as_bytes())));
-    // Nobody who only downloads sends one.
+    // A mere download sends no type.
     if !is_sigv2 || (sent_type.is_none() && !sent.contains_key(CONTENT_LENGTH)) {
         return None;
     }
@@ -271,68 +271,68 @@ fn shown(text: &str) -> String {
     text.chars().filter(|c| !disposition::is_deceptive(*c)).collect()
 }
 
-/// Whether a segment of a path means the folder itself or the one above, encoded or not.
+/// Whether a path segment means the same folder or the one above, encoded or not.
 pub(crate) fn is_folded(segment: &str) -> bool {
     matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
 }
 
-/// Nobody was there: nothing of a request was sent.
+/// The server was not reached, so nothing of the request was sent.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Unreached(String);
 
-/// Somebody was there, and never answered.
+/// The server was reached, but never answered.
 #[derive(Debug, thiserror::Error)]
 #[error("the server has not answered for {} s", SILENCE_MAX.as_secs())]
 pub(crate) struct Silent;
 
-/// The same after an answer has begun.
+/// The server fell silent in the middle of an answer.
 #[derive(Debug, thiserror::Error)]
 #[error("the server has sent nothing for {} s", SILENCE_MAX.as_secs())]
 struct FellSilent;
 
-/// What is said of a connection that ends where an answer should begin.
+/// The message if the connection ends where an answer should begin.
 const LOST: &str = "the connection was lost before the answer came";
 
-/// How hyper and the system say the same.
+/// The messages of hyper and of the system for the same.
 const LOST_CAUSES: [&str; 3] =
     ["connection closed before message completed", "Connection reset by peer", "Broken pipe"];
 
 /// What `get` and `put` moved, as `--json` prints it.
 #[derive(Debug, Serialize)]
 pub(crate) struct Moved<'m> {
-    /// None is standard input.
+    /// `None`: standard input.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) file: Option<String>,
     pub(crate) size: u64,
-    /// Without the quotes around it.
+    /// The `ETag` without quotes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) etag: Option<&'m str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) version_id: Option<&'m str>,
-    /// The checksums that hold.
+    /// The checksums that were verified.
     pub(crate) verified: &'m [&'static str],
 }
 
-/// The version that an answer is about, where the bucket has versions.
+/// The version in an answer, if the bucket has versions.
 pub(crate) fn version_id(headers: &HeaderMap) -> Option<String> {
     headers.get("x-amz-version-id")?.to_str().ok().map(str::to_owned)
 }
 
-/// An `ETag` as it is told: a strong one without its quotes.
+/// An `ETag` as it is reported: a strong one without its quotes.
 pub(crate) fn bare_etag(etag: &str) -> &str {
     let bare = etag.strip_prefix('"').and_then(|etag| etag.strip_suffix('"'));
     bare.unwrap_or(etag)
 }
 
-/// How long a server asks to be left alone.
+/// How long the server asks to wait before the next try.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
     Some(Duration::from_secs(seconds))
 }
 
-/// Why a request got no answer, or not all of it. The innermost cause says it best, and the link
-/// must not be repeated.
+/// Why a request got no answer, or only a part of it. The innermost cause is the clearest, and the link must
+/// not be repeated.
 pub(crate) fn unanswered(error: reqwest::Error) -> anyhow::Error {
     let is_unreached = error.is_connect();
     if error.is_timeout() && !is_unreached {
@@ -373,8 +373,8 @@ fn unanswered_in_words(error: reqwest::Error, is_unreached: bool) -> String {
     format!("{what}: {cause}{mend}")
 }
 
-/// Sends a request and waits for the beginning of its answer; one with a long body is sent otherwise. A server that says
-/// nothing for too long is given up, whatever client asked it.
+/// Sends a request and waits for the head of its answer. Gives up a silent server, whatever client is used. Not
+/// for requests with long bodies.
 pub(crate) async fn answer(request: RequestBuilder) -> anyhow::Result<Response> {
     answer_within(request, SILENCE_MAX).await
 }
@@ -386,13 +386,12 @@ async fn answer_within(request: RequestBuilder, silence_max: Duration) -> anyhow
     }
 }
 
-/// The next bytes of an answer; none after the last. A server that says nothing for too long is given up, whatever
-/// client asked it.
+/// The next bytes of an answer; `None` at its end. Gives up a silent server, whatever client is used.
 pub(crate) async fn chunk(response: &mut Response) -> anyhow::Result<Option<Bytes>> {
     chunk_within(response, SILENCE_MAX).await
 }
 
-/// As [`chunk`].
+/// Like [`chunk`], with another limit.
 pub(crate) async fn chunk_within(
     response: &mut Response,
     silence_max: Duration,
@@ -403,14 +402,14 @@ pub(crate) async fn chunk_within(
     }
 }
 
-/// A bar on standard error, drawn only on a terminal.
+/// A progress bar on standard error, shown only on a terminal.
 pub(crate) fn progress(quiet: bool, total: Option<u64>) -> ProgressBar {
     let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new);
     if quiet {
         bar.set_draw_target(ProgressDrawTarget::hidden());
     }
     let template = if total.is_some() { BAR } else { BAR_WITHOUT_END };
-    // The templates are constants; a test reads them.
+    // The templates are constants, and a test reads them.
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }

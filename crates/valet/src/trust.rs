@@ -1,4 +1,4 @@
-//! Whom HTTPS trusts: the system's authorities, and what stands in a file of the user's.
+//! The certificates that HTTPS clients trust: the system's authorities, and those of a file.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 
-/// How webpki names what is wrong with a certificate that an authority's own rights are written into.
+/// The name of webpki's error for a server's certificate that is marked as an authority's.
 const AUTHORITY_AS_SERVER: &str = "CaUsedAsEndEntity";
 
-/// What a client needs that trusts the certificates of a PEM file too.
+/// The TLS configuration of a client that also trusts the certificates of a PEM file.
 pub(crate) fn config(path: &Path) -> Result<ClientConfig> {
     let pem = std::fs::read(path)?;
     let given = CertificateDer::pem_slice_iter(&pem).collect::<std::result::Result<Vec<_>, _>>();
@@ -27,21 +27,22 @@ pub(crate) fn config(path: &Path) -> Result<ClientConfig> {
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Trust { usual, given }))
+        .with_custom_certificate_verifier(Arc::new(GivenCertificates { usual, given }))
         .with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }
 
-/// Verifies as usual. `openssl req -x509` makes a server's own certificate that is an authority's at the same
-/// time, which webpki never takes for a server's; curl does, if it is the very one that was given.
+/// Verifies certificates as usual, with one exception. `openssl req -x509` makes a server certificate that is
+/// also marked as an authority's. webpki accepts no such certificate from a server; like curl, this verifier
+/// does, if it is the very certificate in the file.
 #[derive(Debug)]
-struct Trust {
+struct GivenCertificates {
     usual: Verifier,
     given: Vec<CertificateDer<'static>>,
 }
 
-impl ServerCertVerifier for Trust {
+impl ServerCertVerifier for GivenCertificates {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -56,7 +57,7 @@ impl ServerCertVerifier for Trust {
         let Err(Error::InvalidCertificate(CertificateError::Other(why))) = &verdict else {
             return verdict;
         };
-        // It comes after the certificate's time was judged, and before its name is.
+        // webpki reports this error after it has checked the certificate's time, and before it checks the name.
         let given = self.given.iter().any(|given| given == end_entity);
         if !given || why.to_string() != AUTHORITY_AS_SERVER {
             return verdict;

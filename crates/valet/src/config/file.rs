@@ -1,4 +1,5 @@
-//! Settings as they stand in the file: what is of another kind than a text is refused with the form that is wanted.
+//! The settings in the configuration file. A value of another type than text is refused, and the error shows
+//! the form to write.
 
 use std::fmt;
 
@@ -29,7 +30,7 @@ pub(super) fn account<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Strin
     from.deserialize_any(Text("a text, like \"000000000000\"")).map(Some)
 }
 
-/// A text, and what it is to be.
+/// A text value, and the name of its form for errors.
 #[derive(Clone, Copy)]
 struct Text(&'static str);
 
@@ -53,7 +54,7 @@ impl<'de> serde::de::DeserializeSeed<'de> for Text {
     }
 }
 
-/// Any number of them; one may stand alone.
+/// A list of texts. A single text counts as a list of one.
 struct Texts(Text);
 
 impl<'de> Visitor<'de> for Texts {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::failure::Failure;
 use crate::sts::TemporaryCredentials;
 
-/// What a `credential_process` prints.
+/// The output of a `credential_process`.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Process<'c> {
@@ -21,7 +21,7 @@ struct Process<'c> {
     expiration: Option<String>,
 }
 
-/// What the metadata of an instance say of its role.
+/// The credentials of an instance's role, as the EC2 metadata service answers them.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Instance<'c> {
@@ -34,7 +34,7 @@ struct Instance<'c> {
     expiration: String,
 }
 
-/// What a container is given.
+/// The credentials as the endpoint for containers answers them.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Container<'c> {
@@ -85,7 +85,7 @@ pub(crate) fn container(assumed: &TemporaryCredentials, role_arn: &str) -> Resul
     })
 }
 
-/// SDKs read whole seconds everywhere, and fractions not everywhere.
+/// Writes whole seconds: every SDK reads those, and not every one reads fractions.
 fn seconds(time: Timestamp) -> String {
     presign::AmzDate::from_timestamp(time).timestamp().to_string()
 }

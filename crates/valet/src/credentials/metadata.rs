@@ -1,8 +1,8 @@
-//! Which request to the metadata service and the container endpoint may have what. Pure.
+//! Decides what a request to the metadata service or the container endpoint gets. Pure.
 //!
-//! A web page in a browser of this machine can send requests here. It cannot leave `Origin` out where
-//! it could read an answer, cannot choose `Host` unless it owns a name that resolves to this machine,
-//! and cannot set the headers that carry a token without asking first, which is refused.
+//! A web page in a browser on this machine can send requests here. Three things stop it. Where it could read an
+//! answer, the browser sends `Origin`. It cannot choose `Host` unless it owns a name that resolves to this
+//! machine. And it cannot send the headers with a token without a preflight, which is refused.
 
 use std::net::IpAddr;
 
@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 
-/// Where a container asks.
+/// The path of the container endpoint.
 pub(crate) const CONTAINER_PATH: &str = "/credentials";
 pub(crate) const TOKEN_HEADER: &str = "x-aws-ec2-metadata-token";
 pub(crate) const TOKEN_LIFE_HEADER: &str = "x-aws-ec2-metadata-token-ttl-seconds";
@@ -21,12 +21,12 @@ const TOKEN_PATH: &str = "/latest/api/token";
 const ROLES_PATH: &str = "/latest/meta-data/iam/security-credentials";
 const REGION_PATH: &str = "/latest/meta-data/placement/region";
 const ZONE_PATH: &str = "/latest/meta-data/placement/availability-zone";
-/// What the metadata service takes: up to six hours.
+/// The allowed life of a token, in seconds: up to six hours.
 const TOKEN_LIFE_SECONDS: std::ops::RangeInclusive<i64> = 1..=21_600;
-/// The bytes of a token that say when it ends.
+/// The number of bytes in a token that say when it ends.
 const END_BYTES: usize = 8;
 
-/// One request, as far as it matters.
+/// The parts of a request that decide about its answer.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct MetadataRequest<'a> {
     pub(crate) method: &'a str,
@@ -39,15 +39,15 @@ pub(crate) struct MetadataRequest<'a> {
     pub(crate) authorization: Option<&'a str>,
 }
 
-/// What it gets.
+/// What the request gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// A token, which lives for so many seconds.
+    /// A new token, which lives for this many seconds.
     Token {
         token: String,
         seconds: i64,
     },
-    /// The name of the one role.
+    /// The name of the only role.
     RoleName,
     InstanceCredentials,
     ContainerCredentials,
@@ -58,23 +58,23 @@ pub(crate) enum Verdict {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// 400
+    /// Answered with 400.
     Malformed,
-    /// 401
+    /// Answered with 401.
     NoToken,
-    /// 403
+    /// Answered with 403.
     Foreign,
-    /// 404
+    /// Answered with 404.
     Absent,
-    /// 405
+    /// Answered with 405.
     WrongMethod,
 }
 
-/// Makes and knows the tokens. Those of the metadata service carry their end and are checked by their
-/// seal, so that none needs to be remembered.
+/// Judges requests, and makes and checks their tokens. A token of the metadata service contains its end and a
+/// MAC, so no token needs to be remembered.
 pub(crate) struct MetadataGuard {
     seal: hmac::Key,
-    /// What the container endpoint demands.
+    /// The token that the container endpoint requires.
     container_token: String,
     role_name: String,
 }
@@ -129,7 +129,7 @@ impl MetadataGuard {
     }
 
     fn issue(&self, request: &MetadataRequest<'_>, now: Timestamp) -> Result<Verdict, Refusal> {
-        // A proxy that is open to others must not hand out tokens.
+        // A proxy that is open to others must not give out tokens.
         if request.forwarded_for.is_some() {
             return Err(Refusal::Foreign);
         }
@@ -163,7 +163,7 @@ impl MetadataGuard {
     }
 }
 
-/// Whether a `Host` is an address or `localhost`: no name that somebody else could own.
+/// Whether `Host` is a loopback address or `localhost`, and not a name that a stranger could own.
 fn is_local(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,

@@ -1,4 +1,4 @@
-//! The role's session that is served, and the next one before it ends.
+//! Keeps a session of the role, and replaces it before it ends.
 
 use anyhow::anyhow;
 use jiff::{SignedDuration, Timestamp};
@@ -10,11 +10,12 @@ use crate::remote::Remote;
 use crate::sts::TemporaryCredentials;
 use crate::{clock, output, sts};
 
-/// After a failure the old session serves on, and the server is left alone for so long.
+/// After a failure the old session is used on, and the server is not asked again for this long.
 const RETRY_AFTER: SignedDuration = SignedDuration::from_secs(10);
 
-/// Assumes the role, and again when somebody asks and less than half of the session is left: by then
-/// SDKs have not begun to look for other credentials, which they do in the last quarter of an hour.
+/// A session of the role. When somebody asks and less than half of it is left, the role is assumed again. So an
+/// SDK, which looks for new credentials in the last quarter of an hour, always gets a session that is good for
+/// longer.
 #[derive(Debug)]
 pub(crate) struct Rotation {
     remote: Remote,
@@ -30,16 +31,16 @@ pub(crate) struct Served {
     retry_at: Timestamp,
 }
 
-/// What to do when somebody asks.
+/// What to do when somebody asks for credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Due {
-    /// Serve what there is.
+    /// Serve the current session.
     Nothing,
-    /// Try for a new session; the old one is good if that fails.
+    /// Try to get a new session; the current one is still good if that fails.
     Renewal,
-    /// There is nothing to serve without a new session.
+    /// Get a new session; the current one has ended.
     Rescue,
-    /// The same, but the last attempt was just now.
+    /// The current session has ended, and the last attempt to replace it failed just now.
     Wait,
 }
 
@@ -64,7 +65,7 @@ impl Rotation {
         self.remote.chain.region()
     }
 
-    /// The session to serve. Whoever asks during a renewal waits for it.
+    /// The session to serve. During a renewal, callers wait for it.
     pub(crate) async fn current(&self) -> Result<Served, Failure> {
         let mut served = self.served.lock().await;
         let now = clock::now();

@@ -28,7 +28,7 @@ use crate::failure::Failure;
 use crate::remote::Remote;
 use crate::{clock, output, sts};
 
-/// Programs of one machine need no more.
+/// The most connections; programs of one machine need no more.
 const CONNECTIONS_MAX: usize = 64;
 /// How long a connection may take over a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -37,7 +37,7 @@ const HEAD_BYTES_MAX: usize = 16 * 1024;
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// What every connection shares.
+/// What all connections share.
 #[derive(Debug)]
 struct Service {
     guard: MetadataGuard,
@@ -92,7 +92,7 @@ async fn accept(listener: &TcpListener, service: &Arc<Service>) -> Result<(), Fa
             _ = interrupt.recv() => return Ok(()),
             _ = terminate.recv() => return Ok(()),
         };
-        // A connection that broke before it was accepted, or one too many, is nobody's failure.
+        // A broken connection, or one too many, is dropped; it is no failure of the service.
         let (Ok((stream, _)), Ok(slot)) = (accepted, Arc::clone(&slots).try_acquire_owned()) else {
             continue;
         };
@@ -111,14 +111,14 @@ async fn serve(stream: TcpStream, service: &Arc<Service>) {
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), handler);
-    // Whoever broke the connection knows.
+    // The client that broke the connection knows about it.
     drop(connection.await);
 }
 
 async fn answer(request: &Request<Incoming>, service: &Service) -> Response<Full<Bytes>> {
     let header = |name: &str| {
         let value = request.headers().get(name);
-        // A value that is not text is not absent.
+        // A value that is not text must not count as missing.
         value.map(|value| value.to_str().unwrap_or("\u{0}"))
     };
     let metadata_request = MetadataRequest {
@@ -158,7 +158,7 @@ async fn credentials(service: &Service, kind: Kind) -> Response<Full<Bytes>> {
         Kind::Instance => document::instance(&served.assumed, served.assumed_at),
         Kind::Container => document::container(&served.assumed, service.rotation.role_arn()),
     });
-    // Why not was said on standard error, to whoever may know it.
+    // The reason was printed to standard error, for the user who runs this command.
     let unavailable = r#"{"code":"RenewalFailed","message":"the role could not be assumed"}"#;
     document.map_or_else(
         |_| respond(StatusCode::SERVICE_UNAVAILABLE, JSON, unavailable.to_owned()),

@@ -1,4 +1,4 @@
-//! Where a download goes: standard output, or a file that gets its name only when it is complete.
+//! Writes a download to standard output, or to a file that gets its name only when it is complete.
 
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
@@ -7,25 +7,25 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use reqwest::header::HeaderMap;
 
 pub(super) use super::unfinished::Origin;
-use super::unfinished::{Of, Unfinished};
+use super::unfinished::{PartialObject, Unfinished};
 use crate::failure::Failure;
 use crate::output;
 use crate::transfer::READ_BYTES;
 
-/// Where the download was asked to go.
+/// Where the user wants the download.
 #[derive(Clone, Debug)]
 pub(crate) enum Destination {
     StandardOutput,
     File {
         path: PathBuf,
-        /// A name that a stranger chose does not overwrite anything.
+        /// Whether the name comes from the server. Then it must not overwrite anything.
         chosen_by_server: bool,
     },
 }
 
 impl Destination {
-    /// The file that the user named, if one can be there; `name` is what the link calls it. Asked before the server
-    /// is: a link may be good for one use.
+    /// The file that the user named, if a file can be made there. `name` is the name that the link suggests.
+    /// This is checked before the server is asked, because a link may work only once.
     pub(super) fn named(path: &Path, name: &Path) -> Result<Self, Failure> {
         let shown = path.display();
         let inside = path.join(name);
@@ -56,30 +56,31 @@ impl Destination {
     }
 }
 
-/// A place, and how far it has got.
+/// The destination of a download, and how far the download has got.
 #[derive(Debug)]
 pub(super) struct Sink {
     destination: Destination,
     origin: Origin,
-    /// Whether what an earlier run has begun came from elsewhere.
+    /// Whether the unfinished download of an earlier run came from another origin.
     elsewhere: bool,
-    /// What an earlier run or this one has begun; None on standard output, and before.
+    /// The unfinished files. `None` on standard output, and before the first byte.
     unfinished: Option<Unfinished>,
-    /// Of the object that the bytes so far belong to; None where they cannot be continued.
+    /// The `ETag` of the object that the bytes so far belong to. `None` if the download cannot be continued.
     etag: Option<String>,
-    /// What was promised of the whole object when it began to come.
+    /// The checksums that the first answer promised for the whole object.
     kept: HeaderMap,
     offset: u64,
 }
 
 impl Sink {
-    /// Finds what an earlier run has left. What it left of another origin is held and not gone on with: neither are
-    /// its bytes this object's, nor is anything said of them to whoever is asked now.
+    /// Looks for an unfinished download. One that came from another origin is locked but not continued: its
+    /// bytes need not be of this object, and the server that is asked now learns nothing about it.
     pub(super) fn open(destination: Destination, origin: Origin) -> Result<Self> {
         let (unfinished, etag, kept, elsewhere) = (None, None, HeaderMap::new(), false);
         let mut sink = Self { destination, origin, elsewhere, unfinished, etag, kept, offset: 0 };
         let Destination::File { path, .. } = &sink.destination else { return Ok(sink) };
-        let Some((mut unfinished, Of { origin, etag, kept })) = Unfinished::find(path)? else {
+        let Some((mut unfinished, PartialObject { origin, etag, kept })) = Unfinished::find(path)?
+        else {
             return Ok(sink);
         };
         if origin.as_ref() != Some(&sink.origin) {
@@ -102,12 +103,12 @@ impl Sink {
         self.etag.clone()
     }
 
-    /// What the first answer promised of the whole object, in an earlier run.
+    /// The checksums for the whole object that the first answer promised in an earlier run.
     pub(super) fn kept(&self) -> &HeaderMap {
         &self.kept
     }
 
-    /// Whether what an earlier run has begun came from elsewhere, and has not been given up yet.
+    /// Whether there is an unfinished download from another origin that has not been given up.
     pub(super) fn came_from_elsewhere(&self) -> bool {
         self.elsewhere
     }
@@ -123,7 +124,7 @@ impl Sink {
         Ok(())
     }
 
-    /// Whatever stands under a name that a stranger chose stays; and what is no file, under any.
+    /// Fails if the file exists and its name comes from the server, or if what exists is no file.
     pub(super) fn refuse_to_overwrite(&self) -> Result<(), Failure> {
         match &self.destination {
             Destination::File { path, chosen_by_server: true }
@@ -140,7 +141,7 @@ impl Sink {
         }
     }
 
-    /// Begins at the first byte of the object with that `ETag`, of which that is promised.
+    /// Begins at the first byte of the object with this `ETag` and these promised checksums.
     pub(super) fn begin(&mut self, etag: Option<String>, promised: &HeaderMap) -> Result<()> {
         self.etag = etag;
         let Destination::File { path, .. } = &self.destination else { return Ok(()) };
@@ -149,8 +150,8 @@ impl Sink {
         }
         self.start_over()?;
         let (origin, etag) = (Some(self.origin.clone()), self.etag.clone());
-        let of = Of { origin, etag, kept: promised.clone() };
-        self.unfinished.as_ref().map_or(Ok(()), |unfinished| unfinished.is_of(&of))
+        let of = PartialObject { origin, etag, kept: promised.clone() };
+        self.unfinished.as_ref().map_or(Ok(()), |unfinished| unfinished.note_object(&of))
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
@@ -164,7 +165,7 @@ impl Sink {
         Ok(())
     }
 
-    /// Shows the bytes so far, from the first one on.
+    /// Reads the bytes so far from the beginning and passes them to `show`.
     pub(super) fn reread(&mut self, mut show: impl FnMut(&[u8])) -> Result<()> {
         let Some(Unfinished { part, .. }) = &mut self.unfinished else { return Ok(()) };
         part.rewind()?;
@@ -177,7 +178,7 @@ impl Sink {
         }
     }
 
-    /// Forgets the bytes so far; what has gone to standard output cannot be taken back.
+    /// Discards the bytes so far. Those on standard output cannot be taken back.
     pub(super) fn start_over(&mut self) -> Result<()> {
         match &mut self.unfinished {
             Some(Unfinished { part, .. }) => {
@@ -190,14 +191,14 @@ impl Sink {
         Ok(())
     }
 
-    /// Removes what turned out to be wrong: going on with it could not make it right.
+    /// Deletes the unfinished download, after its bytes turned out to be wrong.
     pub(super) fn discard(&mut self) {
         if let Some(unfinished) = self.unfinished.take() {
             unfinished.remove();
         }
     }
 
-    /// Gives the complete file its name, durably; returns it.
+    /// Renames the complete file to its final name, durably; returns that name.
     pub(super) fn publish(&mut self) -> Result<Option<PathBuf>, Failure> {
         let (Destination::File { path, chosen_by_server }, Some(unfinished)) =
             (&self.destination, &self.unfinished)

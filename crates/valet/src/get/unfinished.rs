@@ -1,9 +1,11 @@
-//! A download that is not complete yet: its bytes, and what proves later that they are its own.
+//! An unfinished download: the bytes so far, and a state file that says what they are of.
 //!
 //! For `FILE` these are `.valet-part-TOKEN` and `.FILE.valet-state` beside it. The state names the token, which
-//! nobody else's file has in its name, where the object came from, its `ETag`, and what was promised of it when it began
-//! to come: an answer with the rest of it promises nothing of the whole. Both are made new, never through a link, and
-//! what stands there already is touched only if it is a file of this user's that says that this command wrote it.
+//! is random, the origin of the object, its `ETag`, and the checksums that the first answer promised (an answer
+//! with the rest promises nothing of the whole).
+//!
+//! Both files are created new, never through a link. Existing ones are used only if they belong to this user
+//! and the state shows that this command wrote them.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _};
@@ -16,21 +18,22 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
 
-/// The first line of a state.
+/// The first line of a state file.
 const FIRST_LINE: &str = "valet get 2";
-/// That of one which does not say where the bytes came from.
+/// The first line of an older state file, which does not name the origin.
 const FIRST_LINE_OLD: &str = "valet get 1";
-/// Hex digits of a token.
+/// The number of hex digits of a token.
 const TOKEN_DIGITS: usize = 16;
-/// A state that is longer is none.
+/// A longer file is no state file.
 const STATE_BYTES_MAX: u64 = 2048;
-/// An `ETag` that is longer is not kept.
+/// A longer `ETag` is not stored.
 const ETAG_BYTES_MAX: usize = 1024;
-/// How all that is kept of the promises of an answer begins.
+/// The beginning of the names of promised checksums in a state file.
 const CHECKSUM: &str = "x-amz-checksum-";
 
-/// Where an object is: scheme, host, port and path of its URL, and no word of its signature. What one server says of its
-/// objects proves nothing of another's. It is kept as its hash, since a path may be long, and a key a secret.
+/// The origin of an object: scheme, host, port and path of its URL, without the signature. An `ETag` of one
+/// server proves nothing about an object of another. Only the hash is stored, because a path may be long and a
+/// key may be secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Origin(String);
 
@@ -48,24 +51,24 @@ impl Origin {
     }
 }
 
-/// The object that the bytes so far are of.
+/// The object that the bytes so far belong to.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Of {
-    /// None in a state of an earlier version.
+pub(super) struct PartialObject {
+    /// `None` if an older version wrote the state.
     pub(super) origin: Option<Origin>,
     pub(super) etag: Option<String>,
-    /// The checksums that were promised for all of it.
+    /// The checksums that were promised for the whole object.
     pub(super) kept: HeaderMap,
 }
 
-impl Of {
-    /// Of what has not said yet what it is.
+impl PartialObject {
+    /// An object of which nothing is known but the origin.
     fn begun(origin: &Origin) -> Self {
         Self { origin: Some(origin.clone()), ..Self::default() }
     }
 }
 
-/// The two files, held by this process alone.
+/// The two files, locked by this process.
 #[derive(Debug)]
 pub(super) struct Unfinished {
     pub(super) part: File,
@@ -76,16 +79,16 @@ pub(super) struct Unfinished {
 }
 
 impl Unfinished {
-    /// What an earlier run left of the download of `path`, and the object that it is of.
-    pub(super) fn find(path: &Path) -> Result<Option<(Self, Of)>> {
+    /// Finds the unfinished download of `path`, and the object that it is of.
+    pub(super) fn find(path: &Path) -> Result<Option<(Self, PartialObject)>> {
         let state_path = beside(path, &state_name(path));
         let Some(mut state) = open_own(&state_path)? else { return Ok(None) };
         hold(&state, &state_path)?;
-        // Whoever held it until now may have finished, and taken it away.
+        // The process that held the lock until now may have finished the download and removed the file.
         if !is_still(&state, &state_path)? {
             return Ok(None);
         }
-        // A run that ended between making it and writing it had begun nothing.
+        // The earlier run ended before it wrote the state, so it had no bytes.
         if state.metadata()?.len() == 0 {
             std::fs::remove_file(&state_path).with_context(|| state_path.display().to_string())?;
             return Ok(None);
@@ -104,7 +107,7 @@ impl Unfinished {
         Ok(Some((Self { part, part_path, state, state_path, token }, of)))
     }
 
-    /// Begins one, of no object yet.
+    /// Creates both files, for an object that is not known yet.
     pub(super) fn make(path: &Path, origin: &Origin) -> Result<Self> {
         let token = token()?;
         let state_path = beside(path, &state_name(path));
@@ -118,31 +121,31 @@ impl Unfinished {
             }
         })?;
         hold(&state, &state_path)?;
-        // Another run may have found it empty before it was held.
+        // Another process may have found the empty file before it was locked here.
         if !is_still(&state, &state_path)? {
             return Err(held_elsewhere(&state_path));
         }
-        let written = write_state(&state, &token, &Of::begun(origin));
+        let written = write_state(&state, &token, &PartialObject::begun(origin));
         written.with_context(|| state_path.display().to_string())?;
         let part_path = beside(path, &part_name(&token));
         let part = create(&part_path).with_context(|| part_path.display().to_string())?;
         Ok(Self { part, part_path, state, state_path, token })
     }
 
-    /// Notes of which object the bytes are; without an `ETag` nobody can go on with them.
-    pub(super) fn is_of(&self, of: &Of) -> Result<()> {
+    /// Notes the object that the bytes are of. Without an `ETag` the download cannot be continued.
+    pub(super) fn note_object(&self, of: &PartialObject) -> Result<()> {
         let written = write_state(&self.state, &self.token, of);
         written.with_context(|| self.state_path.display().to_string())
     }
 
-    /// Gives the bytes their name in the place of what has it.
+    /// Renames the bytes to `path`, replacing what is there.
     pub(super) fn replace(&self, path: &Path) -> io::Result<()> {
         self.part.sync_all()?;
         std::fs::rename(&self.part_path, path)?;
         self.named(path)
     }
 
-    /// Gives the bytes a name that nothing has; `false`: something has it.
+    /// Renames the bytes to `path` if nothing is there; `false` otherwise.
     pub(super) fn take_name(&self, path: &Path) -> io::Result<bool> {
         self.part.sync_all()?;
         match rename_to_new(&self.part_path, path) {
@@ -157,15 +160,15 @@ impl Unfinished {
         std::fs::remove_file(&self.state_path)
     }
 
-    /// Removes both.
+    /// Removes both files.
     pub(super) fn remove(&self) {
-        // If one stays, it is found not to fit, or never looked for again.
+        // A file that stays will not fit another download, or is never looked for again.
         drop(std::fs::remove_file(&self.part_path));
         drop(std::fs::remove_file(&self.state_path));
     }
 }
 
-/// A rename that replaces nothing, where the file system has one; a second name otherwise.
+/// Renames without replacing anything. On file systems that cannot do this, a hard link is made instead.
 fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
     use rustix::io::Errno;
@@ -179,9 +182,10 @@ fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// Writes a state in one go: one that is longer than the last is whole at each moment, a shorter one may be empty.
-fn write_state(state: &File, token: &str, of: &Of) -> io::Result<()> {
-    let Of { origin, etag, kept } = of;
+/// Overwrites the state in one write. A longer state is whole at each moment; in place of a shorter one the
+/// file may be empty for a moment.
+fn write_state(state: &File, token: &str, of: &PartialObject) -> io::Result<()> {
+    let PartialObject { origin, etag, kept } = of;
     let origin = origin.as_ref().map_or("", |Origin(hash)| hash);
     let etag = etag.as_deref().filter(|etag| etag.len() <= ETAG_BYTES_MAX).unwrap_or_default();
     let mut text = format!("{FIRST_LINE}\n{token}\n{origin}\n{etag}\n");
@@ -198,7 +202,7 @@ fn write_state(state: &File, token: &str, of: &Of) -> io::Result<()> {
     state.write_all_at(text.as_bytes(), 0)
 }
 
-/// Whether a name is still that of the file.
+/// Whether the path still leads to this file.
 fn is_still(file: &File, path: &Path) -> io::Result<bool> {
     let named = path.symlink_metadata().map(|metadata| metadata.ino());
     Ok(named.ok() == Some(file.metadata()?.ino()))
@@ -230,8 +234,8 @@ fn token() -> Result<String> {
     Ok(format!("{:0TOKEN_DIGITS$x}", u64::from_be_bytes(bytes)))
 }
 
-/// The token and the object, if this is a state.
-fn parse(text: &str) -> Option<(String, Of)> {
+/// The token and the object, if the text is a state.
+fn parse(text: &str) -> Option<(String, PartialObject)> {
     let mut lines = text.lines();
     let (first, token) = (lines.next()?, lines.next()?);
     let origin = match first {
@@ -248,21 +252,21 @@ fn parse(text: &str) -> Option<(String, Of)> {
     }
     let etag = Some(etag.to_owned()).filter(|etag| !etag.is_empty());
     let whole = is_token && text.ends_with('\n');
-    whole.then(|| (token.to_owned(), Of { origin, etag, kept }))
+    whole.then(|| (token.to_owned(), PartialObject { origin, etag, kept }))
 }
 
-/// A line that keeps the promise of a checksum.
+/// Reads a line with a promised checksum.
 fn promise(line: &str) -> Option<(HeaderName, HeaderValue)> {
     let (name, value) = line.split_once(": ").filter(|(name, _)| name.starts_with(CHECKSUM))?;
     Some((name.parse().ok()?, value.parse().ok()?))
 }
 
-/// Makes a file where nothing is, not even a link.
+/// Creates a file. Fails if anything is there, even a dangling link.
 fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create_new(true).open(path)
 }
 
-/// Opens a file that this user owns, under no other name, and not through a link.
+/// Opens a file that this user owns, that has no other name, and that is not a link.
 fn open_own(path: &Path) -> Result<Option<File>> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let flags = i32::try_from(flags.bits()).unwrap_or_default();
@@ -284,7 +288,7 @@ fn in_the_way(path: &Path) -> anyhow::Error {
     anyhow!("{} is in the way, and no unfinished download: remove it", path.display())
 }
 
-/// A state that was not there when it was looked for: whoever made it may be at work.
+/// The error where a state file appeared after it had been looked for: another process may be at work.
 fn begun_meanwhile(path: &Path) -> anyhow::Error {
     match open_own(path) {
         Ok(Some(_)) => anyhow!(
@@ -299,7 +303,7 @@ fn held_elsewhere(path: &Path) -> anyhow::Error {
     anyhow!("{}: another download is writing it", path.display())
 }
 
-/// Takes the state, and so the download, for this process alone.
+/// Locks the state file, and so the download, for this process.
 fn hold(state: &File, path: &Path) -> Result<()> {
     match state.try_lock() {
         Ok(()) => Ok(()),
@@ -337,7 +341,7 @@ mod tests {
         check("valet get 3\n0123456789abcdef\n\"e\"\n", None);
         check("\"e\"", None);
         check("", None);
-        // Of an earlier version, which did not say where it came from.
+        // A state of an earlier version, which did not say where the object came from.
         let old = "valet get 1\n0123456789abcdef\n\"e\"\n";
         check(old, Some((token, Some("\"e\""))));
         assert_eq!(parse(old).unwrap().1.origin, None);
@@ -382,7 +386,7 @@ mod tests {
         let origin = Origin::of(&Url::parse("http://h/k").unwrap());
         drop(Unfinished::make(&path, &origin).unwrap());
         let (found, of) = Unfinished::find(&path).unwrap().unwrap();
-        assert_eq!(of, Of::begun(&origin));
+        assert_eq!(of, PartialObject::begun(&origin));
         // What is written is whole, whether it gets longer or shorter.
         let promised = |value: &'static str| -> HeaderMap {
             let name = HeaderName::from_static("x-amz-checksum-crc32");
@@ -394,15 +398,21 @@ mod tests {
             (None, promised("AAAAAA==")),
         ];
         for (etag, kept) in rows {
-            let of = Of { origin: Some(origin.clone()), etag: etag.map(str::to_owned), kept };
-            found.is_of(&of).unwrap();
+            let of =
+                PartialObject { origin: Some(origin.clone()), etag: etag.map(str::to_owned), kept };
+            found.note_object(&of).unwrap();
             let text = std::fs::read_to_string(&state).unwrap();
             assert_eq!(parse(&text), Some((found.token.clone(), of)));
         }
         // A tag that is too long would make a state that cannot be read.
-        found.is_of(&Of { etag: Some("e".repeat(5000)), ..Of::begun(&origin) }).unwrap();
+        found
+            .note_object(&PartialObject {
+                etag: Some("e".repeat(5000)),
+                ..PartialObject::begun(&origin)
+            })
+            .unwrap();
         let text = std::fs::read_to_string(&state).unwrap();
-        assert_eq!(parse(&text), Some((found.token.clone(), Of::begun(&origin))));
+        assert_eq!(parse(&text), Some((found.token.clone(), PartialObject::begun(&origin))));
         found.remove();
         // An empty file that another name leads to is not of this command.
         let other = folder.path().join("other");

@@ -1,4 +1,4 @@
-//! Whoever can hold policies: a user, a group or a role.
+//! A user, group or role, each of which can hold policies.
 
 use anyhow::{Context as _, anyhow};
 use serde::Serialize;
@@ -33,14 +33,14 @@ pub(crate) struct HeldPolicies {
     pub(crate) attached: Vec<Attached>,
 }
 
-/// A policy's document under its name.
+/// A policy's name and document.
 #[derive(Debug, Serialize)]
 pub(crate) struct NamedDocument {
     pub(crate) name: String,
     pub(crate) document: Document,
 }
 
-/// A policy as it is stored. In JSON it is a part, not a text.
+/// A policy document as it is stored. In JSON output it is an object, not a text.
 #[derive(Debug)]
 pub(crate) struct Document(String);
 
@@ -70,7 +70,7 @@ impl<'h> Holder<'h> {
         Self { kind: Kind::Role, name }
     }
 
-    /// The one that was named on the command line, if one was.
+    /// The holder on the command line, if there is one.
     pub(crate) fn named(holder: &'h args::Holder) -> Option<Self> {
         let args::Holder { user, group, role } = holder;
         let user = user.as_deref().map(Self::user);
@@ -78,7 +78,7 @@ impl<'h> Holder<'h> {
             .or_else(|| role.as_deref().map(Self::role))
     }
 
-    /// The one that was named on the command line.
+    /// The holder on the command line.
     pub(crate) fn required(holder: &'h args::Holder) -> Result<Self, Failure> {
         let missing = || Failure::usage(anyhow!("say whose: --user, --group or --role"));
         Self::named(holder).ok_or_else(missing)
@@ -104,13 +104,13 @@ impl<'h> Holder<'h> {
         query::run(remote, &self.action("Detach", "Policy"), &parameters).await
     }
 
-    /// Deletes a policy that is part of the holder.
+    /// Deletes an inline policy of the holder.
     pub(crate) async fn delete_inline(self, remote: &Remote, name: &str) -> Result<(), Failure> {
         let parameters = [self.parameter(), ("PolicyName", name)];
         query::run(remote, &self.action("Delete", "Policy"), &parameters).await
     }
 
-    /// The document of a policy that is part of the holder.
+    /// The document of an inline policy of the holder.
     pub(crate) async fn document(self, remote: &Remote, name: &str) -> Result<Document, Failure> {
         let parameters = [self.parameter(), ("PolicyName", name)];
         let action = self.action("Get", "Policy");
@@ -127,7 +127,7 @@ impl<'h> Holder<'h> {
         Ok(HeldPolicies { inline, attached: self.attached(remote).await? })
     }
 
-    /// Takes all policies away, so that the holder can be deleted.
+    /// Removes all policies, so that the holder can be deleted.
     pub(crate) async fn strip(self, remote: &Remote) -> Result<(), Failure> {
         for name in self.inline_names(remote).await? {
             self.delete_inline(remote, &name).await?;
@@ -168,7 +168,7 @@ impl<'h> Holder<'h> {
 }
 
 impl HeldPolicies {
-    /// For people, one policy a line.
+    /// Lines for people, one for each policy.
     pub(crate) fn lines(&self) -> impl Iterator<Item = String> + '_ {
         let attached = self.attached.iter().map(|policy| format!("policy   {}", policy.arn));
         let inline = self
@@ -179,7 +179,7 @@ impl HeldPolicies {
     }
 }
 
-/// Reads a document as IAM answers it.
+/// Decodes a document of an IAM answer.
 pub(crate) fn decoded(document: &str) -> Result<Document, Failure> {
     let bytes = presign::decode_component(document).into_owned();
     let text = String::from_utf8(bytes).context("the policy is not text")?;

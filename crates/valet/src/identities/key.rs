@@ -13,16 +13,16 @@ use crate::output::{self, Form};
 use crate::remote::Remote;
 use crate::{query, table};
 
-/// What stands for standard input in place of a secret.
+/// The argument that stands for standard input.
 const STANDARD_INPUT: &str = "-";
 
-/// A key that is taken over, read from where it was given.
+/// A key that exists already and is to be taken over.
 pub(crate) struct Given(Option<(String, String)>);
 
 impl Given {
     pub(crate) fn read(given: &GivenKey) -> Result<Self, Failure> {
         let GivenKey { access_key_id, secret_access_key } = given;
-        // clap has seen to it that both are there or none.
+        // clap guarantees that either both are there or none.
         let (Some(id), Some(secret)) = (access_key_id, secret_access_key) else {
             return Ok(Self(None));
         };
@@ -44,11 +44,11 @@ impl Given {
     }
 }
 
-/// Makes a key for a user, or takes the given one over.
+/// Creates a key for a user, or takes the given one over.
 pub(crate) async fn create(remote: &Remote, user: &str, given: &Given) -> Result<NewKey, Failure> {
     let mut parameters = vec![("UserName", user)];
     if let Some((id, secret)) = given.pair() {
-        // IAM has no such parameters; they are Valet's own.
+        // These two parameters are Valet's own; IAM has none.
         parameters.extend([("AccessKeyId", id), ("SecretAccessKey", secret)]);
     }
     let one: OneKey = query::call(remote, Api::Iam, "CreateAccessKey", &parameters).await?;
@@ -67,7 +67,7 @@ impl NewKey {
         output::answer(form, self, self.exports())
     }
 
-    /// The commands that make a shell use the key.
+    /// The shell commands that make programs use the key.
     pub(crate) fn exports(&self) -> [String; 2] {
         [
             output::export("AWS_ACCESS_KEY_ID", &self.access_key_id),
@@ -109,7 +109,7 @@ pub(crate) async fn delete(remote: &Remote, id: &str) -> Result<(), Failure> {
     query::run(remote, "DeleteAccessKey", &parameters).await
 }
 
-/// IAM wants the user beside the key, and tells whose a key is. None: the key of a root.
+/// The user that a key belongs to, which IAM wants beside the id. `None`: it is the key of a root.
 async fn owner(remote: &Remote, id: &str) -> Result<Option<String>, Failure> {
     let parameters = [("AccessKeyId", id)];
     let found: KeyUse = query::call(remote, Api::Iam, "GetAccessKeyLastUsed", &parameters).await?;

@@ -1,4 +1,4 @@
-//! The policies that a command applies to whom it makes, read before anything is made.
+//! The policies that a command gives to a new identity. They are read before the identity is created.
 
 use std::path::Path;
 
@@ -12,25 +12,25 @@ use crate::identities::holder::Holder;
 use crate::remote::Remote;
 use crate::{grant, output};
 
-/// The name under which a ready policy is put into an identity.
+/// The name of the inline policy that contains the ready permissions.
 const READY_POLICY: &str = "valet-access";
-/// What stands for standard input in place of a file.
+/// The argument that stands for standard input.
 const STANDARD_INPUT: &str = "-";
-/// A longer file is no policy: IAM takes 10,240 characters, whitespace not counted.
+/// The longest file. IAM accepts 10,240 characters, not counting white space.
 const DOCUMENT_BYTES_MAX: u64 = 1 << 20;
 
-/// What will be applied.
+/// The policies to give.
 #[derive(Debug)]
 pub(crate) struct Applied {
-    /// Put into the identity: names and documents. A file's is sent as it was read: to parse and
-    /// write it again would hide a repeated member from the server, which refuses it.
+    /// Inline policies: names and documents. A file is sent as it was read: parsing and writing it again would
+    /// hide a repeated member, which the server refuses.
     pub(crate) policies: Vec<(String, String)>,
-    /// Attached to it, by ARN.
+    /// ARNs of managed policies to attach.
     pub(crate) attached: Vec<String>,
 }
 
 impl Applied {
-    /// Reads what was asked for. What cannot be right is wrong usage.
+    /// Reads the options. Whatever cannot be right is wrong usage.
     pub(crate) fn read(permissions: &Permissions) -> Result<Self, Failure> {
         let Permissions { grants, policy } = permissions;
         let mut applied = Self { policies: Vec::new(), attached: Vec::new() };
@@ -50,7 +50,7 @@ impl Applied {
         Ok(applied)
     }
 
-    /// Applies all of it, and says so.
+    /// Gives all policies to the identity, and prints each.
     pub(crate) async fn apply(&self, remote: &Remote, to: Holder<'_>) -> Result<(), Failure> {
         for (name, document) in &self.policies {
             to.put(remote, name, document).await?;
@@ -72,7 +72,7 @@ impl Applied {
         self.policies.iter().map(named).collect::<Map<_, _>>().into()
     }
 
-    /// Prints what would be applied, one document after the other.
+    /// Prints the policies that would be given, one document after the other.
     pub(crate) fn print(&self) -> Result<(), Failure> {
         for arn in &self.attached {
             output::note(format_args!("would attach the policy {arn}"));
@@ -81,7 +81,7 @@ impl Applied {
     }
 }
 
-/// The document of a command that makes one policy: a file's, or a ready one.
+/// The document of a command that creates one policy: from a file, or a ready one.
 pub(crate) fn document(document: &Document) -> Result<String, Failure> {
     let Document { file, grants, run: _ } = document;
     match (file, grant::policy(grants)?) {
@@ -96,7 +96,7 @@ pub(crate) fn document(document: &Document) -> Result<String, Failure> {
     }
 }
 
-/// Reads a policy's file. Only that it is JSON is seen to here: the server says what is wrong in it.
+/// Reads the file of a policy. Only that it is JSON is checked here; the server checks the rest.
 pub(crate) fn read_document(path: &Path) -> Result<String, Failure> {
     let read = || -> anyhow::Result<String> {
         let text = if path.as_os_str() == STANDARD_INPUT {

@@ -1,4 +1,4 @@
-//! `valet policy`: managed policies, and those that are part of an identity.
+//! `valet policy`: managed policies and inline policies.
 
 use anyhow::anyhow;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use crate::output::{self, Form};
 use crate::remote::Remote;
 use crate::{grant, query, table};
 
-/// Prints what needs no server. False: the command needs one.
+/// Prints what needs no server. `false`: the command needs one.
 pub(crate) fn print_offline(command: &PolicyCommand) -> Result<bool, Failure> {
     let document = match command {
         PolicyCommand::Generate(grants) => {
@@ -67,7 +67,7 @@ pub(crate) async fn run(
             output::note(format_args!("put in the policy `{name}`: {}", document.trim_end()));
             Ok(())
         }
-        // It was answered without a server.
+        // Handled before, without a server.
         PolicyCommand::Generate(_) => Ok(()),
     }
 }
@@ -110,7 +110,7 @@ async fn list(remote: &Remote, arguments: &ListPolicies, form: Form) -> Result<(
     output::answer(form, &json!({ "policies": policies }), lines)
 }
 
-/// Prints the document, which is JSON in either form.
+/// Prints the document, which is JSON with or without `--json`.
 async fn show(remote: &Remote, arguments: &NamedPolicy) -> Result<(), Failure> {
     let NamedPolicy { name, holder } = arguments;
     if let Some(holder) = Holder::named(holder) {
@@ -161,7 +161,7 @@ async fn detach_everywhere(remote: &Remote, arn: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The ARN of a managed policy, which IAM wants where people say its name.
+/// The ARN of a managed policy that is given by name, since IAM wants ARNs.
 async fn arn(remote: &Remote, name: &str) -> Result<String, Failure> {
     if name.starts_with("arn:") {
         return Ok(name.to_owned());

@@ -13,7 +13,7 @@ use crate::output::{self, Form};
 use crate::remote::Remote;
 use crate::{query, sts, table};
 
-/// Prints what would be applied: the trust policy first.
+/// Prints the policies that would be given, beginning with the trust policy.
 pub(crate) fn print(arguments: &CreateRole) -> Result<(), Failure> {
     let trust = trust::document(&arguments.trust, None)?;
     output::document(trust.trim_end())?;

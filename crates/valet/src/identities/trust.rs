@@ -1,4 +1,4 @@
-//! Trust policies from what is typed: whom a role trusts.
+//! Makes the trust policy of a role from the `--trust` options.
 
 use std::path::Path;
 
@@ -8,39 +8,39 @@ use serde_json::{Map, Value, json};
 use crate::failure::Failure;
 use crate::identities::permissions::read_document;
 
-/// What stands for the caller's own account.
+/// The word that stands for the caller's own account.
 const OWN_ACCOUNT: &str = "account";
 const OIDC: &str = "oidc:";
 const ACCOUNT_DIGITS: usize = 12;
 
-/// Whom one `--trust` names.
+/// Whom one `--trust` option names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Trusted<'t> {
-    /// Whoever of an account that account allows to assume the role. None: the caller's own.
+    /// Everybody whom that account allows to assume the role. `None`: the caller's own account.
     Account(Option<&'t str>),
-    /// A user, a role or a session.
+    /// A user, a role or a session, by ARN.
     Principal(&'t str),
-    /// Whoever holds a token of this issuer for this audience and subject.
+    /// Everybody with a token of this issuer for this audience and subject.
     Oidc(Issuer<'t>),
-    /// A whole policy.
+    /// A file with a whole trust policy.
     File(&'t Path),
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Issuer<'t> {
-    /// Host and path, without the scheme.
+    /// Host and path of the issuer, without the scheme.
     url: &'t str,
     audience: Option<&'t str>,
     subject: Option<&'t str>,
 }
 
-/// Whether the number of the caller's account must be known to write the policy.
+/// Whether the number of the caller's account is needed for the policy.
 pub(crate) fn needs_account(trust: &[String]) -> bool {
     let named = trust.iter().filter_map(|text| Trusted::parse(text).ok());
     named.into_iter().any(|trusted| matches!(trusted, Trusted::Account(None) | Trusted::Oidc(_)))
 }
 
-/// The trust policy. `account` is the caller's, where it is known.
+/// The trust policy. `account` is the number of the caller's account, if it is known.
 pub(crate) fn document(trust: &[String], account: Option<&str>) -> Result<String, Failure> {
     let trusted: Vec<_> =
         trust.iter().map(|text| Trusted::parse(text)).collect::<Result<_, _>>()?;
@@ -99,7 +99,7 @@ impl<'t> Trusted<'t> {
 }
 
 impl<'t> Issuer<'t> {
-    /// Reads `issuer.example/path,aud=audience,sub=subject`. A subject may hold commas.
+    /// Reads `issuer.example/path,aud=audience,sub=subject`. A subject may contain commas.
     fn parse(text: &'t str) -> Result<Self, Failure> {
         let (text, subject) = match text.split_once(",sub=") {
             Some((text, subject)) => (text, Some(subject)),

@@ -33,7 +33,7 @@ pub(crate) async fn create(
         "attached": applied.attached,
         "key": key,
     });
-    // Whoever gave a key knows it.
+    // A caller who brought the key knows it already.
     let lines = match key.filter(|_| given.pair().is_none()) {
         Some(key) => key.exports().to_vec(),
         None => vec![user.arn],
@@ -41,7 +41,7 @@ pub(crate) async fn create(
     output::answer(form, &whole, lines)
 }
 
-/// All that a user is made with besides the name.
+/// Gives a new user its groups, policies and key.
 async fn equip(
     remote: &Remote,
     arguments: &CreateUser,

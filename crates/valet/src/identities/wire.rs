@@ -1,4 +1,4 @@
-//! What IAM answers about identities, and what `--json` prints of it.
+//! The answers of IAM about identities, and what `--json` prints of them.
 
 use serde::{Deserialize, Serialize};
 
@@ -44,7 +44,7 @@ pub(crate) struct Role {
     pub(crate) description: Option<String>,
     #[serde(rename(deserialize = "MaxSessionDuration"))]
     pub(crate) max_session_seconds: Option<u32>,
-    /// Percent-encoded on the wire.
+    /// The trust policy, percent-encoded on the wire.
     #[serde(rename(deserialize = "AssumeRolePolicyDocument"), skip_serializing)]
     pub(crate) trust: Option<String>,
 }
@@ -67,7 +67,7 @@ pub(crate) struct Policy {
     pub(crate) description: Option<String>,
 }
 
-/// A managed policy where it is attached.
+/// A managed policy that is attached to an identity.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all(deserialize = "PascalCase"))]
 pub(crate) struct Attached {
@@ -90,7 +90,7 @@ pub(crate) struct KeyMetadata {
     pub(crate) created_at: String,
 }
 
-/// An access key with its secret, as it is shown once.
+/// An access key with its secret, which is shown only once.
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all(deserialize = "PascalCase"))]
 pub(crate) struct NewKey {
@@ -101,14 +101,14 @@ pub(crate) struct NewKey {
     pub(crate) status: String,
 }
 
-/// When and where a key was used last.
+/// When and where a key was last used.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct KeyUse {
     pub(crate) user_name: Option<String>,
 }
 
-/// A policy that is part of an identity, its document percent-encoded.
+/// An inline policy; its document is percent-encoded.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Inline {
@@ -129,7 +129,7 @@ pub(crate) struct InstanceProfile {
     pub(crate) instance_profile_name: String,
 }
 
-/// Results that hold one thing, under the name IAM gives it.
+/// Declares results that contain one thing, with the element name that IAM gives it.
 macro_rules! one {
     ($($name:ident { $member:literal: $item:ty })*) => {$(
         #[derive(Deserialize)]
@@ -149,7 +149,7 @@ one! {
     OneVersion { "PolicyVersion": PolicyVersion }
 }
 
-/// Results that hold a page of a list.
+/// Declares results that contain a page of a list.
 macro_rules! pages {
     ($($name:ident { $member:literal: $item:ty })*) => {$(
         #[derive(Deserialize)]
@@ -187,7 +187,7 @@ pages! {
     EntityRoles { "PolicyRoles": EntityName }
 }
 
-/// The name of somebody to whom a policy is attached; each kind has its own member.
+/// The name of an identity to which a policy is attached. Each kind of identity has an element of its own.
 #[derive(Debug, Deserialize)]
 pub(crate) struct EntityName {
     #[serde(rename = "UserName", alias = "GroupName", alias = "RoleName")]

@@ -21,7 +21,7 @@ pub(crate) enum Format {
     Text,
 }
 
-/// What a thread writes its lines with.
+/// Writes the lines of one thread.
 pub(super) struct Pen {
     format: Format,
     line: String,

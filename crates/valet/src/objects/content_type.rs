@@ -1,9 +1,9 @@
-//! The type of a file by its name, for the endings that browsers know: a page that was uploaded opens as
-//! one.
+//! The content type of a file by its extension, for the types that browsers show: an uploaded page then opens
+//! as one.
 
 use std::path::Path;
 
-/// By ending, in lower case.
+/// Extensions in lower case, and their types.
 const TYPES: [(&str, &str); 36] = [
     ("avif", "image/avif"),
     ("css", "text/css"),
@@ -43,7 +43,7 @@ const TYPES: [(&str, &str); 36] = [
     ("zip", "application/zip"),
 ];
 
-/// None where the ending says nothing: the server then takes it for plain bytes.
+/// `None` for other extensions; the server then stores the default type.
 pub(super) fn of_name(path: &Path) -> Option<&'static str> {
     let ending = path.extension()?.to_str()?.to_ascii_lowercase();
     TYPES.iter().find(|(known, _)| *known == ending).map(|(_, content_type)| *content_type)

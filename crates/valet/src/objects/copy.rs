@@ -18,7 +18,7 @@ use crate::location::S3Uri;
 use crate::output::{self, Form};
 use crate::{table, transfer};
 
-/// Folders below one another; what is deeper is taken for a loop.
+/// The deepest nesting of folders. Anything deeper is taken for a loop.
 const DEPTH_MAX: usize = 128;
 
 pub(crate) fn run(arguments: &Cp) -> Result<(), Failure> {
@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &Cp) -> Result<(), Failure> {
 struct Origin<'o> {
     bucket: &'o str,
     key: &'o str,
-    /// Where a list has told it.
+    /// The size, if a listing told it.
     size: Option<u64>,
 }
 
@@ -66,7 +66,7 @@ struct Copied<'c> {
     etag: &'c str,
     #[serde(skip_serializing_if = "Option::is_none")]
     version_id: Option<String>,
-    /// The checksums that hold, of what was sent.
+    /// The checksums of the sent bytes that hold.
     #[serde(skip_serializing_if = "Option::is_none")]
     verified: Option<&'c [&'c str]>,
 }
@@ -109,7 +109,7 @@ impl Copy<'_> {
     async fn upload(&self, path: Option<&Path>, bucket: &str, key: &str) -> Result<(), Failure> {
         let by_name = || content_type::of_name(path.unwrap_or(Path::new(key)));
         let content_type = self.arguments.content_type.as_deref().or_else(by_name);
-        let goal = upload::Goal { bucket, key, content_type };
+        let goal = upload::UploadTarget { bucket, key, content_type };
         let stored = upload::run(&self.s3, path, goal, self.arguments.quiet).await?;
         let uri = format!("s3://{bucket}/{key}");
         if !self.arguments.quiet {
@@ -142,7 +142,7 @@ impl Copy<'_> {
             for object in page.objects {
                 let name = object.key.strip_prefix(&*prefix).unwrap_or(&object.key);
                 let Some(below) = path_of(name) else {
-                    // A folder is made by its files.
+                    // A key that ends in `/` stands for a folder, which is created with its files.
                     if !name.is_empty() && !name.ends_with('/') {
                         left_out += 1;
                         let key = table::shown(&object.key);
@@ -218,14 +218,14 @@ impl Copy<'_> {
         }
         let put = Operation::new(&Method::PUT, Target::object(to, key)).headers(&headers);
         let (answer, version_id) = self.s3.ask_of_version(put, "").await?;
-        // It may turn out to be impossible after the answer has begun.
+        // S3 may report an error in the body of an answer that began with 200.
         let upload::Tagged { etag } = super::wire::parse(&answer)?;
         let uri = format!("s3://{to}/{key}");
         let (size, etag) = (from.size, transfer::bare_etag(&etag));
         self.tell(&uri, &Copied { uri: &uri, size, etag, version_id, verified: None })
     }
 
-    /// One line for each that was copied.
+    /// Prints one line for each file or object copied.
     fn tell(&self, what: &str, whole: &impl Serialize) -> Result<(), Failure> {
         match self.arguments.remote.form() {
             Form::Json => output::answer(Form::Json, whole, []),
@@ -234,7 +234,7 @@ impl Copy<'_> {
     }
 }
 
-/// The key of what is copied to `s3://bucket/prefix`: it keeps its name where that ends in `/`.
+/// The key for a copy to `s3://bucket/prefix`. If the prefix ends in `/`, the name is kept below it.
 fn named(prefix: &str, name: Option<&str>) -> Result<String, Failure> {
     if !prefix.is_empty() && !prefix.ends_with('/') {
         return Ok(prefix.to_owned());
@@ -243,7 +243,7 @@ fn named(prefix: &str, name: Option<&str>) -> Result<String, Failure> {
     Ok(prefix.to_owned() + name.ok_or_else(nameless)?)
 }
 
-/// All files below a folder, in the order of their names. Links to files are followed, links to folders are not.
+/// All files below a folder, sorted by name. Links to files are followed, links to folders are not.
 fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
     let named = || folder.display().to_string();
     let Some(depth) = depth.checked_sub(1) else {
@@ -265,13 +265,13 @@ fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Fai
     Ok(())
 }
 
-/// A path below a folder, as a key.
+/// A path below the folder as a key.
 fn key_of(below: &Path) -> Option<String> {
     let names: Option<Vec<_>> = below.iter().map(OsStr::to_str).collect();
     Some(names?.join("/"))
 }
 
-/// The path below a folder that a key says, if it cannot lead anywhere else.
+/// The path below the folder for a key. `None` if the key could lead out of it, as `../x` would.
 fn path_of(name: &str) -> Option<PathBuf> {
     let fits = |segment: &str| {
         !segment.is_empty() && !matches!(segment, "." | "..") && !segment.contains('\0')

@@ -17,7 +17,7 @@ use crate::location::S3Uri;
 use crate::output::{self, Form};
 use crate::{refusal, table};
 
-/// What `DeleteObjects` says of the objects that it did not delete.
+/// The part of a `DeleteObjects` answer about objects that were not deleted.
 #[derive(Debug, Deserialize)]
 struct Outcome {
     #[serde(rename = "Error", default)]
@@ -81,7 +81,8 @@ pub(super) async fn run(s3: &S3, place: &S3Uri, arguments: &Rm, form: Form) -> R
     done
 }
 
-/// Whether there is something to delete under a key; whoever may delete need not be allowed to look.
+/// Whether an object exists. If the caller may not look, it is taken to exist: whoever may delete need not be
+/// allowed to read.
 async fn stored(s3: &S3, bucket: &str, key: &str) -> Result<bool, Failure> {
     let head = Operation::new(&Method::HEAD, Target::object(bucket, key));
     let response = s3.answer(head, "").await?;
@@ -100,8 +101,8 @@ async fn stored(s3: &S3, bucket: &str, key: &str) -> Result<bool, Failure> {
     }
 }
 
-/// Deletes all objects whose keys begin with the prefix, a page of the list at once; says which, and
-/// returns how many.
+/// Deletes all objects whose keys begin with the prefix, one page of the listing at a time. Prints them, and
+/// returns their number.
 pub(super) async fn all(
     s3: &S3,
     bucket: &str,
@@ -117,7 +118,7 @@ pub(super) async fn all(
         }
         let errors = delete(s3, bucket, &page.objects).await?;
         for Object { key, .. } in &page.objects {
-            // A reader of XML trims what it reads.
+            // An XML reader trims the text that it reads.
             if !errors.iter().any(|error| error.key.trim() == key.trim()) {
                 deleted += 1;
                 told(key)?;
@@ -154,12 +155,12 @@ async fn delete(s3: &S3, bucket: &str, objects: &[Object]) -> Result<Vec<Refused
     Ok(parse::<Outcome>(&answer)?.errors)
 }
 
-/// Whether XML can hold it at all.
+/// Whether XML can contain the character at all.
 fn is_writable(c: char) -> bool {
     !c.is_control() || matches!(c, '\t' | '\n' | '\r' | '\u{7f}'..='\u{9f}')
 }
 
-/// A key as XML text: what a reader of XML would change or trim stands as a reference.
+/// A key as XML text. Characters that an XML reader would change or trim are written as references.
 fn text(key: &str) -> String {
     let escaped = quick_xml::escape::escape(key);
     escaped.chars().fold(String::with_capacity(escaped.len()), |text, c| match c {

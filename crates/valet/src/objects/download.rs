@@ -1,4 +1,4 @@
-//! Downloads an object, as `valet get` does it: resumed, verified, and named when it is whole.
+//! Downloads an object as `valet get` does: resumable, verified, and named only when it is complete.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! `valet ls`, and the pages of a list, for whatever walks through them.
+//! `valet ls`, and the pages of a listing for other commands.
 
 mod json;
 
@@ -11,13 +11,13 @@ use crate::location::S3Uri;
 use crate::output::{self, Form};
 use crate::{table, transfer};
 
-/// Pages of one list; one that has more is taken for an endless one.
+/// The most pages of a listing. One with more is taken for one without an end.
 const PAGES_MAX: usize = 100_000;
-/// As wide as `aws s3 ls` writes them, so that scripts which cut columns go on.
+/// The width of the column in `aws s3 ls`, for scripts that cut by columns.
 const TIME_WIDTH: usize = 20;
 const SIZE_WIDTH: usize = 10;
 
-/// An object as a list has it.
+/// An object in a listing.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Object {
     #[serde(rename(deserialize = "Key"))]
@@ -30,7 +30,7 @@ pub(super) struct Object {
     etag: String,
 }
 
-/// One page of a list.
+/// One page of a listing.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Page {
@@ -69,24 +69,24 @@ struct Bucket {
     created_at: String,
 }
 
-/// The pages of a list of keys, one after the other.
+/// Reads a listing page by page.
 pub(super) struct Pages<'s> {
     s3: &'s S3,
     bucket: &'s str,
     prefix: &'s str,
-    /// Empty where everything below is listed.
+    /// Empty: everything below the prefix is listed.
     delimiter: &'static str,
     token: Option<String>,
     left: usize,
 }
 
 impl<'s> Pages<'s> {
-    /// All keys that begin with the prefix.
+    /// A listing of all keys that begin with the prefix.
     pub(super) fn of_all(s3: &'s S3, bucket: &'s str, prefix: &'s str) -> Self {
         Self { s3, bucket, prefix, delimiter: "", token: None, left: PAGES_MAX }
     }
 
-    /// What lies directly below the prefix: keys, and folders.
+    /// A listing of what is directly below the prefix: keys and folders.
     pub(super) fn of_folder(s3: &'s S3, bucket: &'s str, prefix: &'s str) -> Self {
         Self { delimiter: "/", ..Self::of_all(s3, bucket, prefix) }
     }
@@ -129,7 +129,7 @@ pub(super) async fn buckets(s3: &S3, form: Form) -> Result<(), Failure> {
         if form == Form::Json {
             let document = match &mut document {
                 Some(document) => document,
-                // Not before there is an answer.
+                // Nothing is written before there is an answer.
                 None => document.insert(json::List::begin("buckets")?),
             };
             document.add(&found)?;
@@ -158,16 +158,16 @@ pub(super) async fn objects(
     } else {
         Pages::of_folder(s3, &place.bucket, prefix)
     };
-    // Keys are written from the last folder of the prefix on, as `ls` writes names.
+    // Names are shown from the last folder of the prefix on, as `ls` does.
     let folder =
         if recursive { "" } else { prefix.rsplit_once('/').map_or("", |(folder, _)| folder) };
     let shown = |key: &str| {
         let name = key.strip_prefix(folder).unwrap_or(key);
         table::shown(if folder.is_empty() { name } else { name.strip_prefix('/').unwrap_or(name) })
     };
-    // Page by page, so that a long list begins at once and is never held.
+    // Written page by page: a long listing appears at once and is never held in memory.
     if form == Form::Json {
-        // What is refused is refused before anything is written.
+        // A refusal must come before anything is written.
         let mut page = pages.next().await?;
         let mut document = json::Document::begin(&place.bucket, prefix)?;
         while let Some(found) = page {

@@ -1,4 +1,4 @@
-//! What the arguments of these commands name.
+//! Reads what the arguments of `ls`, `cp`, `rm` and the like name.
 
 use std::path::PathBuf;
 
@@ -8,20 +8,20 @@ use crate::failure::Failure;
 use crate::location::S3Uri;
 use crate::{output, table};
 
-/// What stands for standard input or output in place of a file.
+/// The argument that stands for standard input or output.
 const STANDARD_STREAM: &str = "-";
 
-/// One end of a copy.
+/// The source or the target of a copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum End {
     Object(S3Uri),
     File(PathBuf),
-    /// Standard input, or standard output.
+    /// Standard input or standard output.
     Stream,
 }
 
 impl End {
-    /// What begins with `s3://` is at the server; everything else is a path.
+    /// Reads an argument. `s3://…` is an object on the server; everything else is a path.
     pub(super) fn parse(text: &str) -> Result<Self, Failure> {
         if text == STANDARD_STREAM {
             return Ok(Self::Stream);
@@ -36,7 +36,7 @@ impl End {
     }
 }
 
-/// Reads `s3://bucket/key`. The scheme may not be left out: `cp a b` is about files.
+/// Reads `s3://bucket/key`. The scheme is required, since `cp a b` is about files.
 pub(super) fn place_of(text: &str) -> Result<S3Uri, Failure> {
     if !is_uri(text) {
         return Err(Failure::usage(anyhow!("`{text}` is no S3 URI: s3://bucket/key")));
@@ -53,7 +53,7 @@ pub(super) fn bucket_of(text: &str) -> Result<String, Failure> {
     }
 }
 
-/// With --recursive a prefix is a folder, whether its `/` was typed or not.
+/// The prefix of a folder for `--recursive`, which may be typed without its last `/`.
 pub(super) fn as_folder(prefix: &str) -> String {
     if prefix.is_empty() || prefix.ends_with('/') {
         prefix.to_owned()
@@ -62,12 +62,12 @@ pub(super) fn as_folder(prefix: &str) -> String {
     }
 }
 
-/// Says that --recursive found nothing to do.
+/// Says that `--recursive` found nothing to do.
 pub(super) fn note_nothing_below(bucket: &str, named: &str) {
     output::note(nothing_below(bucket, named));
 }
 
-/// An object of the very name is not below it.
+/// The hint; an object of exactly that name is not below it.
 fn nothing_below(bucket: &str, named: &str) -> String {
     let folder = table::shown(&format!("s3://{bucket}/{}", as_folder(named)));
     let nothing = format!("nothing is stored below {folder}");

@@ -20,15 +20,15 @@ use crate::refusal::{self, Refusal};
 use crate::transfer::Silent;
 use crate::{output, transfer};
 
-/// Where a file goes, and as what.
+/// The target of an upload, and its headers.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Goal<'g> {
+pub(super) struct UploadTarget<'g> {
     pub(super) bucket: &'g str,
     pub(super) key: &'g str,
     pub(super) content_type: Option<&'g str>,
 }
 
-impl Goal<'_> {
+impl UploadTarget<'_> {
     fn target(&self) -> Target<'_> {
         Target::object(self.bucket, self.key)
     }
@@ -38,7 +38,7 @@ impl Goal<'_> {
     }
 }
 
-/// What was stored.
+/// The outcome of an upload.
 pub(super) struct Stored {
     pub(super) size: u64,
     pub(super) etag: String,
@@ -48,7 +48,7 @@ pub(super) struct Stored {
     pub(super) verified: &'static [&'static str],
 }
 
-/// An answer that names an object by its tag.
+/// An answer that contains an entity tag.
 #[derive(Deserialize)]
 pub(super) struct Tagged {
     #[serde(rename = "ETag")]
@@ -61,11 +61,11 @@ struct Initiated {
     upload_id: String,
 }
 
-/// Uploads a file, or standard input where there is none.
+/// Uploads a file, or standard input if there is none.
 pub(super) async fn run(
     s3: &S3,
     path: Option<&Path>,
-    goal: Goal<'_>,
+    goal: UploadTarget<'_>,
     quiet: bool,
 ) -> Result<Stored, Failure> {
     let (file, size) = put::open(path.unwrap_or(Path::new(put::STANDARD_INPUT)))?;
@@ -83,12 +83,12 @@ pub(super) async fn run(
 
 struct Upload<'u> {
     s3: &'u S3,
-    goal: Goal<'u>,
+    goal: UploadTarget<'u>,
     file: Arc<File>,
     bar: ProgressBar,
 }
 
-/// A tag that was answered, and whether it proves what was sent.
+/// The entity tag of an answer, and whether it proves that the sent bytes were stored.
 struct Proof {
     etag: String,
     version_id: Option<String>,
@@ -127,7 +127,7 @@ impl Upload<'_> {
             }
         };
         if done.is_err() {
-            // What was stored of it is of no use to anybody.
+            // The parts that were stored are of no use any more.
             let query = [("uploadId", &*upload_id)];
             let abort = Operation::new(&Method::DELETE, self.goal.target()).query(&query);
             let aborted = self.s3.ask(abort, "").await;
@@ -169,7 +169,7 @@ impl Upload<'_> {
         self.put(&piece, &[("partNumber", &number), ("uploadId", upload_id)], &[]).await
     }
 
-    /// Sends a piece, as often as it takes.
+    /// Sends one piece of the file, with as many tries as it takes.
     async fn put(
         &self,
         piece: &Piece,
@@ -187,7 +187,8 @@ impl Upload<'_> {
                     Err(Setback::Final(failure)) => return Err(failure),
                     Err(Setback::Passing(error)) => error,
                 },
-                // Whoever has never answered is not asked again; that a part is sent means that somebody has.
+                // A server that never answered is not asked again. If a part is being sent, it has answered
+                // before.
                 Err(error) if error.is::<Silent>() && query.is_empty() => {
                     return Err(error.into());
                 }
@@ -206,13 +207,13 @@ impl Upload<'_> {
         let query = [("uploadId", upload_id)];
         let complete = Operation::new(&Method::POST, self.goal.target()).query(&query);
         let (answer, version_id) = self.s3.ask_of_version(complete, &body).await?;
-        // It may turn out to be impossible after the answer has begun.
+        // S3 may report an error in the body of an answer that began with 200.
         let Tagged { etag } = parse(&answer)?;
         Ok((transfer::bare_etag(&etag).to_owned(), version_id))
     }
 }
 
-/// What one request came to, if it was not what it was for.
+/// Why a request did not succeed.
 enum Setback {
     Passing(anyhow::Error),
     Final(Failure),

@@ -1,4 +1,4 @@
-//! The S3 operations of these commands, in requests that are signed with one's own credentials.
+//! Signed S3 requests of these commands.
 
 use std::borrow::Cow;
 
@@ -19,24 +19,25 @@ use crate::location::{S3Uri, Service};
 use crate::remote::{self, Outgoing};
 use crate::{clock, refusal, table, transfer};
 
-/// Credentials that end sooner are not used for another request.
+/// Credentials that end sooner are renewed before the next request.
 const CREDENTIALS_LEFT_MIN: SignedDuration = SignedDuration::from_mins(1);
 
-/// The server of these commands, and who speaks to it.
+/// The server, and the credentials for it.
 pub(crate) struct S3 {
     chain: Chain,
     service: Service,
-    /// For requests whose whole answer is read.
+    /// For requests whose whole answer is read into memory.
     asking: Client,
-    /// For bodies that are sent.
+    /// For requests that send long bodies.
     moving: Client,
-    /// For bodies that come: a server that falls silent is given up.
+    /// For requests that receive long bodies. It gives up a server that falls silent.
     fetching: Client,
-    /// Asked for once, and again before they end: a `credential_process` is not run for every part.
+    /// The credentials, fetched once and again before they end. So a `credential_process` does not run for
+    /// every part.
     credentials: Mutex<Option<(Credentials, Session)>>,
 }
 
-/// What a request is about.
+/// The bucket and key of a request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Target<'t> {
     bucket: Option<&'t str>,
@@ -44,7 +45,7 @@ pub(super) struct Target<'t> {
 }
 
 impl<'t> Target<'t> {
-    /// The list of buckets.
+    /// The service itself, for the list of buckets.
     pub(super) fn service() -> Self {
         Self { bucket: None, key: None }
     }
@@ -58,10 +59,10 @@ impl<'t> Target<'t> {
     }
 }
 
-/// Parameters, not encoded, or headers.
+/// Query parameters, not encoded, or headers.
 type Pairs<'p> = &'p [(&'p str, &'p str)];
 
-/// One request but for its body.
+/// A request without its body.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Operation<'o> {
     method: &'o Method,
@@ -85,8 +86,7 @@ impl<'o> Operation<'o> {
 }
 
 impl S3 {
-    /// Reads the chain. Nobody is asked anything yet, but where no server is configured that is said
-    /// now.
+    /// Reads the AWS chain without using the network. Fails if no server is configured.
     pub(super) async fn connect(aws: &Aws) -> Result<Self, Failure> {
         let chain = Chain::read(aws).await?;
         let service = chain.service()?;
@@ -116,7 +116,7 @@ impl S3 {
         self.ask_of_version(operation, body).await.map(|(answer, _)| answer)
     }
 
-    /// The same, and the version that the answer is about.
+    /// The same; also returns the version that the answer names.
     pub(super) async fn ask_of_version(
         &self,
         operation: Operation<'_>,
@@ -127,7 +127,7 @@ impl S3 {
         Ok((remote::read(response).await?, version_id))
     }
 
-    /// Sends a request with a short body, for whoever looks at its refusal.
+    /// Sends a request with a short body; the caller looks at refusals.
     pub(super) async fn answer(
         &self,
         operation: Operation<'_>,
@@ -138,7 +138,7 @@ impl S3 {
         Ok(transfer::answer(request.body(body.to_owned())).await?)
     }
 
-    /// Asks for a document.
+    /// Sends a request and reads the XML document of the answer.
     pub(super) async fn read<T: DeserializeOwned>(
         &self,
         target: Target<'_>,
@@ -147,7 +147,8 @@ impl S3 {
         parse(&self.ask(Operation::new(&Method::GET, target).query(query), "").await?)
     }
 
-    /// A signed request with a body, which is signed for by TLS alone, as the `aws` command does it.
+    /// A signed request with a long body. The signature does not cover the body; TLS protects it, as for the
+    /// `aws` command.
     pub(super) async fn moving(&self, operation: Operation<'_>) -> Result<RequestBuilder, Failure> {
         self.signed(&self.moving, operation, SignedPayload::Unsigned).await
     }
@@ -171,7 +172,7 @@ impl S3 {
         remote::signed(client, &endpoint, outgoing, &signer, clock::now())
     }
 
-    /// The host that answers for the target, and the path there, encoded.
+    /// The host for the target, and the encoded path there.
     fn address(&self, target: Target<'_>) -> Result<(Endpoint, String), Failure> {
         let Target { bucket, key } = target;
         let (endpoint, addressing) =
@@ -213,14 +214,14 @@ impl S3 {
     }
 }
 
-/// One object, and who may fetch it.
+/// One object, and the credentials to fetch it.
 pub(crate) struct SignedObject<'s> {
     pub(super) s3: &'s S3,
     pub(super) uri: S3Uri,
 }
 
 impl SignedObject<'_> {
-    /// Where it is.
+    /// The URL of the object, without a signature.
     pub(crate) fn url(&self) -> Result<Url, Failure> {
         let S3Uri { bucket, key } = &self.uri;
         let target = Target::object(bucket, key.as_deref().unwrap_or_default());
@@ -229,7 +230,7 @@ impl SignedObject<'_> {
         url.context("the address of the object").map_err(Failure::from)
     }
 
-    /// The request that fetches it, signed anew each time.
+    /// A request for the object, signed anew each time.
     pub(crate) async fn get(&self) -> Result<RequestBuilder, Failure> {
         let S3Uri { bucket, key } = &self.uri;
         let target = Target::object(bucket, key.as_deref().unwrap_or_default());
@@ -238,7 +239,7 @@ impl SignedObject<'_> {
     }
 }
 
-/// Takes a success.
+/// Passes on a successful answer; turns any other into an error.
 pub(super) async fn accepted(response: Response) -> Result<Response, Failure> {
     if response.status().is_success() {
         return Ok(response);
@@ -246,7 +247,7 @@ pub(super) async fn accepted(response: Response) -> Result<Response, Failure> {
     Err(refusal::read_own(response).await)
 }
 
-/// Reads a document; one that is an error after all says so.
+/// Reads an XML document. If it is an error document, that error is returned.
 pub(super) fn parse<T: DeserializeOwned>(answer: &str) -> Result<T, Failure> {
     quick_xml::de::from_str(answer).map_err(|error| {
         if answer.contains("<Error>") {
@@ -257,7 +258,7 @@ pub(super) fn parse<T: DeserializeOwned>(answer: &str) -> Result<T, Failure> {
     })
 }
 
-/// A key or prefix of a list that was asked for with `encoding-type=url`.
+/// Decodes a key or prefix of a listing that was requested with `encoding-type=url`.
 pub(super) fn decoded(text: &str) -> String {
     // AWS writes a space as a plus, and a plus as `%2B`.
     let spaced: Cow<'_, str> =

@@ -1,4 +1,4 @@
-//! What is known about a link that was made, and the forms in which it is printed.
+//! What is known about a finished link, and the forms in which it is printed.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +14,10 @@ use crate::presign::expiry::{Expiry, Limit};
 use crate::presign::link::Link;
 use crate::{disposition, transfer};
 
-/// The light margin that a reader of QR codes needs, on both sides together.
+/// The light margin around a QR code that readers need: the sum of both sides.
 const QUIET_MODULES: usize = 8;
 
-/// A link, and how long it will really work.
+/// A link, and when it really ends.
 #[derive(Debug)]
 pub(crate) struct Answer {
     presigned: Presigned,
@@ -61,12 +61,12 @@ impl Answer {
         output::json(&json)
     }
 
-    /// What a person should know who sees the bare URL alone: it may die earlier than asked.
+    /// A warning for a person who sees only the URL: the link may end earlier than asked.
     pub(crate) fn caution(&self) -> Option<String> {
         self.expiry.caution()
     }
 
-    /// The command that uses the link, ready to paste.
+    /// The `curl` command that uses the link, ready to paste.
     pub(crate) fn curl(&self, link: &Link) -> String {
         let name = link.filename.as_deref().unwrap_or(link.uri.file_name());
         let file = quoted(&disposition::safe_name(name).unwrap_or_else(|| "object".to_owned()));
@@ -76,7 +76,7 @@ impl Answer {
             words.push("--path-as-is".to_owned());
         }
         words.push(match link.method {
-            // With --output, the body of an error would land in the file.
+            // With `--output`, the body of an error would be written to the file.
             Method::Get if of_object => format!("--fail --output {file}"),
             Method::Get => "--fail-with-body".to_owned(),
             Method::Put if of_object => format!("--fail-with-body --upload-file {file}"),
@@ -85,7 +85,7 @@ impl Answer {
             Method::Delete => "--fail-with-body --request DELETE".to_owned(),
         });
         for (name, value) in &self.presigned.headers {
-            // curl sends a header without a value only when it is written with a semicolon.
+            // `curl` sends a header without a value only if it is written with a semicolon.
             let header =
                 if value.is_empty() { format!("{name};") } else { format!("{name}: {value}") };
             words.push(format!("--header {}", quoted(&header)));
@@ -94,7 +94,7 @@ impl Answer {
         words.join(" ")
     }
 
-    /// A QR code for a terminal with a dark background, two modules a character.
+    /// A QR code for a terminal with a dark background, two modules in one character.
     pub(crate) fn qr(&self, terminal: Option<TerminalSize>) -> Result<String> {
         let code = QrCode::with_error_correction_level(self.url(), EcLevel::L)
             .context("the URL does not fit into a QR code")?;

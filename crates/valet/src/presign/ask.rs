@@ -1,4 +1,4 @@
-//! Asks the server when its policies end a link: once for each link, and for one second at most.
+//! Asks the server when its policies end a link: once for each link, for at most one second.
 
 use std::time::Duration;
 
@@ -20,10 +20,10 @@ use crate::{location, refusal};
 
 const PATH: &str = "/_valet/api/v1/expiry";
 const JSON: &str = "application/json";
-/// A link must not wait longer for an answer that it can do without.
+/// A link can be made without the answer, so it must not wait longer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The server that can be asked, and who asks: the one who signs the link.
+/// The server to ask, and the credentials that will sign the link.
 #[derive(Debug)]
 pub(crate) struct ExpiryClient {
     runtime: Runtime,
@@ -33,24 +33,24 @@ pub(crate) struct ExpiryClient {
     region: String,
 }
 
-/// Why the server says nothing.
+/// Why the server gave no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Silence {
-    /// It is not Valet, or an older one.
+    /// The server is not Valet, or an older version.
     #[error("the server does not tell whether policies end the link earlier")]
     Unable,
-    /// It could not be reached, or would not answer.
+    /// The server could not be reached, or did not answer in time.
     #[error("the server could not be asked whether policies end the link earlier: {0}")]
     Failed(String),
-    /// It refuses whoever signs, and so every link of theirs.
+    /// The server refuses the credentials, and so every link that they sign.
     #[error("the link will not work: {0}")]
     Refused(String),
-    /// It refuses this one link.
+    /// The server refuses only this link.
     #[error("the link will not work: {0}")]
     Impossible(String),
 }
 
-/// A link or a form that is about to be signed.
+/// The link or form that is about to be signed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ExpiryQuestion<'q> {
     /// `POST` for a form.
@@ -60,7 +60,7 @@ pub(crate) struct ExpiryQuestion<'q> {
     pub(crate) life: Life,
 }
 
-/// The question as it is sent.
+/// The body of the request.
 #[derive(Serialize)]
 struct Request<'q> {
     method: &'q str,
@@ -84,7 +84,7 @@ fn yes() -> bool {
 }
 
 impl ExpiryClient {
-    /// None where there is nobody to ask: no endpoint is configured, or it is AWS.
+    /// `None` if there is no server to ask: none is configured, or it is AWS.
     pub(crate) fn of(identity: &Identity, aws: &Aws) -> Result<Option<Self>, Failure> {
         let Some(endpoint) = identity.service.endpoint.clone() else { return Ok(None) };
         if location::is_aws(&endpoint) {
@@ -161,7 +161,7 @@ impl ExpiryClient {
     }
 }
 
-/// Another store refuses the path in its own way; an older Valet does not have it.
+/// Another store refuses this path in its own way; an older Valet answers that it does not exist.
 fn is_unable(response: &Response) -> bool {
     let is_valet = response.headers().get(SERVER).is_some_and(|name| name == "Valet");
     let status = response.status();

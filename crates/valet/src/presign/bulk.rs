@@ -1,4 +1,4 @@
-//! Links in bulk: one JSON object a line in, one a line out, in the same order.
+//! Links in bulk: one JSON object a line is read, and one a line is written, in the same order.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 
@@ -12,10 +12,10 @@ use crate::output;
 use crate::presign::Maker;
 use crate::presign::link::{EarlyDeath, Link, LinkError};
 
-/// A line that is longer is no description of a link.
+/// The longest line. A longer one describes no link.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 
-/// A line of the input: a URI, and whatever differs from the options on the command line.
+/// A line of the input: a URI, and options that differ from those on the command line.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
@@ -36,7 +36,7 @@ struct Row {
     offline: Option<bool>,
 }
 
-/// Seconds, or a duration as text.
+/// A number of seconds, or a duration as text.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Lifetime {
@@ -44,22 +44,22 @@ enum Lifetime {
     Text(String),
 }
 
-/// What is written for a line that makes no link.
+/// The output for a line that makes no link.
 #[derive(Serialize)]
 struct Refused<'a> {
     line: u64,
     error: &'a str,
 }
 
-/// Reads standard input to its end. A line that makes no link is answered with its number and the
-/// reason, and the command fails at the end.
+/// Reads standard input to its end. For a line that makes no link, its number and the reason are written, and
+/// the command fails at the end.
 pub(crate) fn run(defaults: &LinkOptions, mut maker: Maker) -> Result<(), Failure> {
     let mut input = BufReader::new(io::stdin().lock());
     let mut answers = io::BufWriter::new(io::stdout().lock());
     let (mut refused, mut dead_early) = (0_u64, 0_u64);
     let mut line = Vec::new();
     for number in 1_u64.. {
-        // Whoever writes line by line and waits for each answer must get it.
+        // A program that writes a line and waits for the answer must get it at once.
         if input.buffer().is_empty() {
             output::written(answers.flush())?;
         }
@@ -90,8 +90,8 @@ pub(crate) fn run(defaults: &LinkOptions, mut maker: Maker) -> Result<(), Failur
     }
 }
 
-/// The server is asked for those lines alone that depend on its answer: to ask for each would make
-/// hundreds a second of the tens of thousands.
+/// Makes the link of one line. The server is asked only if the answer decides whether or how the link is made:
+/// otherwise tens of thousands of links a second would become hundreds.
 fn make(line: &[u8], defaults: &LinkOptions, maker: &mut Maker) -> anyhow::Result<String> {
     if line.len() > LINE_BYTES_MAX {
         return Err(anyhow!("a line has at most {LINE_BYTES_MAX} bytes"));
@@ -136,8 +136,8 @@ fn life(text: &str) -> anyhow::Result<Life> {
     args::life(text).map_err(|reason| anyhow!("expires_in: {reason}"))
 }
 
-/// Reads a line into `line`, of a line that is too long only so much that it shows. False at the
-/// end of the input.
+/// Reads one line into `line`; of a line that is too long, only enough to notice. `false` at the end of the
+/// input.
 fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
     line.clear();
     let limit = u64::try_from(LINE_BYTES_MAX + 2).unwrap_or(u64::MAX);

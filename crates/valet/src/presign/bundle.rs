@@ -1,4 +1,4 @@
-//! `valet presign --multipart`: starts an upload in parts and prints all of its links.
+//! `valet presign --multipart`: starts an upload in parts and prints its links.
 
 use anyhow::{Context as _, anyhow};
 use jiff::{SignedDuration, Timestamp};
@@ -15,11 +15,11 @@ use crate::failure::Failure;
 use crate::presign::expiry::{Expiry, Limit};
 use crate::{clock, output, refusal, remote, transfer};
 
-/// Links of parts live no longer than this: whoever holds the bundle renews them.
+/// The longest life of the links for parts. The holder of the bundle can renew them.
 const PART_LIFE_SECONDS_MAX: u64 = 3600;
-/// The link that begins the upload is used at once.
+/// The life of the link that starts the upload, which is used at once.
 const BEGIN_LIFE_SECONDS: u64 = 300;
-/// How the headers of a customer's own key begin.
+/// The beginning of the header names of a customer's own key.
 const CUSTOMER_KEY: &str = "x-amz-server-side-encryption-customer-";
 const CHECKSUM_ALGORITHM: &str = "x-amz-checksum-algorithm";
 
@@ -46,10 +46,10 @@ struct Part {
     link: String,
 }
 
-/// An upload that was begun.
+/// An upload that was started.
 struct Begun {
     upload_id: String,
-    /// Whether the server is one that renews links.
+    /// Whether the server can renew links.
     renews: bool,
 }
 
@@ -68,7 +68,7 @@ pub(super) fn run(arguments: &Presign) -> Result<(), Failure> {
     if arguments.target == STANDARD_INPUT {
         return Err(Failure::usage(anyhow!("--multipart is for one object, and not for `-`")));
     }
-    // The bundle is good for as long as a link to upload the whole would be.
+    // The bundle lives as long as a link to upload the whole file would.
     let mut options = arguments.link.clone();
     options.method = Method::Put;
     let link = Link::new(&arguments.target, &options)?;
@@ -110,8 +110,8 @@ pub(super) fn run(arguments: &Presign) -> Result<(), Failure> {
     output::result(&output::json(&bundle)?)
 }
 
-/// Refuses what the beginning of an upload cannot settle for its parts and its completion, whose links
-/// are bare.
+/// Refuses headers that would have to be sent again with every part or the completion: those links demand no
+/// headers.
 fn check_headers(headers: &[(String, String)]) -> Result<(), LinkError> {
     let value = |name: &str| {
         let mut named = headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
@@ -124,7 +124,7 @@ fn check_headers(headers: &[(String, String)]) -> Result<(), LinkError> {
     if let Some((name, _)) = headers.iter().find(refused) {
         return Err(LinkError::NotOfBundles(name.clone()));
     }
-    // Other checksums are made of the parts', which the completion would have to list.
+    // Checksums of other types are made of those of the parts, which the completion would have to list.
     let whole = value("x-amz-checksum-type") == Some("FULL_OBJECT")
         || value(CHECKSUM_ALGORITHM) == Some("CRC64NVME");
     match value(CHECKSUM_ALGORITHM) {
@@ -133,7 +133,7 @@ fn check_headers(headers: &[(String, String)]) -> Result<(), LinkError> {
     }
 }
 
-/// Begins the upload by a link, with the headers that it demands.
+/// Starts the upload by a link, with the headers that it demands.
 async fn begin_upload(client: &Client, begin: &presign::Presigned) -> Result<Begun, Failure> {
     let mut request = client.post(transfer::link(&begin.url)?);
     for (name, value) in &begin.headers {

@@ -1,4 +1,4 @@
-//! When a link really dies, and of what.
+//! When a link really ends, and why.
 
 use jiff::{SignedDuration, Timestamp};
 use presign::{AmzDate, EXPIRES_SECONDS_MAX, ExpiresIn};
@@ -7,36 +7,36 @@ use serde::{Deserialize, Serialize};
 use crate::args::Life;
 use crate::aws::Session;
 
-/// What is known of a link's end before it is signed.
+/// What is known about the end of a link before it is signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Expiry {
     pub(crate) requested_end: Timestamp,
-    /// None where nobody can know.
+    /// `None` if nobody can know.
     pub(crate) effective_end: Option<Timestamp>,
     pub(crate) limited_by: Vec<Limit>,
-    /// False where the server would refuse the link already now.
+    /// `false` if the server would refuse the link already now.
     pub(crate) allowed: bool,
 }
 
-/// What ends a link.
+/// The reason why a link ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Limit {
-    /// The life it was asked to have.
+    /// The life that was asked for.
     Requested,
     /// The longest life that any link can have.
     Maximum,
-    /// The end of the session that signed it.
+    /// The end of the session that signs it.
     Session,
-    /// A session whose end is not known.
+    /// The end of the session that signs it, which is not known.
     SessionUnknown,
-    /// A policy that limits the age of signatures.
+    /// A policy that limits the age of signatures (`s3:signatureAge`).
     SignatureAge,
-    /// A policy that allows the operation until some time.
+    /// A policy that allows the operation only until some time.
     PolicyTime,
 }
 
-/// What the server says, having looked at policies. The session is its signer's to know.
+/// The server's answer, which considers its policies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ServerExpiry {
     pub(crate) end: Timestamp,
@@ -45,7 +45,7 @@ pub(crate) struct ServerExpiry {
 }
 
 impl Expiry {
-    /// The earliest of all ends that are known. `told` is the server's word, if it was asked.
+    /// The earliest of all known ends. `told` is the server's answer, if it was asked.
     pub(crate) fn of(
         life: Life,
         session: Session,
@@ -82,7 +82,7 @@ impl Expiry {
         Self { requested_end, effective_end: earliest, limited_by, allowed }
     }
 
-    /// What a person should know: that the link may die, or does die, earlier than asked. Else None.
+    /// A warning: the link ends, or may end, earlier than asked. `None` if all is well.
     pub(crate) fn caution(&self) -> Option<String> {
         let Self { requested_end, effective_end, limited_by: _, allowed } = self;
         if !allowed {
@@ -114,7 +114,7 @@ impl Expiry {
         }
     }
 
-    /// The life that fits before the end. None: it is over already, or nobody can know.
+    /// The life that ends with the link. `None` if the end has passed, or nobody can know it.
     pub(crate) fn trimmed(&self, now: Timestamp) -> Option<ExpiresIn> {
         let signed_at = AmzDate::from_timestamp(now).timestamp();
         let seconds = self.effective_end?.duration_since(signed_at).as_secs();
@@ -123,7 +123,7 @@ impl Expiry {
 }
 
 impl Limit {
-    /// Whether only the server knows; the others are counted from the link's own date.
+    /// Whether only the server knows about this end. The others follow from the link's own date.
     fn is_of_server(self) -> bool {
         match self {
             Self::Session | Self::SignatureAge | Self::PolicyTime => true,
@@ -181,7 +181,7 @@ mod tests {
         check("1h", Session::EndsAt(earlier), session.as_ref(), Some(earlier), &[Limit::Session]);
         let time = told(later, Limit::PolicyTime);
         check("1h", Session::LongTerm, time.as_ref(), Some(end), &[Limit::Requested]);
-        // The server counts from when it was asked; the link from when it was signed.
+        // The server counts from when it was asked, the link from when it is signed.
         let asked = told(at("15T13:00:01"), Limit::Requested);
         check("1h", Session::LongTerm, asked.as_ref(), Some(end), &[Limit::Requested]);
     }

@@ -1,4 +1,4 @@
-//! One link as asked for: its options read, and the request they make signed.
+//! One link: reads its options, and signs the request.
 
 use jiff::Timestamp;
 use presign::{EndpointError, ExpiresIn, Presign, PresignError, Presigner};
@@ -81,18 +81,18 @@ impl From<LinkError> for Failure {
     }
 }
 
-/// What shall happen to a link that would die earlier than asked.
+/// What to do with a link that would end earlier than asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EarlyDeath {
-    /// It is made, and somebody is told.
+    /// Make it, and warn.
     Told,
-    /// It is not made, nor where that cannot be known.
+    /// Do not make it, nor if its end cannot be known (`--strict`).
     Refused,
-    /// It is made to live no longer.
+    /// Make it with the life that will hold (`--trim`).
     Trimmed,
 }
 
-/// A link to make.
+/// A link that is to be made.
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) uri: S3Uri,
@@ -106,7 +106,7 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// Reads the options; whatever cannot be right is refused before anything is signed.
+    /// Reads the options. Whatever cannot be right is refused before anything is signed.
     pub(crate) fn new(uri: &str, options: &LinkOptions) -> Result<Self, LinkError> {
         let uri = S3Uri::parse(uri)?;
         check_fit(&uri, options)?;
@@ -149,7 +149,7 @@ impl Link {
         })
     }
 
-    /// What the server is asked about it.
+    /// The question for the server about this link.
     pub(crate) fn question(&self) -> ExpiryQuestion<'_> {
         ExpiryQuestion {
             method: self.method.as_str(),
@@ -161,7 +161,7 @@ impl Link {
 }
 
 impl EarlyDeath {
-    /// A life that no link can have is only fit to be trimmed.
+    /// A life longer than any link can have is allowed only with `--trim`.
     pub(crate) fn of(life: Life, strict: bool, trim: bool) -> Result<Self, LinkError> {
         let early_death = match (strict, trim) {
             (false, false) => Self::Told,
@@ -173,7 +173,7 @@ impl EarlyDeath {
         if fits || early_death == Self::Trimmed { Ok(early_death) } else { Err(LinkError::TooLong) }
     }
 
-    /// The life that is signed.
+    /// The life to sign.
     pub(crate) fn expires_in(
         self,
         life: Life,
@@ -186,8 +186,7 @@ impl EarlyDeath {
             (Self::Trimmed, Some(caution)) if expiry.effective_end.is_some() => {
                 expiry.trimmed(now).ok_or(LinkError::DiesEarly(caution))
             }
-            // An end that nobody knows is nothing to trim to: at least it is no longer than a link can
-            // be.
+            // If the end is not known, it is at least no later than the longest life of a link.
             (Self::Trimmed, _) => Ok(asked.unwrap_or(ExpiresIn::MAX)),
             (Self::Told | Self::Refused, _) => asked.map_err(|_| LinkError::TooLong),
         }
@@ -245,12 +244,12 @@ impl LinkSigner {
         Self { presigner: Presigner::new(credentials, region), service, session }
     }
 
-    /// How long the credentials themselves live.
+    /// How long the credentials live.
     pub(crate) fn session(&self) -> Session {
         self.session
     }
 
-    /// Signs a link. `told` is what the server said of its end, if it was asked.
+    /// Signs a link. `told` is the server's answer about its end, if it was asked.
     pub(crate) fn sign(
         &mut self,
         link: &Link,
@@ -275,7 +274,7 @@ impl LinkSigner {
         Ok(Answer::new(presigned, expiry))
     }
 
-    /// When a link really ends, and the life that is signed.
+    /// When a link really ends, and the life to sign.
     pub(super) fn life(
         &self,
         link: &Link,

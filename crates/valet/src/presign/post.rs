@@ -18,9 +18,9 @@ use super::ask::ExpiryQuestion;
 use super::expiry::{Expiry, Limit};
 use super::link::{EarlyDeath, LinkError, LinkSigner, borrowed, pair};
 
-/// What stands in a key for the name of the file that somebody chooses.
+/// The placeholder in a key for the name of the chosen file.
 const FILE_NAME: &str = "${filename}";
-/// The field by which whoever uploads says the type of the file.
+/// The form field in which the uploader names the type of the file.
 const CONTENT_TYPE: &str = "Content-Type";
 /// S3 takes no larger file in one piece: 5 GiB.
 const SIZE_MAX: u64 = 5 * 1024 * 1024 * 1024;
@@ -29,10 +29,10 @@ pub(crate) fn run(arguments: &args::post::PresignPost) -> Result<(), Failure> {
     let args::post::FormFormat { json: _, html, curl } = arguments.format;
     let mut options = arguments.form.clone();
     if html && options.redirect.is_none() {
-        // A browser that is answered nothing shows nothing.
+        // With an empty answer, a browser would show nothing.
         options.success_status.get_or_insert(SuccessStatus::Created);
     }
-    // Wrong usage is said before anybody is asked for credentials.
+    // Wrong usage is reported before anybody is asked for credentials.
     let form = Form::new(&arguments.target, &options)?;
     let mut maker = Maker::new(&arguments.aws, options.offline)?;
     let now = clock::now();
@@ -49,14 +49,14 @@ pub(crate) fn run(arguments: &args::post::PresignPost) -> Result<(), Failure> {
     output::result(&Json::of(&made, &expiry).write()?)
 }
 
-/// A form to make.
+/// A form that is to be made.
 #[derive(Debug)]
 struct Form {
     uri: S3Uri,
     life: Life,
     early_death: EarlyDeath,
     fields: Vec<(String, String)>,
-    /// How the type begins that whoever uploads may choose.
+    /// The beginning of the types that the uploader may choose.
     type_prefix: Option<String>,
     sizes: Option<(u64, u64)>,
 }
@@ -164,7 +164,7 @@ impl<'a> Json<'a> {
     }
 }
 
-/// Fields as one object, in the order in which they are to be sent.
+/// The fields as one JSON object, in the order in which they must be sent.
 struct InOrder<'a>(&'a FormFields);
 
 impl Serialize for InOrder<'_> {
@@ -173,12 +173,12 @@ impl Serialize for InOrder<'_> {
     }
 }
 
-/// The command that uploads a file, ready to paste. The file is called as its object, or `FILE` where
-/// the object is called as the file.
+/// The `curl` command that uploads a file, ready to paste. The file has the name of the object, or is `FILE` if
+/// the object gets the name of the file.
 fn curl_line(made: &PresignedPost, form: &Form) -> String {
     let mut words = vec!["curl --fail-with-body".to_owned()];
     for (name, value) in made.fields.iter() {
-        // Unlike --form, this takes nothing in a value for an instruction.
+        // Unlike `--form`, this option interprets nothing in a value.
         words.push(format!("--form-string {}", quoted(&format!("{name}={value}"))));
     }
     let name = if form.key().contains(FILE_NAME) { "FILE" } else { form.uri.file_name() };

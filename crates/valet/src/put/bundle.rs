@@ -1,4 +1,4 @@
-//! A bundle as `valet presign --multipart` printed it: the links of one upload in parts.
+//! Reads a bundle that `valet presign --multipart` printed: the links of one upload in parts.
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
@@ -12,7 +12,7 @@ use super::STANDARD_INPUT;
 use crate::failure::Failure;
 use crate::transfer;
 
-/// 10,000 links that carry the longest tokens of sessions are shorter.
+/// The longest bundle. 10,000 links with the longest session tokens are shorter.
 const BUNDLE_BYTES_MAX: u64 = 512 * 1024 * 1024;
 
 /// The links of an upload. Each is a credential, so a bundle is never printed.
@@ -20,13 +20,13 @@ pub(super) struct Bundle {
     pub(super) parts: Vec<Part>,
     pub(super) complete: Url,
     pub(super) abort: Url,
-    /// None where the server has no such thing.
+    /// `None` if the server cannot renew links.
     pub(super) renew: Option<Url>,
-    /// Scheme, host and port of these links: nothing is sent anywhere else.
+    /// The scheme, host and port of each link in the bundle. Nothing is sent anywhere else.
     origins: BTreeSet<String>,
 }
 
-/// A part, and the link that carries it.
+/// A part of the file, and the link for it.
 #[derive(Clone)]
 pub(super) struct Part {
     pub(super) number: u16,
@@ -51,13 +51,13 @@ struct WrittenPart {
     link: String,
 }
 
-/// Whether what was given in a link's place is the file of a bundle.
+/// Whether the argument in place of a link is the file of a bundle.
 pub(super) fn is_bundle(text: &str) -> bool {
     !text.is_empty() && !text.contains("://")
 }
 
 impl Bundle {
-    /// Reads the file of a bundle, or standard input.
+    /// Reads a bundle from a file or from standard input.
     pub(super) fn read(text: &str) -> Result<Self, Failure> {
         let json = load(text).with_context(|| format!("the bundle `{text}`"));
         let written = serde_json::from_slice::<Written>(&json.map_err(Failure::usage)?)
@@ -90,7 +90,7 @@ impl Bundle {
         self.parts.iter().map(|part| part.size).fold(0, u64::saturating_add)
     }
 
-    /// Reads a link that the server signed anew.
+    /// Checks a link that the server signed anew.
     pub(super) fn fresh(&self, text: &str) -> Result<Url, Failure> {
         let link = transfer::link(text)?;
         if self.origins.contains(&origin(&link)) {
@@ -114,7 +114,7 @@ fn load(text: &str) -> anyhow::Result<Vec<u8>> {
     Ok(json)
 }
 
-/// The parts must be the whole of a file, from its beginning and without a gap.
+/// The parts must cover the file from its beginning and without a gap.
 fn check(parts: &[Part]) -> anyhow::Result<()> {
     let mut end = 0_u64;
     ensure!(!parts.is_empty(), "the bundle has no parts");

@@ -1,4 +1,4 @@
-//! Uploads a file by the links of a bundle: some parts at once, each as often as it takes.
+//! Uploads a file by the links of a bundle: several parts at once, each with as many tries as it takes.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
@@ -23,15 +23,15 @@ use crate::refusal::{self, Refusal};
 use crate::transfer::{Moved, Silent};
 use crate::{output, remote, table, transfer};
 
-/// Parts that are under way at once.
+/// The number of parts that are sent at once.
 const PARTS_AT_ONCE: usize = 4;
-/// Links that one call renews at most.
+/// The most links that one call renews.
 const RENEWED_AT_ONCE: usize = 1000;
-/// Tries of one request.
+/// The most tries of one request.
 const TRIES_MAX: u32 = 6;
 /// The longest pause before another try.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
-/// How long a short request may take to be answered. Completing reads no bytes.
+/// The longest wait for the answer to a short request. Completing an upload reads no bytes, so it is short too.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(5);
 
 pub(super) fn run(arguments: &Put) -> Result<(), Failure> {
@@ -70,13 +70,13 @@ pub(super) fn run(arguments: &Put) -> Result<(), Failure> {
         }
     });
     upload.bar.finish_and_clear();
-    let Done { etag, version_id } = done?;
+    let Uploaded { etag, version_id } = done?;
     let (words, verified) = upload.verified();
     if !connection.quiet {
         output::note(format!("{} stored; {words}", HumanBytes(size)));
     }
     let file = super::name(path);
-    // It comes out of XML, which can carry what no header can.
+    // The tag comes from XML, which can contain characters that no header can.
     let line = table::shown(&etag);
     let whole =
         Moved { file, size, etag: Some(&etag), version_id: version_id.as_deref(), verified };
@@ -86,7 +86,7 @@ pub(super) fn run(arguments: &Put) -> Result<(), Failure> {
 async fn give_up(client: &Client, abort: Url) -> Result<(), Failure> {
     let request = client.delete(abort).timeout(ANSWER_TIMEOUT);
     let response = transfer::answer(request).await?;
-    // S3 says 204, and anything else would be somebody else's answer.
+    // S3 answers 204. Any other answer is that of another server.
     if response.status() != StatusCode::NO_CONTENT {
         return Err(refusal::read(response).await);
     }
@@ -101,7 +101,7 @@ struct Upload {
     bar: ProgressBar,
     waiting: Mutex<VecDeque<Part>>,
     stored: Mutex<BTreeMap<u16, Stored>>,
-    /// By part, where the bundle's own have died. One worker at a time asks for them.
+    /// Renewed links, by part. One worker at a time asks for them.
     fresh: tokio::sync::Mutex<BTreeMap<u16, Url>>,
 }
 
@@ -110,17 +110,17 @@ struct Stored {
     verified: bool,
 }
 
-/// What the upload made.
-struct Done {
+/// The outcome of an upload.
+struct Uploaded {
     etag: String,
     version_id: Option<String>,
 }
 
-/// What one request came to, if it was not what it was for.
+/// Why a request did not succeed.
 enum Setback {
-    /// It may be tried again.
+    /// The same request may succeed later.
     Passing(anyhow::Error),
-    /// The link has died.
+    /// The link has expired.
     Expired(Failure),
     Final(Failure),
 }
@@ -162,8 +162,8 @@ impl Upload {
         Self { bundle, client, file: Arc::new(file), bar, waiting, stored, fresh }
     }
 
-    /// Uploads what is not there yet and completes.
-    async fn run(self: Arc<Self>) -> Result<Done, Failure> {
+    /// Uploads the parts that are missing, and completes.
+    async fn run(self: Arc<Self>) -> Result<Uploaded, Failure> {
         self.skip_what_is_there().await?;
         let mut workers = JoinSet::new();
         for _ in 0..PARTS_AT_ONCE {
@@ -179,7 +179,7 @@ impl Upload {
         self.complete().await
     }
 
-    /// Parts of an earlier run need not be sent again, if they are what would be sent.
+    /// Finds parts that an earlier run has sent. They are skipped if they are the same as would be sent.
     async fn skip_what_is_there(&self) -> Result<(), Failure> {
         let Some(renew) = &self.bundle.renew else { return Ok(()) };
         let Renewed { uploaded, .. } = self.ask(renew, Vec::new()).await?;
@@ -187,7 +187,7 @@ impl Upload {
             uploaded.into_iter().map(|part| (part.number, part)).collect();
         let mut waiting = VecDeque::new();
         for part in &self.bundle.parts {
-            // Hashing takes its time, and Ctrl-C must not wait for all of it.
+            // Hashing takes long, and Ctrl-C must work meanwhile.
             tokio::task::yield_now().await;
             let same = match uploaded.get(&part.number) {
                 Some(found) if found.size == part.size => self.is_same(part, &found.etag)?,
@@ -228,7 +228,7 @@ impl Upload {
         }
     }
 
-    /// Uploads a part, as often as it takes.
+    /// Uploads one part, with as many tries as it takes.
     async fn put(&self, part: &Part) -> Result<Stored, Failure> {
         let mut link = part.link.clone();
         let mut tries = Tries::default();
@@ -268,8 +268,8 @@ impl Upload {
         Ok(Stored { etag: etag.ok_or_else(missing)?.to_owned(), verified })
     }
 
-    /// A link of the part that is not the dead one. Those of the parts that wait have died too, or
-    /// will, and come along.
+    /// A link for the part in place of the expired one. The links of waiting parts have expired too, or soon
+    /// will, and are renewed along with it.
     async fn renewed(&self, renew: &Url, part: &Part, dead: &Url) -> Result<Url, Failure> {
         let mut fresh = self.fresh.lock().await;
         if let Some(link) = fresh.get(&part.number).filter(|link| *link != dead) {
@@ -293,21 +293,21 @@ impl Upload {
         renewed.map_err(Failure::from)
     }
 
-    async fn complete(&self) -> Result<Done, Failure> {
+    async fn complete(&self) -> Result<Uploaded, Failure> {
         let body = completion(lock(&self.stored).iter().map(|(n, stored)| (*n, &*stored.etag)));
         let answer = self.post(&self.bundle.complete, "application/xml", body).await?;
         let version_id = transfer::version_id(answer.headers());
         let answer = remote::read(answer).await?;
         match quick_xml::de::from_str::<Completed>(&answer) {
             Ok(Completed { etag }) => {
-                Ok(Done { etag: etag.trim_matches('"').to_owned(), version_id })
+                Ok(Uploaded { etag: etag.trim_matches('"').to_owned(), version_id })
             }
-            // It may turn out to be impossible after the answer has begun.
+            // S3 may report an error in the body of an answer that began with 200.
             Err(_) => Err(refusal::in_body(&answer)),
         }
     }
 
-    /// Sends a document, as often as it takes: both that are sent may be repeated.
+    /// Sends a document, with as many tries as it takes. Both documents that are sent may be repeated.
     async fn post(
         &self,
         link: &Url,
@@ -330,7 +330,7 @@ impl Upload {
         }
     }
 
-    /// Whoever has never answered is not asked again.
+    /// A server that has never answered is not asked again.
     fn unanswered(&self, error: anyhow::Error) -> Setback {
         if error.is::<Silent>() && lock(&self.stored).is_empty() {
             Setback::Final(error.into())
@@ -348,7 +348,7 @@ impl Upload {
         }
     }
 
-    /// What can be done about an upload that ends here.
+    /// The hint: how the interrupted upload can be continued or aborted.
     fn ways_on(&self) -> String {
         let (stored, all) = (lock(&self.stored).len(), self.bundle.parts.len());
         let go_on = match self.bundle.renew {
@@ -359,7 +359,7 @@ impl Upload {
     }
 }
 
-/// The document that completes an upload: its parts by number, and their tags.
+/// The document that completes an upload: part numbers and entity tags.
 pub(crate) fn completion<'e>(parts: impl Iterator<Item = (u16, &'e str)>) -> String {
     let parts = parts.fold(String::new(), |parts, (number, etag)| {
         let etag = quick_xml::escape::escape(etag);
@@ -379,7 +379,7 @@ fn drop_into_waiting(waiting: &mut VecDeque<Part>, fresh: &BTreeMap<u16, Url>) {
     }
 }
 
-/// Takes a success, which is 200 for all that is sent here; sorts what else there is.
+/// Passes on an answer with 200, which is the only success here; sorts all others.
 async fn accepted(response: Response) -> Result<Response, Setback> {
     let status = response.status();
     if status == StatusCode::OK {
@@ -396,14 +396,14 @@ async fn accepted(response: Response) -> Result<Response, Setback> {
     })
 }
 
-/// How often one request was tried.
+/// Counts the tries of one request.
 #[derive(Default)]
 pub(crate) struct Tries {
     count: u32,
 }
 
 impl Tries {
-    /// Waits before another try, longer each time, or gives up.
+    /// Waits before the next try, longer each time, or gives up.
     pub(crate) async fn pause(
         &mut self,
         error: anyhow::Error,
@@ -412,7 +412,7 @@ impl Tries {
         self.pause_for(None, error, bar).await
     }
 
-    /// As [`pause`](Self::pause), or for as long as the server asks.
+    /// Like [`pause`](Self::pause), or for as long as the server asks.
     pub(super) async fn pause_for(
         &mut self,
         asked: Option<Duration>,

@@ -1,4 +1,4 @@
-//! A piece of a file on its way to the server.
+//! Sends one piece of a file.
 
 use std::fs::File;
 use std::future::Future;
@@ -19,7 +19,7 @@ use tokio_util::io::{InspectReader, ReaderStream};
 
 use crate::transfer;
 
-/// Some bytes of a file. Of a file that grows meanwhile only these are sent.
+/// A range of bytes of a file. If the file grows meanwhile, only these bytes are sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Piece {
     pub(crate) file: Arc<File>,
@@ -27,15 +27,15 @@ pub(crate) struct Piece {
     pub(crate) size: u64,
 }
 
-/// The answer to a piece, and the MD5 of what was sent.
+/// The answer to a piece, and the MD5 of the sent bytes.
 pub(crate) struct Sent {
     pub(crate) response: Response,
     pub(crate) md5: Vec<u8>,
 }
 
 impl Piece {
-    /// Sends it as the body of a request, hashed and counted as it goes. What is sent in vain is
-    /// taken off the bar again.
+    /// Sends the piece as the body of a request; hashes and counts its bytes. If it has to be sent again, the
+    /// progress bar goes back.
     pub(crate) async fn send(
         &self,
         request: RequestBuilder,
@@ -65,7 +65,7 @@ impl Piece {
         Ok(Sent { response: answer?, md5: md5.finalize().to_vec() })
     }
 
-    /// The MD5 of what would be sent.
+    /// The MD5 of the piece, without sending it.
     pub(crate) fn md5(&self) -> io::Result<Vec<u8>> {
         let mut md5 = Md5::new();
         let mut reader = Reader::new(self);
@@ -79,8 +79,7 @@ impl Piece {
     }
 }
 
-/// Waits for an answer while bytes are being taken; `None`: none was for too long, nor was there an
-/// answer.
+/// Waits for an answer while bytes are being taken. `None`: for too long no byte was taken and no answer came.
 async fn unless_silent<T>(
     taken: &AtomicU64,
     answer: impl Future<Output = T>,
@@ -100,8 +99,8 @@ async fn unless_silent<T>(
     }
 }
 
-/// Reads a piece without moving the file's own position, which all pieces share. A read of a local
-/// file is short, and takes no thread of its own.
+/// Reads a piece without moving the file's position, which all pieces share. Reading a local file is short, so
+/// no other thread is used.
 struct Reader {
     file: Arc<File>,
     offset: u64,
@@ -114,7 +113,7 @@ impl Reader {
         Self { file: Arc::clone(file), offset: *offset, rest: *size }
     }
 
-    /// The next bytes; none at the end.
+    /// The next bytes; empty at the end.
     fn read<'b>(&mut self, buffer: &'b mut [u8]) -> io::Result<&'b [u8]> {
         let most = usize::try_from(self.rest).unwrap_or(usize::MAX).min(buffer.len());
         let room = buffer.get_mut(..most).unwrap_or_default();

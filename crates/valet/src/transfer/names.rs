@@ -1,17 +1,18 @@
-//! Names of hosts: those below `localhost` are this machine, whatever the system's resolver knows (RFC 6761).
+//! Resolves host names. Those below `localhost` are always this machine, whatever the system's resolver says
+//! (RFC 6761).
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// Asks the system, but not for names below `localhost`: few systems know them.
+/// Asks the system, except for names below `localhost`, which few systems know.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Resolver;
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
-            // Port 0 stands for that of the URL.
+            // Port 0 stands for the port of the URL.
             let found: Addrs = if is_below_localhost(name.as_str()) {
                 let here =
                     [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), (Ipv6Addr::LOCALHOST, 0).into()];

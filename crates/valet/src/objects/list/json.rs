@@ -1,4 +1,4 @@
-//! A list as one JSON document that is written page by page, so that it is never held.
+//! Writes a listing as one JSON document, page by page, so that it is never held in memory.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read as _, Seek as _, Write as _};
@@ -10,8 +10,8 @@ use super::{CommonPrefix, Page};
 use crate::failure::Failure;
 use crate::output;
 
-/// Objects are written as they come. Folders come between them and stand behind: until then they wait in a file
-/// without a name.
+/// A listing with objects and folders. Objects are written as they come. Folders come in between but are
+/// written last; until then they wait in a file without a name.
 pub(super) struct Document {
     folders: BufWriter<File>,
     folders_begun: bool,
@@ -19,7 +19,7 @@ pub(super) struct Document {
 }
 
 impl Document {
-    /// Writes its beginning.
+    /// Writes the beginning of the document.
     pub(super) fn begin(bucket: &str, prefix: &str) -> Result<Self, Failure> {
         let folders = tempfile::tempfile().context("cannot make a temporary file")?;
         output::piece(&format!(
@@ -46,7 +46,7 @@ impl Document {
         output::piece(&text)
     }
 
-    /// Writes the folders, and its end.
+    /// Writes the folders and the end of the document.
     pub(super) fn end(self) -> Result<(), Failure> {
         let mut folders = self
             .folders
@@ -67,19 +67,19 @@ impl Document {
     }
 }
 
-/// An object of one list, written page by page.
+/// A document with one list, written page by page.
 pub(super) struct List {
     begun: bool,
 }
 
 impl List {
-    /// Writes its beginning.
+    /// Writes the beginning of the document.
     pub(super) fn begin(name: &str) -> Result<Self, Failure> {
         output::piece(&format!("{{{}:[", output::json(&name)?))?;
         Ok(Self { begun: false })
     }
 
-    /// Writes a page.
+    /// Writes the items of one page.
     pub(super) fn add(&mut self, page: &[impl Serialize]) -> Result<(), Failure> {
         let mut text = String::new();
         for item in page {
@@ -89,7 +89,7 @@ impl List {
         output::piece(&text)
     }
 
-    /// Writes its end.
+    /// Writes the end of the document.
     pub(super) fn end(_of: Self) -> Result<(), Failure> {
         output::piece("]}\n")
     }
@@ -97,7 +97,7 @@ impl List {
 
 const CANNOT_KEEP: &str = "cannot keep the folders in a temporary file";
 
-/// What stands before the next one of a list.
+/// The separator before the next item.
 fn comma(begun: &mut bool) -> &'static str {
     if std::mem::replace(begun, true) { "," } else { "" }
 }

@@ -1,5 +1,5 @@
-//! The page that uploads when it is opened, from wherever it was saved: a plain form, which needs no
-//! leave of the server's, and a script that only makes it friendlier.
+//! The page that uploads when it is opened, wherever it was saved. It is a plain form, which needs no CORS
+//! permission, and a script that only makes it friendlier.
 
 use presign::PresignedPost;
 
@@ -8,7 +8,7 @@ use crate::presign::expiry::Expiry;
 
 const TEMPLATE: &str = include_str!("page.html");
 
-/// The whole page.
+/// The whole page, with all values filled in.
 pub(super) fn of(made: &PresignedPost, form: &Form, expiry: &Expiry) -> String {
     let fields: String = made.fields.iter().map(|(name, value)| hidden(name, value)).collect();
     let accept = match &form.type_prefix {
@@ -20,7 +20,7 @@ pub(super) fn of(made: &PresignedPost, form: &Form, expiry: &Expiry) -> String {
         .map_or(String::new(), |(min, max)| format!(" data-min=\"{min}\" data-max=\"{max}\""));
     let target = format!("{}/{}", form.uri.bucket, form.key());
     let end = expiry.effective_end.unwrap_or(made.expires_at).to_string();
-    // Values last, so that none of them is taken for a place of the template.
+    // The values come last, so that none is taken for a placeholder.
     let parts = [
         ("{{url}}", escaped(&made.url)),
         ("{{type}}", form.type_prefix.as_deref().map(escaped).unwrap_or_default()),
@@ -33,7 +33,7 @@ pub(super) fn of(made: &PresignedPost, form: &Form, expiry: &Expiry) -> String {
     fill(TEMPLATE.trim_end(), &parts)
 }
 
-/// Puts every value in its place, in one pass.
+/// Replaces every placeholder with its value, in one pass.
 fn fill(template: &str, parts: &[(&str, String)]) -> String {
     let mut page = String::with_capacity(template.len() + 4096);
     let mut rest = template;
@@ -65,7 +65,7 @@ fn hidden(name: &str, value: &str) -> String {
     )
 }
 
-/// Text that cannot leave an attribute or an element.
+/// Escapes text for an attribute or element.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
