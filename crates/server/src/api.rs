@@ -2,164 +2,144 @@
 //! one path that takes a link instead is that which renews the links of an upload's parts.
 
 mod accounts;
-mod call;
 mod document;
+mod error;
 mod expiry;
+mod operation;
 mod parts;
+mod path;
+mod table;
 
-use hyper::Method;
-use presign::{Mechanism, VerifiedSignature};
+use std::sync::Arc;
+
+use hyper::header::ALLOW;
+use hyper::{Method, StatusCode};
+use presign::VerifiedSignature;
+use serde::Serialize;
 use store::BucketName;
 
+use crate::audit::{self, LoggedRefusal};
 use crate::body::RequestBody;
-use crate::error::{Code, S3Error};
-use crate::gate::Door;
-use crate::respond::Reply;
+use crate::context::RequestContext;
+use crate::gate::{Caller, Gate};
+use crate::request::Query;
+use crate::respond::{Ids, Reply};
 use crate::route::Level;
 use crate::seen::Seen;
-use document::{account, json, read};
+use document::{AnswerDocument as _, Json};
+use error::{ApiCode, ApiError};
+use operation::{SignedBy, SignedCall};
+use path::PathValues;
+use table::{ApiRow, ROUTES};
 
-pub(crate) use call::ApiCall;
+/// The operation in the log for a request to the API that is no call of any operation.
+const NO_OPERATION: &str = "Api";
 
-/// A path of the API.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum ApiRoute {
-    Accounts,
-    Account(String),
-    /// The root's key of the account of that id.
-    RootKey(String),
-    Expiry,
-    /// The parts of the upload of that id.
-    Parts(String),
-    Unknown,
+/// The operation of the API that a request's method and path name.
+#[derive(Debug)]
+pub(crate) struct ApiRoute {
+    /// The rows of the table whose path fits, whatever their method. Empty: there is nothing at that path.
+    rows: Vec<&'static ApiRow>,
+    /// The row whose method fits as well, and the parameters in the path.
+    found: Option<(&'static ApiRow, PathValues)>,
+}
+
+/// Who calls the API, and the circumstances of the call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ApiCaller<'r> {
+    pub(crate) caller: &'r Arc<Caller>,
+    pub(crate) context: &'r Arc<RequestContext>,
+    pub(crate) ids: &'r Ids,
+}
+
+/// The document of a refusal.
+#[derive(Serialize)]
+struct RefusalDocument<'e> {
+    error: ErrorMember<'e>,
+}
+
+#[derive(Serialize)]
+struct ErrorMember<'e> {
+    code: &'static str,
+    message: &'e str,
+    request_id: &'e str,
 }
 
 impl ApiRoute {
-    /// Reads what follows `/_valet/api/v1`.
-    pub(crate) fn read(rest: &str) -> Self {
-        match rest.strip_prefix('/').unwrap_or(rest) {
-            "accounts" => Self::Accounts,
-            "expiry" => Self::Expiry,
-            other => match other.split('/').collect::<Vec<_>>().as_slice() {
-                ["accounts", id] => Self::Account((*id).to_owned()),
-                ["accounts", id, "root-key"] => Self::RootKey((*id).to_owned()),
-                ["uploads", id, "parts"] => Self::Parts((*id).to_owned()),
-                _ => Self::Unknown,
-            },
-        }
+    /// Reads the part of a path that follows `/_valet/api/v1`. Nothing in the path was percent-encoded.
+    pub(crate) fn read(method: &Method, path: &str) -> Self {
+        let fitting = |row: &'static ApiRow| Some((row, PathValues::of(row.path, path)?));
+        let fitting: Vec<_> = ROUTES.iter().filter_map(fitting).collect();
+        let rows = fitting.iter().map(|(row, _)| *row).collect();
+        Self { rows, found: fitting.into_iter().find(|(row, _)| row.method == *method) }
     }
 
-    /// The bucket by whose CORS rules pages may use this path: that of the upload, as the link says.
+    /// The route of a path at which there is nothing.
+    pub(crate) fn nowhere() -> Self {
+        Self { rows: Vec::new(), found: None }
+    }
+
+    /// The name of the operation, for the log and the metrics.
+    pub(crate) fn operation(&self) -> &'static str {
+        self.found.as_ref().map_or(NO_OPERATION, |(row, _)| row.operation)
+    }
+
+    /// The bucket whose CORS rules say which pages may use this path: that of the upload, as the link says.
     pub(crate) fn page_place(&self, query: &str) -> Option<(Option<BucketName>, Level)> {
-        match self {
-            Self::Parts(_) => Some((parts::bucket_of(query), Level::Object)),
-            Self::Accounts | Self::Account(_) | Self::RootKey(_) | Self::Expiry | Self::Unknown => {
-                None
-            }
-        }
+        let parameter = self.rows.iter().find_map(|row| row.pages)?;
+        let query = Query::parse(query).ok();
+        let bucket = query.as_ref().and_then(|query| query.get(parameter));
+        Some((bucket.and_then(|bucket| BucketName::parse(bucket).ok()), Level::Object))
     }
 
-    /// How a call of it is signed.
-    fn mechanism(&self) -> Mechanism {
-        match self {
-            Self::Accounts | Self::Account(_) | Self::RootKey(_) | Self::Expiry | Self::Unknown => {
-                Mechanism::V4Header
-            }
-            Self::Parts(_) => Mechanism::V4Query,
-        }
-    }
-}
-
-impl ApiCall<'_> {
     /// Answers the call, refusals included.
     pub(crate) async fn answer(
         &self,
-        route: &ApiRoute,
+        gate: &Gate,
+        caller: ApiCaller<'_>,
         body: &mut RequestBody,
         seen: &mut Seen,
     ) -> Reply {
-        self.run(route, body, seen).await.unwrap_or_else(|error| {
-            seen.code = Some(error.code().wire());
-            self.refusal(&error)
-        })
+        match self.run(gate, caller, body, seen).await {
+            Ok(reply) => reply,
+            Err(error) => self.refusal(&error, caller.ids, seen),
+        }
     }
 
     async fn run(
         &self,
-        route: &ApiRoute,
+        gate: &Gate,
+        caller: ApiCaller<'_>,
         body: &mut RequestBody,
         seen: &mut Seen,
-    ) -> Result<Reply, S3Error> {
+    ) -> Result<Reply, ApiError> {
+        let ApiCaller { caller, context, ids: _ } = caller;
         // A link lends one operation on one object, and nothing else of this.
-        let signed = self.caller.signature().map(VerifiedSignature::mechanism);
-        if signed != Some(route.mechanism()) {
-            return Err(S3Error::new(Code::AccessDenied));
+        let expected = self.rows.first().map_or(SignedBy::Header, |row| row.signed);
+        let signed = caller.signature().map(VerifiedSignature::mechanism);
+        if signed != Some(expected.mechanism()) {
+            return Err(ApiError::new(ApiCode::AccessDenied));
         }
-        match (route, self.method) {
-            (ApiRoute::Accounts, &Method::GET) => {
-                seen.operation = "ListAccounts";
-                accounts::list(&self.manager().await?, self.context.parts.uri.query()).await
+        match &self.found {
+            Some((row, path)) => {
+                (row.execute)(SignedCall { gate, caller, context, path }, body, seen).await
             }
-            (ApiRoute::Accounts, &Method::POST) => {
-                seen.operation = "CreateAccount";
-                let door = self.manager().await?;
-                let asked = read(&door, body).await?;
-                accounts::create(&door, asked).await
-            }
-            (ApiRoute::Account(id), &Method::GET) => {
-                seen.operation = "GetAccount";
-                accounts::show(&self.manager().await?, &account(id)?).await
-            }
-            (ApiRoute::Account(id), &Method::DELETE) => {
-                seen.operation = "DeleteAccount";
-                accounts::delete(&self.manager().await?, &account(id)?).await
-            }
-            (ApiRoute::RootKey(id), &Method::POST) => {
-                seen.operation = "RenewRootKey";
-                accounts::renew_root_key(&self.manager().await?, &account(id)?).await
-            }
-            (ApiRoute::Expiry, &Method::POST) => {
-                seen.operation = "TellExpiry";
-                // Everybody may ask about what they sign themselves.
-                let door = self.services.gate.own_door(self.caller, self.context)?;
-                let asked = read(&door, body).await?;
-                expiry::tell(&door, asked).await
-            }
-            (ApiRoute::Parts(id), &Method::POST) => {
-                seen.operation = "RenewParts";
-                let renew = parts::RenewParts::read(id, self.context, seen)?;
-                let door = self.services.gate.own_door(self.caller, self.context)?;
-                renew.answer(self, &door, body).await
-            }
-            (ApiRoute::Unknown, _) => Err(S3Error::with_message(
-                Code::NoSuchKey,
-                "There is nothing at this path of the API.",
-            )),
-            (
-                ApiRoute::Accounts
-                | ApiRoute::Account(_)
-                | ApiRoute::RootKey(_)
-                | ApiRoute::Expiry
-                | ApiRoute::Parts(_),
-                _,
-            ) => Err(S3Error::new(Code::MethodNotAllowed)),
+            None if self.rows.is_empty() => Err(ApiError::new(ApiCode::NoSuchPath)),
+            None => Err(ApiError::new(ApiCode::MethodNotAllowed)),
         }
     }
 
-    async fn manager(&self) -> Result<Door, S3Error> {
-        let gate = &self.services.gate;
-        gate.operator(self.caller, self.context, "valet:ManageAccounts").await
-    }
-
-    fn refusal(&self, error: &S3Error) -> Reply {
-        let code = error.code();
-        let document = serde_json::json!({
-            "error": {
-                "code": code.wire(),
-                "message": error.message(),
-                "request_id": self.ids.request_id,
-            }
-        });
-        json(code.status(), &document)
+    fn refusal(&self, error: &ApiError, ids: &Ids, seen: &mut Seen) -> Reply {
+        let (code, status) = (error.code(), error.status());
+        audit::log_cause(&LoggedRefusal { code, status, cause: error.cause() }, ids, seen);
+        seen.code = Some(code);
+        let (message, request_id) = (error.message(), ids.request_id.as_str());
+        let document = RefusalDocument { error: ErrorMember { code, message, request_id } };
+        let mut reply = Json(document).reply(status);
+        if self.found.is_none() && status == StatusCode::METHOD_NOT_ALLOWED {
+            let methods: Vec<&str> = self.rows.iter().map(|row| row.method.as_str()).collect();
+            reply.set_text(ALLOW, &methods.join(", "));
+        }
+        reply
     }
 }

@@ -1,5 +1,6 @@
 //! One structured line a request, written when its answer is over, without anything secret in it.
 
+use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -89,29 +90,33 @@ impl Finished for RequestLog {
     }
 }
 
+/// What the log tells of a refusal beside its request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LoggedRefusal<'e> {
+    pub(crate) code: &'static str,
+    pub(crate) status: StatusCode,
+    pub(crate) cause: Option<&'e (dyn StdError + Send + Sync + 'static)>,
+}
+
+impl<'e> From<&'e S3Error> for LoggedRefusal<'e> {
+    fn from(error: &'e S3Error) -> Self {
+        let code = error.code();
+        Self { code: code.wire(), status: code.status(), cause: error.cause() }
+    }
+}
+
 /// Logs why a request was refused or failed, for the operator. The answer tells the client less.
-pub(crate) fn log_cause(error: &S3Error, ids: &Ids, seen: &Seen) {
-    let cause = error.cause().map(ToString::to_string);
+pub(crate) fn log_cause(refused: &LoggedRefusal<'_>, ids: &Ids, seen: &Seen) {
+    let LoggedRefusal { code, status, cause } = *refused;
+    let cause = cause.map(ToString::to_string);
     let cause = cause.as_deref().unwrap_or("-");
     // An operation that is not supported (501) and a body that there is no room for (503) are the client's
     // affair, although their status is 5xx.
-    let code = error.code();
-    let of_client = matches!(code, Code::NotImplemented | Code::SlowDown);
-    if code.status().is_server_error() && !of_client {
-        tracing::error!(
-            request_id = ids.request_id,
-            operation = seen.operation,
-            code = error.code().wire(),
-            cause,
-            "a request failed"
-        );
+    let of_client = [Code::NotImplemented, Code::SlowDown].map(Code::wire).contains(&code);
+    let (request_id, operation) = (ids.request_id.as_str(), seen.operation);
+    if status.is_server_error() && !of_client {
+        tracing::error!(request_id, operation, code, cause, "a request failed");
     } else {
-        tracing::debug!(
-            request_id = ids.request_id,
-            operation = seen.operation,
-            code = error.code().wire(),
-            cause,
-            "a request was refused"
-        );
+        tracing::debug!(request_id, operation, code, cause, "a request was refused");
     }
 }

@@ -94,13 +94,11 @@ codes! {
     ContentSha256Mismatch "XAmzContentSHA256Mismatch" BAD_REQUEST "The provided 'x-amz-content-sha256' header does not match what was computed.";
 
     // About what exists.
-    AccountConflict "AccountConflict" CONFLICT "The account cannot be made or removed.";
     BucketAlreadyExists "BucketAlreadyExists" CONFLICT "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.";
     BucketAlreadyOwnedByYou "BucketAlreadyOwnedByYou" CONFLICT "Your previous request to create the named bucket succeeded and you already own it.";
     OperationAborted "OperationAborted" CONFLICT "A conflicting conditional operation is currently in progress against this resource. Please try again.";
     ConditionalRequestConflict "ConditionalRequestConflict" CONFLICT "The conditional request cannot succeed due to a conflicting operation against this resource.";
     BucketNotEmpty "BucketNotEmpty" CONFLICT "The bucket you tried to delete is not empty";
-    NoSuchAccount "NoSuchAccount" NOT_FOUND "There is no account of that id.";
     NoSuchBucket "NoSuchBucket" NOT_FOUND "The specified bucket does not exist";
     NoSuchBucketPolicy "NoSuchBucketPolicy" NOT_FOUND "The bucket policy does not exist";
     NoSuchConfiguration "NoSuchConfiguration" NOT_FOUND "The specified configuration does not exist.";

@@ -4,6 +4,7 @@
 //! a working link. So every step refuses unless it has positively succeeded, and the type that lends the
 //! store can be made here only.
 
+mod api_calls;
 mod authenticate;
 mod authorize;
 mod caller;
@@ -37,6 +38,7 @@ use keys::DerivedKeys;
 use meanings::{Meanings, Place};
 use sessions::Sessions;
 
+pub(crate) use api_calls::{AdmissibleApiCall, ApiPermission, LentSigning};
 pub(crate) use authenticate::Credential;
 pub(crate) use caller::{Caller, Identity, SignedCaller};
 pub(crate) use calls::{AdmissibleCall, DeniedCall, QueryPermission, Scene, Target, Trusted};
@@ -73,6 +75,8 @@ pub(crate) struct Door {
     meanings: Arc<Meanings>,
     /// What a call of IAM or STS was judged by.
     judged: Option<Arc<Judged>>,
+    /// What the link lends by which a call of the API came.
+    lent: Option<Arc<LentSigning>>,
 }
 
 impl Door {
@@ -104,6 +108,11 @@ impl Door {
     /// What a call of IAM or STS was judged by.
     pub(crate) fn judged(&self) -> Option<&Judged> {
         self.judged.as_deref()
+    }
+
+    /// What the call may sign, if it was admitted with [`ApiPermission::LentByLink`].
+    pub(crate) fn lent(&self) -> Option<&LentSigning> {
+        self.lent.as_deref()
     }
 
     /// The keys of identity providers.
@@ -179,17 +188,6 @@ impl Door {
     ) -> Result<(), S3Error> {
         let permission = Permission::bucket("s3:ListBucket", bucket);
         self.asking().authorize(&[permission], &ListedKey(key)).await
-    }
-
-    /// As [`Self::require`], and until when, and no longer than `asked`, a link has the permission
-    /// that was signed when this call was.
-    pub(crate) async fn require_until(
-        &self,
-        permission: Permission<'_>,
-        keys: &dyn OperationKeys,
-        asked: Timestamp,
-    ) -> Result<Timestamp, S3Error> {
-        self.asking().authorize_until(permission, keys, asked).await
     }
 
     /// As [`Self::require`], with condition keys that stood in the call's body.
@@ -332,34 +330,6 @@ impl Gate {
         &self.documents
     }
 
-    /// Whether the caller may do what concerns the whole server: only the first account's people,
-    /// by its root or by an identity policy.
-    pub(crate) async fn operator(
-        &self,
-        caller: &Arc<Caller>,
-        context: &Arc<RequestContext>,
-        action: &'static str,
-    ) -> Result<Door, S3Error> {
-        if caller.account() != Some(&self.config.account) {
-            return Err(S3Error::new(Code::AccessDenied));
-        }
-        let door = self.door(caller, context);
-        door.require(Permission::account(action)).await?;
-        Ok(door)
-    }
-
-    /// What somebody works with who asks about nobody else. Whoever is not signed is refused.
-    pub(crate) fn own_door(
-        &self,
-        caller: &Arc<Caller>,
-        context: &Arc<RequestContext>,
-    ) -> Result<Door, S3Error> {
-        match caller.signed() {
-            Some(_) => Ok(self.door(caller, context)),
-            None => Err(S3Error::new(Code::AccessDenied)),
-        }
-    }
-
     /// What a bucket lets pages of other origins do; `None`: there is no such bucket. Who asks does not
     /// matter: a browser asks before anybody is authenticated.
     pub(crate) async fn cors(
@@ -394,6 +364,7 @@ impl Gate {
             documents: Arc::clone(&self.documents),
             meanings: Arc::default(),
             judged: None,
+            lent: None,
         }
     }
 }

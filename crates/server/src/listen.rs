@@ -169,7 +169,7 @@ impl Listener {
             tracing::warn!("connections still open after the grace period were cut");
         }
         maintenance.abort();
-        if let Err(error) = server.store().close().await {
+        if let Err(error) = server.services().close().await {
             tracing::error!(%error, "the store could not be closed cleanly");
         }
     }
@@ -420,7 +420,7 @@ async fn reload_tls(tls: Arc<Tls>) {
 }
 
 async fn maintain(server: Arc<Server>) {
-    let mut maintenance = server.store().maintenance();
+    let mut maintenance = server.services().maintenance();
     if let Some(idle) = server.config().abort_uploads_after {
         maintenance = maintenance.aborting_uploads_after(idle);
     }

@@ -4,19 +4,19 @@
 use bytes::Bytes;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, StatusCode};
+use iam::Values;
 
 use crate::api::ApiRoute;
+use crate::gate::{AdmissibleApiCall, ApiPermission};
+use crate::reading::Reading;
 use crate::respond::{Reply, ReplyBody};
 use crate::services::Services;
-
-/// The operation in the log for a request to the API whose call is not known yet.
-pub(crate) const API: &str = "Api";
 
 /// The first segment of Valet's own paths. No bucket can have this name.
 pub(crate) const PREFIX: &str = "/_valet";
 
 /// One of Valet's own paths.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum OwnRoute {
     Live,
     Ready,
@@ -27,19 +27,35 @@ pub(crate) enum OwnRoute {
     WrongMethod,
 }
 
+/// `GET /_valet/metrics` on the port of S3, where reading the metrics is a permission.
+pub(crate) struct ReadMetrics;
+
+impl AdmissibleApiCall for ReadMetrics {
+    fn permission(&self) -> ApiPermission<'_> {
+        ApiPermission::Operator("valet:ReadMetrics")
+    }
+
+    fn condition(&self, _key: &str) -> Option<Values<'_>> {
+        None
+    }
+}
+
 /// Reads one of Valet's own paths; `None` if the path is that of a bucket.
-pub(crate) fn route(method: &Method, path: &str) -> Option<OwnRoute> {
-    let route = named(path)?;
+pub(crate) fn route(method: &Method, reading: &Reading<'_>) -> Option<OwnRoute> {
+    let rest = reading.own_path()?.strip_prefix(PREFIX)?;
+    if let Some(path) = rest.strip_prefix("/api/v1").filter(|path| path.starts_with('/')) {
+        // Each path of the API has one spelling, in which nothing is encoded.
+        let route =
+            if reading.is_plain() { ApiRoute::read(method, path) } else { ApiRoute::nowhere() };
+        return Some(OwnRoute::Api(route));
+    }
+    let route = named(rest)?;
     let reads = *method == Method::GET || *method == Method::HEAD;
-    let any = matches!(route, OwnRoute::Unknown | OwnRoute::Api(_));
+    let any = matches!(route, OwnRoute::Unknown);
     Some(if reads || any { route } else { OwnRoute::WrongMethod })
 }
 
-fn named(path: &str) -> Option<OwnRoute> {
-    let rest = path.strip_prefix(PREFIX)?;
-    if let Some(below) = rest.strip_prefix("/api/v1/") {
-        return Some(OwnRoute::Api(ApiRoute::read(below)));
-    }
+fn named(rest: &str) -> Option<OwnRoute> {
     Some(match rest {
         "/health/live" => OwnRoute::Live,
         "/health/ready" => OwnRoute::Ready,
@@ -56,7 +72,7 @@ impl OwnRoute {
             Self::Live => "HealthLive",
             Self::Ready => "HealthReady",
             Self::Metrics => "ReadMetrics",
-            Self::Api(_) => API,
+            Self::Api(route) => route.operation(),
             Self::Unknown | Self::WrongMethod => "-",
         }
     }
@@ -65,7 +81,7 @@ impl OwnRoute {
     pub(crate) fn answer(&self, services: &Services) -> Reply {
         match self {
             Self::Live => text(StatusCode::OK, "live\n"),
-            Self::Ready => match services.store.is_writable() {
+            Self::Ready => match services.is_writable() {
                 Ok(()) => text(StatusCode::OK, "ready\n"),
                 Err(error) => text(StatusCode::SERVICE_UNAVAILABLE, &format!("{error}\n")),
             },

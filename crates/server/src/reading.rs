@@ -71,6 +71,11 @@ impl<'r> Reading<'r> {
         if self.is_virtual_hosted() { None } else { std::str::from_utf8(&self.path).ok() }
     }
 
+    /// Whether nothing in the path is encoded.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.below.as_bytes() == &*self.path
+    }
+
     /// The bucket and key that are named.
     pub(crate) fn place(&self) -> Place<'_> {
         let path = self.path.strip_prefix(b"/").unwrap_or(&self.path);

@@ -8,8 +8,8 @@ use hyper::{Method, Request, Response};
 use jiff::Timestamp;
 use store::{AccessKey, KeyOwner, KeyStatus, Store};
 
-use crate::api::ApiCall;
-use crate::audit::{RequestLog, Stopwatch, log_cause};
+use crate::api::ApiCaller;
+use crate::audit::{LoggedRefusal, RequestLog, Stopwatch, log_cause};
 use crate::authentication::AuthenticationError;
 use crate::body::RequestBody;
 use crate::config::ServerConfig;
@@ -21,19 +21,18 @@ use crate::gate::{Caller, Gate};
 use crate::head::{Head, Peer, waits_to_send};
 use crate::metrics::{DroppedLines, Metrics};
 use crate::outgoing::{bound, bound_refusal, finish_headers};
-use crate::own::{API, OwnRoute};
+use crate::own::{OwnRoute, ReadMetrics};
 use crate::query::QueryRequest;
 use crate::request::Site;
-use crate::respond::{IdSource, Ids, Reply, ResponseBody};
+use crate::respond::{Ids, Reply, ResponseBody};
 use crate::room::Room;
-use crate::rooms::Rooms;
 use crate::route::{self, Call};
 use crate::s3::routed::{Signed, with_bucket_region};
 use crate::seen::{Claimed, Seen};
 use crate::services::Services;
 use crate::surface::Surface;
 use crate::unsent::Unsent;
-use crate::uploads::{UPLOADS_MAX, Uploads};
+use crate::uploads::Uploads;
 
 /// How much of a refusal's reason the log shows.
 const REASON_CHARS_MAX: usize = 512;
@@ -66,16 +65,15 @@ impl Server {
         });
         let config = Arc::new(config);
         let gate = Gate::new(store.clone(), Arc::clone(&config), root);
-        let uploads = Arc::new(Room::new(UPLOADS_MAX));
-        let (ids, metrics, rooms) = (IdSource::new(), Metrics::new(), Rooms::default());
-        Self { services: Services { config, store, gate, ids, metrics, rooms, uploads } }
+        Self { services: Services::new(config, store, gate) }
     }
 
     /// Sets how many bodies may be received at once, counting those that need a file or take longer than a
     /// second.
     #[must_use]
-    pub fn with_uploads_max(self, most: usize) -> Self {
-        Self { services: Services { uploads: Arc::new(Room::new(most)), ..self.services } }
+    pub fn with_uploads_max(mut self, most: usize) -> Self {
+        self.services.uploads = Arc::new(Room::new(most));
+        self
     }
 
     /// Adds the count of lines that the log has lost to the metrics.
@@ -87,10 +85,6 @@ impl Server {
 
     pub(crate) fn config(&self) -> &Arc<ServerConfig> {
         &self.services.config
-    }
-
-    pub(crate) fn store(&self) -> &Store {
-        &self.services.store
     }
 
     pub(crate) fn services(&self) -> &Services {
@@ -130,7 +124,7 @@ impl Server {
         let (mut reply, code) = match outcome {
             Ok(reply) => (reply, seen.code),
             Err(error) => {
-                log_cause(&error, &ids, &seen);
+                log_cause(&LoggedRefusal::from(&error), &ids, &seen);
                 seen.reason = Some(error.message().chars().take(REASON_CHARS_MAX).collect());
                 (bound_refusal(&error, unsent, &ids), Some(error.code().wire()))
             }
@@ -190,18 +184,18 @@ impl Server {
                 Ok(route.answer(services))
             }
             Surface::Metrics => {
+                seen.operation = OwnRoute::Metrics.name();
                 let caller = self.caller(&head, &context, seen).await;
                 let caller = caller.map_err(refusal::of_authentication)?;
-                seen.operation = OwnRoute::Metrics.name();
-                services.gate.operator(&caller, &context, "valet:ReadMetrics").await?;
+                services.gate.admit_api_call(ReadMetrics, &caller, &context).await?;
                 Ok(OwnRoute::Metrics.answer(services))
             }
             Surface::Api(route) => {
+                seen.operation = route.operation();
                 let caller = self.caller(&head, &context, seen).await;
                 let (caller, context) = (&caller.map_err(refusal::of_authentication)?, &context);
-                seen.operation = API;
-                let call = ApiCall { services, method: &parts.method, caller, context, ids };
-                Ok(Box::pin(call.answer(&route, body, seen)).await)
+                let caller = ApiCaller { caller, context, ids };
+                Ok(Box::pin(route.answer(&services.gate, caller, body, seen)).await)
             }
             Surface::Query(front) => {
                 let asked = QueryRequest { head: &head, context: &context, ids };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use store::Store;
+use store::{Maintenance, Store, StoreError};
 
 use crate::config::ServerConfig;
 use crate::gate::Gate;
@@ -10,12 +10,12 @@ use crate::metrics::Metrics;
 use crate::respond::IdSource;
 use crate::room::Room;
 use crate::rooms::Rooms;
+use crate::uploads::UPLOADS_MAX;
 
 /// Made once, when the server is built.
 #[derive(Debug)]
 pub(crate) struct Services {
     pub(crate) config: Arc<ServerConfig>,
-    pub(crate) store: Store,
     pub(crate) gate: Gate,
     pub(crate) ids: IdSource,
     pub(crate) metrics: Metrics,
@@ -23,4 +23,29 @@ pub(crate) struct Services {
     pub(crate) rooms: Rooms,
     /// The room for uploaded bodies that need a file or take longer than a second.
     pub(crate) uploads: Arc<Room>,
+    /// The store, which no surface is lent: only the gate lends it, to the operations that it has admitted.
+    store: Store,
+}
+
+impl Services {
+    pub(crate) fn new(config: Arc<ServerConfig>, store: Store, gate: Gate) -> Self {
+        let (ids, metrics, rooms) = (IdSource::new(), Metrics::new(), Rooms::default());
+        let uploads = Arc::new(Room::new(UPLOADS_MAX));
+        Self { config, gate, ids, metrics, rooms, uploads, store }
+    }
+
+    /// Whether the store can be written to; the error says why not.
+    pub(crate) fn is_writable(&self) -> Result<(), StoreError> {
+        self.store.is_writable()
+    }
+
+    /// The task that sweeps the store and keeps its log short.
+    pub(crate) fn maintenance(&self) -> Maintenance {
+        self.store.maintenance()
+    }
+
+    /// Closes the store, once no request is being answered any more.
+    pub(crate) async fn close(&self) -> Result<(), StoreError> {
+        self.store.close().await
+    }
 }

@@ -34,8 +34,7 @@ pub(crate) enum Surface<'r> {
 impl<'r> Surface<'r> {
     /// The surface that a request is for.
     pub(crate) fn of(head: &Head<'r>) -> Self {
-        let own = head.reading().own_path().and_then(|path| own::route(head.method(), path));
-        match own {
+        match own::route(head.method(), head.reading()) {
             Some(OwnRoute::Api(route)) => return Self::Api(route),
             Some(OwnRoute::Metrics) => return Self::Metrics,
             Some(
@@ -97,7 +96,7 @@ mod tests {
         match Surface::of(&head) {
             Surface::Open(route) => format!("open {route:?}"),
             Surface::Metrics => "metrics".to_owned(),
-            Surface::Api(route) => format!("api {route:?}"),
+            Surface::Api(route) => format!("api {}", route.operation()),
             Surface::Query(_) => "query".to_owned(),
             Surface::Form { bucket, .. } => format!("form {bucket}"),
             Surface::S3(Ok(routed)) => format!("s3 {}", routed.call.name()),
@@ -116,9 +115,16 @@ mod tests {
         check("GET h /_valet/nothing", "open Unknown");
         check("GET files.test /below/_valet/health/live", "open Live");
         check("GET h /_valet/metrics", "metrics");
-        check("GET h /_valet/api/v1/accounts", "api Accounts");
-        check("POST h /_valet/api/v1/expiry", "api Expiry");
-        check("GET h /_valet/api/v1/nothing", "api Unknown");
+        check("GET h /_valet/api/v1/accounts", "api ListAccounts");
+        check("POST h /_valet/api/v1/expiry", "api TellExpiry");
+        check("GET h /_valet/api/v1/nothing", "api Api");
+        check("GET h /_valet/api/v1/", "api Api");
+        check("GET h /_valet/api/v1", "open Unknown");
+        check("GET h /_valet/api/v1//accounts", "api Api");
+        check("GET h /_valet/api/v1/%61ccounts", "api Api");
+        check("GET h /_valet/api/v1/accounts%2F111111111111", "api Api");
+        check("GET files.test /below/_valet/api/v1/accounts", "api ListAccounts");
+        check("PATCH h /_valet/api/v1/accounts", "api Api");
         check("GET h /?Action=AssumeRoleWithWebIdentity", "query");
         check("GET h /bucket?Action=AssumeRoleWithWebIdentity", "s3 ListObjects");
         check("POST h /bucket", "form bucket");

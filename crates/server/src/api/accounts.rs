@@ -2,23 +2,55 @@
 
 use hyper::StatusCode;
 use iam::AccountId;
-use serde::{Deserialize, Serialize};
-use store::{AccessKey, Account, CreateAccount, DeleteAccount, NewAccount, RenewRootKey};
+use presign::SecretAccessKey;
+use serde::{Deserialize, Serialize, Serializer};
+use store::{AccessKey, Account, NewAccount};
 
-use super::document::{account as named_account, json};
-use crate::error::{Code, S3Error, refusal};
-use crate::gate::Door;
+use super::document::{Json, NoDocument};
+use super::error::{ApiCode, ApiError};
+use super::operation::{ApiOperation, ApiPermission, ApiRequest, SignedBy};
+use crate::error::refusal;
+use crate::gate::{Authorized, Door};
 use crate::given_key::given_key;
-use crate::respond::Reply;
 
 /// Accounts on one page.
 const PAGE_MAX: usize = 1000;
 /// Characters of a name, and of an address.
 const NAME_CHARS_MAX: usize = 128;
+/// What the operator may or may not.
+const MANAGE_ACCOUNTS: ApiPermission<'static> = ApiPermission::Operator("valet:ManageAccounts");
+/// The parameter of the list.
+const AFTER: &str = "after=";
+
+/// `GET /accounts`: a page of them.
+pub(super) struct ListAccounts {
+    /// The account that `next` of another page named: the page is of those behind it.
+    after: Option<AccountId>,
+}
+
+/// `POST /accounts`
+pub(super) struct CreateAccount;
+
+/// `GET /accounts/{id}`
+pub(super) struct GetAccount {
+    id: AccountId,
+}
+
+/// `DELETE /accounts/{id}`
+pub(super) struct DeleteAccount {
+    id: AccountId,
+}
+
+/// `POST /accounts/{id}/root-key`: gives the root another key; the one that it had ends, and what that signed and
+/// opened with it.
+pub(super) struct RenewRootKey {
+    id: AccountId,
+}
+
 /// What an account is to be.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Asked {
+pub(super) struct WantedAccount {
     name: String,
     id: Option<String>,
     email: Option<String>,
@@ -26,132 +58,249 @@ pub(super) struct Asked {
     secret_access_key: Option<String>,
 }
 
+/// An account as it is shown.
 #[derive(Serialize)]
-struct Shown<'a> {
-    id: &'a str,
-    name: &'a str,
+pub(super) struct ShownAccount {
+    id: String,
+    name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    email: Option<&'a str>,
+    email: Option<String>,
     created_at: String,
 }
 
-#[derive(Serialize)]
-struct Created<'a> {
-    #[serde(flatten)]
-    account: Shown<'a>,
-    access_key_id: &'a str,
-    secret_access_key: &'a str,
-}
-
-#[derive(Serialize)]
-struct Page<'a> {
-    accounts: Vec<Shown<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<&'a str>,
-}
-
-fn shown(account: &Account) -> Shown<'_> {
-    Shown {
-        id: account.id.as_str(),
-        name: &account.name,
-        email: account.email.as_deref(),
-        created_at: account.created_at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-    }
-}
-
-pub(super) async fn create(door: &Door, asked: Asked) -> Result<Reply, S3Error> {
-    let Asked { name, id, email, access_key_id, secret_access_key } = asked;
-    let named = |text: &str| !text.is_empty() && text.chars().count() <= NAME_CHARS_MAX;
-    if !named(&name) || !email.as_deref().is_none_or(named) {
-        return Err(S3Error::invalid_request("A name has 1 to 128 characters."));
-    }
-    let id = id.map(|id| named_account(&id)).transpose()?;
-    if id.as_ref() == Some(&door.context().config.account) {
-        return Err(conflict("There is an account of that id."));
-    }
-    let root = match (access_key_id, secret_access_key) {
-        (None, None) => None,
-        (Some(id), Some(secret)) => Some(given_key(id, &secret)?),
-        (Some(_), None) | (None, Some(_)) => {
-            return Err(S3Error::invalid_request(
-                "access_key_id and secret_access_key are given together or not at all.",
-            ));
-        }
-    };
-    let new = NewAccount { id, name, email, root };
-    let outcome = door.store().create_account(new, door.now()).await.map_err(refusal::of_store)?;
-    match outcome {
-        CreateAccount::Created { account, root } => Ok(with_key(&account, &root)),
-        CreateAccount::AlreadyExists => Err(conflict("There is an account of that id.")),
-        CreateAccount::KeyExists => Err(conflict("There is an access key of that id.")),
-    }
-}
-
 /// An account with the key of its root, which is shown this once.
-fn with_key(account: &Account, root: &AccessKey) -> Reply {
-    let created = Created {
-        account: shown(account),
-        access_key_id: &root.id,
-        secret_access_key: root.secret.expose(),
-    };
-    json(StatusCode::CREATED, &created)
+#[derive(Serialize)]
+pub(super) struct AccountWithKey {
+    #[serde(flatten)]
+    account: ShownAccount,
+    access_key_id: String,
+    #[serde(serialize_with = "exposed")]
+    secret_access_key: SecretAccessKey,
+}
+
+/// Accounts, in the order of their ids.
+#[derive(Serialize)]
+pub(super) struct AccountPage {
+    accounts: Vec<ShownAccount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+impl ApiOperation for ListAccounts {
+    const SIGNED: SignedBy = SignedBy::Header;
+    const PAGES: Option<&'static str> = None;
+    const STATUS: StatusCode = StatusCode::OK;
+    type Request = NoDocument;
+    type Answer = Json<AccountPage>;
+
+    fn read(request: &ApiRequest<'_>) -> Result<Self, ApiError> {
+        if request.query.is_empty() {
+            return Ok(Self { after: None });
+        }
+        let after = request.query.strip_prefix(AFTER).ok_or_else(|| {
+            ApiError::invalid_request("The list of accounts has one parameter, after.")
+        })?;
+        Ok(Self { after: Some(account_id(after)?) })
+    }
+
+    fn permission(&self) -> ApiPermission<'_> {
+        MANAGE_ACCOUNTS
+    }
+
+    async fn run(
+        call: Authorized<Self>,
+        NoDocument: NoDocument,
+    ) -> Result<Json<AccountPage>, ApiError> {
+        let (Self { after }, door) = call.split();
+        let page = door.store().accounts(after, PAGE_MAX).await.map_err(refusal::of_store)?;
+        let next = page.next.as_ref().map(|id| id.as_str().to_owned());
+        let accounts = page.accounts.iter().map(shown).collect();
+        Ok(Json(AccountPage { accounts, next }))
+    }
+}
+
+impl ApiOperation for CreateAccount {
+    const SIGNED: SignedBy = SignedBy::Header;
+    const PAGES: Option<&'static str> = None;
+    const STATUS: StatusCode = StatusCode::CREATED;
+    type Request = Json<WantedAccount>;
+    type Answer = Json<AccountWithKey>;
+
+    fn read(_request: &ApiRequest<'_>) -> Result<Self, ApiError> {
+        Ok(Self)
+    }
+
+    fn permission(&self) -> ApiPermission<'_> {
+        MANAGE_ACCOUNTS
+    }
+
+    async fn run(
+        call: Authorized<Self>,
+        Json(wanted): Json<WantedAccount>,
+    ) -> Result<Json<AccountWithKey>, ApiError> {
+        use store::CreateAccount as Outcome;
+        let door = call.door();
+        let new = wanted.check(door)?;
+        let outcome = door.store().create_account(new, door.now()).await;
+        match outcome.map_err(refusal::of_store)? {
+            Outcome::Created { account, root } => Ok(Json(with_key(&account, &root))),
+            Outcome::AlreadyExists => Err(conflict("There is an account of that id.")),
+            Outcome::KeyExists => Err(conflict("There is an access key of that id.")),
+        }
+    }
+}
+
+impl WantedAccount {
+    fn check(self, door: &Door) -> Result<NewAccount, ApiError> {
+        let Self { name, id, email, access_key_id, secret_access_key } = self;
+        let named = |text: &str| !text.is_empty() && text.chars().count() <= NAME_CHARS_MAX;
+        if !named(&name) || !email.as_deref().is_none_or(named) {
+            return Err(ApiError::invalid_request("A name has 1 to 128 characters."));
+        }
+        let id = id.map(|id| account_id(&id)).transpose()?;
+        if id.as_ref() == Some(&door.context().config.account) {
+            return Err(conflict("There is an account of that id."));
+        }
+        let root = match (access_key_id, secret_access_key) {
+            (None, None) => None,
+            (Some(id), Some(secret)) => Some(given_key(id, &secret)?),
+            (Some(_), None) | (None, Some(_)) => {
+                return Err(ApiError::invalid_request(
+                    "access_key_id and secret_access_key are given together or not at all.",
+                ));
+            }
+        };
+        Ok(NewAccount { id, name, email, root })
+    }
+}
+
+impl ApiOperation for GetAccount {
+    const SIGNED: SignedBy = SignedBy::Header;
+    const PAGES: Option<&'static str> = None;
+    const STATUS: StatusCode = StatusCode::OK;
+    type Request = NoDocument;
+    type Answer = Json<ShownAccount>;
+
+    fn read(request: &ApiRequest<'_>) -> Result<Self, ApiError> {
+        Ok(Self { id: named_account(request)? })
+    }
+
+    fn permission(&self) -> ApiPermission<'_> {
+        MANAGE_ACCOUNTS
+    }
+
+    async fn run(
+        call: Authorized<Self>,
+        NoDocument: NoDocument,
+    ) -> Result<Json<ShownAccount>, ApiError> {
+        let found = call.door().store().account(&call.operation().id).await;
+        let found = found.map_err(refusal::of_store)?;
+        found.map(|account| Json(shown(&account))).ok_or_else(missing)
+    }
+}
+
+impl ApiOperation for DeleteAccount {
+    const SIGNED: SignedBy = SignedBy::Header;
+    const PAGES: Option<&'static str> = None;
+    const STATUS: StatusCode = StatusCode::NO_CONTENT;
+    type Request = NoDocument;
+    type Answer = NoDocument;
+
+    fn read(request: &ApiRequest<'_>) -> Result<Self, ApiError> {
+        Ok(Self { id: named_account(request)? })
+    }
+
+    fn permission(&self) -> ApiPermission<'_> {
+        MANAGE_ACCOUNTS
+    }
+
+    async fn run(call: Authorized<Self>, NoDocument: NoDocument) -> Result<NoDocument, ApiError> {
+        use store::DeleteAccount as Outcome;
+        let (Self { id }, door) = call.split();
+        let outcome = door.store().delete_account(&id, door.now()).await;
+        match outcome.map_err(refusal::of_store)? {
+            Outcome::Deleted => Ok(NoDocument),
+            Outcome::NotFound => Err(missing()),
+            Outcome::NotEmpty => {
+                Err(conflict("The account still has buckets or identities: delete them first."))
+            }
+        }
+    }
 }
 
 /// What is answered to whoever looks here for a new root key of the first account, which is no record.
 const FIRST_ROOT_KEY: &str = "The root key of the first account is not renewed here: it is VALET_ROOT_ACCESS_KEY_ID, or was made at the first start. Restart the server with another VALET_ROOT_ACCESS_KEY_ID and VALET_ROOT_SECRET_ACCESS_KEY.";
 
-/// Gives the root another key; the one that it had ends, and what that signed and opened with it.
-pub(super) async fn renew_root_key(door: &Door, id: &AccountId) -> Result<Reply, S3Error> {
-    if *id == door.context().config.account {
-        return Err(conflict(FIRST_ROOT_KEY));
-    }
-    let outcome = door.store().renew_root_key(id, door.now()).await.map_err(refusal::of_store)?;
-    match outcome {
-        RenewRootKey::Renewed { account, root } => Ok(with_key(&account, &root)),
-        RenewRootKey::NotFound => Err(missing()),
-        RenewRootKey::KeyExists => Err(conflict("There is an access key of that id.")),
-    }
-}
+impl ApiOperation for RenewRootKey {
+    const SIGNED: SignedBy = SignedBy::Header;
+    const PAGES: Option<&'static str> = None;
+    const STATUS: StatusCode = StatusCode::CREATED;
+    type Request = NoDocument;
+    type Answer = Json<AccountWithKey>;
 
-fn conflict(message: &'static str) -> S3Error {
-    S3Error::with_message(Code::AccountConflict, message)
-}
+    fn read(request: &ApiRequest<'_>) -> Result<Self, ApiError> {
+        Ok(Self { id: named_account(request)? })
+    }
 
-/// A page of the accounts: behind the one that `after` names in the query, which `next` of another page did.
-pub(super) async fn list(door: &Door, query: Option<&str>) -> Result<Reply, S3Error> {
-    let after = match query.unwrap_or_default() {
-        "" => None,
-        query => {
-            let after = query.strip_prefix("after=").ok_or_else(|| {
-                S3Error::invalid_request("The list of accounts has one parameter, after.")
-            })?;
-            Some(named_account(after)?)
+    fn permission(&self) -> ApiPermission<'_> {
+        MANAGE_ACCOUNTS
+    }
+
+    async fn run(
+        call: Authorized<Self>,
+        NoDocument: NoDocument,
+    ) -> Result<Json<AccountWithKey>, ApiError> {
+        use store::RenewRootKey as Outcome;
+        let (Self { id }, door) = call.split();
+        if id == door.context().config.account {
+            return Err(conflict(FIRST_ROOT_KEY));
         }
-    };
-    let page = door.store().accounts(after, PAGE_MAX).await.map_err(refusal::of_store)?;
-    let next = page.next.as_ref().map(AccountId::as_str);
-    let accounts = page.accounts.iter().map(|account| shown(account)).collect();
-    Ok(json(StatusCode::OK, &Page { accounts, next }))
-}
-
-pub(super) async fn show(door: &Door, id: &AccountId) -> Result<Reply, S3Error> {
-    let found = door.store().account(id).await.map_err(refusal::of_store)?;
-    let found = found.ok_or_else(missing)?;
-    Ok(json(StatusCode::OK, &shown(&found)))
-}
-
-pub(super) async fn delete(door: &Door, id: &AccountId) -> Result<Reply, S3Error> {
-    let outcome = door.store().delete_account(id, door.now()).await.map_err(refusal::of_store)?;
-    match outcome {
-        DeleteAccount::Deleted => Ok(Reply::new(StatusCode::NO_CONTENT)),
-        DeleteAccount::NotFound => Err(missing()),
-        DeleteAccount::NotEmpty => Err(S3Error::with_message(
-            Code::AccountConflict,
-            "The account still has buckets or identities: delete them first.",
-        )),
+        let outcome = door.store().renew_root_key(&id, door.now()).await;
+        match outcome.map_err(refusal::of_store)? {
+            Outcome::Renewed { account, root } => Ok(Json(with_key(&account, &root))),
+            Outcome::NotFound => Err(missing()),
+            Outcome::KeyExists => Err(conflict("There is an access key of that id.")),
+        }
     }
 }
 
-fn missing() -> S3Error {
-    S3Error::with_message(Code::NoSuchAccount, "There is no account of that id.")
+/// The account in the path.
+fn named_account(request: &ApiRequest<'_>) -> Result<AccountId, ApiError> {
+    account_id(request.path("id")?)
+}
+
+fn account_id(id: &str) -> Result<AccountId, ApiError> {
+    AccountId::parse(id).map_err(|cause| {
+        ApiError::invalid_request("An account is named by its 12 digits.").because(cause)
+    })
+}
+
+fn shown(account: &Account) -> ShownAccount {
+    ShownAccount {
+        id: account.id.as_str().to_owned(),
+        name: account.name.clone(),
+        email: account.email.clone(),
+        created_at: account.created_at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+    }
+}
+
+fn with_key(account: &Account, root: &AccessKey) -> AccountWithKey {
+    AccountWithKey {
+        account: shown(account),
+        access_key_id: root.id.clone(),
+        secret_access_key: root.secret.clone(),
+    }
+}
+
+/// A secret that its owner is shown.
+fn exposed<S: Serializer>(secret: &SecretAccessKey, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(secret.expose())
+}
+
+fn conflict(message: &'static str) -> ApiError {
+    ApiError::with_message(ApiCode::AccountConflict, message)
+}
+
+fn missing() -> ApiError {
+    ApiError::new(ApiCode::NoSuchAccount)
 }

@@ -1,47 +1,87 @@
 //! The documents of calls and answers, and how they are read and written.
 
+use std::future::Future;
+
 use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
-use iam::AccountId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::error::ApiError;
 use crate::body::RequestBody;
-use crate::error::S3Error;
 use crate::gate::Door;
 use crate::respond::{Reply, ReplyBody};
 use crate::s3::document;
 
 /// Bytes of a request document.
-pub(super) const DOCUMENT_BYTES_MAX: usize = 64 * 1024;
+const DOCUMENT_BYTES_MAX: usize = 64 * 1024;
 
-pub(super) fn account(id: &str) -> Result<AccountId, S3Error> {
-    AccountId::parse(id).map_err(|cause| {
-        S3Error::invalid_request("An account is named by its 12 digits.").because(cause)
-    })
+/// The document that a call sends in its body. It is read once the call has been admitted, and not before.
+pub(super) trait RequestDocument: Sized + Send {
+    /// Reads the document from the body.
+    fn read(
+        door: &Door,
+        body: &mut RequestBody,
+    ) -> impl Future<Output = Result<Self, ApiError>> + Send;
 }
 
-/// Reads the document that the call sent.
-pub(super) async fn read<T: DeserializeOwned>(
-    door: &Door,
-    body: &mut RequestBody,
-) -> Result<T, S3Error> {
-    parse(&document::read(door, body, DOCUMENT_BYTES_MAX).await?)
+/// The document that an answer carries.
+pub(super) trait AnswerDocument: Send {
+    /// The answer with this document and this status.
+    fn reply(self, status: StatusCode) -> Reply;
 }
 
-pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, S3Error> {
-    serde_json::from_slice(body).map_err(|cause| {
-        // The parser's words name members and places and quote no values.
-        S3Error::invalid_request(format!("The document does not fit: {cause}."))
-    })
+/// A JSON document with the members of `T`.
+pub(super) struct Json<T>(pub(super) T);
+
+/// A JSON document with the members of `T`, or an empty body.
+pub(super) struct OptionalJson<T>(pub(super) Option<T>);
+
+/// No document. The body of such a call is not read.
+pub(super) struct NoDocument;
+
+impl<T: DeserializeOwned + Send> RequestDocument for Json<T> {
+    async fn read(door: &Door, body: &mut RequestBody) -> Result<Self, ApiError> {
+        parse(&collect(door, body).await?).map(Self)
+    }
 }
 
-/// A document as answer.
-pub(super) fn json(status: StatusCode, document: &impl Serialize) -> Reply {
-    let mut reply = Reply::new(status);
-    reply.set(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let text = serde_json::to_vec(document).unwrap_or_default();
-    reply.body = ReplyBody::Full(Bytes::from(text));
-    reply
+impl<T: DeserializeOwned + Send> RequestDocument for OptionalJson<T> {
+    async fn read(door: &Door, body: &mut RequestBody) -> Result<Self, ApiError> {
+        let bytes = collect(door, body).await?;
+        let document = if bytes.is_empty() { None } else { Some(parse(&bytes)?) };
+        Ok(Self(document))
+    }
+}
+
+impl RequestDocument for NoDocument {
+    async fn read(_door: &Door, _body: &mut RequestBody) -> Result<Self, ApiError> {
+        Ok(Self)
+    }
+}
+
+impl<T: Serialize + Send> AnswerDocument for Json<T> {
+    fn reply(self, status: StatusCode) -> Reply {
+        let mut reply = Reply::new(status);
+        reply.set(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let text = serde_json::to_vec(&self.0).unwrap_or_default();
+        reply.body = ReplyBody::Full(Bytes::from(text));
+        reply
+    }
+}
+
+impl AnswerDocument for NoDocument {
+    fn reply(self, status: StatusCode) -> Reply {
+        Reply::new(status)
+    }
+}
+
+async fn collect(door: &Door, body: &mut RequestBody) -> Result<Bytes, ApiError> {
+    Ok(document::read(door, body, DOCUMENT_BYTES_MAX).await?)
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(body)
+        .map_err(|cause| ApiError::invalid_request(format!("The document does not fit: {cause}.")))
 }

@@ -7,10 +7,11 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use store::{BucketName, ObjectKey};
 
-use super::document::json;
+use super::document::Json;
+use super::error::ApiError;
+use super::operation::{ApiOperation, ApiPermission, ApiRequest, SignedBy};
 use crate::error::{Code, S3Error};
-use crate::gate::Door;
-use crate::respond::Reply;
+use crate::gate::{Authorized, Door};
 
 /// Seconds that a link may be asked for.
 const SECONDS_MAX: u64 = 604_800;
@@ -18,10 +19,13 @@ const SECONDS_MAX: u64 = 604_800;
 /// The method of a browser form.
 const FORM: &str = "POST";
 
+/// `POST /expiry`: everybody may ask about what they sign themselves.
+pub(super) struct TellExpiry;
+
 /// A link, or a form, that is about to be signed.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Asked {
+pub(super) struct IntendedLink {
     method: String,
     bucket: String,
     #[serde(default)]
@@ -30,8 +34,9 @@ pub(super) struct Asked {
     expires_in_seconds: u64,
 }
 
+/// How long it will hold.
 #[derive(Serialize)]
-struct Told {
+pub(super) struct ToldExpiry {
     effective_expires_at: String,
     limited_by: Vec<&'static str>,
     /// Whether it works at all, as things are now.
@@ -60,8 +65,31 @@ impl Context for LinkContext<'_> {
     }
 }
 
-pub(super) async fn tell(door: &Door, asked: Asked) -> Result<Reply, S3Error> {
-    let Asked { method, bucket, key, version_id, expires_in_seconds } = asked;
+impl ApiOperation for TellExpiry {
+    const SIGNED: SignedBy = SignedBy::Header;
+    const PAGES: Option<&'static str> = None;
+    const STATUS: StatusCode = StatusCode::OK;
+    type Request = Json<IntendedLink>;
+    type Answer = Json<ToldExpiry>;
+
+    fn read(_request: &ApiRequest<'_>) -> Result<Self, ApiError> {
+        Ok(Self)
+    }
+
+    fn permission(&self) -> ApiPermission<'_> {
+        ApiPermission::Oneself
+    }
+
+    async fn run(
+        call: Authorized<Self>,
+        Json(link): Json<IntendedLink>,
+    ) -> Result<Json<ToldExpiry>, ApiError> {
+        Ok(Json(tell(call.door(), link).await?))
+    }
+}
+
+async fn tell(door: &Door, link: IntendedLink) -> Result<ToldExpiry, S3Error> {
+    let IntendedLink { method, bucket, key, version_id, expires_in_seconds } = link;
     let seconds = expires_in_seconds.clamp(1, SECONDS_MAX);
     let name = BucketName::parse(&bucket).map_err(|_| S3Error::new(Code::InvalidBucketName))?;
     let (action, resource) = question(&method, &name, &key, version_id.is_some())?;
@@ -101,12 +129,11 @@ pub(super) async fn tell(door: &Door, asked: Asked) -> Result<Reply, S3Error> {
             PolicyLimit::Time => (at, vec!["policy-time"]),
         },
     };
-    let told = Told {
+    Ok(ToldExpiry {
         effective_expires_at: end.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         limited_by,
         allowed: holds.is_some(),
-    };
-    Ok(json(StatusCode::OK, &told))
+    })
 }
 
 fn question(

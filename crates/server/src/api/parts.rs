@@ -4,29 +4,25 @@
 //! A fresh link is signed with the key that signed the `renew` link, and ends with that link at the
 //! latest: its holder gets time, and no power that its signer had not lent.
 
-use std::cmp::min;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hyper::StatusCode;
 use iam::Values;
 use jiff::Timestamp;
-use presign::{Addressing, AmzDate, ExpiresIn, VerifiedSignature};
+use presign::{Addressing, AmzDate, ExpiresIn};
 use serde::{Deserialize, Serialize};
 use store::{BucketName, ObjectKey, Part, PartNumber, Upload, UploadId};
 
-use super::call::ApiCall;
-use super::document::{DOCUMENT_BYTES_MAX, json, parse};
-use crate::body::RequestBody;
-use crate::context::RequestContext;
+use super::document::{Json, OptionalJson};
+use super::error::{ApiCode, ApiError};
+use super::operation::{ApiOperation, ApiPermission, ApiRequest, SignedBy};
 use crate::error::{Code, S3Error, refusal};
-use crate::gate::{Door, OperationKeys};
+use crate::gate::{Authorized, Door, LentSigning};
 use crate::operation::Permission;
 use crate::parts::{PlannedPart, Renewal, RenewalError, UploadLinks};
 use crate::request::Query;
-use crate::respond::Reply;
-use crate::s3::{PAGE_MAX, creation_condition, document, quoted};
-use crate::seen::Seen;
+use crate::s3::{PAGE_MAX, creation_condition, quoted};
 
 /// Links in one answer.
 const LINKS_MAX: usize = 1000;
@@ -44,13 +40,14 @@ pub(super) struct RenewParts {
 /// Which links are wanted: without numbers, those of all parts that are not there.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+pub(super) struct WantedParts {
     parts: Option<Vec<u16>>,
 }
 
+/// The fresh links, and what is there.
 #[derive(Serialize)]
-struct Renewed<'a> {
-    upload_id: &'a str,
+pub(super) struct RenewedParts {
+    upload_id: String,
     /// When the links end.
     expires_at: String,
     parts: Vec<FreshPart>,
@@ -72,74 +69,68 @@ struct UploadedPart {
     etag: String,
 }
 
-/// The upload of a part makes no object appear.
-struct PartKeys;
+impl ApiOperation for RenewParts {
+    const SIGNED: SignedBy = SignedBy::Link;
+    const PAGES: Option<&'static str> = Some(Renewal::BUCKET);
+    const STATUS: StatusCode = StatusCode::OK;
+    type Request = OptionalJson<WantedParts>;
+    type Answer = Json<RenewedParts>;
 
-impl OperationKeys for PartKeys {
-    fn condition(&self, key: &str) -> Option<Values<'_>> {
-        creation_condition(key, false)
-    }
-}
-
-impl RenewParts {
     /// Reads the link. Its signature covers all of the query.
-    pub(super) fn read(
-        upload_id: &str,
-        context: &RequestContext,
-        seen: &mut Seen,
-    ) -> Result<Self, S3Error> {
-        let query = Query::parse(context.parts.uri.query().unwrap_or_default())?;
+    fn read(request: &ApiRequest<'_>) -> Result<Self, ApiError> {
+        let upload_id = request.path("id")?.to_owned();
+        let query = Query::parse(request.query)?;
         let renewal = Renewal::read(query.iter()).map_err(malformed)?;
         let bucket = BucketName::parse(&renewal.bucket)
             .map_err(|cause| S3Error::new(Code::InvalidBucketName).because(cause))?;
         let key = ObjectKey::parse(&renewal.key)
             .map_err(|cause| S3Error::new(Code::InvalidUri).because(cause))?;
-        (seen.bucket, seen.key) = (Some(bucket.clone()), Some(key.clone()));
-        Ok(Self { bucket, key, upload_id: upload_id.to_owned(), renewal })
+        Ok(Self { bucket, key, upload_id, renewal })
     }
 
-    pub(super) async fn answer(
-        &self,
-        call: &ApiCall<'_>,
-        door: &Door,
-        body: &mut RequestBody,
-    ) -> Result<Reply, S3Error> {
-        let end = self.permitted_until(door).await?;
-        let upload = self.find(door).await?;
+    fn permission(&self) -> ApiPermission<'_> {
+        let permission = Permission::object("s3:PutObject", &self.bucket, &self.key);
+        ApiPermission::LentByLink(permission)
+    }
+
+    /// The upload of a part makes no object appear.
+    fn condition(&self, key: &str) -> Option<Values<'_>> {
+        creation_condition(key, false)
+    }
+
+    fn object(&self) -> Option<(&BucketName, &ObjectKey)> {
+        Some((&self.bucket, &self.key))
+    }
+
+    async fn run(
+        call: Authorized<Self>,
+        OptionalJson(wanted): OptionalJson<WantedParts>,
+    ) -> Result<Json<RenewedParts>, ApiError> {
+        let (this, door) = (call.operation(), call.door());
+        let lent = door.lent().ok_or_else(|| ApiError::new(ApiCode::AccessDenied))?;
+        let upload = this.find(door).await?;
         // Such a key is a header that each part's link would have to cover.
         if upload.customer_key.is_some() {
-            return Err(S3Error::invalid_request(
+            return Err(ApiError::invalid_request(
                 "The upload was begun with a key of the customer's own (SSE-C). The links of a bundle carry none: sign those of its parts yourself, with the headers of the key.",
             ));
         }
-        let asked = self.read_asked(door, body).await?;
+        let named = this.named(wanted.unwrap_or_default())?;
         let uploaded = uploaded(door, &upload).await?;
-        let wanted = match asked {
-            Some(numbers) => numbers,
-            None => self.missing(&uploaded),
-        };
+        let wanted = named.unwrap_or_else(|| this.missing(&uploaded));
+        let end = lent.until();
         let life = remaining(end, door.now())
-            .ok_or_else(|| S3Error::with_message(Code::AccessDenied, "Request has expired"))?;
-        let renewed = Renewed {
-            upload_id: &self.upload_id,
+            .ok_or_else(|| ApiError::with_message(ApiCode::AccessDenied, "Request has expired"))?;
+        Ok(Json(RenewedParts {
+            upload_id: this.upload_id.clone(),
             expires_at: end.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            parts: self.sign(call, wanted, life).await?,
+            parts: this.sign(lent, wanted, (life, door.now()))?,
             uploaded: uploaded.iter().map(shown).collect(),
-        };
-        Ok(json(StatusCode::OK, &renewed))
+        }))
     }
+}
 
-    /// The end of what is signed here: that of the link which asks, of the session behind it, and of
-    /// the permission as the policies stand, for a link as old as that one.
-    async fn permitted_until(&self, door: &Door) -> Result<Timestamp, S3Error> {
-        let link = door.signature().and_then(VerifiedSignature::expires_at);
-        let link = link.ok_or_else(|| S3Error::new(Code::AccessDenied))?;
-        let session = door.caller().identity().and_then(|identity| identity.session.as_ref());
-        let end = session.map_or(link, |session| min(link, session.expires_at));
-        let permission = Permission::object("s3:PutObject", &self.bucket, &self.key);
-        door.require_until(permission, &PartKeys, end).await
-    }
-
+impl RenewParts {
     async fn find(&self, door: &Door) -> Result<Arc<Upload>, S3Error> {
         let missing = || S3Error::new(Code::NoSuchUpload);
         let id = UploadId::parse(&self.upload_id).map_err(|_| missing())?;
@@ -148,24 +139,21 @@ impl RenewParts {
         found.map_err(refusal::of_store)?.ok_or_else(missing)
     }
 
-    /// The parts that the body names, in order and each once; an empty body names none.
-    async fn read_asked(
+    /// The parts that the document names, in order and each once; `None`: it names none.
+    fn named(
         &self,
-        door: &Door,
-        body: &mut RequestBody,
-    ) -> Result<Option<Vec<PlannedPart>>, S3Error> {
-        let body = document::read(door, body, DOCUMENT_BYTES_MAX).await?;
-        let Asked { parts } = if body.is_empty() { Asked::default() } else { parse(&body)? };
+        WantedParts { parts }: WantedParts,
+    ) -> Result<Option<Vec<PlannedPart>>, ApiError> {
         let Some(numbers) = parts else { return Ok(None) };
         if numbers.len() > LINKS_MAX {
             let message = format!("One call renews the links of {LINKS_MAX} parts at most.");
-            return Err(S3Error::invalid_request(message));
+            return Err(ApiError::invalid_request(message));
         }
         let numbers: BTreeSet<u16> = numbers.into_iter().collect();
         let planned = |number| {
             let part = PartNumber::new(number).ok().and_then(|n| self.renewal.plan.part(n));
             part.ok_or_else(|| {
-                S3Error::invalid_request(format!("The upload has no part {number}."))
+                ApiError::invalid_request(format!("The upload has no part {number}."))
             })
         };
         numbers.into_iter().map(planned).collect::<Result<_, _>>().map(Some)
@@ -182,17 +170,13 @@ impl RenewParts {
     }
 
     /// As many links as fit into an answer.
-    async fn sign(
+    fn sign(
         &self,
-        call: &ApiCall<'_>,
+        lent: &LentSigning,
         wanted: Vec<PlannedPart>,
-        life: ExpiresIn,
-    ) -> Result<Vec<FreshPart>, S3Error> {
-        let denied = || S3Error::new(Code::AccessDenied);
-        let caller = call.caller.signed().ok_or_else(denied)?;
-        let presigner = call.services.gate.presigner(caller).await;
-        let presigner = presigner.map_err(refusal::of_authentication)?;
-        let mut presigner = presigner.ok_or_else(denied)?;
+        (life, now): (ExpiresIn, Timestamp),
+    ) -> Result<Vec<FreshPart>, ApiError> {
+        let mut presigner = lent.presigner();
         let links = UploadLinks {
             endpoint: &self.renewal.endpoint,
             addressing: Addressing::Path,
@@ -204,8 +188,8 @@ impl RenewParts {
         let mut bytes = 0_usize;
         for part in wanted {
             let link = links
-                .part(part, &mut presigner, life, call.context.now)
-                .map_err(|cause| S3Error::new(Code::InternalError).because(cause))?;
+                .part(part, &mut presigner, life, now)
+                .map_err(|cause| ApiError::new(ApiCode::InternalError).because(cause))?;
             bytes = bytes.saturating_add(link.len());
             let PlannedPart { number, offset, size } = part;
             fresh.push(FreshPart { number: number.number(), offset, size, link });
@@ -215,12 +199,6 @@ impl RenewParts {
         }
         Ok(fresh)
     }
-}
-
-/// The bucket that a link names, before anybody knows whether it verifies.
-pub(super) fn bucket_of(query: &str) -> Option<BucketName> {
-    let query = Query::parse(query).ok()?;
-    BucketName::parse(query.get(Renewal::BUCKET)?).ok()
 }
 
 fn malformed(error: RenewalError) -> S3Error {

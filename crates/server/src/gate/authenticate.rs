@@ -208,7 +208,7 @@ impl Gate {
 
     /// Signs links as the caller would, with the very key that signed the call: whatever ends that
     /// key, or what its holder may do, ends these links too.
-    pub(crate) async fn presigner(
+    pub(super) async fn presigner(
         &self,
         caller: &SignedCaller,
     ) -> Result<Option<Presigner>, AuthenticationError> {

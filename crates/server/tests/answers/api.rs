@@ -335,3 +335,98 @@ async fn the_root_key_of_the_first_account_is_renewed_elsewhere() {
     let missing = world.send(renew("999999999999")).await;
     told(404, "NoSuchAccount", "There is no account of that id.", &missing);
 }
+
+/// A path means one thing and is spelt in one way: whatever else decodes or folds to it is no path of the API.
+#[tokio::test]
+async fn a_path_of_the_api_has_one_spelling() {
+    let world = World::new().await;
+    let nothing = "There is nothing at this path of the API.";
+    let account = r#"{"name":"other","id":"111111111111"}"#;
+    let made = world.send(ask("POST", "/_valet/api/v1/accounts").body(account)).await;
+    assert_eq!(made.status, 201);
+    for path in ["/_valet/api/v1/accounts", "/_valet/api/v1/accounts/111111111111"] {
+        assert_eq!(world.send(get(path)).await.status, 200, "{path}");
+    }
+    for path in [
+        "/_valet/api/v1/",
+        "/_valet/api/v1//accounts",
+        "/_valet/api/v1/accounts/",
+        "/_valet/api/v1/accounts//",
+        "/_valet/api/v1//accounts/111111111111",
+        "/_valet/api/v1/accounts//111111111111",
+        "/_valet/api/v1/accounts/111111111111/",
+        "/_valet/api/v1/accounts/111111111111/root-key/",
+        "/_valet/api/v1/./accounts",
+        "/_valet/api/v1/expiry/../accounts",
+        "/_valet/api/v1/Accounts",
+        "/_valet/api/v1/%61ccounts",
+        "/_valet/api/v1/accounts%2F111111111111",
+        "/_valet/api/v1/accounts/%31%31%31%31%31%31%31%31%31%31%31%31",
+        "/_valet/api/v1/accounts/..%2Fx",
+        "/_valet/api/v1%2Faccounts",
+        "/_valet%2Fapi/v1/accounts",
+        "/%5Fvalet/api/v1/accounts",
+    ] {
+        let answer = world.send(get(path)).await;
+        assert_eq!((path, answer.status), (path, 404));
+        told(404, "NoSuchKey", nothing, &answer);
+    }
+    told(
+        404,
+        "NoSuchKey",
+        nothing,
+        &world.send(ask("POST", "/_valet/api/v1/accounts//root-key")).await,
+    );
+}
+
+#[tokio::test]
+async fn a_method_that_a_path_does_not_have_is_told_those_that_it_has() {
+    let world = World::new().await;
+    let message = "The specified method is not allowed against this resource.";
+    for (method, path, allowed) in [
+        ("PUT", "accounts", "GET, POST"),
+        ("HEAD", "accounts", "GET, POST"),
+        ("POST", "accounts/111111111111", "GET, DELETE"),
+        ("GET", "accounts/111111111111/root-key", "POST"),
+        ("GET", "expiry", "POST"),
+    ] {
+        let answer = world.send(ask(method, &format!("/_valet/api/v1/{path}"))).await;
+        assert_eq!(answer.header("allow"), allowed, "{method} {path}");
+        if method != "HEAD" {
+            told(405, "MethodNotAllowed", message, &answer);
+        }
+    }
+    let link = world.link_raw("GET", "/_valet/api/v1/uploads/x/parts");
+    let answer = world.send_raw(link).await;
+    told(405, "MethodNotAllowed", message, &answer);
+    assert_eq!(answer.header("allow"), "POST");
+}
+
+/// Metrics, as the log, tell which operation was refused, whoever it was refused to.
+#[tokio::test]
+async fn refused_calls_are_counted_as_what_they_are() {
+    let world = World::new().await;
+    let ann = world.user("ann", "").await;
+    let path = |rest: &str| format!("/_valet/api/v1/{rest}");
+    let forged = Key { secret: "another secret".to_owned(), ..ann.clone() };
+    assert_eq!(world.send_raw(get(&path("accounts"))).await.status, 403);
+    assert_eq!(world.send_as(&forged, ask("POST", &path("accounts"))).await.status, 403);
+    assert_eq!(world.send_as(&ann, get(&path("accounts/111111111111"))).await.status, 403);
+    assert_eq!(world.send_raw(world.link_raw("POST", &path("expiry"))).await.status, 403);
+    assert_eq!(world.send(ask("POST", &path("uploads/x/parts"))).await.status, 403);
+    assert_eq!(world.send(get(&path("nothing"))).await.status, 404);
+    assert_eq!(world.send(ask("PATCH", &path("accounts"))).await.status, 405);
+    let metrics = world.send(get("/_valet/metrics")).await.text().to_owned();
+    for (operation, status) in [
+        ("ListAccounts", 403),
+        ("CreateAccount", 403),
+        ("GetAccount", 403),
+        ("TellExpiry", 403),
+        ("RenewParts", 403),
+        ("Api", 404),
+        ("Api", 405),
+    ] {
+        let labels = format!("{{operation=\"{operation}\",status=\"{status}\"}}");
+        assert!(metrics.contains(&labels), "{labels} in {metrics}");
+    }
+}

@@ -231,7 +231,7 @@ async fn small_bodies_in_memory_are_held_no_longer_than_there_is_room() {
             let delete = target("DELETE", key, &[]);
             let deleted = ask(&mut connect(&server), "DELETE", &delete, b"").await;
             assert!(deleted.starts_with(b"HTTP/1.1 204 "));
-            server.store().maintenance().run_once(clock::now(), Duration::ZERO).await.unwrap();
+            server.services().maintenance().run_once(clock::now(), Duration::ZERO).await.unwrap();
             stream.write_all(&window(1 << 20)).await.unwrap();
             let size = if key == "row" { 9_000 } else { 60_000 };
             let bodies = bodies(&mut stream, STREAMS).await;

@@ -1,0 +1,114 @@
+//! The table of routes: which call of the API is which operation. What is not in it is not there.
+
+use hyper::Method;
+
+use super::accounts::{CreateAccount, DeleteAccount, GetAccount, ListAccounts, RenewRootKey};
+use super::expiry::TellExpiry;
+use super::operation::{Answering, ApiOperation, SignedBy, SignedCall, execute};
+use super::parts::RenewParts;
+use crate::body::RequestBody;
+use crate::seen::Seen;
+
+/// One operation of the API, and the method and path by which it is called.
+pub(super) struct ApiRow {
+    pub(super) method: Method,
+    /// The path below `/_valet/api/v1`; a segment in braces is a parameter.
+    pub(super) path: &'static str,
+    /// The name of the operation, in logs and metrics too.
+    pub(super) operation: &'static str,
+    /// What the operation does, in one sentence.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for whoever describes the API: docs/api.md")
+    )]
+    pub(super) summary: &'static str,
+    pub(super) signed: SignedBy,
+    pub(super) pages: Option<&'static str>,
+    pub(super) execute: Execute,
+}
+
+/// The function that reads, admits and runs the operation of a row.
+type Execute = for<'r> fn(SignedCall<'r>, &'r mut RequestBody, &'r mut Seen) -> Answering<'r>;
+
+impl std::fmt::Debug for ApiRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.operation)
+    }
+}
+
+/// The row of an operation.
+const fn row<O: ApiOperation>(
+    method: Method,
+    path: &'static str,
+    operation: &'static str,
+    summary: &'static str,
+) -> ApiRow {
+    let (signed, pages) = (O::SIGNED, O::PAGES);
+    ApiRow { method, path, operation, summary, signed, pages, execute: execute::<O> }
+}
+
+/// Every operation of the API.
+#[rustfmt::skip]
+pub(super) static ROUTES: [ApiRow; 7] = [
+    row::<ListAccounts>(Method::GET, "/accounts", "ListAccounts", "Lists the accounts of the server, a page at a time."),
+    row::<CreateAccount>(Method::POST, "/accounts", "CreateAccount", "Makes an account, and shows the key of its root this once."),
+    row::<GetAccount>(Method::GET, "/accounts/{id}", "GetAccount", "Shows an account."),
+    row::<DeleteAccount>(Method::DELETE, "/accounts/{id}", "DeleteAccount", "Deletes an account that has no buckets and no identities."),
+    row::<RenewRootKey>(Method::POST, "/accounts/{id}/root-key", "RenewRootKey", "Gives the root of an account another key, and ends the one that it had."),
+    row::<TellExpiry>(Method::POST, "/expiry", "TellExpiry", "Tells how long a link will hold that the caller is about to sign."),
+    row::<RenewParts>(Method::POST, "/uploads/{id}/parts", "RenewParts", "Signs fresh links for the parts of an upload, and tells which parts are there."),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::super::path::parameter;
+    use super::*;
+
+    #[test]
+    fn no_two_templates_fit_one_path() {
+        let differ = |one: &str, other: &str| {
+            let (mut ones, mut others) = (one.split('/'), other.split('/'));
+            let literal = |segment: &str| parameter(segment).is_none();
+            one.split('/').count() != other.split('/').count()
+                || ones
+                    .by_ref()
+                    .zip(others.by_ref())
+                    .any(|(a, b)| literal(a) && literal(b) && a != b)
+        };
+        for (at, row) in ROUTES.iter().enumerate() {
+            for other in &ROUTES[..at] {
+                let same = row.path == other.path && row.method != other.method;
+                assert!(same || differ(row.path, other.path), "{row:?} {other:?}");
+            }
+        }
+    }
+
+    /// How a call is signed is checked before its method is, so all methods of a path must agree.
+    #[test]
+    fn all_calls_of_a_path_are_signed_alike() {
+        for row in &ROUTES {
+            let signed = ROUTES.iter().filter(|other| other.path == row.path);
+            assert!(signed.into_iter().all(|other| other.signed == row.signed), "{row:?}");
+        }
+    }
+
+    #[test]
+    fn templates_are_spelt_plainly() {
+        for row in &ROUTES {
+            assert!(row.path.starts_with('/') && !row.path.ends_with('/'), "{row:?}");
+            assert!(!row.path.contains("//") && !row.path.contains('%'), "{row:?}");
+        }
+    }
+
+    /// The page of the API lists every operation, and no other.
+    #[test]
+    fn the_page_of_the_api_is_this_table() {
+        let page = include_str!("../../../../docs/api.md");
+        let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
+        let expected = ROUTES.iter().map(|row| {
+            let ApiRow { method, path, operation, summary, .. } = row;
+            format!("| `{operation}` | `{method} {path}` | {summary} |")
+        });
+        assert_eq!(rows, expected.collect::<Vec<_>>());
+    }
+}
