@@ -1,24 +1,16 @@
 //! The embedded engine of records: SQLite, with one writing thread and many readers.
 
-mod accounts;
-mod bucket;
+mod buckets;
 mod cache;
 mod caches;
 mod connection;
 mod copy;
-mod directory;
 mod error;
-mod identity;
-mod listing;
-mod lookup;
-mod multipart;
-mod object;
+mod garbage;
+mod identities;
+mod objects;
 mod rows;
 mod seal;
-mod settings;
-mod signer;
-mod sweeping;
-mod tags;
 mod transaction;
 mod uploads;
 mod weight;
@@ -49,8 +41,11 @@ use caches::Caches;
 use connection::Readers;
 pub(crate) use copy::DatabaseCopy;
 use iam::AccountId;
-use signer::Reading;
+use identities::signer::Reading;
+use identities::{access_keys, accounts, directory, signer};
+use objects::{listing, lookup, tags};
 use transaction::Transaction;
+use uploads::completion;
 use writer::{Room, Writer};
 
 /// The database's file in a data directory.
@@ -97,7 +92,7 @@ impl Metadata for SqliteMetadata {
             Ok(key) => return Ok(Some(key)),
             Err(ticket) => ticket,
         };
-        let read = self.readers.point(|connection| identity::read(connection, &self.vault, id));
+        let read = self.readers.point(|connection| access_keys::read(connection, &self.vault, id));
         let key = read.await?.map(Arc::new);
         if let Some(key) = &key {
             self.caches.access_keys.fill(ticket, id.to_owned(), Arc::clone(key));
@@ -107,20 +102,20 @@ impl Metadata for SqliteMetadata {
 
     async fn put_access_key(&self, key: AccessKey) -> Result<(), StoreError> {
         let sealed = self.vault.seal_secret(&key)?;
-        self.writer.run(Room::Needed, move |tx| identity::put(tx, key, &sealed)).await
+        self.writer.run(Room::Needed, move |tx| access_keys::put(tx, key, &sealed)).await
     }
 
     async fn access_keys(&self, account: &AccountId) -> Result<Vec<Arc<AccessKey>>, StoreError> {
         let (vault, account) = (Arc::clone(&self.vault), account.clone());
-        self.readers.list(move |connection| identity::list(connection, &vault, &account)).await
+        self.readers.list(move |connection| access_keys::list(connection, &vault, &account)).await
     }
 
     async fn note_key_uses(&self, uses: Vec<(String, KeyUse)>) -> Result<(), StoreError> {
-        self.writer.run(Room::Needed, move |tx| identity::note_uses(tx, &uses)).await
+        self.writer.run(Room::Needed, move |tx| access_keys::note_uses(tx, &uses)).await
     }
 
     async fn key_last_used(&self, id: &str) -> Result<Option<KeyUse>, StoreError> {
-        self.readers.point(|connection| identity::last_use(connection, id)).await
+        self.readers.point(|connection| access_keys::last_use(connection, id)).await
     }
 
     async fn signer(
@@ -214,7 +209,7 @@ impl Metadata for SqliteMetadata {
         setting: BucketSetting,
     ) -> Result<SetBucket, StoreError> {
         let bucket = bucket.clone();
-        self.writer.run(Room::Needed, move |tx| bucket::set(tx, &bucket, &setting)).await
+        self.writer.run(Room::Needed, move |tx| buckets::set(tx, &bucket, &setting)).await
     }
 
     async fn create_bucket(
@@ -222,7 +217,7 @@ impl Metadata for SqliteMetadata {
         bucket: NewBucket,
         now: Timestamp,
     ) -> Result<CreateBucket, StoreError> {
-        self.writer.run(Room::Needed, move |tx| bucket::create(tx, &bucket, now)).await
+        self.writer.run(Room::Needed, move |tx| buckets::create(tx, &bucket, now)).await
     }
 
     async fn bucket(&self, name: &BucketName) -> Result<Option<Arc<Bucket>>, StoreError> {
@@ -230,7 +225,7 @@ impl Metadata for SqliteMetadata {
             Ok(bucket) => return Ok(Some(bucket)),
             Err(ticket) => ticket,
         };
-        let read = self.readers.point(|connection| bucket::read(connection, name)).await?;
+        let read = self.readers.point(|connection| buckets::read(connection, name)).await?;
         let bucket = read.map(Arc::new);
         if let Some(bucket) = &bucket {
             self.caches.buckets.fill(ticket, name.clone(), Arc::clone(bucket));
@@ -244,7 +239,7 @@ impl Metadata for SqliteMetadata {
         now: Timestamp,
     ) -> Result<DeleteBucket, StoreError> {
         let bucket = bucket.clone();
-        self.writer.run(Room::Reserve, move |tx| bucket::delete(tx, &bucket, now)).await
+        self.writer.run(Room::Reserve, move |tx| buckets::delete(tx, &bucket, now)).await
     }
 
     async fn buckets(
@@ -253,7 +248,7 @@ impl Metadata for SqliteMetadata {
         query: ListBuckets,
     ) -> Result<BucketPage, StoreError> {
         let owner = owner.clone();
-        self.readers.list(move |connection| bucket::list(connection, &owner, &query)).await
+        self.readers.list(move |connection| buckets::list(connection, &owner, &query)).await
     }
 
     async fn set_versioning(
@@ -262,12 +257,12 @@ impl Metadata for SqliteMetadata {
         versioning: Versioning,
     ) -> Result<bool, StoreError> {
         let bucket = bucket.clone();
-        let set = move |tx: &mut Transaction<'_>| bucket::set_versioning(tx, &bucket, versioning);
+        let set = move |tx: &mut Transaction<'_>| buckets::set_versioning(tx, &bucket, versioning);
         self.writer.run(Room::Needed, set).await
     }
 
     async fn changes_since(&self, n: u64, limit: usize) -> Result<Vec<Change>, StoreError> {
-        self.readers.list(move |connection| bucket::changes_since(connection, n, limit)).await
+        self.readers.list(move |connection| buckets::changes_since(connection, n, limit)).await
     }
 
     async fn object(
@@ -304,7 +299,7 @@ impl Metadata for SqliteMetadata {
         object: NewObject,
         now: Timestamp,
     ) -> Result<PutOutcome, StoreError> {
-        self.writer.run(Room::Needed, move |tx| object::put(tx, object, now)).await
+        self.writer.run(Room::Needed, move |tx| objects::put(tx, object, now)).await
     }
 
     async fn delete_object(
@@ -312,7 +307,7 @@ impl Metadata for SqliteMetadata {
         delete: DeleteObject,
         now: Timestamp,
     ) -> Result<DeleteOutcome, StoreError> {
-        self.writer.run(Room::Reserve, move |tx| object::delete(tx, &delete, now)).await
+        self.writer.run(Room::Reserve, move |tx| objects::delete(tx, &delete, now)).await
     }
 
     async fn set_object_tags(
@@ -402,7 +397,7 @@ impl Metadata for SqliteMetadata {
         now: Timestamp,
     ) -> Result<CompleteOutcome, StoreError> {
         let vault = Arc::clone(&self.vault);
-        let run = move |tx: &mut Transaction<'_>| multipart::complete(tx, &vault, &complete, now);
+        let run = move |tx: &mut Transaction<'_>| completion::complete(tx, &vault, &complete, now);
         self.writer.run(Room::Needed, run).await
     }
 
@@ -424,7 +419,7 @@ impl Metadata for SqliteMetadata {
         limit: usize,
     ) -> Result<Vec<IdleUpload>, StoreError> {
         self.readers
-            .list(move |connection| sweeping::idle_uploads(connection, idle_since, limit))
+            .list(move |connection| garbage::idle_uploads(connection, idle_since, limit))
             .await
     }
 
@@ -433,32 +428,32 @@ impl Metadata for SqliteMetadata {
         idle: IdleUpload,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.writer.run(Room::Reserve, move |tx| sweeping::abort_idle(tx, &idle, now)).await
+        self.writer.run(Room::Reserve, move |tx| garbage::abort_idle(tx, &idle, now)).await
     }
 
     async fn record_intent(&self, blob: BlobId, now: Timestamp) -> Result<(), StoreError> {
-        self.writer.run(Room::Needed, move |tx| sweeping::record_intent(tx, blob, now)).await
+        self.writer.run(Room::Needed, move |tx| garbage::record_intent(tx, blob, now)).await
     }
 
     async fn forget_intents(&self, blobs: Vec<BlobId>) -> Result<(), StoreError> {
-        self.writer.run(Room::Reserve, move |tx| sweeping::forget_intents(tx, &blobs)).await
+        self.writer.run(Room::Reserve, move |tx| garbage::forget_intents(tx, &blobs)).await
     }
 
     async fn reap_intents(&self, before: Timestamp, now: Timestamp) -> Result<usize, StoreError> {
-        self.writer.run(Room::Reserve, move |tx| sweeping::reap_intents(tx, before, now)).await
+        self.writer.run(Room::Reserve, move |tx| garbage::reap_intents(tx, before, now)).await
     }
 
     async fn garbage(&self, before: Timestamp, limit: usize) -> Result<Vec<BlobId>, StoreError> {
-        self.readers.list(move |connection| sweeping::garbage(connection, before, limit)).await
+        self.readers.list(move |connection| garbage::garbage(connection, before, limit)).await
     }
 
     async fn forget_garbage(&self, blobs: Vec<BlobId>) -> Result<(), StoreError> {
-        self.writer.run(Room::Reserve, move |tx| sweeping::forget_garbage(tx, &blobs)).await
+        self.writer.run(Room::Reserve, move |tx| garbage::forget_garbage(tx, &blobs)).await
     }
 
     async fn maintain(&self, completed_before: Timestamp, space: Space) -> Result<(), StoreError> {
         let forget =
-            move |tx: &mut Transaction<'_>| sweeping::forget_completed(tx, completed_before);
+            move |tx: &mut Transaction<'_>| garbage::forget_completed(tx, completed_before);
         // No more of that age come meanwhile.
         while !self.writer.run(Room::Reserve, forget).await? {}
         if space == Space::Short {

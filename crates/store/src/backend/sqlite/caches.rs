@@ -5,7 +5,7 @@ use std::sync::Arc;
 use iam::AccountId;
 
 use super::cache::{ExactCache, ObjectCacheKey};
-use super::signer::{Known, KnownPlace, Signers};
+use super::identities::signer::{Known, KnownPlace, Signers};
 use crate::{AccessKey, Bucket, BucketName, Directory, Object};
 
 /// How much memory the cached buckets, and as much again the cached access keys, may take, in bytes.

@@ -106,7 +106,7 @@ pub(super) fn seal_bucket(connection: &Connection, id: i64) -> Result<(), StoreE
 /// Seals a store of format 3 as it is. Keys that were sealed are sealed anew, so that a store that was brought up once
 /// is never taken for an old one again, whatever its number says.
 pub(super) fn seal_all(transaction: &Transaction<'_>, vault: &Vault) -> Result<(), StoreError> {
-    super::identity::reseal_all(transaction, vault)?;
+    super::identities::access_keys::reseal_all(transaction, vault)?;
     reseal_objects(transaction, vault)?;
     reseal_parts(transaction, vault)?;
     SEAL_ALL.iter().try_for_each(|sql| transaction.execute(sql, []).map(drop)).map_err(engine)

@@ -10,9 +10,9 @@ use rusqlite::Connection;
 use super::cache::ObjectCacheKey;
 use super::cache::{ExactCache, Weigh};
 use super::caches::Caches;
-use super::directory;
 use super::error::engine;
-use super::signer::{Known, KnownPlace};
+use super::identities::directory;
+use super::identities::signer::{Known, KnownPlace};
 use crate::backend::Unpublished;
 use crate::{AccessKey, Bucket, BucketName, Directory, Object, ObjectKey, StoreError};
 

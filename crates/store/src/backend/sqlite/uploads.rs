@@ -1,15 +1,17 @@
 //! Uploads and their parts in the database, until they are completed or aborted.
 
+pub(super) mod completion;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::bucket;
+use super::buckets;
 use super::error::engine;
+use super::garbage::{add_garbage, take_intent};
 use super::rows::{corrupt, key_bytes, object_key, page, size, size_column, timestamp};
 use super::seal::{self, row_seal};
-use super::sweeping::{add_garbage, take_intent};
 use super::transaction::Transaction;
 use crate::backend::record::{parse_part, parse_upload, part_record, upload_record};
 use crate::backend::{JOB_ROWS_MAX, NewPart};
@@ -62,7 +64,7 @@ pub(super) fn create(
     new: NewUpload,
     now: Timestamp,
 ) -> Result<Option<Arc<Upload>>, StoreError> {
-    if bucket::same(tx.connection, &new.bucket)?.is_none() {
+    if buckets::same(tx.connection, &new.bucket)?.is_none() {
         return Ok(None);
     }
     let upload = new.begin(random()?, now);

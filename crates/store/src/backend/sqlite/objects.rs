@@ -1,18 +1,22 @@
 //! The versions of a key in the database: as they stand, and as they are written and removed.
 
+pub(super) mod listing;
+pub(super) mod lookup;
+pub(super) mod tags;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
+use super::buckets;
 use super::error::engine;
+use super::garbage::{add_garbage, take_intent};
 use super::rows::{
     KIND_MARKER, KIND_OBJECT, etag, etag_column, size_column, timestamp, version, version_column,
 };
-use super::sweeping::{add_garbage, take_intent};
 use super::transaction::Transaction;
-use super::{bucket, tags};
 use crate::backend::record::{checksum_code, object_record, parse_object};
 use crate::backend::{NewBody, NewObject};
 use crate::body::Body;
@@ -278,7 +282,7 @@ pub(super) fn put(
     now: Timestamp,
 ) -> Result<PutOutcome, StoreError> {
     let NewObject { bucket, key, attributes, checksum, etag, body, precondition } = new;
-    let Some(bucket) = bucket::same(tx.connection, &bucket)? else {
+    let Some(bucket) = buckets::same(tx.connection, &bucket)? else {
         return Ok(PutOutcome::NoSuchBucket);
     };
     let target = Target { bucket: &bucket, key: &key, now };
@@ -305,7 +309,7 @@ pub(super) fn delete(
     request: &DeleteObject,
     now: Timestamp,
 ) -> Result<DeleteOutcome, StoreError> {
-    let Some(bucket) = bucket::same(tx.connection, &request.bucket)? else {
+    let Some(bucket) = buckets::same(tx.connection, &request.bucket)? else {
         return Ok(DeleteOutcome::NoSuchBucket);
     };
     let target = Target { bucket: &bucket, key: &request.key, now };

@@ -2,12 +2,13 @@
 
 use rusqlite::{Connection, Row, params};
 
-use super::error::engine;
-use super::object::{newest_ord, ord, place_of};
-use super::seal::{self, row_seal};
-use super::transaction::Transaction;
-use super::{bucket, lookup};
+use super::lookup;
 use crate::backend::record::{parse_object, retagged};
+use crate::backend::sqlite::buckets;
+use crate::backend::sqlite::error::engine;
+use crate::backend::sqlite::objects::{newest_ord, ord, place_of};
+use crate::backend::sqlite::seal::{self, row_seal};
+use crate::backend::sqlite::transaction::Transaction;
 use crate::vault::Vault;
 use crate::{Lookup, ObjectKey, SetTags, StoreError, Tag, TagsChanged};
 
@@ -20,13 +21,13 @@ const RECORD: &str = concat!(
 const REPLACE: &str = "UPDATE objects SET record = ?4, seal = row_seal('object', bucket, key, ord, version, kind,
     size, etag, modified_ms, storage_class, checksum, ?4) WHERE bucket = ?1 AND key = ?2 AND ord = ?3";
 
-pub(super) fn set(
+pub(crate) fn set(
     tx: &mut Transaction<'_>,
     vault: &Vault,
     set: SetTags,
 ) -> Result<Result<Lookup, TagsChanged>, StoreError> {
     let SetTags { bucket, key, version_id: version, tags, judged_tags } = set;
-    let Some(bucket) = bucket::same(tx.connection, &bucket)? else {
+    let Some(bucket) = buckets::same(tx.connection, &bucket)? else {
         return Ok(Ok(Lookup::NoSuchBucket));
     };
     let key = &key;
@@ -54,7 +55,7 @@ pub(super) fn set(
 }
 
 /// The tags of the version that stands there; a delete marker has none.
-pub(super) fn of(
+pub(crate) fn of(
     connection: &Connection,
     bucket: i64,
     key: &ObjectKey,

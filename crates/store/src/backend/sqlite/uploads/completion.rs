@@ -6,13 +6,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::error::engine;
-use super::lookup;
-use super::object::Target;
-use super::rows::{etag, etag_column, version, version_column};
-use super::sweeping::add_garbage;
-use super::transaction::Transaction;
-use super::uploads;
+use crate::backend::sqlite::error::engine;
+use crate::backend::sqlite::garbage::add_garbage;
+use crate::backend::sqlite::objects::Target;
+use crate::backend::sqlite::objects::lookup;
+use crate::backend::sqlite::rows::{etag, etag_column, version, version_column};
+use crate::backend::sqlite::transaction::Transaction;
+use crate::backend::sqlite::{buckets, uploads};
 use crate::multipart::{Completion, UnderWay};
 use crate::vault::{Vault, random};
 use crate::{Bucket, CompleteOutcome, CompleteUpload, ETag, Lookup, Object, StoreError, VersionId};
@@ -22,13 +22,13 @@ const REMEMBER: &str = "INSERT INTO completed (bucket, key, upload, completed_ms
 const RECALL: &str =
     "SELECT version, etag FROM completed WHERE bucket = ?1 AND key = ?2 AND upload = ?3";
 
-pub(super) fn complete(
+pub(crate) fn complete(
     tx: &mut Transaction<'_>,
     vault: &Vault,
     request: &CompleteUpload,
     now: Timestamp,
 ) -> Result<CompleteOutcome, StoreError> {
-    let Some(bucket) = super::bucket::same(tx.connection, &request.bucket)? else {
+    let Some(bucket) = buckets::same(tx.connection, &request.bucket)? else {
         return Ok(CompleteOutcome::NoSuchBucket);
     };
     let (key, id, versioning) = (&request.key, request.upload_id, bucket.versioning);

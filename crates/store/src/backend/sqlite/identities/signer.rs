@@ -11,13 +11,13 @@ use iam::AccountId;
 use quick_cache::Equivalent;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::bucket::Subject;
-use super::cache::{ByWeight, Ticket, Weigh};
-use super::caches::Caches;
-use super::error::engine;
-use super::rows::corrupt;
-use super::seal::{self, row_seal};
 use crate::backend::record::{kind_code, kind_of, parse_identity};
+use crate::backend::sqlite::buckets::Subject;
+use crate::backend::sqlite::cache::{ByWeight, Ticket, Weigh};
+use crate::backend::sqlite::caches::Caches;
+use crate::backend::sqlite::error::engine;
+use crate::backend::sqlite::rows::corrupt;
+use crate::backend::sqlite::seal::{self, row_seal};
 use crate::identity::{Entity, EntityKey, SignerRecord, SignerSource};
 use crate::{AttachedPolicy, Directory, EntityKind, Group, Signer, StoreError};
 
@@ -26,7 +26,7 @@ const SIGNERS_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// About how many of them there may be; it sizes the table.
 const SIGNERS: usize = 16 * 1024;
 /// How many rows are read where they are asked for, and not on a thread that may block.
-pub(super) const POINT_ROWS_MAX: usize = 16;
+pub(crate) const POINT_ROWS_MAX: usize = 16;
 
 const NUMBER: &str = "SELECT number FROM changes WHERE kind = ?1 AND subject = ?2";
 /// Two: none but one is the one.
@@ -45,7 +45,7 @@ const BY_NAME: &str = concat!(
 
 /// Where a record that signers are made of is found.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct KnownPlace {
+pub(crate) struct KnownPlace {
     account: AccountId,
     by: KnownBy,
     text: String,
@@ -83,7 +83,7 @@ impl KnownPlaceRef<'_> {
 
 impl KnownPlace {
     /// Where signers find a record that was as it was `before` and is `after`: by both ids, where it was made anew.
-    pub(super) fn of_changed(
+    pub(crate) fn of_changed(
         account: &AccountId,
         (kind, name): &EntityKey,
         before: &Directory,
@@ -113,7 +113,7 @@ impl KnownPlace {
 
 /// A record that signers are made of.
 #[derive(Clone, Debug)]
-pub(super) enum Known {
+pub(crate) enum Known {
     Signer(SignerRecord),
     Group(Arc<Group>),
     Policy(AttachedPolicy),
@@ -137,7 +137,7 @@ impl Weigh for Arc<Signer> {
 }
 
 /// Signers as they were put together. One is as good as its account's number: whoever takes it asks for that.
-pub(super) struct Signers(quick_cache::sync::Cache<KnownPlace, Arc<Signer>, ByWeight>);
+pub(crate) struct Signers(quick_cache::sync::Cache<KnownPlace, Arc<Signer>, ByWeight>);
 
 impl Default for Signers {
     fn default() -> Self {
@@ -152,7 +152,7 @@ impl std::fmt::Debug for Signers {
 }
 
 /// The signer of an id, if all of it is in memory and of one moment.
-pub(super) fn remembered(caches: &Caches, account: &AccountId, id: &str) -> Option<Arc<Signer>> {
+pub(crate) fn remembered(caches: &Caches, account: &AccountId, id: &str) -> Option<Arc<Signer>> {
     let place = KnownPlaceRef { account, by: KnownBy::Id, text: id };
     let kept = caches.signers.0.get(&place);
     let number = caches.numbers.get(account).ok()?;
@@ -210,7 +210,7 @@ fn policy_name(arn: &str) -> String {
 }
 
 /// What came of reading a signer.
-pub(super) enum Reading {
+pub(crate) enum Reading {
     Read(Option<Arc<Signer>>),
     /// It has more rows than may be read here.
     TooLong,
@@ -229,7 +229,7 @@ impl From<StoreError> for Failure {
 }
 
 /// Reads the signer of an id at one moment.
-pub(super) fn read(
+pub(crate) fn read(
     connection: &Connection,
     caches: &Caches,
     account: &AccountId,

@@ -7,14 +7,14 @@ use iam::AccountId;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::bucket::{Subject, record_change};
-use super::error::engine;
-use super::identity;
-use super::rows::corrupt;
-use super::seal::{self, row_seal};
-use super::signer::KnownPlace;
-use super::transaction::Transaction;
+use super::access_keys;
 use crate::backend::record::{identity_record, kind_code, kind_of, parse_identity};
+use crate::backend::sqlite::buckets::{Subject, record_change};
+use crate::backend::sqlite::error::engine;
+use crate::backend::sqlite::identities::signer::KnownPlace;
+use crate::backend::sqlite::rows::corrupt;
+use crate::backend::sqlite::seal::{self, row_seal};
+use crate::backend::sqlite::transaction::Transaction;
 use crate::identity::{
     DirectoryChanges, DirectoryParts, Entities, Entity, EntityKey, IdentityChange, KeyChange,
     role_use,
@@ -32,7 +32,7 @@ const PUT: &str = "INSERT OR REPLACE INTO identities (account, kind, name, recor
 const DELETE: &str = "DELETE FROM identities WHERE account = ?1 AND kind = ?2 AND name = ?3";
 
 /// The identities of an account as they are on the disk.
-pub(super) fn load(connection: &Connection, account: &AccountId) -> Result<Directory, StoreError> {
+pub(crate) fn load(connection: &Connection, account: &AccountId) -> Result<Directory, StoreError> {
     let mut parts = DirectoryParts::default();
     let mut select = connection.prepare_cached(LOAD).map_err(engine)?;
     let mut rows = select.query([account.as_str()]).map_err(engine)?;
@@ -50,7 +50,7 @@ pub(super) fn load(connection: &Connection, account: &AccountId) -> Result<Direc
             Entity::OidcProvider(provider) => drop(of(&mut parts.providers).insert(name, provider)),
         }
     }
-    for key in identity::summaries(connection, account)? {
+    for key in access_keys::summaries(connection, account)? {
         of(&mut parts.keys).insert(key.id.as_str().into(), Arc::new(key));
     }
     // What is named and missing could be a policy that denies.
@@ -64,7 +64,7 @@ fn of<T: Clone>(entities: &mut Entities<T>) -> &mut BTreeMap<Arc<str>, Arc<T>> {
 }
 
 /// Changes identities: all of a change, or nothing.
-pub(super) fn change(
+pub(crate) fn change(
     tx: &mut Transaction<'_>,
     vault: &Vault,
     account: &AccountId,
@@ -80,7 +80,7 @@ pub(super) fn change(
     let DirectoryChanges { directory, records, keys } = changes;
     // Before anything is written: a refusal does not undo.
     for key in keys.iter().filter_map(KeyChange::made) {
-        if identity::exists(tx.connection, &key.id)? {
+        if access_keys::exists(tx.connection, &key.id)? {
             let (kind, name) = (EntityKind::AccessKey, key.id.clone());
             return Ok(Err(IdentityError::Exists { kind, name }));
         }
@@ -91,7 +91,7 @@ pub(super) fn change(
         if let ((EntityKind::Role, name), None) = (&key, &entity)
             && let Some(role) = before.role(name)
         {
-            identity::forget_use(tx.connection, &role_use(&role.id))?;
+            access_keys::forget_use(tx.connection, &role_use(&role.id))?;
         }
     }
     for change in keys {
@@ -107,10 +107,10 @@ fn write_key(tx: &mut Transaction<'_>, vault: &Vault, change: KeyChange) -> Resu
     match change {
         KeyChange::Put(key) => {
             let sealed = vault.seal_secret(&key)?;
-            identity::put(tx, key, &sealed)
+            access_keys::put(tx, key, &sealed)
         }
-        KeyChange::SetStatus(id, status) => identity::set_status(tx, vault, &id, status),
-        KeyChange::Delete(id) => identity::delete(tx, &id),
+        KeyChange::SetStatus(id, status) => access_keys::set_status(tx, vault, &id, status),
+        KeyChange::Delete(id) => access_keys::delete(tx, &id),
     }
 }
 

@@ -2,9 +2,9 @@
 
 use rusqlite::{Connection, params};
 
-use super::error::engine;
-use super::rows::corrupt;
 use crate::backend::record::{apply_setting, setting_record};
+use crate::backend::sqlite::error::engine;
+use crate::backend::sqlite::rows::corrupt;
 use crate::bucket::BucketSettings;
 use crate::{BucketSetting, StoreError};
 

@@ -1,5 +1,7 @@
 //! Buckets and the change sequence in the database.
 
+mod settings;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -9,7 +11,7 @@ use super::error::engine;
 use super::rows::{account, corrupt, page, timestamp};
 use super::seal::{self, row_seal};
 use super::transaction::Transaction;
-use super::{settings, sweeping, uploads};
+use super::{garbage, uploads};
 use crate::bucket::BucketSettings;
 use crate::{
     Bucket, BucketName, BucketPage, BucketRef, BucketSetting, Change, ChangeSubject, CreateBucket,
@@ -149,7 +151,7 @@ pub(super) fn delete(
     }
     // Nothing else of the bucket changes before the last of them, so what was judged above is judged anew.
     let none_left = uploads::abort_some(tx.connection, bucket.id, now)?
-        && sweeping::forget_completed_of(tx.connection, bucket.id)?;
+        && garbage::forget_completed_of(tx.connection, bucket.id)?;
     if !none_left {
         return Ok(DeleteBucket::Unfinished);
     }

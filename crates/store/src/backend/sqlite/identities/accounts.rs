@@ -5,12 +5,12 @@ use std::sync::Arc;
 use iam::AccountId;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::bucket::{Subject, record_change};
-use super::error::engine;
-use super::identity;
-use super::rows::{account, page, timestamp};
-use super::seal::{self, row_seal};
-use super::transaction::Transaction;
+use super::access_keys;
+use crate::backend::sqlite::buckets::{Subject, record_change};
+use crate::backend::sqlite::error::engine;
+use crate::backend::sqlite::rows::{account, page, timestamp};
+use crate::backend::sqlite::seal::{self, row_seal};
+use crate::backend::sqlite::transaction::Transaction;
 use crate::vault::Vault;
 use crate::{
     AccessKey, Account, AccountPage, CreateAccount, DeleteAccount, KeyOwner, RenewRootKey,
@@ -33,7 +33,7 @@ const DELETE: &str = "DELETE FROM accounts WHERE id = ?1";
 const OWNS_ANYTHING: &str = "SELECT EXISTS (SELECT 1 FROM buckets WHERE owner = ?1)";
 const PAGE_MAX: usize = 1000;
 
-pub(super) fn read(connection: &Connection, id: &AccountId) -> Result<Option<Account>, StoreError> {
+pub(crate) fn read(connection: &Connection, id: &AccountId) -> Result<Option<Account>, StoreError> {
     connection
         .prepare_cached(READ)
         .and_then(|mut select| select.query_row([id.as_str()], |row| Ok(decode(row))).optional())
@@ -41,7 +41,7 @@ pub(super) fn read(connection: &Connection, id: &AccountId) -> Result<Option<Acc
         .transpose()
 }
 
-pub(super) fn list(
+pub(crate) fn list(
     connection: &Connection,
     after: Option<&AccountId>,
     limit: usize,
@@ -70,7 +70,7 @@ fn decode(row: &rusqlite::Row<'_>) -> Result<Account, StoreError> {
     })
 }
 
-pub(super) fn create(
+pub(crate) fn create(
     tx: &mut Transaction<'_>,
     vault: &Vault,
     new: Account,
@@ -80,7 +80,7 @@ pub(super) fn create(
     if read(tx.connection, &new.id)?.is_some() || has_anything(tx, &new.id, AnyKey::Counts)? {
         return Ok(CreateAccount::AlreadyExists);
     }
-    if identity::exists(tx.connection, &root.id)? {
+    if access_keys::exists(tx.connection, &root.id)? {
         return Ok(CreateAccount::KeyExists);
     }
     let created = new.created_at.as_millisecond();
@@ -91,13 +91,13 @@ pub(super) fn create(
         })
         .map_err(engine)?;
     let sealed = vault.seal_secret(&root)?;
-    identity::put(tx, root.clone(), &sealed)?;
+    access_keys::put(tx, root.clone(), &sealed)?;
     record_change(tx.connection, Subject::Account, new.id.as_str())?;
     tx.directory_is(new.id.clone(), None);
     Ok(CreateAccount::Created { account: new, root: Arc::new(root) })
 }
 
-pub(super) fn delete(
+pub(crate) fn delete(
     tx: &mut Transaction<'_>,
     id: &AccountId,
 ) -> Result<DeleteAccount, StoreError> {
@@ -117,19 +117,19 @@ pub(super) fn delete(
     Ok(DeleteAccount::Deleted)
 }
 
-pub(super) fn renew_root_key(
+pub(crate) fn renew_root_key(
     tx: &mut Transaction<'_>,
     vault: &Vault,
     root: AccessKey,
 ) -> Result<RenewRootKey, StoreError> {
     let id = root.account.clone();
     let Some(account) = read(tx.connection, &id)? else { return Ok(RenewRootKey::NotFound) };
-    if identity::exists(tx.connection, &root.id)? {
+    if access_keys::exists(tx.connection, &root.id)? {
         return Ok(RenewRootKey::KeyExists);
     }
     delete_root_keys(tx, &id)?;
     let sealed = vault.seal_secret(&root)?;
-    identity::put(tx, root.clone(), &sealed)?;
+    access_keys::put(tx, root.clone(), &sealed)?;
     tx.directory_is(id, None);
     Ok(RenewRootKey::Renewed { account, root: Arc::new(root) })
 }
@@ -137,7 +137,7 @@ pub(super) fn renew_root_key(
 fn delete_root_keys(tx: &mut Transaction<'_>, id: &AccountId) -> Result<(), StoreError> {
     let directory = tx.directory(id)?;
     for key in directory.keys().filter(|key| key.owner == KeyOwner::Root) {
-        identity::delete(tx, &key.id)?;
+        access_keys::delete(tx, &key.id)?;
     }
     Ok(())
 }

@@ -7,14 +7,14 @@ use jiff::Timestamp;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
-use super::error::engine;
-use super::object::{newest_ord, ord_of};
-use super::rows::{
+use crate::backend::record::{ObjectParts, parse_object};
+use crate::backend::sqlite::error::engine;
+use crate::backend::sqlite::objects::{newest_ord, ord_of};
+use crate::backend::sqlite::rows::{
     KIND_MARKER, KIND_OBJECT, checksum as checksum_of, corrupt, etag, size, timestamp,
     version as version_of, version_column,
 };
-use super::seal::{self, row_seal};
-use crate::backend::record::{ObjectParts, parse_object};
+use crate::backend::sqlite::seal::{self, row_seal};
 use crate::body::{Body, End};
 use crate::vault::Vault;
 use crate::{DeleteMarker, Lookup, Object, ObjectKey, StoreError, StoredChecksum, VersionId};
@@ -37,7 +37,7 @@ const AT: &str = select_version!(" AND ord = ?3 AND version = ?4");
 const NULL_ELSEWHERE: &str = select_version!(" AND version = x'' AND ord <> 0");
 
 /// The current version of a key.
-pub(super) fn current(
+pub(crate) fn current(
     connection: &Connection,
     vault: &Vault,
     bucket: i64,
@@ -49,7 +49,7 @@ pub(super) fn current(
 }
 
 /// One version of a key.
-pub(super) fn version(
+pub(crate) fn version(
     connection: &Connection,
     vault: &Vault,
     bucket: i64,

@@ -6,10 +6,10 @@ use iam::AccountId;
 use presign::SecretAccessKey;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::bucket::{Subject, record_change};
-use super::error::engine;
-use super::rows::{account, corrupt, timestamp};
-use super::transaction::Transaction;
+use crate::backend::sqlite::buckets::{Subject, record_change};
+use crate::backend::sqlite::error::engine;
+use crate::backend::sqlite::rows::{account, corrupt, timestamp};
+use crate::backend::sqlite::transaction::Transaction;
 use crate::identity::ROLE_USE_PREFIX;
 use crate::vault::Vault;
 use crate::{AccessKey, KeyOwner, KeyStatus, KeySummary, KeyUse, StoreError};
@@ -34,7 +34,7 @@ const FORGET_USE: &str = "DELETE FROM key_uses WHERE key = ?1";
 const OWNER_ROOT: i64 = 0;
 const OWNER_USER: i64 = 1;
 
-pub(super) fn read(
+pub(crate) fn read(
     connection: &Connection,
     vault: &Vault,
     id: &str,
@@ -46,7 +46,7 @@ pub(super) fn read(
         .transpose()
 }
 
-pub(super) fn list(
+pub(crate) fn list(
     connection: &Connection,
     vault: &Vault,
     account: &AccountId,
@@ -61,7 +61,7 @@ pub(super) fn list(
 }
 
 /// The keys of an account without their secrets.
-pub(super) fn summaries(
+pub(crate) fn summaries(
     connection: &Connection,
     account: &AccountId,
 ) -> Result<Vec<KeySummary>, StoreError> {
@@ -74,14 +74,14 @@ pub(super) fn summaries(
     Ok(keys)
 }
 
-pub(super) fn exists(connection: &Connection, id: &str) -> Result<bool, StoreError> {
+pub(crate) fn exists(connection: &Connection, id: &str) -> Result<bool, StoreError> {
     connection
         .prepare_cached(EXISTS)
         .and_then(|mut select| select.query_row([id], |row| row.get(0)))
         .map_err(engine)
 }
 
-pub(super) fn put(
+pub(crate) fn put(
     tx: &mut Transaction<'_>,
     key: AccessKey,
     sealed: &[u8],
@@ -104,7 +104,7 @@ pub(super) fn put(
     Ok(())
 }
 
-pub(super) fn set_status(
+pub(crate) fn set_status(
     tx: &mut Transaction<'_>,
     vault: &Vault,
     id: &str,
@@ -118,7 +118,7 @@ pub(super) fn set_status(
 }
 
 /// Seals the secrets of format 3 anew.
-pub(super) fn reseal_all(connection: &Connection, vault: &Vault) -> Result<(), StoreError> {
+pub(crate) fn reseal_all(connection: &Connection, vault: &Vault) -> Result<(), StoreError> {
     let mut select = connection.prepare(ALL).map_err(engine)?;
     let mut rows = select.query([]).map_err(engine)?;
     let mut keys = Vec::new();
@@ -135,7 +135,7 @@ pub(super) fn reseal_all(connection: &Connection, vault: &Vault) -> Result<(), S
     })
 }
 
-pub(super) fn delete(tx: &mut Transaction<'_>, id: &str) -> Result<(), StoreError> {
+pub(crate) fn delete(tx: &mut Transaction<'_>, id: &str) -> Result<(), StoreError> {
     tx.connection
         .prepare_cached(DELETE)
         .and_then(|mut delete| delete.execute([id]))
@@ -147,7 +147,7 @@ pub(super) fn delete(tx: &mut Transaction<'_>, id: &str) -> Result<(), StoreErro
 }
 
 /// Notes when keys and roles were used; keys that are gone are not remembered.
-pub(super) fn note_uses(
+pub(crate) fn note_uses(
     tx: &mut Transaction<'_>,
     uses: &[(String, KeyUse)],
 ) -> Result<(), StoreError> {
@@ -164,7 +164,7 @@ pub(super) fn note_uses(
 }
 
 /// Forgets when a key or a role was used that is gone.
-pub(super) fn forget_use(connection: &Connection, id: &str) -> Result<(), StoreError> {
+pub(crate) fn forget_use(connection: &Connection, id: &str) -> Result<(), StoreError> {
     connection
         .prepare_cached(FORGET_USE)
         .and_then(|mut forget| forget.execute([id]))
@@ -172,7 +172,7 @@ pub(super) fn forget_use(connection: &Connection, id: &str) -> Result<(), StoreE
         .map_err(engine)
 }
 
-pub(super) fn last_use(connection: &Connection, id: &str) -> Result<Option<KeyUse>, StoreError> {
+pub(crate) fn last_use(connection: &Connection, id: &str) -> Result<Option<KeyUse>, StoreError> {
     let decode = |row: &Row<'_>| -> Result<KeyUse, StoreError> {
         let (service, region) = (row.get(1).map_err(engine)?, row.get(2).map_err(engine)?);
         Ok(KeyUse { at: timestamp(row, 0)?, service, region })

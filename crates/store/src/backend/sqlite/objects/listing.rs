@@ -3,9 +3,11 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 
-use super::error::engine;
-use super::object::{newest_ord, ord, place_of};
-use super::rows::{KIND_MARKER, checksum, etag, key_bytes, size, timestamp, version};
+use crate::backend::sqlite::error::engine;
+use crate::backend::sqlite::objects::{newest_ord, ord, place_of};
+use crate::backend::sqlite::rows::{
+    KIND_MARKER, checksum, etag, key_bytes, size, timestamp, version,
+};
 use crate::listing::{ObjectsWalk, Step, VersionsWalk};
 use crate::{
     ListObjects, ListVersions, ObjectKey, ObjectPage, ObjectSummary, StoreError, VersionEntry,
@@ -18,7 +20,7 @@ const VERSIONS: &str =
     "SELECT key, kind, size, etag, modified_ms, storage_class, checksum, version, ord
     FROM objects WHERE bucket = ?1 AND (key, ord) > (?2, ?3) AND key < ?4 ORDER BY key, ord";
 
-pub(super) fn objects(
+pub(crate) fn objects(
     connection: &Connection,
     bucket: i64,
     query: &ListObjects,
@@ -42,7 +44,7 @@ pub(super) fn objects(
     }
 }
 
-pub(super) fn versions(
+pub(crate) fn versions(
     connection: &Connection,
     bucket: i64,
     query: &ListVersions,
