@@ -12,10 +12,14 @@ use presign::SecretAccessKey;
 
 use crate::backend::embedded::health::Health;
 use crate::backend::memory::MemoryMetadata;
+use crate::backend::metadata::Metadata;
+use crate::backend::metadata::buckets::BucketRecords as _;
+use crate::backend::metadata::garbage::GarbageRecords as _;
+use crate::backend::metadata::identities::IdentityRecords as _;
+use crate::backend::metadata::objects::{NewBody, NewObject, ObjectRecords as _};
+use crate::backend::metadata::uploads::{IdleUpload, NewPart, UploadRecords as _};
 use crate::backend::sqlite::SqliteMetadata;
-use crate::backend::{
-    Abandoned, IdleUpload, Metadata, NewBody, NewObject, NewPart, StagedFile, Unpublished,
-};
+use crate::backend::{Abandoned, Space, StagedFile, Unpublished};
 use crate::body::{Blob, BlobId};
 use crate::engines::MetadataEngine;
 use crate::vault::Vault;
@@ -421,6 +425,20 @@ fn refuses_everything_once_closed() {
         assert!(matches!(refused, Err(StoreError::Closed)));
         let refused = engine.object(&the_bucket(), &key("key"), None).await;
         assert!(matches!(refused, Err(StoreError::Closed)));
+    });
+}
+
+#[test]
+fn files_are_put_in_order_and_records_stay() {
+    every_engine(|engine| async move {
+        with_bucket(&*engine, Versioning::Unversioned).await;
+        for (space, content) in [(Space::Enough, 1), (Space::Short, 2), (Space::Enough, 3)] {
+            put(&*engine, "key", content).await;
+            engine.maintain(space).await.unwrap();
+            assert_eq!(look(&*engine, "key", None).await, content.to_string());
+        }
+        engine.close().await.unwrap();
+        assert!(matches!(engine.maintain(Space::Enough).await, Err(StoreError::Closed)));
     });
 }
 

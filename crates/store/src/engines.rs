@@ -7,53 +7,79 @@ use iam::AccountId;
 use jiff::Timestamp;
 
 use crate::backend::files::{FileBlobs, FilePins, FileSource, FileWriter};
+#[cfg(test)]
+use crate::backend::memory::MemoryMetadata;
+use crate::backend::metadata::buckets::{BucketRecords, with_bucket_records};
+use crate::backend::metadata::garbage::{GarbageRecords, with_garbage_records};
+use crate::backend::metadata::identities::{IdentityRecords, with_identity_records};
+use crate::backend::metadata::objects::{NewObject, ObjectRecords, with_object_records};
+use crate::backend::metadata::uploads::{IdleUpload, NewPart, UploadRecords, with_upload_records};
+use crate::backend::metadata::{Metadata, MetadataCounters};
 use crate::backend::sqlite::SqliteMetadata;
-use crate::backend::{
-    BlobSource, BlobWriter, Blobs, IdleUpload, Metadata, MetadataCounters, NewObject, NewPart,
-    Space, with_metadata_methods,
-};
+use crate::backend::{BlobSource, BlobWriter, Blobs, Space};
 use crate::body::{BlobId, FileRange, Room};
 use crate::identity::IdentityChange;
-use crate::{
-    AccessKey, Account, AccountPage, Bucket, BucketName, BucketPage, BucketRef, BucketSetting,
-    Change, CompleteOutcome, CompleteUpload, CreateAccount, CreateBucket, DeleteAccount,
-    DeleteBucket, DeleteObject, DeleteOutcome, Directory, IdentityError, KeyUse, ListBuckets,
-    ListObjects, ListUploads, ListVersions, Lookup, NewBucket, NewUpload, ObjectKey, ObjectPage,
-    PartNumber, PartPage, PutOutcome, PutPart, RenewRootKey, SetBucket, SetTags, Signer,
-    StoreError, TagsChanged, Upload, UploadId, UploadPage, VersionId, VersionPage, Versioning,
-};
-
-macro_rules! dispatch_metadata {
-    ($($(#[$doc:meta])* fn $method:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {
-        impl Metadata for MetadataEngine {
-            $(async fn $method(&self, $($argument: $type),*) -> Result<$answer, StoreError> {
-                match self {
-                    Self::Sqlite(engine) => engine.$method($($argument),*).await,
-                    #[cfg(test)]
-                    Self::Memory(engine) => engine.$method($($argument),*).await,
-                }
-            })*
-
-            fn counters(&self) -> MetadataCounters {
-                match self {
-                    Self::Sqlite(engine) => engine.counters(),
-                    #[cfg(test)]
-                    Self::Memory(engine) => engine.counters(),
-                }
-            }
-        }
-    };
-}
+#[expect(clippy::wildcard_imports, reason = "the signatures of all nouns are repeated here")]
+use crate::*;
 
 /// The engine of records.
 #[derive(Debug)]
 pub(crate) enum MetadataEngine {
     Sqlite(SqliteMetadata),
     #[cfg(test)]
-    Memory(crate::backend::memory::MemoryMetadata),
+    Memory(MemoryMetadata),
 }
 
-with_metadata_methods!(dispatch_metadata);
+/// Hands a call on to the engine that there is.
+macro_rules! on_engine {
+    ($chosen:ident, $engine:ident => $call:expr) => {
+        match $chosen {
+            MetadataEngine::Sqlite($engine) => $call,
+            #[cfg(test)]
+            MetadataEngine::Memory($engine) => $call,
+        }
+    };
+}
+
+/// Hands every method of a noun on.
+macro_rules! dispatch {
+    (
+        $(#[$about:meta])*
+        trait $noun:ident {
+            $($(#[$doc:meta])* fn $method:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*
+        }
+    ) => {
+        impl $noun for MetadataEngine {
+            $(async fn $method(&self, $($argument: $type),*) -> Result<$answer, StoreError> {
+                on_engine!(self, engine => engine.$method($($argument),*).await)
+            })*
+        }
+    };
+}
+
+with_bucket_records!(dispatch);
+with_object_records!(dispatch);
+with_upload_records!(dispatch);
+with_identity_records!(dispatch);
+with_garbage_records!(dispatch);
+
+impl Metadata for MetadataEngine {
+    async fn changes_since(&self, n: u64, limit: usize) -> Result<Vec<Change>, StoreError> {
+        on_engine!(self, engine => engine.changes_since(n, limit).await)
+    }
+
+    async fn maintain(&self, space: Space) -> Result<(), StoreError> {
+        on_engine!(self, engine => engine.maintain(space).await)
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        on_engine!(self, engine => engine.close().await)
+    }
+
+    fn counters(&self) -> MetadataCounters {
+        on_engine!(self, engine => engine.counters())
+    }
+}
 
 /// The engine of bytes that this store was opened with.
 #[derive(Debug)]

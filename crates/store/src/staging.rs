@@ -16,7 +16,9 @@ use iam::CustomerKey;
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
 
-use crate::backend::{Abandoned, Blobs, Metadata, NewBody, StagedFile, Unpublished};
+use crate::backend::metadata::garbage::GarbageRecords as _;
+use crate::backend::metadata::objects::NewBody;
+use crate::backend::{Abandoned, Blobs, StagedFile, Unpublished};
 use crate::body::{
     AtRest, Blob, BlobCipher, BlobId, CHUNK_BYTES, Checksums, Encryption, End, STEP_BYTES,
     TAG_BYTES, md5_of,

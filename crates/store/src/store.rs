@@ -12,7 +12,11 @@ use jiff::Timestamp;
 
 use crate::backend::embedded::Embedded;
 use crate::backend::files::disk::Disk;
-use crate::backend::{Abandoned, Metadata, MetadataCounters, NewObject, NewPart, Premises};
+use crate::backend::metadata::buckets::BucketRecords as _;
+use crate::backend::metadata::objects::{NewObject, ObjectRecords as _};
+use crate::backend::metadata::uploads::{NewPart, UploadRecords as _};
+use crate::backend::metadata::{Metadata as _, MetadataCounters};
+use crate::backend::{Abandoned, Premises};
 use crate::engines::{BlobsEngine, MetadataEngine};
 use crate::identity::KeyUses;
 use crate::reading::Readers;

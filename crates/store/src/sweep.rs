@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::backend::{Blobs, Metadata, Space};
+use crate::backend::metadata::Metadata as _;
+use crate::backend::metadata::garbage::GarbageRecords as _;
+use crate::backend::metadata::uploads::UploadRecords as _;
+use crate::backend::{Blobs, Space};
 use crate::body::BlobId;
 use crate::{Store, StoreError};
 
@@ -110,7 +113,8 @@ impl Maintenance {
         }
         swept.blobs = swept.blobs.saturating_add(self.sweep_garbage(steady, garbage_rest).await?);
         let completed_before = proven.map_or(Timestamp::MIN, |now| before(now, COMPLETED_LIFE));
-        store.metadata.maintain(completed_before, space).await?;
+        store.metadata.forget_completed(completed_before).await?;
+        store.metadata.maintain(space).await?;
         Ok(swept)
     }
 

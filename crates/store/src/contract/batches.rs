@@ -3,7 +3,6 @@
 
 use super::multipart::{begin, complete, new_upload, put_part};
 use super::*;
-use crate::backend::Space;
 
 /// More than one job takes, and no more than two do.
 const MANY: usize = 1500;
@@ -150,9 +149,9 @@ fn completed_uploads_are_forgotten_some_at_a_time() {
         with_bucket(&*engine, Versioning::Unversioned).await;
         complete_many(&engine).await;
         let jobs = engine.counters().jobs;
-        engine.maintain(at(9), Space::Enough).await.unwrap();
+        engine.forget_completed(at(9)).await.unwrap();
         assert_eq!(engine.counters().jobs - jobs, 2);
-        engine.maintain(at(9), Space::Enough).await.unwrap();
+        engine.forget_completed(at(9)).await.unwrap();
         assert_eq!(engine.counters().jobs - jobs, 3);
     });
 }

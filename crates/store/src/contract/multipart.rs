@@ -4,7 +4,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::*;
-use crate::backend::Space;
 
 pub(crate) fn new_upload(key_text: &str) -> NewUpload {
     NewUpload {
@@ -116,10 +115,10 @@ fn parts_become_an_object_and_the_rest_garbage() {
         assert!(matches!(put_part(&*engine, &upload, 1, 9, None).await, PutPart::NoSuchUpload));
         assert!(!engine.abort_upload(&the_bucket(), &key("k"), upload.id, at(5)).await.unwrap());
 
-        engine.maintain(at(3), Space::Enough).await.unwrap();
+        engine.forget_completed(at(3)).await.unwrap();
         let done = engine.complete_upload(again.clone(), at(4)).await.unwrap();
         assert!(matches!(done, CompleteOutcome::Completed { .. }));
-        engine.maintain(at(4), Space::Short).await.unwrap();
+        engine.forget_completed(at(4)).await.unwrap();
         let forgotten = engine.complete_upload(again, at(4)).await.unwrap();
         assert!(matches!(forgotten, CompleteOutcome::NoSuchUpload));
 
@@ -467,7 +466,7 @@ fn a_completion_that_wants_nothing_there_conflicts_with_a_delete() {
         let elsewhere = begin(&*engine, new_upload("l"), 2).await;
         put_part(&*engine, &elsewhere, 1, 9, None).await;
         // What is remembered lasts as long as somebody may ask.
-        engine.maintain(at(50), Space::Enough).await.unwrap();
+        engine.forget_completed(at(50)).await.unwrap();
         assert_eq!(try_one(&before).await, "conflict");
         assert_eq!(try_one(&elsewhere).await, "completed");
         assert_eq!(try_one(&after).await, "completed");
@@ -479,7 +478,7 @@ fn a_completion_that_wants_nothing_there_conflicts_with_a_delete() {
         delete(Some(&VersionId::Null), 101).await;
         assert_eq!(try_one(&begun).await, "conflict");
         engine.abort_upload(&the_bucket(), &key("k"), begun.id, at(102)).await.unwrap();
-        engine.maintain(at(200), Space::Enough).await.unwrap();
+        engine.forget_completed(at(200)).await.unwrap();
         let late = begin(&*engine, new_upload("k"), 100).await;
         put_part(&*engine, &late, 1, 9, None).await;
         assert_eq!(try_one(&late).await, "completed");

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use iam::AccountId;
 use jiff::Timestamp;
 
-use crate::backend::Metadata;
+use crate::backend::metadata::identities::IdentityRecords as _;
 use crate::identity::role_use;
 use crate::lock::lock;
 use crate::vault::random;

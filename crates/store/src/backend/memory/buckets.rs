@@ -1,16 +1,78 @@
 //! Buckets in memory.
 
-use super::*;
+use std::sync::Arc;
+
+use iam::AccountId;
+use jiff::Timestamp;
+
+use super::{MemoryMetadata, Records, page};
+use crate::backend::metadata::buckets::BucketRecords;
+use crate::bucket::BucketSettings;
+use crate::{
+    Bucket, BucketName, BucketPage, BucketRef, BucketSetting, ChangeSubject, CreateBucket,
+    DeleteBucket, ListBuckets, NewBucket, SetBucket, StoreError, Versioning,
+};
+
+impl BucketRecords for MemoryMetadata {
+    async fn create_bucket(
+        &self,
+        bucket: NewBucket,
+        now: Timestamp,
+    ) -> Result<CreateBucket, StoreError> {
+        self.write(|records| records.create_bucket(bucket, now))
+    }
+
+    async fn bucket(&self, name: &BucketName) -> Result<Option<Arc<Bucket>>, StoreError> {
+        self.read(|records| records.buckets.get(name).cloned())
+    }
+
+    async fn delete_bucket(
+        &self,
+        bucket: &BucketRef,
+        now: Timestamp,
+    ) -> Result<DeleteBucket, StoreError> {
+        self.write(|records| records.delete_bucket(bucket, now))
+    }
+
+    async fn buckets(
+        &self,
+        owner: &AccountId,
+        query: ListBuckets,
+    ) -> Result<BucketPage, StoreError> {
+        self.read(|records| records.buckets_of(owner, &query))
+    }
+
+    async fn set_versioning(
+        &self,
+        bucket: &BucketRef,
+        versioning: Versioning,
+    ) -> Result<bool, StoreError> {
+        self.write(|records| {
+            let Some(bucket) = records.same(bucket) else { return false };
+            let versioning = bucket.versioning.set_to(versioning);
+            records.set_bucket(Bucket { versioning, ..Bucket::clone(&bucket) });
+            true
+        })
+    }
+
+    async fn set_bucket(
+        &self,
+        bucket: &BucketRef,
+        setting: BucketSetting,
+    ) -> Result<SetBucket, StoreError> {
+        self.write(|records| records.set(bucket, setting))
+    }
+}
 
 impl Records {
-    pub(super) fn set_bucket(&mut self, bucket: Bucket) -> Arc<Bucket> {
+    fn set_bucket(&mut self, bucket: Bucket) -> Arc<Bucket> {
         let bucket = Arc::new(bucket);
         self.buckets.insert(bucket.name.clone(), Arc::clone(&bucket));
         self.changed(ChangeSubject::Bucket(bucket.name.clone()));
         bucket
     }
 
-    pub(super) fn create_bucket(&mut self, new: NewBucket, now: Timestamp) -> CreateBucket {
+    fn create_bucket(&mut self, new: NewBucket, now: Timestamp) -> CreateBucket {
         if let Some(bucket) = self.buckets.get(&new.name) {
             return CreateBucket::AlreadyExists(Arc::clone(bucket));
         }
@@ -34,7 +96,7 @@ impl Records {
         }))
     }
 
-    pub(super) fn delete_bucket(&mut self, bucket: &BucketRef, now: Timestamp) -> DeleteBucket {
+    fn delete_bucket(&mut self, bucket: &BucketRef, now: Timestamp) -> DeleteBucket {
         let Some(bucket) = self.same(bucket) else { return DeleteBucket::NotFound };
         if self.versions.keys().any(|(of, ..)| *of == bucket.id) {
             return DeleteBucket::NotEmpty;
@@ -49,18 +111,7 @@ impl Records {
         DeleteBucket::Deleted
     }
 
-    /// Some of those that fit; `true`: there are no more.
-    pub(super) fn forget_completed(
-        &mut self,
-        fits: impl Fn(&UploadPlace, Timestamp) -> bool,
-    ) -> bool {
-        let some = self.completed.iter().filter(|(place, (at, ..))| fits(place, *at));
-        let some: Vec<_> = some.map(|(place, _)| place.clone()).take(JOB_ROWS_MAX).collect();
-        self.completed.retain(|place, _| !some.contains(place));
-        some.len() < JOB_ROWS_MAX
-    }
-
-    pub(super) fn set(&mut self, bucket: &BucketRef, setting: BucketSetting) -> SetBucket {
+    fn set(&mut self, bucket: &BucketRef, setting: BucketSetting) -> SetBucket {
         let Some(bucket) = self.same(bucket) else { return SetBucket::NotFound };
         if bucket.refuses(&setting) {
             return SetBucket::PublicPolicyBlocked;
@@ -78,7 +129,7 @@ impl Records {
         SetBucket::Set
     }
 
-    pub(super) fn buckets_of(&self, owner: &AccountId, query: &ListBuckets) -> BucketPage {
+    fn buckets_of(&self, owner: &AccountId, query: &ListBuckets) -> BucketPage {
         let prefix = query.prefix.as_deref().unwrap_or_default();
         let matching = self.buckets.values().filter(|bucket| {
             bucket.owner == *owner

@@ -1,26 +1,120 @@
 //! Accounts, identities and keys in memory.
 
-use super::*;
+use std::sync::Arc;
+
+use iam::AccountId;
+use jiff::Timestamp;
+
+use super::{MemoryMetadata, Records, page};
+use crate::backend::metadata::identities::IdentityRecords;
+use crate::identity::{
+    DirectoryChanges, DirectoryParts, IdentityChange, KeyChange, ROLE_USE_PREFIX, role_use,
+};
+use crate::{
+    AccessKey, Account, AccountPage, ChangeSubject, CreateAccount, DeleteAccount, Directory,
+    DirectoryEdit, EntityKind, IdentityError, KeyOwner, KeySummary, KeyUse, RenewRootKey, Signer,
+    StoreError,
+};
+
+impl IdentityRecords for MemoryMetadata {
+    async fn signer(
+        &self,
+        account: &AccountId,
+        id: &str,
+    ) -> Result<Option<Arc<Signer>>, StoreError> {
+        self.read(|records| records.signer(account, id))
+    }
+
+    async fn directory(&self, account: &AccountId) -> Result<Arc<Directory>, StoreError> {
+        self.read(|records| records.directory(account))
+    }
+
+    async fn change_identities(
+        &self,
+        account: &AccountId,
+        change: IdentityChange,
+        now: Timestamp,
+    ) -> Result<Result<(), IdentityError>, StoreError> {
+        self.write(|records| records.change_identities(account, &change, now))
+    }
+
+    async fn access_key(&self, id: &str) -> Result<Option<Arc<AccessKey>>, StoreError> {
+        self.read(|records| records.keys.get(id).cloned())
+    }
+
+    async fn put_access_key(&self, key: AccessKey) -> Result<(), StoreError> {
+        self.write(|records| records.put_key(key))
+    }
+
+    async fn access_keys(&self, account: &AccountId) -> Result<Vec<Arc<AccessKey>>, StoreError> {
+        self.read(|records| {
+            records.keys.values().filter(|key| key.account == *account).cloned().collect()
+        })
+    }
+
+    async fn note_key_uses(&self, uses: Vec<(String, KeyUse)>) -> Result<(), StoreError> {
+        self.write(|records| records.note_uses(uses))
+    }
+
+    async fn key_last_used(&self, id: &str) -> Result<Option<KeyUse>, StoreError> {
+        self.read(|records| records.uses.get(id).cloned())
+    }
+
+    async fn account(&self, id: &AccountId) -> Result<Option<Account>, StoreError> {
+        self.read(|records| records.accounts.get(id).cloned())
+    }
+
+    async fn accounts(
+        &self,
+        after: Option<AccountId>,
+        limit: usize,
+    ) -> Result<AccountPage, StoreError> {
+        self.read(|records| {
+            let later = records.accounts.values();
+            let later =
+                later.filter(|account| after.as_ref().is_none_or(|after| account.id > *after));
+            let (accounts, more) = page(later.cloned(), limit.min(1000));
+            let next = accounts.last().filter(|_| more).map(|account| account.id.clone());
+            AccountPage { accounts, next }
+        })
+    }
+
+    async fn create_account(
+        &self,
+        account: Account,
+        root: AccessKey,
+    ) -> Result<CreateAccount, StoreError> {
+        self.write(|records| records.create_account(account, root))
+    }
+
+    async fn delete_account(&self, id: &AccountId) -> Result<DeleteAccount, StoreError> {
+        self.write(|records| records.delete_account(id))
+    }
+
+    async fn renew_root_key(&self, root: AccessKey) -> Result<RenewRootKey, StoreError> {
+        self.write(|records| records.renew_root_key(root))
+    }
+}
 
 impl Records {
-    pub(super) fn directory(&self, account: &AccountId) -> Arc<Directory> {
+    fn directory(&self, account: &AccountId) -> Arc<Directory> {
         let none = || Arc::new(Directory::new(account.clone(), DirectoryParts::default()));
         self.directories.get(account).cloned().unwrap_or_else(none)
     }
 
-    pub(super) fn signer(&self, account: &AccountId, id: &str) -> Option<Arc<Signer>> {
+    fn signer(&self, account: &AccountId, id: &str) -> Option<Arc<Signer>> {
         let subject = ChangeSubject::Identities(account.clone());
         let number = self.changes.iter().find(|change| change.subject == subject)?.number;
         self.directory(account).signer(id, number).map(Arc::new)
     }
 
-    pub(super) fn put_key(&mut self, key: AccessKey) {
+    fn put_key(&mut self, key: AccessKey) {
         self.list_key(&key.account, &key.id, Some(key.summary()));
         self.changed(ChangeSubject::AccessKey(key.id.clone()));
         self.keys.insert(key.id.clone(), Arc::new(key));
     }
 
-    pub(super) fn remove_key(&mut self, id: &str) {
+    fn remove_key(&mut self, id: &str) {
         if let Some(key) = self.keys.remove(id) {
             self.list_key(&key.account, id, None);
         }
@@ -29,12 +123,12 @@ impl Records {
     }
 
     /// A key is listed among the identities of its account too.
-    pub(super) fn list_key(&mut self, account: &AccountId, id: &str, key: Option<KeySummary>) {
+    fn list_key(&mut self, account: &AccountId, id: &str, key: Option<KeySummary>) {
         let directory = self.directory(account).with_key(id, key);
         self.directories.insert(account.clone(), Arc::new(directory));
     }
 
-    pub(super) fn change_identities(
+    fn change_identities(
         &mut self,
         account: &AccountId,
         change: &IdentityChange,
@@ -73,12 +167,12 @@ impl Records {
         Ok(())
     }
 
-    pub(super) fn owns_anything(&self, account: &AccountId) -> bool {
+    fn owns_anything(&self, account: &AccountId) -> bool {
         !self.directory(account).is_empty()
             || self.buckets.values().any(|bucket| bucket.owner == *account)
     }
 
-    pub(super) fn create_account(&mut self, account: Account, root: AccessKey) -> CreateAccount {
+    fn create_account(&mut self, account: Account, root: AccessKey) -> CreateAccount {
         let has_key = self.directory(&account.id).keys().next().is_some();
         if self.accounts.contains_key(&account.id) || has_key || self.owns_anything(&account.id) {
             return CreateAccount::AlreadyExists;
@@ -92,7 +186,7 @@ impl Records {
         CreateAccount::Created { account, root: Arc::new(root) }
     }
 
-    pub(super) fn delete_account(&mut self, id: &AccountId) -> DeleteAccount {
+    fn delete_account(&mut self, id: &AccountId) -> DeleteAccount {
         if !self.accounts.contains_key(id) {
             return DeleteAccount::NotFound;
         }
@@ -105,7 +199,7 @@ impl Records {
         DeleteAccount::Deleted
     }
 
-    pub(super) fn renew_root_key(&mut self, root: AccessKey) -> RenewRootKey {
+    fn renew_root_key(&mut self, root: AccessKey) -> RenewRootKey {
         let Some(account) = self.accounts.get(&root.account).cloned() else {
             return RenewRootKey::NotFound;
         };
@@ -124,7 +218,7 @@ impl Records {
         }
     }
 
-    pub(super) fn note_uses(&mut self, uses: Vec<(String, KeyUse)>) {
+    fn note_uses(&mut self, uses: Vec<(String, KeyUse)>) {
         let is_there = |id: &str| id.starts_with(ROLE_USE_PREFIX) || self.keys.contains_key(id);
         let known: Vec<_> = uses.into_iter().filter(|(id, _)| is_there(id)).collect();
         self.uses.extend(known);

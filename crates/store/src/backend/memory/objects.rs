@@ -1,14 +1,72 @@
 //! The versions of a key in memory.
 
+use std::cmp::Reverse;
 use std::ops::Bound;
+use std::sync::Arc;
 
-use super::*;
-use crate::backend::NewBody;
+use jiff::Timestamp;
+
+use super::{MemoryMetadata, Records, Version, VersionPlace};
+use crate::backend::metadata::objects::{NewBody, NewObject, ObjectRecords};
 use crate::body::Body;
 use crate::listing::{ObjectsWalk, Step, VersionsFrom, VersionsWalk};
 use crate::object::{Deletion, KeyState, Made, NewVersion, VersionState};
 use crate::vault::random;
-use crate::{ObjectSummary, VersionEntry, VersionSummary};
+use crate::{
+    BucketRef, DeleteMarker, DeleteObject, DeleteOutcome, ETag, ListObjects, ListVersions, Lookup,
+    Object, ObjectKey, ObjectPage, ObjectSummary, PutOutcome, SetTags, StoreError, TagsChanged,
+    VersionEntry, VersionId, VersionPage, VersionSummary,
+};
+
+impl ObjectRecords for MemoryMetadata {
+    async fn object(
+        &self,
+        bucket: &BucketRef,
+        key: &ObjectKey,
+        version: Option<VersionId>,
+    ) -> Result<Lookup, StoreError> {
+        self.read(|records| records.object(bucket, key, version))
+    }
+
+    async fn put_object(
+        &self,
+        object: NewObject,
+        now: Timestamp,
+    ) -> Result<PutOutcome, StoreError> {
+        self.write(|records| records.put_object(object, now))?
+    }
+
+    async fn delete_object(
+        &self,
+        delete: DeleteObject,
+        now: Timestamp,
+    ) -> Result<DeleteOutcome, StoreError> {
+        self.write(|records| records.delete_object(&delete, now))?
+    }
+
+    async fn set_object_tags(
+        &self,
+        set: SetTags,
+    ) -> Result<Result<Lookup, TagsChanged>, StoreError> {
+        self.write(|records| records.set_tags(set))
+    }
+
+    async fn list_objects(
+        &self,
+        bucket: &BucketRef,
+        query: ListObjects,
+    ) -> Result<Option<ObjectPage>, StoreError> {
+        self.read(|records| records.list_objects(bucket, &query))?
+    }
+
+    async fn list_versions(
+        &self,
+        bucket: &BucketRef,
+        query: ListVersions,
+    ) -> Result<Option<VersionPage>, StoreError> {
+        self.read(|records| records.list_versions(bucket, &query))?
+    }
+}
 
 impl Version {
     fn id(&self) -> VersionId {
@@ -109,11 +167,7 @@ impl Records {
         object
     }
 
-    pub(super) fn put_object(
-        &mut self,
-        new: NewObject,
-        now: Timestamp,
-    ) -> Result<PutOutcome, StoreError> {
+    fn put_object(&mut self, new: NewObject, now: Timestamp) -> Result<PutOutcome, StoreError> {
         let NewObject { bucket, key, attributes, checksum, etag, body, precondition } = new;
         let Some(bucket) = self.same(&bucket) else { return Ok(PutOutcome::NoSuchBucket) };
         let state = self.state((bucket.id, &key), None);
@@ -138,7 +192,7 @@ impl Records {
         Ok(PutOutcome::Stored { version_id: bucket.versioning.told(object.version_id), object })
     }
 
-    pub(super) fn delete_object(
+    fn delete_object(
         &mut self,
         request: &DeleteObject,
         now: Timestamp,
@@ -167,7 +221,7 @@ impl Records {
         })
     }
 
-    pub(super) fn set_tags(&mut self, set: SetTags) -> Result<Lookup, TagsChanged> {
+    fn set_tags(&mut self, set: SetTags) -> Result<Lookup, TagsChanged> {
         let SetTags { bucket, key, version_id, tags, judged_tags } = set;
         let found = self.object(&bucket, &key, version_id);
         if judged_tags.is_some_and(|judged| judged != found.tags()) {
@@ -199,7 +253,7 @@ impl Records {
         rows.take_while(move |((of, key, _), _)| Some(*of) == bucket && *key < end)
     }
 
-    pub(super) fn list_objects(
+    fn list_objects(
         &self,
         bucket: &BucketRef,
         query: &ListObjects,
@@ -229,7 +283,7 @@ impl Records {
         }
     }
 
-    pub(super) fn list_versions(
+    fn list_versions(
         &self,
         bucket: &BucketRef,
         query: &ListVersions,

@@ -1,14 +1,113 @@
 //! Uploads in memory.
 
-use super::*;
-use crate::Part;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{MemoryMetadata, Records, UploadPlace, page};
+use crate::backend::metadata::JOB_ROWS_MAX;
+use crate::backend::metadata::uploads::{IdleUpload, NewPart, UploadRecords};
 use crate::listing::{Step, UploadsAfter, UploadsWalk};
-use crate::multipart::{Completion, UnderWay};
+use crate::multipart::{Completion, StoredPart, UnderWay};
 use crate::object::truncated;
 use crate::vault::random;
+use crate::{
+    BucketRef, CompleteOutcome, CompleteUpload, ListUploads, Lookup, NewUpload, ObjectKey, Part,
+    PartNumber, PartPage, PutPart, StoreError, Upload, UploadId, UploadPage, Versioning,
+};
+
+impl UploadRecords for MemoryMetadata {
+    async fn create_upload(
+        &self,
+        upload: NewUpload,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Upload>>, StoreError> {
+        self.write(|records| records.create_upload(upload, now))?
+    }
+
+    async fn upload(
+        &self,
+        bucket: &BucketRef,
+        key: &ObjectKey,
+        id: UploadId,
+    ) -> Result<Option<Arc<Upload>>, StoreError> {
+        self.read(|records| records.upload(bucket, key, id))
+    }
+
+    async fn put_part(&self, part: NewPart, now: Timestamp) -> Result<PutPart, StoreError> {
+        self.write(|records| records.put_part(part, now))?
+    }
+
+    async fn parts(
+        &self,
+        upload: UploadId,
+        after: Option<PartNumber>,
+        limit: usize,
+    ) -> Result<PartPage, StoreError> {
+        self.read(|records| records.part_page(upload, after, limit))
+    }
+
+    async fn uploads(
+        &self,
+        bucket: &BucketRef,
+        query: ListUploads,
+    ) -> Result<Option<UploadPage>, StoreError> {
+        self.read(|records| records.list_uploads(bucket, &query))?
+    }
+
+    async fn complete_upload(
+        &self,
+        complete: CompleteUpload,
+        now: Timestamp,
+    ) -> Result<CompleteOutcome, StoreError> {
+        self.write(|records| records.complete(&complete, now))?
+    }
+
+    async fn abort_upload(
+        &self,
+        bucket: &BucketRef,
+        key: &ObjectKey,
+        id: UploadId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.write(|records| records.abort(&(bucket.id, key.as_bytes().to_vec(), id), now))
+    }
+
+    async fn idle_uploads(
+        &self,
+        idle_since: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<IdleUpload>, StoreError> {
+        self.read(|records| records.idle_uploads(idle_since).take(limit).collect())
+    }
+
+    async fn abort_idle_upload(
+        &self,
+        idle: IdleUpload,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.write(|records| {
+            let is_idle = records.idle_uploads(idle.idle_since).any(|other| other == idle);
+            let IdleUpload { bucket, key, id, .. } = idle;
+            is_idle && records.abort(&(bucket.id, key.as_bytes().to_vec(), id), now)
+        })
+    }
+
+    async fn forget_completed(&self, before: Timestamp) -> Result<(), StoreError> {
+        let forget = |records: &mut Records| {
+            let under_way = records.uploads.keys().map(|(bucket, key, _)| (*bucket, key.clone()));
+            let under_way: HashSet<_> = under_way.collect();
+            records.deleted.retain(|key, at| *at >= before || under_way.contains(key));
+            records.forget_completed(|_, at| at < before)
+        };
+        while !self.write(forget)? {}
+        Ok(())
+    }
+}
 
 impl Records {
-    pub(super) fn create_upload(
+    fn create_upload(
         &mut self,
         new: NewUpload,
         now: Timestamp,
@@ -22,17 +121,12 @@ impl Records {
         Ok(Some(upload))
     }
 
-    pub(super) fn upload(
-        &self,
-        bucket: &BucketRef,
-        key: &ObjectKey,
-        id: UploadId,
-    ) -> Option<Arc<Upload>> {
+    fn upload(&self, bucket: &BucketRef, key: &ObjectKey, id: UploadId) -> Option<Arc<Upload>> {
         self.same(bucket)?;
         self.uploads.get(&place_of(bucket, key, id)).cloned()
     }
 
-    pub(super) fn put_part(&mut self, new: NewPart, now: Timestamp) -> Result<PutPart, StoreError> {
+    fn put_part(&mut self, new: NewPart, now: Timestamp) -> Result<PutPart, StoreError> {
         let NewPart { bucket, key, upload, number, etag, checksum, file } = new;
         if self.upload(&bucket, &key, upload).is_none() {
             return Ok(PutPart::NoSuchUpload);
@@ -59,12 +153,7 @@ impl Records {
             .filter(move |stored| after.is_none_or(|after| stored.part.number > after))
     }
 
-    pub(super) fn part_page(
-        &self,
-        upload: UploadId,
-        after: Option<PartNumber>,
-        limit: usize,
-    ) -> PartPage {
+    fn part_page(&self, upload: UploadId, after: Option<PartNumber>, limit: usize) -> PartPage {
         let parts = self.parts_of(upload, after).map(|stored| stored.part.clone());
         let (parts, more) = page(parts, limit.min(1000));
         let next = parts.last().filter(|_| more).map(|part| part.number);
@@ -79,7 +168,7 @@ impl Records {
         Some(parts)
     }
 
-    pub(super) fn abort(&mut self, place: &UploadPlace, now: Timestamp) -> bool {
+    fn abort(&mut self, place: &UploadPlace, now: Timestamp) -> bool {
         let Some(parts) = self.take(place) else { return false };
         let blobs: Vec<_> = parts.into_iter().map(|stored| stored.blob).collect();
         self.add_garbage(&blobs, now);
@@ -99,7 +188,7 @@ impl Records {
         !self.uploads.keys().any(|(of, ..)| *of == bucket)
     }
 
-    pub(super) fn idle_uploads(&self, idle_since: Timestamp) -> impl Iterator<Item = IdleUpload> {
+    fn idle_uploads(&self, idle_since: Timestamp) -> impl Iterator<Item = IdleUpload> {
         let begun_before = UploadId::first_of(idle_since);
         let idle = self.uploads.values().filter(move |upload| {
             let mut parts = self.parts_of(upload.id, None);
@@ -113,7 +202,7 @@ impl Records {
         })
     }
 
-    pub(super) fn complete(
+    fn complete(
         &mut self,
         request: &CompleteUpload,
         now: Timestamp,
@@ -167,7 +256,18 @@ impl Records {
         }
     }
 
-    pub(super) fn list_uploads(
+    /// Some of those that fit; `true`: there are no more.
+    pub(super) fn forget_completed(
+        &mut self,
+        fits: impl Fn(&UploadPlace, Timestamp) -> bool,
+    ) -> bool {
+        let some = self.completed.iter().filter(|(place, (at, ..))| fits(place, *at));
+        let some: Vec<_> = some.map(|(place, _)| place.clone()).take(JOB_ROWS_MAX).collect();
+        self.completed.retain(|place, _| !some.contains(place));
+        some.len() < JOB_ROWS_MAX
+    }
+
+    fn list_uploads(
         &self,
         bucket: &BucketRef,
         query: &ListUploads,

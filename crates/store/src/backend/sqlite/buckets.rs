@@ -1,4 +1,4 @@
-//! Buckets and the change sequence in the database.
+//! Buckets in the database.
 
 mod settings;
 
@@ -7,17 +7,89 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
+use super::SqliteMetadata;
+use super::changes::{Subject, record_change};
 use super::error::engine;
 use super::rows::{account, corrupt, page, timestamp};
 use super::seal::{self, row_seal};
 use super::transaction::Transaction;
-use super::{garbage, uploads};
+use super::uploads;
+use super::uploads::completion;
+use super::writer::Room;
+use crate::backend::metadata::buckets::BucketRecords;
 use crate::bucket::BucketSettings;
 use crate::{
-    Bucket, BucketName, BucketPage, BucketRef, BucketSetting, Change, ChangeSubject, CreateBucket,
-    DeleteBucket, ListBuckets, NewBucket, SetBucket, StoreError, Versioning,
+    Bucket, BucketName, BucketPage, BucketRef, BucketSetting, CreateBucket, DeleteBucket,
+    ListBuckets, NewBucket, SetBucket, StoreError, Versioning,
 };
 use iam::AccountId;
+
+impl BucketRecords for SqliteMetadata {
+    async fn create_bucket(
+        &self,
+        bucket: NewBucket,
+        now: Timestamp,
+    ) -> Result<CreateBucket, StoreError> {
+        self.writer.run(Room::Needed, move |tx| create(tx, &bucket, now)).await
+    }
+
+    async fn bucket(&self, name: &BucketName) -> Result<Option<Arc<Bucket>>, StoreError> {
+        let ticket = match self.caches.buckets.get(name) {
+            Ok(bucket) => return Ok(Some(bucket)),
+            Err(ticket) => ticket,
+        };
+        let read = self.readers.point(|connection| read(connection, name)).await?;
+        let bucket = read.map(Arc::new);
+        if let Some(bucket) = &bucket {
+            self.caches.buckets.fill(ticket, name.clone(), Arc::clone(bucket));
+        }
+        Ok(bucket)
+    }
+
+    async fn delete_bucket(
+        &self,
+        bucket: &BucketRef,
+        now: Timestamp,
+    ) -> Result<DeleteBucket, StoreError> {
+        let bucket = bucket.clone();
+        self.writer.run(Room::Reserve, move |tx| delete(tx, &bucket, now)).await
+    }
+
+    async fn buckets(
+        &self,
+        owner: &AccountId,
+        query: ListBuckets,
+    ) -> Result<BucketPage, StoreError> {
+        let owner = owner.clone();
+        self.readers.list(move |connection| list(connection, &owner, &query)).await
+    }
+
+    async fn set_versioning(
+        &self,
+        bucket: &BucketRef,
+        versioning: Versioning,
+    ) -> Result<bool, StoreError> {
+        let bucket = bucket.clone();
+        let set = move |tx: &mut Transaction<'_>| set_versioning(tx, &bucket, versioning);
+        self.writer.run(Room::Needed, set).await
+    }
+
+    async fn set_bucket(
+        &self,
+        bucket: &BucketRef,
+        setting: BucketSetting,
+    ) -> Result<SetBucket, StoreError> {
+        let bucket = bucket.clone();
+        self.writer.run(Room::Needed, move |tx| set(tx, &bucket, &setting)).await
+    }
+}
+
+impl SqliteMetadata {
+    /// Whether a bucket is still there; one that another has the name of now is not.
+    pub(super) async fn is_there(&self, bucket: &BucketRef) -> Result<bool, StoreError> {
+        Ok(self.bucket(&bucket.name).await?.is_some_and(|found| found.id == bucket.id))
+    }
+}
 
 const BY_NAME: &str = concat!(
     "SELECT id, name, owner, region, created_ms, versioning, ",
@@ -46,12 +118,8 @@ const CREATE: &str = "INSERT INTO buckets (name, owner, region, created_ms, vers
 const DELETE: &str = "DELETE FROM buckets WHERE id = ?1";
 const HOLDS_ANYTHING: &str = "SELECT EXISTS (SELECT 1 FROM objects WHERE bucket = ?1)";
 const SET_VERSIONING: &str = "UPDATE buckets SET versioning = ?2 WHERE id = ?1";
-const FORGET_CHANGE: &str = "DELETE FROM changes WHERE kind = ?1 AND subject = ?2";
-const RECORD_CHANGE: &str = "INSERT INTO changes (kind, subject) VALUES (?1, ?2)";
-const CHANGES: &str =
-    "SELECT number, kind, subject FROM changes WHERE number > ?1 ORDER BY number LIMIT ?2";
 
-/// How many buckets or changes one page holds at most.
+/// How many buckets one page holds at most.
 const PAGE_MAX: usize = 10_000;
 /// After every bucket name: names are ASCII.
 const AFTER_ALL_NAMES: &str = "\u{7f}";
@@ -59,26 +127,6 @@ const AFTER_ALL_NAMES: &str = "\u{7f}";
 const UNVERSIONED: i64 = 0;
 const ENABLED: i64 = 1;
 const SUSPENDED: i64 = 2;
-
-/// What a change is about, as stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Subject {
-    Bucket,
-    AccessKey,
-    Identities,
-    Account,
-}
-
-impl Subject {
-    pub(super) fn code(self) -> i64 {
-        match self {
-            Self::Bucket => 1,
-            Self::AccessKey => 2,
-            Self::Identities => 3,
-            Self::Account => 4,
-        }
-    }
-}
 
 /// The bucket that bears a name now.
 pub(super) fn read(
@@ -151,7 +199,7 @@ pub(super) fn delete(
     }
     // Nothing else of the bucket changes before the last of them, so what was judged above is judged anew.
     let none_left = uploads::abort_some(tx.connection, bucket.id, now)?
-        && garbage::forget_completed_of(tx.connection, bucket.id)?;
+        && completion::forget_of(tx.connection, bucket.id)?;
     if !none_left {
         return Ok(DeleteBucket::Unfinished);
     }
@@ -227,54 +275,6 @@ pub(super) fn list(
     let (buckets, more) = page(buckets, limit);
     let next = buckets.last().filter(|_| more).map(|bucket| bucket.name.clone());
     Ok(BucketPage { buckets, next })
-}
-
-/// Gives the subject the next number of the sequence, which it answers, and takes its earlier one away.
-pub(super) fn record_change(
-    connection: &Connection,
-    kind: Subject,
-    subject: &str,
-) -> Result<u64, StoreError> {
-    let write = |sql| -> rusqlite::Result<usize> {
-        connection.prepare_cached(sql)?.execute(params![kind.code(), subject])
-    };
-    write(FORGET_CHANGE).and_then(|_| write(RECORD_CHANGE)).map_err(engine)?;
-    u64::try_from(connection.last_insert_rowid()).map_err(|_| corrupt("number of a change"))
-}
-
-pub(super) fn changes_since(
-    connection: &Connection,
-    n: u64,
-    limit: usize,
-) -> Result<Vec<Change>, StoreError> {
-    let n = i64::try_from(n).unwrap_or(i64::MAX);
-    let limit = i64::try_from(limit.min(PAGE_MAX)).unwrap_or(i64::MAX);
-    let mut select = connection.prepare_cached(CHANGES).map_err(engine)?;
-    let mut rows = select.query([n, limit]).map_err(engine)?;
-    let mut changes = Vec::new();
-    while let Some(row) = rows.next().map_err(engine)? {
-        let number: i64 = row.get(0).map_err(engine)?;
-        let kind: i64 = row.get(1).map_err(engine)?;
-        let subject: String = row.get(2).map_err(engine)?;
-        let subject = if kind == Subject::Bucket.code() {
-            let name = BucketName::parse(&subject).map_err(|_| corrupt("name of a bucket"))?;
-            ChangeSubject::Bucket(name)
-        } else if kind == Subject::AccessKey.code() {
-            ChangeSubject::AccessKey(subject)
-        } else if kind == Subject::Identities.code() || kind == Subject::Account.code() {
-            let id = AccountId::parse(&subject).map_err(|_| corrupt("id of an account"))?;
-            if kind == Subject::Account.code() {
-                ChangeSubject::Account(id)
-            } else {
-                ChangeSubject::Identities(id)
-            }
-        } else {
-            return Err(corrupt("kind of a change"));
-        };
-        let number = u64::try_from(number).map_err(|_| corrupt("number of a change"))?;
-        changes.push(Change { number, subject });
-    }
-    Ok(changes)
 }
 
 fn decode(row: &Row<'_>) -> Result<Bucket, StoreError> {

@@ -10,22 +10,108 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
+use super::SqliteMetadata;
 use super::buckets;
+use super::cache::{ObjectCacheKey, ObjectCacheKeyRef};
 use super::error::engine;
 use super::garbage::{add_garbage, take_intent};
 use super::rows::{
     KIND_MARKER, KIND_OBJECT, etag, etag_column, size_column, timestamp, version, version_column,
 };
 use super::transaction::Transaction;
+use super::writer::Room;
+use crate::backend::metadata::objects::{NewBody, NewObject, ObjectRecords};
 use crate::backend::record::{checksum_code, object_record, parse_object};
-use crate::backend::{NewBody, NewObject};
 use crate::body::Body;
 use crate::names::VersionToken;
 use crate::object::{Deletion, KeyState, Made, NewVersion, VersionState};
 use crate::vault::random;
 use crate::{
-    Bucket, DeleteObject, DeleteOutcome, ETag, Object, ObjectKey, PutOutcome, StoreError, VersionId,
+    Bucket, BucketRef, DeleteObject, DeleteOutcome, ETag, ListObjects, ListVersions, Lookup,
+    Object, ObjectKey, ObjectPage, PutOutcome, SetTags, StoreError, TagsChanged, VersionId,
+    VersionPage,
 };
+
+impl ObjectRecords for SqliteMetadata {
+    async fn object(
+        &self,
+        bucket: &BucketRef,
+        key: &ObjectKey,
+        version: Option<VersionId>,
+    ) -> Result<Lookup, StoreError> {
+        if !self.is_there(bucket).await? {
+            return Ok(Lookup::NoSuchBucket);
+        }
+        let bucket = bucket.id;
+        if let Some(version) = version {
+            let read = |connection: &Connection| {
+                lookup::version(connection, &self.vault, bucket, key, version)
+            };
+            return self.readers.point(read).await;
+        }
+        let ticket = match self.caches.objects.get(&ObjectCacheKeyRef { bucket, key }) {
+            Ok(object) => return Ok(Lookup::Object(object)),
+            Err(ticket) => ticket,
+        };
+        let read = |connection: &Connection| lookup::current(connection, &self.vault, bucket, key);
+        let lookup = self.readers.point(read).await?;
+        if let Lookup::Object(object) = &lookup {
+            let cached = ObjectCacheKey { bucket, key: object.key.clone() };
+            self.caches.objects.fill(ticket, cached, Arc::clone(object));
+        }
+        Ok(lookup)
+    }
+
+    async fn put_object(
+        &self,
+        object: NewObject,
+        now: Timestamp,
+    ) -> Result<PutOutcome, StoreError> {
+        self.writer.run(Room::Needed, move |tx| put(tx, object, now)).await
+    }
+
+    async fn delete_object(
+        &self,
+        request: DeleteObject,
+        now: Timestamp,
+    ) -> Result<DeleteOutcome, StoreError> {
+        self.writer.run(Room::Reserve, move |tx| delete(tx, &request, now)).await
+    }
+
+    async fn set_object_tags(
+        &self,
+        set: SetTags,
+    ) -> Result<Result<Lookup, TagsChanged>, StoreError> {
+        let vault = Arc::clone(&self.vault);
+        self.writer.run(Room::Needed, move |tx| tags::set(tx, &vault, set)).await
+    }
+
+    async fn list_objects(
+        &self,
+        bucket: &BucketRef,
+        query: ListObjects,
+    ) -> Result<Option<ObjectPage>, StoreError> {
+        if !self.is_there(bucket).await? {
+            return Ok(None);
+        }
+        let bucket = bucket.id;
+        let list = move |connection: &Connection| listing::objects(connection, bucket, &query);
+        self.readers.list(list).await.map(Some)
+    }
+
+    async fn list_versions(
+        &self,
+        bucket: &BucketRef,
+        query: ListVersions,
+    ) -> Result<Option<VersionPage>, StoreError> {
+        if !self.is_there(bucket).await? {
+            return Ok(None);
+        }
+        let bucket = bucket.id;
+        let list = move |connection: &Connection| listing::versions(connection, bucket, &query);
+        self.readers.list(list).await.map(Some)
+    }
+}
 
 const NEWEST: &str = "SELECT ord, version, kind, etag, modified_ms FROM objects
     WHERE bucket = ?1 AND key = ?2 ORDER BY ord LIMIT 1";

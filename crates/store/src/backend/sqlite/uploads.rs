@@ -1,28 +1,126 @@
 //! Uploads and their parts in the database, until they are completed or aborted.
 
 pub(super) mod completion;
+mod idle;
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::SqliteMetadata;
 use super::buckets;
 use super::error::engine;
 use super::garbage::{add_garbage, take_intent};
 use super::rows::{corrupt, key_bytes, object_key, page, size, size_column, timestamp};
 use super::seal::{self, row_seal};
 use super::transaction::Transaction;
+use super::writer::Room;
+use crate::backend::metadata::JOB_ROWS_MAX;
+use crate::backend::metadata::uploads::{IdleUpload, NewPart, UploadRecords};
 use crate::backend::record::{parse_part, parse_upload, part_record, upload_record};
-use crate::backend::{JOB_ROWS_MAX, NewPart};
 use crate::listing::{Step, UploadsWalk};
 use crate::multipart::StoredPart;
 use crate::object::truncated;
 use crate::vault::random;
 use crate::{
-    BucketRef, ETag, ListUploads, NewUpload, ObjectKey, Part, PartNumber, PartPage, PutPart,
-    StoreError, Upload, UploadId, UploadPage,
+    BucketRef, CompleteOutcome, CompleteUpload, ETag, ListUploads, NewUpload, ObjectKey, Part,
+    PartNumber, PartPage, PutPart, StoreError, Upload, UploadId, UploadPage,
 };
+
+impl UploadRecords for SqliteMetadata {
+    async fn create_upload(
+        &self,
+        upload: NewUpload,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Upload>>, StoreError> {
+        self.writer.run(Room::Needed, move |tx| create(tx, upload, now)).await
+    }
+
+    async fn upload(
+        &self,
+        bucket: &BucketRef,
+        key: &ObjectKey,
+        id: UploadId,
+    ) -> Result<Option<Arc<Upload>>, StoreError> {
+        if !self.is_there(bucket).await? {
+            return Ok(None);
+        }
+        let read = |connection: &Connection| read(connection, bucket, key, id);
+        Ok(self.readers.point(read).await?.map(Arc::new))
+    }
+
+    async fn put_part(&self, part: NewPart, now: Timestamp) -> Result<PutPart, StoreError> {
+        self.writer.run(Room::Needed, move |tx| put_part(tx, part, now)).await
+    }
+
+    async fn parts(
+        &self,
+        upload: UploadId,
+        after: Option<PartNumber>,
+        limit: usize,
+    ) -> Result<PartPage, StoreError> {
+        self.readers.list(move |connection| parts(connection, upload, after, limit)).await
+    }
+
+    async fn uploads(
+        &self,
+        bucket: &BucketRef,
+        query: ListUploads,
+    ) -> Result<Option<UploadPage>, StoreError> {
+        if !self.is_there(bucket).await? {
+            return Ok(None);
+        }
+        let bucket = bucket.clone();
+        let list = move |connection: &Connection| list(connection, &bucket, &query);
+        self.readers.list(list).await.map(Some)
+    }
+
+    async fn complete_upload(
+        &self,
+        complete: CompleteUpload,
+        now: Timestamp,
+    ) -> Result<CompleteOutcome, StoreError> {
+        let vault = Arc::clone(&self.vault);
+        let run = move |tx: &mut Transaction<'_>| completion::complete(tx, &vault, &complete, now);
+        self.writer.run(Room::Needed, run).await
+    }
+
+    async fn abort_upload(
+        &self,
+        bucket: &BucketRef,
+        key: &ObjectKey,
+        id: UploadId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let (bucket, key) = (bucket.clone(), key.clone());
+        let abort = move |tx: &mut Transaction<'_>| abort(tx, &bucket, &key, id, now);
+        self.writer.run(Room::Reserve, abort).await
+    }
+
+    async fn idle_uploads(
+        &self,
+        idle_since: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<IdleUpload>, StoreError> {
+        self.readers.list(move |connection| idle::list(connection, idle_since, limit)).await
+    }
+
+    async fn abort_idle_upload(
+        &self,
+        idle: IdleUpload,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.writer.run(Room::Reserve, move |tx| idle::abort(tx, &idle, now)).await
+    }
+
+    async fn forget_completed(&self, before: Timestamp) -> Result<(), StoreError> {
+        let forget = move |tx: &mut Transaction<'_>| completion::forget(tx, before);
+        // No more of that age come meanwhile.
+        while !self.writer.run(Room::Reserve, forget).await? {}
+        Ok(())
+    }
+}
 
 const ADD: &str = "INSERT INTO uploads (bucket, key, upload, record, seal)
     VALUES (?1, ?2, ?3, ?4, row_seal('upload', ?1, ?2, ?3, ?4))";

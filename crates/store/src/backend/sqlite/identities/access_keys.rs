@@ -6,7 +6,7 @@ use iam::AccountId;
 use presign::SecretAccessKey;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::backend::sqlite::buckets::{Subject, record_change};
+use crate::backend::sqlite::changes::{Subject, record_change};
 use crate::backend::sqlite::error::engine;
 use crate::backend::sqlite::rows::{account, corrupt, timestamp};
 use crate::backend::sqlite::transaction::Transaction;

@@ -6,7 +6,7 @@ use iam::AccountId;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::access_keys;
-use crate::backend::sqlite::buckets::{Subject, record_change};
+use crate::backend::sqlite::changes::{Subject, record_change};
 use crate::backend::sqlite::error::engine;
 use crate::backend::sqlite::rows::{account, page, timestamp};
 use crate::backend::sqlite::seal::{self, row_seal};

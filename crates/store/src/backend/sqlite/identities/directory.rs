@@ -9,7 +9,7 @@ use rusqlite::{Connection, params};
 
 use super::access_keys;
 use crate::backend::record::{identity_record, kind_code, kind_of, parse_identity};
-use crate::backend::sqlite::buckets::{Subject, record_change};
+use crate::backend::sqlite::changes::{Subject, record_change};
 use crate::backend::sqlite::error::engine;
 use crate::backend::sqlite::identities::signer::KnownPlace;
 use crate::backend::sqlite::rows::corrupt;

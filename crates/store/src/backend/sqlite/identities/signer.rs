@@ -12,9 +12,9 @@ use quick_cache::Equivalent;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::backend::record::{kind_code, kind_of, parse_identity};
-use crate::backend::sqlite::buckets::Subject;
 use crate::backend::sqlite::cache::{ByWeight, Ticket, Weigh};
 use crate::backend::sqlite::caches::Caches;
+use crate::backend::sqlite::changes::Subject;
 use crate::backend::sqlite::error::engine;
 use crate::backend::sqlite::rows::corrupt;
 use crate::backend::sqlite::seal::{self, row_seal};

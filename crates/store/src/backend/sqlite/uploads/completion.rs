@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use crate::backend::metadata::JOB_ROWS_MAX;
 use crate::backend::sqlite::error::engine;
 use crate::backend::sqlite::garbage::add_garbage;
 use crate::backend::sqlite::objects::Target;
@@ -21,8 +22,14 @@ const REMEMBER: &str = "INSERT INTO completed (bucket, key, upload, completed_ms
     VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 const RECALL: &str =
     "SELECT version, etag FROM completed WHERE bucket = ?1 AND key = ?2 AND upload = ?3";
+/// A delete is remembered for as long as an upload is under way that may ask.
+const FORGET_COMPLETED: &str = "DELETE FROM completed WHERE (bucket, key, upload) IN (
+    SELECT bucket, key, upload FROM completed AS c WHERE completed_ms < ?1 AND NOT (upload = x''
+    AND EXISTS (SELECT 1 FROM uploads AS u WHERE u.bucket = c.bucket AND u.key = c.key)) LIMIT ?2)";
+const FORGET_COMPLETED_OF: &str = "DELETE FROM completed WHERE (bucket, key, upload) IN (
+    SELECT bucket, key, upload FROM completed WHERE bucket = ?1 LIMIT ?2)";
 
-pub(crate) fn complete(
+pub(super) fn complete(
     tx: &mut Transaction<'_>,
     vault: &Vault,
     request: &CompleteUpload,
@@ -104,4 +111,21 @@ fn completed_before(
         | Lookup::NoSuchVersion
         | Lookup::NoSuchBucket => Ok(CompleteOutcome::NoSuchUpload),
     }
+}
+
+/// As many as one job may; `true`: there are none left.
+pub(super) fn forget(tx: &mut Transaction<'_>, before: Timestamp) -> Result<bool, StoreError> {
+    forget_some(tx.connection, FORGET_COMPLETED, before.as_millisecond())
+}
+
+/// As many of a bucket as one job may; `true`: there are none left.
+pub(crate) fn forget_of(connection: &Connection, bucket: i64) -> Result<bool, StoreError> {
+    forget_some(connection, FORGET_COMPLETED_OF, bucket)
+}
+
+fn forget_some(connection: &Connection, sql: &str, which: i64) -> Result<bool, StoreError> {
+    let limit = i64::try_from(JOB_ROWS_MAX).unwrap_or(i64::MAX);
+    let forgotten =
+        connection.prepare_cached(sql).and_then(|mut forget| forget.execute(params![which, limit]));
+    Ok(forgotten.map_err(engine)? < JOB_ROWS_MAX)
 }
