@@ -70,7 +70,8 @@ pub use object::{
 };
 pub use reading::{BodyReader, Segment};
 pub use staging::{BodyStage, StageSpec, StagedBody};
-pub use store::{Counters, PutObject, Store, StoreConfig};
+pub use store::objects::PutObject;
+pub use store::{Counters, Store, StoreConfig};
 pub use sweep::{Maintenance, Swept};
 pub use unlock::{KeyCheck, KeyRefusal, Unlocked};
 pub use vault::fill_random;

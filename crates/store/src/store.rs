@@ -1,20 +1,20 @@
 //! The facade: one method for each step that the layers above take, and the order of writes.
 
+mod bodies;
+mod buckets;
 mod identities;
+pub(crate) mod objects;
+mod uploads;
 
-use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize};
 
-use iam::{AccountId, CustomerKey, MasterKey, SessionSealer};
+use iam::{MasterKey, SessionSealer};
 use jiff::Timestamp;
 
 use crate::backend::embedded::Embedded;
 use crate::backend::files::disk::Disk;
-use crate::backend::metadata::buckets::BucketRecords as _;
-use crate::backend::metadata::objects::{NewObject, ObjectRecords as _};
-use crate::backend::metadata::uploads::{NewPart, UploadRecords as _};
 use crate::backend::metadata::{Metadata as _, MetadataCounters};
 use crate::backend::{Abandoned, Premises};
 use crate::engines::{BlobsEngine, MetadataEngine};
@@ -23,19 +23,7 @@ use crate::reading::Readers;
 use crate::staging::{Stager, Workers};
 use crate::sweep::Turn;
 use crate::vault::Vault;
-use crate::{
-    AtRest, Attributes, BodyReader, BodyStage, Bucket, BucketName, BucketPage, BucketRef,
-    BucketSetting, Change, CompleteOutcome, CompleteUpload, CreateBucket, DeleteBucket,
-    DeleteObject, DeleteOutcome, ETag, Encryption, KeyCheck, KeyRefusal, ListBuckets, ListObjects,
-    ListUploads, ListVersions, Lookup, Maintenance, NewBucket, NewUpload, Object, ObjectKey,
-    ObjectPage, OpenError, PartNumber, PartPage, Precondition, PutOutcome, PutPart, SetBucket,
-    SetTags, StageSpec, StagedBody, StoreError, StoredChecksum, TagsChanged, Unlocked, Upload,
-    UploadId, UploadPage, VersionId, VersionPage, Versioning,
-};
-
-/// How many times one call that removes a bucket aborts uploads of it: whoever begins uploads all the while keeps
-/// it so long and no longer.
-const DELETE_BUCKET_ROUNDS_MAX: usize = 512;
+use crate::{Change, Encryption, Maintenance, OpenError, StoreError};
 
 /// How to open a store.
 #[derive(Debug)]
@@ -48,25 +36,6 @@ pub struct StoreConfig {
     pub encryption: Encryption,
     /// How much memory the cache of records and small bodies may take, in bytes.
     pub cache_bytes_max: usize,
-}
-
-/// An object to write.
-#[derive(Debug)]
-pub struct PutObject {
-    /// Into which bucket.
-    pub bucket: BucketRef,
-    /// At which key.
-    pub key: ObjectKey,
-    /// Its bytes.
-    pub body: StagedBody,
-    /// What is said about it.
-    pub attributes: Attributes,
-    /// The checksum to keep.
-    pub checksum: Option<StoredChecksum>,
-    /// Its entity tag; `None`: the MD5 of the body.
-    pub etag: Option<ETag>,
-    /// What must hold for it to be written.
-    pub precondition: Precondition,
 }
 
 /// What a store counts, since it was opened.
@@ -218,271 +187,8 @@ impl Store {
         self.0.metadata.changes_since(n, limit).await
     }
 
-    /// Sets one thing of a bucket. A policy that would make it public is refused where the bucket refuses such
-    /// policies when it is written.
-    pub async fn set_bucket(
-        &self,
-        bucket: &BucketRef,
-        setting: BucketSetting,
-        now: Timestamp,
-    ) -> Result<SetBucket, StoreError> {
-        self.0.stager.note(now);
-        self.0.metadata.set_bucket(bucket, setting).await
-    }
-
     /// What seals and opens the tokens of sessions.
     pub fn session_sealer(&self) -> SessionSealer {
         self.0.vault.session_sealer()
-    }
-
-    /// Makes a bucket.
-    pub async fn create_bucket(
-        &self,
-        bucket: NewBucket,
-        now: Timestamp,
-    ) -> Result<CreateBucket, StoreError> {
-        self.0.stager.note(now);
-        self.0.metadata.create_bucket(bucket, now).await
-    }
-
-    /// The bucket of that name.
-    pub async fn bucket(&self, name: &BucketName) -> Result<Option<Arc<Bucket>>, StoreError> {
-        self.0.metadata.bucket(name).await
-    }
-
-    /// Removes a bucket that holds no version of anything. Uploads under way in it are aborted first, some at a
-    /// time, so that other writers have their turn between; each time the bucket is judged anew, and an object that
-    /// came meanwhile keeps it, though not the uploads.
-    pub async fn delete_bucket(
-        &self,
-        bucket: &BucketRef,
-        now: Timestamp,
-    ) -> Result<DeleteBucket, StoreError> {
-        self.0.stager.note(now);
-        for _ in 0..DELETE_BUCKET_ROUNDS_MAX {
-            // One such job at a time, or many callers' together would keep the writer from others.
-            let _turn = self.0.emptying.lock().await;
-            let outcome = self.0.metadata.delete_bucket(bucket, now).await?;
-            if outcome != DeleteBucket::Unfinished {
-                return Ok(outcome);
-            }
-        }
-        Ok(DeleteBucket::Unfinished)
-    }
-
-    /// Some buckets of an owner.
-    pub async fn buckets(
-        &self,
-        owner: &AccountId,
-        query: ListBuckets,
-    ) -> Result<BucketPage, StoreError> {
-        self.0.metadata.buckets(owner, query).await
-    }
-
-    /// Sets whether a bucket keeps versions; `false`: there is no such bucket. One that ever kept
-    /// versions cannot become unversioned again: that is taken as suspended.
-    pub async fn set_versioning(
-        &self,
-        bucket: &BucketRef,
-        versioning: Versioning,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        self.0.stager.note(now);
-        self.0.metadata.set_versioning(bucket, versioning).await
-    }
-
-    /// What is at a key, or one version of it.
-    pub async fn object(
-        &self,
-        bucket: &BucketRef,
-        key: &ObjectKey,
-        version: Option<&VersionId>,
-    ) -> Result<Lookup, StoreError> {
-        self.0.metadata.object(bucket, key, version.copied()).await
-    }
-
-    /// Lets an object be read with the key that it takes, which may be none.
-    pub fn unlock(
-        &self,
-        object: &Arc<Object>,
-        key: Option<&CustomerKey>,
-    ) -> Result<Unlocked, KeyRefusal> {
-        self.0.vault.check_key(object.body.blobs(), key)?;
-        Ok(Unlocked { object: Arc::clone(object), key: key.cloned() })
-    }
-
-    /// Streams a range of an object's body; what lies beyond its end is left out.
-    pub fn read(&self, unlocked: &Unlocked, range: Range<u64>) -> BodyReader {
-        let Inner { blobs, vault, readers, .. } = &*self.0;
-        BodyReader::new(unlocked, range, blobs, vault, readers)
-    }
-
-    /// What tells a customer's key from others, for an upload under it.
-    pub fn key_check(&self, key: &CustomerKey) -> Result<KeyCheck, StoreError> {
-        self.0.vault.key_check(key)
-    }
-
-    /// Whether this is the key, or the absence of one, that an upload was begun with.
-    pub fn check_upload_key(
-        &self,
-        upload: &Upload,
-        key: Option<&CustomerKey>,
-    ) -> Result<(), KeyRefusal> {
-        self.0.vault.fits(upload.customer_key.as_ref(), key)
-    }
-
-    /// Whether new bodies are encrypted when nobody asks.
-    pub fn encryption(&self) -> Encryption {
-        self.0.encryption
-    }
-
-    /// How a body would be kept that is staged so.
-    pub fn at_rest(&self, spec: &StageSpec) -> AtRest {
-        match (&spec.customer_key, spec.encryption.unwrap_or(self.0.encryption)) {
-            (Some(_), _) => AtRest::CustomerKey,
-            (None, Encryption::On) => AtRest::Aes256,
-            (None, Encryption::Off) => AtRest::Plain,
-        }
-    }
-
-    /// Takes in a body that a later call will point at.
-    #[expect(clippy::unused_async, reason = "an engine may have to wait before it takes bytes")]
-    pub async fn stage(&self, spec: StageSpec) -> Result<BodyStage, StoreError> {
-        self.0.premises.check_writes()?;
-        self.0.premises.check_room(spec.size_hint.unwrap_or(0))?;
-        Ok(BodyStage::new(Arc::clone(&self.0.stager), spec, self.0.encryption))
-    }
-
-    /// Writes an object.
-    pub async fn put_object(
-        &self,
-        put: PutObject,
-        now: Timestamp,
-    ) -> Result<PutOutcome, StoreError> {
-        self.0.stager.note(now);
-        let PutObject { bucket, key, body, attributes, checksum, etag, precondition } = put;
-        let etag = etag.unwrap_or_else(|| body.etag());
-        let body = body.into_new_body();
-        let object = NewObject { bucket, key, attributes, checksum, etag, body, precondition };
-        self.0.metadata.put_object(object, now).await
-    }
-
-    /// Deletes the object at a key, or one version for good.
-    pub async fn delete_object(
-        &self,
-        delete: DeleteObject,
-        now: Timestamp,
-    ) -> Result<DeleteOutcome, StoreError> {
-        self.0.stager.note(now);
-        self.0.metadata.delete_object(delete, now).await
-    }
-
-    /// Replaces the tags of the current version of a key, or of the one named; answers it as it is
-    /// then, or how it is not there. Nothing else of it changes.
-    pub async fn set_object_tags(
-        &self,
-        set: SetTags,
-    ) -> Result<Result<Lookup, TagsChanged>, StoreError> {
-        self.0.metadata.set_object_tags(set).await
-    }
-
-    /// Lists current objects; `None`: there is no such bucket. A page holds 1000 entries at most.
-    pub async fn list_objects(
-        &self,
-        bucket: &BucketRef,
-        query: ListObjects,
-    ) -> Result<Option<ObjectPage>, StoreError> {
-        self.0.metadata.list_objects(bucket, query).await
-    }
-
-    /// Lists versions and delete markers; `None`: there is no such bucket. A page holds 1000 entries
-    /// at most.
-    pub async fn list_versions(
-        &self,
-        bucket: &BucketRef,
-        query: ListVersions,
-    ) -> Result<Option<VersionPage>, StoreError> {
-        self.0.metadata.list_versions(bucket, query).await
-    }
-
-    /// Begins an upload; `None`: there is no such bucket.
-    pub async fn create_upload(
-        &self,
-        upload: NewUpload,
-        now: Timestamp,
-    ) -> Result<Option<Arc<Upload>>, StoreError> {
-        self.0.stager.note(now);
-        self.0.metadata.create_upload(upload, now).await
-    }
-
-    /// The upload of that id, if it is of that key.
-    pub async fn upload(
-        &self,
-        bucket: &BucketRef,
-        key: &ObjectKey,
-        id: &UploadId,
-    ) -> Result<Option<Arc<Upload>>, StoreError> {
-        self.0.metadata.upload(bucket, key, *id).await
-    }
-
-    /// Puts a part in the place of an earlier one of its number.
-    #[expect(clippy::too_many_arguments, reason = "five facts and the time, all of them another's")]
-    pub async fn put_part(
-        &self,
-        upload: &Upload,
-        number: PartNumber,
-        body: StagedBody,
-        checksum: Option<StoredChecksum>,
-        now: Timestamp,
-    ) -> Result<PutPart, StoreError> {
-        self.0.stager.note(now);
-        let etag = body.etag();
-        let file = self.0.stager.file_of(body).await?;
-        let (bucket, key) = (upload.bucket.clone(), upload.key.clone());
-        let part = NewPart { bucket, key, upload: upload.id, number, etag, checksum, file };
-        self.0.metadata.put_part(part, now).await
-    }
-
-    /// Some parts of an upload. A page holds 1000 at most.
-    pub async fn parts(
-        &self,
-        upload: &Upload,
-        after: Option<PartNumber>,
-        limit: usize,
-    ) -> Result<PartPage, StoreError> {
-        self.0.metadata.parts(upload.id, after, limit).await
-    }
-
-    /// Lists uploads that are under way; `None`: there is no such bucket. A page holds 1000 entries
-    /// at most.
-    pub async fn uploads(
-        &self,
-        bucket: &BucketRef,
-        query: ListUploads,
-    ) -> Result<Option<UploadPage>, StoreError> {
-        self.0.metadata.uploads(bucket, query).await
-    }
-
-    /// Makes an object of the parts of an upload. Tried again with the same parts, it answers the
-    /// same for a day, as long as that object is there.
-    pub async fn complete_upload(
-        &self,
-        complete: CompleteUpload,
-        now: Timestamp,
-    ) -> Result<CompleteOutcome, StoreError> {
-        self.0.stager.note(now);
-        self.0.metadata.complete_upload(complete, now).await
-    }
-
-    /// Ends an upload and discards its parts; `false`: there was none.
-    pub async fn abort_upload(
-        &self,
-        bucket: &BucketRef,
-        key: &ObjectKey,
-        id: &UploadId,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        self.0.stager.note(now);
-        self.0.metadata.abort_upload(bucket, key, *id, now).await
     }
 }

@@ -10,7 +10,7 @@ use anyhow::{Result, ensure};
 use crate::sources::{self, SourceFile};
 
 /// Modules that the largest ring of a crate may have: what holds now. It may fall, and never rise.
-const RING_MAX: [(&str, usize); 2] = [("server", 2), ("store", 21)];
+const RING_MAX: [(&str, usize); 2] = [("server", 2), ("store", 8)];
 
 /// The engines of the store: no ring holds modules of theirs and modules above or of the seam.
 const ENGINES: [&str; 5] = ["embedded", "files", "memory", "record", "sqlite"];
