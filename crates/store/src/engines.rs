@@ -19,7 +19,10 @@ use crate::backend::sqlite::SqliteMetadata;
 use crate::backend::{BlobSource, BlobWriter, Blobs, Space};
 use crate::body::{BlobId, FileRange, Room};
 use crate::identity::IdentityChange;
-#[expect(clippy::wildcard_imports, reason = "the signatures of all nouns are repeated here")]
+#[cfg_attr(
+    not(test),
+    expect(clippy::wildcard_imports, reason = "the signatures of all nouns are repeated here")
+)]
 use crate::*;
 
 /// The engine of records.

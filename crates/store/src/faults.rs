@@ -12,7 +12,7 @@ use jiff::SignedDuration;
 
 use crate::backend::embedded;
 use crate::backend::files::disk::{BeforeStep, Disk, DiskStep};
-use crate::contract::multipart::new_upload;
+use crate::contract::uploads::new_upload;
 use crate::contract::{at, key, new_bucket, runtime, the_bucket, uptime};
 use crate::*;
 

@@ -6,7 +6,8 @@
 //!
 //! Beneath it are two seams, one for records and one for bytes, cut at the meaning of a whole S3 step
 //! so that other engines fit; the embedded engines are SQLite and plain files in a data directory,
-//! whose formats are drawn in `docs/design.md`.
+//! whose formats are drawn in `docs/design.md`. Buckets, objects, uploads, identities and garbage each have a file in the
+//! facade (`store/`), in the seam (`backend/metadata/`), in each engine and in its contract.
 //!
 //! Nothing here reads the clock: `now` comes in with every call that writes.
 

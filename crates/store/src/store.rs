@@ -1,4 +1,5 @@
-//! The facade: one method for each step that the layers above take, and the order of writes.
+//! The facade: one method for each step that the layers above take, and the order of writes. The steps stand in the
+//! folder beside this file, by the noun that they are about; here a store is opened and closed.
 
 mod bodies;
 mod buckets;

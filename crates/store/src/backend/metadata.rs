@@ -4,8 +4,8 @@
 //! a transaction open, and an `Ok` of a method that writes means that the records are on stable storage. Caches of records
 //! live behind the seam, where the engine can keep them true. What every engine must hold to is tested by `contract.rs`.
 //!
-//! A noun is added as [`uploads`] is: its file here, a file in each engine, a module of the contract; and one line each
-//! here, in `engines.rs`, in the engines and in the contract.
+//! A noun is added as [`garbage`] is: its file here, a file in each engine, a module of the contract. Beyond these it is
+//! only named: below, in `engines.rs`, and where the engines and the contract list their files.
 
 /// Declares the trait of a noun out of signatures that leave out what all have in common. `fn bucket(name: &BucketName) ->
 /// Option<Arc<Bucket>>;` takes `&self` too, and answers a future of `Result<Option<Arc<Bucket>>, StoreError>`.

@@ -1,7 +1,7 @@
 //! No job of the one that writes takes rows without a bound: what has many of them goes some at a time, and
 //! others have their turn between.
 
-use super::multipart::{begin, complete, new_upload, put_part};
+use super::uploads::{begin, complete, new_upload, put_part};
 use super::*;
 
 /// More than one job takes, and no more than two do.

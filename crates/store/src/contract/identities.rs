@@ -1,10 +1,14 @@
 //! Identities: kept whole, felt by the next read.
 
+mod access_keys;
+mod accounts;
+mod signers;
+
 use iam::Policy;
 
-use super::accounts::create_account;
 use super::*;
 use crate::identity::IdentityChange;
+use accounts::create_account;
 
 pub(super) type Refused<T> = Result<T, IdentityError>;
 

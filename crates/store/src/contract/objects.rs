@@ -1,5 +1,8 @@
 //! Objects, versions, markers and preconditions.
 
+mod listings;
+mod tags;
+
 use super::*;
 
 async fn delete(

@@ -1,7 +1,7 @@
 //! A bucket that was found is that bucket: of the next one that has its name nothing is read, and nothing
 //! of it is changed.
 
-use super::multipart::{begin, complete, new_upload, put_part};
+use super::uploads::{begin, complete, new_upload, put_part};
 use super::*;
 
 /// An engine whose first bucket was found, removed, and made again by somebody else, who put an object at

@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use iam::Policy;
 
-use super::identities::{Refused, bound, change, make_one_of_each, other, policy, root_key, tag};
 use super::*;
 
 const OWN: &str = "arn:aws:iam::000000000000:policy/p/Own";

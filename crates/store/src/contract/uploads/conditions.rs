@@ -1,6 +1,5 @@
 //! Conditions of completions, on keys that are not there.
 
-use super::multipart::{begin, complete, new_upload, put_part};
 use super::*;
 
 /// Of what is not there no tag can match, whether it was deleted before or while the parts came: the key is not

@@ -1,5 +1,7 @@
 //! Uploads: parts, completing, aborting, listing.
 
+mod conditions;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
