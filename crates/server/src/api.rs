@@ -1,5 +1,5 @@
-//! `/_valet/api/v1/`: what Valet adds to the AWS APIs, as JSON. Signed by header as S3 calls are; the
-//! one path that takes a link instead is that which renews the links of an upload's parts.
+//! `/_valet/api/v1/`: Valet's own API, in JSON, for what the APIs of AWS do not have. Calls are signed by
+//! header, as those of S3 are. Only the path that renews the links of an upload takes a link instead.
 
 mod accounts;
 mod document;
@@ -22,10 +22,10 @@ use crate::audit::{self, LoggedRefusal};
 use crate::body::RequestBody;
 use crate::context::RequestContext;
 use crate::gate::{Caller, Gate};
+use crate::notes::RequestNotes;
 use crate::request::Query;
 use crate::respond::{Ids, Reply};
 use crate::route::Level;
-use crate::seen::Seen;
 use document::{AnswerDocument as _, Json};
 use error::{ApiCode, ApiError};
 use operation::{SignedBy, SignedCall};
@@ -84,7 +84,8 @@ impl ApiRoute {
         self.found.as_ref().map_or(NO_OPERATION, |(row, _)| row.operation)
     }
 
-    /// The bucket whose CORS rules say which pages may use this path: that of the upload, as the link says.
+    /// The bucket whose CORS rules say which pages may call this path. For the path that renews links, it is
+    /// the bucket that the link names.
     pub(crate) fn page_place(&self, query: &str) -> Option<(Option<BucketName>, Level)> {
         let parameter = self.rows.iter().find_map(|row| row.pages)?;
         let query = Query::parse(query).ok();
@@ -98,11 +99,11 @@ impl ApiRoute {
         gate: &Gate,
         caller: ApiCaller<'_>,
         body: &mut RequestBody,
-        seen: &mut Seen,
+        notes: &mut RequestNotes,
     ) -> Reply {
-        match self.run(gate, caller, body, seen).await {
+        match self.run(gate, caller, body, notes).await {
             Ok(reply) => reply,
-            Err(error) => self.refusal(&error, caller.ids, seen),
+            Err(error) => self.refusal(&error, caller.ids, notes),
         }
     }
 
@@ -111,10 +112,10 @@ impl ApiRoute {
         gate: &Gate,
         caller: ApiCaller<'_>,
         body: &mut RequestBody,
-        seen: &mut Seen,
+        notes: &mut RequestNotes,
     ) -> Result<Reply, ApiError> {
         let ApiCaller { caller, context, ids: _ } = caller;
-        // A link lends one operation on one object, and nothing else of this.
+        // A link lends one operation on one object, and no other part of the API.
         let expected = self.rows.first().map_or(SignedBy::Header, |row| row.signed);
         let signed = caller.signature().map(VerifiedSignature::mechanism);
         if signed != Some(expected.mechanism()) {
@@ -122,17 +123,17 @@ impl ApiRoute {
         }
         match &self.found {
             Some((row, path)) => {
-                (row.execute)(SignedCall { gate, caller, context, path }, body, seen).await
+                (row.execute)(SignedCall { gate, caller, context, path }, body, notes).await
             }
             None if self.rows.is_empty() => Err(ApiError::new(ApiCode::NoSuchPath)),
             None => Err(ApiError::new(ApiCode::MethodNotAllowed)),
         }
     }
 
-    fn refusal(&self, error: &ApiError, ids: &Ids, seen: &mut Seen) -> Reply {
+    fn refusal(&self, error: &ApiError, ids: &Ids, notes: &mut RequestNotes) -> Reply {
         let (code, status) = (error.code(), error.status());
-        audit::log_cause(&LoggedRefusal { code, status, cause: error.cause() }, ids, seen);
-        seen.code = Some(code);
+        audit::log_cause(&LoggedRefusal { code, status, cause: error.cause() }, ids, notes);
+        notes.code = Some(code);
         let (message, request_id) = (error.message(), ids.request_id.as_str());
         let document = RefusalDocument { error: ErrorMember { code, message, request_id } };
         let mut reply = Json(document).reply(status);

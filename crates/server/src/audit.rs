@@ -9,8 +9,8 @@ use store::{BucketName, ObjectKey};
 
 use crate::error::{Code, S3Error};
 use crate::metrics::{Answered, Requests};
+use crate::notes::{RequestNotes, is_link, way};
 use crate::respond::{Finished, Ids};
-use crate::seen::{Seen, is_link, way};
 
 /// Measures durations. It does not tell the time of day.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +32,7 @@ pub(crate) struct RequestLog {
     pub(crate) requests: Arc<Requests>,
     pub(crate) stopwatch: Stopwatch,
     pub(crate) ids: Ids,
-    pub(crate) seen: Seen,
+    pub(crate) notes: RequestNotes,
     pub(crate) method: Method,
     pub(crate) status: StatusCode,
     pub(crate) code: Option<&'static str>,
@@ -41,9 +41,9 @@ pub(crate) struct RequestLog {
 
 impl Finished for RequestLog {
     fn finished(self: Box<Self>, bytes_out: u64, whole: bool) {
-        let Self { requests, stopwatch, ids, seen, method, status, code, bytes_in } = *self;
+        let Self { requests, stopwatch, ids, notes, method, status, code, bytes_in } = *self;
         // The code was taken before, and no line tells of CORS.
-        let Seen {
+        let RequestNotes {
             operation,
             bucket,
             key,
@@ -54,7 +54,7 @@ impl Finished for RequestLog {
             code: _,
             cors: _,
             service: _,
-        } = seen;
+        } = notes;
         let signed = caller.as_ref().and_then(|caller| caller.signed());
         let mechanism = signed.map(|signed| signed.signature.mechanism());
         // The first sixteen hex digits of the signature's SHA-256. They name the link and give no access.
@@ -106,14 +106,14 @@ impl<'e> From<&'e S3Error> for LoggedRefusal<'e> {
 }
 
 /// Logs why a request was refused or failed, for the operator. The answer tells the client less.
-pub(crate) fn log_cause(refused: &LoggedRefusal<'_>, ids: &Ids, seen: &Seen) {
+pub(crate) fn log_cause(refused: &LoggedRefusal<'_>, ids: &Ids, notes: &RequestNotes) {
     let LoggedRefusal { code, status, cause } = *refused;
     let cause = cause.map(ToString::to_string);
     let cause = cause.as_deref().unwrap_or("-");
     // An operation that is not supported (501) and a body that there is no room for (503) are the client's
     // affair, although their status is 5xx.
     let of_client = [Code::NotImplemented, Code::SlowDown].map(Code::wire).contains(&code);
-    let (request_id, operation) = (ids.request_id.as_str(), seen.operation);
+    let (request_id, operation) = (ids.request_id.as_str(), notes.operation);
     if status.is_server_error() && !of_client {
         tracing::error!(request_id, operation, code, cause, "a request failed");
     } else {

@@ -22,13 +22,13 @@ use crate::fields::{Form, METADATA};
 use crate::gate::{Asked, Caller, Gate, refuse_link_conditions};
 use crate::head::Head;
 use crate::metadata;
+use crate::notes::ClaimedSender;
+use crate::notes::RequestNotes;
 use crate::operation::execute;
 use crate::request::{Query, S3Request};
 use crate::respond::Reply;
 use crate::route;
 use crate::s3::post::PostObject;
-use crate::seen::Claimed;
-use crate::seen::Seen;
 
 /// Fields that stand for the header of the same name. So do all whose names begin with `x-amz-`.
 const HEADER_FIELDS: [HeaderName; 6] = [
@@ -66,7 +66,7 @@ impl FormPost<'_> {
         self,
         gate: &Gate,
         body: &mut RequestBody,
-        seen: &mut Seen,
+        notes: &mut RequestNotes,
     ) -> Result<Reply, S3Error> {
         let Self { head, context, bucket, query } = self;
         let content_type = head.header(CONTENT_TYPE.as_str()).unwrap_or_default();
@@ -79,16 +79,16 @@ impl FormPost<'_> {
         let FormHead { fields, file_name, file_size } = read?;
         let proven = prove(gate, &fields, head, context).await;
         if proven.is_err() {
-            seen.claimed = Some(Claimed::by_form(&fields));
+            notes.claimed = Some(ClaimedSender::by_form(&fields));
         }
         let caller = Arc::new(proven?);
-        seen.caller = Some(Arc::clone(&caller));
+        notes.caller = Some(Arc::clone(&caller));
         let fields = fields.with_file_name(file_name.as_deref()).map_err(refusal::of_form)?;
         refuse_link_conditions(query.iter().chain(fields.iter()))?;
         let sizes = judge(&caller, &fields, bucket, context)?;
         let form = Form { fields, sizes, file_size };
         let key = key_of(&form)?;
-        seen.key = Some(key.clone());
+        notes.key = Some(key.clone());
         let headers = headers_of(&form)?;
         let query = Query::default();
         let request =

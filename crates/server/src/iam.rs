@@ -15,10 +15,10 @@ mod tag;
 mod unused;
 mod user;
 
+use crate::notes::RequestNotes;
 use crate::query::AuthenticatedCall;
 use crate::query::answer::QueryReply;
 use crate::query::error::QueryError;
-use crate::seen::Seen;
 
 pub(crate) use entity::{is_tag, read_identity_policy, read_tags, same_tag};
 
@@ -83,14 +83,14 @@ use operation;
 pub(crate) async fn dispatch(
     action: &str,
     asked: AuthenticatedCall<'_>,
-    seen: &mut Seen,
+    notes: &mut RequestNotes,
 ) -> Option<(&'static str, Result<QueryReply, QueryError>)> {
     /// Boxed, so that one large operation does not make every call's future large.
     macro_rules! run {
         ($($module:ident: $($name:ident)*;)*) => {
             match action {
                 $($(stringify!($name) => {
-                    seen.operation = stringify!($name);
+                    notes.operation = stringify!($name);
                     Some((stringify!($name), Box::pin(asked.execute::<$module::$name>(stringify!($name))).await))
                 })*)*
                 _ => None,

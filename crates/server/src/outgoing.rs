@@ -5,9 +5,9 @@ use hyper::Method;
 use hyper::header::{CONTENT_LENGTH, HeaderValue, SERVER};
 
 use crate::error::{Code, S3Error};
+use crate::notes::RequestNotes;
 use crate::query;
 use crate::respond::{Ids, Reply, ReplyBody};
-use crate::seen::Seen;
 use crate::unsent::Unsent;
 
 /// Counts a whole answer against what its connection may hold. If it holds too much already, a short refusal is
@@ -16,17 +16,17 @@ pub(crate) fn bound(
     mut reply: Reply,
     unsent: Option<&Unsent>,
     ids: &Ids,
-    seen: &mut Seen,
+    notes: &mut RequestNotes,
 ) -> Result<Reply, S3Error> {
     let (Some(unsent), ReplyBody::Full(document)) = (unsent, &mut reply.body) else {
         return Ok(reply);
     };
-    match (unsent.hold_document(std::mem::take(document)), seen.service) {
+    match (unsent.hold_document(std::mem::take(document)), notes.service) {
         (Some(held), _) => {
             *document = held;
             Ok(reply)
         }
-        (None, Some(service)) => Ok(query::no_room(service, ids, seen)),
+        (None, Some(service)) => Ok(query::no_room(service, ids, notes)),
         (None, None) => Err(S3Error::new(Code::SlowDown)),
     }
 }

@@ -25,9 +25,9 @@ use crate::context::RequestContext;
 use crate::error::S3Error;
 use crate::gate::{Caller, Credential, SignedCaller};
 use crate::head::Head;
+use crate::notes::ClaimedSender;
+use crate::notes::RequestNotes;
 use crate::respond::{Ids, Reply};
-use crate::seen::Claimed;
-use crate::seen::Seen;
 use crate::services::Services;
 use answer::QueryReply;
 use error::{QueryCode, QueryError};
@@ -56,26 +56,26 @@ pub(crate) struct QueryRequest<'r> {
 
 /// The service, IAM or STS, that a call is for.
 #[derive(Debug)]
-pub(crate) struct Front {
+pub(crate) struct QueryEndpoint {
     service: Service,
 }
 
 /// Which of the two services a request at the root of the server is for; `None`: neither. A signed request says
 /// so in its credential scope. An unsigned one is for STS if it names an action.
-pub(crate) fn front(head: &Head<'_>) -> Option<Front> {
-    if head.reading().place().bucket.is_some() {
+pub(crate) fn endpoint(head: &Head<'_>) -> Option<QueryEndpoint> {
+    if head.reading().resource().bucket.is_some() {
         return None;
     }
     match SignatureClaim::from_request(&head.signed_part()) {
         Ok(Some(claim)) => match claim.scope()?.service.as_ref() {
-            "iam" => Some(Front { service: Service::Iam }),
-            "sts" => Some(Front { service: Service::Sts }),
+            "iam" => Some(QueryEndpoint { service: Service::Iam }),
+            "sts" => Some(QueryEndpoint { service: Service::Sts }),
             _ => None,
         },
         Ok(None) => {
             let posted = head.method() == Method::POST && is_form(head);
             let asked = head.query().split('&').any(|pair| pair.starts_with("Action="));
-            (posted || asked).then_some(Front { service: Service::Sts })
+            (posted || asked).then_some(QueryEndpoint { service: Service::Sts })
         }
         Err(_) => None,
     }
@@ -87,19 +87,19 @@ fn is_form(head: &Head<'_>) -> bool {
     kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
-impl Front {
+impl QueryEndpoint {
     /// Answers the call, refusals included.
     pub(crate) async fn answer(
         self,
         services: &Services,
         asked: QueryRequest<'_>,
         body: &mut RequestBody,
-        seen: &mut Seen,
+        notes: &mut RequestNotes,
     ) -> Reply {
         let call = Call { services, asked, service: self.service };
-        seen.service = Some(self.service);
+        notes.service = Some(self.service);
         let request_id = &asked.ids.request_id;
-        let mut reply = match call.answer(body, seen).await {
+        let mut reply = match call.answer(body, notes).await {
             Ok(Answered::Done { action, reply }) => {
                 answer::success(self.service, action, reply, request_id)
             }
@@ -109,10 +109,10 @@ impl Front {
                 reply
             }
             Err(Refused { error, known }) => {
-                seen.code = Some(error.code().wire());
-                seen.reason = Some(error.message().to_owned());
-                if seen.caller.is_none() {
-                    seen.claimed = Some(Claimed::by_request(asked.head));
+                notes.code = Some(error.code().wire());
+                notes.reason = Some(error.message().to_owned());
+                if notes.caller.is_none() {
+                    notes.claimed = Some(ClaimedSender::by_request(asked.head));
                 }
                 if let Some(cause) = error.cause() {
                     tracing::debug!(request_id, %cause, "a call of the Query protocol was refused");
@@ -161,7 +161,11 @@ struct Call<'r> {
 }
 
 impl Call<'_> {
-    async fn answer(self, body: &mut RequestBody, seen: &mut Seen) -> Result<Answered, Refused> {
+    async fn answer(
+        self,
+        body: &mut RequestBody,
+        notes: &mut RequestNotes,
+    ) -> Result<Answered, Refused> {
         let QueryRequest { head, context, .. } = self.asked;
         let posted = head.method() == Method::POST;
         if posted && !is_form(head) {
@@ -177,7 +181,7 @@ impl Call<'_> {
             let mut slot = self.services.rooms.anonymous.enter(head.client());
             let answering = async {
                 let bytes = self.body(posted, ANONYMOUS_BODY_BYTES_MAX, body).await?;
-                self.perform(Caller::Anonymous, &bytes, seen).await
+                self.perform(Caller::Anonymous, &bytes, notes).await
             };
             return slot.keep(answering).await.unwrap_or_else(crowded_out);
         };
@@ -199,7 +203,7 @@ impl Call<'_> {
         let working = slot.keep(self.services.rooms.working.acquire()).await;
         let _working = working.ok_or_else(throttled)?.map_err(|_closed| throttled())?;
         drop(slot);
-        self.perform(Caller::Signed(caller), &bytes, seen).await
+        self.perform(Caller::Signed(caller), &bytes, notes).await
     }
 
     /// Reads the body, then verifies the signature, which covers the body's hash.
@@ -232,12 +236,12 @@ impl Call<'_> {
         self,
         caller: Caller,
         bytes: &Bytes,
-        seen: &mut Seen,
+        notes: &mut RequestNotes,
     ) -> Result<Answered, Refused> {
         let QueryRequest { head, .. } = self.asked;
         let posted = head.method() == Method::POST;
         let caller = Arc::new(caller);
-        seen.caller = Some(Arc::clone(&caller));
+        notes.caller = Some(Arc::clone(&caller));
         let form = Form::parse(if posted { bytes } else { head.query().as_bytes() })?;
         let Some(action) = form.get("Action").filter(|action| !action.is_empty()) else {
             return Ok(Answered::Elsewhere);
@@ -257,8 +261,8 @@ impl Call<'_> {
             form: &form,
         };
         let found = match self.service {
-            Service::Iam => crate::iam::dispatch(action, asked, seen).await,
-            Service::Sts | Service::S3 => crate::sts::dispatch(action, asked, seen).await,
+            Service::Iam => crate::iam::dispatch(action, asked, notes).await,
+            Service::Sts | Service::S3 => crate::sts::dispatch(action, asked, notes).await,
         };
         match found {
             Some((action, outcome)) => Ok(Answered::Done { action, reply: outcome? }),
@@ -292,10 +296,10 @@ fn throttled() -> QueryError {
 }
 
 /// The answer in place of one that its connection has no room for.
-pub(crate) fn no_room(service: Service, ids: &Ids, seen: &mut Seen) -> Reply {
+pub(crate) fn no_room(service: Service, ids: &Ids, notes: &mut RequestNotes) -> Reply {
     let error = throttled();
-    seen.code = Some(error.code().wire());
-    seen.reason = Some(error.message().to_owned());
+    notes.code = Some(error.code().wire());
+    notes.reason = Some(error.message().to_owned());
     let mut reply = answer::refusal(Some(service), &error, &ids.request_id);
     reply.set_text(HeaderName::from_static("x-amzn-requestid"), &ids.request_id);
     reply

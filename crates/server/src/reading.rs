@@ -23,7 +23,7 @@ pub(crate) struct Reading<'r> {
 
 /// The service, a bucket, or an object, as raw bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place<'p> {
+pub(crate) struct NamedResource<'p> {
     /// `None` stands for the service itself.
     pub(crate) bucket: Option<&'p [u8]>,
     /// An empty key stands for the bucket itself.
@@ -77,14 +77,14 @@ impl<'r> Reading<'r> {
     }
 
     /// The bucket and key that are named.
-    pub(crate) fn place(&self) -> Place<'_> {
+    pub(crate) fn resource(&self) -> NamedResource<'_> {
         let path = self.path.strip_prefix(b"/").unwrap_or(&self.path);
         if let Some(bucket) = &self.virtual_bucket {
-            return Place { bucket: Some(bucket.as_bytes()), key: path };
+            return NamedResource { bucket: Some(bucket.as_bytes()), key: path };
         }
         let mut parts = path.splitn(2, |byte| *byte == b'/');
         let bucket = parts.next().filter(|_| !path.is_empty());
-        Place { bucket, key: parts.next().unwrap_or_default() }
+        NamedResource { bucket, key: parts.next().unwrap_or_default() }
     }
 
     /// Whether two readings name the same bucket and key in the same style.

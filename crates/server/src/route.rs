@@ -5,7 +5,7 @@ use hyper::Method;
 use store::{BucketName, ObjectKey};
 
 use crate::error::{Code, S3Error};
-use crate::reading::Place;
+use crate::reading::NamedResource;
 use crate::request::Query;
 
 /// Query parameters that name a sub-resource of a bucket or object, in the S3 API of 2026. One without a row in
@@ -235,8 +235,8 @@ routes! {
 }
 
 /// Checks the names of bucket and key.
-pub(crate) fn target(place: Place<'_>) -> Result<Target, S3Error> {
-    let Place { bucket, key } = place;
+pub(crate) fn target(resource: NamedResource<'_>) -> Result<Target, S3Error> {
+    let NamedResource { bucket, key } = resource;
     let Some(bucket) = bucket else { return Ok(Target::Service) };
     let bucket = parse_bucket(bucket)?;
     if key.is_empty() {
@@ -246,8 +246,8 @@ pub(crate) fn target(place: Place<'_>) -> Result<Target, S3Error> {
 }
 
 /// The bucket that is named, and the level, even if the key is not valid.
-pub(crate) fn bucket(place: Place<'_>) -> (Option<BucketName>, Level) {
-    let Place { bucket, key } = place;
+pub(crate) fn bucket(resource: NamedResource<'_>) -> (Option<BucketName>, Level) {
+    let NamedResource { bucket, key } = resource;
     let Some(bucket) = bucket else { return (None, Level::Service) };
     let level = if key.is_empty() { Level::Bucket } else { Level::Object };
     (parse_bucket(bucket).ok(), level)
@@ -358,18 +358,18 @@ mod tests {
     use super::*;
 
     /// What a path names in path style.
-    fn place(path: &[u8]) -> Place<'_> {
+    fn named(path: &[u8]) -> NamedResource<'_> {
         let path = &path[1..];
         let mut parts = path.splitn(2, |byte| *byte == b'/');
         let bucket = parts.next().filter(|_| !path.is_empty());
-        Place { bucket, key: parts.next().unwrap_or_default() }
+        NamedResource { bucket, key: parts.next().unwrap_or_default() }
     }
 
     fn routed(method: &str, path: &str, query: &str) -> String {
         let method: Method = method.parse().unwrap();
         let query = Query::parse(query).unwrap();
         let path = presign::decode_component(path);
-        match target(place(&path)).and_then(|target| call(&method, &target, &query, false)) {
+        match target(named(&path)).and_then(|target| call(&method, &target, &query, false)) {
             Ok(call) => format!("{call:?}"),
             Err(error) => error.code().wire().to_owned(),
         }

@@ -20,6 +20,7 @@ use crate::form::FormPost;
 use crate::gate::{Caller, Gate};
 use crate::head::{Head, Peer, waits_to_send};
 use crate::metrics::{DroppedLines, Metrics};
+use crate::notes::{ClaimedSender, RequestNotes};
 use crate::outgoing::{bound, bound_refusal, finish_headers};
 use crate::own::{OwnRoute, ReadMetrics};
 use crate::query::QueryRequest;
@@ -28,7 +29,6 @@ use crate::respond::{Ids, Reply, ResponseBody};
 use crate::room::Room;
 use crate::route::{self, Call};
 use crate::s3::routed::{Signed, with_bucket_region};
-use crate::seen::{Claimed, Seen};
 use crate::services::Services;
 use crate::surface::Surface;
 use crate::unsent::Unsent;
@@ -117,15 +117,16 @@ impl Server {
         let (parts, mut body) = request.into_parts();
         let parts = Arc::new(parts);
         let ids = self.services.ids.next();
-        let mut seen = Seen { operation: "-", client: Some(peer.address), ..Seen::default() };
+        let mut notes =
+            RequestNotes { operation: "-", client: Some(peer.address), ..RequestNotes::default() };
         let arrival = Arrival { parts: &parts, peer, now, ids: &ids };
-        let outcome = self.answer(arrival, &mut body, &mut seen).await;
-        let outcome = outcome.and_then(|reply| bound(reply, unsent, &ids, &mut seen));
+        let outcome = self.answer(arrival, &mut body, &mut notes).await;
+        let outcome = outcome.and_then(|reply| bound(reply, unsent, &ids, &mut notes));
         let (mut reply, code) = match outcome {
-            Ok(reply) => (reply, seen.code),
+            Ok(reply) => (reply, notes.code),
             Err(error) => {
-                log_cause(&LoggedRefusal::from(&error), &ids, &seen);
-                seen.reason = Some(error.message().chars().take(REASON_CHARS_MAX).collect());
+                log_cause(&LoggedRefusal::from(&error), &ids, &notes);
+                notes.reason = Some(error.message().chars().take(REASON_CHARS_MAX).collect());
                 (bound_refusal(&error, unsent, &ids), Some(error.code().wire()))
             }
         };
@@ -141,14 +142,14 @@ impl Server {
             tokio::spawn(body.drain());
         }
         finish_headers(&mut reply, &parts.method, &ids);
-        if let Some(cors) = seen.cors.take() {
+        if let Some(cors) = notes.cors.take() {
             cors.add_to(&mut reply.headers);
         }
         let log = RequestLog {
             requests: Arc::clone(self.services.metrics.requests()),
             stopwatch,
             ids,
-            seen,
+            notes,
             method: parts.method.clone(),
             status: reply.status,
             code,
@@ -164,55 +165,55 @@ impl Server {
         &self,
         arrival: Arrival<'_>,
         body: &mut RequestBody,
-        seen: &mut Seen,
+        notes: &mut RequestNotes,
     ) -> Result<Reply, S3Error> {
         let Arrival { parts, ids, .. } = arrival;
         let services = &self.services;
         let head = Head::read(parts, arrival.peer, &services.config)?;
-        seen.client = Some(head.client());
+        notes.client = Some(head.client());
         let surface = Surface::of(&head);
         if let Some(place) = cors::concerns(parts).then(|| surface.page_place(&head)).flatten() {
             if parts.method == Method::OPTIONS {
-                return Box::pin(self.preflight(parts, place, seen)).await;
+                return Box::pin(self.preflight(parts, place, notes)).await;
             }
-            seen.cors = cors::headers_for(&services.gate, parts, place.0.as_ref()).await;
+            notes.cors = cors::headers_for(&services.gate, parts, place.0.as_ref()).await;
         }
         let context = Arc::new(self.context(arrival, &head));
         match surface {
             Surface::Open(route) => {
-                seen.operation = route.name();
+                notes.operation = route.name();
                 Ok(route.answer(services))
             }
             Surface::Metrics => {
-                seen.operation = OwnRoute::Metrics.name();
-                let caller = self.caller(&head, &context, seen).await;
+                notes.operation = OwnRoute::Metrics.name();
+                let caller = self.caller(&head, &context, notes).await;
                 let caller = caller.map_err(refusal::of_authentication)?;
                 services.gate.admit_api_call(ReadMetrics, &caller, &context).await?;
                 Ok(OwnRoute::Metrics.answer(services))
             }
             Surface::Api(route) => {
-                seen.operation = route.operation();
-                let caller = self.caller(&head, &context, seen).await;
+                notes.operation = route.operation();
+                let caller = self.caller(&head, &context, notes).await;
                 let (caller, context) = (&caller.map_err(refusal::of_authentication)?, &context);
                 let caller = ApiCaller { caller, context, ids };
-                Ok(Box::pin(route.answer(&services.gate, caller, body, seen)).await)
+                Ok(Box::pin(route.answer(&services.gate, caller, body, notes)).await)
             }
-            Surface::Query(front) => {
+            Surface::Query(endpoint) => {
                 let asked = QueryRequest { head: &head, context: &context, ids };
-                Ok(Box::pin(front.answer(services, asked, body, seen)).await)
+                Ok(Box::pin(endpoint.answer(services, asked, body, notes)).await)
             }
             Surface::Form { bucket, query } => {
                 let posted =
                     FormPost { head: &head, context: &context, bucket: &bucket, query: &query };
-                seen.operation = Call::PostObject.name();
-                seen.bucket = Some(bucket.clone());
-                Box::pin(posted.answer(&services.gate, body, seen)).await
+                notes.operation = Call::PostObject.name();
+                notes.bucket = Some(bucket.clone());
+                Box::pin(posted.answer(&services.gate, body, notes)).await
             }
             Surface::S3(routed) => {
                 if let Ok(routed) = &routed {
-                    routed.note(seen);
+                    routed.note(notes);
                 }
-                let caller = self.caller(&head, &context, seen).await.map_err(|error| {
+                let caller = self.caller(&head, &context, notes).await.map_err(|error| {
                     let refused = refusal::of_authentication(error);
                     with_bucket_region(refused, &routed, &services.config)
                 })?;
@@ -229,14 +230,14 @@ impl Server {
         &self,
         head: &Head<'_>,
         context: &RequestContext,
-        seen: &mut Seen,
+        notes: &mut RequestNotes,
     ) -> Result<Arc<Caller>, AuthenticationError> {
         let caller = self.services.gate.authenticate(head, context.now).await;
         if caller.is_err() {
-            seen.claimed = Some(Claimed::by_request(head));
+            notes.claimed = Some(ClaimedSender::by_request(head));
         }
         let caller = Arc::new(caller?);
-        seen.caller = Some(Arc::clone(&caller));
+        notes.caller = Some(Arc::clone(&caller));
         Ok(caller)
     }
 
@@ -245,10 +246,10 @@ impl Server {
         &self,
         parts: &Parts,
         (bucket, level): (Option<store::BucketName>, route::Level),
-        seen: &mut Seen,
+        notes: &mut RequestNotes,
     ) -> Result<Reply, S3Error> {
-        seen.operation = "Preflight";
-        seen.bucket.clone_from(&bucket);
+        notes.operation = "Preflight";
+        notes.bucket.clone_from(&bucket);
         cors::preflight(&self.services.gate, parts, bucket.as_ref(), level).await
     }
 

@@ -1,5 +1,5 @@
-//! Which of the server's surfaces a request is for: decided by its head and the configuration alone, before
-//! anybody is asked who they are.
+//! Decides which surface of the server a request is for. Only the head and the configuration decide, before
+//! anybody is authenticated.
 
 use store::BucketName;
 
@@ -7,27 +7,28 @@ use crate::api::ApiRoute;
 use crate::error::S3Error;
 use crate::head::Head;
 use crate::own::{self, OwnRoute};
-use crate::query::{self, Front};
+use crate::query::{self, QueryEndpoint};
 use crate::request::Query;
 use crate::route::{self, Call, Level, Target};
 use crate::s3::routed::Routed;
 
-/// A surface, and what it was told by the head. The first that claims a request has it, in this order; whatever is
-/// to be claimed by a host or a path of its own (distributions, websites, short links) gets its row before S3, to
-/// which everything else is left.
+/// A surface, with what the head says about the request. The surfaces are tried in this order, and the first
+/// that claims a request gets it. Surfaces with a host or path of their own (distributions, websites, short
+/// links) must come before S3, which gets everything else.
 #[derive(Debug)]
 pub(crate) enum Surface<'r> {
-    /// A path of the server's own that everybody may read: probes, and the news that nothing is there.
+    /// One of the server's own paths that need no authentication: health probes, and the answer that a path
+    /// does not exist.
     Open(OwnRoute),
-    /// The metrics, on the port of S3.
+    /// The metrics at the address of S3.
     Metrics,
     /// The JSON API.
     Api(ApiRoute),
     /// The Query protocols of IAM and STS.
-    Query(Front),
+    Query(QueryEndpoint),
     /// A form that a browser posts to a bucket.
     Form { bucket: BucketName, query: Query<'r> },
-    /// S3, or what is no request of it. That is only said to whoever has proved who they are.
+    /// S3. A request that is no call of S3 is an error, which is told only to authenticated callers.
     S3(Result<Routed<'r>, S3Error>),
 }
 
@@ -45,8 +46,8 @@ impl<'r> Surface<'r> {
             ) => return Self::Open(route),
             None => {}
         }
-        if let Some(front) = query::front(head) {
-            return Self::Query(front);
+        if let Some(endpoint) = query::endpoint(head) {
+            return Self::Query(endpoint);
         }
         match Routed::read(head) {
             Ok(Routed { target: Target::Bucket(bucket), query, call: Call::PostObject }) => {
@@ -56,13 +57,13 @@ impl<'r> Surface<'r> {
         }
     }
 
-    /// The bucket by whose CORS rules pages of other origins may use it, where they may at all.
+    /// The bucket whose CORS rules say which pages may use this surface; `None`: no page of another origin may.
     pub(crate) fn page_place(&self, head: &Head<'_>) -> Option<(Option<BucketName>, Level)> {
         match self {
             Self::Open(_) | Self::Metrics => None,
             Self::Api(route) => route.page_place(head.query()),
             Self::Query(_) | Self::Form { .. } | Self::S3(_) => {
-                Some(route::bucket(head.reading().place()))
+                Some(route::bucket(head.reading().resource()))
             }
         }
     }

@@ -13,18 +13,18 @@ use crate::error::refusal;
 use crate::gate::{Authorized, Door};
 use crate::given_key::given_key;
 
-/// Accounts on one page.
+/// The most accounts on one page.
 const PAGE_MAX: usize = 1000;
-/// Characters of a name, and of an address.
+/// The longest name and the longest e-mail address, in characters.
 const NAME_CHARS_MAX: usize = 128;
-/// What the operator may or may not.
+/// The permission of every call about accounts.
 const MANAGE_ACCOUNTS: ApiPermission<'static> = ApiPermission::Operator("valet:ManageAccounts");
-/// The parameter of the list.
+/// The only parameter of the list.
 const AFTER: &str = "after=";
 
 /// `GET /accounts`: a page of them.
 pub(super) struct ListAccounts {
-    /// The account that `next` of another page named: the page is of those behind it.
+    /// The page begins after this account. An earlier page named it as `next`.
     after: Option<AccountId>,
 }
 
@@ -41,13 +41,13 @@ pub(super) struct DeleteAccount {
     id: AccountId,
 }
 
-/// `POST /accounts/{id}/root-key`: gives the root another key; the one that it had ends, and what that signed and
-/// opened with it.
+/// `POST /accounts/{id}/root-key`: gives the root another key. The old key ends, and with it the links that it
+/// signed and the sessions that it opened.
 pub(super) struct RenewRootKey {
     id: AccountId,
 }
 
-/// What an account is to be.
+/// The account that a call asks for.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WantedAccount {
@@ -58,7 +58,7 @@ pub(super) struct WantedAccount {
     secret_access_key: Option<String>,
 }
 
-/// An account as it is shown.
+/// An account in an answer.
 #[derive(Serialize)]
 pub(super) struct ShownAccount {
     id: String,
@@ -68,7 +68,7 @@ pub(super) struct ShownAccount {
     created_at: String,
 }
 
-/// An account with the key of its root, which is shown this once.
+/// An account with its root key, which is shown only once.
 #[derive(Serialize)]
 pub(super) struct AccountWithKey {
     #[serde(flatten)]
@@ -78,7 +78,7 @@ pub(super) struct AccountWithKey {
     secret_access_key: SecretAccessKey,
 }
 
-/// Accounts, in the order of their ids.
+/// One page of accounts, sorted by id.
 #[derive(Serialize)]
 pub(super) struct AccountPage {
     accounts: Vec<ShownAccount>,
@@ -228,7 +228,7 @@ impl ApiOperation for DeleteAccount {
     }
 }
 
-/// What is answered to whoever looks here for a new root key of the first account, which is no record.
+/// The answer to a call for a new root key of the first account. That account is configured, and has no record.
 const FIRST_ROOT_KEY: &str = "The root key of the first account is not renewed here: it is VALET_ROOT_ACCESS_KEY_ID, or was made at the first start. Restart the server with another VALET_ROOT_ACCESS_KEY_ID and VALET_ROOT_SECRET_ACCESS_KEY.";
 
 impl ApiOperation for RenewRootKey {
@@ -264,7 +264,7 @@ impl ApiOperation for RenewRootKey {
     }
 }
 
-/// The account in the path.
+/// Reads the account id in the path.
 fn named_account(request: &ApiRequest<'_>) -> Result<AccountId, ApiError> {
     account_id(request.path("id")?)
 }
@@ -292,7 +292,7 @@ fn with_key(account: &Account, root: &AccessKey) -> AccountWithKey {
     }
 }
 
-/// A secret that its owner is shown.
+/// Writes a secret in clear, for the one answer that shows it.
 fn exposed<S: Serializer>(secret: &SecretAccessKey, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(secret.expose())
 }

@@ -14,10 +14,10 @@ use crate::gate::Door;
 use crate::respond::{Reply, ReplyBody};
 use crate::s3::document;
 
-/// Bytes of a request document.
+/// The longest document of a call, in bytes.
 const DOCUMENT_BYTES_MAX: usize = 64 * 1024;
 
-/// The document that a call sends in its body. It is read once the call has been admitted, and not before.
+/// The document in the body of a call. It is read only after the call has been admitted.
 pub(super) trait RequestDocument: Sized + Send {
     /// Reads the document from the body.
     fn read(
@@ -26,7 +26,7 @@ pub(super) trait RequestDocument: Sized + Send {
     ) -> impl Future<Output = Result<Self, ApiError>> + Send;
 }
 
-/// The document that an answer carries.
+/// The document in the body of an answer.
 pub(super) trait AnswerDocument: Send {
     /// The answer with this document and this status.
     fn reply(self, status: StatusCode) -> Reply;

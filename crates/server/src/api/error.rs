@@ -1,4 +1,4 @@
-//! The error codes that only the API has, in one table, and the one conversion of those that it shares with S3.
+//! The error codes that only the API has, and the conversion of those that it shares with S3.
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
@@ -7,7 +7,7 @@ use hyper::StatusCode;
 
 use crate::error::S3Error;
 
-/// Declares [`ApiCode`]: name on the wire, status, and the message when nothing more is known.
+/// Declares [`ApiCode`]: name on the wire, status, and the default message.
 macro_rules! codes {
     ($($name:ident $wire:literal $status:ident $message:literal;)*) => {
         /// An error code of the API.
@@ -23,7 +23,7 @@ macro_rules! codes {
                 match self { $(Self::$name => $wire,)* }
             }
 
-            /// The HTTP status it travels with.
+            /// The HTTP status of the answer.
             fn status(self) -> StatusCode {
                 match self { $(Self::$name => StatusCode::$status,)* }
             }
@@ -45,14 +45,14 @@ codes! {
     NoSuchPath "NoSuchKey" NOT_FOUND "There is nothing at this path of the API.";
 }
 
-/// One refusal of the API; the cause is for the log alone.
+/// One refusal of the API. Its cause goes to the log only.
 #[derive(Debug)]
 pub(super) struct ApiError(Refusal);
 
 #[derive(Debug)]
 enum Refusal {
     Own(Box<Own>),
-    /// A refusal of the gate, of a body or of the store: S3's code, which means the same here.
+    /// A refusal by the gate, a body or the store. The code of S3 means the same in the API.
     Shared(S3Error),
 }
 
@@ -68,17 +68,17 @@ impl ApiError {
         Self::with_message(code, code.message())
     }
 
-    /// The same code with a text of its own.
+    /// A refusal with a message of its own.
     pub(super) fn with_message(code: ApiCode, message: impl Into<Cow<'static, str>>) -> Self {
         Self(Refusal::Own(Box::new(Own { code, message: message.into(), cause: None })))
     }
 
-    /// `InvalidRequest` with a text of its own.
+    /// `InvalidRequest` with a message of its own.
     pub(super) fn invalid_request(message: impl Into<Cow<'static, str>>) -> Self {
         Self::with_message(ApiCode::InvalidRequest, message)
     }
 
-    /// What really happened, for the log.
+    /// Adds the cause, for the log.
     pub(super) fn because(self, cause: impl StdError + Send + Sync + 'static) -> Self {
         Self(match self.0 {
             Refusal::Own(own) => {

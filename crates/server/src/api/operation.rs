@@ -1,4 +1,4 @@
-//! What an operation of the API is: how its calls are read and signed, which permission they need, what they do.
+//! The trait of API operations: how a call is read and signed, which permission it needs, and what it does.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,8 +15,8 @@ use super::path::PathValues;
 use crate::body::RequestBody;
 use crate::context::RequestContext;
 use crate::gate::{AdmissibleApiCall, Authorized, Caller, Gate};
+use crate::notes::RequestNotes;
 use crate::respond::Reply;
-use crate::seen::Seen;
 
 pub(super) use crate::gate::ApiPermission;
 
@@ -94,7 +94,7 @@ impl ApiRequest<'_> {
     }
 }
 
-/// What the gate asks of an operation.
+/// The part of an operation that the gate asks about.
 impl<O: ApiOperation> AdmissibleApiCall for O {
     fn permission(&self) -> ApiPermission<'_> {
         ApiOperation::permission(self)
@@ -105,7 +105,7 @@ impl<O: ApiOperation> AdmissibleApiCall for O {
     }
 }
 
-/// A call whose sender is known, on its way to its operation.
+/// An authenticated call, before its operation is read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SignedCall<'r> {
     pub(super) gate: &'r Gate,
@@ -121,14 +121,14 @@ pub(super) type Answering<'r> = Pin<Box<dyn Future<Output = Result<Reply, ApiErr
 pub(super) fn execute<'r, O: ApiOperation>(
     call: SignedCall<'r>,
     body: &'r mut RequestBody,
-    seen: &'r mut Seen,
+    notes: &'r mut RequestNotes,
 ) -> Answering<'r> {
     Box::pin(async move {
         let SignedCall { gate, caller, context, path } = call;
         let query = context.parts.uri.query().unwrap_or_default();
         let operation = O::read(&ApiRequest { path, query })?;
         if let Some((bucket, key)) = operation.object() {
-            (seen.bucket, seen.key) = (Some(bucket.clone()), Some(key.clone()));
+            (notes.bucket, notes.key) = (Some(bucket.clone()), Some(key.clone()));
         }
         let call = gate.admit_api_call(operation, caller, context).await?;
         let document = O::Request::read(call.door(), body).await?;

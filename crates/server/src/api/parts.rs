@@ -1,8 +1,8 @@
-//! Fresh links for the parts of an upload, and which parts are there already: for whoever holds the
-//! `renew` link that was signed when the upload was begun.
+//! Renews the links for the parts of an upload, and tells which parts are stored already. The caller is whoever
+//! holds the `renew` link, which was signed when the upload was begun.
 //!
-//! A fresh link is signed with the key that signed the `renew` link, and ends with that link at the
-//! latest: its holder gets time, and no power that its signer had not lent.
+//! Fresh links are signed with the key that signed the `renew` link, and end with that link at the latest. So
+//! its holder gets time, but no permission that the signer had not lent.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,9 +24,9 @@ use crate::parts::{PlannedPart, Renewal, RenewalError, UploadLinks};
 use crate::request::Query;
 use crate::s3::{PAGE_MAX, creation_condition, quoted};
 
-/// Links in one answer.
+/// The most links in one answer.
 const LINKS_MAX: usize = 1000;
-/// Bytes of links after which an answer ends: the tokens of sessions can make them long.
+/// An answer ends after this many bytes of links. Session tokens can make links long.
 const LINKS_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// `POST /_valet/api/v1/uploads/<id>/parts`
@@ -37,18 +37,18 @@ pub(super) struct RenewParts {
     renewal: Renewal,
 }
 
-/// Which links are wanted: without numbers, those of all parts that are not there.
+/// The parts that links are wanted for. Without numbers: all parts that are not stored yet.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WantedParts {
     parts: Option<Vec<u16>>,
 }
 
-/// The fresh links, and what is there.
+/// The fresh links, and the parts that are stored already.
 #[derive(Serialize)]
 pub(super) struct RenewedParts {
     upload_id: String,
-    /// When the links end.
+    /// The time at which all of these links end.
     expires_at: String,
     parts: Vec<FreshPart>,
     uploaded: Vec<UploadedPart>,
@@ -93,7 +93,7 @@ impl ApiOperation for RenewParts {
         ApiPermission::LentByLink(permission)
     }
 
-    /// The upload of a part makes no object appear.
+    /// To upload a part creates no object.
     fn condition(&self, key: &str) -> Option<Values<'_>> {
         creation_condition(key, false)
     }
@@ -109,7 +109,7 @@ impl ApiOperation for RenewParts {
         let (this, door) = (call.operation(), call.door());
         let lent = door.lent().ok_or_else(|| ApiError::new(ApiCode::AccessDenied))?;
         let upload = this.find(door).await?;
-        // Such a key is a header that each part's link would have to cover.
+        // The links of parts would have to cover the headers of the customer's key.
         if upload.customer_key.is_some() {
             return Err(ApiError::invalid_request(
                 "The upload was begun with a key of the customer's own (SSE-C). The links of a bundle carry none: sign those of its parts yourself, with the headers of the key.",
@@ -139,7 +139,7 @@ impl RenewParts {
         found.map_err(refusal::of_store)?.ok_or_else(missing)
     }
 
-    /// The parts that the document names, in order and each once; `None`: it names none.
+    /// The parts that the document names, sorted and without duplicates; `None` if it names none.
     fn named(
         &self,
         WantedParts { parts }: WantedParts,
@@ -159,17 +159,17 @@ impl RenewParts {
         numbers.into_iter().map(planned).collect::<Result<_, _>>().map(Some)
     }
 
-    /// The parts that are not there, or are of another length than they should be.
+    /// The parts that are not stored, or are stored with another length.
     fn missing(&self, uploaded: &[Part]) -> Vec<PlannedPart> {
         let is_there = |part: &PlannedPart| {
-            // They come in the order of their numbers.
+            // The search relies on the order by number.
             let found = uploaded.binary_search_by_key(&part.number, |stored| stored.number);
             found.ok().and_then(|at| uploaded.get(at)).is_some_and(|found| found.size == part.size)
         };
         self.renewal.plan.parts().filter(|part| !is_there(part)).take(LINKS_MAX).collect()
     }
 
-    /// As many links as fit into an answer.
+    /// Signs links until the answer is full.
     fn sign(
         &self,
         lent: &LentSigning,
@@ -215,7 +215,7 @@ fn malformed(error: RenewalError) -> S3Error {
     S3Error::invalid_argument(message, name, value)
 }
 
-/// Every part that is there, by number: 10,000 at most.
+/// All stored parts, sorted by number: 10,000 at most.
 async fn uploaded(door: &Door, upload: &Upload) -> Result<Vec<Part>, S3Error> {
     let limit = usize::try_from(PAGE_MAX).unwrap_or(usize::MAX);
     let (mut parts, mut after) = (Vec::new(), None);
@@ -234,7 +234,7 @@ fn shown(part: &Part) -> UploadedPart {
     UploadedPart { number, size: part.size, etag }
 }
 
-/// What is left until `end` for a link that is signed now; `None`: not a second.
+/// The life of a link that is signed now and ends at `end`; `None` if that is less than a second.
 fn remaining(end: Timestamp, now: Timestamp) -> Option<ExpiresIn> {
     let signed_at = AmzDate::from_timestamp(now).timestamp();
     let seconds = u64::try_from(end.duration_since(signed_at).as_secs()).ok()?;

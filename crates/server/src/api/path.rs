@@ -1,12 +1,12 @@
-//! Paths of the API, and the templates that they fit.
+//! The templates of API paths, such as `/accounts/{id}`.
 
 /// The values of the parameters in a path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct PathValues(Vec<(&'static str, String)>);
 
 impl PathValues {
-    /// The values in a path that fits a template, as `/accounts/{id}/root-key`: segment by segment the same, and no
-    /// parameter empty.
+    /// The parameters of a path that fits a template. The other segments must be the same, and no parameter may
+    /// be empty. `/accounts/123/root-key` fits `/accounts/{id}/root-key`.
     pub(super) fn of(template: &'static str, path: &str) -> Option<Self> {
         let mut values = Vec::new();
         let mut segments = path.split('/');

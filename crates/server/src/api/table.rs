@@ -1,4 +1,4 @@
-//! The table of routes: which call of the API is which operation. What is not in it is not there.
+//! The table of API routes. A path without a row does not exist.
 
 use hyper::Method;
 
@@ -7,14 +7,14 @@ use super::expiry::TellExpiry;
 use super::operation::{Answering, ApiOperation, SignedBy, SignedCall, execute};
 use super::parts::RenewParts;
 use crate::body::RequestBody;
-use crate::seen::Seen;
+use crate::notes::RequestNotes;
 
 /// One operation of the API, and the method and path by which it is called.
 pub(super) struct ApiRow {
     pub(super) method: Method,
     /// The path below `/_valet/api/v1`; a segment in braces is a parameter.
     pub(super) path: &'static str,
-    /// The name of the operation, in logs and metrics too.
+    /// The name of the operation, also in logs and metrics.
     pub(super) operation: &'static str,
     /// What the operation does, in one sentence.
     #[cfg_attr(
@@ -28,7 +28,8 @@ pub(super) struct ApiRow {
 }
 
 /// The function that reads, admits and runs the operation of a row.
-type Execute = for<'r> fn(SignedCall<'r>, &'r mut RequestBody, &'r mut Seen) -> Answering<'r>;
+type Execute =
+    for<'r> fn(SignedCall<'r>, &'r mut RequestBody, &'r mut RequestNotes) -> Answering<'r>;
 
 impl std::fmt::Debug for ApiRow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

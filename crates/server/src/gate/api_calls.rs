@@ -1,4 +1,4 @@
-//! Admits calls of Valet's own paths, by the kinds of permission that such a call can need.
+//! Admits calls of Valet's own API, by the kind of permission that each needs.
 
 use std::sync::Arc;
 
@@ -11,20 +11,20 @@ use crate::context::RequestContext;
 use crate::error::{Code, S3Error, refusal};
 use crate::permission::Permission;
 
-/// What has to be permitted for a call of one of Valet's own paths.
+/// The permission that a call of the API needs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ApiPermission<'o> {
-    /// An action that concerns the whole server, such as `valet:ManageAccounts`. Only people of the first account can
-    /// have this permission: its root, and whoever has it by an identity policy.
+    /// An action on the whole server, such as `valet:ManageAccounts`. Only identities of the first account can
+    /// have it: its root, and those with an identity policy that allows it.
     Operator(&'static str),
-    /// Everybody who signs may make the call, which is about nobody but themselves.
+    /// None: everybody who signs may make the call, because it is about the caller alone.
     Oneself,
-    /// An action of S3 that the link by which the call came lends, as long as it does. The call may then sign links
-    /// for the same action: [`Door::lent`].
+    /// An action of S3 that the call's link lends. The call may sign further links for the same action:
+    /// [`Door::lent`].
     LentByLink(Permission<'o>),
 }
 
-/// What the gate asks of a call of one of Valet's own paths.
+/// What the gate needs to know of a call of the API.
 pub(crate) trait AdmissibleApiCall: Sync {
     /// The permission that the call needs.
     fn permission(&self) -> ApiPermission<'_>;
@@ -33,7 +33,8 @@ pub(crate) trait AdmissibleApiCall: Sync {
     fn condition(&self, key: &str) -> Option<Values<'_>>;
 }
 
-/// What a link lends to its holder for passing on: links that are signed with the same key, and end with it.
+/// The permission to sign further links that a call's link lends: with the same key, and for no longer than
+/// that link has.
 #[derive(Debug)]
 pub(crate) struct LentSigning {
     until: Timestamp,
@@ -41,8 +42,8 @@ pub(crate) struct LentSigning {
 }
 
 impl LentSigning {
-    /// When the links that are signed must end at the latest: when the link of the call ends, or the session that
-    /// signed it, or when the policies of now would refuse a link of that age, whichever is first.
+    /// When the signed links must end: at the end of the call's link, at the end of the session that signed it,
+    /// or when a policy would refuse a link of that age, whichever is first.
     pub(crate) fn until(&self) -> Timestamp {
         self.until
     }
@@ -63,7 +64,7 @@ impl<O: AdmissibleApiCall> OperationKeys for KeysOf<'_, O> {
 }
 
 impl Gate {
-    /// Admits a call, or says why not.
+    /// Admits a call, or refuses it.
     pub(crate) async fn admit_api_call<O: AdmissibleApiCall>(
         &self,
         operation: O,

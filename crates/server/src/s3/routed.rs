@@ -12,11 +12,11 @@ use crate::context::RequestContext;
 use crate::error::{Code, S3Error};
 use crate::gate::{Asked, Caller, Gate, refuse_link_conditions};
 use crate::head::Head;
+use crate::notes::RequestNotes;
 use crate::request::{Query, S3Request, Site};
 use crate::respond::Reply;
 use crate::route::{self, Call, Target};
 use crate::s3::{BUCKET_REGION, table};
-use crate::seen::Seen;
 
 /// An authenticated request: its sender and its circumstances.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +37,7 @@ pub(crate) struct Routed<'r> {
 impl<'r> Routed<'r> {
     pub(crate) fn read(head: &Head<'r>) -> Result<Self, S3Error> {
         let (parts, reading, query) = (head.parts(), head.reading(), head.query());
-        let target = route::target(reading.place())?;
+        let target = route::target(reading.resource())?;
         let query = Query::parse(query)?;
         let headers = &parts.headers;
         let request = S3Request::new(&query, headers);
@@ -104,10 +104,10 @@ impl<'r> Routed<'r> {
         }
     }
 
-    pub(crate) fn note(&self, seen: &mut Seen) {
-        seen.operation = self.call.name();
-        seen.bucket = self.bucket().cloned();
-        seen.key = self.key().cloned();
+    pub(crate) fn note(&self, notes: &mut RequestNotes) {
+        notes.operation = self.call.name();
+        notes.bucket = self.bucket().cloned();
+        notes.key = self.key().cloned();
     }
 }
 

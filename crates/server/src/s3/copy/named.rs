@@ -74,8 +74,8 @@ fn read_url(rest: &str, request: &S3Request<'_>) -> Option<BucketAndKey> {
     }
     let path = path.replace('+', "%20");
     let reading = Reading::at(host, &path, site.config);
-    let place = reading.place();
-    Some((place.bucket?.to_vec(), place.key.to_vec()))
+    let resource = reading.resource();
+    Some((resource.bucket?.to_vec(), resource.key.to_vec()))
 }
 
 /// The text after `http://` or `https://`.

@@ -1,4 +1,5 @@
-//! What is learnt of a request while it is answered: for the log, and for whatever finishes the answer.
+//! Notes on one request, taken while it is answered: for its line in the log, and for the last steps of every
+//! answer.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,39 +12,39 @@ use crate::cors::CorsHeaders;
 use crate::gate::Caller;
 use crate::head::Head;
 
-/// What was learnt of a request before it was answered: for the log, and for every answer of it.
+/// What has been learnt about a request so far.
 #[derive(Debug, Default)]
-pub(crate) struct Seen {
+pub(crate) struct RequestNotes {
     pub(crate) operation: &'static str,
     pub(crate) bucket: Option<BucketName>,
     pub(crate) key: Option<ObjectKey>,
     pub(crate) caller: Option<Arc<Caller>>,
-    /// What a request says of its sender that did not prove it.
-    pub(crate) claimed: Option<Claimed>,
-    /// The service of the Query protocol that answers it, in words of its own.
+    /// Whom a request claims to come from, where that was not proven.
+    pub(crate) claimed: Option<ClaimedSender>,
+    /// The service of the Query protocol that answers the request, and that has its own form of errors.
     pub(crate) service: Option<Service>,
-    /// Why it was refused, as the client was told.
+    /// The reason of a refusal, as the client was told.
     pub(crate) reason: Option<String>,
     pub(crate) client: Option<IpAddr>,
-    /// The code of a refusal that was already written as an answer.
+    /// The error code of an answer that was already written.
     pub(crate) code: Option<&'static str>,
-    /// What lets the page that sent it read the answer, refusals included.
+    /// The headers that let a page of another origin read the answer, even if it is a refusal.
     pub(crate) cors: Option<CorsHeaders>,
 }
 
-/// A longer id than any key has is not repeated.
+/// A claimed access key id is cut to this length in the log. No key has a longer one.
 const ACCESS_KEY_ID_CHARS_MAX: usize = 128;
 
-/// What a refused request says of who sent it; nothing of it is proven.
+/// Whom a refused request claims to come from. Nothing of it is proven.
 #[derive(Debug)]
-pub(crate) struct Claimed {
+pub(crate) struct ClaimedSender {
     pub(crate) access_key_id: Option<String>,
     pub(crate) link: Option<String>,
     pub(crate) way: &'static str,
 }
 
-impl Claimed {
-    /// By link or by header.
+impl ClaimedSender {
+    /// Reads the claim from a link or a header.
     pub(crate) fn by_request(head: &Head<'_>) -> Self {
         match SignatureClaim::from_request(&head.signed_part()) {
             Ok(Some(claim)) => Self::of(&claim),
@@ -55,7 +56,7 @@ impl Claimed {
         }
     }
 
-    /// By form.
+    /// Reads the claim from the fields of a form.
     pub(crate) fn by_form(fields: &FormFields) -> Self {
         match SignatureClaim::from_form(fields) {
             Ok(Some(claim)) => Self::of(&claim),
@@ -75,7 +76,7 @@ impl Claimed {
     }
 }
 
-/// How a request was authenticated, or was to be.
+/// How the request was authenticated, or tried to be.
 pub(crate) fn way(mechanism: Mechanism) -> &'static str {
     match mechanism {
         Mechanism::V4Query | Mechanism::V2Query => "link",
@@ -84,7 +85,7 @@ pub(crate) fn way(mechanism: Mechanism) -> &'static str {
     }
 }
 
-/// Whether its signature is passed on, so that it has a name.
+/// Whether the signature is made to be passed on (a link or form). Then its fingerprint names it in the log.
 pub(crate) fn is_link(mechanism: Mechanism) -> bool {
     !matches!(mechanism, Mechanism::V4Header)
 }
