@@ -254,6 +254,8 @@ mod claim;
 mod credentials;
 mod encode;
 mod form;
+#[cfg(feature = "http")]
+mod http_request;
 mod key;
 mod post;
 mod presign;
@@ -273,6 +275,8 @@ pub use claim::{
 pub use credentials::{Credentials, SecretAccessKey, SessionToken};
 pub use encode::{decode_component, decode_query_component, encode_component, encode_path};
 pub use form::{FORM_BYTES_BEFORE_FILE_MAX, FormDecoder, FormError, FormEvent, FormFields};
+#[cfg(feature = "http")]
+pub use http_request::{HttpHeadError, HttpRequestHead, sign_http_request};
 pub use key::{Fingerprint, SigningKey, VerifyingKey};
 pub use post::{PostPolicy, PostPolicyError, PostRefusal};
 pub use presign::{

@@ -20,7 +20,7 @@ use crate::scope::{AmzDate, CredentialScope};
 
 const DATE: &str = "x-amz-date";
 const CONTENT_SHA256: &str = "x-amz-content-sha256";
-const SECURITY_TOKEN: &str = "x-amz-security-token";
+pub(crate) const SECURITY_TOKEN: &str = "x-amz-security-token";
 
 /// Who signs, and for which region and service.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +79,10 @@ pub enum SignError {
     /// The request has no `host` header, or one that is not text.
     #[error("a request needs its host header before it can be signed")]
     MissingHost,
+    /// The access key id, the session token, the region or the service has a byte that no header can carry: a
+    /// line break, another control character, or one beyond ASCII.
+    #[error("the credentials or their scope cannot stand in a header")]
+    MalformedCredentials,
 }
 
 /// Signs `head`, and says which headers to add; it changes nothing.
@@ -148,6 +152,9 @@ pub fn sign_request(
         &signature,
     ]);
     added.push(("authorization", authorization));
+    if !added.iter().all(|(_, value)| value.bytes().all(is_header_byte)) {
+        return Err(SignError::MalformedCredentials);
+    }
     let encoder = match payload {
         Payload::Streaming(mode) => {
             Some(ChunkEncoder::new(mode, ChunkSigner::new(key, date, &scope, signature)))
@@ -155,4 +162,9 @@ pub fn sign_request(
         Payload::Unsigned | Payload::Sha256(_) => None,
     };
     Ok(SignedRequest { headers: added, encoder })
+}
+
+/// Whether a header may carry the byte as text (RFC 9110, 5.5).
+fn is_header_byte(byte: u8) -> bool {
+    byte == b'\t' || byte == b' ' || byte.is_ascii_graphic()
 }
