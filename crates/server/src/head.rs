@@ -3,11 +3,10 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use hyper::header::{EXPECT, HOST};
+use hyper::header::EXPECT;
 use hyper::http::request::Parts;
-use hyper::http::uri::Authority;
 use hyper::{HeaderMap, Method, Version};
-use presign::{RequestHead, SignedHost};
+use presign::{HttpRequestHead, RequestHead, SignedHost};
 
 use crate::config::ServerConfig;
 use crate::error::{Code, S3Error};
@@ -42,13 +41,10 @@ pub enum TlsVersion {
 #[derive(Debug)]
 pub(crate) struct Head<'r> {
     parts: &'r Parts,
-    /// The `Host` header, or `:authority` where there is none.
-    host: &'r str,
-    path: &'r str,
+    /// The head as the signature is checked against it: host, path, query and header lines.
+    arrived: HttpRequestHead<'r>,
     /// Style, bucket and key. The request is verified and executed by this one value.
     reading: Reading<'r>,
-    query: &'r str,
-    lines: Vec<(&'r str, &'r [u8])>,
     forwarded: Option<Forwarded<'r>>,
     client: IpAddr,
     secure: bool,
@@ -69,16 +65,8 @@ impl<'r> Head<'r> {
         peer: Peer,
         config: &ServerConfig,
     ) -> Result<Self, S3Error> {
-        let host = host_of(parts)?;
-        let path = match parts.uri.path() {
-            "" => "/",
-            path => path,
-        };
-        let mut lines: Vec<(&str, &[u8])> =
-            parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
-        if !parts.headers.contains_key(HOST) {
-            lines.push(("host", host.as_bytes()));
-        }
+        let arrived = HttpRequestHead::from_parts(parts)
+            .map_err(|cause| S3Error::new(Code::BadRequest).because(cause))?;
         let trusted = config.trusts(peer.address);
         let forwarded = if trusted { Forwarded::read(&parts.headers) } else { None };
         let client =
@@ -87,11 +75,10 @@ impl<'r> Head<'r> {
             Some(proto) if trusted => proto.eq_ignore_ascii_case("https"),
             Some(_) | None => peer.tls.is_some(),
         };
-        let query = parts.uri.query().unwrap_or_default();
         let tls = peer.tls;
-        let named_host = forwarded.as_ref().and_then(|forwarded| forwarded.host).unwrap_or(host);
-        let reading = Reading::at(named_host, path, config);
-        Ok(Self { parts, host, path, reading, query, lines, forwarded, client, secure, tls })
+        let reported_host = forwarded.as_ref().and_then(|forwarded| forwarded.host);
+        let reading = Reading::at(reported_host.unwrap_or(arrived.host()), arrived.path(), config);
+        Ok(Self { parts, arrived, reading, forwarded, client, secure, tls })
     }
 
     /// The head as it arrived.
@@ -125,12 +112,12 @@ impl<'r> Head<'r> {
 
     /// The query as it arrived, without its `?`.
     pub(crate) fn query(&self) -> &'r str {
-        self.query
+        self.arrived.query()
     }
 
     /// The host that the client named: as the trusted proxy reports it, otherwise `Host`.
     pub(crate) fn named_host(&self) -> &'r str {
-        self.forwarded.as_ref().and_then(|forwarded| forwarded.host).unwrap_or(self.host)
+        self.forwarded.as_ref().and_then(|forwarded| forwarded.host).unwrap_or(self.arrived.host())
     }
 
     /// The path prefix below which the client sees this server: as the trusted proxy reports it, otherwise the
@@ -152,12 +139,7 @@ impl<'r> Head<'r> {
 
     /// What `presign` needs to read and verify a signature.
     pub(crate) fn signed_part(&self) -> RequestHead<'_> {
-        RequestHead {
-            method: self.parts.method.as_str(),
-            path: self.path,
-            query: self.query,
-            headers: &self.lines,
-        }
+        self.arrived.head()
     }
 
     /// Every name of this server that the signature may cover, that of the request as it arrived first. A name
@@ -169,10 +151,11 @@ impl<'r> Head<'r> {
         reported: ReportedPrefix,
     ) -> SignedNames<'_> {
         let mut names = SignedNames { reading: &self.reading, names: Vec::with_capacity(1) };
-        let (host, stripped) = (self.host, self.reading.prefix());
+        let SignedHost { host, path, .. } = self.arrived.signed_host();
+        let stripped = self.reading.prefix();
         let named = self.named_host() == host;
-        if named || Reading::at(host, self.path, config).is_same_as(&self.reading) {
-            names.add(Cow::Borrowed(host), Cow::Borrowed(self.path), Cow::Borrowed(stripped));
+        if named || Reading::at(host, path, config).is_same_as(&self.reading) {
+            names.add(Cow::Borrowed(host), Cow::Borrowed(path), Cow::Borrowed(stripped));
         }
         let below = self.reading.below();
         let mut add = |host: Cow<'r, str>, prefix: &str, by: Origin| {
@@ -187,7 +170,7 @@ impl<'r> Head<'r> {
             }
         };
         if let Some(Forwarded { host, prefix }) = &self.forwarded {
-            let host = Cow::Borrowed(host.unwrap_or(self.host));
+            let host = Cow::Borrowed(host.unwrap_or(self.arrived.host()));
             match (prefix, reported) {
                 (Some(prefix), ReportedPrefix::Believed) => add(host, prefix, Origin::Reported),
                 (Some(_), ReportedPrefix::OfABucket) | (None, _) => {
@@ -267,26 +250,6 @@ impl<'r> Forwarded<'r> {
         let prefix = last_text(headers, "x-forwarded-prefix");
         let prefix = prefix.map(|prefix| prefix.trim_end_matches('/'));
         (host.is_some() || prefix.is_some()).then_some(Self { host, prefix })
-    }
-}
-
-fn host_of(parts: &Parts) -> Result<&str, S3Error> {
-    let mut hosts = parts.headers.get_all(HOST).iter();
-    let header = match (hosts.next(), hosts.next()) {
-        (Some(host), None) => {
-            Some(host.to_str().map_err(|cause| S3Error::new(Code::BadRequest).because(cause))?)
-        }
-        (None, _) => None,
-        (Some(_), Some(_)) => return Err(S3Error::new(Code::BadRequest)),
-    };
-    let authority = parts.uri.authority().map(Authority::as_str);
-    match (header, authority) {
-        // Refused: otherwise a client could choose the host by an absolute-form target, whatever `Host` says.
-        (Some(header), Some(authority)) if !header.eq_ignore_ascii_case(authority) => {
-            Err(S3Error::new(Code::BadRequest))
-        }
-        (Some(host), _) | (None, Some(host)) => Ok(host),
-        (None, None) => Err(S3Error::new(Code::BadRequest)),
     }
 }
 
