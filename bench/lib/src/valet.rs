@@ -4,8 +4,8 @@ use std::hint::black_box;
 
 use jiff::Timestamp;
 use presign::{
-    Addressing, AdmissibleClaim, Credentials, Endpoint, ExpectedScope, ExpiresIn, Presign,
-    Presigner, RequestHead, SecretAccessKey, SigV2Use, SignatureClaim, SignedHost, VerifyingKey,
+    AdmissibleClaim, Credentials, Endpoint, ExpectedScope, ExpiresIn, Presign, Presigner,
+    RequestHead, SecretAccessKey, SigV2Use, SignatureClaim, SignedHost, VerifyingKey,
 };
 
 use crate::{
@@ -77,7 +77,7 @@ fn admit(query: &str, now: Timestamp) -> AdmissibleClaim<'_> {
     const HEADERS: [(&str, &[u8]); 3] =
         [("host", HOST.as_bytes()), ("user-agent", b"bench"), ("accept", b"*/*")];
     let head = RequestHead { method: "GET", path: PATH, query, headers: &HEADERS };
-    let expected = ExpectedScope { region: REGION, service: "s3", sigv2: SigV2Use::Allow };
+    let expected = ExpectedScope::new(REGION, "s3").with_sigv2(SigV2Use::Allow);
     SignatureClaim::from_request(&head).unwrap().unwrap().admit(&expected, now).unwrap()
 }
 
@@ -107,14 +107,11 @@ fn endpoint() -> Endpoint {
 }
 
 fn request(endpoint: &Endpoint) -> Presign<'_> {
-    Presign {
-        method: "GET",
+    Presign::new(
+        "GET",
         endpoint,
-        addressing: Addressing::Path,
-        bucket: BUCKET,
-        key: KEY.as_bytes(),
-        headers: &[],
-        query: &[],
-        expires_in: ExpiresIn::parse(&EXPIRES_IN_SECONDS.to_string()).unwrap(),
-    }
+        BUCKET,
+        KEY.as_bytes(),
+        ExpiresIn::parse(&EXPIRES_IN_SECONDS.to_string()).unwrap(),
+    )
 }

@@ -28,6 +28,7 @@ const TRAILER_SIGNATURE: &str = "x-amz-trailer-signature";
 
 /// How the chunks of a body are vouched for: the value of `x-amz-content-sha256`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum StreamingMode {
     /// `STREAMING-AWS4-HMAC-SHA256-PAYLOAD`
     Signed,

@@ -34,6 +34,7 @@ pub const SIGNED_HEADERS_MAX: usize = 128;
 
 /// How a request is signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Mechanism {
     /// A SigV4 presigned URL.
     V4Query,
@@ -168,15 +169,37 @@ impl fmt::Debug for SignatureClaim<'_> {
     }
 }
 
-/// What a claim must be for.
+/// The region and the service that a claim must be signed for, and the old mechanisms that may sign it.
+///
+/// ```
+/// use presign::{ExpectedScope, SigV2Use};
+///
+/// let strict = ExpectedScope::new("eu-central-1", "s3");
+/// assert_eq!(strict.sigv2, SigV2Use::Deny);
+/// let lenient = strict.with_sigv2(SigV2Use::Allow);
+/// ```
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct ExpectedScope<'e> {
-    /// The region of this server.
+    /// The region of this server, for instance `us-east-1`.
     pub region: &'e str,
-    /// The service of this endpoint.
+    /// The service of this endpoint: `s3` for object storage.
     pub service: &'e str,
-    /// Whether SigV2 links and forms are admitted.
+    /// Whether SigV2 links and forms are admitted, which name neither.
     pub sigv2: SigV2Use,
+}
+
+impl<'e> ExpectedScope<'e> {
+    /// SigV4 alone, for this region and this service.
+    pub const fn new(region: &'e str, service: &'e str) -> Self {
+        Self { region, service, sigv2: SigV2Use::Deny }
+    }
+
+    /// The same, with SigV2 links and forms admitted or not.
+    #[must_use]
+    pub const fn with_sigv2(self, sigv2: SigV2Use) -> Self {
+        Self { sigv2, ..self }
+    }
 }
 
 /// Whether SigV2 links and forms are admitted.

@@ -21,9 +21,7 @@ use crate::sign::{SECURITY_TOKEN, SignError, SignedPayload, Signer, sign_request
 /// names two different hosts would let a client choose at which of them a signature is checked.
 ///
 /// ```
-/// use presign::{
-///     ExpectedScope, HttpRequestHead, SecretAccessKey, SigV2Use, SignatureClaim, VerifyingKey,
-/// };
+/// use presign::{ExpectedScope, HttpRequestHead, SecretAccessKey, SignatureClaim, VerifyingKey};
 ///
 /// let request = http::Request::get(
 ///     "/examplebucket/test.txt?X-Amz-Algorithm=AWS4-HMAC-SHA256\
@@ -37,9 +35,7 @@ use crate::sign::{SECURITY_TOKEN, SignError, SignedPayload, Signer, sign_request
 ///
 /// let arrived = HttpRequestHead::from_request(&request)?;
 /// let claim = SignatureClaim::from_request(&arrived.head())?.ok_or("an anonymous request")?;
-/// let expected =
-///     ExpectedScope { region: "us-east-1", service: "s3", sigv2: SigV2Use::Deny };
-/// let claim = claim.admit(&expected, now)?;
+/// let claim = claim.admit(&ExpectedScope::new("us-east-1", "s3"), now)?;
 /// let secret = SecretAccessKey::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
 /// let key = VerifyingKey::derive(&claim, &secret);
 /// let verified = claim.verify(&[arrived.signed_host()], &key)?;
@@ -243,7 +239,7 @@ impl Presigned {
     /// Fails where the URL is longer than a URI of the `http` crate may be, 65,534 bytes.
     ///
     /// ```
-    /// # use presign::{Addressing, Credentials, Endpoint, ExpiresIn, Presign, Presigner, SecretAccessKey};
+    /// # use presign::{Credentials, Endpoint, ExpiresIn, Presign, Presigner, SecretAccessKey};
     /// # let credentials = Credentials {
     /// #     access_key_id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
     /// #     secret_access_key: SecretAccessKey::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
@@ -251,16 +247,8 @@ impl Presigned {
     /// # };
     /// # let endpoint = Endpoint::parse("http://localhost:9000")?;
     /// # let link = Presigner::new(credentials, "us-east-1").presign(
-    /// #     &Presign {
-    /// #         method: "PUT",
-    /// #         endpoint: &endpoint,
-    /// #         addressing: Addressing::Path,
-    /// #         bucket: "bucket",
-    /// #         key: b"key",
-    /// #         headers: &[("Content-Type", "text/plain")],
-    /// #         query: &[],
-    /// #         expires_in: ExpiresIn::parse("15m")?,
-    /// #     },
+    /// #     &Presign::new("PUT", &endpoint, "bucket", b"key", ExpiresIn::parse("15m")?)
+    /// #         .with_headers(&[("Content-Type", "text/plain")]),
     /// #     "2026-06-15T12:00:00Z".parse()?,
     /// # )?;
     /// let request = link.to_http_request("hello")?;

@@ -29,16 +29,8 @@
 //! let endpoint = Endpoint::parse("https://s3.amazonaws.com")?;
 //! let now = "2013-05-24T00:00:00Z".parse()?; // or jiff::Timestamp::now()
 //! let link = Presigner::new(credentials, "us-east-1").presign(
-//!     &Presign {
-//!         method: "GET",
-//!         endpoint: &endpoint,
-//!         addressing: Addressing::VirtualHost,
-//!         bucket: "examplebucket",
-//!         key: b"test.txt",
-//!         headers: &[],
-//!         query: &[],
-//!         expires_in: ExpiresIn::parse("1d")?,
-//!     },
+//!     &Presign::new("GET", &endpoint, "examplebucket", b"test.txt", ExpiresIn::parse("1d")?)
+//!         .with_addressing(Addressing::VirtualHost),
 //!     now,
 //! )?;
 //! assert_eq!(
@@ -61,8 +53,8 @@
 //!
 //! ```
 //! use presign::{
-//!     ExpectedScope, Mechanism, Payload, RequestHead, SecretAccessKey, SigV2Use, SignatureClaim,
-//!     SignedHost, VerifyingKey,
+//!     ExpectedScope, Mechanism, Payload, RequestHead, SecretAccessKey, SignatureClaim, SignedHost,
+//!     VerifyingKey,
 //! };
 //!
 //! let head = RequestHead {
@@ -79,9 +71,7 @@
 //! let Some(claim) = SignatureClaim::from_request(&head)? else {
 //!     return Err("an anonymous request".into());
 //! };
-//! let expected =
-//!     ExpectedScope { region: "us-east-1", service: "s3", sigv2: SigV2Use::Deny };
-//! let claim = claim.admit(&expected, now)?;
+//! let claim = claim.admit(&ExpectedScope::new("us-east-1", "s3"), now)?;
 //!
 //! // Here a server looks up the key by `claim.access_key_id()`, and judges `claim.session_token()`.
 //! let secret = SecretAccessKey::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
@@ -111,8 +101,8 @@
 //! ```
 //! use bytes::Bytes;
 //! use presign::{
-//!     ChunkEvent, Credentials, ExpectedScope, RequestHead, SecretAccessKey, SigV2Use,
-//!     SignatureClaim, SignedHost, SignedPayload, Signer, StreamingMode, VerifyingKey, sign_request,
+//!     ChunkEvent, Credentials, ExpectedScope, RequestHead, SecretAccessKey, SignatureClaim,
+//!     SignedHost, SignedPayload, Signer, StreamingMode, VerifyingKey, sign_request,
 //! };
 //!
 //! // A client signs the head of the request and encodes the body.
@@ -137,9 +127,7 @@
 //! let headers: Vec<_> = unsigned.into_iter().chain(added).collect();
 //! let head = RequestHead { headers: &headers, ..head };
 //! let claim = SignatureClaim::from_request(&head)?.ok_or("an anonymous request")?;
-//! let expected =
-//!     ExpectedScope { region: "us-east-1", service: "s3", sigv2: SigV2Use::Deny };
-//! let claim = claim.admit(&expected, now)?;
+//! let claim = claim.admit(&ExpectedScope::new("us-east-1", "s3"), now)?;
 //! let key = VerifyingKey::derive(&claim, &credentials.secret_access_key);
 //! let host =
 //!     SignedHost { host: "localhost:9000", path: head.path, prefix: "", virtual_bucket: None };
@@ -168,9 +156,9 @@
 //! ```
 //! use bytes::Bytes;
 //! use presign::{
-//!     Addressing, Credentials, Endpoint, ExpectedScope, ExpiresIn, FormDecoder, FormEvent,
-//!     FormFields, PostCondition, PostPolicy, PresignPost, Presigner, SecretAccessKey, SigV2Use,
-//!     SignatureClaim, VerifyingKey,
+//!     Credentials, Endpoint, ExpectedScope, ExpiresIn, FormDecoder, FormEvent, FormFields,
+//!     PostCondition, PostPolicy, PresignPost, Presigner, SecretAccessKey, SignatureClaim,
+//!     VerifyingKey,
 //! };
 //!
 //! // A signer allows images of at most 1 MiB below `uploads/`.
@@ -180,18 +168,14 @@
 //!     session_token: None,
 //! };
 //! let secret = credentials.secret_access_key.clone();
-//! let form = PresignPost {
-//!     endpoint: &Endpoint::parse("http://localhost:9000")?,
-//!     addressing: Addressing::Path,
-//!     bucket: "bucket",
-//!     key: "uploads/${filename}",
-//!     fields: &[("Content-Type", "image/png")],
-//!     conditions: &[
-//!         PostCondition::StartsWith("Content-Type", "image/"),
-//!         PostCondition::ContentLengthRange(1, 1 << 20),
-//!     ],
-//!     expires_in: ExpiresIn::parse("15m")?,
-//! };
+//! let endpoint = Endpoint::parse("http://localhost:9000")?;
+//! let form =
+//!     PresignPost::new(&endpoint, "bucket", "uploads/${filename}", ExpiresIn::parse("15m")?)
+//!         .with_fields(&[("Content-Type", "image/png")])
+//!         .with_conditions(&[
+//!             PostCondition::StartsWith("Content-Type", "image/"),
+//!             PostCondition::ContentLengthRange(1, 1 << 20),
+//!         ]);
 //! let now = "2026-06-15T12:00:00Z".parse()?;
 //! let made = Presigner::new(credentials, "us-east-1").presign_post(&form, now)?;
 //! assert_eq!(made.url, "http://localhost:9000/bucket");
@@ -217,9 +201,7 @@
 //! };
 //! // verifies who signed the policy,
 //! let claim = SignatureClaim::from_form(&fields)?.ok_or("an anonymous form")?;
-//! let expected =
-//!     ExpectedScope { region: "us-east-1", service: "s3", sigv2: SigV2Use::Deny };
-//! let claim = claim.admit(&expected, now)?;
+//! let claim = claim.admit(&ExpectedScope::new("us-east-1", "s3"), now)?;
 //! let key = VerifyingKey::derive(&claim, &secret);
 //! let verified = claim.verify(&[], &key)?;
 //! // and judges the form by it.

@@ -2,10 +2,10 @@
 
 mod endpoint;
 mod expires;
+mod link;
 mod post;
 
 use std::borrow::Cow;
-use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -22,6 +22,7 @@ use crate::sigv2;
 
 pub use endpoint::{Endpoint, EndpointError};
 pub use expires::{EXPIRES_SECONDS_MAX, ExpiresIn, ExpiresInError};
+pub use link::{Addressing, Presign, Presigned};
 pub use post::{PostCondition, PresignPost, PresignedPost};
 
 /// What clients and proxies set, drop or change on the way, and so cannot be signed; the first two
@@ -55,64 +56,9 @@ const RESERVED_PARAMETERS: [&str; 9] = [
     "Signature",
 ];
 
-/// Where the bucket stands in a URL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Addressing {
-    /// `https://host/bucket/key`
-    Path,
-    /// `https://bucket.host/key`
-    VirtualHost,
-}
-
-/// One link to make.
-#[derive(Clone, Copy, Debug)]
-pub struct Presign<'p> {
-    /// `GET`, `PUT`, `HEAD`, `DELETE`, `POST`: upper case.
-    pub method: &'p str,
-    /// Where the service is.
-    pub endpoint: &'p Endpoint,
-    /// Where the bucket stands in the URL.
-    pub addressing: Addressing,
-    /// Empty for an operation on the service itself.
-    pub bucket: &'p str,
-    /// The object's key, its bytes literally; empty for an operation on the bucket.
-    pub key: &'p [u8],
-    /// Headers that the client must send as given. Names in any case.
-    pub headers: &'p [(&'p str, &'p str)],
-    /// Query parameters of the operation, not encoded, in the order they shall have in the URL.
-    pub query: &'p [(&'p str, &'p str)],
-    /// How long the link is to live.
-    pub expires_in: ExpiresIn,
-}
-
-/// A link, and how to use it. The URL is a credential: debug output does not show it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Presigned {
-    /// The method to use it with.
-    pub method: String,
-    /// The link itself.
-    pub url: String,
-    /// Headers that the client must send, exactly so; names in lower case.
-    pub headers: Vec<(String, String)>,
-    /// The last second in which it works, unless the credentials end before.
-    pub expires_at: Timestamp,
-    /// Names the link without being one.
-    pub fingerprint: Fingerprint,
-}
-
-impl fmt::Debug for Presigned {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Presigned")
-            .field("method", &self.method)
-            .field("expires_at", &self.expires_at)
-            .field("fingerprint", &self.fingerprint)
-            .finish_non_exhaustive()
-    }
-}
-
 /// Why a link or a form cannot be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum PresignError {
     /// A header name that is not a token, or a value with a control character.
     #[error("malformed header {name:?}")]

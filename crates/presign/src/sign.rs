@@ -75,6 +75,7 @@ impl fmt::Debug for SignedRequest {
 
 /// Why a request cannot be signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SignError {
     /// The request has no `host` header, or one that is not text.
     #[error("a request needs its host header before it can be signed")]

@@ -44,7 +44,7 @@ fn sorted(fields: &FormFields) -> Vec<(String, String)> {
 fn verify(fields: &FormFields, secret: &str, sigv2: SigV2Use) -> Result<VerifiedSignature, String> {
     let claim = SignatureClaim::from_form(fields).map_err(|error| format!("{error:?}"))?;
     let claim = claim.ok_or("anonymous")?;
-    let expected = ExpectedScope { region: "us-east-1", service: "s3", sigv2 };
+    let expected = ExpectedScope::new("us-east-1", "s3").with_sigv2(sigv2);
     let claim = claim.admit(&expected, now_plus(0)).map_err(|error| format!("{error:?}"))?;
     let key = VerifyingKey::derive(&claim, &SecretAccessKey::new(secret));
     claim.verify(&[], &key).map_err(|mismatch| {
@@ -79,19 +79,20 @@ fn forms_of_botocore_verify_and_are_made_again() {
             secret_access_key: SecretAccessKey::new(EXAMPLE_SECRET),
             session_token: token.as_deref().map(SessionToken::new),
         };
-        let form = PresignPost {
-            endpoint: &Endpoint::parse("https://s3.amazonaws.com").unwrap(),
-            addressing: Addressing::VirtualHost,
-            bucket: "devcraftly-assets",
-            key: "uploads/${filename}",
-            fields: &[("acl", "private"), ("Content-Type", "image/png")],
-            conditions: &[
-                PostCondition::Equals("acl", "private"),
-                PostCondition::StartsWith("Content-Type", "image/"),
-                PostCondition::ContentLengthRange(1, 10_485_760),
-            ],
-            expires_in: ExpiresIn::from_seconds(600).unwrap(),
-        };
+        let endpoint = Endpoint::parse("https://s3.amazonaws.com").unwrap();
+        let form = PresignPost::new(
+            &endpoint,
+            "devcraftly-assets",
+            "uploads/${filename}",
+            ExpiresIn::from_seconds(600).unwrap(),
+        )
+        .with_addressing(Addressing::VirtualHost)
+        .with_fields(&[("acl", "private"), ("Content-Type", "image/png")])
+        .with_conditions(&[
+            PostCondition::Equals("acl", "private"),
+            PostCondition::StartsWith("Content-Type", "image/"),
+            PostCondition::ContentLengthRange(1, 10_485_760),
+        ]);
         let mut presigner = Presigner::new(credentials, "us-east-1");
         let ours = match verified.mechanism() {
             Mechanism::V2Form => presigner.presign_post_v2(&form, now),
@@ -230,7 +231,7 @@ fn forms_without_signature_are_anonymous() {
 fn claims_out_of_place() {
     let check = |form: FormFields, sigv2: SigV2Use, expected: VerifyError| {
         let claim = SignatureClaim::from_form(&form).unwrap().unwrap();
-        let scope = ExpectedScope { region: "us-east-1", service: "s3", sigv2 };
+        let scope = ExpectedScope::new("us-east-1", "s3").with_sigv2(sigv2);
         assert_eq!(claim.admit(&scope, now_plus(0)).map(|_| ()).unwrap_err(), expected);
     };
     let credential = |scope: &str| v4(&[("x-amz-credential", &format!("{AKID}/{scope}"))]);
@@ -254,7 +255,7 @@ fn claims_out_of_place() {
     for days in [-1000, 1000] {
         let form = v4(&[]);
         let claim = SignatureClaim::from_form(&form).unwrap().unwrap();
-        let scope = ExpectedScope { region: "us-east-1", service: "s3", sigv2: SigV2Use::Deny };
+        let scope = ExpectedScope::new("us-east-1", "s3");
         assert!(claim.admit(&scope, now_plus(days * 86_400)).is_ok());
     }
 }
@@ -272,7 +273,7 @@ fn signatures() {
     assert!(!holds(&v2(&[("policy", "")])));
     // A key of the other version verifies nothing.
     let (a, b) = (v4(&[]), v2(&[]));
-    let scope = ExpectedScope { region: "us-east-1", service: "s3", sigv2: SigV2Use::Allow };
+    let scope = ExpectedScope::new("us-east-1", "s3").with_sigv2(SigV2Use::Allow);
     let admit = |form| SignatureClaim::from_form(form).unwrap().unwrap().admit(&scope, now_plus(0));
     let key = |form| VerifyingKey::derive(&admit(form).unwrap(), &SecretAccessKey::new(SECRET));
     assert!(admit(&a).unwrap().verify(&[], &key(&b)).is_err());
@@ -286,7 +287,7 @@ fn tokens() {
     let check = |changes: &[(&str, &str)], expected: &TokenClaim<'_>| {
         let form = v4(changes);
         let claim = SignatureClaim::from_form(&form).unwrap().unwrap();
-        let scope = ExpectedScope { region: "us-east-1", service: "s3", sigv2: SigV2Use::Deny };
+        let scope = ExpectedScope::new("us-east-1", "s3");
         assert!(claim.admit(&scope, now_plus(0)).unwrap().session_token() == *expected);
     };
     let present = |token: &'static str| TokenClaim::Present(token.as_bytes().into());
@@ -304,15 +305,9 @@ fn presign(
     conditions: &[PostCondition<'_>],
 ) -> Result<PresignedPost, PresignError> {
     let endpoint = Endpoint::parse("http://localhost:9000/prefix").unwrap();
-    let form = PresignPost {
-        endpoint: &endpoint,
-        addressing: Addressing::Path,
-        bucket: "b",
-        key,
-        fields,
-        conditions,
-        expires_in: ExpiresIn::from_seconds(60).unwrap(),
-    };
+    let form = PresignPost::new(&endpoint, "b", key, ExpiresIn::from_seconds(60).unwrap())
+        .with_fields(fields)
+        .with_conditions(conditions);
     Presigner::new(harness::credentials(None), "us-east-1").presign_post(&form, now_plus(0))
 }
 

@@ -327,11 +327,8 @@ fn other_services_need_no_content_sha256() {
     for (supplied, holds) in [(Some(hash), true), (None, false), (Some([0; 32]), false)] {
         request.read(|head| {
             let claim = presign::SignatureClaim::from_request(head).unwrap().unwrap();
-            let expected = presign::ExpectedScope {
-                region: "us-east-1",
-                service: "sts",
-                sigv2: presign::SigV2Use::Deny,
-            };
+            let expected =
+                presign::ExpectedScope::new("us-east-1", "sts").with_sigv2(presign::SigV2Use::Deny);
             let claim = claim.admit(&expected, now_plus(0)).unwrap();
             assert!(claim.needs_body_sha256());
             let claim = match supplied {

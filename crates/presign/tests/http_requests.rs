@@ -1,13 +1,14 @@
 //! Requests of the `http` crate: what is signed in them verifies, and what is changed afterwards does not.
 
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
 use bytes::Bytes;
 use http::{Request, Uri};
 use jiff::Timestamp;
 use presign::{
-    Addressing, ChunkEvent, Credentials, Endpoint, ExpectedScope, ExpiresIn, HttpRequestHead,
-    Mechanism, Presign, Presigner, SecretAccessKey, SessionToken, SigV2Use, SignError,
-    SignatureClaim, SignedPayload, Signer, StreamingMode, VerifiedSignature, VerifyingKey,
-    sign_http_request,
+    ChunkEvent, Credentials, Endpoint, ExpectedScope, ExpiresIn, HttpRequestHead, Mechanism,
+    Presign, Presigner, SecretAccessKey, SessionToken, SignError, SignatureClaim, SignedPayload,
+    Signer, StreamingMode, VerifiedSignature, VerifyingKey, sign_http_request,
 };
 
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
@@ -28,7 +29,7 @@ fn now() -> Timestamp {
 fn verify<B>(request: &Request<B>) -> Option<VerifiedSignature> {
     let arrived = HttpRequestHead::from_request(request).unwrap();
     let claim = SignatureClaim::from_request(&arrived.head()).unwrap()?;
-    let expected = ExpectedScope { region: "us-east-1", service: "s3", sigv2: SigV2Use::Deny };
+    let expected = ExpectedScope::new("us-east-1", "s3");
     let claim = claim.admit(&expected, now()).ok()?;
     let key = VerifyingKey::derive(&claim, &SecretAccessKey::new(SECRET));
     claim.verify(&[arrived.signed_host()], &key).ok()
@@ -132,16 +133,9 @@ fn a_body_in_chunks_is_encoded_for_the_request() {
 fn a_link_becomes_the_request_it_stands_for() {
     let endpoint = Endpoint::parse("http://localhost:9000/prefix").unwrap();
     let link = |key: &[u8]| {
-        let presign = Presign {
-            method: "PUT",
-            endpoint: &endpoint,
-            addressing: Addressing::Path,
-            bucket: "bucket",
-            key,
-            headers: &[("Content-Type", "text/plain"), ("x-amz-meta-name", "café")],
-            query: &[],
-            expires_in: ExpiresIn::parse("15m").unwrap(),
-        };
+        let presign =
+            Presign::new("PUT", &endpoint, "bucket", key, ExpiresIn::parse("15m").unwrap())
+                .with_headers(&[("Content-Type", "text/plain"), ("x-amz-meta-name", "café")]);
         Presigner::new(credentials(), "us-east-1").presign(&presign, now()).unwrap()
     };
     let request = link("a b/é".as_bytes()).to_http_request("hello").unwrap();
@@ -150,5 +144,5 @@ fn a_link_becomes_the_request_it_stands_for() {
     assert_eq!(request.headers()["x-amz-meta-name"].as_bytes(), "café".as_bytes());
     assert_eq!(verify(&request).unwrap().mechanism(), Mechanism::V4Query);
 
-    assert!(link(&[b'k'; 70_000]).to_http_request(()).is_err(), "longer than a URI may be");
+    assert!(link(&b"k".repeat(70_000)).to_http_request(()).is_err(), "longer than a URI may be");
 }

@@ -21,16 +21,11 @@ fn endpoint() -> Endpoint {
 }
 
 fn get(endpoint: &Endpoint) -> Presign<'_> {
-    Presign {
-        method: "GET",
-        endpoint,
-        addressing: Addressing::Path,
-        bucket: "b",
-        key: b"k",
-        headers: &[],
-        query: &[],
-        expires_in: ExpiresIn::from_seconds(60).unwrap(),
-    }
+    Presign::new("GET", endpoint, "b", b"k", ExpiresIn::from_seconds(60).unwrap())
+}
+
+fn put(endpoint: &Endpoint) -> Presign<'_> {
+    Presign::new("PUT", endpoint, "b", b"k", ExpiresIn::from_seconds(60).unwrap())
 }
 
 fn presigner() -> Presigner {
@@ -51,7 +46,7 @@ fn request_of(link: &Presigned) -> Request {
 fn a_link_says_how_to_use_it() {
     let endpoint = endpoint();
     let headers = [("X-Amz-Meta-A", " 1  2"), ("Content-Type", "text/plain")];
-    let request = Presign { method: "PUT", headers: &headers, ..get(&endpoint) };
+    let request = put(&endpoint).with_headers(&headers);
     let link = presigner().presign(&request, now_plus(0)).unwrap();
     assert_eq!(link.method, "PUT");
     assert_eq!(link.expires_at, now_plus(60));
@@ -115,7 +110,7 @@ fn what_cannot_be_signed_is_refused() {
     );
     for headers in [&[("", "v")][..], &[("a b", "v")], &[("é", "v")], &[("a:", "v")]] {
         let endpoint = endpoint();
-        let request = Presign { headers, ..get(&endpoint) };
+        let request = get(&endpoint).with_headers(headers);
         let error = PresignError::MalformedHeader { name: headers[0].0.to_owned() };
         assert_eq!(presigner().presign(&request, now_plus(0)), Err(error.clone()));
         assert_eq!(presigner().presign_v2(&request, now_plus(0)), Err(error));
@@ -125,7 +120,7 @@ fn what_cannot_be_signed_is_refused() {
     for headers in [&[("Host", "x")][..], &[("User-Agent", "x")], &[("Authorization", "x")]] {
         let name = headers[0].0.to_owned();
         let endpoint = endpoint();
-        let request = Presign { headers, ..get(&endpoint) };
+        let request = get(&endpoint).with_headers(headers);
         let error = PresignError::UnsignableHeader { name };
         assert_eq!(presigner().presign(&request, now_plus(0)), Err(error.clone()));
         assert_eq!(presigner().presign_v2(&request, now_plus(0)), Err(error));

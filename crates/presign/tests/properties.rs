@@ -20,8 +20,8 @@ use aws_sigv4::http_request::{
 use aws_sigv4::sign::v4::SigningParams;
 use harness::{AKID, HOST, Request, SECRET, credentials, now_plus};
 use presign::{
-    Addressing, Endpoint, ExpiresIn, Presign, Presigner, SignedHost, SignedPayload, Signer,
-    encode_component, encode_path, sign_request,
+    Endpoint, ExpiresIn, Presign, Presigner, SignedHost, SignedPayload, Signer, encode_component,
+    encode_path, sign_request,
 };
 use proptest::prelude::*;
 
@@ -76,16 +76,15 @@ impl Plan {
             .filter(|(name, _)| !v2 || name.starts_with("x-amz-"))
             .map(|(name, value)| (&**name, &**value))
             .collect();
-        let request = Presign {
-            method: self.method,
-            endpoint: &endpoint,
-            addressing: Addressing::Path,
-            bucket: "bucket",
-            key: &self.key,
-            headers: &headers,
-            query: &query,
-            expires_in: ExpiresIn::from_seconds(self.expires).unwrap(),
-        };
+        let request = Presign::new(
+            self.method,
+            &endpoint,
+            "bucket",
+            &self.key,
+            ExpiresIn::from_seconds(self.expires).unwrap(),
+        )
+        .with_headers(&headers)
+        .with_query(&query);
         let mut presigner = Presigner::new(credentials(self.token.as_deref()), "us-east-1");
         let link = if v2 {
             presigner.presign_v2(&request, now_plus(0))

@@ -224,11 +224,8 @@ fn the_server_time_is_in_whole_seconds() {
         assert_eq!(claim.mechanism(), Mechanism::V4Query);
         assert_eq!(claim.access_key_id(), AKID);
         assert_eq!(claim.scope().unwrap().to_string(), harness::SCOPE);
-        let expected = presign::ExpectedScope {
-            region: "us-east-1",
-            service: "s3",
-            sigv2: presign::SigV2Use::Allow,
-        };
+        let expected =
+            presign::ExpectedScope::new("us-east-1", "s3").with_sigv2(presign::SigV2Use::Allow);
         assert!(claim.admit(&expected, late).is_ok());
     });
 }

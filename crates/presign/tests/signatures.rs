@@ -310,11 +310,8 @@ fn a_key_of_another_kind_verifies_nothing() {
     let keys = [plain(), Request::get(v2)].map(|request| {
         request.read(|head| {
             let claim = presign::SignatureClaim::from_request(head).unwrap().unwrap();
-            let expected = presign::ExpectedScope {
-                region: "us-east-1",
-                service: "s3",
-                sigv2: presign::SigV2Use::Allow,
-            };
+            let expected =
+                presign::ExpectedScope::new("us-east-1", "s3").with_sigv2(presign::SigV2Use::Allow);
             let claim = claim.admit(&expected, now_plus(0)).unwrap();
             let secret = presign::SecretAccessKey::new(harness::SECRET);
             let key = presign::VerifyingKey::derive(&claim, &secret);
@@ -325,11 +322,8 @@ fn a_key_of_another_kind_verifies_nothing() {
     for (key, holds) in [(v4_key, true), (v2_key, false)] {
         plain().read(|head| {
             let claim = presign::SignatureClaim::from_request(head).unwrap().unwrap();
-            let expected = presign::ExpectedScope {
-                region: "us-east-1",
-                service: "s3",
-                sigv2: presign::SigV2Use::Allow,
-            };
+            let expected =
+                presign::ExpectedScope::new("us-east-1", "s3").with_sigv2(presign::SigV2Use::Allow);
             let claim = claim.admit(&expected, now_plus(0)).unwrap();
             let host = SignedHost { host: HOST, path: "/b/k", prefix: "", virtual_bucket: None };
             assert_eq!(claim.verify(&[host], &key).is_ok(), holds);

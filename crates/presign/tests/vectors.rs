@@ -76,7 +76,7 @@ impl Received<'_> {
         let scope = claim.scope().cloned().map(CredentialScope::into_owned);
         let (region, service) =
             scope.as_ref().map_or(("", ""), |scope| (&*scope.region, &*scope.service));
-        let expected = ExpectedScope { region, service, sigv2: SigV2Use::Allow };
+        let expected = ExpectedScope::new(region, service).with_sigv2(SigV2Use::Allow);
         let claim = claim.admit(&expected, now).unwrap();
         let key = VerifyingKey::derive(&claim, &SecretAccessKey::new(secret));
         let host = SignedHost {
@@ -175,16 +175,14 @@ fn the_documented_requests_verify_and_are_made_again() {
 fn make_documented_url(url: &str, now: Timestamp) {
     let endpoint = Endpoint::parse("https://s3.amazonaws.com").unwrap();
     let made = Presigner::new(credentials(None), "us-east-1").presign(
-        &Presign {
-            method: "GET",
-            endpoint: &endpoint,
-            addressing: Addressing::VirtualHost,
-            bucket: "examplebucket",
-            key: b"test.txt",
-            headers: &[],
-            query: &[],
-            expires_in: ExpiresIn::from_seconds(86_400).unwrap(),
-        },
+        &Presign::new(
+            "GET",
+            &endpoint,
+            "examplebucket",
+            b"test.txt",
+            ExpiresIn::from_seconds(86_400).unwrap(),
+        )
+        .with_addressing(Addressing::VirtualHost),
         now,
     );
     assert_eq!(made.unwrap().url, url);
@@ -483,16 +481,16 @@ fn remake(
         .unwrap_or_default();
     let region = scope.get(2).cloned().unwrap_or_default();
     let mut presigner = Presigner::new(credentials(token.as_deref()), region);
-    let request = Presign {
-        method: text(&case["method"]),
+    let request = Presign::new(
+        text(&case["method"]),
         endpoint,
-        addressing: virtual_bucket.map_or(Addressing::Path, |_| Addressing::VirtualHost),
-        bucket: case["params"]["Bucket"].as_str().unwrap_or_default(),
-        key: case["params"]["Key"].as_str().unwrap_or_default().as_bytes(),
-        headers: &headers,
-        query: &operation,
-        expires_in: ExpiresIn::from_seconds(case["expires"].as_u64().unwrap()).unwrap(),
-    };
+        case["params"]["Bucket"].as_str().unwrap_or_default(),
+        case["params"]["Key"].as_str().unwrap_or_default().as_bytes(),
+        ExpiresIn::from_seconds(case["expires"].as_u64().unwrap()).unwrap(),
+    )
+    .with_addressing(virtual_bucket.map_or(Addressing::Path, |_| Addressing::VirtualHost))
+    .with_headers(&headers)
+    .with_query(&operation);
     let made =
         if sigv2 { presigner.presign_v2(&request, now) } else { presigner.presign(&request, now) };
     let made = made.unwrap();
@@ -615,8 +613,7 @@ impl<'c> SuiteCase<'c> {
         let head = RequestHead { method, path, query, headers: &headers };
         for (secret, holds) in [(self.secret, true), ("another", false)] {
             let claim = SignatureClaim::from_request(&head).unwrap().unwrap();
-            let expected_scope =
-                ExpectedScope { region: "us-east-1", service: "service", sigv2: SigV2Use::Deny };
+            let expected_scope = ExpectedScope::new("us-east-1", "service");
             let claim = claim.admit(&expected_scope, self.now).unwrap();
             let states_hash = head.header("x-amz-content-sha256").is_some();
             assert_eq!(claim.needs_body_sha256(), !states_hash, "{name}");

@@ -11,6 +11,8 @@ pub(crate) enum AuthenticationError {
     Claim(ClaimError),
     /// The signature is not valid at this time, or not in this region and for this service.
     Verify(VerifyError),
+    /// The request is signed by a mechanism that `presign` can verify, but that the gate does not know.
+    UnknownMechanism,
     /// There is no active access key with this id. For sessions: the token is missing, belongs to another
     /// session, or its issuer is gone.
     UnknownKey { access_key_id: String },

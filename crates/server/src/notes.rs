@@ -82,6 +82,8 @@ pub(crate) fn way(mechanism: Mechanism) -> &'static str {
         Mechanism::V4Query | Mechanism::V2Query => "link",
         Mechanism::V4Header => "header",
         Mechanism::V4Form | Mechanism::V2Form => "form",
+        // Only claimed; the gate does not admit it.
+        _ => "unknown",
     }
 }
 

@@ -113,8 +113,7 @@ impl UploadLinks<'_> {
         let (number, size) = (part.number.to_string(), part.size.to_string());
         let query = [("partNumber", number.as_str()), ("uploadId", self.upload_id)];
         let headers = [("content-length", size.as_str())];
-        let presign =
-            Presign { headers: &headers, query: &query, ..self.presign("PUT", expires_in) };
+        let presign = self.presign("PUT", expires_in).with_headers(&headers).with_query(&query);
         Ok(presigner.presign(&presign, now)?.url)
     }
 
@@ -127,7 +126,7 @@ impl UploadLinks<'_> {
         now: Timestamp,
     ) -> Result<String, PresignError> {
         let query = [("uploadId", self.upload_id)];
-        let presign = Presign { query: &query, ..self.presign(method, expires_in) };
+        let presign = self.presign(method, expires_in).with_query(&query);
         Ok(presigner.presign(&presign, now)?.url)
     }
 
@@ -150,20 +149,15 @@ impl UploadLinks<'_> {
             (Renewal::ENDPOINT, endpoint.as_str()),
         ];
         // The path is signed like that of an object in a bucket `_valet`. No bucket can have that name.
-        let presign = Presign {
-            addressing: Addressing::Path,
-            bucket: "_valet",
-            key: path.as_bytes(),
-            query: &query,
-            ..self.presign("POST", expires_in)
-        };
+        let presign = Presign::new("POST", self.endpoint, "_valet", path.as_bytes(), expires_in)
+            .with_query(&query);
         Ok(presigner.presign(&presign, now)?.url)
     }
 
     fn presign<'p>(&'p self, method: &'p str, expires_in: ExpiresIn) -> Presign<'p> {
         let Self { endpoint, addressing, bucket, key, upload_id: _ } = *self;
         let key = key.as_bytes();
-        Presign { method, endpoint, addressing, bucket, key, headers: &[], query: &[], expires_in }
+        Presign::new(method, endpoint, bucket, key, expires_in).with_addressing(addressing)
     }
 }
 

@@ -42,6 +42,7 @@ impl fmt::Debug for ChunkEvent {
 
 /// Why an aws-chunked body is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ChunkError {
     /// A chunk below 8192 bytes that is not the last.
     ///

@@ -35,6 +35,7 @@ impl fmt::Debug for Echo {
 
 /// The request cannot be read as signed: checks 1 to 6 of semantics 1.7.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ClaimError {
     /// More than one of SigV4 query, SigV2 query and `Authorization`.
     ///
@@ -168,6 +169,7 @@ pub enum ClaimError {
 
 /// What is wrong with the attributes of an `Authorization: AWS4-HMAC-SHA256` header.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum AuthorizationDefect {
     /// `Credential`, `SignedHeaders` or `Signature` is absent or there twice.
     ///
@@ -210,6 +212,7 @@ pub enum AuthorizationDefect {
 /// authentication, and "The authorization header is malformed; " with code
 /// `AuthorizationHeaderMalformed` for header authentication.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum VerifyError {
     /// The link was signed more than 15 minutes in the future, or is a SigV2 link more than seven
     /// days before its end.
@@ -319,6 +322,7 @@ pub enum VerifyError {
 /// and is never printed.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("signature does not match")]
+#[non_exhaustive]
 pub struct SignatureMismatch {
     /// Whose key was tried.
     pub access_key_id: String,

@@ -22,6 +22,7 @@ const V2_FIELDS: [&str; 3] = ["AWSAccessKeyId", "Signature", "Policy"];
 
 /// The form cannot be read as signed: 400 `InvalidArgument` (semantics 3.2.1 to 3.2.4).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum FormClaimError {
     /// Fields of both versions.
     ///

@@ -58,6 +58,7 @@ impl fmt::Debug for FormEvent {
 
 /// Why a body is not a form with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum FormError {
     /// The content type is another.
     ///

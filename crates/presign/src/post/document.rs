@@ -27,6 +27,7 @@ pub struct PostPolicy {
 /// Why a text is no policy: 400 `InvalidPolicyDocument`, "Invalid Policy: " and what stands on each
 /// (semantics 3.3.10).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum PostPolicyError {
     /// "invalid Base64 encoding."
     #[error("policy is not base64")]
@@ -97,6 +98,7 @@ impl From<JsonError> for PostPolicyError {
 /// Why a form is not what its policy allows: 403 `AccessDenied`, "Invalid according to Policy: " and
 /// what stands on each.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum PostRefusal {
     /// "Policy expired."
     #[error("policy expired at {expires_at}")]

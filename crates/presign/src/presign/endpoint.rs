@@ -24,6 +24,7 @@ enum Scheme {
 
 /// Why a text is not an [`Endpoint`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum EndpointError {
     /// Neither `http://` nor `https://`.
     #[error("an endpoint begins with http:// or https://")]

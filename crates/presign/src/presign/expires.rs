@@ -15,6 +15,7 @@ pub struct ExpiresIn(u32);
 
 /// Why a text or number is not an [`ExpiresIn`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ExpiresInError {
     /// Neither a number of seconds nor a duration such as `15m`, `1h30m` or `7d`.
     #[error("expected seconds or a duration such as 15m, 1h30m or 7d")]

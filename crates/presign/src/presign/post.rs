@@ -31,8 +31,12 @@ const RESERVED_FIELDS: [&str; 12] = [
     "content-length-range",
 ];
 
-/// One form to make.
+/// One form to make: an input of [`Presigner::presign_post`].
+///
+/// [`PresignPost::new`] makes a form in path style that asks for the file alone; the `with_` functions say the
+/// rest. Nothing is checked before the form is made.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct PresignPost<'p> {
     /// Where the service is.
     pub endpoint: &'p Endpoint,
@@ -51,8 +55,40 @@ pub struct PresignPost<'p> {
     pub expires_in: ExpiresIn,
 }
 
+impl<'p> PresignPost<'p> {
+    /// A form in path style that has no fields but its own, and takes a file of any length.
+    pub const fn new(
+        endpoint: &'p Endpoint,
+        bucket: &'p str,
+        key: &'p str,
+        expires_in: ExpiresIn,
+    ) -> Self {
+        let addressing = Addressing::Path;
+        Self { endpoint, addressing, bucket, key, fields: &[], conditions: &[], expires_in }
+    }
+
+    /// The same form with the bucket in another place of its URL.
+    #[must_use]
+    pub const fn with_addressing(self, addressing: Addressing) -> Self {
+        Self { addressing, ..self }
+    }
+
+    /// The same form with these fields. Each must have its value, unless a condition says otherwise.
+    #[must_use]
+    pub const fn with_fields(self, fields: &'p [(&'p str, &'p str)]) -> Self {
+        Self { fields, ..self }
+    }
+
+    /// The same form under these conditions, for instance [`PostCondition::ContentLengthRange`].
+    #[must_use]
+    pub const fn with_conditions(self, conditions: &'p [PostCondition<'p>]) -> Self {
+        Self { conditions, ..self }
+    }
+}
+
 /// One condition on a form. Names are without the dollar sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PostCondition<'p> {
     /// The field has this value.
     Equals(&'p str, &'p str),
@@ -64,6 +100,7 @@ pub enum PostCondition<'p> {
 
 /// A form, and where it goes. The fields are a credential: debug output does not show them.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PresignedPost {
     /// Where to send it, as `multipart/form-data`.
     pub url: String,

@@ -36,7 +36,7 @@ pub(crate) fn claim(data: &[u8]) {
     let scope = claim.scope().cloned().map(CredentialScope::into_owned);
     let (region, service) =
         scope.as_ref().map_or(("", "s3"), |scope| (&*scope.region, &*scope.service));
-    let expected = ExpectedScope { region, service, sigv2: SigV2Use::Allow };
+    let expected = ExpectedScope::new(region, service).with_sigv2(SigV2Use::Allow);
     let Ok(claim) = claim.admit(&expected, now()) else { return };
     let _ = claim.session_token();
     let key = VerifyingKey::derive(&claim, &SecretAccessKey::new(SECRET));
@@ -70,7 +70,7 @@ pub(crate) fn chunks(data: &[u8]) {
     all.extend(signed.headers.iter().map(|(name, value)| (*name, value.as_bytes())));
     let head = RequestHead { headers: &all, ..head };
     let claim = SignatureClaim::from_request(&head).unwrap().unwrap();
-    let expected = ExpectedScope { region: "us-east-1", service: "s3", sigv2: SigV2Use::Deny };
+    let expected = ExpectedScope::new("us-east-1", "s3");
     let claim = claim.admit(&expected, now()).unwrap();
     let key = VerifyingKey::derive(&claim, &credentials.secret_access_key);
     let host = SignedHost { host: "h", path: "/b/k", prefix: "", virtual_bucket: None };
@@ -139,7 +139,7 @@ pub(crate) fn form(data: &[u8]) {
     let named = fields.with_file_name(file.and_then(|(name, _)| name).as_deref());
     let Ok(fields) = named else { return };
     let Ok(Some(claim)) = SignatureClaim::from_form(&fields) else { return };
-    let expected = ExpectedScope { region: "us-east-1", service: "s3", sigv2: SigV2Use::Allow };
+    let expected = ExpectedScope::new("us-east-1", "s3").with_sigv2(SigV2Use::Allow);
     let Ok(claim) = claim.admit(&expected, now()) else { return };
     let _ = claim.session_token();
     let key = VerifyingKey::derive(&claim, &SecretAccessKey::new(SECRET));

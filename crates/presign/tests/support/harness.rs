@@ -86,7 +86,7 @@ impl Request {
             let claim = SignatureClaim::from_request(head)
                 .map_err(|error| Refusal::Claim(error.clone()))?
                 .ok_or(Refusal::Anonymous)?;
-            let expected = ExpectedScope { region: "us-east-1", service: "s3", sigv2: self.sigv2 };
+            let expected = ExpectedScope::new("us-east-1", "s3").with_sigv2(self.sigv2);
             let claim = claim.admit(&expected, now_plus(self.seconds)).map_err(Refusal::Verify)?;
             let key = VerifyingKey::derive(&claim, &SecretAccessKey::new(SECRET));
             claim.verify(hosts, &key).map_err(Refusal::Mismatch)
@@ -122,7 +122,7 @@ impl Request {
     pub(crate) fn token(&self) -> String {
         self.read(|head| {
             let claim = SignatureClaim::from_request(head).unwrap().unwrap();
-            let expected = ExpectedScope { region: "us-east-1", service: "s3", sigv2: self.sigv2 };
+            let expected = ExpectedScope::new("us-east-1", "s3").with_sigv2(self.sigv2);
             let claim = claim.admit(&expected, now_plus(self.seconds)).unwrap();
             match claim.session_token() {
                 TokenClaim::Absent => "absent".to_owned(),

@@ -1,4 +1,5 @@
-//! Refusals of forms (semantics 3): one function for each kind of failure, each a `match` without `_`.
+//! Refusals of forms (semantics 3): one function for each kind of failure, each a `match` that names every variant;
+//! a `_` beside them refuses what a later `presign` may add, as in `refusal`.
 
 use presign::{
     FORM_BYTES_BEFORE_FILE_MAX, FormClaimError, FormError, FormFields, PostPolicyError, PostRefusal,
@@ -23,6 +24,7 @@ pub(crate) fn of_form(error: FormError) -> S3Error {
             "file",
             "0",
         ),
+        _ => S3Error::new(Code::AccessDenied),
     };
     refused.because(error)
 }
@@ -78,6 +80,7 @@ pub(crate) fn of_claim(error: FormClaimError, fields: &FormFields) -> S3Error {
             "X-Amz-Date",
             value.as_str(),
         ),
+        _ => S3Error::new(Code::AccessDenied),
     }
 }
 
@@ -109,6 +112,7 @@ pub(crate) fn of_policy(error: PostPolicyError) -> S3Error {
                 .to_owned()
         }
         E::SimpleConditionValue => "Invalid Simple-Condition: value must be a string.".to_owned(),
+        _ => "it cannot be read.".to_owned(),
     };
     S3Error::with_message(Code::InvalidPolicyDocument, format!("Invalid Policy: {what}"))
 }
@@ -121,6 +125,7 @@ pub(crate) fn of_judgement(refused: PostRefusal) -> S3Error {
             format!("Policy Condition failed: {condition}")
         }
         PostRefusal::ExtraField { name } => format!("Extra input fields: {name}"),
+        _ => "Policy Condition failed.".to_owned(),
     };
     S3Error::with_message(Code::AccessDenied, format!("Invalid according to Policy: {what}"))
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use iam::{AccountId, OpenedBy, RootKeyMaking, Session, TokenError};
 use jiff::Timestamp;
 use presign::{
-    AdmissibleClaim, Credentials, ExpectedScope, Presigner, SessionToken, SignatureClaim,
-    TokenClaim,
+    AdmissibleClaim, Credentials, ExpectedScope, Mechanism, Presigner, SessionToken,
+    SignatureClaim, TokenClaim,
 };
 use store::{AccessKey, KeyOwner, KeyStatus, Signer};
 
@@ -88,13 +88,16 @@ impl Gate {
         service: Service,
         now: Timestamp,
     ) -> Result<AdmissibleClaim<'c>, AuthenticationError> {
+        if !is_understood(claim.mechanism()) {
+            return Err(AuthenticationError::UnknownMechanism);
+        }
         let global = service != Service::S3
             && claim.scope().is_some_and(|scope| scope.region == GLOBAL_REGION);
-        let expected = ExpectedScope {
-            region: if global { GLOBAL_REGION } else { &self.config.region },
-            service: service.name(),
-            sigv2: self.config.sigv2,
-        };
+        let expected = ExpectedScope::new(
+            if global { GLOBAL_REGION } else { &self.config.region },
+            service.name(),
+        )
+        .with_sigv2(self.config.sigv2);
         claim.admit(&expected, now).map_err(AuthenticationError::Verify)
     }
 
@@ -296,6 +299,19 @@ impl Gate {
             self.store.note_key_use(id, service.name(), region, now);
         }
     }
+}
+
+/// Whether the gate admits claims of this mechanism: those for which conditions of policies, refusals and the log have
+/// words. A mechanism that a later `presign` can verify is refused until somebody has given it these words here.
+fn is_understood(mechanism: Mechanism) -> bool {
+    matches!(
+        mechanism,
+        Mechanism::V4Query
+            | Mechanism::V4Header
+            | Mechanism::V2Query
+            | Mechanism::V4Form
+            | Mechanism::V2Form
+    )
 }
 
 /// A token as the refusal echoes it to whoever sent it.

@@ -139,15 +139,17 @@ impl<'a> Circumstances<'a> {
                 Mechanism::V4Header => "REST-HEADER".into(),
                 Mechanism::V4Query | Mechanism::V2Query => "REST-QUERY-STRING".into(),
                 Mechanism::V4Form | Mechanism::V2Form => "POST".into(),
+                // Never admitted: `authenticate::is_understood`.
+                _ => return None,
             }),
             "signatureversion" => Some(match signature?.mechanism() {
                 Mechanism::V4Header | Mechanism::V4Query | Mechanism::V4Form => {
                     "AWS4-HMAC-SHA256".into()
                 }
                 Mechanism::V2Query | Mechanism::V2Form => "AWS".into(),
+                _ => return None,
             }),
             "signatureage" => match signature?.mechanism() {
-                Mechanism::V4Header => None,
                 Mechanism::V2Query | Mechanism::V2Form => Some("0".into()),
                 Mechanism::V4Query | Mechanism::V4Form => {
                     let age = self.context.now.duration_since(signature?.signed_at()?).as_millis();
@@ -157,6 +159,7 @@ impl<'a> Circumstances<'a> {
                     let age = if is_ahead { age.saturating_neg() } else { age.max(0) };
                     Some(age.to_string().into())
                 }
+                Mechanism::V4Header | _ => None,
             },
             "resourceaccount" => Some(self.resource_account.as_str().into()),
             "tlsversion" => self.context.tls.map(|version| match version {

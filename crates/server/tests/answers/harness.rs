@@ -371,9 +371,8 @@ impl World {
     /// The same to any bucket.
     pub(crate) fn link_to(&self, at: &At<'_>, method: &str, bucket: &str, key: &str) -> Ask {
         let endpoint = Endpoint::parse(at.endpoint).unwrap();
-        let addressing = at.addressing;
-        let presign = presign(method, key, &[], &[], &endpoint);
-        let presign = Presign { addressing, bucket, ..presign };
+        let mut presign = presign(method, key, &[], &[], &endpoint).with_addressing(at.addressing);
+        presign.bucket = bucket;
         let mut presigner = Presigner::new(credentials(), &self.region);
         let link = if at.v2 {
             presigner.presign_v2(&presign, self.now).unwrap()
@@ -401,16 +400,9 @@ fn presign<'p>(
     query: &'p [(&'p str, &'p str)],
     endpoint: &'p Endpoint,
 ) -> Presign<'p> {
-    Presign {
-        method,
-        endpoint,
-        addressing: Addressing::Path,
-        bucket: "bucket",
-        key: key.as_bytes(),
-        headers,
-        query,
-        expires_in: ExpiresIn::from_seconds(3600).unwrap(),
-    }
+    Presign::new(method, endpoint, "bucket", key.as_bytes(), ExpiresIn::from_seconds(3600).unwrap())
+        .with_headers(headers)
+        .with_query(query)
 }
 
 fn ask_of(method: &str, url: &str, headers: &[(&str, &str)]) -> Ask {

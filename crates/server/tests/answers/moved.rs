@@ -230,16 +230,14 @@ fn sign(choices: &mut Choices<'_>) -> Option<Signed> {
     let endpoint = format!("http://{}{prefix}", choices.of(ORIGINS));
     let endpoint = Endpoint::parse(&endpoint).unwrap();
     let addressing = [Addressing::Path, Addressing::VirtualHost][choices.below(2)];
-    let presign = Presign {
-        method: "GET",
-        endpoint: &endpoint,
-        addressing,
-        bucket: &named.bucket,
-        key: named.key.as_bytes(),
-        headers: &[],
-        query: &[],
-        expires_in: ExpiresIn::from_seconds(3600).unwrap(),
-    };
+    let presign = Presign::new(
+        "GET",
+        &endpoint,
+        &named.bucket,
+        named.key.as_bytes(),
+        ExpiresIn::from_seconds(3600).unwrap(),
+    )
+    .with_addressing(addressing);
     let (_, world) = stored();
     let mut presigner = Presigner::new(credentials(), world.region());
     let mechanism = choices.below(3);

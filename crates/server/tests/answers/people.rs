@@ -1,8 +1,8 @@
 //! Users, roles and sessions for tests, made as any client makes them: by signed calls of IAM and STS.
 
 use presign::{
-    Addressing, Credentials, Endpoint, ExpiresIn, Presign, Presigner, SecretAccessKey,
-    SessionToken, SignedPayload,
+    Credentials, Endpoint, ExpiresIn, Presign, Presigner, SecretAccessKey, SessionToken,
+    SignedPayload,
 };
 
 use crate::harness::{Answer, Ask, HOST, World, ask, credentials, sha256};
@@ -163,16 +163,13 @@ impl World {
 
     pub(crate) fn link_for(&self, key: &Key, method: &str, object: &str, seconds: u32) -> Ask {
         let endpoint = Endpoint::parse(&format!("http://{HOST}")).unwrap();
-        let presign = Presign {
+        let presign = Presign::new(
             method,
-            endpoint: &endpoint,
-            addressing: Addressing::Path,
-            bucket: "bucket",
-            key: object.as_bytes(),
-            headers: &[],
-            query: &[],
-            expires_in: ExpiresIn::from_seconds(seconds.into()).unwrap(),
-        };
+            &endpoint,
+            "bucket",
+            object.as_bytes(),
+            ExpiresIn::from_seconds(seconds.into()).unwrap(),
+        );
         let mut presigner = Presigner::new(key.credentials(), self.region());
         let link = presigner.presign(&presign, self.now).unwrap();
         ask(method, link.url.strip_prefix(&format!("http://{HOST}")).unwrap())
@@ -211,16 +208,13 @@ impl World {
     pub(crate) fn link_raw(&self, method: &str, path: &str) -> Ask {
         let endpoint = Endpoint::parse(&format!("http://{HOST}")).unwrap();
         let (bucket, key) = path.trim_start_matches('/').split_once('/').unwrap();
-        let presign = Presign {
+        let presign = Presign::new(
             method,
-            endpoint: &endpoint,
-            addressing: Addressing::Path,
+            &endpoint,
             bucket,
-            key: key.as_bytes(),
-            headers: &[],
-            query: &[],
-            expires_in: ExpiresIn::from_seconds(3600).unwrap(),
-        };
+            key.as_bytes(),
+            ExpiresIn::from_seconds(3600).unwrap(),
+        );
         let mut presigner = Presigner::new(credentials(), self.region());
         let link = presigner.presign(&presign, self.now).unwrap();
         ask(method, link.url.strip_prefix(&format!("http://{HOST}")).unwrap())

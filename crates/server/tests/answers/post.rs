@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use presign::{
-    Addressing, AmzDay, Endpoint, ExpiresIn, PostCondition, PresignPost, PresignedPost, Presigner,
+    AmzDay, Endpoint, ExpiresIn, PostCondition, PresignPost, PresignedPost, Presigner,
     SecretAccessKey, SigningKey,
 };
 
@@ -186,13 +186,7 @@ fn presign_post<'p>(
     fields: &'p [(&'p str, &'p str)],
     conditions: &'p [PostCondition<'p>],
 ) -> PresignPost<'p> {
-    PresignPost {
-        endpoint,
-        addressing: Addressing::Path,
-        bucket: "bucket",
-        key,
-        fields,
-        conditions,
-        expires_in: ExpiresIn::from_seconds(3600).unwrap(),
-    }
+    PresignPost::new(endpoint, "bucket", key, ExpiresIn::from_seconds(3600).unwrap())
+        .with_fields(fields)
+        .with_conditions(conditions)
 }

@@ -222,23 +222,22 @@ async fn what_does_not_renew() {
 fn signed_with(world: &World, begun: &Begun, name: &str) -> Ask {
     let path = format!("api/v1/uploads/{}/parts", begun.id);
     let endpoint = Endpoint::parse(&format!("http://{HOST}")).unwrap();
-    let presign = presign::Presign {
-        method: "POST",
-        endpoint: &endpoint,
-        addressing: Addressing::Path,
-        bucket: "_valet",
-        key: path.as_bytes(),
-        headers: &[],
-        query: &[
-            ("bucket", "bucket"),
-            ("key", "a key"),
-            ("size", "1"),
-            ("part-size", "5242880"),
-            ("endpoint", "http://valet.test:9000"),
-            (name, "1"),
-        ],
-        expires_in: ExpiresIn::from_seconds(60).unwrap(),
-    };
+    let query = [
+        ("bucket", "bucket"),
+        ("key", "a key"),
+        ("size", "1"),
+        ("part-size", "5242880"),
+        ("endpoint", "http://valet.test:9000"),
+        (name, "1"),
+    ];
+    let presign = presign::Presign::new(
+        "POST",
+        &endpoint,
+        "_valet",
+        path.as_bytes(),
+        ExpiresIn::from_seconds(60).unwrap(),
+    )
+    .with_query(&query);
     let mut presigner = Presigner::new(begun.key.credentials(), world.region());
     target("POST", &presigner.presign(&presign, world.now).unwrap().url)
 }

@@ -47,7 +47,7 @@ impl Answer {
 
     /// All that is known, on one line.
     pub(crate) fn json(&self) -> Result<String> {
-        let Presigned { method, url, headers, expires_at: _, fingerprint } = &self.presigned;
+        let Presigned { method, url, headers, fingerprint, .. } = &self.presigned;
         let Expiry { requested_end, effective_end, limited_by, allowed: _ } = &self.expiry;
         let json = Json {
             url,

@@ -85,16 +85,17 @@ pub(super) fn run(arguments: &Presign) -> Result<(), Failure> {
     }
     let (endpoint, addressing) =
         maker.signer.service.of(&link.uri.bucket).map_err(LinkError::from)?;
-    let begin = presign::Presign {
-        method: "POST",
-        endpoint: &endpoint,
-        addressing,
-        bucket: &link.uri.bucket,
-        key: key.as_bytes(),
-        headers: &borrowed(&link.headers),
-        query: &[("uploads", "")],
-        expires_in: ExpiresIn::from_seconds(BEGIN_LIFE_SECONDS).map_err(Failure::failed)?,
-    };
+    let headers = borrowed(&link.headers);
+    let begin = presign::Presign::new(
+        "POST",
+        &endpoint,
+        &link.uri.bucket,
+        key.as_bytes(),
+        ExpiresIn::from_seconds(BEGIN_LIFE_SECONDS).map_err(Failure::failed)?,
+    )
+    .with_addressing(addressing)
+    .with_headers(&headers)
+    .with_query(&[("uploads", "")]);
     let begin = maker.signer.presigner.presign(&begin, now).map_err(LinkError::from)?;
     let client = remote::client(&arguments.aws)?;
     let begun = transfer::block_on(begin_upload(&client, &begin))?;

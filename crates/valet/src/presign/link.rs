@@ -259,16 +259,16 @@ impl LinkSigner {
         let (expiry, expires_in) = self.life(link, told, now)?;
         let (endpoint, addressing) = self.service.of(&link.uri.bucket)?;
         let presigned = self.presigner.presign(
-            &Presign {
-                method: link.method.as_str(),
-                endpoint: &endpoint,
-                addressing,
-                bucket: &link.uri.bucket,
-                key: link.uri.key.as_deref().unwrap_or_default().as_bytes(),
-                headers: &borrowed(&link.headers),
-                query: &borrowed(&link.query),
+            &Presign::new(
+                link.method.as_str(),
+                &endpoint,
+                &link.uri.bucket,
+                link.uri.key.as_deref().unwrap_or_default().as_bytes(),
                 expires_in,
-            },
+            )
+            .with_addressing(addressing)
+            .with_headers(&borrowed(&link.headers))
+            .with_query(&borrowed(&link.query)),
             now,
         )?;
         Ok(Answer::new(presigned, expiry))

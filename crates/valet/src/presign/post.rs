@@ -123,15 +123,11 @@ impl LinkSigner {
     ) -> Result<PresignedPost, LinkError> {
         let expires_in = form.early_death.expires_in(form.life, expiry, now)?;
         let (endpoint, addressing) = self.service.of(&form.uri.bucket)?;
-        let form = PresignPost {
-            endpoint: &endpoint,
-            addressing,
-            bucket: &form.uri.bucket,
-            key: form.key(),
-            fields: &borrowed(&form.fields),
-            conditions: &form.conditions(),
-            expires_in,
-        };
+        let (fields, conditions) = (borrowed(&form.fields), form.conditions());
+        let form = PresignPost::new(&endpoint, &form.uri.bucket, form.key(), expires_in)
+            .with_addressing(addressing)
+            .with_fields(&fields)
+            .with_conditions(&conditions);
         Ok(self.presigner.presign_post(&form, now)?)
     }
 }
@@ -148,7 +144,7 @@ struct Json<'a> {
 
 impl<'a> Json<'a> {
     fn of(made: &'a PresignedPost, expiry: &'a Expiry) -> Self {
-        let PresignedPost { url, fields, expires_at: _, fingerprint: _ } = made;
+        let PresignedPost { url, fields, .. } = made;
         let Expiry { requested_end, effective_end, limited_by, allowed: _ } = expiry;
         Self {
             url,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use presign::{Addressing, Credentials, Endpoint, ExpiresIn, Presign, Presigner, SecretAccessKey};
+use presign::{Credentials, Endpoint, ExpiresIn, Presign, Presigner, SecretAccessKey};
 
 use super::*;
 use crate::config::RootKey;
@@ -57,16 +57,14 @@ fn target(method: &str, key: &str, query: &[(&str, &str)]) -> String {
         session_token: None,
     };
     let endpoint = Endpoint::parse("http://a").unwrap();
-    let link = Presign {
+    let link = Presign::new(
         method,
-        endpoint: &endpoint,
-        addressing: Addressing::Path,
-        bucket: "bucket",
-        key: key.as_bytes(),
-        headers: &[],
-        query,
-        expires_in: ExpiresIn::from_seconds(3600).unwrap(),
-    };
+        &endpoint,
+        "bucket",
+        key.as_bytes(),
+        ExpiresIn::from_seconds(3600).unwrap(),
+    )
+    .with_query(query);
     let link = Presigner::new(credentials, "us-east-1").presign(&link, clock::now()).unwrap();
     link.url.strip_prefix("http://a").unwrap().to_owned()
 }
