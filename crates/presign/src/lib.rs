@@ -230,6 +230,11 @@
 //! - A reference such as "semantics 1.7" in the documentation leads to a clause of
 //!   `docs/semantics.md` in the repository: how Amazon S3 answers.
 
+/// The README, so that its examples are run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod canonical;
 mod chunked;
 mod claim;
