@@ -10,7 +10,7 @@ const ACCOUNT_ID_DIGITS: usize = 12;
 pub struct AccountId(Arc<str>);
 
 impl AccountId {
-    /// Reads an account id.
+    /// Reads the id of an account: exactly 12 ASCII digits, leading zeros included.
     pub fn parse(text: &str) -> Result<Self, AccountIdError> {
         Self::is_well_formed(text).then(|| Self(text.into())).ok_or(AccountIdError)
     }
@@ -20,13 +20,13 @@ impl AccountId {
         text.len() == ACCOUNT_ID_DIGITS && text.bytes().all(|b| b.is_ascii_digit())
     }
 
-    /// The id as text.
+    /// The 12 digits as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Not 12 digits.
+/// Why a text is no [`AccountId`]: it is not exactly 12 ASCII digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("account id is not {ACCOUNT_ID_DIGITS} digits")]
 pub struct AccountIdError;

@@ -2,7 +2,7 @@
 
 use crate::pattern::{Circumstance, Pattern, Syntax};
 
-/// `arn:partition:service:region:account:resource`.
+/// The sections of an ARN: `arn:partition:service:region:account:resource`.
 const SECTIONS: usize = 6;
 
 /// An ARN in its six sections. The last one may hold colons of its own.

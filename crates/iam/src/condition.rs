@@ -20,14 +20,14 @@ mod operand;
 use operand::{Bytes, compare_numbers};
 pub(crate) use operand::{Date, Network};
 
-/// One key under one operator.
+/// A condition of a statement: one key under one operator, and the values that it is compared with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Condition<'p> {
     pub(crate) operator: Operator,
     pub(crate) quantifier: Quantifier,
     /// `…IfExists`: an absent key fulfils it.
     pub(crate) if_exists: bool,
-    /// In lower case.
+    /// The name of the condition key in lower case, for instance `aws:sourceip`.
     pub(crate) key: &'p str,
     /// `…Not…`: fulfilled when no operand matches.
     pub(crate) negated: bool,
@@ -39,9 +39,9 @@ pub(crate) struct Condition<'p> {
 pub(crate) enum Quantifier {
     /// The key is meant to have one value.
     None,
-    /// `ForAllValues:`
+    /// `ForAllValues:`: every value of the key must match an operand. A key without values fulfils that too.
     All,
-    /// `ForAnyValue:`
+    /// `ForAnyValue:`: at least one value of the key must match an operand.
     Any,
 }
 

@@ -16,15 +16,15 @@ const PRINCIPAL_STEPS: usize = 64;
 /// One action on one resource, by somebody, under circumstances.
 #[derive(Clone, Copy)]
 pub struct AccessRequest<'a> {
-    /// Who asks.
+    /// The caller, as authentication found it.
     pub principal: &'a Principal,
-    /// As policies spell it: `s3:GetObject`.
+    /// The action as policies spell it, for instance `s3:GetObject`.
     pub action: &'a str,
-    /// Its ARN; `*` for an action that is done to no resource.
+    /// The ARN of the resource; `*` for an action that is done to no resource.
     pub resource: &'a str,
-    /// Who owns the resource; the caller's own account where nobody else could.
+    /// The account that owns the resource; the caller's own account where no other could own it.
     pub resource_account: &'a AccountId,
-    /// The circumstances.
+    /// The values of condition keys, which the server computes from the request.
     pub context: &'a dyn Context,
 }
 
@@ -55,9 +55,9 @@ pub enum Values<'v> {
 /// A policy and the name it has where it is attached: its ARN, or the name of an inline one.
 #[derive(Clone, Copy, Debug)]
 pub struct NamedPolicy<'a> {
-    /// What messages call it.
+    /// The name by which a [`Cause`] tells of the policy.
     pub name: &'a str,
-    /// The document.
+    /// The document of the policy, parsed.
     pub policy: &'a Policy,
 }
 
@@ -65,51 +65,52 @@ pub struct NamedPolicy<'a> {
 /// that no policy denies.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PolicySet<'a> {
-    /// Of the user and its groups, or of the role.
+    /// The identity policies of the user and its groups, or of the role.
     pub identity: &'a [NamedPolicy<'a>],
     /// The permissions boundary; `None`: there is none, and nothing is bounded.
     pub boundary: Option<NamedPolicy<'a>>,
     /// The session policies; `None`: the session was opened without, and nothing is restricted.
     /// An empty list allows nothing.
     pub session: Option<&'a [NamedPolicy<'a>]>,
-    /// The policy of the resource.
+    /// The policy of the resource, for instance the bucket's; `None`: it has none.
     pub resource: Option<NamedPolicy<'a>>,
 }
 
 /// The answer, with its cause.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// It may. No cause: the root of the account that owns the resource.
+    /// The request is allowed, by the statement that is named. `None`: no statement had to allow it, because the
+    /// caller is the root of the account that owns the resource.
     Allow(Option<Cause>),
-    /// A statement forbids it.
+    /// A statement with the effect `Deny` forbids the request. No other policy can make up for that.
     ExplicitDeny(Cause),
-    /// No policy of this kind allows it.
+    /// The request is refused because no policy of this kind allows it.
     ImplicitDeny(PolicyKind),
 }
 
-/// The statement that decided.
+/// The statement that decided, for logs and messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cause {
-    /// Which kind of policy it stands in.
+    /// The kind of the policy in which the statement stands.
     pub kind: PolicyKind,
-    /// That policy's name.
+    /// The name of that policy: its ARN, or the name of an inline policy.
     pub policy: String,
-    /// The statement's place in it, from 0.
+    /// The number of the statement in that policy, counted from 0.
     pub statement: usize,
-    /// Its `Sid`.
+    /// The `Sid` of the statement, where it has one.
     pub sid: Option<String>,
 }
 
 /// Kinds of policies, as messages name them (semantics 5.5.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PolicyKind {
-    /// `identity-based policy`
+    /// A policy of a user, group or role: `identity-based policy`.
     Identity,
-    /// `resource-based policy`
+    /// A policy of a bucket, or the trust policy of a role: `resource-based policy`.
     Resource,
-    /// `permissions boundary`
+    /// The limit of what identity policies can give: `permissions boundary`.
     Boundary,
-    /// `session policy`
+    /// A policy that a session was opened with, which only restricts it: `session policy`.
     Session,
 }
 

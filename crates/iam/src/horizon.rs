@@ -23,7 +23,7 @@ const STEPS_MAX: u64 = 4 * DECISION_STEPS_MAX;
 pub struct HoldsUntil {
     /// That moment, to the millisecond, no later than was asked for.
     pub at: Timestamp,
-    /// What ends it.
+    /// The part of the policies after which the link is no longer allowed.
     pub limited_by: PolicyLimit,
 }
 
@@ -32,7 +32,7 @@ pub struct HoldsUntil {
 pub enum PolicyLimit {
     /// Nothing before the moment asked for.
     Nothing,
-    /// A condition on `s3:signatureAge`.
+    /// A condition on `s3:signatureAge`, the age of the signature in milliseconds.
     SignatureAge,
     /// A condition on `aws:CurrentTime` or `aws:EpochTime`.
     Time,

@@ -15,7 +15,7 @@ use crate::policy::PolicyError;
 /// say what is wrong.
 const DEPTH_MAX: usize = 8;
 
-/// A JSON value.
+/// A JSON value that keeps the order of members; an object has each of its members once.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Json {
     Null,

@@ -32,7 +32,7 @@ pub(crate) enum Case {
 pub(crate) struct Syntax {
     /// `${…}`: only in documents of version 2012-10-17.
     pub(crate) variables: bool,
-    /// `*` and `?`.
+    /// `*` for any characters and `?` for one character.
     pub(crate) wildcards: bool,
 }
 
@@ -85,17 +85,17 @@ impl<'p> Pattern<'p> {
         Self::new(text, Syntax { variables: false, wildcards: true })
     }
 
-    /// What `*` says.
+    /// The pattern `*`, which matches every text.
     pub(crate) fn any() -> Self {
         Self::wildcards("*")
     }
 
-    /// Whether it matches everything.
+    /// Whether the pattern matches every text: it consists of `*` alone.
     pub(crate) fn is_any(self) -> bool {
         self.syntax.wildcards && !self.text.is_empty() && self.text.bytes().all(|b| b == b'*')
     }
 
-    /// Whether it can match but one text: no wildcard, no variable.
+    /// Whether the pattern can match one text only, because it has no wildcard and no variable.
     pub(crate) fn is_fixed(self) -> bool {
         self.tokens().all(|token| matches!(token, Token::Text(_)))
     }
@@ -190,7 +190,7 @@ impl<'p> Pattern<'p> {
     }
 }
 
-/// A token without variables.
+/// A token of a pattern once its variables have been replaced by their values.
 enum Resolved<'t> {
     Text(Cow<'t, str>),
     One,

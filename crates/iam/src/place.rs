@@ -5,9 +5,9 @@ use crate::Policy;
 /// A place in a text; lines and characters are counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The line.
+    /// The number of the line, from 1.
     pub line: usize,
-    /// The character in it.
+    /// The number of the character in that line, from 1.
     pub column: usize,
 }
 

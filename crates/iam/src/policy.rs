@@ -104,10 +104,10 @@ impl Policy {
 /// Why a document is no policy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
-    /// Longer than [`POLICY_BYTES_MAX`].
+    /// The document is longer than [`POLICY_BYTES_MAX`].
     #[error("policy of {bytes} bytes is longer than {POLICY_BYTES_MAX}")]
     TooLong {
-        /// How long it is.
+        /// The length of the document in bytes.
         bytes: usize,
     },
     /// It does not begin with `{`.

@@ -8,25 +8,25 @@ mod named;
 
 pub(crate) use named::{NamedPrincipal, Naming, is_exempt};
 
-/// Somebody who was authenticated, or nobody.
+/// The caller of a request, as authentication found it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Principal {
     /// Nobody: the request is not signed.
     Anonymous,
     /// The root of an account.
     Root {
-        /// The account.
+        /// The id of the account.
         account: AccountId,
     },
     /// A user, by a long-term key or a session of its own (`GetSessionToken`).
     User {
-        /// The account.
+        /// The id of the account.
         account: AccountId,
-        /// `/` or `/…/`.
+        /// The path of the user: `/`, or a text that begins and ends with `/`.
         path: String,
-        /// As it was spelled when the user was made.
+        /// The name of the user, in the letters that it was created with.
         name: String,
-        /// `AIDA…`: never given twice.
+        /// The unique id of the user, `AIDA…`, which is never given to another one.
         id: String,
     },
     /// A session of a role.
@@ -35,18 +35,18 @@ pub enum Principal {
         account: AccountId,
         /// The role's path, `/` or `/…/`.
         path: String,
-        /// The role's name.
+        /// The name of the role.
         role: String,
-        /// `AROA…`: never given twice.
+        /// The unique id of the role, `AROA…`, which is never given to another one.
         role_id: String,
-        /// What the caller of `AssumeRole` called it.
+        /// The name that the caller of `AssumeRole` gave to the session.
         session: String,
     },
-    /// A session of `GetFederationToken`.
+    /// A session that a user or a root opened for somebody else by `GetFederationToken`.
     FederatedUser {
         /// The account of the user who asked for it.
         account: AccountId,
-        /// What that user called it.
+        /// The name that this user gave to the session.
         name: String,
     },
     /// The subject of a verified OIDC token: nobody but the trust policies of roles knows it.
@@ -57,7 +57,7 @@ pub enum Principal {
 }
 
 impl Principal {
-    /// The account it acts for.
+    /// The account that the caller acts for; `None` for callers of no account.
     pub fn account(&self) -> Option<&AccountId> {
         match self {
             Self::Anonymous | Self::WebIdentity { .. } => None,
@@ -124,7 +124,7 @@ impl Principal {
         }
     }
 
-    /// The value of `aws:PrincipalType`.
+    /// The value of the condition key `aws:PrincipalType`.
     pub fn principal_type(&self) -> &'static str {
         match self {
             Self::Anonymous | Self::WebIdentity { .. } => "Anonymous",

@@ -61,17 +61,17 @@ impl MasterKey {
         Sealer::under(&self.sub_key(purpose.label()), self.id)
     }
 
-    /// What proves who wrote a record.
+    /// The sealer of records: with it the store proves that it wrote a record itself.
     pub fn record_sealer(&self) -> RecordSealer {
         RecordSealer(keyed(&self.sub_key(RECORD_LABEL)))
     }
 
-    /// What makes the sealers of keys that customers send along.
+    /// The maker of sealers for the keys that customers send along with a request (SSE-C).
     pub fn customer_sealers(&self) -> CustomerSealers {
         CustomerSealers { salt: self.sub_key(CUSTOMER_KEY_LABEL), master: self.id }
     }
 
-    /// What marks the keys that open sessions.
+    /// The marker of the root keys that open sessions.
     pub(crate) fn marker(&self) -> Marker {
         Marker(self.sub_key(KEY_MARK_LABEL))
     }
@@ -106,13 +106,13 @@ pub struct RecordSealer(Hmac<Sha256>);
 /// A field of a record that is sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordField<'f> {
-    /// An absent one.
+    /// A field that has no value.
     Nothing,
-    /// A number.
+    /// A signed number, sealed as 8 bytes.
     Number(i64),
-    /// Text.
+    /// Text, as its bytes in UTF-8.
     Text(&'f [u8]),
-    /// Any bytes.
+    /// Bytes that need not be text.
     Bytes(&'f [u8]),
 }
 

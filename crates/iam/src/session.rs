@@ -42,12 +42,12 @@ const ID_ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const SECRET_ALPHABET: &[u8; 64] =
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// The key of a session: id and secret.
+/// The access key of a session: its id and its secret.
 #[derive(Clone, Debug)]
 pub struct SessionKey {
-    /// `ASIA…`
+    /// The id of the session's access key, `ASIA…`.
     pub access_key_id: String,
-    /// What signs; never printed.
+    /// The secret that the session signs with; never printed.
     pub secret: SecretAccessKey,
 }
 
@@ -73,20 +73,21 @@ fn letter(alphabet: &[u8], byte: u8) -> char {
 /// Temporary credentials and all that goes with them.
 #[derive(Clone, Debug)]
 pub struct Session {
-    /// `ASIA…`
+    /// The id of the session's access key, `ASIA…`.
     pub access_key_id: String,
-    /// What signs; never printed.
+    /// The secret that the session signs with; never printed.
     pub secret: SecretAccessKey,
     /// Whose session it is: by ids that are never given twice, so that it dies with its issuer and
     /// sees names and policies as they are.
     pub principal: SessionPrincipal,
-    /// In whole seconds.
+    /// When the session was opened, in whole seconds.
     pub issued_at: Timestamp,
-    /// In whole seconds; from then on it is dead.
+    /// When the session ends, in whole seconds: from this second on nothing signed by it is accepted.
     pub expires_at: Timestamp,
-    /// The session policies, which only restrict; `None`: it was opened without.
+    /// The session policies, which restrict what the identity may do and give nothing; `None`: the session was
+    /// opened without.
     pub policies: Option<Vec<Arc<Policy>>>,
-    /// Its tags, by key.
+    /// The tags of the session: pairs of key and value.
     pub tags: Vec<(String, String)>,
     /// The keys of those tags that the next session in a chain inherits.
     pub transitive_tags: Vec<String>,
@@ -100,7 +101,7 @@ pub struct Session {
 /// that has another secret, is another.
 #[derive(Clone, PartialEq, Eq)]
 pub struct OpenedBy {
-    /// `AKIA…`
+    /// The id of the long-term key, `AKIA…`.
     pub access_key_id: String,
     mark: [u8; MARK_BYTES],
 }
@@ -114,70 +115,70 @@ impl fmt::Debug for OpenedBy {
 /// A key of a root, to be marked.
 #[derive(Clone, Copy, Debug)]
 pub struct RootKeyMaking<'k> {
-    /// Whose root it is of.
+    /// The account to whose root the key belongs.
     pub account: &'k AccountId,
-    /// `AKIA…`
+    /// The id of the root's key, `AKIA…`.
     pub access_key_id: &'k str,
-    /// When it was made; `None`: it is given from outside at each start.
+    /// When the key was made; `None`: the environment gives it at each start.
     pub made_at: Option<Timestamp>,
-    /// What signs.
+    /// The secret of the key, which enters the mark.
     pub secret: &'k SecretAccessKey,
 }
 
-/// Whose session it is.
+/// The identity that a session acts as.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionPrincipal {
     /// The root of an account (`GetSessionToken`).
     Root {
-        /// The account.
+        /// The id of the account.
         account: AccountId,
-        /// The key that it dies with.
+        /// The root's key that opened the session. When that key is deleted or replaced, the session ends.
         opened_by: OpenedBy,
     },
-    /// A user (`GetSessionToken`).
+    /// A user, in a session of its own (`GetSessionToken`).
     User {
-        /// The account.
+        /// The id of the account.
         account: AccountId,
-        /// `AIDA…`
+        /// The unique id of the user, `AIDA…`.
         user_id: String,
     },
-    /// A role (`AssumeRole…`).
+    /// A role that the caller assumed (`AssumeRole`, `AssumeRoleWithWebIdentity`).
     AssumedRole {
         /// The account of the role.
         account: AccountId,
-        /// `AROA…`
+        /// The unique id of the role, `AROA…`.
         role_id: String,
-        /// What the caller called it.
+        /// The name that the caller gave to the session.
         session_name: String,
     },
     /// Somebody whom a user or root vouched for (`GetFederationToken`).
     Federated {
         /// The account of the issuer.
         account: AccountId,
-        /// What the issuer called it.
+        /// The name that the issuer gave to the federated user.
         name: String,
-        /// Who vouched.
+        /// The user or root that called `GetFederationToken`.
         issuer: Issuer,
     },
 }
 
-/// Who vouched for a federated user.
+/// The identity that vouched for a federated user, and with which the session ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Issuer {
-    /// A user.
+    /// A user of the account.
     User {
-        /// `AIDA…`
+        /// The unique id of the user, `AIDA…`.
         id: String,
     },
-    /// The root, with a key that the session dies with.
+    /// The root of the account, by one of its keys.
     Root {
-        /// Which.
+        /// The root's key that called. When that key is deleted or replaced, the session ends.
         opened_by: OpenedBy,
     },
 }
 
 impl Session {
-    /// The account it acts in.
+    /// The account that the session acts in.
     pub fn account(&self) -> &AccountId {
         match &self.principal {
             SessionPrincipal::Root { account, .. }
@@ -189,7 +190,8 @@ impl Session {
 }
 
 impl Session {
-    /// The key that it dies with, where no id says whose it is.
+    /// The root's key that opened the session, with which the session ends. `None` for sessions of users and roles,
+    /// which end with their unique id.
     pub fn opened_by(&self) -> Option<&OpenedBy> {
         match &self.principal {
             SessionPrincipal::Root { opened_by, .. }
@@ -307,7 +309,7 @@ fn read_clear(clear: &[u8]) -> Option<Timestamp> {
     Timestamp::from_second(i64::from_be_bytes(seconds)).ok()
 }
 
-/// What is sealed.
+/// The content of a token, as JSON before it is sealed.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Record {

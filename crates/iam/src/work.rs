@@ -25,12 +25,12 @@ const ENTRY_STEPS: usize = 4;
 pub struct Work(AtomicU64);
 
 impl Work {
-    /// So many steps.
+    /// A budget of `steps` for all decisions of one request.
     pub fn new(steps: u64) -> Self {
         Self(AtomicU64::new(steps))
     }
 
-    /// How many are left.
+    /// How many steps the request has left.
     pub fn left(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -40,14 +40,14 @@ impl Work {
         self.left() == 0
     }
 
-    /// Takes steps away.
+    /// Takes what a decision has used from the budget of its request.
     pub(crate) fn spend(&self, steps: u64) {
         let less = |left: u64| left.saturating_sub(steps);
         self.0.update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 }
 
-/// All that one request may take.
+/// The budget of a whole request: [`REQUEST_STEPS_MAX`].
 impl Default for Work {
     fn default() -> Self {
         Self::new(REQUEST_STEPS_MAX)
@@ -66,12 +66,12 @@ impl Steps {
         Self { given, left: Cell::new(given) }
     }
 
-    /// Those of a decision, of what its request has left.
+    /// The budget of one decision: [`DECISION_STEPS_MAX`], or what its request has left if that is less.
     pub(crate) fn of(work: Option<&Work>) -> Self {
         Self::new(work.map_or(DECISION_STEPS_MAX, |work| work.left().min(DECISION_STEPS_MAX)))
     }
 
-    /// Takes steps away.
+    /// Takes steps from the budget of this decision.
     pub(crate) fn spend(&self, steps: usize) {
         let steps = u64::try_from(steps).unwrap_or(u64::MAX);
         self.left.set(self.left.get().saturating_sub(steps));

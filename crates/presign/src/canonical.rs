@@ -112,7 +112,7 @@ impl<'a> SignedHeaders<'a> {
 /// What goes into a canonical request.
 pub(crate) struct CanonicalRequest<'r> {
     pub method: &'r str,
-    /// In wire form.
+    /// The path in wire form, percent-encoded.
     pub path: &'r str,
     pub query: &'r CanonicalQuery<'r>,
     /// Stands for the `host` header.
@@ -121,7 +121,7 @@ pub(crate) struct CanonicalRequest<'r> {
     pub headers: &'r [(&'r str, &'r [u8])],
     pub signed_headers: &'r SignedHeaders<'r>,
     pub absent_headers: AbsentHeaders,
-    /// The last line.
+    /// The last line: the SHA-256 of the body in hex, or a word such as `UNSIGNED-PAYLOAD`.
     pub payload: &'r str,
 }
 

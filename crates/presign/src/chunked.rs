@@ -30,11 +30,12 @@ const TRAILER_SIGNATURE: &str = "x-amz-trailer-signature";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StreamingMode {
-    /// `STREAMING-AWS4-HMAC-SHA256-PAYLOAD`
+    /// Each chunk is signed: `STREAMING-AWS4-HMAC-SHA256-PAYLOAD`.
     Signed,
-    /// `STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER`
+    /// Each chunk is signed, and so are the trailers that follow: `STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER`.
     SignedTrailer,
-    /// `STREAMING-UNSIGNED-PAYLOAD-TRAILER`
+    /// Neither chunks nor trailers are signed; a checksum among the trailers guards against accidents alone:
+    /// `STREAMING-UNSIGNED-PAYLOAD-TRAILER`.
     UnsignedTrailer,
 }
 
@@ -46,7 +47,7 @@ impl StreamingMode {
             .find(|mode| mode.as_str() == text)
     }
 
-    /// As in `x-amz-content-sha256`.
+    /// The word of the mode, as `x-amz-content-sha256` carries it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Signed => "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
@@ -55,7 +56,7 @@ impl StreamingMode {
         }
     }
 
-    /// Whether each chunk has a signature.
+    /// Whether each chunk has a signature of its own.
     pub const fn signs_chunks(self) -> bool {
         match self {
             Self::Signed | Self::SignedTrailer => true,

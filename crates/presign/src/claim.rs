@@ -36,11 +36,11 @@ pub const SIGNED_HEADERS_MAX: usize = 128;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Mechanism {
-    /// A SigV4 presigned URL.
+    /// A presigned URL of SigV4: the signature stands in `X-Amz-Signature`.
     V4Query,
-    /// A SigV4 `Authorization` header.
+    /// An `Authorization` header of SigV4.
     V4Header,
-    /// A SigV2 presigned URL.
+    /// A presigned URL of SigV2: the signature stands in `Signature`.
     V2Query,
     /// A browser form with a SigV4 policy.
     V4Form,
@@ -205,9 +205,9 @@ impl<'e> ExpectedScope<'e> {
 /// Whether SigV2 links and forms are admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SigV2Use {
-    /// They are; links from seven days before their end.
+    /// They are admitted; links not earlier than seven days before their end.
     Allow,
-    /// They are not.
+    /// They are refused, whoever signed them.
     Deny,
 }
 
@@ -287,9 +287,9 @@ impl fmt::Debug for AdmissibleClaim<'_> {
 /// The session token that came with a claim.
 #[derive(Clone, PartialEq, Eq)]
 pub enum TokenClaim<'c> {
-    /// None came.
+    /// The request has no session token: its key must be a long-term one.
     Absent,
-    /// One came; it may be empty.
+    /// The request has this token, which may be empty: its key must be the session's.
     Present(Cow<'c, [u8]>),
     /// Differing tokens came, all of them signed: no session has both, so the answer is that of an
     /// unknown access key, 403 `InvalidAccessKeyId` (semantics 1.7.0a).

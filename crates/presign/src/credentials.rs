@@ -48,14 +48,14 @@ impl fmt::Debug for SessionToken {
     }
 }
 
-/// What a signer needs.
+/// An access key, long-term or of a temporary session, to sign with.
 #[derive(Clone, Debug)]
 pub struct Credentials {
-    /// The public half, which every signed request names.
+    /// The id of the key, which every signed request names. It is no secret.
     pub access_key_id: String,
-    /// The secret half.
+    /// The secret of the key, which is never sent.
     pub secret_access_key: SecretAccessKey,
-    /// Present when the credentials are temporary.
+    /// The token of the session, where the credentials are temporary: it is sent along, also in links.
     pub session_token: Option<SessionToken>,
 }
 

@@ -40,10 +40,10 @@ pub fn encode_path(bytes: &[u8]) -> String {
     ascii_string(encoded)
 }
 
-/// What becomes of `/`.
+/// Whether `/` is encoded like other reserved characters.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Slash {
-    /// In a path.
+    /// `/` stays, as it must in a path.
     Kept,
     /// In a query name or value.
     Encoded,
@@ -61,7 +61,7 @@ impl Slash {
     }
 }
 
-/// Appends `bytes` percent-encoded.
+/// Appends `bytes`, percent-encoded as SigV4 demands: all but letters, digits, `-`, `.`, `_` and `~`.
 pub(crate) fn push_encoded(buffer: &mut Vec<u8>, bytes: &[u8], slash: Slash) {
     let mut rest = bytes;
     while let Some(run) = rest.iter().position(|byte| !slash.stays(*byte)) {
@@ -134,7 +134,7 @@ pub(crate) fn hex_digits(digest: &[u8; 32]) -> [u8; 64] {
     digits
 }
 
-/// The same as text.
+/// The digest as text: 64 lower-case hex digits.
 pub(crate) fn hex_of(digest: &[u8; 32]) -> String {
     ascii_string(hex_digits(digest).to_vec())
 }

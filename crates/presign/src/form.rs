@@ -17,7 +17,7 @@ pub(crate) const FILE_NAME: &str = "${filename}";
 pub struct FormFields(Vec<(String, String)>);
 
 impl FormFields {
-    /// Takes one more field.
+    /// Adds a field behind those that are there.
     pub fn push(&mut self, name: impl Into<String>, value: impl Into<String>) {
         self.0.push((name.into(), value.into()));
     }

@@ -35,7 +35,7 @@ impl SigningKey {
         key
     }
 
-    /// The same for a scope that one has already.
+    /// Derives the key of a scope.
     pub fn for_scope(secret: &SecretAccessKey, scope: &CredentialScope<'_>) -> Self {
         Self::derive(secret, scope.day, &scope.region, &scope.service)
     }
@@ -115,7 +115,7 @@ impl Fingerprint {
         Self(Sha256::digest(text).into())
     }
 
-    /// The 32 bytes.
+    /// The 32 bytes of the hash.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }

@@ -63,26 +63,26 @@ pub enum PresignError {
     /// A header name that is not a token, or a value with a control character.
     #[error("malformed header {name:?}")]
     MalformedHeader {
-        /// Its name as given.
+        /// The name as the caller wrote it.
         name: String,
     },
     /// A header that signers leave out: `host` and `authorization`, which are the signer's own,
     /// and those that proxies and clients set or change. For SigV2, any that it does not cover.
     #[error("header {name:?} cannot be signed")]
     UnsignableHeader {
-        /// Its name as given.
+        /// The name as the caller wrote it.
         name: String,
     },
-    /// One header twice.
+    /// One header is given twice, in any case of letters.
     #[error("header {name:?} is given twice")]
     RepeatedHeader {
-        /// Its name in lower case.
+        /// The name in lower case.
         name: String,
     },
     /// A query parameter that belongs to the signature.
     #[error("query parameter {name:?} is the signature's own")]
     ReservedParameter {
-        /// Its name.
+        /// The name of the parameter.
         name: String,
     },
     /// A value of a SigV2 parameter that could be read as another parameter.
@@ -103,19 +103,19 @@ pub enum PresignError {
     /// A field of a form whose name cannot be sent.
     #[error("malformed field {name:?}")]
     MalformedField {
-        /// Its name as given.
+        /// The name as the caller wrote it.
         name: String,
     },
     /// A field that is the form's own: what it signs and is signed with, its key, its file.
     #[error("field {name:?} is the form's own")]
     ReservedField {
-        /// Its name as given.
+        /// The name as the caller wrote it.
         name: String,
     },
     /// One field of a form twice.
     #[error("field {name:?} is given twice")]
     RepeatedField {
-        /// Its name in lower case.
+        /// The name in lower case.
         name: String,
     },
     /// The link would end after the last instant that can be written.
@@ -270,7 +270,7 @@ struct Terms<'t> {
 }
 
 impl Terms<'_> {
-    /// In the order of botocore.
+    /// Appends the parameters in the order in which botocore writes them.
     fn push_to(&self, query: &mut Vec<u8>, credentials: &Credentials) {
         let Self { scope, date, expires_in, signed_headers } = self;
         let Credentials { access_key_id, secret_access_key: _, session_token } = credentials;
@@ -292,7 +292,7 @@ impl Terms<'_> {
 struct Target<'p> {
     origin: String,
     signed_host: Cow<'p, str>,
-    /// In wire form.
+    /// The path in wire form, percent-encoded.
     path: String,
     virtual_bucket: Option<&'p str>,
 }
@@ -381,9 +381,9 @@ fn is_token_byte(byte: u8) -> bool {
 /// How botocore writes a parameter without a value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum BlankValue {
-    /// `acl=`, under SigV4.
+    /// With an equals sign under SigV4: `acl=`.
     AfterEquals,
-    /// `acl`, under SigV2.
+    /// By the bare name under SigV2: `acl`.
     Nothing,
 }
 

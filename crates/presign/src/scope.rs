@@ -32,7 +32,7 @@ impl AmzDate {
         Self(whole)
     }
 
-    /// The instant itself.
+    /// The instant, in whole seconds.
     pub fn timestamp(self) -> Timestamp {
         self.0
     }
@@ -96,9 +96,9 @@ impl fmt::Display for AmzDay {
 pub struct CredentialScope<'a> {
     /// The day on which the signature was made.
     pub day: AmzDay,
-    /// For instance `us-east-1`.
+    /// The region that the key is for, for instance `us-east-1`.
     pub region: Cow<'a, str>,
-    /// `s3` for object storage.
+    /// The service that the key is for: `s3` for object storage.
     pub service: Cow<'a, str>,
 }
 
@@ -115,7 +115,7 @@ impl CredentialScope<'_> {
 }
 
 impl CredentialScope<'_> {
-    /// Appends what `Display` writes.
+    /// Appends the scope as `Display` writes it, without a formatter.
     pub(crate) fn push_to(&self, buffer: &mut Vec<u8>) {
         let Self { day, region, service } = self;
         buffer.extend_from_slice(&day.text());

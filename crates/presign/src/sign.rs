@@ -25,18 +25,18 @@ pub(crate) const SECURITY_TOKEN: &str = "x-amz-security-token";
 /// Who signs, and for which region and service.
 #[derive(Clone, Copy, Debug)]
 pub struct Signer<'s> {
-    /// Whose signature it will be.
+    /// The access key to sign with.
     pub credentials: &'s Credentials,
-    /// For instance `us-east-1`.
+    /// The region of the server, for instance `us-east-1`.
     pub region: &'s str,
-    /// `s3` for object storage.
+    /// The service of the endpoint: `s3` for object storage.
     pub service: &'s str,
 }
 
 /// What the signature says about the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignedPayload {
-    /// Nothing.
+    /// Nothing: whoever forwards the request can change its body.
     Unsigned,
     /// The SHA-256 of the whole body.
     Sha256([u8; 32]),

@@ -74,7 +74,7 @@ pub(crate) struct V2Claim<'a> {
     /// As decoded: what was signed.
     expires_text: String,
     expires_at: AmzDate,
-    /// As decoded.
+    /// The text of the signature, percent-decoded.
     signature: Cow<'a, [u8]>,
 }
 
@@ -188,7 +188,7 @@ impl<'a> V2Claim<'a> {
     }
 }
 
-/// Base64 of the HMAC-SHA1.
+/// The signature of a string to sign: its HMAC-SHA1 in base64.
 pub(crate) fn signature(secret: &SecretAccessKey, string_to_sign: &[u8]) -> String {
     STANDARD.encode(sigv2_mac(secret, string_to_sign))
 }
@@ -226,7 +226,7 @@ pub(crate) fn string_to_sign(
 }
 
 struct AmzHeader<'a> {
-    /// In lower case.
+    /// The name in lower case.
     name: Vec<u8>,
     origin: Origin,
     value: Cow<'a, [u8]>,
@@ -299,7 +299,7 @@ fn push_amz_headers(buffer: &mut Vec<u8>, headers: &[AmzHeader<'_>]) {
 
 struct SubResource<'a> {
     name: &'static str,
-    /// Decoded.
+    /// The value, percent-decoded.
     value: Cow<'a, [u8]>,
 }
 

@@ -19,9 +19,9 @@ pub(crate) fn compare_numbers(left: &str, right: &str) -> Option<Ordering> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Decimal<'a> {
     negative: bool,
-    /// Without leading zeros.
+    /// The digits before the point, without leading zeros; empty for zero.
     whole: &'a str,
-    /// Without trailing zeros.
+    /// The digits after the point, without trailing zeros; empty for an integer.
     fraction: &'a str,
 }
 

@@ -5,9 +5,9 @@ use super::Syntax;
 /// One step of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Token<'p> {
-    /// This text.
+    /// Exactly this text.
     Text(&'p str),
-    /// `?`: one character.
+    /// `?`: one character, whichever it is.
     One,
     /// `*`: any characters, also none and also `/`.
     Any,
@@ -16,7 +16,7 @@ pub(super) enum Token<'p> {
     Broken,
 }
 
-/// `${key}` or `${key, 'default'}`.
+/// A policy variable: `${key}` or `${key, 'default'}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Variable<'p> {
     /// The condition key it stands for, in any case of letters.

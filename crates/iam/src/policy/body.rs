@@ -6,7 +6,8 @@ use crate::arn::ArnPattern;
 use crate::condition::{Condition, Operator, Quantifier};
 use crate::principal::NamedPrincipal;
 
-/// What a document says.
+/// The content of a policy document, parsed. Its words lie one after another in `texts`; statements and conditions
+/// refer to them by number.
 #[derive(Debug)]
 pub(crate) struct Body {
     /// `None`: it has no `Version`, and is read as 2008-10-17.
@@ -19,7 +20,7 @@ pub(crate) struct Body {
 /// Versions of the policy language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Version {
-    /// Without policy variables.
+    /// 2008-10-17, in which `${…}` is ordinary text: it has no policy variables.
     V2008,
     V2012,
 }
@@ -52,7 +53,7 @@ impl<L> Element<L> {
     }
 }
 
-/// A statement, its words by their places.
+/// A statement as it is kept: the numbers of its words in [`Texts`].
 #[derive(Debug)]
 pub(super) struct StatementRecord {
     pub(super) effect: Effect,
@@ -60,11 +61,11 @@ pub(super) struct StatementRecord {
     pub(super) principals: Option<Element<Span>>,
     pub(super) actions: Element<Span>,
     pub(super) resources: Option<Element<Span>>,
-    /// Of the conditions of the body.
+    /// The range of the statement's conditions in [`Body::conditions`].
     pub(super) conditions: Span,
 }
 
-/// A condition, likewise.
+/// A condition as it is kept: the numbers of its words in [`Texts`].
 #[derive(Debug)]
 pub(super) struct ConditionRecord {
     pub(super) operator: Operator,
@@ -82,7 +83,7 @@ impl Body {
         self.statements.iter().map(|record| Statement { body: self, record })
     }
 
-    /// How much memory it takes, in bytes.
+    /// How much memory the body takes, in bytes.
     pub(crate) fn weight_bytes(&self) -> usize {
         size_of::<Self>()
             .saturating_add(self.texts.weight_bytes())
@@ -99,7 +100,7 @@ impl Body {
     }
 }
 
-/// A statement.
+/// A statement of a policy, to be read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Statement<'p> {
     body: &'p Body,
@@ -115,17 +116,18 @@ impl<'p> Statement<'p> {
         self.record.effect
     }
 
-    /// `Principal` or `NotPrincipal`.
+    /// The entries of `Principal` or `NotPrincipal`; `None`: the statement has neither, as in the policy of an
+    /// identity.
     pub(crate) fn principals(self) -> Option<Element<List<'p, NamedPrincipal<'p>>>> {
         Some(self.record.principals?.map(|span| self.body.list(span)))
     }
 
-    /// `Action` or `NotAction`.
+    /// The entries of `Action` or `NotAction`, one of which every statement has.
     pub(crate) fn actions(self) -> Element<List<'p, ActionPattern<'p>>> {
         self.record.actions.map(|span| self.body.list(span))
     }
 
-    /// `Resource` or `NotResource`.
+    /// The entries of `Resource` or `NotResource`; `None`: the statement has neither, as in a trust policy.
     pub(crate) fn resources(self) -> Option<Element<List<'p, ArnPattern<'p>>>> {
         Some(self.record.resources?.map(|span| self.body.list(span)))
     }

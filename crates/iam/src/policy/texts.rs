@@ -8,11 +8,11 @@ use crate::policy::PolicyError;
 #[derive(Debug)]
 pub(super) struct Texts {
     all: Box<str>,
-    /// Where each ends, which is where the next begins.
+    /// For each word the byte at which it ends, which is where the next one begins.
     ends: Box<[u32]>,
 }
 
-/// Words that follow one another.
+/// A range of words that follow one another, by their numbers: from `first` to the one before `after`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) first: u32,
@@ -35,7 +35,7 @@ impl Gathering {
         Ok(place)
     }
 
-    /// Adds words.
+    /// Adds words one after another, and returns the range of their numbers.
     pub(super) fn extend<'w>(
         &mut self,
         words: impl IntoIterator<Item = &'w str>,

@@ -10,13 +10,13 @@ const UNIQUE_ID_CHARACTERS: std::ops::RangeInclusive<usize> = 16..=128;
 /// An entry of `Principal` or `NotPrincipal`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NamedPrincipal<'p> {
-    /// `*`.
+    /// `*`: everybody, callers without a signature included.
     Anyone,
     /// An account, by its id or the ARN of its root: the account may give the permission on.
     Account(&'p str),
     /// The ARN of a user; the rest is `/name` or `/path/name`.
     User { account: &'p str, rest: &'p str },
-    /// The ARN of a role, likewise.
+    /// The ARN of a role; the rest is `/name` or `/path/name`.
     Role { account: &'p str, rest: &'p str },
     /// The ARN of one session of a role.
     Session { account: &'p str, role: &'p str, session: &'p str },

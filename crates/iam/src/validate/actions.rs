@@ -43,7 +43,7 @@ impl Actions {
     }
 }
 
-/// An action of S3.
+/// An action of S3: what it is done to, and which condition keys its requests have.
 pub(super) struct S3Action {
     pub(super) name: &'static str,
     pub(super) applies: Applies,
@@ -135,7 +135,7 @@ const fn object(name: &'static str, keys: &'static [&'static [&'static str]]) ->
     S3Action { name, applies: Applies::OBJECT, keys }
 }
 
-/// Every action of S3.
+/// Every action that S3 has, supported here or not: a policy may name them all.
 pub(super) const S3_ACTIONS: &[S3Action] = &[
     object("s3:AbortMultipartUpload", &[]),
     object("s3:BypassGovernanceRetention", &[ACL, STORED, NEW_TAGS, LOCK]),

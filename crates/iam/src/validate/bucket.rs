@@ -21,28 +21,28 @@ const S3_ARN: &str = "arn:aws:s3:::";
 /// Why a policy may not be a bucket's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyFault {
-    /// Longer than [`BUCKET_POLICY_BYTES_MAX`].
+    /// The document is longer than [`BUCKET_POLICY_BYTES_MAX`].
     #[error("bucket policy of {bytes} bytes is longer than {BUCKET_POLICY_BYTES_MAX}")]
     TooLong {
-        /// How long it is.
+        /// The length of the document in bytes.
         bytes: usize,
     },
     /// A statement names no principal.
     #[error("statement {statement} has no Principal")]
     MissingPrincipal {
-        /// Its place, from 0.
+        /// The number of the statement, counted from 0.
         statement: usize,
     },
     /// A statement names no resource.
     #[error("statement {statement} has no Resource")]
     MissingResource {
-        /// Its place, from 0.
+        /// The number of the statement, counted from 0.
         statement: usize,
     },
     /// A grant to everybody who is not listed.
     #[error("statement {statement} allows with NotPrincipal")]
     AllowsAllBut {
-        /// Its place, from 0.
+        /// The number of the statement, counted from 0.
         statement: usize,
     },
     /// A principal that does not exist. Only who knows the identities can tell.
@@ -68,13 +68,13 @@ pub enum PolicyFault {
         /// The action, as the policy spells it.
         action: String,
     },
-    /// An address that is none.
+    /// A value of a condition on addresses that is neither an address nor a network.
     #[error("address {0} is none")]
     IpAddress(String),
 }
 
 impl PolicyFault {
-    /// S3's sentence for it.
+    /// The sentence with which S3 refuses such a policy.
     pub fn message(&self) -> &'static str {
         match self {
             Self::TooLong { .. } => TOO_LONG,

@@ -21,7 +21,7 @@ const TRUST_ACTIONS: [&str; 6] = [
     "sts:TagSession",
 ];
 
-/// Sections of an ARN.
+/// The sections of an ARN: `arn:partition:service:region:account:resource`.
 const ARN_SECTIONS: usize = 6;
 
 /// Resources of S3 that live in a region, and whose ARNs say so.
@@ -60,9 +60,9 @@ pub enum DocumentFault {
     /// A partition that does not exist.
     #[error("Partition \"{partition}\" is not valid for resource \"{resource}\".")]
     Partition {
-        /// The partition.
+        /// The partition that the ARN names, for instance `awss`.
         partition: String,
-        /// The resource, completed.
+        /// The ARN as IAM repeats it, with sections that it lacks added.
         resource: String,
     },
     /// An ARN with too few sections, or a date that is none.
@@ -86,7 +86,7 @@ pub enum DocumentFault {
     /// A trust policy that names a resource: it stands at its role.
     #[error("Has prohibited field Resource")]
     Resource,
-    /// Likewise.
+    /// A trust policy with `NotResource`, refused for the same reason.
     #[error("AssumeRole policy must not contain resources.")]
     NotResource,
     /// A trust policy about something else than assuming the role.
@@ -98,7 +98,7 @@ pub enum DocumentFault {
 }
 
 impl DocumentFault {
-    /// IAM's sentence for it.
+    /// The sentence with which IAM refuses such a policy.
     pub fn message(&self) -> String {
         self.to_string()
     }

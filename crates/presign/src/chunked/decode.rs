@@ -50,9 +50,9 @@ pub enum ChunkError {
     /// bytes" with `Chunk` and `BadChunkSize` (semantics 6.6.9).
     #[error("chunk {chunk} has only {size} bytes")]
     InvalidChunkSize {
-        /// Its number, from 1.
+        /// The number of the chunk, counted from 1.
         chunk: u64,
-        /// Its size in bytes.
+        /// The size that the chunk announces, in bytes.
         size: u64,
     },
     /// A trailer that is undeclared, absent, repeated or other than declared, or too many bytes of

@@ -16,7 +16,7 @@ pub(crate) struct ChunkContext {
     pub canonical_request: String,
 }
 
-/// Signs the next chunk.
+/// Signs chunk after chunk: each signature covers the one before, so that no chunk can be left out or moved.
 #[derive(Clone)]
 pub(crate) struct ChunkSigner {
     key: SigningKey,

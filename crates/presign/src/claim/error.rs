@@ -58,7 +58,7 @@ pub enum ClaimError {
     /// and its value (semantics 1.7.0a).
     #[error("unsupported Authorization type")]
     UnsupportedAuthorization {
-        /// The header's value.
+        /// The value of the header.
         value: Echo,
     },
     /// `Authorization: AWS id:signature`, which is always refused.
@@ -92,7 +92,7 @@ pub enum ClaimError {
     /// `ArgumentName` and `ArgumentValue` (semantics 6.6.2).
     #[error("invalid x-amz-content-sha256 header")]
     InvalidContentSha256 {
-        /// The header's value.
+        /// The value of the header.
         value: String,
     },
     /// Some but not all of the six parameters of SigV4 query authentication.
@@ -118,7 +118,7 @@ pub enum ClaimError {
     /// incorrect date format "…". …" (semantics 1.4.6).
     #[error("malformed date in X-Amz-Credential: {value:?}")]
     MalformedCredentialDate {
-        /// The date as given.
+        /// The date as the sender wrote it.
         value: String,
     },
     /// `X-Amz-Date` is not `yyyyMMdd'T'HHmmss'Z'`.
@@ -162,7 +162,7 @@ pub enum ClaimError {
     /// 403 `AccessDenied` "Invalid date (should be seconds since epoch): …" (semantics 1.10.4).
     #[error("invalid SigV2 Expires: {value:?}")]
     InvalidSigV2Expires {
-        /// The parameter's value.
+        /// The value of the parameter `Expires`.
         value: String,
     },
 }
@@ -182,7 +182,7 @@ pub enum AuthorizationDefect {
     /// "the authorization component "…" is malformed."
     #[error("malformed component")]
     MalformedComponent {
-        /// The attribute as given.
+        /// The attribute as the sender wrote it.
         component: Echo,
     },
     /// `Credential` has not five parts.
@@ -196,7 +196,7 @@ pub enum AuthorizationDefect {
     /// "incorrect date format "…". This date in the credential must be in the format "yyyyMMdd"."
     #[error("malformed date in Credential: {value:?}")]
     MalformedCredentialDate {
-        /// The date as given.
+        /// The date as the sender wrote it.
         value: String,
     },
     /// More names in `SignedHeaders` than [`SIGNED_HEADERS_MAX`](crate::SIGNED_HEADERS_MAX); a
@@ -221,11 +221,11 @@ pub enum VerifyError {
     /// `Expires` and `ServerTime` (semantics 1.4.14); without `X-Amz-Date` for SigV2.
     #[error("not yet valid at {server_time}")]
     NotYetValid {
-        /// `X-Amz-Date`; `None` for SigV2.
+        /// The instant in `X-Amz-Date`; `None` for SigV2, which has no such parameter.
         signed_at: Option<Timestamp>,
-        /// When the link ends.
+        /// The last second in which the link works.
         expires_at: Timestamp,
-        /// The `now` it was judged by.
+        /// The `now` that the caller of [`SignatureClaim::admit`](crate::SignatureClaim::admit) passed.
         server_time: Timestamp,
     },
     /// The link has ended.
@@ -236,9 +236,9 @@ pub enum VerifyError {
     Expired {
         /// `X-Amz-Expires`, in seconds; `None` for SigV2.
         expires_seconds: Option<u32>,
-        /// When the link ended.
+        /// The last second in which the link worked.
         expires_at: Timestamp,
-        /// The `now` it was judged by.
+        /// The `now` that the caller of [`SignatureClaim::admit`](crate::SignatureClaim::admit) passed.
         server_time: Timestamp,
     },
     /// Header authentication more than 15 minutes off.
@@ -249,7 +249,7 @@ pub enum VerifyError {
     RequestTimeTooSkewed {
         /// The text of `x-amz-date` or `Date` as sent.
         request_time: String,
-        /// The `now` it was judged by.
+        /// The `now` that the caller of [`SignatureClaim::admit`](crate::SignatureClaim::admit) passed.
         server_time: Timestamp,
     },
     /// The credential's day is not the day of the request's date.
@@ -258,11 +258,11 @@ pub enum VerifyError {
     /// (semantics 1.4.4).
     #[error("credential of {credential_day} on a request of {request_day}")]
     WrongDay {
-        /// Which of the two SigV4 mechanisms.
+        /// The mechanism of the request, which decides how S3 words the refusal.
         mechanism: Mechanism,
-        /// The credential's day.
+        /// The day in the credential, `yyyyMMdd`.
         credential_day: String,
-        /// The day of the request's date.
+        /// The day of the request's date, `yyyyMMdd`.
         request_day: String,
     },
     /// The credential is for another region.
@@ -270,9 +270,9 @@ pub enum VerifyError {
     /// 400 "the region '…' is wrong; expecting '…'" with `Region` (semantics 1.4.7, 1.9.2).
     #[error("region is {region:?}, not {expected:?}")]
     WrongRegion {
-        /// Which of the two SigV4 mechanisms.
+        /// The mechanism of the request, which decides how S3 words the refusal.
         mechanism: Mechanism,
-        /// The credential's region.
+        /// The region in the credential.
         region: String,
         /// The region of this server.
         expected: String,
@@ -282,9 +282,9 @@ pub enum VerifyError {
     /// 400 "incorrect service "…". This endpoint belongs to "…"." (semantics 1.4.8).
     #[error("service is {service:?}, not {expected:?}")]
     WrongService {
-        /// Which of the two SigV4 mechanisms.
+        /// The mechanism of the request, which decides how S3 words the refusal.
         mechanism: Mechanism,
-        /// The credential's service.
+        /// The service in the credential.
         service: String,
         /// The service of this endpoint.
         expected: String,
@@ -294,9 +294,9 @@ pub enum VerifyError {
     /// 400 `incorrect terminal "…". This endpoint uses "aws4_request".` (semantics 1.4.9).
     #[error("terminal is {terminal:?}")]
     WrongTerminal {
-        /// Which of the two SigV4 mechanisms.
+        /// The mechanism of the request, which decides how S3 words the refusal.
         mechanism: Mechanism,
-        /// The credential's last part.
+        /// The last part of the credential, which should be `aws4_request`.
         terminal: String,
     },
     /// `host`, or a header beginning `x-amz-`, is not among the signed headers.
@@ -324,11 +324,11 @@ pub enum VerifyError {
 #[error("signature does not match")]
 #[non_exhaustive]
 pub struct SignatureMismatch {
-    /// Whose key was tried.
+    /// The access key id that the request names.
     pub access_key_id: String,
-    /// What the sender should have signed.
+    /// The string to sign, as it follows from the request that arrived.
     pub string_to_sign: String,
-    /// The signature as sent.
+    /// The signature that the request has.
     pub signature_provided: String,
     /// The request as it should have been canonicalised. `None` for SigV2.
     ///

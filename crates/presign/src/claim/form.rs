@@ -33,13 +33,13 @@ pub enum FormClaimError {
     /// the fields." with `ArgumentName` and an empty `ArgumentValue`.
     #[error("no field {name}")]
     MissingField {
-        /// As S3 spells it.
+        /// The name of the field in the spelling of S3, for instance `X-Amz-Credential`.
         name: &'static str,
     },
-    /// `X-Amz-Algorithm` is not `AWS4-HMAC-SHA256`.
+    /// The field `X-Amz-Algorithm` is not `AWS4-HMAC-SHA256`.
     #[error("unsupported x-amz-algorithm")]
     UnsupportedAlgorithm {
-        /// As sent.
+        /// The value of the field, as the sender wrote it.
         value: Echo,
     },
     /// "the Credential is mal-formed; expecting …"
@@ -51,13 +51,13 @@ pub enum FormClaimError {
     /// "incorrect date format "…". …"
     #[error("malformed date in x-amz-credential: {value:?}")]
     MalformedCredentialDate {
-        /// The date as given.
+        /// The date as the sender wrote it.
         value: String,
     },
     /// "X-Amz-Date must be formated via ISO8601 Long format"
     #[error("malformed x-amz-date")]
     MalformedDate {
-        /// As sent.
+        /// The value of the field, as the sender wrote it.
         value: Echo,
     },
 }

@@ -36,7 +36,7 @@ pub(super) struct V4Claim<'a> {
     pub date: AmzDate,
     pub carrier: Carrier,
     pub signed_headers: SignedHeaders<'a>,
-    /// As decoded.
+    /// The text of the signature, percent-decoded.
     pub signature: Cow<'a, [u8]>,
     pub query_token: Option<Cow<'a, [u8]>>,
     pub payload: ClaimedPayload,
@@ -76,7 +76,7 @@ impl ClaimedPayload {
     }
 }
 
-/// `<access key id>/<yyyymmdd>/<region>/<service>/<terminal>`
+/// A credential in its five parts: `<access key id>/<yyyymmdd>/<region>/<service>/<terminal>`.
 pub(super) struct Credential<'a> {
     pub access_key_id: Cow<'a, str>,
     pub scope: CredentialScope<'a>,
@@ -84,9 +84,9 @@ pub(super) struct Credential<'a> {
 }
 
 pub(super) enum CredentialDefect {
-    /// Not five parts.
+    /// The credential has not five parts.
     Shape,
-    /// Not a day.
+    /// The second part of the credential, given here, is no day of eight digits.
     Date(String),
 }
 

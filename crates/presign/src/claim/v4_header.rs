@@ -36,7 +36,7 @@ pub(super) fn read<'a>(
     })
 }
 
-/// What follows `AWS4-HMAC-SHA256`.
+/// The attributes in an `Authorization` header, which follow the word `AWS4-HMAC-SHA256`.
 fn read_mechanism(authorization: &[u8]) -> Result<&str, ClaimError> {
     let unsupported =
         || ClaimError::UnsupportedAuthorization { value: Echo::from_bytes(authorization) };

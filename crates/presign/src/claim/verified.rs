@@ -18,7 +18,7 @@ pub struct VerifiedSignature {
 }
 
 impl VerifiedSignature {
-    /// Whose key signed the request.
+    /// The id of the access key that signed the request.
     pub fn access_key_id(&self) -> &str {
         &self.facts.access_key_id
     }
@@ -44,7 +44,7 @@ impl VerifiedSignature {
         }
     }
 
-    /// Names the signature without being one.
+    /// A name of the signature for logs and lists, from which the signature cannot be found.
     pub fn fingerprint(&self) -> Fingerprint {
         self.fingerprint
     }
@@ -95,14 +95,14 @@ impl fmt::Debug for VerifiedSignature {
 /// What the body of a verified request must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Payload {
-    /// Anything.
+    /// The signature says nothing of the body: any body is right.
     Unsigned,
     /// A body whose SHA-256, in lower-case hex, is literally this text. An ill-formed one matches
     /// no body (semantics 1.2.12e).
     ///
     /// For a GET or HEAD link there is nothing to compare it with: their bodies are not read.
     Sha256(String),
-    /// aws-chunked: [`VerifiedSignature::chunk_decoder`] verifies it.
+    /// The body comes as aws-chunked: [`VerifiedSignature::chunk_decoder`] decodes and verifies it.
     Streaming(StreamingMode),
 }
 
@@ -141,7 +141,8 @@ pub(crate) struct SignatureFacts {
 pub(crate) struct Proof<'p> {
     /// In the spelling that signers use: lower-case hex, or base64.
     pub computed: &'p [u8],
-    /// As decoded. Another spelling of the same bytes does not match.
+    /// The signature that was sent, percent-decoded. Another spelling of the same bytes, such as upper-case hex,
+    /// does not match.
     pub provided: &'p [u8],
 }
 

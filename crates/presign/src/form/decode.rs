@@ -27,19 +27,19 @@ const CLOSING: &[u8] = b"--\r\n";
 /// [`End`](Self::End).
 #[derive(PartialEq, Eq)]
 pub enum FormEvent {
-    /// A field.
+    /// A field that stands before the file, complete.
     Field {
-        /// As it was sent.
+        /// The name of the field, in the letters that it was sent in.
         name: String,
-        /// As it was sent.
+        /// The value of the field, unchanged.
         value: String,
     },
-    /// The file begins.
+    /// The file begins: no field after it counts.
     File {
         /// The name it was sent with; `None`: none was sent, which is not an empty one.
         name: Option<String>,
     },
-    /// Bytes of the file.
+    /// The next bytes of the file.
     Data(Bytes),
     /// The file is whole. Whatever follows it is ignored.
     End,
@@ -338,7 +338,7 @@ impl fmt::Debug for FormDecoder {
     }
 }
 
-/// A form is UTF-8.
+/// The text of a name or value. Forms are UTF-8; other bytes are refused.
 fn text(bytes: &[u8]) -> Result<String, FormError> {
     String::from_utf8(bytes.to_vec()).map_err(|_| FormError::Malformed)
 }

@@ -121,7 +121,7 @@ impl Bound {
     }
 }
 
-/// `{"field": "value"}`
+/// Reads a condition of the form `{"field": "value"}`.
 fn simple(members: Vec<(String, Json)>) -> Result<Condition, PostPolicyError> {
     let [(name, value)] =
         <[_; 1]>::try_from(members).map_err(|_| PostPolicyError::SimpleConditionMembers)?;
@@ -129,7 +129,7 @@ fn simple(members: Vec<(String, Json)>) -> Result<Condition, PostPolicyError> {
     Ok(Condition::Equals(FieldTest { name: format!("${name}"), value }))
 }
 
-/// `["operation", …]`
+/// Reads a condition of the form `["operation", …]`.
 fn operation(items: Vec<Json>) -> Result<Condition, PostPolicyError> {
     let mut items = items.into_iter();
     let Some(Json::String(operation)) = items.next() else {

@@ -29,10 +29,10 @@ pub struct PostPolicy {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PostPolicyError {
-    /// "invalid Base64 encoding."
+    /// The policy is not base64: "invalid Base64 encoding."
     #[error("policy is not base64")]
     Base64,
-    /// "Invalid JSON."
+    /// The policy is not JSON: "Invalid JSON."
     #[error("policy is not JSON")]
     Json,
     /// "Token - must be enclosed in quotes."
@@ -45,16 +45,16 @@ pub enum PostPolicyError {
         /// The member as it is spelled.
         name: String,
     },
-    /// "Policy missing expiration."
+    /// The policy has no `expiration`: "Policy missing expiration."
     #[error("no expiration")]
     MissingExpiration,
-    /// "Invalid 'expiration' value: '…'"
+    /// The `expiration` is no date in ISO 8601: "Invalid 'expiration' value: '…'"
     #[error("malformed expiration")]
     MalformedExpiration {
-        /// As it is written.
+        /// The value as the policy has it.
         value: String,
     },
-    /// "Policy missing conditions."
+    /// The policy has no `conditions`: "Policy missing conditions."
     #[error("no conditions")]
     MissingConditions,
     /// "Invalid 'conditions' value: must be a List."
@@ -69,7 +69,7 @@ pub enum PostPolicyError {
     /// "Invalid Condition: unknown operation '…'."
     #[error("unknown operation")]
     UnknownOperation {
-        /// As it is written.
+        /// The operation as the policy has it.
         operation: String,
     },
     /// "Invalid …: wrong number of arguments."
@@ -100,19 +100,19 @@ impl From<JsonError> for PostPolicyError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PostRefusal {
-    /// "Policy expired."
+    /// The policy has ended: "Policy expired."
     #[error("policy expired at {expires_at}")]
     Expired {
-        /// When.
+        /// The instant in the `expiration` of the policy.
         expires_at: Timestamp,
     },
-    /// "Policy Condition failed: …"
+    /// The form does not fulfil a condition: "Policy Condition failed: …"
     #[error("a condition of the policy failed")]
     ConditionFailed {
-        /// The condition, written anew.
+        /// The condition as S3 writes it in its answer, not as the policy spelled it.
         condition: String,
     },
-    /// "Extra input fields: …"
+    /// The form has a field that no condition names: "Extra input fields: …"
     #[error("no condition of the policy names a field")]
     ExtraField {
         /// The field in lower case, or `bucket`, which must be named though it is no field.

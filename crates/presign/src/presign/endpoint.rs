@@ -26,7 +26,7 @@ enum Scheme {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EndpointError {
-    /// Neither `http://` nor `https://`.
+    /// The text begins with neither `http://` nor `https://`.
     #[error("an endpoint begins with http:// or https://")]
     Scheme,
     /// No host, user information, or a character that a host or port cannot have.
@@ -87,7 +87,7 @@ impl Endpoint {
         &self.prefix
     }
 
-    /// `scheme://[label.]host[:port]`
+    /// The beginning of a URL: `scheme://[label.]host[:port]`, where the label is a bucket in virtual-host style.
     pub(super) fn origin(&self, label: Option<&str>) -> String {
         let (label, dot) = label.map_or(("", ""), |label| (label, "."));
         let Self { scheme, authority, .. } = self;

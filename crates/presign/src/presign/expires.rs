@@ -20,10 +20,10 @@ pub enum ExpiresInError {
     /// Neither a number of seconds nor a duration such as `15m`, `1h30m` or `7d`.
     #[error("expected seconds or a duration such as 15m, 1h30m or 7d")]
     Malformed,
-    /// Zero.
+    /// The duration is zero.
     #[error("a link must live for at least 1 second")]
     TooShort,
-    /// More than seven days.
+    /// The duration is more than seven days, [`EXPIRES_SECONDS_MAX`].
     #[error("a link can live for at most 7 days (604800 seconds)")]
     TooLong,
 }
@@ -71,7 +71,7 @@ impl ExpiresIn {
         Ok(seconds)
     }
 
-    /// The number of seconds.
+    /// The life in whole seconds: 1 to 604800.
     pub const fn seconds(self) -> u32 {
         self.0
     }

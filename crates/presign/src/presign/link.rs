@@ -35,7 +35,7 @@ pub enum Addressing {
 pub struct Presign<'p> {
     /// The method in upper case: `GET`, `PUT`, `HEAD`, `DELETE` or `POST`.
     pub method: &'p str,
-    /// Where the service is.
+    /// The origin of the service, and a path prefix if it has one.
     pub endpoint: &'p Endpoint,
     /// Where the bucket stands in the URL.
     pub addressing: Addressing,
@@ -89,15 +89,15 @@ impl<'p> Presign<'p> {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Presigned {
-    /// The method to use it with.
+    /// The method that is signed: with another one the link does not work.
     pub method: String,
-    /// The link itself.
+    /// The URL, complete. It is a credential for as long as it lives.
     pub url: String,
     /// Headers that the client must send, exactly so; names in lower case.
     pub headers: Vec<(String, String)>,
     /// The last second in which it works, unless the credentials end before.
     pub expires_at: Timestamp,
-    /// Names the link without being one.
+    /// A name of the link for logs and lists, from which the link cannot be found.
     pub fingerprint: Fingerprint,
 }
 

@@ -38,18 +38,18 @@ const RESERVED_FIELDS: [&str; 12] = [
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct PresignPost<'p> {
-    /// Where the service is.
+    /// The origin of the service, and a path prefix if it has one.
     pub endpoint: &'p Endpoint,
     /// Where the bucket stands in the URL.
     pub addressing: Addressing,
-    /// Where the object will be.
+    /// The bucket in which the object will be.
     pub bucket: &'p str,
     /// Its key. Where it holds `${filename}`, the client names the file, and anything may follow
     /// what stands before that.
     pub key: &'p str,
     /// Further fields, sent as given. Each must have its value, unless a condition says otherwise.
     pub fields: &'p [(&'p str, &'p str)],
-    /// What else must hold.
+    /// Conditions on the fields and on the length of the file, besides those of the fields themselves.
     pub conditions: &'p [PostCondition<'p>],
     /// How long the form is to live.
     pub expires_in: ExpiresIn,
@@ -108,7 +108,7 @@ pub struct PresignedPost {
     pub fields: FormFields,
     /// The last second in which it works, unless the credentials end before.
     pub expires_at: Timestamp,
-    /// Names the form without being one.
+    /// A name of the form for logs and lists, from which the form cannot be found.
     pub fingerprint: Fingerprint,
 }
 
