@@ -97,6 +97,7 @@ mod tests {
     use super::*;
     use crate::evaluate::{Context, Values};
     use crate::pattern::Shared;
+    use crate::unknown::Unknowns;
     use crate::work::Steps;
 
     struct Nothing;
@@ -128,7 +129,12 @@ mod tests {
         ] {
             let arn = Arn::parse(arn).unwrap();
             let steps = Steps::new(1 << 20);
-            let at = Circumstance { context: &Nothing, steps: &steps, shared: Shared::Nothing };
+            let at = Circumstance {
+                context: &Nothing,
+                steps: &steps,
+                unknowns: &Unknowns::default(),
+                shared: Shared::Nothing,
+            };
             assert_eq!(ArnPattern::new(pattern, true).matches(&arn, at), expected, "{pattern}");
         }
         for bad in ["", "*", "arn:aws:s3::", "urn:aws:s3:::b"] {

@@ -109,6 +109,7 @@ impl Condition<'_> {
         let is_long = |value: &Cow<'_, str>| value.len() > VALUE_BYTES_MAX;
         let too_long = match &values {
             Values::One(value) => is_long(value),
+            Values::Unknown => false,
             Values::Many(values) | Values::Alike(values) => values.iter().any(is_long),
         };
         if too_long {
@@ -116,6 +117,8 @@ impl Condition<'_> {
         }
         let one = |value: &str| self.holds_for(value, at, effect);
         match (self.quantifier, values) {
+            // Which way it is taken, the decision says that has noted it.
+            (_, Values::Unknown) => false,
             (_, Values::One(value)) => one(&value),
             (_, Values::Alike(values)) => match effect {
                 Effect::Allow => values.iter().all(|value| one(value)),

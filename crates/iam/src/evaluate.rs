@@ -1,12 +1,14 @@
 //! The decision: may this principal do this action to this resource.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::arn::{Arn, ArnPattern};
 use crate::pattern::{Circumstance, Shared};
 use crate::policy::{Effect, Element, List, Statement};
 use crate::principal::{NamedPrincipal, Naming, is_exempt};
+use crate::unknown::{Lean, Unknowns};
 use crate::work::{Steps, VALUE_BYTES_MAX, Work};
 use crate::{AccountId, Policy, Principal};
 
@@ -50,6 +52,9 @@ pub enum Values<'v> {
     /// The values of several things whose names are one to a policy, such as tags `Class` and `class`: what
     /// allows must hold for each of them, what denies for one.
     Alike(Vec<Cow<'v, str>>),
+    /// Nobody can know: the key is of a request that is not sent yet. It lets every `Deny` hold and no `Allow`, but
+    /// where it is asked what could be ([`foresee`](crate::foresee)).
+    Unknown,
 }
 
 /// A policy and the name it has where it is attached: its ARN, or the name of an inline one.
@@ -139,7 +144,16 @@ impl fmt::Display for PolicyKind {
 ///
 /// A session of `GetFederationToken` comes with the identity policies of the user who asked for it.
 pub fn evaluate(request: &AccessRequest<'_>, policies: &PolicySet<'_>) -> Decision {
-    let request = Prepared::of(request);
+    evaluate_leaning(request, policies, Lean::Refusing)
+}
+
+/// The same, taking what is unknown for one way.
+pub(crate) fn evaluate_leaning(
+    request: &AccessRequest<'_>,
+    policies: &PolicySet<'_>,
+    lean: Lean,
+) -> Decision {
+    let request = Prepared::leaning(request, lean);
     if let Some(cause) = request.denial(policies) {
         return Decision::ExplicitDeny(cause);
     }
@@ -193,11 +207,38 @@ pub fn evaluate_trust(request: &AccessRequest<'_>, policies: &PolicySet<'_>) -> 
     Decision::ImplicitDeny(denied.unwrap_or(PolicyKind::Resource))
 }
 
+/// The unknown keys of all statements that could apply: on their values alone the decision can hang.
+pub(crate) fn unknown_keys_at(
+    request: &AccessRequest<'_>,
+    policies: &PolicySet<'_>,
+) -> BTreeSet<String> {
+    let request = Prepared::leaning(request, Lean::Applying);
+    let PolicySet { identity, boundary, session, resource } = *policies;
+    let of_kinds = [
+        (PolicyKind::Identity, identity),
+        (PolicyKind::Boundary, boundary.as_slice()),
+        (PolicyKind::Session, session.unwrap_or_default()),
+        (PolicyKind::Resource, resource.as_slice()),
+    ];
+    let mut keys = BTreeSet::new();
+    for (kind, policies) in of_kinds {
+        for statement in policies.iter().flat_map(|policy| policy.policy.body.statements()) {
+            let applies = request.applies(kind, statement);
+            let asked = request.unknowns.take();
+            if applies {
+                keys.extend(asked);
+            }
+        }
+    }
+    keys
+}
+
 /// A request, its resource's name taken apart once, and the steps that its decision has.
 struct Prepared<'r> {
     asked: &'r AccessRequest<'r>,
     resource: Arn<'r>,
     steps: Steps,
+    unknowns: Unknowns,
 }
 
 /// What a decision has used is gone for those that follow it. Where one needed more than it had, nothing
@@ -212,6 +253,10 @@ impl Drop for Prepared<'_> {
 
 impl<'r> Prepared<'r> {
     fn of(asked: &'r AccessRequest<'r>) -> Self {
+        Self::leaning(asked, Lean::Refusing)
+    }
+
+    fn leaning(asked: &'r AccessRequest<'r>, lean: Lean) -> Self {
         // An action that is done to no resource is done to all of its service: policies allow
         // `s3:ListAllMyBuckets` on `*` or on `arn:aws:s3:::*`, as AWS documents it.
         let service = asked.action.split_once(':').map_or("", |(service, _)| service);
@@ -221,12 +266,14 @@ impl<'r> Prepared<'r> {
         if asked.action.len() > VALUE_BYTES_MAX || asked.resource.len() > VALUE_BYTES_MAX {
             steps.spend_all();
         }
-        Self { asked, resource: Arn::parse(asked.resource).unwrap_or(everything), steps }
+        let resource = Arn::parse(asked.resource).unwrap_or(everything);
+        Self { asked, resource, steps, unknowns: Unknowns::leaning(lean) }
     }
 
     fn circumstance(&self) -> Circumstance<'_> {
         let shared = Shared::Nothing;
-        Circumstance { context: self.asked.context, steps: &self.steps, shared }
+        let unknowns = &self.unknowns;
+        Circumstance { context: self.asked.context, steps: &self.steps, unknowns, shared }
     }
 
     /// The first statement that denies, whatever allows.
@@ -340,10 +387,13 @@ impl<'r> Prepared<'r> {
             Element::Only(_) => listed(self.asked.action),
             Element::AllBut(_) => !listed(self.asked.action),
         };
+        let settle = |part: &dyn Fn() -> bool| self.unknowns.settle(effect, part);
         let applies = action
-            && self.names_resource(kind, effect, statement.resources())
+            && settle(&|| self.names_resource(kind, effect, statement.resources()))
             && self.names_principal(kind, statement)
-            && statement.conditions().all(|condition| condition.holds(self.circumstance(), effect));
+            && statement
+                .conditions()
+                .all(|condition| settle(&|| condition.holds(self.circumstance(), effect)));
         if self.steps.is_spent() { effect == Effect::Deny } else { applies }
     }
 

@@ -1,12 +1,17 @@
-//! Until when a permission holds: what policies that speak of time do to a link.
+//! What can be told of a link before it is used: whether it may, and until when, as far as the policies say.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::condition::{Condition, Date, Operator};
-use crate::evaluate::{AccessRequest, Context, Decision, NamedPolicy, PolicySet, Values, evaluate};
+use crate::evaluate::{
+    AccessRequest, Context, Decision, NamedPolicy, PolicySet, Values, evaluate_leaning,
+    unknown_keys_at,
+};
 use crate::policy::Statement;
+use crate::unknown::Lean;
 use crate::work::{DECISION_STEPS_MAX, Work};
 
 /// Milliseconds since the link was signed. Only links and forms have it (semantics 5.1).
@@ -38,54 +43,157 @@ pub enum PolicyLimit {
     Time,
 }
 
-/// Finds how long a link signed at `signed_at` and made to last until `asked` is allowed without a
-/// break, as the policies stand. `None`: it is not allowed even at the moment it is signed.
+/// The time of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkLife {
+    /// From when its age counts.
+    pub signed_at: Timestamp,
+    /// The first moment that is asked about: when it is signed, or now.
+    pub from: Timestamp,
+    /// Until when it is made to last.
+    pub until: Timestamp,
+}
+
+/// What would be decided about a request that nobody has sent yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is allowed, whatever is not known of it, and for how long without a break.
+    Allowed(HoldsUntil),
+    /// It is refused, whatever is not known of it. The decision is none that allows.
+    Refused(Decision),
+    /// It depends on what nobody can know yet.
+    Unknown {
+        /// The condition keys, in lower case: only by their values can it be decided either way.
+        missing: BTreeSet<String>,
+        /// For how long it is allowed at most.
+        at_most: HoldsUntil,
+    },
+}
+
+impl Verdict {
+    /// What is decided where both are demanded. Of two refusals the first is told.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (refused @ Self::Refused(_), _) | (_, refused @ Self::Refused(_)) => refused,
+            (Self::Allowed(one), Self::Allowed(two)) => Self::Allowed(one.earlier(two)),
+            (Self::Allowed(one), Self::Unknown { missing, at_most })
+            | (Self::Unknown { missing, at_most }, Self::Allowed(one)) => {
+                Self::Unknown { missing, at_most: at_most.earlier(one) }
+            }
+            (
+                Self::Unknown { mut missing, at_most: one },
+                Self::Unknown { missing: more, at_most: two },
+            ) => {
+                missing.extend(more);
+                Self::Unknown { missing, at_most: one.earlier(two) }
+            }
+        }
+    }
+}
+
+impl HoldsUntil {
+    fn earlier(self, other: Self) -> Self {
+        if other.at < self.at { other } else { self }
+    }
+}
+
+/// Finds whether a request is allowed that nobody has sent yet, and for how long of its link's life without a
+/// break, as the policies stand. Keys whose values nobody can know are [`Values::Unknown`] in its context.
 ///
-/// The request is the one that the link will make; the three keys that time changes are computed
-/// here, whatever its context says of them. A decision can change only at a value with which some
-/// condition compares one of them, so that it is asked right before, at and right after each.
-pub fn holds_until(
+/// The three keys that time changes are computed here, whatever the context says of them. A decision can change
+/// only at a value with which some condition compares one of them, so that it is asked right before, at and right
+/// after each.
+pub fn foresee(request: &AccessRequest<'_>, policies: &PolicySet<'_>, life: LinkLife) -> Verdict {
+    within_budget(request, |budget| {
+        let link = Link { request, policies, life, budget };
+        if let Ok(holds) = link.holds(Lean::Refusing) {
+            return Verdict::Allowed(holds);
+        }
+        match link.holds(Lean::Permitting) {
+            Ok(at_most) => Verdict::Unknown { missing: link.unknown_keys(), at_most },
+            Err(refused) => Verdict::Refused(refused),
+        }
+    })
+}
+
+/// The keys of unknown values on which [`foresee`] could hang at some moment of the link's life, whatever it finds.
+/// `None`: it would take too many steps to tell them all.
+pub fn unknown_keys(
     request: &AccessRequest<'_>,
     policies: &PolicySet<'_>,
-    signed_at: Timestamp,
-    asked: Timestamp,
-) -> Option<HoldsUntil> {
+    life: LinkLife,
+) -> Option<BTreeSet<String>> {
+    within_budget(request, |budget| {
+        let keys = Link { request, policies, life, budget }.unknown_keys();
+        (!budget.is_spent()).then_some(keys)
+    })
+}
+
+/// Lends the steps of one link out of those of the request.
+fn within_budget<T>(request: &AccessRequest<'_>, ask: impl FnOnce(&Work) -> T) -> T {
     let left = request.context.work().map_or(STEPS_MAX, Work::left);
-    let work = Work::new(left.min(STEPS_MAX));
-    let found = holds_within(request, policies, (signed_at, asked), &work);
+    let budget = Work::new(left.min(STEPS_MAX));
+    let found = ask(&budget);
     if let Some(of_request) = request.context.work() {
-        of_request.spend(left.min(STEPS_MAX).saturating_sub(work.left()));
+        of_request.spend(left.min(STEPS_MAX).saturating_sub(budget.left()));
     }
     found
 }
 
-fn holds_within(
-    request: &AccessRequest<'_>,
-    policies: &PolicySet<'_>,
-    (signed_at, asked): (Timestamp, Timestamp),
-    work: &Work,
-) -> Option<HoldsUntil> {
-    let allowed = |at: Timestamp| {
-        let context = LinkContext::new(request.context, signed_at, at, work);
-        let request = AccessRequest { context: &context, ..*request };
-        matches!(evaluate(&request, policies), Decision::Allow(_))
-    };
-    if !allowed(signed_at) {
-        return None;
-    }
-    let mut moments = moments(policies, signed_at);
-    moments.retain(|(moment, _)| *moment > signed_at && *moment <= asked);
-    moments.sort_unstable_by_key(|(moment, _)| *moment);
-    moments.dedup_by_key(|(moment, _)| *moment);
-    let mut last = signed_at;
-    for (moment, limited_by) in moments {
-        if !allowed(moment) {
-            return Some(HoldsUntil { at: last, limited_by });
+/// A link, and what may be spent on telling of it.
+#[derive(Clone, Copy)]
+struct Link<'l> {
+    request: &'l AccessRequest<'l>,
+    policies: &'l PolicySet<'l>,
+    life: LinkLife,
+    budget: &'l Work,
+}
+
+impl Link<'_> {
+    /// How long it is allowed, taking what is unknown for one way; or why it is not at the first moment.
+    fn holds(self, lean: Lean) -> Result<HoldsUntil, Decision> {
+        let decide =
+            |at: Timestamp| self.at(at, |request| evaluate_leaning(request, self.policies, lean));
+        let LinkLife { signed_at: _, from, until } = self.life;
+        let first = decide(from);
+        if !matches!(first, Decision::Allow(_)) {
+            return Err(first);
         }
-        last = moment;
+        let mut last = from;
+        for (moment, limited_by) in self.moments() {
+            if !matches!(decide(moment), Decision::Allow(_)) {
+                return Ok(HoldsUntil { at: last, limited_by });
+            }
+            last = moment;
+        }
+        // The first refusal may lie between two moments only if it lies at one.
+        Ok(HoldsUntil { at: until.max(from), limited_by: PolicyLimit::Nothing })
     }
-    // The first refusal may lie between two moments only if it lies at one.
-    Some(HoldsUntil { at: asked.max(signed_at), limited_by: PolicyLimit::Nothing })
+
+    fn unknown_keys(self) -> BTreeSet<String> {
+        let later = self.moments().into_iter().map(|(moment, _)| moment);
+        let moments = std::iter::once(self.life.from).chain(later);
+        moments
+            .flat_map(|at| self.at(at, |request| unknown_keys_at(request, self.policies)))
+            .collect()
+    }
+
+    /// The moments of its life at which a decision may differ from that before, in their order.
+    fn moments(self) -> Vec<(Timestamp, PolicyLimit)> {
+        let LinkLife { signed_at, from, until } = self.life;
+        let mut moments = moments(self.policies, signed_at);
+        moments.retain(|(moment, _)| *moment > from && *moment <= until);
+        moments.sort_unstable_by_key(|(moment, _)| *moment);
+        moments.dedup_by_key(|(moment, _)| *moment);
+        moments
+    }
+
+    /// Asks about the request that it is at a moment.
+    fn at<T>(self, at: Timestamp, ask: impl FnOnce(&AccessRequest<'_>) -> T) -> T {
+        let context = LinkContext::new(self.request.context, self.life.signed_at, at, self.budget);
+        ask(&AccessRequest { context: &context, ..*self.request })
+    }
 }
 
 /// The moments at which a decision may differ from the one before, and the last ones before those.
@@ -210,9 +318,14 @@ mod tests {
         };
         let signed_at: Timestamp = "2026-06-15T12:00:00Z".parse().unwrap();
         let asked = signed_at + SignedDuration::from_hours(1);
-        let found = holds_until(&request, &policies, signed_at, asked);
-        let found = found
-            .map(|held| (held.at.as_millisecond() - signed_at.as_millisecond(), held.limited_by));
+        let life = LinkLife { signed_at, from: signed_at, until: asked };
+        let found = match foresee(&request, &policies, life) {
+            Verdict::Allowed(held) => {
+                Some((held.at.as_millisecond() - signed_at.as_millisecond(), held.limited_by))
+            }
+            Verdict::Refused(_) => None,
+            Verdict::Unknown { missing, .. } => panic!("all is known but {missing:?}"),
+        };
         assert_eq!(found, expected);
     }
 

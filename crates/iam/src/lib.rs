@@ -17,6 +17,7 @@ mod principal;
 mod rebind;
 mod seal;
 mod session;
+mod unknown;
 mod validate;
 mod work;
 
@@ -26,7 +27,7 @@ pub use evaluate::{
     evaluate_trust,
 };
 pub use fold::fold_case;
-pub use horizon::{HoldsUntil, PolicyLimit, holds_until};
+pub use horizon::{HoldsUntil, LinkLife, PolicyLimit, Verdict, foresee, unknown_keys};
 pub use place::Place;
 pub use policy::{POLICY_BYTES_MAX, Policy, PolicyError};
 pub use principal::Principal;

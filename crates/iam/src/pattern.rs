@@ -15,6 +15,7 @@ use std::borrow::Cow;
 
 use crate::evaluate::{Context, Values};
 use crate::fold_case;
+use crate::unknown::Unknowns;
 use crate::work::Steps;
 use search::Segment;
 use tokens::{Token, Tokens, Variable};
@@ -41,6 +42,7 @@ pub(crate) struct Syntax {
 pub(crate) struct Circumstance<'c> {
     pub(crate) context: &'c dyn Context,
     pub(crate) steps: &'c Steps,
+    pub(crate) unknowns: &'c Unknowns,
     pub(crate) shared: Shared,
 }
 
@@ -54,11 +56,15 @@ pub(crate) enum Shared {
 }
 
 impl<'c> Circumstance<'c> {
-    /// The values of a key, paid for by their lengths.
+    /// The values of a key, paid for by their lengths. One that is unknown is noted.
     pub(crate) fn values(self, key: &str) -> Option<Values<'c>> {
         let values = self.context.values(key);
         self.steps.spend_entry(match &values {
             None => 0,
+            Some(Values::Unknown) => {
+                self.unknowns.note(key);
+                key.len()
+            }
             Some(Values::One(value)) => value.len(),
             Some(Values::Many(values) | Values::Alike(values)) => {
                 values.iter().map(|value| value.len() + 1).sum()
@@ -201,7 +207,7 @@ fn value<'v>(variable: Variable<'v>, at: Circumstance<'v>) -> Option<Resolved<'v
     match at.values(&fold_case(variable.key)) {
         Some(Values::One(value)) => Some(Resolved::Text(value)),
         // AWS: a key of many values cannot be a variable.
-        Some(Values::Many(_)) => None,
+        Some(Values::Many(_) | Values::Unknown) => None,
         Some(Values::Alike(_)) => match at.shared {
             Shared::Nothing => None,
             Shared::Anything => Some(Resolved::Any),

@@ -13,9 +13,10 @@
 mod entries;
 
 use iam::{
-    AccessRequest, AccountId, Context, Decision, NamedPolicy, Policy, PolicySet, Principal, Values,
-    evaluate,
+    AccessRequest, AccountId, Context, Decision, LinkLife, NamedPolicy, Policy, PolicySet,
+    Principal, Values, Verdict, evaluate, foresee, unknown_keys,
 };
+use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -102,18 +103,38 @@ fn policy(statements: &[Value]) -> Policy {
     Policy::parse(&text(statements)).unwrap()
 }
 
-struct Link;
+/// A link's own value of `aws:SourceIp` and of `aws:none`.
+#[derive(Clone)]
+struct Link([Option<Values<'static>>; 2]);
 
 impl Context for Link {
     fn values(&self, key: &str) -> Option<Values<'_>> {
+        let Self([source_ip, none]) = self;
         match key {
             "aws:username" => Some(Values::One("ann".into())),
-            "aws:sourceip" => Some(Values::One("203.0.113.9".into())),
+            "aws:sourceip" => source_ip.clone(),
+            "aws:none" => none.clone(),
             "s3:signatureage" => Some(Values::One("1000".into())),
+            "aws:currenttime" => Some(Values::One("2026-06-14T12:00:00Z".into())),
             "aws:tagkeys" => Some(Values::Many(vec!["ab".into()])),
             _ => None,
         }
     }
+}
+
+/// What a request may turn out to have, of what was unknown.
+fn links() -> impl Iterator<Item = Link> {
+    let one = |text: &'static str| Some(Values::One(text.into()));
+    let addresses = [None, one("203.0.113.9"), one("10.1.2.3"), one("nowhere")];
+    let nones = [None, one("ann"), one("key"), Some(Values::Many(vec!["ann".into()]))];
+    addresses.into_iter().flat_map(move |address| {
+        nones.clone().into_iter().map(move |none| Link([address.clone(), none]))
+    })
+}
+
+fn moment() -> LinkLife {
+    let at: Timestamp = "2026-06-14T12:00:00Z".parse().unwrap();
+    LinkLife { signed_at: at - jiff::SignedDuration::from_secs(1), from: at, until: at }
 }
 
 /// The four policies of a request, and who asks.
@@ -143,6 +164,15 @@ fn cases() -> impl Strategy<Value = Case> {
 
 impl Case {
     fn decide(&self) -> Decision {
+        let usual = Link([Some(Values::One("203.0.113.9".into())), None]);
+        self.ask(&usual, evaluate)
+    }
+
+    fn ask<T>(
+        &self,
+        context: &dyn Context,
+        ask: impl FnOnce(&AccessRequest<'_>, &PolicySet<'_>) -> T,
+    ) -> T {
         let account = AccountId::parse("111122223333").unwrap();
         let other = AccountId::parse("444455556666").unwrap();
         let principal = if self.user {
@@ -171,7 +201,7 @@ impl Case {
             action: "s3:GetObject",
             resource: "arn:aws:s3:::bucket/ann",
             resource_account: if self.owner { &account } else { &other },
-            context: &Link,
+            context,
         };
         let set = PolicySet {
             identity: &[NamedPolicy { name: "identity", policy: &identity }],
@@ -179,7 +209,7 @@ impl Case {
             session: session.as_deref(),
             resource: Some(NamedPolicy { name: "resource", policy: &resource }),
         };
-        evaluate(&request, &set)
+        ask(&request, &set)
     }
 
     fn allowed(&self) -> bool {
@@ -290,6 +320,38 @@ proptest! {
         wider.resource.push(of_resource);
         prop_assert!(!case.allowed() || wider.allowed());
         prop_assert_eq!(case.denied(), wider.denied());
+    }
+
+    /// What is sure holds whatever the unknown values turn out to be, and by none but the keys that are named can it
+    /// turn out otherwise.
+    #[test]
+    fn what_is_foreseen_comes_true(case in cases()) {
+        let unknown = Link([Some(Values::Unknown), Some(Values::Unknown)]);
+        let verdict = case.ask(&unknown, |request, policies| foresee(request, policies, moment()));
+        let keys = case.ask(&unknown, |request, policies| unknown_keys(request, policies, moment()));
+        let keys = keys.unwrap();
+        let decided = |link: Link| {
+            let decision = case.ask(&link, evaluate);
+            (link, matches!(decision, Decision::Allow(_)))
+        };
+        let decided: Vec<(Link, bool)> = links().map(decided).collect();
+        for (link, allowed) in &decided {
+            match &verdict {
+                Verdict::Allowed(_) => prop_assert!(allowed),
+                Verdict::Refused(refused) => {
+                    prop_assert!(!matches!(refused, Decision::Allow(_)));
+                    prop_assert!(!allowed);
+                }
+                Verdict::Unknown { missing, .. } => prop_assert_eq!(missing, &keys),
+            }
+            for (other, other_allowed) in &decided {
+                let named = ["aws:sourceip", "aws:none"].map(|key| keys.contains(key));
+                let differs_by_named = |at: usize| named[at] && link.0[at] != other.0[at];
+                if !differs_by_named(0) && !differs_by_named(1) {
+                    prop_assert_eq!(allowed, other_allowed, "by {:?}", &keys);
+                }
+            }
+        }
     }
 
     #[test]

@@ -3,9 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use iam::{
-    AccessRequest, AccountId, Cause, Context, DECISION_STEPS_MAX, Decision, NamedPolicy, Policy,
-    PolicyKind, PolicySet, Principal, REQUEST_STEPS_MAX, VALUE_BYTES_MAX, Values, Work, evaluate,
-    holds_until,
+    AccessRequest, AccountId, Cause, Context, DECISION_STEPS_MAX, Decision, LinkLife, NamedPolicy,
+    Policy, PolicyKind, PolicySet, Principal, REQUEST_STEPS_MAX, VALUE_BYTES_MAX, Values, Verdict,
+    Work, evaluate, foresee, unknown_keys,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -205,11 +205,18 @@ fn how_long_a_link_holds_takes_no_more_than_a_few_decisions() {
     let context = request("curl");
     let signed_at: Timestamp = "2026-06-15T11:00:00Z".parse().unwrap();
     let end = signed_at + SignedDuration::from_hours(24);
-    let held = asked(&context, "arn:aws:s3:::b/k", &[&heavy], |request, policies| {
-        holds_until(request, policies, signed_at, end)
+    let life = LinkLife { signed_at, from: signed_at, until: end };
+    let verdict = asked(&context, "arn:aws:s3:::b/k", &[&heavy], |request, policies| {
+        foresee(request, policies, life)
     });
-    assert!(held.is_some_and(|held| held.at < end));
+    assert!(matches!(verdict, Verdict::Allowed(held) if held.at < end));
     assert!(spent(&context) <= 5 * DECISION_STEPS_MAX, "{}", spent(&context));
+    // Which keys are not known is not told either, rather than half of them.
+    let keys = asked(&context, "arn:aws:s3:::b/k", &[&heavy], |request, policies| {
+        unknown_keys(request, policies, life)
+    });
+    assert_eq!(keys, None);
+    assert!(spent(&context) <= 10 * DECISION_STEPS_MAX, "{}", spent(&context));
 }
 
 /// Of all documents that were thought up to grow when they are read. Before, 2 KB of `*?` took 95 KB.

@@ -10,14 +10,16 @@ mod authorize;
 mod caller;
 mod calls;
 mod circumstances;
+mod future;
 mod keys;
 mod meanings;
 mod sessions;
 mod tags;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use iam::{AccountId, NamedPolicy, Principal, SessionSealer, Values};
+use iam::{AccountId, HoldsUntil, PolicyLimit, Principal, SessionSealer, Values, Verdict};
 use jiff::Timestamp;
 use presign::{Mechanism, VerifiedSignature};
 use store::{
@@ -29,7 +31,7 @@ use crate::config::{ServerConfig, SseC};
 use crate::context::RequestContext;
 use crate::error::{Code, S3Error, refusal};
 use crate::issuers::Issuers;
-use crate::permission::{Admissible, Copied, Permission};
+use crate::permission::{Admissible, Copied, OfBody, Permission};
 use crate::request::S3Request;
 use crate::rooms::Documents;
 use crate::route;
@@ -43,7 +45,11 @@ pub(crate) use authenticate::Credential;
 pub(crate) use caller::{Caller, Identity, SignedCaller};
 pub(crate) use calls::{AdmissibleCall, DeniedCall, QueryPermission, Scene, Target, Trusted};
 pub(crate) use circumstances::OperationKeys;
+pub(crate) use future::FutureRequest;
 pub(crate) use tags::{named, request_tag, tag_named};
+
+/// What is missing to judge a future request whose body names what it is about.
+const BODY: &str = "body";
 
 /// How often a request is judged whose records change meanwhile.
 pub(crate) const JUDGED_MAX: u32 = 4;
@@ -160,18 +166,30 @@ impl Door {
         self.caller.account().ok_or_else(|| S3Error::new(Code::AccessDenied))
     }
 
-    /// The value of a condition key that is the caller's own and not the request's.
-    pub(crate) fn signer_key(&self, key: &str) -> Option<Values<'_>> {
-        circumstances::signer_key(&self.caller, key)
-    }
-
-    /// The bucket's policy, where it counts for the caller: Block Public Access may leave it out.
-    pub(crate) fn bucket_policy<'b>(
+    /// What the gate would decide about an operation if the caller asked for it by a request that nobody has sent yet.
+    /// An error: no policy could let that in.
+    pub(crate) async fn foresee<O: Admissible>(
         &self,
-        action: &str,
-        bucket: &'b Bucket,
-    ) -> Option<NamedPolicy<'b>> {
-        self.asking().bucket_policy(action, bucket)
+        operation: &O,
+        request: &S3Request<'_>,
+        future: &FutureRequest,
+    ) -> Result<Verdict, S3Error> {
+        refuse_unknown_meanings(O::HONOURS, request)?;
+        refuse_strange_owners(request)?;
+        let mut permissions = operation.permissions();
+        let of_body = operation.permission_of_body();
+        if let OfBody::Keys(permission) = of_body {
+            permissions.push(permission);
+        }
+        let verdict = self.asking().foresee(&permissions, &KeysOf(operation), future).await?;
+        check_expected_owner(self, request).await?;
+        Ok(match of_body {
+            OfBody::Nothing | OfBody::Keys(_) => verdict,
+            OfBody::Targets => verdict.and(Verdict::Unknown {
+                missing: BTreeSet::from([BODY.to_owned()]),
+                at_most: HoldsUntil { at: future.life.until, limited_by: PolicyLimit::Nothing },
+            }),
+        })
     }
 
     /// Demands one more permission, where it decides what an answer may tell.
@@ -217,7 +235,7 @@ impl Door {
 
     fn asking(&self) -> Asking<'_> {
         let Self { store, caller, context, meanings, .. } = self;
-        Asking { store, caller, context, meanings }
+        Asking { store, caller, context, meanings, future: None }
     }
 }
 
@@ -292,6 +310,10 @@ impl<O: Admissible> OperationKeys for KeysOf<'_, O> {
         O::QUERY_KEYS
     }
 
+    fn has_keys_of_body(&self) -> bool {
+        matches!(self.0.permission_of_body(), OfBody::Keys(_))
+    }
+
     fn copied(&self) -> Option<Copied<'_>> {
         self.0.copied()
     }
@@ -347,7 +369,8 @@ impl Gate {
         asked: Asked<'_>,
     ) -> Result<Authorized<O>, S3Error> {
         let Asked { request, caller, context } = asked;
-        refuse_unknown_meanings(O::HONOURS, asked)?;
+        refuse_unknown_meanings(O::HONOURS, request)?;
+        refuse_insecure_keys(request, context)?;
         refuse_strange_owners(request)?;
         let door = self.door(caller, context);
         door.asking().authorize(&operation.permissions(), &KeysOf(&operation)).await?;
@@ -387,14 +410,11 @@ pub(crate) fn refuse_link_conditions<'a>(
 }
 
 /// A header that changes what a request means is honoured or refused, never ignored.
-fn refuse_unknown_meanings(honoured: &[&str], asked: Asked<'_>) -> Result<(), S3Error> {
-    for name in asked.request.amz_names() {
+fn refuse_unknown_meanings(honoured: &[&str], request: &S3Request<'_>) -> Result<(), S3Error> {
+    for name in request.amz_names() {
         let Some(meaning) = route::meaning_of(&name) else { continue };
         if !honoured.contains(&meaning) {
             return Err(S3Error::not_implemented(&name));
-        }
-        if [route::OBJECT_KEY, route::SOURCE_KEY].contains(&meaning) {
-            refuse_insecure_key(asked.context)?;
         }
     }
     Ok(())
@@ -402,10 +422,15 @@ fn refuse_unknown_meanings(honoured: &[&str], asked: Asked<'_>) -> Result<(), S3
 
 /// A key of a customer's travels over TLS alone, whatever is done with it, unless the server was told
 /// otherwise.
-fn refuse_insecure_key(context: &RequestContext) -> Result<(), S3Error> {
+fn refuse_insecure_keys(request: &S3Request<'_>, context: &RequestContext) -> Result<(), S3Error> {
+    let is_key = |name: &str| {
+        let meaning = route::meaning_of(name);
+        meaning.is_some_and(|meaning| [route::OBJECT_KEY, route::SOURCE_KEY].contains(&meaning))
+    };
     match context.config.sse_c {
         SseC::Any => Ok(()),
         SseC::Tls if context.secure => Ok(()),
+        SseC::Tls if !request.amz_names().any(|name| is_key(&name)) => Ok(()),
         SseC::Tls => Err(S3Error::invalid_request(
             "Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.",
         )),

@@ -11,7 +11,7 @@ use crate::permission::Admissible;
 use crate::request::S3Request;
 use crate::respond::Reply;
 
-pub(crate) use crate::permission::{Copied, Permission, Resource};
+pub(crate) use crate::permission::{Copied, OfBody, Permission, Resource};
 
 /// One S3 call, whole: a struct that implements this and a row of the route table.
 pub(crate) trait Operation: Sized + Send + Sync {
@@ -27,6 +27,11 @@ pub(crate) trait Operation: Sized + Send + Sync {
 
     /// Every permission the call needs; there is no default.
     fn permissions(&self) -> Vec<Permission<'_>>;
+
+    /// What the call needs besides, and is asked for by the operation itself once the body is read.
+    fn permission_of_body(&self) -> OfBody<'_> {
+        OfBody::Nothing
+    }
 
     /// The value of a condition key that only this operation knows, its name in lower case
     /// (`s3:prefix`). What every request has is computed by the gate.
@@ -53,6 +58,10 @@ impl<O: Operation> Admissible for O {
 
     fn permissions(&self) -> Vec<Permission<'_>> {
         Operation::permissions(self)
+    }
+
+    fn permission_of_body(&self) -> OfBody<'_> {
+        Operation::permission_of_body(self)
     }
 
     fn condition(&self, key: &str) -> Option<Values<'_>> {

@@ -17,11 +17,25 @@ pub(crate) trait Admissible: Sync {
     /// Every permission it needs.
     fn permissions(&self) -> Vec<Permission<'_>>;
 
+    /// What else it needs, once its body is read.
+    fn permission_of_body(&self) -> OfBody<'_>;
+
     /// The value of a condition key that only it knows.
     fn condition(&self, key: &str) -> Option<Values<'_>>;
 
     /// What it copies on the server.
     fn copied(&self) -> Option<Copied<'_>>;
+}
+
+/// What is asked for only when a body is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OfBody<'o> {
+    /// Nothing: the call is judged as a whole before.
+    Nothing,
+    /// This permission, by condition keys that stand in the body.
+    Keys(Permission<'o>),
+    /// A permission for each of the things that the body names.
+    Targets,
 }
 
 /// Bytes of an object that is there.

@@ -23,6 +23,7 @@ pub(crate) mod customer_key;
 pub(crate) mod delete;
 pub(crate) mod document;
 pub(crate) mod encryption;
+pub(crate) mod foreseen;
 pub(crate) mod found;
 pub(crate) mod get;
 pub(crate) mod headers;

@@ -20,7 +20,12 @@ impl Context for Tags {
 
 fn check(pattern: &str, text: &str, expected: Option<bool>) {
     let steps = Steps::new(1 << 20);
-    let at = Circumstance { context: &Tags, steps: &steps, shared: Shared::Nothing };
+    let at = Circumstance {
+        context: &Tags,
+        steps: &steps,
+        unknowns: &Unknowns::default(),
+        shared: Shared::Nothing,
+    };
     let read = Pattern::new(pattern, Syntax { variables: true, wildcards: true });
     assert_eq!(read.matches(text, at), expected, "{pattern} on {text}");
 }
@@ -86,7 +91,12 @@ fn variables_stand_for_plain_text() {
         check(pattern, text, expected);
     }
     let steps = Steps::new(1 << 20);
-    let at = Circumstance { context: &Tags, steps: &steps, shared: Shared::Nothing };
+    let at = Circumstance {
+        context: &Tags,
+        steps: &steps,
+        unknowns: &Unknowns::default(),
+        shared: Shared::Nothing,
+    };
     let plain = Pattern::new("${aws:username}", Syntax { variables: false, wildcards: true });
     assert_eq!(plain.matches("${aws:username}", at), Some(true));
 }
@@ -148,7 +158,12 @@ proptest! {
     #[test]
     fn values_of_variables_are_text(before in "[a*?]{0,3}", after in "[n*?]{0,3}", text in "(a|n|a\\*){0,5}") {
         let steps = Steps::new(1 << 20);
-        let at = Circumstance { context: &Tags, steps: &steps, shared: Shared::Nothing };
+        let at = Circumstance {
+        context: &Tags,
+        steps: &steps,
+        unknowns: &Unknowns::default(),
+        shared: Shared::Nothing,
+    };
         let pattern = format!("{before}${{aws:PrincipalTag/star}}{after}");
         let read = Pattern::new(&pattern, Syntax { variables: true, wildcards: true });
         let plain = format!("{before}aS{after}");

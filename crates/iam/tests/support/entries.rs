@@ -4,9 +4,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use iam::{
-    AccessRequest, AccountId, Context, Decision, MasterKey, NamedPolicy, Policy, PolicySet,
-    Principal, Purpose, SessionSealer, Values, evaluate, evaluate_trust, holds_until,
-    token_expires_at,
+    AccessRequest, AccountId, Context, Decision, LinkLife, MasterKey, NamedPolicy, Policy,
+    PolicySet, Principal, Purpose, SessionSealer, Values, Verdict, evaluate, evaluate_trust,
+    foresee, token_expires_at,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -24,6 +24,7 @@ impl Context for Everything {
             b's' => Values::One("203.0.113.9".into()),
             b't' => Values::Many(vec!["a".into(), "b".into()]),
             b'u' => Values::Many(Vec::new()),
+            b'v' => Values::Unknown,
             _ => return None,
         })
     }
@@ -104,8 +105,12 @@ fn check(request: &AccessRequest<'_>, first: NamedPolicy<'_>, second: NamedPolic
     assert!(!allows(&nothing), "an empty session policy allowed something");
     let signed_at = Timestamp::UNIX_EPOCH;
     let asked = signed_at + SignedDuration::from_hours(1);
-    if let Some(held) = holds_until(request, &alone, signed_at, asked) {
-        assert!(held.at >= signed_at && held.at <= asked, "{held:?}");
+    let life = LinkLife { signed_at, from: signed_at, until: asked };
+    match foresee(request, &alone, life) {
+        Verdict::Allowed(held) | Verdict::Unknown { at_most: held, missing: _ } => {
+            assert!(held.at >= signed_at && held.at <= asked, "{held:?}");
+        }
+        Verdict::Refused(refused) => assert!(!matches!(refused, Decision::Allow(_))),
     }
 }
 

@@ -1,9 +1,14 @@
-//! How long a link will hold that is about to be signed: what its signer's own policies and the
-//! bucket's say, asked by the signer itself.
+//! Whether a link will work that is about to be signed, and how long: what the gate would decide about it, asked by its
+//! own signer.
 
-use hyper::StatusCode;
-use iam::{AccessRequest, Context, HoldsUntil, PolicyLimit, Values, Work};
-use jiff::SignedDuration;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use hyper::http::request::Parts;
+use hyper::{Request, StatusCode};
+use iam::{HoldsUntil, LinkLife, PolicyLimit, Verdict};
+use jiff::{SignedDuration, Timestamp};
+use presign::{AmzDate, Mechanism};
 use serde::{Deserialize, Serialize};
 use store::{BucketName, ObjectKey};
 
@@ -11,7 +16,9 @@ use super::document::Json;
 use super::error::ApiError;
 use super::operation::{ApiOperation, ApiPermission, ApiRequest, SignedBy};
 use crate::error::{Code, S3Error};
-use crate::gate::{Authorized, Door};
+use crate::gate::{Authorized, FutureRequest};
+use crate::route::Target;
+use crate::s3::foreseen::foresee;
 
 /// Seconds that a link may be asked for.
 const SECONDS_MAX: u64 = 604_800;
@@ -34,35 +41,26 @@ pub(super) struct IntendedLink {
     expires_in_seconds: u64,
 }
 
-/// How long it will hold.
+/// Whether and how long it will work.
 #[derive(Serialize)]
 pub(super) struct ToldExpiry {
     effective_expires_at: String,
     limited_by: Vec<&'static str>,
-    /// Whether it works at all, as things are now.
+    /// Whether it works as things are now, wherever it is used.
     allowed: bool,
+    works: Works,
+    /// The condition keys that decide and that nobody can know yet.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    missing: BTreeSet<String>,
 }
 
-/// The circumstances of a link or form that nobody has used yet: where it will be used from is not known.
-struct LinkContext<'d> {
-    door: &'d Door,
-    /// `s3:authType`
-    auth_type: &'static str,
-}
-
-impl Context for LinkContext<'_> {
-    fn values(&self, key: &str) -> Option<Values<'_>> {
-        let one = |text: &'static str| Some(Values::One(text.into()));
-        match key {
-            "s3:authtype" => one(self.auth_type),
-            "s3:signatureversion" => one("AWS4-HMAC-SHA256"),
-            other => self.door.signer_key(other),
-        }
-    }
-
-    fn work(&self) -> Option<&Work> {
-        Some(&self.door.context().work)
-    }
+/// Whether it works at all, as things are now.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Works {
+    Yes,
+    No,
+    Unknown,
 }
 
 impl ApiOperation for TellExpiry {
@@ -84,81 +82,69 @@ impl ApiOperation for TellExpiry {
         call: Authorized<Self>,
         Json(link): Json<IntendedLink>,
     ) -> Result<Json<ToldExpiry>, ApiError> {
-        Ok(Json(tell(call.door(), link).await?))
+        let door = call.door();
+        let life = link.life(door.now());
+        let verdict = foresee(door, &link.target()?, &link.future(life)?).await?;
+        Ok(Json(ToldExpiry::of(verdict, life)))
     }
 }
 
-async fn tell(door: &Door, link: IntendedLink) -> Result<ToldExpiry, S3Error> {
-    let IntendedLink { method, bucket, key, version_id, expires_in_seconds } = link;
-    let seconds = expires_in_seconds.clamp(1, SECONDS_MAX);
-    let name = BucketName::parse(&bucket).map_err(|_| S3Error::new(Code::InvalidBucketName))?;
-    let (action, resource) = question(&method, &name, &key, version_id.is_some())?;
-    let signed_at = door.now();
-    let life = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or_default());
-    let asked_end = signed_at.checked_add(life).unwrap_or(signed_at);
-    let found = match door.bucket(&name).await {
-        Ok(bucket) => Some(bucket),
-        Err(error) if error.code() == Code::NoSuchBucket => None,
-        Err(error) => return Err(error),
-    };
-    let owner = match &found {
-        Some(bucket) => bucket.owner.clone(),
-        None => door.account()?.clone(),
-    };
-    let policy = found.as_ref().and_then(|bucket| door.bucket_policy(action, bucket));
-    let Some(identity) = door.caller().identity() else {
-        return Err(S3Error::new(Code::AccessDenied));
-    };
-    let auth_type = if method == FORM { "POST" } else { "REST-QUERY-STRING" };
-    let context = LinkContext { door, auth_type };
-    let request = AccessRequest {
-        principal: door.principal(),
-        action,
-        resource: &resource,
-        resource_account: &owner,
-        context: &context,
-    };
-    let holds = identity.with_policies(policy, |policies| {
-        iam::holds_until(&request, policies, signed_at, asked_end)
-    });
-    let (end, limited_by) = match holds {
-        None => (signed_at, Vec::new()),
-        Some(HoldsUntil { at, limited_by }) => match limited_by {
-            PolicyLimit::Nothing => (asked_end, Vec::new()),
-            PolicyLimit::SignatureAge => (at, vec!["signature-age"]),
-            PolicyLimit::Time => (at, vec!["policy-time"]),
-        },
-    };
-    Ok(ToldExpiry {
-        effective_expires_at: end.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        limited_by,
-        allowed: holds.is_some(),
-    })
+impl IntendedLink {
+    fn target(&self) -> Result<Target, S3Error> {
+        let bucket =
+            BucketName::parse(&self.bucket).map_err(|_| S3Error::new(Code::InvalidBucketName))?;
+        if self.key.is_empty() {
+            return Ok(Target::Bucket(bucket));
+        }
+        let key = ObjectKey::parse(&self.key).map_err(|_| S3Error::new(Code::InvalidUri))?;
+        Ok(Target::Object(bucket, key))
+    }
+
+    /// That of a link which is signed now: links are dated in whole seconds.
+    fn life(&self, now: Timestamp) -> LinkLife {
+        let signed_at = AmzDate::from_timestamp(now).timestamp();
+        let seconds = self.expires_in_seconds.clamp(1, SECONDS_MAX);
+        let seconds = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or_default());
+        let until = signed_at.checked_add(seconds).unwrap_or(signed_at);
+        LinkLife { signed_at, from: now, until }
+    }
+
+    fn future(&self, life: LinkLife) -> Result<FutureRequest, S3Error> {
+        let mechanism = if self.method == FORM { Mechanism::V4Form } else { Mechanism::V4Query };
+        Ok(FutureRequest { head: Arc::new(self.head()?), mechanism, life })
+    }
+
+    /// The request that the link will make. Its target is told beside it.
+    fn head(&self) -> Result<Parts, S3Error> {
+        let version = self.version_id.as_deref();
+        let query = version
+            .map(|version| format!("?versionId={}", presign::encode_component(version.as_bytes())));
+        let request = Request::builder()
+            .method(self.method.as_str())
+            .uri(format!("/{}", query.unwrap_or_default()));
+        let request = request.body(()).map_err(|_| S3Error::new(Code::MethodNotAllowed))?;
+        Ok(request.into_parts().0)
+    }
 }
 
-fn question(
-    method: &str,
-    bucket: &BucketName,
-    key: &str,
-    versioned: bool,
-) -> Result<(&'static str, String), S3Error> {
-    if key.is_empty() {
-        let action = match method {
-            "GET" | "HEAD" => "s3:ListBucket",
-            "PUT" => "s3:CreateBucket",
-            "DELETE" => "s3:DeleteBucket",
-            _ => return Err(S3Error::new(Code::MethodNotAllowed)),
+impl ToldExpiry {
+    fn of(verdict: Verdict, life: LinkLife) -> Self {
+        let nowhere = HoldsUntil { at: life.signed_at, limited_by: PolicyLimit::Nothing };
+        let (works, holds, missing) = match verdict {
+            Verdict::Allowed(holds) => (Works::Yes, holds, BTreeSet::new()),
+            Verdict::Refused(_) => (Works::No, nowhere, BTreeSet::new()),
+            Verdict::Unknown { missing, at_most } => (Works::Unknown, at_most, missing),
         };
-        return Ok((action, format!("arn:aws:s3:::{bucket}")));
+        Self {
+            effective_expires_at: holds.at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            limited_by: match holds.limited_by {
+                PolicyLimit::Nothing => Vec::new(),
+                PolicyLimit::SignatureAge => vec!["signature-age"],
+                PolicyLimit::Time => vec!["policy-time"],
+            },
+            allowed: works == Works::Yes,
+            works,
+            missing,
+        }
     }
-    let key = ObjectKey::parse(key).map_err(|_| S3Error::new(Code::InvalidUri))?;
-    let action = match (method, versioned) {
-        ("GET" | "HEAD", false) => "s3:GetObject",
-        ("GET" | "HEAD", true) => "s3:GetObjectVersion",
-        ("PUT" | FORM, _) => "s3:PutObject",
-        ("DELETE", false) => "s3:DeleteObject",
-        ("DELETE", true) => "s3:DeleteObjectVersion",
-        _ => return Err(S3Error::new(Code::MethodNotAllowed)),
-    };
-    Ok((action, format!("arn:aws:s3:::{bucket}/{key}")))
 }

@@ -1,14 +1,19 @@
 //! May this caller do this: the policies that concern a request, and the words of a refusal.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use iam::{AccessRequest, AccountId, Decision, NamedPolicy, PolicyKind, PolicySet, Principal};
+use iam::{
+    AccessRequest, AccountId, Decision, HoldsUntil, LinkLife, NamedPolicy, PolicyKind, PolicyLimit,
+    PolicySet, Principal, Verdict,
+};
 use jiff::Timestamp;
-use presign::VerifiedSignature;
+use presign::{Mechanism, VerifiedSignature};
 use store::{Bucket, BucketName, Lookup, Store, Tag, VersionId};
 
 use super::caller::Caller;
 use super::circumstances::{Circumstances, Lacks, Looked, OperationKeys};
+use super::future::FutureRequest;
 use super::meanings::{Meanings, Place};
 use crate::context::RequestContext;
 use crate::error::refusal;
@@ -21,6 +26,8 @@ const BREAK_GLASS: &[&str] = &["s3:DeleteBucketPolicy", "s3:GetBucketPolicy", "s
 
 /// A name of the key that policies ask for the tags of an object with.
 const EXISTING_TAG: &str = "s3:existingobjecttag/any";
+/// How all names of that key begin.
+const EXISTING_TAGS: &str = "s3:existingobjecttag/";
 
 /// What is refused because deciding it would take too long.
 const TOO_MUCH_WORK: &str = "Access Denied: the policies take more comparing than one request may.";
@@ -47,6 +54,16 @@ pub(crate) struct Asking<'a> {
     pub(crate) caller: &'a Caller,
     pub(crate) context: &'a RequestContext,
     pub(super) meanings: &'a Meanings,
+    /// How the request will be signed that this is about, where nobody has sent it yet.
+    pub(super) future: Option<Mechanism>,
+}
+
+/// What a permission is about, as it was found.
+struct Subject {
+    /// Its bucket, if it has one that is there.
+    bucket: Option<Arc<Bucket>>,
+    owner: AccountId,
+    arn: String,
 }
 
 impl Asking<'_> {
@@ -89,11 +106,75 @@ impl Asking<'_> {
     ) -> Result<Timestamp, S3Error> {
         let now = self.context.now;
         let signed_at = self.caller.signature().and_then(VerifiedSignature::signed_at);
+        let life = LinkLife { signed_at: signed_at.unwrap_or(now), from: now, until: asked };
         let until = |request: &AccessRequest<'_>, policies: &PolicySet<'_>| {
-            let holds = iam::holds_until(request, policies, signed_at.unwrap_or(now), asked);
-            (iam::evaluate(request, policies), holds.map_or(now, |holds| holds.at))
+            match iam::foresee(request, policies, life) {
+                Verdict::Allowed(holds) => (Decision::Allow(None), holds.at),
+                Verdict::Refused(decision) => (decision, now),
+                // Of a request that is under way everything is known.
+                Verdict::Unknown { .. } => (Decision::ImplicitDeny(PolicyKind::Identity), now),
+            }
         };
         self.judge(permission, operation, until).await
+    }
+
+    /// What would be decided about a request that nobody has sent yet, were it sent by the caller: by the policies,
+    /// the keys and the budget by which it will be judged. A bucket that is not there yet is judged as one that the
+    /// caller has made.
+    pub(super) async fn foresee(
+        self,
+        permissions: &[Permission<'_>],
+        operation: &dyn OperationKeys,
+        future: &FutureRequest,
+    ) -> Result<Verdict, S3Error> {
+        let limited_by = PolicyLimit::Nothing;
+        let mut verdict = Verdict::Allowed(HoldsUntil { at: future.life.until, limited_by });
+        for permission in permissions {
+            verdict = verdict.and(self.foresee_one(*permission, operation, future).await?);
+        }
+        Ok(verdict)
+    }
+
+    async fn foresee_one(
+        self,
+        permission: Permission<'_>,
+        operation: &dyn OperationKeys,
+        future: &FutureRequest,
+    ) -> Result<Verdict, S3Error> {
+        let subject = match self.subject(permission).await {
+            Err(error) if error.code() == Code::NoSuchBucket => self.own(permission)?,
+            found => found?,
+        };
+        let question = self.question(permission, &subject);
+        let (context, life) = (future.context(self.context), future.life);
+        let ahead = Asking { context: &context, future: Some(future.mechanism), ..self };
+        let has_tags = iam::s3_action_has_key(permission.action, EXISTING_TAG);
+        let mut looked = Looked { tags: (!has_tags).then(Vec::new), copied_size: None };
+        let keys = |request: &AccessRequest<'_>, policies: &PolicySet<'_>| {
+            iam::unknown_keys(request, policies, life)
+        };
+        let (keys, lacks) = ahead.ask(question, operation, &looked, &keys);
+        let copied = operation.copied().filter(|_| lacks.copied_size);
+        let may_find_out = keys.is_some_and(|keys| is_all_of_the_store(&keys, copied.is_some()));
+        if lacks.tags && (may_find_out || self.may_read_tags(permission).await) {
+            looked.tags = Some(self.existing_tags(permission, subject.bucket.as_deref()).await?);
+        }
+        if let Some(copied) = copied.filter(|_| may_find_out) {
+            looked.copied_size = Some(self.copied_size(copied).await?);
+        }
+        let decide = |request: &AccessRequest<'_>, policies: &PolicySet<'_>| {
+            iam::foresee(request, policies, life)
+        };
+        Ok(ahead.ask(question, operation, &looked, &decide).0)
+    }
+
+    /// Whether the caller may read the tags of the object that a permission is about, by this very call.
+    async fn may_read_tags(self, permission: Permission<'_>) -> bool {
+        let action = match permission.version {
+            None => "s3:GetObjectTagging",
+            Some(_) => "s3:GetObjectVersionTagging",
+        };
+        self.authorize_one(Permission { action, ..permission }, &()).await.is_ok()
     }
 
     async fn authorize_one(
@@ -114,22 +195,8 @@ impl Asking<'_> {
         operation: &dyn OperationKeys,
         decide: impl Fn(&AccessRequest<'_>, &PolicySet<'_>) -> (Decision, T),
     ) -> Result<T, S3Error> {
-        let bucket = match permission.resource {
-            Resource::Account | Resource::NewBucket(_) => None,
-            Resource::Bucket(name) | Resource::Object(name, _) => Some(self.bucket(name).await?),
-        };
-        let own = self.caller.account();
-        let owner = match (&bucket, own) {
-            (Some(bucket), _) => &bucket.owner,
-            (None, Some(own)) => own,
-            // Nobody has no account that anything could be asked of.
-            (None, None) => return Err(S3Error::new(Code::AccessDenied)),
-        };
-        let resource = permission.resource.arn();
-        let policy =
-            bucket.as_ref().and_then(|bucket| self.bucket_policy(permission.action, bucket));
-        let Permission { action, version, .. } = permission;
-        let question = Question { action, resource: &resource, owner, policy, version };
+        let subject = self.subject(permission).await?;
+        let question = self.question(permission, &subject);
         // Hardly any policy asks for tags of objects or sizes of copies, so each is looked up once one has.
         let has_tags = iam::s3_action_has_key(permission.action, EXISTING_TAG);
         let mut looked = Looked::default();
@@ -137,7 +204,8 @@ impl Asking<'_> {
             let (decided, lacks) = self.ask(question, operation, &looked, &decide);
             match operation.copied() {
                 _ if lacks.tags && has_tags && looked.tags.is_none() => {
-                    looked.tags = Some(self.existing_tags(permission, bucket.as_deref()).await?);
+                    let bucket = subject.bucket.as_deref();
+                    looked.tags = Some(self.existing_tags(permission, bucket).await?);
                 }
                 Some(copied) if lacks.copied_size && looked.copied_size.is_none() => {
                     looked.copied_size = Some(self.copied_size(copied).await?);
@@ -148,11 +216,37 @@ impl Asking<'_> {
         if matches!(decision, Decision::Allow(_)) {
             return Ok(found);
         }
-        let same_account = own == Some(owner);
+        let same_account = self.caller.account() == Some(&subject.owner);
         if same_account && self.context.work.is_spent() {
             return Err(S3Error::with_message(Code::AccessDenied, TOO_MUCH_WORK));
         }
         Err(denied(self.caller.principal(), permission, &decision, same_account))
+    }
+
+    /// What a permission is about, and whose that is.
+    async fn subject(self, permission: Permission<'_>) -> Result<Subject, S3Error> {
+        match permission.resource {
+            Resource::Account | Resource::NewBucket(_) => self.own(permission),
+            Resource::Bucket(name) | Resource::Object(name, _) => {
+                let bucket = self.bucket(name).await?;
+                let (owner, arn) = (bucket.owner.clone(), permission.resource.arn());
+                Ok(Subject { bucket: Some(bucket), owner, arn })
+            }
+        }
+    }
+
+    /// The same of what is the caller's own, or will be.
+    fn own(self, permission: Permission<'_>) -> Result<Subject, S3Error> {
+        // Nobody has no account that anything could be asked of.
+        let own = self.caller.account().ok_or_else(|| S3Error::new(Code::AccessDenied))?;
+        Ok(Subject { bucket: None, owner: own.clone(), arn: permission.resource.arn() })
+    }
+
+    fn question<'q>(self, permission: Permission<'q>, subject: &'q Subject) -> Question<'q> {
+        let Permission { action, resource: _, version } = permission;
+        let Subject { bucket, owner, arn } = subject;
+        let policy = bucket.as_ref().and_then(|bucket| self.bucket_policy(action, bucket));
+        Question { action, resource: arn, owner, policy, version }
     }
 
     /// Decides by every policy that concerns the caller, and that of the resource.
@@ -170,6 +264,7 @@ impl Asking<'_> {
     ) -> (T, Lacks) {
         let Question { action, resource, owner, policy, version } = question;
         let circumstances = Circumstances::new(self.caller, self.context, operation, owner)
+            .ahead(self.future)
             .of_version(version)
             .knowing(looked);
         let request = AccessRequest {
@@ -180,11 +275,7 @@ impl Asking<'_> {
             context: &circumstances,
         };
         let decide = |policies: &PolicySet<'_>| decide(&request, policies);
-        let decided = match self.caller.identity() {
-            Some(identity) => identity.with_policies(policy, decide),
-            None => decide(&PolicySet { resource: policy, ..PolicySet::default() }),
-        };
-        (decided, circumstances.lacks())
+        (self.caller.with_policies(policy, decide), circumstances.lacks())
     }
 
     /// The tags of the object that a permission is about; none where it is not there.
@@ -211,11 +302,7 @@ impl Asking<'_> {
     }
 
     /// The bucket's policy, where it counts for this caller.
-    pub(super) fn bucket_policy<'b>(
-        self,
-        action: &str,
-        bucket: &'b Bucket,
-    ) -> Option<NamedPolicy<'b>> {
+    fn bucket_policy<'b>(self, action: &str, bucket: &'b Bucket) -> Option<NamedPolicy<'b>> {
         let policy = bucket.policy.as_ref()?;
         let own = self.caller.account() == Some(&bucket.owner);
         let root = matches!(self.caller.principal(), Principal::Root { .. });
@@ -232,6 +319,19 @@ impl Asking<'_> {
         }
         Some(NamedPolicy { name: "bucket policy", policy: &policy.bound })
     }
+}
+
+/// Whether nothing is unknown but what the store knows: the tags of the object, and the size of what is copied.
+///
+/// What is told of a future request must not tell more of an object than its signer could find out by sending the
+/// request now. So what only the store knows counts where nothing else is unknown: then the request would be decided in
+/// just this way, wherever it came from. Where something else is unknown as well, its value could stand between the
+/// asker and the tags: a policy may refuse everybody who comes from elsewhere, and the answer would tell them, or that
+/// an object has any and so is there. Then they are as unknown as the rest, but to who may read them. Whether the object
+/// is there is never told: one that is not has no tags, as many that are.
+fn is_all_of_the_store(keys: &BTreeSet<String>, copies: bool) -> bool {
+    let is_size = |key: &str| copies && key == "valet:contentlength";
+    keys.iter().all(|key| key.starts_with(EXISTING_TAGS) || is_size(key))
 }
 
 /// The words of a refusal. Only the owner's own people are told why (semantics 5.5.1).

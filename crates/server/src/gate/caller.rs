@@ -99,6 +99,19 @@ impl Caller {
         self.identity().map(|identity| &identity.account)
     }
 
+    /// Calls `decide` with every policy that concerns the caller and that of the resource: here alone they are put
+    /// together. Who is not signed has none.
+    pub(crate) fn with_policies<T>(
+        &self,
+        resource: Option<NamedPolicy<'_>>,
+        decide: impl FnOnce(&PolicySet<'_>) -> T,
+    ) -> T {
+        match self.identity() {
+            Some(identity) => identity.with_policies(resource, decide),
+            None => decide(&PolicySet { resource, ..PolicySet::default() }),
+        }
+    }
+
     pub(crate) fn principal(&self) -> &Principal {
         self.identity().map_or(&Principal::Anonymous, |identity| &identity.principal)
     }

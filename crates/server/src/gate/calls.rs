@@ -102,7 +102,8 @@ impl Gate {
         let directory = self.store.directory(account).await.map_err(O::unreadable)?;
         let scene = Scene { caller, account, directory: &directory };
         let meanings = Meanings::default();
-        let asking = Asking { store: &self.store, caller, context, meanings: &meanings };
+        let asking =
+            Asking { store: &self.store, caller, context, meanings: &meanings, future: None };
         let mut known = Vec::new();
         for QueryPermission { action, target } in operation.permissions(&scene)? {
             let resource = target.arn.as_str();
@@ -150,9 +151,6 @@ impl Door {
         };
         let trust = Some(NamedPolicy { name: "trust policy", policy: trust });
         let decide = |policies: &PolicySet<'_>| iam::evaluate_trust(&request, policies);
-        match self.caller.identity() {
-            Some(identity) => identity.with_policies(trust, decide),
-            None => decide(&PolicySet { resource: trust, ..PolicySet::default() }),
-        }
+        self.caller.with_policies(trust, decide)
     }
 }

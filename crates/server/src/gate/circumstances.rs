@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
 
 use hyper::Method;
-use hyper::header::{CONTENT_LENGTH, HeaderName, REFERER, USER_AGENT};
+use hyper::header::{CONTENT_LENGTH, HeaderName, IF_MATCH, IF_NONE_MATCH, REFERER, USER_AGENT};
 use iam::{AccountId, Context, Values, Work};
 use jiff::Timestamp;
 use presign::{Mechanism, Payload, VerifiedSignature};
@@ -20,6 +20,11 @@ use crate::request::{Query, S3Request};
 
 const EXISTING_TAG: &str = "existingobjecttag/";
 const PRINCIPAL_TAG: &str = "principaltag/";
+const CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
+/// How the keys begin whose values come of a form's fields.
+const OF_FIELDS: &[&str] = &["s3:x-amz-", "s3:requestobjecttag"];
+/// How the keys begin whose values stand in the body of a few operations.
+const OF_BODY: &[&str] = &["aws:requesttag/", "aws:tagkeys", "s3:requestobjecttag"];
 /// How far ahead a signer's clock may be.
 const CLOCKS_APART_MS_MAX: i128 = 15 * 60 * 1000;
 
@@ -31,6 +36,11 @@ pub(crate) trait OperationKeys: Sync {
     /// Keys that stand for query parameters, and which.
     fn query_keys(&self) -> &'static [(&'static str, &'static str)] {
         &[]
+    }
+
+    /// Whether keys of its own stand in the body.
+    fn has_keys_of_body(&self) -> bool {
+        false
     }
 
     /// What is copied on the server, where something is.
@@ -70,6 +80,8 @@ pub(crate) struct Circumstances<'a> {
     /// Who owns the resource.
     pub(crate) resource_account: &'a AccountId,
     pub(crate) query: OnceCell<Option<Query<'a>>>,
+    /// How it will be signed, where nobody has sent it yet.
+    future: Option<Mechanism>,
     /// The version it is about, where one is named.
     version: Option<&'a VersionId>,
     looked: Option<&'a Looked>,
@@ -89,10 +101,16 @@ impl<'a> Circumstances<'a> {
             operation,
             resource_account,
             query: OnceCell::new(),
+            future: None,
             version: None,
             looked: None,
             lacks: Cell::default(),
         }
+    }
+
+    /// Those of a request that nobody has sent yet, where a mechanism is given that will sign it.
+    pub(super) fn ahead(self, future: Option<Mechanism>) -> Self {
+        Self { future, ..self }
     }
 
     pub(super) fn of_version(self, version: Option<&'a VersionId>) -> Self {
@@ -111,9 +129,37 @@ impl<'a> Circumstances<'a> {
     fn existing_tag(&self, name: &str) -> Option<Values<'_>> {
         let Some(tags) = self.looked.and_then(|looked| looked.tags.as_deref()) else {
             self.lacks.set(Lacks { tags: true, ..self.lacks.get() });
-            return None;
+            return self.future.map(|_| Values::Unknown);
         };
         tag_named(tags, name)
+    }
+
+    /// Whether nobody can know the key's value before the request is sent: it depends on where the request comes
+    /// from, or on what its signature does not cover. Headers of S3's own are covered, or the request is refused;
+    /// but what fields a form will have is its policy's to say, and not known here.
+    fn is_unknown(&self, mechanism: Mechanism, key: &str) -> bool {
+        let unsigned = |name: &HeaderName| !self.context.parts.headers.contains_key(name);
+        match key {
+            "aws:securetransport" | "aws:sourceip" | "s3:tlsversion" => true,
+            "aws:referer" => unsigned(&REFERER),
+            "aws:useragent" => unsigned(&USER_AGENT),
+            "s3:if-match" => unsigned(&IF_MATCH),
+            "s3:if-none-match" => unsigned(&IF_NONE_MATCH),
+            "s3:x-amz-content-sha256" => unsigned(&CONTENT_SHA256),
+            "valet:contentlength" => {
+                self.writes() && self.operation.copied().is_none() && unsigned(&CONTENT_LENGTH)
+            }
+            other => {
+                let begins = |names: &[&str]| names.iter().any(|start| other.starts_with(start));
+                (is_form(mechanism) && begins(OF_FIELDS))
+                    || (self.operation.has_keys_of_body() && begins(OF_BODY))
+            }
+        }
+    }
+
+    /// How the request is signed, or will be.
+    fn mechanism(&self) -> Option<Mechanism> {
+        self.future.or_else(|| Some(self.caller.signature()?.mechanism()))
     }
 
     fn global(&self, name: &str) -> Option<Cow<'_, str>> {
@@ -135,14 +181,14 @@ impl<'a> Circumstances<'a> {
     fn s3(&self, name: &str) -> Option<Cow<'_, str>> {
         let signature = self.caller.signature();
         match name {
-            "authtype" => Some(match signature?.mechanism() {
+            "authtype" => Some(match self.mechanism()? {
                 Mechanism::V4Header => "REST-HEADER".into(),
                 Mechanism::V4Query | Mechanism::V2Query => "REST-QUERY-STRING".into(),
                 Mechanism::V4Form | Mechanism::V2Form => "POST".into(),
                 // Never admitted: `authenticate::is_understood`.
                 _ => return None,
             }),
-            "signatureversion" => Some(match signature?.mechanism() {
+            "signatureversion" => Some(match self.mechanism()? {
                 Mechanism::V4Header | Mechanism::V4Query | Mechanism::V4Form => {
                     "AWS4-HMAC-SHA256".into()
                 }
@@ -169,7 +215,7 @@ impl<'a> Circumstances<'a> {
             "versionid" => Some(self.version?.to_string().into()),
             // The header alone: what a link says of itself in the query is not considered
             // (semantics 5.1).
-            "x-amz-content-sha256" => self.header(&HeaderName::from_static("x-amz-content-sha256")),
+            "x-amz-content-sha256" => self.header(&CONTENT_SHA256),
             // A read keeps them as headers alone.
             "if-match" | "if-none-match" if self.reads() => {
                 let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
@@ -184,16 +230,16 @@ impl<'a> Circumstances<'a> {
         }
     }
 
-    fn valet(&self, name: &str) -> Option<Cow<'_, str>> {
+    fn valet(&self, name: &str) -> Option<Values<'_>> {
         match name {
             "contentlength" if self.operation.copied().is_some() => {
-                let size = self.looked.and_then(|looked| looked.copied_size);
-                if size.is_none() {
+                let Some(size) = self.looked.and_then(|looked| looked.copied_size) else {
                     self.lacks.set(Lacks { copied_size: true, ..self.lacks.get() });
-                }
-                size.map(|size| size.to_string().into())
+                    return self.future.map(|_| Values::Unknown);
+                };
+                Some(Values::One(size.to_string().into()))
             }
-            "contentlength" if self.writes() => self.announced_length(),
+            "contentlength" if self.writes() => self.announced_length().map(Values::One),
             _ => None,
         }
     }
@@ -201,8 +247,9 @@ impl<'a> Circumstances<'a> {
     /// How many bytes are announced, as the body will be read: only one in chunks, which is so signed, is
     /// longer on the wire than what it brings.
     fn announced_length(&self) -> Option<Cow<'_, str>> {
-        let payload = self.caller.signature().map(VerifiedSignature::payload);
-        match payload {
+        // The body of the call that asks about a future request is none of that.
+        let of_call = || self.caller.signature().map(VerifiedSignature::payload);
+        match self.future.map_or_else(of_call, |_| None) {
             Some(Payload::Streaming(_)) => {
                 self.header(&HeaderName::from_static("x-amz-decoded-content-length"))
             }
@@ -249,6 +296,9 @@ impl Context for Circumstances<'_> {
         if let Some(values) = self.operation.condition(key) {
             return Some(values);
         }
+        if self.future.is_some_and(|mechanism| self.is_unknown(mechanism, key)) {
+            return Some(Values::Unknown);
+        }
         let value = match key.split_once(':')? {
             ("aws", name) if name.starts_with(PRINCIPAL_TAG) => {
                 return signer_key(self.caller, key);
@@ -258,7 +308,7 @@ impl Context for Circumstances<'_> {
                 return self.existing_tag(name.strip_prefix(EXISTING_TAG)?);
             }
             ("s3", name) => self.query_key(key).or_else(|| self.s3(name)),
-            ("valet", name) => self.valet(name),
+            ("valet", name) => return self.valet(name),
             (_, _) => None,
         };
         value.map(Values::One)
@@ -269,8 +319,15 @@ impl Context for Circumstances<'_> {
     }
 }
 
+fn is_form(mechanism: Mechanism) -> bool {
+    match mechanism {
+        Mechanism::V4Form | Mechanism::V2Form => true,
+        Mechanism::V4Header | Mechanism::V4Query | Mechanism::V2Query => false,
+    }
+}
+
 /// The value of a condition key that is the signer's own and not the request's.
-pub(super) fn signer_key<'c>(caller: &'c Caller, key: &str) -> Option<Values<'c>> {
+fn signer_key<'c>(caller: &'c Caller, key: &str) -> Option<Values<'c>> {
     let name = key.strip_prefix("aws:")?;
     match name.strip_prefix(PRINCIPAL_TAG) {
         Some(tag) => caller.identity()?.tag(tag),

@@ -12,7 +12,7 @@ use store::{
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error, refusal};
 use crate::gate::Authorized;
-use crate::operation::{Operation, Permission, Resource};
+use crate::operation::{OfBody, Operation, Permission, Resource};
 use crate::origin::bucket_of_prefix;
 use crate::request::S3Request;
 use crate::respond::Reply;
@@ -187,6 +187,12 @@ impl CreateBucketConfiguration {
     }
 }
 
+impl CreateBucket {
+    fn permission(&self) -> Permission<'_> {
+        Permission::new_bucket("s3:CreateBucket", &self.bucket)
+    }
+}
+
 impl Operation for CreateBucket {
     const HONOURS: &'static [&'static str] = &[
         "x-amz-acl",
@@ -215,6 +221,10 @@ impl Operation for CreateBucket {
         Vec::new()
     }
 
+    fn permission_of_body(&self) -> OfBody<'_> {
+        OfBody::Keys(self.permission())
+    }
+
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let bucket = call.operation().bucket.clone();
         let region = &call.door().context().config.region;
@@ -222,7 +232,7 @@ impl Operation for CreateBucket {
         let document = document::read(call.door(), body, CONFIGURATION_BYTES_MAX).await?;
         let configuration = CreateBucketConfiguration::read(&document)?;
         let tags = tags::of_set(configuration.tags, Tagged::NewBucket)?;
-        let create = Permission::new_bucket("s3:CreateBucket", &bucket);
+        let create = call.operation().permission();
         call.door().require_with(create, &BucketKeys(&tags)).await?;
         if !tags.is_empty() {
             let tag = Permission::new_bucket("s3:TagResource", &bucket);

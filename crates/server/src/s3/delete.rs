@@ -9,7 +9,7 @@ use store::{BucketName, DeleteOutcome, ObjectKey, Precondition, VersionId};
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error, refusal};
 use crate::gate::{Authorized, Door, JUDGED_MAX};
-use crate::operation::{Operation, Permission};
+use crate::operation::{OfBody, Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::route;
@@ -171,6 +171,10 @@ impl Operation for DeleteObjects {
     /// Empty: each target of the document is admitted by itself in `run`.
     fn permissions(&self) -> Vec<Permission<'_>> {
         Vec::new()
+    }
+
+    fn permission_of_body(&self) -> OfBody<'_> {
+        OfBody::Targets
     }
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {

@@ -6,7 +6,7 @@ use store::{BucketName, BucketSetting, DeleteMarker, ObjectKey, SetTags, Tag, Ve
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error, refusal};
 use crate::gate::{Authorized, Door, JUDGED_MAX, OperationKeys};
-use crate::operation::{Operation, Permission};
+use crate::operation::{OfBody, Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::s3::document::{self, DocumentTerms};
@@ -155,6 +155,12 @@ pub(crate) struct PutObjectTagging {
     terms: DocumentTerms,
 }
 
+impl PutObjectTagging {
+    fn permission(&self) -> Permission<'_> {
+        self.target.permission("s3:PutObjectTagging", "s3:PutObjectVersionTagging")
+    }
+}
+
 impl Operation for PutObjectTagging {
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         Ok(Self { target: Target::read(request, "PUT")?, terms: DocumentTerms::required(request)? })
@@ -165,12 +171,16 @@ impl Operation for PutObjectTagging {
         Vec::new()
     }
 
+    fn permission_of_body(&self) -> OfBody<'_> {
+        OfBody::Keys(self.permission())
+    }
+
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let Self { target, terms } = call.operation();
         of_bucket::refuse_hopeless(call.door(), &*of_bucket::found(&call, &target.bucket).await?)?;
         let document = read_document(call.door(), body, terms).await?;
         let tags = tags::of_xml(&document, Tagged::Object)?;
-        let permission = target.permission("s3:PutObjectTagging", "s3:PutObjectVersionTagging");
+        let permission = call.operation().permission();
         call.door().require_with(permission, &ObjectKeys(&tags)).await?;
         let found = target.set(call.door(), &tags, permission, &ObjectKeys(&tags)).await?;
         Ok(tagged(StatusCode::OK, &found))
@@ -211,6 +221,12 @@ pub(crate) struct PutBucketTagging {
     terms: DocumentTerms,
 }
 
+impl PutBucketTagging {
+    fn permission(&self) -> Permission<'_> {
+        Permission::bucket("s3:PutBucketTagging", &self.bucket)
+    }
+}
+
 impl Operation for PutBucketTagging {
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         Ok(Self { bucket: request.bucket()?, terms: DocumentTerms::required(request)? })
@@ -221,12 +237,16 @@ impl Operation for PutBucketTagging {
         Vec::new()
     }
 
+    fn permission_of_body(&self) -> OfBody<'_> {
+        OfBody::Keys(self.permission())
+    }
+
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let Self { bucket: name, terms } = call.operation();
         of_bucket::refuse_hopeless(call.door(), &*of_bucket::found(&call, name).await?)?;
         let document = read_document(call.door(), body, terms).await?;
         let tags = tags::of_xml(&document, Tagged::Bucket)?;
-        let permission = Permission::bucket("s3:PutBucketTagging", name);
+        let permission = call.operation().permission();
         call.door().require_with(permission, &BucketKeys(&tags)).await?;
         of_bucket::set(call.door(), name, BucketSetting::Tags(tags)).await?;
         Ok(done(StatusCode::NO_CONTENT))

@@ -1,0 +1,48 @@
+//! What would be decided about a link or a form that nobody has used yet. It is read as any request is: by the routes, and
+//! by the operation that it means.
+
+use hyper::Method;
+use iam::Verdict;
+use presign::{FormFields, Mechanism};
+use store::ObjectKey;
+
+use crate::error::S3Error;
+use crate::fields::Form;
+use crate::gate::{Door, FutureRequest, refuse_link_conditions};
+use crate::operation::Operation;
+use crate::request::{Query, S3Request};
+use crate::route::{self, Target};
+use crate::s3::post::PostObject;
+use crate::s3::table;
+
+/// What the gate would decide about it, were it used. An error: whatever the policies say, it cannot work.
+pub(crate) async fn foresee(
+    door: &Door,
+    target: &Target,
+    future: &FutureRequest,
+) -> Result<Verdict, S3Error> {
+    let (bucket, key) = match target {
+        Target::Service => (None, None),
+        Target::Bucket(bucket) => (Some(bucket), None),
+        Target::Object(bucket, key) => (Some(bucket), Some(key)),
+    };
+    let query = Query::parse(future.head.uri.query().unwrap_or_default())?;
+    let request = S3Request::new(&query, &future.head.headers).about(bucket, key);
+    refuse_link_conditions(query.iter())?;
+    if let (Mechanism::V4Form | Mechanism::V2Form, Some(key)) = (future.mechanism, key) {
+        let form = form(key);
+        let request = request.of_form(&form);
+        return door.foresee(&PostObject::read(&request)?, &request, future).await;
+    }
+    let method = &future.head.method;
+    let copies = *method == Method::PUT && request.has_header("x-amz-copy-source");
+    let call = route::call(method, target, &query, copies)?;
+    table::foresee(door, call, &request, future).await
+}
+
+/// A form of which the key alone is known.
+fn form(key: &ObjectKey) -> Form {
+    let mut fields = FormFields::default();
+    fields.push("key", key.as_str());
+    Form { fields, sizes: 0..=u64::MAX, file_size: None }
+}
