@@ -148,6 +148,11 @@ async fn managing_accounts_is_a_permission_in_the_first_account() {
     let key = Key { id: "OLDSTORE".into(), secret: "old/secret+".into(), token: None };
     let ann = world.user("ann", "").await;
     assert_eq!(world.send_as(&ann, get(accounts)).await.status, 403);
+    // What cannot be read is refused before anybody asks for a permission, as by S3; a document is read after.
+    let unreadable = format!("{accounts}/x");
+    let words = "An account is named by its 12 digits.";
+    told(400, "InvalidRequest", words, &world.send_as(&ann, get(&unreadable)).await);
+    assert_eq!(world.send_as(&ann, ask("POST", accounts).body("{")).await.status, 403);
     world
         .put_user_policy(
             "ann",
@@ -416,6 +421,7 @@ async fn refused_calls_are_counted_as_what_they_are() {
     assert_eq!(world.send(ask("POST", &path("uploads/x/parts"))).await.status, 403);
     assert_eq!(world.send(get(&path("nothing"))).await.status, 404);
     assert_eq!(world.send(ask("PATCH", &path("accounts"))).await.status, 405);
+    assert_eq!(world.send_as(&ann, get("/_valet/metrics")).await.status, 403);
     let metrics = world.send(get("/_valet/metrics")).await.text().to_owned();
     for (operation, status) in [
         ("ListAccounts", 403),
@@ -423,6 +429,7 @@ async fn refused_calls_are_counted_as_what_they_are() {
         ("GetAccount", 403),
         ("TellExpiry", 403),
         ("RenewParts", 403),
+        ("ReadMetrics", 403),
         ("Api", 404),
         ("Api", 405),
     ] {
