@@ -1,4 +1,4 @@
-//! Verifies tokens of identity providers (OpenID Connect): who made them, whether their signature holds, and
+//! Verifies tokens of identity providers (`OpenID` Connect): who made them, whether their signature holds, and
 //! what they say.
 
 use std::collections::HashMap;
