@@ -3,16 +3,17 @@
 //! `bench/RESULTS.md`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a tool that measures")]
 
-use std::path::{Path, PathBuf};
+#[path = "measuring/process.rs"]
+mod process;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use iam::{AccountId, Policy};
 use jiff::Timestamp;
 use presign::SecretAccessKey;
-use store::{
-    DirectoryEdit, Encryption, GivenKey, IdentityError, KeyOwner, NewManagedPolicy, Store,
-    StoreConfig, load_master_key,
-};
+use process::{open, resident_bytes};
+use store::{DirectoryEdit, GivenKey, IdentityError, KeyOwner, NewManagedPolicy, Store};
 
 const ACCOUNTS: usize = 50;
 const USERS: usize = 4000;
@@ -41,7 +42,7 @@ async fn main() {
     by_signer(&open(&data_dir, now)).await;
 }
 
-/// Before: the directory of the account, for each request.
+/// As it was before there were signers: the directory of the account is read for each request.
 async fn by_directory(store: &Store) {
     for (what, accounts) in [("in turns through 50 accounts", ACCOUNTS), ("of one account", 1)] {
         let (before, cpu) = (resident_bytes(), cpu_seconds());
@@ -56,7 +57,7 @@ async fn by_directory(store: &Store) {
     }
 }
 
-/// Now: the signer.
+/// As it is now: the signer is read for each request.
 async fn by_signer(store: &Store) {
     let rounds = [
         ("all 200,000 in turns, the first time", USERS),
@@ -145,25 +146,9 @@ fn policy(name: &str, statements: usize) -> Arc<Policy> {
     Arc::new(Policy::parse(&text).unwrap())
 }
 
-fn open(data_dir: &Path, now: Timestamp) -> Store {
-    let (master_key, _) = load_master_key(data_dir, None).unwrap();
-    let config = StoreConfig {
-        data_dir: data_dir.to_owned(),
-        master_key,
-        encryption: Encryption::On,
-        cache_bytes_max: 0,
-    };
-    Store::open(config, now).unwrap()
-}
-
 /// User and system time of all threads, in ticks of a hundredth.
 fn cpu_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let times = stat.rsplit_once(')').unwrap().1.split(' ').skip(12).take(2);
     times.map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / 100.0
-}
-
-fn resident_bytes() -> usize {
-    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
-    pages.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
 }

@@ -2,15 +2,16 @@
 //! sees it: `cargo run -p store --example worst_account DIR`. The figure is in `docs/design.md`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a tool that measures")]
 
-use std::path::{Path, PathBuf};
+#[path = "measuring/process.rs"]
+mod process;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use iam::{AccountId, Policy};
 use jiff::Timestamp;
-use store::{
-    BoundPolicy, Counts, DirectoryEdit, Encryption, IdentityError, NewManagedPolicy, NewRole,
-    Quota, Store, StoreConfig, load_master_key,
-};
+use process::{open, resident_bytes};
+use store::{BoundPolicy, Counts, DirectoryEdit, IdentityError, NewManagedPolicy, NewRole, Quota};
 
 #[tokio::main]
 async fn main() {
@@ -28,17 +29,6 @@ async fn main() {
     let weighs = directory.weight_bytes();
     println!("weighs {} MB", weighs / 1_000_000);
     println!("resident {} MB more", resident_bytes().saturating_sub(before) / 1_000_000);
-}
-
-fn open(data_dir: &Path, now: Timestamp) -> Store {
-    let (master_key, _) = load_master_key(data_dir, None).unwrap();
-    let config = StoreConfig {
-        data_dir: data_dir.to_owned(),
-        master_key,
-        encryption: Encryption::On,
-        cache_bytes_max: 0,
-    };
-    Store::open(config, now).unwrap()
 }
 
 /// Everything that quotas allow, tags aside.
@@ -98,9 +88,4 @@ fn policy(characters: usize) -> Arc<Policy> {
     let room = characters.saturating_sub(around.len());
     let operands = vec!["0"; room / 2].join(",");
     Arc::new(Policy::parse(&around.replace("OPERANDS", &operands)).unwrap())
-}
-
-fn resident_bytes() -> usize {
-    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
-    pages.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
 }

@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use super::Space;
 use super::metadata::{Metadata, MetadataCounters};
 use crate::body::BlobId;
+use crate::listing::Step;
 use crate::lock::lock;
 use crate::multipart::StoredPart;
 use crate::{
@@ -76,7 +77,7 @@ impl MemoryMetadata {
 }
 
 impl Records {
-    /// That bucket and no other.
+    /// The bucket of that id; none where another has its name by now.
     fn same(&self, bucket: &BucketRef) -> Option<Arc<Bucket>> {
         self.buckets.get(&bucket.name).filter(|found| found.id == bucket.id).cloned()
     }
@@ -85,6 +86,27 @@ impl Records {
         self.changes.retain(|change| change.subject != subject);
         self.change_numbers += 1;
         self.changes.push(Change { number: self.change_numbers, subject });
+    }
+}
+
+/// Shows a page of a listing each row from a place on, goes on where the page seeks, and stops where it ends.
+fn show_rows<P, R: Iterator>(
+    mut from: P,
+    rows: impl Fn(P) -> R,
+    mut see: impl FnMut(R::Item) -> Result<Step<P>, StoreError>,
+) -> Result<(), StoreError> {
+    'seek: loop {
+        for row in rows(from) {
+            match see(row)? {
+                Step::Next => (),
+                Step::Seek(to) => {
+                    from = to;
+                    continue 'seek;
+                }
+                Step::End => break,
+            }
+        }
+        return Ok(());
     }
 }
 

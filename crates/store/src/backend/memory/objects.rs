@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{MemoryMetadata, Records, Version, VersionPlace};
+use super::{MemoryMetadata, Records, Version, VersionPlace, show_rows};
 use crate::backend::metadata::objects::{NewBody, NewObject, ObjectRecords};
 use crate::body::Body;
-use crate::listing::{ObjectsWalk, Step, VersionsFrom, VersionsWalk};
+use crate::listing::{ObjectsWalk, VersionsFrom, VersionsWalk};
 use crate::object::{Deletion, KeyState, Made, NewVersion, VersionState};
 use crate::vault::random;
 use crate::{
@@ -261,26 +261,20 @@ impl Records {
         if self.same(bucket).is_none() {
             return Ok(None);
         }
-        let (mut walk, mut from) = ObjectsWalk::begin(query);
-        'seek: loop {
-            let first = (bucket.id, from, Reverse(u64::MAX));
-            for ((_, key, _), version) in self.rows(Bound::Included(first), walk.end()) {
-                let object = match version {
-                    Version::Object(object) => Some(object),
-                    Version::Marker(..) => None,
-                };
-                let summary = |_| object.map(|object| summary(object)).ok_or(StoreError::Closed);
-                match walk.see(key, object.is_none(), summary)? {
-                    Step::Next => (),
-                    Step::Seek(to) => {
-                        from = to;
-                        continue 'seek;
-                    }
-                    Step::End => break,
-                }
-            }
-            return Ok(Some(walk.finish()));
-        }
+        let (mut walk, from) = ObjectsWalk::begin(query);
+        let end = walk.end();
+        let rows =
+            |key| self.rows(Bound::Included((bucket.id, key, Reverse(u64::MAX))), end.clone());
+        let see = |((_, key, _), version): (&VersionPlace, &Version)| {
+            let object = match version {
+                Version::Object(object) => Some(object),
+                Version::Marker(..) => None,
+            };
+            let summary = |_| object.map(|object| summary(object)).ok_or(StoreError::Closed);
+            walk.see(key, object.is_none(), summary)
+        };
+        show_rows(from, rows, see)?;
+        Ok(Some(walk.finish()))
     }
 
     fn list_versions(
@@ -298,29 +292,21 @@ impl Records {
                 VersionId::Null => self.find((bucket, key), version).map(|null| null.place),
             })
         };
-        let (mut walk, mut from) = VersionsWalk::begin(query, place)?;
-        'seek: loop {
+        let (mut walk, from) = VersionsWalk::begin(query, place)?;
+        let end = walk.end();
+        let rows = |from: VersionsFrom| {
             let VersionsFrom { key, below } = from;
-            let after = (bucket, key, below);
-            let rows = self.rows(Bound::Excluded(after), walk.end());
-            for ((_, key, Reverse(place)), version) in rows {
-                let is_newest = |key: &ObjectKey| {
-                    let newest = self.versions_of((bucket, key)).next();
-                    Ok(newest.is_some_and(|(newest, _)| newest == *place))
-                };
-                match walk
-                    .see(key, is_newest, |key, is_latest| Ok(entry(version, key, is_latest)))?
-                {
-                    Step::Next => (),
-                    Step::Seek(to) => {
-                        from = to;
-                        continue 'seek;
-                    }
-                    Step::End => break,
-                }
-            }
-            return Ok(Some(walk.finish()));
-        }
+            self.rows(Bound::Excluded((bucket, key, below)), end.clone())
+        };
+        let see = |((_, key, Reverse(place)), version): (&VersionPlace, &Version)| {
+            let is_newest = |key: &ObjectKey| {
+                let newest = self.versions_of((bucket, key)).next();
+                Ok(newest.is_some_and(|(newest, _)| newest == *place))
+            };
+            walk.see(key, is_newest, |key, is_latest| Ok(entry(version, key, is_latest)))
+        };
+        show_rows(from, rows, see)?;
+        Ok(Some(walk.finish()))
     }
 }
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{MemoryMetadata, Records, UploadPlace, page};
+use super::{MemoryMetadata, Records, UploadPlace, page, show_rows};
 use crate::backend::metadata::JOB_ROWS_MAX;
 use crate::backend::metadata::uploads::{IdleUpload, NewPart, UploadRecords};
-use crate::listing::{Step, UploadsAfter, UploadsWalk};
+use crate::listing::{UploadsAfter, UploadsWalk};
 use crate::multipart::{Completion, StoredPart, UnderWay};
 use crate::object::truncated;
 use crate::vault::random;
@@ -275,25 +275,20 @@ impl Records {
         if self.same(bucket).is_none() {
             return Ok(None);
         }
-        let (mut walk, mut after) = UploadsWalk::begin(query);
-        'seek: loop {
-            let end = walk.end();
-            let rows = self.uploads.iter().filter(|((of, key, id), _)| {
+        let (mut walk, from) = UploadsWalk::begin(query);
+        let end = walk.end();
+        let rows = |after: UploadsAfter| {
+            let end = end.clone();
+            self.uploads.iter().filter(move |((of, key, id), _)| {
                 let place = UploadsAfter { key: key.clone(), upload: id.as_bytes().to_vec() };
                 *of == bucket.id && place > after && *key < end
-            });
-            for ((_, key, _), upload) in rows {
-                match walk.see(key, |_| Ok(Upload::clone(upload)))? {
-                    Step::Next => (),
-                    Step::Seek(to) => {
-                        after = to;
-                        continue 'seek;
-                    }
-                    Step::End => break,
-                }
-            }
-            return Ok(Some(walk.finish()));
-        }
+            })
+        };
+        let see = |((_, key, _), upload): (&UploadPlace, &Arc<Upload>)| {
+            walk.see(key, |_| Ok(Upload::clone(upload)))
+        };
+        show_rows(from, rows, see)?;
+        Ok(Some(walk.finish()))
     }
 }
 
