@@ -103,9 +103,9 @@ impl Abandoned {
 
 /// Bytes under opaque ids, each written once, from its first byte to its last.
 pub(crate) trait Blobs: Send + Sync {
-    /// Writes one blob.
+    /// What writes one blob.
     type Writer: BlobWriter;
-    /// Reads one blob.
+    /// What reads a range of one blob.
     type Source: BlobSource;
     /// Keeps blobs from being removed while it lives.
     type Pins: Send + Sync;
@@ -139,7 +139,7 @@ pub(crate) trait BlobWriter: Send + Sized {
         self,
         make: impl FnOnce() -> Result<(B, T), StoreError> + Send + 'static,
     ) -> impl Future<Output = Result<(Self, T), StoreError>> + Send;
-    /// Ends it: all its bytes are on stable storage and can be read.
+    /// Ends the blob: all its bytes are on stable storage and can be read.
     fn finish(self) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 

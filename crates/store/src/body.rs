@@ -37,11 +37,11 @@ pub enum Encryption {
 /// How a body is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AtRest {
-    /// As it is.
+    /// Plain bytes.
     Plain,
     /// Encrypted with AES-256-GCM.
     Aes256,
-    /// The same, and its key opens only with one that a customer sends along (SSE-C).
+    /// Encrypted with AES-256-GCM; the key opens only with one that a customer sends along (SSE-C).
     CustomerKey,
 }
 
@@ -92,16 +92,16 @@ impl fmt::Debug for BlobId {
 pub(crate) struct Blob {
     pub(crate) id: BlobId,
     pub(crate) size: u64,
-    /// `None`: they are plain.
+    /// The key that encrypts the bytes, itself sealed; `None`: the bytes are plain.
     pub(crate) sealed_key: Option<SealedKey>,
 }
 
 /// The key of a blob, and under which other key it is sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum SealedKey {
-    /// The master key's own.
+    /// Sealed by the master key alone.
     Master(Box<[u8]>),
-    /// One that a customer sends along, together with the master key.
+    /// Sealed by the key that a customer sends along, together with the master key.
     Customer(Box<[u8]>),
 }
 
@@ -118,9 +118,9 @@ impl Blob {
 /// Some bytes of a file, which stay as they are for as long as it is open.
 #[derive(Clone, Debug)]
 pub struct FileRange {
-    /// The file.
+    /// The open file.
     pub file: Arc<File>,
-    /// Which of its bytes.
+    /// Which bytes of the file.
     pub range: Range<u64>,
 }
 

@@ -18,15 +18,15 @@ pub struct Bucket {
     pub region: String,
     /// When it was made, to the millisecond.
     pub created_at: Timestamp,
-    /// Whether versions are kept.
+    /// Whether a write keeps the versions before it.
     pub versioning: Versioning,
     /// What the bucket itself allows and denies.
     pub policy: Option<Arc<BoundPolicy>>,
-    /// What keeps it from becoming public; `None`: that was removed.
+    /// What keeps it from becoming public; `None`: the owner removed that protection.
     pub public_access_block: Option<PublicAccessBlock>,
-    /// Whose what is put into it is; `None`: that was removed.
+    /// Who owns the objects that others put into it; `None`: that setting was removed.
     pub ownership: Option<ObjectOwnership>,
-    /// At most 50.
+    /// The tags of the bucket, at most 50.
     pub tags: Vec<Tag>,
     /// Which pages of other origins may use it; empty: none, which is no configuration.
     pub cors: Arc<[CorsRule]>,
@@ -100,14 +100,14 @@ pub struct PublicAccessBlock {
     pub restrict_public_buckets: bool,
 }
 
-/// Whose the objects of a bucket are.
+/// Who owns the objects of a bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ObjectOwnership {
-    /// The bucket owner's, and ACLs are disabled: as on any new bucket.
+    /// The owner of the bucket, and ACLs are disabled: as on any new bucket.
     BucketOwnerEnforced,
-    /// The bucket owner's where the writer says so.
+    /// The owner of the bucket, where the writer says so.
     BucketOwnerPreferred,
-    /// Whoever wrote it.
+    /// The account that wrote them.
     ObjectWriter,
 }
 
@@ -115,11 +115,11 @@ pub enum ObjectOwnership {
 /// them to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CorsRule {
-    /// What its owner calls it.
+    /// The name that the bucket's owner gave the rule.
     pub id: Option<String>,
     /// Origins, each with one `*` at most.
     pub allowed_origins: Vec<String>,
-    /// What a page may do.
+    /// The methods that a page may use.
     pub allowed_methods: Vec<CorsMethod>,
     /// Which headers a page may send, each with one `*` at most.
     pub allowed_headers: Vec<String>,
@@ -157,7 +157,7 @@ impl CorsMethod {
         })
     }
 
-    /// As it is spelled in requests.
+    /// The method as it is spelled in requests.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Get => "GET",
@@ -183,9 +183,9 @@ pub struct BucketEncryption {
 /// Whether bodies may be written under a key of the customer's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CustomerKeys {
-    /// They may.
+    /// Such bodies may be written.
     Allowed,
-    /// They may not. Those that are there can be read on.
+    /// No such body may be written. Those that are there can still be read.
     Blocked,
 }
 
@@ -196,9 +196,9 @@ pub enum BucketSetting {
     Policy(Option<Arc<BoundPolicy>>),
     /// What keeps it from becoming public.
     PublicAccessBlock(Option<PublicAccessBlock>),
-    /// Whose what is put into it is.
+    /// Who owns the objects that others put into it.
     Ownership(Option<ObjectOwnership>),
-    /// Its tags.
+    /// The tags of the bucket, in the place of those before.
     Tags(Vec<Tag>),
     /// Which pages of other origins may use it.
     Cors(Vec<CorsRule>),
@@ -225,11 +225,11 @@ impl BucketSetting {
 /// What came of setting one thing of a bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SetBucket {
-    /// It is set.
+    /// The bucket has the setting.
     Set,
     /// There is no such bucket.
     NotFound,
-    /// It is a policy that would make the bucket public, and the bucket refuses such policies.
+    /// The setting is a policy that would make the bucket public, and the bucket refuses such policies.
     PublicPolicyBlocked,
 }
 
@@ -265,20 +265,20 @@ impl Default for BucketSettings {
 /// A bucket to make.
 #[derive(Clone, Debug)]
 pub struct NewBucket {
-    /// Its name.
+    /// The name of the new bucket.
     pub name: BucketName,
     /// The account that will own it.
     pub owner: AccountId,
     /// The region it is made in.
     pub region: String,
-    /// What it is tagged with from its beginning.
+    /// The tags that the bucket has from its beginning.
     pub tags: Vec<Tag>,
 }
 
 /// What came of making a bucket.
 #[derive(Clone, Debug)]
 pub enum CreateBucket {
-    /// It was made.
+    /// The bucket was made.
     Created(Arc<Bucket>),
     /// Somebody has one of that name; nothing was changed.
     AlreadyExists(Arc<Bucket>),
@@ -287,11 +287,11 @@ pub enum CreateBucket {
 /// What came of removing a bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeleteBucket {
-    /// It is gone, and uploads that were under way in it are aborted.
+    /// The bucket is gone, and uploads that were under way in it are aborted.
     Deleted,
-    /// There is none.
+    /// There is no such bucket.
     NotFound,
-    /// It still holds an object, a version or a delete marker.
+    /// The bucket still holds an object, a version or a delete marker.
     NotEmpty,
     /// It is there still: so many uploads were under way in it that not all are aborted yet. Trying again goes on.
     Unfinished,
@@ -304,11 +304,11 @@ pub struct ListBuckets {
     pub prefix: Option<String>,
     /// Only names after this one.
     pub after: Option<BucketName>,
-    /// How many at most.
+    /// How many buckets a page holds at most.
     pub limit: usize,
 }
 
-/// Some buckets, by name.
+/// A page of a listing of buckets.
 #[derive(Clone, Debug)]
 pub struct BucketPage {
     /// In the order of their names.
@@ -322,11 +322,12 @@ pub struct BucketPage {
 pub struct Change {
     /// Its place in the sequence.
     pub number: u64,
-    /// What was written.
+    /// What changed.
     pub subject: ChangeSubject,
 }
 
-/// What a change is about: read it anew.
+/// What a change is about. What it was before and what it is now is not kept here: whoever wants to know reads it
+/// anew.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChangeSubject {
     /// A bucket was made, set or removed.

@@ -32,7 +32,7 @@ pub enum ChecksumAlgorithm {
 }
 
 impl ChecksumAlgorithm {
-    /// All algorithms.
+    /// Every algorithm there is.
     pub const ALL: [Self; 10] = [
         Self::Crc32,
         Self::Crc32c,
@@ -95,10 +95,10 @@ impl ChecksumAlgorithm {
 pub struct ChecksumAlgorithms(u16);
 
 impl ChecksumAlgorithms {
-    /// The empty set.
+    /// The set that holds no algorithm.
     pub const NONE: Self = Self(0);
 
-    /// This set and `algorithm`.
+    /// This set, with `algorithm` in it too.
     #[must_use]
     pub fn with(self, algorithm: ChecksumAlgorithm) -> Self {
         Self(self.0 | algorithm.bit())
@@ -134,9 +134,9 @@ pub enum ChecksumType {
 /// A checksum as it is kept and answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredChecksum {
-    /// By which algorithm.
+    /// The algorithm that made the checksum.
     pub algorithm: ChecksumAlgorithm,
-    /// Over what.
+    /// Whether it is over the whole object or over the checksums of its parts.
     pub kind: ChecksumType,
     /// Base64; a composite one ends with a hyphen and the count of parts.
     pub value: String,

@@ -72,7 +72,7 @@ pub(crate) fn the_bucket() -> BucketRef {
     BucketRef { name: bucket_name(), id: 1 }
 }
 
-/// One that never was.
+/// A bucket that was never made.
 fn no_bucket() -> BucketRef {
     BucketRef { name: BucketName::parse("nowhere").unwrap(), id: -1 }
 }

@@ -25,7 +25,7 @@ use crate::identity::IdentityChange;
 )]
 use crate::*;
 
-/// The engine of records.
+/// The engine of records that this store was opened with.
 #[derive(Debug)]
 pub(crate) enum MetadataEngine {
     Sqlite(SqliteMetadata),

@@ -19,7 +19,7 @@ pub enum StoreError {
     /// Stored bytes are not what was stored.
     #[error("stored data is corrupt: {what}")]
     Corrupt {
-        /// What does not fit.
+        /// The record, or the part of a record, that does not fit.
         what: &'static str,
     },
     /// The body was removed between the look-up of its record and the first read: look up again.
@@ -43,7 +43,7 @@ pub enum StoreError {
     /// An operation on a file failed.
     #[error("cannot {operation}")]
     Io {
-        /// What was tried.
+        /// What was tried, as in "open" or "sync directory".
         operation: &'static str,
         /// The cause.
         #[source]
@@ -59,7 +59,7 @@ pub struct EngineError(#[from] pub(crate) Arc<rusqlite::Error>);
 /// Why a data directory does not open.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Another process holds it.
+    /// Another process has the data directory open.
     #[error("data directory {} is in use by another process", dir.display())]
     AlreadyInUse {
         /// The data directory.
@@ -80,7 +80,7 @@ pub enum OpenError {
     /// The directory is a backup, which is to be restored and not to be served.
     #[error("{} is a backup: restore it to another directory first", dir.display())]
     IsBackup {
-        /// The directory.
+        /// The directory that was to be opened.
         dir: PathBuf,
     },
     /// The database was sealed with another key.
@@ -112,15 +112,15 @@ pub enum OpenError {
         found: i64,
         /// The format of this version.
         format: i64,
-        /// What is in the way.
+        /// Why it could not.
         source: StoreError,
     },
     /// An operation on a file failed.
     #[error("cannot {operation} {}", path.display())]
     Io {
-        /// What was tried.
+        /// What was tried, as in "open" or "sync directory".
         operation: &'static str,
-        /// On what.
+        /// The file or directory that it was tried on.
         path: PathBuf,
         /// The cause.
         #[source]

@@ -23,11 +23,11 @@ const AFTER_ALL_UPLOADS: [u8; 25] = [0xff; 25];
 /// What an engine does after it has shown a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step<P> {
-    /// It shows the row after it.
+    /// The engine shows the next row.
     Next,
-    /// It goes on from there.
+    /// The engine skips rows: it goes on with the first one after this place.
     Seek(P),
-    /// It shows no more.
+    /// The engine shows no more rows: the page is complete.
     End,
 }
 

@@ -17,7 +17,7 @@ pub(crate) use completion::{Completion, StoredPart, UnderWay};
 /// An upload that is under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upload {
-    /// Its id.
+    /// The id of the upload.
     pub id: UploadId,
     /// The bucket of the object to be.
     pub bucket: BucketRef,
@@ -31,7 +31,7 @@ pub struct Upload {
     pub encryption: Option<Encryption>,
     /// What tells the customer's key that its parts are under, if they are.
     pub customer_key: Option<KeyCheck>,
-    /// Who began it, as the server names callers.
+    /// Who began the upload, as the server names callers.
     pub initiator: String,
     /// When it began, to the millisecond.
     pub initiated_at: Timestamp,
@@ -52,7 +52,7 @@ pub struct NewUpload {
     pub encryption: Option<Encryption>,
     /// What tells the customer's key that its parts are under, if they are.
     pub customer_key: Option<KeyCheck>,
-    /// Who begins it, as the server names callers.
+    /// Who begins the upload, as the server names callers.
     pub initiator: String,
 }
 
@@ -77,11 +77,11 @@ impl NewUpload {
 /// A part that was uploaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// Its number.
+    /// The number of the part.
     pub number: PartNumber,
-    /// Its length, in bytes.
+    /// The length of the part, in bytes.
     pub size: u64,
-    /// Its entity tag.
+    /// The entity tag of the part.
     pub etag: ETag,
     /// Its checksum, if one was stored.
     pub checksum: Option<StoredChecksum>,
@@ -92,13 +92,13 @@ pub struct Part {
 /// What came of uploading a part.
 #[derive(Clone, Debug)]
 pub enum PutPart {
-    /// It is on stable storage.
+    /// The part is on stable storage.
     Stored(Part),
     /// There is no such upload.
     NoSuchUpload,
 }
 
-/// Some parts, by number.
+/// A page of the parts of an upload.
 #[derive(Clone, Debug)]
 pub struct PartPage {
     /// In the order of their numbers.
@@ -114,7 +114,7 @@ pub struct ListUploads {
     pub prefix: String,
     /// Keys that agree up to and with the first delimiter after the prefix are one common prefix.
     pub delimiter: Option<String>,
-    /// Where to begin.
+    /// The key, or the upload, after which the page begins.
     pub after: UploadAfter,
     /// How many entries at most.
     pub limit: usize,
@@ -134,7 +134,7 @@ pub enum UploadAfter {
     CommonPrefix(String),
 }
 
-/// Some uploads.
+/// A page of a listing of uploads.
 #[derive(Clone, Debug)]
 pub struct UploadPage {
     /// By key, then oldest first; common prefixes count towards the limit.
@@ -146,20 +146,20 @@ pub struct UploadPage {
 /// An entry of a listing of uploads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UploadEntry {
-    /// An upload.
+    /// An upload under way.
     Upload(Arc<Upload>),
-    /// All keys that begin so.
+    /// All keys that begin with this text, shown as one.
     CommonPrefix(String),
 }
 
 /// An upload to complete.
 #[derive(Clone, Debug)]
 pub struct CompleteUpload {
-    /// Its bucket.
+    /// The bucket that the upload is in.
     pub bucket: BucketRef,
-    /// Its key.
+    /// The key of the object to be.
     pub key: ObjectKey,
-    /// Its id.
+    /// The id of the upload.
     pub upload_id: UploadId,
     /// The parts of the object, in ascending order of their numbers, which the caller has checked.
     pub parts: Vec<CompletedPart>,
@@ -181,7 +181,7 @@ pub const PART_SIZE_MIN: u64 = 5 * 1024 * 1024;
 /// A part as named by who completes an upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompletedPart {
-    /// Its number.
+    /// The number of the part.
     pub number: PartNumber,
     /// Its entity tag, which must be that of the uploaded part.
     pub etag: ETag,
@@ -196,23 +196,23 @@ pub enum CompleteOutcome {
     Completed {
         /// The version it is, to be told to the writer; `None` in a bucket that keeps none.
         version_id: Option<VersionId>,
-        /// What was stored.
+        /// The object as it is recorded.
         object: Arc<Object>,
     },
     /// There is no such upload.
     NoSuchUpload,
     /// A part was not uploaded, or has another tag or checksum.
     InvalidPart {
-        /// Its number.
+        /// The number of the part.
         number: PartNumber,
     },
     /// A part that is not the last is too short.
     PartTooSmall {
-        /// Its number.
+        /// The number of the part.
         number: PartNumber,
-        /// Its length, in bytes.
+        /// The length of the part, in bytes.
         size: u64,
-        /// Its entity tag.
+        /// The entity tag of the part.
         etag: ETag,
     },
     /// The precondition does not hold.

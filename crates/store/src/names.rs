@@ -83,7 +83,7 @@ pub enum BucketNameError {
     /// Shorter than 3 or longer than 63 bytes.
     #[error("bucket name of {size} bytes")]
     Length {
-        /// Its length, in bytes.
+        /// How many bytes the text has.
         size: usize,
     },
     /// Something else than `a-z`, `0-9`, `-` and `.`.
@@ -139,16 +139,16 @@ impl ObjectKey {
 /// Why bytes are no object key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ObjectKeyError {
-    /// No byte at all.
+    /// The text is empty.
     #[error("object key is empty")]
     Empty,
-    /// More than 1024 bytes.
+    /// The text has more than 1024 bytes.
     #[error("object key of {size} bytes")]
     TooLong {
-        /// Its length, in bytes.
+        /// How many bytes the text has.
         size: usize,
     },
-    /// Not UTF-8.
+    /// The bytes are not UTF-8.
     #[error("object key is not UTF-8")]
     NotUtf8,
 }
@@ -370,7 +370,7 @@ pub struct ETagError;
 pub struct PartNumber(u16);
 
 impl PartNumber {
-    /// The least number.
+    /// The least part number.
     pub const FIRST: Self = Self(1);
 
     /// Takes a number from 1 to 10,000.

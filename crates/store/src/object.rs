@@ -24,13 +24,13 @@ pub(crate) fn truncated(now: Timestamp) -> Timestamp {
 /// streams.
 #[derive(Clone, Debug)]
 pub struct Object {
-    /// Its key.
+    /// The key of the object.
     pub key: ObjectKey,
     /// Which version; [`VersionId::Null`] in a bucket that never kept versions.
     pub version_id: VersionId,
     /// The length of its body, in bytes.
     pub size: u64,
-    /// Its entity tag.
+    /// The entity tag of the object.
     pub etag: ETag,
     /// When it was written, to the millisecond.
     pub last_modified: Timestamp,
@@ -42,14 +42,14 @@ pub struct Object {
     pub parts: Vec<PartSummary>,
     /// How its bytes are kept.
     pub encryption: AtRest,
-    /// Where its bytes are.
+    /// Where the bytes of the object are.
     pub(crate) body: Body,
     /// The plain bytes of a small body, once they were read: the bytes of a version never change.
     pub(crate) resident: OnceLock<Bytes>,
 }
 
 impl Object {
-    /// The same record, which keeps no body in memory.
+    /// The same record, without the body that it may hold in memory.
     pub(crate) fn without_resident(&self) -> Self {
         Self { resident: OnceLock::new(), ..self.clone() }
     }
@@ -74,16 +74,16 @@ pub struct Attributes {
     pub storage_class: Option<String>,
     /// `x-amz-meta-*` without that prefix, in the order they were given.
     pub metadata: Vec<(String, String)>,
-    /// Ten at most, and the one thing here that may change later.
+    /// Ten tags at most; they alone may change after the object is written.
     pub tags: Vec<Tag>,
 }
 
 /// A part of an object that was uploaded in parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartSummary {
-    /// Its number as uploaded.
+    /// The number that the part was uploaded with. Numbers may be missing between.
     pub number: PartNumber,
-    /// Its length, in bytes.
+    /// The length of the part, in bytes.
     pub size: u64,
     /// Its checksum (base64), in the algorithm of the object's.
     pub checksum: Option<String>,
@@ -92,9 +92,9 @@ pub struct PartSummary {
 /// What is at a key.
 #[derive(Clone, Debug)]
 pub enum Lookup {
-    /// An object.
+    /// An object is there.
     Object(Arc<Object>),
-    /// A delete marker.
+    /// The version is a delete marker: there is nothing to read.
     DeleteMarker(DeleteMarker),
     /// Nothing was ever written at the key, or everything was removed.
     NoSuchKey,
@@ -116,10 +116,10 @@ impl Lookup {
     }
 }
 
-/// A version that says: the object was deleted.
+/// A version without a body, which says that the object was deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeleteMarker {
-    /// Its version.
+    /// The id of the version.
     pub version_id: VersionId,
     /// When the object was deleted, to the millisecond.
     pub created_at: Timestamp,
@@ -130,27 +130,28 @@ pub struct DeleteMarker {
 /// What must hold of a key's current version when a write commits. A delete marker is absence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precondition {
-    /// Nothing.
+    /// The write has no condition.
     #[default]
     None,
-    /// There is none (`If-None-Match: *`).
+    /// There must be no current version (`If-None-Match: *`).
     IfAbsent,
-    /// It has this tag (`If-Match`).
+    /// The current version must have this tag (`If-Match`).
     IfMatch(ETag),
-    /// It has a tag that nothing here can have: true of none, and there may be none to ask.
+    /// The current version must have a tag that no object here can have (`If-Match: "abc"`). That never holds; where
+    /// there is no current version, the answer says so.
     IfMatchUnknown,
-    /// There is one (`If-Match: *`).
+    /// There must be a current version (`If-Match: *`).
     IfPresent,
 }
 
 /// What came of writing an object.
 #[derive(Clone, Debug)]
 pub enum PutOutcome {
-    /// It is on stable storage.
+    /// The object is on stable storage.
     Stored {
         /// The version it is, to be told to the writer; `None` in a bucket that keeps none.
         version_id: Option<VersionId>,
-        /// What was stored.
+        /// The object as it is recorded.
         object: Arc<Object>,
     },
     /// The precondition does not hold.
@@ -164,20 +165,20 @@ pub enum PutOutcome {
 /// An object, or one version of it, to delete.
 #[derive(Clone, Debug)]
 pub struct DeleteObject {
-    /// In which bucket.
+    /// The bucket that the object is in.
     pub bucket: BucketRef,
-    /// At which key.
+    /// The key of the object.
     pub key: ObjectKey,
     /// The version to remove for good; `None`: the object as it stands.
     pub version_id: Option<VersionId>,
     /// What must hold of the key's current version.
     pub precondition: Precondition,
-    /// The tags that the key's current version had when they were judged; `None`: nobody asked.
+    /// The tags that the key's current version had when a policy judged them; `None`: no policy asked for them.
     pub judged_tags: Option<Vec<Tag>>,
 }
 
 impl DeleteObject {
-    /// Without a condition.
+    /// A delete without a condition.
     pub fn of(bucket: &BucketRef, key: &ObjectKey, version_id: Option<&VersionId>) -> Self {
         let (bucket, key) = (bucket.clone(), key.clone());
         Self {
@@ -193,15 +194,15 @@ impl DeleteObject {
 /// Tags to put in the place of those of a version.
 #[derive(Clone, Debug)]
 pub struct SetTags {
-    /// In which bucket.
+    /// The bucket that the object is in.
     pub bucket: BucketRef,
-    /// At which key.
+    /// The key of the object.
     pub key: ObjectKey,
     /// Which version; `None`: the current one.
     pub version_id: Option<VersionId>,
-    /// The new ones.
+    /// The tags that the version has afterwards.
     pub tags: Vec<Tag>,
-    /// Those that it had when they were judged; `None`: nobody asked.
+    /// The tags that the version had when a policy judged them; `None`: no policy asked for them.
     pub judged_tags: Option<Vec<Tag>>,
 }
 
@@ -209,7 +210,7 @@ pub struct SetTags {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TagsChanged;
 
-/// What came of deleting.
+/// What came of deleting an object or a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeleteOutcome {
     /// There is no such bucket.
@@ -222,7 +223,7 @@ pub enum DeleteOutcome {
     TagsChanged,
     /// There was nothing to delete.
     Nothing,
-    /// A version is gone.
+    /// A version is gone for good.
     Deleted {
         /// The version that was named; `None`: none was, in a bucket that keeps none.
         version_id: Option<VersionId>,
@@ -231,7 +232,7 @@ pub enum DeleteOutcome {
     },
     /// A delete marker is now the newest version.
     MarkerCreated {
-        /// Its version.
+        /// The version id of the marker.
         version_id: VersionId,
     },
 }
@@ -243,13 +244,13 @@ pub struct ListObjects {
     pub prefix: String,
     /// Keys that agree up to and with the first delimiter after the prefix are one common prefix.
     pub delimiter: Option<String>,
-    /// Where to begin.
+    /// The key after which the page begins.
     pub after: ListAfter,
     /// How many entries at most.
     pub limit: usize,
 }
 
-/// Where a listing begins.
+/// Where a listing of objects begins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ListAfter {
     /// At the first key.
@@ -273,20 +274,20 @@ pub struct ObjectPage {
 /// An entry of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListEntry {
-    /// An object.
+    /// The current version of a key.
     Object(ObjectSummary),
-    /// All keys that begin so.
+    /// All keys that begin with this text, shown as one.
     CommonPrefix(String),
 }
 
 /// What a listing tells of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectSummary {
-    /// Its key.
+    /// The key of the object.
     pub key: ObjectKey,
     /// The length of its body, in bytes.
     pub size: u64,
-    /// Its entity tag.
+    /// The entity tag of the object.
     pub etag: ETag,
     /// When it was written, to the millisecond.
     pub last_modified: Timestamp,
@@ -303,7 +304,7 @@ pub struct ListVersions {
     pub prefix: String,
     /// Keys that agree up to and with the first delimiter after the prefix are one common prefix.
     pub delimiter: Option<String>,
-    /// Where to begin.
+    /// The key, or the version, after which the page begins.
     pub after: VersionAfter,
     /// How many entries at most.
     pub limit: usize,
@@ -335,29 +336,29 @@ pub struct VersionPage {
 /// An entry of a listing of versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VersionEntry {
-    /// An object.
+    /// A version with a body.
     Version(VersionSummary),
-    /// A delete marker.
+    /// A version that is a delete marker.
     DeleteMarker {
-        /// Its key.
+        /// The key that the marker is at.
         key: ObjectKey,
-        /// Its version.
+        /// The version id of the marker.
         version_id: VersionId,
         /// Whether it is the newest version of its key.
         is_latest: bool,
         /// When the object was deleted, to the millisecond.
         last_modified: Timestamp,
     },
-    /// All keys that begin so.
+    /// All keys that begin with this text, shown as one.
     CommonPrefix(String),
 }
 
 /// What a listing tells of a version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VersionSummary {
-    /// The object.
+    /// What a listing of objects tells of the version.
     pub object: ObjectSummary,
-    /// Its version.
+    /// The id of the version.
     pub version_id: VersionId,
     /// Whether it is the newest version of its key.
     pub is_latest: bool,

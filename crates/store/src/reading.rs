@@ -24,7 +24,7 @@ use crate::{Object, StoreError, Unlocked};
 use opened::{ChunkAt, OpenedChunk, OpenedChunks};
 use pinned::{Held, InUse};
 
-/// What all readers of a store have in common.
+/// What all readers of a store share: the records that are being read, and chunks that were opened.
 #[derive(Debug, Default)]
 pub(crate) struct Readers {
     in_use: InUse,
@@ -51,9 +51,9 @@ pub struct BodyReader {
 /// Some bytes of a body, in the order in which they are sent: whoever sends them chooses how.
 #[derive(Debug)]
 pub enum Segment {
-    /// In memory.
+    /// Bytes in memory, decrypted where they rest encrypted.
     Bytes(Bytes),
-    /// In a file, as they are sent.
+    /// A range of a file, which rests there as it is sent.
     File(FileRange),
 }
 
@@ -62,13 +62,13 @@ enum State {
     Resident,
     /// Between two pieces; the blob that the last piece was in is still open if that was of full length.
     Idle(Option<Open>),
-    /// The disk is at it.
-    Reading(Reading, Piece),
-    /// It failed, or is over.
+    /// The next piece is being read from the disk.
+    Reading(PendingRead, Piece),
+    /// The body was read to its end, or reading failed.
     Over,
 }
 
-type Reading = Pin<Box<dyn Future<Output = (Open, Result<Room, StoreError>)> + Send>>;
+type PendingRead = Pin<Box<dyn Future<Output = (Open, Result<Room, StoreError>)> + Send>>;
 
 /// A blob that is being read.
 struct Open {
@@ -301,7 +301,7 @@ impl BodyReader {
 
     fn go_on(
         &mut self,
-        mut reading: Reading,
+        mut reading: PendingRead,
         piece: Piece,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, StoreError>>> {

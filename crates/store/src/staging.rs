@@ -48,7 +48,7 @@ pub struct StageSpec {
     pub encryption: Option<Encryption>,
     /// A key of the customer's own that it takes to read it, and which is not kept.
     pub customer_key: Option<CustomerKey>,
-    /// Which checksums to compute.
+    /// The checksums to compute while the body comes.
     pub checksums: ChecksumAlgorithms,
     /// Whether to compute the SHA-256 that `x-amz-content-sha256` is compared with.
     pub sha256: bool,
@@ -57,7 +57,7 @@ pub struct StageSpec {
     pub own_file: bool,
 }
 
-/// What staging needs of a store.
+/// The parts of a store that staging needs.
 #[derive(Debug)]
 pub(crate) struct Stager {
     pub(crate) metadata: Arc<MetadataEngine>,
@@ -391,12 +391,12 @@ enum Place {
 }
 
 impl StagedBody {
-    /// Its length, in bytes.
+    /// The length of the body, in bytes.
     pub fn size(&self) -> u64 {
         self.blob().size
     }
 
-    /// Its MD5.
+    /// The MD5 of the body.
     pub fn md5(&self) -> [u8; 16] {
         self.md5
     }
@@ -416,7 +416,7 @@ impl StagedBody {
         self.raw_checksum(algorithm).map(|raw| STANDARD.encode(raw))
     }
 
-    /// How it is kept.
+    /// How the body is kept.
     pub fn at_rest(&self) -> AtRest {
         self.blob().at_rest()
     }

@@ -29,9 +29,9 @@ use crate::{Change, Encryption, Maintenance, OpenError, StoreError};
 /// How to open a store.
 #[derive(Debug)]
 pub struct StoreConfig {
-    /// Holds everything; made when absent.
+    /// The directory that holds everything; made when absent.
     pub data_dir: PathBuf,
-    /// From [`load_master_key`](crate::load_master_key).
+    /// The key that seals all others, from [`load_master_key`](crate::load_master_key).
     pub master_key: MasterKey,
     /// Whether new bodies are encrypted unless their specification says.
     pub encryption: Encryption,
@@ -39,7 +39,7 @@ pub struct StoreConfig {
     pub cache_bytes_max: usize,
 }
 
-/// What a store counts, since it was opened.
+/// What a store counted since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Write jobs that wait to be committed.
@@ -70,10 +70,10 @@ pub(crate) struct Inner {
     pub(crate) key_uses: KeyUses,
     /// Runs of maintenance take turns.
     pub(crate) sweeping: tokio::sync::Mutex<Turn>,
-    /// Whose turn it is to delete a bucket.
+    /// Held by the call that deletes a bucket: one at a time.
     pub(crate) emptying: tokio::sync::Mutex<()>,
     vault: Arc<Vault>,
-    /// What the engines say of where they write.
+    /// What the engines say of the place they write to.
     pub(crate) premises: Box<dyn Premises>,
     encryption: Encryption,
 }

@@ -68,10 +68,10 @@ impl SteadyClock {
     }
 }
 
-/// What one run did.
+/// What one run of maintenance removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
-    /// Blobs removed.
+    /// Blobs whose bytes were removed.
     pub blobs: usize,
     /// Staged bodies given up because they were old.
     pub intents: usize,

@@ -15,7 +15,7 @@ pub struct Unlocked {
 }
 
 impl Unlocked {
-    /// What may be read.
+    /// The object that may be read.
     pub fn object(&self) -> &Arc<Object> {
         &self.object
     }
@@ -24,13 +24,13 @@ impl Unlocked {
 /// Why a customer's key, or its absence, does not do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyRefusal {
-    /// It takes a key, and none was given.
+    /// The body takes a customer's key, and none was given.
     #[error("a customer's key is needed")]
     Required,
-    /// It takes none, and one was given.
+    /// The body takes no key, and one was given.
     #[error("there is nothing that a customer's key opens")]
     NotApplicable,
-    /// It takes another one.
+    /// The body takes another key than the one given.
     #[error("the customer's key is another one")]
     Wrong,
 }

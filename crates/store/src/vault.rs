@@ -18,7 +18,7 @@ pub(crate) struct Vault {
     master: MasterKeyId,
     access_keys: Sealer,
     blob_keys: Sealer,
-    /// What opens the same of format 3.
+    /// Opens the secrets of access keys as format 3 sealed them.
     access_keys_before: Sealer,
     blob_keys_before: Sealer,
     records: RecordSealer,
@@ -26,7 +26,7 @@ pub(crate) struct Vault {
     customers: CustomerSealers,
 }
 
-/// What the check of an upload's key is bound to.
+/// The purpose that the check of an upload's key is sealed for.
 const KEY_CHECK: &[u8] = b"key check";
 
 impl Vault {
@@ -47,7 +47,7 @@ impl Vault {
         self.master
     }
 
-    /// What seals rows of the database.
+    /// The sealer of the rows of the database.
     pub(crate) fn records(&self) -> &RecordSealer {
         &self.records
     }
@@ -117,7 +117,7 @@ impl Vault {
         }
     }
 
-    /// What tells an upload's key from others.
+    /// Tells a customer's key from others, for an upload that is begun under it.
     pub(crate) fn key_check(&self, customer: &CustomerKey) -> Result<KeyCheck, StoreError> {
         let salt = random()?;
         let sealer = self.customers.sealer(customer, &salt);

@@ -43,7 +43,7 @@ struct Files {
     temporary: PathBuf,
     disk: Disk,
     health: Arc<Health>,
-    /// One for each value of a byte.
+    /// The directories of blobs: one for each value of an id's first byte.
     directories: Vec<DirectorySync>,
     begun: AtomicU64,
     rooms: Arc<Rooms>,
@@ -183,7 +183,7 @@ impl Files {
         Ok(removed.collect::<Result<Vec<_>, StoreError>>()?.concat())
     }
 
-    /// Those of one directory.
+    /// Removes the blobs whose ids begin with one byte: they lie in one directory.
     fn remove_from(&self, first: u8, ids: Vec<BlobId>) -> Result<Vec<BlobId>, StoreError> {
         let open = self.open_directory(first)?;
         let mut removed = Vec::with_capacity(ids.len());
@@ -331,7 +331,7 @@ impl BlobWriter for FileWriter {
 pub(crate) struct FileSource {
     path: PathBuf,
     file: Option<File>,
-    /// What is still to be read of it.
+    /// The bytes of the file that are still to be read.
     range: Range<u64>,
     rooms: Arc<Rooms>,
 }

@@ -66,7 +66,7 @@ pub(crate) trait Metadata:
     fn counters(&self) -> MetadataCounters;
 }
 
-/// What an engine counted.
+/// What an engine of records counted since it was opened.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct MetadataCounters {
     pub(crate) queued_jobs: u64,

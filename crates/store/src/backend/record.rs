@@ -21,7 +21,7 @@ pub(crate) use upload::{parse_part, parse_upload, part_record, resealed_part, up
 /// The version of every record that this version writes.
 const RECORD_VERSION: u8 = 1;
 
-/// What is stored is not what a store writes.
+/// The error that what is stored is nothing that a store writes.
 pub(crate) fn corrupt(what: &'static str) -> StoreError {
     StoreError::Corrupt { what }
 }

@@ -37,7 +37,7 @@ impl BlobCipher {
         Ok(stored)
     }
 
-    /// The same, into a room whose bytes it replaces.
+    /// Seals as [`seal`](Self::seal) does, into a room whose bytes are replaced.
     pub(crate) fn seal_into(
         &self,
         stored: &mut Vec<u8>,

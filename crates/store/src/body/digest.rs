@@ -122,7 +122,7 @@ impl Digests {
         self.raw(algorithm).map(|raw| STANDARD.encode(raw))
     }
 
-    /// The same in bytes.
+    /// A digest in bytes, if it was computed.
     pub(crate) fn raw(&self, algorithm: ChecksumAlgorithm) -> Option<Vec<u8>> {
         if algorithm == ChecksumAlgorithm::Md5 {
             return Some(self.md5.to_vec());

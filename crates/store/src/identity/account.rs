@@ -10,35 +10,35 @@ use super::{AccessKey, GivenKey};
 /// An account beside the first one, which needs no record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
-    /// Its 12 digits.
+    /// The 12 digits that name the account.
     pub id: AccountId,
-    /// What people call it.
+    /// The name that people know the account by.
     pub name: String,
-    /// Whom to write to about it.
+    /// Where to write to whoever answers for the account.
     pub email: Option<String>,
-    /// When it was made.
+    /// When the account was made.
     pub created_at: Timestamp,
 }
 
 /// An account to make.
 #[derive(Debug)]
 pub struct NewAccount {
-    /// `None`: any that is free.
+    /// The 12 digits; `None`: any that are free.
     pub id: Option<AccountId>,
-    /// What people call it.
+    /// The name that people know the account by.
     pub name: String,
-    /// Whom to write to about it.
+    /// Where to write to whoever answers for the account.
     pub email: Option<String>,
-    /// The key of its root; `None`: a new one.
+    /// The access key of the root; `None`: a new one is made.
     pub root: Option<GivenKey>,
 }
 
 /// What came of making an account.
 #[derive(Debug)]
 pub enum CreateAccount {
-    /// It was made, with the key of its root.
+    /// The account was made, with the access key of its root.
     Created {
-        /// The account.
+        /// The account as it is recorded.
         account: Account,
         /// The key of its root, with its secret.
         root: Arc<AccessKey>,
@@ -52,20 +52,20 @@ pub enum CreateAccount {
 /// What came of removing an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeleteAccount {
-    /// It is gone, and the keys of its root with it.
+    /// The account is gone, and the access keys of its root with it.
     Deleted,
-    /// There is none.
+    /// There is no such account.
     NotFound,
-    /// It still owns a bucket or has an identity.
+    /// The account still owns a bucket or has an identity.
     NotEmpty,
 }
 
 /// What came of giving the root of an account another key.
 #[derive(Debug)]
 pub enum RenewRootKey {
-    /// It has this one, and no other.
+    /// The root has this key, and no other.
     Renewed {
-        /// The account.
+        /// The account as it is recorded.
         account: Account,
         /// The key of its root, with its secret.
         root: Arc<AccessKey>,
@@ -76,7 +76,7 @@ pub enum RenewRootKey {
     KeyExists,
 }
 
-/// Some accounts, by id.
+/// A page of a listing of accounts.
 #[derive(Clone, Debug)]
 pub struct AccountPage {
     /// In the order of their ids.

@@ -26,7 +26,7 @@ pub struct Directory {
 /// Identities of one kind, by folded name. What a change does not touch is shared with what was before.
 pub(crate) type Entities<T> = Arc<BTreeMap<Arc<str>, Arc<T>>>;
 
-/// Folded names, by id.
+/// The folded name of each user or role, by id.
 type Names = Arc<HashMap<Arc<str>, Arc<str>>>;
 
 /// What a directory is made of.
@@ -38,7 +38,7 @@ pub(crate) struct DirectoryParts {
     pub(crate) policies: Entities<ManagedPolicy>,
     pub(crate) profiles: Entities<InstanceProfile>,
     pub(crate) providers: Entities<OidcProvider>,
-    /// By access key id.
+    /// The access keys of the account, by their ids.
     pub(crate) keys: Entities<KeySummary>,
 }
 
@@ -109,7 +109,7 @@ impl Directory {
         }
     }
 
-    /// Whose identities these are.
+    /// The account that has these identities.
     pub fn account(&self) -> &AccountId {
         &self.account
     }

@@ -35,7 +35,7 @@ pub(crate) type IdentityChange =
 #[derive(Debug)]
 pub(crate) struct DirectoryChanges {
     pub(crate) directory: Directory,
-    /// `None`: the record goes.
+    /// The records that differ, by kind and name; `None`: the record goes.
     pub(crate) records: Vec<(EntityKey, Option<Entity>)>,
     pub(crate) keys: Vec<KeyChange>,
 }

@@ -34,7 +34,7 @@ pub enum EntityKind {
 /// A kind and a folded name: which record.
 pub(crate) type EntityKey = (EntityKind, String);
 
-/// One record.
+/// The record of one identity or policy.
 #[derive(Clone, Debug)]
 pub(crate) enum Entity {
     User(Arc<User>),
@@ -58,18 +58,18 @@ impl Entity {
     }
 }
 
-/// A user.
+/// A user: somebody, or a program, with access keys of its own.
 #[derive(Clone, Debug)]
 pub struct User {
-    /// As it was given.
+    /// The name, in the spelling in which it was given.
     pub name: String,
-    /// `/` or `/…/`.
+    /// The path of the name: `/`, or `/…/` as in `/team/blue/`.
     pub path: String,
-    /// `AIDA…`: never given twice.
+    /// An id that is never given twice, `AIDA…`: a user deleted and made anew has another.
     pub id: String,
     /// When it was made.
     pub created_at: Timestamp,
-    /// At most 50.
+    /// At most 50 tags.
     pub tags: Vec<Tag>,
     /// The ARN of the policy that bounds what it may do.
     pub boundary: Option<String>,
@@ -81,14 +81,14 @@ pub struct User {
     pub groups: BTreeSet<String>,
 }
 
-/// A group of users.
+/// A group: users who are given the same policies.
 #[derive(Clone, Debug)]
 pub struct Group {
-    /// As it was given.
+    /// The name, in the spelling in which it was given.
     pub name: String,
-    /// `/` or `/…/`.
+    /// The path of the name: `/`, or `/…/` as in `/team/blue/`.
     pub path: String,
-    /// `AGPA…`: never given twice.
+    /// An id that is never given twice, `AGPA…`.
     pub id: String,
     /// When it was made.
     pub created_at: Timestamp,
@@ -98,24 +98,24 @@ pub struct Group {
     pub attached: BTreeSet<String>,
 }
 
-/// A role.
+/// A role: what others become for the time of a session.
 #[derive(Clone, Debug)]
 pub struct Role {
-    /// As it was given.
+    /// The name, in the spelling in which it was given.
     pub name: String,
-    /// `/` or `/…/`.
+    /// The path of the name: `/`, or `/…/` as in `/team/blue/`.
     pub path: String,
-    /// `AROA…`: never given twice.
+    /// An id that is never given twice, `AROA…`: a role deleted and made anew has another.
     pub id: String,
     /// When it was made.
     pub created_at: Timestamp,
-    /// What it is for.
+    /// What its maker said that it is for.
     pub description: Option<String>,
     /// The longest session, in seconds: 3600 to 43200.
     pub max_session_seconds: u32,
-    /// Who may assume it.
+    /// The trust policy: who may assume the role.
     pub trust: BoundPolicy,
-    /// At most 50.
+    /// At most 50 tags.
     pub tags: Vec<Tag>,
     /// The ARN of the policy that bounds what it may do.
     pub boundary: Option<String>,
@@ -125,24 +125,24 @@ pub struct Role {
     pub attached: BTreeSet<String>,
 }
 
-/// A policy of its own, to be attached.
+/// A managed policy: it stands by itself and is attached to users, groups and roles by its ARN.
 #[derive(Clone, Debug)]
 pub struct ManagedPolicy {
-    /// As it was given.
+    /// The name, in the spelling in which it was given.
     pub name: String,
-    /// `/` or `/…/`.
+    /// The path of the name: `/`, or `/…/` as in `/team/blue/`.
     pub path: String,
-    /// `ANPA…`: never given twice.
+    /// An id that is never given twice, `ANPA…`.
     pub id: String,
-    /// Its ARN.
+    /// The ARN that attachments name.
     pub arn: String,
     /// When it was made.
     pub created_at: Timestamp,
     /// When a version was last made.
     pub updated_at: Timestamp,
-    /// What it is for.
+    /// What its maker said that it is for.
     pub description: Option<String>,
-    /// At most 50.
+    /// At most 50 tags.
     pub tags: Vec<Tag>,
     /// One to five, by number; numbers are never given twice.
     pub versions: BTreeMap<u32, PolicyVersion>,
@@ -163,44 +163,44 @@ pub struct PolicyVersion {
     pub text: Arc<str>,
 }
 
-/// What carries a role to a program.
+/// An instance profile: what carries a role to the programs of a machine.
 #[derive(Clone, Debug)]
 pub struct InstanceProfile {
-    /// As it was given.
+    /// The name, in the spelling in which it was given.
     pub name: String,
-    /// `/` or `/…/`.
+    /// The path of the name: `/`, or `/…/` as in `/team/blue/`.
     pub path: String,
-    /// `AIPA…`: never given twice.
+    /// An id that is never given twice, `AIPA…`.
     pub id: String,
     /// When it was made.
     pub created_at: Timestamp,
     /// The folded name of its role.
     pub role: Option<String>,
-    /// At most 50.
+    /// At most 50 tags.
     pub tags: Vec<Tag>,
 }
 
-/// Somebody whose tokens roles may trust.
+/// An OIDC provider: an issuer whose tokens roles may trust.
 #[derive(Clone, Debug)]
 pub struct OidcProvider {
-    /// Without its `https://`.
+    /// The URL of the issuer, without its `https://`.
     pub url: String,
     /// When it was made.
     pub created_at: Timestamp,
     /// The audiences that its tokens may be for.
     pub client_ids: Vec<String>,
-    /// Of its certificate; kept and not used, as AWS does for well-known authorities.
+    /// Thumbprints of its certificate; kept and not used, as AWS does for well-known authorities.
     pub thumbprints: Vec<String>,
-    /// At most 50.
+    /// At most 50 tags.
     pub tags: Vec<Tag>,
 }
 
 /// A name and a value that somebody attached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tag {
-    /// Unique among the tags of one thing.
+    /// The name, unique among the tags of one thing.
     pub key: String,
-    /// May be empty.
+    /// The value, which may be empty.
     pub value: String,
 }
 
@@ -209,7 +209,7 @@ pub struct Tag {
 pub struct AttachedPolicy {
     /// The ARN of a managed one, the name of an inline one.
     pub name: Arc<str>,
-    /// What it says.
+    /// The policy that is evaluated.
     pub policy: Arc<Policy>,
 }
 
@@ -224,9 +224,9 @@ impl AttachedPolicy {
 /// another.
 #[derive(Clone, Debug)]
 pub struct BoundPolicy {
-    /// As it was given.
+    /// The policy as it was given, to be shown again.
     pub document: Arc<Policy>,
-    /// As it is evaluated.
+    /// The policy as it is evaluated, with ids in the place of ARNs.
     pub bound: Arc<Policy>,
 }
 

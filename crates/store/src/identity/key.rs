@@ -20,7 +20,7 @@ pub struct AccessKey {
     pub secret: SecretAccessKey,
     /// The account it acts in.
     pub account: AccountId,
-    /// Whose key it is.
+    /// Who signs with the key.
     pub owner: KeyOwner,
     /// Whether it may be used.
     pub status: KeyStatus,
@@ -28,14 +28,14 @@ pub struct AccessKey {
     pub created_at: Timestamp,
 }
 
-/// Whose an access key is.
+/// Who signs with an access key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyOwner {
     /// The root of the account.
     Root,
     /// A user, by the id that is never given twice: a user deleted and made anew is another one.
     User {
-        /// `AIDA…`
+        /// The id of the user, `AIDA…`.
         id: String,
     },
 }
@@ -43,9 +43,9 @@ pub enum KeyOwner {
 /// Whether a key may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyStatus {
-    /// It may.
+    /// The key may be used.
     Active,
-    /// It is as if it were not there, until it is made active again.
+    /// The key is as if it were not there, until it is made active again.
     Inactive,
 }
 
@@ -54,7 +54,7 @@ pub enum KeyStatus {
 pub struct KeySummary {
     /// The id that requests name.
     pub id: String,
-    /// Whose key it is.
+    /// Who signs with the key.
     pub owner: KeyOwner,
     /// Whether it may be used.
     pub status: KeyStatus,
@@ -67,16 +67,16 @@ pub struct KeySummary {
 pub struct GivenKey {
     /// The id that requests name.
     pub id: String,
-    /// The secret that signs.
+    /// The secret that requests are signed with.
     pub secret: SecretAccessKey,
 }
 
 /// When a key was last used, and for what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyUse {
-    /// To the minute or so.
+    /// When the key was used, to the minute or so.
     pub at: Timestamp,
-    /// `s3`, `iam` or `sts`.
+    /// The service that the credential scope named: `s3`, `iam` or `sts`.
     pub service: String,
     /// The region that the credential scope named.
     pub region: String,
@@ -84,7 +84,7 @@ pub struct KeyUse {
 
 /// Letters of an access key id; its length divides 256, so that none is more likely.
 const ID_ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-/// Characters of a secret.
+/// The characters of a secret. There are 64, which divides 256, so that none is more likely.
 const SECRET_ALPHABET: &[u8; 64] =
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -106,7 +106,7 @@ impl AccessKey {
         })
     }
 
-    /// Without the secret.
+    /// What an account is told of the key: all but the secret.
     pub fn summary(&self) -> KeySummary {
         KeySummary {
             id: self.id.clone(),
@@ -137,7 +137,7 @@ const USE_PERIOD: SignedDuration = SignedDuration::from_secs(60);
 /// passes for a role.
 pub(crate) const ROLE_USE_PREFIX: &str = "role/";
 
-/// What the uses of a role are noted under.
+/// The name under which the uses of a role are noted.
 pub(crate) fn role_use(role_id: &str) -> String {
     format!("{ROLE_USE_PREFIX}{role_id}")
 }
@@ -175,7 +175,7 @@ impl KeyUses {
         lock(&self.0).latest.get(id).cloned()
     }
 
-    /// What was noted since it was last asked.
+    /// The uses that were noted since the last call.
     pub(crate) fn take_unwritten(&self) -> Vec<(String, KeyUse)> {
         let mut noted = lock(&self.0);
         let ids = std::mem::take(&mut noted.unwritten);

@@ -6,8 +6,8 @@ use super::{Directory, DirectoryEdit, EntityKind, IdentityError, Tag};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownIdentity {
     kind: EntityKind,
-    /// By what it was looked up.
-    asked: String,
+    /// The name, ARN or URL by which it was looked up.
+    looked_up: String,
     facts: Option<IdentityFacts>,
 }
 
@@ -16,13 +16,13 @@ pub struct KnownIdentity {
 pub struct IdentityFacts {
     /// Never given twice; of an OIDC provider, which has no id, when it was made.
     making: String,
-    /// As it was spelled when it was made.
+    /// The name, as it was spelled when it was given.
     pub name: String,
-    /// `/` or `/…/`.
+    /// The path of the name: `/`, or `/…/` as in `/team/blue/`.
     pub path: String,
     /// Its ARN, in the spelling of what is stored.
     pub arn: String,
-    /// Its tags.
+    /// The tags that a policy can ask for.
     pub tags: Vec<Tag>,
     /// The ARN of the policy that bounds it.
     pub boundary: Option<String>,
@@ -42,11 +42,11 @@ impl Directory {
     }
 
     /// An identity as it is now, by name; a policy by its ARN, an OIDC provider by its URL.
-    pub fn known(&self, kind: EntityKind, asked: &str) -> KnownIdentity {
-        KnownIdentity { kind, asked: asked.to_owned(), facts: self.facts(kind, asked) }
+    pub fn known(&self, kind: EntityKind, name: &str) -> KnownIdentity {
+        KnownIdentity { kind, looked_up: name.to_owned(), facts: self.facts(kind, name) }
     }
 
-    fn facts(&self, kind: EntityKind, asked: &str) -> Option<IdentityFacts> {
+    fn facts(&self, kind: EntityKind, name: &str) -> Option<IdentityFacts> {
         let facts = |kind: &str, (making, path, name): (&str, &str, &str)| IdentityFacts {
             making: making.to_owned(),
             name: name.to_owned(),
@@ -57,21 +57,21 @@ impl Directory {
         };
         Some(match kind {
             EntityKind::User => {
-                let user = self.user(asked)?;
+                let user = self.user(name)?;
                 let known = facts("user", (&user.id, &user.path, &user.name));
                 IdentityFacts { tags: user.tags.clone(), boundary: user.boundary.clone(), ..known }
             }
             EntityKind::Group => {
-                let group = self.group(asked)?;
+                let group = self.group(name)?;
                 facts("group", (&group.id, &group.path, &group.name))
             }
             EntityKind::Role => {
-                let role = self.role(asked)?;
+                let role = self.role(name)?;
                 let known = facts("role", (&role.id, &role.path, &role.name));
                 IdentityFacts { tags: role.tags.clone(), boundary: role.boundary.clone(), ..known }
             }
             EntityKind::Policy => {
-                let policy = self.managed_policy(asked)?;
+                let policy = self.managed_policy(name)?;
                 IdentityFacts {
                     making: policy.id.clone(),
                     name: policy.name.clone(),
@@ -82,12 +82,12 @@ impl Directory {
                 }
             }
             EntityKind::InstanceProfile => {
-                let profile = self.instance_profile(asked)?;
+                let profile = self.instance_profile(name)?;
                 let known = facts("instance-profile", (&profile.id, &profile.path, &profile.name));
                 IdentityFacts { tags: profile.tags.clone(), ..known }
             }
             EntityKind::OidcProvider => {
-                let provider = self.oidc_provider(asked)?;
+                let provider = self.oidc_provider(name)?;
                 let making = provider.created_at.to_string();
                 let known = facts("oidc-provider", (&making, "/", &provider.url));
                 IdentityFacts { tags: provider.tags.clone(), ..known }
@@ -104,7 +104,7 @@ impl DirectoryEdit {
     /// Refuses unless an identity is still what somebody was judged for: one that was made anew,
     /// moved, tagged or bounded meanwhile is another.
     pub fn expect(&self, known: &KnownIdentity) -> Result<(), IdentityError> {
-        let now = self.known(known.kind, &known.asked);
+        let now = self.known(known.kind, &known.looked_up);
         if now == *known { Ok(()) } else { Err(IdentityError::Changed) }
     }
 }

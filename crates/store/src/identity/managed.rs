@@ -11,7 +11,7 @@ use super::{AttachedPolicy, ManagedPolicy, PolicyVersion};
 pub(super) const ARN_PREFIX: &str = "arn:aws:iam::aws:policy/";
 pub(super) const ADMINISTRATOR: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
 
-/// Name, id, description, statement.
+/// The managed policies that come with AWS: name, id, description and statement of each.
 const POLICIES: &[(&str, &str, &str, &str)] = &[
     (
         "AdministratorAccess",

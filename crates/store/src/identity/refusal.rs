@@ -5,27 +5,27 @@ use super::EntityKind;
 /// How much of something one account, or one of its identities, may have: AWS's own defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quota {
-    /// Users of an account.
+    /// How many users an account has.
     Users,
-    /// Groups of an account.
+    /// How many groups an account has.
     Groups,
-    /// Roles of an account.
+    /// How many roles an account has.
     Roles,
-    /// Managed policies of an account.
+    /// How many managed policies an account has.
     Policies,
-    /// Instance profiles of an account.
+    /// How many instance profiles an account has.
     InstanceProfiles,
-    /// OIDC providers of an account.
+    /// How many OIDC providers an account has.
     OidcProviders,
-    /// Access keys of a user.
+    /// How many access keys a user has.
     AccessKeys,
-    /// Groups of a user.
+    /// How many groups a user is in.
     GroupsOfUser,
-    /// Managed policies attached to one user, group or role.
+    /// How many managed policies are attached to one user, group or role.
     AttachedPolicies,
-    /// Roles of an instance profile.
+    /// How many roles an instance profile carries.
     RolesOfProfile,
-    /// Versions of a managed policy.
+    /// How many versions a managed policy has.
     PolicyVersions,
     /// Bytes of all inline policies of a user, white space not counted.
     InlineOfUser,
@@ -37,7 +37,7 @@ pub enum Quota {
     ManagedPolicy,
     /// Bytes of a trust policy: AWS's default is half of it.
     TrustPolicy,
-    /// Tags of one thing.
+    /// How many tags one identity, policy or provider has.
     Tags,
     /// Bytes that all identities of an account take in memory, where every call of IAM finds them. AWS has no
     /// such quota; this one is more than what all the others allow, unless policies are full of white
@@ -46,7 +46,7 @@ pub enum Quota {
 }
 
 impl Quota {
-    /// The limit.
+    /// The most that the quota allows.
     pub fn max(self) -> usize {
         match self {
             Self::Users => 5000,
@@ -72,11 +72,11 @@ impl Quota {
 /// What must go before something can be deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hindrance {
-    /// Policies within it.
+    /// It has inline policies.
     InlinePolicies,
-    /// Managed policies attached to it.
+    /// Managed policies are attached to it.
     AttachedPolicies,
-    /// Access keys.
+    /// It has access keys.
     AccessKeys,
     /// It is in groups.
     Groups,
@@ -95,43 +95,43 @@ pub enum Hindrance {
 /// Why a change of identities was refused. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
-    /// There is none.
+    /// There is no identity or policy of that kind and name.
     #[error("no such {kind:?}: {name}")]
     NoSuch {
-        /// What kind of thing.
+        /// The kind that was asked for.
         kind: EntityKind,
-        /// As it was named.
+        /// The name that was given, in its spelling.
         name: String,
     },
-    /// There is one already.
+    /// There is one of that kind and name already.
     #[error("{kind:?} exists: {name}")]
     Exists {
-        /// What kind of thing.
+        /// The kind that was asked for.
         kind: EntityKind,
-        /// As it was named.
+        /// The name that was given, in its spelling.
         name: String,
     },
-    /// Something must go first.
+    /// It cannot be deleted while something else is there.
     #[error("{hindrance:?} must go first")]
     InTheWay {
-        /// What.
+        /// What must be deleted or detached first.
         hindrance: Hindrance,
     },
-    /// It would be too much.
+    /// There would be more of something than a quota allows.
     #[error("over the quota of {quota:?}")]
     OverQuota {
-        /// Of what.
+        /// The quota that would be exceeded.
         quota: Quota,
-        /// Whose, or which: as it was named.
+        /// The name of what has too many, or is too long: of the user for keys, of the policy for a document.
         name: String,
     },
-    /// It comes with AWS and cannot be changed.
+    /// The policy comes with AWS and cannot be changed.
     #[error("{arn} cannot be changed")]
     Unmodifiable {
-        /// Which policy.
+        /// The ARN of the policy.
         arn: String,
     },
-    /// It is another than the one that somebody was judged for.
+    /// The identity is not as it was when a policy judged the change: see [`KnownIdentity`](crate::KnownIdentity).
     #[error("changed meanwhile")]
     Changed,
     /// The system gave no random bytes.

@@ -14,15 +14,15 @@ use super::{AttachedPolicy, Group, Role, Tag, User, managed};
 pub struct Signer {
     /// The account that it is of.
     pub account: AccountId,
-    /// What it is.
+    /// Whether it is a user or a role.
     pub kind: SignerKind,
-    /// As it was given.
+    /// The name, in the spelling in which it was given.
     pub name: String,
-    /// `/` or `/…/`.
+    /// The path of the name: `/`, or `/…/` as in `/team/blue/`.
     pub path: String,
-    /// `AIDA…` or `AROA…`: never given twice.
+    /// An id that is never given twice, `AIDA…` or `AROA…`.
     pub id: String,
-    /// At most 50.
+    /// At most 50 tags.
     pub tags: Vec<Tag>,
     /// Every policy that gives it something: its own, the attached ones, those of its groups.
     pub policies: Vec<AttachedPolicy>,
@@ -33,7 +33,7 @@ pub struct Signer {
     pub number: u64,
 }
 
-/// What signs.
+/// Whether a user or a role signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignerKind {
     /// A user, by a key of its own or a session that it opened.
@@ -130,7 +130,7 @@ fn give<S: SignerSource>(
     })
 }
 
-/// One that comes with AWS, or the account's own.
+/// A managed policy that comes with AWS, or the account's own.
 fn managed_policy<S: SignerSource>(
     arn: &str,
     source: &mut S,

@@ -25,9 +25,9 @@ pub(crate) struct StoredPart {
 #[derive(Debug)]
 pub(crate) struct UnderWay {
     pub(crate) upload: Upload,
-    /// All of them.
+    /// Every part that was uploaded, by number.
     pub(crate) parts: Vec<StoredPart>,
-    /// Of the bucket.
+    /// Whether the bucket keeps versions.
     pub(crate) versioning: Versioning,
     pub(crate) key: KeyState,
     /// When the newest version of the key was last removed while an upload was under way.
@@ -39,7 +39,7 @@ pub(crate) struct UnderWay {
 pub(crate) struct Completion {
     pub(crate) made: Made,
     pub(crate) version: NewVersion,
-    /// Of parts that were not named: garbage.
+    /// The bodies of parts that the completion did not name: garbage.
     pub(crate) discarded: Vec<Blob>,
 }
 

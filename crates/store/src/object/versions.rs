@@ -195,7 +195,7 @@ impl Made {
     }
 }
 
-/// What a delete does.
+/// What a delete comes to, for the engine to carry out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Deletion {
     Refused(DeleteOutcome),

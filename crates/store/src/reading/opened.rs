@@ -18,14 +18,14 @@ const PATIENCE: u64 = 8 * 128;
 /// Where a chunk is in a body: in which blob, and its number there.
 pub(super) type ChunkAt = (usize, u64);
 
-/// All of a store.
+/// The opened chunks of all readers of a store.
 #[derive(Default)]
 pub(crate) struct OpenedChunks(Mutex<All>);
 
 #[derive(Default)]
 struct All {
     readers: u64,
-    /// How often anybody asked.
+    /// How many times any reader asked for a chunk.
     asked: u64,
     kept: Vec<Kept>,
 }

@@ -13,7 +13,7 @@ use super::workers::Worker;
 use crate::StoreError;
 use crate::lock::lock;
 
-/// Those of a store that nobody makes yet: one a step at most.
+/// The MD5s of a store that wait to be made: one a step of a body at most.
 #[derive(Default)]
 pub(crate) struct Hashings(Mutex<Waiting>);
 
@@ -64,7 +64,7 @@ impl Hashings {
     }
 }
 
-/// An MD5 that a step waits for. Dropped, it waits no more.
+/// An MD5 that a step of a body waits for; when this is dropped, the step waits no more.
 pub(super) struct Hashing {
     id: u64,
     all: Arc<Hashings>,
@@ -72,12 +72,12 @@ pub(super) struct Hashing {
 }
 
 impl Hashing {
-    /// Makes it here and now, unless somebody does already.
+    /// Makes the MD5 here and now, unless somebody does already.
     pub(super) fn make(&self) {
         self.all.make(self.id, None);
     }
 
-    /// Has it made by a worker who does nothing else.
+    /// Has the MD5 made by a worker who does nothing else.
     pub(super) fn make_beside(&self, worker: Worker) {
         let (id, all) = (self.id, Arc::clone(&self.all));
         tokio::task::spawn_blocking(move || all.make(id, Some(worker)));

@@ -11,7 +11,7 @@ pub(super) use lanes::LANES;
 const BLOCK: usize = 64;
 type Block = [u8; BLOCK];
 
-/// As RFC 1321 begins.
+/// The state that RFC 1321 begins with.
 const START: [u32; 4] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
 
 /// The MD5 of the bytes so far.

@@ -68,7 +68,7 @@ impl Pipeline {
 /// The bytes of a step as they are stored, until they are written.
 enum Stored {
     Plain(Bytes, Worker),
-    /// In the worker's room.
+    /// The sealed bytes lie in the worker's room.
     Sealed(Worker),
 }
 

@@ -12,9 +12,9 @@ use crate::lock::lock;
 /// On a machine of one core too: one may wait for the disk.
 const WORKERS_MIN: usize = 2;
 
-/// All of a store. Each has a room for sealed bytes, which is kept for whoever works next.
+/// The workers of a store. Each has a room for sealed bytes, which is kept for whoever works next.
 pub(crate) struct Workers {
-    /// What they hash of several bodies at a time.
+    /// The MD5s that several bodies wait for, made together.
     pub(super) hashings: Arc<Hashings>,
     free: Arc<Semaphore>,
     rooms: Mutex<Vec<Vec<u8>>>,
@@ -27,13 +27,13 @@ impl Workers {
         Self { hashings: Arc::default(), free, rooms: Mutex::default() }
     }
 
-    /// The next one that is free, in the order of asking; `None`: there are none any more.
+    /// The next worker that is free, in the order of asking; `None`: there are none any more.
     pub(crate) async fn one(self: &Arc<Self>) -> Option<Worker> {
         let permit = Arc::clone(&self.free).acquire_owned().await.ok()?;
         Some(self.at_work(permit))
     }
 
-    /// One more, if it is free and nobody waits.
+    /// One more worker, if one is free and nobody waits for it.
     pub(crate) fn another(self: &Arc<Self>) -> Option<Worker> {
         let permit = Arc::clone(&self.free).try_acquire_owned().ok()?;
         Some(self.at_work(permit))

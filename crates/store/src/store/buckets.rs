@@ -16,7 +16,7 @@ use crate::{
 const DELETE_BUCKET_ROUNDS_MAX: usize = 512;
 
 impl Store {
-    /// Makes a bucket.
+    /// Makes a bucket, unless somebody has one of its name.
     pub async fn create_bucket(
         &self,
         bucket: NewBucket,

@@ -181,7 +181,7 @@ impl Store {
     }
 }
 
-/// Any 12 digits.
+/// An account id of 12 random digits.
 fn random_account() -> Result<AccountId, StoreError> {
     let number = u64::from_be_bytes(random()?) % 1_000_000_000_000;
     AccountId::parse(&format!("{number:012}")).map_err(|_| StoreError::NoRandomness)

@@ -12,15 +12,15 @@ use crate::{
 /// An object to write.
 #[derive(Debug)]
 pub struct PutObject {
-    /// Into which bucket.
+    /// The bucket that it is put into.
     pub bucket: BucketRef,
-    /// At which key.
+    /// The key that it is put at.
     pub key: ObjectKey,
-    /// Its bytes.
+    /// The bytes, staged before.
     pub body: StagedBody,
-    /// What is said about it.
+    /// What its writer says about it: content type, metadata, tags.
     pub attributes: Attributes,
-    /// The checksum to keep.
+    /// The checksum to keep with it, if any.
     pub checksum: Option<StoredChecksum>,
     /// Its entity tag; `None`: the MD5 of the body.
     pub etag: Option<ETag>,
@@ -39,7 +39,7 @@ impl Store {
         self.0.metadata.object(bucket, key, version.copied()).await
     }
 
-    /// Writes an object.
+    /// Writes an object at its key; as a new version where the bucket keeps versions.
     pub async fn put_object(
         &self,
         put: PutObject,

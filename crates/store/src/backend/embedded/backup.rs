@@ -35,13 +35,13 @@ pub enum WithMasterKey<'p> {
 /// How far a copy has got, in bytes of files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CopyProgress {
-    /// How many there are to copy.
+    /// How many bytes there are to copy.
     pub total: u64,
-    /// How many are copied.
+    /// How many bytes are copied.
     pub done: u64,
 }
 
-/// What was copied.
+/// What a copy holds, and how much of that was copied now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Copied {
     /// How many objects the copy holds, versions included.
@@ -61,12 +61,12 @@ pub struct Copied {
 /// Whether a copy holds the master key, with which whoever has the copy can read it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KeyInCopy {
-    /// It does not.
+    /// The copy does not hold the key.
     #[default]
     No,
-    /// It came along.
+    /// The key was copied this time.
     Copied,
-    /// This time it did not, but an earlier one is there still.
+    /// The key was not copied this time, but one of an earlier copy is still there.
     OfBefore,
 }
 
@@ -76,19 +76,19 @@ pub enum BackupError {
     /// There is no store in the directory.
     #[error("{} holds no store: name the data directory with --data-dir", dir.display())]
     NoStore {
-        /// The directory.
+        /// The directory that was named.
         dir: PathBuf,
     },
     /// The directory is not a backup, or one that was never finished.
     #[error("{} is no backup, or one that was never finished", dir.display())]
     NoBackup {
-        /// The directory.
+        /// The directory that was named.
         dir: PathBuf,
     },
     /// The directory holds something else.
     #[error("{} is not empty, and no backup: name a directory that is new or empty", dir.display())]
     NotEmpty {
-        /// The directory.
+        /// The directory that was named.
         dir: PathBuf,
     },
     /// One of the directories is inside the other.
@@ -96,13 +96,13 @@ pub enum BackupError {
     Nested {
         /// What was to be copied.
         from: PathBuf,
-        /// Where to.
+        /// Where the copy was to go.
         to: PathBuf,
     },
     /// The backup of before is another store's.
     #[error("{} is the backup of another store", dir.display())]
     OtherStore {
-        /// The directory.
+        /// The directory that was named.
         dir: PathBuf,
     },
     /// The key that is to come along is not the store's.
@@ -111,15 +111,15 @@ pub enum BackupError {
     /// A file of the source is not as its record says.
     #[error("{} is missing, or not as long as its record says", path.display())]
     Damaged {
-        /// The file.
+        /// The file that is missing or too short.
         path: PathBuf,
     },
     /// A file operation failed.
     #[error("cannot {operation} {}", path.display())]
     Io {
-        /// What was tried.
+        /// What was tried, as in "open" or "sync directory".
         operation: &'static str,
-        /// On what.
+        /// The file or directory that it was tried on.
         path: PathBuf,
         /// The cause.
         #[source]

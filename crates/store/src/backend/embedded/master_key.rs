@@ -25,9 +25,9 @@ const SUFFIX_DIGITS: usize = 16;
 /// Where a master key came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyOrigin {
-    /// It was there.
+    /// The key was there before.
     Read,
-    /// It was made just now: say that it must be backed up.
+    /// The key was made just now: say that it must be backed up.
     Made,
 }
 

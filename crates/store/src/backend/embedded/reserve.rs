@@ -16,7 +16,7 @@ const FILE_NAME: &str = "reserve";
 /// How much room it keeps, when there is as much: the log of a small batch, at most that of one
 /// job on an object of ten thousand parts, and as much again in the database.
 pub(crate) const RESERVE_BYTES: u64 = 4 * 1024 * 1024;
-/// What is not worth to be asked for.
+/// How much must be missing before the reserve is filled again.
 const FILL_BYTES_MIN: u64 = 64 * 1024;
 
 #[derive(Debug)]

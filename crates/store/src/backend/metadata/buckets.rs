@@ -14,7 +14,7 @@ use crate::{
 macro_rules! with_bucket_records {
     ($callback:ident) => {
         $callback! {
-            /// Buckets and their settings.
+            /// The records of buckets and their settings.
             trait BucketRecords {
                 fn create_bucket(bucket: NewBucket, now: Timestamp) -> CreateBucket;
                 fn bucket(name: &BucketName) -> Option<Arc<Bucket>>;

@@ -16,7 +16,7 @@ use crate::{
 macro_rules! with_object_records {
     ($callback:ident) => {
         $callback! {
-            /// Objects with all their versions.
+            /// The records of objects, of all their versions.
             trait ObjectRecords {
                 /// The current version of a key, or the one named.
                 fn object(bucket: &BucketRef, key: &ObjectKey, version: Option<VersionId>) -> Lookup;

@@ -5,7 +5,7 @@ use crate::{ChecksumAlgorithm, ChecksumType, StoreError};
 
 type ChecksumForm = (ChecksumAlgorithm, ChecksumType);
 
-/// The number that stands for them.
+/// The number that stands for an algorithm and a type.
 pub(crate) fn checksum_code((algorithm, kind): ChecksumForm) -> i64 {
     let algorithm = match algorithm {
         ChecksumAlgorithm::Crc32 => 10,
@@ -26,7 +26,7 @@ pub(crate) fn checksum_code((algorithm, kind): ChecksumForm) -> i64 {
         }
 }
 
-/// What a number stands for.
+/// The algorithm and type that a number stands for.
 pub(crate) fn checksum_form(code: i64) -> Result<ChecksumForm, StoreError> {
     let all = ChecksumAlgorithm::ALL.into_iter().flat_map(|algorithm| {
         [ChecksumType::FullObject, ChecksumType::Composite].map(|kind| (algorithm, kind))

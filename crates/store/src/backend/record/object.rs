@@ -8,7 +8,7 @@ use super::{RECORD_VERSION, corrupt, pairs_of};
 use crate::body::{Blob, Body};
 use crate::{Attributes, Object, PartNumber, PartSummary, StoreError, Tag};
 
-/// What the record holds.
+/// The JSON of an object's record: what no column says.
 #[derive(Serialize, Deserialize)]
 struct ObjectRecord {
     v: u8,
@@ -37,7 +37,7 @@ struct PartSummaryRecord {
     checksum: Option<String>,
 }
 
-/// What the record says.
+/// What was read from the JSON of a record.
 pub(crate) struct ObjectParts {
     pub(crate) attributes: Attributes,
     pub(crate) checksum: Option<String>,

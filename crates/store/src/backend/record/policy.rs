@@ -13,7 +13,7 @@ use crate::{BoundPolicy, StoreError};
 #[serde(deny_unknown_fields)]
 pub(crate) struct BoundRecord {
     policy: String,
-    /// As it is evaluated, where that differs.
+    /// The policy as it is evaluated, where that differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     bound: Option<String>,
 }

@@ -13,7 +13,7 @@ use crate::{
     BucketRef, Encryption, KeyCheck, ObjectKey, StoreError, StoredChecksum, Upload, UploadId,
 };
 
-/// What `record` of an upload holds.
+/// The JSON of an upload, in the column `record`.
 #[derive(Serialize, Deserialize)]
 struct UploadRecord {
     v: u8,
@@ -91,7 +91,7 @@ pub(crate) fn parse_upload(
     })
 }
 
-/// What `record` of a part holds.
+/// The JSON of a part, in the column `record`.
 #[derive(Serialize, Deserialize)]
 struct PartRecord {
     v: u8,

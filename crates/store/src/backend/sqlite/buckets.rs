@@ -15,7 +15,7 @@ use super::seal::{self, row_seal};
 use super::transaction::Transaction;
 use super::uploads;
 use super::uploads::completion;
-use super::writer::Room;
+use super::writer::DiskRoom;
 use crate::backend::metadata::buckets::BucketRecords;
 use crate::bucket::BucketSettings;
 use crate::{
@@ -30,7 +30,7 @@ impl BucketRecords for SqliteMetadata {
         bucket: NewBucket,
         now: Timestamp,
     ) -> Result<CreateBucket, StoreError> {
-        self.writer.run(Room::Needed, move |tx| create(tx, &bucket, now)).await
+        self.writer.run(DiskRoom::Needed, move |tx| create(tx, &bucket, now)).await
     }
 
     async fn bucket(&self, name: &BucketName) -> Result<Option<Arc<Bucket>>, StoreError> {
@@ -52,7 +52,7 @@ impl BucketRecords for SqliteMetadata {
         now: Timestamp,
     ) -> Result<DeleteBucket, StoreError> {
         let bucket = bucket.clone();
-        self.writer.run(Room::Reserve, move |tx| delete(tx, &bucket, now)).await
+        self.writer.run(DiskRoom::Reserve, move |tx| delete(tx, &bucket, now)).await
     }
 
     async fn buckets(
@@ -71,7 +71,7 @@ impl BucketRecords for SqliteMetadata {
     ) -> Result<bool, StoreError> {
         let bucket = bucket.clone();
         let set = move |tx: &mut Transaction<'_>| set_versioning(tx, &bucket, versioning);
-        self.writer.run(Room::Needed, set).await
+        self.writer.run(DiskRoom::Needed, set).await
     }
 
     async fn set_bucket(
@@ -80,7 +80,7 @@ impl BucketRecords for SqliteMetadata {
         setting: BucketSetting,
     ) -> Result<SetBucket, StoreError> {
         let bucket = bucket.clone();
-        self.writer.run(Room::Needed, move |tx| set(tx, &bucket, &setting)).await
+        self.writer.run(DiskRoom::Needed, move |tx| set(tx, &bucket, &setting)).await
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) struct ObjectCacheKey {
     pub(super) key: ObjectKey,
 }
 
-/// The same, borrowed.
+/// An [`ObjectCacheKey`] with a borrowed key, to look up by.
 #[derive(Hash)]
 pub(super) struct ObjectCacheKeyRef<'a> {
     pub(super) bucket: i64,

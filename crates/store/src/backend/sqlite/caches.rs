@@ -5,23 +5,23 @@ use std::sync::Arc;
 use iam::AccountId;
 
 use super::cache::{ExactCache, ObjectCacheKey};
-use super::identities::signer::{Known, KnownPlace, Signers};
+use super::identities::signer::{PieceKey, SignerPiece, Signers};
 use crate::{AccessKey, Bucket, BucketName, Directory, Object};
 
 /// How much memory the cached buckets, and as much again the cached access keys, may take, in bytes.
 const SETTINGS_CACHE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// About how many of them there may be; it sizes the tables.
 const SETTINGS: usize = SETTINGS_CACHE_BYTES_MAX / 512;
-/// The same of the cached identities: more than any one account may have (`Quota::Account`).
+/// How much memory the cached directories may take, in bytes: more than any one account may have (`Quota::Account`).
 const DIRECTORIES_CACHE_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// So few that the cache is one shard, whose share of the memory is all of it.
 const DIRECTORIES: usize = 32;
-/// The same of the single records that signers are made of.
-const KNOWN_CACHE_BYTES_MAX: usize = 128 * 1024 * 1024;
-/// The same of the numbers of accounts.
+/// How much memory the cached records that signers are made of may take, in bytes.
+const PIECES_CACHE_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// How much memory the cached numbers of accounts may take, in bytes.
 const NUMBERS_CACHE_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// How many of each there may be, about.
-const KNOWN: usize = 16 * 1024;
+/// About how many such records, and how many numbers, there may be; it sizes the tables.
+const PIECES: usize = 16 * 1024;
 /// About how much a cached object weighs, in bytes; it sizes the table.
 const OBJECT_BYTES: usize = 2048;
 
@@ -34,7 +34,7 @@ pub(super) struct Caches {
     pub(super) access_keys: ExactCache<String, Arc<AccessKey>>,
     pub(super) directories: ExactCache<AccountId, Arc<Directory>>,
     /// Records that signers are made of, each once, however many signers it is part of.
-    pub(super) known: ExactCache<KnownPlace, Known>,
+    pub(super) pieces: ExactCache<PieceKey, SignerPiece>,
     /// The number of the latest change of an account's identities. While one is being written there is none.
     pub(super) numbers: ExactCache<AccountId, u64>,
     pub(super) signers: Signers,
@@ -47,21 +47,21 @@ impl Caches {
             buckets: ExactCache::new(SETTINGS_CACHE_BYTES_MAX, SETTINGS),
             access_keys: ExactCache::new(SETTINGS_CACHE_BYTES_MAX, SETTINGS),
             directories: ExactCache::new(DIRECTORIES_CACHE_BYTES_MAX, DIRECTORIES),
-            known: ExactCache::new(KNOWN_CACHE_BYTES_MAX, KNOWN),
-            numbers: ExactCache::new(NUMBERS_CACHE_BYTES_MAX, KNOWN),
+            pieces: ExactCache::new(PIECES_CACHE_BYTES_MAX, PIECES),
+            numbers: ExactCache::new(NUMBERS_CACHE_BYTES_MAX, PIECES),
             signers: Signers::default(),
         }
     }
 
     /// How often what was asked for was there, and how often not.
     pub(super) fn hits_and_misses(&self) -> (u64, u64) {
-        let Self { objects, buckets, access_keys, directories, known, numbers, signers: _ } = self;
+        let Self { objects, buckets, access_keys, directories, pieces, numbers, signers: _ } = self;
         let counts = [
             (objects.hits(), objects.misses()),
             (buckets.hits(), buckets.misses()),
             (access_keys.hits(), access_keys.misses()),
             (directories.hits(), directories.misses()),
-            (known.hits(), known.misses()),
+            (pieces.hits(), pieces.misses()),
             (numbers.hits(), numbers.misses()),
         ];
         counts.into_iter().fold((0, 0), |(hits, misses), (hit, miss)| {

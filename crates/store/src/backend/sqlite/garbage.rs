@@ -7,7 +7,7 @@ use super::SqliteMetadata;
 use super::error::engine;
 use super::rows::corrupt;
 use super::transaction::Transaction;
-use super::writer::Room;
+use super::writer::DiskRoom;
 use crate::StoreError;
 use crate::backend::metadata::JOB_ROWS_MAX;
 use crate::backend::metadata::garbage::GarbageRecords;
@@ -15,15 +15,15 @@ use crate::body::{Blob, BlobId};
 
 impl GarbageRecords for SqliteMetadata {
     async fn record_intent(&self, blob: BlobId, now: Timestamp) -> Result<(), StoreError> {
-        self.writer.run(Room::Needed, move |tx| record_intent(tx, blob, now)).await
+        self.writer.run(DiskRoom::Needed, move |tx| record_intent(tx, blob, now)).await
     }
 
     async fn forget_intents(&self, blobs: Vec<BlobId>) -> Result<(), StoreError> {
-        self.writer.run(Room::Reserve, move |tx| forget_intents(tx, &blobs)).await
+        self.writer.run(DiskRoom::Reserve, move |tx| forget_intents(tx, &blobs)).await
     }
 
     async fn reap_intents(&self, before: Timestamp, now: Timestamp) -> Result<usize, StoreError> {
-        self.writer.run(Room::Reserve, move |tx| reap_intents(tx, before, now)).await
+        self.writer.run(DiskRoom::Reserve, move |tx| reap_intents(tx, before, now)).await
     }
 
     async fn garbage(&self, before: Timestamp, limit: usize) -> Result<Vec<BlobId>, StoreError> {
@@ -31,7 +31,7 @@ impl GarbageRecords for SqliteMetadata {
     }
 
     async fn forget_garbage(&self, blobs: Vec<BlobId>) -> Result<(), StoreError> {
-        self.writer.run(Room::Reserve, move |tx| forget_garbage(tx, &blobs)).await
+        self.writer.run(DiskRoom::Reserve, move |tx| forget_garbage(tx, &blobs)).await
     }
 }
 
@@ -60,7 +60,7 @@ fn forget_intents(tx: &mut Transaction<'_>, blobs: &[BlobId]) -> Result<(), Stor
     each(tx.connection, TAKE_INTENT, blobs)
 }
 
-/// As many as one job may; says how many.
+/// Turns old intents into garbage, as many as one job may; says how many.
 fn reap_intents(
     tx: &mut Transaction<'_>,
     before: Timestamp,

@@ -14,14 +14,14 @@ use rusqlite::Connection;
 use super::SqliteMetadata;
 use super::rows;
 use super::transaction::Transaction;
-use super::writer::Room;
+use super::writer::DiskRoom;
 use crate::backend::metadata::identities::IdentityRecords;
 use crate::identity::IdentityChange;
 use crate::{
     AccessKey, Account, AccountPage, CreateAccount, DeleteAccount, Directory, IdentityError,
     KeyUse, RenewRootKey, Signer, StoreError,
 };
-use signer::Reading;
+use signer::SignerLookup;
 
 impl IdentityRecords for SqliteMetadata {
     async fn signer(
@@ -35,7 +35,7 @@ impl IdentityRecords for SqliteMetadata {
         let few = signer::POINT_ROWS_MAX;
         let read =
             |connection: &Connection| signer::read(connection, &self.caches, account, id, few);
-        if let Reading::Read(signer) = self.readers.point(read).await? {
+        if let SignerLookup::Read(signer) = self.readers.point(read).await? {
             return Ok(signer);
         }
         let (caches, account, id) = (Arc::clone(&self.caches), account.clone(), id.to_owned());
@@ -43,8 +43,8 @@ impl IdentityRecords for SqliteMetadata {
             signer::read(connection, &caches, &account, &id, usize::MAX)
         };
         match self.readers.list(read).await? {
-            Reading::Read(signer) => Ok(signer),
-            Reading::TooLong => Err(rows::corrupt("identities")),
+            SignerLookup::Read(signer) => Ok(signer),
+            SignerLookup::TooLong => Err(rows::corrupt("identities")),
         }
     }
 
@@ -73,7 +73,7 @@ impl IdentityRecords for SqliteMetadata {
         let (vault, account) = (Arc::clone(&self.vault), account.clone());
         let change =
             move |tx: &mut Transaction<'_>| directory::change(tx, &vault, &account, &change, now);
-        self.writer.run(Room::Needed, change).await
+        self.writer.run(DiskRoom::Needed, change).await
     }
 
     async fn access_key(&self, id: &str) -> Result<Option<Arc<AccessKey>>, StoreError> {
@@ -91,7 +91,7 @@ impl IdentityRecords for SqliteMetadata {
 
     async fn put_access_key(&self, key: AccessKey) -> Result<(), StoreError> {
         let sealed = self.vault.seal_secret(&key)?;
-        self.writer.run(Room::Needed, move |tx| access_keys::put(tx, key, &sealed)).await
+        self.writer.run(DiskRoom::Needed, move |tx| access_keys::put(tx, key, &sealed)).await
     }
 
     async fn access_keys(&self, account: &AccountId) -> Result<Vec<Arc<AccessKey>>, StoreError> {
@@ -100,7 +100,7 @@ impl IdentityRecords for SqliteMetadata {
     }
 
     async fn note_key_uses(&self, uses: Vec<(String, KeyUse)>) -> Result<(), StoreError> {
-        self.writer.run(Room::Needed, move |tx| access_keys::note_uses(tx, &uses)).await
+        self.writer.run(DiskRoom::Needed, move |tx| access_keys::note_uses(tx, &uses)).await
     }
 
     async fn key_last_used(&self, id: &str) -> Result<Option<KeyUse>, StoreError> {
@@ -126,17 +126,21 @@ impl IdentityRecords for SqliteMetadata {
         root: AccessKey,
     ) -> Result<CreateAccount, StoreError> {
         let vault = Arc::clone(&self.vault);
-        self.writer.run(Room::Needed, move |tx| accounts::create(tx, &vault, account, root)).await
+        self.writer
+            .run(DiskRoom::Needed, move |tx| accounts::create(tx, &vault, account, root))
+            .await
     }
 
     async fn delete_account(&self, id: &AccountId) -> Result<DeleteAccount, StoreError> {
         let id = id.clone();
-        self.writer.run(Room::Reserve, move |tx| accounts::delete(tx, &id)).await
+        self.writer.run(DiskRoom::Reserve, move |tx| accounts::delete(tx, &id)).await
     }
 
     async fn renew_root_key(&self, root: AccessKey) -> Result<RenewRootKey, StoreError> {
         let vault = Arc::clone(&self.vault);
         // A stolen key must end on a full disk too.
-        self.writer.run(Room::Reserve, move |tx| accounts::renew_root_key(tx, &vault, root)).await
+        self.writer
+            .run(DiskRoom::Reserve, move |tx| accounts::renew_root_key(tx, &vault, root))
+            .await
     }
 }

@@ -19,7 +19,7 @@ use super::rows::{
     KIND_MARKER, KIND_OBJECT, etag, etag_column, size_column, timestamp, version, version_column,
 };
 use super::transaction::Transaction;
-use super::writer::Room;
+use super::writer::DiskRoom;
 use crate::backend::metadata::objects::{NewBody, NewObject, ObjectRecords};
 use crate::backend::record::{checksum_code, object_record, parse_object};
 use crate::body::Body;
@@ -67,7 +67,7 @@ impl ObjectRecords for SqliteMetadata {
         object: NewObject,
         now: Timestamp,
     ) -> Result<PutOutcome, StoreError> {
-        self.writer.run(Room::Needed, move |tx| put(tx, object, now)).await
+        self.writer.run(DiskRoom::Needed, move |tx| put(tx, object, now)).await
     }
 
     async fn delete_object(
@@ -75,7 +75,7 @@ impl ObjectRecords for SqliteMetadata {
         request: DeleteObject,
         now: Timestamp,
     ) -> Result<DeleteOutcome, StoreError> {
-        self.writer.run(Room::Reserve, move |tx| delete(tx, &request, now)).await
+        self.writer.run(DiskRoom::Reserve, move |tx| delete(tx, &request, now)).await
     }
 
     async fn set_object_tags(
@@ -83,7 +83,7 @@ impl ObjectRecords for SqliteMetadata {
         set: SetTags,
     ) -> Result<Result<Lookup, TagsChanged>, StoreError> {
         let vault = Arc::clone(&self.vault);
-        self.writer.run(Room::Needed, move |tx| tags::set(tx, &vault, set)).await
+        self.writer.run(DiskRoom::Needed, move |tx| tags::set(tx, &vault, set)).await
     }
 
     async fn list_objects(

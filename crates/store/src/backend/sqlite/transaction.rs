@@ -12,7 +12,7 @@ use super::cache::{ExactCache, Weigh};
 use super::caches::Caches;
 use super::error::engine;
 use super::identities::directory;
-use super::identities::signer::{Known, KnownPlace};
+use super::identities::signer::{PieceKey, SignerPiece};
 use crate::backend::Unpublished;
 use crate::{AccessKey, Bucket, BucketName, Directory, Object, ObjectKey, StoreError};
 
@@ -32,7 +32,7 @@ pub(super) enum Effect {
     Bucket(BucketName, Option<Arc<Bucket>>),
     AccessKey(String, Option<Arc<AccessKey>>),
     Directory(AccountId, Option<Arc<Directory>>),
-    Known(KnownPlace),
+    SignerPiece(PieceKey),
     Number(AccountId, u64),
 }
 
@@ -64,8 +64,8 @@ impl<'c> Transaction<'c> {
     }
 
     /// Records that signers are made of are others now.
-    pub(super) fn known_changes(&mut self, places: Vec<KnownPlace>) {
-        self.effects.extend(places.into_iter().map(Effect::Known));
+    pub(super) fn pieces_change(&mut self, places: Vec<PieceKey>) {
+        self.effects.extend(places.into_iter().map(Effect::SignerPiece));
     }
 
     /// The latest change of an account's identities has another number now.
@@ -82,7 +82,7 @@ impl<'c> Transaction<'c> {
             | Effect::Object(..)
             | Effect::Bucket(..)
             | Effect::AccessKey(..)
-            | Effect::Known(_)
+            | Effect::SignerPiece(_)
             | Effect::Number(..) => None,
         });
         // Untouched so far: what is cached is what was last committed.
@@ -135,7 +135,7 @@ pub(super) struct Effects {
     buckets: HashMap<BucketName, Option<Arc<Bucket>>>,
     access_keys: HashMap<String, Option<Arc<AccessKey>>>,
     directories: HashMap<AccountId, Option<Arc<Directory>>>,
-    known: HashMap<KnownPlace, Option<Known>>,
+    pieces: HashMap<PieceKey, Option<SignerPiece>>,
     numbers: HashMap<AccountId, Option<u64>>,
 }
 
@@ -145,7 +145,7 @@ impl Effects {
         let mut buckets = HashMap::new();
         let mut access_keys = HashMap::new();
         let mut directories = HashMap::new();
-        let mut known = HashMap::new();
+        let mut pieces = HashMap::new();
         let mut numbers = HashMap::new();
         for effect in effects {
             match effect {
@@ -156,11 +156,11 @@ impl Effects {
                     drop(directories.insert(account, directory));
                 }
                 // Whoever signs next reads it anew: of thousands that are made at once few may ever.
-                Effect::Known(place) => drop(known.insert(place, None)),
+                Effect::SignerPiece(place) => drop(pieces.insert(place, None)),
                 Effect::Number(account, number) => drop(numbers.insert(account, Some(number))),
             }
         }
-        Self { objects, buckets, access_keys, directories, known, numbers }
+        Self { objects, buckets, access_keys, directories, pieces, numbers }
     }
 
     pub(super) fn begin(&self, caches: &Caches) {
@@ -168,7 +168,7 @@ impl Effects {
         self.buckets.keys().for_each(|name| caches.buckets.begin_write(name));
         self.access_keys.keys().for_each(|id| caches.access_keys.begin_write(id));
         self.directories.keys().for_each(|account| caches.directories.begin_write(account));
-        self.known.keys().for_each(|place| caches.known.begin_write(place));
+        self.pieces.keys().for_each(|place| caches.pieces.begin_write(place));
         self.numbers.keys().for_each(|account| caches.numbers.begin_write(account));
     }
 
@@ -177,7 +177,7 @@ impl Effects {
         end(&caches.buckets, self.buckets, committed);
         end(&caches.access_keys, self.access_keys, committed);
         end(&caches.directories, self.directories, committed);
-        end(&caches.known, self.known, committed);
+        end(&caches.pieces, self.pieces, committed);
         end(&caches.numbers, self.numbers, committed);
     }
 }

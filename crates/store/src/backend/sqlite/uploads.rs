@@ -15,7 +15,7 @@ use super::garbage::{add_garbage, take_intent};
 use super::rows::{corrupt, key_bytes, object_key, page, size, size_column, timestamp};
 use super::seal::{self, row_seal};
 use super::transaction::Transaction;
-use super::writer::Room;
+use super::writer::DiskRoom;
 use crate::backend::metadata::JOB_ROWS_MAX;
 use crate::backend::metadata::uploads::{IdleUpload, NewPart, UploadRecords};
 use crate::backend::record::{parse_part, parse_upload, part_record, upload_record};
@@ -34,7 +34,7 @@ impl UploadRecords for SqliteMetadata {
         upload: NewUpload,
         now: Timestamp,
     ) -> Result<Option<Arc<Upload>>, StoreError> {
-        self.writer.run(Room::Needed, move |tx| create(tx, upload, now)).await
+        self.writer.run(DiskRoom::Needed, move |tx| create(tx, upload, now)).await
     }
 
     async fn upload(
@@ -51,7 +51,7 @@ impl UploadRecords for SqliteMetadata {
     }
 
     async fn put_part(&self, part: NewPart, now: Timestamp) -> Result<PutPart, StoreError> {
-        self.writer.run(Room::Needed, move |tx| put_part(tx, part, now)).await
+        self.writer.run(DiskRoom::Needed, move |tx| put_part(tx, part, now)).await
     }
 
     async fn parts(
@@ -83,7 +83,7 @@ impl UploadRecords for SqliteMetadata {
     ) -> Result<CompleteOutcome, StoreError> {
         let vault = Arc::clone(&self.vault);
         let run = move |tx: &mut Transaction<'_>| completion::complete(tx, &vault, &complete, now);
-        self.writer.run(Room::Needed, run).await
+        self.writer.run(DiskRoom::Needed, run).await
     }
 
     async fn abort_upload(
@@ -95,7 +95,7 @@ impl UploadRecords for SqliteMetadata {
     ) -> Result<bool, StoreError> {
         let (bucket, key) = (bucket.clone(), key.clone());
         let abort = move |tx: &mut Transaction<'_>| abort(tx, &bucket, &key, id, now);
-        self.writer.run(Room::Reserve, abort).await
+        self.writer.run(DiskRoom::Reserve, abort).await
     }
 
     async fn idle_uploads(
@@ -111,13 +111,13 @@ impl UploadRecords for SqliteMetadata {
         idle: IdleUpload,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.writer.run(Room::Reserve, move |tx| idle::abort(tx, &idle, now)).await
+        self.writer.run(DiskRoom::Reserve, move |tx| idle::abort(tx, &idle, now)).await
     }
 
     async fn forget_completed(&self, before: Timestamp) -> Result<(), StoreError> {
         let forget = move |tx: &mut Transaction<'_>| completion::forget(tx, before);
         // No more of that age come meanwhile.
-        while !self.writer.run(Room::Reserve, forget).await? {}
+        while !self.writer.run(DiskRoom::Reserve, forget).await? {}
         Ok(())
     }
 }

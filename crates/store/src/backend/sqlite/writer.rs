@@ -36,7 +36,7 @@ const LOG_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// After how many transactions the log's length is looked at.
 const LOG_CHECK_COMMITS: u64 = 64;
 
-/// Where jobs are sent.
+/// The way to the thread that writes: jobs are sent to its queue.
 #[derive(Debug)]
 pub(super) struct Writer {
     queue: Mutex<Option<mpsc::Sender<Message>>>,
@@ -59,17 +59,17 @@ enum Message {
 }
 
 struct Job {
-    room: Room,
+    room: DiskRoom,
     run: Box<dyn FnOnce(&mut Transaction<'_>) -> Reply + Send>,
     refuse: Box<dyn FnOnce(StoreError) + Send>,
 }
 
 /// Whether a job may use the last free space of the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Room {
-    /// It stores more than before.
+pub(super) enum DiskRoom {
+    /// The job stores more than before.
     Needed,
-    /// It gives space back, or keeps the store in order.
+    /// The job gives space back, or keeps the store in order.
     Reserve,
 }
 
@@ -112,7 +112,7 @@ impl Writer {
     /// Runs a job in the next transaction, and answers when that is on stable storage.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        room: Room,
+        room: DiskRoom,
         job: impl FnOnce(&mut Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.health.check()?;
@@ -288,11 +288,11 @@ impl WriterThread {
         let mut admitted = Vec::with_capacity(jobs.len());
         for job in jobs {
             let allowed = match job.room {
-                Room::Needed => healthy
+                DiskRoom::Needed => healthy
                     .clone()
                     .and_then(|()| self.health.take_room(room, JOB_BYTES))
                     .map(|left| room = left),
-                Room::Reserve => healthy.clone(),
+                DiskRoom::Reserve => healthy.clone(),
             };
             match allowed {
                 Ok(()) => admitted.push(job),

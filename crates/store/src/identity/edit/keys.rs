@@ -73,7 +73,7 @@ impl DirectoryEdit {
         Ok(())
     }
 
-    /// Removes a user's key.
+    /// Removes an access key, if it is that user's.
     pub fn delete_key(&mut self, user: &str, key: &str) -> Edited {
         self.key_of(user, key)?;
         Arc::make_mut(&mut self.parts().keys).remove(key);

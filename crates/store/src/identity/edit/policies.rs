@@ -13,24 +13,24 @@ use crate::{EntityKind, Hindrance, IdentityError, ManagedPolicy, PolicyVersion, 
 /// A managed policy to make.
 #[derive(Clone, Debug)]
 pub struct NewManagedPolicy {
-    /// Its name.
+    /// The name, unique in the account whatever the case of its letters.
     pub name: String,
-    /// `/` or `/…/`.
+    /// The path of the name: `/`, or `/…/` as in `/team/blue/`.
     pub path: String,
-    /// What it is for.
+    /// What its maker says that it is for.
     pub description: Option<String>,
-    /// What it says.
+    /// The document, which becomes version 1.
     pub document: Arc<Policy>,
-    /// Its tags.
+    /// At most 50 tags.
     pub tags: Vec<Tag>,
 }
 
 /// Whether a new version of a policy counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counts {
-    /// It does.
+    /// The new version counts, and the one before no longer.
     FromNowOn,
-    /// The one that did before still does.
+    /// The version that counted before still does.
     NotYet,
 }
 
@@ -107,7 +107,7 @@ impl DirectoryEdit {
         })
     }
 
-    /// Lets another version count.
+    /// Makes another version the one that counts.
     pub fn set_default_version(&mut self, arn: &str, number: u32) -> Edited {
         self.change_policy_at(arn, |policy| {
             let version = policy.versions.get(&number);

@@ -8,13 +8,13 @@ use crate::{EntityKind, OidcProvider, Quota, Tag};
 /// An OIDC provider to make.
 #[derive(Clone, Debug)]
 pub struct NewOidcProvider {
-    /// Without its `https://`.
+    /// The URL of the issuer, without its `https://`.
     pub url: String,
     /// The audiences that its tokens may be for.
     pub client_ids: Vec<String>,
-    /// Of its certificate.
+    /// Thumbprints of its certificate, which are kept and not used.
     pub thumbprints: Vec<String>,
-    /// Its tags.
+    /// At most 50 tags.
     pub tags: Vec<Tag>,
 }
 

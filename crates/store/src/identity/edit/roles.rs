@@ -12,19 +12,19 @@ use crate::{BoundPolicy, EntityKind, Hindrance, IdentityError, InstanceProfile, 
 /// A role to make.
 #[derive(Clone, Debug)]
 pub struct NewRole {
-    /// Its name.
+    /// The name, unique in the account whatever the case of its letters.
     pub name: String,
-    /// `/` or `/…/`.
+    /// The path of the name: `/`, or `/…/` as in `/team/blue/`.
     pub path: String,
-    /// What it is for.
+    /// What its maker says that it is for.
     pub description: Option<String>,
     /// The longest session, in seconds.
     pub max_session_seconds: u32,
-    /// Who may assume it.
+    /// The trust policy: who may assume the role.
     pub trust: BoundPolicy,
-    /// The ARN of the policy that bounds it.
+    /// The ARN of the policy that bounds what the role may do.
     pub boundary: Option<String>,
-    /// Its tags.
+    /// At most 50 tags.
     pub tags: Vec<Tag>,
 }
 

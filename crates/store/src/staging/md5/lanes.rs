@@ -48,7 +48,7 @@ fn compress_in_step(level: Level, streams: &mut [Stream<'_>]) {
     }
 }
 
-/// The same for whichever instructions the processor has.
+/// Compresses the same number of blocks in every lane, with whichever instructions the processor has.
 #[inline(always)]
 fn compress_lanes<S: Simd>(
     simd: S,

@@ -25,7 +25,7 @@ pub(super) fn read(text: Option<&str>) -> Result<BucketSettings, StoreError> {
     Ok(settings)
 }
 
-/// What SQLite's `hex` was given.
+/// The bytes that SQLite's `hex` made digits of.
 fn bytes_of(hex: &str) -> Option<Vec<u8>> {
     let pairs = hex.as_bytes().chunks(2);
     pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()

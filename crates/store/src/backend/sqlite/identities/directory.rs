@@ -11,7 +11,7 @@ use super::access_keys;
 use crate::backend::record::{identity_record, kind_code, kind_of, parse_identity};
 use crate::backend::sqlite::changes::{Subject, record_change};
 use crate::backend::sqlite::error::engine;
-use crate::backend::sqlite::identities::signer::KnownPlace;
+use crate::backend::sqlite::identities::signer::PieceKey;
 use crate::backend::sqlite::rows::corrupt;
 use crate::backend::sqlite::seal::{self, row_seal};
 use crate::backend::sqlite::transaction::Transaction;
@@ -87,7 +87,7 @@ pub(crate) fn change(
     }
     for (key, entity) in records {
         write(tx.connection, account, &key, entity.as_ref())?;
-        tx.known_changes(KnownPlace::of_changed(account, &key, &before, entity.as_ref()));
+        tx.pieces_change(PieceKey::of_changed(account, &key, &before, entity.as_ref()));
         if let ((EntityKind::Role, name), None) = (&key, &entity)
             && let Some(role) = before.role(name)
         {

@@ -45,43 +45,43 @@ const BY_NAME: &str = concat!(
 
 /// Where a record that signers are made of is found.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct KnownPlace {
+pub(crate) struct PieceKey {
     account: AccountId,
-    by: KnownBy,
+    by: PieceKeyKind,
     text: String,
 }
 
-/// What it is found by.
+/// By which of its names a record is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum KnownBy {
+enum PieceKeyKind {
     /// A user or role, by its id: its name may come to be another's.
     Id,
     GroupName,
     PolicyName,
 }
 
-/// The same, borrowed.
+/// A [`PieceKey`] with borrowed texts, to look up by.
 #[derive(Clone, Copy, Hash)]
-struct KnownPlaceRef<'a> {
+struct PieceKeyRef<'a> {
     account: &'a AccountId,
-    by: KnownBy,
+    by: PieceKeyKind,
     text: &'a str,
 }
 
-impl Equivalent<KnownPlace> for KnownPlaceRef<'_> {
-    fn equivalent(&self, other: &KnownPlace) -> bool {
+impl Equivalent<PieceKey> for PieceKeyRef<'_> {
+    fn equivalent(&self, other: &PieceKey) -> bool {
         *self.account == other.account && self.by == other.by && *self.text == *other.text
     }
 }
 
-impl KnownPlaceRef<'_> {
-    fn to_owned(self) -> KnownPlace {
+impl PieceKeyRef<'_> {
+    fn to_owned(self) -> PieceKey {
         let Self { account, by, text } = self;
-        KnownPlace { account: account.clone(), by, text: text.to_owned() }
+        PieceKey { account: account.clone(), by, text: text.to_owned() }
     }
 }
 
-impl KnownPlace {
+impl PieceKey {
     /// Where signers find a record that was as it was `before` and is `after`: by both ids, where it was made anew.
     pub(crate) fn of_changed(
         account: &AccountId,
@@ -89,10 +89,10 @@ impl KnownPlace {
         before: &Directory,
         after: Option<&Entity>,
     ) -> Vec<Self> {
-        let place = |by, text: &str| KnownPlaceRef { account, by, text }.to_owned();
+        let place = |by, text: &str| PieceKeyRef { account, by, text }.to_owned();
         match kind {
-            EntityKind::Group => vec![place(KnownBy::GroupName, name)],
-            EntityKind::Policy => vec![place(KnownBy::PolicyName, name)],
+            EntityKind::Group => vec![place(PieceKeyKind::GroupName, name)],
+            EntityKind::Policy => vec![place(PieceKeyKind::PolicyName, name)],
             EntityKind::InstanceProfile
             | EntityKind::OidcProvider
             | EntityKind::AccessKey
@@ -105,7 +105,7 @@ impl KnownPlace {
                 let role = before.role(name).filter(|_| *kind == EntityKind::Role);
                 let before = user.map(|user| user.id.as_str());
                 let before = before.or_else(|| role.map(|role| role.id.as_str()));
-                before.into_iter().chain(after).map(|id| place(KnownBy::Id, id)).collect()
+                before.into_iter().chain(after).map(|id| place(PieceKeyKind::Id, id)).collect()
             }
         }
     }
@@ -113,13 +113,13 @@ impl KnownPlace {
 
 /// A record that signers are made of.
 #[derive(Clone, Debug)]
-pub(crate) enum Known {
+pub(crate) enum SignerPiece {
     Signer(SignerRecord),
     Group(Arc<Group>),
     Policy(AttachedPolicy),
 }
 
-impl Weigh for Known {
+impl Weigh for SignerPiece {
     fn weight_bytes(&self) -> u64 {
         let bytes = match self {
             Self::Signer(record) => record.weight_bytes(),
@@ -137,7 +137,7 @@ impl Weigh for Arc<Signer> {
 }
 
 /// Signers as they were put together. One is as good as its account's number: whoever takes it asks for that.
-pub(crate) struct Signers(quick_cache::sync::Cache<KnownPlace, Arc<Signer>, ByWeight>);
+pub(crate) struct Signers(quick_cache::sync::Cache<PieceKey, Arc<Signer>, ByWeight>);
 
 impl Default for Signers {
     fn default() -> Self {
@@ -153,13 +153,13 @@ impl std::fmt::Debug for Signers {
 
 /// The signer of an id, if all of it is in memory and of one moment.
 pub(crate) fn remembered(caches: &Caches, account: &AccountId, id: &str) -> Option<Arc<Signer>> {
-    let place = KnownPlaceRef { account, by: KnownBy::Id, text: id };
+    let place = PieceKeyRef { account, by: PieceKeyKind::Id, text: id };
     let kept = caches.signers.0.get(&place);
     let number = caches.numbers.get(account).ok()?;
     if let Some(signer) = kept.filter(|signer| signer.number == number) {
         return Some(signer);
     }
-    let Ok(Known::Signer(record)) = caches.known.get(&place) else { return None };
+    let Ok(SignerPiece::Signer(record)) = caches.pieces.get(&place) else { return None };
     if record.id() != id {
         return None;
     }
@@ -172,34 +172,34 @@ pub(crate) fn remembered(caches: &Caches, account: &AccountId, id: &str) -> Opti
     Some(signer)
 }
 
-/// Records in memory alone.
+/// A source of records that looks into memory alone.
 struct Remembered<'a> {
     caches: &'a Caches,
     account: &'a AccountId,
 }
 
-/// A record is not in memory.
+/// Says that a record is not in memory.
 struct NotRemembered;
 
 impl SignerSource for Remembered<'_> {
     type Missing = NotRemembered;
 
     fn group(&mut self, name: &str) -> Result<Arc<Group>, NotRemembered> {
-        let place = KnownPlaceRef { account: self.account, by: KnownBy::GroupName, text: name };
-        match self.caches.known.get(&place) {
-            Ok(Known::Group(group)) => Ok(group),
-            Ok(Known::Signer(_) | Known::Policy(_)) | Err(_) => Err(NotRemembered),
+        let place = PieceKeyRef { account: self.account, by: PieceKeyKind::GroupName, text: name };
+        match self.caches.pieces.get(&place) {
+            Ok(SignerPiece::Group(group)) => Ok(group),
+            Ok(SignerPiece::Signer(_) | SignerPiece::Policy(_)) | Err(_) => Err(NotRemembered),
         }
     }
 
     fn policy(&mut self, arn: &str) -> Result<AttachedPolicy, NotRemembered> {
         let name = policy_name(arn);
-        let place = KnownPlaceRef { account: self.account, by: KnownBy::PolicyName, text: &name };
-        match self.caches.known.get(&place) {
-            Ok(Known::Policy(policy)) if *policy.name == *arn => Ok(policy),
-            Ok(Known::Signer(_) | Known::Group(_) | Known::Policy(_)) | Err(_) => {
-                Err(NotRemembered)
-            }
+        let place =
+            PieceKeyRef { account: self.account, by: PieceKeyKind::PolicyName, text: &name };
+        match self.caches.pieces.get(&place) {
+            Ok(SignerPiece::Policy(policy)) if *policy.name == *arn => Ok(policy),
+            Ok(SignerPiece::Signer(_) | SignerPiece::Group(_) | SignerPiece::Policy(_))
+            | Err(_) => Err(NotRemembered),
         }
     }
 }
@@ -209,10 +209,10 @@ fn policy_name(arn: &str) -> String {
     arn.rsplit('/').next().unwrap_or_default().to_ascii_lowercase()
 }
 
-/// What came of reading a signer.
-pub(crate) enum Reading {
+/// What came of looking up a signer.
+pub(crate) enum SignerLookup {
     Read(Option<Arc<Signer>>),
-    /// It has more rows than may be read here.
+    /// The signer has more rows than may be read on the calling thread.
     TooLong,
 }
 
@@ -235,15 +235,15 @@ pub(crate) fn read(
     account: &AccountId,
     id: &str,
     rows_max: usize,
-) -> Result<Reading, StoreError> {
+) -> Result<SignerLookup, StoreError> {
     // Before the snapshot begins.
     let ticket = caches.numbers.get(account).err();
     run(connection, "BEGIN")?;
     let read = read_snapshot(connection, caches, (account, id), ticket, rows_max);
     run(connection, "COMMIT")?;
     match read {
-        Ok(signer) => Ok(Reading::Read(signer)),
-        Err(Failure::TooLong) => Ok(Reading::TooLong),
+        Ok(signer) => Ok(SignerLookup::Read(signer)),
+        Err(Failure::TooLong) => Ok(SignerLookup::TooLong),
         Err(Failure::Store(error)) => Err(error),
     }
 }
@@ -271,11 +271,11 @@ fn read_snapshot(
         // Nothing was changed since the snapshot began, so that what is in memory is of its moment too, and what was
         // read may be kept: a write that begins from now on takes it out, or finds the ticket used up.
         for (ticket, place, known) in snapshot.read {
-            caches.known.fill(ticket, place, known);
+            caches.pieces.fill(ticket, place, known);
         }
         let signer = signer?.map(Arc::new);
         if let Some(signer) = &signer {
-            let place = KnownPlaceRef { account, by: KnownBy::Id, text: id }.to_owned();
+            let place = PieceKeyRef { account, by: PieceKeyKind::Id, text: id }.to_owned();
             caches.signers.0.insert(place, Arc::clone(signer));
         }
         return Ok(signer);
@@ -302,22 +302,22 @@ fn run(connection: &Connection, sql: &str) -> Result<(), StoreError> {
     done.map(drop).map_err(engine)
 }
 
-/// Records of one moment.
+/// A source of records that are all of one moment: read in one transaction.
 struct Snapshot<'a> {
     connection: &'a Connection,
     account: &'a AccountId,
     /// Where records are that need not be read, if they may be used.
     shared: Option<&'a Caches>,
-    /// What was read and may come to be kept.
-    read: Vec<(Ticket, KnownPlace, Known)>,
+    /// The records that were read, and may be cached.
+    read: Vec<(Ticket, PieceKey, SignerPiece)>,
     rows_left: usize,
 }
 
 impl Snapshot<'_> {
     fn signer(&mut self, id: &str, number: u64) -> Result<Option<Signer>, Failure> {
-        let found = self.find(KnownBy::Id, id, |known| match known {
-            Known::Signer(record) if record.id() == id => Some(record),
-            Known::Signer(_) | Known::Group(_) | Known::Policy(_) => None,
+        let found = self.find(PieceKeyKind::Id, id, |known| match known {
+            SignerPiece::Signer(record) if record.id() == id => Some(record),
+            SignerPiece::Signer(_) | SignerPiece::Group(_) | SignerPiece::Policy(_) => None,
         })?;
         let Some(record) = found else { return Ok(None) };
         let account = self.account;
@@ -327,12 +327,12 @@ impl Snapshot<'_> {
     /// A record from memory, or from the database. What is not as `take` wants it is corrupt.
     fn find<T>(
         &mut self,
-        by: KnownBy,
+        by: PieceKeyKind,
         text: &str,
-        take: impl Fn(Known) -> Option<T>,
+        take: impl Fn(SignerPiece) -> Option<T>,
     ) -> Result<Option<T>, Failure> {
-        let place = KnownPlaceRef { account: self.account, by, text };
-        let ticket = match self.shared.map(|caches| caches.known.get(&place)) {
+        let place = PieceKeyRef { account: self.account, by, text };
+        let ticket = match self.shared.map(|caches| caches.pieces.get(&place)) {
             Some(Ok(known)) => return Ok(take(known)),
             Some(Err(ticket)) => Some(ticket),
             None => None,
@@ -346,12 +346,12 @@ impl Snapshot<'_> {
         Ok(Some(taken))
     }
 
-    fn row(&self, by: KnownBy, text: &str) -> Result<Option<Known>, StoreError> {
+    fn row(&self, by: PieceKeyKind, text: &str) -> Result<Option<SignerPiece>, StoreError> {
         let account = self.account.as_str();
         let kind = match by {
-            KnownBy::Id => None,
-            KnownBy::GroupName => Some(EntityKind::Group),
-            KnownBy::PolicyName => Some(EntityKind::Policy),
+            PieceKeyKind::Id => None,
+            PieceKeyKind::GroupName => Some(EntityKind::Group),
+            PieceKeyKind::PolicyName => Some(EntityKind::Policy),
         };
         let sql = if kind.is_some() { BY_NAME } else { BY_ID };
         let mut select = self.connection.prepare_cached(sql).map_err(engine)?;
@@ -370,15 +370,15 @@ impl Snapshot<'_> {
         }
     }
 
-    fn parse(&self, row: &Row<'_>) -> Result<Known, StoreError> {
+    fn parse(&self, row: &Row<'_>) -> Result<SignerPiece, StoreError> {
         seal::check(row, 2)?;
         let (kind, record): (i64, Vec<u8>) =
             (row.get(0).map_err(engine)?, row.get(1).map_err(engine)?);
         match parse_identity(kind_of(kind)?, self.account, &record)? {
-            Entity::User(user) => Ok(Known::Signer(SignerRecord::User(user))),
-            Entity::Role(role) => Ok(Known::Signer(SignerRecord::Role(role))),
-            Entity::Group(group) => Ok(Known::Group(group)),
-            Entity::Policy(policy) => Ok(Known::Policy(AttachedPolicy::of(&policy))),
+            Entity::User(user) => Ok(SignerPiece::Signer(SignerRecord::User(user))),
+            Entity::Role(role) => Ok(SignerPiece::Signer(SignerRecord::Role(role))),
+            Entity::Group(group) => Ok(SignerPiece::Group(group)),
+            Entity::Policy(policy) => Ok(SignerPiece::Policy(AttachedPolicy::of(&policy))),
             Entity::InstanceProfile(_) | Entity::OidcProvider(_) => Err(corrupt("identities")),
         }
     }
@@ -388,18 +388,19 @@ impl SignerSource for Snapshot<'_> {
     type Missing = Failure;
 
     fn group(&mut self, name: &str) -> Result<Arc<Group>, Failure> {
-        let found = self.find(KnownBy::GroupName, name, |known| match known {
-            Known::Group(group) => Some(group),
-            Known::Signer(_) | Known::Policy(_) => None,
+        let found = self.find(PieceKeyKind::GroupName, name, |known| match known {
+            SignerPiece::Group(group) => Some(group),
+            SignerPiece::Signer(_) | SignerPiece::Policy(_) => None,
         })?;
         found.ok_or(Failure::Store(corrupt("identities")))
     }
 
     fn policy(&mut self, arn: &str) -> Result<AttachedPolicy, Failure> {
-        let found = self.find(KnownBy::PolicyName, &policy_name(arn), |known| match known {
-            Known::Policy(policy) if *policy.name == *arn => Some(policy),
-            Known::Signer(_) | Known::Group(_) | Known::Policy(_) => None,
-        })?;
+        let found =
+            self.find(PieceKeyKind::PolicyName, &policy_name(arn), |known| match known {
+                SignerPiece::Policy(policy) if *policy.name == *arn => Some(policy),
+                SignerPiece::Signer(_) | SignerPiece::Group(_) | SignerPiece::Policy(_) => None,
+            })?;
         found.ok_or(Failure::Store(corrupt("identities")))
     }
 }

@@ -113,12 +113,12 @@ fn completed_before(
     }
 }
 
-/// As many as one job may; `true`: there are none left.
+/// Forgets completions from before a time, as many as one job may; `true`: there are none left.
 pub(super) fn forget(tx: &mut Transaction<'_>, before: Timestamp) -> Result<bool, StoreError> {
     forget_some(tx.connection, FORGET_COMPLETED, before.as_millisecond())
 }
 
-/// As many of a bucket as one job may; `true`: there are none left.
+/// Forgets completions in a bucket, as many as one job may; `true`: there are none left.
 pub(crate) fn forget_of(connection: &Connection, bucket: i64) -> Result<bool, StoreError> {
     forget_some(connection, FORGET_COMPLETED_OF, bucket)
 }
