@@ -320,10 +320,7 @@ impl Context for Circumstances<'_> {
 }
 
 fn is_form(mechanism: Mechanism) -> bool {
-    match mechanism {
-        Mechanism::V4Form | Mechanism::V2Form => true,
-        Mechanism::V4Header | Mechanism::V4Query | Mechanism::V2Query => false,
-    }
+    matches!(mechanism, Mechanism::V4Form | Mechanism::V2Form)
 }
 
 /// The value of a condition key that is the signer's own and not the request's.
