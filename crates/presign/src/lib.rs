@@ -238,6 +238,7 @@ struct Readme;
 mod canonical;
 mod chunked;
 mod claim;
+mod conditions;
 mod credentials;
 mod encode;
 mod form;
@@ -258,6 +259,11 @@ pub use claim::{
     AdmissibleClaim, AuthorizationDefect, ClaimError, Echo, ExpectedScope, FormClaimError,
     Mechanism, Payload, SIGNED_HEADERS_MAX, SigV2Use, SignatureClaim, SignatureMismatch,
     SignedHost, TokenClaim, VerifiedSignature, VerifyError,
+};
+pub use conditions::{
+    CONDITION_PREFIX, ConditionError, ContentLengthRange, ContentLengthRangeError,
+    LINK_ID_CHARS_MAX, LINK_LABEL_CHARS_MAX, LINK_RATE_MAX, LINK_RATE_MIN, LinkConditions, LinkId,
+    LinkLabel, LinkNameError, SOURCE_RANGES_MAX, SourceRanges, SourceRangesError,
 };
 pub use credentials::{Credentials, SecretAccessKey, SessionToken};
 pub use encode::{decode_component, decode_query_component, encode_component, encode_path};
