@@ -39,6 +39,7 @@ use crate::failure::{Exit, Failure};
 
 // This allocator decides about a tenth of the CPU time of a small GET, and whether memory is given back after
 // many uploads at once.
+#[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
