@@ -11,12 +11,12 @@ mod fold;
 mod horizon;
 mod json;
 mod pattern;
-mod place;
 mod policy;
 mod principal;
 mod rebind;
 mod seal;
 mod session;
+mod text_position;
 mod unknown;
 mod validate;
 mod work;
@@ -28,7 +28,6 @@ pub use evaluate::{
 };
 pub use fold::fold_case;
 pub use horizon::{HoldsUntil, LinkLife, PolicyLimit, Verdict, foresee, unknown_keys};
-pub use place::Place;
 pub use policy::{POLICY_BYTES_MAX, Policy, PolicyError};
 pub use principal::Principal;
 pub use seal::{
@@ -39,5 +38,6 @@ pub use session::{
     Issuer, OpenedBy, RootKeyMaking, SESSION_KEY_RANDOM_BYTES, Session, SessionKey,
     SessionPrincipal, SessionSealer, TOKEN_CHARS_MAX, TokenError, token_expires_at,
 };
+pub use text_position::TextPosition;
 pub use validate::{BUCKET_POLICY_BYTES_MAX, DocumentFault, PolicyFault, s3_action_has_key};
 pub use work::{DECISION_STEPS_MAX, REQUEST_STEPS_MAX, VALUE_BYTES_MAX, Work};

@@ -19,7 +19,7 @@ use crate::context::RequestContext;
 use crate::error::form as refusal;
 use crate::error::{Code, S3Error};
 use crate::fields::{Form, METADATA};
-use crate::gate::{Asked, Caller, Gate, refuse_link_conditions};
+use crate::gate::{AdmissionRequest, Caller, Gate, refuse_link_conditions};
 use crate::head::Head;
 use crate::metadata;
 use crate::notes::ClaimedSender;
@@ -95,7 +95,7 @@ impl FormPost<'_> {
             S3Request::new(&query, &headers).about(Some(bucket), Some(&key)).of_form(&form);
         let parts = Arc::new(stand_in(&context.parts, &headers));
         let context = Arc::new(RequestContext { parts, ..(**context).clone() });
-        let asked = Asked { request: &request, caller: &caller, context: &context };
+        let asked = AdmissionRequest { request: &request, caller: &caller, context: &context };
         execute::<PostObject>(gate, asked, body).await
     }
 }

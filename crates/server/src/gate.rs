@@ -7,12 +7,12 @@
 mod api_calls;
 mod authenticate;
 mod authorize;
+mod bindings;
 mod caller;
 mod calls;
 mod circumstances;
 mod future;
 mod keys;
-mod meanings;
 mod sessions;
 mod tags;
 
@@ -35,15 +35,15 @@ use crate::permission::{Admissible, Copied, OfBody, Permission};
 use crate::request::S3Request;
 use crate::rooms::Documents;
 use crate::route;
-use authorize::Asking;
+use authorize::Authorizer;
+use bindings::{NameBindings, ObjectAddress};
 use keys::DerivedKeys;
-use meanings::{Meanings, Place};
 use sessions::Sessions;
 
 pub(crate) use api_calls::{AdmissibleApiCall, ApiPermission, LentSigning};
 pub(crate) use authenticate::Credential;
 pub(crate) use caller::{Caller, Identity, SignedCaller};
-pub(crate) use calls::{AdmissibleCall, DeniedCall, QueryPermission, Scene, Target, Trusted};
+pub(crate) use calls::{AccountView, AdmissibleCall, DeniedCall, QueryPermission, Target, Trusted};
 pub(crate) use circumstances::OperationKeys;
 pub(crate) use future::FutureRequest;
 pub(crate) use tags::{named, request_tag, tag_named};
@@ -56,7 +56,7 @@ pub(crate) const JUDGED_MAX: u32 = 4;
 
 /// What an operation asks to be admitted with.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked<'r> {
+pub(crate) struct AdmissionRequest<'r> {
     pub(crate) request: &'r S3Request<'r>,
     pub(crate) caller: &'r Arc<Caller>,
     pub(crate) context: &'r Arc<RequestContext>,
@@ -66,26 +66,26 @@ pub(crate) struct Asked<'r> {
 #[derive(Debug)]
 pub(crate) struct Authorized<O> {
     operation: O,
-    door: Door,
+    access: StoreAccess,
 }
 
 /// What an admitted operation works with. Made here only.
 #[derive(Clone, Debug)]
-pub(crate) struct Door {
+pub(crate) struct StoreAccess {
     store: Store,
     caller: Arc<Caller>,
     context: Arc<RequestContext>,
     issuers: Arc<Issuers>,
     documents: Arc<Documents>,
     /// What was judged: what is done is done to that.
-    meanings: Arc<Meanings>,
+    bindings: Arc<NameBindings>,
     /// What a call of IAM or STS was judged by.
     judged: Option<Arc<Judged>>,
     /// What the link lends by which a call of the API came.
     lent: Option<Arc<LentSigning>>,
 }
 
-impl Door {
+impl StoreAccess {
     pub(crate) fn store(&self) -> &Store {
         &self.store
     }
@@ -93,7 +93,7 @@ impl Door {
     /// The bucket that the request names, as it is now. Once it was judged, no other bucket is meant that
     /// comes to have its name: then there is no such bucket. The one way to what the store asks for.
     pub(crate) async fn bucket(&self, name: &BucketName) -> Result<Arc<Bucket>, S3Error> {
-        self.asking().bucket(name).await
+        self.authorizer().bucket(name).await
     }
 
     /// What is at a key, or one version of it. The request sees one record there, and it is the one whose
@@ -104,7 +104,7 @@ impl Door {
         key: &ObjectKey,
         version: Option<&VersionId>,
     ) -> Result<Lookup, S3Error> {
-        self.asking().object(Place { bucket: &bucket.reference(), key, version }).await
+        self.authorizer().object(ObjectAddress { bucket: &bucket.reference(), key, version }).await
     }
 
     pub(crate) fn context(&self) -> &RequestContext {
@@ -181,7 +181,7 @@ impl Door {
         if let OfBody::Keys(permission) = of_body {
             permissions.push(permission);
         }
-        let verdict = self.asking().foresee(&permissions, &KeysOf(operation), future).await?;
+        let verdict = self.authorizer().foresee(&permissions, &KeysOf(operation), future).await?;
         check_expected_owner(self, request).await?;
         Ok(match of_body {
             OfBody::Nothing | OfBody::Keys(_) => verdict,
@@ -194,7 +194,7 @@ impl Door {
 
     /// Demands one more permission, where it decides what an answer may tell.
     pub(crate) async fn require(&self, permission: Permission<'_>) -> Result<(), S3Error> {
-        self.asking().authorize(&[permission], &()).await
+        self.authorizer().authorize(&[permission], &()).await
     }
 
     /// Whether the caller may be told that a key is not there: who may list it, by a listing that would
@@ -205,7 +205,7 @@ impl Door {
         key: &ObjectKey,
     ) -> Result<(), S3Error> {
         let permission = Permission::bucket("s3:ListBucket", bucket);
-        self.asking().authorize(&[permission], &ListedKey(key)).await
+        self.authorizer().authorize(&[permission], &ListedKey(key)).await
     }
 
     /// As [`Self::require`], with condition keys that stood in the call's body.
@@ -214,7 +214,7 @@ impl Door {
         permission: Permission<'_>,
         keys: &dyn OperationKeys,
     ) -> Result<(), S3Error> {
-        self.asking().authorize(&[permission], keys).await
+        self.authorizer().authorize(&[permission], keys).await
     }
 
     /// The tags of a record that a policy asked for, if one did. Whoever changes the record tells the store
@@ -225,17 +225,17 @@ impl Door {
         key: &ObjectKey,
         version: Option<&VersionId>,
     ) -> Option<Vec<Tag>> {
-        self.meanings.judged_tags(Place { bucket: &bucket.reference(), key, version })
+        self.bindings.judged_tags(ObjectAddress { bucket: &bucket.reference(), key, version })
     }
 
     /// Forgets the records that were judged, so that the next question looks them up anew.
     pub(crate) fn forget_records(&self) {
-        self.meanings.forget_records();
+        self.bindings.forget_records();
     }
 
-    fn asking(&self) -> Asking<'_> {
-        let Self { store, caller, context, meanings, .. } = self;
-        Asking { store, caller, context, meanings, future: None }
+    fn authorizer(&self) -> Authorizer<'_> {
+        let Self { store, caller, context, bindings, .. } = self;
+        Authorizer { store, caller, context, bindings, future: None }
     }
 }
 
@@ -252,20 +252,20 @@ impl<O> Authorized<O> {
         &self.operation
     }
 
-    pub(crate) fn door(&self) -> &Door {
-        &self.door
+    pub(crate) fn access(&self) -> &StoreAccess {
+        &self.access
     }
 
     /// The operation's own values, to be used up, and what it works with.
-    pub(crate) fn split(self) -> (O, Door) {
-        (self.operation, self.door)
+    pub(crate) fn split(self) -> (O, StoreAccess) {
+        (self.operation, self.access)
     }
 }
 
 impl<O: Admissible> Authorized<O> {
     /// Asks again about records that have changed since they were judged.
     pub(crate) async fn anew(self) -> Result<Self, S3Error> {
-        self.door.forget_records();
+        self.access.forget_records();
         self.again(|_| {}).await
     }
 
@@ -273,7 +273,7 @@ impl<O: Admissible> Authorized<O> {
     pub(crate) async fn again(mut self, learn: impl FnOnce(&mut O)) -> Result<Self, S3Error> {
         learn(&mut self.operation);
         let operation = &self.operation;
-        self.door.asking().authorize(&operation.permissions(), &KeysOf(operation)).await?;
+        self.access.authorizer().authorize(&operation.permissions(), &KeysOf(operation)).await?;
         Ok(self)
     }
 
@@ -282,10 +282,10 @@ impl<O: Admissible> Authorized<O> {
         &self,
         operation: P,
     ) -> Result<Authorized<P>, S3Error> {
-        let meanings = Arc::new(self.door.meanings.of_buckets());
-        let door = Door { meanings, ..self.door.clone() };
-        door.asking().authorize(&operation.permissions(), &KeysOf(&operation)).await?;
-        Ok(Authorized { operation, door })
+        let bindings = Arc::new(self.access.bindings.of_buckets());
+        let access = StoreAccess { bindings, ..self.access.clone() };
+        access.authorizer().authorize(&operation.permissions(), &KeysOf(&operation)).await?;
+        Ok(Authorized { operation, access })
     }
 }
 
@@ -366,26 +366,26 @@ impl Gate {
     pub(crate) async fn admit<O: Admissible>(
         &self,
         operation: O,
-        asked: Asked<'_>,
+        asked: AdmissionRequest<'_>,
     ) -> Result<Authorized<O>, S3Error> {
-        let Asked { request, caller, context } = asked;
+        let AdmissionRequest { request, caller, context } = asked;
         refuse_unknown_meanings(O::HONOURS, request)?;
         refuse_insecure_keys(request, context)?;
         refuse_strange_owners(request)?;
-        let door = self.door(caller, context);
-        door.asking().authorize(&operation.permissions(), &KeysOf(&operation)).await?;
-        check_expected_owner(&door, request).await?;
-        Ok(Authorized { operation, door })
+        let access = self.access(caller, context);
+        access.authorizer().authorize(&operation.permissions(), &KeysOf(&operation)).await?;
+        check_expected_owner(&access, request).await?;
+        Ok(Authorized { operation, access })
     }
 
-    fn door(&self, caller: &Arc<Caller>, context: &Arc<RequestContext>) -> Door {
-        Door {
+    fn access(&self, caller: &Arc<Caller>, context: &Arc<RequestContext>) -> StoreAccess {
+        StoreAccess {
             store: self.store.clone(),
             caller: Arc::clone(caller),
             context: Arc::clone(context),
             issuers: Arc::clone(&self.issuers),
             documents: Arc::clone(&self.documents),
-            meanings: Arc::default(),
+            bindings: Arc::default(),
             judged: None,
             lent: None,
         }
@@ -454,11 +454,14 @@ fn refuse_strange_owners(request: &S3Request<'_>) -> Result<(), S3Error> {
 }
 
 /// What the client expects of the owners of the buckets that it names must be so.
-async fn check_expected_owner(door: &Door, request: &S3Request<'_>) -> Result<(), S3Error> {
+async fn check_expected_owner(
+    access: &StoreAccess,
+    request: &S3Request<'_>,
+) -> Result<(), S3Error> {
     if let Some(expected) = request.header("x-amz-expected-bucket-owner")
         && let Some(bucket) = request.bucket
     {
-        match door.bucket(bucket).await {
+        match access.bucket(bucket).await {
             Ok(bucket) if bucket.owner.as_str() == expected => {}
             Ok(_) => return Err(S3Error::new(Code::AccessDenied)),
             // What is to be made is nobody's yet.

@@ -29,7 +29,7 @@ macro_rules! operation {
         $name:ident($action:literal) { $($field:ident: $type:ty = $read:expr),* $(,)? }
         on |$this:ident, $at:ident| $target:expr;
         $(brings |$bringing:ident| $brought:expr;)?
-        |$op:ident, $door:ident| $run:block
+        |$op:ident, $access:ident| $run:block
     ) => {
         $(#[$doc])*
         #[derive(Debug)]
@@ -47,7 +47,7 @@ macro_rules! operation {
 
             fn permissions(
                 &self,
-                $at: &crate::query::operation::Scene<'_>,
+                $at: &crate::query::operation::AccountView<'_>,
             ) -> Result<
                 Vec<crate::query::operation::QueryPermission>,
                 crate::query::error::QueryError,
@@ -70,8 +70,8 @@ macro_rules! operation {
             async fn run(
                 call: crate::gate::Authorized<Self>,
             ) -> Result<crate::query::answer::QueryReply, crate::query::error::QueryError> {
-                let ($op, $door) = call.split();
-                let _ = (&$op, &$door);
+                let ($op, $access) = call.split();
+                let _ = (&$op, &$access);
                 $run
             }
         }

@@ -6,7 +6,7 @@ use iam::Values;
 
 use crate::body::RequestBody;
 use crate::error::S3Error;
-use crate::gate::{Asked, Authorized, Gate};
+use crate::gate::{AdmissionRequest, Authorized, Gate};
 use crate::permission::Admissible;
 use crate::request::S3Request;
 use crate::respond::Reply;
@@ -76,7 +76,7 @@ impl<O: Operation> Admissible for O {
 /// Reads, admits and runs one operation.
 pub(crate) async fn execute<O: Operation>(
     gate: &Gate,
-    asked: Asked<'_>,
+    asked: AdmissionRequest<'_>,
     body: &mut RequestBody,
 ) -> Result<Reply, S3Error> {
     let operation = O::read(asked.request)?;

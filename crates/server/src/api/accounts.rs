@@ -10,7 +10,7 @@ use super::document::{Json, NoDocument};
 use super::error::{ApiCode, ApiError};
 use super::operation::{ApiOperation, ApiPermission, ApiRequest, SignedBy};
 use crate::error::refusal;
-use crate::gate::{Authorized, Door};
+use crate::gate::{Authorized, StoreAccess};
 use crate::given_key::given_key;
 
 /// The most accounts on one page.
@@ -111,8 +111,8 @@ impl ApiOperation for ListAccounts {
         call: Authorized<Self>,
         NoDocument: NoDocument,
     ) -> Result<Json<AccountPage>, ApiError> {
-        let (Self { after }, door) = call.split();
-        let page = door.store().accounts(after, PAGE_MAX).await.map_err(refusal::of_store)?;
+        let (Self { after }, access) = call.split();
+        let page = access.store().accounts(after, PAGE_MAX).await.map_err(refusal::of_store)?;
         let next = page.next.as_ref().map(|id| id.as_str().to_owned());
         let accounts = page.accounts.iter().map(shown).collect();
         Ok(Json(AccountPage { accounts, next }))
@@ -139,9 +139,9 @@ impl ApiOperation for CreateAccount {
         Json(wanted): Json<WantedAccount>,
     ) -> Result<Json<AccountWithKey>, ApiError> {
         use store::CreateAccount as Outcome;
-        let door = call.door();
-        let new = wanted.check(door)?;
-        let outcome = door.store().create_account(new, door.now()).await;
+        let access = call.access();
+        let new = wanted.check(access)?;
+        let outcome = access.store().create_account(new, access.now()).await;
         match outcome.map_err(refusal::of_store)? {
             Outcome::Created { account, root } => Ok(Json(with_key(&account, &root))),
             Outcome::AlreadyExists => Err(conflict("There is an account of that id.")),
@@ -151,14 +151,14 @@ impl ApiOperation for CreateAccount {
 }
 
 impl WantedAccount {
-    fn check(self, door: &Door) -> Result<NewAccount, ApiError> {
+    fn check(self, access: &StoreAccess) -> Result<NewAccount, ApiError> {
         let Self { name, id, email, access_key_id, secret_access_key } = self;
         let named = |text: &str| !text.is_empty() && text.chars().count() <= NAME_CHARS_MAX;
         if !named(&name) || !email.as_deref().is_none_or(named) {
             return Err(ApiError::invalid_request("A name has 1 to 128 characters."));
         }
         let id = id.map(|id| account_id(&id)).transpose()?;
-        if id.as_ref() == Some(&door.context().config.account) {
+        if id.as_ref() == Some(&access.context().config.account) {
             return Err(conflict("There is an account of that id."));
         }
         let root = match (access_key_id, secret_access_key) {
@@ -193,7 +193,7 @@ impl ApiOperation for GetAccount {
         call: Authorized<Self>,
         NoDocument: NoDocument,
     ) -> Result<Json<ShownAccount>, ApiError> {
-        let found = call.door().store().account(&call.operation().id).await;
+        let found = call.access().store().account(&call.operation().id).await;
         let found = found.map_err(refusal::of_store)?;
         found.map(|account| Json(shown(&account))).ok_or_else(missing)
     }
@@ -216,8 +216,8 @@ impl ApiOperation for DeleteAccount {
 
     async fn run(call: Authorized<Self>, NoDocument: NoDocument) -> Result<NoDocument, ApiError> {
         use store::DeleteAccount as Outcome;
-        let (Self { id }, door) = call.split();
-        let outcome = door.store().delete_account(&id, door.now()).await;
+        let (Self { id }, access) = call.split();
+        let outcome = access.store().delete_account(&id, access.now()).await;
         match outcome.map_err(refusal::of_store)? {
             Outcome::Deleted => Ok(NoDocument),
             Outcome::NotFound => Err(missing()),
@@ -251,11 +251,11 @@ impl ApiOperation for RenewRootKey {
         NoDocument: NoDocument,
     ) -> Result<Json<AccountWithKey>, ApiError> {
         use store::RenewRootKey as Outcome;
-        let (Self { id }, door) = call.split();
-        if id == door.context().config.account {
+        let (Self { id }, access) = call.split();
+        if id == access.context().config.account {
             return Err(conflict(FIRST_ROOT_KEY));
         }
-        let outcome = door.store().renew_root_key(&id, door.now()).await;
+        let outcome = access.store().renew_root_key(&id, access.now()).await;
         match outcome.map_err(refusal::of_store)? {
             Outcome::Renewed { account, root } => Ok(Json(with_key(&account, &root))),
             Outcome::NotFound => Err(missing()),

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
 use crate::body::RequestBody;
-use crate::gate::Door;
+use crate::gate::StoreAccess;
 use crate::respond::{Reply, ReplyBody};
 use crate::s3::document;
 
@@ -21,7 +21,7 @@ const DOCUMENT_BYTES_MAX: usize = 64 * 1024;
 pub(super) trait RequestDocument: Sized + Send {
     /// Reads the document from the body.
     fn read(
-        door: &Door,
+        access: &StoreAccess,
         body: &mut RequestBody,
     ) -> impl Future<Output = Result<Self, ApiError>> + Send;
 }
@@ -42,21 +42,21 @@ pub(super) struct OptionalJson<T>(pub(super) Option<T>);
 pub(super) struct NoDocument;
 
 impl<T: DeserializeOwned + Send> RequestDocument for Json<T> {
-    async fn read(door: &Door, body: &mut RequestBody) -> Result<Self, ApiError> {
-        parse(&collect(door, body).await?).map(Self)
+    async fn read(access: &StoreAccess, body: &mut RequestBody) -> Result<Self, ApiError> {
+        parse(&collect(access, body).await?).map(Self)
     }
 }
 
 impl<T: DeserializeOwned + Send> RequestDocument for OptionalJson<T> {
-    async fn read(door: &Door, body: &mut RequestBody) -> Result<Self, ApiError> {
-        let bytes = collect(door, body).await?;
+    async fn read(access: &StoreAccess, body: &mut RequestBody) -> Result<Self, ApiError> {
+        let bytes = collect(access, body).await?;
         let document = if bytes.is_empty() { None } else { Some(parse(&bytes)?) };
         Ok(Self(document))
     }
 }
 
 impl RequestDocument for NoDocument {
-    async fn read(_door: &Door, _body: &mut RequestBody) -> Result<Self, ApiError> {
+    async fn read(_door: &StoreAccess, _body: &mut RequestBody) -> Result<Self, ApiError> {
         Ok(Self)
     }
 }
@@ -77,8 +77,8 @@ impl AnswerDocument for NoDocument {
     }
 }
 
-async fn collect(door: &Door, body: &mut RequestBody) -> Result<Bytes, ApiError> {
-    Ok(document::read(door, body, DOCUMENT_BYTES_MAX).await?)
+async fn collect(access: &StoreAccess, body: &mut RequestBody) -> Result<Bytes, ApiError> {
+    Ok(document::read(access, body, DOCUMENT_BYTES_MAX).await?)
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {

@@ -82,9 +82,9 @@ impl ApiOperation for TellExpiry {
         call: Authorized<Self>,
         Json(link): Json<IntendedLink>,
     ) -> Result<Json<ToldExpiry>, ApiError> {
-        let door = call.door();
-        let life = link.life(door.now());
-        let verdict = foresee(door, &link.target()?, &link.future(life)?).await?;
+        let access = call.access();
+        let life = link.life(access.now());
+        let verdict = foresee(access, &link.target()?, &link.future(life)?).await?;
         Ok(Json(ToldExpiry::of(verdict, life)))
     }
 }

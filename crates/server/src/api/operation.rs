@@ -131,7 +131,7 @@ pub(super) fn execute<'r, O: ApiOperation>(
             (notes.bucket, notes.key) = (Some(bucket.clone()), Some(key.clone()));
         }
         let call = gate.admit_api_call(operation, caller, context).await?;
-        let document = O::Request::read(call.door(), body).await?;
+        let document = O::Request::read(call.access(), body).await?;
         Ok(O::run(call, document).await?.reply(O::STATUS))
     })
 }

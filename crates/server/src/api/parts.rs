@@ -18,7 +18,7 @@ use super::document::{Json, OptionalJson};
 use super::error::{ApiCode, ApiError};
 use super::operation::{ApiOperation, ApiPermission, ApiRequest, SignedBy};
 use crate::error::{Code, S3Error, refusal};
-use crate::gate::{Authorized, Door, LentSigning};
+use crate::gate::{Authorized, LentSigning, StoreAccess};
 use crate::operation::Permission;
 use crate::parts::{PlannedPart, Renewal, RenewalError, UploadLinks};
 use crate::request::Query;
@@ -106,9 +106,9 @@ impl ApiOperation for RenewParts {
         call: Authorized<Self>,
         OptionalJson(wanted): OptionalJson<WantedParts>,
     ) -> Result<Json<RenewedParts>, ApiError> {
-        let (this, door) = (call.operation(), call.door());
-        let lent = door.lent().ok_or_else(|| ApiError::new(ApiCode::AccessDenied))?;
-        let upload = this.find(door).await?;
+        let (this, access) = (call.operation(), call.access());
+        let lent = access.lent().ok_or_else(|| ApiError::new(ApiCode::AccessDenied))?;
+        let upload = this.find(access).await?;
         // The links of parts would have to cover the headers of the customer's key.
         if upload.customer_key.is_some() {
             return Err(ApiError::invalid_request(
@@ -116,26 +116,26 @@ impl ApiOperation for RenewParts {
             ));
         }
         let named = this.named(wanted.unwrap_or_default())?;
-        let uploaded = uploaded(door, &upload).await?;
+        let uploaded = uploaded(access, &upload).await?;
         let wanted = named.unwrap_or_else(|| this.missing(&uploaded));
         let end = lent.until();
-        let life = remaining(end, door.now())
+        let life = remaining(end, access.now())
             .ok_or_else(|| ApiError::with_message(ApiCode::AccessDenied, "Request has expired"))?;
         Ok(Json(RenewedParts {
             upload_id: this.upload_id.clone(),
             expires_at: end.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            parts: this.sign(lent, wanted, (life, door.now()))?,
+            parts: this.sign(lent, wanted, (life, access.now()))?,
             uploaded: uploaded.iter().map(shown).collect(),
         }))
     }
 }
 
 impl RenewParts {
-    async fn find(&self, door: &Door) -> Result<Arc<Upload>, S3Error> {
+    async fn find(&self, access: &StoreAccess) -> Result<Arc<Upload>, S3Error> {
         let missing = || S3Error::new(Code::NoSuchUpload);
         let id = UploadId::parse(&self.upload_id).map_err(|_| missing())?;
-        let bucket = door.bucket(&self.bucket).await?.reference();
-        let found = door.store().upload(&bucket, &self.key, &id).await;
+        let bucket = access.bucket(&self.bucket).await?.reference();
+        let found = access.store().upload(&bucket, &self.key, &id).await;
         found.map_err(refusal::of_store)?.ok_or_else(missing)
     }
 
@@ -216,11 +216,11 @@ fn malformed(error: RenewalError) -> S3Error {
 }
 
 /// All stored parts, sorted by number: 10,000 at most.
-async fn uploaded(door: &Door, upload: &Upload) -> Result<Vec<Part>, S3Error> {
+async fn uploaded(access: &StoreAccess, upload: &Upload) -> Result<Vec<Part>, S3Error> {
     let limit = usize::try_from(PAGE_MAX).unwrap_or(usize::MAX);
     let (mut parts, mut after) = (Vec::new(), None);
     loop {
-        let page = door.store().parts(upload, after, limit).await.map_err(refusal::of_store)?;
+        let page = access.store().parts(upload, after, limit).await.map_err(refusal::of_store)?;
         parts.extend(page.parts);
         after = page.next;
         if after.is_none() {

@@ -6,7 +6,7 @@ use iam::Values;
 use jiff::Timestamp;
 use presign::Presigner;
 
-use super::{Authorized, Caller, Door, Gate, OperationKeys};
+use super::{Authorized, Caller, Gate, OperationKeys, StoreAccess};
 use crate::context::RequestContext;
 use crate::error::{Code, S3Error, refusal};
 use crate::permission::Permission;
@@ -20,7 +20,7 @@ pub(crate) enum ApiPermission<'o> {
     /// None: everybody who signs may make the call, because it is about the caller alone.
     Oneself,
     /// An action of S3 that the call's link lends. The call may sign further links for the same action:
-    /// [`Door::lent`].
+    /// [`StoreAccess::lent`].
     LentByLink(Permission<'o>),
 }
 
@@ -73,19 +73,19 @@ impl Gate {
     ) -> Result<Authorized<O>, S3Error> {
         let denied = || S3Error::new(Code::AccessDenied);
         let signed = caller.signed().ok_or_else(denied)?;
-        let door = self.door(caller, context);
+        let access = self.access(caller, context);
         let lent = match operation.permission() {
             ApiPermission::Operator(action) => {
                 if signed.identity.account != self.config.account {
                     return Err(denied());
                 }
-                door.require(Permission::account(action)).await?;
+                access.require(Permission::account(action)).await?;
                 None
             }
             ApiPermission::Oneself => None,
             ApiPermission::LentByLink(permission) => {
-                let link_ends_at = door.link_ends_at().ok_or_else(denied)?;
-                let judging = door.asking();
+                let link_ends_at = access.link_ends_at().ok_or_else(denied)?;
+                let judging = access.authorizer();
                 let until =
                     judging.authorize_until(permission, &KeysOf(&operation), link_ends_at).await?;
                 let presigner = self.presigner(signed).await;
@@ -93,6 +93,6 @@ impl Gate {
                 Some(Arc::new(LentSigning { until, presigner: presigner.ok_or_else(denied)? }))
             }
         };
-        Ok(Authorized { operation, door: Door { lent, ..door } })
+        Ok(Authorized { operation, access: StoreAccess { lent, ..access } })
     }
 }

@@ -11,10 +11,10 @@ use jiff::Timestamp;
 use presign::{Mechanism, VerifiedSignature};
 use store::{Bucket, BucketName, Lookup, Store, Tag, VersionId};
 
+use super::bindings::{NameBindings, ObjectAddress};
 use super::caller::Caller;
-use super::circumstances::{Circumstances, Lacks, Looked, OperationKeys};
+use super::circumstances::{Circumstances, LookedUpFacts, MissingFacts, OperationKeys};
 use super::future::FutureRequest;
-use super::meanings::{Meanings, Place};
 use crate::context::RequestContext;
 use crate::error::refusal;
 use crate::error::{Code, S3Error};
@@ -38,7 +38,7 @@ pub(super) const TOO_MUCH_WORK_WHY: &str =
 
 /// One action on one resource that somebody owns, which may have a policy of its own.
 #[derive(Clone, Copy)]
-pub(super) struct Question<'q> {
+pub(super) struct PolicyQuestion<'q> {
     pub(super) action: &'q str,
     pub(super) resource: &'q str,
     pub(super) owner: &'q AccountId,
@@ -49,11 +49,11 @@ pub(super) struct Question<'q> {
 
 /// Somebody, under circumstances, over a store.
 #[derive(Clone, Copy)]
-pub(crate) struct Asking<'a> {
+pub(crate) struct Authorizer<'a> {
     pub(crate) store: &'a Store,
     pub(crate) caller: &'a Caller,
     pub(crate) context: &'a RequestContext,
-    pub(super) meanings: &'a Meanings,
+    pub(super) bindings: &'a NameBindings,
     /// How the request will be signed that this is about, where nobody has sent it yet.
     pub(super) future: Option<Mechanism>,
 }
@@ -66,22 +66,22 @@ struct Subject {
     arn: String,
 }
 
-impl Asking<'_> {
+impl Authorizer<'_> {
     /// The bucket of that name as it is now, if the name means the bucket that it has meant so far.
     pub(super) async fn bucket(self, name: &BucketName) -> Result<Arc<Bucket>, S3Error> {
         let found = self.store.bucket(name).await.map_err(refusal::of_store)?;
-        let same = found.filter(|bucket| self.meanings.bind(bucket));
+        let same = found.filter(|bucket| self.bindings.bind(bucket));
         same.ok_or_else(|| refusal::no_such_bucket(name))
     }
 
     /// What is at a key, or one version of it: for all of a request what was found first.
-    pub(super) async fn object(self, place: Place<'_>) -> Result<Lookup, S3Error> {
-        if let Some(found) = self.meanings.record(place) {
+    pub(super) async fn object(self, address: ObjectAddress<'_>) -> Result<Lookup, S3Error> {
+        if let Some(found) = self.bindings.record(address) {
             return Ok(found);
         }
-        let Place { bucket, key, version } = place;
+        let ObjectAddress { bucket, key, version } = address;
         let found = self.store.object(bucket, key, version).await.map_err(refusal::of_store)?;
-        Ok(self.meanings.note(place, found))
+        Ok(self.bindings.note(address, found))
     }
 
     /// Every permission must be given; the first that is not is the answer.
@@ -147,9 +147,9 @@ impl Asking<'_> {
         };
         let question = self.question(permission, &subject);
         let (context, life) = (future.context(self.context), future.life);
-        let ahead = Asking { context: &context, future: Some(future.mechanism), ..self };
+        let ahead = Authorizer { context: &context, future: Some(future.mechanism), ..self };
         let has_tags = iam::s3_action_has_key(permission.action, EXISTING_TAG);
-        let mut looked = Looked { tags: (!has_tags).then(Vec::new), copied_size: None };
+        let mut looked = LookedUpFacts { tags: (!has_tags).then(Vec::new), copied_size: None };
         let keys = |request: &AccessRequest<'_>, policies: &PolicySet<'_>| {
             iam::unknown_keys(request, policies, life)
         };
@@ -199,7 +199,7 @@ impl Asking<'_> {
         let question = self.question(permission, &subject);
         // Hardly any policy asks for tags of objects or sizes of copies, so each is looked up once one has.
         let has_tags = iam::s3_action_has_key(permission.action, EXISTING_TAG);
-        let mut looked = Looked::default();
+        let mut looked = LookedUpFacts::default();
         let (decision, found) = loop {
             let (decided, lacks) = self.ask(question, operation, &looked, &decide);
             match operation.copied() {
@@ -242,27 +242,31 @@ impl Asking<'_> {
         Ok(Subject { bucket: None, owner: own.clone(), arn: permission.resource.arn() })
     }
 
-    fn question<'q>(self, permission: Permission<'q>, subject: &'q Subject) -> Question<'q> {
+    fn question<'q>(self, permission: Permission<'q>, subject: &'q Subject) -> PolicyQuestion<'q> {
         let Permission { action, resource: _, version } = permission;
         let Subject { bucket, owner, arn } = subject;
         let policy = bucket.as_ref().and_then(|bucket| self.bucket_policy(action, bucket));
-        Question { action, resource: arn, owner, policy, version }
+        PolicyQuestion { action, resource: arn, owner, policy, version }
     }
 
     /// Decides by every policy that concerns the caller, and that of the resource.
-    pub(super) fn decide(self, question: Question<'_>, operation: &dyn OperationKeys) -> Decision {
-        self.ask(question, operation, &Looked::default(), &iam::evaluate).0
+    pub(super) fn decide(
+        self,
+        question: PolicyQuestion<'_>,
+        operation: &dyn OperationKeys,
+    ) -> Decision {
+        self.ask(question, operation, &LookedUpFacts::default(), &iam::evaluate).0
     }
 
     /// What `decide` says, knowing this of the store; and what else would have to be known.
     fn ask<T>(
         self,
-        question: Question<'_>,
+        question: PolicyQuestion<'_>,
         operation: &dyn OperationKeys,
-        looked: &Looked,
+        looked: &LookedUpFacts,
         decide: &impl Fn(&AccessRequest<'_>, &PolicySet<'_>) -> T,
-    ) -> (T, Lacks) {
-        let Question { action, resource, owner, policy, version } = question;
+    ) -> (T, MissingFacts) {
+        let PolicyQuestion { action, resource, owner, policy, version } = question;
         let circumstances = Circumstances::new(self.caller, self.context, operation, owner)
             .ahead(self.future)
             .of_version(version)
@@ -287,16 +291,17 @@ impl Asking<'_> {
         let (Resource::Object(_, key), Some(bucket)) = (permission.resource, bucket) else {
             return Ok(Vec::new());
         };
-        let place = Place { bucket: &bucket.reference(), key, version: permission.version };
-        self.object(place).await?;
-        Ok(self.meanings.judge(place))
+        let address =
+            ObjectAddress { bucket: &bucket.reference(), key, version: permission.version };
+        self.object(address).await?;
+        Ok(self.bindings.judge(address))
     }
 
     /// How many bytes are copied of the record that this request sees. Of what is not there nothing is.
     async fn copied_size(self, copied: Copied<'_>) -> Result<u64, S3Error> {
         let Copied { bucket, key, version, range } = copied;
         let bucket = self.bucket(bucket).await?.reference();
-        let found = self.object(Place { bucket: &bucket, key, version }).await?;
+        let found = self.object(ObjectAddress { bucket: &bucket, key, version }).await?;
         let Lookup::Object(object) = found else { return Ok(0) };
         Ok(range.map_or(object.size, |range| range.end.saturating_sub(range.start)))
     }

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use iam::{AccessRequest, AccountId, Decision, NamedPolicy, PolicySet, Principal, Values};
 use store::{Directory, KnownIdentity, StoreError};
 
-use super::authorize::{Asking, Question, TOO_MUCH_WORK_WHY, reason};
+use super::authorize::{Authorizer, PolicyQuestion, TOO_MUCH_WORK_WHY, reason};
+use super::bindings::NameBindings;
 use super::caller::Caller;
 use super::circumstances::{Circumstances, OperationKeys};
-use super::meanings::Meanings;
-use super::{Authorized, Door, Gate, Judged};
+use super::{Authorized, Gate, Judged, StoreAccess};
 use crate::context::RequestContext;
 
 /// What a call can know before it is admitted: resources are named by paths that only the
 /// directory knows.
 #[derive(Clone, Copy)]
-pub(crate) struct Scene<'a> {
+pub(crate) struct AccountView<'a> {
     pub(crate) caller: &'a Caller,
     /// The account that the call is about: the caller's.
     pub(crate) account: &'a AccountId,
@@ -58,7 +58,7 @@ pub(crate) trait AdmissibleCall: Sized + Sync {
     type Refusal;
 
     /// Every permission the call needs.
-    fn permissions(&self, at: &Scene<'_>) -> Result<Vec<QueryPermission>, Self::Refusal>;
+    fn permissions(&self, at: &AccountView<'_>) -> Result<Vec<QueryPermission>, Self::Refusal>;
 
     /// The value of a condition key that the call has, where it is done to this.
     fn condition<'k>(&'k self, target: &'k Target, key: &str) -> Option<Values<'k>>;
@@ -100,17 +100,17 @@ impl Gate {
     ) -> Result<Authorized<O>, O::Refusal> {
         let account = caller.account().unwrap_or(&self.config.account);
         let directory = self.store.directory(account).await.map_err(O::unreadable)?;
-        let scene = Scene { caller, account, directory: &directory };
-        let meanings = Meanings::default();
-        let asking =
-            Asking { store: &self.store, caller, context, meanings: &meanings, future: None };
+        let view = AccountView { caller, account, directory: &directory };
+        let bindings = NameBindings::default();
+        let authorizer =
+            Authorizer { store: &self.store, caller, context, bindings: &bindings, future: None };
         let mut known = Vec::new();
-        for QueryPermission { action, target } in operation.permissions(&scene)? {
+        for QueryPermission { action, target } in operation.permissions(&view)? {
             let resource = target.arn.as_str();
             let question =
-                Question { action, resource, owner: account, policy: None, version: None };
+                PolicyQuestion { action, resource, owner: account, policy: None, version: None };
             let keys = KeysOf { operation: &operation, target: &target };
-            let decision = asking.decide(question, &keys);
+            let decision = authorizer.decide(question, &keys);
             if let Some(why) = reason(&decision, action) {
                 let is_spent = context.work.is_spent();
                 let why = if is_spent { TOO_MUCH_WORK_WHY } else { why.as_str() };
@@ -120,7 +120,7 @@ impl Gate {
             known.extend(target.known);
         }
         let judged = Some(Arc::new(Judged { directory, known }));
-        Ok(Authorized { operation, door: Door { judged, ..self.door(caller, context) } })
+        Ok(Authorized { operation, access: StoreAccess { judged, ..self.access(caller, context) } })
     }
 }
 
@@ -136,7 +136,7 @@ pub(crate) struct Trusted<'t> {
     pub(crate) trust: &'t iam::Policy,
 }
 
-impl Door {
+impl StoreAccess {
     /// Whether a role's trust policy lets somebody do this, and, where it only delegates to the
     /// account, the caller's own policies as well.
     pub(crate) fn decide_trust(&self, asked: Trusted<'_>, keys: &dyn OperationKeys) -> Decision {

@@ -51,7 +51,7 @@ pub(crate) trait OperationKeys: Sync {
 
 /// What a decision may ask of the store, as far as it was looked up.
 #[derive(Debug, Default)]
-pub(super) struct Looked {
+pub(super) struct LookedUpFacts {
     /// The tags of the object that it is about.
     pub(super) tags: Option<Vec<Tag>>,
     /// How many bytes are copied.
@@ -60,7 +60,7 @@ pub(super) struct Looked {
 
 /// What a policy asked for that was not looked up.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Lacks {
+pub(super) struct MissingFacts {
     pub(super) tags: bool,
     pub(super) copied_size: bool,
 }
@@ -84,8 +84,8 @@ pub(crate) struct Circumstances<'a> {
     future: Option<Mechanism>,
     /// The version it is about, where one is named.
     version: Option<&'a VersionId>,
-    looked: Option<&'a Looked>,
-    lacks: Cell<Lacks>,
+    looked: Option<&'a LookedUpFacts>,
+    lacks: Cell<MissingFacts>,
 }
 
 impl<'a> Circumstances<'a> {
@@ -117,18 +117,18 @@ impl<'a> Circumstances<'a> {
         Self { version, ..self }
     }
 
-    pub(super) fn knowing(self, looked: &'a Looked) -> Self {
+    pub(super) fn knowing(self, looked: &'a LookedUpFacts) -> Self {
         Self { looked: Some(looked), ..self }
     }
 
     /// What a policy asked for that was not looked up, and was told that there is none.
-    pub(super) fn lacks(&self) -> Lacks {
+    pub(super) fn lacks(&self) -> MissingFacts {
         self.lacks.get()
     }
 
     fn existing_tag(&self, name: &str) -> Option<Values<'_>> {
         let Some(tags) = self.looked.and_then(|looked| looked.tags.as_deref()) else {
-            self.lacks.set(Lacks { tags: true, ..self.lacks.get() });
+            self.lacks.set(MissingFacts { tags: true, ..self.lacks.get() });
             return self.future.map(|_| Values::Unknown);
         };
         tag_named(tags, name)
@@ -234,7 +234,7 @@ impl<'a> Circumstances<'a> {
         match name {
             "contentlength" if self.operation.copied().is_some() => {
                 let Some(size) = self.looked.and_then(|looked| looked.copied_size) else {
-                    self.lacks.set(Lacks { copied_size: true, ..self.lacks.get() });
+                    self.lacks.set(MissingFacts { copied_size: true, ..self.lacks.get() });
                     return self.future.map(|_| Values::Unknown);
                 };
                 Some(Values::One(size.to_string().into()))

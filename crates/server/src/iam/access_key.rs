@@ -7,7 +7,7 @@ use super::entity::{
 };
 use super::page::Page;
 use super::{operation, refusal};
-use crate::gate::Door;
+use crate::gate::StoreAccess;
 use crate::given_key::given_key;
 use crate::query::answer::QueryReply;
 use crate::query::error::{self, QueryError};
@@ -15,8 +15,8 @@ use crate::query::form::Form;
 use crate::query::operation::Target;
 
 /// The name of the user that the call was admitted for: the one that it names, otherwise the caller.
-fn whose(door: &Door, name: Option<&str>) -> Result<String, QueryError> {
-    judged_user(door, name).map(str::to_owned).ok_or_else(no_user_meant)
+fn whose(access: &StoreAccess, name: Option<&str>) -> Result<String, QueryError> {
+    judged_user(access, name).map(str::to_owned).ok_or_else(no_user_meant)
 }
 
 fn key_id(form: &Form) -> Result<String, QueryError> {
@@ -50,10 +50,10 @@ operation! {
         given: Option<GivenKey> = given,
     }
     on |op, at| at.user_or_self(op.user.as_deref());
-    |op, door| {
+    |op, access| {
         let Self { user, given } = op;
-        let user = whose(&door, user.as_deref())?;
-        let (key, user) = change(&door, move |edit| {
+        let user = whose(&access, user.as_deref())?;
+        let (key, user) = change(&access, move |edit| {
             let key = match given {
                 None => edit.create_key(&user)?,
                 Some(given) => edit.create_given_key(&user, given)?,
@@ -88,10 +88,10 @@ operation! {
         },
     }
     on |op, at| at.user_or_self(op.user.as_deref());
-    |op, door| {
+    |op, access| {
         let Self { user, key, status } = op;
-        let user = whose(&door, user.as_deref())?;
-        change(&door, move |edit| edit.set_key_status(&user, &key, status)).await?;
+        let user = whose(&access, user.as_deref())?;
+        change(&access, move |edit| edit.set_key_status(&user, &key, status)).await?;
         Ok(QueryReply::empty())
     }
 }
@@ -103,10 +103,10 @@ operation! {
         key: String = key_id,
     }
     on |op, at| at.user_or_self(op.user.as_deref());
-    |op, door| {
+    |op, access| {
         let Self { user, key } = op;
-        let user = whose(&door, user.as_deref())?;
-        change(&door, move |edit| edit.delete_key(&user, &key)).await?;
+        let user = whose(&access, user.as_deref())?;
+        change(&access, move |edit| edit.delete_key(&user, &key)).await?;
         Ok(QueryReply::empty())
     }
 }
@@ -118,9 +118,9 @@ operation! {
         page: Page = Page::read,
     }
     on |op, at| at.user_or_self(op.user.as_deref());
-    |op, door| {
-        let directory = directory(&door)?;
-        let name = judged_user(&door, op.user.as_deref());
+    |op, access| {
+        let directory = directory(&access)?;
+        let name = judged_user(&access, op.user.as_deref());
         let (name, keys): (Option<String>, Vec<&KeySummary>) = if let Some(name) = name {
                 let user = found(directory.user(name), EntityKind::User, name)?;
                 (Some(user.name.clone()), directory.keys_of(user))
@@ -151,8 +151,8 @@ operation! {
         };
         at.directory.keys().find(|key| key.id == op.key).and_then(of).unwrap_or_else(Target::any)
     };
-    |op, door| {
-        let directory = directory(&door)?;
+    |op, access| {
+        let directory = directory(&access)?;
         let Some(key) = directory.keys().find(|key| key.id == op.key) else {
             return Err(refusal::no_such(EntityKind::AccessKey, &op.key));
         };
@@ -160,7 +160,7 @@ operation! {
             store::KeyOwner::User { id } => directory.user_by_id(id).map(|user| user.name.clone()),
             store::KeyOwner::Root => None,
         };
-        let used = door.store().key_last_used(&op.key).await.map_err(error::of_store)?;
+        let used = access.store().key_last_used(&op.key).await.map_err(error::of_store)?;
         Ok(QueryReply::result(|xml| {
             xml.optional("UserName", user.as_deref());
             xml.element("AccessKeyLastUsed", |xml| {

@@ -24,8 +24,8 @@ operation! {
     /// `GetAccountSummary`
     GetAccountSummary("iam:GetAccountSummary") {}
     on |op, at| Target::any();
-    |op, door| {
-        let directory = directory(&door)?;
+    |op, access| {
+        let directory = directory(&access)?;
         let root_keys = directory.keys().filter(|key| key.owner == KeyOwner::Root).count();
         let rows: [(&str, usize); 16] = [
             ("Users", directory.users().count()),
@@ -62,7 +62,7 @@ operation! {
     /// `ListAccountAliases`: always empty, since accounts have no aliases here.
     ListAccountAliases("iam:ListAccountAliases") {}
     on |op, at| Target::any();
-    |op, door| {
+    |op, access| {
         Ok(QueryReply::result(|xml| {
             xml.element("AccountAliases", |_| {});
             xml.plain("IsTruncated", false);
@@ -74,10 +74,10 @@ operation! {
     /// `GetAccountPasswordPolicy`: there is none, since nobody has a password.
     GetAccountPasswordPolicy("iam:GetAccountPasswordPolicy") {}
     on |op, at| Target::any();
-    |op, door| {
+    |op, access| {
         Err(QueryError::with_message(
             QueryCode::NoSuchEntity,
-            format!("The Password Policy with domain name {} cannot be found.", account(&door)?),
+            format!("The Password Policy with domain name {} cannot be found.", account(&access)?),
         ))
     }
 }
@@ -137,9 +137,9 @@ operation! {
         page: Page = Page::read,
     }
     on |op, at| Target::any();
-    |op, door| {
-        let account = account(&door)?;
-        let directory = directory(&door)?;
+    |op, access| {
+        let account = account(&access)?;
+        let directory = directory(&access)?;
         let wanted = |kind: &str| op.filter.is_empty() || op.filter.iter().any(|f| f == kind);
         let uses = directory.policy_uses();
         let mut details = Vec::new();
@@ -164,7 +164,7 @@ operation! {
         let mut trust = HashMap::new();
         for detail in &page {
             if let Detail::Role(role) = detail {
-                trust.insert(role.id.as_str(), shown_trust(&door, role).await?);
+                trust.insert(role.id.as_str(), shown_trust(&access, role).await?);
             }
         }
         let details = Details { account, directory: &directory, uses, page: &page, trust };

@@ -11,18 +11,18 @@ use store::{
 };
 
 use super::refusal;
-use crate::gate::Door;
+use crate::gate::StoreAccess;
 use crate::query::answer::QueryXml;
 use crate::query::error::{self, QueryCode, QueryError};
 use crate::query::form::{Form, member};
-use crate::query::operation::{Scene, Target};
+use crate::query::operation::{AccountView, Target};
 
 /// The longest path, in characters.
 const PATH_CHARS_MAX: usize = 512;
 /// The longest policy document, in characters as it was sent.
 const DOCUMENT_CHARS_MAX: usize = 131_072;
 
-impl Scene<'_> {
+impl AccountView<'_> {
     /// The identity as it is stored. If there is none, the name that was asked for, so that policies can still
     /// be asked about it.
     fn stored(&self, kind: EntityKind, word: &str, asked: &str) -> Target {
@@ -129,35 +129,35 @@ impl Targets for Result<Target, QueryError> {
 }
 
 /// The account that the caller acts in. Every admitted caller has one.
-pub(super) fn account(door: &Door) -> Result<&AccountId, QueryError> {
-    door.account().map_err(|_| QueryError::new(QueryCode::AccessDenied))
+pub(super) fn account(access: &StoreAccess) -> Result<&AccountId, QueryError> {
+    access.account().map_err(|_| QueryError::new(QueryCode::AccessDenied))
 }
 
 /// The identities of that account, as they were when the call was admitted.
-pub(super) fn directory(door: &Door) -> Result<Arc<Directory>, QueryError> {
-    let judged = door.judged().ok_or_else(|| QueryError::new(QueryCode::InternalFailure))?;
+pub(super) fn directory(access: &StoreAccess) -> Result<Arc<Directory>, QueryError> {
+    let judged = access.judged().ok_or_else(|| QueryError::new(QueryCode::InternalFailure))?;
     Ok(Arc::clone(&judged.directory))
 }
 
 /// The name of the user that the call was admitted for; `None` stands for the root.
-pub(super) fn judged_user<'d>(door: &'d Door, asked: Option<&'d str>) -> Option<&'d str> {
-    let stored = || door.judged()?.known.first()?.facts().map(|facts| facts.name.as_str());
+pub(super) fn judged_user<'d>(access: &'d StoreAccess, asked: Option<&'d str>) -> Option<&'d str> {
+    let stored = || access.judged()?.known.first()?.facts().map(|facts| facts.name.as_str());
     asked.or_else(stored)
 }
 
 /// Changes the identities of the account. Fails if the identity that the call was admitted for has changed
 /// since.
 pub(super) async fn change<T: Send + 'static>(
-    door: &Door,
+    access: &StoreAccess,
     change: impl FnOnce(&mut DirectoryEdit) -> Result<T, IdentityError> + Clone + Send + Sync + 'static,
 ) -> Result<T, QueryError> {
-    let judged = door.judged().ok_or_else(|| QueryError::new(QueryCode::InternalFailure))?;
+    let judged = access.judged().ok_or_else(|| QueryError::new(QueryCode::InternalFailure))?;
     let known = judged.known.clone();
     let change = move |edit: &mut DirectoryEdit| {
         known.iter().try_for_each(|known| edit.expect(known))?;
         change(edit)
     };
-    let changed = door.store().change_identities(account(door)?, door.now(), change).await;
+    let changed = access.store().change_identities(account(access)?, access.now(), change).await;
     changed.map_err(error::of_store)?.map_err(refusal::of_identity)
 }
 

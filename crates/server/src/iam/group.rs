@@ -28,10 +28,10 @@ operation! {
     /// `CreateGroup`
     CreateGroup("iam:CreateGroup") { name: String = group_name, path: String = path }
     on |op, at| at.made("group", &op.path, &op.name);
-    |op, door| {
+    |op, access| {
         let Self { name, path } = op;
-        let group = change(&door, move |edit| edit.create_group(&name, &path)).await?;
-        let account = account(&door)?;
+        let group = change(&access, move |edit| edit.create_group(&name, &path)).await?;
+        let account = account(&access)?;
         Ok(QueryReply::result(|xml| xml.element("Group", |xml| write_group(xml, account, &group))))
     }
 }
@@ -40,9 +40,9 @@ operation! {
     /// `GetGroup`: the group and its members.
     GetGroup("iam:GetGroup") { name: String = group_name, page: Page = Page::read }
     on |op, at| at.group(&op.name);
-    |op, door| {
-        let account = account(&door)?;
-        let directory = directory(&door)?;
+    |op, access| {
+        let account = account(&access)?;
+        let directory = directory(&access)?;
         let group = found(directory.group(&op.name), EntityKind::Group, &op.name)?;
         Ok(QueryReply::result(|xml| {
             xml.element("Group", |xml| write_group(xml, account, group));
@@ -62,9 +62,9 @@ operation! {
         path: Option<String> = |form| optional_path(form, "NewPath"),
     }
     on |op, at| at.moved(at.group(&op.name), ("group", op.path.as_deref(), op.new_name.as_deref()));
-    |op, door| {
+    |op, access| {
         let Self { name, new_name, path } = op;
-        change(&door, move |edit| edit.rename_group(&name, new_name.as_deref(), path.as_deref())).await?;
+        change(&access, move |edit| edit.rename_group(&name, new_name.as_deref(), path.as_deref())).await?;
         Ok(QueryReply::empty())
     }
 }
@@ -73,8 +73,8 @@ operation! {
     /// `DeleteGroup`
     DeleteGroup("iam:DeleteGroup") { name: String = group_name }
     on |op, at| at.group(&op.name);
-    |op, door| {
-        change(&door, move |edit| edit.delete_group(&op.name)).await?;
+    |op, access| {
+        change(&access, move |edit| edit.delete_group(&op.name)).await?;
         Ok(QueryReply::empty())
     }
 }
@@ -83,9 +83,9 @@ operation! {
     /// `ListGroups`
     ListGroups("iam:ListGroups") { prefix: Option<String> = prefix, page: Page = Page::read }
     on |op, at| at.made("group", op.prefix.as_deref().unwrap_or("/"), "");
-    |op, door| {
-        let account = account(&door)?;
-        let directory = directory(&door)?;
+    |op, access| {
+        let account = account(&access)?;
+        let directory = directory(&access)?;
         let prefix = op.prefix.as_deref().unwrap_or("/");
         let groups = directory.groups().filter(|group| group.path.starts_with(prefix));
         Ok(QueryReply::result(|xml| {
@@ -99,8 +99,8 @@ operation! {
     /// `AddUserToGroup`
     AddUserToGroup("iam:AddUserToGroup") { name: String = group_name, user: String = user_name }
     on |op, at| at.group(&op.name);
-    |op, door| {
-        change(&door, move |edit| edit.add_to_group(&op.name, &op.user)).await?;
+    |op, access| {
+        change(&access, move |edit| edit.add_to_group(&op.name, &op.user)).await?;
         Ok(QueryReply::empty())
     }
 }
@@ -112,8 +112,8 @@ operation! {
         user: String = user_name,
     }
     on |op, at| at.group(&op.name);
-    |op, door| {
-        change(&door, move |edit| edit.remove_from_group(&op.name, &op.user)).await?;
+    |op, access| {
+        change(&access, move |edit| edit.remove_from_group(&op.name, &op.user)).await?;
         Ok(QueryReply::empty())
     }
 }
@@ -126,13 +126,13 @@ operation! {
         document: Arc<Policy> = identity_policy,
     }
     on |op, at| at.group(&op.name);
-    |op, door| {
+    |op, access| {
         let Self { name, policy, document } = op;
         let put = move |group: &mut Group| {
             group.inline.insert(policy, document);
             Ok(())
         };
-        change(&door, move |edit| edit.change_group(&name, put)).await?;
+        change(&access, move |edit| edit.change_group(&name, put)).await?;
         Ok(QueryReply::empty())
     }
 }
@@ -141,8 +141,8 @@ operation! {
     /// `GetGroupPolicy`
     GetGroupPolicy("iam:GetGroupPolicy") { name: String = group_name, policy: String = policy_name }
     on |op, at| at.group(&op.name);
-    |op, door| {
-        let directory = directory(&door)?;
+    |op, access| {
+        let directory = directory(&access)?;
         let group = found(directory.group(&op.name), EntityKind::Group, &op.name)?;
         let policy = inline(&group.inline, "group", &op.policy)?;
         Ok(QueryReply::result(|xml| {
@@ -160,11 +160,11 @@ operation! {
         policy: String = policy_name,
     }
     on |op, at| at.group(&op.name);
-    |op, door| {
+    |op, access| {
         let Self { name, policy } = op;
         let wanted = policy.clone();
         let remove = move |group: &mut Group| Ok(group.inline.remove(&policy).is_some());
-        if change(&door, move |edit| edit.change_group(&name, remove)).await? {
+        if change(&access, move |edit| edit.change_group(&name, remove)).await? {
             Ok(QueryReply::empty())
         } else {
             Err(refusal::no_inline_policy("group", &wanted))
@@ -176,8 +176,8 @@ operation! {
     /// `ListGroupPolicies`
     ListGroupPolicies("iam:ListGroupPolicies") { name: String = group_name, page: Page = Page::read }
     on |op, at| at.group(&op.name);
-    |op, door| {
-        let directory = directory(&door)?;
+    |op, access| {
+        let directory = directory(&access)?;
         let group = found(directory.group(&op.name), EntityKind::Group, &op.name)?;
         Ok(QueryReply::result(|xml| op.page.write_names(xml, "PolicyNames", group.inline.keys())))
     }
@@ -188,9 +188,9 @@ operation! {
     AttachGroupPolicy("iam:AttachGroupPolicy") { name: String = group_name, arn: String = policy_arn }
     on |op, at| at.group(&op.name);
     brings |op| Brought::policy(&op.arn);
-    |op, door| {
+    |op, access| {
         let Self { name, arn } = op;
-        change(&door, move |edit| {
+        change(&access, move |edit| {
             edit.check_attachable(&arn)?;
             edit.change_group(&name, |group| {
                 group.attached.insert(arn);
@@ -207,11 +207,11 @@ operation! {
     DetachGroupPolicy("iam:DetachGroupPolicy") { name: String = group_name, arn: String = policy_arn }
     on |op, at| at.group(&op.name);
     brings |op| Brought::policy(&op.arn);
-    |op, door| {
+    |op, access| {
         let Self { name, arn } = op;
         let wanted = arn.clone();
         let detach = move |group: &mut Group| Ok(group.attached.remove(&arn));
-        if change(&door, move |edit| edit.change_group(&name, detach)).await? {
+        if change(&access, move |edit| edit.change_group(&name, detach)).await? {
             Ok(QueryReply::empty())
         } else {
             Err(refusal::not_attached(&wanted))
@@ -227,8 +227,8 @@ operation! {
         page: Page = Page::read,
     }
     on |op, at| at.group(&op.name);
-    |op, door| {
-        let directory = directory(&door)?;
+    |op, access| {
+        let directory = directory(&access)?;
         let group = found(directory.group(&op.name), EntityKind::Group, &op.name)?;
         let attached = attached_below(&directory, &group.attached, op.prefix.as_deref());
         Ok(QueryReply::result(|xml| {

@@ -70,11 +70,11 @@ operation! {
     }
     on |op, at| at.made("policy", &op.path, &op.name);
     brings |op| Brought::tags(&op.tags);
-    |op, door| {
+    |op, access| {
         let Self { name, path, description, document, tags } = op;
         let new = NewManagedPolicy { name, path, description, document, tags };
-        let policy = change(&door, move |edit| edit.create_policy(new)).await?;
-        let directory = directory(&door)?;
+        let policy = change(&access, move |edit| edit.create_policy(new)).await?;
+        let directory = directory(&access)?;
         Ok(write_whole(&directory, &policy))
     }
 }
@@ -83,8 +83,8 @@ operation! {
     /// `GetPolicy`
     GetPolicy("iam:GetPolicy") { arn: String = policy_arn }
     on |op, at| at.policy(&op.arn);
-    |op, door| {
-        let directory = directory(&door)?;
+    |op, access| {
+        let directory = directory(&access)?;
         let policy = get(&directory, &op.arn)?;
         Ok(write_whole(&directory, &policy))
     }
@@ -94,8 +94,8 @@ operation! {
     /// `DeletePolicy`
     DeletePolicy("iam:DeletePolicy") { arn: String = policy_arn }
     on |op, at| at.policy(&op.arn);
-    |op, door| {
-        change(&door, move |edit| edit.delete_policy(&op.arn)).await?;
+    |op, access| {
+        change(&access, move |edit| edit.delete_policy(&op.arn)).await?;
         Ok(QueryReply::empty())
     }
 }
@@ -128,8 +128,8 @@ operation! {
         page: Page = Page::read,
     }
     on |op, at| at.made("policy", op.prefix.as_deref().unwrap_or("/"), "");
-    |op, door| {
-        let directory = directory(&door)?;
+    |op, access| {
+        let directory = directory(&access)?;
         let prefix = op.prefix.as_deref().unwrap_or("/");
         let uses = directory.policy_uses();
         let own = directory.managed_policies().filter(|_| op.scope != PolicyScope::Aws);
@@ -159,9 +159,9 @@ operation! {
         }),
     }
     on |op, at| at.policy(&op.arn);
-    |op, door| {
+    |op, access| {
         let Self { arn, document, counts } = op;
-        let (number, policy) = change(&door, move |edit| {
+        let (number, policy) = change(&access, move |edit| {
             let number = edit.create_policy_version(&arn, document, counts)?;
             Ok((number, edit.managed_policy(&arn)))
         })
@@ -185,8 +185,8 @@ operation! {
         number: u32 = version_number,
     }
     on |op, at| at.policy(&op.arn);
-    |op, door| {
-        let directory = directory(&door)?;
+    |op, access| {
+        let directory = directory(&access)?;
         let policy = get(&directory, &op.arn)?;
         let number = op.number;
         let named = format!("{} version v{number}", op.arn);
@@ -207,8 +207,8 @@ operation! {
         number: u32 = version_number,
     }
     on |op, at| at.policy(&op.arn);
-    |op, door| {
-        change(&door, move |edit| edit.delete_policy_version(&op.arn, op.number)).await?;
+    |op, access| {
+        change(&access, move |edit| edit.delete_policy_version(&op.arn, op.number)).await?;
         Ok(QueryReply::empty())
     }
 }
@@ -217,8 +217,8 @@ operation! {
     /// `ListPolicyVersions`
     ListPolicyVersions("iam:ListPolicyVersions") { arn: String = policy_arn }
     on |op, at| at.policy(&op.arn);
-    |op, door| {
-        let directory = directory(&door)?;
+    |op, access| {
+        let directory = directory(&access)?;
         let policy = get(&directory, &op.arn)?;
         Ok(QueryReply::result(|xml| {
             let newest_first = policy.versions.iter().rev();
@@ -237,8 +237,8 @@ operation! {
         number: u32 = version_number,
     }
     on |op, at| at.policy(&op.arn);
-    |op, door| {
-        change(&door, move |edit| edit.set_default_version(&op.arn, op.number)).await?;
+    |op, access| {
+        change(&access, move |edit| edit.set_default_version(&op.arn, op.number)).await?;
         Ok(QueryReply::empty())
     }
 }
@@ -251,8 +251,8 @@ operation! {
         bounds: bool = |form| Ok(form.get("PolicyUsageFilter") == Some("PermissionsBoundary")),
     }
     on |op, at| at.policy(&op.arn);
-    |op, door| {
-        let directory = directory(&door)?;
+    |op, access| {
+        let directory = directory(&access)?;
         get(&directory, &op.arn)?;
         let wanted = |kind: &str| op.filter.as_deref().is_none_or(|filter| filter == kind);
         let bounded = |boundary: &Option<String>| op.bounds && boundary.as_ref() == Some(&op.arn);

@@ -12,7 +12,7 @@ use super::operation;
 use super::page::{Page, write_end};
 use super::role::{shown_bytes, shown_trust, write_role};
 use super::user::prefix;
-use crate::gate::Door;
+use crate::gate::StoreAccess;
 use crate::query::answer::{QueryReply, QueryXml};
 use crate::query::error::QueryError;
 use crate::query::operation::Brought;
@@ -27,13 +27,13 @@ struct ProfileView<'d> {
 }
 
 async fn shown<'d>(
-    door: &Door,
+    access: &StoreAccess,
     directory: &'d Directory,
     profile: &'d InstanceProfile,
 ) -> Result<ProfileView<'d>, QueryError> {
     let role = profile.role.as_deref().and_then(|name| directory.role(name));
     let role = match role {
-        Some(role) => Some((&**role, shown_trust(door, role).await?)),
+        Some(role) => Some((&**role, shown_trust(access, role).await?)),
         None => None,
     };
     Ok(ProfileView { profile, role })
@@ -60,11 +60,11 @@ operation! {
     }
     on |op, at| at.made("instance-profile", &op.path, &op.name);
     brings |op| Brought::tags(&op.tags);
-    |op, door| {
+    |op, access| {
         let Self { name, path, tags } = op;
         let profile =
-            change(&door, move |edit| edit.create_instance_profile(&name, &path, tags)).await?;
-        let account = account(&door)?;
+            change(&access, move |edit| edit.create_instance_profile(&name, &path, tags)).await?;
+        let account = account(&access)?;
         let shown = ProfileView { profile: &profile, role: None };
         Ok(QueryReply::result(|xml| {
             xml.element("InstanceProfile", |xml| write_profile(xml, account, &shown));
@@ -76,12 +76,12 @@ operation! {
     /// `GetInstanceProfile`
     GetInstanceProfile("iam:GetInstanceProfile") { name: String = profile_name }
     on |op, at| at.profile(&op.name);
-    |op, door| {
-        let account = account(&door)?;
-        let directory = directory(&door)?;
+    |op, access| {
+        let account = account(&access)?;
+        let directory = directory(&access)?;
         let profile =
             found(directory.instance_profile(&op.name), EntityKind::InstanceProfile, &op.name)?;
-        let shown = shown(&door, &directory, profile).await?;
+        let shown = shown(&access, &directory, profile).await?;
         Ok(QueryReply::result(|xml| {
             xml.element("InstanceProfile", |xml| write_profile(xml, account, &shown));
         }))
@@ -92,19 +92,19 @@ operation! {
     /// `DeleteInstanceProfile`
     DeleteInstanceProfile("iam:DeleteInstanceProfile") { name: String = profile_name }
     on |op, at| at.profile(&op.name);
-    |op, door| {
-        change(&door, move |edit| edit.delete_instance_profile(&op.name)).await?;
+    |op, access| {
+        change(&access, move |edit| edit.delete_instance_profile(&op.name)).await?;
         Ok(QueryReply::empty())
     }
 }
 
 async fn list(
-    door: &Door,
+    access: &StoreAccess,
     page: &Page,
     wanted: impl Fn(&InstanceProfile) -> bool,
 ) -> Result<QueryReply, QueryError> {
-    let account = account(door)?;
-    let directory = directory(door)?;
+    let account = account(access)?;
+    let directory = directory(access)?;
     let wanted = directory.instance_profiles().filter(|profile| wanted(profile));
     let name = |profile: &&Arc<InstanceProfile>| profile.name.to_ascii_lowercase();
     let bytes = |profile: &&Arc<InstanceProfile>| {
@@ -114,7 +114,7 @@ async fn list(
     let (page, marker) = page.cut(wanted, name, bytes);
     let mut profiles = Vec::with_capacity(page.len());
     for profile in page {
-        profiles.push(shown(door, &directory, profile).await?);
+        profiles.push(shown(access, &directory, profile).await?);
     }
     Ok(QueryReply::result(|xml| {
         xml.list("InstanceProfiles", profiles, |xml, shown| write_profile(xml, account, &shown));
@@ -129,9 +129,9 @@ operation! {
         page: Page = Page::read,
     }
     on |op, at| at.made("instance-profile", op.prefix.as_deref().unwrap_or("/"), "");
-    |op, door| {
+    |op, access| {
         let prefix = op.prefix.as_deref().unwrap_or("/");
-        list(&door, &op.page, |profile| profile.path.starts_with(prefix)).await
+        list(&access, &op.page, |profile| profile.path.starts_with(prefix)).await
     }
 }
 
@@ -142,11 +142,11 @@ operation! {
         page: Page = Page::read,
     }
     on |op, at| at.role(&op.name);
-    |op, door| {
-        let directory = directory(&door)?;
+    |op, access| {
+        let directory = directory(&access)?;
         let role: &Arc<Role> = found(directory.role(&op.name), EntityKind::Role, &op.name)?;
         let name = role.name.to_ascii_lowercase();
-        list(&door, &op.page, |profile| profile.role.as_ref() == Some(&name)).await
+        list(&access, &op.page, |profile| profile.role.as_ref() == Some(&name)).await
     }
 }
 
@@ -157,8 +157,8 @@ operation! {
         role: String = role_name,
     }
     on |op, at| at.profile(&op.profile);
-    |op, door| {
-        change(&door, move |edit| edit.add_role_to_profile(&op.profile, &op.role)).await?;
+    |op, access| {
+        change(&access, move |edit| edit.add_role_to_profile(&op.profile, &op.role)).await?;
         Ok(QueryReply::empty())
     }
 }
@@ -170,8 +170,8 @@ operation! {
         role: String = role_name,
     }
     on |op, at| at.profile(&op.profile);
-    |op, door| {
-        change(&door, move |edit| edit.remove_role_from_profile(&op.profile, &op.role)).await?;
+    |op, access| {
+        change(&access, move |edit| edit.remove_role_from_profile(&op.profile, &op.role)).await?;
         Ok(QueryReply::empty())
     }
 }

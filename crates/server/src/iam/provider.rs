@@ -86,11 +86,11 @@ operation! {
     }
     on |op, at| at.made("oidc-provider", "/", &op.url);
     brings |op| Brought::tags(&op.tags);
-    |op, door| {
+    |op, access| {
         let Self { url, client_ids, thumbprints, tags } = op;
-        let arn = format!("arn:aws:iam::{}:oidc-provider/{url}", account(&door)?);
+        let arn = format!("arn:aws:iam::{}:oidc-provider/{url}", account(&access)?);
         let new = NewOidcProvider { url, client_ids, thumbprints, tags };
-        change(&door, move |edit| edit.create_oidc_provider(new)).await?;
+        change(&access, move |edit| edit.create_oidc_provider(new)).await?;
         Ok(QueryReply::result(|xml| xml.text("OpenIDConnectProviderArn", &arn)))
     }
 }
@@ -99,8 +99,8 @@ operation! {
     /// `GetOpenIDConnectProvider`
     GetOpenIDConnectProvider("iam:GetOpenIDConnectProvider") { url: String = url_in_arn }
     on |op, at| at.provider(&op.url);
-    |op, door| {
-        let directory = directory(&door)?;
+    |op, access| {
+        let directory = directory(&access)?;
         let provider = found(directory.oidc_provider(&op.url), EntityKind::OidcProvider, &op.url)?;
         Ok(QueryReply::result(|xml| {
             xml.text("Url", &provider.url);
@@ -116,8 +116,8 @@ operation! {
     /// `DeleteOpenIDConnectProvider`
     DeleteOpenIDConnectProvider("iam:DeleteOpenIDConnectProvider") { url: String = url_in_arn }
     on |op, at| at.provider(&op.url);
-    |op, door| {
-        change(&door, move |edit| edit.delete_oidc_provider(&op.url)).await?;
+    |op, access| {
+        change(&access, move |edit| edit.delete_oidc_provider(&op.url)).await?;
         Ok(QueryReply::empty())
     }
 }
@@ -126,9 +126,9 @@ operation! {
     /// `ListOpenIDConnectProviders`
     ListOpenIDConnectProviders("iam:ListOpenIDConnectProviders") {}
     on |op, at| at.made("oidc-provider", "/", "*");
-    |op, door| {
-        let account = account(&door)?;
-        let directory = directory(&door)?;
+    |op, access| {
+        let account = account(&access)?;
+        let directory = directory(&access)?;
         Ok(QueryReply::result(|xml| {
             xml.list("OpenIDConnectProviderList", directory.oidc_providers(), |xml, provider| {
                 xml.text("Arn", &format!("arn:aws:iam::{account}:oidc-provider/{}", provider.url));
@@ -144,13 +144,13 @@ operation! {
         thumbprints: Vec<String> = thumbprints,
     }
     on |op, at| at.provider(&op.url);
-    |op, door| {
+    |op, access| {
         let Self { url, thumbprints } = op;
         let update = move |provider: &mut OidcProvider| {
             provider.thumbprints = thumbprints;
             Ok(())
         };
-        change(&door, move |edit| edit.change_oidc_provider(&url, update)).await?;
+        change(&access, move |edit| edit.change_oidc_provider(&url, update)).await?;
         Ok(QueryReply::empty())
     }
 }
@@ -168,7 +168,7 @@ operation! {
         id: String = client_id,
     }
     on |op, at| at.provider(&op.url);
-    |op, door| {
+    |op, access| {
         let Self { url, id } = op;
         let add = move |provider: &mut OidcProvider| {
             if !provider.client_ids.contains(&id) && provider.client_ids.len() < CLIENT_IDS_MAX {
@@ -176,7 +176,7 @@ operation! {
             }
             Ok(())
         };
-        change(&door, move |edit| edit.change_oidc_provider(&url, add)).await?;
+        change(&access, move |edit| edit.change_oidc_provider(&url, add)).await?;
         Ok(QueryReply::empty())
     }
 }
@@ -188,13 +188,13 @@ operation! {
         id: String = client_id,
     }
     on |op, at| at.provider(&op.url);
-    |op, door| {
+    |op, access| {
         let Self { url, id } = op;
         let remove = move |provider: &mut OidcProvider| {
             provider.client_ids.retain(|known| *known != id);
             Ok(())
         };
-        change(&door, move |edit| edit.change_oidc_provider(&url, remove)).await?;
+        change(&access, move |edit| edit.change_oidc_provider(&url, remove)).await?;
         Ok(QueryReply::empty())
     }
 }

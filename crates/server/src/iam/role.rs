@@ -13,7 +13,7 @@ use super::entity::{
 use super::page::{Page, write_end};
 use super::user::{boundary, prefix};
 use super::{operation, refusal};
-use crate::gate::Door;
+use crate::gate::StoreAccess;
 use crate::principals::{self, BindError};
 use crate::query::answer::{QueryReply, QueryXml};
 use crate::query::error::{self, QueryCode, QueryError};
@@ -39,15 +39,15 @@ pub(super) fn arn(account: &AccountId, role: &Role) -> String {
 }
 
 /// The trust policy of a role as its owner may see it.
-pub(super) async fn shown_trust(door: &Door, role: &Role) -> Result<String, QueryError> {
-    let first = &door.context().config.account;
-    principals::shown(door.store(), first, &role.trust).await.map_err(error::of_store)
+pub(super) async fn shown_trust(access: &StoreAccess, role: &Role) -> Result<String, QueryError> {
+    let first = &access.context().config.account;
+    principals::shown(access.store(), first, &role.trust).await.map_err(error::of_store)
 }
 
-async fn bound(door: &Door, document: Arc<Policy>) -> Result<BoundPolicy, QueryError> {
-    let first = &door.context().config.account;
+async fn bound(access: &StoreAccess, document: Arc<Policy>) -> Result<BoundPolicy, QueryError> {
+    let first = &access.context().config.account;
     let bound =
-        principals::bind(door.store(), first, &document).await.map_err(|error| match error {
+        principals::bind(access.store(), first, &document).await.map_err(|error| match error {
             BindError::Unknown { principal } => QueryError::with_message(
                 QueryCode::MalformedPolicyDocument,
                 format!("Invalid principal in policy: \"AWS\":\"{principal}\""),
@@ -80,10 +80,10 @@ pub(super) fn shown_bytes(role: &Role) -> usize {
     role.trust.document.text().len().saturating_mul(3).saturating_add(BESIDE_TRUST)
 }
 
-async fn write_whole(door: &Door, role: &Role) -> Result<QueryReply, QueryError> {
-    let account = account(door)?;
-    let trust = shown_trust(door, role).await?;
-    let used = door.store().role_last_used(&role.id).await.map_err(error::of_store)?;
+async fn write_whole(access: &StoreAccess, role: &Role) -> Result<QueryReply, QueryError> {
+    let account = account(access)?;
+    let trust = shown_trust(access, role).await?;
+    let used = access.store().role_last_used(&role.id).await.map_err(error::of_store)?;
     Ok(QueryReply::result(|xml| {
         xml.element("Role", |xml| {
             write_role(xml, account, role, &trust);
@@ -113,14 +113,14 @@ operation! {
     }
     on |op, at| at.made("role", &op.path, &op.name);
     brings |op| Brought::gives_boundary(op.boundary.as_deref()).with_tags(&op.tags);
-    |op, door| {
+    |op, access| {
         let Self { name, path, trust, description, max_session, boundary, tags } = op;
-        let trust = bound(&door, trust).await?;
+        let trust = bound(&access, trust).await?;
         let max_session_seconds = max_session.unwrap_or(SESSION_SECONDS_MIN);
         let new = NewRole { name, path, description, max_session_seconds, trust, boundary, tags };
-        let role = change(&door, move |edit| edit.create_role(new)).await?;
+        let role = change(&access, move |edit| edit.create_role(new)).await?;
         // Unlike `GetRole`, this answer has neither the longest session nor the last use.
-        let (account, trust) = (account(&door)?, shown_trust(&door, &role).await?);
+        let (account, trust) = (account(&access)?, shown_trust(&access, &role).await?);
         Ok(QueryReply::result(|xml| {
             xml.element("Role", |xml| {
                 write_role(xml, account, &role, &trust);
@@ -135,10 +135,10 @@ operation! {
     /// `GetRole`
     GetRole("iam:GetRole") { name: String = role_name }
     on |op, at| at.role(&op.name);
-    |op, door| {
-        let directory = directory(&door)?;
+    |op, access| {
+        let directory = directory(&access)?;
         let role = found(directory.role(&op.name), EntityKind::Role, &op.name)?;
-        write_whole(&door, role).await
+        write_whole(&access, role).await
     }
 }
 
@@ -150,7 +150,7 @@ operation! {
         max_session: Option<u32> = max_session,
     }
     on |op, at| at.role(&op.name);
-    |op, door| {
+    |op, access| {
         let Self { name, description, max_session } = op;
         let update = move |role: &mut Role| {
             if description.is_some() {
@@ -161,7 +161,7 @@ operation! {
             }
             Ok(())
         };
-        change(&door, move |edit| edit.change_role(&name, update)).await?;
+        change(&access, move |edit| edit.change_role(&name, update)).await?;
         Ok(QueryReply::result(|_| {}))
     }
 }
@@ -173,16 +173,16 @@ operation! {
         description: Option<String> = role_description,
     }
     on |op, at| at.role(&op.name);
-    |op, door| {
+    |op, access| {
         let Self { name, description } = op;
-        let role = change(&door, move |edit| {
+        let role = change(&access, move |edit| {
             edit.change_role(&name, |role| {
                 role.description = description;
                 Ok(role.clone())
             })
         })
         .await?;
-        write_whole(&door, &role).await
+        write_whole(&access, &role).await
     }
 }
 
@@ -190,8 +190,8 @@ operation! {
     /// `DeleteRole`
     DeleteRole("iam:DeleteRole") { name: String = role_name }
     on |op, at| at.role(&op.name);
-    |op, door| {
-        change(&door, move |edit| edit.delete_role(&op.name)).await?;
+    |op, access| {
+        change(&access, move |edit| edit.delete_role(&op.name)).await?;
         Ok(QueryReply::empty())
     }
 }
@@ -200,16 +200,16 @@ operation! {
     /// `ListRoles`
     ListRoles("iam:ListRoles") { prefix: Option<String> = prefix, page: Page = Page::read }
     on |op, at| at.made("role", op.prefix.as_deref().unwrap_or("/"), "");
-    |op, door| {
-        let account = account(&door)?;
-        let directory = directory(&door)?;
+    |op, access| {
+        let account = account(&access)?;
+        let directory = directory(&access)?;
         let prefix = op.prefix.as_deref().unwrap_or("/");
         let wanted = directory.roles().filter(|role| role.path.starts_with(prefix));
         let name = |role: &&Arc<Role>| role.name.to_ascii_lowercase();
         let (page, marker) = op.page.cut(wanted, name, |role| shown_bytes(role));
         let mut roles = Vec::with_capacity(page.len());
         for role in page {
-            roles.push((role, shown_trust(&door, role).await?));
+            roles.push((role, shown_trust(&access, role).await?));
         }
         Ok(QueryReply::result(|xml| {
             xml.list("Roles", roles, |xml, (role, trust)| {
@@ -228,14 +228,14 @@ operation! {
         trust: Arc<Policy> = |form| trust_policy(form, "PolicyDocument"),
     }
     on |op, at| at.role(&op.name);
-    |op, door| {
+    |op, access| {
         let Self { name, trust } = op;
-        let trust = bound(&door, trust).await?;
+        let trust = bound(&access, trust).await?;
         let update = move |role: &mut Role| {
             role.trust = trust;
             Ok(())
         };
-        change(&door, move |edit| edit.change_role(&name, update)).await?;
+        change(&access, move |edit| edit.change_role(&name, update)).await?;
         Ok(QueryReply::empty())
     }
 }
@@ -249,13 +249,13 @@ operation! {
     }
     on |op, at| at.role(&op.name);
     brings |op| Brought::targets_boundary();
-    |op, door| {
+    |op, access| {
         let Self { name, policy, document } = op;
         let put = move |role: &mut Role| {
             role.inline.insert(policy, document);
             Ok(())
         };
-        change(&door, move |edit| edit.change_role(&name, put)).await?;
+        change(&access, move |edit| edit.change_role(&name, put)).await?;
         Ok(QueryReply::empty())
     }
 }
@@ -264,8 +264,8 @@ operation! {
     /// `GetRolePolicy`
     GetRolePolicy("iam:GetRolePolicy") { name: String = role_name, policy: String = policy_name }
     on |op, at| at.role(&op.name);
-    |op, door| {
-        let directory = directory(&door)?;
+    |op, access| {
+        let directory = directory(&access)?;
         let role = found(directory.role(&op.name), EntityKind::Role, &op.name)?;
         let policy = inline(&role.inline, "role", &op.policy)?;
         Ok(QueryReply::result(|xml| {
@@ -281,11 +281,11 @@ operation! {
     DeleteRolePolicy("iam:DeleteRolePolicy") { name: String = role_name, policy: String = policy_name }
     on |op, at| at.role(&op.name);
     brings |op| Brought::targets_boundary();
-    |op, door| {
+    |op, access| {
         let Self { name, policy } = op;
         let wanted = policy.clone();
         let remove = move |role: &mut Role| Ok(role.inline.remove(&policy).is_some());
-        if change(&door, move |edit| edit.change_role(&name, remove)).await? {
+        if change(&access, move |edit| edit.change_role(&name, remove)).await? {
             Ok(QueryReply::empty())
         } else {
             Err(refusal::no_inline_policy("role", &wanted))
@@ -297,8 +297,8 @@ operation! {
     /// `ListRolePolicies`
     ListRolePolicies("iam:ListRolePolicies") { name: String = role_name, page: Page = Page::read }
     on |op, at| at.role(&op.name);
-    |op, door| {
-        let directory = directory(&door)?;
+    |op, access| {
+        let directory = directory(&access)?;
         let role = found(directory.role(&op.name), EntityKind::Role, &op.name)?;
         Ok(QueryReply::result(|xml| op.page.write_names(xml, "PolicyNames", role.inline.keys())))
     }
@@ -309,9 +309,9 @@ operation! {
     AttachRolePolicy("iam:AttachRolePolicy") { name: String = role_name, arn: String = policy_arn }
     on |op, at| at.role(&op.name);
     brings |op| Brought::targets_boundary().with_policy(&op.arn);
-    |op, door| {
+    |op, access| {
         let Self { name, arn } = op;
-        change(&door, move |edit| {
+        change(&access, move |edit| {
             edit.check_attachable(&arn)?;
             edit.change_role(&name, |role| {
                 role.attached.insert(arn);
@@ -328,11 +328,11 @@ operation! {
     DetachRolePolicy("iam:DetachRolePolicy") { name: String = role_name, arn: String = policy_arn }
     on |op, at| at.role(&op.name);
     brings |op| Brought::targets_boundary().with_policy(&op.arn);
-    |op, door| {
+    |op, access| {
         let Self { name, arn } = op;
         let wanted = arn.clone();
         let detach = move |role: &mut Role| Ok(role.attached.remove(&arn));
-        if change(&door, move |edit| edit.change_role(&name, detach)).await? {
+        if change(&access, move |edit| edit.change_role(&name, detach)).await? {
             Ok(QueryReply::empty())
         } else {
             Err(refusal::not_attached(&wanted))
@@ -348,8 +348,8 @@ operation! {
         page: Page = Page::read,
     }
     on |op, at| at.role(&op.name);
-    |op, door| {
-        let directory = directory(&door)?;
+    |op, access| {
+        let directory = directory(&access)?;
         let role = found(directory.role(&op.name), EntityKind::Role, &op.name)?;
         let attached = attached_below(&directory, &role.attached, op.prefix.as_deref());
         Ok(QueryReply::result(|xml| {
@@ -368,9 +368,9 @@ operation! {
     }
     on |op, at| at.role(&op.name);
     brings |op| Brought::gives_boundary(Some(&op.boundary));
-    |op, door| {
+    |op, access| {
         let Self { name, boundary } = op;
-        change(&door, move |edit| {
+        change(&access, move |edit| {
             edit.check_boundary(Some(&boundary))?;
             edit.change_role(&name, |role| {
                 role.boundary = Some(boundary);
@@ -387,12 +387,12 @@ operation! {
     DeleteRolePermissionsBoundary("iam:DeleteRolePermissionsBoundary") { name: String = role_name }
     on |op, at| at.role(&op.name);
     brings |op| Brought::targets_boundary();
-    |op, door| {
+    |op, access| {
         let remove = |role: &mut Role| {
             role.boundary = None;
             Ok(())
         };
-        change(&door, move |edit| edit.change_role(&op.name, remove)).await?;
+        change(&access, move |edit| edit.change_role(&op.name, remove)).await?;
         Ok(QueryReply::empty())
     }
 }

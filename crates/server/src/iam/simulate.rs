@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use iam::{
-    AccessRequest, AccountId, Cause, Context, Decision, NamedPolicy, Place, Policy, PolicyKind,
-    PolicySet, Principal, Values, Work, fold_case,
+    AccessRequest, AccountId, Cause, Context, Decision, NamedPolicy, Policy, PolicyKind, PolicySet,
+    Principal, TextPosition, Values, Work, fold_case,
 };
 use store::{AttachedPolicy, Directory, EntityKind};
 
@@ -25,10 +25,10 @@ const TOO_MUCH_WORK: &str =
 
 /// What both calls ask.
 #[derive(Debug)]
-pub(super) struct Questions {
+pub(super) struct Simulation {
     actions: Vec<String>,
     resources: Vec<String>,
-    context: Entries,
+    context: GivenKeys,
     extra: Vec<Arc<Policy>>,
     boundary: Option<Arc<Policy>>,
     resource_policy: Option<Arc<Policy>>,
@@ -36,12 +36,12 @@ pub(super) struct Questions {
 
 /// Condition keys as the caller made them up, and the steps that all questions have together.
 #[derive(Debug, Default)]
-struct Entries {
+struct GivenKeys {
     values: HashMap<String, Vec<String>>,
     work: Work,
 }
 
-impl Context for Entries {
+impl Context for GivenKeys {
     fn values(&self, key: &str) -> Option<Values<'_>> {
         match self.values.get(key)?.as_slice() {
             [one] => Some(Values::One(one.into())),
@@ -58,7 +58,7 @@ fn policies(form: &Form, parameter: &str) -> Result<Vec<Arc<Policy>>, QueryError
     form.list(parameter)?.into_iter().map(any_policy).collect()
 }
 
-impl Questions {
+impl Simulation {
     fn read(form: &Form) -> Result<Self, QueryError> {
         let actions: Vec<String> =
             form.list("ActionNames")?.into_iter().map(str::to_owned).collect();
@@ -84,7 +84,7 @@ impl Questions {
         Ok(Self {
             actions,
             resources,
-            context: Entries { values: context, work: Work::default() },
+            context: GivenKeys { values: context, work: Work::default() },
             extra: policies(form, "PolicyInputList")?,
             boundary,
             resource_policy: form.get("ResourcePolicy").map(any_policy).transpose()?,
@@ -147,7 +147,7 @@ fn write_result(
     xml: &mut QueryXml,
     action: &str,
     decided: &[(&str, Decision)],
-    places: &Places<'_>,
+    places: &StatementPositions<'_>,
 ) {
     let worst =
         decided.iter().map(|(_, decision)| decision).max_by_key(|decision| match decision {
@@ -178,12 +178,12 @@ fn word(decision: &Decision) -> &'static str {
 }
 
 /// Where the statements of each policy stand, by its name; `None`: another policy has that name too.
-type Places<'p> = HashMap<&'p str, Option<Vec<(Place, Place)>>>;
+type StatementPositions<'p> = HashMap<&'p str, Option<Vec<(TextPosition, TextPosition)>>>;
 
 /// Each text is read once here, however many decisions come of it.
-fn places<'p>(policies: &PolicySet<'p>) -> Places<'p> {
+fn places<'p>(policies: &PolicySet<'p>) -> StatementPositions<'p> {
     let PolicySet { identity, boundary, session: _, resource } = policies;
-    let mut places = Places::new();
+    let mut places = StatementPositions::new();
     for NamedPolicy { name, policy } in identity.iter().chain(boundary).chain(resource) {
         let place = places.entry(*name);
         place.and_modify(|known| *known = None).or_insert_with(|| Some(policy.statement_places()));
@@ -192,18 +192,18 @@ fn places<'p>(policies: &PolicySet<'p>) -> Places<'p> {
 }
 
 /// Where the statement that decided stands, if its policy is the only one of that name.
-fn place(cause: &Cause, places: &Places<'_>) -> Option<(Place, Place)> {
+fn place(cause: &Cause, places: &StatementPositions<'_>) -> Option<(TextPosition, TextPosition)> {
     places.get(cause.policy.as_str())?.as_ref()?.get(cause.statement).copied()
 }
 
-fn write_place(xml: &mut QueryXml, name: &str, place: Place) {
+fn write_place(xml: &mut QueryXml, name: &str, place: TextPosition) {
     xml.element(name, |xml| {
         xml.plain("Line", place.line);
         xml.plain("Column", place.column);
     });
 }
 
-fn write_matched(xml: &mut QueryXml, decision: &Decision, places: &Places<'_>) {
+fn write_matched(xml: &mut QueryXml, decision: &Decision, places: &StatementPositions<'_>) {
     let cause = match decision {
         Decision::Allow(cause) => cause.as_ref(),
         Decision::ExplicitDeny(cause) => Some(cause),
@@ -227,14 +227,14 @@ fn write_matched(xml: &mut QueryXml, decision: &Decision, places: &Places<'_>) {
 }
 
 /// Whose policies are asked about.
-struct Source {
+struct SimulatedIdentity {
     principal: Principal,
     policies: Vec<AttachedPolicy>,
     boundary: Option<AttachedPolicy>,
 }
 
 /// The entity that an ARN names, its path and its spelling included.
-fn source(directory: &Directory, arn: &str) -> Result<Source, QueryError> {
+fn source(directory: &Directory, arn: &str) -> Result<SimulatedIdentity, QueryError> {
     let account = directory.account().clone();
     let invalid =
         || QueryError::with_message(QueryCode::InvalidInput, format!("Invalid Entity Arn: {arn}"));
@@ -246,7 +246,7 @@ fn source(directory: &Directory, arn: &str) -> Result<Source, QueryError> {
         "user" => {
             let user = directory.user(name).filter(|user| is_named(&user.path, &user.name));
             let user = found(user, EntityKind::User, name)?;
-            Ok(Source {
+            Ok(SimulatedIdentity {
                 principal: Principal::User {
                     account,
                     path: user.path.clone(),
@@ -260,7 +260,7 @@ fn source(directory: &Directory, arn: &str) -> Result<Source, QueryError> {
         "role" => {
             let role = directory.role(name).filter(|role| is_named(&role.path, &role.name));
             let role = found(role, EntityKind::Role, name)?;
-            Ok(Source {
+            Ok(SimulatedIdentity {
                 principal: Principal::AssumedRole {
                     account,
                     path: role.path.clone(),
@@ -275,7 +275,7 @@ fn source(directory: &Directory, arn: &str) -> Result<Source, QueryError> {
         "group" => {
             let group = directory.group(name).filter(|group| is_named(&group.path, &group.name));
             let group = found(group, EntityKind::Group, name)?;
-            Ok(Source {
+            Ok(SimulatedIdentity {
                 principal: Principal::FederatedUser { account, name: group.name.clone() },
                 policies: directory.policies_of_group(group),
                 boundary: None,
@@ -289,22 +289,22 @@ operation! {
     /// `SimulatePrincipalPolicy`
     SimulatePrincipalPolicy("iam:SimulatePrincipalPolicy") {
         source: String = |form| Ok(form.required("PolicySourceArn")?.to_owned()),
-        questions: Questions = Questions::read,
+        questions: Simulation = Simulation::read,
     }
     on |op, at| Target::new(op.source.clone());
-    |op, door| {
-        let directory = directory(&door)?;
-        let Source { principal, policies, boundary } = source(&directory, &op.source)?;
-        op.questions.answer(&principal, account(&door)?, &policies, boundary.as_ref()).await
+    |op, access| {
+        let directory = directory(&access)?;
+        let SimulatedIdentity { principal, policies, boundary } = source(&directory, &op.source)?;
+        op.questions.answer(&principal, account(&access)?, &policies, boundary.as_ref()).await
     }
 }
 
 operation! {
     /// `SimulateCustomPolicy`
-    SimulateCustomPolicy("iam:SimulateCustomPolicy") { questions: Questions = Questions::read }
+    SimulateCustomPolicy("iam:SimulateCustomPolicy") { questions: Simulation = Simulation::read }
     on |op, at| Target::any();
-    |op, door| {
-        let account = account(&door)?;
+    |op, access| {
+        let account = account(&access)?;
         // Nobody in particular, with nothing but what is given.
         let principal =
             Principal::FederatedUser { account: account.clone(), name: "simulation".to_owned() };

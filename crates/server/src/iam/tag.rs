@@ -43,9 +43,9 @@ macro_rules! tag_operations {
             $tag($tag_action) { name: String = $read, tags: Vec<Tag> = tags }
             on |op, at| at.$resource(&op.name);
             brings |op| Brought::tags(&op.tags);
-            |op, door| {
+            |op, access| {
                 let Self { name, tags } = op;
-                change(&door, move |edit| {
+                change(&access, move |edit| {
                     edit.$change(&name, |found| {
                         merge(&mut found.tags, tags);
                         Ok(())
@@ -61,9 +61,9 @@ macro_rules! tag_operations {
             $untag($untag_action) { name: String = $read, keys: Vec<String> = tag_keys }
             on |op, at| at.$resource(&op.name);
             brings |op| Brought::tag_keys(&op.keys);
-            |op, door| {
+            |op, access| {
                 let Self { name, keys } = op;
-                change(&door, move |edit| {
+                change(&access, move |edit| {
                     edit.$change(&name, |found| {
                         without(&mut found.tags, &keys);
                         Ok(())
@@ -78,8 +78,8 @@ macro_rules! tag_operations {
             /// Lists the tags of the identity.
             $list($list_action) { name: String = $read, page: Page = Page::read }
             on |op, at| at.$resource(&op.name);
-            |op, door| {
-                let directory = directory(&door)?;
+            |op, access| {
+                let directory = directory(&access)?;
                 let entity = found(directory.$find(&op.name), EntityKind::$kind, &op.name)?;
                 Ok(listed(&entity.tags, &op.page))
             }

@@ -14,9 +14,9 @@ macro_rules! empty_lists {
             $(#[$doc])*
             $name($action) { user: Option<String> = optional_user_name }
             on |op, at| at.user_or_self(op.user.as_deref());
-            |op, door| {
+            |op, access| {
                 if let Some(name) = &op.user {
-                    let directory = directory(&door)?;
+                    let directory = directory(&access)?;
                     found(directory.user(name), EntityKind::User, name)?;
                 }
                 Ok(QueryReply::result(|xml| {
@@ -52,8 +52,8 @@ operation! {
     /// `GetLoginProfile`: refused as for a user without a password, since nobody has one.
     GetLoginProfile("iam:GetLoginProfile") { user: String = user_name }
     on |op, at| at.user(&op.user);
-    |op, door| {
-        let directory = directory(&door)?;
+    |op, access| {
+        let directory = directory(&access)?;
         found(directory.user(&op.user), EntityKind::User, &op.user)?;
         Err(no_login(&op.user))
     }
@@ -63,8 +63,8 @@ operation! {
     /// `DeleteLoginProfile`: refused as for a user without a password, since nobody has one.
     DeleteLoginProfile("iam:DeleteLoginProfile") { user: String = user_name }
     on |op, at| at.user(&op.user);
-    |op, door| {
-        let directory = directory(&door)?;
+    |op, access| {
+        let directory = directory(&access)?;
         found(directory.user(&op.user), EntityKind::User, &op.user)?;
         Err(no_login(&op.user))
     }

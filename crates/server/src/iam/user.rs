@@ -48,10 +48,10 @@ operation! {
     }
     on |op, at| at.made("user", &op.path, &op.name);
     brings |op| Brought::gives_boundary(op.boundary.as_deref()).with_tags(&op.tags);
-    |op, door| {
+    |op, access| {
         let Self { name, path, boundary, tags } = op;
-        let user = change(&door, move |edit| edit.create_user(&name, &path, boundary, tags)).await?;
-        let account = account(&door)?;
+        let user = change(&access, move |edit| edit.create_user(&name, &path, boundary, tags)).await?;
+        let account = account(&access)?;
         Ok(QueryReply::result(|xml| write_whole(xml, account, &user)))
     }
 }
@@ -60,9 +60,9 @@ operation! {
     /// `GetUser`: the caller if no name is given.
     GetUser("iam:GetUser") { name: Option<String> = optional_user_name }
     on |op, at| at.user_or_self(op.name.as_deref());
-    |op, door| {
-        let account = account(&door)?;
-        let Some(name) = judged_user(&door, op.name.as_deref()) else {
+    |op, access| {
+        let account = account(&access)?;
+        let Some(name) = judged_user(&access, op.name.as_deref()) else {
             let root = Principal::Root { account: account.clone() };
             return Ok(QueryReply::result(|xml| {
                 xml.element("User", |xml| {
@@ -72,7 +72,7 @@ operation! {
                 });
             }));
         };
-        let directory = directory(&door)?;
+        let directory = directory(&access)?;
         let user = found(directory.user(name), EntityKind::User, name)?;
         Ok(QueryReply::result(|xml| write_whole(xml, account, user)))
     }
@@ -86,9 +86,9 @@ operation! {
         path: Option<String> = |form| optional_path(form, "NewPath"),
     }
     on |op, at| at.moved(at.user(&op.name), ("user", op.path.as_deref(), op.new_name.as_deref()));
-    |op, door| {
+    |op, access| {
         let Self { name, new_name, path } = op;
-        change(&door, move |edit| edit.rename_user(&name, new_name.as_deref(), path.as_deref())).await?;
+        change(&access, move |edit| edit.rename_user(&name, new_name.as_deref(), path.as_deref())).await?;
         Ok(QueryReply::empty())
     }
 }
@@ -97,8 +97,8 @@ operation! {
     /// `DeleteUser`
     DeleteUser("iam:DeleteUser") { name: String = user_name }
     on |op, at| at.user(&op.name);
-    |op, door| {
-        change(&door, move |edit| edit.delete_user(&op.name)).await?;
+    |op, access| {
+        change(&access, move |edit| edit.delete_user(&op.name)).await?;
         Ok(QueryReply::empty())
     }
 }
@@ -110,9 +110,9 @@ operation! {
         page: Page = Page::read,
     }
     on |op, at| at.made("user", op.prefix.as_deref().unwrap_or("/"), "");
-    |op, door| {
-        let account = account(&door)?;
-        let directory = directory(&door)?;
+    |op, access| {
+        let account = account(&access)?;
+        let directory = directory(&access)?;
         let prefix = op.prefix.as_deref().unwrap_or("/");
         let users = directory.users().filter(|user| user.path.starts_with(prefix));
         Ok(QueryReply::result(|xml| {
@@ -142,13 +142,13 @@ operation! {
     }
     on |op, at| at.user(&op.name);
     brings |op| Brought::targets_boundary();
-    |op, door| {
+    |op, access| {
         let Self { name, policy, document } = op;
         let put = move |user: &mut User| {
             user.inline.insert(policy, document);
             Ok(())
         };
-        change(&door, move |edit| edit.change_user(&name, put)).await?;
+        change(&access, move |edit| edit.change_user(&name, put)).await?;
         Ok(QueryReply::empty())
     }
 }
@@ -160,8 +160,8 @@ operation! {
         policy: String = policy_name,
     }
     on |op, at| at.user(&op.name);
-    |op, door| {
-        let directory = directory(&door)?;
+    |op, access| {
+        let directory = directory(&access)?;
         let user = found(directory.user(&op.name), EntityKind::User, &op.name)?;
         let policy = inline(&user.inline, "user", &op.policy)?;
         Ok(QueryReply::result(|xml| {
@@ -180,11 +180,11 @@ operation! {
     }
     on |op, at| at.user(&op.name);
     brings |op| Brought::targets_boundary();
-    |op, door| {
+    |op, access| {
         let Self { name, policy } = op;
         let wanted = policy.clone();
         let remove = move |user: &mut User| Ok(user.inline.remove(&policy).is_some());
-        if change(&door, move |edit| edit.change_user(&name, remove)).await? {
+        if change(&access, move |edit| edit.change_user(&name, remove)).await? {
             Ok(QueryReply::empty())
         } else {
             Err(refusal::no_inline_policy("user", &wanted))
@@ -199,8 +199,8 @@ operation! {
         page: Page = Page::read,
     }
     on |op, at| at.user(&op.name);
-    |op, door| {
-        let directory = directory(&door)?;
+    |op, access| {
+        let directory = directory(&access)?;
         let user = found(directory.user(&op.name), EntityKind::User, &op.name)?;
         Ok(QueryReply::result(|xml| op.page.write_names(xml, "PolicyNames", user.inline.keys())))
     }
@@ -214,9 +214,9 @@ operation! {
     }
     on |op, at| at.user(&op.name);
     brings |op| Brought::targets_boundary().with_policy(&op.arn);
-    |op, door| {
+    |op, access| {
         let Self { name, arn } = op;
-        change(&door, move |edit| {
+        change(&access, move |edit| {
             edit.check_attachable(&arn)?;
             edit.change_user(&name, |user| {
                 user.attached.insert(arn);
@@ -236,11 +236,11 @@ operation! {
     }
     on |op, at| at.user(&op.name);
     brings |op| Brought::targets_boundary().with_policy(&op.arn);
-    |op, door| {
+    |op, access| {
         let Self { name, arn } = op;
         let wanted = arn.clone();
         let detach = move |user: &mut User| Ok(user.attached.remove(&arn));
-        if change(&door, move |edit| edit.change_user(&name, detach)).await? {
+        if change(&access, move |edit| edit.change_user(&name, detach)).await? {
             Ok(QueryReply::empty())
         } else {
             Err(refusal::not_attached(&wanted))
@@ -256,8 +256,8 @@ operation! {
         page: Page = Page::read,
     }
     on |op, at| at.user(&op.name);
-    |op, door| {
-        let directory = directory(&door)?;
+    |op, access| {
+        let directory = directory(&access)?;
         let user = found(directory.user(&op.name), EntityKind::User, &op.name)?;
         let attached = attached_below(&directory, &user.attached, op.prefix.as_deref());
         Ok(QueryReply::result(|xml| {
@@ -276,9 +276,9 @@ operation! {
     }
     on |op, at| at.user(&op.name);
     brings |op| Brought::gives_boundary(Some(&op.boundary));
-    |op, door| {
+    |op, access| {
         let Self { name, boundary } = op;
-        change(&door, move |edit| {
+        change(&access, move |edit| {
             edit.check_boundary(Some(&boundary))?;
             edit.change_user(&name, |user| {
                 user.boundary = Some(boundary);
@@ -295,12 +295,12 @@ operation! {
     DeleteUserPermissionsBoundary("iam:DeleteUserPermissionsBoundary") { name: String = user_name }
     on |op, at| at.user(&op.name);
     brings |op| Brought::targets_boundary();
-    |op, door| {
+    |op, access| {
         let remove = |user: &mut User| {
             user.boundary = None;
             Ok(())
         };
-        change(&door, move |edit| edit.change_user(&op.name, remove)).await?;
+        change(&access, move |edit| edit.change_user(&op.name, remove)).await?;
         Ok(QueryReply::empty())
     }
 }
@@ -312,9 +312,9 @@ operation! {
         page: Page = Page::read,
     }
     on |op, at| at.user(&op.name);
-    |op, door| {
-        let account = account(&door)?;
-        let directory = directory(&door)?;
+    |op, access| {
+        let account = account(&access)?;
+        let directory = directory(&access)?;
         let user = found(directory.user(&op.name), EntityKind::User, &op.name)?;
         Ok(QueryReply::result(|xml| {
             let name = |group: &&Arc<store::Group>| group.name.to_ascii_lowercase();

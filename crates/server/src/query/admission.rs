@@ -7,7 +7,7 @@ use store::{KnownIdentity, StoreError};
 
 use super::error::{self, QueryCode, QueryError};
 use super::operation::{
-    BoundaryValue, Brought, QueryOperation, QueryPermission, Scene, Sessions, Target,
+    AccountView, BoundaryValue, Brought, QueryOperation, QueryPermission, Sessions, Target,
 };
 use crate::authentication::Service;
 use crate::context::RequestContext;
@@ -39,7 +39,7 @@ impl QueryAdmission<'_> {
 impl<O: QueryOperation> AdmissibleCall for O {
     type Refusal = QueryError;
 
-    fn permissions(&self, at: &Scene<'_>) -> Result<Vec<QueryPermission>, QueryError> {
+    fn permissions(&self, at: &AccountView<'_>) -> Result<Vec<QueryPermission>, QueryError> {
         QueryOperation::permissions(self, at)
     }
 

@@ -10,7 +10,7 @@ use super::error::QueryError;
 use super::form::Form;
 use crate::gate::Authorized;
 
-pub(crate) use crate::gate::{QueryPermission, Scene, Target};
+pub(crate) use crate::gate::{AccountView, QueryPermission, Target};
 
 /// One operation. Beside a struct that implements this trait it needs a row in the table of actions.
 pub(crate) trait QueryOperation: Sized + Send + Sync {
@@ -21,7 +21,7 @@ pub(crate) trait QueryOperation: Sized + Send + Sync {
     fn read(form: &Form) -> Result<Self, QueryError>;
 
     /// Every permission that the call needs. There is no default.
-    fn permissions(&self, at: &Scene<'_>) -> Result<Vec<QueryPermission>, QueryError>;
+    fn permissions(&self, at: &AccountView<'_>) -> Result<Vec<QueryPermission>, QueryError>;
 
     /// The values of the call that policies may ask for. A parameter that the call ignores has no condition
     /// key.

@@ -84,9 +84,9 @@ impl Operation for GetObjectAttributes {
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
-        let (read, door) = call.split();
-        let found = find(&door, &read.bucket, &read.key, read.version_id.as_ref()).await?;
-        customer_key::unlock(&door, &found.object, read.customer_key.as_ref())?;
+        let (read, access) = call.split();
+        let found = find(&access, &read.bucket, &read.key, read.version_id.as_ref()).await?;
+        customer_key::unlock(&access, &found.object, read.customer_key.as_ref())?;
         let document =
             XmlWriter::result("GetObjectAttributesResponse", |xml| read.write(xml, &found));
         let mut reply = Reply::xml(document);

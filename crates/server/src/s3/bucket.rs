@@ -117,10 +117,10 @@ impl Operation for ListBuckets {
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
-        let account = call.door().account()?;
+        let account = call.access().account()?;
         let Self { query, region } = call.operation();
         if let Some(region) = region
-            && *region != call.door().context().config.region
+            && *region != call.access().context().config.region
             && !REGIONS.contains(&region.as_str())
         {
             let message = format!("Argument value {region} is not a valid AWS Region");
@@ -129,7 +129,8 @@ impl Operation for ListBuckets {
         }
         let query = query.clone();
         let prefix = query.prefix.clone();
-        let page = call.door().store().buckets(account, query).await.map_err(refusal::of_store)?;
+        let page =
+            call.access().store().buckets(account, query).await.map_err(refusal::of_store)?;
         let document = XmlWriter::result("ListAllMyBucketsResult", |result| {
             result.element("Owner", |owner| owner.text("ID", &canonical_id(account)));
             result.element("Buckets", |buckets| {
@@ -227,19 +228,19 @@ impl Operation for CreateBucket {
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let bucket = call.operation().bucket.clone();
-        let region = &call.door().context().config.region;
-        call.door().account()?;
-        let document = document::read(call.door(), body, CONFIGURATION_BYTES_MAX).await?;
+        let region = &call.access().context().config.region;
+        call.access().account()?;
+        let document = document::read(call.access(), body, CONFIGURATION_BYTES_MAX).await?;
         let configuration = CreateBucketConfiguration::read(&document)?;
         let tags = tags::of_set(configuration.tags, Tagged::NewBucket)?;
         let create = call.operation().permission();
-        call.door().require_with(create, &BucketKeys(&tags)).await?;
+        call.access().require_with(create, &BucketKeys(&tags)).await?;
         if !tags.is_empty() {
             let tag = Permission::new_bucket("s3:TagResource", &bucket);
-            call.door().require_with(tag, &BucketKeys(&tags)).await?;
+            call.access().require_with(tag, &BucketKeys(&tags)).await?;
         }
         check_location(configuration.location_constraint.as_deref(), region)?;
-        let context = call.door().context();
+        let context = call.access().context();
         let reported = bucket_of_prefix(&context.prefix).as_ref() == Some(&bucket);
         if reported || context.config.reserves(&bucket) {
             return Err(S3Error::with_message(
@@ -250,7 +251,7 @@ impl Operation for CreateBucket {
             )
             .detail("BucketName", bucket.as_str()));
         }
-        let account = call.door().account()?.clone();
+        let account = call.access().account()?.clone();
         let tagged = !tags.is_empty();
         let new = NewBucket {
             name: bucket.clone(),
@@ -259,9 +260,9 @@ impl Operation for CreateBucket {
             tags,
         };
         let created = call
-            .door()
+            .access()
             .store()
-            .create_bucket(new, call.door().now())
+            .create_bucket(new, call.access().now())
             .await
             .map_err(refusal::of_store)?;
         match created {
@@ -353,9 +354,9 @@ impl Operation for DeleteBucket {
         let bucket = &call.operation().bucket;
         let found = found(&call, bucket).await?;
         match call
-            .door()
+            .access()
             .store()
-            .delete_bucket(&found.reference(), call.door().now())
+            .delete_bucket(&found.reference(), call.access().now())
             .await
             .map_err(refusal::of_store)?
         {

@@ -11,7 +11,7 @@ use store::{
 
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error, refusal};
-use crate::gate::{Authorized, Door, OperationKeys};
+use crate::gate::{Authorized, OperationKeys, StoreAccess};
 use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
@@ -107,8 +107,8 @@ impl Operation for CompleteMultipartUpload {
     }
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
-        let body = document::read(call.door(), body, DOCUMENT_BYTES_MAX).await?;
-        let (operation, door) = call.split();
+        let body = document::read(call.access(), body, DOCUMENT_BYTES_MAX).await?;
+        let (operation, access) = call.split();
         let Self {
             target,
             precondition,
@@ -117,14 +117,14 @@ impl Operation for CompleteMultipartUpload {
             checksum_type,
             object_size,
         } = operation;
-        let whereabouts = location(door.context(), &target.bucket, &target.key);
+        let whereabouts = location(access.context(), &target.bucket, &target.key);
         let upload_id = target.id()?;
         // The upload may be gone because this very request was sent before and completed it. The store
         // recognises that, so the parts are read without the upload's checksum type.
-        let bucket = door.bucket(&target.bucket).await?.reference();
-        let upload = door.store().upload(&bucket, &target.key, &upload_id).await;
+        let bucket = access.bucket(&target.bucket).await?.reference();
+        let upload = access.store().upload(&bucket, &target.key, &upload_id).await;
         let upload = upload.map_err(refusal::of_store)?;
-        customer_key::check_completion(&door, upload.as_deref(), customer_key.as_ref())?;
+        customer_key::check_completion(&access, upload.as_deref(), customer_key.as_ref())?;
         let named = named_parts(&body);
         // If there is no such upload, nothing else about it is reported.
         let named =
@@ -136,11 +136,11 @@ impl Operation for CompleteMultipartUpload {
         let summed = asked.unwrap_or(CHECKSUM_UNASKED);
         let parts = read_parts(&named, &target.upload_id, upload.as_deref())?;
         if let Some(upload) = &upload {
-            let size = size_of(&door, upload, &parts).await?;
+            let size = size_of(&access, upload, &parts).await?;
             check_size(object_size, size)?;
             // What counts is the length of the object made of the parts, not that of the document.
             let permission = Permission::object("s3:PutObject", &target.bucket, &target.key);
-            door.require_with(permission, &CompletedKeys(size)).await?;
+            access.require_with(permission, &CompletedKeys(size)).await?;
         }
         let object_checksum = object_checksum.map(|(algorithm, value)| StoredChecksum {
             algorithm,
@@ -156,10 +156,10 @@ impl Operation for CompleteMultipartUpload {
             precondition,
             min_part_size: PART_SIZE_MIN,
         };
-        let outcome = door.store().complete_upload(complete, door.now()).await;
+        let outcome = access.store().complete_upload(complete, access.now()).await;
         let outcome = outcome.map_err(refusal::of_store)?;
         let (version_id, object) = made(outcome, &named, (&target, precondition, summed.0))?;
-        let checksum = customer_key::checksum(&door, &object, customer_key.as_ref());
+        let checksum = customer_key::checksum(&access, &object, customer_key.as_ref());
         let mut reply = Reply::xml(completed(&target, &whereabouts, &object.etag, checksum));
         set_encryption(&mut reply, object.encryption);
         reply.set_optional(VERSION_ID, headers::told_version(version_id).as_deref());
@@ -357,11 +357,15 @@ impl OperationKeys for CompletedKeys {
 }
 
 /// The length of the object: the sum of its parts' lengths. The named entity tags fix which parts these are.
-async fn size_of(door: &Door, upload: &Upload, named: &[CompletedPart]) -> Result<u64, S3Error> {
+async fn size_of(
+    access: &StoreAccess,
+    upload: &Upload,
+    named: &[CompletedPart],
+) -> Result<u64, S3Error> {
     let limit = usize::try_from(PAGE_MAX).unwrap_or(usize::MAX);
     let (mut after, mut size) = (None, 0u64);
     loop {
-        let page = door.store().parts(upload, after, limit).await.map_err(refusal::of_store)?;
+        let page = access.store().parts(upload, after, limit).await.map_err(refusal::of_store)?;
         let is_named = |part: &&store::Part| {
             // The search needs the ascending order that was checked before.
             named.binary_search_by_key(&part.number, |named| named.number).is_ok()

@@ -15,7 +15,7 @@ use store::{
 
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error, refusal};
-use crate::gate::{Authorized, Door};
+use crate::gate::{Authorized, StoreAccess};
 use crate::operation::{Copied, Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
@@ -80,14 +80,14 @@ impl CopySource {
 
     /// Finds the source and checks the conditions on it. A condition that fails is 412, even `if-none-match`,
     /// which would be 304 on a read.
-    async fn find(&self, door: &Door) -> Result<FoundObject, S3Error> {
+    async fn find(&self, access: &StoreAccess) -> Result<FoundObject, S3Error> {
         let NamedSource { bucket: name, key, version_id } = &self.named;
         if let Some(expected) = &self.expected_owner
-            && of_bucket::owner(door, name).await?.as_str() != expected
+            && of_bucket::owner(access, name).await?.as_str() != expected
         {
             return Err(S3Error::new(Code::AccessDenied));
         }
-        let found = find(door, name, key, version_id.as_ref()).await;
+        let found = find(access, name, key, version_id.as_ref()).await;
         let found = found.map_err(|error| {
             // A version that is a delete marker: 405 on a read, but AWS refuses a copy of it in other words.
             if error.code() == Code::MethodNotAllowed {
@@ -98,7 +98,7 @@ impl CopySource {
             error
         })?;
         let conditions = ReadConditions {
-            now: door.now(),
+            now: access.now(),
             matches: self.if_match.as_deref(),
             none_matches: self.if_none_match.as_deref(),
             modified_since: self.if_modified_since.as_deref(),
@@ -117,8 +117,8 @@ impl CopySource {
         }
     }
 
-    fn unlock(&self, door: &Door, found: &FoundObject) -> Result<Unlocked, S3Error> {
-        customer_key::unlock(door, &found.object, self.customer_key.as_ref())
+    fn unlock(&self, access: &StoreAccess, found: &FoundObject) -> Result<Unlocked, S3Error> {
+        customer_key::unlock(access, &found.object, self.customer_key.as_ref())
     }
 
     /// Tells which version of the source was copied, if its bucket has versions.
@@ -219,11 +219,11 @@ impl Operation for CopyObject {
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
-        let (copy, door) = call.split();
-        let found = copy.source.find(&door).await?;
-        let unlocked = copy.source.unlock(&door, &found)?;
-        copy.refuse_idle_copy(&door, &found.object).await?;
-        copy.may_copy_tags(&door, &found.object.attributes.tags).await?;
+        let (copy, access) = call.split();
+        let found = copy.source.find(&access).await?;
+        let unlocked = copy.source.unlock(&access, &found)?;
+        copy.refuse_idle_copy(&access, &found.object).await?;
+        copy.may_copy_tags(&access, &found.object.attributes.tags).await?;
         let source = &found.object;
         if source.size > UPLOAD_BYTES_MAX {
             return Err(S3Error::invalid_request(
@@ -232,11 +232,11 @@ impl Operation for CopyObject {
         }
         let algorithm = copy.algorithm.unwrap_or_else(|| inherited_algorithm(source));
         let attributes = copy.attributes(source);
-        let choice = copy.choice.settle(&door, &copy.bucket, &copy.key).await?;
-        let staged = copy_bytes(&door, &unlocked, 0..source.size, &choice, algorithm).await?;
+        let choice = copy.choice.settle(&access, &copy.bucket, &copy.key).await?;
+        let staged = copy_bytes(&access, &unlocked, 0..source.size, &choice, algorithm).await?;
         let at_rest = staged.at_rest();
         let put = store::PutObject {
-            bucket: door.bucket(&copy.bucket).await?.reference(),
+            bucket: access.bucket(&copy.bucket).await?.reference(),
             key: copy.key.clone(),
             checksum: checksum_of(&staged, algorithm),
             body: staged,
@@ -244,7 +244,8 @@ impl Operation for CopyObject {
             etag: None,
             precondition: copy.precondition,
         };
-        let outcome = door.store().put_object(put, door.now()).await.map_err(refusal::of_store)?;
+        let outcome =
+            access.store().put_object(put, access.now()).await.map_err(refusal::of_store)?;
         match outcome {
             PutOutcome::Stored { version_id, object } => {
                 let mut reply = Reply::xml(XmlWriter::result("CopyObjectResult", |result| {
@@ -274,7 +275,7 @@ impl Operation for CopyObject {
 impl CopyObject {
     /// Refuses a copy of an object onto itself that changes nothing. It must change metadata, storage class or
     /// encryption, by the request or by the bucket's default. Conditions are checked before.
-    async fn refuse_idle_copy(&self, door: &Door, object: &Object) -> Result<(), S3Error> {
+    async fn refuse_idle_copy(&self, access: &StoreAccess, object: &Object) -> Result<(), S3Error> {
         let onto_itself = self.source.named.bucket == self.bucket
             && self.source.named.key == self.key
             && self.source.named.version_id.is_none();
@@ -286,7 +287,7 @@ impl CopyObject {
         if !headers::holds_for(self.precondition, object) {
             return Err(headers::failed_write(self.precondition));
         }
-        if door.bucket(&self.bucket).await?.encryption.aes256 {
+        if access.bucket(&self.bucket).await?.encryption.aes256 {
             return Ok(());
         }
         Err(S3Error::invalid_request(
@@ -303,12 +304,12 @@ impl CopyObject {
     }
 
     /// Copying tags needs two more permissions: to read them from the source, and to set them on the copy.
-    async fn may_copy_tags(&self, door: &Door, tags: &[Tag]) -> Result<(), S3Error> {
+    async fn may_copy_tags(&self, access: &StoreAccess, tags: &[Tag]) -> Result<(), S3Error> {
         if self.tagging == Directive::Replace || tags.is_empty() {
             return Ok(());
         }
-        door.require(self.source.permission_to_read_tags()).await?;
-        tags::may_tag(door, (&self.bucket, &self.key), tags).await
+        access.require(self.source.permission_to_read_tags()).await?;
+        tags::may_tag(access, (&self.bucket, &self.key), tags).await
     }
 
     /// The attributes of the copy. The storage class always comes from the request.
@@ -368,11 +369,11 @@ impl Operation for UploadPartCopy {
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
-        let (Self { target, number, source, customer_key, range }, door) = call.split();
-        let upload = target.find(&door).await?;
-        let choice = EncryptionChoice::of_part(&door, &upload, customer_key).await?;
-        let found = source.find(&door).await?;
-        let unlocked = source.unlock(&door, &found)?;
+        let (Self { target, number, source, customer_key, range }, access) = call.split();
+        let upload = target.find(&access).await?;
+        let choice = EncryptionChoice::of_part(&access, &upload, customer_key).await?;
+        let found = source.find(&access).await?;
+        let unlocked = source.unlock(&access, &found)?;
         let size = found.object.size;
         let range = range.unwrap_or(0..size);
         if range.end > size {
@@ -386,10 +387,10 @@ impl Operation for UploadPartCopy {
             return Err(too_large(range.end - range.start, UPLOAD_BYTES_MAX));
         }
         let (algorithm, _) = upload.checksum.unwrap_or(CHECKSUM_UNASKED);
-        let staged = copy_bytes(&door, &unlocked, range, &choice, algorithm).await?;
+        let staged = copy_bytes(&access, &unlocked, range, &choice, algorithm).await?;
         let at_rest = staged.at_rest();
         let kept = checksum_of(&staged, algorithm);
-        let put = door.store().put_part(&upload, number, staged, kept, door.now()).await;
+        let put = access.store().put_part(&upload, number, staged, kept, access.now()).await;
         match put.map_err(refusal::of_store)? {
             PutPart::Stored(part) => {
                 let mut reply = Reply::xml(XmlWriter::result("CopyPartResult", |result| {
@@ -441,7 +442,7 @@ fn checksum_of(staged: &StagedBody, algorithm: ChecksumAlgorithm) -> Option<Stor
 
 /// Stages a copy of some bytes of the source.
 async fn copy_bytes(
-    door: &Door,
+    access: &StoreAccess,
     source: &Unlocked,
     range: Range<u64>,
     choice: &EncryptionChoice,
@@ -452,9 +453,9 @@ async fn copy_bytes(
         checksums: ChecksumAlgorithms::from(algorithm),
         ..choice.stage()
     };
-    let mut stage = door.store().stage(spec).await.map_err(refusal::of_store)?;
+    let mut stage = access.store().stage(spec).await.map_err(refusal::of_store)?;
     let takes = Takes::of(&stage);
-    let mut reader = door.store().read(source, range);
+    let mut reader = access.store().read(source, range);
     let copying = pin!(async {
         while let Some(bytes) = reader.next().await {
             let bytes = bytes.map_err(refusal::of_store)?;
@@ -462,7 +463,7 @@ async fn copy_bytes(
         }
         stage.finish().await.map_err(refusal::of_store)
     });
-    door.context().uploads.take_in(takes, copying).await
+    access.context().uploads.take_in(takes, copying).await
 }
 
 fn write_result(

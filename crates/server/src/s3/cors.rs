@@ -7,7 +7,7 @@ use store::{BucketName, BucketSetting, CorsMethod, CorsRule};
 use super::of_bucket::{BucketRecord, absent, named_operations, set};
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error};
-use crate::gate::{Authorized, Door};
+use crate::gate::{Authorized, StoreAccess};
 use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
@@ -29,7 +29,7 @@ named_operations! {
     DeleteBucketCors "s3:PutBucketCORS" => delete;
 }
 
-async fn get(_: &Door, bucket: BucketRecord, _: &mut RequestBody) -> Result<Reply, S3Error> {
+async fn get(_: &StoreAccess, bucket: BucketRecord, _: &mut RequestBody) -> Result<Reply, S3Error> {
     if bucket.cors.is_empty() {
         return Err(absent(Code::NoSuchCorsConfiguration, &bucket));
     }
@@ -68,8 +68,12 @@ fn write_rule(xml: &mut XmlWriter, rule: &CorsRule) {
     }
 }
 
-async fn delete(door: &Door, bucket: BucketRecord, _: &mut RequestBody) -> Result<Reply, S3Error> {
-    set(door, &bucket.name, BucketSetting::Cors(Vec::new())).await?;
+async fn delete(
+    access: &StoreAccess,
+    bucket: BucketRecord,
+    _: &mut RequestBody,
+) -> Result<Reply, S3Error> {
+    set(access, &bucket.name, BucketSetting::Cors(Vec::new())).await?;
     Ok(Reply::new(StatusCode::NO_CONTENT))
 }
 
@@ -92,10 +96,10 @@ impl Operation for PutBucketCors {
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let Self { bucket, terms } = call.operation();
         let bucket = of_bucket::found(&call, bucket).await?;
-        let body = document::read_digested(call.door(), body, DOCUMENT_BYTES_MAX, terms).await?;
+        let body = document::read_digested(call.access(), body, DOCUMENT_BYTES_MAX, terms).await?;
         let body = document::present(body)?;
         let rules = read_rules(xml::parse("CORSConfiguration", &body)?)?;
-        set(call.door(), &bucket.name, BucketSetting::Cors(rules)).await?;
+        set(call.access(), &bucket.name, BucketSetting::Cors(rules)).await?;
         Ok(Reply::new(StatusCode::OK))
     }
 }

@@ -11,7 +11,7 @@ use store::{ChecksumAlgorithms, Digests, KeyRefusal, Object, StoredChecksum, Unl
 use zeroize::Zeroizing;
 
 use crate::error::{Code, S3Error};
-use crate::gate::Door;
+use crate::gate::StoreAccess;
 use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::route::SOURCE_KEY;
@@ -116,11 +116,11 @@ fn invalid_key() -> S3Error {
 
 /// Unlocks an object for reading. If it was written with a customer's key, the request must have sent that key.
 pub(crate) fn unlock(
-    door: &Door,
+    access: &StoreAccess,
     object: &std::sync::Arc<Object>,
     sent: Option<&SentKey>,
 ) -> Result<Unlocked, S3Error> {
-    let unlocked = door.store().unlock(object, sent.map(SentKey::key));
+    let unlocked = access.store().unlock(object, sent.map(SentKey::key));
     unlocked.map_err(|refusal| match refusal {
         KeyRefusal::Required => S3Error::invalid_request(
             "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.",
@@ -138,21 +138,21 @@ pub(crate) fn unlock(
 /// The checksum of an object, which would let somebody confirm a guess at the bytes. If the object has a
 /// customer's key, only a request with that key gets it.
 pub(crate) fn checksum<'o>(
-    door: &Door,
+    access: &StoreAccess,
     object: &'o std::sync::Arc<Object>,
     sent: Option<&SentKey>,
 ) -> Option<&'o StoredChecksum> {
-    unlock(door, object, sent).ok()?;
+    unlock(access, object, sent).ok()?;
     object.checksum.as_ref()
 }
 
 /// Checks that a part is sent with the key that its upload was begun with.
 pub(crate) fn check_upload(
-    door: &Door,
+    access: &StoreAccess,
     upload: &Upload,
     sent: Option<&SentKey>,
 ) -> Result<(), S3Error> {
-    let checked = door.store().check_upload_key(upload, sent.map(SentKey::key));
+    let checked = access.store().check_upload_key(upload, sent.map(SentKey::key));
     checked.map_err(|refusal| {
         S3Error::invalid_request(match refusal {
             KeyRefusal::Required | KeyRefusal::NotApplicable => {
@@ -169,14 +169,14 @@ pub(crate) fn check_upload(
 /// that of the upload. One exception, as on AWS: it is required if the upload asked for checksums of a given
 /// algorithm.
 pub(crate) fn check_completion(
-    door: &Door,
+    access: &StoreAccess,
     upload: Option<&Upload>,
     sent: Option<&SentKey>,
 ) -> Result<(), S3Error> {
     // The upload may be gone because this very request was sent before and completed it.
     let Some(upload) = upload else { return Ok(()) };
     match sent {
-        Some(_) => check_upload(door, upload, sent),
+        Some(_) => check_upload(access, upload, sent),
         None if upload.customer_key.is_some() && upload.checksum.is_some() => {
             Err(lacks("a valid encryption algorithm"))
         }

@@ -8,7 +8,7 @@ use store::{BucketName, DeleteOutcome, ObjectKey, Precondition, VersionId};
 
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error, refusal};
-use crate::gate::{Authorized, Door, JUDGED_MAX};
+use crate::gate::{Authorized, JUDGED_MAX, StoreAccess};
 use crate::operation::{OfBody, Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
@@ -97,7 +97,7 @@ impl Authorized<DeleteObject> {
     /// asked again.
     async fn delete(mut self) -> Result<DeleteOutcome, S3Error> {
         for _ in 0..JUDGED_MAX {
-            match self.operation().try_to_delete(self.door()).await? {
+            match self.operation().try_to_delete(self.access()).await? {
                 DeleteOutcome::TagsChanged => self = self.anew().await?,
                 outcome @ (DeleteOutcome::NoSuchBucket
                 | DeleteOutcome::PreconditionFailed
@@ -112,16 +112,16 @@ impl Authorized<DeleteObject> {
 }
 
 impl DeleteObject {
-    async fn try_to_delete(&self, door: &Door) -> Result<DeleteOutcome, S3Error> {
-        let bucket = door.bucket(&self.bucket).await?;
+    async fn try_to_delete(&self, access: &StoreAccess) -> Result<DeleteOutcome, S3Error> {
+        let bucket = access.bucket(&self.bucket).await?;
         let delete = store::DeleteObject {
             precondition: self.precondition,
             // `If-Match` compares the entity tag of the current version. The permission to read it may depend
             // on that version's tags, so the store checks that they are still the same.
-            judged_tags: door.judged_tags(&bucket, &self.key, None),
+            judged_tags: access.judged_tags(&bucket, &self.key, None),
             ..store::DeleteObject::of(&bucket.reference(), &self.key, self.version_id.as_ref())
         };
-        let outcome = door.store().delete_object(delete, door.now()).await;
+        let outcome = access.store().delete_object(delete, access.now()).await;
         match outcome.map_err(refusal::of_store)? {
             DeleteOutcome::NoSuchBucket => Err(refusal::no_such_bucket(&self.bucket)),
             DeleteOutcome::PreconditionFailed => Err(headers::failed_write(self.precondition)),
@@ -180,9 +180,9 @@ impl Operation for DeleteObjects {
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let operation = call.operation();
         let bucket = of_bucket::found(&call, &operation.bucket).await?;
-        of_bucket::refuse_hopeless(call.door(), &bucket)?;
+        of_bucket::refuse_hopeless(call.access(), &bucket)?;
         let document =
-            document::read_digested(call.door(), body, DOCUMENT_BYTES_MAX, &operation.terms)
+            document::read_digested(call.access(), body, DOCUMENT_BYTES_MAX, &operation.terms)
                 .await?;
         let delete: Delete = xml::parse("Delete", &document)?;
         if delete.objects.is_empty() || delete.objects.len() > OBJECTS_MAX {

@@ -7,7 +7,7 @@ use store::{ChecksumAlgorithms, Digests};
 
 use crate::body::{BodySize, RequestBody};
 use crate::error::{Code, S3Error};
-use crate::gate::Door;
+use crate::gate::StoreAccess;
 use crate::request::S3Request;
 use crate::s3::checksum::{self, Announced};
 
@@ -43,27 +43,27 @@ impl DocumentTerms {
 
 /// Reads the whole document, which must have the signed hash.
 pub(crate) async fn read(
-    door: &Door,
+    access: &StoreAccess,
     body: &mut RequestBody,
     bytes_max: usize,
 ) -> Result<Bytes, S3Error> {
-    Ok(collect(door, body, bytes_max).await?.0)
+    Ok(collect(access, body, bytes_max).await?.0)
 }
 
 /// Reads the document in a slot of its own. If too many documents are being read, the address that sends the
 /// most is told to come back later.
 async fn collect(
-    door: &Door,
+    access: &StoreAccess,
     body: &mut RequestBody,
     bytes_max: usize,
 ) -> Result<(Bytes, Vec<(String, String)>), S3Error> {
-    let open = body.open(door.signature())?;
+    let open = body.open(access.signature())?;
     let announced = match open.size() {
         Some(BodySize::Exact(size) | BodySize::About(size)) => usize::try_from(size).ok(),
         None => None,
     };
     let most = announced.map_or(bytes_max, |announced| announced.min(bytes_max));
-    let mut slot = door.documents().enter(door.context().client, most);
+    let mut slot = access.documents().enter(access.context().client, most);
     match slot.keep(tokio::time::timeout(TIME_MAX, open.collect(bytes_max))).await {
         Some(Ok(collected)) => collected,
         Some(Err(_elapsed)) => Err(S3Error::new(Code::RequestTimeout)),
@@ -73,12 +73,12 @@ async fn collect(
 
 /// Like [`read`]; the document must also have the digests of its headers.
 pub(crate) async fn read_digested(
-    door: &Door,
+    access: &StoreAccess,
     body: &mut RequestBody,
     bytes_max: usize,
     terms: &DocumentTerms,
 ) -> Result<Bytes, S3Error> {
-    let (document, trailers) = collect(door, body, bytes_max).await?;
+    let (document, trailers) = collect(access, body, bytes_max).await?;
     let algorithm = terms.checksum.algorithm();
     let digests = Digests::of(&document, ChecksumAlgorithms::from(algorithm));
     checksum::check_md5(terms.content_md5, digests.md5())?;

@@ -11,7 +11,7 @@ use store::{
 
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error};
-use crate::gate::{Authorized, Door};
+use crate::gate::{Authorized, StoreAccess};
 use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
@@ -73,15 +73,15 @@ impl EncryptionChoice {
     /// For a part: encrypted as the upload was begun. A customer's key is not stored, so it is sent again with
     /// each part.
     pub(crate) async fn of_part(
-        door: &Door,
+        access: &StoreAccess,
         upload: &Upload,
         customer_key: Option<SentKey>,
     ) -> Result<Self, S3Error> {
-        customer_key::check_upload(door, upload, customer_key.as_ref())?;
+        customer_key::check_upload(access, upload, customer_key.as_ref())?;
         let choice = Self { encryption: upload.encryption, customer_key, is_part: true };
         // The bucket may have blocked customers' keys since the upload was begun.
         if choice.customer_key.is_some() {
-            return choice.settle(door, upload.bucket.name(), &upload.key).await;
+            return choice.settle(access, upload.bucket.name(), &upload.key).await;
         }
         Ok(choice)
     }
@@ -95,16 +95,16 @@ impl EncryptionChoice {
     /// blocks those.
     pub(crate) async fn settle(
         &self,
-        door: &Door,
+        access: &StoreAccess,
         bucket: &BucketName,
         key: &ObjectKey,
     ) -> Result<Self, S3Error> {
         if self.encryption.is_some() {
             return Ok(self.clone());
         }
-        let setting = door.bucket(bucket).await?.encryption;
+        let setting = access.bucket(bucket).await?.encryption;
         match (&self.customer_key, setting.customer_keys) {
-            (Some(_), Some(CustomerKeys::Blocked)) => Err(blocked(door, bucket, key)),
+            (Some(_), Some(CustomerKeys::Blocked)) => Err(blocked(access, bucket, key)),
             (Some(_), Some(CustomerKeys::Allowed) | None) => Ok(self.clone()),
             (None, _) => {
                 let encryption = setting.aes256.then_some(Encryption::On);
@@ -141,8 +141,8 @@ impl EncryptionChoice {
 }
 
 /// The refusal of a customer's key in a bucket that blocks those, in the words of AWS.
-fn blocked(door: &Door, bucket: &BucketName, key: &ObjectKey) -> S3Error {
-    let Some(arn) = door.principal().arn() else { return S3Error::new(Code::AccessDenied) };
+fn blocked(access: &StoreAccess, bucket: &BucketName, key: &ObjectKey) -> S3Error {
+    let Some(arn) = access.principal().arn() else { return S3Error::new(Code::AccessDenied) };
     S3Error::with_message(
         Code::AccessDenied,
         format!(
@@ -170,9 +170,13 @@ named_operations! {
     DeleteBucketEncryption "s3:PutEncryptionConfiguration" => delete;
 }
 
-async fn get(door: &Door, bucket: BucketRecord, _: &mut RequestBody) -> Result<Reply, S3Error> {
+async fn get(
+    access: &StoreAccess,
+    bucket: BucketRecord,
+    _: &mut RequestBody,
+) -> Result<Reply, S3Error> {
     let BucketEncryption { aes256, bucket_key, customer_keys } = bucket.encryption;
-    let encrypted = aes256 || door.store().encryption() == Encryption::On;
+    let encrypted = aes256 || access.store().encryption() == Encryption::On;
     if !encrypted && customer_keys.is_none() {
         return Err(absent(Code::NoSuchEncryptionConfiguration, &bucket));
     }
@@ -197,10 +201,14 @@ async fn get(door: &Door, bucket: BucketRecord, _: &mut RequestBody) -> Result<R
 
 /// Resets the bucket to the default of a new bucket. Only the block of customers' keys stays: a call to delete
 /// the encryption does not ask to unblock them.
-async fn delete(door: &Door, bucket: BucketRecord, _: &mut RequestBody) -> Result<Reply, S3Error> {
+async fn delete(
+    access: &StoreAccess,
+    bucket: BucketRecord,
+    _: &mut RequestBody,
+) -> Result<Reply, S3Error> {
     let customer_keys = bucket.encryption.customer_keys;
     let encryption = BucketEncryption { customer_keys, ..BucketEncryption::default() };
-    of_bucket::set(door, &bucket.name, BucketSetting::Encryption(encryption)).await?;
+    of_bucket::set(access, &bucket.name, BucketSetting::Encryption(encryption)).await?;
     Ok(done(StatusCode::NO_CONTENT))
 }
 
@@ -251,7 +259,7 @@ impl Operation for PutBucketEncryption {
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let Self { bucket: name, terms } = call.operation();
         let document =
-            document::read_digested(call.door(), body, DOCUMENT_BYTES_MAX, terms).await?;
+            document::read_digested(call.access(), body, DOCUMENT_BYTES_MAX, terms).await?;
         let document = document::present(document)?;
         // The record is read after the document: customers' keys may have been blocked while it was being sent.
         let bucket = of_bucket::found(&call, name).await?;
@@ -264,7 +272,7 @@ impl Operation for PutBucketEncryption {
             // A document that does not mention customers' keys leaves them blocked or allowed as they were.
             customer_keys: said.or(bucket.encryption.customer_keys),
         };
-        of_bucket::set(call.door(), name, BucketSetting::Encryption(encryption)).await?;
+        of_bucket::set(call.access(), name, BucketSetting::Encryption(encryption)).await?;
         Ok(done(StatusCode::OK))
     }
 }

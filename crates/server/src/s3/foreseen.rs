@@ -8,7 +8,7 @@ use store::ObjectKey;
 
 use crate::error::S3Error;
 use crate::fields::Form;
-use crate::gate::{Door, FutureRequest, refuse_link_conditions};
+use crate::gate::{FutureRequest, StoreAccess, refuse_link_conditions};
 use crate::operation::Operation;
 use crate::request::{Query, S3Request};
 use crate::route::{self, Target};
@@ -17,7 +17,7 @@ use crate::s3::table;
 
 /// What the gate would decide about it, were it used. An error: whatever the policies say, it cannot work.
 pub(crate) async fn foresee(
-    door: &Door,
+    access: &StoreAccess,
     target: &Target,
     future: &FutureRequest,
 ) -> Result<Verdict, S3Error> {
@@ -32,12 +32,12 @@ pub(crate) async fn foresee(
     if let (Mechanism::V4Form | Mechanism::V2Form, Some(key)) = (future.mechanism, key) {
         let form = form(key);
         let request = request.of_form(&form);
-        return door.foresee(&PostObject::read(&request)?, &request, future).await;
+        return access.foresee(&PostObject::read(&request)?, &request, future).await;
     }
     let method = &future.head.method;
     let copies = *method == Method::PUT && request.has_header("x-amz-copy-source");
     let call = route::call(method, target, &query, copies)?;
-    table::foresee(door, call, &request, future).await
+    table::foresee(access, call, &request, future).await
 }
 
 /// A form of which the key alone is known.

@@ -6,7 +6,7 @@ use hyper::header::{HeaderName, HeaderValue};
 use store::{Bucket, BucketName, DeleteMarker, Lookup, Object, ObjectKey, VersionId, Versioning};
 
 use crate::error::{Code, S3Error, refusal};
-use crate::gate::Door;
+use crate::gate::StoreAccess;
 use crate::s3::{VERSION_ID, http_time, no_such_key};
 
 /// An object that was found.
@@ -18,29 +18,29 @@ pub(crate) struct FoundObject {
 
 /// Looks an object up; fails with the refusal that fits why it is not there.
 pub(crate) async fn find(
-    door: &Door,
+    access: &StoreAccess,
     bucket: &BucketName,
     key: &ObjectKey,
     version_id: Option<&VersionId>,
 ) -> Result<FoundObject, S3Error> {
-    find_or(door, (bucket, key), version_id, deleted).await
+    find_or(access, (bucket, key), version_id, deleted).await
 }
 
 /// Like [`find`], with another refusal for a delete marker.
 pub(crate) async fn find_or(
-    door: &Door,
+    access: &StoreAccess,
     (bucket, key): (&BucketName, &ObjectKey),
     version_id: Option<&VersionId>,
     refusal_of: impl Fn(&ObjectKey, &DeleteMarker, bool) -> S3Error,
 ) -> Result<FoundObject, S3Error> {
-    let bucket = door.bucket(bucket).await?;
-    let lookup = door.object(&bucket, key, version_id).await?;
-    found(door, &bucket, (key, version_id), lookup, refusal_of).await
+    let bucket = access.bucket(bucket).await?;
+    let lookup = access.object(&bucket, key, version_id).await?;
+    found(access, &bucket, (key, version_id), lookup, refusal_of).await
 }
 
 /// Turns the outcome of a look-up into the object or the refusal that fits.
 pub(crate) async fn found(
-    door: &Door,
+    access: &StoreAccess,
     bucket: &Bucket,
     (key, version_id): (&ObjectKey, Option<&VersionId>),
     lookup: Lookup,
@@ -52,15 +52,15 @@ pub(crate) async fn found(
             Ok(FoundObject { object, versioned })
         }
         Lookup::DeleteMarker(marker) => {
-            door.may_know(&bucket.name, key).await?;
+            access.may_know(&bucket.name, key).await?;
             Err(refusal_of(key, &marker, version_id.is_some()))
         }
         Lookup::NoSuchKey => {
-            door.may_know(&bucket.name, key).await?;
+            access.may_know(&bucket.name, key).await?;
             Err(no_such_key(key))
         }
         Lookup::NoSuchVersion => {
-            door.may_know(&bucket.name, key).await?;
+            access.may_know(&bucket.name, key).await?;
             Err(no_such_version(key, version_id))
         }
         Lookup::NoSuchBucket => Err(refusal::no_such_bucket(&bucket.name)),

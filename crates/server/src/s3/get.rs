@@ -11,7 +11,7 @@ use store::{BucketName, ChecksumType, Object, ObjectKey, PartNumber, Unlocked, V
 
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error, refusal};
-use crate::gate::{Authorized, Door};
+use crate::gate::{Authorized, StoreAccess};
 use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::{Reply, ReplyBody};
@@ -74,12 +74,12 @@ impl Operation for GetObject {
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
-        let (Self(read), door) = call.split();
-        let (found, unlocked) = read.find(&door).await?;
-        let (mut reply, range) = read.describe(&found, door.now())?;
-        read.guard(&mut reply, &found.object, &door);
+        let (Self(read), access) = call.split();
+        let (found, unlocked) = read.find(&access).await?;
+        let (mut reply, range) = read.describe(&found, access.now())?;
+        read.guard(&mut reply, &found.object, &access);
         if let Some(range) = range {
-            let mut body = door.store().read(&unlocked, range);
+            let mut body = access.store().read(&unlocked, range);
             body.prove().await.map_err(refusal::of_store)?;
             reply.body = ReplyBody::Object(Box::new(body));
         }
@@ -99,10 +99,10 @@ impl Operation for HeadObject {
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
-        let (Self(read), door) = call.split();
-        let (found, _) = read.find(&door).await?;
-        let (mut reply, _) = read.describe(&found, door.now())?;
-        read.guard(&mut reply, &found.object, &door);
+        let (Self(read), access) = call.split();
+        let (found, _) = read.find(&access).await?;
+        let (mut reply, _) = read.describe(&found, access.now())?;
+        read.guard(&mut reply, &found.object, &access);
         Ok(reply)
     }
 }
@@ -143,9 +143,9 @@ impl ObjectRead {
         vec![Permission::object(action, &self.bucket, &self.key).of_version(version_id)]
     }
 
-    async fn find(&self, door: &Door) -> Result<(FoundObject, Unlocked), S3Error> {
-        let found = find(door, &self.bucket, &self.key, self.version_id.as_ref()).await?;
-        let unlocked = customer_key::unlock(door, &found.object, self.customer_key.as_ref())?;
+    async fn find(&self, access: &StoreAccess) -> Result<(FoundObject, Unlocked), S3Error> {
+        let found = find(access, &self.bucket, &self.key, self.version_id.as_ref()).await?;
+        let unlocked = customer_key::unlock(access, &found.object, self.customer_key.as_ref())?;
         Ok((found, unlocked))
     }
 
@@ -200,18 +200,18 @@ impl ObjectRead {
 
     /// Sets headers for browsers and caches that S3 does not have. A 304 makes a cached copy fresh again, so it
     /// too must say how long that may be kept.
-    fn guard(&self, reply: &mut Reply, object: &Object, door: &Door) {
+    fn guard(&self, reply: &mut Reply, object: &Object, access: &StoreAccess) {
         let said = |header: &str, stored: &Option<String>| {
             let overridden = self.overrides.iter().find(|(name, _)| *name == header);
             let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
             overridden.map(|(_, value)| text(value)).or_else(|| stored.clone())
         };
-        serving::guard(reply, door);
+        serving::guard(reply, access);
         let caching = Caching {
             cache_control: said("cache-control", &object.attributes.cache_control),
             expires: said("expires", &object.attributes.expires),
         };
-        caching.set_on(reply, object.last_modified, door);
+        caching.set_on(reply, object.last_modified, access);
     }
 
     fn add_parts_and_checksum(&self, reply: &mut Reply, object: &Object, selected: &Selected) {

@@ -8,7 +8,7 @@ use store::{BodyStage, ChecksumAlgorithms, StageSpec, StagedBody, StoredChecksum
 
 use crate::body::{BodySize, OpenBody, RequestBody, length};
 use crate::error::{Code, S3Error, refusal};
-use crate::gate::Door;
+use crate::gate::StoreAccess;
 use crate::request::S3Request;
 use crate::s3::checksum::{self, Announced};
 use crate::s3::encryption::EncryptionChoice;
@@ -56,11 +56,11 @@ impl UploadTerms {
     /// Streams the body into a stage of the store, if there is room for another upload.
     pub(crate) async fn ingest(
         &self,
-        door: &Door,
+        access: &StoreAccess,
         body: &mut RequestBody,
         wanted: Wanted<'_>,
     ) -> Result<Ingested, S3Error> {
-        let mut body = body.open(door.signature())?;
+        let mut body = body.open(access.signature())?;
         let max = *self.sizes.end();
         let size = match body.size() {
             None => return Err(body.without_length()),
@@ -74,11 +74,11 @@ impl UploadTerms {
         let sha256 = body.expected_sha256().is_some();
         let size_hint = Some(size.min(max));
         let spec = StageSpec { size_hint, checksums, sha256, ..wanted.choice.stage() };
-        let stage = door.store().stage(spec).await.map_err(refusal::of_store)?;
+        let stage = access.store().stage(spec).await.map_err(refusal::of_store)?;
         let takes = Takes::of(&stage);
         let staged = {
             let receiving = pin!(receive(stage, &mut body, &self.sizes, size));
-            door.context().uploads.take_in(takes, receiving).await?
+            access.context().uploads.take_in(takes, receiving).await?
         };
         if let Some(expected) = body.expected_sha256() {
             let computed = hex(&staged.sha256().unwrap_or_default());

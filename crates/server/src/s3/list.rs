@@ -10,7 +10,7 @@ use store::{
 
 use crate::body::RequestBody;
 use crate::error::{S3Error, refusal};
-use crate::gate::{Authorized, Door};
+use crate::gate::{Authorized, StoreAccess};
 use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
@@ -44,7 +44,7 @@ impl Listing {
         })
     }
 
-    async fn page(&self, door: &Door, after: ListAfter) -> Result<ObjectPage, S3Error> {
+    async fn page(&self, access: &StoreAccess, after: ListAfter) -> Result<ObjectPage, S3Error> {
         if self.limit == 0 {
             return Ok(ObjectPage { entries: Vec::new(), next: None });
         }
@@ -54,8 +54,8 @@ impl Listing {
             after,
             limit: usize::try_from(self.limit).unwrap_or_default(),
         };
-        let bucket = door.bucket(&self.bucket).await?.reference();
-        let page = door.store().list_objects(&bucket, query).await.map_err(refusal::of_store)?;
+        let bucket = access.bucket(&self.bucket).await?.reference();
+        let page = access.store().list_objects(&bucket, query).await.map_err(refusal::of_store)?;
         page.ok_or_else(|| refusal::no_such_bucket(&self.bucket))
     }
 
@@ -152,7 +152,7 @@ impl Operation for ListObjects {
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
-        let (Self { listing, marker }, door) = call.split();
+        let (Self { listing, marker }, access) = call.split();
         let delimiter = listing.delimiter.as_deref();
         let after = if marker.is_empty() {
             ListAfter::Start
@@ -161,8 +161,8 @@ impl Operation for ListObjects {
         } else {
             ListAfter::Key(marker.clone())
         };
-        let page = listing.page(&door, after).await?;
-        let owner = super::of_bucket::owner(&door, &listing.bucket).await?;
+        let page = listing.page(&access, after).await?;
+        let owner = super::of_bucket::owner(&access, &listing.bucket).await?;
         let encoding = listing.encoding;
         let document = XmlWriter::result("ListBucketResult", |xml| {
             xml.text("Name", listing.bucket.as_str());
@@ -177,7 +177,7 @@ impl Operation for ListObjects {
             listing.write_entries(xml, &page, Some(&owner));
         });
         let mut reply = Reply::xml(document);
-        reply.set_text(BUCKET_REGION, &door.context().config.region);
+        reply.set_text(BUCKET_REGION, &access.context().config.region);
         Ok(reply)
     }
 }
@@ -239,15 +239,15 @@ impl Operation for ListObjectsV2 {
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
-        let (Self { listing, start_after, continuation, fetch_owner }, door) = call.split();
+        let (Self { listing, start_after, continuation, fetch_owner }, access) = call.split();
         let after = match (&continuation, &start_after) {
             (Some((token, after)), _) if !token.is_empty() => after.clone(),
             (_, Some(key)) => ListAfter::Key(key.clone()),
             (_, None) => ListAfter::Start,
         };
-        let page = listing.page(&door, after).await?;
+        let page = listing.page(&access, after).await?;
         let owner = if fetch_owner {
-            Some(super::of_bucket::owner(&door, &listing.bucket).await?)
+            Some(super::of_bucket::owner(&access, &listing.bucket).await?)
         } else {
             None
         };
@@ -269,7 +269,7 @@ impl Operation for ListObjectsV2 {
             listing.write_entries(xml, &page, owner.as_ref());
         });
         let mut reply = Reply::xml(document);
-        reply.set_text(BUCKET_REGION, &door.context().config.region);
+        reply.set_text(BUCKET_REGION, &access.context().config.region);
         Ok(reply)
     }
 }

@@ -46,12 +46,12 @@ impl Operation for ListParts {
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
-        let (Self { target, customer_key, marker, limit, encoding }, door) = call.split();
-        let upload = target.find(&door).await?;
+        let (Self { target, customer_key, marker, limit, encoding }, access) = call.split();
+        let upload = target.find(&access).await?;
         // No key is needed to list parts, but one that is sent must be the upload's. Checksums are told only
         // with it.
         if customer_key.is_some() {
-            customer_key::check_upload(&door, &upload, customer_key.as_ref())?;
+            customer_key::check_upload(&access, &upload, customer_key.as_ref())?;
         }
         let tells_checksums =
             upload.checksum.is_some() && (upload.customer_key.is_none() || customer_key.is_some());
@@ -63,9 +63,9 @@ impl Operation for ListParts {
             store::PartPage { parts: Vec::new(), next: None }
         } else {
             let limit = usize::try_from(limit).unwrap_or_default();
-            door.store().parts(&upload, after, limit).await.map_err(refusal::of_store)?
+            access.store().parts(&upload, after, limit).await.map_err(refusal::of_store)?
         };
-        let owner = super::of_bucket::owner(&door, &target.bucket).await?;
+        let owner = super::of_bucket::owner(&access, &target.bucket).await?;
         let document = XmlWriter::result("ListPartsResult", |xml| {
             xml.text("Bucket", target.bucket.as_str());
             xml.text("Key", &encoding.apply(target.key.as_str()));
@@ -148,7 +148,7 @@ impl Operation for ListMultipartUploads {
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
-        let (list, door) = call.split();
+        let (list, access) = call.split();
         let page = if list.limit == 0 {
             UploadPage { entries: Vec::new(), next: None }
         } else {
@@ -158,11 +158,11 @@ impl Operation for ListMultipartUploads {
                 after: list.after()?,
                 limit: usize::try_from(list.limit).unwrap_or_default(),
             };
-            let bucket = door.bucket(&list.bucket).await?.reference();
-            let page = door.store().uploads(&bucket, query).await;
+            let bucket = access.bucket(&list.bucket).await?.reference();
+            let page = access.store().uploads(&bucket, query).await;
             page.map_err(refusal::of_store)?.ok_or_else(|| refusal::no_such_bucket(&list.bucket))?
         };
-        let owner = super::of_bucket::owner(&door, &list.bucket).await?;
+        let owner = super::of_bucket::owner(&access, &list.bucket).await?;
         let document = XmlWriter::result("ListMultipartUploadsResult", |xml| {
             list.write_frame(xml, &page);
             for entry in &page.entries {

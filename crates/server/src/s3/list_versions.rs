@@ -74,7 +74,7 @@ impl Operation for ListObjectVersions {
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
-        let (list, door) = call.split();
+        let (list, access) = call.split();
         let page = if list.limit == 0 {
             VersionPage { entries: Vec::new(), next: None }
         } else {
@@ -84,11 +84,11 @@ impl Operation for ListObjectVersions {
                 after: list.after.clone(),
                 limit: usize::try_from(list.limit).unwrap_or_default(),
             };
-            let bucket = door.bucket(&list.bucket).await?.reference();
-            let page = door.store().list_versions(&bucket, query).await;
+            let bucket = access.bucket(&list.bucket).await?.reference();
+            let page = access.store().list_versions(&bucket, query).await;
             page.map_err(refusal::of_store)?.ok_or_else(|| refusal::no_such_bucket(&list.bucket))?
         };
-        let owner = super::of_bucket::owner(&door, &list.bucket).await?;
+        let owner = super::of_bucket::owner(&access, &list.bucket).await?;
         let document = XmlWriter::result("ListVersionsResult", |xml| {
             list.write_frame(xml, &page);
             for entry in &page.entries {

@@ -10,7 +10,7 @@ use store::{
 
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error, refusal};
-use crate::gate::{Authorized, Door};
+use crate::gate::{Authorized, StoreAccess};
 use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
@@ -56,21 +56,22 @@ impl Operation for CreateMultipartUpload {
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
-        let (create, door) = call.split();
+        let (create, access) = call.split();
         let Self { bucket, key, attributes, choice, checksum } = create;
-        let choice = choice.settle(&door, &bucket, &key).await?;
-        let customer_key = choice.customer_key().map(|key| door.store().key_check(key)).transpose();
+        let choice = choice.settle(&access, &bucket, &key).await?;
+        let customer_key =
+            choice.customer_key().map(|key| access.store().key_check(key)).transpose();
         let new = NewUpload {
-            bucket: door.bucket(&bucket).await?.reference(),
+            bucket: access.bucket(&bucket).await?.reference(),
             key: key.clone(),
             attributes,
             checksum,
             encryption: choice.encryption(),
             customer_key: customer_key.map_err(refusal::of_store)?,
-            initiator: initiator(&door)?,
+            initiator: initiator(&access)?,
         };
         let upload =
-            door.store().create_upload(new, door.now()).await.map_err(refusal::of_store)?;
+            access.store().create_upload(new, access.now()).await.map_err(refusal::of_store)?;
         let upload = upload.ok_or_else(|| refusal::no_such_bucket(&bucket))?;
         let mut reply = Reply::xml(XmlWriter::result("InitiateMultipartUploadResult", |result| {
             result.text("Bucket", bucket.as_str());
@@ -81,7 +82,7 @@ impl Operation for CreateMultipartUpload {
             reply.set_text(checksum::ALGORITHM, checksum::algorithm_name(algorithm));
             reply.set_text(checksum::TYPE, checksum::type_name(kind));
         }
-        choice.tell(&mut reply, door.store().at_rest(&choice.stage()));
+        choice.tell(&mut reply, access.store().at_rest(&choice.stage()));
         Ok(reply)
     }
 }
@@ -107,9 +108,12 @@ impl UploadTarget {
         UploadId::parse(&self.upload_id).map_err(|_| self.missing())
     }
 
-    pub(crate) async fn find(&self, door: &Door) -> Result<std::sync::Arc<Upload>, S3Error> {
-        let (id, bucket) = (self.id()?, door.bucket(&self.bucket).await?.reference());
-        let found = door.store().upload(&bucket, &self.key, &id).await;
+    pub(crate) async fn find(
+        &self,
+        access: &StoreAccess,
+    ) -> Result<std::sync::Arc<Upload>, S3Error> {
+        let (id, bucket) = (self.id()?, access.bucket(&self.bucket).await?.reference());
+        let found = access.store().upload(&bucket, &self.key, &id).await;
         found.map_err(refusal::of_store)?.ok_or_else(|| self.missing())
     }
 
@@ -159,9 +163,9 @@ impl Operation for UploadPart {
     }
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
-        let (Self { target, number, customer_key, terms }, door) = call.split();
-        let upload = target.find(&door).await?;
-        let choice = EncryptionChoice::of_part(&door, &upload, customer_key).await?;
+        let (Self { target, number, customer_key, terms }, access) = call.split();
+        let upload = target.find(&access).await?;
+        let choice = EncryptionChoice::of_part(&access, &upload, customer_key).await?;
         let (algorithm, _) = upload.checksum.unwrap_or(CHECKSUM_UNASKED);
         let announced = terms.checksum();
         if *announced != Announced::Nothing
@@ -171,11 +175,11 @@ impl Operation for UploadPart {
             return Err(type_mismatch(upload.checksum, announced.algorithm()));
         }
         let wanted = Wanted { choice: &choice, also: Some(algorithm) };
-        let Ingested { body, checksum: verified } = terms.ingest(&door, body, wanted).await?;
+        let Ingested { body, checksum: verified } = terms.ingest(&access, body, wanted).await?;
         let value = body.checksum(algorithm).ok_or_else(|| S3Error::new(Code::InternalError))?;
         let at_rest = body.at_rest();
         let kept = StoredChecksum { algorithm, kind: ChecksumType::FullObject, value };
-        let put = door.store().put_part(&upload, number, body, Some(kept), door.now()).await;
+        let put = access.store().put_part(&upload, number, body, Some(kept), access.now()).await;
         match put.map_err(refusal::of_store)? {
             PutPart::Stored(part) => {
                 let mut reply = Reply::new(StatusCode::OK);
@@ -220,10 +224,10 @@ impl Operation for AbortMultipartUpload {
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
-        let (Self { target }, door) = call.split();
+        let (Self { target }, access) = call.split();
         let id = target.id()?;
-        let bucket = door.bucket(&target.bucket).await?.reference();
-        let aborted = door.store().abort_upload(&bucket, &target.key, &id, door.now()).await;
+        let bucket = access.bucket(&target.bucket).await?.reference();
+        let aborted = access.store().abort_upload(&bucket, &target.key, &id, access.now()).await;
         if aborted.map_err(refusal::of_store)? {
             Ok(Reply::new(StatusCode::NO_CONTENT))
         } else {
@@ -233,9 +237,9 @@ impl Operation for AbortMultipartUpload {
 }
 
 /// Who began an upload, as answers tell it: a root by its account, anybody else by ARN.
-fn initiator(door: &Door) -> Result<String, S3Error> {
-    let account = door.account()?;
-    let principal = door.principal();
+fn initiator(access: &StoreAccess) -> Result<String, S3Error> {
+    let account = access.account()?;
+    let principal = access.principal();
     let is_root = matches!(principal, Principal::Root { .. });
     let arn = principal.arn().filter(|_| !is_root);
     Ok(arn.unwrap_or_else(|| account.to_string()))

@@ -7,7 +7,7 @@ use iam::AccountId;
 use store::{Bucket, BucketName, BucketSetting, SetBucket};
 
 use crate::error::{Code, S3Error, refusal};
-use crate::gate::{Authorized, Door};
+use crate::gate::{Authorized, StoreAccess};
 use crate::operation::Operation;
 use crate::respond::Reply;
 
@@ -19,35 +19,35 @@ pub(crate) async fn found<O: Operation>(
     call: &Authorized<O>,
     bucket: &BucketName,
 ) -> Result<BucketRecord, S3Error> {
-    call.door().bucket(bucket).await
+    call.access().bucket(bucket).await
 }
 
 /// Refuses an unsigned call early if no policy can allow it. For calls whose targets stand in the body, so that
 /// the body is not read in vain: only the policy of the bucket can allow anything to an unsigned caller.
-pub(crate) fn refuse_hopeless(door: &Door, bucket: &Bucket) -> Result<(), S3Error> {
-    if bucket.policy.is_none() && door.account().is_err() {
+pub(crate) fn refuse_hopeless(access: &StoreAccess, bucket: &Bucket) -> Result<(), S3Error> {
+    if bucket.policy.is_none() && access.account().is_err() {
         return Err(S3Error::new(Code::AccessDenied));
     }
     Ok(())
 }
 
 /// The account that owns the bucket.
-pub(crate) async fn owner(door: &Door, bucket: &BucketName) -> Result<AccountId, S3Error> {
-    Ok(door.bucket(bucket).await?.owner.clone())
+pub(crate) async fn owner(access: &StoreAccess, bucket: &BucketName) -> Result<AccountId, S3Error> {
+    Ok(access.bucket(bucket).await?.owner.clone())
 }
 
 /// Changes one setting of a bucket.
 pub(super) async fn set(
-    door: &Door,
+    access: &StoreAccess,
     bucket: &BucketName,
     setting: BucketSetting,
 ) -> Result<(), S3Error> {
-    let judged = door.bucket(bucket).await?;
-    let outcome = door.store().set_bucket(&judged.reference(), setting, door.now()).await;
+    let judged = access.bucket(bucket).await?;
+    let outcome = access.store().set_bucket(&judged.reference(), setting, access.now()).await;
     match outcome.map_err(refusal::of_store)? {
         SetBucket::Set => Ok(()),
         SetBucket::NotFound => Err(refusal::no_such_bucket(bucket)),
-        SetBucket::PublicPolicyBlocked => Err(refuse_public(door, &judged)),
+        SetBucket::PublicPolicyBlocked => Err(refuse_public(access, &judged)),
     }
 }
 
@@ -73,7 +73,7 @@ macro_rules! named_operations {
                 async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
                     let bucket = $crate::s3::of_bucket::found(&call, &call.operation().bucket).await?;
                     let run = $run;
-                    run(call.door(), bucket, body).await
+                    run(call.access(), bucket, body).await
                 }
             }
         )*
@@ -82,9 +82,9 @@ macro_rules! named_operations {
 pub(super) use named_operations;
 
 /// The refusal of a public policy, worded as in semantics 5.5.3.
-pub(crate) fn refuse_public(door: &Door, bucket: &Bucket) -> S3Error {
-    let principal = door.principal();
-    let own = door.account().is_ok_and(|account| *account == bucket.owner);
+pub(crate) fn refuse_public(access: &StoreAccess, bucket: &Bucket) -> S3Error {
+    let principal = access.principal();
+    let own = access.account().is_ok_and(|account| *account == bucket.owner);
     if !own {
         return S3Error::new(Code::AccessDenied);
     }

@@ -9,7 +9,7 @@ use store::{BoundPolicy, BucketSetting};
 
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error, refusal};
-use crate::gate::{Authorized, Door};
+use crate::gate::{Authorized, StoreAccess};
 use crate::operation::{Operation, Permission};
 use crate::principals;
 use crate::request::S3Request;
@@ -32,11 +32,15 @@ named_operations! {
     GetBucketPolicyStatus "s3:GetBucketPolicyStatus" => status;
 }
 
-async fn get(door: &Door, bucket: BucketRecord, _: &mut RequestBody) -> Result<Reply, S3Error> {
+async fn get(
+    access: &StoreAccess,
+    bucket: BucketRecord,
+    _: &mut RequestBody,
+) -> Result<Reply, S3Error> {
     let Some(policy) = &bucket.policy else {
         return Err(absent(Code::NoSuchBucketPolicy, &bucket));
     };
-    let text = principals::shown(door.store(), &door.context().config.account, policy)
+    let text = principals::shown(access.store(), &access.context().config.account, policy)
         .await
         .map_err(refusal::of_store)?;
     let mut reply = Reply::new(StatusCode::OK);
@@ -45,9 +49,13 @@ async fn get(door: &Door, bucket: BucketRecord, _: &mut RequestBody) -> Result<R
     Ok(reply)
 }
 
-async fn put(door: &Door, bucket: BucketRecord, body: &mut RequestBody) -> Result<Reply, S3Error> {
+async fn put(
+    access: &StoreAccess,
+    bucket: BucketRecord,
+    body: &mut RequestBody,
+) -> Result<Reply, S3Error> {
     let malformed = |message: String| S3Error::with_message(Code::MalformedPolicy, message);
-    let body = document::present(document::read(door, body, POLICY_BYTES_MAX).await?)?;
+    let body = document::present(document::read(access, body, POLICY_BYTES_MAX).await?)?;
     let text = std::str::from_utf8(&body).map_err(|cause| {
         malformed("This policy contains invalid Json".to_owned()).because(cause)
     })?;
@@ -63,13 +71,13 @@ async fn put(door: &Door, bucket: BucketRecord, body: &mut RequestBody) -> Resul
         .map_err(|fault| malformed(fault.message().to_string()))?;
     // While the document was being sent, the owner may have blocked public policies. They still may before the
     // write: so the store checks the policy again in its transaction.
-    let bucket = door.bucket(&bucket.name).await?;
+    let bucket = access.bucket(&bucket.name).await?;
     let public = policy.is_public();
     if public && bucket.public_access_block.is_some_and(|block| block.block_public_policy) {
-        return Err(refuse_public(door, &bucket));
+        return Err(refuse_public(access, &bucket));
     }
     let document = Arc::new(policy);
-    let bound = principals::bind(door.store(), &door.context().config.account, &document)
+    let bound = principals::bind(access.store(), &access.context().config.account, &document)
         .await
         .map_err(|error| match error {
             principals::BindError::Unknown { principal } => {
@@ -78,7 +86,7 @@ async fn put(door: &Door, bucket: BucketRecord, body: &mut RequestBody) -> Resul
             principals::BindError::Store(error) => refusal::of_store(error),
         })?;
     let policy = Arc::new(BoundPolicy { document, bound });
-    set(door, &bucket.name, BucketSetting::Policy(Some(policy))).await?;
+    set(access, &bucket.name, BucketSetting::Policy(Some(policy))).await?;
     Ok(Reply::new(StatusCode::NO_CONTENT))
 }
 
@@ -87,12 +95,20 @@ fn naming(refused: S3Error, principal: &str) -> S3Error {
     refused.detail("Detail", format!("\"AWS\" : \"{principal}\""))
 }
 
-async fn delete(door: &Door, bucket: BucketRecord, _: &mut RequestBody) -> Result<Reply, S3Error> {
-    set(door, &bucket.name, BucketSetting::Policy(None)).await?;
+async fn delete(
+    access: &StoreAccess,
+    bucket: BucketRecord,
+    _: &mut RequestBody,
+) -> Result<Reply, S3Error> {
+    set(access, &bucket.name, BucketSetting::Policy(None)).await?;
     Ok(Reply::new(StatusCode::NO_CONTENT))
 }
 
-async fn status(_: &Door, bucket: BucketRecord, _: &mut RequestBody) -> Result<Reply, S3Error> {
+async fn status(
+    _: &StoreAccess,
+    bucket: BucketRecord,
+    _: &mut RequestBody,
+) -> Result<Reply, S3Error> {
     let Some(policy) = &bucket.policy else {
         return Err(absent(Code::NoSuchBucketPolicy, &bucket));
     };

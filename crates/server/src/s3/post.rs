@@ -72,16 +72,16 @@ impl Operation for PostObject {
     }
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
-        let ingested = call.operation().put.ingest(call.door(), body).await?;
+        let ingested = call.operation().put.ingest(call.access(), body).await?;
         let received = ingested.body.size();
         // If the form ended in fewer bytes than expected, the file is longer than computed from the announced
         // length. Then the policies are asked again.
         let longer = call.operation().file_size.is_none_or(|announced| received > announced);
         let call =
             if longer { call.again(|post| post.file_size = Some(received)).await? } else { call };
-        let (Self { bucket, key, put, file_size: _, success }, door) = call.split();
-        let stored = put.publish(&door, ingested).await?;
-        Ok(success.answer(stored, door.context(), &bucket, &key))
+        let (Self { bucket, key, put, file_size: _, success }, access) = call.split();
+        let stored = put.publish(&access, ingested).await?;
+        Ok(success.answer(stored, access.context(), &bucket, &key))
     }
 }
 

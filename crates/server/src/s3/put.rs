@@ -9,7 +9,7 @@ use store::{Attributes, BucketName, ObjectKey, Precondition, PutOutcome, Tag};
 
 use crate::body::RequestBody;
 use crate::error::{S3Error, refusal};
-use crate::gate::{Authorized, Door};
+use crate::gate::{Authorized, StoreAccess};
 use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
@@ -53,9 +53,9 @@ impl Operation for PutObject {
     }
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
-        let (put, door) = call.split();
-        let ingested = put.ingest(&door, body).await?;
-        put.publish(&door, ingested).await
+        let (put, access) = call.split();
+        let ingested = put.ingest(&access, body).await?;
+        put.publish(&access, ingested).await
     }
 }
 
@@ -74,21 +74,25 @@ impl PutObject {
     /// Receives and stages the body. Nothing of it is visible yet.
     pub(crate) async fn ingest(
         &self,
-        door: &Door,
+        access: &StoreAccess,
         body: &mut RequestBody,
     ) -> Result<Ingested, S3Error> {
-        let choice = self.choice.settle(door, &self.bucket, &self.key).await?;
+        let choice = self.choice.settle(access, &self.bucket, &self.key).await?;
         let wanted = Wanted { choice: &choice, also: None };
-        self.terms.ingest(door, body, wanted).await
+        self.terms.ingest(access, body, wanted).await
     }
 
     /// Makes the staged body the object, and answers.
-    pub(crate) async fn publish(self, door: &Door, ingested: Ingested) -> Result<Reply, S3Error> {
+    pub(crate) async fn publish(
+        self,
+        access: &StoreAccess,
+        ingested: Ingested,
+    ) -> Result<Reply, S3Error> {
         let Self { bucket, key, attributes, choice, precondition, terms: _ } = self;
         let Ingested { body, checksum } = ingested;
         let at_rest = body.at_rest();
         let put = store::PutObject {
-            bucket: door.bucket(&bucket).await?.reference(),
+            bucket: access.bucket(&bucket).await?.reference(),
             key: key.clone(),
             body,
             attributes,
@@ -96,7 +100,8 @@ impl PutObject {
             etag: None,
             precondition,
         };
-        let stored = door.store().put_object(put, door.now()).await.map_err(refusal::of_store)?;
+        let stored =
+            access.store().put_object(put, access.now()).await.map_err(refusal::of_store)?;
         match stored {
             PutOutcome::Stored { version_id, object } => {
                 let mut reply = Reply::new(StatusCode::OK);

@@ -10,7 +10,7 @@ use crate::body::RequestBody;
 use crate::config::ServerConfig;
 use crate::context::RequestContext;
 use crate::error::{Code, S3Error};
-use crate::gate::{Asked, Caller, Gate, refuse_link_conditions};
+use crate::gate::{AdmissionRequest, Caller, Gate, refuse_link_conditions};
 use crate::head::Head;
 use crate::notes::RequestNotes;
 use crate::request::{Query, S3Request, Site};
@@ -81,7 +81,7 @@ impl<'r> Routed<'r> {
         let request = self.request(&context.parts.headers).on(site);
         refuse_link_conditions(request.query.iter())?;
         refuse_anonymous_overrides(&self, caller)?;
-        let asked = Asked { request: &request, caller, context };
+        let asked = AdmissionRequest { request: &request, caller, context };
         let answered = table::dispatch(gate, self.call, asked, body).await;
         answered.map_err(|error| tell_region(error, &self, site.config))
     }

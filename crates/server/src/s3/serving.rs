@@ -12,7 +12,7 @@ use hyper::header::{
 use jiff::Timestamp;
 
 use crate::config::{ActiveContent, LinkCaching};
-use crate::gate::Door;
+use crate::gate::StoreAccess;
 use crate::respond::Reply;
 use crate::s3::headers::parse_http_time;
 use crate::s3::http_time;
@@ -57,8 +57,8 @@ const KEPT_DIRECTIVES: &[&str] = &[
 
 /// Tells browsers not to guess a type, and, where the console may be in the same origin, to sandbox active
 /// content.
-pub(crate) fn guard(reply: &mut Reply, door: &Door) {
-    let context = door.context();
+pub(crate) fn guard(reply: &mut Reply, access: &StoreAccess) {
+    let context = access.context();
     match context.config.active_content {
         ActiveContent::AsStored => return,
         ActiveContent::Sandbox => {}
@@ -102,13 +102,13 @@ pub(crate) struct Caching {
 impl Caching {
     /// Sets these headers on the answer to a link, reduced to what the link has left to live. Other answers are
     /// left as stored, and so are all if the operator chose that (`LinkCaching::AsStored`).
-    pub(crate) fn set_on(self, reply: &mut Reply, last_modified: Timestamp, door: &Door) {
-        match door.context().config.link_caching {
+    pub(crate) fn set_on(self, reply: &mut Reply, last_modified: Timestamp, access: &StoreAccess) {
+        match access.context().config.link_caching {
             LinkCaching::AsStored => return,
             LinkCaching::Capped => {}
         }
-        let Some(end) = door.link_ends_at() else { return };
-        let Self { cache_control, expires } = self.until(end, last_modified, door.now());
+        let Some(end) = access.link_ends_at() else { return };
+        let Self { cache_control, expires } = self.until(end, last_modified, access.now());
         reply.set_optional(CACHE_CONTROL, cache_control.as_deref());
         reply.set_optional(EXPIRES, expires.as_deref());
     }

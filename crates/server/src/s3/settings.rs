@@ -6,7 +6,7 @@ use store::{BucketName, BucketSetting, ObjectKey, ObjectOwnership, PublicAccessB
 
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error};
-use crate::gate::{Authorized, Door};
+use crate::gate::{Authorized, StoreAccess};
 use crate::operation::{Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
@@ -56,7 +56,7 @@ impl Operation for PutBucketAcl {
     }
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
-        accept_owner_alone(call.door(), &call.operation().bucket, body).await
+        accept_owner_alone(call.access(), &call.operation().bucket, body).await
     }
 }
 
@@ -86,8 +86,8 @@ impl Operation for PutObjectAcl {
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let Self { bucket, key, version_id } = call.operation();
-        found::find(call.door(), bucket, key, version_id.as_ref()).await?;
-        accept_owner_alone(call.door(), bucket, body).await
+        found::find(call.access(), bucket, key, version_id.as_ref()).await?;
+        accept_owner_alone(call.access(), bucket, body).await
     }
 }
 
@@ -119,12 +119,12 @@ struct Grantee {
 /// Accepts an ACL that gives full control to the bucket's owner and nothing to anybody else, since that is the
 /// case already.
 async fn accept_owner_alone(
-    door: &Door,
+    access: &StoreAccess,
     bucket: &BucketName,
     body: &mut RequestBody,
 ) -> Result<Reply, S3Error> {
-    let owner = canonical_id(&of_bucket::owner(door, bucket).await?);
-    let body = document::read(door, body, ACL_BYTES_MAX).await?;
+    let owner = canonical_id(&of_bucket::owner(access, bucket).await?);
+    let body = document::read(access, body, ACL_BYTES_MAX).await?;
     if !body.is_empty() {
         let read: AccessControlPolicy = xml::parse("AccessControlPolicy", &body)?;
         let own = |grant: &Grant| {
@@ -137,8 +137,12 @@ async fn accept_owner_alone(
     Ok(done(StatusCode::OK))
 }
 
-async fn body_of(door: &Door, body: &mut RequestBody, max: usize) -> Result<bytes::Bytes, S3Error> {
-    document::present(document::read(door, body, max).await?)
+async fn body_of(
+    access: &StoreAccess,
+    body: &mut RequestBody,
+    max: usize,
+) -> Result<bytes::Bytes, S3Error> {
+    document::present(document::read(access, body, max).await?)
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -151,7 +155,7 @@ struct PublicAccessBlockConfiguration {
 }
 
 async fn get_public_access(
-    _: &Door,
+    _: &StoreAccess,
     bucket: BucketRecord,
     _: &mut RequestBody,
 ) -> Result<Reply, S3Error> {
@@ -173,11 +177,11 @@ async fn get_public_access(
 }
 
 async fn put_public_access(
-    door: &Door,
+    access: &StoreAccess,
     bucket: BucketRecord,
     body: &mut RequestBody,
 ) -> Result<Reply, S3Error> {
-    let body = body_of(door, body, PUBLIC_ACCESS_BYTES_MAX).await?;
+    let body = body_of(access, body, PUBLIC_ACCESS_BYTES_MAX).await?;
     let read: PublicAccessBlockConfiguration = xml::parse("PublicAccessBlockConfiguration", &body)?;
     let block = PublicAccessBlock {
         block_public_acls: flag(read.block_public_acls.as_deref())?,
@@ -185,16 +189,16 @@ async fn put_public_access(
         block_public_policy: flag(read.block_public_policy.as_deref())?,
         restrict_public_buckets: flag(read.restrict_public_buckets.as_deref())?,
     };
-    set(door, &bucket.name, BucketSetting::PublicAccessBlock(Some(block))).await?;
+    set(access, &bucket.name, BucketSetting::PublicAccessBlock(Some(block))).await?;
     Ok(done(StatusCode::OK))
 }
 
 async fn delete_public_access(
-    door: &Door,
+    access: &StoreAccess,
     bucket: BucketRecord,
     _: &mut RequestBody,
 ) -> Result<Reply, S3Error> {
-    set(door, &bucket.name, BucketSetting::PublicAccessBlock(None)).await?;
+    set(access, &bucket.name, BucketSetting::PublicAccessBlock(None)).await?;
     Ok(done(StatusCode::NO_CONTENT))
 }
 
@@ -211,7 +215,7 @@ struct OwnershipRule {
 }
 
 async fn get_ownership(
-    _: &Door,
+    _: &StoreAccess,
     bucket: BucketRecord,
     _: &mut RequestBody,
 ) -> Result<Reply, S3Error> {
@@ -229,11 +233,11 @@ async fn get_ownership(
 }
 
 async fn put_ownership(
-    door: &Door,
+    access: &StoreAccess,
     bucket: BucketRecord,
     body: &mut RequestBody,
 ) -> Result<Reply, S3Error> {
-    let body = body_of(door, body, OWNERSHIP_BYTES_MAX).await?;
+    let body = body_of(access, body, OWNERSHIP_BYTES_MAX).await?;
     let read: OwnershipControls = xml::parse("OwnershipControls", &body)?;
     let ownership = match read.rule.object_ownership.as_str() {
         "BucketOwnerEnforced" => ObjectOwnership::BucketOwnerEnforced,
@@ -243,15 +247,15 @@ async fn put_ownership(
         }
         _ => return Err(S3Error::new(Code::MalformedXml)),
     };
-    set(door, &bucket.name, BucketSetting::Ownership(Some(ownership))).await?;
+    set(access, &bucket.name, BucketSetting::Ownership(Some(ownership))).await?;
     Ok(done(StatusCode::OK))
 }
 
 async fn delete_ownership(
-    door: &Door,
+    access: &StoreAccess,
     bucket: BucketRecord,
     _: &mut RequestBody,
 ) -> Result<Reply, S3Error> {
-    set(door, &bucket.name, BucketSetting::Ownership(None)).await?;
+    set(access, &bucket.name, BucketSetting::Ownership(None)).await?;
     Ok(done(StatusCode::NO_CONTENT))
 }

@@ -4,7 +4,7 @@ use iam::Verdict;
 
 use crate::body::RequestBody;
 use crate::error::S3Error;
-use crate::gate::{Asked, Door, FutureRequest, Gate};
+use crate::gate::{AdmissionRequest, FutureRequest, Gate, StoreAccess};
 use crate::operation::{Operation, execute};
 use crate::request::S3Request;
 use crate::respond::Reply;
@@ -100,7 +100,7 @@ macro_rules! of_operation {
 pub(crate) async fn dispatch(
     gate: &Gate,
     call: Call,
-    asked: Asked<'_>,
+    asked: AdmissionRequest<'_>,
     body: &mut RequestBody,
 ) -> Result<Reply, S3Error> {
     of_operation!(call, Called => execute::<Called>(gate, asked, body))
@@ -108,12 +108,12 @@ pub(crate) async fn dispatch(
 
 /// What the gate would decide about the operation that a call is, asked for by a request that nobody has sent yet.
 pub(crate) async fn foresee(
-    door: &Door,
+    access: &StoreAccess,
     call: Call,
     request: &S3Request<'_>,
     future: &FutureRequest,
 ) -> Result<Verdict, S3Error> {
     of_operation!(call, Called => async {
-        door.foresee(&<Called as Operation>::read(request)?, request, future).await
+        access.foresee(&<Called as Operation>::read(request)?, request, future).await
     })
 }

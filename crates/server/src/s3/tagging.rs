@@ -5,7 +5,7 @@ use store::{BucketName, BucketSetting, DeleteMarker, ObjectKey, SetTags, Tag, Ve
 
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error, refusal};
-use crate::gate::{Authorized, Door, JUDGED_MAX, OperationKeys};
+use crate::gate::{Authorized, JUDGED_MAX, OperationKeys, StoreAccess};
 use crate::operation::{OfBody, Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
@@ -18,11 +18,11 @@ use crate::s3::{VERSION_ID, headers};
 /// Bytes of `Tagging` (semantics 6.6.8).
 const DOCUMENT_BYTES_MAX: usize = 163_840;
 async fn read_document(
-    door: &Door,
+    access: &StoreAccess,
     body: &mut RequestBody,
     terms: &DocumentTerms,
 ) -> Result<bytes::Bytes, S3Error> {
-    document::present(document::read_digested(door, body, DOCUMENT_BYTES_MAX, terms).await?)
+    document::present(document::read_digested(access, body, DOCUMENT_BYTES_MAX, terms).await?)
 }
 
 /// The object that a call is about.
@@ -55,40 +55,40 @@ impl Target {
         found::refuses(marker, self.method)
     }
 
-    async fn found(&self, door: &Door) -> Result<FoundObject, S3Error> {
+    async fn found(&self, access: &StoreAccess) -> Result<FoundObject, S3Error> {
         let refuse =
             |key: &ObjectKey, marker: &DeleteMarker, by_id| self.refuse_marker(key, marker, by_id);
-        found::find_or(door, (&self.bucket, &self.key), self.version_id.as_ref(), refuse).await
+        found::find_or(access, (&self.bucket, &self.key), self.version_id.as_ref(), refuse).await
     }
 
     /// Replaces the tags of the version that the policies were asked about. If its tags have changed since, the
     /// policies are asked again.
     async fn set(
         &self,
-        door: &Door,
+        access: &StoreAccess,
         tags: &[Tag],
         permission: Permission<'_>,
         keys: &dyn OperationKeys,
     ) -> Result<FoundObject, S3Error> {
         let version = self.version_id.as_ref();
         for _ in 0..JUDGED_MAX {
-            let bucket = door.bucket(&self.bucket).await?;
+            let bucket = access.bucket(&self.bucket).await?;
             let set = SetTags {
                 bucket: bucket.reference(),
                 key: self.key.clone(),
                 version_id: self.version_id,
                 tags: tags.to_vec(),
-                judged_tags: door.judged_tags(&bucket, &self.key, version),
+                judged_tags: access.judged_tags(&bucket, &self.key, version),
             };
-            let set = door.store().set_object_tags(set).await.map_err(refusal::of_store)?;
+            let set = access.store().set_object_tags(set).await.map_err(refusal::of_store)?;
             if let Ok(lookup) = set {
                 let refuse = |key: &ObjectKey, marker: &DeleteMarker, by_id| {
                     self.refuse_marker(key, marker, by_id)
                 };
-                return found::found(door, &bucket, (&self.key, version), lookup, refuse).await;
+                return found::found(access, &bucket, (&self.key, version), lookup, refuse).await;
             }
-            door.forget_records();
-            door.require_with(permission, keys).await?;
+            access.forget_records();
+            access.require_with(permission, keys).await?;
         }
         Err(S3Error::new(Code::OperationAborted))
     }
@@ -121,7 +121,7 @@ impl Operation for GetObjectTagging {
     }
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
-        let found = call.operation().0.found(call.door()).await?;
+        let found = call.operation().0.found(call.access()).await?;
         let mut reply = Reply::xml(tags::write(&found.object.attributes.tags));
         tell_version(&mut reply, &found);
         Ok(reply)
@@ -143,7 +143,7 @@ impl Operation for DeleteObjectTagging {
 
     async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
         let target = &call.operation().0;
-        let found = target.set(call.door(), &[], target.permission_to_clear(), &()).await?;
+        let found = target.set(call.access(), &[], target.permission_to_clear(), &()).await?;
         Ok(tagged(StatusCode::NO_CONTENT, &found))
     }
 }
@@ -177,12 +177,15 @@ impl Operation for PutObjectTagging {
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let Self { target, terms } = call.operation();
-        of_bucket::refuse_hopeless(call.door(), &*of_bucket::found(&call, &target.bucket).await?)?;
-        let document = read_document(call.door(), body, terms).await?;
+        of_bucket::refuse_hopeless(
+            call.access(),
+            &*of_bucket::found(&call, &target.bucket).await?,
+        )?;
+        let document = read_document(call.access(), body, terms).await?;
         let tags = tags::of_xml(&document, Tagged::Object)?;
         let permission = call.operation().permission();
-        call.door().require_with(permission, &ObjectKeys(&tags)).await?;
-        let found = target.set(call.door(), &tags, permission, &ObjectKeys(&tags)).await?;
+        call.access().require_with(permission, &ObjectKeys(&tags)).await?;
+        let found = target.set(call.access(), &tags, permission, &ObjectKeys(&tags)).await?;
         Ok(tagged(StatusCode::OK, &found))
     }
 }
@@ -195,7 +198,7 @@ named_operations! {
 }
 
 async fn get_bucket_tags(
-    _: &Door,
+    _: &StoreAccess,
     bucket: BucketRecord,
     _: &mut RequestBody,
 ) -> Result<Reply, S3Error> {
@@ -206,11 +209,11 @@ async fn get_bucket_tags(
 }
 
 async fn delete_bucket_tags(
-    door: &Door,
+    access: &StoreAccess,
     bucket: BucketRecord,
     _: &mut RequestBody,
 ) -> Result<Reply, S3Error> {
-    of_bucket::set(door, &bucket.name, BucketSetting::Tags(Vec::new())).await?;
+    of_bucket::set(access, &bucket.name, BucketSetting::Tags(Vec::new())).await?;
     Ok(done(StatusCode::NO_CONTENT))
 }
 
@@ -243,12 +246,12 @@ impl Operation for PutBucketTagging {
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let Self { bucket: name, terms } = call.operation();
-        of_bucket::refuse_hopeless(call.door(), &*of_bucket::found(&call, name).await?)?;
-        let document = read_document(call.door(), body, terms).await?;
+        of_bucket::refuse_hopeless(call.access(), &*of_bucket::found(&call, name).await?)?;
+        let document = read_document(call.access(), body, terms).await?;
         let tags = tags::of_xml(&document, Tagged::Bucket)?;
         let permission = call.operation().permission();
-        call.door().require_with(permission, &BucketKeys(&tags)).await?;
-        of_bucket::set(call.door(), name, BucketSetting::Tags(tags)).await?;
+        call.access().require_with(permission, &BucketKeys(&tags)).await?;
+        of_bucket::set(call.access(), name, BucketSetting::Tags(tags)).await?;
         Ok(done(StatusCode::NO_CONTENT))
     }
 }

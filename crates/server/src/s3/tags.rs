@@ -9,7 +9,7 @@ use serde::Deserialize;
 use store::{BucketName, Object, ObjectKey, Tag};
 
 use crate::error::{Code, S3Error};
-use crate::gate::{Door, OperationKeys, request_tag};
+use crate::gate::{OperationKeys, StoreAccess, request_tag};
 use crate::operation::Permission;
 use crate::request::S3Request;
 use crate::respond::Reply;
@@ -234,12 +234,12 @@ impl OperationKeys for ObjectKeys<'_> {
 
 /// Admits the caller to give the object these tags.
 pub(crate) async fn may_tag(
-    door: &Door,
+    access: &StoreAccess,
     (bucket, key): (&BucketName, &ObjectKey),
     tags: &[Tag],
 ) -> Result<(), S3Error> {
     let permission = Permission::object("s3:PutObjectTagging", bucket, key);
-    door.require_with(permission, &ObjectKeys(tags)).await
+    access.require_with(permission, &ObjectKeys(tags)).await
 }
 
 /// The condition keys for the tags that a bucket is to get.

@@ -33,8 +33,8 @@ macro_rules! bucket_settings {
                 }
 
                 async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
-                    let (Self { bucket }, door) = call.split();
-                    let owner = of_bucket::owner(&door, &bucket).await?;
+                    let (Self { bucket }, access) = call.split();
+                    let owner = of_bucket::owner(&access, &bucket).await?;
                     let setting = Setting { bucket: &bucket, owner: &owner };
                     let answer: fn(&Setting<'_>) -> Result<String, S3Error> = $answer;
                     answer(&setting).map(Reply::xml)
@@ -142,9 +142,9 @@ macro_rules! object_settings {
                 }
 
                 async fn run(call: Authorized<Self>, _: &mut RequestBody) -> Result<Reply, S3Error> {
-                    let (Self { bucket, key, version_id }, door) = call.split();
-                    let found = found::find(&door, &bucket, &key, version_id.as_ref()).await?;
-                    let owner = of_bucket::owner(&door, &bucket).await?;
+                    let (Self { bucket, key, version_id }, access) = call.split();
+                    let found = found::find(&access, &bucket, &key, version_id.as_ref()).await?;
+                    let owner = of_bucket::owner(&access, &bucket).await?;
                     let answer: fn(&AccountId) -> Result<String, S3Error> = $answer;
                     let mut reply = Reply::xml(answer(&owner)?);
                     if found.versioned {

@@ -68,7 +68,7 @@ impl Operation for PutBucketVersioning {
     }
 
     async fn run(call: Authorized<Self>, body: &mut RequestBody) -> Result<Reply, S3Error> {
-        let body = document::read(call.door(), body, CONFIGURATION_BYTES_MAX).await?;
+        let body = document::read(call.access(), body, CONFIGURATION_BYTES_MAX).await?;
         let body = document::present(body)?;
         let configuration: VersioningConfiguration = xml::parse("VersioningConfiguration", &body)?;
         if configuration.mfa_delete.as_deref() == Some("Enabled") {
@@ -82,8 +82,8 @@ impl Operation for PutBucketVersioning {
         };
         let name = &call.operation().bucket;
         let bucket = of_bucket::found(&call, name).await?.reference();
-        let store = call.door().store();
-        let found = store.set_versioning(&bucket, versioning, call.door().now()).await;
+        let store = call.access().store();
+        let found = store.set_versioning(&bucket, versioning, call.access().now()).await;
         if found.map_err(refusal::of_store)? {
             Ok(Reply::new(StatusCode::OK))
         } else {

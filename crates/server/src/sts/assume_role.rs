@@ -7,12 +7,12 @@ use store::Role;
 
 use super::issue::{NewSession, Packed, SessionPolicies, issue};
 use super::parameters::{ARN, EXTERNAL_ID, Faults, Needed, SESSION_NAME};
-use crate::gate::{Authorized, Door, OperationKeys, Trusted, named};
+use crate::gate::{Authorized, OperationKeys, StoreAccess, Trusted, named};
 use crate::iam::{read_tags, same_tag};
 use crate::query::answer::QueryReply;
 use crate::query::error::{self, QueryCode, QueryError};
 use crate::query::form::Form;
-use crate::query::operation::{QueryOperation, QueryPermission, Scene, Sessions};
+use crate::query::operation::{AccountView, QueryOperation, QueryPermission, Sessions};
 
 /// The life of a session in seconds: the shortest, the longest, and the default.
 pub(super) const SECONDS_MIN: u32 = 900;
@@ -72,34 +72,34 @@ impl QueryOperation for AssumeRole {
         })
     }
 
-    fn permissions(&self, _: &Scene<'_>) -> Result<Vec<QueryPermission>, QueryError> {
+    fn permissions(&self, _: &AccountView<'_>) -> Result<Vec<QueryPermission>, QueryError> {
         Ok(Vec::new())
     }
 
     async fn run(call: Authorized<Self>) -> Result<QueryReply, QueryError> {
-        let (asked, door) = call.split();
+        let (asked, access) = call.split();
         // The answer for a role that does not exist is the same as for one that does not trust the caller.
-        let refused = |action: &str| refuse(door.principal(), action, &asked.role_arn);
+        let refused = |action: &str| refuse(access.principal(), action, &asked.role_arn);
         let Some((account, name)) = role_of(&asked.role_arn) else {
             return Err(refused("sts:AssumeRole"));
         };
-        if matches!(door.principal(), Principal::Root { .. }) {
+        if matches!(access.principal(), Principal::Root { .. }) {
             return Err(QueryError::with_message(
                 QueryCode::AccessDenied,
                 "Roles may not be assumed by root accounts.",
             ));
         }
-        let directory = door.store().directory(&account).await.map_err(error::of_store)?;
+        let directory = access.store().directory(&account).await.map_err(error::of_store)?;
         let role = directory.role(name).filter(|role| is_named(role, &account, &asked.role_arn));
-        let chain = Chain::of(&door);
+        let chain = Chain::of(&access);
         let Some(role) = role else { return Err(refused("sts:AssumeRole")) };
-        asked.check_trust(&door, role, &account, &chain)?;
+        asked.check_trust(&access, role, &account, &chain)?;
         let seconds = asked.check_duration(role, &chain)?;
         let source_identity = chain.source_identity(asked.source_identity.clone())?;
         let tags = chain.tags(&asked.tags)?;
         let Packed { documents, percent } = asked.policies.pack(&directory, &tags)?;
         let issued = issue(
-            &door,
+            &access,
             NewSession {
                 principal: SessionPrincipal::AssumedRole {
                     account: account.clone(),
@@ -114,8 +114,8 @@ impl QueryOperation for AssumeRole {
                 federated_provider: None,
             },
         )?;
-        let region = &door.context().config.region;
-        door.store().note_role_use(&role.id, region, door.now());
+        let region = &access.context().config.region;
+        access.store().note_role_use(&role.id, region, access.now());
         Ok(QueryReply::result(|xml| {
             xml.element("AssumedRoleUser", |xml| {
                 xml.text("AssumedRoleId", &format!("{}:{}", role.id, asked.session_name));
@@ -255,7 +255,7 @@ impl AssumeRole {
     /// not allow (semantics 4.1.7b).
     fn check_trust(
         &self,
-        door: &Door,
+        access: &StoreAccess,
         role: &Role,
         account: &AccountId,
         chain: &Chain,
@@ -272,9 +272,9 @@ impl AssumeRole {
             actions.push("sts:TagSession");
         }
         for action in actions {
-            let decision = door.decide_trust(
+            let decision = access.decide_trust(
                 Trusted {
-                    principal: door.principal(),
+                    principal: access.principal(),
                     action,
                     role_arn: &self.role_arn,
                     account,
@@ -283,7 +283,7 @@ impl AssumeRole {
                 &keys,
             );
             if !matches!(decision, Decision::Allow(_)) {
-                return Err(refuse(door.principal(), action, &self.role_arn));
+                return Err(refuse(access.principal(), action, &self.role_arn));
             }
         }
         Ok(())
@@ -316,8 +316,8 @@ pub(super) struct Chain {
 }
 
 impl Chain {
-    fn of(door: &Door) -> Self {
-        let session = door.caller().identity().and_then(|identity| identity.session.as_ref());
+    fn of(access: &StoreAccess) -> Self {
+        let session = access.caller().identity().and_then(|identity| identity.session.as_ref());
         let Some(session) = session else { return Self::default() };
         let handed_on = |(key, _): &&(String, String)| {
             session.transitive_tags.iter().any(|known| same_tag(known, key))

@@ -5,7 +5,7 @@ use crate::gate::Authorized;
 use crate::query::answer::QueryReply;
 use crate::query::error::{self, QueryCode, QueryError};
 use crate::query::form::Form;
-use crate::query::operation::{QueryOperation, QueryPermission, Scene, Sessions, Target};
+use crate::query::operation::{AccountView, QueryOperation, QueryPermission, Sessions, Target};
 
 /// An access key id. Ids of other stores are allowed too.
 const KEY_ID: Rule = Rule { min: 3, max: 128, pattern: Some(("[\\w]*", "-")) };
@@ -21,14 +21,14 @@ impl QueryOperation for GetCallerIdentity {
         Ok(Self)
     }
 
-    fn permissions(&self, _: &Scene<'_>) -> Result<Vec<QueryPermission>, QueryError> {
+    fn permissions(&self, _: &AccountView<'_>) -> Result<Vec<QueryPermission>, QueryError> {
         Ok(Vec::new())
     }
 
     async fn run(call: Authorized<Self>) -> Result<QueryReply, QueryError> {
-        let door = call.door();
-        let account = door.account().map_err(|_| QueryError::new(QueryCode::AccessDenied))?;
-        let principal = door.principal();
+        let access = call.access();
+        let account = access.account().map_err(|_| QueryError::new(QueryCode::AccessDenied))?;
+        let principal = access.principal();
         Ok(QueryReply::result(|xml| {
             xml.optional("Arn", principal.arn().as_deref());
             xml.optional("UserId", principal.user_id().as_deref());
@@ -51,14 +51,14 @@ impl QueryOperation for GetAccessKeyInfo {
         Ok(Self { id: id.unwrap_or_default() })
     }
 
-    fn permissions(&self, _: &Scene<'_>) -> Result<Vec<QueryPermission>, QueryError> {
+    fn permissions(&self, _: &AccountView<'_>) -> Result<Vec<QueryPermission>, QueryError> {
         Ok(vec![QueryPermission { action: "sts:GetAccessKeyInfo", target: Target::any() }])
     }
 
     async fn run(call: Authorized<Self>) -> Result<QueryReply, QueryError> {
-        let (Self { id }, door) = call.split();
-        let key = door.store().access_key(&id).await.map_err(error::of_store)?;
-        let session = door.caller().signed().filter(|caller| caller.access_key_id == id);
+        let (Self { id }, access) = call.split();
+        let key = access.store().access_key(&id).await.map_err(error::of_store)?;
+        let session = access.caller().signed().filter(|caller| caller.access_key_id == id);
         let account = match (&key, session) {
             (Some(key), _) => key.account.clone(),
             (None, Some(caller)) => caller.identity.account.clone(),

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use store::Directory;
 
 use super::parameters::{ARN, Faults, Needed, POLICY};
-use crate::gate::Door;
+use crate::gate::StoreAccess;
 use crate::iam::read_identity_policy;
 use crate::query::answer::QueryXml;
 use crate::query::error::{self, QueryCode, QueryError};
@@ -144,7 +144,7 @@ pub(super) struct Issued {
 }
 
 /// Opens a session. Nothing is stored: the token contains everything.
-pub(super) fn issue(door: &Door, new: NewSession) -> Result<Issued, QueryError> {
+pub(super) fn issue(access: &StoreAccess, new: NewSession) -> Result<Issued, QueryError> {
     let NewSession {
         principal,
         seconds,
@@ -160,7 +160,7 @@ pub(super) fn issue(door: &Door, new: NewSession) -> Result<Issued, QueryError> 
     store::fill_random(&mut nonce).map_err(error::of_store)?;
     let SessionKey { access_key_id, secret } = SessionKey::from_random(&random);
     let unreachable = |_| QueryError::new(QueryCode::InternalFailure);
-    let issued_at = Timestamp::from_second(door.now().as_second()).map_err(unreachable)?;
+    let issued_at = Timestamp::from_second(access.now().as_second()).map_err(unreachable)?;
     let life = SignedDuration::from_secs(seconds.into());
     let expires_at = issued_at.checked_add(life).map_err(unreachable)?;
     let session = Session {
@@ -175,7 +175,7 @@ pub(super) fn issue(door: &Door, new: NewSession) -> Result<Issued, QueryError> 
         source_identity,
         federated_provider,
     };
-    let token = door.store().session_sealer().seal(&session, nonce);
+    let token = access.store().session_sealer().seal(&session, nonce);
     // A token that could not be used afterwards is not given out.
     if token.len() > TOKEN_CHARS_MAX {
         return Err(too_large("policy", token.len().saturating_mul(100).div_ceil(TOKEN_CHARS_MAX)));

@@ -5,11 +5,11 @@ use iam::{Issuer, OpenedBy, Principal, SessionPrincipal, Values};
 use super::assume_role::{read_session_tags, refuse_second_factor, tag_condition};
 use super::issue::{NewSession, Packed, SessionPolicies, issue};
 use super::parameters::{FEDERATED_NAME, Faults, Needed};
-use crate::gate::{Authorized, Door, SignedCaller};
+use crate::gate::{Authorized, SignedCaller, StoreAccess};
 use crate::query::answer::QueryReply;
 use crate::query::error::{self, QueryCode, QueryError};
 use crate::query::form::Form;
-use crate::query::operation::{QueryOperation, QueryPermission, Scene, Sessions, Target};
+use crate::query::operation::{AccountView, QueryOperation, QueryPermission, Sessions, Target};
 
 /// The life of a session in seconds: the shortest, the longest, the default, and the longest for a root.
 const SECONDS_MIN: u32 = 900;
@@ -18,15 +18,15 @@ const SECONDS_DEFAULT: u32 = 43_200;
 const ROOT_SECONDS_MAX: u32 = 3600;
 
 /// The root's key that opens the session. The session ends when that key does.
-fn opener(door: &Door) -> Result<OpenedBy, QueryError> {
-    let opens = door.caller().signed().and_then(SignedCaller::opens);
+fn opener(access: &StoreAccess) -> Result<OpenedBy, QueryError> {
+    let opens = access.caller().signed().and_then(SignedCaller::opens);
     opens.cloned().ok_or_else(|| QueryError::new(QueryCode::AccessDenied))
 }
 
 /// The life of the session. A root's is shorter.
-fn life(door: &Door, asked: Option<u32>) -> u32 {
+fn life(access: &StoreAccess, asked: Option<u32>) -> u32 {
     let seconds = asked.unwrap_or(SECONDS_DEFAULT);
-    match door.principal() {
+    match access.principal() {
         Principal::Root { .. } => seconds.min(ROOT_SECONDS_MAX),
         Principal::Anonymous
         | Principal::User { .. }
@@ -53,15 +53,15 @@ impl QueryOperation for GetSessionToken {
         Ok(Self { seconds })
     }
 
-    fn permissions(&self, _: &Scene<'_>) -> Result<Vec<QueryPermission>, QueryError> {
+    fn permissions(&self, _: &AccountView<'_>) -> Result<Vec<QueryPermission>, QueryError> {
         Ok(Vec::new())
     }
 
     async fn run(call: Authorized<Self>) -> Result<QueryReply, QueryError> {
-        let (Self { seconds }, door) = call.split();
-        let principal = match door.principal() {
+        let (Self { seconds }, access) = call.split();
+        let principal = match access.principal() {
             Principal::Root { account } => {
-                SessionPrincipal::Root { account: account.clone(), opened_by: opener(&door)? }
+                SessionPrincipal::Root { account: account.clone(), opened_by: opener(&access)? }
             }
             Principal::User { account, id, .. } => {
                 SessionPrincipal::User { account: account.clone(), user_id: id.clone() }
@@ -74,10 +74,10 @@ impl QueryOperation for GetSessionToken {
             }
         };
         let issued = issue(
-            &door,
+            &access,
             NewSession {
                 principal,
-                seconds: life(&door, seconds),
+                seconds: life(&access, seconds),
                 policies: None,
                 tags: Vec::new(),
                 transitive_tags: Vec::new(),
@@ -112,7 +112,7 @@ impl QueryOperation for GetFederationToken {
         Ok(Self { name: name.unwrap_or_default(), seconds, policies: policies.parse()?, tags })
     }
 
-    fn permissions(&self, at: &Scene<'_>) -> Result<Vec<QueryPermission>, QueryError> {
+    fn permissions(&self, at: &AccountView<'_>) -> Result<Vec<QueryPermission>, QueryError> {
         let arn = format!("arn:aws:sts::{}:federated-user/{}", at.account, self.name);
         let target = Target::new(arn);
         let tagging = (!self.tags.is_empty()).then_some("sts:TagSession");
@@ -130,10 +130,10 @@ impl QueryOperation for GetFederationToken {
     }
 
     async fn run(call: Authorized<Self>) -> Result<QueryReply, QueryError> {
-        let (Self { name, seconds, policies, tags }, door) = call.split();
-        let (account, issuer) = match door.principal() {
+        let (Self { name, seconds, policies, tags }, access) = call.split();
+        let (account, issuer) = match access.principal() {
             Principal::Root { account } => {
-                (account.clone(), Issuer::Root { opened_by: opener(&door)? })
+                (account.clone(), Issuer::Root { opened_by: opener(&access)? })
             }
             Principal::User { account, id, .. } => {
                 (account.clone(), Issuer::User { id: id.clone() })
@@ -145,17 +145,17 @@ impl QueryOperation for GetFederationToken {
                 return Err(QueryError::new(QueryCode::AccessDenied));
             }
         };
-        let directory = door.store().directory(&account).await.map_err(error::of_store)?;
+        let directory = access.store().directory(&account).await.map_err(error::of_store)?;
         let Packed { documents, percent } = policies.pack(&directory, &tags)?;
         let issued = issue(
-            &door,
+            &access,
             NewSession {
                 principal: SessionPrincipal::Federated {
                     account: account.clone(),
                     name: name.clone(),
                     issuer,
                 },
-                seconds: life(&door, seconds),
+                seconds: life(&access, seconds),
                 // Without a session policy, the session has only what policies of resources give it.
                 policies: Some(documents.unwrap_or_default()),
                 tags,

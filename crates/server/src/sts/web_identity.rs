@@ -12,13 +12,13 @@ use super::assume_role::{
 };
 use super::issue::{NewSession, Packed, SessionPolicies, issue};
 use super::parameters::{ARN, Faults, Needed, Rule, SESSION_NAME};
-use crate::gate::{Authorized, Door, OperationKeys, Trusted};
+use crate::gate::{Authorized, OperationKeys, StoreAccess, Trusted};
 use crate::iam::{is_tag, same_tag};
 use crate::issuers::{Claims, OidcError, TokenHead};
 use crate::query::answer::QueryReply;
 use crate::query::error::{self, QueryCode, QueryError};
 use crate::query::form::Form;
-use crate::query::operation::{QueryOperation, QueryPermission, Scene};
+use crate::query::operation::{AccountView, QueryOperation, QueryPermission};
 
 const ACTION: &str = "sts:AssumeRoleWithWebIdentity";
 const TOKEN: Rule = Rule { min: 4, max: 20_000, pattern: None };
@@ -81,18 +81,18 @@ impl QueryOperation for AssumeRoleWithWebIdentity {
         })
     }
 
-    fn permissions(&self, _: &Scene<'_>) -> Result<Vec<QueryPermission>, QueryError> {
+    fn permissions(&self, _: &AccountView<'_>) -> Result<Vec<QueryPermission>, QueryError> {
         Ok(Vec::new())
     }
 
     async fn run(call: Authorized<Self>) -> Result<QueryReply, QueryError> {
-        let (asked, door) = call.split();
+        let (asked, access) = call.split();
         let (account, name) = role_of(&asked.role_arn).ok_or_else(refused)?;
-        let directory = door.store().directory(&account).await.map_err(error::of_store)?;
-        let identity = verify(&asked.token.0, &directory, &door).await?;
+        let directory = access.store().directory(&account).await.map_err(error::of_store)?;
+        let identity = verify(&asked.token.0, &directory, &access).await?;
         let role = directory.role(name).filter(|role| is_named(role, &account, &asked.role_arn));
         let role = role.ok_or_else(refused)?;
-        check_trust(&asked, &identity, role, &directory, &door)?;
+        check_trust(&asked, &identity, role, &directory, &access)?;
         let seconds = asked.seconds.unwrap_or(SECONDS_DEFAULT);
         if seconds > role.max_session_seconds {
             return Err(QueryError::validation(
@@ -102,7 +102,7 @@ impl QueryOperation for AssumeRoleWithWebIdentity {
         let Packed { documents, percent } =
             asked.policies.pack(&directory, &identity.tags.pairs)?;
         let issued = issue(
-            &door,
+            &access,
             NewSession {
                 principal: SessionPrincipal::AssumedRole {
                     account: account.clone(),
@@ -117,7 +117,7 @@ impl QueryOperation for AssumeRoleWithWebIdentity {
                 federated_provider: Some(identity.provider_arn.clone()),
             },
         )?;
-        note_use(&door, &role.id);
+        note_use(&access, &role.id);
         Ok(QueryReply::result(|xml| {
             xml.text("SubjectFromWebIdentityToken", &identity.subject);
             xml.text("Audience", &identity.audience);
@@ -166,7 +166,7 @@ struct SessionTags {
 async fn verify(
     token: &str,
     directory: &Directory,
-    door: &Door,
+    access: &StoreAccess,
 ) -> Result<WebIdentity, QueryError> {
     let head = TokenHead::read(token).map_err(of_oidc)?;
     let url = provider_url(&head.issuer);
@@ -175,9 +175,9 @@ async fn verify(
     let provider = provider.ok_or_else(|| {
         invalid(format!("No OpenIDConnect provider found in your account for {}", head.issuer))
     })?;
-    let verified = door.issuers().verify(token, &head, door.now()).await;
+    let verified = access.issuers().verify(token, &head, access.now()).await;
     let claims = verified.map_err(of_oidc)?;
-    let audience = check_claims(&claims, provider, door.now().as_second())?.to_owned();
+    let audience = check_claims(&claims, provider, access.now().as_second())?.to_owned();
     let subject = claims.text("sub").ok_or_else(|| invalid("Missing a required claim: sub"))?;
     let tags = session_tags(&claims)?;
     let source_identity = source_identity(&claims)?;
@@ -198,7 +198,7 @@ fn check_trust(
     identity: &WebIdentity,
     role: &Role,
     directory: &Directory,
-    door: &Door,
+    access: &StoreAccess,
 ) -> Result<(), QueryError> {
     let principal = Principal::WebIdentity { provider: identity.provider_arn.clone() };
     let keys = ClaimKeys { asked, identity, role };
@@ -215,15 +215,15 @@ fn check_trust(
             account: directory.account(),
             trust: &role.trust.bound,
         };
-        if !matches!(door.decide_trust(trusted, &keys), Decision::Allow(_)) {
+        if !matches!(access.decide_trust(trusted, &keys), Decision::Allow(_)) {
             return Err(refused());
         }
     }
     Ok(())
 }
 
-fn note_use(door: &Door, role_id: &str) {
-    door.store().note_role_use(role_id, &door.context().config.region, door.now());
+fn note_use(access: &StoreAccess, role_id: &str) {
+    access.store().note_role_use(role_id, &access.context().config.region, access.now());
 }
 
 fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> QueryError {

@@ -11,7 +11,7 @@ use store::{Bucket, BucketRef, Lookup, ObjectKey, Tag, VersionId};
 
 /// What the names in one request mean, as far as they were looked up.
 #[derive(Debug, Default)]
-pub(super) struct Meanings {
+pub(super) struct NameBindings {
     buckets: Mutex<Vec<BucketRef>>,
     records: Mutex<Vec<Record>>,
 }
@@ -29,13 +29,13 @@ struct Record {
 
 /// Which record is meant.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place<'p> {
+pub(super) struct ObjectAddress<'p> {
     pub(super) bucket: &'p BucketRef,
     pub(super) key: &'p ObjectKey,
     pub(super) version: Option<&'p VersionId>,
 }
 
-impl Meanings {
+impl NameBindings {
     /// Those of a further call of the same request: its buckets are the same, its records are looked up
     /// by itself.
     pub(super) fn of_buckets(&self) -> Self {
@@ -54,36 +54,36 @@ impl Meanings {
     }
 
     /// What was found there, if anybody looked.
-    pub(super) fn record(&self, place: Place<'_>) -> Option<Lookup> {
+    pub(super) fn record(&self, address: ObjectAddress<'_>) -> Option<Lookup> {
         let mut records = lock(&self.records);
-        find(&mut records, place).map(|record| record.found.clone())
+        find(&mut records, address).map(|record| record.found.clone())
     }
 
     /// Notes what was found there, unless somebody looked before; answers what counts.
-    pub(super) fn note(&self, place: Place<'_>, found: Lookup) -> Lookup {
+    pub(super) fn note(&self, address: ObjectAddress<'_>, found: Lookup) -> Lookup {
         let mut records = lock(&self.records);
-        if let Some(record) = find(&mut records, place) {
+        if let Some(record) = find(&mut records, address) {
             return record.found.clone();
         }
-        let Place { bucket, key, version } = place;
+        let ObjectAddress { bucket, key, version } = address;
         let (bucket, key, version) = (bucket.clone(), key.clone(), version.copied());
         records.push(Record { bucket, key, version, found: found.clone(), is_judged: false });
         found
     }
 
     /// Notes that a policy asks for the tags of what was found there; answers them.
-    pub(super) fn judge(&self, place: Place<'_>) -> Vec<Tag> {
+    pub(super) fn judge(&self, address: ObjectAddress<'_>) -> Vec<Tag> {
         let mut records = lock(&self.records);
-        find(&mut records, place).map_or_else(Vec::new, |record| {
+        find(&mut records, address).map_or_else(Vec::new, |record| {
             record.is_judged = true;
             record.found.tags().to_vec()
         })
     }
 
     /// The tags that a policy asked for, if one did: what is done to the record counts on them.
-    pub(super) fn judged_tags(&self, place: Place<'_>) -> Option<Vec<Tag>> {
+    pub(super) fn judged_tags(&self, address: ObjectAddress<'_>) -> Option<Vec<Tag>> {
         let mut records = lock(&self.records);
-        let record = find(&mut records, place).filter(|record| record.is_judged)?;
+        let record = find(&mut records, address).filter(|record| record.is_judged)?;
         Some(record.found.tags().to_vec())
     }
 
@@ -93,8 +93,8 @@ impl Meanings {
     }
 }
 
-fn find<'r>(records: &'r mut [Record], place: Place<'_>) -> Option<&'r mut Record> {
-    let Place { bucket, key, version } = place;
+fn find<'r>(records: &'r mut [Record], address: ObjectAddress<'_>) -> Option<&'r mut Record> {
+    let ObjectAddress { bucket, key, version } = address;
     records.iter_mut().find(|record| {
         record.key == *key && record.version.as_ref() == version && record.bucket == *bucket
     })

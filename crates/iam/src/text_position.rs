@@ -4,7 +4,7 @@ use crate::Policy;
 
 /// A place in a text; lines and characters are counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct TextPosition {
     /// The number of the line, from 1.
     pub line: usize,
     /// The number of the character in that line, from 1.
@@ -14,19 +14,19 @@ pub struct Place {
 impl Policy {
     /// Where each statement begins, and where it has ended, in their order and by one reading of the text; none:
     /// `Statement` is spelled with escapes.
-    pub fn statement_places(&self) -> Vec<(Place, Place)> {
+    pub fn statement_places(&self) -> Vec<(TextPosition, TextPosition)> {
         let mut places = Vec::new();
-        let mut at = Place { line: 1, column: 1 };
+        let mut at = TextPosition { line: 1, column: 1 };
         let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
         // The last name in the document itself, and whether its value is the statements.
         let (mut name, mut in_statements) = (String::new(), false);
         // The statement that is being read: where it began, and how deep.
-        let mut begun: Option<(Place, usize)> = None;
+        let mut begun: Option<(TextPosition, usize)> = None;
         for letter in self.text().chars() {
             let here = at;
             at = match letter {
-                '\n' => Place { line: at.line.saturating_add(1), column: 1 },
-                _ => Place { column: at.column.saturating_add(1), ..at },
+                '\n' => TextPosition { line: at.line.saturating_add(1), column: 1 },
+                _ => TextPosition { column: at.column.saturating_add(1), ..at },
             };
             if in_string {
                 in_string = escaped || letter != '"';
