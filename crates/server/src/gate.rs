@@ -1,8 +1,8 @@
-//! The only door to the store: authenticate, check the link, authorize, admit.
+//! The only way to the store: authenticate, check the conditions of the link, authorize, admit.
 //!
-//! What a wrong answer costs: a false admit hands a stranger somebody's bytes; a false refusal breaks
-//! a working link. So every step refuses unless it has positively succeeded, and the type that lends the
-//! store can be made here only.
+//! What a wrong answer costs: if a request is admitted that should not be, a stranger gets somebody's bytes; if
+//! one is refused that should not be, a link does not work. So every step refuses unless it has positively
+//! succeeded, and only this module can make the type that lends the store.
 
 mod api_calls;
 mod authenticate;
@@ -48,13 +48,13 @@ pub(crate) use circumstances::OperationKeys;
 pub(crate) use future::FutureRequest;
 pub(crate) use tags::{named, request_tag, tag_named};
 
-/// What is missing to judge a future request whose body names what it is about.
+/// Stands for the body among the things that are not known of a future request.
 const BODY: &str = "body";
 
-/// How often a request is judged whose records change meanwhile.
+/// How often a request is judged, if the records that it was judged by change before it takes effect.
 pub(crate) const JUDGED_MAX: u32 = 4;
 
-/// What an operation asks to be admitted with.
+/// What the gate needs to admit an operation: the request, who sent it, and the circumstances.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AdmissionRequest<'r> {
     pub(crate) request: &'r S3Request<'r>,
@@ -62,14 +62,15 @@ pub(crate) struct AdmissionRequest<'r> {
     pub(crate) context: &'r Arc<RequestContext>,
 }
 
-/// An operation that its caller may do, and the only way to the store.
+/// An operation that its caller is allowed to do. Only this type lends the store.
 #[derive(Debug)]
 pub(crate) struct Authorized<O> {
     operation: O,
     access: StoreAccess,
 }
 
-/// What an admitted operation works with. Made here only.
+/// What an admitted operation works with: the store, the caller, and what the request was judged by. Only this
+/// module can make one.
 #[derive(Clone, Debug)]
 pub(crate) struct StoreAccess {
     store: Store,
@@ -77,11 +78,11 @@ pub(crate) struct StoreAccess {
     context: Arc<RequestContext>,
     issuers: Arc<Issuers>,
     documents: Arc<Documents>,
-    /// What was judged: what is done is done to that.
+    /// The buckets and records that the request was judged by. The operation acts on the same ones.
     bindings: Arc<NameBindings>,
-    /// What a call of IAM or STS was judged by.
+    /// The identities that a call of IAM or STS was judged by.
     judged: Option<Arc<Judged>>,
-    /// What the link lends by which a call of the API came.
+    /// The right to sign further links, which the link of an API call lends.
     lent: Option<Arc<LentSigning>>,
 }
 
@@ -90,14 +91,15 @@ impl StoreAccess {
         &self.store
     }
 
-    /// The bucket that the request names, as it is now. Once it was judged, no other bucket is meant that
-    /// comes to have its name: then there is no such bucket. The one way to what the store asks for.
+    /// The current record of a bucket that the request names. This is the only way to the id that the store
+    /// asks for. If the bucket was judged, and another bucket has got its name since, then there is no such
+    /// bucket for this request.
     pub(crate) async fn bucket(&self, name: &BucketName) -> Result<Arc<Bucket>, S3Error> {
         self.authorizer().bucket(name).await
     }
 
-    /// What is at a key, or one version of it. The request sees one record there, and it is the one whose
-    /// tags were judged.
+    /// The object at a key, or one version of it. A request sees one record there throughout: the one whose
+    /// tags policies were asked about.
     pub(crate) async fn object(
         &self,
         bucket: &Bucket,
@@ -111,22 +113,22 @@ impl StoreAccess {
         &self.context
     }
 
-    /// What a call of IAM or STS was judged by.
+    /// The identities that a call of IAM or STS was judged by.
     pub(crate) fn judged(&self) -> Option<&Judged> {
         self.judged.as_deref()
     }
 
-    /// What the call may sign, if it was admitted with [`ApiPermission::LentByLink`].
+    /// The right to sign further links, if the call was admitted with [`ApiPermission::LentByLink`].
     pub(crate) fn lent(&self) -> Option<&LentSigning> {
         self.lent.as_deref()
     }
 
-    /// The keys of identity providers.
+    /// The cached keys of identity providers.
     pub(crate) fn issuers(&self) -> &Issuers {
         &self.issuers
     }
 
-    /// Room for the documents of calls.
+    /// The rooms in which the documents of calls are read.
     pub(crate) fn documents(&self) -> &Documents {
         &self.documents
     }
@@ -135,7 +137,7 @@ impl StoreAccess {
         self.context.now
     }
 
-    /// What the caller's signature says of the body.
+    /// The verified signature of the caller, which says what body to expect; `None` for an unsigned request.
     pub(crate) fn signature(&self) -> Option<&VerifiedSignature> {
         self.caller.signature()
     }
@@ -144,7 +146,8 @@ impl StoreAccess {
         &self.caller
     }
 
-    /// When the caller's link ends, or the session that signed it; `None`: it is no link.
+    /// When the caller's link ends, or the session that signed it, whichever is first; `None` if the request is
+    /// no link.
     pub(crate) fn link_ends_at(&self) -> Option<Timestamp> {
         let signed = self.caller.signed()?;
         let mechanism = signed.signature.mechanism();
@@ -156,18 +159,18 @@ impl StoreAccess {
         Some(session.map_or(end, |session| session.min(end)))
     }
 
-    /// Who asks.
+    /// The caller's principal, as policies name it.
     pub(crate) fn principal(&self) -> &Principal {
         self.caller.principal()
     }
 
-    /// The account the caller acts for; what needs one is refused to whoever is not signed.
+    /// The account that the caller acts for. Unsigned callers have none, and are refused.
     pub(crate) fn account(&self) -> Result<&AccountId, S3Error> {
         self.caller.account().ok_or_else(|| S3Error::new(Code::AccessDenied))
     }
 
-    /// What the gate would decide about an operation if the caller asked for it by a request that nobody has sent yet.
-    /// An error: no policy could let that in.
+    /// What the gate would decide about an operation if the caller sent a request for it, such as a link that
+    /// is about to be signed. An error means that no policy could allow the request.
     pub(crate) async fn foresee<O: Admissible>(
         &self,
         operation: &O,
@@ -192,13 +195,13 @@ impl StoreAccess {
         })
     }
 
-    /// Demands one more permission, where it decides what an answer may tell.
+    /// Checks one more permission, if it decides what an answer may tell.
     pub(crate) async fn require(&self, permission: Permission<'_>) -> Result<(), S3Error> {
         self.authorizer().authorize(&[permission], &()).await
     }
 
-    /// Whether the caller may be told that a key is not there: who may list it, by a listing that would
-    /// show nothing else (semantics 5.6.1).
+    /// Checks whether the caller may be told that a key is not there. That is so if the caller may list exactly
+    /// this key (semantics 5.6.1).
     pub(crate) async fn may_know(
         &self,
         bucket: &BucketName,
@@ -208,7 +211,7 @@ impl StoreAccess {
         self.authorizer().authorize(&[permission], &ListedKey(key)).await
     }
 
-    /// As [`Self::require`], with condition keys that stood in the call's body.
+    /// Like [`Self::require`], with condition keys from the body of the call.
     pub(crate) async fn require_with(
         &self,
         permission: Permission<'_>,
@@ -217,8 +220,9 @@ impl StoreAccess {
         self.authorizer().authorize(&[permission], keys).await
     }
 
-    /// The tags of a record that a policy asked for, if one did. Whoever changes the record tells the store
-    /// of them; if it has others by then, the request is to be judged anew.
+    /// The tags of a record, if a policy asked for them. An operation that changes the record passes them to
+    /// the store. If the record has other tags by then, the store changes nothing, and the request must be
+    /// judged again.
     pub(crate) fn judged_tags(
         &self,
         bucket: &Bucket,
@@ -228,7 +232,7 @@ impl StoreAccess {
         self.bindings.judged_tags(ObjectAddress { bucket: &bucket.reference(), key, version })
     }
 
-    /// Forgets the records that were judged, so that the next question looks them up anew.
+    /// Forgets the records that were looked up. The next decision looks them up again.
     pub(crate) fn forget_records(&self) {
         self.bindings.forget_records();
     }
@@ -239,11 +243,12 @@ impl StoreAccess {
     }
 }
 
-/// What a call of IAM was judged by: it reads that, and changes nothing else.
+/// The identities that a call of IAM was judged by. The call reads this very directory, and changes only these
+/// identities.
 #[derive(Debug)]
 pub(crate) struct Judged {
     pub(crate) directory: Arc<Directory>,
-    /// The identities that it is about.
+    /// The identities that the call is about.
     pub(crate) known: Vec<KnownIdentity>,
 }
 
@@ -256,20 +261,20 @@ impl<O> Authorized<O> {
         &self.access
     }
 
-    /// The operation's own values, to be used up, and what it works with.
+    /// Takes the operation and its access to the store apart.
     pub(crate) fn split(self) -> (O, StoreAccess) {
         (self.operation, self.access)
     }
 }
 
 impl<O: Admissible> Authorized<O> {
-    /// Asks again about records that have changed since they were judged.
+    /// Admits the operation again, after the records that it was judged by have changed.
     pub(crate) async fn anew(self) -> Result<Self, S3Error> {
         self.access.forget_records();
         self.again(|_| {}).await
     }
 
-    /// Asks again for an operation that knows more of itself than when it was admitted.
+    /// Admits the operation again, after `learn` has added to it what the body says.
     pub(crate) async fn again(mut self, learn: impl FnOnce(&mut O)) -> Result<Self, S3Error> {
         learn(&mut self.operation);
         let operation = &self.operation;
@@ -277,7 +282,7 @@ impl<O: Admissible> Authorized<O> {
         Ok(self)
     }
 
-    /// Admits one of the targets that stand in this call's body, as a call of its own.
+    /// Admits one of the targets in the body of this call, as an operation of its own.
     pub(crate) async fn admit<P: Admissible>(
         &self,
         operation: P,
@@ -319,7 +324,7 @@ impl<O: Admissible> OperationKeys for KeysOf<'_, O> {
     }
 }
 
-/// Authenticates and admits.
+/// Authenticates requests and admits operations.
 #[derive(Debug)]
 pub(crate) struct Gate {
     store: Store,
@@ -333,7 +338,7 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// `root` is the key given from outside, for as long as the process runs.
+    /// `root` is a root key that is given from outside, and counts for as long as the process runs.
     pub(crate) fn new(store: Store, config: Arc<ServerConfig>, root: Option<AccessKey>) -> Self {
         Self {
             sealer: store.session_sealer(),
@@ -347,13 +352,13 @@ impl Gate {
         }
     }
 
-    /// Room for documents, and for what is read before anybody is proven.
+    /// The rooms for documents, and for the fields of forms.
     pub(crate) fn documents(&self) -> &Documents {
         &self.documents
     }
 
-    /// What a bucket lets pages of other origins do; `None`: there is no such bucket. Who asks does not
-    /// matter: a browser asks before anybody is authenticated.
+    /// The CORS rules of a bucket; `None` if there is no such bucket. Anybody may ask, because browsers ask
+    /// before anybody is authenticated.
     pub(crate) async fn cors(
         &self,
         bucket: &BucketName,
@@ -362,7 +367,7 @@ impl Gate {
         Ok(found.map(|bucket| Arc::clone(&bucket.cors)))
     }
 
-    /// Admits the operation, or says why not. Conditions of the link come before permissions.
+    /// Admits the operation, or refuses it. Conditions of the link are checked before permissions.
     pub(crate) async fn admit<O: Admissible>(
         &self,
         operation: O,
@@ -392,8 +397,8 @@ impl Gate {
     }
 }
 
-/// Refuses `x-valet-*` conditions, none of which this version can keep, whoever sends them.
-/// Those of a form's fields are no better.
+/// Refuses `x-valet-*` parameters, in the query and in the fields of forms. These names are reserved for
+/// conditions of a single link, and this version knows none of them.
 pub(crate) fn refuse_link_conditions<'a>(
     pairs: impl Iterator<Item = (&'a str, &'a str)>,
 ) -> Result<(), S3Error> {
@@ -409,7 +414,7 @@ pub(crate) fn refuse_link_conditions<'a>(
     Ok(())
 }
 
-/// A header that changes what a request means is honoured or refused, never ignored.
+/// Refuses every header that changes what a request means and that the operation does not honour.
 fn refuse_unknown_meanings(honoured: &[&str], request: &S3Request<'_>) -> Result<(), S3Error> {
     for name in request.amz_names() {
         let Some(meaning) = route::meaning_of(&name) else { continue };
@@ -420,8 +425,8 @@ fn refuse_unknown_meanings(honoured: &[&str], request: &S3Request<'_>) -> Result
     Ok(())
 }
 
-/// A key of a customer's travels over TLS alone, whatever is done with it, unless the server was told
-/// otherwise.
+/// Refuses a customer's key over a connection without TLS, whatever it is for, unless the configuration allows
+/// that.
 fn refuse_insecure_keys(request: &S3Request<'_>, context: &RequestContext) -> Result<(), S3Error> {
     let is_key = |name: &str| {
         let meaning = route::meaning_of(name);
@@ -437,7 +442,7 @@ fn refuse_insecure_keys(request: &S3Request<'_>, context: &RequestContext) -> Re
     }
 }
 
-/// Whom the client expects to own a bucket must be an account.
+/// Refuses an expected bucket owner (`x-amz-expected-bucket-owner`) that is no account id.
 fn refuse_strange_owners(request: &S3Request<'_>) -> Result<(), S3Error> {
     for name in ["x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"] {
         let Some(expected) = request.header(name) else { continue };
@@ -453,7 +458,7 @@ fn refuse_strange_owners(request: &S3Request<'_>) -> Result<(), S3Error> {
     Ok(())
 }
 
-/// What the client expects of the owners of the buckets that it names must be so.
+/// Checks that the buckets have the owners that the client expects.
 async fn check_expected_owner(
     access: &StoreAccess,
     request: &S3Request<'_>,
@@ -464,7 +469,7 @@ async fn check_expected_owner(
         match access.bucket(bucket).await {
             Ok(bucket) if bucket.owner.as_str() == expected => {}
             Ok(_) => return Err(S3Error::new(Code::AccessDenied)),
-            // What is to be made is nobody's yet.
+            // A bucket that is to be created has no owner yet.
             Err(error) if error.code() == Code::NoSuchBucket => {}
             Err(error) => return Err(error),
         }

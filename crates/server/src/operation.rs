@@ -1,4 +1,4 @@
-//! What one S3 call is: how it is read, which permissions it needs, what it does.
+//! The trait of S3 operations: how a call is read, which permissions it needs, and what it does.
 
 use std::future::Future;
 
@@ -13,45 +13,46 @@ use crate::respond::Reply;
 
 pub(crate) use crate::permission::{Copied, OfBody, Permission, Resource};
 
-/// One S3 call, whole: a struct that implements this and a row of the route table.
+/// One S3 operation. Beside a struct that implements this trait it needs a row in the route table.
 pub(crate) trait Operation: Sized + Send + Sync {
-    /// The headers that change what a write means and that this operation honours. Any other of
-    /// [`crate::route::MEANING_HEADERS`] on its requests is refused, never ignored.
+    /// The headers that change what a write means and that this operation honours. A request with any other
+    /// header of [`crate::route::MEANING_HEADERS`] is refused.
     const HONOURS: &'static [&'static str] = &[];
 
-    /// Condition keys that stand for a query parameter of this operation, where it was sent.
+    /// Condition keys for query parameters of this operation: (key, parameter).
     const QUERY_KEYS: &'static [(&'static str, &'static str)] = &[];
 
     /// Reads the call from a routed request. Nothing is looked up yet.
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error>;
 
-    /// Every permission the call needs; there is no default.
+    /// Every permission that the call needs. There is no default.
     fn permissions(&self) -> Vec<Permission<'_>>;
 
-    /// What the call needs besides, and is asked for by the operation itself once the body is read.
+    /// Further permissions, which depend on the body. The operation checks them itself, once the body has been
+    /// read.
     fn permission_of_body(&self) -> OfBody<'_> {
         OfBody::Nothing
     }
 
-    /// The value of a condition key that only this operation knows, its name in lower case
-    /// (`s3:prefix`). What every request has is computed by the gate.
+    /// The value of a condition key that only this operation knows. The name is in lower case (`s3:prefix`).
+    /// The gate computes the keys that all requests have.
     fn condition(&self, _key: &str) -> Option<Values<'_>> {
         None
     }
 
-    /// What it copies on the server, whose size is that of what it stores.
+    /// The bytes that the operation copies on the server. Their length is that of the new object.
     fn copied(&self) -> Option<Copied<'_>> {
         None
     }
 
-    /// Does it. Only [`Authorized`] lends the store.
+    /// Does what the call asks. Only [`Authorized`] lends the store.
     fn run(
         call: Authorized<Self>,
         body: &mut RequestBody,
     ) -> impl Future<Output = Result<Reply, S3Error>> + Send;
 }
 
-/// What the gate asks of it.
+/// The part of an operation that the gate asks about.
 impl<O: Operation> Admissible for O {
     const HONOURS: &'static [&'static str] = <O as Operation>::HONOURS;
     const QUERY_KEYS: &'static [(&'static str, &'static str)] = <O as Operation>::QUERY_KEYS;

@@ -1,68 +1,67 @@
-//! What has to be permitted for a call, and what else the gate asks of it.
+//! The permissions that a call needs, and what else the gate must know of it.
 
 use std::ops::Range;
 
 use iam::Values;
 use store::{BucketName, ObjectKey, VersionId};
 
-/// What the gate asks of whatever is to be admitted. Who does something implements
-/// [`Operation`](crate::operation::Operation), and is asked that.
+/// What the gate needs to know of an operation. The operations of S3 have it by way of
+/// [`Operation`](crate::operation::Operation).
 pub(crate) trait Admissible: Sync {
-    /// The headers that change what a write means and that it honours.
+    /// The headers that change what a write means and that the operation honours.
     const HONOURS: &'static [&'static str];
 
-    /// Condition keys that stand for a query parameter.
+    /// Condition keys for query parameters: (key, parameter).
     const QUERY_KEYS: &'static [(&'static str, &'static str)];
 
-    /// Every permission it needs.
+    /// Every permission that the call needs.
     fn permissions(&self) -> Vec<Permission<'_>>;
 
-    /// What else it needs, once its body is read.
+    /// Further permissions, which depend on the body.
     fn permission_of_body(&self) -> OfBody<'_>;
 
-    /// The value of a condition key that only it knows.
+    /// The value of a condition key that only the operation knows.
     fn condition(&self, key: &str) -> Option<Values<'_>>;
 
-    /// What it copies on the server.
+    /// The bytes that the operation copies on the server.
     fn copied(&self) -> Option<Copied<'_>>;
 }
 
-/// What is asked for only when a body is read.
+/// Permissions that can be checked only after the body has been read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OfBody<'o> {
-    /// Nothing: the call is judged as a whole before.
+    /// None: the call is judged as a whole before its body is read.
     Nothing,
-    /// This permission, by condition keys that stand in the body.
+    /// This permission, with condition keys from the body.
     Keys(Permission<'o>),
-    /// A permission for each of the things that the body names.
+    /// One permission for each target that the body names.
     Targets,
 }
 
-/// Bytes of an object that is there.
+/// The source of a copy: bytes of an existing object.
 #[derive(Clone, Debug)]
 pub(crate) struct Copied<'o> {
     pub(crate) bucket: &'o BucketName,
     pub(crate) key: &'o ObjectKey,
     pub(crate) version: Option<&'o VersionId>,
-    /// Which of them; `None`: all.
+    /// The range of bytes; `None`: the whole object.
     pub(crate) range: Option<Range<u64>>,
 }
 
 /// One action on one resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Permission<'o> {
-    /// As policies spell it: `s3:GetObject`.
+    /// The action as policies spell it, such as `s3:GetObject`.
     pub(crate) action: &'static str,
     pub(crate) resource: Resource<'o>,
-    /// Of an object that is there: the version that policies may ask for, and for its tags. None is the
-    /// current.
+    /// The version whose id and tags policies may ask for; `None`: the current version.
     pub(crate) version: Option<&'o VersionId>,
 }
 
-/// What an action is done to.
+/// The resource of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Resource<'o> {
-    /// The account's own, such as its list of buckets.
+    /// The account itself, for example for its list of buckets.
     Account,
     /// A bucket that need not exist yet.
     NewBucket(&'o BucketName),
@@ -71,7 +70,7 @@ pub(crate) enum Resource<'o> {
 }
 
 impl Resource<'_> {
-    /// As policies name it.
+    /// The resource as policies name it.
     pub(crate) fn arn(&self) -> String {
         match self {
             Self::Account => "arn:aws:s3:::*".to_owned(),
@@ -98,7 +97,7 @@ impl<'o> Permission<'o> {
         Self::on(action, Resource::Object(bucket, key))
     }
 
-    /// The same of one version, where one is named.
+    /// The same permission for one version, if a version is named.
     pub(crate) fn of_version(self, version: Option<&'o VersionId>) -> Self {
         Self { version, ..self }
     }

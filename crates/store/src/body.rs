@@ -28,16 +28,16 @@ pub(crate) const RESIDENT_BYTES_MAX: u64 = 64 * 1024;
 /// Whether new bodies are encrypted at rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Encryption {
-    /// Each under a key of its own, sealed by the master key.
+    /// New bodies are encrypted, each under a key of its own, which the master key seals.
     On,
-    /// Plain bytes.
+    /// New bodies are plain bytes.
     Off,
 }
 
 /// How a body is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AtRest {
-    /// Plain bytes.
+    /// The body is plain bytes.
     Plain,
     /// Encrypted with AES-256-GCM.
     Aes256,

@@ -322,7 +322,7 @@ pub struct BucketPage {
 pub struct Change {
     /// Its place in the sequence.
     pub number: u64,
-    /// What changed.
+    /// The subject of the change.
     pub subject: ChangeSubject,
 }
 

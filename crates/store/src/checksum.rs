@@ -11,17 +11,17 @@ use crate::body::{Digests, crc_bytes};
 pub enum ChecksumAlgorithm {
     /// CRC-32 (ISO HDLC).
     Crc32,
-    /// CRC-32C (Castagnoli).
+    /// CRC-32C, that of Castagnoli.
     Crc32c,
-    /// CRC-64/NVME.
+    /// CRC-64 as NVMe has it.
     Crc64Nvme,
-    /// SHA-1.
+    /// SHA-1 (FIPS 180-4).
     Sha1,
-    /// SHA-256.
+    /// SHA-256 (FIPS 180-4).
     Sha256,
-    /// SHA-512.
+    /// SHA-512 (FIPS 180-4).
     Sha512,
-    /// MD5.
+    /// MD5 (RFC 1321).
     Md5,
     /// xxHash, 64 bits.
     Xxhash64,

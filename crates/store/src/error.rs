@@ -45,7 +45,7 @@ pub enum StoreError {
     Io {
         /// What was tried, as in "open" or "sync directory".
         operation: &'static str,
-        /// The cause.
+        /// What the operating system reported.
         #[source]
         source: Arc<io::Error>,
     },
@@ -122,7 +122,7 @@ pub enum OpenError {
         operation: &'static str,
         /// The file or directory that it was tried on.
         path: PathBuf,
-        /// The cause.
+        /// What the operating system reported.
         #[source]
         source: io::Error,
     },

@@ -385,7 +385,7 @@ impl PartNumber {
         Self::new(number)
     }
 
-    /// The number.
+    /// The number, from 1 to 10,000.
     pub fn number(self) -> u16 {
         self.0
     }

@@ -1,5 +1,4 @@
-//! Whether a link will work that is about to be signed, and how long: what the gate would decide about it, asked by its
-//! own signer.
+//! Tells the signer of a link whether and for how long the link will work: what the gate would decide about it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,16 +19,16 @@ use crate::gate::{Authorized, FutureRequest};
 use crate::route::Target;
 use crate::s3::foreseen::foresee;
 
-/// Seconds that a link may be asked for.
+/// The longest life of a link, in seconds.
 const SECONDS_MAX: u64 = 604_800;
 
 /// The method of a browser form.
 const FORM: &str = "POST";
 
-/// `POST /expiry`: everybody may ask about what they sign themselves.
+/// `POST /expiry`. Everybody may ask about links that they sign themselves.
 pub(super) struct TellExpiry;
 
-/// A link, or a form, that is about to be signed.
+/// The link or form that is about to be signed.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct IntendedLink {
@@ -41,20 +40,20 @@ pub(super) struct IntendedLink {
     expires_in_seconds: u64,
 }
 
-/// Whether and how long it will work.
+/// Whether and for how long the link will work.
 #[derive(Serialize)]
 pub(super) struct ToldExpiry {
     effective_expires_at: String,
     limited_by: Vec<&'static str>,
-    /// Whether it works as things are now, wherever it is used.
+    /// Whether the link would work now, wherever it is used from.
     allowed: bool,
     works: Works,
-    /// The condition keys that decide and that nobody can know yet.
+    /// The condition keys that decide, and whose values nobody can know yet.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     missing: BTreeSet<String>,
 }
 
-/// Whether it works at all, as things are now.
+/// Whether the link would work now.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Works {
@@ -100,7 +99,7 @@ impl IntendedLink {
         Ok(Target::Object(bucket, key))
     }
 
-    /// That of a link which is signed now: links are dated in whole seconds.
+    /// The life of a link that is signed now. Links are dated in whole seconds.
     fn life(&self, now: Timestamp) -> LinkLife {
         let signed_at = AmzDate::from_timestamp(now).timestamp();
         let seconds = self.expires_in_seconds.clamp(1, SECONDS_MAX);
@@ -114,7 +113,7 @@ impl IntendedLink {
         Ok(FutureRequest { head: Arc::new(self.head()?), mechanism, life })
     }
 
-    /// The request that the link will make. Its target is told beside it.
+    /// The head of the request that the link will make, without the bucket and key.
     fn head(&self) -> Result<Parts, S3Error> {
         let version = self.version_id.as_deref();
         let query = version

@@ -1,4 +1,4 @@
-//! Who is asking: nobody, or the holder of a key whose signature covers this request.
+//! Authenticates callers: nobody, or the holder of a key whose signature covers the request.
 
 use std::sync::Arc;
 
@@ -17,20 +17,20 @@ use crate::authentication::{AuthenticationError, Service};
 use crate::head::{Head, ReportedPrefix};
 use crate::origin::bucket_of_prefix;
 
-/// How the ids of session keys begin; only they go with a token.
+/// The beginning of the access key ids of sessions. Only those are sent with a token.
 const SESSION_KEY_PREFIX: &str = "ASIA";
 
 /// IAM and STS are global: their calls may name this region whatever the server's own is.
 pub(crate) const GLOBAL_REGION: &str = "us-east-1";
 
-/// What a claim can be verified with, and whom it stands for.
+/// What a claim is verified with, and the identity that it then proves.
 pub(crate) struct Credential {
     proof: Proof,
-    /// As it was sent.
+    /// The session token as it was sent.
     token: Option<Vec<u8>>,
 }
 
-/// A secret to verify with, and whom it stands for.
+/// The secret to verify with, and whose it is.
 enum Proof {
     LongTerm(Arc<AccessKey>, Identity),
     Session(Arc<Session>, Identity),
@@ -52,7 +52,7 @@ impl Proof {
 }
 
 impl Gate {
-    /// Who is asking for something of S3. The order of checks is semantics 1.7.
+    /// Authenticates a request of S3. The order of checks is that of semantics 1.7.
     pub(crate) async fn authenticate(
         &self,
         head: &Head<'_>,
@@ -63,7 +63,7 @@ impl Gate {
         self.prove(claim, head, now).await
     }
 
-    /// The same of a claim that was read already, from a request or from a form.
+    /// The same for a claim that was read before, from a request or a form.
     pub(crate) async fn prove(
         &self,
         claim: Option<SignatureClaim<'_>>,
@@ -101,7 +101,8 @@ impl Gate {
         claim.admit(&expected, now).map_err(AuthenticationError::Verify)
     }
 
-    /// Check 13: the key, or the session, that a claim names, and whose it is now. It takes no body.
+    /// Check 13 of semantics 1.7: looks up the key or session that a claim names, and its identity. The body is
+    /// not needed for this.
     pub(crate) async fn credential(
         &self,
         claim: &AdmissibleClaim<'_>,
@@ -117,7 +118,8 @@ impl Gate {
         let proof = if claim.access_key_id().starts_with(SESSION_KEY_PREFIX) {
             let token = token.as_deref().filter(|token| !token.is_empty()).ok_or_else(unknown)?;
             let session = self.session(token, now)?;
-            // The token opened, so it is the server's own word; the id is no secret.
+            // The token opened, so this server made it. The id is no secret, so it need not be compared in
+            // constant time.
             if session.access_key_id != claim.access_key_id() {
                 return Err(unknown());
             }
@@ -137,7 +139,7 @@ impl Gate {
         Ok(Credential { proof, token })
     }
 
-    /// Checks 14 and 15: signature, and no token beside a long-term key.
+    /// Checks 14 and 15 of semantics 1.7: the signature, and no token beside a long-term key.
     pub(crate) async fn verify(
         &self,
         claim: AdmissibleClaim<'_>,
@@ -174,8 +176,8 @@ impl Gate {
         }
     }
 
-    /// What the prefix counts for that a trusted proxy reports. It may only have passed on what a client
-    /// sent: so it takes a path from no bucket, as a declared one would.
+    /// What a prefix reported by a trusted proxy counts for. The proxy may only pass on what a client sent. So,
+    /// unlike a declared prefix, it does not take a path away from a bucket.
     async fn reported_prefix(
         &self,
         head: &Head<'_>,
@@ -187,7 +189,7 @@ impl Gate {
         Ok(if found.is_some() { ReportedPrefix::OfABucket } else { ReportedPrefix::Believed })
     }
 
-    /// The mark of a root's key; users have ids.
+    /// The mark of a root's key. Keys of users need none, since users have ids.
     fn mark(&self, key: &AccessKey) -> Option<OpenedBy> {
         let AccessKey { id, secret, account, owner, status: _, created_at } = key;
         let given = self.root.as_ref().is_some_and(|root| root.id == *id);
@@ -196,7 +198,7 @@ impl Gate {
         (*owner == KeyOwner::Root).then(|| self.sealer.mark(&making))
     }
 
-    /// Whether the very key that opened a root's session is there, and may be used.
+    /// Whether the very key that opened a root's session still exists and is active.
     async fn is_there(
         &self,
         opened_by: &OpenedBy,
@@ -209,8 +211,8 @@ impl Gate {
         Ok(found.as_ref().is_some_and(same))
     }
 
-    /// Signs links as the caller would, with the very key that signed the call: whatever ends that
-    /// key, or what its holder may do, ends these links too.
+    /// Signs links with the key that signed the call. So these links end with that key, and with what its
+    /// holder may do.
     pub(super) async fn presigner(
         &self,
         caller: &SignedCaller,
@@ -230,7 +232,7 @@ impl Gate {
         Ok(secret.map(|secret| Presigner::new(credentials(secret), region)))
     }
 
-    /// A long-term key that may be used, and whose it is.
+    /// Looks up a long-term key that may be used, and its identity.
     async fn long_term(
         &self,
         id: &str,
@@ -251,7 +253,7 @@ impl Gate {
         Ok(identity.map(|identity| (key, identity)))
     }
 
-    /// Who has an id now, with all that it may do.
+    /// The current user or role with this id, and its policies.
     async fn signer(
         &self,
         account: &AccountId,
@@ -263,14 +265,15 @@ impl Gate {
         }
     }
 
-    /// The root key that is given from outside is the only one of its account. Else whoever has got hold of
-    /// one that the first start made would be root for ever, since nothing else ends a root's key.
+    /// Whether a root key from outside replaces this one. While one is given, no other root key of its account
+    /// works. Otherwise a stolen key of the first start would work for ever, since nothing else ends a root's
+    /// key.
     fn is_replaced(&self, key: &AccessKey) -> bool {
         let given = self.root.as_ref().is_some_and(|root| root.account == key.account);
         key.owner == KeyOwner::Root && given
     }
 
-    /// The session of a token: opened here, from the cache if it was opened before.
+    /// Opens a session token, or returns the cached session if it was opened before.
     fn session(&self, token: &[u8], now: Timestamp) -> Result<Arc<Session>, AuthenticationError> {
         let malformed = || AuthenticationError::MalformedToken { token: text(token) };
         if token.len() > iam::TOKEN_CHARS_MAX {
@@ -314,7 +317,7 @@ fn is_understood(mechanism: Mechanism) -> bool {
     )
 }
 
-/// A token as the refusal echoes it to whoever sent it.
+/// A token as a refusal repeats it to its sender.
 fn text(token: &[u8]) -> String {
     String::from_utf8_lossy(token).into_owned()
 }

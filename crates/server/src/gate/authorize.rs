@@ -1,4 +1,5 @@
-//! May this caller do this: the policies that concern a request, and the words of a refusal.
+//! Decides whether a caller may do something: puts the policies that concern a request together, and words the
+//! refusals.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,61 +21,63 @@ use crate::error::refusal;
 use crate::error::{Code, S3Error};
 use crate::permission::{Copied, Permission, Resource};
 
-/// What the owner's root may always do to a bucket's policy: the way out for whoever denied
+/// The actions that the root of a bucket's owner may always do: the way out for an owner whose policy denies
 /// everything to everybody (semantics 5.3; docs/policies.md).
 const BREAK_GLASS: &[&str] = &["s3:DeleteBucketPolicy", "s3:GetBucketPolicy", "s3:PutBucketPolicy"];
 
-/// A name of the key that policies ask for the tags of an object with.
+/// One name of the condition key for the tags of an existing object.
 const EXISTING_TAG: &str = "s3:existingobjecttag/any";
-/// How all names of that key begin.
+/// The beginning of all names of that key.
 const EXISTING_TAGS: &str = "s3:existingobjecttag/";
 
-/// What is refused because deciding it would take too long.
+/// The message of a refusal because the decision would take too many steps.
 const TOO_MUCH_WORK: &str = "Access Denied: the policies take more comparing than one request may.";
-/// The same in the words of IAM and STS, which name who asked for what. A role says it to nobody: its answer
-/// is that of one that is not there.
+/// The same in the words of IAM and STS, which name the caller and the action. `AssumeRole` never says it: its
+/// refusal is that of a role that does not exist.
 pub(super) const TOO_MUCH_WORK_WHY: &str =
     "because the policies take more comparing than one request may";
 
-/// One action on one resource that somebody owns, which may have a policy of its own.
+/// One question to the policies: an action, a resource and its owner, and the resource's own policy if there is
+/// one.
 #[derive(Clone, Copy)]
 pub(super) struct PolicyQuestion<'q> {
     pub(super) action: &'q str,
     pub(super) resource: &'q str,
     pub(super) owner: &'q AccountId,
     pub(super) policy: Option<NamedPolicy<'q>>,
-    /// The version of the resource, where one is named.
+    /// The version of the resource, if one is named.
     pub(super) version: Option<&'q VersionId>,
 }
 
-/// Somebody, under circumstances, over a store.
+/// Asks the policies for one caller, under the circumstances of one request.
 #[derive(Clone, Copy)]
 pub(crate) struct Authorizer<'a> {
     pub(crate) store: &'a Store,
     pub(crate) caller: &'a Caller,
     pub(crate) context: &'a RequestContext,
     pub(super) bindings: &'a NameBindings,
-    /// How the request will be signed that this is about, where nobody has sent it yet.
+    /// How a future request will be signed; `None` for a request that has been sent.
     pub(super) future: Option<Mechanism>,
 }
 
-/// What a permission is about, as it was found.
+/// The resource of a permission, as it was found.
 struct Subject {
-    /// Its bucket, if it has one that is there.
+    /// The bucket, if the resource has one and it exists.
     bucket: Option<Arc<Bucket>>,
     owner: AccountId,
     arn: String,
 }
 
 impl Authorizer<'_> {
-    /// The bucket of that name as it is now, if the name means the bucket that it has meant so far.
+    /// The current record of a bucket. If the name has meant another bucket before in this request, there is no
+    /// such bucket.
     pub(super) async fn bucket(self, name: &BucketName) -> Result<Arc<Bucket>, S3Error> {
         let found = self.store.bucket(name).await.map_err(refusal::of_store)?;
         let same = found.filter(|bucket| self.bindings.bind(bucket));
         same.ok_or_else(|| refusal::no_such_bucket(name))
     }
 
-    /// What is at a key, or one version of it: for all of a request what was found first.
+    /// The object at a key, or one version of it. A request that asks again gets what was found first.
     pub(super) async fn object(self, address: ObjectAddress<'_>) -> Result<Lookup, S3Error> {
         if let Some(found) = self.bindings.record(address) {
             return Ok(found);
@@ -84,7 +87,7 @@ impl Authorizer<'_> {
         Ok(self.bindings.note(address, found))
     }
 
-    /// Every permission must be given; the first that is not is the answer.
+    /// Checks every permission. The refusal is that of the first one that is not given.
     pub(crate) async fn authorize(
         self,
         permissions: &[Permission<'_>],
@@ -96,8 +99,8 @@ impl Authorizer<'_> {
         Ok(())
     }
 
-    /// Demands a permission, and tells until when, and no longer than `asked`, a link has it that
-    /// was signed when this request was.
+    /// Checks a permission. Also returns until when (at most until `asked`) a link has it that was signed when
+    /// this request was.
     pub(super) async fn authorize_until(
         self,
         permission: Permission<'_>,
@@ -111,16 +114,15 @@ impl Authorizer<'_> {
             match iam::foresee(request, policies, life) {
                 Verdict::Allowed(holds) => (Decision::Allow(None), holds.at),
                 Verdict::Refused(decision) => (decision, now),
-                // Of a request that is under way everything is known.
+                // Nothing is unknown of a request that has been sent.
                 Verdict::Unknown { .. } => (Decision::ImplicitDeny(PolicyKind::Identity), now),
             }
         };
         self.judge(permission, operation, until).await
     }
 
-    /// What would be decided about a request that nobody has sent yet, were it sent by the caller: by the policies,
-    /// the keys and the budget by which it will be judged. A bucket that is not there yet is judged as one that the
-    /// caller has made.
+    /// What would be decided about a request if the caller sent it: by the same policies, condition keys and
+    /// budget. A bucket that does not exist yet is judged as if the caller had created it.
     pub(super) async fn foresee(
         self,
         permissions: &[Permission<'_>],
@@ -168,7 +170,7 @@ impl Authorizer<'_> {
         Ok(ahead.ask(question, operation, &looked, &decide).0)
     }
 
-    /// Whether the caller may read the tags of the object that a permission is about, by this very call.
+    /// Whether the caller may read the tags of the permission's object, by this very call.
     async fn may_read_tags(self, permission: Permission<'_>) -> bool {
         let action = match permission.version {
             None => "s3:GetObjectTagging",
@@ -188,7 +190,7 @@ impl Authorizer<'_> {
         self.judge(permission, operation, decide).await
     }
 
-    /// Refuses unless `decide` allows; what else it finds is the answer.
+    /// Refuses unless `decide` allows the action; returns what else `decide` found.
     async fn judge<T>(
         self,
         permission: Permission<'_>,
@@ -197,7 +199,8 @@ impl Authorizer<'_> {
     ) -> Result<T, S3Error> {
         let subject = self.subject(permission).await?;
         let question = self.question(permission, &subject);
-        // Hardly any policy asks for tags of objects or sizes of copies, so each is looked up once one has.
+        // Hardly any policy asks for tags of objects or sizes of copies. So they are looked up only after a
+        // policy has asked for them.
         let has_tags = iam::s3_action_has_key(permission.action, EXISTING_TAG);
         let mut looked = LookedUpFacts::default();
         let (decision, found) = loop {
@@ -223,7 +226,7 @@ impl Authorizer<'_> {
         Err(denied(self.caller.principal(), permission, &decision, same_account))
     }
 
-    /// What a permission is about, and whose that is.
+    /// Looks up the resource of a permission, and its owner.
     async fn subject(self, permission: Permission<'_>) -> Result<Subject, S3Error> {
         match permission.resource {
             Resource::Account | Resource::NewBucket(_) => self.own(permission),
@@ -235,9 +238,9 @@ impl Authorizer<'_> {
         }
     }
 
-    /// The same of what is the caller's own, or will be.
+    /// The same for a resource that the caller owns, or will own.
     fn own(self, permission: Permission<'_>) -> Result<Subject, S3Error> {
-        // Nobody has no account that anything could be asked of.
+        // An unsigned caller has no account whose policies could be asked.
         let own = self.caller.account().ok_or_else(|| S3Error::new(Code::AccessDenied))?;
         Ok(Subject { bucket: None, owner: own.clone(), arn: permission.resource.arn() })
     }
@@ -249,7 +252,7 @@ impl Authorizer<'_> {
         PolicyQuestion { action, resource: arn, owner, policy, version }
     }
 
-    /// Decides by every policy that concerns the caller, and that of the resource.
+    /// Decides by all policies that concern the caller, and that of the resource.
     pub(super) fn decide(
         self,
         question: PolicyQuestion<'_>,
@@ -258,7 +261,7 @@ impl Authorizer<'_> {
         self.ask(question, operation, &LookedUpFacts::default(), &iam::evaluate).0
     }
 
-    /// What `decide` says, knowing this of the store; and what else would have to be known.
+    /// Calls `decide` with the facts that were looked up so far. Also returns the facts that are missing.
     fn ask<T>(
         self,
         question: PolicyQuestion<'_>,
@@ -282,7 +285,7 @@ impl Authorizer<'_> {
         (self.caller.with_policies(policy, decide), circumstances.lacks())
     }
 
-    /// The tags of the object that a permission is about; none where it is not there.
+    /// The tags of the permission's object; none if there is no such object.
     async fn existing_tags(
         self,
         permission: Permission<'_>,
@@ -297,7 +300,7 @@ impl Authorizer<'_> {
         Ok(self.bindings.judge(address))
     }
 
-    /// How many bytes are copied of the record that this request sees. Of what is not there nothing is.
+    /// The number of bytes that a copy takes from its source; 0 if there is no such source.
     async fn copied_size(self, copied: Copied<'_>) -> Result<u64, S3Error> {
         let Copied { bucket, key, version, range } = copied;
         let bucket = self.bucket(bucket).await?.reference();
@@ -306,7 +309,7 @@ impl Authorizer<'_> {
         Ok(range.map_or(object.size, |range| range.end.saturating_sub(range.start)))
     }
 
-    /// The bucket's policy, where it counts for this caller.
+    /// The bucket's policy, if it counts for this caller: Block Public Access may leave it out.
     fn bucket_policy<'b>(self, action: &str, bucket: &'b Bucket) -> Option<NamedPolicy<'b>> {
         let policy = bucket.policy.as_ref()?;
         let own = self.caller.account() == Some(&bucket.owner);
@@ -316,8 +319,8 @@ impl Authorizer<'_> {
         }
         let restricted =
             bucket.public_access_block.is_some_and(|block| block.restrict_public_buckets);
-        // What a public policy gives, it gives to the owner's own people alone; without it nothing
-        // reaches anybody else. Nor does any other let in whom it does not name, whatever it asks of them.
+        // With `RestrictPublicBuckets`, a public policy counts only for callers of the owner's account. Any
+        // other policy then counts for other callers only if it names them.
         let named = || policy.bound.allows_by_name(self.caller.principal());
         if !own && restricted && (policy.document.is_public() || !named()) {
             return None;
@@ -326,20 +329,25 @@ impl Authorizer<'_> {
     }
 }
 
-/// Whether nothing is unknown but what the store knows: the tags of the object, and the size of what is copied.
+/// Whether the store alone knows everything that is unknown: the tags of the object, and the size of a copy's
+/// source.
 ///
-/// What is told of a future request must not tell more of an object than its signer could find out by sending the
-/// request now. So what only the store knows counts where nothing else is unknown: then the request would be decided in
-/// just this way, wherever it came from. Where something else is unknown as well, its value could stand between the
-/// asker and the tags: a policy may refuse everybody who comes from elsewhere, and the answer would tell them, or that
-/// an object has any and so is there. Then they are as unknown as the rest, but to who may read them. Whether the object
-/// is there is never told: one that is not has no tags, as many that are.
+/// The answer about a future request must not tell more of an object than its signer could learn by sending the
+/// request now. If only facts of the store are unknown, the request would be decided in just this way wherever
+/// it came from. So these facts are looked up, and count.
+///
+/// If something else is unknown too, the facts must not count. For example, a policy refuses everybody outside
+/// of an office, and another asks for a tag. Sent from elsewhere, the request would be refused without a word
+/// about the tag, but the answer about the future request would tell whether the object has it. So the tags
+/// stay unknown, except for a caller who may read them. Whether the object exists is never told: an object that
+/// does not exist has no tags, and neither have many that do.
 fn is_all_of_the_store(keys: &BTreeSet<String>, copies: bool) -> bool {
     let is_size = |key: &str| copies && key == "valet:contentlength";
     keys.iter().all(|key| key.starts_with(EXISTING_TAGS) || is_size(key))
 }
 
-/// The words of a refusal. Only the owner's own people are told why (semantics 5.5.1).
+/// The refusal for a denied permission. Only callers of the owner's account are told the reason (semantics
+/// 5.5.1).
 fn denied(
     principal: &Principal,
     permission: Permission<'_>,
@@ -362,7 +370,7 @@ fn denied(
     )
 }
 
-/// Why not (semantics 5.5.3); nothing where it was allowed.
+/// The reason of a denial (semantics 5.5.3); `None` if the action was allowed.
 pub(super) fn reason(decision: &Decision, action: &str) -> Option<String> {
     match decision {
         Decision::Allow(_) => None,

@@ -1,33 +1,33 @@
-//! What the names in a request mean: for all of it what they meant first.
+//! Binds the names in a request: throughout the request, a name means what it meant first.
 //!
-//! A bucket's name may come to mean another bucket while a request is under way, and a key another
-//! record. So each is looked up through here. A bucket is bound by its id, which is never given twice, as
-//! soon as it is judged, and if its name means another one later there is no such bucket. A record is
-//! looked up once, so what was judged by its tags is what is served.
+//! While a request is under way, a bucket's name may come to mean another bucket, and a key another record. So
+//! every name is looked up through this module. A bucket is bound by its id, which is never given twice, as
+//! soon as it is judged. If its name means another bucket later, there is no such bucket for this request. A
+//! record is looked up once, so the record whose tags were judged is the one that is served.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use store::{Bucket, BucketRef, Lookup, ObjectKey, Tag, VersionId};
 
-/// What the names in one request mean, as far as they were looked up.
+/// The names of one request that have been looked up, and what they mean.
 #[derive(Debug, Default)]
 pub(super) struct NameBindings {
     buckets: Mutex<Vec<BucketRef>>,
     records: Mutex<Vec<Record>>,
 }
 
-/// What was found at a key, or of one version of it.
+/// What was found at an address.
 #[derive(Debug)]
 struct Record {
     bucket: BucketRef,
     key: ObjectKey,
     version: Option<VersionId>,
     found: Lookup,
-    /// Whether a policy asked for its tags.
+    /// Whether a policy asked for the tags of the record.
     is_judged: bool,
 }
 
-/// Which record is meant.
+/// The address of an object: bucket, key and version.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ObjectAddress<'p> {
     pub(super) bucket: &'p BucketRef,
@@ -36,13 +36,13 @@ pub(super) struct ObjectAddress<'p> {
 }
 
 impl NameBindings {
-    /// Those of a further call of the same request: its buckets are the same, its records are looked up
-    /// by itself.
+    /// The bindings for another operation of the same request. It sees the same buckets, but looks up its own
+    /// records.
     pub(super) fn of_buckets(&self) -> Self {
         Self { buckets: Mutex::new(lock(&self.buckets).clone()), records: Mutex::default() }
     }
 
-    /// Binds the name to this bucket; `false`: it means another one already.
+    /// Binds the bucket's name to this bucket. `false` if the name is bound to another one.
     pub(super) fn bind(&self, bucket: &Bucket) -> bool {
         let found = bucket.reference();
         let mut buckets = lock(&self.buckets);
@@ -53,13 +53,14 @@ impl NameBindings {
         true
     }
 
-    /// What was found there, if anybody looked.
+    /// What was found at an address; `None` if nobody looked there.
     pub(super) fn record(&self, address: ObjectAddress<'_>) -> Option<Lookup> {
         let mut records = lock(&self.records);
         find(&mut records, address).map(|record| record.found.clone())
     }
 
-    /// Notes what was found there, unless somebody looked before; answers what counts.
+    /// Notes what was found at an address, and returns it. If something was found there before, that is
+    /// returned instead.
     pub(super) fn note(&self, address: ObjectAddress<'_>, found: Lookup) -> Lookup {
         let mut records = lock(&self.records);
         if let Some(record) = find(&mut records, address) {
@@ -71,7 +72,7 @@ impl NameBindings {
         found
     }
 
-    /// Notes that a policy asks for the tags of what was found there; answers them.
+    /// Notes that a policy asked for the tags of a record, and returns the tags.
     pub(super) fn judge(&self, address: ObjectAddress<'_>) -> Vec<Tag> {
         let mut records = lock(&self.records);
         find(&mut records, address).map_or_else(Vec::new, |record| {
@@ -80,14 +81,14 @@ impl NameBindings {
         })
     }
 
-    /// The tags that a policy asked for, if one did: what is done to the record counts on them.
+    /// The tags of a record, if a policy asked for them. A change of the record depends on them.
     pub(super) fn judged_tags(&self, address: ObjectAddress<'_>) -> Option<Vec<Tag>> {
         let mut records = lock(&self.records);
         let record = find(&mut records, address).filter(|record| record.is_judged)?;
         Some(record.found.tags().to_vec())
     }
 
-    /// Forgets the records, which are to be looked up and judged anew.
+    /// Forgets the records, so that they are looked up and judged again.
     pub(super) fn forget_records(&self) {
         lock(&self.records).clear();
     }
@@ -100,7 +101,7 @@ fn find<'r>(records: &'r mut [Record], address: ObjectAddress<'_>) -> Option<&'r
     })
 }
 
-/// Locks, also after a panic of another holder: every critical section here leaves a whole state.
+/// Locks a mutex even if a holder panicked: every critical section here leaves a consistent state.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

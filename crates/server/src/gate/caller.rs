@@ -1,4 +1,4 @@
-//! Who is asking, proven: a signature that holds, and whom its key stands for now.
+//! The authenticated caller: a verified signature, and the identity that its key belongs to now.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use store::{AccessKey, AttachedPolicy, Directory, KeyOwner, Signer, SignerKind, 
 
 use super::tags::{named, tag_named};
 
-/// Who is asking, proven.
+/// The authenticated caller.
 #[expect(clippy::large_enum_variant, reason = "one a request, always behind an Arc")]
 #[derive(Debug)]
 pub(crate) enum Caller {
@@ -20,38 +20,38 @@ pub(crate) enum Caller {
     Signed(SignedCaller),
 }
 
-/// The holder of a key whose signature verified.
+/// A caller whose signature was verified.
 #[derive(Debug)]
 pub(crate) struct SignedCaller {
     pub(crate) access_key_id: String,
     pub(crate) identity: Identity,
     pub(crate) signature: VerifiedSignature,
-    /// As it was sent, by a session.
+    /// The token that a session sent.
     pub(super) session_token: Option<SessionToken>,
-    /// The key of a root, for the sessions that it opens.
+    /// The mark of a root's key, for the sessions that it opens.
     pub(super) opens: Option<OpenedBy>,
 }
 
-/// Whom a key or a session stands for, as its account knows it at this moment.
+/// The identity that a key or session belongs to, as it is at this moment.
 #[derive(Debug)]
 pub(crate) struct Identity {
     pub(crate) principal: Principal,
     pub(crate) account: AccountId,
-    /// The session that the key belongs to, where it is not a long-term key.
+    /// The session, if the key is not a long-term key.
     pub(crate) session: Option<Arc<Session>>,
     grants: Grants,
 }
 
-/// What gives an identity what it may do; a session's own policies come on top.
+/// Where the permissions of an identity come from. Session policies restrict them further.
 #[derive(Debug)]
 enum Grants {
-    /// Nothing needs to: it is the root of its account.
+    /// The identity is the root of its account, and needs no policy.
     Root,
-    /// The policies and tags of the user or role that it is.
+    /// The policies and tags of this user or role.
     Own(Arc<Signer>),
-    /// The policies of the user who let it in, but not that user's tags.
+    /// The policies of the user who vouched for a federated user, but not that user's tags.
     Issuer(Arc<Signer>),
-    /// The root let it in, so that its session's policies alone bound it.
+    /// The root vouched for a federated user, so only the session policies restrict it.
     RootIssuer(Option<AttachedPolicy>),
 }
 
@@ -118,20 +118,21 @@ impl Caller {
 }
 
 impl SignedCaller {
-    /// The key of a root that asks STS, for the sessions that it opens.
+    /// The mark of a root's key, for the sessions that it opens.
     pub(crate) fn opens(&self) -> Option<&OpenedBy> {
         self.opens.as_ref()
     }
 }
 
 impl Identity {
-    /// The root of an account: no policy of its own bounds it.
+    /// The root of an account, which no policy of its own restricts.
     pub(crate) fn root(account: AccountId) -> Self {
         let principal = Principal::Root { account: account.clone() };
         Self { principal, account, session: None, grants: Grants::Root }
     }
 
-    /// Whose a long-term key is, out of the signer that [`signer_of_key`] names; `None`: nobody's any more.
+    /// The identity of a long-term key, made from the signer that [`signer_of_key`] names; `None` if the key's
+    /// user is gone.
     pub(crate) fn of_key(key: &AccessKey, signer: Option<Arc<Signer>>) -> Option<Self> {
         match &key.owner {
             KeyOwner::Root => Some(Self::root(key.account.clone())),
@@ -139,8 +140,9 @@ impl Identity {
         }
     }
 
-    /// Whose a session is, out of the signer that [`signer_of_session`] names; `None`: whoever opened it is gone, and
-    /// one made anew under the same name is another. Of a root's, the gate asks for the key that opened it.
+    /// The identity of a session, made from the signer that [`signer_of_session`] names. `None` if the identity
+    /// that opened it is gone, even if another has its name. For a session of a root, the gate checks the key
+    /// that opened it.
     pub(crate) fn of_session(session: &Arc<Session>, signer: Option<Arc<Signer>>) -> Option<Self> {
         let account = session.account().clone();
         let identity = match &session.principal {
@@ -192,8 +194,8 @@ impl Identity {
         self.session.as_ref().map(|session| session.issued_at)
     }
 
-    /// The value of a tag of this principal, its name folded: of the session where it has one of that
-    /// name.
+    /// The value of a tag of this principal; the name is in lower case. A tag of the session goes before one of
+    /// the identity.
     pub(crate) fn tag(&self, name: &str) -> Option<Values<'_>> {
         let of_session = self.session.as_ref().and_then(|session| {
             named(session.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())), name)
@@ -201,7 +203,7 @@ impl Identity {
         of_session.or_else(|| tag_named(self.grants.tags(), name))
     }
 
-    /// Calls `decide` with every policy of this identity and that of the resource.
+    /// Calls `decide` with all policies of this identity and that of the resource.
     pub(crate) fn with_policies<T>(
         &self,
         resource: Option<NamedPolicy<'_>>,
@@ -221,7 +223,7 @@ impl Identity {
     }
 }
 
-/// The id of the user whose a long-term key is; none: of a root's.
+/// The id of the user that a long-term key belongs to; `None` for a root's key.
 pub(super) fn signer_of_key(key: &AccessKey) -> Option<&str> {
     match &key.owner {
         KeyOwner::Root => None,
@@ -229,7 +231,7 @@ pub(super) fn signer_of_key(key: &AccessKey) -> Option<&str> {
     }
 }
 
-/// The id of the user or role who gives a session what it may do; none: a root does.
+/// The id of the user or role whose permissions a session has; `None` if it is a root.
 pub(super) fn signer_of_session(session: &Session) -> Option<&str> {
     match &session.principal {
         SessionPrincipal::User { user_id, .. } => Some(user_id),

@@ -1,4 +1,4 @@
-//! Admission of what IAM and STS are asked.
+//! Admits calls of IAM and STS.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ use super::circumstances::{Circumstances, OperationKeys};
 use super::{Authorized, Gate, Judged, StoreAccess};
 use crate::context::RequestContext;
 
-/// What a call can know before it is admitted: resources are named by paths that only the
-/// directory knows.
+/// What a call may look at before it is admitted. Its resources are named with paths, which only the directory
+/// knows.
 #[derive(Clone, Copy)]
 pub(crate) struct AccountView<'a> {
     pub(crate) caller: &'a Caller,
-    /// The account that the call is about: the caller's.
+    /// The account that the call is about, which is the caller's.
     pub(crate) account: &'a AccountId,
     /// The identities of that account.
     pub(crate) directory: &'a Directory,
@@ -26,47 +26,47 @@ pub(crate) struct AccountView<'a> {
 /// One action on one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct QueryPermission {
-    /// As policies spell it: `iam:CreateUser`.
+    /// The action as policies spell it, such as `iam:CreateUser`.
     pub(crate) action: &'static str,
     pub(crate) target: Target,
 }
 
-/// What an action is done to. An identity that is there is judged as it is stored, whatever the spelling in
-/// which it was asked for, and what is done is done to the one that was judged.
+/// The resource of an action. An existing identity is judged as it is stored, whatever the case of letters in
+/// which the call named it, and the identity that was judged is the one that is changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
-    /// `*` for an action that is done to no resource.
+    /// The ARN; `*` for an action without a resource.
     pub(crate) arn: String,
-    /// The identity that it is about, as it was when it was judged.
+    /// The identity, as it was when it was judged.
     pub(crate) known: Option<KnownIdentity>,
 }
 
 impl Target {
-    /// An action that is done to no resource.
+    /// For an action without a resource.
     pub(crate) fn any() -> Self {
         Self::new("*".to_owned())
     }
 
-    /// Something that is no identity, or is to be made.
+    /// For a resource that is no identity, or that is to be created.
     pub(crate) fn new(arn: String) -> Self {
         Self { arn, known: None }
     }
 }
 
-/// What the gate asks of a call. In which words it is refused is for its protocol to say.
+/// What the gate needs to know of a call. The wording of refusals is left to the protocol.
 pub(crate) trait AdmissibleCall: Sized + Sync {
     type Refusal;
 
-    /// Every permission the call needs.
+    /// Every permission that the call needs.
     fn permissions(&self, at: &AccountView<'_>) -> Result<Vec<QueryPermission>, Self::Refusal>;
 
-    /// The value of a condition key that the call has, where it is done to this.
+    /// The value of a condition key that the call has for this target.
     fn condition<'k>(&'k self, target: &'k Target, key: &str) -> Option<Values<'k>>;
 
-    /// The records could not be read.
+    /// The refusal if the store could not be read.
     fn unreadable(cause: StoreError) -> Self::Refusal;
 
-    /// It is not permitted.
+    /// The refusal of a call that is not permitted.
     fn denied(denied: &DeniedCall<'_>) -> Self::Refusal;
 }
 
@@ -78,7 +78,7 @@ pub(crate) struct DeniedCall<'d> {
     pub(crate) why: &'d str,
 }
 
-/// The condition keys of a call that is done to something.
+/// The condition keys of a call for one of its targets.
 struct KeysOf<'o, O> {
     operation: &'o O,
     target: &'o Target,
@@ -91,7 +91,7 @@ impl<O: AdmissibleCall> OperationKeys for KeysOf<'_, O> {
 }
 
 impl Gate {
-    /// Admits a call, or says why not.
+    /// Admits a call, or refuses it.
     pub(crate) async fn admit_call<O: AdmissibleCall>(
         &self,
         operation: O,
@@ -124,12 +124,12 @@ impl Gate {
     }
 }
 
-/// A role that somebody wants to be, and what it says of that.
+/// A role that somebody wants to assume, and its trust policy.
 #[derive(Clone, Copy)]
 pub(crate) struct Trusted<'t> {
-    /// Who asks: the caller, or a web identity.
+    /// Who wants to assume the role: the caller, or a web identity.
     pub(crate) principal: &'t Principal,
-    /// `sts:AssumeRole` and the like.
+    /// The action, such as `sts:AssumeRole`.
     pub(crate) action: &'t str,
     pub(crate) role_arn: &'t str,
     pub(crate) account: &'t AccountId,
@@ -137,8 +137,8 @@ pub(crate) struct Trusted<'t> {
 }
 
 impl StoreAccess {
-    /// Whether a role's trust policy lets somebody do this, and, where it only delegates to the
-    /// account, the caller's own policies as well.
+    /// Whether the role's trust policy allows the action. If it only delegates to the account, the caller's own
+    /// policies must allow it too.
     pub(crate) fn decide_trust(&self, asked: Trusted<'_>, keys: &dyn OperationKeys) -> Decision {
         let Trusted { principal, action, role_arn, account, trust } = asked;
         let circumstances = Circumstances::new(&self.caller, &self.context, keys, account);

@@ -1,5 +1,5 @@
-//! The condition keys of a request, every one computed here: what a client sends under an internal
-//! name counts for nothing (semantics F10). A key is computed when a policy asks for it.
+//! The condition keys of a request. Every one is computed here: a header or parameter with the name of a key
+//! counts for nothing (semantics F10). A key is computed only when a policy asks for it.
 
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
@@ -21,44 +21,44 @@ use crate::request::{Query, S3Request};
 const EXISTING_TAG: &str = "existingobjecttag/";
 const PRINCIPAL_TAG: &str = "principaltag/";
 const CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
-/// How the keys begin whose values come of a form's fields.
+/// The beginnings of keys whose values come from the fields of a form.
 const OF_FIELDS: &[&str] = &["s3:x-amz-", "s3:requestobjecttag"];
-/// How the keys begin whose values stand in the body of a few operations.
+/// The beginnings of keys whose values come from the body, for a few operations.
 const OF_BODY: &[&str] = &["aws:requesttag/", "aws:tagkeys", "s3:requestobjecttag"];
-/// How far ahead a signer's clock may be.
+/// How far ahead the clock of a signer may be, in milliseconds.
 const CLOCKS_APART_MS_MAX: i128 = 15 * 60 * 1000;
 
-/// Condition keys that only the operation knows, by their names in lower case.
+/// The condition keys that only the operation knows. Names are in lower case.
 pub(crate) trait OperationKeys: Sync {
     /// The value of a key; `None`: the operation has no such key.
     fn condition(&self, key: &str) -> Option<Values<'_>>;
 
-    /// Keys that stand for query parameters, and which.
+    /// Condition keys for query parameters: (key, parameter).
     fn query_keys(&self) -> &'static [(&'static str, &'static str)] {
         &[]
     }
 
-    /// Whether keys of its own stand in the body.
+    /// Whether some of the operation's own keys have their values in the body.
     fn has_keys_of_body(&self) -> bool {
         false
     }
 
-    /// What is copied on the server, where something is.
+    /// The bytes that the operation copies on the server, if it does.
     fn copied(&self) -> Option<Copied<'_>> {
         None
     }
 }
 
-/// What a decision may ask of the store, as far as it was looked up.
+/// The facts of the store that a decision may ask for, as far as they were looked up.
 #[derive(Debug, Default)]
 pub(super) struct LookedUpFacts {
-    /// The tags of the object that it is about.
+    /// The tags of the object.
     pub(super) tags: Option<Vec<Tag>>,
-    /// How many bytes are copied.
+    /// The number of bytes that are copied.
     pub(super) copied_size: Option<u64>,
 }
 
-/// What a policy asked for that was not looked up.
+/// The facts that a policy asked for and that were not looked up.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct MissingFacts {
     pub(super) tags: bool,
@@ -72,17 +72,17 @@ impl OperationKeys for () {
     }
 }
 
-/// What surrounds one decision.
+/// The circumstances of one decision, from which condition keys are computed.
 pub(crate) struct Circumstances<'a> {
     pub(crate) caller: &'a Caller,
     pub(crate) context: &'a RequestContext,
     pub(crate) operation: &'a dyn OperationKeys,
-    /// Who owns the resource.
+    /// The account that owns the resource.
     pub(crate) resource_account: &'a AccountId,
     pub(crate) query: OnceCell<Option<Query<'a>>>,
-    /// How it will be signed, where nobody has sent it yet.
+    /// How a future request will be signed; `None` for a request that has been sent.
     future: Option<Mechanism>,
-    /// The version it is about, where one is named.
+    /// The version of the object, if one is named.
     version: Option<&'a VersionId>,
     looked: Option<&'a LookedUpFacts>,
     lacks: Cell<MissingFacts>,
@@ -108,7 +108,7 @@ impl<'a> Circumstances<'a> {
         }
     }
 
-    /// Those of a request that nobody has sent yet, where a mechanism is given that will sign it.
+    /// The circumstances of a future request, if the mechanism that will sign it is given.
     pub(super) fn ahead(self, future: Option<Mechanism>) -> Self {
         Self { future, ..self }
     }
@@ -121,7 +121,7 @@ impl<'a> Circumstances<'a> {
         Self { looked: Some(looked), ..self }
     }
 
-    /// What a policy asked for that was not looked up, and was told that there is none.
+    /// The facts that a policy asked for, and that counted as absent because they were not looked up.
     pub(super) fn lacks(&self) -> MissingFacts {
         self.lacks.get()
     }
@@ -134,9 +134,10 @@ impl<'a> Circumstances<'a> {
         tag_named(tags, name)
     }
 
-    /// Whether nobody can know the key's value before the request is sent: it depends on where the request comes
-    /// from, or on what its signature does not cover. Headers of S3's own are covered, or the request is refused;
-    /// but what fields a form will have is its policy's to say, and not known here.
+    /// Whether nobody can know the value of a key before the request is sent. That is so if it depends on where
+    /// the request comes from, or on something that the signature does not cover. The signature covers S3's own
+    /// headers, or the request is refused. But a form's policy alone says which fields it will have, and that
+    /// is not known here.
     fn is_unknown(&self, mechanism: Mechanism, key: &str) -> bool {
         let unsigned = |name: &HeaderName| !self.context.parts.headers.contains_key(name);
         match key {
@@ -199,8 +200,8 @@ impl<'a> Circumstances<'a> {
                 Mechanism::V2Query | Mechanism::V2Form => Some("0".into()),
                 Mechanism::V4Query | Mechanism::V4Form => {
                     let age = self.context.now.duration_since(signature?.signed_at()?).as_millis();
-                    // A form may be dated ahead, which a link may not (semantics 1.6.2a), and would
-                    // then stay young; so it is as old as it is early.
+                    // A form may be dated ahead, unlike a link (semantics 1.6.2a), and would then stay young
+                    // for long. So a form dated an hour ahead counts as an hour old.
                     let is_ahead = age < -CLOCKS_APART_MS_MAX;
                     let age = if is_ahead { age.saturating_neg() } else { age.max(0) };
                     Some(age.to_string().into())
@@ -213,18 +214,17 @@ impl<'a> Circumstances<'a> {
                 TlsVersion::V1_3 => "1.3".into(),
             }),
             "versionid" => Some(self.version?.to_string().into()),
-            // The header alone: what a link says of itself in the query is not considered
-            // (semantics 5.1).
+            // Only the header counts, not the parameter in the query of a link (semantics 5.1).
             "x-amz-content-sha256" => self.header(&CONTENT_SHA256),
-            // A read keeps them as headers alone.
+            // On reads, only headers are conditions, not query parameters.
             "if-match" | "if-none-match" if self.reads() => {
                 let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
                 self.header(&name)
             }
             "if-match" | "if-none-match" => self.request_header(name),
-            // A secret is no condition key.
+            // A customer's key is secret, so it is no condition key.
             key if key.contains("-customer-key") => None,
-            // What a write says of itself; reads have no such keys, whatever they send.
+            // Headers that describe a write. Reads have no such keys, even if they send the header.
             amz if amz.starts_with("x-amz-") && self.writes() => self.request_header(amz),
             _ => None,
         }
@@ -244,10 +244,10 @@ impl<'a> Circumstances<'a> {
         }
     }
 
-    /// How many bytes are announced, as the body will be read: only one in chunks, which is so signed, is
-    /// longer on the wire than what it brings.
+    /// The announced length of the body that will be stored. Only a body in signed chunks is longer on the wire
+    /// than what it brings.
     fn announced_length(&self) -> Option<Cow<'_, str>> {
-        // The body of the call that asks about a future request is none of that.
+        // For a future request, the body of the call that asks about it does not count.
         let of_call = || self.caller.signature().map(VerifiedSignature::payload);
         match self.future.map_or_else(of_call, |_| None) {
             Some(Payload::Streaming(_)) => {
@@ -265,7 +265,7 @@ impl<'a> Circumstances<'a> {
         matches!(self.context.parts.method, Method::PUT | Method::POST)
     }
 
-    /// The query parameter that an operation gives a condition key to.
+    /// The query parameter for which the operation has a condition key.
     fn query_key(&self, key: &str) -> Option<Cow<'_, str>> {
         let (_, parameter) = self.operation.query_keys().iter().find(|(known, _)| *known == key)?;
         self.query()?.get(parameter).map(|value| Cow::Owned(value.to_owned()))
@@ -276,13 +276,13 @@ impl<'a> Circumstances<'a> {
         self.query.get_or_init(|| Query::parse(raw).ok()).as_ref()
     }
 
-    /// A header as it was sent.
+    /// The value of a header as it was sent.
     fn header(&self, name: &HeaderName) -> Option<Cow<'_, str>> {
         let value = self.context.parts.headers.get(name)?;
         Some(String::from_utf8_lossy(value.as_bytes()))
     }
 
-    /// A header, or the signed query parameter that stands for it.
+    /// The value of a header, or of the signed query parameter that stands for it.
     fn request_header(&self, name: &str) -> Option<Cow<'_, str>> {
         let query = self.query()?;
         let headers = &self.context.parts.headers;
@@ -323,7 +323,7 @@ fn is_form(mechanism: Mechanism) -> bool {
     matches!(mechanism, Mechanism::V4Form | Mechanism::V2Form)
 }
 
-/// The value of a condition key that is the signer's own and not the request's.
+/// The value of a condition key about the signer, not about the request.
 fn signer_key<'c>(caller: &'c Caller, key: &str) -> Option<Values<'c>> {
     let name = key.strip_prefix("aws:")?;
     match name.strip_prefix(PRINCIPAL_TAG) {
@@ -338,7 +338,7 @@ fn of_signer<'c>(caller: &'c Caller, name: &str) -> Option<Cow<'c, str>> {
     let session = || identity?.session.as_ref();
     match name {
         "federatedprovider" => session()?.federated_provider.as_deref().map(Cow::Borrowed),
-        // Nobody has a second factor here. AWS tells so of sessions only.
+        // There are no second factors. As on AWS, only sessions have the key.
         "multifactorauthpresent" => session().map(|_| "false".into()),
         "principalaccount" => Some(identity?.account.as_str().into()),
         "principalarn" => principal.principal_arn().map(Cow::Owned),

@@ -1,4 +1,4 @@
-//! A request that nobody has sent yet, as far as its signature will say.
+//! A future request, which nobody has sent yet: what its signature will cover is known, and nothing else.
 
 use std::sync::Arc;
 
@@ -8,21 +8,21 @@ use presign::Mechanism;
 
 use crate::context::RequestContext;
 
-/// What is known of a request before it is sent: that of a link, or of a form, and signed by whoever asks about it.
-/// Where it will come from, and what else its sender will say, is not known.
+/// What is known of a link or form before it is used. Whoever asks about it will sign it. It is not known where
+/// the request will come from, and what else its sender will say.
 #[derive(Clone, Debug)]
 pub(crate) struct FutureRequest {
-    /// Its method, its query, and those of its headers that the signature covers.
+    /// The method, the query, and the headers that the signature covers.
     pub(crate) head: Arc<Parts>,
-    /// How it is signed.
+    /// How the request will be signed.
     pub(crate) mechanism: Mechanism,
-    /// When it is signed, and how long it shall last.
+    /// When it is signed, and how long it is to live.
     pub(crate) life: LinkLife,
 }
 
 impl FutureRequest {
-    /// Its circumstances, as far as they are those of the call that asks about it: the server's own, and what
-    /// may be spent on deciding.
+    /// The circumstances of the future request that are the same as those of the call asking about it: the
+    /// server's own, and the budget for deciding.
     pub(super) fn context(&self, of_call: &RequestContext) -> RequestContext {
         RequestContext { parts: Arc::clone(&self.head), ..of_call.clone() }
     }

@@ -1,4 +1,4 @@
-//! Derived keys, kept: deriving one costs as much as the rest of a verification.
+//! A cache of derived signing keys. To derive one costs as much as the rest of a verification.
 
 use std::collections::HashMap;
 use std::sync::RwLock;
@@ -6,26 +6,26 @@ use std::sync::RwLock;
 use jiff::Timestamp;
 use presign::{AdmissibleClaim, CredentialScope, SecretAccessKey, VerifyingKey};
 
-/// Access keys whose derived keys are kept.
+/// The most access keys whose derived keys are cached.
 const ACCESS_KEYS_MAX: usize = 4096;
-/// Derived keys kept of one access key: links of a week have eight days, and as many again.
+/// The most derived keys of one access key. The links of a week may be from eight days; this is twice as many.
 const SCOPES_MAX: usize = 16;
 
-/// A key derived from a secret, and all it was derived from.
+/// A derived key, and everything that it was derived from.
 #[derive(Debug)]
 struct DerivedKey {
-    /// A key that was deleted and made again is another one.
+    /// When the access key was created. A key that was deleted and created again is another one.
     made_at: Timestamp,
-    /// Day, region and service; none for SigV2, which uses the secret as it is.
+    /// Day, region and service; `None` for SigV2, which uses the secret itself.
     scope: Option<CredentialScope<'static>>,
     key: VerifyingKey,
 }
 
-/// By access key id.
+/// The cached keys, by access key id.
 #[derive(Debug, Default)]
 pub(super) struct DerivedKeys(RwLock<HashMap<String, Vec<DerivedKey>>>);
 
-/// A secret, and which of the keys that ever had its id it belongs to.
+/// A secret, and what tells its key from others that had the same id before.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct KeyOf<'k> {
     pub(super) id: &'k str,
@@ -34,7 +34,7 @@ pub(super) struct KeyOf<'k> {
 }
 
 impl DerivedKeys {
-    /// The derived key, from the cache if it is there.
+    /// The derived key, from the cache if possible.
     pub(super) fn get(&self, claim: &AdmissibleClaim<'_>, of: KeyOf<'_>) -> VerifyingKey {
         let scope = claim.key_scope();
         if let Ok(keys) = self.0.read()

@@ -1,17 +1,17 @@
-//! Sessions that were opened, kept: opening one costs as much as the rest of a verification.
+//! A cache of opened sessions. To open a token costs as much as the rest of a verification.
 
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
 use iam::Session;
 
-/// How much memory opened sessions may take, in bytes, about: they are kept for as long as there is room,
-/// with all that their tokens hold.
+/// The most memory for cached sessions, in bytes, approximately. A session is cached with everything that its
+/// token contains.
 const SESSIONS_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// What a session takes beside what it weighs: the hash of its token, its place in the map.
+/// The overhead of a cached session in bytes: the hash of its token, and its entry in the map.
 const SESSION_ENTRY_BYTES: usize = 256;
 
-/// Opened sessions by the SHA-256 of their token: the token itself is not kept.
+/// Opened sessions by the SHA-256 of their token. The token itself is not stored.
 #[derive(Debug, Default)]
 pub(super) struct Sessions(RwLock<Opened>);
 

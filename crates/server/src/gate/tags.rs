@@ -1,12 +1,11 @@
-//! Tags as policies see them: by names whose letters' case does not matter.
+//! Tags as policies see them: case does not matter in their names.
 
 use std::borrow::Cow;
 
 use iam::Values;
 use store::Tag;
 
-/// The value that goes by a name, whose letters' case does not matter to policies; where several do,
-/// each of them.
+/// The value of a tag by its name, in any case of letters. If several tags have the name, all of their values.
 pub(crate) fn named<'t>(
     pairs: impl Iterator<Item = (&'t str, &'t str)>,
     name: &str,
@@ -20,12 +19,12 @@ pub(crate) fn named<'t>(
     }
 }
 
-/// The value of a tag by its name.
+/// The value of a tag, by the tag's name.
 pub(crate) fn tag_named<'t>(tags: &'t [Tag], name: &str) -> Option<Values<'t>> {
     named(tags.iter().map(|tag| (tag.key.as_str(), tag.value.as_str())), name)
 }
 
-/// The keys of a request that brings tags: `PREFIX/<name>` for the value of one, and `keys` for the
+/// The condition keys of a request that sets tags: `PREFIX/<name>` is the value of one tag, and `keys` are the
 /// names of all.
 pub(crate) fn request_tag<'t>(
     tags: &'t [Tag],

@@ -1,4 +1,4 @@
-//! `SimulatePrincipalPolicy` and `SimulateCustomPolicy`: what would be decided.
+//! `SimulatePrincipalPolicy` and `SimulateCustomPolicy`: what policies would decide about made-up requests.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,14 +16,14 @@ use crate::query::error::{QueryCode, QueryError};
 use crate::query::form::Form;
 use crate::query::operation::Target;
 
-/// Pairs of action and resource that one call may ask about.
+/// The most pairs of action and resource that one call may ask about.
 const QUESTIONS_MAX: usize = 1000;
 
-/// Of questions that are more than one call may ask.
+/// The message for a call whose questions take too many steps to decide.
 const TOO_MUCH_WORK: &str =
     "These policies and questions take more comparing than one call may: ask fewer at once.";
 
-/// What both calls ask.
+/// The questions of a call, and the policies that it brings.
 #[derive(Debug)]
 pub(super) struct Simulation {
     actions: Vec<String>,
@@ -34,7 +34,7 @@ pub(super) struct Simulation {
     resource_policy: Option<Arc<Policy>>,
 }
 
-/// Condition keys as the caller made them up, and the steps that all questions have together.
+/// The condition keys that the caller made up, and the budget of steps for all questions together.
 #[derive(Debug, Default)]
 struct GivenKeys {
     values: HashMap<String, Vec<String>>,
@@ -127,7 +127,7 @@ impl Simulation {
                 if self.context.work.is_spent() {
                     return Err(QueryError::with_message(QueryCode::InvalidInput, TOO_MUCH_WORK));
                 }
-                // There may be a thousand, and others have waited meanwhile.
+                // There may be a thousand decisions, so other requests get a turn in between.
                 tokio::task::yield_now().await;
             }
             decided.push((action, of_action));
@@ -142,7 +142,7 @@ impl Simulation {
     }
 }
 
-/// What is decided about an action: of all its resources together, and of each.
+/// Writes the decision about an action: for all resources together, and for each.
 fn write_result(
     xml: &mut QueryXml,
     action: &str,
@@ -177,10 +177,11 @@ fn word(decision: &Decision) -> &'static str {
     }
 }
 
-/// Where the statements of each policy stand, by its name; `None`: another policy has that name too.
+/// Where the statements of each policy stand in its text, by the name of the policy; `None` if several policies
+/// have that name.
 type StatementPositions<'p> = HashMap<&'p str, Option<Vec<(TextPosition, TextPosition)>>>;
 
-/// Each text is read once here, however many decisions come of it.
+/// Finds the statements of each policy. Each text is read only once, however many decisions follow.
 fn places<'p>(policies: &PolicySet<'p>) -> StatementPositions<'p> {
     let PolicySet { identity, boundary, session: _, resource } = policies;
     let mut places = StatementPositions::new();
@@ -191,7 +192,7 @@ fn places<'p>(policies: &PolicySet<'p>) -> StatementPositions<'p> {
     places
 }
 
-/// Where the statement that decided stands, if its policy is the only one of that name.
+/// Where the statement that decided stands in its policy's text, if only one policy has that name.
 fn place(cause: &Cause, places: &StatementPositions<'_>) -> Option<(TextPosition, TextPosition)> {
     places.get(cause.policy.as_str())?.as_ref()?.get(cause.statement).copied()
 }
@@ -226,14 +227,14 @@ fn write_matched(xml: &mut QueryXml, decision: &Decision, places: &StatementPosi
     });
 }
 
-/// Whose policies are asked about.
+/// The identity whose policies are simulated.
 struct SimulatedIdentity {
     principal: Principal,
     policies: Vec<AttachedPolicy>,
     boundary: Option<AttachedPolicy>,
 }
 
-/// The entity that an ARN names, its path and its spelling included.
+/// Finds the identity that an ARN names. Path and spelling must be exact.
 fn source(directory: &Directory, arn: &str) -> Result<SimulatedIdentity, QueryError> {
     let account = directory.account().clone();
     let invalid =
@@ -305,7 +306,7 @@ operation! {
     on |op, at| Target::any();
     |op, access| {
         let account = account(&access)?;
-        // Nobody in particular, with nothing but what is given.
+        // An identity that does not exist, with only the given policies.
         let principal =
             Principal::FederatedUser { account: account.clone(), name: "simulation".to_owned() };
         op.questions.answer(&principal, account, &[], None).await

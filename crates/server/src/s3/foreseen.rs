@@ -1,5 +1,5 @@
-//! What would be decided about a link or a form that nobody has used yet. It is read as any request is: by the routes, and
-//! by the operation that it means.
+//! Foresees the decision about a link or form that is about to be signed. It is read as any request is: by the
+//! routes, and by the operation that it means.
 
 use hyper::Method;
 use iam::Verdict;
@@ -15,7 +15,8 @@ use crate::route::{self, Target};
 use crate::s3::post::PostObject;
 use crate::s3::table;
 
-/// What the gate would decide about it, were it used. An error: whatever the policies say, it cannot work.
+/// What the gate would decide if the link or form were used now. An error means that it cannot work, whatever
+/// the policies say.
 pub(crate) async fn foresee(
     access: &StoreAccess,
     target: &Target,
@@ -40,7 +41,7 @@ pub(crate) async fn foresee(
     table::foresee(access, call, &request, future).await
 }
 
-/// A form of which the key alone is known.
+/// A form of which only the key is known.
 fn form(key: &ObjectKey) -> Form {
     let mut fields = FormFields::default();
     fields.push("key", key.as_str());

@@ -10,7 +10,7 @@ use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::route::Call;
 
-/// Does something with the operation that a call is. Boxed, so that one large operation does not make every
+/// Runs code with the operation type of a call. Boxed, so that one large operation does not make every
 /// request's future large.
 macro_rules! of_operation {
     ($call:expr, $operation:ident => $done:expr) => {
@@ -106,7 +106,7 @@ pub(crate) async fn dispatch(
     of_operation!(call, Called => execute::<Called>(gate, asked, body))
 }
 
-/// What the gate would decide about the operation that a call is, asked for by a request that nobody has sent yet.
+/// What the gate would decide about the operation of a future request.
 pub(crate) async fn foresee(
     access: &StoreAccess,
     call: Call,

@@ -112,7 +112,7 @@ impl Digests {
         Self { md5: md5_of(bytes), checksums: checksums.finish() }
     }
 
-    /// The MD5.
+    /// The MD5 of the bytes.
     pub fn md5(&self) -> [u8; 16] {
         self.md5
     }

@@ -9,11 +9,11 @@ use jiff::Timestamp;
 /// Kinds of identities and what belongs to them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EntityKind {
-    /// A user.
+    /// A user of an account.
     User,
     /// A group of users.
     Group,
-    /// A role.
+    /// A role of an account.
     Role,
     /// A managed policy.
     Policy,

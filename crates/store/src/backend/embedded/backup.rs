@@ -121,7 +121,7 @@ pub enum BackupError {
         operation: &'static str,
         /// The file or directory that it was tried on.
         path: PathBuf,
-        /// The cause.
+        /// What the operating system reported.
         #[source]
         source: io::Error,
     },
