@@ -25,6 +25,12 @@ const UNFINISHED: [&str; 6] = [
     concat!("XX", "X"),
 ];
 
+/// The least number of words in a doc comment. Two words ("As sent.") leave out what was sent, and by whom.
+const DOC_WORDS_MIN: usize = 3;
+
+/// Where doc comments are the help texts of the command line, which are short on purpose.
+const HELP_TEXTS: [&str; 2] = ["crates/valet/src/args.rs", "crates/valet/src/args/"];
+
 /// How an attribute that silences a lint begins.
 const ALLOW: &str = concat!("[al", "low(");
 
@@ -55,6 +61,7 @@ fn untidy(source: &SourceFile) -> Vec<String> {
         }
     }
     found.extend(allows_without_reason(&source.text));
+    found.extend(curt_comments(source));
     found.iter().map(|what| format!("{}:{what}", source.path)).collect()
 }
 
@@ -89,6 +96,27 @@ fn allows_without_reason(text: &str) -> Vec<String> {
             found.push(format!("{line}: a lint is allowed without a reason"));
         }
         rest = after;
+    }
+    found
+}
+
+/// Doc comments with too few words to say anything. Code in backticks, such as the route of an operation, may stand alone.
+fn curt_comments(source: &SourceFile) -> Vec<String> {
+    if HELP_TEXTS.iter().any(|help| source.path.starts_with(help)) {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    let mut comment: Option<(usize, String)> = None;
+    for (number, line) in source.product_lines().chain([(0, "")]) {
+        if let Some(text) = line.trim_start().strip_prefix("///") {
+            let (_, whole) = comment.get_or_insert((number, String::new()));
+            whole.push_str(text);
+        } else if let Some((number, whole)) = comment.take()
+            && !whole.contains('`')
+            && whole.split_whitespace().count() < DOC_WORDS_MIN
+        {
+            found.push(format!("{number}: too few words to understand:{whole}"));
+        }
     }
     found
 }
@@ -129,6 +157,14 @@ mod tests {
             check("crates/a/src/a.rs", &format!("//! A.\n    {word}\n"), Some(word));
             check("crates/a/src/a.rs", &format!("//! A.\n    // {word}\n"), None);
         }
+        check(
+            "crates/a/src/a.rs",
+            "//! A.\n/// As sent.\nfn f() {}\n",
+            Some("2: too few words to understand: As sent."),
+        );
+        check("crates/a/src/a.rs", "//! A.\n/// The value as\n/// it was sent.\nfn f() {}\n", None);
+        check("crates/a/src/a.rs", "//! A.\n/// `GET /bucket`\nfn f() {}\n", None);
+        check("crates/valet/src/args/a.rs", "//! A.\n/// Its name\nfn f() {}\n", None);
         let bare = format!("//! A.\n#{ALLOW}dead_code)]\n");
         check("crates/a/src/a.rs", &bare, Some("2: a lint is allowed without a reason"));
         let reasoned = format!("//! A.\n#!{ALLOW}\n  x,\n  reason = \"r\"\n)]\n");
