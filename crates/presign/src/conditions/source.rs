@@ -31,7 +31,7 @@ impl SourceRanges {
         self.0.iter().any(|range| range.contains(&address))
     }
 
-    /// Every range.
+    /// All of the ranges.
     pub fn ranges(&self) -> &[IpNet] {
         &self.0
     }
