@@ -9,7 +9,7 @@ pub enum ConditionError {
     Unknown {
         /// The parameter's name as it was given.
         name: String,
-        /// Its value.
+        /// The value of that parameter.
         value: String,
     },
     /// One condition twice: which of them counts would be a guess.
