@@ -1,6 +1,6 @@
 //! What is told of a link that nobody has used yet is what happens when it is used.
 
-use presign::{Addressing, Endpoint, ExpiresIn, Presign, Presigner};
+use presign::{Endpoint, ExpiresIn, Presign, Presigner};
 use serde_json::{Value, json};
 
 use crate::harness::{Ask, HOST, World, ask, put};
@@ -48,16 +48,9 @@ async fn is_allowed(world: &World, key: &Key, link: Link<'_>) -> bool {
 fn signed(world: &World, key: &Key, link: Link<'_>) -> Ask {
     let endpoint = Endpoint::parse(&format!("http://{HOST}")).unwrap();
     let query: Vec<_> = link.version.iter().map(|version| ("versionId", *version)).collect();
-    let presign = Presign {
-        method: link.method,
-        endpoint: &endpoint,
-        addressing: Addressing::Path,
-        bucket: "bucket",
-        key: link.key.as_bytes(),
-        headers: &[],
-        query: &query,
-        expires_in: ExpiresIn::from_seconds(3600).unwrap(),
-    };
+    let life = ExpiresIn::from_seconds(3600).unwrap();
+    let mut presign = Presign::new(link.method, &endpoint, "bucket", link.key.as_bytes(), life);
+    presign.query = &query;
     let mut presigner = Presigner::new(key.credentials(), world.region());
     let link = presigner.presign(&presign, world.now).unwrap();
     ask(presign.method, link.url.strip_prefix(&format!("http://{HOST}")).unwrap())
