@@ -13,7 +13,7 @@ pub enum ChecksumAlgorithm {
     Crc32,
     /// CRC-32C, that of Castagnoli.
     Crc32c,
-    /// CRC-64 as NVMe has it.
+    /// CRC-64 of the NVM Express standard.
     Crc64Nvme,
     /// SHA-1 (FIPS 180-4).
     Sha1,
