@@ -48,7 +48,7 @@ impl Answer {
     /// All that is known, on one line.
     pub(crate) fn json(&self) -> Result<String> {
         let Presigned { method, url, headers, fingerprint, .. } = &self.presigned;
-        let Expiry { requested_end, effective_end, limited_by, allowed: _ } = &self.expiry;
+        let Expiry { requested_end, effective_end, limited_by, works: _ } = &self.expiry;
         let json = Json {
             url,
             method,

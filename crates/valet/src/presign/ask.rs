@@ -14,7 +14,7 @@ use crate::args::{Aws, Life};
 use crate::aws::{Api, Identity};
 use crate::failure::Failure;
 use crate::location::S3Uri;
-use crate::presign::expiry::{Limit, ServerExpiry};
+use crate::presign::expiry::{Limit, ServerExpiry, Works};
 use crate::remote::{self, Call};
 use crate::{location, refusal};
 
@@ -77,6 +77,9 @@ struct Reply {
     limited_by: Vec<Limit>,
     #[serde(default = "yes")]
     allowed: bool,
+    /// Condition keys on whose values it depends, which nobody knows before the link is used.
+    #[serde(default)]
+    missing: Vec<String>,
 }
 
 fn yes() -> bool {
@@ -154,10 +157,10 @@ impl ExpiryClient {
         }
         let unreadable = || Silence::Failed("its answer cannot be read".to_owned());
         let body = remote::read(response).await.map_err(|_| unreadable())?;
-        let Reply { effective_expires_at, limited_by, allowed } =
+        let Reply { effective_expires_at, limited_by, allowed, missing } =
             serde_json::from_str(&body).map_err(|_| unreadable())?;
         let end = effective_expires_at.parse().map_err(|_| unreadable())?;
-        Ok(ServerExpiry { end, limited_by, allowed })
+        Ok(ServerExpiry { end, limited_by, works: Works::of(allowed, missing) })
     }
 }
 

@@ -184,7 +184,7 @@ impl Signing<'_> {
         let renew = begun.renews.then(|| links.renew(plan, presigner, life, now));
         let signed_at = AmzDate::from_timestamp(now).timestamp();
         let parts_end = SignedDuration::from_secs(part_life.seconds().into());
-        let Expiry { requested_end, effective_end, limited_by, allowed: _ } = expiry;
+        let Expiry { requested_end, effective_end, limited_by, works: _ } = expiry;
         let parts_end = signed_at.saturating_add(parts_end).unwrap_or(Timestamp::MAX);
         let parts_end = effective_end.map_or(parts_end, |end| end.min(parts_end));
         Ok(Bundle {

@@ -14,8 +14,28 @@ pub(crate) struct Expiry {
     /// `None` if nobody can know.
     pub(crate) effective_end: Option<Timestamp>,
     pub(crate) limited_by: Vec<Limit>,
-    /// `false` if the server would refuse the link already now.
-    pub(crate) allowed: bool,
+    /// Whether the server would let the link in already now.
+    pub(crate) works: Works,
+}
+
+/// Whether a link works, as things are now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Works {
+    Yes,
+    No,
+    /// That depends on the values of these condition keys, which nobody knows before the link is used.
+    Unknown(Vec<String>),
+}
+
+impl Works {
+    /// Reads the server's answer.
+    pub(crate) fn of(allowed: bool, missing: Vec<String>) -> Self {
+        match (allowed, missing.is_empty()) {
+            (true, _) => Self::Yes,
+            (false, true) => Self::No,
+            (false, false) => Self::Unknown(missing),
+        }
+    }
 }
 
 /// The reason why a link ends.
@@ -41,7 +61,7 @@ pub(crate) enum Limit {
 pub(crate) struct ServerExpiry {
     pub(crate) end: Timestamp,
     pub(crate) limited_by: Vec<Limit>,
-    pub(crate) allowed: bool,
+    pub(crate) works: Works,
 }
 
 impl Expiry {
@@ -55,7 +75,7 @@ impl Expiry {
         let signed_at = AmzDate::from_timestamp(now).timestamp();
         let requested_end = after(signed_at, life.seconds());
         let mut ends = vec![(Limit::Requested, requested_end)];
-        let allowed = told.is_none_or(|told| told.allowed);
+        let works = told.map_or(Works::Yes, |told| told.works.clone());
         let maximum = u64::from(EXPIRES_SECONDS_MAX);
         if life.seconds() >= maximum {
             ends.push((Limit::Maximum, after(signed_at, maximum)));
@@ -65,7 +85,7 @@ impl Expiry {
             Session::EndsAt(end) => ends.push((Limit::Session, end)),
             Session::EndUnknown => {
                 let limited_by = vec![Limit::SessionUnknown];
-                return Self { requested_end, effective_end: None, limited_by, allowed };
+                return Self { requested_end, effective_end: None, limited_by, works };
             }
         }
         if let Some(told) = told {
@@ -79,16 +99,25 @@ impl Expiry {
                 limited_by.push(limit);
             }
         }
-        Self { requested_end, effective_end: earliest, limited_by, allowed }
+        Self { requested_end, effective_end: earliest, limited_by, works }
     }
 
     /// A warning: the link ends, or may end, earlier than asked. `None` if all is well.
     pub(crate) fn caution(&self) -> Option<String> {
-        let Self { requested_end, effective_end, limited_by: _, allowed } = self;
-        if !allowed {
-            let refused = "as the policies stand, whoever signs this link may not do this, at least \
-                           not from everywhere: the link would be refused";
-            return Some(refused.to_owned());
+        let Self { requested_end, effective_end, limited_by: _, works } = self;
+        match works {
+            Works::Yes => {}
+            Works::No => {
+                let refused = "as the policies stand, whoever signs this link may not do this: the \
+                               link would be refused";
+                return Some(refused.to_owned());
+            }
+            Works::Unknown(missing) => {
+                return Some(format!(
+                    "as the policies stand, it depends on how the link is used whether it works, by {}",
+                    missing.join(", ")
+                ));
+            }
         }
         match effective_end {
             None => Some(
@@ -171,7 +200,8 @@ mod tests {
         check("1h", Session::EndsAt(later), None, Some(end), &[Limit::Requested]);
         check("1h", Session::EndUnknown, None, None, &[Limit::SessionUnknown]);
 
-        let told = |end, limit| Some(ServerExpiry { end, limited_by: vec![limit], allowed: true });
+        let told =
+            |end, limit| Some(ServerExpiry { end, limited_by: vec![limit], works: Works::Yes });
         let age = told(earlier, Limit::SignatureAge);
         check("1h", Session::LongTerm, age.as_ref(), Some(earlier), &[Limit::SignatureAge]);
         check("1h", Session::EndUnknown, age.as_ref(), None, &[Limit::SessionUnknown]);
@@ -192,7 +222,7 @@ mod tests {
             let told = told.map(|limit| ServerExpiry {
                 end: at("15T12:30:00"),
                 limited_by: vec![limit],
-                allowed: limit != Limit::Requested,
+                works: if limit == Limit::Requested { Works::No } else { Works::Yes },
             });
             assert_eq!(expiry(life, session, told.as_ref()).caution().as_deref(), expected);
         };
@@ -203,10 +233,20 @@ mod tests {
             Session::LongTerm,
             Some(Limit::Requested),
             Some(
-                "as the policies stand, whoever signs this link may not do this, at least not from \
-                 everywhere: the link would be refused",
+                "as the policies stand, whoever signs this link may not do this: the link would be \
+                 refused",
             ),
         );
+        let open = ServerExpiry {
+            end: at("15T12:30:00"),
+            limited_by: vec![Limit::SignatureAge],
+            works: Works::of(false, vec!["aws:sourceip".to_owned(), "aws:useragent".to_owned()]),
+        };
+        let found = expiry("1h", Session::LongTerm, Some(&open));
+        assert_eq!(found.effective_end, Some(open.end));
+        let expected = "as the policies stand, it depends on how the link is used whether it works, by \
+                        aws:sourceip, aws:useragent";
+        assert_eq!(found.caution().as_deref(), Some(expected));
         check(
             "1h",
             Session::EndsAt(at("15T12:30:00")),

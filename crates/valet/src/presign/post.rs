@@ -145,7 +145,7 @@ struct Json<'a> {
 impl<'a> Json<'a> {
     fn of(made: &'a PresignedPost, expiry: &'a Expiry) -> Self {
         let PresignedPost { url, fields, .. } = made;
-        let Expiry { requested_end, effective_end, limited_by, allowed: _ } = expiry;
+        let Expiry { requested_end, effective_end, limited_by, works: _ } = expiry;
         Self {
             url,
             fields: InOrder(fields),
