@@ -48,7 +48,7 @@ const IMPURE_NAMES: [&str; 14] = [
 ];
 
 /// Where the server may look up what a name means. Anywhere else it may mean another bucket or record than
-/// the one that was judged, so the door is asked, which binds it.
+/// the one that was judged, so `StoreAccess` is asked, which binds the name.
 /// Authentication asks only whether a proxy's prefix is the name of a bucket.
 const LOOKUPS: [&str; 3] = [
     "crates/server/src/gate.rs",
@@ -175,7 +175,7 @@ mod tests {
         };
         for call in LOOKUP_CALLS {
             let (object, method) = call.rsplit_once('.').unwrap();
-            let broken = format!("door.{object}\n        .{method}name)");
+            let broken = format!("access.{object}\n        .{method}name)");
             check("crates/server/src/s3/put.rs", &format!("    {call}name)"), false);
             check("crates/server/src/s3/put.rs", &broken, false);
             check("crates/server/src/gate.rs", &broken, true);
@@ -183,7 +183,7 @@ mod tests {
             check("crates/server/tests/answers/a.rs", &broken, true);
             check("crates/server/src/s3/put.rs", &format!("// {call}"), true);
         }
-        check("crates/server/src/s3/put.rs", "door.bucket(name); door.object(name)", true);
+        check("crates/server/src/s3/put.rs", "access.bucket(name); access.object(name)", true);
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! What was admitted to is no longer there when it is to be acted upon: another bucket has its name, or
-//! another record stands at its key. Bodies that stop before their end hold the door open meanwhile.
+//! another record stands at its key. Bodies that stop before their end keep the request going meanwhile.
 
 use std::sync::Arc;
 
