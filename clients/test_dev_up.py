@@ -115,7 +115,7 @@ def test_dev_up_prints_what_every_client_needs_and_runs_once_a_checkout(built):
             assert f"\n{name}=" in "\n" + shown, "".join(printed)
         # What the README says to do next.
         readme = replaced(
-            block("README.md", "sh", "valet=target"), {"target/up/valet": binary()}
+            block("README.md", "sh", "target/up"), {"$PWD/target": built["CARGO_TARGET_DIR"]}
         )
         shown = subprocess.run(
             ["bash", "-euc", exports + readme], cwd=ROOT, env={"HOME": built["HOME"], "PATH": built["PATH"]},
