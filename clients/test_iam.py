@@ -1,12 +1,14 @@
 """The IAM API with boto3 and the aws command line, and the calls that Terraform's provider makes."""
 
 import json
+import re
 import subprocess
 
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from harness import AWS_V2, client_environment
+from harness import AWS_V2, ROOT, client_environment
 from people import ACCOUNT, allow, client, make_user, policy, trust
 
 
@@ -337,3 +339,23 @@ def test_what_terraform_reads_and_writes(server, iam, bucket_name, name):
         call(UserName=name)
     missing(iam.get_login_profile, "NoSuchEntity", UserName=name)
     iam.delete_user(UserName=name)
+
+
+@pytest.mark.parametrize("service, page", [("iam", "identities.md"), ("sts", "sessions.md")])
+def test_the_page_names_the_calls_that_are_served_and_no_other(server, service, page, name):
+    # A user who may do nothing: calls are looked up before they are judged, and none changes anything.
+    config = Config(parameter_validation=False, retries={"total_max_attempts": 1})
+    nobody = client(server, service, make_user(server, name), config=config)
+    known = nobody.meta.service_model.operation_names
+    text = (ROOT / "docs" / page).read_text()
+    named = {word for word in re.findall(r"`(\w+)`", text) if word in known}
+    served = set()
+    for call in known:
+        try:
+            nobody._make_api_call(call, {})
+            served.add(call)
+        except ClientError as refusal:
+            # Of an unknown call that botocore sends unsigned (AssumeRoleWithSAML) the signature is missed first.
+            if refusal.response["Error"]["Code"] not in ("InvalidAction", "MissingAuthenticationToken"):
+                served.add(call)
+    assert named == served
