@@ -193,14 +193,16 @@ impl Renewal {
     const SIZE: &str = "size";
     const PART_SIZE: &str = "part-size";
     const ENDPOINT: &str = "endpoint";
+    /// All that a link says, besides its signature.
+    pub(crate) const PARAMETERS: [&str; 5] =
+        [Self::BUCKET, Self::KEY, Self::SIZE, Self::PART_SIZE, Self::ENDPOINT];
 
     /// Reads a query without the parameters of its signature. An unknown parameter is an error, since it could
     /// be a condition that the signer relies on.
     pub(crate) fn read<'q>(
         query: impl Iterator<Item = (&'q str, &'q str)>,
     ) -> Result<Self, RenewalError> {
-        let names = [Self::BUCKET, Self::KEY, Self::SIZE, Self::PART_SIZE, Self::ENDPOINT];
-        let mut values = names.map(|name| (name, None));
+        let mut values = Self::PARAMETERS.map(|name| (name, None));
         for (name, value) in query {
             let found = values.iter_mut().find(|(known, _)| *known == name);
             let Some((known, slot)) = found else {

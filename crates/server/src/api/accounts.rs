@@ -20,7 +20,7 @@ const NAME_CHARS_MAX: usize = 128;
 /// The permission of every call about accounts.
 const MANAGE_ACCOUNTS: ApiPermission<'static> = ApiPermission::Operator("valet:ManageAccounts");
 /// The only parameter of the list.
-const AFTER: &str = "after=";
+const AFTER: &str = "after";
 
 /// `GET /accounts`: a page of them.
 pub(super) struct ListAccounts {
@@ -89,18 +89,14 @@ pub(super) struct AccountPage {
 impl ApiOperation for ListAccounts {
     const SIGNED: SignedBy = SignedBy::Header;
     const PAGES: Option<&'static str> = None;
+    const PARAMETERS: &'static [&'static str] = &[AFTER];
     const STATUS: StatusCode = StatusCode::OK;
     type Request = NoDocument;
     type Answer = Json<AccountPage>;
 
     fn read(request: &ApiRequest<'_>) -> Result<Self, ApiError> {
-        if request.query.is_empty() {
-            return Ok(Self { after: None });
-        }
-        let after = request.query.strip_prefix(AFTER).ok_or_else(|| {
-            ApiError::invalid_request("The list of accounts has one parameter, after.")
-        })?;
-        Ok(Self { after: Some(account_id(after)?) })
+        let after = request.parameter(AFTER).map(account_id).transpose()?;
+        Ok(Self { after })
     }
 
     fn permission(&self) -> ApiPermission<'_> {
@@ -122,6 +118,7 @@ impl ApiOperation for ListAccounts {
 impl ApiOperation for CreateAccount {
     const SIGNED: SignedBy = SignedBy::Header;
     const PAGES: Option<&'static str> = None;
+    const PARAMETERS: &'static [&'static str] = &[];
     const STATUS: StatusCode = StatusCode::CREATED;
     type Request = Json<WantedAccount>;
     type Answer = Json<AccountWithKey>;
@@ -177,6 +174,7 @@ impl WantedAccount {
 impl ApiOperation for GetAccount {
     const SIGNED: SignedBy = SignedBy::Header;
     const PAGES: Option<&'static str> = None;
+    const PARAMETERS: &'static [&'static str] = &[];
     const STATUS: StatusCode = StatusCode::OK;
     type Request = NoDocument;
     type Answer = Json<ShownAccount>;
@@ -202,6 +200,7 @@ impl ApiOperation for GetAccount {
 impl ApiOperation for DeleteAccount {
     const SIGNED: SignedBy = SignedBy::Header;
     const PAGES: Option<&'static str> = None;
+    const PARAMETERS: &'static [&'static str] = &[];
     const STATUS: StatusCode = StatusCode::NO_CONTENT;
     type Request = NoDocument;
     type Answer = NoDocument;
@@ -234,6 +233,7 @@ const FIRST_ROOT_KEY: &str = "The root key of the first account is not renewed h
 impl ApiOperation for RenewRootKey {
     const SIGNED: SignedBy = SignedBy::Header;
     const PAGES: Option<&'static str> = None;
+    const PARAMETERS: &'static [&'static str] = &[];
     const STATUS: StatusCode = StatusCode::CREATED;
     type Request = NoDocument;
     type Answer = Json<AccountWithKey>;

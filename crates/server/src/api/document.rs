@@ -38,7 +38,7 @@ pub(super) struct Json<T>(pub(super) T);
 /// A JSON document with the members of `T`, or an empty body.
 pub(super) struct OptionalJson<T>(pub(super) Option<T>);
 
-/// No document. The body of such a call is not read.
+/// No document. Whoever sends one means something by it, and is refused.
 pub(super) struct NoDocument;
 
 impl<T: DeserializeOwned + Send> RequestDocument for Json<T> {
@@ -56,8 +56,12 @@ impl<T: DeserializeOwned + Send> RequestDocument for OptionalJson<T> {
 }
 
 impl RequestDocument for NoDocument {
-    async fn read(_door: &StoreAccess, _body: &mut RequestBody) -> Result<Self, ApiError> {
-        Ok(Self)
+    async fn read(access: &StoreAccess, body: &mut RequestBody) -> Result<Self, ApiError> {
+        if collect(access, body).await?.is_empty() {
+            Ok(Self)
+        } else {
+            Err(ApiError::invalid_request("This call takes no document."))
+        }
     }
 }
 

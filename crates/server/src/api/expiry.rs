@@ -65,6 +65,7 @@ enum Works {
 impl ApiOperation for TellExpiry {
     const SIGNED: SignedBy = SignedBy::Header;
     const PAGES: Option<&'static str> = None;
+    const PARAMETERS: &'static [&'static str] = &[];
     const STATUS: StatusCode = StatusCode::OK;
     type Request = Json<IntendedLink>;
     type Answer = Json<ToldExpiry>;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hyper::StatusCode;
 use iam::Values;
-use presign::Mechanism;
+use presign::{Mechanism, QueryPairs};
 use store::{BucketName, ObjectKey};
 
 use super::document::{AnswerDocument, RequestDocument};
@@ -14,6 +14,7 @@ use super::error::{ApiCode, ApiError};
 use super::path::PathValues;
 use crate::body::RequestBody;
 use crate::context::RequestContext;
+use crate::error::S3Error;
 use crate::gate::{AdmissibleApiCall, Authorized, Caller, Gate};
 use crate::notes::RequestNotes;
 use crate::respond::Reply;
@@ -28,6 +29,9 @@ pub(super) trait ApiOperation: Sized + Send + Sync + 'static {
     /// The query parameter that names a bucket: its CORS rules say which pages of other origins may call this
     /// operation. `None`: no page may.
     const PAGES: Option<&'static str>;
+
+    /// The query parameters that a call may have, besides those of its signature. Each stands once.
+    const PARAMETERS: &'static [&'static str];
 
     /// The status of an answer that is no refusal.
     const STATUS: StatusCode;
@@ -88,6 +92,28 @@ pub(super) struct ApiRequest<'r> {
 }
 
 impl ApiRequest<'_> {
+    /// The value of a query parameter, as on the wire.
+    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
+        QueryPairs::new(self.query).find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+
+    /// Refuses parameters that no operation would read: a caller must not be answered as if one had been.
+    fn has_only(&self, parameters: &[&str]) -> Result<(), ApiError> {
+        let refused = |message, (name, value): (&str, &str)| {
+            Err(S3Error::invalid_argument(message, name, value).into())
+        };
+        for (at, pair) in QueryPairs::new(self.query).enumerate() {
+            let (name, _) = pair;
+            if !parameters.contains(&name) {
+                return refused(format!("This call has no query parameter `{name}`."), pair);
+            }
+            if QueryPairs::new(self.query).take(at).any(|(before, _)| before == name) {
+                return refused(format!("The query parameter `{name}` stands twice."), pair);
+            }
+        }
+        Ok(())
+    }
+
     /// The value of a parameter in the path, by its name in the template of the operation's row.
     pub(super) fn path(&self, name: &str) -> Result<&str, ApiError> {
         self.path.get(name).ok_or_else(|| ApiError::new(ApiCode::InternalError))
@@ -126,7 +152,12 @@ pub(super) fn execute<'r, O: ApiOperation>(
     Box::pin(async move {
         let SignedCall { gate, caller, context, path } = call;
         let query = context.parts.uri.query().unwrap_or_default();
-        let operation = O::read(&ApiRequest { path, query })?;
+        let request = ApiRequest { path, query };
+        // The query of a link is the link, which its operation reads.
+        if O::SIGNED == SignedBy::Header {
+            request.has_only(O::PARAMETERS)?;
+        }
+        let operation = O::read(&request)?;
         if let Some((bucket, key)) = operation.object() {
             (notes.bucket, notes.key) = (Some(bucket.clone()), Some(key.clone()));
         }

@@ -72,6 +72,7 @@ struct UploadedPart {
 impl ApiOperation for RenewParts {
     const SIGNED: SignedBy = SignedBy::Link;
     const PAGES: Option<&'static str> = Some(Renewal::BUCKET);
+    const PARAMETERS: &'static [&'static str] = &Renewal::PARAMETERS;
     const STATUS: StatusCode = StatusCode::OK;
     type Request = OptionalJson<WantedParts>;
     type Answer = Json<RenewedParts>;

@@ -327,6 +327,75 @@ async fn no_link_reaches_the_api() {
     told(403, "AccessDenied", "Access Denied", &world.send_raw(link).await);
 }
 
+const OTHER: &str = "/_valet/api/v1/accounts/111111111111";
+
+/// Makes that account, and returns its root.
+async fn other(world: &World) -> Key {
+    let account = r#"{"name":"other","id":"111111111111"}"#;
+    let made = world.send(ask("POST", "/_valet/api/v1/accounts").body(account)).await;
+    assert_eq!(made.status, 201);
+    let made = document(&made);
+    let member = |name: &str| made[name].as_str().unwrap().to_owned();
+    Key { id: member("access_key_id"), secret: member("secret_access_key"), token: None }
+}
+
+/// Whoever sends a document means something by it, and must not be answered as if it had been read.
+#[tokio::test]
+async fn a_call_that_takes_no_document_refuses_one() {
+    let world = World::new().await;
+    let root = other(&world).await;
+    let ann = world.user("ann", "").await;
+    let long = "x".repeat(1024);
+    for (method, path) in [
+        ("GET", "/_valet/api/v1/accounts"),
+        ("GET", OTHER),
+        ("POST", &format!("{OTHER}/root-key")),
+        ("DELETE", OTHER),
+    ] {
+        for body in ["{}", " ", r#"{"dry_run":true}"#, &long] {
+            let words = "This call takes no document.";
+            let call = || ask(method, path).body(body.to_owned());
+            told(400, "InvalidRequest", words, &world.send(call()).await);
+            assert_eq!(world.send_as(&ann, call()).await.status, 403, "{method} {path}");
+        }
+    }
+    // Nothing was done: the account is there, and so is its key.
+    assert_eq!(world.send(get(OTHER)).await.status, 200);
+    assert_eq!(world.send_as(&root, put("/of-the-other", "")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_parameter_that_a_call_does_not_read_is_refused() {
+    let world = World::new().await;
+    let root = other(&world).await;
+    for (method, rest, name) in [
+        ("GET", "accounts?limit=1", "limit"),
+        ("GET", "accounts?after=111111111111&x", "x"),
+        ("GET", "accounts?%61fter=111111111111", "%61fter"),
+        ("GET", "accounts?Expires=1", "Expires"),
+        ("POST", "accounts?x=1", "x"),
+        ("GET", "accounts/111111111111?after=000000000000", "after"),
+        ("DELETE", "accounts/111111111111?dry-run=true", "dry-run"),
+        ("POST", "accounts/111111111111/root-key?x=1", "x"),
+        ("POST", "expiry?x=1", "x"),
+    ] {
+        let body = if method == "POST" { r#"{"name":"x"}"# } else { "" };
+        let call = ask(method, &format!("/_valet/api/v1/{rest}")).body(body);
+        let words = format!("This call has no query parameter `{name}`.");
+        told(400, "InvalidArgument", &words, &world.send(call).await);
+    }
+    let twice = get("/_valet/api/v1/accounts?after=111111111111&after=000000000000");
+    let words = "The query parameter `after` stands twice.";
+    told(400, "InvalidArgument", words, &world.send(twice).await);
+    for nothing in ["?", "?&"] {
+        let list = get(&format!("/_valet/api/v1/accounts{nothing}"));
+        let listed = document(&world.send(list).await);
+        assert_eq!(listed["accounts"].as_array().unwrap().len(), 1, "{listed}");
+    }
+    assert_eq!(world.send(get(OTHER)).await.status, 200);
+    assert_eq!(world.send_as(&root, put("/of-the-other", "")).await.status, 200);
+}
+
 #[tokio::test]
 async fn the_root_key_of_the_first_account_is_renewed_elsewhere() {
     let world = World::new().await;
