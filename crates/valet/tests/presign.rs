@@ -419,14 +419,16 @@ fn a_line_in_is_a_line_out() {
                  {\"uri\": \"s3://b/4\", \"expires_in\": \"8d\"}\n\
                  {\"uri\": \"s3://b/5\", \"uses\": 1}\n\
                  not JSON\n\
+                 [\"s3://b/k\", null, null, null, null, null, null, null, null, null, null, null]\n\
+                 {\"uri\":\n\
                  {\"uri\": \"s3://b/6\", \"method\": \"POST\"}";
     let output = User::with_key().run(&["presign", "-", LOCAL[0], LOCAL[1], LOCAL[2]], input);
     assert_eq!(output.status.code(), Some(1));
-    assert_eq!(text(&output.stderr), "error: 4 line(s) made no link\n");
+    assert_eq!(text(&output.stderr), "error: 6 line(s) made no link\n");
     let stdout = text(&output.stdout);
     let lines: Vec<Value> =
         stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(lines.len(), 7);
+    assert_eq!(lines.len(), 9);
     let check = |index: usize, start: &str, part: &str| {
         let url = lines[index]["url"].as_str().unwrap();
         assert!(url.starts_with(start) && url.contains(part), "{url}");
@@ -438,7 +440,14 @@ fn a_line_in_is_a_line_out() {
     let week =
         "S3 refuses every link that lives longer than 7 days (604800 seconds); --trim shortens it";
     assert_eq!(lines[3], serde_json::json!({"line": 5, "error": week}));
-    for (index, line, part) in [(4, 6, "unknown field `uses`"), (5, 7, ""), (6, 8, "`POST`")] {
+    let object = "a line is a JSON object";
+    for (index, line, part) in [
+        (4, 6, "unknown field `uses`"),
+        (5, 7, object),
+        (6, 8, object),
+        (7, 9, "EOF while parsing a value"),
+        (8, 10, "`POST`"),
+    ] {
         assert_eq!(lines[index]["line"], line);
         assert!(lines[index]["error"].as_str().unwrap().contains(part), "{}", lines[index]);
     }

@@ -86,6 +86,10 @@ async fn collect(access: &StoreAccess, body: &mut RequestBody) -> Result<Bytes, 
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    // serde would take an array for the members in their order.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(ApiError::invalid_request("The document must be a JSON object."));
+    }
     serde_json::from_slice(body)
         .map_err(|cause| ApiError::invalid_request(format!("The document does not fit: {cause}.")))
 }

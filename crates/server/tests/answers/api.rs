@@ -396,6 +396,25 @@ async fn a_parameter_that_a_call_does_not_read_is_refused() {
     assert_eq!(world.send_as(&root, put("/of-the-other", "")).await.status, 200);
 }
 
+/// The members of a document are named. An array would give them by their order in the program.
+#[tokio::test]
+async fn a_document_is_a_json_object() {
+    let world = World::with_bucket().await;
+    let words = "The document must be a JSON object.";
+    let send = |path: &str, body: &str| {
+        let ask = ask("POST", &format!("/_valet/api/v1/{path}")).body(body.to_owned());
+        let world = &world;
+        async move { world.send(ask).await }
+    };
+    for body in [r#"["array",null,null,null,null]"#, r#" ["a"]"#, "5", "null", r#""x""#, "", "x"] {
+        told(400, "InvalidRequest", words, &send("accounts", body).await);
+    }
+    for body in [r#"["GET","bucket","a",null,60]"#, "\u{feff}{}"] {
+        told(400, "InvalidRequest", words, &send("expiry", body).await);
+    }
+    assert_eq!(send("accounts", "\r\n\t {\"name\":\"x\"} ").await.status, 201);
+}
+
 #[tokio::test]
 async fn the_root_key_of_the_first_account_is_renewed_elsewhere() {
     let world = World::new().await;

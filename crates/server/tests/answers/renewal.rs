@@ -202,6 +202,8 @@ async fn what_does_not_renew() {
                 "The document does not fit: unknown field `bucket`, expected `parts` at line 1 column 9.",
             ),
         ),
+        (renew().body("[[1]]"), request("The document must be a JSON object.")),
+        (renew().body("[]"), request("The document must be a JSON object.")),
         (renew().body(long), "400 MaxMessageLengthExceeded Your request was too big.".to_owned()),
     ];
     for (ask, expected) in rows {

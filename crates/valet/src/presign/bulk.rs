@@ -96,6 +96,10 @@ fn make(line: &[u8], defaults: &LinkOptions, maker: &mut Maker) -> anyhow::Resul
     if line.len() > LINE_BYTES_MAX {
         return Err(anyhow!("a line has at most {LINE_BYTES_MAX} bytes"));
     }
+    // serde would take an array for the members in their order.
+    if !line.trim_ascii_start().starts_with(b"{") {
+        return Err(anyhow!("a line is a JSON object"));
+    }
     let row: Row = serde_json::from_slice(line)?;
     let uri = row.uri.clone();
     let options = row.over(defaults)?;
