@@ -24,6 +24,8 @@ const SECONDS_MAX: u64 = 604_800;
 
 /// The method of a browser form.
 const FORM: &str = "POST";
+/// The methods of links, and that of a form.
+const METHODS: [&str; 5] = ["GET", "PUT", "HEAD", "DELETE", FORM];
 
 /// `POST /expiry`. Everybody may ask about links that they sign themselves.
 pub(super) struct TellExpiry;
@@ -83,6 +85,11 @@ impl ApiOperation for TellExpiry {
         Json(link): Json<IntendedLink>,
     ) -> Result<Json<ToldExpiry>, ApiError> {
         let access = call.access();
+        if !METHODS.contains(&link.method.as_str()) {
+            return Err(ApiError::invalid_request(
+                "`method` is GET, PUT, HEAD, DELETE or POST, in upper case.",
+            ));
+        }
         let life = link.life(access.now());
         let verdict = foresee(access, &link.target()?, &link.future(life)?).await?;
         Ok(Json(ToldExpiry::of(verdict, life)))

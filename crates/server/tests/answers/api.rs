@@ -416,6 +416,25 @@ async fn a_document_is_a_json_object() {
 }
 
 #[tokio::test]
+async fn the_method_of_a_link_is_one_that_links_have() {
+    let world = World::with_bucket().await;
+    let tell = |method: &str| {
+        let body =
+            json!({"method": method, "bucket": "bucket", "key": "a", "expires_in_seconds": 60});
+        let ask = ask("POST", "/_valet/api/v1/expiry").body(body.to_string());
+        let world = &world;
+        async move { world.send(ask).await }
+    };
+    for method in ["GET", "PUT", "HEAD", "DELETE", "POST"] {
+        assert_eq!(tell(method).await.status, 200, "{method}");
+    }
+    let words = "`method` is GET, PUT, HEAD, DELETE or POST, in upper case.";
+    for method in ["get", "PATCH", "OPTIONS", "", "GET ", "G T", "post"] {
+        told(400, "InvalidRequest", words, &tell(method).await);
+    }
+}
+
+#[tokio::test]
 async fn the_root_key_of_the_first_account_is_renewed_elsewhere() {
     let world = World::new().await;
     let renew = |id: &str| ask("POST", &format!("/_valet/api/v1/accounts/{id}/root-key"));
