@@ -119,7 +119,11 @@ impl ApiRoute {
         let expected = self.rows.first().map_or(SignedBy::Header, |row| row.signed);
         let signed = caller.signature().map(VerifiedSignature::mechanism);
         if signed != Some(expected.mechanism()) {
-            return Err(ApiError::new(ApiCode::AccessDenied));
+            let told = signed.filter(|_| !self.rows.is_empty());
+            let told = told.and_then(|signed| expected.otherwise(signed));
+            let denied = ApiError::new(ApiCode::AccessDenied);
+            return Err(told
+                .map_or(denied, |message| ApiError::with_message(ApiCode::AccessDenied, message)));
         }
         match &self.found {
             Some((row, path)) => {

@@ -81,6 +81,19 @@ impl SignedBy {
             Self::Link => Mechanism::V4Query,
         }
     }
+
+    /// What is told to somebody who signed in the other way. `None`: there is nothing to add.
+    pub(super) fn otherwise(self, signed: Mechanism) -> Option<&'static str> {
+        match (self, signed) {
+            (Self::Header, Mechanism::V4Query | Mechanism::V2Query) => {
+                Some("This call is signed in its Authorization header, not by a link.")
+            }
+            (Self::Link, Mechanism::V4Header) => {
+                Some("This call is made by a link: the renew link of a bundle.")
+            }
+            (Self::Header | Self::Link, _) => None,
+        }
+    }
 }
 
 /// What an operation may read of a call before the call is admitted.

@@ -324,7 +324,8 @@ async fn conditions_of_iam_calls() {
 async fn no_link_reaches_the_api() {
     let world = World::new().await;
     let link = world.link_raw("GET", "/_valet/api/v1/accounts");
-    told(403, "AccessDenied", "Access Denied", &world.send_raw(link).await);
+    let words = "This call is signed in its Authorization header, not by a link.";
+    told(403, "AccessDenied", words, &world.send_raw(link).await);
 }
 
 const OTHER: &str = "/_valet/api/v1/accounts/111111111111";

@@ -181,7 +181,10 @@ async fn what_does_not_renew() {
         (begun.renew_of(&world, "bucket", "x", 60), gone.to_owned()),
         // A link to the path that says nothing of the upload; one that says what is not known.
         (world.link_raw("POST", &path), "400 InvalidArgument The link must say its size.".into()),
-        (world.sign(ask("POST", &path)), denied.to_owned()),
+        (
+            world.sign(ask("POST", &path)),
+            "403 AccessDenied This call is made by a link: the renew link of a bundle.".into(),
+        ),
         (ask("POST", &path), denied.to_owned()),
         (
             world.link_raw("GET", &path),
@@ -247,15 +250,17 @@ fn signed_with(world: &World, begun: &Begun, name: &str) -> Ask {
 #[tokio::test]
 async fn a_link_opens_no_other_path_of_the_api() {
     let world = World::with_bucket().await;
-    for (method, path) in [
-        ("GET", "/_valet/api/v1/accounts"),
-        ("POST", "/_valet/api/v1/expiry"),
-        ("POST", "/_valet/api/v1/uploads"),
-        ("POST", "/_valet/api/v1/uploads/x"),
-        ("POST", "/_valet/api/v1/uploads/x/parts/1"),
+    let signed = "This call is signed in its Authorization header, not by a link.";
+    for (method, path, words) in [
+        ("GET", "/_valet/api/v1/accounts", signed),
+        ("PATCH", "/_valet/api/v1/accounts", signed),
+        ("POST", "/_valet/api/v1/expiry", signed),
+        ("POST", "/_valet/api/v1/uploads", "Access Denied"),
+        ("POST", "/_valet/api/v1/uploads/x", "Access Denied"),
+        ("POST", "/_valet/api/v1/uploads/x/parts/1", "Access Denied"),
     ] {
         let answer = refused(&world, world.link_raw(method, path)).await;
-        assert_eq!(answer, "403 AccessDenied Access Denied", "{path}");
+        assert_eq!(answer, format!("403 AccessDenied {words}"), "{path}");
     }
 }
 
