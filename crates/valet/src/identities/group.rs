@@ -68,17 +68,32 @@ pub(crate) async fn delete(remote: &Remote, arguments: &Delete) -> Result<(), Fa
 }
 
 pub(crate) async fn add(remote: &Remote, arguments: &Members) -> Result<(), Failure> {
-    for user in &arguments.users {
-        let parameters = [("GroupName", &*arguments.name), ("UserName", &**user)];
-        query::run(remote, "AddUserToGroup", &parameters).await?;
-    }
-    Ok(())
+    one_by_one(remote, "AddUserToGroup", "added", arguments).await
 }
 
 pub(crate) async fn remove(remote: &Remote, arguments: &Members) -> Result<(), Failure> {
-    for user in &arguments.users {
+    one_by_one(remote, "RemoveUserFromGroup", "removed", arguments).await
+}
+
+/// Calls the action for each user. A failure says for whom it was done before.
+async fn one_by_one(
+    remote: &Remote,
+    action: &str,
+    done: &str,
+    arguments: &Members,
+) -> Result<(), Failure> {
+    for (at, user) in arguments.users.iter().enumerate() {
         let parameters = [("GroupName", &*arguments.name), ("UserName", &**user)];
-        query::run(remote, "RemoveUserFromGroup", &parameters).await?;
+        query::run(remote, action, &parameters).await.map_err(|failure| {
+            let before: Vec<_> =
+                arguments.users.iter().take(at).map(|name| format!("`{name}`")).collect();
+            let were = match before.len() {
+                0 => return failure,
+                1 => "was",
+                _ => "were",
+            };
+            failure.after(format!("{} {were} {done}, and then this failed", before.join(", ")))
+        })?;
     }
     Ok(())
 }

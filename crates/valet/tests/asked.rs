@@ -1,0 +1,54 @@
+//! Commands that ask a server, against one that answers from a script.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+#[path = "support/script.rs"]
+#[expect(dead_code, reason = "not every file of tests needs all of it")]
+mod script;
+
+use script::{Script, answer, assert_told, refusal, valet_with};
+use tempfile::TempDir;
+
+const KEY: [(&str, &str); 3] =
+    [("AWS_ACCESS_KEY_ID", "AK"), ("AWS_SECRET_ACCESS_KEY", "s3cr3t"), ("AWS_REGION", "us-east-1")];
+
+#[test]
+fn who_joined_a_group_or_left_it_is_told_when_another_cannot() {
+    let missing = "The user with name bob cannot be found.";
+    for (word, done) in [("add", "was added"), ("remove", "was removed")] {
+        let told = |users: &[&str], expected: &str| {
+            let folder = TempDir::new().unwrap();
+            let body = format!(
+                "<ErrorResponse><Error><Type>Sender</Type><Code>NoSuchEntity</Code><Message>{missing}</Message></Error></ErrorResponse>"
+            );
+            let refused = answer("404 Not Found", &["Content-Type: text/xml"], &body);
+            let mut answers = vec![answer("200 OK", &[], ""); users.len() - 1];
+            answers.push(refused);
+            let script = Script::play(answers);
+            let endpoint = format!("http://{}", script.address);
+            let words =
+                [&["group", word, "readers"][..], users, &["--endpoint-url", &endpoint]].concat();
+            let output = valet_with(folder.path(), &words, "", &KEY);
+            assert_told(&output, (1, "", expected));
+            assert_eq!(script.requests().len(), users.len());
+        };
+        let because = format!("404 NoSuchEntity: {missing}\n");
+        told(&["bob"], &format!("error: {because}"));
+        told(&["alice", "bob"], &format!("error: `alice` {done}, and then this failed: {because}"));
+        let were = done.replace("was", "were");
+        told(
+            &["alice", "carol", "bob"],
+            &format!("error: `alice`, `carol` {were}, and then this failed: {because}"),
+        );
+    }
+}
+
+#[test]
+fn an_answer_that_refuses_the_question_is_told() {
+    let folder = TempDir::new().unwrap();
+    let script = Script::play(vec![refusal("403 Forbidden", "AccessDenied", "Access Denied", "")]);
+    let endpoint = format!("http://{}", script.address);
+    let words = ["account", "create", "ann", "--email", "no at", "--endpoint-url", &endpoint];
+    let output = valet_with(folder.path(), &words, "", &KEY);
+    assert_told(&output, (3, "", "error: 403 AccessDenied: Access Denied\n"));
+    assert!(script.requests()[0].ends_with(r#"{"name":"ann","email":"no at"}"#));
+}
