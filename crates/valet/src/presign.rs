@@ -38,13 +38,12 @@ pub(crate) fn run(arguments: &Presign) -> Result<(), Failure> {
     let link = Link::new(&arguments.target, &arguments.link)?;
     let mut maker = Maker::new(&arguments.aws, arguments.link.offline)?;
     let answer = maker.make(&link, clock::now())?;
-    if json {
-        return output::result(&answer.json()?);
-    }
     if let Some(caution) = answer.caution() {
         output::note(caution);
     }
-    if curl {
+    if json {
+        output::result(&answer.json()?)
+    } else if curl {
         output::result(&answer.curl(&link))
     } else if qr {
         output::result(&answer.qr(output::terminal_size())?)

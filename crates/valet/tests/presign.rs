@@ -257,13 +257,19 @@ fn json_says_when_the_link_really_ends() {
     assert!(json["url"].as_str().unwrap().starts_with("http://localhost:9000/b/k?"));
     assert_eq!(json.as_object().unwrap().len(), 7);
 
+    // Standard output carries the JSON alone; the note is for whoever looks on.
+    let noted = |user: User, note: &str| -> Value {
+        let output = user.run(&arguments, "");
+        assert!(text(&output.stderr).starts_with(note), "{}", text(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
     let session = || User::with_key().set("AWS_SESSION_TOKEN", "t");
-    let json = session().json(&arguments);
+    let json = noted(session(), "note: temporary credentials sign this link, ");
     assert_eq!(json["effective_expires_at"], Value::Null);
     assert_eq!(json["limited_by"], serde_json::json!(["session-unknown"]));
 
     let ended = session().set("AWS_CREDENTIAL_EXPIRATION", "2020-01-01T00:00:00Z");
-    let json = ended.json(&arguments);
+    let json = noted(ended, "note: the link works until 2020-01-01T00:00:00Z, when the session ");
     assert_eq!(json["effective_expires_at"], "2020-01-01T00:00:00Z");
     assert_eq!(json["limited_by"], serde_json::json!(["session"]));
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::args::Method;
 use crate::output::{self, TerminalSize, quoted};
-use crate::presign::expiry::{Expiry, Limit};
+use crate::presign::expiry::{Expiry, Limit, ToldMembers};
 use crate::presign::link::Link;
 use crate::{disposition, transfer};
 
@@ -34,6 +34,8 @@ struct Json<'a> {
     effective_expires_at: Option<String>,
     limited_by: &'a [Limit],
     fingerprint: String,
+    #[serde(flatten)]
+    told: ToldMembers<'a>,
 }
 
 impl Answer {
@@ -57,11 +59,12 @@ impl Answer {
             effective_expires_at: effective_end.map(|end| end.to_string()),
             limited_by,
             fingerprint: fingerprint.to_string(),
+            told: self.expiry.told(),
         };
         output::json(&json)
     }
 
-    /// A warning for a person who sees only the URL: the link may end earlier than asked.
+    /// A warning for a person: the link would be refused, or may end earlier than asked.
     pub(crate) fn caution(&self) -> Option<String> {
         self.expiry.caution()
     }

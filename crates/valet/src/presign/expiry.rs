@@ -14,8 +14,19 @@ pub(crate) struct Expiry {
     /// `None` if nobody can know.
     pub(crate) effective_end: Option<Timestamp>,
     pub(crate) limited_by: Vec<Limit>,
-    /// Whether the server would let the link in already now.
-    pub(crate) works: Works,
+    /// Whether the server would let the link in already now. `None` if it was not asked, or did not say.
+    pub(crate) works: Option<Works>,
+}
+
+/// What the server said of a link, as members of what `--json` prints. None of them is there if it said nothing.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct ToldMembers<'e> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allowed: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    works: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing: Option<&'e [String]>,
 }
 
 /// Whether a link works, as things are now.
@@ -75,7 +86,7 @@ impl Expiry {
         let signed_at = AmzDate::from_timestamp(now).timestamp();
         let requested_end = after(signed_at, life.seconds());
         let mut ends = vec![(Limit::Requested, requested_end)];
-        let works = told.map_or(Works::Yes, |told| told.works.clone());
+        let works = told.map(|told| told.works.clone());
         let maximum = u64::from(EXPIRES_SECONDS_MAX);
         if life.seconds() >= maximum {
             ends.push((Limit::Maximum, after(signed_at, maximum)));
@@ -102,19 +113,30 @@ impl Expiry {
         Self { requested_end, effective_end: earliest, limited_by, works }
     }
 
-    /// A warning: the link ends, or may end, earlier than asked. `None` if all is well.
+    /// What the server said of the link.
+    pub(crate) fn told(&self) -> ToldMembers<'_> {
+        let (works, missing) = match &self.works {
+            None => (None, None),
+            Some(Works::Yes) => (Some("yes"), None),
+            Some(Works::No) => (Some("no"), None),
+            Some(Works::Unknown(missing)) => (Some("unknown"), Some(&**missing)),
+        };
+        let allowed = self.works.as_ref().map(|works| *works == Works::Yes);
+        ToldMembers { allowed, works, missing }
+    }
+
+    /// A warning: the link would be refused, or may be, or ends earlier than asked, or may. `None` if all is well.
     pub(crate) fn caution(&self) -> Option<String> {
         let Self { requested_end, effective_end, limited_by: _, works } = self;
         match works {
-            Works::Yes => {}
-            Works::No => {
-                let refused = "as the policies stand, whoever signs this link may not do this: the \
-                               link would be refused";
+            None | Some(Works::Yes) => {}
+            Some(Works::No) => {
+                let refused = "the link would be refused: its signer may not do this";
                 return Some(refused.to_owned());
             }
-            Works::Unknown(missing) => {
+            Some(Works::Unknown(missing)) => {
                 return Some(format!(
-                    "as the policies stand, it depends on how the link is used whether it works, by {}",
+                    "whether the link works depends on {}, which nobody knows until it is used",
                     missing.join(", ")
                 ));
             }
@@ -232,10 +254,7 @@ mod tests {
             "1h",
             Session::LongTerm,
             Some(Limit::Requested),
-            Some(
-                "as the policies stand, whoever signs this link may not do this: the link would be \
-                 refused",
-            ),
+            Some("the link would be refused: its signer may not do this"),
         );
         let open = ServerExpiry {
             end: at("15T12:30:00"),
@@ -244,8 +263,8 @@ mod tests {
         };
         let found = expiry("1h", Session::LongTerm, Some(&open));
         assert_eq!(found.effective_end, Some(open.end));
-        let expected = "as the policies stand, it depends on how the link is used whether it works, by \
-                        aws:sourceip, aws:useragent";
+        let expected = "whether the link works depends on aws:sourceip, aws:useragent, which nobody knows \
+                        until it is used";
         assert_eq!(found.caution().as_deref(), Some(expected));
         check(
             "1h",
@@ -291,6 +310,27 @@ mod tests {
                 "temporary credentials sign this link, and they do not say when they end; the link \
                  ends with them",
             ),
+        );
+    }
+
+    #[test]
+    fn what_the_server_said_is_printed() {
+        let members = |works: Option<Works>| {
+            let end = at("15T12:30:00");
+            let told = works.map(|works| ServerExpiry { end, limited_by: Vec::new(), works });
+            let members = |session| {
+                serde_json::to_string(&expiry("1h", session, told.as_ref()).told()).unwrap()
+            };
+            assert_eq!(members(Session::LongTerm), members(Session::EndUnknown));
+            members(Session::LongTerm)
+        };
+        let missing = vec!["aws:sourceip".to_owned()];
+        assert_eq!(members(None), "{}");
+        assert_eq!(members(Some(Works::Yes)), r#"{"allowed":true,"works":"yes"}"#);
+        assert_eq!(members(Some(Works::No)), r#"{"allowed":false,"works":"no"}"#);
+        assert_eq!(
+            members(Some(Works::of(false, missing))),
+            r#"{"allowed":false,"works":"unknown","missing":["aws:sourceip"]}"#
         );
     }
 

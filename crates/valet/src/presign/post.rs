@@ -39,10 +39,10 @@ pub(crate) fn run(arguments: &args::post::PresignPost) -> Result<(), Failure> {
     let told = maker.ask(form.question(), form.early_death, now)?;
     let expiry = Expiry::of(form.life, maker.signer.session(), told.as_ref(), now);
     let made = maker.signer.sign_form(&form, &expiry, now)?;
+    if let Some(caution) = expiry.caution() {
+        output::note(caution);
+    }
     if html || curl {
-        if let Some(caution) = expiry.caution() {
-            output::note(caution);
-        }
         let printed = if html { page::of(&made, &form, &expiry) } else { curl_line(&made, &form) };
         return output::result(&printed);
     }
