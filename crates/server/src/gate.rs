@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use iam::{AccountId, HoldsUntil, PolicyLimit, Principal, SessionSealer, Values, Verdict};
 use jiff::Timestamp;
-use presign::{Mechanism, VerifiedSignature};
+use presign::{LinkConditions, Mechanism, QueryPairs, VerifiedSignature, decode_query_component};
 use store::{
     AccessKey, Bucket, BucketName, CorsRule, Directory, KnownIdentity, Lookup, ObjectKey, Store,
     Tag, VersionId,
@@ -44,7 +44,7 @@ pub(crate) use api_calls::{AdmissibleApiCall, ApiPermission, LentSigning};
 pub(crate) use authenticate::Credential;
 pub(crate) use caller::{Caller, Identity, SignedCaller};
 pub(crate) use calls::{AccountView, AdmissibleCall, DeniedCall, QueryPermission, Target, Trusted};
-pub(crate) use circumstances::OperationKeys;
+pub(crate) use circumstances::{OperationKeys, identity_key, iso_time};
 pub(crate) use future::FutureRequest;
 pub(crate) use tags::{named, request_tag, tag_named};
 
@@ -402,14 +402,21 @@ impl Gate {
 pub(crate) fn refuse_link_conditions<'a>(
     pairs: impl Iterator<Item = (&'a str, &'a str)>,
 ) -> Result<(), S3Error> {
-    const PREFIX: &str = "x-valet-";
     for (name, value) in pairs {
-        let named =
-            name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX));
-        if named {
+        if LinkConditions::is_condition(name) {
             let message = "This version does not know the x-valet-* conditions of a link.";
             return Err(S3Error::invalid_argument(message, name, value));
         }
+    }
+    Ok(())
+}
+
+/// The same for a query as it is on the wire, on surfaces whose calls are no operations of S3.
+pub(crate) fn refuse_link_conditions_in(query: &str) -> Result<(), S3Error> {
+    for (name, value) in QueryPairs::new(query) {
+        let [name, value] = [name, value].map(decode_query_component);
+        let (name, value) = (String::from_utf8_lossy(&name), String::from_utf8_lossy(&value));
+        refuse_link_conditions(std::iter::once((&*name, &*value)))?;
     }
     Ok(())
 }

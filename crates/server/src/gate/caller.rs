@@ -164,6 +164,20 @@ impl Identity {
         Some(Self { session: Some(Arc::clone(session)), ..identity })
     }
 
+    /// A user, or a role in a session of the given name, as the signer is recorded.
+    pub(crate) fn of_signer(signer: Arc<Signer>, session_name: &str) -> Option<Self> {
+        match signer.kind {
+            SignerKind::User => Self::user(signer),
+            SignerKind::Role => Self::assumed_role(signer, session_name),
+        }
+    }
+
+    /// An identity that does not exist: nothing but what is supposed of it gives it anything.
+    pub(crate) fn supposed(account: AccountId, name: String) -> Self {
+        let principal = Principal::FederatedUser { account: account.clone(), name };
+        Self { principal, account, session: None, grants: Grants::RootIssuer(None) }
+    }
+
     fn user(signer: Arc<Signer>) -> Option<Self> {
         let signer = of_kind(signer, SignerKind::User)?;
         let principal = Principal::User {
@@ -209,17 +223,56 @@ impl Identity {
         resource: Option<NamedPolicy<'_>>,
         decide: impl FnOnce(&PolicySet<'_>) -> T,
     ) -> T {
-        let identity: Vec<NamedPolicy<'_>> = self.grants.policies().iter().map(attached).collect();
-        let session: Option<Vec<NamedPolicy<'_>>> = self.session.as_ref().and_then(|session| {
-            let policies = session.policies.as_ref()?;
-            Some(policies.iter().map(|policy| session_policy(policy)).collect())
-        });
-        decide(&PolicySet {
-            identity: &identity,
+        decide(&self.policies(resource).set())
+    }
+
+    /// All policies that decide about a request of this identity: here alone they are put together.
+    pub(crate) fn policies<'p>(
+        &'p self,
+        resource: Option<NamedPolicy<'p>>,
+    ) -> AssembledPolicies<'p> {
+        AssembledPolicies {
+            identity: self.grants.policies().iter().map(attached).collect(),
             boundary: self.grants.boundary().map(attached),
-            session: session.as_deref(),
+            session: self.session.as_ref().and_then(|session| {
+                let policies = session.policies.as_ref()?;
+                Some(policies.iter().map(|policy| session_policy(policy)).collect())
+            }),
             resource,
-        })
+        }
+    }
+}
+
+/// The policies that decide about the requests of one identity for one resource.
+#[derive(Debug)]
+pub(crate) struct AssembledPolicies<'p> {
+    identity: Vec<NamedPolicy<'p>>,
+    boundary: Option<NamedPolicy<'p>>,
+    session: Option<Vec<NamedPolicy<'p>>>,
+    resource: Option<NamedPolicy<'p>>,
+}
+
+impl<'p> AssembledPolicies<'p> {
+    /// Adds policies as if they were attached to the identity, for a simulation.
+    pub(crate) fn supposing(mut self, policies: impl Iterator<Item = NamedPolicy<'p>>) -> Self {
+        self.identity.extend(policies);
+        self
+    }
+
+    /// Bounds the identity by another permissions boundary than its own, for a simulation.
+    pub(crate) fn supposing_bounded_by(self, boundary: NamedPolicy<'p>) -> Self {
+        Self { boundary: Some(boundary), ..self }
+    }
+
+    /// The policies as the decision takes them.
+    pub(crate) fn set(&self) -> PolicySet<'_> {
+        let Self { identity, boundary, session, resource } = self;
+        PolicySet {
+            identity,
+            boundary: *boundary,
+            session: session.as_deref(),
+            resource: *resource,
+        }
     }
 }
 

@@ -6,12 +6,12 @@ use std::cell::{Cell, OnceCell};
 
 use hyper::Method;
 use hyper::header::{CONTENT_LENGTH, HeaderName, IF_MATCH, IF_NONE_MATCH, REFERER, USER_AGENT};
-use iam::{AccountId, Context, Values, Work};
+use iam::{AccountId, Context, Principal, Values, Work};
 use jiff::Timestamp;
 use presign::{Mechanism, Payload, VerifiedSignature};
 use store::{Tag, VersionId};
 
-use super::caller::Caller;
+use super::caller::{Caller, Identity};
 use super::tags::tag_named;
 use crate::context::RequestContext;
 use crate::head::TlsVersion;
@@ -175,7 +175,7 @@ impl<'a> Circumstances<'a> {
             "securetransport" => owned(self.context.secure.to_string()),
             "sourceip" => owned(self.context.client.to_canonical().to_string()),
             "useragent" => self.header(&USER_AGENT),
-            other => of_signer(self.caller, other),
+            other => of_signer(self.caller.identity(), self.caller.principal(), other),
         }
     }
 
@@ -325,16 +325,31 @@ fn is_form(mechanism: Mechanism) -> bool {
 
 /// The value of a condition key about the signer, not about the request.
 fn signer_key<'c>(caller: &'c Caller, key: &str) -> Option<Values<'c>> {
+    principal_key(caller.identity(), caller.principal(), key)
+}
+
+/// The value of a condition key about whoever would sign, for simulations.
+pub(crate) fn identity_key<'i>(identity: &'i Identity, key: &str) -> Option<Values<'i>> {
+    principal_key(Some(identity), &identity.principal, key)
+}
+
+fn principal_key<'i>(
+    identity: Option<&'i Identity>,
+    principal: &'i Principal,
+    key: &str,
+) -> Option<Values<'i>> {
     let name = key.strip_prefix("aws:")?;
     match name.strip_prefix(PRINCIPAL_TAG) {
-        Some(tag) => caller.identity()?.tag(tag),
-        None => of_signer(caller, name).map(Values::One),
+        Some(tag) => identity?.tag(tag),
+        None => of_signer(identity, principal, name).map(Values::One),
     }
 }
 
-fn of_signer<'c>(caller: &'c Caller, name: &str) -> Option<Cow<'c, str>> {
-    let identity = caller.identity();
-    let principal = caller.principal();
+fn of_signer<'i>(
+    identity: Option<&'i Identity>,
+    principal: &'i Principal,
+    name: &str,
+) -> Option<Cow<'i, str>> {
     let session = || identity?.session.as_ref();
     match name {
         "federatedprovider" => session()?.federated_provider.as_deref().map(Cow::Borrowed),
@@ -353,6 +368,6 @@ fn of_signer<'c>(caller: &'c Caller, name: &str) -> Option<Cow<'c, str>> {
 }
 
 /// A time as policies compare it: whole seconds.
-fn iso_time(time: Timestamp) -> String {
+pub(crate) fn iso_time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

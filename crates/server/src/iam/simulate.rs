@@ -1,20 +1,26 @@
 //! `SimulatePrincipalPolicy` and `SimulateCustomPolicy`: what policies would decide about made-up requests.
 
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use iam::{
     AccessRequest, AccountId, Cause, Context, Decision, NamedPolicy, Policy, PolicyKind, PolicySet,
-    Principal, TextPosition, Values, Work, fold_case,
+    TextPosition, Values, Work, fold_case,
 };
+use jiff::Timestamp;
 use store::{AttachedPolicy, Directory, EntityKind};
 
 use super::entity::{account, any_policy, directory, found, named};
 use super::operation;
+use crate::gate::{Identity, identity_key, iso_time};
 use crate::query::answer::{QueryReply, QueryXml};
 use crate::query::error::{QueryCode, QueryError};
 use crate::query::form::Form;
 use crate::query::operation::Target;
+
+/// The name of a session, or of nobody in particular, that a simulation is about.
+const SESSION: &str = "simulation";
 
 /// The most pairs of action and resource that one call may ask about.
 const QUESTIONS_MAX: usize = 1000;
@@ -41,16 +47,50 @@ struct GivenKeys {
     work: Work,
 }
 
-impl Context for GivenKeys {
+impl GivenKeys {
     fn values(&self, key: &str) -> Option<Values<'_>> {
         match self.values.get(key)?.as_slice() {
             [one] => Some(Values::One(one.into())),
             many => Some(Values::Many(many.iter().map(Into::into).collect())),
         }
     }
+}
+
+/// The condition keys of a made-up request: those that the caller made up, and those that the gate knows of the
+/// identity whoever sends the request.
+struct SimulatedKeys<'s> {
+    given: &'s GivenKeys,
+    /// `None`: no identity that exists is asked about, so nothing is known of it.
+    identity: Option<&'s Identity>,
+    owner: &'s AccountId,
+    now: Timestamp,
+    /// The keys that a policy asked for, and that are neither given nor known.
+    missing: RefCell<BTreeSet<String>>,
+}
+
+impl SimulatedKeys<'_> {
+    fn known(&self, key: &str) -> Option<Values<'_>> {
+        let one = |text: String| Some(Values::One(text.into()));
+        match key {
+            "aws:currenttime" => one(iso_time(self.now)),
+            "aws:epochtime" => one(self.now.as_second().to_string()),
+            "aws:resourceaccount" | "s3:resourceaccount" => one(self.owner.to_string()),
+            _ => identity_key(self.identity?, key),
+        }
+    }
+}
+
+impl Context for SimulatedKeys<'_> {
+    fn values(&self, key: &str) -> Option<Values<'_>> {
+        let found = self.given.values(key).or_else(|| self.known(key));
+        if found.is_none() {
+            self.missing.borrow_mut().insert(key.to_owned());
+        }
+        found
+    }
 
     fn work(&self) -> Option<&Work> {
-        Some(&self.work)
+        Some(&self.given.work)
     }
 }
 
@@ -91,35 +131,43 @@ impl Simulation {
         })
     }
 
+    /// Decides about every pair of action and resource, by the policies that the gate puts together for the identity
+    /// and by those that the call supposes.
     async fn answer(
         &self,
-        principal: &Principal,
-        owner: &AccountId,
-        held: &[AttachedPolicy],
-        boundary: Option<&AttachedPolicy>,
+        SimulatedIdentity { identity, exists, of_group }: &SimulatedIdentity,
+        now: Timestamp,
     ) -> Result<QueryReply, QueryError> {
-        let mut identity = named(held);
+        let (principal, owner) = (&identity.principal, &identity.account);
         let input = |at: usize| format!("PolicyInputList.{}", at.saturating_add(1));
         let inputs: Vec<String> = (0..self.extra.len()).map(input).collect();
         let extra = inputs.iter().zip(&self.extra);
-        identity.extend(extra.map(|(name, policy)| NamedPolicy { name, policy }));
-        let given = self.boundary.as_deref();
-        let boundary = match (given, boundary) {
-            (Some(policy), _) => Some(NamedPolicy { name: "PermissionsBoundary", policy }),
-            (None, Some(attached)) => {
-                Some(NamedPolicy { name: &attached.name, policy: &attached.policy })
-            }
-            (None, None) => None,
-        };
+        let extra = extra.map(|(name, policy)| NamedPolicy { name, policy });
         let resource = self.resource_policy.as_deref();
         let resource = resource.map(|policy| NamedPolicy { name: "ResourcePolicy", policy });
-        let policies = PolicySet { identity: &identity, boundary, session: None, resource };
-        let decide = |action: &str, resource: &str| {
-            let (resource_account, context) = (owner, &self.context);
-            let request = AccessRequest { principal, action, resource, resource_account, context };
-            iam::evaluate(&request, &policies)
+        let policies =
+            identity.policies(resource).supposing(named(of_group).into_iter().chain(extra));
+        let policies = match self.boundary.as_deref() {
+            Some(policy) => {
+                policies.supposing_bounded_by(NamedPolicy { name: "PermissionsBoundary", policy })
+            }
+            None => policies,
         };
-        let mut decided: Vec<(&str, Vec<(&str, Decision)>)> = Vec::new();
+        let policies = policies.set();
+        let decide = |action: &str, resource: &str| {
+            let keys = SimulatedKeys {
+                given: &self.context,
+                identity: exists.then_some(identity),
+                owner,
+                now,
+                missing: RefCell::default(),
+            };
+            let (resource_account, context) = (owner, &keys);
+            let request = AccessRequest { principal, action, resource, resource_account, context };
+            let decision = iam::evaluate(&request, &policies);
+            SimulatedDecision { decision, missing: keys.missing.into_inner() }
+        };
+        let mut decided: Vec<(&str, Vec<(&str, SimulatedDecision)>)> = Vec::new();
         for action in &self.actions {
             let mut of_action = Vec::new();
             for resource in &self.resources {
@@ -142,30 +190,41 @@ impl Simulation {
     }
 }
 
+/// What is decided about one action on one resource.
+struct SimulatedDecision {
+    decision: Decision,
+    /// The condition keys that policies asked for in vain.
+    missing: BTreeSet<String>,
+}
+
 /// Writes the decision about an action: for all resources together, and for each.
 fn write_result(
     xml: &mut QueryXml,
     action: &str,
-    decided: &[(&str, Decision)],
+    decided: &[(&str, SimulatedDecision)],
     places: &StatementPositions<'_>,
 ) {
-    let worst =
-        decided.iter().map(|(_, decision)| decision).max_by_key(|decision| match decision {
-            Decision::Allow(_) => 0,
-            Decision::ImplicitDeny(_) => 1,
-            Decision::ExplicitDeny(_) => 2,
-        });
+    let decisions = decided.iter().map(|(_, SimulatedDecision { decision, .. })| decision);
+    let worst = decisions.max_by_key(|decision| match decision {
+        Decision::Allow(_) => 0,
+        Decision::ImplicitDeny(_) => 1,
+        Decision::ExplicitDeny(_) => 2,
+    });
     let Some(worst) = worst else { return };
     xml.text("EvalActionName", action);
     xml.text("EvalResourceName", if let [(only, _)] = decided { only } else { "*" });
     xml.text("EvalDecision", word(worst));
     write_matched(xml, worst, places);
-    xml.element("MissingContextValues", |_| {});
-    xml.list("ResourceSpecificResults", decided, |xml, (resource, decision)| {
+    let missing: BTreeSet<&str> =
+        decided.iter().flat_map(|(_, of)| &of.missing).map(String::as_str).collect();
+    xml.texts("MissingContextValues", missing);
+    let each = decided.iter();
+    xml.list("ResourceSpecificResults", each, |xml, (resource, of)| {
+        let SimulatedDecision { decision, missing } = of;
         xml.text("EvalResourceName", resource);
         xml.text("EvalResourceDecision", word(decision));
         write_matched(xml, decision, places);
-        xml.element("MissingContextValues", |_| {});
+        xml.texts("MissingContextValues", missing.iter().map(String::as_str));
     });
 }
 
@@ -227,11 +286,12 @@ fn write_matched(xml: &mut QueryXml, decision: &Decision, places: &StatementPosi
     });
 }
 
-/// The identity whose policies are simulated.
+/// The identity whose policies are simulated, and the policies of a group, which is no identity.
 struct SimulatedIdentity {
-    principal: Principal,
-    policies: Vec<AttachedPolicy>,
-    boundary: Option<AttachedPolicy>,
+    identity: Identity,
+    /// Whether there is such a user or role, of which condition keys are known.
+    exists: bool,
+    of_group: Vec<AttachedPolicy>,
 }
 
 /// Finds the identity that an ARN names. Path and spelling must be exact.
@@ -243,43 +303,29 @@ fn source(directory: &Directory, arn: &str) -> Result<SimulatedIdentity, QueryEr
     let (kind, rest) = resource.split_once('/').ok_or_else(invalid)?;
     let name = rest.rsplit('/').next().unwrap_or_default();
     let is_named = |path: &str, stored: &str| directory.arn(kind, path, stored) == arn;
+    let signer = |id: &str| {
+        // No cache keeps this signer, so the number of its moment does not matter.
+        let signer = directory.signer(id, 0).map(Arc::new);
+        let identity = signer.and_then(|signer| Identity::of_signer(signer, SESSION));
+        let identity = identity.ok_or_else(|| QueryError::new(QueryCode::InternalFailure))?;
+        Ok(SimulatedIdentity { identity, exists: true, of_group: Vec::new() })
+    };
     match kind {
         "user" => {
             let user = directory.user(name).filter(|user| is_named(&user.path, &user.name));
-            let user = found(user, EntityKind::User, name)?;
-            Ok(SimulatedIdentity {
-                principal: Principal::User {
-                    account,
-                    path: user.path.clone(),
-                    name: user.name.clone(),
-                    id: user.id.clone(),
-                },
-                policies: directory.policies_of_user(user),
-                boundary: directory.boundary(user.boundary.as_deref()),
-            })
+            signer(&found(user, EntityKind::User, name)?.id)
         }
         "role" => {
             let role = directory.role(name).filter(|role| is_named(&role.path, &role.name));
-            let role = found(role, EntityKind::Role, name)?;
-            Ok(SimulatedIdentity {
-                principal: Principal::AssumedRole {
-                    account,
-                    path: role.path.clone(),
-                    role: role.name.clone(),
-                    role_id: role.id.clone(),
-                    session: "simulation".to_owned(),
-                },
-                policies: directory.policies_of_role(role),
-                boundary: directory.boundary(role.boundary.as_deref()),
-            })
+            signer(&found(role, EntityKind::Role, name)?.id)
         }
         "group" => {
             let group = directory.group(name).filter(|group| is_named(&group.path, &group.name));
             let group = found(group, EntityKind::Group, name)?;
             Ok(SimulatedIdentity {
-                principal: Principal::FederatedUser { account, name: group.name.clone() },
-                policies: directory.policies_of_group(group),
-                boundary: None,
+                identity: Identity::supposed(account, group.name.clone()),
+                exists: false,
+                of_group: directory.policies_of_group(group),
             })
         }
         _ => Err(invalid()),
@@ -295,8 +341,8 @@ operation! {
     on |op, at| Target::new(op.source.clone());
     |op, access| {
         let directory = directory(&access)?;
-        let SimulatedIdentity { principal, policies, boundary } = source(&directory, &op.source)?;
-        op.questions.answer(&principal, account(&access)?, &policies, boundary.as_ref()).await
+        let simulated = source(&directory, &op.source)?;
+        op.questions.answer(&simulated, access.now()).await
     }
 }
 
@@ -305,10 +351,9 @@ operation! {
     SimulateCustomPolicy("iam:SimulateCustomPolicy") { questions: Simulation = Simulation::read }
     on |op, at| Target::any();
     |op, access| {
-        let account = account(&access)?;
-        // An identity that does not exist, with only the given policies.
-        let principal =
-            Principal::FederatedUser { account: account.clone(), name: "simulation".to_owned() };
-        op.questions.answer(&principal, account, &[], None).await
+        // Nobody in particular, with only the given policies.
+        let identity = Identity::supposed(account(&access)?.clone(), SESSION.to_owned());
+        let simulated = SimulatedIdentity { identity, exists: false, of_group: Vec::new() };
+        op.questions.answer(&simulated, access.now()).await
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use iam::{AccountId, Policy};
 
-use super::{AttachedPolicy, Group, Role, Tag, User, managed};
+use super::{AttachedPolicy, Directory, Group, Role, Tag, User, managed};
 
 /// A user or role as it signs a request: all that its account knows of it then, from one moment.
 ///
@@ -138,33 +138,29 @@ fn managed_policy<S: SignerSource>(
     managed::attached(arn).map_or_else(|| source.policy(arn), Ok)
 }
 
-/// The signers of a directory, in which all is there that is named: for the engine in memory.
-#[cfg(test)]
-mod of_directory {
-    use super::*;
-    use crate::Directory;
+impl Directory {
+    /// The signer of an id as this directory has it: `number` is that of the directory's last change. `None` if no user
+    /// or role has that id, or if something that it names is missing.
+    ///
+    /// For those who hold a directory already; a request asks the engine for its signer alone.
+    pub fn signer(&self, id: &str, number: u64) -> Option<Signer> {
+        let user = self.user_by_id(id).cloned().map(SignerRecord::User);
+        let record = user.or_else(|| self.role_by_id(id).cloned().map(SignerRecord::Role))?;
+        Signer::gather(self.account(), &record, number, &mut WholeDirectory(self)).ok()
+    }
+}
 
-    impl Directory {
-        /// The signer of an id, of the moment of this directory, whose number is given; `None` where there is none, or
-        /// something that it names is not there.
-        pub(crate) fn signer(&self, id: &str, number: u64) -> Option<Signer> {
-            let user = self.user_by_id(id).cloned().map(SignerRecord::User);
-            let record = user.or_else(|| self.role_by_id(id).cloned().map(SignerRecord::Role))?;
-            Signer::gather(self.account(), &record, number, &mut Whole(self)).ok()
-        }
+/// A directory as the source of whatever its own signers name.
+struct WholeDirectory<'d>(&'d Directory);
+
+impl SignerSource for WholeDirectory<'_> {
+    type Missing = ();
+
+    fn group(&mut self, name: &str) -> Result<Arc<Group>, ()> {
+        self.0.group(name).cloned().ok_or(())
     }
 
-    struct Whole<'d>(&'d Directory);
-
-    impl SignerSource for Whole<'_> {
-        type Missing = ();
-
-        fn group(&mut self, name: &str) -> Result<Arc<Group>, ()> {
-            self.0.group(name).cloned().ok_or(())
-        }
-
-        fn policy(&mut self, arn: &str) -> Result<AttachedPolicy, ()> {
-            self.0.boundary(Some(arn)).ok_or(())
-        }
+    fn policy(&mut self, arn: &str) -> Result<AttachedPolicy, ()> {
+        self.0.boundary(Some(arn)).ok_or(())
     }
 }
