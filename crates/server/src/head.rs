@@ -173,7 +173,7 @@ impl<'r> Head<'r> {
             let host = Cow::Borrowed(host.unwrap_or(self.arrived.host()));
             match (prefix, reported) {
                 (Some(prefix), ReportedPrefix::Believed) => add(host, prefix, Origin::Reported),
-                (Some(_), ReportedPrefix::OfABucket) | (None, _) => {
+                (Some(_), ReportedPrefix::OfOthers) | (None, _) => {
                     add(host, stripped, Origin::Declared);
                 }
             }
@@ -202,9 +202,9 @@ enum Origin {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReportedPrefix {
     Believed,
-    /// The first segment of the prefix is the name of a bucket, so a path below it may have been meant for that
-    /// bucket. No signature is verified at such a name.
-    OfABucket,
+    /// The first segment of the prefix is the name of a bucket, or begins the server's own paths. So a path below
+    /// it may have been meant for those: no signature is verified at such a name.
+    OfOthers,
 }
 
 /// The names under which the request may have been signed, and the reading at each of them.

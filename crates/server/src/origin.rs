@@ -5,6 +5,9 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use store::BucketName;
 
+/// The first segment of Valet's own paths. No bucket can have this name.
+pub(crate) const OWN_PREFIX: &str = "/_valet";
+
 /// A host name without the port.
 pub(crate) fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
@@ -21,7 +24,18 @@ pub(crate) fn any_contains(networks: &[IpNet], address: IpAddr) -> bool {
 
 /// The bucket that is named like the first segment of a prefix, where one can be.
 pub(crate) fn bucket_of_prefix(prefix: &str) -> Option<BucketName> {
+    first_segment(prefix, |segment| BucketName::parse(segment).ok())?
+}
+
+/// Whether a prefix begins as the server's own paths do. `GET /_valet/metrics` would otherwise be signed for the metrics,
+/// and read as the bucket `metrics` where a client has `X-Forwarded-Prefix: /_valet` passed on.
+pub(crate) fn is_own_prefix(prefix: &str) -> bool {
+    first_segment(prefix, |segment| Some(segment) == OWN_PREFIX.strip_prefix('/')).unwrap_or(false)
+}
+
+/// Calls `read` with the first segment of a prefix, decoded. `None`: the prefix has none.
+fn first_segment<T>(prefix: &str, read: impl FnOnce(&str) -> T) -> Option<T> {
     let decoded = presign::decode_component(prefix);
     let text = std::str::from_utf8(&decoded).ok()?;
-    BucketName::parse(text.strip_prefix('/')?.split('/').next()?).ok()
+    text.strip_prefix('/')?.split('/').next().map(read)
 }

@@ -8,12 +8,10 @@ use iam::Values;
 
 use crate::api::ApiRoute;
 use crate::gate::{AdmissibleApiCall, ApiPermission};
+use crate::origin::OWN_PREFIX;
 use crate::reading::Reading;
 use crate::respond::{Reply, ReplyBody};
 use crate::services::Services;
-
-/// The first segment of Valet's own paths. No bucket can have this name.
-pub(crate) const PREFIX: &str = "/_valet";
 
 /// One of Valet's own paths.
 #[derive(Debug)]
@@ -42,7 +40,7 @@ impl AdmissibleApiCall for ReadMetrics {
 
 /// Reads one of Valet's own paths; `None` if the path is that of a bucket.
 pub(crate) fn route(method: &Method, reading: &Reading<'_>) -> Option<OwnRoute> {
-    let rest = reading.own_path()?.strip_prefix(PREFIX)?;
+    let rest = reading.own_path()?.strip_prefix(OWN_PREFIX)?;
     if let Some(path) = rest.strip_prefix("/api/v1").filter(|path| path.starts_with('/')) {
         // Each path of the API has one spelling, in which nothing is encoded.
         let route =

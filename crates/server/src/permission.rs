@@ -61,6 +61,8 @@ pub(crate) struct Permission<'o> {
 /// The resource of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Resource<'o> {
+    /// The whole server, which is no resource of S3: a policy for all of S3 does not reach it.
+    Server,
     /// The account itself, for example for its list of buckets.
     Account,
     /// A bucket that need not exist yet.
@@ -73,6 +75,7 @@ impl Resource<'_> {
     /// The resource as policies name it.
     pub(crate) fn arn(&self) -> String {
         match self {
+            Self::Server => "*".to_owned(),
             Self::Account => "arn:aws:s3:::*".to_owned(),
             Self::NewBucket(bucket) | Self::Bucket(bucket) => format!("arn:aws:s3:::{bucket}"),
             Self::Object(bucket, key) => format!("arn:aws:s3:::{bucket}/{key}"),
@@ -81,6 +84,10 @@ impl Resource<'_> {
 }
 
 impl<'o> Permission<'o> {
+    pub(crate) fn server(action: &'static str) -> Self {
+        Self::on(action, Resource::Server)
+    }
+
     pub(crate) fn account(action: &'static str) -> Self {
         Self::on(action, Resource::Account)
     }

@@ -17,7 +17,7 @@ use crate::context::RequestContext;
 use crate::cors;
 use crate::error::{S3Error, refusal};
 use crate::form::FormPost;
-use crate::gate::{Caller, Gate};
+use crate::gate::{Caller, Gate, refuse_link_conditions_in};
 use crate::head::{Head, Peer, waits_to_send};
 use crate::metrics::{DroppedLines, Metrics};
 use crate::notes::{ClaimedSender, RequestNotes};
@@ -179,6 +179,11 @@ impl Server {
             notes.cors = cors::headers_for(&services.gate, parts, place.0.as_ref()).await;
         }
         let context = Arc::new(self.context(arrival, &head));
+        match surface {
+            Surface::Metrics | Surface::Query(_) => refuse_link_conditions_in(head.query())?,
+            // These refuse them in their own words, after the signature; and what is open has nothing to limit.
+            Surface::S3(_) | Surface::Form { .. } | Surface::Api(_) | Surface::Open(_) => {}
+        }
         match surface {
             Surface::Open(route) => {
                 notes.operation = route.name();

@@ -79,7 +79,7 @@ impl Gate {
                 if signed.identity.account != self.config.account {
                     return Err(denied());
                 }
-                access.require(Permission::account(action)).await?;
+                access.require(Permission::server(action)).await?;
                 None
             }
             ApiPermission::Oneself => None,

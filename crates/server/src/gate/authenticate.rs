@@ -15,7 +15,7 @@ use super::caller::{Caller, Identity, SignedCaller, signer_of_key, signer_of_ses
 use super::keys::KeyOf;
 use crate::authentication::{AuthenticationError, Service};
 use crate::head::{Head, ReportedPrefix};
-use crate::origin::bucket_of_prefix;
+use crate::origin::{bucket_of_prefix, is_own_prefix};
 
 /// The beginning of the access key ids of sessions. Only those are sent with a token.
 const SESSION_KEY_PREFIX: &str = "ASIA";
@@ -182,11 +182,15 @@ impl Gate {
         &self,
         head: &Head<'_>,
     ) -> Result<ReportedPrefix, AuthenticationError> {
-        let Some(bucket) = head.reported_prefix().and_then(bucket_of_prefix) else {
+        let reported = head.reported_prefix();
+        if reported.is_some_and(is_own_prefix) {
+            return Ok(ReportedPrefix::OfOthers);
+        }
+        let Some(bucket) = reported.and_then(bucket_of_prefix) else {
             return Ok(ReportedPrefix::Believed);
         };
         let found = self.store.bucket(&bucket).await.map_err(AuthenticationError::Store)?;
-        Ok(if found.is_some() { ReportedPrefix::OfABucket } else { ReportedPrefix::Believed })
+        Ok(if found.is_some() { ReportedPrefix::OfOthers } else { ReportedPrefix::Believed })
     }
 
     /// The mark of a root's key. Keys of users need none, since users have ids.

@@ -229,7 +229,7 @@ impl Authorizer<'_> {
     /// Looks up the resource of a permission, and its owner.
     async fn subject(self, permission: Permission<'_>) -> Result<Subject, S3Error> {
         match permission.resource {
-            Resource::Account | Resource::NewBucket(_) => self.own(permission),
+            Resource::Server | Resource::Account | Resource::NewBucket(_) => self.own(permission),
             Resource::Bucket(name) | Resource::Object(name, _) => {
                 let bucket = self.bucket(name).await?;
                 let (owner, arn) = (bucket.owner.clone(), permission.resource.arn());
@@ -359,7 +359,7 @@ fn denied(
     let Permission { action, resource, version: _ } = permission;
     let Some(why) = reason(decision, action) else { return refused };
     let on = match resource {
-        Resource::Account => String::new(),
+        Resource::Server | Resource::Account => String::new(),
         Resource::NewBucket(_) | Resource::Bucket(_) | Resource::Object(_, _) => {
             format!(" on resource: \"{}\"", resource.arn())
         }

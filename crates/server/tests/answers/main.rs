@@ -43,6 +43,7 @@ mod secrets;
 mod serving;
 mod sessions;
 mod sts;
+mod surfaces;
 mod tagging;
 mod uploads;
 mod warm;
