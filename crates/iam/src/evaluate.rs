@@ -207,30 +207,32 @@ pub fn evaluate_trust(request: &AccessRequest<'_>, policies: &PolicySet<'_>) -> 
     Decision::ImplicitDeny(denied.unwrap_or(PolicyKind::Resource))
 }
 
-/// The unknown keys of all statements that could apply: on their values alone the decision can hang.
-pub(crate) fn unknown_keys_at(
+/// A statement that could apply to a request, and the unknown keys of which it asks.
+pub(crate) struct Applying<'p> {
+    pub(crate) kind: PolicyKind,
+    pub(crate) statement: Statement<'p>,
+    pub(crate) asked: BTreeSet<String>,
+}
+
+/// Those statements that could apply: on the values of what they ask for alone the decision can hang. `None`: there
+/// are too few steps to tell.
+pub(crate) fn applying<'p>(
     request: &AccessRequest<'_>,
-    policies: &PolicySet<'_>,
-) -> BTreeSet<String> {
+    statements: impl Iterator<Item = (PolicyKind, Statement<'p>)>,
+) -> Option<Vec<Applying<'p>>> {
     let request = Prepared::leaning(request, Lean::Applying);
-    let PolicySet { identity, boundary, session, resource } = *policies;
-    let of_kinds = [
-        (PolicyKind::Identity, identity),
-        (PolicyKind::Boundary, boundary.as_slice()),
-        (PolicyKind::Session, session.unwrap_or_default()),
-        (PolicyKind::Resource, resource.as_slice()),
-    ];
-    let mut keys = BTreeSet::new();
-    for (kind, policies) in of_kinds {
-        for statement in policies.iter().flat_map(|policy| policy.policy.body.statements()) {
-            let applies = request.applies(kind, statement);
-            let asked = request.unknowns.take();
-            if applies {
-                keys.extend(asked);
-            }
+    let mut applying = Vec::new();
+    for (kind, statement) in statements {
+        let applies = request.applies(kind, statement);
+        let asked = request.unknowns.take();
+        if request.steps.is_spent() {
+            return None;
+        }
+        if applies {
+            applying.push(Applying { kind, statement, asked });
         }
     }
-    keys
+    Some(applying)
 }
 
 /// A request, its resource's name taken apart once, and the steps that its decision has.

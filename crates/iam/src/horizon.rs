@@ -1,27 +1,69 @@
 //! What can be told of a link before it is used: whether it may, and until when, as far as the policies say.
+//!
+//! A decision changes with time only by statements that ask for one of the three keys that time changes. Under most
+//! operators it can be computed at which moments such a statement may change ([`solve`]), and it is asked at these.
+//! Where that cannot be computed, or where there are too many of them, the key is unknown at every moment but the
+//! first: what hangs on it then is not sure. All of it is paid for out of one budget, and what it does not reach to
+//! is not sure either.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::condition::{Condition, Date, Operator};
 use crate::evaluate::{
-    AccessRequest, Context, Decision, NamedPolicy, PolicySet, Values, evaluate_leaning,
-    unknown_keys_at,
+    AccessRequest, Applying, Context, Decision, NamedPolicy, PolicyKind, PolicySet, Values,
+    applying, evaluate_leaning,
 };
+use crate::fold_case;
 use crate::policy::Statement;
 use crate::unknown::Lean;
 use crate::work::{DECISION_STEPS_MAX, Work};
 
-/// Milliseconds since the link was signed. Only links and forms have it (semantics 5.1).
-const SIGNATURE_AGE: &str = "s3:signatureage";
-/// The moment of the request, as ISO 8601 and in seconds since 1970, both in whole seconds.
-const CURRENT_TIME: &str = "aws:currenttime";
-const EPOCH_TIME: &str = "aws:epochtime";
-
 /// Steps of all the decisions about one link.
 const STEPS_MAX: u64 = 4 * DECISION_STEPS_MAX;
+/// Moments at which one link is decided about, beside the first. Each time in a policy takes three or four.
+const MOMENTS_MAX: usize = 1000;
+/// What a moment costs beside what is asked about it.
+const MOMENT_STEPS: u64 = 512;
+/// What it costs to find the moments of an operand, beside its letters.
+const OPERAND_STEPS: u64 = 128;
+
+/// A condition key whose value time changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum TimeKey {
+    /// Milliseconds since the link was signed. Only links and forms have it (semantics 5.1).
+    SignatureAge,
+    /// The moment of the request as ISO 8601, in whole seconds.
+    CurrentTime,
+    /// The same in seconds since 1970.
+    EpochTime,
+}
+
+impl TimeKey {
+    const ALL: [Self; 3] = [Self::SignatureAge, Self::CurrentTime, Self::EpochTime];
+
+    /// Its name as policies are kept, in lower case.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::SignatureAge => "s3:signatureage",
+            Self::CurrentTime => "aws:currenttime",
+            Self::EpochTime => "aws:epochtime",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|key| key.name() == name)
+    }
+
+    const fn limit(self) -> PolicyLimit {
+        match self {
+            Self::SignatureAge => PolicyLimit::SignatureAge,
+            Self::CurrentTime | Self::EpochTime => PolicyLimit::Time,
+        }
+    }
+}
 
 /// The last moment at which a link is still allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,20 +143,11 @@ impl HoldsUntil {
 /// Finds whether a request is allowed that nobody has sent yet, and for how long of its link's life without a
 /// break, as the policies stand. Keys whose values nobody can know are [`Values::Unknown`] in its context.
 ///
-/// The three keys that time changes are computed here, whatever the context says of them. A decision can change
-/// only at a value with which some condition compares one of them, so that it is asked right before, at and right
-/// after each.
+/// The three keys that time changes are computed here, whatever the context says of them. What hangs on one of them
+/// in a way that cannot be computed for later moments, or not in so many steps, is [`Verdict::Unknown`], with the key
+/// among what is missing.
 pub fn foresee(request: &AccessRequest<'_>, policies: &PolicySet<'_>, life: LinkLife) -> Verdict {
-    within_budget(request, |budget| {
-        let link = Link { request, policies, life, budget };
-        if let Ok(holds) = link.holds(Lean::Refusing) {
-            return Verdict::Allowed(holds);
-        }
-        match link.holds(Lean::Permitting) {
-            Ok(at_most) => Verdict::Unknown { missing: link.unknown_keys(), at_most },
-            Err(refused) => Verdict::Refused(refused),
-        }
-    })
+    within_budget(request, |budget| Link { request, policies, life, budget }.foresee())
 }
 
 /// The keys of unknown values on which [`foresee`] could hang at some moment of the link's life, whatever it finds.
@@ -125,8 +158,8 @@ pub fn unknown_keys(
     life: LinkLife,
 ) -> Option<BTreeSet<String>> {
     within_budget(request, |budget| {
-        let keys = Link { request, policies, life, budget }.unknown_keys();
-        (!budget.is_spent()).then_some(keys)
+        let link = Link { request, policies, life, budget };
+        link.unknown_keys(&link.horizon()?)
     })
 }
 
@@ -150,123 +183,308 @@ struct Link<'l> {
     budget: &'l Work,
 }
 
-impl Link<'_> {
-    /// How long it is allowed, taking what is unknown for one way; or why it is not at the first moment.
-    fn holds(self, lean: Lean) -> Result<HoldsUntil, Decision> {
-        let decide =
-            |at: Timestamp| self.at(at, |request| evaluate_leaning(request, self.policies, lean));
-        let LinkLife { signed_at: _, from, until } = self.life;
-        let first = decide(from);
-        if !matches!(first, Decision::Allow(_)) {
-            return Err(first);
+/// What time can change in the decisions about a link.
+#[derive(Default)]
+struct Horizon<'p> {
+    /// The statements that it can change.
+    timed: Vec<(PolicyKind, Statement<'p>)>,
+    /// The unknown keys of all other statements that could apply.
+    untimed_keys: BTreeSet<String>,
+    /// The moments of its life, after the first, at which a decision may differ from that before.
+    moments: BTreeMap<Timestamp, PolicyLimit>,
+    /// The keys that are unknown at these moments: nobody computes when what hangs on them changes.
+    unsolved: BTreeSet<TimeKey>,
+}
+
+impl<'l> Link<'l> {
+    fn foresee(self) -> Verdict {
+        let from = self.life.from;
+        let first = self.decide(from, &BTreeSet::new(), Lean::Refusing);
+        let is_sure = matches!(first, Decision::Allow(_));
+        if !is_sure {
+            let possible = self.decide(from, &BTreeSet::new(), Lean::Permitting);
+            if !matches!(possible, Decision::Allow(_)) {
+                return Verdict::Refused(possible);
+            }
         }
-        let mut last = from;
-        for (moment, limited_by) in self.moments() {
-            if !matches!(decide(moment), Decision::Allow(_)) {
-                return Ok(HoldsUntil { at: last, limited_by });
+        let Some(horizon) = self.horizon() else { return self.untold() };
+        if is_sure {
+            let Some(held) = self.holds(&horizon, Lean::Refusing) else { return self.untold() };
+            let is_over = held.at == from && held.limited_by != PolicyLimit::Nothing;
+            if horizon.unsolved.is_empty() || !is_over {
+                return Verdict::Allowed(held);
+            }
+        }
+        let at_most = self.holds(&horizon, Lean::Permitting);
+        match at_most.zip(self.unknown_keys(&horizon)) {
+            Some((at_most, missing)) => Verdict::Unknown { missing, at_most },
+            None => self.untold(),
+        }
+    }
+
+    /// What can be told when no step is left: it is allowed at first, or may be.
+    fn untold(self) -> Verdict {
+        let missing = TimeKey::ALL.iter().map(|key| key.name().to_owned()).collect();
+        Verdict::Unknown { missing, at_most: self.whole() }
+    }
+
+    /// Its whole life.
+    fn whole(self) -> HoldsUntil {
+        let LinkLife { signed_at: _, from, until } = self.life;
+        HoldsUntil { at: until.max(from), limited_by: PolicyLimit::Nothing }
+    }
+
+    /// How long it is allowed that is allowed at first, taking what is unknown for one way. `None`: there are too
+    /// few steps to tell.
+    fn holds(self, horizon: &Horizon<'_>, lean: Lean) -> Option<HoldsUntil> {
+        let mut last = self.life.from;
+        for (&moment, &limited_by) in &horizon.moments {
+            let decision = self.decide(moment, &horizon.unsolved, lean);
+            // What was decided with the last step may be a refusal for that alone.
+            if self.budget.is_spent() {
+                return None;
+            }
+            if !matches!(decision, Decision::Allow(_)) {
+                return Some(HoldsUntil { at: last, limited_by });
             }
             last = moment;
         }
         // The first refusal may lie between two moments only if it lies at one.
-        Ok(HoldsUntil { at: until.max(from), limited_by: PolicyLimit::Nothing })
+        Some(self.whole())
     }
 
-    fn unknown_keys(self) -> BTreeSet<String> {
-        let later = self.moments().into_iter().map(|(moment, _)| moment);
-        let moments = std::iter::once(self.life.from).chain(later);
-        moments
-            .flat_map(|at| self.at(at, |request| unknown_keys_at(request, self.policies)))
-            .collect()
+    fn unknown_keys(self, horizon: &Horizon<'_>) -> Option<BTreeSet<String>> {
+        let mut keys = horizon.untimed_keys.clone();
+        let first = (self.life.from, &BTreeSet::new());
+        let later = horizon.moments.keys().map(|moment| (*moment, &horizon.unsolved));
+        for (at, unknown) in std::iter::once(first).chain(later) {
+            let timed = horizon.timed.iter().copied();
+            let applying = self.at(at, unknown, |request| applying(request, timed))?;
+            keys.extend(applying.into_iter().flat_map(|one| one.asked));
+        }
+        Some(keys)
     }
 
-    /// The moments of its life at which a decision may differ from that before, in their order.
-    fn moments(self) -> Vec<(Timestamp, PolicyLimit)> {
+    /// Finds what time can change. `None`: there are too few steps to tell.
+    fn horizon(self) -> Option<Horizon<'l>> {
+        let LinkLife { signed_at: _, from, until } = self.life;
+        let mut horizon = Horizon::default();
+        let all = BTreeSet::from(TimeKey::ALL);
+        let could_apply =
+            self.at(from, &all, |request| applying(request, statements(self.policies)))?;
+        for Applying { kind, statement, asked } in could_apply {
+            if TimeKey::ALL.iter().any(|key| asked.contains(key.name())) {
+                horizon.timed.push((kind, statement));
+                self.solve(statement, &mut horizon)?;
+            } else {
+                horizon.untimed_keys.extend(asked);
+            }
+        }
+        if horizon.moments.len() > MOMENTS_MAX {
+            horizon.moments.clear();
+            horizon.unsolved = all;
+        }
+        // What is unknown is unknown right after the first moment.
+        let next = from.checked_add(SignedDuration::from_millis(1)).ok();
+        if let (Some(key), Some(next)) =
+            (horizon.unsolved.first(), next.filter(|next| *next <= until))
+        {
+            horizon.moments.insert(next, key.limit());
+        }
+        Some(horizon)
+    }
+
+    /// Adds the moments at which a statement may change, and the keys of which they cannot be computed.
+    fn solve(self, statement: Statement<'_>, horizon: &mut Horizon<'_>) -> Option<()> {
+        let resources = statement.resources().into_iter();
+        for entry in resources.flat_map(|entries| entries.entries().iter()) {
+            self.pay(entry.as_str())?;
+            horizon.unsolved.extend(in_variables(entry.as_str()));
+        }
+        for condition in statement.conditions() {
+            let key = TimeKey::named(condition.key);
+            for operand in condition.operands.iter() {
+                self.pay(operand.text)?;
+                horizon.unsolved.extend(in_variables(operand.text));
+                if let Some(key) = key {
+                    self.solve_operand(key, condition, operand.text, horizon);
+                }
+                // There are too many already: the rest makes no difference.
+                if horizon.moments.len() > MOMENTS_MAX {
+                    return Some(());
+                }
+            }
+        }
+        Some(())
+    }
+
+    fn solve_operand(
+        self,
+        key: TimeKey,
+        condition: Condition<'_>,
+        operand: &str,
+        horizon: &mut Horizon<'_>,
+    ) {
         let LinkLife { signed_at, from, until } = self.life;
-        let mut moments = moments(self.policies, signed_at);
-        moments.retain(|(moment, _)| *moment > from && *moment <= until);
-        moments.sort_unstable_by_key(|(moment, _)| *moment);
-        moments.dedup_by_key(|(moment, _)| *moment);
-        moments
+        let around: (Option<Timestamp>, &[i64]) = match solve(key, condition.operator, operand) {
+            Threshold::None => return,
+            Threshold::Unsolved => {
+                horizon.unsolved.insert(key);
+                return;
+            }
+            Threshold::Age(age) => (signed_at.checked_add(age).ok(), &[-1, 0, 1]),
+            // Times are told in whole seconds.
+            Threshold::Second(second) => (Timestamp::from_second(second).ok(), &[-1, 0, 999, 1000]),
+        };
+        let (threshold, steps) = around;
+        for step in steps.iter().copied().map(SignedDuration::from_millis) {
+            let moment = threshold.and_then(|threshold| threshold.checked_add(step).ok());
+            if let Some(moment) = moment.filter(|moment| *moment > from && *moment <= until) {
+                horizon.moments.entry(moment).or_insert(key.limit());
+            }
+        }
     }
 
-    /// Asks about the request that it is at a moment.
-    fn at<T>(self, at: Timestamp, ask: impl FnOnce(&AccessRequest<'_>) -> T) -> T {
-        let context = LinkContext::new(self.request.context, self.life.signed_at, at, self.budget);
+    /// Pays for reading a text as a time. `None`: nothing is left.
+    fn pay(self, text: &str) -> Option<()> {
+        let letters = u64::try_from(text.len()).unwrap_or(u64::MAX);
+        self.budget.spend(OPERAND_STEPS.saturating_add(letters));
+        (!self.budget.is_spent()).then_some(())
+    }
+
+    fn decide(self, at: Timestamp, unknown: &BTreeSet<TimeKey>, lean: Lean) -> Decision {
+        self.at(at, unknown, |request| evaluate_leaning(request, self.policies, lean))
+    }
+
+    /// Asks about the request that it is at a moment, where these keys are unknown.
+    fn at<T>(
+        self,
+        at: Timestamp,
+        unknown: &BTreeSet<TimeKey>,
+        ask: impl FnOnce(&AccessRequest<'_>) -> T,
+    ) -> T {
+        self.budget.spend(MOMENT_STEPS);
+        let times = Times::at(at, self.life.signed_at);
+        let (asked, work) = (self.request.context, self.budget);
+        let context = LinkContext { asked, work, times, unknown };
         ask(&AccessRequest { context: &context, ..*self.request })
     }
 }
 
-/// The moments at which a decision may differ from the one before, and the last ones before those.
-fn moments(policies: &PolicySet<'_>, signed_at: Timestamp) -> Vec<(Timestamp, PolicyLimit)> {
-    let mut moments = Vec::new();
-    for condition in conditions(policies) {
-        let limit = match condition.key {
-            SIGNATURE_AGE => PolicyLimit::SignatureAge,
-            CURRENT_TIME | EPOCH_TIME => PolicyLimit::Time,
-            _ => continue,
-        };
-        for operand in condition.operands.iter() {
-            let threshold = match (condition.operator, limit) {
-                (Operator::Date(_), _) => Date::parse(operand.text).map(|Date(date)| date),
-                (Operator::Numeric(_), PolicyLimit::SignatureAge) => whole(operand.text)
-                    .map(SignedDuration::from_millis)
-                    .and_then(|age| signed_at.checked_add(age).ok()),
-                (Operator::Numeric(_), PolicyLimit::Time) => {
-                    whole(operand.text).and_then(|second| Timestamp::from_second(second).ok())
-                }
-                _ => None,
-            };
-            let Some(threshold) = threshold else { continue };
-            // Times are told in whole seconds: one that a fraction precedes changes at the next.
-            let steps = [-1, 0, 1, 999, 1000].map(SignedDuration::from_millis);
-            let around = steps.into_iter().filter_map(|step| threshold.checked_add(step).ok());
-            moments.extend(around.map(|moment| (moment, limit)));
+fn statements<'p>(
+    policies: &PolicySet<'p>,
+) -> impl Iterator<Item = (PolicyKind, Statement<'p>)> + use<'p> {
+    let PolicySet { identity, boundary, session, resource } = *policies;
+    let of_kind = |kind: PolicyKind| {
+        move |NamedPolicy { name: _, policy }: NamedPolicy<'p>| {
+            policy.body.statements().map(move |statement| (kind, statement))
+        }
+    };
+    let identity = identity.iter().copied().flat_map(of_kind(PolicyKind::Identity));
+    let boundary = boundary.into_iter().flat_map(of_kind(PolicyKind::Boundary));
+    let session = session.unwrap_or_default().iter().copied();
+    let session = session.flat_map(of_kind(PolicyKind::Session));
+    let resource = resource.into_iter().flat_map(of_kind(PolicyKind::Resource));
+    identity.chain(boundary).chain(session).chain(resource)
+}
+
+/// At what value of a time key it begins to compare otherwise.
+enum Threshold {
+    /// At none.
+    None,
+    /// At this age of the signature, or less than a millisecond after.
+    Age(SignedDuration),
+    /// At this second since 1970, or less than a second after.
+    Second(i64),
+    /// It is not computed.
+    Unsolved,
+}
+
+fn solve(key: TimeKey, operator: Operator, operand: &str) -> Threshold {
+    match (operator, key) {
+        // The keys are always there.
+        (Operator::Null, _)
+        // What is written as ISO 8601 is no number.
+        | (Operator::Numeric(_), TimeKey::CurrentTime) => Threshold::None,
+        (Operator::Numeric(_), TimeKey::SignatureAge) => {
+            let age = whole(operand).map(SignedDuration::from_millis);
+            age.map_or(Threshold::None, Threshold::Age)
+        }
+        (Operator::Numeric(_), TimeKey::EpochTime) => {
+            whole(operand).map_or(Threshold::None, Threshold::Second)
+        }
+        (Operator::Date(_), TimeKey::CurrentTime | TimeKey::EpochTime) => {
+            let second = |Date(date): Date| date.as_millisecond().div_euclid(1000);
+            Date::parse(operand).map(second).map_or(Threshold::None, Threshold::Second)
+        }
+        (Operator::Date(_), TimeKey::SignatureAge)
+        | (
+            Operator::StringEquals
+            | Operator::StringEqualsIgnoreCase
+            | Operator::StringLike
+            | Operator::Bool
+            | Operator::BinaryEquals
+            | Operator::IpAddress
+            | Operator::ArnLike,
+            _,
+        ) => Threshold::Unsolved,
+    }
+}
+
+/// The time keys that a text may name in its variables.
+fn in_variables(text: &str) -> impl Iterator<Item = TimeKey> {
+    let folded = if text.contains("${") { fold_case(text) } else { String::new() };
+    TimeKey::ALL.into_iter().filter(move |key| folded.contains(key.name()))
+}
+
+/// The whole part of a decimal number. `None`: it is none, or one that no time comes to.
+fn whole(text: &str) -> Option<i64> {
+    match text.split_once('.').map_or(text, |(whole, _)| whole) {
+        "" | "+" | "-" => Some(0),
+        whole => whole.parse().ok(),
+    }
+}
+
+/// The values of the time keys at one moment.
+struct Times {
+    age: String,
+    current: String,
+    epoch: String,
+}
+
+impl Times {
+    fn at(at: Timestamp, signed_at: Timestamp) -> Self {
+        let second = at.as_millisecond().div_euclid(1000);
+        let current = Timestamp::from_second(second).unwrap_or(at).to_string();
+        let age = at.as_millisecond().saturating_sub(signed_at.as_millisecond()).to_string();
+        Self { age, current, epoch: second.to_string() }
+    }
+
+    fn value(&self, key: TimeKey) -> &str {
+        match key {
+            TimeKey::SignatureAge => &self.age,
+            TimeKey::CurrentTime => &self.current,
+            TimeKey::EpochTime => &self.epoch,
         }
     }
-    moments
-}
-
-fn conditions<'p>(policies: &PolicySet<'p>) -> impl Iterator<Item = Condition<'p>> {
-    let PolicySet { identity, boundary, session, resource } = *policies;
-    let attached = identity.iter().chain(session.unwrap_or_default()).copied();
-    let all = attached.chain(boundary).chain(resource);
-    all.flat_map(|NamedPolicy { name: _, policy }| {
-        policy.body.statements().flat_map(Statement::conditions)
-    })
-}
-
-/// The whole part of a decimal number.
-fn whole(text: &str) -> Option<i64> {
-    text.split_once('.').map_or(text, |(whole, _)| whole).parse().ok()
 }
 
 /// The context of a link at another moment.
 struct LinkContext<'a> {
     asked: &'a dyn Context,
     work: &'a Work,
-    age: String,
-    time: String,
-    epoch: String,
-}
-
-impl<'a> LinkContext<'a> {
-    fn new(asked: &'a dyn Context, signed_at: Timestamp, at: Timestamp, work: &'a Work) -> Self {
-        let second = at.as_millisecond().div_euclid(1000);
-        let time = Timestamp::from_second(second).unwrap_or(at).to_string();
-        let age = at.as_millisecond().saturating_sub(signed_at.as_millisecond()).to_string();
-        Self { asked, work, age, time, epoch: second.to_string() }
-    }
+    times: Times,
+    /// The time keys of which nothing is known.
+    unknown: &'a BTreeSet<TimeKey>,
 }
 
 impl Context for LinkContext<'_> {
     fn values(&self, key: &str) -> Option<Values<'_>> {
-        let value = match key {
-            SIGNATURE_AGE => &self.age,
-            CURRENT_TIME => &self.time,
-            EPOCH_TIME => &self.epoch,
-            _ => return self.asked.values(key),
-        };
-        Some(Values::One(Cow::Borrowed(value)))
+        let Some(key) = TimeKey::named(key) else { return self.asked.values(key) };
+        if self.unknown.contains(&key) {
+            return Some(Values::Unknown);
+        }
+        Some(Values::One(Cow::Borrowed(self.times.value(key))))
     }
 
     fn work(&self) -> Option<&Work> {
@@ -279,16 +497,29 @@ mod tests {
     use super::*;
     use crate::{AccountId, Policy, Principal};
 
-    struct Nothing;
+    struct Named;
 
-    impl Context for Nothing {
-        fn values(&self, _key: &str) -> Option<Values<'_>> {
-            None
+    impl Context for Named {
+        fn values(&self, key: &str) -> Option<Values<'_>> {
+            (key == "aws:username").then(|| Values::One("ann".into()))
         }
     }
 
-    /// Seconds into 2026-06-15 at which a link signed at 12:00:00 and made for an hour still works.
+    const SIGNED_AT: Timestamp = Timestamp::constant(1_781_524_800, 0);
+
+    /// Milliseconds for which a link signed at 2026-06-15T12:00:00Z and made for an hour still works.
     fn check(identity: &str, bucket: &str, expected: Option<(i64, PolicyLimit)>) {
+        let found = match told(identity, bucket) {
+            Verdict::Allowed(held) => {
+                Some((held.at.as_millisecond() - SIGNED_AT.as_millisecond(), held.limited_by))
+            }
+            Verdict::Refused(_) => None,
+            Verdict::Unknown { missing, .. } => panic!("all is known but {missing:?}"),
+        };
+        assert_eq!(found, expected, "{identity} {bucket}");
+    }
+
+    fn told(identity: &str, bucket: &str) -> Verdict {
         let account = AccountId::parse("111122223333").unwrap();
         let principal = Principal::User {
             account: account.clone(),
@@ -309,24 +540,16 @@ mod tests {
             action: "s3:GetObject",
             resource: "arn:aws:s3:::b/k",
             resource_account: &account,
-            context: &Nothing,
+            context: &Named,
         };
         let policies = PolicySet {
             identity: &[NamedPolicy { name: "i", policy: &identity }],
             resource: Some(NamedPolicy { name: "b", policy: &bucket }),
             ..PolicySet::default()
         };
-        let signed_at: Timestamp = "2026-06-15T12:00:00Z".parse().unwrap();
-        let asked = signed_at + SignedDuration::from_hours(1);
-        let life = LinkLife { signed_at, from: signed_at, until: asked };
-        let found = match foresee(&request, &policies, life) {
-            Verdict::Allowed(held) => {
-                Some((held.at.as_millisecond() - signed_at.as_millisecond(), held.limited_by))
-            }
-            Verdict::Refused(_) => None,
-            Verdict::Unknown { missing, .. } => panic!("all is known but {missing:?}"),
-        };
-        assert_eq!(found, expected);
+        let until = SIGNED_AT + SignedDuration::from_hours(1);
+        let life = LinkLife { signed_at: SIGNED_AT, from: SIGNED_AT, until };
+        foresee(&request, &policies, life)
     }
 
     #[test]
@@ -364,5 +587,97 @@ mod tests {
             when("Allow", r#"{"DateGreaterThan":{"aws:CurrentTime":"2026-06-15T12:10:00Z"}}"#);
         check(&later, &nothing, None);
         check(allow, &deny("{}"), None);
+    }
+
+    #[test]
+    fn time_that_is_not_computed_promises_nothing() {
+        let allow = r#"{"Effect":"Allow",RW}"#;
+        let nobody =
+            r#"{"Effect":"Deny",RW,"Condition":{"StringEquals":{"aws:username":"nobody"}}}"#;
+        let when = |effect: &str, condition: &str| {
+            format!(r#"{{"Effect":"{effect}",RW,"Condition":{condition}}}"#)
+        };
+        for (key, denies) in [
+            ("aws:currenttime", r#"{"StringNotLike":{"aws:CurrentTime":"2026-06-15T12:00:*"}}"#),
+            (
+                "aws:currenttime",
+                r#"{"StringNotEquals":{"aws:CurrentTime":"2026-06-15T12:00:00Z"}}"#,
+            ),
+            ("aws:epochtime", r#"{"StringNotLike":{"aws:EpochTime":"178152480*"}}"#),
+            ("aws:epochtime", r#"{"BinaryEquals":{"aws:EpochTime":"178152484000"}}"#),
+            ("s3:signatureage", r#"{"ForAnyValue:StringLike":{"s3:signatureAge":"?????*"}}"#),
+            ("s3:signatureage", r#"{"DateGreaterThan":{"s3:signatureAge":"5000"}}"#),
+            ("aws:currenttime", r#"{"StringNotEquals":{"aws:CurrentTime":"${AWS:currentTIME}"}}"#),
+        ] {
+            unsure(allow, &when("Deny", denies), key);
+        }
+        for (key, allows) in [
+            ("aws:currenttime", r#"{"StringLike":{"aws:CurrentTime":"2026-06-15T12:00:*"}}"#),
+            ("s3:signatureage", r#"{"StringLike":{"s3:signatureAge":["?","??","???","????"]}}"#),
+            ("s3:signatureage", r#"{"DateLessThan":{"s3:signatureAge":"5000"}}"#),
+        ] {
+            unsure(&when("Allow", allows), nobody, key);
+        }
+        // In a variable of a resource, and in an operand of another key.
+        let denied = |resource: &str| {
+            format!(r#"{{"Effect":"Deny","Principal":"*","Action":"s3:*",{resource}}}"#)
+        };
+        for (key, resource) in [
+            ("aws:epochtime", r#""Resource":["arn:aws:s3:::b","arn:aws:s3:::*${aws:EpochTime}"]"#),
+            ("aws:currenttime", r#""Resource":"arn:aws:s3:::b/k${ aws:CurrentTime }""#),
+            ("s3:signatureage", r#""Resource":"arn:aws:s3:::b/k${s3:signatureAge, ''}""#),
+        ] {
+            unsure(allow, &denied(resource), key);
+        }
+        let operand = r#"{"StringEquals":{"aws:username":"${aws:CurrentTime}"}}"#;
+        unsure(allow, &when("Deny", operand), "aws:currenttime");
+        // What could not apply makes nothing unsure, and neither does what is the same at every time.
+        for nothing in [
+            r#"{"StringEquals":{"aws:username":"nobody"},"StringLike":{"aws:CurrentTime":"2026*"}}"#,
+            r#"{"Null":{"aws:CurrentTime":"true"}}"#,
+            r#"{"NumericGreaterThan":{"aws:CurrentTime":"1"}}"#,
+        ] {
+            check(allow, &when("Deny", nothing), Some((3_600_000, PolicyLimit::Nothing)));
+        }
+        // What is allowed anyhow stays so.
+        let also = when("Allow", r#"{"StringLike":{"aws:CurrentTime":"2026-06-15T12:00:*"}}"#);
+        check(&format!("{allow},{also}"), nobody, Some((3_600_000, PolicyLimit::Nothing)));
+    }
+
+    /// It is not told to work for longer than its first moment, and the key is named on which it hangs.
+    fn unsure(identity: &str, bucket: &str, key: &str) {
+        match told(identity, bucket) {
+            Verdict::Unknown { missing, .. } => {
+                assert!(missing.contains(key), "{bucket}: {missing:?}")
+            }
+            Verdict::Allowed(held) => panic!("{identity} {bucket}: {held:?}"),
+            Verdict::Refused(_) => panic!("{identity} {bucket}: refused"),
+        }
+    }
+
+    #[test]
+    fn numbers_of_every_spelling_are_found() {
+        use PolicyLimit::{SignatureAge, Time};
+        let allow = r#"{"Effect":"Allow",RW}"#;
+        let deny = |condition: &str| format!(r#"{{"Effect":"Deny",RW,"Condition":{condition}}}"#);
+        for (number, last) in [
+            (".5", 0),
+            ("+.5", 0),
+            ("-.5", -1),
+            ("0.000", 0),
+            ("1.5", 1),
+            ("+000600000", 600_000),
+            ("00000000000000000000000000600000.25", 600_000),
+        ] {
+            let age =
+                deny(&format!(r#"{{"NumericGreaterThan":{{"s3:signatureAge":"{number}"}}}}"#));
+            check(allow, &age, (last >= 0).then_some((last, SignatureAge)));
+        }
+        let epoch = deny(r#"{"NumericGreaterThan":{"aws:EpochTime":"1781525000.75"}}"#);
+        check(allow, &epoch, Some((200_999, Time)));
+        let date = deny(r#"{"DateGreaterThan":{"aws:EpochTime":"2026-06-15T12:03:20.5Z"}}"#);
+        check(allow, &date, Some((200_999, Time)));
+        let far = deny(r#"{"NumericLessThan":{"s3:signatureAge":"-99999999999999999999999"}}"#);
+        check(allow, &far, Some((3_600_000, PolicyLimit::Nothing)));
     }
 }

@@ -114,7 +114,8 @@ impl Authorizer<'_> {
             match iam::foresee(request, policies, life) {
                 Verdict::Allowed(holds) => (Decision::Allow(None), holds.at),
                 Verdict::Refused(decision) => (decision, now),
-                // Nothing is unknown of a request that has been sent.
+                // Nothing but time is unknown of a request that has been sent. Where nobody can compute until
+                // when it is allowed, nothing is lent.
                 Verdict::Unknown { .. } => (Decision::ImplicitDeny(PolicyKind::Identity), now),
             }
         };

@@ -332,3 +332,18 @@ async fn a_fresh_link_is_as_old_as_the_one_that_renews_it() {
         refused(&world, renew).await.contains("with an explicit deny in a resource-based policy")
     );
 }
+
+#[tokio::test]
+async fn an_age_that_is_no_number_lends_nothing() {
+    let mut world = World::with_bucket().await;
+    let begun = Begun::by(&world, &Key::root()).await;
+    world
+        .bucket_policy(&policy(
+            r#"{"Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::bucket/*","Condition":{"StringNotLike":{"s3:signatureAge":["?","??","???","????","?????","??????"]}}}"#,
+        ))
+        .await;
+    let renew = begun.renew(&world);
+    world.now += SignedDuration::from_mins(8);
+    let answer = refused(&world, renew).await;
+    assert!(answer.starts_with("403 AccessDenied"), "{answer}");
+}
