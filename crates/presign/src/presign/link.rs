@@ -16,7 +16,7 @@ pub enum Addressing {
     VirtualHost,
 }
 
-/// One link to make: an input of [`Presigner::presign`].
+/// One link to make: an input of [`Presigner::presign`](crate::Presigner::presign).
 ///
 /// [`Presign::new`] makes a link in path style without further headers or parameters; the `with_` functions
 /// say the rest. Nothing is checked before the link is made.
