@@ -6,20 +6,22 @@
 //! first: what hangs on it then is not sure. All of it is paid for out of one budget, and what it does not reach to
 //! is not sure either.
 
+mod time;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::condition::{Condition, Date, Operator};
+use crate::condition::Condition;
 use crate::evaluate::{
     AccessRequest, Applying, Context, Decision, NamedPolicy, PolicyKind, PolicySet, Values,
     applying, evaluate_leaning,
 };
-use crate::fold_case;
 use crate::policy::Statement;
 use crate::unknown::Lean;
 use crate::work::{DECISION_STEPS_MAX, Work};
+use time::{Threshold, TimeKey, Times, in_variables, solve};
 
 /// Steps of all the decisions about one link.
 const STEPS_MAX: u64 = 4 * DECISION_STEPS_MAX;
@@ -29,41 +31,6 @@ const MOMENTS_MAX: usize = 1000;
 const MOMENT_STEPS: u64 = 512;
 /// What it costs to find the moments of an operand, beside its letters.
 const OPERAND_STEPS: u64 = 128;
-
-/// A condition key whose value time changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum TimeKey {
-    /// Milliseconds since the link was signed. Only links and forms have it (semantics 5.1).
-    SignatureAge,
-    /// The moment of the request as ISO 8601, in whole seconds.
-    CurrentTime,
-    /// The same in seconds since 1970.
-    EpochTime,
-}
-
-impl TimeKey {
-    const ALL: [Self; 3] = [Self::SignatureAge, Self::CurrentTime, Self::EpochTime];
-
-    /// Its name as policies are kept, in lower case.
-    const fn name(self) -> &'static str {
-        match self {
-            Self::SignatureAge => "s3:signatureage",
-            Self::CurrentTime => "aws:currenttime",
-            Self::EpochTime => "aws:epochtime",
-        }
-    }
-
-    fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|key| key.name() == name)
-    }
-
-    const fn limit(self) -> PolicyLimit {
-        match self {
-            Self::SignatureAge => PolicyLimit::SignatureAge,
-            Self::CurrentTime | Self::EpochTime => PolicyLimit::Time,
-        }
-    }
-}
 
 /// The last moment at which a link is still allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,6 +117,19 @@ pub fn foresee(request: &AccessRequest<'_>, policies: &PolicySet<'_>, life: Link
     within_budget(request, |budget| Link { request, policies, life, budget }.foresee())
 }
 
+/// The same of a request that is known to be allowed at the first moment, by facts that its context keeps to itself. At
+/// later moments nothing is told that hangs on these facts, but that they decide the same as long as nothing else changes.
+pub fn foresee_allowed(
+    request: &AccessRequest<'_>,
+    policies: &PolicySet<'_>,
+    life: LinkLife,
+) -> Verdict {
+    within_budget(request, |budget| {
+        let link = Link { request, policies, life, budget };
+        link.horizon().map_or_else(|| link.untold(), |horizon| link.sure(&horizon, First::Known))
+    })
+}
+
 /// The keys of unknown values on which [`foresee`] could hang at some moment of the link's life, whatever it finds.
 /// `None`: it would take too many steps to tell them all.
 pub fn unknown_keys(
@@ -196,6 +176,15 @@ struct Horizon<'p> {
     unsolved: BTreeSet<TimeKey>,
 }
 
+/// How it was told that a link is allowed at its first moment.
+#[derive(Clone, Copy)]
+enum First {
+    /// By its context, as at every other moment.
+    Decided,
+    /// By facts that its context keeps to itself.
+    Known,
+}
+
 impl<'l> Link<'l> {
     fn foresee(self) -> Verdict {
         let from = self.life.from;
@@ -209,14 +198,24 @@ impl<'l> Link<'l> {
         }
         let Some(horizon) = self.horizon() else { return self.untold() };
         if is_sure {
-            let Some(held) = self.holds(&horizon, Lean::Refusing) else { return self.untold() };
-            let is_over = held.at == from && held.limited_by != PolicyLimit::Nothing;
-            if horizon.unsolved.is_empty() || !is_over {
-                return Verdict::Allowed(held);
-            }
+            return self.sure(&horizon, First::Decided);
         }
-        let at_most = self.holds(&horizon, Lean::Permitting);
-        match at_most.zip(self.unknown_keys(&horizon)) {
+        self.unsure(&horizon)
+    }
+
+    /// What is told of a link that is sure to be allowed at first.
+    fn sure(self, horizon: &Horizon<'_>, first: First) -> Verdict {
+        let Some(held) = self.holds(horizon, Lean::Refusing, first) else { return self.untold() };
+        let is_over = held.at == self.life.from && held.limited_by != PolicyLimit::Nothing;
+        if is_over && !horizon.unsolved.is_empty() {
+            return self.unsure(horizon);
+        }
+        Verdict::Allowed(held)
+    }
+
+    fn unsure(self, horizon: &Horizon<'_>) -> Verdict {
+        let at_most = self.holds(horizon, Lean::Permitting, First::Decided);
+        match at_most.zip(self.unknown_keys(horizon)) {
             Some((at_most, missing)) => Verdict::Unknown { missing, at_most },
             None => self.untold(),
         }
@@ -236,9 +235,19 @@ impl<'l> Link<'l> {
 
     /// How long it is allowed that is allowed at first, taking what is unknown for one way. `None`: there are too
     /// few steps to tell.
-    fn holds(self, horizon: &Horizon<'_>, lean: Lean) -> Option<HoldsUntil> {
+    fn holds(self, horizon: &Horizon<'_>, lean: Lean, first: First) -> Option<HoldsUntil> {
+        let at_first = match first {
+            First::Decided => None,
+            First::Known => Some(self.timed_at(self.life.from, &BTreeSet::new(), horizon)?),
+        };
         let mut last = self.life.from;
         for (&moment, &limited_by) in &horizon.moments {
+            if let Some(at_first) = &at_first
+                && self.timed_at(moment, &horizon.unsolved, horizon)? == *at_first
+            {
+                last = moment;
+                continue;
+            }
             let decision = self.decide(moment, &horizon.unsolved, lean);
             // What was decided with the last step may be a refusal for that alone.
             if self.budget.is_spent() {
@@ -251,6 +260,24 @@ impl<'l> Link<'l> {
         }
         // The first refusal may lie between two moments only if it lies at one.
         Some(self.whole())
+    }
+
+    /// Of each statement that time can change, the unknown keys it asks for; `None` in place of one that cannot apply.
+    /// Where they are the same at two moments, the same values of these keys decide the same. `None`: there are too
+    /// few steps to tell.
+    fn timed_at(
+        self,
+        at: Timestamp,
+        unknown: &BTreeSet<TimeKey>,
+        horizon: &Horizon<'_>,
+    ) -> Option<Vec<Option<BTreeSet<String>>>> {
+        self.at(at, unknown, |request| {
+            let timed = horizon.timed.iter().map(|one| {
+                let found = applying(request, std::iter::once(*one))?;
+                Some(found.into_iter().next().map(|applying| applying.asked))
+            });
+            timed.collect()
+        })
     }
 
     fn unknown_keys(self, horizon: &Horizon<'_>) -> Option<BTreeSet<String>> {
@@ -386,87 +413,6 @@ fn statements<'p>(
     let session = session.flat_map(of_kind(PolicyKind::Session));
     let resource = resource.into_iter().flat_map(of_kind(PolicyKind::Resource));
     identity.chain(boundary).chain(session).chain(resource)
-}
-
-/// At what value of a time key it begins to compare otherwise.
-enum Threshold {
-    /// At none.
-    None,
-    /// At this age of the signature, or less than a millisecond after.
-    Age(SignedDuration),
-    /// At this second since 1970, or less than a second after.
-    Second(i64),
-    /// It is not computed.
-    Unsolved,
-}
-
-fn solve(key: TimeKey, operator: Operator, operand: &str) -> Threshold {
-    match (operator, key) {
-        // The keys are always there.
-        (Operator::Null, _)
-        // What is written as ISO 8601 is no number.
-        | (Operator::Numeric(_), TimeKey::CurrentTime) => Threshold::None,
-        (Operator::Numeric(_), TimeKey::SignatureAge) => {
-            let age = whole(operand).map(SignedDuration::from_millis);
-            age.map_or(Threshold::None, Threshold::Age)
-        }
-        (Operator::Numeric(_), TimeKey::EpochTime) => {
-            whole(operand).map_or(Threshold::None, Threshold::Second)
-        }
-        (Operator::Date(_), TimeKey::CurrentTime | TimeKey::EpochTime) => {
-            let second = |Date(date): Date| date.as_millisecond().div_euclid(1000);
-            Date::parse(operand).map(second).map_or(Threshold::None, Threshold::Second)
-        }
-        (Operator::Date(_), TimeKey::SignatureAge)
-        | (
-            Operator::StringEquals
-            | Operator::StringEqualsIgnoreCase
-            | Operator::StringLike
-            | Operator::Bool
-            | Operator::BinaryEquals
-            | Operator::IpAddress
-            | Operator::ArnLike,
-            _,
-        ) => Threshold::Unsolved,
-    }
-}
-
-/// The time keys that a text may name in its variables.
-fn in_variables(text: &str) -> impl Iterator<Item = TimeKey> {
-    let folded = if text.contains("${") { fold_case(text) } else { String::new() };
-    TimeKey::ALL.into_iter().filter(move |key| folded.contains(key.name()))
-}
-
-/// The whole part of a decimal number. `None`: it is none, or one that no time comes to.
-fn whole(text: &str) -> Option<i64> {
-    match text.split_once('.').map_or(text, |(whole, _)| whole) {
-        "" | "+" | "-" => Some(0),
-        whole => whole.parse().ok(),
-    }
-}
-
-/// The values of the time keys at one moment.
-struct Times {
-    age: String,
-    current: String,
-    epoch: String,
-}
-
-impl Times {
-    fn at(at: Timestamp, signed_at: Timestamp) -> Self {
-        let second = at.as_millisecond().div_euclid(1000);
-        let current = Timestamp::from_second(second).unwrap_or(at).to_string();
-        let age = at.as_millisecond().saturating_sub(signed_at.as_millisecond()).to_string();
-        Self { age, current, epoch: second.to_string() }
-    }
-
-    fn value(&self, key: TimeKey) -> &str {
-        match key {
-            TimeKey::SignatureAge => &self.age,
-            TimeKey::CurrentTime => &self.current,
-            TimeKey::EpochTime => &self.epoch,
-        }
-    }
 }
 
 /// The context of a link at another moment.

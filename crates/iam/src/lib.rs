@@ -27,7 +27,9 @@ pub use evaluate::{
     evaluate_trust,
 };
 pub use fold::fold_case;
-pub use horizon::{HoldsUntil, LinkLife, PolicyLimit, Verdict, foresee, unknown_keys};
+pub use horizon::{
+    HoldsUntil, LinkLife, PolicyLimit, Verdict, foresee, foresee_allowed, unknown_keys,
+};
 pub use policy::{POLICY_BYTES_MAX, Policy, PolicyError};
 pub use principal::Principal;
 pub use seal::{

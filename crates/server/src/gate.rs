@@ -155,8 +155,12 @@ impl StoreAccess {
             return None;
         }
         let end = signed.signature.expires_at()?;
-        let session = signed.identity.session.as_ref().map(|session| session.expires_at);
-        Some(session.map_or(end, |session| session.min(end)))
+        Some(self.session_ends_at().map_or(end, |session| session.min(end)))
+    }
+
+    /// When the session ends that signed the request; `None` if no session did.
+    pub(crate) fn session_ends_at(&self) -> Option<Timestamp> {
+        Some(self.caller.signed()?.identity.session.as_ref()?.expires_at)
     }
 
     /// The caller's principal, as policies name it.

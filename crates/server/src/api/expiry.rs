@@ -90,9 +90,13 @@ impl ApiOperation for TellExpiry {
                 "`method` is GET, PUT, HEAD, DELETE or POST, in upper case.",
             ));
         }
-        let life = link.life(access.now());
+        let asked = link.life(access.now());
+        // A link dies with the session that signs it.
+        let until = access.session_ends_at().map_or(asked.until, |end| end.min(asked.until));
+        let life = LinkLife { until, ..asked };
         let verdict = foresee(access, &link.target()?, &link.future(life)?).await?;
-        Ok(Json(ToldExpiry::of(verdict, life)))
+        let unlimited = if until < asked.until { vec!["session"] } else { Vec::new() };
+        Ok(Json(ToldExpiry::of(verdict, life, unlimited)))
     }
 }
 
@@ -135,7 +139,8 @@ impl IntendedLink {
 }
 
 impl ToldExpiry {
-    fn of(verdict: Verdict, life: LinkLife) -> Self {
+    /// `unlimited`: what ends the link that no policy ends.
+    fn of(verdict: Verdict, life: LinkLife, unlimited: Vec<&'static str>) -> Self {
         let nowhere = HoldsUntil { at: life.signed_at, limited_by: PolicyLimit::Nothing };
         let (works, holds, missing) = match verdict {
             Verdict::Allowed(holds) => (Works::Yes, holds, BTreeSet::new()),
@@ -145,7 +150,8 @@ impl ToldExpiry {
         Self {
             effective_expires_at: holds.at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             limited_by: match holds.limited_by {
-                PolicyLimit::Nothing => Vec::new(),
+                PolicyLimit::Nothing if works == Works::No => Vec::new(),
+                PolicyLimit::Nothing => unlimited,
                 PolicyLimit::SignatureAge => vec!["signature-age"],
                 PolicyLimit::Time => vec!["policy-time"],
             },

@@ -153,22 +153,44 @@ impl Authorizer<'_> {
         let ahead = Authorizer { context: &context, future: Some(future.mechanism), ..self };
         let has_tags = iam::s3_action_has_key(permission.action, EXISTING_TAG);
         let mut looked = LookedUpFacts { tags: (!has_tags).then(Vec::new), copied_size: None };
-        let keys = |request: &AccessRequest<'_>, policies: &PolicySet<'_>| {
-            iam::unknown_keys(request, policies, life)
-        };
-        let (keys, lacks) = ahead.ask(question, operation, &looked, &keys);
-        let copied = operation.copied().filter(|_| lacks.copied_size);
-        let may_find_out = keys.is_some_and(|keys| is_all_of_the_store(&keys, copied.is_some()));
-        if lacks.tags && (may_find_out || self.may_read_tags(permission).await) {
-            looked.tags = Some(self.existing_tags(permission, subject.bucket.as_deref()).await?);
-        }
-        if let Some(copied) = copied.filter(|_| may_find_out) {
-            looked.copied_size = Some(self.copied_size(copied).await?);
-        }
-        let decide = |request: &AccessRequest<'_>, policies: &PolicySet<'_>| {
+        let whole = |request: &AccessRequest<'_>, policies: &PolicySet<'_>| {
             iam::foresee(request, policies, life)
         };
-        Ok(ahead.ask(question, operation, &looked, &decide).0)
+        let (verdict, lacks) = ahead.ask(question, operation, &looked, &whole);
+        let copied = operation.copied().filter(|_| lacks.copied_size);
+        if !lacks.tags && copied.is_none() {
+            return Ok(verdict);
+        }
+        let bucket = subject.bucket.as_deref();
+        if lacks.tags && self.may_read_tags(permission).await {
+            looked.tags = Some(self.existing_tags(permission, bucket).await?);
+        }
+        // What trying the request now would tell is told; of what decides later alone, nothing is.
+        let first = LinkLife { until: life.from, ..life };
+        let first = |request: &AccessRequest<'_>, policies: &PolicySet<'_>| {
+            iam::foresee(request, policies, first)
+        };
+        match ahead.ask(question, operation, &looked, &first).0 {
+            Verdict::Unknown { missing, at_most: _ }
+                if is_all_of_the_store(&missing, copied.is_some()) => {}
+            Verdict::Unknown { .. } | Verdict::Allowed(_) | Verdict::Refused(_) => {
+                return Ok(ahead.ask(question, operation, &looked, &whole).0);
+            }
+        }
+        let mut tried = LookedUpFacts { tags: looked.tags.clone(), ..looked };
+        if lacks.tags && tried.tags.is_none() {
+            tried.tags = Some(self.existing_tags(permission, bucket).await?);
+        }
+        if let Some(copied) = copied {
+            tried.copied_size = Some(self.copied_size(copied).await?);
+        }
+        let later = |request: &AccessRequest<'_>, policies: &PolicySet<'_>| {
+            iam::foresee_allowed(request, policies, life)
+        };
+        Ok(match ahead.ask(question, operation, &tried, &first).0 {
+            Verdict::Allowed(_) => ahead.ask(question, operation, &looked, &later).0,
+            refused => refused,
+        })
     }
 
     /// Whether the caller may read the tags of the permission's object, by this very call.
@@ -335,7 +357,8 @@ impl Authorizer<'_> {
 ///
 /// The answer about a future request must not tell more of an object than its signer could learn by sending the
 /// request now. If only facts of the store are unknown, the request would be decided in just this way wherever
-/// it came from. So these facts are looked up, and count.
+/// it came from. So these facts are looked up, and count, but only in the decision at the first moment: the keys
+/// are those on which that one hangs. Trying now tells nothing of a tag that decides only tomorrow.
 ///
 /// If something else is unknown too, the facts must not count. For example, a policy refuses everybody outside
 /// of an office, and another asks for a tag. Sent from elsewhere, the request would be refused without a word

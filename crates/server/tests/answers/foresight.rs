@@ -283,6 +283,60 @@ async fn no_more_is_told_of_an_object_than_trying_would() {
     }
 }
 
+/// Of a tag that decides only later nothing is told that trying now would not tell.
+#[tokio::test]
+async fn what_a_tag_decides_later_is_not_told_now() {
+    let world = tagged().await;
+    let ann = world.user("ann", "").await;
+    let allow = |condition: &str| when("Allow", r#""s3:GetObject""#, condition);
+    let soon = r#"{"DateLessThan":{"aws:CurrentTime":"2026-06-15T12:30:00Z"}}"#;
+    let secret = r#"{"StringEquals":{"s3:ExistingObjectTag/class":"secret"}}"#;
+    let links = ["secret", "open", "none"].map(|key| Link::to("GET", key));
+    for link in links {
+        let told = judged(&world, &ann, link, &[allow(soon), allow(secret)]).await;
+        assert_eq!(told, "yes 12:29:59Z ", "{link:?}");
+    }
+    // Now one tag decides, and later another: now it is told what trying tells.
+    let not_open = r#"{"StringNotEquals":{"s3:ExistingObjectTag/class":"open"},"DateLessThan":{"aws:CurrentTime":"2026-06-15T12:30:00Z"}}"#;
+    for (link, expected) in
+        links.into_iter().zip(["yes 12:29:59Z ", "no 12:00:00Z ", "yes 12:29:59Z "])
+    {
+        let told = judged(&world, &ann, link, &[allow(not_open), allow(secret)]).await;
+        assert_eq!(told, expected, "{link:?}");
+    }
+    // A tag that decides now decides until something else does.
+    let old =
+        when("Deny", r#""s3:GetObject""#, r#"{"NumericGreaterThan":{"s3:signatureAge":"600000"}}"#);
+    for (link, expected) in
+        links.into_iter().zip(["yes 12:10:00Z ", "no 12:00:00Z ", "no 12:00:00Z "])
+    {
+        let told = judged(&world, &ann, link, &[old.clone(), allow(secret)]).await;
+        assert_eq!(told, expected, "{link:?}");
+    }
+    // Who may read tags is told all of it.
+    let tags = when("Allow", r#""s3:GetObjectTagging""#, "{}");
+    for (link, expected) in
+        links.into_iter().zip(["yes 13:00:00Z ", "yes 12:29:59Z ", "yes 12:29:59Z "])
+    {
+        let told = judged(&world, &ann, link, &[allow(soon), allow(secret), tags.clone()]).await;
+        assert_eq!(told, expected, "{link:?}");
+    }
+}
+
+/// A link dies with the session that signs it.
+#[tokio::test]
+async fn the_end_of_the_session_is_told() {
+    let world = World::with_bucket().await;
+    let ann = world.user("ann", &policy(READ)).await;
+    let assume = r#"{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"*"}"#;
+    world.put_user_policy("ann", &policy(assume)).await;
+    world.role("reader", &trusts(&user_arn("ann")), &policy(READ)).await;
+    let session = world.assume(&ann, "reader", &[("DurationSeconds", "900")]).await;
+    let answer = told(&world, &session, Link::to("GET", "a")).await;
+    assert_eq!(answer["effective_expires_at"], "2026-06-15T12:15:00Z");
+    assert_eq!(answer["limited_by"], json!(["session"]));
+}
+
 /// A bucket that is not there has no policy, and nobody else's.
 #[tokio::test]
 async fn a_bucket_that_is_to_be_made_is_the_callers_own() {
