@@ -594,7 +594,7 @@ mod tests {
     fn unsure(identity: &str, bucket: &str, key: &str) {
         match told(identity, bucket) {
             Verdict::Unknown { missing, .. } => {
-                assert!(missing.contains(key), "{bucket}: {missing:?}")
+                assert!(missing.contains(key), "{bucket}: {missing:?}");
             }
             Verdict::Allowed(held) => panic!("{identity} {bucket}: {held:?}"),
             Verdict::Refused(_) => panic!("{identity} {bucket}: refused"),

@@ -43,7 +43,7 @@ impl TimeKey {
 
 /// At what value of a time key it begins to compare otherwise.
 pub(super) enum Threshold {
-    /// At none.
+    /// At no value: it always compares alike.
     None,
     /// At this age of the signature, or less than a millisecond after.
     Age(SignedDuration),

@@ -189,7 +189,7 @@ impl Authorizer<'_> {
         };
         Ok(match ahead.ask(question, operation, &tried, &first).0 {
             Verdict::Allowed(_) => ahead.ask(question, operation, &looked, &later).0,
-            refused => refused,
+            refused @ (Verdict::Refused(_) | Verdict::Unknown { .. }) => refused,
         })
     }
 

@@ -288,12 +288,12 @@ async fn no_more_is_told_of_an_object_than_trying_would() {
 async fn what_a_tag_decides_later_is_not_told_now() {
     let world = tagged().await;
     let ann = world.user("ann", "").await;
-    let allow = |condition: &str| when("Allow", r#""s3:GetObject""#, condition);
+    let allowing = |condition: &str| when("Allow", r#""s3:GetObject""#, condition);
     let soon = r#"{"DateLessThan":{"aws:CurrentTime":"2026-06-15T12:30:00Z"}}"#;
     let secret = r#"{"StringEquals":{"s3:ExistingObjectTag/class":"secret"}}"#;
     let links = ["secret", "open", "none"].map(|key| Link::to("GET", key));
     for link in links {
-        let told = judged(&world, &ann, link, &[allow(soon), allow(secret)]).await;
+        let told = judged(&world, &ann, link, &[allowing(soon), allowing(secret)]).await;
         assert_eq!(told, "yes 12:29:59Z ", "{link:?}");
     }
     // Now one tag decides, and later another: now it is told what trying tells.
@@ -301,7 +301,7 @@ async fn what_a_tag_decides_later_is_not_told_now() {
     for (link, expected) in
         links.into_iter().zip(["yes 12:29:59Z ", "no 12:00:00Z ", "yes 12:29:59Z "])
     {
-        let told = judged(&world, &ann, link, &[allow(not_open), allow(secret)]).await;
+        let told = judged(&world, &ann, link, &[allowing(not_open), allowing(secret)]).await;
         assert_eq!(told, expected, "{link:?}");
     }
     // A tag that decides now decides until something else does.
@@ -310,7 +310,7 @@ async fn what_a_tag_decides_later_is_not_told_now() {
     for (link, expected) in
         links.into_iter().zip(["yes 12:10:00Z ", "no 12:00:00Z ", "no 12:00:00Z "])
     {
-        let told = judged(&world, &ann, link, &[old.clone(), allow(secret)]).await;
+        let told = judged(&world, &ann, link, &[old.clone(), allowing(secret)]).await;
         assert_eq!(told, expected, "{link:?}");
     }
     // Who may read tags is told all of it.
@@ -318,7 +318,8 @@ async fn what_a_tag_decides_later_is_not_told_now() {
     for (link, expected) in
         links.into_iter().zip(["yes 13:00:00Z ", "yes 12:29:59Z ", "yes 12:29:59Z "])
     {
-        let told = judged(&world, &ann, link, &[allow(soon), allow(secret), tags.clone()]).await;
+        let told =
+            judged(&world, &ann, link, &[allowing(soon), allowing(secret), tags.clone()]).await;
         assert_eq!(told, expected, "{link:?}");
     }
 }
