@@ -25,6 +25,10 @@ const SESSION: &str = "simulation";
 /// The most pairs of action and resource that one call may ask about.
 const QUESTIONS_MAX: usize = 1000;
 
+/// The most bytes of missing keys that one decision names. Policies may ask for thousands of tags, and a call for a
+/// thousand decisions.
+const MISSING_BYTES_MAX: usize = 1024;
+
 /// The message for a call whose questions take too many steps to decide.
 const TOO_MUCH_WORK: &str =
     "These policies and questions take more comparing than one call may: ask fewer at once.";
@@ -57,15 +61,31 @@ impl GivenKeys {
 }
 
 /// The condition keys of a made-up request: those that the caller made up, and those that the gate knows of the
-/// identity whoever sends the request.
+/// identity that would send the request.
 struct SimulatedKeys<'s> {
     given: &'s GivenKeys,
     /// `None`: no identity that exists is asked about, so nothing is known of it.
     identity: Option<&'s Identity>,
     owner: &'s AccountId,
     now: Timestamp,
-    /// The keys that a policy asked for, and that are neither given nor known.
-    missing: RefCell<BTreeSet<String>>,
+    missing: RefCell<MissingKeys>,
+}
+
+/// The keys that policies asked for, and that are neither given nor known: as many as fit into
+/// [`MISSING_BYTES_MAX`].
+#[derive(Default)]
+struct MissingKeys {
+    names: BTreeSet<String>,
+    bytes: usize,
+}
+
+impl MissingKeys {
+    fn note(&mut self, key: &str) {
+        let bytes = self.bytes.saturating_add(key.len());
+        if bytes <= MISSING_BYTES_MAX && self.names.insert(key.to_owned()) {
+            self.bytes = bytes;
+        }
+    }
 }
 
 impl SimulatedKeys<'_> {
@@ -84,7 +104,7 @@ impl Context for SimulatedKeys<'_> {
     fn values(&self, key: &str) -> Option<Values<'_>> {
         let found = self.given.values(key).or_else(|| self.known(key));
         if found.is_none() {
-            self.missing.borrow_mut().insert(key.to_owned());
+            self.missing.borrow_mut().note(key);
         }
         found
     }
@@ -165,7 +185,7 @@ impl Simulation {
             let (resource_account, context) = (owner, &keys);
             let request = AccessRequest { principal, action, resource, resource_account, context };
             let decision = iam::evaluate(&request, &policies);
-            SimulatedDecision { decision, missing: keys.missing.into_inner() }
+            SimulatedDecision { decision, missing: keys.missing.into_inner().names }
         };
         let mut decided: Vec<(&str, Vec<(&str, SimulatedDecision)>)> = Vec::new();
         for action in &self.actions {

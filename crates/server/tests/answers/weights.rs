@@ -144,6 +144,36 @@ async fn a_simulation_that_takes_too_much_is_refused() {
     assert_eq!(answered.elements("EvalDecision"), vec!["allowed"; 100]);
 }
 
+/// What a simulation names of missing keys does not grow with the policies.
+#[tokio::test]
+async fn a_simulation_names_so_many_missing_keys() {
+    let world = World::new().await;
+    let tags: Vec<String> =
+        (0..1000).map(|n| format!(r#""s3:ExistingObjectTag/{n:0>40}":"v""#)).collect();
+    let asking = |keys: &[String]| {
+        policy(&format!(
+            r#"{{"Effect":"Deny","Action":"*","Resource":"*","Condition":{{"StringNotEquals":{{{}}}}}}}"#,
+            keys.join(",")
+        ))
+    };
+    let simulate = |policy: String| {
+        let world = &world;
+        async move {
+            let parameters = [
+                ("Action", "SimulateCustomPolicy"),
+                ("PolicyInputList.member.1", policy.as_str()),
+                ("ActionNames.member.1", "s3:GetObject"),
+            ];
+            world.query(&Key::root(), "iam", &parameters).await
+        }
+    };
+    let few = simulate(asking(&tags[..2])).await;
+    assert!(few.text().contains(&format!("s3:existingobjecttag/{:0>40}", 1)), "{}", few.text());
+    let many = simulate(asking(&tags)).await;
+    assert_eq!(many.status, 200, "{}", many.text());
+    assert!(many.body.len() < 8192, "{}", many.body.len());
+}
+
 /// White space is not what AWS counts, but it is kept: four bytes for each character of a quota.
 #[tokio::test]
 async fn white_space_has_a_bound_of_its_own() {
