@@ -8,7 +8,7 @@ use presign::Presigner;
 
 use super::{Authorized, Caller, Gate, OperationKeys, StoreAccess};
 use crate::context::RequestContext;
-use crate::error::{Code, S3Error, refusal};
+use crate::error::{Code, S3Error};
 use crate::permission::Permission;
 
 /// The permission that a call of the API needs.
@@ -88,9 +88,8 @@ impl Gate {
                 let judging = access.authorizer();
                 let until =
                     judging.authorize_until(permission, &KeysOf(&operation), link_ends_at).await?;
-                let presigner = self.presigner(signed).await;
-                let presigner = presigner.map_err(refusal::of_authentication)?;
-                Some(Arc::new(LentSigning { until, presigner: presigner.ok_or_else(denied)? }))
+                let presigner = self.presigner(signed).ok_or_else(denied)?;
+                Some(Arc::new(LentSigning { until, presigner }))
             }
         };
         Ok(Authorized { operation, access: StoreAccess { lent, ..access } })

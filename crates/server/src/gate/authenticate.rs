@@ -163,13 +163,20 @@ impl Gate {
                 }
                 self.note_use(&key.id, service, &region, now);
                 let opens = (service == Service::Sts).then(|| self.mark(&key)).flatten();
-                let access_key_id = key.id.clone();
-                Ok(SignedCaller { access_key_id, identity, signature, session_token: None, opens })
+                Ok(SignedCaller {
+                    access_key_id: key.id.clone(),
+                    identity,
+                    signature,
+                    long_term: Some(key),
+                    session_token: None,
+                    opens,
+                })
             }
             Proof::Session(session, identity) => Ok(SignedCaller {
                 access_key_id: session.access_key_id.clone(),
                 identity,
                 signature,
+                long_term: None,
                 session_token: token.as_deref().map(|token| SessionToken::new(text(token))),
                 opens: None,
             }),
@@ -215,25 +222,21 @@ impl Gate {
         Ok(found.as_ref().is_some_and(same))
     }
 
-    /// Signs links with the key that signed the call. So these links end with that key, and with what its
-    /// holder may do.
-    pub(super) async fn presigner(
-        &self,
-        caller: &SignedCaller,
-    ) -> Result<Option<Presigner>, AuthenticationError> {
-        let SignedCaller { access_key_id, identity, signature: _, session_token, opens: _ } =
-            caller;
-        let secret = match &identity.session {
-            Some(session) => Some(session.secret.clone()),
-            None => self.long_term(access_key_id).await?.map(|(key, _)| key.secret.clone()),
+    /// Signs links with the very key that verified the call, and not with one that may have come to have its id. So
+    /// these links end with that key, and with what its holder may do.
+    pub(super) fn presigner(&self, caller: &SignedCaller) -> Option<Presigner> {
+        let SignedCaller { access_key_id, identity, long_term, session_token, .. } = caller;
+        let secret = match (&identity.session, long_term) {
+            (Some(session), _) => &session.secret,
+            (None, Some(key)) => &key.secret,
+            (None, None) => return None,
         };
-        let credentials = |secret_access_key| Credentials {
+        let credentials = Credentials {
             access_key_id: access_key_id.clone(),
-            secret_access_key,
+            secret_access_key: secret.clone(),
             session_token: session_token.clone(),
         };
-        let region = self.config.region.as_str();
-        Ok(secret.map(|secret| Presigner::new(credentials(secret), region)))
+        Some(Presigner::new(credentials, self.config.region.as_str()))
     }
 
     /// Looks up a long-term key that may be used, and its identity.

@@ -26,6 +26,8 @@ pub(crate) struct SignedCaller {
     pub(crate) access_key_id: String,
     pub(crate) identity: Identity,
     pub(crate) signature: VerifiedSignature,
+    /// The long-term key that verified the signature; `None`: the key of a session did.
+    pub(super) long_term: Option<Arc<AccessKey>>,
     /// The token that a session sent.
     pub(super) session_token: Option<SessionToken>,
     /// The mark of a root's key, for the sessions that it opens.
