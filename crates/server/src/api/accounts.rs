@@ -8,7 +8,7 @@ use store::{AccessKey, Account, NewAccount};
 
 use super::document::{Json, NoDocument};
 use super::error::{ApiCode, ApiError};
-use super::operation::{ApiOperation, ApiPermission, ApiRequest, SignedBy};
+use super::operation::{ApiOperation, ApiPermission, ApiRequest};
 use crate::error::refusal;
 use crate::gate::{Authorized, StoreAccess};
 use crate::given_key::given_key;
@@ -87,8 +87,6 @@ pub(super) struct AccountPage {
 }
 
 impl ApiOperation for ListAccounts {
-    const SIGNED: SignedBy = SignedBy::Header;
-    const PAGES: Option<&'static str> = None;
     const PARAMETERS: &'static [&'static str] = &[AFTER];
     const STATUS: StatusCode = StatusCode::OK;
     type Request = NoDocument;
@@ -116,9 +114,6 @@ impl ApiOperation for ListAccounts {
 }
 
 impl ApiOperation for CreateAccount {
-    const SIGNED: SignedBy = SignedBy::Header;
-    const PAGES: Option<&'static str> = None;
-    const PARAMETERS: &'static [&'static str] = &[];
     const STATUS: StatusCode = StatusCode::CREATED;
     type Request = Json<WantedAccount>;
     type Answer = Json<AccountWithKey>;
@@ -172,9 +167,6 @@ impl WantedAccount {
 }
 
 impl ApiOperation for GetAccount {
-    const SIGNED: SignedBy = SignedBy::Header;
-    const PAGES: Option<&'static str> = None;
-    const PARAMETERS: &'static [&'static str] = &[];
     const STATUS: StatusCode = StatusCode::OK;
     type Request = NoDocument;
     type Answer = Json<ShownAccount>;
@@ -198,9 +190,6 @@ impl ApiOperation for GetAccount {
 }
 
 impl ApiOperation for DeleteAccount {
-    const SIGNED: SignedBy = SignedBy::Header;
-    const PAGES: Option<&'static str> = None;
-    const PARAMETERS: &'static [&'static str] = &[];
     const STATUS: StatusCode = StatusCode::NO_CONTENT;
     type Request = NoDocument;
     type Answer = NoDocument;
@@ -231,9 +220,6 @@ impl ApiOperation for DeleteAccount {
 const FIRST_ROOT_KEY: &str = "The root key of the first account is not renewed here: it is VALET_ROOT_ACCESS_KEY_ID, or was made at the first start. Restart the server with another VALET_ROOT_ACCESS_KEY_ID and VALET_ROOT_SECRET_ACCESS_KEY.";
 
 impl ApiOperation for RenewRootKey {
-    const SIGNED: SignedBy = SignedBy::Header;
-    const PAGES: Option<&'static str> = None;
-    const PARAMETERS: &'static [&'static str] = &[];
     const STATUS: StatusCode = StatusCode::CREATED;
     type Request = NoDocument;
     type Answer = Json<AccountWithKey>;

@@ -13,7 +13,7 @@ use store::{BucketName, ObjectKey};
 
 use super::document::Json;
 use super::error::ApiError;
-use super::operation::{ApiOperation, ApiPermission, ApiRequest, SignedBy};
+use super::operation::{ApiOperation, ApiPermission, ApiRequest};
 use crate::error::{Code, S3Error};
 use crate::gate::{Authorized, FutureRequest};
 use crate::route::Target;
@@ -65,9 +65,6 @@ enum Works {
 }
 
 impl ApiOperation for TellExpiry {
-    const SIGNED: SignedBy = SignedBy::Header;
-    const PAGES: Option<&'static str> = None;
-    const PARAMETERS: &'static [&'static str] = &[];
     const STATUS: StatusCode = StatusCode::OK;
     type Request = Json<IntendedLink>;
     type Answer = Json<ToldExpiry>;

@@ -24,14 +24,14 @@ pub(super) use crate::gate::ApiPermission;
 /// One operation of the API: a struct that implements this trait, and a row of the table of routes.
 pub(super) trait ApiOperation: Sized + Send + Sync + 'static {
     /// How calls of this operation are signed.
-    const SIGNED: SignedBy;
+    const SIGNED: SignedBy = SignedBy::Header;
 
     /// The query parameter that names a bucket: its CORS rules say which pages of other origins may call this
     /// operation. `None`: no page may.
-    const PAGES: Option<&'static str>;
+    const PAGES: Option<&'static str> = None;
 
     /// The query parameters that a call may have, besides those of its signature. Each stands once.
-    const PARAMETERS: &'static [&'static str];
+    const PARAMETERS: &'static [&'static str] = &[];
 
     /// The status of an answer that is no refusal.
     const STATUS: StatusCode;
