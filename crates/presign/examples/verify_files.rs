@@ -64,6 +64,9 @@ async fn main() -> Result<(), AnyError> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match *arguments {
         ["add", folder, bucket, key, file] => {
+            if bucket.is_empty() || bucket.contains('/') {
+                return Err("the name of a bucket has no slash".into());
+            }
             let name = file_name(bucket.as_bytes(), key.as_bytes());
             tokio::fs::create_dir_all(folder).await?;
             tokio::fs::copy(file, Path::new(folder).join(name)).await?;
@@ -127,7 +130,9 @@ impl Files {
             Ok::<_, std::io::Error>((file, bytes))
         };
         let Ok((file, bytes)) = opened.await else { return Refusal::NoFile.into_response() };
-        let heads: [(HeaderName, HeaderValue); 4] = [
+        let heads: [(HeaderName, HeaderValue); 5] = [
+            // A cache would give the file to whoever has the link, after its end too.
+            (header::CACHE_CONTROL, HeaderValue::from_static("private, no-store")),
             (header::CONTENT_LENGTH, bytes.into()),
             (header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream")),
             (header::CONTENT_DISPOSITION, disposition),
