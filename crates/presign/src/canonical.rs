@@ -103,6 +103,11 @@ impl<'a> SignedHeaders<'a> {
         self.names.binary_search_by(|signed| (**signed).cmp(name)).is_ok()
     }
 
+    /// The names, each once.
+    pub(crate) fn to_vec(&self) -> Vec<String> {
+        self.names.iter().map(|name| name.clone().into_owned()).collect()
+    }
+
     /// Joined by `;`, as in a canonical request.
     pub(crate) fn joined(&self) -> String {
         self.names.join(";")

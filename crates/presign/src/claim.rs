@@ -120,6 +120,23 @@ impl<'a> SignatureClaim<'a> {
         self.0.scope()
     }
 
+    /// When it was signed and when it ends, as claimed.
+    pub(crate) fn life(&self) -> ClaimedLife {
+        match &self.0 {
+            Claim::V4(claim) => claim.life(),
+            Claim::V2(claim) => ClaimedLife { from: None, until: Some(claim.expires_at()) },
+            Claim::Form(_) => ClaimedLife::default(),
+        }
+    }
+
+    /// The names of the headers that a SigV4 signature covers, `host` among them; none for others.
+    pub(crate) fn signed_header_names(&self) -> Vec<String> {
+        match &self.0 {
+            Claim::V4(claim) => claim.signed_headers.to_vec(),
+            Claim::V2(_) | Claim::Form(_) => Vec::new(),
+        }
+    }
+
     /// Checks 7 to 12 of semantics 1.7: time window, credential day, region, service,
     /// terminal, unsigned headers. For SigV2: allowed at all, expired, not yet valid. For a form:
     /// its place alone, since its policy says how long it lives.
@@ -135,6 +152,13 @@ impl<'a> SignatureClaim<'a> {
         }
         Ok(AdmissibleClaim(self.0))
     }
+}
+
+/// When a claim was signed and when it ends, where it says so.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ClaimedLife {
+    pub from: Option<Timestamp>,
+    pub until: Option<Timestamp>,
 }
 
 impl<'a> Claim<'a> {

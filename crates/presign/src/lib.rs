@@ -219,6 +219,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # A link that does not work
+//!
+//! [`explain`] reads a link as somebody pasted it, and says what it allows, until when, and which one change would
+//! make its signature hold.
+//!
 //! # What it promises
 //!
 //! - No input makes it panic, and none makes it do more work than its length accounts for; every
@@ -241,6 +246,7 @@ mod claim;
 mod conditions;
 mod credentials;
 mod encode;
+mod explain;
 mod form;
 #[cfg(feature = "http")]
 mod http_request;
@@ -267,6 +273,11 @@ pub use conditions::{
 };
 pub use credentials::{Credentials, SecretAccessKey, SessionToken};
 pub use encode::{decode_component, decode_query_component, encode_component, encode_path};
+pub use explain::{
+    Cause, CauseCode, EXPLAIN_HASHED_BYTES_MAX, EXPLAIN_TEXT_BYTES_MAX, EXPLAIN_TRIES_MAX,
+    ExpiryLimit, ExplainError, ExplainQuestion, Explanation, LinkFreedom, LinkGrant, LinkNote,
+    LinkVerdict, MissingFact, explain,
+};
 pub use form::{FORM_BYTES_BEFORE_FILE_MAX, FormDecoder, FormError, FormEvent, FormFields};
 #[cfg(feature = "http")]
 pub use http_request::{HttpHeadError, HttpRequestHead, sign_http_request};

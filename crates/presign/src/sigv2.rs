@@ -112,6 +112,10 @@ impl<'a> V2Claim<'a> {
         &self.signature
     }
 
+    pub(crate) fn expires_at(&self) -> Timestamp {
+        self.expires_at.timestamp()
+    }
+
     pub(crate) fn check(&self, sigv2: SigV2Use, now: Timestamp) -> Result<(), VerifyError> {
         match sigv2 {
             SigV2Use::Allow => {}

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use memchr::memchr2_iter;
 
 use super::{
-    ExpectedScope, Mechanism, Payload, Proof, SignatureFacts, SignedHost, TokenClaim,
+    ClaimedLife, ExpectedScope, Mechanism, Payload, Proof, SignatureFacts, SignedHost, TokenClaim,
     VerifiedSignature, VerifyError,
 };
 use crate::canonical::{
@@ -159,6 +159,14 @@ impl V4Claim<'_> {
             Carrier::Query { .. } => Mechanism::V4Query,
             Carrier::Header { .. } => Mechanism::V4Header,
         }
+    }
+
+    pub(super) fn life(&self) -> ClaimedLife {
+        let until = match self.carrier {
+            Carrier::Query { expires_seconds } => Some(self.date.plus_seconds(expires_seconds)),
+            Carrier::Header { .. } => None,
+        };
+        ClaimedLife { from: Some(self.date.timestamp()), until }
     }
 
     /// Checks 7 to 12, in that order.
