@@ -13,6 +13,7 @@ use crate::canonical::{
     ALGORITHM, AbsentHeaders, CanonicalQuery, CanonicalRequest, SignedHeaders, string_to_sign,
 };
 use crate::claim::{Payload, SignedHost, is_amz_header};
+use crate::conditions::{ConditionError, LinkConditions};
 use crate::credentials::{Credentials, SecretAccessKey};
 use crate::encode::{Slash, ascii_string, push_encoded};
 use crate::key::{Fingerprint, SigningKey};
@@ -85,6 +86,13 @@ pub enum PresignError {
         /// The name of the parameter.
         name: String,
     },
+    /// Conditions that every verifier would refuse: a value out of bounds, or one condition among the query parameters
+    /// and among the conditions.
+    #[error(transparent)]
+    Condition(#[from] ConditionError),
+    /// Conditions of a SigV2 link, whose signature would not cover them.
+    #[error("only SigV4 links can have conditions")]
+    UnsignableConditions,
     /// A value of a SigV2 parameter that could be read as another parameter.
     #[error("a query value is ambiguous under SigV2")]
     AmbiguousParameter,
@@ -141,7 +149,7 @@ impl Presigner {
     ///
     /// The body is not signed, unless `x-amz-content-sha256` is among the headers and names its
     /// SHA-256 (semantics 1.2.12). Parameters come in the URL as botocore orders them: the
-    /// operation's own, then those of the signature.
+    /// operation's own, then the conditions, then those of the signature.
     pub fn presign(
         &mut self,
         request: &Presign<'_>,
@@ -160,6 +168,9 @@ impl Presigner {
             service: Cow::Borrowed("s3"),
         };
         let mut query = operation_query(request.query, BlankValue::AfterEquals)?;
+        for (name, value) in conditions(request)? {
+            push_parameter(&mut query, name, value);
+        }
         Terms {
             scope: &scope,
             date,
@@ -199,6 +210,9 @@ impl Presigner {
         request: &Presign<'_>,
         now: Timestamp,
     ) -> Result<Presigned, PresignError> {
+        if !conditions(request)?.is_empty() {
+            return Err(PresignError::UnsignableConditions);
+        }
         let target = Target::of(request)?;
         let expires_at = end(AmzDate::from_timestamp(now), request.expires_in)?;
         let expires = expires_at.as_second().to_string();
@@ -401,6 +415,15 @@ fn operation_query(query: &[(&str, &str)], blank: BlankValue) -> Result<Vec<u8>,
         }
     }
     Ok(buffer)
+}
+
+/// The parameters of the link's conditions, which have to be such as a verifier takes.
+fn conditions(request: &Presign<'_>) -> Result<Vec<(&'static str, String)>, PresignError> {
+    let Some(conditions) = request.conditions else { return Ok(Vec::new()) };
+    let parameters = conditions.parameters();
+    let made = parameters.iter().map(|(name, value)| (*name, &**value));
+    LinkConditions::read(request.query.iter().copied().chain(made))?;
+    Ok(parameters)
 }
 
 fn push_parameter(query: &mut Vec<u8>, name: &str, value: impl AsRef<[u8]>) {

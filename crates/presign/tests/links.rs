@@ -13,7 +13,8 @@ mod harness;
 
 use harness::{Request, credentials, now_plus};
 use presign::{
-    Addressing, Endpoint, ExpiresIn, Fingerprint, Presign, PresignError, Presigned, Presigner,
+    Addressing, ConditionError, Endpoint, ExpiresIn, Fingerprint, LinkConditions, Presign,
+    PresignError, Presigned, Presigner,
 };
 
 fn endpoint() -> Endpoint {
@@ -149,4 +150,65 @@ fn what_cannot_be_signed_is_refused() {
     // Before the epoch, too, nothing panics.
     let _ = presigner().presign(&get(&endpoint), jiff::Timestamp::MIN);
     let _ = presigner().presign_v2(&get(&endpoint), jiff::Timestamp::MIN);
+}
+
+#[test]
+fn conditions_stand_between_the_operation_and_the_signature() {
+    let mut conditions = LinkConditions::default();
+    conditions.uses = Some(1.try_into().unwrap());
+    conditions.content_length = Some("0,10".parse().unwrap());
+    conditions.source_ip = Some("192.0.2.0/24".parse().unwrap());
+    conditions.label = Some("a b".parse().unwrap());
+    let endpoint = endpoint();
+    let query = [("versionId", "v")];
+    let request = get(&endpoint).with_query(&query).with_conditions(&conditions);
+    let link = presigner().presign(&request, now_plus(0)).unwrap();
+    let expected = "http://s3.example.com/b/k?versionId=v&x-valet-uses=1\
+                    &x-valet-content-length-range=0%2C10&x-valet-source-ip=192.0.2.0%2F24\
+                    &x-valet-label=a%20b&X-Amz-Algorithm=";
+    assert!(link.url.starts_with(expected), "{}", link.url);
+    assert_eq!(request_of(&link).outcome(), "Unsigned");
+    // They are parameters as any other: written among those of the operation, they give the same link.
+    let parameters = conditions.parameters();
+    let written: Vec<_> =
+        query.into_iter().chain(parameters.iter().map(|(name, value)| (*name, &**value))).collect();
+    let same = presigner().presign(&get(&endpoint).with_query(&written), now_plus(0)).unwrap();
+    assert_eq!(link, same);
+    // Without any, the link is as it always was.
+    let none = LinkConditions::default();
+    let link = presigner().presign(&get(&endpoint).with_conditions(&none), now_plus(0)).unwrap();
+    assert_eq!(link, presigner().presign(&get(&endpoint), now_plus(0)).unwrap());
+    let link = presigner().presign_v2(&get(&endpoint).with_conditions(&none), now_plus(0)).unwrap();
+    assert_eq!(link, presigner().presign_v2(&get(&endpoint), now_plus(0)).unwrap());
+}
+
+#[test]
+fn conditions_that_cannot_hold_are_refused() {
+    fn check(query: &[(&str, &str)], set: impl Fn(&mut LinkConditions), expected: &str) {
+        let endpoint = endpoint();
+        let mut conditions = LinkConditions::default();
+        set(&mut conditions);
+        let request = get(&endpoint).with_query(query).with_conditions(&conditions);
+        let error = presigner().presign(&request, now_plus(0)).unwrap_err();
+        let PresignError::Condition(condition) = &error else { panic!("{error}") };
+        let kind = match condition {
+            ConditionError::Unknown { .. } => "unknown",
+            ConditionError::Repeated { .. } => "repeated",
+            ConditionError::Malformed { .. } => "malformed",
+            _ => "another",
+        };
+        assert_eq!(format!("{kind} {}", condition.parameter().0), expected);
+        assert!(presigner().presign_v2(&request, now_plus(0)).is_err(), "{expected}");
+    }
+    let twice = [("x-valet-head", "true")];
+    check(&twice, |conditions| conditions.allow_head = true, "repeated x-valet-head");
+    check(&[("x-valet-use", "1")], |_| {}, "unknown x-valet-use");
+    check(&[], |made| made.rate = Some(1.try_into().unwrap()), "malformed x-valet-rate");
+
+    let endpoint = endpoint();
+    let mut conditions = LinkConditions::default();
+    conditions.allow_head = true;
+    let request = get(&endpoint).with_conditions(&conditions);
+    let refused = presigner().presign_v2(&request, now_plus(0)).unwrap_err();
+    assert_eq!(refused, PresignError::UnsignableConditions);
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::{Endpoint, ExpiresIn};
+use crate::conditions::LinkConditions;
 use crate::key::Fingerprint;
 
 /// Where the bucket stands in a URL.
@@ -49,6 +50,8 @@ pub struct Presign<'p> {
     pub query: &'p [(&'p str, &'p str)],
     /// How long the link is to live.
     pub expires_in: ExpiresIn,
+    /// What the link's holder may do less than its signer could; in the URL they stand after the query parameters.
+    pub conditions: Option<&'p LinkConditions>,
 }
 
 impl<'p> Presign<'p> {
@@ -61,7 +64,8 @@ impl<'p> Presign<'p> {
         expires_in: ExpiresIn,
     ) -> Self {
         let addressing = Addressing::Path;
-        Self { method, endpoint, addressing, bucket, key, headers: &[], query: &[], expires_in }
+        let (headers, query, conditions) = (&[], &[], None);
+        Self { method, endpoint, addressing, bucket, key, headers, query, expires_in, conditions }
     }
 
     /// The same link with the bucket in another place of its URL.
@@ -82,6 +86,13 @@ impl<'p> Presign<'p> {
     #[must_use]
     pub const fn with_query(self, query: &'p [(&'p str, &'p str)]) -> Self {
         Self { query, ..self }
+    }
+
+    /// The same link under these conditions, which Valet keeps and Amazon S3 ignores. Only SigV4 covers them:
+    /// [`Presigner::presign_v2`](crate::Presigner::presign_v2) refuses a link that has any.
+    #[must_use]
+    pub const fn with_conditions(self, conditions: &'p LinkConditions) -> Self {
+        Self { conditions: Some(conditions), ..self }
     }
 }
 

@@ -199,6 +199,7 @@ impl Draft {
             headers: &[],
             query: &[],
             expires_in,
+            conditions: None,
         })?;
         check_fields(fields)?;
         let own = own.iter().copied().chain(token.map(|token| ("x-amz-security-token", token)));
