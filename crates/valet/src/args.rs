@@ -2,6 +2,7 @@
 
 pub(crate) mod credentials;
 pub(crate) mod identities;
+pub(crate) mod limits;
 pub(crate) mod objects;
 pub(crate) mod post;
 
@@ -170,6 +171,8 @@ pub(crate) struct LinkOptions {
     /// Do not ask the server which policies end the link
     #[arg(long)]
     pub(crate) offline: bool,
+    #[command(flatten)]
+    pub(crate) limits: limits::LimitOptions,
 }
 
 /// How the link is printed: the bare URL unless told otherwise.
@@ -374,6 +377,10 @@ pub(crate) struct Life(u64);
 impl Life {
     pub(crate) fn seconds(self) -> u64 {
         self.0
+    }
+
+    pub(crate) fn longer_by(self, seconds: u64) -> Self {
+        Self(self.0.saturating_add(seconds))
     }
 }
 

@@ -5,6 +5,7 @@ mod ask;
 mod bulk;
 mod bundle;
 mod expiry;
+mod limits;
 mod link;
 pub(crate) mod post;
 
@@ -12,7 +13,7 @@ use jiff::Timestamp;
 
 use crate::args::{Aws, Format, Presign};
 use crate::failure::Failure;
-use crate::{aws, clock, output, transfer};
+use crate::{aws, clock, location, output, transfer};
 
 use self::answer::Answer;
 use self::ask::{ExpiryClient, ExpiryQuestion, Silence};
@@ -32,10 +33,13 @@ pub(crate) fn run(arguments: &Presign) -> Result<(), Failure> {
             let only = anyhow::anyhow!("`-` writes JSON: --curl and --qr are for one link");
             return Err(Failure::usage(only));
         }
-        return bulk::run(&arguments.link, Maker::new(&arguments.aws, arguments.link.offline)?);
+        return bulk::run(
+            arguments.link.clone(),
+            Maker::new(&arguments.aws, arguments.link.offline)?,
+        );
     }
     // Wrong usage is reported before anybody is asked for credentials.
-    let link = Link::new(&arguments.target, &arguments.link)?;
+    let link = Link::new(&arguments.target, &arguments.link, clock::now())?;
     let mut maker = Maker::new(&arguments.aws, arguments.link.offline)?;
     let answer = maker.make(&link, clock::now())?;
     if let Some(caution) = answer.caution() {
@@ -58,17 +62,25 @@ struct Maker {
     signer: LinkSigner,
     expiry_client: Option<ExpiryClient>,
     silence: Option<Silence>,
+    /// Whether it was said already that AWS ignores the conditions of links.
+    told_of_aws: bool,
 }
 
 impl Maker {
     fn new(aws: &Aws, offline: bool) -> Result<Self, Failure> {
         let identity = transfer::block_on(aws::load(aws))?;
         let expiry_client = if offline { None } else { ExpiryClient::of(&identity, aws)? };
-        Ok(Self { signer: LinkSigner::new(identity), expiry_client, silence: None })
+        Ok(Self {
+            signer: LinkSigner::new(identity),
+            expiry_client,
+            silence: None,
+            told_of_aws: false,
+        })
     }
 
     /// Asks the server when the link ends, and signs. Once the server gave no answer, it is not asked again.
     fn make(&mut self, link: &Link, now: Timestamp) -> Result<Answer, LinkError> {
+        self.tell_of_aws(link);
         let told = self.ask(link.question(), link.early_death, now)?;
         self.signer.sign(link, told.as_ref(), now)
     }
@@ -109,6 +121,20 @@ impl Maker {
 
     /// Signs a link without asking the server.
     fn make_offline(&mut self, link: &Link, now: Timestamp) -> Result<Answer, LinkError> {
+        self.tell_of_aws(link);
         self.signer.sign(link, None, now)
+    }
+
+    /// Says once that a link for AWS is not limited by its conditions.
+    fn tell_of_aws(&mut self, link: &Link) {
+        let is_aws = self.signer.service.endpoint.as_ref().is_none_or(location::is_aws);
+        let ignored = link.condition_names();
+        if is_aws && !ignored.is_empty() && !self.told_of_aws {
+            self.told_of_aws = true;
+            output::note(format_args!(
+                "AWS ignores {}: at its endpoint the link is not limited by that",
+                ignored.join(", ")
+            ));
+        }
     }
 }

@@ -1,15 +1,18 @@
 //! Links in bulk: one JSON object a line is read, and one a line is written, in the same order.
 
+use std::fmt::Display;
 use std::io::{self, BufRead, BufReader, Read, Write};
 
 use anyhow::{Context as _, anyhow};
 use serde::{Deserialize, Serialize};
 
-use crate::args::{self, Life, LinkOptions, Method};
+use crate::args::limits::{self, LimitOptions};
+use crate::args::{self, LinkOptions, Method};
 use crate::clock;
 use crate::failure::Failure;
 use crate::output;
 use crate::presign::Maker;
+use crate::presign::limits::with_files_read;
 use crate::presign::link::{EarlyDeath, Link, LinkError};
 
 /// The longest line. A longer one describes no link.
@@ -22,7 +25,7 @@ struct Row {
     uri: String,
     method: Option<Method>,
     #[serde(alias = "expires-in")]
-    expires_in: Option<Lifetime>,
+    expires_in: Option<Amount>,
     #[serde(alias = "content-type")]
     content_type: Option<String>,
     header: Option<Vec<String>>,
@@ -34,14 +37,59 @@ struct Row {
     strict: Option<bool>,
     trim: Option<bool>,
     offline: Option<bool>,
+    uses: Option<Amount>,
+    unique: Option<bool>,
+    #[serde(alias = "max-size")]
+    max_size: Option<Amount>,
+    #[serde(alias = "min-size")]
+    min_size: Option<Amount>,
+    #[serde(alias = "source-ip")]
+    source_ip: Option<Ranges>,
+    #[serde(alias = "not-before")]
+    not_before: Option<Amount>,
+    rate: Option<Amount>,
+    label: Option<String>,
+    #[serde(alias = "write-once")]
+    write_once: Option<bool>,
+    #[serde(alias = "allow-head")]
+    allow_head: Option<bool>,
+    sha256: Option<String>,
+    #[serde(alias = "round-to")]
+    round_to: Option<Amount>,
 }
 
-/// A number of seconds, or a duration as text.
+/// A number, or what the option takes as text.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-enum Lifetime {
-    Seconds(u64),
+enum Amount {
+    Number(u64),
     Text(String),
+}
+
+/// What `--source-ip` takes, whole or in pieces.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Ranges {
+    Text(String),
+    List(Vec<String>),
+}
+
+impl Amount {
+    fn text(self) -> String {
+        match self {
+            Self::Number(number) => number.to_string(),
+            Self::Text(text) => text,
+        }
+    }
+}
+
+impl Ranges {
+    fn text(self) -> String {
+        match self {
+            Self::Text(text) => text,
+            Self::List(pieces) => pieces.join(","),
+        }
+    }
 }
 
 /// The output for a line that makes no link.
@@ -53,7 +101,8 @@ struct Refused<'a> {
 
 /// Reads standard input to its end. For a line that makes no link, its number and the reason are written, and
 /// the command fails at the end.
-pub(crate) fn run(defaults: &LinkOptions, mut maker: Maker) -> Result<(), Failure> {
+pub(crate) fn run(defaults: LinkOptions, mut maker: Maker) -> Result<(), Failure> {
+    let defaults = with_files_read(defaults)?;
     let mut input = BufReader::new(io::stdin().lock());
     let mut answers = io::BufWriter::new(io::stdout().lock());
     let (mut refused, mut dead_early) = (0_u64, 0_u64);
@@ -69,7 +118,7 @@ pub(crate) fn run(defaults: &LinkOptions, mut maker: Maker) -> Result<(), Failur
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let answer = match make(&line, defaults, &mut maker) {
+        let answer = match make(&line, &defaults, &mut maker) {
             Ok(answer) => answer,
             Err(error) => {
                 refused += 1;
@@ -103,8 +152,8 @@ fn make(line: &[u8], defaults: &LinkOptions, maker: &mut Maker) -> anyhow::Resul
     let row: Row = serde_json::from_slice(line)?;
     let uri = row.uri.clone();
     let options = row.over(defaults)?;
-    let link = Link::new(&uri, &options)?;
     let now = clock::now();
+    let link = Link::new(&uri, &options, now)?;
     let answer = if options.offline || link.early_death == EarlyDeath::Told {
         maker.make_offline(&link, now)
     } else {
@@ -115,14 +164,52 @@ fn make(line: &[u8], defaults: &LinkOptions, maker: &mut Maker) -> anyhow::Resul
 
 impl Row {
     fn over(self, defaults: &LinkOptions) -> anyhow::Result<LinkOptions> {
-        let expires_in = match self.expires_in {
-            None => defaults.expires_in,
-            Some(Lifetime::Seconds(seconds)) => life(&seconds.to_string())?,
-            Some(Lifetime::Text(text)) => life(&text)?,
+        let known = &defaults.limits;
+        let limits = LimitOptions {
+            uses: member("uses", self.uses.map(Amount::text), known.uses.as_ref(), limits::uses)?,
+            unique: self.unique.unwrap_or(known.unique),
+            max_size: member(
+                "max_size",
+                self.max_size.map(Amount::text),
+                known.max_size.as_ref(),
+                args::bytes,
+            )?,
+            min_size: member(
+                "min_size",
+                self.min_size.map(Amount::text),
+                known.min_size.as_ref(),
+                args::bytes,
+            )?,
+            source_ip: member(
+                "source_ip",
+                self.source_ip.map(Ranges::text),
+                known.source_ip.as_ref(),
+                str::parse,
+            )?,
+            not_before: member(
+                "not_before",
+                self.not_before.map(Amount::text),
+                known.not_before.as_ref(),
+                str::parse,
+            )?,
+            rate: member("rate", self.rate.map(Amount::text), known.rate.as_ref(), limits::rate)?,
+            label: member("label", self.label, known.label.as_ref(), str::parse)?,
+            write_once: self.write_once.unwrap_or(known.write_once),
+            allow_head: self.allow_head.unwrap_or(known.allow_head),
+            sha256: member("sha256", self.sha256, known.sha256.as_ref(), str::parse)?,
+            round_to: member(
+                "round_to",
+                self.round_to.map(Amount::text),
+                known.round_to.as_ref(),
+                args::life,
+            )?,
         };
+        let expires_in = self.expires_in.map(Amount::text);
+        let expires_in = member("expires_in", expires_in, None, args::life)?;
         Ok(LinkOptions {
             method: self.method.unwrap_or(defaults.method),
-            expires_in,
+            expires_in: expires_in.unwrap_or(defaults.expires_in),
+            limits,
             content_type: self.content_type.or_else(|| defaults.content_type.clone()),
             header: self.header.unwrap_or_else(|| defaults.header.clone()),
             query: self.query.unwrap_or_else(|| defaults.query.clone()),
@@ -136,8 +223,15 @@ impl Row {
     }
 }
 
-fn life(text: &str) -> anyhow::Result<Life> {
-    args::life(text).map_err(|reason| anyhow!("expires_in: {reason}"))
+/// Reads a member as its option is read; one that is not there is as on the command line.
+fn member<T: Clone, E: Display>(
+    name: &str,
+    text: Option<String>,
+    default: Option<&T>,
+    read: impl FnOnce(&str) -> Result<T, E>,
+) -> anyhow::Result<Option<T>> {
+    let Some(text) = text else { return Ok(default.cloned()) };
+    read(&text).map(Some).map_err(|reason| anyhow!("{name}: {reason}"))
 }
 
 /// Reads one line into `line`; of a line that is too long, only enough to notice. `false` at the end of the

@@ -8,6 +8,7 @@ use reqwest::{Client, Response};
 use serde::{Deserialize, Serialize};
 use server::{PartPlan, PlannedPart, UploadLinks};
 
+use super::limits;
 use super::link::borrowed;
 use super::{Link, LinkError, Maker, STANDARD_INPUT};
 use crate::args::{InParts, Method, Presign};
@@ -71,7 +72,8 @@ pub(super) fn run(arguments: &Presign) -> Result<(), Failure> {
     // The bundle lives as long as a link to upload the whole file would.
     let mut options = arguments.link.clone();
     options.method = Method::Put;
-    let link = Link::new(&arguments.target, &options)?;
+    limits::check_bundle(&options.limits)?;
+    let link = Link::new(&arguments.target, &options, clock::now())?;
     let Some(key) = link.uri.key.as_deref() else {
         return Err(LinkError::NeedsObject("multipart").into());
     };

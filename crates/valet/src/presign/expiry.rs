@@ -75,6 +75,18 @@ pub(crate) struct ServerExpiry {
     pub(crate) works: Works,
 }
 
+impl ServerExpiry {
+    /// The answer for a link that is signed as of an earlier time than the server was asked about: its signature
+    /// grows too old earlier by as much.
+    pub(crate) fn of_signature_at(&self, signed_at: Timestamp, asked_at: Timestamp) -> Self {
+        let Self { end, limited_by, works } = self.clone();
+        let ages = limited_by.contains(&Limit::SignatureAge);
+        let earlier = end.saturating_sub(asked_at.duration_since(signed_at));
+        let end = if ages { earlier.unwrap_or(end) } else { end };
+        Self { end, limited_by, works }
+    }
+}
+
 impl Expiry {
     /// The earliest of all known ends. `told` is the server's answer, if it was asked.
     pub(crate) fn of(

@@ -1,7 +1,7 @@
 //! One link: reads its options, and signs the request.
 
 use jiff::Timestamp;
-use presign::{EndpointError, ExpiresIn, Presign, PresignError, Presigner};
+use presign::{EndpointError, ExpiresIn, LinkConditions, Presign, PresignError, Presigner};
 
 use crate::args::{Life, LinkOptions, Method};
 use crate::aws::{Identity, Session};
@@ -11,6 +11,7 @@ use crate::location::{S3Uri, S3UriError, Service};
 use crate::presign::answer::Answer;
 use crate::presign::ask::ExpiryQuestion;
 use crate::presign::expiry::{Expiry, ServerExpiry};
+use crate::presign::limits::{self, LimitError, Period};
 
 /// Why a link cannot be made as asked.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +22,8 @@ pub(crate) enum LinkError {
     Endpoint(#[from] EndpointError),
     #[error(transparent)]
     Presign(#[from] PresignError),
+    #[error(transparent)]
+    Limit(#[from] LimitError),
     #[error("a header is written `Name: value`, not `{0}`")]
     Header(String),
     #[error("a query parameter is written `name=value`, not `{0}`")]
@@ -61,6 +64,7 @@ impl From<LinkError> for Failure {
     fn from(error: LinkError) -> Self {
         match error {
             LinkError::DiesEarly(_) => Self::dies_early(error),
+            LinkError::Limit(error) => error.into(),
             LinkError::Uri(_)
             | LinkError::Endpoint(_)
             | LinkError::Presign(_)
@@ -92,6 +96,9 @@ pub(crate) enum EarlyDeath {
     Trimmed,
 }
 
+/// Names and values.
+type Pairs = Vec<(String, String)>;
+
 /// A link that is to be made.
 #[derive(Debug)]
 pub(crate) struct Link {
@@ -103,50 +110,40 @@ pub(crate) struct Link {
     pub(crate) early_death: EarlyDeath,
     pub(super) headers: Vec<(String, String)>,
     query: Vec<(String, String)>,
+    conditions: LinkConditions,
+    period: Option<Period>,
 }
 
 impl Link {
-    /// Reads the options. Whatever cannot be right is refused before anything is signed.
-    pub(crate) fn new(uri: &str, options: &LinkOptions) -> Result<Self, LinkError> {
+    /// Reads the options. Whatever cannot be right is refused before anything is signed. What counts from now
+    /// counts from `now`.
+    pub(crate) fn new(uri: &str, options: &LinkOptions, now: Timestamp) -> Result<Self, LinkError> {
         let uri = S3Uri::parse(uri)?;
         check_fit(&uri, options)?;
-        let mut headers = Vec::new();
-        let mut query = Vec::new();
-        if let Some(disposition) = disposition(options) {
-            query.push(("response-content-disposition".to_owned(), disposition));
-        }
-        if let Some(content_type) = options.content_type.clone() {
-            match options.method {
-                Method::Put => headers.push(("content-type".to_owned(), content_type)),
-                Method::Get | Method::Head | Method::Delete => {
-                    query.push(("response-content-type".to_owned(), content_type));
-                }
-            }
-        }
-        if let Some(version_id) = options.version_id.clone() {
-            query.push(("versionId".to_owned(), version_id));
-        }
-        for text in &options.header {
-            let header = text.split_once(':').map(|(name, value)| pair(name.trim(), value.trim()));
-            headers.push(header.ok_or_else(|| LinkError::Header(text.clone()))?);
-        }
-        for text in &options.query {
-            let (name, value) = text.split_once('=').unwrap_or((text, ""));
-            if name.is_empty() {
-                return Err(LinkError::Query(text.clone()));
-            }
-            query.push(pair(name, value));
-        }
+        let (headers, query) = headers_and_query(options)?;
+        let conditions = limits::conditions(&uri, options, &query, now)?;
+        let period = Period::of(options)?;
+        let life = period.map_or(options.expires_in, |p| p.lengthened(options.expires_in));
         Ok(Self {
             uri,
             method: options.method,
             filename: options.filename.clone(),
             version_id: options.version_id.clone(),
-            life: options.expires_in,
-            early_death: EarlyDeath::of(options.expires_in, options.strict, options.trim)?,
+            life,
+            early_death: EarlyDeath::of(life, options.strict, options.trim)?,
             headers,
             query,
+            conditions,
+            period,
         })
+    }
+
+    /// The conditions that Valet adds, by their parameters.
+    pub(super) fn condition_names(&self) -> Vec<&str> {
+        let names = self.query.iter().map(|(name, _)| &**name);
+        let written = names.filter(|name| LinkConditions::is_condition(name));
+        let made = self.conditions.parameters();
+        written.chain(made.iter().map(|(name, _)| *name)).collect()
     }
 
     /// The question for the server about this link.
@@ -158,6 +155,39 @@ impl Link {
             life: self.life,
         }
     }
+}
+
+/// The headers that must be sent, and the parameters of the operation.
+fn headers_and_query(options: &LinkOptions) -> Result<(Pairs, Pairs), LinkError> {
+    let mut headers = Vec::new();
+    let mut query = Vec::new();
+    if let Some(disposition) = disposition(options) {
+        query.push(("response-content-disposition".to_owned(), disposition));
+    }
+    if let Some(content_type) = options.content_type.clone() {
+        match options.method {
+            Method::Put => headers.push(("content-type".to_owned(), content_type)),
+            Method::Get | Method::Head | Method::Delete => {
+                query.push(("response-content-type".to_owned(), content_type));
+            }
+        }
+    }
+    if let Some(version_id) = options.version_id.clone() {
+        query.push(("versionId".to_owned(), version_id));
+    }
+    for text in &options.header {
+        let header = text.split_once(':').map(|(name, value)| pair(name.trim(), value.trim()));
+        headers.push(header.ok_or_else(|| LinkError::Header(text.clone()))?);
+    }
+    for text in &options.query {
+        let (name, value) = text.split_once('=').unwrap_or((text, ""));
+        if name.is_empty() {
+            return Err(LinkError::Query(text.clone()));
+        }
+        query.push(pair(name, value));
+    }
+    headers.extend(limits::content_header(options)?);
+    Ok((headers, query))
 }
 
 impl EarlyDeath {
@@ -256,7 +286,10 @@ impl LinkSigner {
         told: Option<&ServerExpiry>,
         now: Timestamp,
     ) -> Result<Answer, LinkError> {
-        let (expiry, expires_in) = self.life(link, told, now)?;
+        let asked_at = now;
+        let now = link.period.map_or(now, |period| period.beginning(now));
+        let told = told.map(|told| told.of_signature_at(now, asked_at));
+        let (expiry, expires_in) = self.life(link, told.as_ref(), now)?;
         let (endpoint, addressing) = self.service.of(&link.uri.bucket)?;
         let presigned = self.presigner.presign(
             &Presign::new(
@@ -268,7 +301,8 @@ impl LinkSigner {
             )
             .with_addressing(addressing)
             .with_headers(&borrowed(&link.headers))
-            .with_query(&borrowed(&link.query)),
+            .with_query(&borrowed(&link.query))
+            .with_conditions(&link.conditions),
             now,
         )?;
         Ok(Answer::new(presigned, expiry))

@@ -16,14 +16,13 @@ use crate::{clock, disposition, output};
 use super::Maker;
 use super::ask::ExpiryQuestion;
 use super::expiry::{Expiry, Limit};
+use super::limits::SIZE_MAX;
 use super::link::{EarlyDeath, LinkError, LinkSigner, borrowed, pair};
 
 /// The placeholder in a key for the name of the chosen file.
 const FILE_NAME: &str = "${filename}";
 /// The form field in which the uploader names the type of the file.
 const CONTENT_TYPE: &str = "Content-Type";
-/// S3 takes no larger file in one piece: 5 GiB.
-const SIZE_MAX: u64 = 5 * 1024 * 1024 * 1024;
 
 pub(crate) fn run(arguments: &args::post::PresignPost) -> Result<(), Failure> {
     let args::post::FormFormat { json: _, html, curl } = arguments.format;
