@@ -12,6 +12,7 @@ mod config;
 mod context;
 mod cors;
 mod error;
+mod explained;
 mod fields;
 mod form;
 mod gate;
@@ -56,6 +57,7 @@ pub use config::{
     ActiveContent, LinkCaching, PUBLIC_URLS_MAX, PublicUrl, PublicUrlError, RootKey, ServerConfig,
     SseC, TlsFiles,
 };
+pub use explained::{ExplainedCause, ExplainedGrant, ExplainedLink, ExplainedVerdict};
 pub use head::{Peer, TlsVersion};
 pub use listen::{ListenError, Listener};
 pub use metrics::DroppedLines;

@@ -1,6 +1,7 @@
 //! The command line as typed. What it means is decided elsewhere.
 
 pub(crate) mod credentials;
+pub(crate) mod explain;
 pub(crate) mod identities;
 pub(crate) mod limits;
 pub(crate) mod objects;
@@ -35,6 +36,8 @@ pub(crate) enum Command {
     Presign(Presign),
     /// Print a browser form that uploads under a policy
     PresignPost(post::PresignPost),
+    /// Say what a link allows, until when, and why it does not work
+    Explain(explain::Explain),
     /// Download from a link, resuming what was begun
     Get(Get),
     /// Upload a file to a link

@@ -139,6 +139,17 @@ pub(crate) fn is_aws(endpoint: &Endpoint) -> bool {
     })
 }
 
+/// The region that a host of AWS's S3 names: `s3.eu-west-1.amazonaws.com`, with a bucket before it or without.
+pub(crate) fn aws_region(host: &str) -> Option<&str> {
+    let name = host.split(':').next()?;
+    let labels = PARTITIONS.iter().map(|(_, suffix)| *suffix).chain(["amazonaws.com"]);
+    let rest =
+        labels.into_iter().find_map(|suffix| name.strip_suffix(suffix)?.strip_suffix('.'))?;
+    let (before, region) = rest.rsplit_once('.')?;
+    let is_s3 = matches!(before.rsplit('.').next()?, "s3" | "dualstack");
+    (is_s3 && region.contains('-') && !region.starts_with("s3-")).then_some(region)
+}
+
 /// Whether the bucket can stand before the endpoint's host. A certificate for `*.s3…` covers one label, so with
 /// TLS a bucket with a dot cannot. An IP address cannot have names before it.
 fn can_lead_host(bucket: &str, endpoint: &Endpoint) -> bool {
@@ -171,6 +182,20 @@ fn is_part(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hosts_of_aws_name_their_region() {
+        let check = |host: &str, expected: Option<&str>| {
+            assert_eq!(aws_region(host), expected, "{host}");
+        };
+        check("s3.eu-west-1.amazonaws.com", Some("eu-west-1"));
+        check("a.b.s3.eu-west-1.amazonaws.com:443", Some("eu-west-1"));
+        check("b.s3.dualstack.eu-west-1.amazonaws.com", Some("eu-west-1"));
+        check("s3.cn-north-1.amazonaws.com.cn", Some("cn-north-1"));
+        for host in ["s3.amazonaws.com", "b.s3.amazonaws.com", "s3.eu-west-1.example.com", ""] {
+            check(host, None);
+        }
+    }
 
     #[test]
     fn uris() {

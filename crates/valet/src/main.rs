@@ -10,6 +10,7 @@ mod completions;
 mod config;
 mod credentials;
 mod disposition;
+mod explain;
 mod failure;
 mod get;
 mod grant;
@@ -64,6 +65,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Serve(arguments) => serve::run(*arguments),
         Command::Presign(arguments) => presign::run(&arguments),
         Command::PresignPost(arguments) => presign::post::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Get(arguments) => get::run(&arguments),
         Command::Put(arguments) => put::run(&arguments),
         Command::Ls(arguments) => objects::ls(&arguments),
