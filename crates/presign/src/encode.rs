@@ -120,6 +120,11 @@ fn is_recoded_query(text: &[u8]) -> bool {
     true
 }
 
+/// The value of a hex digit, if it is one in lower case.
+pub(crate) const fn lower_hex_value(digit: u8) -> Option<u8> {
+    if digit.is_ascii_uppercase() { None } else { hex_value(digit) }
+}
+
 const fn upper_hex_value(digit: u8) -> Option<u8> {
     if digit.is_ascii_lowercase() { None } else { hex_value(digit) }
 }

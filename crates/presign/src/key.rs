@@ -1,6 +1,7 @@
 //! Keys that make and check signatures, and the fingerprint by which a signature is known.
 
 use std::fmt;
+use std::str::FromStr;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
@@ -9,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::claim::AdmissibleClaim;
 use crate::credentials::SecretAccessKey;
-use crate::encode::{ascii_string, hex_digits, hex_of};
+use crate::encode::{ascii_string, hex_digits, hex_of, lower_hex_value};
 use crate::scope::{AmzDay, CredentialScope, TERMINAL};
 
 /// A SigV4 signing key: what a secret becomes for one [`CredentialScope`].
@@ -128,6 +129,26 @@ impl Fingerprint {
     }
 }
 
+/// Not 64 lower-case hex digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected the 64 lower-case hex digits of a SHA-256")]
+pub struct FingerprintError;
+
+impl FromStr for Fingerprint {
+    type Err = FingerprintError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return Err(FingerprintError) };
+        let byte = |pair: &[u8; 2]| {
+            let [high, low] = pair.map(lower_hex_value);
+            Some(high? << 4 | low?)
+        };
+        let bytes: Option<Vec<u8>> = pairs.iter().map(byte).collect();
+        let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
+        bytes.map(Self).ok_or(FingerprintError)
+    }
+}
+
 impl fmt::Display for Fingerprint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&hex_of(&self.0))
@@ -151,6 +172,10 @@ mod tests {
             fingerprint.to_string(),
             "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
         );
+        assert_eq!(fingerprint.to_string().parse(), Ok(fingerprint));
+        for text in ["", "e3", "E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855"] {
+            assert_eq!(text.parse::<Fingerprint>(), Err(FingerprintError), "{text}");
+        }
         assert_eq!(fingerprint.short(), "e3b0c44298fc1c14");
         assert_eq!(fingerprint.as_bytes().first(), Some(&0xe3));
     }

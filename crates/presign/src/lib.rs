@@ -281,7 +281,7 @@ pub use explain::{
 pub use form::{FORM_BYTES_BEFORE_FILE_MAX, FormDecoder, FormError, FormEvent, FormFields};
 #[cfg(feature = "http")]
 pub use http_request::{HttpHeadError, HttpRequestHead, sign_http_request};
-pub use key::{Fingerprint, SigningKey, VerifyingKey};
+pub use key::{Fingerprint, FingerprintError, SigningKey, VerifyingKey};
 pub use post::{PostPolicy, PostPolicyError, PostRefusal};
 pub use presign::{
     Addressing, EXPIRES_SECONDS_MAX, Endpoint, EndpointError, ExpiresIn, ExpiresInError,

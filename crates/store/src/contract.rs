@@ -17,7 +17,9 @@ use crate::backend::metadata::buckets::BucketRecords as _;
 use crate::backend::metadata::garbage::GarbageRecords as _;
 use crate::backend::metadata::identities::IdentityRecords as _;
 use crate::backend::metadata::objects::{NewBody, NewObject, ObjectRecords as _};
+use crate::backend::metadata::revocations::RevocationRecords as _;
 use crate::backend::metadata::uploads::{IdleUpload, NewPart, UploadRecords as _};
+use crate::backend::metadata::uses::UseRecords as _;
 use crate::backend::sqlite::SqliteMetadata;
 use crate::backend::{Abandoned, Space, StagedFile, Unpublished};
 use crate::body::{Blob, BlobId};
@@ -33,7 +35,9 @@ mod garbage;
 mod identities;
 mod objects;
 mod replaced;
+mod revocations;
 pub(crate) mod uploads;
+mod uses;
 
 /// Runs a rule of records against every engine, each time an empty one.
 fn every_engine<F: Future<Output = ()>>(rule: impl Fn(Arc<MetadataEngine>) -> F) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use iam::AccountId;
 use jiff::Timestamp;
+use presign::Fingerprint;
 
 use crate::backend::files::{FileBlobs, FilePins, FileSource, FileWriter};
 #[cfg(test)]
@@ -13,12 +14,15 @@ use crate::backend::metadata::buckets::{BucketRecords, with_bucket_records};
 use crate::backend::metadata::garbage::{GarbageRecords, with_garbage_records};
 use crate::backend::metadata::identities::{IdentityRecords, with_identity_records};
 use crate::backend::metadata::objects::{NewObject, ObjectRecords, with_object_records};
+use crate::backend::metadata::revocations::{RevocationRecords, with_revocation_records};
 use crate::backend::metadata::uploads::{IdleUpload, NewPart, UploadRecords, with_upload_records};
+use crate::backend::metadata::uses::{UseRecords, with_use_records};
 use crate::backend::metadata::{Metadata, MetadataCounters};
 use crate::backend::sqlite::SqliteMetadata;
 use crate::backend::{BlobSource, BlobWriter, Blobs, Space};
 use crate::body::{BlobId, FileRange, Room};
 use crate::identity::IdentityChange;
+use crate::revocation::{Life, Subject};
 #[cfg_attr(
     not(test),
     expect(clippy::wildcard_imports, reason = "the signatures of all nouns are repeated here")
@@ -64,6 +68,8 @@ with_bucket_records!(dispatch);
 with_object_records!(dispatch);
 with_upload_records!(dispatch);
 with_identity_records!(dispatch);
+with_revocation_records!(dispatch);
+with_use_records!(dispatch);
 with_garbage_records!(dispatch);
 
 impl Metadata for MetadataEngine {

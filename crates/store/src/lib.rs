@@ -22,12 +22,14 @@ mod error;
 #[cfg(test)]
 mod faults;
 mod identity;
+mod link_use;
 mod listing;
 mod lock;
 mod multipart;
 mod names;
 mod object;
 mod reading;
+mod revocation;
 #[cfg(test)]
 mod sharing;
 mod staging;
@@ -55,6 +57,7 @@ pub use identity::{
     ManagedPolicy, NewAccount, NewManagedPolicy, NewOidcProvider, NewRole, OidcProvider,
     PolicyUses, PolicyVersion, Quota, RenewRootKey, Role, Signer, SignerKind, Tag, User,
 };
+pub use link_use::{LinkUses, OpenUse};
 pub use multipart::{
     CHECKSUM_UNASKED, CompleteOutcome, CompleteUpload, CompletedPart, ListUploads, NewUpload,
     PART_SIZE_MIN, Part, PartPage, PutPart, Upload, UploadAfter, UploadEntry, UploadPage,
@@ -70,6 +73,11 @@ pub use object::{
     SetTags, TagsChanged, VersionAfter, VersionEntry, VersionPage, VersionSummary,
 };
 pub use reading::{BodyReader, Segment};
+pub use revocation::{
+    LinkTarget, ListRevocations, PresentedLink, REVOCATION_LIFE, REVOCATIONS_MAX,
+    REVOKED_PREFIXES_MAX, RecordedRevocation, Revocation, RevocationPage, RevocationScope, Revoke,
+    RevokedLinks,
+};
 pub use staging::{BodyStage, StageSpec, StagedBody};
 pub use store::objects::PutObject;
 pub use store::{Counters, Store, StoreConfig};

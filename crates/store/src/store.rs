@@ -4,6 +4,7 @@
 mod bodies;
 mod buckets;
 mod identities;
+mod links;
 pub(crate) mod objects;
 mod uploads;
 
@@ -21,6 +22,7 @@ use crate::backend::{Abandoned, Premises};
 use crate::engines::{BlobsEngine, MetadataEngine};
 use crate::identity::KeyUses;
 use crate::reading::Readers;
+use crate::revocation::RevocationIndex;
 use crate::staging::{Stager, Workers};
 use crate::sweep::Turn;
 use crate::vault::Vault;
@@ -68,6 +70,7 @@ pub(crate) struct Inner {
     readers: Readers,
     pub(crate) stager: Arc<Stager>,
     pub(crate) key_uses: KeyUses,
+    pub(crate) revocations: RevocationIndex,
     /// Runs of maintenance take turns.
     pub(crate) sweeping: tokio::sync::Mutex<Turn>,
     /// Held by the call that deletes a bucket: one at a time.
@@ -95,9 +98,7 @@ impl Store {
             Embedded::open(disk, &data_dir, &vault, cache_bytes_max)?;
         let (metadata, blobs) = (MetadataEngine::Sqlite(metadata), BlobsEngine::Files(blobs));
         let store = Self::over((metadata, blobs, Box::new(premises)), vault, encryption, now);
-        if store.0.premises.is_alone() {
-            store.sweep_leftovers(now)?;
-        }
+        store.prepare(now)?;
         Ok(store)
     }
 
@@ -127,6 +128,7 @@ impl Store {
             readers: Readers::default(),
             stager,
             key_uses,
+            revocations: RevocationIndex::default(),
             sweeping,
             emptying,
             vault,
@@ -136,26 +138,29 @@ impl Store {
         Self(Arc::new(inner))
     }
 
-    /// Before the first request, and so with a runtime of its own.
-    fn sweep_leftovers(&self, now: Timestamp) -> Result<(), OpenError> {
+    /// What is done before the first request, and so with a runtime of its own.
+    fn prepare(&self, now: Timestamp) -> Result<(), OpenError> {
         let store = self.clone();
-        let sweep = move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().build();
-            let runtime = runtime.map_err(|source| StoreError::Io {
-                operation: "start a runtime",
-                source: Arc::new(source),
-            })?;
-            runtime.block_on(Maintenance::new(store).sweep_leftovers(now))
-        };
         // A thread of its own, because the caller may be in a runtime already.
-        match std::thread::spawn(sweep).join().unwrap_or(Err(StoreError::Closed)) {
-            Ok(()) => Ok(()),
+        let prepared = std::thread::spawn(move || {
+            own_runtime()?.block_on(async {
+                if store.0.premises.is_alone() {
+                    store.sweep_leftovers(now).await?;
+                }
+                store.load_revocations().await
+            })
+        });
+        prepared.join().unwrap_or(Err(StoreError::Closed)).map_err(OpenError::Sweep)
+    }
+
+    async fn sweep_leftovers(&self, now: Timestamp) -> Result<(), StoreError> {
+        match Maintenance::new(self.clone()).sweep_leftovers(now).await {
             // Reads go on all the same; what is left is swept when it is old.
             Err(StoreError::Full) => {
                 tracing::warn!("the disk is full: leftovers stay, and nothing can be written");
                 Ok(())
             }
-            Err(error) => Err(OpenError::Sweep(error)),
+            swept => swept,
         }
     }
 
@@ -192,4 +197,11 @@ impl Store {
     pub fn session_sealer(&self) -> SessionSealer {
         self.0.vault.session_sealer()
     }
+}
+
+/// A runtime for work that is done in a thread of its own.
+pub(crate) fn own_runtime() -> Result<tokio::runtime::Runtime, StoreError> {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .map_err(|source| StoreError::Io { operation: "start a runtime", source: Arc::new(source) })
 }

@@ -7,7 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::backend::metadata::Metadata as _;
 use crate::backend::metadata::garbage::GarbageRecords as _;
+use crate::backend::metadata::revocations::RevocationRecords as _;
 use crate::backend::metadata::uploads::UploadRecords as _;
+use crate::backend::metadata::uses::UseRecords as _;
 use crate::backend::{Blobs, Space};
 use crate::body::BlobId;
 use crate::{Store, StoreError};
@@ -114,8 +116,29 @@ impl Maintenance {
         swept.blobs = swept.blobs.saturating_add(self.sweep_garbage(steady, garbage_rest).await?);
         let completed_before = proven.map_or(Timestamp::MIN, |now| before(now, COMPLETED_LIFE));
         store.metadata.forget_completed(completed_before).await?;
+        if let Some(now) = proven {
+            self.forget_ended_links(now).await?;
+        }
         store.metadata.maintain(space).await?;
         Ok(swept)
+    }
+
+    /// Forgets revocations and uses of links that no longer live.
+    async fn forget_ended_links(&self, now: Timestamp) -> Result<(), StoreError> {
+        let store = &*self.store.0;
+        let mut forgotten = 0_usize;
+        for _ in 0..TIMES_A_RUN {
+            let revocations = store.metadata.forget_revocations(now).await?;
+            let uses = store.metadata.forget_uses(now).await?;
+            forgotten = forgotten.saturating_add(revocations);
+            if revocations == 0 && uses == 0 {
+                break;
+            }
+        }
+        if forgotten > 0 {
+            store.revocations.forget(now);
+        }
+        Ok(())
     }
 
     /// Removes what a dead process left, of which this one knows that nobody needs it.

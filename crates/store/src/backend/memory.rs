@@ -5,7 +5,9 @@ mod buckets;
 mod garbage;
 mod identities;
 mod objects;
+mod revocations;
 mod uploads;
+mod uses;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -13,6 +15,7 @@ use std::sync::{Arc, Mutex};
 
 use iam::AccountId;
 use jiff::Timestamp;
+use presign::Fingerprint;
 
 use super::Space;
 use super::metadata::{Metadata, MetadataCounters};
@@ -22,7 +25,7 @@ use crate::lock::lock;
 use crate::multipart::StoredPart;
 use crate::{
     AccessKey, Account, Bucket, BucketName, BucketRef, Change, ChangeSubject, Directory, ETag,
-    KeyUse, Object, PartNumber, StoreError, Upload, UploadId, VersionId,
+    KeyUse, LinkUses, Object, PartNumber, Revocation, StoreError, Upload, UploadId, VersionId,
 };
 
 /// Records in memory. Each call has all of them to itself.
@@ -48,6 +51,9 @@ struct Records {
     directories: HashMap<AccountId, Arc<Directory>>,
     keys: BTreeMap<String, Arc<AccessKey>>,
     uses: HashMap<String, KeyUse>,
+    revocations: BTreeMap<u64, Revocation>,
+    revocation_numbers: u64,
+    link_uses: HashMap<Fingerprint, (LinkUses, Timestamp)>,
     intents: BTreeMap<BlobId, Timestamp>,
     garbage: BTreeMap<BlobId, Timestamp>,
     changes: Vec<Change>,

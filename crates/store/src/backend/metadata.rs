@@ -30,7 +30,9 @@ pub(crate) mod buckets;
 pub(crate) mod garbage;
 pub(crate) mod identities;
 pub(crate) mod objects;
+pub(crate) mod revocations;
 pub(crate) mod uploads;
+pub(crate) mod uses;
 
 use std::future::Future;
 
@@ -40,7 +42,9 @@ use buckets::BucketRecords;
 use garbage::GarbageRecords;
 use identities::IdentityRecords;
 use objects::ObjectRecords;
+use revocations::RevocationRecords;
 use uploads::UploadRecords;
+use uses::UseRecords;
 
 /// How many rows one transaction removes or moves at most where nothing else bounds them: other writers may have to wait
 /// for it. The parts of one upload, which go together, may be more.
@@ -48,7 +52,13 @@ pub(crate) const JOB_ROWS_MAX: usize = 1000;
 
 /// All records, and what concerns those of every noun.
 pub(crate) trait Metadata:
-    BucketRecords + ObjectRecords + UploadRecords + IdentityRecords + GarbageRecords
+    BucketRecords
+    + ObjectRecords
+    + UploadRecords
+    + IdentityRecords
+    + RevocationRecords
+    + UseRecords
+    + GarbageRecords
 {
     /// Changes after number `n`, in order; only a subject's latest change is kept. Whoever has seen a change never comes to
     /// see another with a lower number: an engine that numbers before it commits must hold back what stands behind a

@@ -7,6 +7,7 @@ mod checksum;
 mod identity;
 mod object;
 mod policy;
+mod revocation;
 mod setting;
 mod upload;
 
@@ -15,6 +16,7 @@ use crate::{StoreError, Tag};
 pub(crate) use checksum::{checksum_code, checksum_form};
 pub(crate) use identity::{identity_record, kind_code, kind_of, parse_identity};
 pub(crate) use object::{ObjectParts, object_record, parse_object, resealed_object, retagged};
+pub(crate) use revocation::{parse_revocation, revocation_record};
 pub(crate) use setting::{apply_setting, setting_record};
 pub(crate) use upload::{parse_part, parse_upload, part_record, resealed_part, upload_record};
 

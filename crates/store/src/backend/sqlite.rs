@@ -10,10 +10,12 @@ mod error;
 mod garbage;
 mod identities;
 mod objects;
+mod revocations;
 mod rows;
 mod seal;
 mod transaction;
 mod uploads;
+mod uses;
 mod weight;
 mod writer;
 

@@ -31,6 +31,9 @@ macro_rules! row_seal {
     (identity) => {
         "row_seal('identity', account, kind, name, record)"
     };
+    (revocation) => {
+        "row_seal('revocation', account, signer, subject, is_prefix, signed_until, lives_until, record)"
+    };
     // With all of its settings: one that is taken away could be a Deny.
     (bucket) => {
         concat!(

@@ -1,0 +1,33 @@
+-- From format 5 to format 6: revocations, and how often links were used.
+
+-- A row without a prefix is found by its subject, and all rows with one are read at the start.
+CREATE TABLE revocations (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    account TEXT NOT NULL,
+    signer TEXT,
+    subject BLOB NOT NULL,
+    is_prefix INTEGER NOT NULL,
+    signed_until INTEGER NOT NULL,
+    lives_until INTEGER NOT NULL,
+    record BLOB NOT NULL,
+    seal BLOB NOT NULL
+) STRICT;
+CREATE INDEX revocations_by_subject ON revocations (subject);
+CREATE INDEX revocations_by_account ON revocations (account, number);
+CREATE INDEX revocations_by_end ON revocations (lives_until);
+CREATE INDEX revocations_of_prefixes ON revocations (number) WHERE is_prefix = 1;
+
+-- How many revocations an account has.
+CREATE TABLE revocation_counts (
+    account TEXT PRIMARY KEY,
+    revocations INTEGER NOT NULL,
+    prefixes INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE link_uses (
+    link BLOB PRIMARY KEY,
+    taken INTEGER NOT NULL,
+    bytes_given_back INTEGER NOT NULL,
+    ends_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX link_uses_by_end ON link_uses (ends_at);

@@ -1,0 +1,271 @@
+//! Revocations in the database.
+
+use iam::AccountId;
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::SqliteMetadata;
+use super::error::engine;
+use super::rows::{corrupt, page, size_column};
+use super::seal::{self, row_seal};
+use super::transaction::Transaction;
+use super::writer::DiskRoom;
+use crate::backend::metadata::JOB_ROWS_MAX;
+use crate::backend::metadata::revocations::RevocationRecords;
+use crate::backend::record::{parse_revocation, revocation_record};
+use crate::revocation::{Life, Subject};
+use crate::{
+    ListRevocations, REVOCATIONS_MAX, REVOKED_PREFIXES_MAX, RecordedRevocation, Revocation,
+    RevocationPage, Revoke, RevokedLinks, StoreError,
+};
+
+const ADD: &str = "INSERT INTO revocations
+    (account, signer, subject, is_prefix, signed_until, lives_until, record, seal)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, row_seal('revocation', ?1, ?2, ?3, ?4, ?5, ?6, ?7))";
+const COUNTS: &str = "SELECT revocations, prefixes FROM revocation_counts WHERE account = ?1";
+const COUNT: &str =
+    "INSERT INTO revocation_counts (account, revocations, prefixes) VALUES (?1, ?2, ?3)
+    ON CONFLICT (account) DO UPDATE
+    SET revocations = revocations + excluded.revocations, prefixes = prefixes + excluded.prefixes";
+const OF_SUBJECT: &str = concat!(
+    "SELECT number, record, seal = ",
+    row_seal!(revocation),
+    " FROM revocations WHERE subject = ?1"
+);
+const BY_NUMBER: &str = concat!(
+    "SELECT number, record, seal = ",
+    row_seal!(revocation),
+    " FROM revocations WHERE number = ?1 AND account = ?2"
+);
+const OF_ACCOUNT: &str = concat!(
+    "SELECT number, record, seal = ",
+    row_seal!(revocation),
+    " FROM revocations WHERE account = ?1 AND number > ?2 ORDER BY number LIMIT ?3"
+);
+const OF_SIGNER: &str = concat!(
+    "SELECT number, record, seal = ",
+    row_seal!(revocation),
+    " FROM revocations WHERE account = ?1 AND number > ?2 AND signer = ?4 ORDER BY number LIMIT ?3"
+);
+const PREFIXES: &str = concat!(
+    "SELECT number, record, seal = ",
+    row_seal!(revocation),
+    " FROM revocations WHERE is_prefix = 1"
+);
+const SUBJECTS: &str = "SELECT number, subject, signed_until, lives_until FROM revocations
+    WHERE number > ?1 AND is_prefix = 0 ORDER BY number LIMIT ?2";
+const REMOVE: &str = "DELETE FROM revocations WHERE number = ?1 RETURNING account, is_prefix";
+const ENDED: &str = "SELECT number FROM revocations WHERE lives_until < ?1 LIMIT ?2";
+
+/// How many revocations one page has at most.
+const PAGE_MAX: usize = 1000;
+/// How many subjects are read at once.
+const SUBJECTS_A_TIME: i64 = 20_000;
+
+impl RevocationRecords for SqliteMetadata {
+    async fn revoke(&self, revocation: Revocation) -> Result<Revoke, StoreError> {
+        // Taking a link back must not wait until somebody makes room.
+        self.writer.run(DiskRoom::Reserve, move |tx| add(tx, revocation)).await
+    }
+
+    async fn revocations_of(&self, subjects: Vec<Subject>) -> Result<Vec<Revocation>, StoreError> {
+        self.readers.point(|connection| of_subjects(connection, &subjects)).await
+    }
+
+    async fn revocations(&self, query: ListRevocations) -> Result<RevocationPage, StoreError> {
+        self.readers.list(move |connection| list(connection, &query)).await
+    }
+
+    async fn revocation(
+        &self,
+        account: &AccountId,
+        number: u64,
+    ) -> Result<Option<RecordedRevocation>, StoreError> {
+        self.readers.point(|connection| by_number(connection, account, number)).await
+    }
+
+    async fn undo_revocation(&self, account: &AccountId, number: u64) -> Result<bool, StoreError> {
+        let account = account.clone();
+        self.writer
+            .run(DiskRoom::Reserve, move |tx| {
+                if by_number(tx.connection, &account, number)?.is_none() {
+                    return Ok(false);
+                }
+                remove(tx, number)?;
+                Ok(true)
+            })
+            .await
+    }
+
+    async fn revoked_subjects(&self, after: u64) -> Result<Vec<(u64, Subject, Life)>, StoreError> {
+        self.readers.list(move |connection| subjects(connection, after)).await
+    }
+
+    async fn revoked_prefixes(&self) -> Result<Vec<Revocation>, StoreError> {
+        self.readers
+            .list(|connection| {
+                let mut select = connection.prepare_cached(PREFIXES).map_err(engine)?;
+                let mut rows = select.query([]).map_err(engine)?;
+                let mut all = Vec::new();
+                while let Some(row) = rows.next().map_err(engine)? {
+                    all.push(decode(row)?.revocation);
+                }
+                Ok(all)
+            })
+            .await
+    }
+
+    async fn forget_revocations(&self, ended_before: Timestamp) -> Result<usize, StoreError> {
+        self.writer.run(DiskRoom::Reserve, move |tx| forget(tx, ended_before)).await
+    }
+}
+
+fn add(tx: &mut Transaction<'_>, revocation: Revocation) -> Result<Revoke, StoreError> {
+    let is_prefix = matches!(revocation.links, RevokedLinks::Prefix(_, _));
+    let account = revocation.scope.account.as_str();
+    let (revocations, prefixes) = counts(tx.connection, account)?;
+    if revocations >= REVOCATIONS_MAX || (is_prefix && prefixes >= REVOKED_PREFIXES_MAX) {
+        return Ok(Revoke::TooMany);
+    }
+    let subject = revocation.links.subject();
+    let record = revocation_record(&revocation)?;
+    let row = params![
+        account,
+        revocation.scope.signer,
+        subject.as_bytes().as_slice(),
+        is_prefix,
+        revocation.signed_until.as_second(),
+        revocation.lives_until.as_second(),
+        record,
+    ];
+    write(tx.connection, ADD, row)?;
+    let number = tx.connection.last_insert_rowid();
+    count(tx.connection, account, 1, i64::from(is_prefix))?;
+    let number = u64::try_from(number).map_err(|_| corrupt("number of a revocation"))?;
+    Ok(Revoke::Recorded(RecordedRevocation { number, revocation }))
+}
+
+fn counts(connection: &Connection, account: &str) -> Result<(u64, u64), StoreError> {
+    let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
+    let select = connection.prepare_cached(COUNTS);
+    let found = select.and_then(|mut select| select.query_row([account], read).optional());
+    let (revocations, prefixes) = found.map_err(engine)?.unwrap_or((0, 0));
+    let number = |count| u64::try_from(count).map_err(|_| corrupt("count of revocations"));
+    Ok((number(revocations)?, number(prefixes)?))
+}
+
+fn count(
+    connection: &Connection,
+    account: &str,
+    revocations: i64,
+    prefixes: i64,
+) -> Result<(), StoreError> {
+    write(connection, COUNT, params![account, revocations, prefixes]).map(drop)
+}
+
+fn remove(tx: &Transaction<'_>, number: u64) -> Result<(), StoreError> {
+    let read = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?));
+    let removed = tx
+        .connection
+        .prepare_cached(REMOVE)
+        .and_then(|mut remove| remove.query_row([size_column(number)], read).optional());
+    match removed.map_err(engine)? {
+        Some((account, is_prefix)) => count(tx.connection, &account, -1, -is_prefix),
+        None => Ok(()),
+    }
+}
+
+fn forget(tx: &mut Transaction<'_>, ended_before: Timestamp) -> Result<usize, StoreError> {
+    let limit = i64::try_from(JOB_ROWS_MAX).unwrap_or(i64::MAX);
+    let mut select = tx.connection.prepare_cached(ENDED).map_err(engine)?;
+    let numbers = select.query_map([ended_before.as_second(), limit], |row| row.get::<_, i64>(0));
+    let numbers =
+        numbers.and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>).map_err(engine)?;
+    for number in &numbers {
+        remove(tx, u64::try_from(*number).map_err(|_| corrupt("number of a revocation"))?)?;
+    }
+    Ok(numbers.len())
+}
+
+fn of_subjects(
+    connection: &Connection,
+    subjects: &[Subject],
+) -> Result<Vec<Revocation>, StoreError> {
+    let mut select = connection.prepare_cached(OF_SUBJECT).map_err(engine)?;
+    let mut found = Vec::new();
+    for subject in subjects {
+        let mut rows = select.query([subject.as_bytes().as_slice()]).map_err(engine)?;
+        while let Some(row) = rows.next().map_err(engine)? {
+            found.push(decode(row)?.revocation);
+        }
+    }
+    Ok(found)
+}
+
+fn by_number(
+    connection: &Connection,
+    account: &AccountId,
+    number: u64,
+) -> Result<Option<RecordedRevocation>, StoreError> {
+    let row = params![size_column(number), account.as_str()];
+    let select = connection.prepare_cached(BY_NUMBER);
+    let found =
+        select.and_then(|mut select| select.query_row(row, |row| Ok(decode(row))).optional());
+    found.map_err(engine)?.transpose()
+}
+
+fn list(connection: &Connection, query: &ListRevocations) -> Result<RevocationPage, StoreError> {
+    let ListRevocations { account, signer, after, limit } = query;
+    let limit = (*limit).min(PAGE_MAX);
+    let wanted = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
+    let (account, after) = (account.as_str(), size_column(*after));
+    let sql = if signer.is_some() { OF_SIGNER } else { OF_ACCOUNT };
+    let mut select = connection.prepare_cached(sql).map_err(engine)?;
+    let mut rows = match signer {
+        Some(signer) => select.query(params![account, after, wanted, signer]),
+        None => select.query(params![account, after, wanted]),
+    }
+    .map_err(engine)?;
+    let mut revocations = Vec::new();
+    while let Some(row) = rows.next().map_err(engine)? {
+        revocations.push(decode(row)?);
+    }
+    let (revocations, more) = page(revocations, limit);
+    let next = revocations.last().filter(|_| more).map(|last| last.number);
+    Ok(RevocationPage { revocations, next })
+}
+
+fn subjects(connection: &Connection, after: u64) -> Result<Vec<(u64, Subject, Life)>, StoreError> {
+    let mut select = connection.prepare_cached(SUBJECTS).map_err(engine)?;
+    let mut rows = select.query([size_column(after), SUBJECTS_A_TIME]).map_err(engine)?;
+    let time = |row: &Row<'_>, column| {
+        let seconds = row.get(column).map_err(engine)?;
+        Timestamp::from_second(seconds).map_err(|_| corrupt("time"))
+    };
+    let mut all = Vec::new();
+    while let Some(row) = rows.next().map_err(engine)? {
+        let subject = row.get(1).map_err(|_| corrupt("subject of a revocation"))?;
+        let life = Life::new(time(row, 2)?, time(row, 3)?);
+        all.push((number(row)?, Subject::from_bytes(subject), life));
+    }
+    Ok(all)
+}
+
+fn number(row: &Row<'_>) -> Result<u64, StoreError> {
+    let number: i64 = row.get(0).map_err(engine)?;
+    u64::try_from(number).map_err(|_| corrupt("number of a revocation"))
+}
+
+fn decode(row: &Row<'_>) -> Result<RecordedRevocation, StoreError> {
+    seal::check(row, 2)?;
+    let record: Vec<u8> = row.get(1).map_err(engine)?;
+    Ok(RecordedRevocation { number: number(row)?, revocation: parse_revocation(&record)? })
+}
+
+fn write(
+    connection: &Connection,
+    sql: &str,
+    row: &[&dyn rusqlite::ToSql],
+) -> Result<usize, StoreError> {
+    connection.prepare_cached(sql).and_then(|mut write| write.execute(row)).map_err(engine)
+}

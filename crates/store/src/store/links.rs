@@ -1,0 +1,160 @@
+//! The facade of links: revocations, and how often links were used.
+
+use std::sync::{Arc, Weak};
+
+use iam::AccountId;
+use jiff::Timestamp;
+use presign::Fingerprint;
+
+use crate::backend::metadata::revocations::RevocationRecords as _;
+use crate::backend::metadata::uses::UseRecords as _;
+use crate::revocation::Subject;
+use crate::store::{Inner, own_runtime};
+use crate::{
+    LinkTarget, LinkUses, ListRevocations, OpenUse, PresentedLink, RecordedRevocation, Revocation,
+    RevocationPage, Revoke, Store, StoreError,
+};
+
+impl Store {
+    /// Revokes links: from the answer on, whoever asks is told that they are dead.
+    pub async fn revoke(&self, revocation: Revocation) -> Result<Revoke, StoreError> {
+        let answer = self.0.metadata.revoke(revocation).await?;
+        if let Revoke::Recorded(recorded) = &answer {
+            self.0.revocations.add(&recorded.revocation);
+        }
+        Ok(answer)
+    }
+
+    /// Whether a link is revoked, when it is used for these targets, all at once; without one, for something that is in
+    /// no bucket. Where no revocation is anywhere near, nothing is read.
+    pub async fn is_revoked(
+        &self,
+        link: &PresentedLink<'_>,
+        used_for: &[LinkTarget<'_>],
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let subjects = self.0.revocations.to_look_up(link, used_for, now);
+        if subjects.is_empty() {
+            Ok(false)
+        } else {
+            self.look_up(subjects, link, used_for, now).await
+        }
+    }
+
+    async fn look_up(
+        &self,
+        subjects: Vec<Subject>,
+        link: &PresentedLink<'_>,
+        used_for: &[LinkTarget<'_>],
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let found = self.0.metadata.revocations_of(subjects).await?;
+        for revocation in &found {
+            if revocation.matches(link, None, now) {
+                return Ok(true);
+            }
+            for target in used_for {
+                let bucket = self.bucket(target.bucket).await?;
+                let owner = bucket.as_ref().map(|bucket| &bucket.owner);
+                if revocation.matches(link, Some((*target, owner)), now) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// One page of the revocations of an account.
+    pub async fn revocations(&self, query: ListRevocations) -> Result<RevocationPage, StoreError> {
+        self.0.metadata.revocations(query).await
+    }
+
+    /// One of the revocations of an account.
+    pub async fn revocation(
+        &self,
+        account: &AccountId,
+        number: u64,
+    ) -> Result<Option<RecordedRevocation>, StoreError> {
+        self.0.metadata.revocation(account, number).await
+    }
+
+    /// Takes a revocation of an account back. `false`: there is none.
+    pub async fn undo_revocation(
+        &self,
+        account: &AccountId,
+        number: u64,
+    ) -> Result<bool, StoreError> {
+        self.0.metadata.undo_revocation(account, number).await
+    }
+
+    /// Takes one of the uses that a link has left. `false`: it has none. When this answers, the use is taken whatever
+    /// happens to the process.
+    pub async fn open_use(&self, wanted: OpenUse) -> Result<bool, StoreError> {
+        self.0.metadata.open_use(wanted).await
+    }
+
+    /// Gives a use back of which a client took only so many bytes. `false`: with them, more than `bytes_max` would have
+    /// been given back by the link's uses together, so the use stays taken.
+    pub async fn give_use_back(
+        &self,
+        link: &Fingerprint,
+        bytes: u64,
+        bytes_max: u64,
+    ) -> Result<bool, StoreError> {
+        self.0.metadata.give_use_back(link, bytes, bytes_max).await
+    }
+
+    /// How often a link was used.
+    pub async fn link_uses(&self, link: &Fingerprint) -> Result<LinkUses, StoreError> {
+        Ok(self.0.metadata.link_uses(link).await?.unwrap_or_default())
+    }
+
+    /// Reads what is revoked into memory: what is of prefixes, and so many others as are read at once. The rest is read
+    /// in a thread of its own; until that is done, requests ask the database.
+    pub(crate) async fn load_revocations(&self) -> Result<(), StoreError> {
+        for revocation in self.0.metadata.revoked_prefixes().await? {
+            self.0.revocations.add(&revocation);
+        }
+        let Some(last) = self.0.load_revoked_subjects(0).await? else { return Ok(()) };
+        let inner = Arc::downgrade(&self.0);
+        let load = move || {
+            if let Err(error) = load_rest(&inner, last) {
+                tracing::warn!(%error, "revocations could not be read into memory: requests ask the database");
+            }
+        };
+        let thread = std::thread::Builder::new().name("store-revocations".to_owned()).spawn(load);
+        thread.map(drop).map_err(|source| StoreError::Io {
+            operation: "start the reader of revocations",
+            source: Arc::new(source),
+        })
+    }
+}
+
+impl Inner {
+    /// Adds those after a number, as many as are read at once. Says the last one's number; `None`: there are no more,
+    /// and the index is complete.
+    async fn load_revoked_subjects(&self, after: u64) -> Result<Option<u64>, StoreError> {
+        let subjects = self.metadata.revoked_subjects(after).await?;
+        let last = subjects.last().map(|(last, _, _)| *last);
+        for (_, subject, life) in subjects {
+            self.revocations.add_subject(subject, life);
+        }
+        if last.is_none() {
+            self.revocations.is_complete();
+        }
+        Ok(last)
+    }
+}
+
+/// Ends when the store is gone, or closed.
+fn load_rest(inner: &Weak<Inner>, mut after: u64) -> Result<(), StoreError> {
+    let runtime = own_runtime()?;
+    while let Some(store) = inner.upgrade() {
+        match runtime.block_on(store.load_revoked_subjects(after)) {
+            Ok(Some(last)) => after = last,
+            Ok(None) | Err(StoreError::Closed) => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
