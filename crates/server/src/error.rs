@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::error::Error as StdError;
 
 use hyper::StatusCode;
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::header::{HeaderName, HeaderValue, RETRY_AFTER};
 
 use crate::xml::XmlWriter;
 
@@ -185,6 +185,11 @@ impl S3Error {
     pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.0.headers.push((name, value));
         self
+    }
+
+    /// Adds that the client may try again after a second.
+    pub(crate) fn retry_after_a_second(self) -> Self {
+        self.header(RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
     /// Adds the cause, for the log.

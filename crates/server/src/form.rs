@@ -95,7 +95,8 @@ impl FormPost<'_> {
             S3Request::new(&query, &headers).about(Some(bucket), Some(&key)).of_form(&form);
         let parts = Arc::new(stand_in(&context.parts, &headers));
         let context = Arc::new(RequestContext { parts, ..(**context).clone() });
-        let asked = AdmissionRequest { request: &request, caller: &caller, context: &context };
+        let asked =
+            AdmissionRequest { request: &request, caller: &caller, context: &context, link: None };
         execute::<PostObject>(gate, asked, body).await
     }
 }

@@ -13,6 +13,7 @@ mod calls;
 mod circumstances;
 mod future;
 mod keys;
+mod link;
 mod sessions;
 mod tags;
 
@@ -31,6 +32,8 @@ use crate::config::{ServerConfig, SseC};
 use crate::context::RequestContext;
 use crate::error::{Code, S3Error, refusal};
 use crate::issuers::Issuers;
+use crate::link_rate::LinkRates;
+use crate::link_uses::LinkUses;
 use crate::permission::{Admissible, Copied, OfBody, Permission};
 use crate::request::S3Request;
 use crate::rooms::Documents;
@@ -46,6 +49,7 @@ pub(crate) use caller::{Caller, Identity, SignedCaller};
 pub(crate) use calls::{AccountView, AdmissibleCall, DeniedCall, QueryPermission, Target, Trusted};
 pub(crate) use circumstances::{OperationKeys, identity_key, iso_time};
 pub(crate) use future::FutureRequest;
+pub(crate) use link::{LinkTerms, REVOKED};
 pub(crate) use tags::{named, request_tag, tag_named};
 
 /// Stands for the body among the things that are not known of a future request.
@@ -60,6 +64,8 @@ pub(crate) struct AdmissionRequest<'r> {
     pub(crate) request: &'r S3Request<'r>,
     pub(crate) caller: &'r Arc<Caller>,
     pub(crate) context: &'r Arc<RequestContext>,
+    /// The conditions of the link that the request came by.
+    pub(crate) link: Option<&'r Arc<LinkTerms>>,
 }
 
 /// An operation that its caller is allowed to do. Only this type lends the store.
@@ -84,6 +90,16 @@ pub(crate) struct StoreAccess {
     judged: Option<Arc<Judged>>,
     /// The right to sign further links, which the link of an API call lends.
     lent: Option<Arc<LentSigning>>,
+    /// The conditions of the link that the request came by.
+    link: Option<Arc<LinkTerms>>,
+    links: Arc<LinksInUse>,
+}
+
+/// The links that are being used and that have conditions on how.
+#[derive(Debug)]
+pub(crate) struct LinksInUse {
+    uses: LinkUses,
+    rates: LinkRates,
 }
 
 impl StoreAccess {
@@ -293,7 +309,10 @@ impl<O: Admissible> Authorized<O> {
     ) -> Result<Authorized<P>, S3Error> {
         let bindings = Arc::new(self.access.bindings.of_buckets());
         let access = StoreAccess { bindings, ..self.access.clone() };
-        access.authorizer().authorize(&operation.permissions(), &KeysOf(&operation)).await?;
+        let permissions = operation.permissions();
+        access.refuse_revoked(&permissions).await?;
+        access.authorizer().authorize(&permissions, &KeysOf(&operation)).await?;
+        drop(permissions);
         Ok(Authorized { operation, access })
     }
 }
@@ -339,12 +358,15 @@ pub(crate) struct Gate {
     sessions: Sessions,
     issuers: Arc<Issuers>,
     documents: Arc<Documents>,
+    links: Arc<LinksInUse>,
 }
 
 impl Gate {
     /// `root` is a root key that is given from outside, and counts for as long as the process runs.
     pub(crate) fn new(store: Store, config: Arc<ServerConfig>, root: Option<AccessKey>) -> Self {
+        let uses = LinkUses::new(store.clone());
         Self {
+            links: Arc::new(LinksInUse { uses, rates: LinkRates::default() }),
             sealer: store.session_sealer(),
             issuers: Arc::new(Issuers::new(config.outbound_allow.clone())),
             store,
@@ -354,6 +376,11 @@ impl Gate {
             sessions: Sessions::default(),
             documents: Arc::default(),
         }
+    }
+
+    /// Gives back the uses of links whose clients have gone, before the server ends.
+    pub(crate) async fn give_back_uses(&self) {
+        self.links.uses.give_back_idle().await;
     }
 
     /// The rooms for documents, and for the fields of forms.
@@ -377,12 +404,21 @@ impl Gate {
         operation: O,
         asked: AdmissionRequest<'_>,
     ) -> Result<Authorized<O>, S3Error> {
-        let AdmissionRequest { request, caller, context } = asked;
+        let AdmissionRequest { request, caller, context, link } = asked;
         refuse_unknown_meanings(O::HONOURS, request)?;
         refuse_insecure_keys(request, context)?;
         refuse_strange_owners(request)?;
-        let access = self.access(caller, context);
-        access.authorizer().authorize(&operation.permissions(), &KeysOf(&operation)).await?;
+        let access = StoreAccess { link: link.cloned(), ..self.access(caller, context) };
+        let permissions = operation.permissions();
+        if let Some(link) = link {
+            link.fit(O::LINK_FIT)?;
+        }
+        access.refuse_revoked(&permissions).await?;
+        if let Some(link) = link {
+            link.check(context.client, context.now)?;
+        }
+        access.authorizer().authorize(&permissions, &KeysOf(&operation)).await?;
+        drop(permissions);
         check_expected_owner(&access, request).await?;
         Ok(Authorized { operation, access })
     }
@@ -397,18 +433,21 @@ impl Gate {
             bindings: Arc::default(),
             judged: None,
             lent: None,
+            link: None,
+            links: Arc::clone(&self.links),
         }
     }
 }
 
-/// Refuses `x-valet-*` parameters, in the query and in the fields of forms. These names are reserved for
-/// conditions of a single link, and this version knows none of them.
+/// Refuses `x-valet-*` parameters of what is no link of S3, in the query and in the fields of forms. These names are
+/// those of the conditions of a link, which nothing else keeps.
 pub(crate) fn refuse_link_conditions<'a>(
     pairs: impl Iterator<Item = (&'a str, &'a str)>,
 ) -> Result<(), S3Error> {
     for (name, value) in pairs {
         if LinkConditions::is_condition(name) {
-            let message = "This version does not know the x-valet-* conditions of a link.";
+            let message =
+                "The x-valet-* conditions are for links to S3 that are signed with SigV4.";
             return Err(S3Error::invalid_argument(message, name, value));
         }
     }

@@ -20,6 +20,8 @@ mod given_key;
 mod head;
 mod iam;
 mod issuers;
+mod link_rate;
+mod link_uses;
 mod listen;
 mod metadata;
 mod metrics;

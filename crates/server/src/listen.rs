@@ -27,7 +27,7 @@ use crate::own::OwnRoute;
 use crate::respond::{Reply, ResponseBody};
 use crate::server::Server;
 use crate::shares::{Share, Shares};
-use crate::timed::{Activity, Patience, TimedIo};
+use crate::timed::{Activity, Patience, Socket, TimedIo};
 use crate::tls::{Tls, TlsError};
 use crate::unsent::{Unsent, UnsentOfAll};
 use crate::uploads::UPLOADS_MAX;
@@ -320,7 +320,7 @@ fn tls_version<S>(stream: &TlsStream<S>) -> TlsVersion {
 
 async fn answer<S>(service: ConnectionService<'_>, stream: TimedIo<S>, peer: Peer)
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + Socket + Unpin + Send + 'static,
 {
     let ConnectionService { server, watcher, unsent } = service;
     let activity = stream.activity();

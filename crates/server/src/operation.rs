@@ -11,7 +11,7 @@ use crate::permission::Admissible;
 use crate::request::S3Request;
 use crate::respond::Reply;
 
-pub(crate) use crate::permission::{Copied, OfBody, Permission, Resource};
+pub(crate) use crate::permission::{Copied, LinkFit, LinkUse, OfBody, Permission, Resource};
 
 /// One S3 operation. Beside a struct that implements this trait it needs a row in the route table.
 pub(crate) trait Operation: Sized + Send + Sync {
@@ -21,6 +21,12 @@ pub(crate) trait Operation: Sized + Send + Sync {
 
     /// Condition keys for query parameters of this operation: (key, parameter).
     const QUERY_KEYS: &'static [(&'static str, &'static str)] = &[];
+
+    /// The conditions of a link that fit this operation, beside those that fit every one.
+    const LINK_FIT: LinkFit = LinkFit::NONE;
+
+    /// What a call does to the uses of its link.
+    const LINK_USE: LinkUse = LinkUse::Call;
 
     /// Reads the call from a routed request. Nothing is looked up yet.
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error>;
@@ -56,6 +62,7 @@ pub(crate) trait Operation: Sized + Send + Sync {
 impl<O: Operation> Admissible for O {
     const HONOURS: &'static [&'static str] = <O as Operation>::HONOURS;
     const QUERY_KEYS: &'static [(&'static str, &'static str)] = <O as Operation>::QUERY_KEYS;
+    const LINK_FIT: LinkFit = <O as Operation>::LINK_FIT;
 
     fn permissions(&self) -> Vec<Permission<'_>> {
         Operation::permissions(self)
@@ -82,5 +89,28 @@ pub(crate) async fn execute<O: Operation>(
 ) -> Result<Reply, S3Error> {
     let operation = O::read(asked.request)?;
     let call = gate.admit(operation, asked).await?;
-    O::run(call, body).await
+    let throttle = call.access().throttle();
+    let mut reply = match O::LINK_USE {
+        LinkUse::Call => as_one_use(call, body).await?,
+        LinkUse::Bytes => O::run(call, body).await?,
+        LinkUse::Nothing => {
+            call.access().refuse_used_up().await?;
+            O::run(call, body).await?
+        }
+    };
+    reply.flow.throttle = throttle;
+    Ok(reply)
+}
+
+/// Runs an operation that is a use of its link, which is given back if the operation fails.
+async fn as_one_use<O: Operation>(
+    call: Authorized<O>,
+    body: &mut RequestBody,
+) -> Result<Reply, S3Error> {
+    let using = call.access().begin_call().await?;
+    let answer = O::run(call, body).await;
+    if let Some(using) = using {
+        using.settle(answer.as_ref().is_ok_and(|reply| reply.status.is_success())).await;
+    }
+    answer
 }

@@ -14,6 +14,9 @@ pub(crate) trait Admissible: Sync {
     /// Condition keys for query parameters: (key, parameter).
     const QUERY_KEYS: &'static [(&'static str, &'static str)];
 
+    /// The conditions of a link that fit the operation, beside those that fit every one.
+    const LINK_FIT: LinkFit;
+
     /// Every permission that the call needs.
     fn permissions(&self) -> Vec<Permission<'_>>;
 
@@ -25,6 +28,39 @@ pub(crate) trait Admissible: Sync {
 
     /// The bytes that the operation copies on the server.
     fn copied(&self) -> Option<Copied<'_>>;
+}
+
+/// Which conditions of a link say something about an operation, of those that do not about every one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LinkFit {
+    /// `x-valet-content-length-range`: the operation stores bytes that it is sent or copies.
+    pub(crate) sizes: bool,
+    /// `x-valet-head`: the operation reads an object.
+    pub(crate) head: bool,
+    /// `x-valet-write-once`: the operation makes an object.
+    pub(crate) write_once: bool,
+}
+
+impl LinkFit {
+    /// None of them.
+    pub(crate) const NONE: Self = Self { sizes: false, head: false, write_once: false };
+    /// Those for reading an object.
+    pub(crate) const READS: Self = Self { head: true, ..Self::NONE };
+    /// Those for bytes that become part of an upload.
+    pub(crate) const STORES: Self = Self { sizes: true, ..Self::NONE };
+    /// Those for making an object.
+    pub(crate) const MAKES: Self = Self { sizes: true, write_once: true, ..Self::NONE };
+}
+
+/// What a request by a link that may be used so often only does to its uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LinkUse {
+    /// The whole call is one use, if it succeeds.
+    Call,
+    /// The bytes that are sent are a use, or part of one. The operation begins it itself.
+    Bytes,
+    /// None.
+    Nothing,
 }
 
 /// Permissions that can be checked only after the body has been read.

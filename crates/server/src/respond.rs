@@ -1,6 +1,7 @@
 //! Answers: status, headers, a body whose bytes are counted, and the ids that every answer carries.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
@@ -13,7 +14,9 @@ use hyper::{HeaderMap, StatusCode};
 use store::BodyReader;
 
 use crate::error::S3Error;
-use crate::timed::Answering;
+use crate::link_rate::Throttle;
+use crate::link_uses::BytesUse;
+use crate::timed::{Activity, Answering, SentWhole};
 use crate::unsent::{Held, Unsent, piece_bytes_max};
 
 /// The number of headers that an answer usually has at most.
@@ -25,6 +28,16 @@ pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: ReplyBody,
+    pub(crate) flow: Flow,
+}
+
+/// What the conditions of a link do to the body of its answer.
+#[derive(Debug, Default)]
+pub(crate) struct Flow {
+    /// Holds the body to the link's rate.
+    pub(crate) throttle: Option<Throttle>,
+    /// The use of the link to which the body counts.
+    pub(crate) using: Option<BytesUse>,
 }
 
 /// The body of an answer.
@@ -40,7 +53,7 @@ impl Reply {
     pub(crate) fn new(status: StatusCode) -> Self {
         // Room for the headers of an object, so that the map seldom grows.
         let headers = HeaderMap::with_capacity(HEADERS_USUAL);
-        Self { status, headers, body: ReplyBody::Empty }
+        Self { status, headers, body: ReplyBody::Empty, flow: Flow::default() }
     }
 
     /// 200 with an XML document.
@@ -162,6 +175,10 @@ pub struct ResponseBody {
     room: Option<Held>,
     /// Tells the connection's stream that a request is still being answered.
     answering: Option<Answering>,
+    /// What holds the body to the rate of its link, with the piece that waits.
+    throttle: Option<(Throttle, Bytes)>,
+    /// The use of a link to which the body counts.
+    using: Option<Arc<BytesUse>>,
 }
 
 impl std::fmt::Debug for ResponseBody {
@@ -172,19 +189,25 @@ impl std::fmt::Debug for ResponseBody {
 
 impl ResponseBody {
     pub(crate) fn new(
-        body: ReplyBody,
+        (body, flow): (ReplyBody, Flow),
         unsent: Option<&Unsent>,
         observer: Box<dyn Finished>,
     ) -> Self {
         let mut response = Self::unobserved(body);
         response.unsent = unsent.cloned();
         response.observer = Some(observer);
+        response.throttle = flow.throttle.map(|throttle| (throttle, Bytes::new()));
+        response.using = flow.using.map(Arc::new);
         response
     }
 
     /// Keeps `answering` until the last byte was taken or the connection is gone.
     pub(crate) fn hold(&mut self, answering: Answering) {
-        self.answering = Some(answering.with_answer());
+        let answering = answering.with_answer();
+        if self.using.is_some() {
+            answering.activity().hold_little();
+        }
+        self.answering = Some(answering);
     }
 
     fn unobserved(body: ReplyBody) -> Self {
@@ -197,6 +220,8 @@ impl ResponseBody {
             unsent: None,
             room: None,
             answering: None,
+            throttle: None,
+            using: None,
         }
     }
 
@@ -205,13 +230,17 @@ impl ResponseBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, store::StoreError>>> {
         let ReplyBody::Object(reader) = &mut self.body else { return Poll::Ready(None) };
+        let rate = self.throttle.as_ref().map(|(throttle, _)| throttle.piece_bytes_max());
+        let piece_max = rate.unwrap_or(usize::MAX);
         let Some(unsent) = &self.unsent else {
-            return reader.poll_next(context, store::PIECE_BYTES_MAX);
+            return reader.poll_next(context, store::PIECE_BYTES_MAX.min(piece_max));
         };
         if self.room.is_none() {
-            self.room = unsent.room_for_piece(reader.remaining());
+            let piece = u64::try_from(piece_max).unwrap_or(u64::MAX);
+            self.room = unsent.room_for_piece(reader.remaining().min(piece));
         }
-        let next = ready!(reader.poll_next(context, piece_bytes_max(self.room.as_ref())));
+        let most = piece_bytes_max(self.room.as_ref()).min(piece_max);
+        let next = ready!(reader.poll_next(context, most));
         if reader.remaining() == 0 {
             // Frees the record and the file now: it may take long until the last bytes are taken.
             self.body = ReplyBody::Empty;
@@ -224,6 +253,87 @@ impl ResponseBody {
             })
         }))
     }
+
+    /// The next piece, as soon as it is read.
+    fn poll_piece(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, store::StoreError>>> {
+        match &mut self.body {
+            ReplyBody::Empty => Poll::Ready(None),
+            ReplyBody::Full(bytes) => {
+                let rate = self.throttle.as_ref().map(|(throttle, _)| throttle.piece_bytes_max());
+                let piece = bytes.split_to(rate.unwrap_or(bytes.len()).min(bytes.len()));
+                if bytes.is_empty() {
+                    self.body = ReplyBody::Empty;
+                }
+                Poll::Ready((!piece.is_empty()).then_some(Ok(piece)))
+            }
+            ReplyBody::Object(_) => self.poll_object(context),
+        }
+    }
+
+    /// The next piece, once the rate of the link lets it pass.
+    fn poll_passed(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, store::StoreError>>> {
+        let waits = self.throttle.as_ref().is_some_and(|(_, waiting)| !waiting.is_empty());
+        let next = if waits { None } else { ready!(self.poll_piece(context)) };
+        let Some((throttle, waiting)) = &mut self.throttle else { return Poll::Ready(next) };
+        match next {
+            Some(Ok(piece)) => *waiting = piece,
+            None if waits => {}
+            other @ (None | Some(Err(_))) => return Poll::Ready(other),
+        }
+        ready!(throttle.poll_pass(context, waiting.len()));
+        Poll::Ready(Some(Ok(std::mem::take(waiting))))
+    }
+
+    /// Ties a piece to the use of the link: it counts as taken when it is dropped on a connection that goes on.
+    fn counted(&self, piece: Bytes) -> Bytes {
+        let Some(using) = &self.using else { return piece };
+        let connection = self.answering.as_ref().map(|answering| Arc::clone(answering.activity()));
+        Bytes::from_owner(UsedPiece { piece, using: Arc::clone(using), connection })
+    }
+
+    fn waiting(&self) -> usize {
+        self.throttle.as_ref().map_or(0, |(_, waiting)| waiting.len())
+    }
+}
+
+/// A piece that is sent under a use of a link.
+struct UsedPiece {
+    piece: Bytes,
+    using: Arc<BytesUse>,
+    connection: Option<Arc<Activity>>,
+}
+
+impl AsRef<[u8]> for UsedPiece {
+    fn as_ref(&self) -> &[u8] {
+        &self.piece
+    }
+}
+
+impl Drop for UsedPiece {
+    fn drop(&mut self) {
+        if !self.connection.as_ref().is_some_and(|connection| connection.is_gone()) {
+            self.using.took(u64::try_from(self.piece.len()).unwrap_or(u64::MAX));
+        }
+    }
+}
+
+/// A whole answer under a use of a link.
+#[derive(Debug)]
+struct UsedAnswer {
+    bytes: u64,
+    using: Arc<BytesUse>,
+}
+
+impl SentWhole for UsedAnswer {
+    fn was_thrown_away(self: Box<Self>) {
+        self.using.took_not(self.bytes);
+    }
 }
 
 impl Body for ResponseBody {
@@ -235,20 +345,11 @@ impl Body for ResponseBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let this = self.get_mut();
-        let next = match &mut this.body {
-            ReplyBody::Empty => None,
-            ReplyBody::Full(bytes) => {
-                let bytes = std::mem::take(bytes);
-                this.body = ReplyBody::Empty;
-                (!bytes.is_empty()).then_some(Ok(bytes))
-            }
-            ReplyBody::Object(_) => ready!(this.poll_object(context)),
-        };
-        match next {
+        match ready!(this.poll_passed(context)) {
             Some(Ok(bytes)) => {
                 this.bytes_out += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
                 this.whole = this.is_end_stream();
-                Poll::Ready(Some(Ok(Frame::data(bytes))))
+                Poll::Ready(Some(Ok(Frame::data(this.counted(bytes)))))
             }
             Some(Err(error)) => {
                 tracing::error!(%error, "an object's body could not be read");
@@ -262,19 +363,21 @@ impl Body for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.body {
+        let is_read = match &self.body {
             ReplyBody::Empty => true,
             ReplyBody::Full(bytes) => bytes.is_empty(),
             ReplyBody::Object(reader) => reader.remaining() == 0,
-        }
+        };
+        is_read && self.waiting() == 0
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(match &self.body {
+        let waiting = u64::try_from(self.waiting()).unwrap_or(u64::MAX);
+        SizeHint::with_exact(waiting.saturating_add(match &self.body {
             ReplyBody::Empty => 0,
             ReplyBody::Full(bytes) => u64::try_from(bytes.len()).unwrap_or(u64::MAX),
             ReplyBody::Object(reader) => reader.remaining(),
-        })
+        }))
     }
 }
 
@@ -282,6 +385,11 @@ impl Drop for ResponseBody {
     fn drop(&mut self) {
         if let Some(observer) = self.observer.take() {
             observer.finished(self.bytes_out, self.whole);
+        }
+        if let (true, Some(using), Some(answering)) =
+            (self.whole, self.using.take(), &self.answering)
+        {
+            answering.activity().remember(Box::new(UsedAnswer { bytes: self.bytes_out, using }));
         }
     }
 }

@@ -155,7 +155,8 @@ impl Server {
             code,
             bytes_in,
         };
-        let mut response = Response::new(ResponseBody::new(reply.body, unsent, Box::new(log)));
+        let mut response =
+            Response::new(ResponseBody::new((reply.body, reply.flow), unsent, Box::new(log)));
         *response.status_mut() = reply.status;
         *response.headers_mut() = reply.headers;
         response

@@ -46,6 +46,7 @@ impl Services {
 
     /// Closes the store, once no request is being answered any more.
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
+        self.gate.give_back_uses().await;
         self.store.close().await
     }
 }

@@ -4,19 +4,51 @@
 //! complete head counts: a client that trickles one byte a second is cut off. While an answer is being made or
 //! sent, movement in either direction is enough.
 
+use std::fmt;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep};
+use tokio_rustls::server::TlsStream;
 
 /// The answer that lets a waiting HTTP/1.1 client send its body (`Expect: 100-continue`).
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// A client that resets its connection within this time after an answer has not read all of it.
+const THROWN_AWAY_WITHIN: Duration = Duration::from_secs(2);
+/// How many bytes the operating system holds unacknowledged where it is to hold few.
+const LITTLE_UNSENT: usize = 64 * 1024;
+
+/// A connection to the network, below [`TimedIo`].
+pub(crate) trait Socket {
+    /// Makes the operating system hold about so many bytes that the client has not acknowledged. What cannot be set
+    /// stays as it is.
+    fn limit_unsent(&self, bytes: usize);
+}
+
+impl Socket for TcpStream {
+    fn limit_unsent(&self, bytes: usize) {
+        let _unset = rustix::net::sockopt::set_socket_send_buffer_size(self, bytes);
+    }
+}
+
+impl Socket for TlsStream<TcpStream> {
+    fn limit_unsent(&self, bytes: usize) {
+        self.get_ref().0.limit_unsent(bytes);
+    }
+}
+
+#[cfg(test)]
+impl Socket for tokio::io::DuplexStream {
+    fn limit_unsent(&self, _bytes: usize) {}
+}
 
 /// How long a connection may stand still.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +82,25 @@ pub(crate) struct Activity {
     flushed: Notify,
     /// Whether the stream must write [`CONTINUE`] before its next bytes.
     owes_continue: AtomicBool,
+    /// Whether the connection has failed or was closed: what was not sent by then never will be.
+    is_gone: AtomicBool,
+    /// Whether the operating system is to hold few bytes that the client has not acknowledged.
+    wants_little_unsent: AtomicBool,
+    /// Answers that were sent whole, until it shows whether the client has read them.
+    last_answers: LastAnswers,
+}
+
+/// See [`Activity::last_answers`].
+#[derive(Debug, Default)]
+struct LastAnswers {
+    are_any: AtomicBool,
+    answers: Mutex<Vec<(Instant, Box<dyn SentWhole>)>>,
+}
+
+/// An answer that was handed to the operating system as a whole.
+pub(crate) trait SentWhole: Send + fmt::Debug {
+    /// The client threw the connection away at once, with bytes in it that it had not read.
+    fn was_thrown_away(self: Box<Self>);
 }
 
 impl Activity {
@@ -58,6 +109,32 @@ impl Activity {
         self.answering.fetch_add(1, Ordering::Relaxed);
         self.working.fetch_add(1, Ordering::Relaxed);
         Answering { activity: Arc::clone(self), has_answer: false }
+    }
+
+    /// Whether what is not sent yet never will be.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.is_gone.load(Ordering::Acquire)
+    }
+
+    /// Makes the operating system hold few bytes that the client has not acknowledged, from now on: so that what was
+    /// sent is not far from what the client took.
+    pub(crate) fn hold_little(&self) {
+        self.wants_little_unsent.store(true, Ordering::Release);
+    }
+
+    /// Remembers an answer that was sent whole, until the client sends something or closes its side.
+    pub(crate) fn remember(&self, answer: Box<dyn SentWhole>) {
+        self.last_answers.lock().push((Instant::now(), answer));
+        self.last_answers.are_any.store(true, Ordering::Release);
+    }
+
+    fn lost(&self) {
+        self.is_gone.store(true, Ordering::Release);
+        for (sent_at, answer) in self.last_answers.take() {
+            if sent_at.elapsed() < THROWN_AWAY_WITHIN {
+                answer.was_thrown_away();
+            }
+        }
     }
 
     /// Makes the stream send [`CONTINUE`] after the last answer and before the next one. hyper sends none for a
@@ -83,6 +160,21 @@ impl Activity {
     }
 }
 
+impl LastAnswers {
+    fn take(&self) -> Vec<(Instant, Box<dyn SentWhole>)> {
+        // Usually there is none, and this costs one load.
+        if self.are_any.swap(false, Ordering::AcqRel) {
+            std::mem::take(&mut *self.lock())
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(Instant, Box<dyn SentWhole>)>> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// A request that is being answered, until this value is dropped.
 #[derive(Debug)]
 pub(crate) struct Answering {
@@ -95,6 +187,11 @@ impl Answering {
     pub(crate) fn with_answer(mut self) -> Self {
         self.end_work();
         self
+    }
+
+    /// The connection on which the request came.
+    pub(crate) fn activity(&self) -> &Arc<Activity> {
+        &self.activity
     }
 
     fn end_work(&mut self) {
@@ -117,7 +214,7 @@ impl Drop for Answering {
 /// The wrapped stream. For speed, it reads the clock and moves its timer only when the timer fires, not with
 /// every byte.
 #[derive(Debug)]
-pub(crate) struct TimedIo<S> {
+pub(crate) struct TimedIo<S: Socket> {
     stream: S,
     patience: Patience,
     activity: Arc<Activity>,
@@ -131,7 +228,7 @@ pub(crate) struct TimedIo<S> {
     to_continue: &'static [u8],
 }
 
-impl<S> TimedIo<S> {
+impl<S: Socket> TimedIo<S> {
     pub(crate) fn new(stream: S, patience: Patience) -> Self {
         let opened = Instant::now();
         let activity = Activity {
@@ -142,6 +239,9 @@ impl<S> TimedIo<S> {
             is_flushed: AtomicBool::new(true),
             flushed: Notify::new(),
             owes_continue: AtomicBool::new(false),
+            is_gone: AtomicBool::new(false),
+            wants_little_unsent: AtomicBool::new(false),
+            last_answers: LastAnswers::default(),
         };
         Self {
             stream,
@@ -188,7 +288,11 @@ impl<S> TimedIo<S> {
         outcome: Poll<io::Result<T>>,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<T>> {
-        if outcome.is_pending() { self.waited(context) } else { outcome }
+        let outcome = if outcome.is_pending() { self.waited(context) } else { outcome };
+        if matches!(outcome, Poll::Ready(Err(_))) {
+            self.activity.lost();
+        }
+        outcome
     }
 
     fn judge_flush(
@@ -213,10 +317,21 @@ impl<S> TimedIo<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> TimedIo<S> {
-    /// Writes a [`CONTINUE`] that is owed, before any other byte.
-    fn poll_continue(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Usually nothing is owed, and this costs one load.
+/// What was not sent by now never will be.
+impl<S: Socket> Drop for TimedIo<S> {
+    fn drop(&mut self) {
+        self.activity.is_gone.store(true, Ordering::Release);
+    }
+}
+
+impl<S: AsyncWrite + Socket + Unpin> TimedIo<S> {
+    /// What is owed before any other byte: a [`CONTINUE`], and a small buffer.
+    fn poll_owed(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Usually nothing is owed, and this costs two loads.
+        if self.activity.wants_little_unsent.load(Ordering::Acquire) {
+            self.activity.wants_little_unsent.store(false, Ordering::Release);
+            self.stream.limit_unsent(LITTLE_UNSENT);
+        }
         if self.activity.owes_continue.load(Ordering::Acquire) {
             self.activity.owes_continue.store(false, Ordering::Release);
             self.to_continue = CONTINUE;
@@ -233,7 +348,7 @@ impl<S: AsyncWrite + Unpin> TimedIo<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for TimedIo<S> {
+impl<S: AsyncRead + Socket + Unpin> AsyncRead for TimedIo<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -243,17 +358,21 @@ impl<S: AsyncRead + Unpin> AsyncRead for TimedIo<S> {
         let outcome = Pin::new(&mut self.stream).poll_read(context, buffer);
         let bytes = buffer.filled().len().saturating_sub(before);
         self.bytes_moved = self.bytes_moved.saturating_add(bytes);
+        if matches!(outcome, Poll::Ready(Ok(()))) {
+            // The client goes on, or has closed its side as one does who has read everything.
+            drop(self.activity.last_answers.take());
+        }
         self.judge(outcome, context)
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for TimedIo<S> {
+impl<S: AsyncWrite + Socket + Unpin> AsyncWrite for TimedIo<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        ready!(self.poll_continue(context))?;
+        ready!(self.poll_owed(context))?;
         self.activity.is_flushed.store(false, Ordering::Release);
         let outcome = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.judge_write(outcome, context)
@@ -264,7 +383,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedIo<S> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        ready!(self.poll_continue(context))?;
+        ready!(self.poll_owed(context))?;
         self.activity.is_flushed.store(false, Ordering::Release);
         let outcome = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
         self.judge_write(outcome, context)
@@ -275,7 +394,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedIo<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_continue(context))?;
+        ready!(self.poll_owed(context))?;
         let outcome = Pin::new(&mut self.stream).poll_flush(context);
         if outcome.is_ready() {
             self.activity.note_flushed();

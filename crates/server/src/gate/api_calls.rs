@@ -85,6 +85,7 @@ impl Gate {
             ApiPermission::Oneself => None,
             ApiPermission::LentByLink(permission) => {
                 let link_ends_at = access.link_ends_at().ok_or_else(denied)?;
+                access.refuse_revoked(&[permission]).await?;
                 let judging = access.authorizer();
                 let until =
                     judging.authorize_until(permission, &KeysOf(&operation), link_ends_at).await?;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use iam::{AccountId, OpenedBy, RootKeyMaking, Session, TokenError};
 use jiff::Timestamp;
 use presign::{
-    AdmissibleClaim, Credentials, ExpectedScope, Mechanism, Presigner, SessionToken,
-    SignatureClaim, TokenClaim,
+    AdmissibleClaim, Credentials, ExpectedScope, LinkConditions, Mechanism, Presigner, QueryPairs,
+    RequestHead, SessionToken, SignatureClaim, TokenClaim, decode_query_component,
 };
 use store::{AccessKey, KeyOwner, KeyStatus, Signer};
 
@@ -51,6 +51,14 @@ impl Proof {
     }
 }
 
+/// Whether a query says, once decoded, that a link to GET also answers HEAD.
+fn allows_head(query: &str) -> bool {
+    QueryPairs::new(query).any(|(name, value)| {
+        *decode_query_component(name) == *LinkConditions::ALLOW_HEAD.as_bytes()
+            && *decode_query_component(value) == *b"true"
+    })
+}
+
 impl Gate {
     /// Authenticates a request of S3. The order of checks is that of semantics 1.7.
     pub(crate) async fn authenticate(
@@ -58,8 +66,18 @@ impl Gate {
         head: &Head<'_>,
         now: Timestamp,
     ) -> Result<Caller, AuthenticationError> {
+        let read =
+            |signed| SignatureClaim::from_request(&signed).map_err(AuthenticationError::Claim);
         let signed = head.signed_part();
-        let claim = SignatureClaim::from_request(&signed).map_err(AuthenticationError::Claim)?;
+        let claim = read(signed)?;
+        let is_link = claim.as_ref().is_some_and(|it| it.mechanism() == Mechanism::V4Query);
+        // A link to GET that also answers HEAD is still one to GET, whatever else its query says: the conditions in it
+        // are read once its signature holds.
+        let claim = if is_link && signed.method == "HEAD" && allows_head(head.query()) {
+            read(RequestHead { method: "GET", ..signed })?
+        } else {
+            claim
+        };
         self.prove(claim, head, now).await
     }
 

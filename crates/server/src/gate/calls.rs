@@ -66,6 +66,9 @@ pub(crate) trait AdmissibleCall: Sized + Sync {
     /// The refusal if the store could not be read.
     fn unreadable(cause: StoreError) -> Self::Refusal;
 
+    /// The refusal of a call that came by a link which was taken back.
+    fn revoked() -> Self::Refusal;
+
     /// The refusal of a call that is not permitted.
     fn denied(denied: &DeniedCall<'_>) -> Self::Refusal;
 }
@@ -98,6 +101,10 @@ impl Gate {
         caller: &Arc<Caller>,
         context: &Arc<RequestContext>,
     ) -> Result<Authorized<O>, O::Refusal> {
+        let access = self.access(caller, context);
+        if access.is_revoked(&[]).await.map_err(O::unreadable)? {
+            return Err(O::revoked());
+        }
         let account = caller.account().unwrap_or(&self.config.account);
         let directory = self.store.directory(account).await.map_err(O::unreadable)?;
         let view = AccountView { caller, account, directory: &directory };
@@ -120,7 +127,7 @@ impl Gate {
             known.extend(target.known);
         }
         let judged = Some(Arc::new(Judged { directory, known }));
-        Ok(Authorized { operation, access: StoreAccess { judged, ..self.access(caller, context) } })
+        Ok(Authorized { operation, access: StoreAccess { judged, ..access } })
     }
 }
 

@@ -11,7 +11,9 @@ use super::operation::{
 };
 use crate::authentication::Service;
 use crate::context::RequestContext;
-use crate::gate::{AdmissibleCall, Authorized, Caller, DeniedCall, Gate, Identity, tag_named};
+use crate::gate::{
+    AdmissibleCall, Authorized, Caller, DeniedCall, Gate, Identity, REVOKED, tag_named,
+};
 
 /// A call of IAM or STS with what the gate needs to admit it.
 #[derive(Clone, Copy)]
@@ -76,6 +78,10 @@ impl<O: QueryOperation> AdmissibleCall for O {
 
     fn unreadable(cause: StoreError) -> QueryError {
         error::of_store(cause)
+    }
+
+    fn revoked() -> QueryError {
+        QueryError::with_message(QueryCode::AccessDenied, REVOKED)
     }
 
     /// A refusal as IAM words it: no quotes around the ARN.

@@ -12,7 +12,7 @@ use store::{
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error, refusal};
 use crate::gate::Authorized;
-use crate::operation::{OfBody, Operation, Permission, Resource};
+use crate::operation::{LinkUse, OfBody, Operation, Permission, Resource};
 use crate::origin::bucket_of_prefix;
 use crate::request::S3Request;
 use crate::respond::Reply;
@@ -316,6 +316,8 @@ pub(crate) struct HeadBucket {
 }
 
 impl Operation for HeadBucket {
+    const LINK_USE: LinkUse = LinkUse::Nothing;
+
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         Ok(Self { bucket: request.bucket()? })
     }

@@ -16,7 +16,7 @@ use store::{
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error, refusal};
 use crate::gate::{Authorized, StoreAccess};
-use crate::operation::{Copied, Operation, Permission};
+use crate::operation::{Copied, LinkFit, Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::route::{OBJECT_KEY, SOURCE_KEY};
@@ -24,7 +24,7 @@ use crate::s3::customer_key::{self, SentKey};
 use crate::s3::encryption::EncryptionChoice;
 use crate::s3::found::{FoundObject, find};
 use crate::s3::headers::{self, Conditions, ReadConditions};
-use crate::s3::ingest::{UPLOAD_BYTES_MAX, too_large};
+use crate::s3::ingest::{UPLOAD_BYTES_MAX, check_size, too_large};
 use crate::s3::multipart::{UploadTarget, required_part_number};
 use crate::s3::{
     VERSION_ID, checksum, creation_condition, no_such_key, of_bucket, quoted, tags, xml_time,
@@ -180,6 +180,7 @@ impl Operation for CopyObject {
         OBJECT_KEY,
         "x-amz-tagging",
     ];
+    const LINK_FIT: LinkFit = LinkFit::MAKES;
 
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         headers::refuse_version_or_part(request)?;
@@ -230,6 +231,8 @@ impl Operation for CopyObject {
                 "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120",
             ));
         }
+        check_size(source.size, &access.link_sizes())?;
+        let precondition = headers::with_link(&access, copy.precondition)?;
         let algorithm = copy.algorithm.unwrap_or_else(|| inherited_algorithm(source));
         let attributes = copy.attributes(source);
         let choice = copy.choice.settle(&access, &copy.bucket, &copy.key).await?;
@@ -242,7 +245,7 @@ impl Operation for CopyObject {
             body: staged,
             attributes,
             etag: None,
-            precondition: copy.precondition,
+            precondition,
         };
         let outcome =
             access.store().put_object(put, access.now()).await.map_err(refusal::of_store)?;
@@ -265,7 +268,7 @@ impl Operation for CopyObject {
                 reply.set_optional(VERSION_ID, version_id.as_deref());
                 Ok(reply)
             }
-            PutOutcome::PreconditionFailed => Err(headers::failed_write(copy.precondition)),
+            PutOutcome::PreconditionFailed => Err(headers::failed_write(precondition)),
             PutOutcome::NoSuchBucket => Err(refusal::no_such_bucket(&copy.bucket)),
             PutOutcome::NoSuchKey => Err(no_such_key(&copy.key)),
         }
@@ -342,6 +345,7 @@ pub(crate) struct UploadPartCopy {
 impl Operation for UploadPartCopy {
     const HONOURS: &'static [&'static str] =
         &["x-amz-copy-source", "x-amz-copy-source-range", SOURCE_KEY, OBJECT_KEY];
+    const LINK_FIT: LinkFit = LinkFit::STORES;
 
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         Ok(Self {
@@ -386,6 +390,7 @@ impl Operation for UploadPartCopy {
         if range.end - range.start > UPLOAD_BYTES_MAX {
             return Err(too_large(range.end - range.start, UPLOAD_BYTES_MAX));
         }
+        check_size(range.end - range.start, &access.link_sizes())?;
         let (algorithm, _) = upload.checksum.unwrap_or(CHECKSUM_UNASKED);
         let staged = copy_bytes(&access, &unlocked, range, &choice, algorithm).await?;
         let at_rest = staged.at_rest();
@@ -456,9 +461,13 @@ async fn copy_bytes(
     let mut stage = access.store().stage(spec).await.map_err(refusal::of_store)?;
     let takes = Takes::of(&stage);
     let mut reader = access.store().read(source, range);
+    let mut throttle = access.throttle();
     let copying = pin!(async {
         while let Some(bytes) = reader.next().await {
             let bytes = bytes.map_err(refusal::of_store)?;
+            if let Some(throttle) = &mut throttle {
+                throttle.pass(bytes.len()).await;
+            }
             stage.write(bytes).await.map_err(refusal::of_store)?;
         }
         stage.finish().await.map_err(refusal::of_store)

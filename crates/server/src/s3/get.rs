@@ -12,7 +12,7 @@ use store::{BucketName, ChecksumType, Object, ObjectKey, PartNumber, Unlocked, V
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error, refusal};
 use crate::gate::{Authorized, StoreAccess};
-use crate::operation::{Operation, Permission};
+use crate::operation::{LinkFit, LinkUse, Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::{Reply, ReplyBody};
 use crate::s3::customer_key::{self, SentKey};
@@ -64,6 +64,8 @@ pub(crate) struct HeadObject(Box<ObjectRead>);
 
 impl Operation for GetObject {
     const HONOURS: &'static [&'static str] = OF_A_READ;
+    const LINK_FIT: LinkFit = LinkFit::READS;
+    const LINK_USE: LinkUse = LinkUse::Bytes;
 
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         ObjectRead::read(request).map(|read| Self(Box::new(read)))
@@ -79,6 +81,9 @@ impl Operation for GetObject {
         let (mut reply, range) = read.describe(&found, access.now())?;
         read.guard(&mut reply, &found.object, &access);
         if let Some(range) = range {
+            let is_range = reply.status == StatusCode::PARTIAL_CONTENT;
+            let (version, size) = (version_of(&found.object), found.object.size);
+            reply.flow.using = access.begin_bytes(version, size, is_range).await?;
             let mut body = access.store().read(&unlocked, range);
             body.prove().await.map_err(refusal::of_store)?;
             reply.body = ReplyBody::Object(Box::new(body));
@@ -89,6 +94,8 @@ impl Operation for GetObject {
 
 impl Operation for HeadObject {
     const HONOURS: &'static [&'static str] = OF_A_READ;
+    const LINK_FIT: LinkFit = LinkFit::READS;
+    const LINK_USE: LinkUse = LinkUse::Nothing;
 
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         ObjectRead::read(request).map(|read| Self(Box::new(read)))
@@ -278,6 +285,12 @@ impl Selected {
             Self::Range(range) | Self::Part(range, _) => range.clone(),
         }
     }
+}
+
+/// Tells the versions of one key apart, also where they have no id.
+fn version_of(object: &Object) -> String {
+    let Object { version_id, etag, last_modified, .. } = object;
+    format!("{version_id} {etag} {}", last_modified.as_millisecond())
 }
 
 fn select_part(object: &Object, number: PartNumber) -> Result<Selected, S3Error> {

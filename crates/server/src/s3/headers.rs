@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use store::{Attributes, Object, ObjectKey, Precondition, StoredChecksum, VersionId};
 
 use crate::error::{Code, S3Error};
+use crate::gate::StoreAccess;
 use crate::metadata;
 use crate::request::S3Request;
 use crate::respond::Reply;
@@ -173,6 +174,14 @@ fn condition_not_accepted(name: &'static str) -> S3Error {
         "additionalMessage",
         format!("We don't accept the provided value of {name} header for this API"),
     )
+}
+
+/// The condition of a write, with what the caller's link adds to it.
+pub(crate) fn with_link(
+    access: &StoreAccess,
+    asked: Precondition,
+) -> Result<Precondition, S3Error> {
+    access.link_precondition(asked).ok_or_else(|| precondition_failed("x-valet-write-once"))
 }
 
 /// Whether the condition of a write holds if this is the current object.

@@ -9,6 +9,7 @@ use store::{BodyStage, ChecksumAlgorithms, StageSpec, StagedBody, StoredChecksum
 use crate::body::{BodySize, OpenBody, RequestBody, length};
 use crate::error::{Code, S3Error, refusal};
 use crate::gate::StoreAccess;
+use crate::link_rate::Throttle;
 use crate::request::S3Request;
 use crate::s3::checksum::{self, Announced};
 use crate::s3::encryption::EncryptionChoice;
@@ -48,6 +49,12 @@ impl UploadTerms {
         self
     }
 
+    /// The lengths that these terms and the caller's link both allow.
+    fn sizes_with(&self, of_link: &RangeInclusive<u64>) -> RangeInclusive<u64> {
+        let (min, max) = (self.sizes.start(), self.sizes.end());
+        *min.max(of_link.start())..=*max.min(of_link.end())
+    }
+
     /// The checksum that the client announced.
     pub(crate) fn checksum(&self) -> &Announced {
         &self.checksum
@@ -61,11 +68,15 @@ impl UploadTerms {
         wanted: Wanted<'_>,
     ) -> Result<Ingested, S3Error> {
         let mut body = body.open(access.signature())?;
-        let max = *self.sizes.end();
+        let sizes = self.sizes_with(&access.link_sizes());
+        let max = *sizes.end();
         let size = match body.size() {
             None => return Err(body.without_length()),
-            Some(BodySize::Exact(size)) if size > max => return Err(too_large(size, max)),
-            Some(BodySize::Exact(size) | BodySize::About(size)) => size,
+            Some(BodySize::Exact(size)) => {
+                check_size(size, &sizes)?;
+                size
+            }
+            Some(BodySize::About(size)) => size,
         };
         let mut checksums = ChecksumAlgorithms::from(self.checksum.algorithm());
         if let Some(also) = wanted.also {
@@ -77,7 +88,8 @@ impl UploadTerms {
         let stage = access.store().stage(spec).await.map_err(refusal::of_store)?;
         let takes = Takes::of(&stage);
         let staged = {
-            let receiving = pin!(receive(stage, &mut body, &self.sizes, size));
+            let bounds = Bounds { sizes: &sizes, announced: size, throttle: access.throttle() };
+            let receiving = pin!(receive(stage, &mut body, bounds));
             access.context().uploads.take_in(takes, receiving).await?
         };
         if let Some(expected) = body.expected_sha256() {
@@ -94,19 +106,29 @@ impl UploadTerms {
     }
 }
 
+/// What bounds a body while it is received.
+struct Bounds<'b> {
+    sizes: &'b RangeInclusive<u64>,
+    announced: u64,
+    throttle: Option<Throttle>,
+}
+
 /// Receives the whole body; fails if its length is not allowed.
 async fn receive(
     mut stage: BodyStage,
     body: &mut OpenBody<'_>,
-    sizes: &RangeInclusive<u64>,
-    announced: u64,
+    bounds: Bounds<'_>,
 ) -> Result<StagedBody, S3Error> {
+    let Bounds { sizes, announced, mut throttle } = bounds;
     let (min, max) = (*sizes.start(), *sizes.end());
     let mut received = 0_u64;
     while let Some(bytes) = body.next().await? {
         received = received.saturating_add(length(&bytes));
         if received > max {
             return Err(too_large(received.max(announced), max));
+        }
+        if let Some(throttle) = &mut throttle {
+            throttle.pass(bytes.len()).await;
         }
         stage.write(bytes).await.map_err(refusal::of_store)?;
     }
@@ -121,6 +143,18 @@ async fn receive(
 pub(crate) struct Wanted<'w> {
     pub(crate) choice: &'w EncryptionChoice,
     pub(crate) also: Option<store::ChecksumAlgorithm>,
+}
+
+/// Refuses a length that is not allowed.
+pub(crate) fn check_size(size: u64, sizes: &RangeInclusive<u64>) -> Result<(), S3Error> {
+    let (min, max) = (*sizes.start(), *sizes.end());
+    if size > max {
+        return Err(too_large(size, max));
+    }
+    if size < min {
+        return Err(too_small(size, min));
+    }
+    Ok(())
 }
 
 /// `EntityTooLarge`.

@@ -11,7 +11,7 @@ use store::{
 use crate::body::RequestBody;
 use crate::error::{Code, S3Error, refusal};
 use crate::gate::{Authorized, StoreAccess};
-use crate::operation::{Operation, Permission};
+use crate::operation::{LinkFit, Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::s3::checksum::{self, Announced};
@@ -144,6 +144,7 @@ pub(crate) struct UploadPart {
 
 impl Operation for UploadPart {
     const HONOURS: &'static [&'static str] = &[customer_key::OBJECT_KEY];
+    const LINK_FIT: LinkFit = LinkFit::STORES;
 
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         Ok(Self {

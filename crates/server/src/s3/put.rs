@@ -10,7 +10,7 @@ use store::{Attributes, BucketName, ObjectKey, Precondition, PutOutcome, Tag};
 use crate::body::RequestBody;
 use crate::error::{S3Error, refusal};
 use crate::gate::{Authorized, StoreAccess};
-use crate::operation::{Operation, Permission};
+use crate::operation::{LinkFit, Operation, Permission};
 use crate::request::S3Request;
 use crate::respond::Reply;
 use crate::s3::encryption::EncryptionChoice;
@@ -30,6 +30,7 @@ pub(crate) struct PutObject {
 
 impl Operation for PutObject {
     const HONOURS: &'static [&'static str] = headers::OF_A_WRITE;
+    const LINK_FIT: LinkFit = LinkFit::MAKES;
 
     fn read(request: &S3Request<'_>) -> Result<Self, S3Error> {
         headers::refuse_version_or_part(request)?;
@@ -89,6 +90,7 @@ impl PutObject {
         ingested: Ingested,
     ) -> Result<Reply, S3Error> {
         let Self { bucket, key, attributes, choice, precondition, terms: _ } = self;
+        let precondition = headers::with_link(access, precondition)?;
         let Ingested { body, checksum } = ingested;
         let at_rest = body.at_rest();
         let put = store::PutObject {

@@ -10,7 +10,7 @@ use crate::body::RequestBody;
 use crate::config::ServerConfig;
 use crate::context::RequestContext;
 use crate::error::{Code, S3Error};
-use crate::gate::{AdmissionRequest, Caller, Gate, refuse_link_conditions};
+use crate::gate::{AdmissionRequest, Caller, Gate};
 use crate::head::Head;
 use crate::notes::RequestNotes;
 use crate::request::{Query, S3Request, Site};
@@ -79,9 +79,9 @@ impl<'r> Routed<'r> {
         let Signed { caller, context, site } = signed;
         self.refuse_unsigned_meaning(caller)?;
         let request = self.request(&context.parts.headers).on(site);
-        refuse_link_conditions(request.query.iter())?;
+        let link = gate.link_terms(request.query.iter(), caller)?;
         refuse_anonymous_overrides(&self, caller)?;
-        let asked = AdmissionRequest { request: &request, caller, context };
+        let asked = AdmissionRequest { request: &request, caller, context, link: link.as_ref() };
         let answered = table::dispatch(gate, self.call, asked, body).await;
         answered.map_err(|error| tell_region(error, &self, site.config))
     }

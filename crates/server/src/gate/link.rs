@@ -1,0 +1,230 @@
+//! The conditions of a link: read once its signature holds, and kept by the gate and by the operation that it admits.
+
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use presign::{ConditionError, Fingerprint, LinkConditions, Mechanism};
+use store::{LinkTarget, Precondition, PresentedLink, StoreError};
+
+use super::{Caller, Gate, StoreAccess};
+use crate::error::{Code, S3Error, refusal};
+use crate::link_rate::Throttle;
+use crate::link_uses::{Allowance, BytesUse, CallUse, NoUse, WantedBytes};
+use crate::notes::is_link;
+use crate::permission::{LinkFit, Permission, Resource};
+use crate::shares::Neighbour;
+
+/// The answer to whoever holds a link that was taken back.
+pub(crate) const REVOKED: &str = "Link has been revoked";
+/// The answer to whoever holds a link that was used as often as it may be.
+const USED_UP: &str = "Link has been used up";
+/// The answer to whoever holds a link that opens later.
+const NOT_YET: &str = "Request is not yet valid";
+
+/// The conditions of the link that a request came by. Only the gate reads them, from a query that the signature covers.
+#[derive(Debug)]
+pub(crate) struct LinkTerms {
+    conditions: LinkConditions,
+    fingerprint: Fingerprint,
+    /// When the link ends.
+    ends_at: Timestamp,
+}
+
+impl LinkTerms {
+    /// Reads the conditions in a query. `None`: there are none. What is no SigV4 link can have none.
+    pub(super) fn read<'q>(
+        query: impl Iterator<Item = (&'q str, &'q str)> + Clone,
+        caller: &Caller,
+    ) -> Result<Option<Arc<Self>>, S3Error> {
+        let Some((name, value)) =
+            query.clone().find(|(name, _)| LinkConditions::is_condition(name))
+        else {
+            return Ok(None);
+        };
+        let signature = caller.signature().filter(|it| it.mechanism() == Mechanism::V4Query);
+        let Some((signature, ends_at)) =
+            signature.and_then(|signature| Some((signature, signature.expires_at()?)))
+        else {
+            let message =
+                "The x-valet-* conditions are for links to S3 that are signed with SigV4.";
+            return Err(S3Error::invalid_argument(message, name, value));
+        };
+        let conditions = LinkConditions::read(query).map_err(|error| malformed(&error))?;
+        Ok(Some(Arc::new(Self { conditions, fingerprint: signature.fingerprint(), ends_at })))
+    }
+
+    /// Refuses a condition that says nothing about the operation.
+    pub(super) fn fit(&self, fit: LinkFit) -> Result<(), S3Error> {
+        let LinkConditions { content_length, allow_head, write_once, .. } = &self.conditions;
+        let unfit = [
+            (content_length.is_some() && !fit.sizes, "x-valet-content-length-range"),
+            (*allow_head && !fit.head, LinkConditions::ALLOW_HEAD),
+            (*write_once && !fit.write_once, "x-valet-write-once"),
+        ];
+        let Some((_, name)) = unfit.into_iter().find(|(is_unfit, _)| *is_unfit) else {
+            return Ok(());
+        };
+        let value = self.conditions.parameters().into_iter().find(|(known, _)| *known == name);
+        let value = value.map(|(_, value)| value).unwrap_or_default();
+        let message = format!("The condition {name} does not fit this operation.");
+        Err(S3Error::invalid_argument(message, name, value))
+    }
+
+    /// Refuses the link before its time, and at other addresses than its own.
+    pub(super) fn check(&self, client: IpAddr, now: Timestamp) -> Result<(), S3Error> {
+        if let Some(opens) = self.conditions.not_before.filter(|opens| now < opens.timestamp()) {
+            let refused = S3Error::with_message(Code::AccessDenied, NOT_YET);
+            let time = |time: Timestamp| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+            return Err(refused
+                .detail("NotBefore", time(opens.timestamp()))
+                .detail("ServerTime", time(now)));
+        }
+        match &self.conditions.source_ip {
+            Some(ranges) if !ranges.contain(client) => Err(S3Error::new(Code::AccessDenied)),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn allowance(&self) -> Option<Allowance> {
+        let uses_max = self.conditions.uses?.get();
+        Some(Allowance { link: self.fingerprint, uses_max, ends_at: self.ends_at })
+    }
+}
+
+fn malformed(error: &ConditionError) -> S3Error {
+    let (name, value) = error.parameter();
+    S3Error::invalid_argument(error.to_string(), name, value)
+}
+
+/// The use of a link is refused.
+fn refused_use(refused: NoUse) -> S3Error {
+    match refused {
+        NoUse::UsedUp => S3Error::with_message(Code::AccessDenied, USED_UP),
+        NoUse::AllOpen => S3Error::with_message(
+            Code::SlowDown,
+            "All uses that are left of the link are under way. Please try again.",
+        )
+        .retry_after_a_second(),
+        NoUse::Store(error) => refusal::of_store(error),
+    }
+}
+
+impl Gate {
+    /// The conditions of the link that a request came by; `None` if it has none.
+    pub(crate) fn link_terms<'q>(
+        &self,
+        query: impl Iterator<Item = (&'q str, &'q str)> + Clone,
+        caller: &Caller,
+    ) -> Result<Option<Arc<LinkTerms>>, S3Error> {
+        LinkTerms::read(query, caller)
+    }
+}
+
+impl StoreAccess {
+    /// Refuses a link or form that was taken back, whatever it is used for.
+    pub(super) async fn refuse_revoked(
+        &self,
+        permissions: &[Permission<'_>],
+    ) -> Result<(), S3Error> {
+        if self.is_revoked(permissions).await.map_err(refusal::of_store)? {
+            return Err(S3Error::with_message(Code::AccessDenied, REVOKED));
+        }
+        Ok(())
+    }
+
+    /// Whether the caller came by a link or form that was taken back.
+    pub(super) async fn is_revoked(
+        &self,
+        permissions: &[Permission<'_>],
+    ) -> Result<bool, StoreError> {
+        let Some(signed) = self.caller.signed() else { return Ok(false) };
+        if !is_link(signed.signature.mechanism()) {
+            return Ok(false);
+        }
+        let targets: Vec<LinkTarget<'_>> =
+            permissions.iter().filter_map(|permission| target(permission.resource)).collect();
+        let signer = signed.identity.principal.user_id().unwrap_or_default();
+        let link = PresentedLink {
+            fingerprint: signed.signature.fingerprint(),
+            access_key_id: &signed.access_key_id,
+            account: &signed.identity.account,
+            signer: &signer,
+            signed_at: signed.signature.signed_at(),
+        };
+        self.store.is_revoked(&link, &targets, self.context.now).await
+    }
+
+    fn conditions(&self) -> Option<&LinkConditions> {
+        self.link.as_ref().map(|link| &link.conditions)
+    }
+
+    /// The sizes that the link allows for what is uploaded or copied.
+    pub(crate) fn link_sizes(&self) -> RangeInclusive<u64> {
+        let range = self.conditions().and_then(|conditions| conditions.content_length);
+        range.map_or(0..=u64::MAX, |range| range.bytes())
+    }
+
+    /// The condition of a write, with what the link adds to it. `None`: both together never hold.
+    pub(crate) fn link_precondition(&self, asked: Precondition) -> Option<Precondition> {
+        if !self.conditions().is_some_and(|conditions| conditions.write_once) {
+            return Some(asked);
+        }
+        match asked {
+            Precondition::None | Precondition::IfAbsent => Some(Precondition::IfAbsent),
+            Precondition::IfMatch(_) | Precondition::IfMatchUnknown | Precondition::IfPresent => {
+                None
+            }
+        }
+    }
+
+    /// Holds a body to the rate of the link, if that has one.
+    pub(crate) fn throttle(&self) -> Option<Throttle> {
+        let link = self.link.as_ref()?;
+        Some(self.links.rates.throttle(link.fingerprint, link.conditions.rate?))
+    }
+
+    /// Begins to send bytes of an object, which is a use of the link or part of one.
+    pub(crate) async fn begin_bytes(
+        &self,
+        version: String,
+        size: u64,
+        is_range: bool,
+    ) -> Result<Option<BytesUse>, S3Error> {
+        let Some(allowed) = self.allowance() else { return Ok(None) };
+        let client = self.neighbour();
+        let wanted = WantedBytes { client, version, size, is_range };
+        self.links.uses.begin(allowed, wanted).await.map(Some).map_err(refused_use)
+    }
+
+    /// Begins a call that is a use of the link as a whole.
+    pub(crate) async fn begin_call(&self) -> Result<Option<CallUse>, S3Error> {
+        let Some(allowed) = self.allowance() else { return Ok(None) };
+        self.links.uses.begin_call(allowed).await.map(Some).map_err(refused_use)
+    }
+
+    /// Refuses a call that is no use, if the link is used up.
+    pub(crate) async fn refuse_used_up(&self) -> Result<(), S3Error> {
+        let Some(allowed) = self.allowance() else { return Ok(()) };
+        self.links.uses.refuse_used_up(allowed, self.neighbour()).await.map_err(refused_use)
+    }
+
+    fn allowance(&self) -> Option<Allowance> {
+        self.link.as_ref()?.allowance()
+    }
+
+    fn neighbour(&self) -> Neighbour {
+        Neighbour::of(self.context.client)
+    }
+}
+
+fn target(resource: Resource<'_>) -> Option<LinkTarget<'_>> {
+    match resource {
+        Resource::Server | Resource::Account => None,
+        Resource::NewBucket(bucket) | Resource::Bucket(bucket) => {
+            Some(LinkTarget { bucket, key: None })
+        }
+        Resource::Object(bucket, key) => Some(LinkTarget { bucket, key: Some(key) }),
+    }
+}
