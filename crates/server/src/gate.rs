@@ -34,7 +34,7 @@ use crate::error::{Code, S3Error, refusal};
 use crate::issuers::Issuers;
 use crate::link_rate::LinkRates;
 use crate::link_uses::LinkUses;
-use crate::permission::{Admissible, Copied, OfBody, Permission};
+use crate::permission::{Admissible, Copied, LinkFit, OfBody, Permission};
 use crate::request::S3Request;
 use crate::rooms::Documents;
 use crate::route;
@@ -66,6 +66,14 @@ pub(crate) struct AdmissionRequest<'r> {
     pub(crate) context: &'r Arc<RequestContext>,
     /// The conditions of the link that the request came by.
     pub(crate) link: Option<&'r Arc<LinkTerms>>,
+}
+
+impl AdmissionRequest<'_> {
+    /// Refuses the request if its link has a condition that says nothing about the operation. Before anything else of
+    /// the request is read.
+    pub(crate) fn check_fit(&self, fit: LinkFit) -> Result<(), S3Error> {
+        self.link.map_or(Ok(()), |link| link.check_fit(fit))
+    }
 }
 
 /// An operation that its caller is allowed to do. Only this type lends the store.
@@ -410,9 +418,6 @@ impl Gate {
         refuse_strange_owners(request)?;
         let access = StoreAccess { link: link.cloned(), ..self.access(caller, context) };
         let permissions = operation.permissions();
-        if let Some(link) = link {
-            link.fit(O::LINK_FIT)?;
-        }
         access.refuse_revoked(&permissions).await?;
         if let Some(link) = link {
             link.check(context.client, context.now)?;

@@ -180,7 +180,7 @@ impl LinkUses {
         if !self.take(&link, 0).await? {
             return Err(link.memory().why_none());
         }
-        link.memory().calls = link.memory().calls.saturating_add(1);
+        link.memory().begin_call();
         Ok(CallUse { uses: self.clone(), link: Arc::clone(&link), is_open: true })
     }
 
@@ -311,8 +311,7 @@ impl CallUse {
 
     fn close(&mut self) {
         if std::mem::take(&mut self.is_open) {
-            let mut memory = self.link.memory();
-            memory.calls = memory.calls.saturating_sub(1);
+            self.link.memory().end_call();
         }
     }
 }

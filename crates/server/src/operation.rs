@@ -62,7 +62,6 @@ pub(crate) trait Operation: Sized + Send + Sync {
 impl<O: Operation> Admissible for O {
     const HONOURS: &'static [&'static str] = <O as Operation>::HONOURS;
     const QUERY_KEYS: &'static [(&'static str, &'static str)] = <O as Operation>::QUERY_KEYS;
-    const LINK_FIT: LinkFit = <O as Operation>::LINK_FIT;
 
     fn permissions(&self) -> Vec<Permission<'_>> {
         Operation::permissions(self)
@@ -87,6 +86,7 @@ pub(crate) async fn execute<O: Operation>(
     asked: AdmissionRequest<'_>,
     body: &mut RequestBody,
 ) -> Result<Reply, S3Error> {
+    asked.check_fit(O::LINK_FIT)?;
     let operation = O::read(asked.request)?;
     let call = gate.admit(operation, asked).await?;
     let throttle = call.access().throttle();

@@ -14,9 +14,6 @@ pub(crate) trait Admissible: Sync {
     /// Condition keys for query parameters: (key, parameter).
     const QUERY_KEYS: &'static [(&'static str, &'static str)];
 
-    /// The conditions of a link that fit the operation, beside those that fit every one.
-    const LINK_FIT: LinkFit;
-
     /// Every permission that the call needs.
     fn permissions(&self) -> Vec<Permission<'_>>;
 

@@ -22,6 +22,9 @@ use crate::unsent::{Held, Unsent, piece_bytes_max};
 /// The number of headers that an answer usually has at most.
 const HEADERS_USUAL: usize = 16;
 
+/// The longest piece of a body that counts to a use of a link: what was taken is known as exactly as this.
+const COUNTED_PIECE_BYTES_MAX: usize = 32 * 1024;
+
 /// What an operation returns: an answer without the ids.
 #[derive(Debug)]
 pub(crate) struct Reply {
@@ -231,7 +234,8 @@ impl ResponseBody {
     ) -> Poll<Option<Result<Bytes, store::StoreError>>> {
         let ReplyBody::Object(reader) = &mut self.body else { return Poll::Ready(None) };
         let rate = self.throttle.as_ref().map(|(throttle, _)| throttle.piece_bytes_max());
-        let piece_max = rate.unwrap_or(usize::MAX);
+        let counted = if self.using.is_some() { COUNTED_PIECE_BYTES_MAX } else { usize::MAX };
+        let piece_max = rate.unwrap_or(usize::MAX).min(counted);
         let Some(unsent) = &self.unsent else {
             return reader.poll_next(context, store::PIECE_BYTES_MAX.min(piece_max));
         };

@@ -56,7 +56,7 @@ impl LinkTerms {
     }
 
     /// Refuses a condition that says nothing about the operation.
-    pub(super) fn fit(&self, fit: LinkFit) -> Result<(), S3Error> {
+    pub(super) fn check_fit(&self, fit: LinkFit) -> Result<(), S3Error> {
         let LinkConditions { content_length, allow_head, write_once, .. } = &self.conditions;
         let unfit = [
             (content_length.is_some() && !fit.sizes, "x-valet-content-length-range"),

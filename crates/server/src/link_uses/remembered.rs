@@ -16,7 +16,7 @@ const REMEMBERED_MAX: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct LinkMemory {
     /// The calls under way, each of which is a use as a whole.
-    pub(super) calls: u64,
+    calls: u64,
     uses: Vec<Use>,
     next: u64,
 }
@@ -104,6 +104,14 @@ impl LinkMemory {
             }
         }
         found
+    }
+
+    pub(super) fn begin_call(&mut self) {
+        self.calls = self.calls.saturating_add(1);
+    }
+
+    pub(super) fn end_call(&mut self) {
+        self.calls = self.calls.saturating_sub(1);
     }
 
     /// Remembers a use that was taken.

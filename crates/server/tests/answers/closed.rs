@@ -336,45 +336,6 @@ async fn overrides_that_there_are_not() {
 }
 
 #[tokio::test]
-async fn conditions_of_a_link_are_not_known_yet() {
-    let world = with_object().await;
-    let message = "This version does not know the x-valet-* conditions of a link.";
-    for (name, value) in [
-        ("x-valet-id", "a"),
-        ("x-valet-uses", "1"),
-        ("x-valet-content-length-range", "0,5"),
-        ("x-valet-source-ip", "192.0.2.0/24"),
-        ("x-valet-not-before", "20260615T120000Z"),
-        ("x-valet-head", "true"),
-        ("x-valet-write-once", "true"),
-        ("x-valet-label", "a b"),
-        ("x-valet-unknown", ""),
-        ("X-Valet-Uses", "1"),
-        ("x-valet-", ""),
-    ] {
-        let expected = invalid_argument(message, name, value);
-        for method in ["GET", "PUT", "DELETE", "HEAD"] {
-            let link = world.link_with(method, "k", &[], &[(name, value)]);
-            let answer = world.send_raw(link).await;
-            assert_eq!(answer.status, 400, "{method} {name}");
-            if method != "HEAD" {
-                assert_eq!(answer.refusal(), expected);
-            }
-        }
-        let query = format!("{name}={}", value.replace(' ', "%20"));
-        let target = format!("/bucket/k?{query}");
-        assert_eq!(world.refused(get(&target)).await, expected, "signed by header");
-        let mut v2 = world.link_v2("GET", "k");
-        v2.target += &["&", &query].concat();
-        assert_eq!(world.send_raw(v2).await.refusal(), expected, "SigV2");
-        assert_eq!(world.send_raw(get(&target)).await.refusal(), expected, "anonymous");
-        let spelled = get(&target.replacen("alet", "%61let", 1));
-        assert_eq!(world.send(spelled).await.status, 400, "in another spelling");
-    }
-    assert_untouched(&world, "conditions").await;
-}
-
-#[tokio::test]
 async fn methods_that_nobody_serves() {
     let world = with_object().await;
     let refused = |method: &str, resource: &str| {

@@ -250,7 +250,7 @@ async fn what_a_form_cannot_say_of_its_object() {
     let long = "m".repeat(2049);
     let metadata = "400 <Code>MetadataTooLarge</Code><Message>Your metadata headers exceed the maximum allowed metadata size</Message><Size>2050</Size><MaxSizeAllowed>2048</MaxSizeAllowed>";
     check("x-amz-meta-a", &long, metadata.to_owned()).await;
-    let link = "This version does not know the x-valet-* conditions of a link.";
+    let link = "The x-valet-* conditions are for links to S3 that are signed with SigV4.";
     check("x-valet-uses", "1", invalid_argument(link, "x-valet-uses", "1")).await;
     check("X-Valet-Label", "a", invalid_argument(link, "X-Valet-Label", "a")).await;
     let query = world.form("k").target("/bucket?x-valet-write-once=true");

@@ -202,6 +202,22 @@ impl World {
         Answer::read(Arc::clone(&self.server).handle(request, self.peer, self.now).await).await
     }
 
+    /// Sends as it is, takes so many bytes of the answer's body, and goes.
+    pub(crate) async fn take_some(&self, ask: Ask, bytes: usize) -> (u16, usize) {
+        let parts = Self::head(&ask);
+        let body = RequestBody::from_memory(ask.body, &parts.headers);
+        let request = Request::from_parts(parts, body);
+        let response = Arc::clone(&self.server).handle(request, self.peer, self.now).await;
+        let status = response.status().as_u16();
+        let (mut body, mut taken) = (response.into_body(), 0);
+        while taken < bytes
+            && let Some(frame) = body.frame().await
+        {
+            taken += frame.unwrap().into_data().unwrap().len();
+        }
+        (status, taken)
+    }
+
     /// Signs and sends as [`Self::send`], but does `meanwhile` when all but the body's end is read.
     pub(crate) async fn send_halting(&self, ask: Ask, meanwhile: impl Future) -> Answer {
         self.send_raw_halting(self.sign(ask), meanwhile).await

@@ -297,7 +297,7 @@ async fn conditions_of_a_link_are_refused_under_any_name() {
     assert_eq!(
         world.refused(ask).await,
         invalid_argument(
-            "This version does not know the x-valet-* conditions of a link.",
+            "The x-valet-* conditions are for links to S3 that are signed with SigV4.",
             "x-valet-uses",
             "1"
         )

@@ -28,6 +28,8 @@ mod forms;
 mod harness;
 mod hosts;
 mod identities;
+mod link_conditions;
+mod link_uses;
 mod listing;
 mod moved;
 mod moved_property;

@@ -161,6 +161,22 @@ impl World {
         self.link_for(key, method, object, 3600)
     }
 
+    /// The same with parameters in its query.
+    pub(crate) fn link_saying(
+        &self,
+        key: &Key,
+        method: &str,
+        object: &str,
+        query: &[(&str, &str)],
+    ) -> Ask {
+        let endpoint = Endpoint::parse(&format!("http://{HOST}")).unwrap();
+        let life = ExpiresIn::from_seconds(3600).unwrap();
+        let presign = Presign::new(method, &endpoint, "bucket", object.as_bytes(), life);
+        let mut presigner = Presigner::new(key.credentials(), self.region());
+        let link = presigner.presign(&presign.with_query(query), self.now).unwrap();
+        ask(method, link.url.strip_prefix(&format!("http://{HOST}")).unwrap())
+    }
+
     pub(crate) fn link_for(&self, key: &Key, method: &str, object: &str, seconds: u32) -> Ask {
         let endpoint = Endpoint::parse(&format!("http://{HOST}")).unwrap();
         let presign = Presign::new(

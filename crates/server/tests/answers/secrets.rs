@@ -194,7 +194,7 @@ async fn no_secret_of_what_is_refused_is_logged() {
         world.link("GET", "k").tamper("X-Amz-Date=2026", "X-Amz-Date=canary"),
         world.link("GET", "k").header("x-amz-canary", "canary"),
         world.link("GET", "k").header("authorization", "AWS4-HMAC-SHA256 Signature=canary"),
-        world.link_with("GET", "k", &[], &[("x-valet-label", "canary")]),
+        world.link_with("GET", "k", &[], &[("x-valet-uses", "canary")]),
         world.link_with("GET", "k", &[], &[("versionId", "canary")]),
         world.link_with("GET", "k", &[], &[("response-expires", "canary\u{20ac}")]),
         world.link_with("PUT", "k", &[], &[("x-amz-copy-source", "canary")]),
