@@ -78,6 +78,65 @@ impl<'q> ExplainQuestion<'q> {
     }
 }
 
+impl ExplainQuestion<'_> {
+    /// The request that the text means, mended so far that it can be read as a signed one; `None`: it cannot.
+    ///
+    /// For whoever judges further than [`explain`] can. What is wrong with its signature is not mended.
+    pub fn request(&self) -> Option<LinkRequest> {
+        let text = Pasted::of(self.text).ok()?.text;
+        let parts = UrlParts::of(&text);
+        let attempt = Attempt::of(&parts, self);
+        let original = Original { question: self, text: &text, parts: &parts, attempt: &attempt };
+        let is_signed = |attempt: &Attempt| matches!(attempt.read(), Ok(Some(_)));
+        if is_signed(&attempt) {
+            return Some(attempt.into());
+        }
+        let mended = changes::of_text(&original).find(|change| is_signed(&change.attempt))?;
+        Some(mended.attempt.into())
+    }
+}
+
+/// The request that a link means. It is a credential: debug output does not show it.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LinkRequest {
+    /// With its port, as a client sends it.
+    pub host: String,
+    /// In wire form, but for what clients encode.
+    pub path: String,
+    /// In wire form, without its `?`.
+    pub query: String,
+    /// The headers that are sent, names in lower case, without `host`.
+    pub headers: Vec<(String, Vec<u8>)>,
+}
+
+impl LinkRequest {
+    /// The session token that it has, in its query or among its headers.
+    pub fn session_token(&self) -> Option<String> {
+        let of_header = self.headers.iter().find(|(name, _)| name == "x-amz-security-token");
+        let of_header = of_header.map(|(_, value)| String::from_utf8_lossy(value).into_owned());
+        let mut pairs = decoded_pairs(&self.query).into_iter();
+        of_header.or_else(|| {
+            pairs
+                .find(|(name, _)| name.eq_ignore_ascii_case("x-amz-security-token"))
+                .map(|(_, value)| value)
+        })
+    }
+}
+
+impl From<Attempt> for LinkRequest {
+    fn from(attempt: Attempt) -> Self {
+        let Attempt { host, path, query, headers, .. } = attempt;
+        Self { host, path, query, headers }
+    }
+}
+
+impl fmt::Debug for LinkRequest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("LinkRequest(..)")
+    }
+}
+
 /// Prints neither the link nor a secret.
 impl fmt::Debug for ExplainQuestion<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -126,7 +185,7 @@ impl LinkVerdict {
 }
 
 /// What would have to be known to tell whether a link works.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MissingFact {
     /// The secret of the key.
@@ -137,16 +196,19 @@ pub enum MissingFact {
     Policies,
     /// When the session that signed it ends.
     Session,
+    /// The value of this condition key of the policies, in lower case.
+    ConditionKey(String),
 }
 
 impl MissingFact {
     /// The word for it, for instance `secret`.
-    pub const fn as_str(self) -> &'static str {
+    pub fn as_str(&self) -> &str {
         match self {
             Self::Secret => "secret",
             Self::Headers => "headers",
             Self::Policies => "policies",
             Self::Session => "session",
+            Self::ConditionKey(key) => key,
         }
     }
 }

@@ -276,7 +276,7 @@ pub use encode::{decode_component, decode_query_component, encode_component, enc
 pub use explain::{
     Cause, CauseCode, EXPLAIN_HASHED_BYTES_MAX, EXPLAIN_TEXT_BYTES_MAX, EXPLAIN_TRIES_MAX,
     ExpiryLimit, ExplainError, ExplainQuestion, Explanation, LinkFreedom, LinkGrant, LinkNote,
-    LinkVerdict, MissingFact, explain,
+    LinkRequest, LinkVerdict, MissingFact, explain,
 };
 pub use form::{FORM_BYTES_BEFORE_FILE_MAX, FormDecoder, FormError, FormEvent, FormFields};
 #[cfg(feature = "http")]

@@ -5,6 +5,7 @@ mod accounts;
 mod document;
 mod error;
 mod expiry;
+mod explain;
 mod operation;
 mod parts;
 mod path;
@@ -96,7 +97,7 @@ impl ApiRoute {
     /// Answers the call, refusals included.
     pub(crate) async fn answer(
         &self,
-        gate: &Gate,
+        gate: &Arc<Gate>,
         caller: ApiCaller<'_>,
         body: &mut RequestBody,
         notes: &mut RequestNotes,
@@ -109,7 +110,7 @@ impl ApiRoute {
 
     async fn run(
         &self,
-        gate: &Gate,
+        gate: &Arc<Gate>,
         caller: ApiCaller<'_>,
         body: &mut RequestBody,
         notes: &mut RequestNotes,

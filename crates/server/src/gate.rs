@@ -11,6 +11,7 @@ mod bindings;
 mod caller;
 mod calls;
 mod circumstances;
+mod explained;
 mod future;
 mod keys;
 mod link;
@@ -48,6 +49,7 @@ pub(crate) use authenticate::Credential;
 pub(crate) use caller::{Caller, Identity, SignedCaller};
 pub(crate) use calls::{AccountView, AdmissibleCall, DeniedCall, QueryPermission, Target, Trusted};
 pub(crate) use circumstances::{OperationKeys, identity_key, iso_time};
+pub(crate) use explained::{KnownSigner, LinkSigner, Standing, UsedLink};
 pub(crate) use future::FutureRequest;
 pub(crate) use link::{LinkTerms, REVOKED};
 pub(crate) use tags::{named, request_tag, tag_named};
@@ -98,6 +100,8 @@ pub(crate) struct StoreAccess {
     judged: Option<Arc<Judged>>,
     /// The right to sign further links, which the link of an API call lends.
     lent: Option<Arc<LentSigning>>,
+    /// The gate itself, for a call that asks about links.
+    explains: Option<Arc<Gate>>,
     /// The conditions of the link that the request came by.
     link: Option<Arc<LinkTerms>>,
     links: Arc<LinksInUse>,
@@ -212,6 +216,8 @@ impl StoreAccess {
         if let OfBody::Keys(permission) = of_body {
             permissions.push(permission);
         }
+        // Who asks about a link came by it, as it were.
+        self.refuse_revoked(&permissions).await?;
         let verdict = self.authorizer().foresee(&permissions, &KeysOf(operation), future).await?;
         check_expected_owner(self, request).await?;
         Ok(match of_body {
@@ -438,6 +444,7 @@ impl Gate {
             bindings: Arc::default(),
             judged: None,
             lent: None,
+            explains: None,
             link: None,
             links: Arc::clone(&self.links),
         }

@@ -16,7 +16,7 @@ use crate::uploads::UPLOADS_MAX;
 #[derive(Debug)]
 pub(crate) struct Services {
     pub(crate) config: Arc<ServerConfig>,
-    pub(crate) gate: Gate,
+    pub(crate) gate: Arc<Gate>,
     pub(crate) ids: IdSource,
     pub(crate) metrics: Metrics,
     /// The rooms for the bodies of IAM and STS calls.
@@ -31,6 +31,7 @@ impl Services {
     pub(crate) fn new(config: Arc<ServerConfig>, store: Store, gate: Gate) -> Self {
         let (ids, metrics, rooms) = (IdSource::new(), Metrics::new(), Rooms::default());
         let uploads = Arc::new(Room::new(UPLOADS_MAX));
+        let gate = Arc::new(gate);
         Self { config, gate, ids, metrics, rooms, uploads, store }
     }
 

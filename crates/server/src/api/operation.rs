@@ -147,7 +147,7 @@ impl<O: ApiOperation> AdmissibleApiCall for O {
 /// An authenticated call, before its operation is read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SignedCall<'r> {
-    pub(super) gate: &'r Gate,
+    pub(super) gate: &'r Arc<Gate>,
     pub(super) caller: &'r Arc<Caller>,
     pub(super) context: &'r Arc<RequestContext>,
     pub(super) path: &'r PathValues,

@@ -4,6 +4,7 @@ use hyper::Method;
 
 use super::accounts::{CreateAccount, DeleteAccount, GetAccount, ListAccounts, RenewRootKey};
 use super::expiry::TellExpiry;
+use super::explain::ExplainLink;
 use super::operation::{Answering, ApiOperation, SignedBy, SignedCall, execute};
 use super::parts::RenewParts;
 use crate::body::RequestBody;
@@ -50,13 +51,14 @@ const fn row<O: ApiOperation>(
 
 /// Every operation of the API.
 #[rustfmt::skip]
-pub(super) static ROUTES: [ApiRow; 7] = [
+pub(super) static ROUTES: [ApiRow; 8] = [
     row::<ListAccounts>(Method::GET, "/accounts", "ListAccounts", "Lists the accounts of the server, a page at a time."),
     row::<CreateAccount>(Method::POST, "/accounts", "CreateAccount", "Makes an account, and shows the key of its root this once."),
     row::<GetAccount>(Method::GET, "/accounts/{id}", "GetAccount", "Shows an account."),
     row::<DeleteAccount>(Method::DELETE, "/accounts/{id}", "DeleteAccount", "Deletes an account that has no buckets and no identities."),
     row::<RenewRootKey>(Method::POST, "/accounts/{id}/root-key", "RenewRootKey", "Gives the root of an account another key, and ends the one that it had."),
     row::<TellExpiry>(Method::POST, "/expiry", "TellExpiry", "Tells how long a link will hold that the caller is about to sign."),
+    row::<ExplainLink>(Method::POST, "/explain", "ExplainLink", "Says of a link what it allows, until when, and why it does not work."),
     row::<RenewParts>(Method::POST, "/uploads/{id}/parts", "RenewParts", "Signs fresh links for the parts of an upload, and tells which parts are there."),
 ];
 

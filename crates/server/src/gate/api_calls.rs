@@ -19,6 +19,8 @@ pub(crate) enum ApiPermission<'o> {
     Operator(&'static str),
     /// None: everybody who signs may make the call, because it is about the caller alone.
     Oneself,
+    /// None, and what the answer tells of a link is decided link by link: [`StoreAccess::link_signer`].
+    LinkByLink,
     /// An action of S3 that the call's link lends. The call may sign further links for the same action:
     /// [`StoreAccess::lent`].
     LentByLink(Permission<'o>),
@@ -66,7 +68,7 @@ impl<O: AdmissibleApiCall> OperationKeys for KeysOf<'_, O> {
 impl Gate {
     /// Admits a call, or refuses it.
     pub(crate) async fn admit_api_call<O: AdmissibleApiCall>(
-        &self,
+        self: &Arc<Self>,
         operation: O,
         caller: &Arc<Caller>,
         context: &Arc<RequestContext>,
@@ -83,6 +85,10 @@ impl Gate {
                 None
             }
             ApiPermission::Oneself => None,
+            ApiPermission::LinkByLink => {
+                let explains = Some(Arc::clone(self));
+                return Ok(Authorized { operation, access: StoreAccess { explains, ..access } });
+            }
             ApiPermission::LentByLink(permission) => {
                 let link_ends_at = access.link_ends_at().ok_or_else(denied)?;
                 access.refuse_revoked(&[permission]).await?;

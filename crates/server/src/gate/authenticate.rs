@@ -18,7 +18,7 @@ use crate::head::{Head, ReportedPrefix};
 use crate::origin::{bucket_of_prefix, is_own_prefix};
 
 /// The beginning of the access key ids of sessions. Only those are sent with a token.
-const SESSION_KEY_PREFIX: &str = "ASIA";
+pub(super) const SESSION_KEY_PREFIX: &str = "ASIA";
 
 /// IAM and STS are global: their calls may name this region whatever the server's own is.
 pub(crate) const GLOBAL_REGION: &str = "us-east-1";
@@ -141,13 +141,7 @@ impl Gate {
             if session.access_key_id != claim.access_key_id() {
                 return Err(unknown());
             }
-            if let Some(opened_by) = session.opened_by()
-                && !self.is_there(opened_by, session.account()).await?
-            {
-                return Err(unknown());
-            }
-            let signer = self.signer(session.account(), signer_of_session(&session)).await?;
-            let identity = Identity::of_session(&session, signer).ok_or_else(unknown)?;
+            let identity = self.holder_of_session(&session).await?.ok_or_else(unknown)?;
             Proof::Session(session, identity)
         } else {
             let found = self.long_term(claim.access_key_id()).await?;
@@ -157,7 +151,8 @@ impl Gate {
         Ok(Credential { proof, token })
     }
 
-    /// Checks 14 and 15 of semantics 1.7: the signature, and no token beside a long-term key.
+    /// Checks 14 and 15 of semantics 1.7: the signature, and no token beside a long-term key. Notes that the key was
+    /// used.
     pub(crate) async fn verify(
         &self,
         claim: AdmissibleClaim<'_>,
@@ -165,12 +160,27 @@ impl Gate {
         head: &Head<'_>,
         (service, now): (Service, Timestamp),
     ) -> Result<SignedCaller, AuthenticationError> {
+        let region =
+            claim.key_scope().map_or_else(String::new, |scope| scope.region.clone().into_owned());
+        let caller = self.proven(claim, credential, head, service).await?;
+        if let Some(key) = &caller.long_term {
+            self.note_use(&key.id, service, &region, now);
+        }
+        Ok(caller)
+    }
+
+    /// The same, for a request that nobody has sent: no key is used.
+    pub(super) async fn proven(
+        &self,
+        claim: AdmissibleClaim<'_>,
+        credential: Credential,
+        head: &Head<'_>,
+        service: Service,
+    ) -> Result<SignedCaller, AuthenticationError> {
         let Credential { proof, token } = credential;
         let verifying = self.keys.get(&claim, proof.key());
         let names = head.signed_names(&self.config, self.reported_prefix(head).await?);
         let hosts = names.hosts();
-        let region =
-            claim.key_scope().map_or_else(String::new, |scope| scope.region.clone().into_owned());
         let signature = claim
             .verify(&hosts, &verifying)
             .map_err(|mismatch| AuthenticationError::Mismatch(Box::new(mismatch)))?;
@@ -179,7 +189,6 @@ impl Gate {
                 if let Some(token) = token {
                     return Err(AuthenticationError::UnexpectedToken { token: text(&token) });
                 }
-                self.note_use(&key.id, service, &region, now);
                 let opens = (service == Service::Sts).then(|| self.mark(&key)).flatten();
                 Ok(SignedCaller {
                     access_key_id: key.id.clone(),
@@ -262,20 +271,54 @@ impl Gate {
         &self,
         id: &str,
     ) -> Result<Option<(Arc<AccessKey>, Identity)>, AuthenticationError> {
-        let key = match self.root.as_ref().filter(|root| root.id == id) {
-            Some(root) => Arc::clone(root),
-            None => match self.store.access_key(id).await.map_err(AuthenticationError::Store)? {
-                Some(key) if !self.is_replaced(&key) => key,
-                Some(_) | None => return Ok(None),
-            },
+        let Some(key) = self.any_long_term(id).await?.filter(|key| self.is_usable(key)) else {
+            return Ok(None);
         };
-        match key.status {
-            KeyStatus::Active => {}
-            KeyStatus::Inactive => return Ok(None),
+        Ok(self.holder(&key).await?.map(|identity| (key, identity)))
+    }
+
+    /// Looks up a long-term key, whether it may be used or not.
+    pub(super) async fn any_long_term(
+        &self,
+        id: &str,
+    ) -> Result<Option<Arc<AccessKey>>, AuthenticationError> {
+        match self.root.as_ref().filter(|root| root.id == id) {
+            Some(root) => Ok(Some(Arc::clone(root))),
+            None => self.store.access_key(id).await.map_err(AuthenticationError::Store),
         }
-        let signer = self.signer(&key.account, signer_of_key(&key)).await?;
-        let identity = Identity::of_key(&key, signer);
-        Ok(identity.map(|identity| (key, identity)))
+    }
+
+    /// Whether a long-term key may be used.
+    pub(super) fn is_usable(&self, key: &AccessKey) -> bool {
+        let is_active = match key.status {
+            KeyStatus::Active => true,
+            KeyStatus::Inactive => false,
+        };
+        let is_given = self.root.as_ref().is_some_and(|root| root.id == key.id);
+        is_active && (is_given || !self.is_replaced(key))
+    }
+
+    /// The identity that a long-term key is of; `None` if its user is gone.
+    pub(super) async fn holder(
+        &self,
+        key: &AccessKey,
+    ) -> Result<Option<Identity>, AuthenticationError> {
+        let signer = self.signer(&key.account, signer_of_key(key)).await?;
+        Ok(Identity::of_key(key, signer))
+    }
+
+    /// The identity that a session is of; `None` if who opened it is gone.
+    pub(super) async fn holder_of_session(
+        &self,
+        session: &Arc<Session>,
+    ) -> Result<Option<Identity>, AuthenticationError> {
+        if let Some(opened_by) = session.opened_by()
+            && !self.is_there(opened_by, session.account()).await?
+        {
+            return Ok(None);
+        }
+        let signer = self.signer(session.account(), signer_of_session(session)).await?;
+        Ok(Identity::of_session(session, signer))
     }
 
     /// The current user or role with this id, and its policies.
@@ -298,26 +341,30 @@ impl Gate {
         key.owner == KeyOwner::Root && given
     }
 
-    /// Opens a session token, or returns the cached session if it was opened before.
+    /// Opens a session token that has not ended, or returns the cached session if it was opened before.
     fn session(&self, token: &[u8], now: Timestamp) -> Result<Arc<Session>, AuthenticationError> {
+        let session = self.any_session(token)?;
+        if now >= session.expires_at {
+            return Err(AuthenticationError::ExpiredToken { token: text(token) });
+        }
+        Ok(session)
+    }
+
+    /// The same, whether it has ended or not.
+    pub(super) fn any_session(&self, token: &[u8]) -> Result<Arc<Session>, AuthenticationError> {
         let malformed = || AuthenticationError::MalformedToken { token: text(token) };
         if token.len() > iam::TOKEN_CHARS_MAX {
             return Err(malformed());
         }
         let sealed = std::str::from_utf8(token).map_err(|_| malformed())?;
-        let session = if let Some(session) = self.sessions.get(token) {
-            session
-        } else {
-            let opened = self.sealer.open(sealed).map_err(|error| match error {
-                TokenError::Malformed | TokenError::NotOurs => malformed(),
-            })?;
-            let session = Arc::new(opened);
-            self.sessions.put(token, &session);
-            session
-        };
-        if now >= session.expires_at {
-            return Err(AuthenticationError::ExpiredToken { token: text(token) });
+        if let Some(session) = self.sessions.get(token) {
+            return Ok(session);
         }
+        let opened = self.sealer.open(sealed).map_err(|error| match error {
+            TokenError::Malformed | TokenError::NotOurs => malformed(),
+        })?;
+        let session = Arc::new(opened);
+        self.sessions.put(token, &session);
         Ok(session)
     }
 

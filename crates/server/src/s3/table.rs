@@ -114,6 +114,7 @@ pub(crate) async fn foresee(
     future: &FutureRequest,
 ) -> Result<Verdict, S3Error> {
     of_operation!(call, Called => async {
+        access.check_link_fit(Called::LINK_FIT)?;
         access.foresee(&<Called as Operation>::read(request)?, request, future).await
     })
 }

@@ -22,6 +22,7 @@ mod damage;
 mod deletions;
 mod documents;
 mod encryption;
+mod explain;
 mod foresight;
 mod form_permission;
 mod forms;
