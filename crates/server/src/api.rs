@@ -9,6 +9,7 @@ mod explain;
 mod operation;
 mod parts;
 mod path;
+mod revocations;
 mod table;
 
 use std::sync::Arc;
@@ -63,6 +64,8 @@ struct RefusalDocument<'e> {
 struct ErrorMember<'e> {
     code: &'static str,
     message: &'e str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    argument: Option<&'e str>,
     request_id: &'e str,
 }
 
@@ -140,7 +143,9 @@ impl ApiRoute {
         audit::log_cause(&LoggedRefusal { code, status, cause: error.cause() }, ids, notes);
         notes.code = Some(code);
         let (message, request_id) = (error.message(), ids.request_id.as_str());
-        let document = RefusalDocument { error: ErrorMember { code, message, request_id } };
+        let document = RefusalDocument {
+            error: ErrorMember { code, message, argument: error.argument(), request_id },
+        };
         let mut reply = Json(document).reply(status);
         if self.found.is_none() && status == StatusCode::METHOD_NOT_ALLOWED {
             let methods: Vec<&str> = self.rows.iter().map(|row| row.method.as_str()).collect();

@@ -207,6 +207,12 @@ impl S3Error {
         &self.0.message
     }
 
+    /// The name of the argument that is wrong, if one is.
+    pub(crate) fn argument(&self) -> Option<&str> {
+        let named = self.0.details.iter().find(|(name, _)| *name == "ArgumentName");
+        named.map(|(_, argument)| argument.as_str())
+    }
+
     /// Whether the refusal is that of a wrong credential scope (semantics 1.4.24a).
     pub(crate) fn names_scope(&self) -> bool {
         let scope = ["the region '", "incorrect service \""];

@@ -43,6 +43,8 @@ codes! {
     MethodNotAllowed "MethodNotAllowed" METHOD_NOT_ALLOWED "The specified method is not allowed against this resource.";
     NoSuchAccount "NoSuchAccount" NOT_FOUND "There is no account of that id.";
     NoSuchPath "NoSuchKey" NOT_FOUND "There is nothing at this path of the API.";
+    NoSuchRevocation "NoSuchRevocation" NOT_FOUND "There is no revocation of that id that you may see.";
+    TooManyRevocations "TooManyRevocations" CONFLICT "The account has revoked as much as it may at a time. Undo some revocations, or revoke a prefix or an access key.";
 }
 
 /// One refusal of the API. Its cause goes to the log only.
@@ -60,6 +62,8 @@ enum Refusal {
 struct Own {
     code: ApiCode,
     message: Cow<'static, str>,
+    /// The member or parameter that is wrong.
+    argument: Option<&'static str>,
     cause: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -70,12 +74,35 @@ impl ApiError {
 
     /// A refusal with a message of its own.
     pub(super) fn with_message(code: ApiCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self(Refusal::Own(Box::new(Own { code, message: message.into(), cause: None })))
+        Self(Refusal::Own(Box::new(Own {
+            code,
+            message: message.into(),
+            argument: None,
+            cause: None,
+        })))
     }
 
     /// `InvalidRequest` with a message of its own.
     pub(super) fn invalid_request(message: impl Into<Cow<'static, str>>) -> Self {
         Self::with_message(ApiCode::InvalidRequest, message)
+    }
+
+    /// `InvalidRequest` for one member of the document, or one parameter.
+    pub(super) fn invalid_argument(
+        argument: &'static str,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let code = ApiCode::InvalidRequest;
+        let argument = Some(argument);
+        Self(Refusal::Own(Box::new(Own { code, message: message.into(), argument, cause: None })))
+    }
+
+    /// The member or parameter that is wrong, if one is.
+    pub(super) fn argument(&self) -> Option<&str> {
+        match &self.0 {
+            Refusal::Own(own) => own.argument,
+            Refusal::Shared(error) => error.argument(),
+        }
     }
 
     /// Adds the cause, for the log.

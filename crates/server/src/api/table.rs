@@ -7,6 +7,7 @@ use super::expiry::TellExpiry;
 use super::explain::ExplainLink;
 use super::operation::{Answering, ApiOperation, SignedBy, SignedCall, execute};
 use super::parts::RenewParts;
+use super::revocations::{ListRevoked, RevokeLinks, UndoRevocation};
 use crate::body::RequestBody;
 use crate::notes::RequestNotes;
 
@@ -51,7 +52,7 @@ const fn row<O: ApiOperation>(
 
 /// Every operation of the API.
 #[rustfmt::skip]
-pub(super) static ROUTES: [ApiRow; 8] = [
+pub(super) static ROUTES: [ApiRow; 11] = [
     row::<ListAccounts>(Method::GET, "/accounts", "ListAccounts", "Lists the accounts of the server, a page at a time."),
     row::<CreateAccount>(Method::POST, "/accounts", "CreateAccount", "Makes an account, and shows the key of its root this once."),
     row::<GetAccount>(Method::GET, "/accounts/{id}", "GetAccount", "Shows an account."),
@@ -59,6 +60,9 @@ pub(super) static ROUTES: [ApiRow; 8] = [
     row::<RenewRootKey>(Method::POST, "/accounts/{id}/root-key", "RenewRootKey", "Gives the root of an account another key, and ends the one that it had."),
     row::<TellExpiry>(Method::POST, "/expiry", "TellExpiry", "Tells how long a link will hold that the caller is about to sign."),
     row::<ExplainLink>(Method::POST, "/explain", "ExplainLink", "Says of a link what it allows, until when, and why it does not work."),
+    row::<ListRevoked>(Method::GET, "/revocations", "ListRevocations", "Lists what was revoked and has not ended, a page at a time."),
+    row::<RevokeLinks>(Method::POST, "/revocations", "RevokeLinks", "Takes links back: one, or all of an access key, an object or a prefix."),
+    row::<UndoRevocation>(Method::DELETE, "/revocations/{id}", "UndoRevocation", "Takes a revocation back, so that the links work again."),
     row::<RenewParts>(Method::POST, "/uploads/{id}/parts", "RenewParts", "Signs fresh links for the parts of an upload, and tells which parts are there."),
 ];
 

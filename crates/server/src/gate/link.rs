@@ -4,10 +4,12 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use iam::Decision;
 use jiff::Timestamp;
 use presign::{ConditionError, Fingerprint, LinkConditions, Mechanism};
 use store::{LinkTarget, Precondition, PresentedLink, StoreError};
 
+use super::authorize::PolicyQuestion;
 use super::{Caller, Gate, StoreAccess};
 use crate::error::{Code, S3Error, refusal};
 use crate::link_rate::Throttle;
@@ -154,6 +156,13 @@ impl StoreAccess {
             signed_at: signed.signature.signed_at(),
         };
         self.store.is_revoked(&link, &targets, self.context.now).await
+    }
+
+    /// Whether the caller's own policies give an action on objects, named by an ARN. No policy of a bucket counts.
+    pub(crate) fn may_by_identity(&self, action: &'static str, resource: &str) -> bool {
+        let Some(owner) = self.caller.account() else { return false };
+        let question = PolicyQuestion { action, resource, owner, policy: None, version: None };
+        matches!(self.authorizer().decide(question, &()), Decision::Allow(_))
     }
 
     fn conditions(&self) -> Option<&LinkConditions> {

@@ -143,13 +143,7 @@ impl World {
     pub(crate) async fn with(config: ServerConfig, encryption: Encryption) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let now: Timestamp = NOW.parse().unwrap();
-        let store = StoreConfig {
-            data_dir: dir.path().to_path_buf(),
-            master_key: MasterKey::from_bytes([7; 32]),
-            encryption,
-            cache_bytes_max: 1 << 20,
-        };
-        let store = Store::open(store, now).unwrap();
+        let store = open(dir.path(), encryption, now);
         let region = config.region.clone();
         let server = Arc::new(Server::new(config, store.clone(), now));
         let peer = Peer { address: "192.0.2.7".parse().unwrap(), tls: None };
@@ -187,6 +181,16 @@ impl World {
     pub(crate) fn restarted(self, config: ServerConfig) -> Self {
         let server = Arc::new(Server::new(config, self.store.clone(), self.now));
         Self { server, ..self }
+    }
+
+    /// The same data directory, after the process that had it open has ended.
+    pub(crate) async fn reopened(self, config: ServerConfig) -> Self {
+        let Self { server, store, region, now, peer, dir } = self;
+        store.close().await.unwrap();
+        drop((server, store));
+        let store = open(dir.path(), Encryption::On, now);
+        let server = Arc::new(Server::new(config, store.clone(), now));
+        Self { server, store, region, now, peer, dir }
     }
 
     /// Signs with the root key, by header, and sends.
@@ -407,6 +411,16 @@ impl World {
         let link = Presigner::new(credentials(), &self.region).presign_v2(&presign, self.now);
         ask_of(method, &link.unwrap().url, &[])
     }
+}
+
+fn open(data_dir: &std::path::Path, encryption: Encryption, now: Timestamp) -> Store {
+    let config = StoreConfig {
+        data_dir: data_dir.to_path_buf(),
+        master_key: MasterKey::from_bytes([7; 32]),
+        encryption,
+        cache_bytes_max: 1 << 20,
+    };
+    Store::open(config, now).unwrap()
 }
 
 fn presign<'p>(

@@ -42,6 +42,7 @@ mod post;
 mod readings;
 mod renewal;
 mod replaced;
+mod revocations;
 mod secrets;
 mod serving;
 mod sessions;

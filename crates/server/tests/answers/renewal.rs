@@ -15,13 +15,13 @@ const SIZE: u64 = 10 * MIB + 3;
 const WRITE: &str = r#"{"Effect":"Allow","Action":"s3:*","Resource":"*"}"#;
 
 /// An upload of `bucket/a key`, and whose links are asked for.
-struct Begun {
-    id: String,
+pub(crate) struct Begun {
+    pub(crate) id: String,
     key: Key,
 }
 
 impl Begun {
-    async fn by(world: &World, key: &Key) -> Self {
+    pub(crate) async fn by(world: &World, key: &Key) -> Self {
         Self::by_asking(world, key, |ask| ask).await
     }
 
@@ -46,7 +46,7 @@ impl Begun {
         target("POST", &links.renew(&plan, &mut presigner, life, world.now).unwrap())
     }
 
-    fn renew(&self, world: &World) -> Ask {
+    pub(crate) fn renew(&self, world: &World) -> Ask {
         self.renew_for(world, 3600)
     }
 }

@@ -570,29 +570,30 @@ async fn roles_of_another_account() {
 }
 
 /// The Go SDK's `PresignGetCallerIdentity` says nothing of how long its links live.
+/// A link of the root's to `GetCallerIdentity`, signed at the time at which tests begin.
+pub(crate) fn identity_link(service: &str, expires: &str) -> Ask {
+    let root = credentials();
+    let scope = format!("20260615/us-east-1/{service}/aws4_request");
+    let credential = format!("{}%2F{}", root.access_key_id, scope.replace('/', "%2F"));
+    let query = format!(
+        "Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={credential}&X-Amz-Date=20260615T120000Z{expires}&X-Amz-SignedHeaders=host"
+    );
+    let request = format!("GET\n/\n{query}\nhost:{HOST}\n\nhost\n{}", presign::payload_hash(b""));
+    let to_sign = format!(
+        "AWS4-HMAC-SHA256\n20260615T120000Z\n{scope}\n{}",
+        presign::payload_hash(request.as_bytes())
+    );
+    let day = presign::AmzDay::parse("20260615").unwrap();
+    let key = presign::SigningKey::derive(&root.secret_access_key, day, "us-east-1", service);
+    let signature = key.sign(to_sign.as_bytes());
+    let signature: String =
+        signature.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
+    get(&format!("/?{query}&X-Amz-Signature={signature}"))
+}
+
 #[tokio::test]
 async fn a_link_of_sts_lives_for_a_quarter_of_an_hour_unless_it_says() {
     let mut world = World::with_bucket().await;
-    let link = |service: &str, expires: &str| {
-        let root = credentials();
-        let scope = format!("20260615/us-east-1/{service}/aws4_request");
-        let credential = format!("{}%2F{}", root.access_key_id, scope.replace('/', "%2F"));
-        let query = format!(
-            "Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={credential}&X-Amz-Date=20260615T120000Z{expires}&X-Amz-SignedHeaders=host"
-        );
-        let request =
-            format!("GET\n/\n{query}\nhost:{HOST}\n\nhost\n{}", presign::payload_hash(b""));
-        let to_sign = format!(
-            "AWS4-HMAC-SHA256\n20260615T120000Z\n{scope}\n{}",
-            presign::payload_hash(request.as_bytes())
-        );
-        let day = presign::AmzDay::parse("20260615").unwrap();
-        let key = presign::SigningKey::derive(&root.secret_access_key, day, "us-east-1", service);
-        let signature = key.sign(to_sign.as_bytes());
-        let signature: String =
-            signature.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
-        get(&format!("/?{query}&X-Amz-Signature={signature}"))
-    };
     let start = world.now;
     for (expires, seconds, status) in [
         ("", 0, 200),
@@ -602,7 +603,7 @@ async fn a_link_of_sts_lives_for_a_quarter_of_an_hour_unless_it_says() {
         ("&X-Amz-Expires=60", 61, 400),
     ] {
         world.now = start + SignedDuration::from_secs(seconds);
-        let answer = world.send_raw(link("sts", expires)).await;
+        let answer = world.send_raw(identity_link("sts", expires)).await;
         assert_eq!(answer.status, status, "{expires} after {seconds}: {}", answer.text());
         if status == 200 {
             assert_eq!(answer.element("Account"), ACCOUNT);
@@ -612,7 +613,7 @@ async fn a_link_of_sts_lives_for_a_quarter_of_an_hour_unless_it_says() {
     }
     // S3 wants to be told.
     world.now = start;
-    let refused = world.send_raw(link("s3", "")).await;
+    let refused = world.send_raw(identity_link("s3", "")).await;
     assert_eq!(refused.status, 400, "{}", refused.text());
 }
 

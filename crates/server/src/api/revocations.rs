@@ -1,0 +1,331 @@
+//! Takes links back, lists what was taken back, and undoes that.
+
+mod named;
+
+use hyper::StatusCode;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use store::{
+    ListRevocations, REVOCATION_LIFE, RecordedRevocation, Revocation, RevocationScope, Revoke,
+    RevokedLinks,
+};
+
+use super::document::{Json, NoDocument};
+use super::error::{ApiCode, ApiError};
+use super::operation::{ApiOperation, ApiPermission, ApiRequest};
+use crate::error::{Code, S3Error, refusal};
+use crate::gate::{Authorized, StoreAccess, iso_time};
+use named::NamedLinks;
+
+/// The action that lets an identity revoke links of others in its account, and undo that.
+const REVOKE: &str = "valet:RevokeLinks";
+/// The action that lets an identity see what others of its account have revoked.
+const LIST: &str = "valet:ListLinks";
+/// All objects, as policies name them.
+const ALL_OBJECTS: &str = "arn:aws:s3:::*";
+
+/// How far ahead the time may lie until which the links were signed: as far as a signer's clock may be ahead.
+const BEFORE_AHEAD_MAX: SignedDuration = SignedDuration::from_mins(15);
+/// The longest life that may be asked for, for forms that were made to live longer than any link.
+const LIFE_ASKED_MAX: SignedDuration = SignedDuration::from_hours(24 * 3660);
+/// The most revocations in one answer.
+const PAGE_MAX: usize = 1000;
+
+/// `POST /_valet/api/v1/revocations`
+pub(super) struct RevokeLinks;
+
+/// `GET /_valet/api/v1/revocations`
+pub(super) struct ListRevoked {
+    after: u64,
+    limit: usize,
+}
+
+/// `DELETE /_valet/api/v1/revocations/<id>`
+pub(super) struct UndoRevocation {
+    number: Option<u64>,
+}
+
+/// What is to be revoked: one of `url`, `fingerprint`, `access_key_id`, `object` and `prefix`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WantedRevocation {
+    /// A link, whole.
+    url: Option<String>,
+    /// The fingerprint of a link or form: 64 hex digits.
+    fingerprint: Option<String>,
+    /// An access key: all that it signed.
+    #[serde(alias = "key")]
+    access_key_id: Option<String>,
+    /// An object, as `s3://bucket/key`.
+    object: Option<String>,
+    /// The beginning of keys, as `s3://bucket/prefix`.
+    prefix: Option<String>,
+    /// Links that were signed until then; otherwise until now.
+    before: Option<String>,
+    /// How long the revocation is to live, if longer than any link: for forms that were made to live longer.
+    until: Option<String>,
+}
+
+/// A revocation as it is shown.
+#[derive(Debug, Serialize)]
+pub(super) struct ShownRevocation {
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fingerprint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_key_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prefix: Option<String>,
+    scope: Scope,
+    signed_before: String,
+    lives_until: String,
+    revoked_at: String,
+    revoked_by: String,
+}
+
+/// Whose links a revocation ends.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Scope {
+    /// Those of everybody in the account, and those for its buckets.
+    Account,
+    /// Those of whoever revoked them.
+    Own,
+}
+
+/// One page of revocations.
+#[derive(Debug, Serialize)]
+pub(super) struct RevocationList {
+    revocations: Vec<ShownRevocation>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+impl ApiOperation for RevokeLinks {
+    const STATUS: StatusCode = StatusCode::CREATED;
+    type Request = Json<WantedRevocation>;
+    type Answer = Json<ShownRevocation>;
+
+    fn read(_request: &ApiRequest<'_>) -> Result<Self, ApiError> {
+        Ok(Self)
+    }
+
+    /// Everybody may take back what they signed themselves. Whose links are meant is asked when they are known.
+    fn permission(&self) -> ApiPermission<'_> {
+        ApiPermission::Oneself
+    }
+
+    async fn run(
+        call: Authorized<Self>,
+        Json(wanted): Json<WantedRevocation>,
+    ) -> Result<Json<ShownRevocation>, ApiError> {
+        let access = call.access();
+        let named = NamedLinks::read(&wanted, access)?;
+        let (links, scope) = reach(access, named).await?;
+        let times = Times::of(&wanted, &links, access.now())?;
+        let revocation = Revocation {
+            links: links.links,
+            scope,
+            signed_until: times.signed_until,
+            lives_until: times.lives_until,
+            revoked_at: access.now(),
+            revoked_by: access.principal().to_string(),
+        };
+        match access.store().revoke(revocation).await.map_err(refusal::of_store)? {
+            Revoke::Recorded(recorded) => Ok(Json(shown(recorded))),
+            Revoke::TooMany => Err(ApiError::new(ApiCode::TooManyRevocations)),
+        }
+    }
+}
+
+/// Which of the named links the caller may revoke: those of the whole account, or only their own. A caller who cannot
+/// have signed a link that is named alone is refused.
+async fn reach(
+    access: &StoreAccess,
+    named: NamedLinks,
+) -> Result<(NamedLinks, RevocationScope), ApiError> {
+    let account = access.account()?.clone();
+    let everywhere = access.may_by_identity(REVOKE, ALL_OBJECTS);
+    if everywhere {
+        let links = named.wherever_used();
+        return Ok((links, RevocationScope { account, signer: None }));
+    }
+    if named.is_within(|arn| access.may_by_identity(REVOKE, arn)) {
+        return Ok((named, RevocationScope { account, signer: None }));
+    }
+    if let Some(id) = named.access_key()
+        && !is_own_key(access, id).await?
+    {
+        let message = format!("This access key is not yours: to revoke its links takes {REVOKE}.");
+        return Err(S3Error::with_message(Code::AccessDenied, message).into());
+    }
+    let signer = access.principal().user_id();
+    let signer = signer.ok_or_else(|| ApiError::new(ApiCode::AccessDenied))?;
+    Ok((named.wherever_used(), RevocationScope { account, signer: Some(signer) }))
+}
+
+/// Whether a key is one of the caller's.
+async fn is_own_key(access: &StoreAccess, id: &str) -> Result<bool, ApiError> {
+    let Some(signed) = access.caller().signed() else { return Ok(false) };
+    if signed.access_key_id == id {
+        return Ok(true);
+    }
+    let found = access.store().access_key(id).await.map_err(refusal::of_store)?;
+    let owner = found.filter(|key| key.account == signed.identity.account);
+    let owner = owner.and_then(|key| match &key.owner {
+        store::KeyOwner::User { id } => Some(id.clone()),
+        store::KeyOwner::Root => None,
+    });
+    Ok(owner.is_some() && owner == access.principal().user_id())
+}
+
+/// When a revocation's links were signed, and how long it lives.
+struct Times {
+    signed_until: Timestamp,
+    lives_until: Timestamp,
+}
+
+impl Times {
+    fn of(wanted: &WantedRevocation, named: &NamedLinks, now: Timestamp) -> Result<Self, ApiError> {
+        let later =
+            |time: Timestamp, by: SignedDuration| time.checked_add(by).unwrap_or(Timestamp::MAX);
+        let before = time("before", wanted.before.as_deref())?.unwrap_or(now);
+        if before > later(now, BEFORE_AHEAD_MAX) {
+            return Err(ApiError::invalid_argument(
+                "before",
+                "`before` lies ahead: links that are not signed yet cannot be revoked. End their key, or take the permission away.",
+            ));
+        }
+        let mut lives_until = later(before, REVOCATION_LIFE);
+        let signed_until = match &named.links {
+            // One link is known by its signature, whenever it was signed.
+            RevokedLinks::Link { .. } => {
+                let last = later(now, REVOCATION_LIFE);
+                lives_until = named.link_ends_at.map_or(last, |ends_at| ends_at.max(last));
+                lives_until
+            }
+            RevokedLinks::AccessKey(_)
+            | RevokedLinks::Object(_, _)
+            | RevokedLinks::Prefix(_, _) => before,
+        };
+        if let Some(until) = time("until", wanted.until.as_deref())? {
+            if until > later(now, LIFE_ASKED_MAX) {
+                let message = "`until` lies more than ten years ahead.";
+                return Err(ApiError::invalid_argument("until", message));
+            }
+            lives_until = lives_until.max(until);
+        }
+        if lives_until <= now {
+            return Err(ApiError::invalid_argument(
+                "before",
+                "No link that was signed by then lives any more: links live for seven days at most.",
+            ));
+        }
+        Ok(Self { signed_until, lives_until })
+    }
+}
+
+fn time(argument: &'static str, text: Option<&str>) -> Result<Option<Timestamp>, ApiError> {
+    let parsed = text.map(str::parse::<Timestamp>).transpose();
+    parsed.map_err(|_| {
+        let message = format!("`{argument}` is a time such as 2026-11-30T12:00:00Z.");
+        ApiError::invalid_argument(argument, message)
+    })
+}
+
+impl ApiOperation for ListRevoked {
+    const PARAMETERS: &'static [&'static str] = &["after", "limit"];
+    const STATUS: StatusCode = StatusCode::OK;
+    type Request = NoDocument;
+    type Answer = Json<RevocationList>;
+
+    fn read(request: &ApiRequest<'_>) -> Result<Self, ApiError> {
+        let number = |name: &'static str, default: u64| match request.parameter(name) {
+            None => Ok(default),
+            Some(text) => text
+                .parse()
+                .map_err(|_| ApiError::invalid_argument(name, format!("`{name}` is a number."))),
+        };
+        let limit = usize::try_from(number("limit", 1000)?).unwrap_or(PAGE_MAX);
+        Ok(Self { after: number("after", 0)?, limit: limit.clamp(1, PAGE_MAX) })
+    }
+
+    fn permission(&self) -> ApiPermission<'_> {
+        ApiPermission::Oneself
+    }
+
+    async fn run(call: Authorized<Self>, _: NoDocument) -> Result<Json<RevocationList>, ApiError> {
+        let (this, access) = (call.operation(), call.access());
+        let all = access.may_by_identity(LIST, ALL_OBJECTS);
+        let signer = (!all).then(|| access.principal().user_id().unwrap_or_default());
+        let (account, after, limit) = (access.account()?.clone(), this.after, this.limit);
+        let query = ListRevocations { account, signer, after, limit };
+        let page = access.store().revocations(query).await.map_err(refusal::of_store)?;
+        let lives = |one: &RecordedRevocation| one.revocation.lives_until >= access.now();
+        Ok(Json(RevocationList {
+            revocations: page.revocations.into_iter().filter(lives).map(shown).collect(),
+            next: page.next.map(|next| next.to_string()),
+        }))
+    }
+}
+
+impl ApiOperation for UndoRevocation {
+    const STATUS: StatusCode = StatusCode::NO_CONTENT;
+    type Request = NoDocument;
+    type Answer = NoDocument;
+
+    fn read(request: &ApiRequest<'_>) -> Result<Self, ApiError> {
+        Ok(Self { number: request.path("id")?.parse().ok() })
+    }
+
+    fn permission(&self) -> ApiPermission<'_> {
+        ApiPermission::Oneself
+    }
+
+    async fn run(call: Authorized<Self>, _: NoDocument) -> Result<NoDocument, ApiError> {
+        let access = call.access();
+        let none = || ApiError::new(ApiCode::NoSuchRevocation);
+        let number = call.operation().number.ok_or_else(none)?;
+        let (store, account) = (access.store(), access.account()?);
+        let found = store.revocation(account, number).await.map_err(refusal::of_store)?;
+        let Revocation { links, scope, .. } = found.ok_or_else(none)?.revocation;
+        let is_own = scope.signer.is_some() && scope.signer == access.principal().user_id();
+        let may = |arn: &str| access.may_by_identity(REVOKE, arn);
+        if !is_own && !may(ALL_OBJECTS) && !NamedLinks::of(links).is_within(may) {
+            return Err(none());
+        }
+        let undone = store.undo_revocation(account, number).await.map_err(refusal::of_store)?;
+        if undone { Ok(NoDocument) } else { Err(none()) }
+    }
+}
+
+fn shown(recorded: RecordedRevocation) -> ShownRevocation {
+    let RecordedRevocation { number, revocation } = recorded;
+    let Revocation { links, scope, signed_until, lives_until, revoked_at, revoked_by } = revocation;
+    let mut shown = ShownRevocation {
+        id: number.to_string(),
+        fingerprint: None,
+        access_key_id: None,
+        object: None,
+        prefix: None,
+        scope: if scope.signer.is_some() { Scope::Own } else { Scope::Account },
+        signed_before: iso_time(signed_until),
+        lives_until: iso_time(lives_until),
+        revoked_at: iso_time(revoked_at),
+        revoked_by,
+    };
+    match links {
+        RevokedLinks::Link { fingerprint, target } => {
+            shown.fingerprint = Some(fingerprint.to_string());
+            shown.object = target.map(|(bucket, key)| format!("s3://{bucket}/{key}"));
+        }
+        RevokedLinks::AccessKey(id) => shown.access_key_id = Some(id),
+        RevokedLinks::Object(bucket, key) => shown.object = Some(format!("s3://{bucket}/{key}")),
+        RevokedLinks::Prefix(bucket, prefix) => {
+            shown.prefix = Some(format!("s3://{bucket}/{prefix}"))
+        }
+    }
+    shown
+}

@@ -1,0 +1,163 @@
+//! Which links a document names.
+
+use hyper::Uri;
+use jiff::Timestamp;
+use presign::{Fingerprint, Mechanism, RequestHead, SignatureClaim};
+use store::{BucketName, ObjectKey, RevokedLinks};
+
+use super::WantedRevocation;
+use crate::api::error::ApiError;
+use crate::gate::StoreAccess;
+use crate::reading::Reading;
+use crate::route::{self, Target};
+
+/// The longest id of an access key: some are from other stores.
+const ACCESS_KEY_ID_BYTES_MAX: usize = 128;
+/// What stands for any further characters of a key where a permission on a whole prefix is asked for. There are many, so
+/// that a pattern that allows a few characters does not allow all.
+const ANY_KEY: &str = "********************************";
+
+/// The links that are named.
+#[derive(Debug)]
+pub(super) struct NamedLinks {
+    pub(super) links: RevokedLinks,
+    /// The key that the link itself says it is signed with.
+    signer: Option<String>,
+    /// When the link itself says it ends, if nothing bounds that.
+    pub(super) link_ends_at: Option<Timestamp>,
+}
+
+impl NamedLinks {
+    pub(super) fn of(links: RevokedLinks) -> Self {
+        Self { links, signer: None, link_ends_at: None }
+    }
+
+    /// Reads the one member that says which links are meant.
+    pub(super) fn read(wanted: &WantedRevocation, access: &StoreAccess) -> Result<Self, ApiError> {
+        let WantedRevocation { url, fingerprint, access_key_id, object, prefix, before, until: _ } =
+            wanted;
+        let one_of = "Name the links by one of `url`, `fingerprint`, `access_key_id`, `object` and `prefix`.";
+        let named = (url, fingerprint, access_key_id, object, prefix);
+        let links = match named {
+            (Some(url), None, None, None, None) => Self::by_url(url, access)?,
+            (None, Some(fingerprint), None, None, None) => {
+                let fingerprint = fingerprint.parse::<Fingerprint>();
+                let fingerprint = fingerprint.map_err(|cause| {
+                    let message =
+                        format!("`fingerprint`: {cause}. The short name of a link is not enough.");
+                    ApiError::invalid_argument("fingerprint", message)
+                })?;
+                Self::of(RevokedLinks::Link { fingerprint, target: None })
+            }
+            (None, None, Some(id), None, None) => {
+                if id.is_empty() || id.len() > ACCESS_KEY_ID_BYTES_MAX {
+                    let message = "`access_key_id` is the id of an access key.";
+                    return Err(ApiError::invalid_argument("access_key_id", message));
+                }
+                Self::of(RevokedLinks::AccessKey(id.clone()))
+            }
+            (None, None, None, Some(object), None) => {
+                let (bucket, key) = place("object", object)?;
+                let key = ObjectKey::parse(key).map_err(|cause| {
+                    ApiError::invalid_argument("object", format!("`object`: {cause}."))
+                })?;
+                Self::of(RevokedLinks::Object(bucket, key))
+            }
+            (None, None, None, None, Some(prefix)) => {
+                let (bucket, prefix) = place("prefix", prefix)?;
+                if prefix.len() > store::OBJECT_KEY_BYTES_MAX {
+                    return Err(ApiError::invalid_argument(
+                        "prefix",
+                        "`prefix` is longer than any key.",
+                    ));
+                }
+                Self::of(RevokedLinks::Prefix(bucket, prefix.to_owned()))
+            }
+            _ => return Err(ApiError::invalid_request(one_of)),
+        };
+        if before.is_some() && matches!(links.links, RevokedLinks::Link { .. }) {
+            let message = "`before` is for an access key, an object or a prefix: one link is known by its signature.";
+            return Err(ApiError::invalid_argument("before", message));
+        }
+        Ok(links)
+    }
+
+    /// The link of a URL, which need not verify: its signature names it, and no other link has that.
+    fn by_url(text: &str, access: &StoreAccess) -> Result<Self, ApiError> {
+        let wrong = |message: &'static str| ApiError::invalid_argument("url", message);
+        // As links are copied out of pages and messages.
+        let text = text.trim().trim_start_matches('<').trim_end_matches('>').replace("&amp;", "&");
+        let uri: Uri = text.parse().map_err(|_| wrong("`url` is no URL."))?;
+        let host =
+            uri.authority().ok_or_else(|| wrong("`url` has no host: give the whole link."))?;
+        let (path, query) = (uri.path(), uri.query().unwrap_or_default());
+        let headers = [("host", host.as_str().as_bytes())];
+        let head = RequestHead { method: "GET", path, query, headers: &headers };
+        let claim = SignatureClaim::from_request(&head).ok().flatten();
+        let claim =
+            claim.ok_or_else(|| wrong("`url` is not a presigned link, or is not whole."))?;
+        let reading = Reading::at(host.as_str(), path, &access.context().config);
+        let target = match route::target(reading.resource()) {
+            Ok(Target::Object(bucket, key)) => Some((bucket, key)),
+            Ok(Target::Service | Target::Bucket(_)) | Err(_) => None,
+        };
+        let ends_at = (claim.mechanism() == Mechanism::V2Query).then(|| v2_end(&head)).flatten();
+        Ok(Self {
+            links: RevokedLinks::Link { fingerprint: claim.fingerprint(), target },
+            signer: Some(claim.access_key_id().to_owned()),
+            link_ends_at: ends_at,
+        })
+    }
+
+    /// The key that signed all of the links, as far as they say it.
+    pub(super) fn access_key(&self) -> Option<&str> {
+        match &self.links {
+            RevokedLinks::AccessKey(id) => Some(id),
+            RevokedLinks::Link { .. } => self.signer.as_deref(),
+            RevokedLinks::Object(_, _) | RevokedLinks::Prefix(_, _) => None,
+        }
+    }
+
+    /// Whether a permission on objects is given for all that the links are for. What they are for is not known of an
+    /// access key, or of a fingerprint alone.
+    pub(super) fn is_within(&self, may: impl Fn(&str) -> bool) -> bool {
+        match &self.links {
+            RevokedLinks::Link { target: Some((bucket, key)), .. }
+            | RevokedLinks::Object(bucket, key) => may(&format!("arn:aws:s3:::{bucket}/{key}")),
+            RevokedLinks::Prefix(bucket, prefix) => ["*", ANY_KEY]
+                .iter()
+                .all(|any| may(&format!("arn:aws:s3:::{bucket}/{prefix}{any}"))),
+            RevokedLinks::Link { target: None, .. } | RevokedLinks::AccessKey(_) => false,
+        }
+    }
+
+    /// The same links, whatever they are used for: for a caller who need not ask.
+    pub(super) fn wherever_used(self) -> Self {
+        let links = match self.links {
+            RevokedLinks::Link { fingerprint, target: _ } => {
+                RevokedLinks::Link { fingerprint, target: None }
+            }
+            other @ (RevokedLinks::AccessKey(_)
+            | RevokedLinks::Object(_, _)
+            | RevokedLinks::Prefix(_, _)) => other,
+        };
+        Self { links, ..self }
+    }
+}
+
+/// When a SigV2 link says it ends, which may be long after it opens.
+fn v2_end(head: &RequestHead<'_>) -> Option<Timestamp> {
+    let seconds = head.query_value("Expires")?;
+    Timestamp::from_second(std::str::from_utf8(&seconds).ok()?.parse().ok()?).ok()
+}
+
+/// The bucket, and what follows the slash after it.
+fn place<'t>(argument: &'static str, text: &'t str) -> Result<(BucketName, &'t str), ApiError> {
+    let wrong = || {
+        let message = format!("`{argument}` is written s3://bucket/{argument}.");
+        ApiError::invalid_argument(argument, message)
+    };
+    let rest = text.strip_prefix("s3://").ok_or_else(wrong)?;
+    let (bucket, rest) = rest.split_once('/').unwrap_or((rest, ""));
+    Ok((BucketName::parse(bucket).map_err(|_| wrong())?, rest))
+}
