@@ -4,6 +4,7 @@ pub(crate) mod credentials;
 pub(crate) mod explain;
 pub(crate) mod identities;
 pub(crate) mod limits;
+pub(crate) mod links;
 pub(crate) mod objects;
 pub(crate) mod post;
 
@@ -38,6 +39,8 @@ pub(crate) enum Command {
     PresignPost(post::PresignPost),
     /// Say what a link allows, until when, and why it does not work
     Explain(explain::Explain),
+    /// Take links back
+    Links(links::Links),
     /// Download from a link, resuming what was begun
     Get(Get),
     /// Upload a file to a link

@@ -15,6 +15,7 @@ mod failure;
 mod get;
 mod grant;
 mod identities;
+mod links;
 mod location;
 mod log;
 mod man;
@@ -66,6 +67,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Presign(arguments) => presign::run(&arguments),
         Command::PresignPost(arguments) => presign::post::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Links(arguments) => links::run(&arguments),
         Command::Get(arguments) => get::run(&arguments),
         Command::Put(arguments) => put::run(&arguments),
         Command::Ls(arguments) => objects::ls(&arguments),
