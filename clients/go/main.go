@@ -26,6 +26,7 @@ var scenarios = map[string]func(context.Context, job) result{
 	"sdk-algorithms":    sdkAlgorithms,
 	"sdk-links":         sdkLinks,
 	"sdk-identity-link": sdkIdentityLink,
+	"sdk-limited-links": sdkLimitedLinks,
 	"sdk-delete":        sdkDelete,
 	"minio-put-get":     minioPutGet,
 	"minio-stream":      minioStream,

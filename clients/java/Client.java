@@ -41,6 +41,7 @@ public final class Client {
             case "algorithms" -> client.algorithms();
             case "multipart" -> client.multipart();
             case "links" -> client.links();
+            case "limited-links" -> client.limitedLinks();
             default -> throw new IllegalArgumentException(words[0]);
         }
     }
@@ -137,6 +138,14 @@ public final class Client {
             tell("put", putStatus, "get", got.getResponseCode(),
                 "got", new String(got.getInputStream().readAllBytes(), StandardCharsets.UTF_8),
                 "content_type", got.getContentType(), "origin", got.getHeaderField("x-amz-meta-origin"));
+        }
+    }
+
+    private void limitedLinks() {
+        try (S3Presigner presigner = S3Presigner.create()) {
+            var get = Limits.download(presigner, bucket, key);
+            var put = Limits.upload(presigner, bucket, key);
+            tell("get", get.url(), "put", put.url());
         }
     }
 

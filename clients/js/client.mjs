@@ -21,6 +21,7 @@ import {
 import { Upload } from "@aws-sdk/lib-storage";
 import { createPresignedPost } from "@aws-sdk/s3-presigned-post";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
+import { limitedLinks } from "./limits.mjs";
 
 const [scenario, Bucket, Key, file] = process.argv.slice(2);
 const client = new S3Client({});
@@ -178,6 +179,11 @@ const scenarios = {
       storageClass: head.StorageClass,
       contentType: head.ContentType,
     };
+  },
+
+  async "limited-links"() {
+    const { get, put } = await limitedLinks(client, Bucket, Key);
+    return { get: { url: get, headers: [] }, put: { url: put, headers: [] } };
   },
 
   // Server-side encryption is the one x-amz-* header that the presigner leaves to be sent.

@@ -4,6 +4,7 @@
 //! would for any program built on these crates. One subcommand is one scenario; its result is one
 //! JSON object on standard output, which the Python tests judge.
 
+mod limits;
 mod sdk;
 mod store;
 
@@ -13,7 +14,7 @@ use serde_json::Value;
 
 const USAGE: &str = "usage: valet-clients SCENARIO BUCKET KEY [FILE]\n\
     scenarios: sdk-put-get sdk-put-file sdk-multipart sdk-multipart-checked \
-    sdk-presign sdk-presign-part store-objects store-multipart store-signed-urls";
+    sdk-presign sdk-presign-part sdk-limited-links store-objects store-multipart store-signed-urls";
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -35,6 +36,7 @@ async fn run(arguments: &[String]) -> Result<Value> {
         }
         "sdk-presign" => sdk::presign(bucket, key).await,
         "sdk-presign-part" => sdk::presign_part(bucket, key).await,
+        "sdk-limited-links" => sdk::limited_links(bucket, key).await,
         "store-objects" => store::objects(bucket, key).await,
         "store-multipart" => store::multipart(bucket, key, argument(3)?).await,
         "store-signed-urls" => store::signed_urls(bucket, key).await,

@@ -143,6 +143,12 @@ pub async fn presign_part(bucket: &str, key: &str) -> Result<Value> {
     Ok(json!({ "upload_id": upload_id, "part": link(&part) }))
 }
 
+/// Makes links with limits that only Valet keeps; the caller uses them.
+pub async fn limited_links(bucket: &str, key: &str) -> Result<Value> {
+    let [get, put] = crate::limits::limited_links(&client().await, bucket, key).await?;
+    Ok(json!({ "get": link(&get), "put": link(&put) }))
+}
+
 fn link(request: &PresignedRequest) -> Value {
     let headers: Vec<(&str, &str)> = request.headers().collect();
     json!({ "method": request.method(), "url": request.uri(), "headers": headers })
