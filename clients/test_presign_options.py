@@ -289,3 +289,32 @@ def test_lines_have_all_options_by_name(presign, tmp_path):
         assert ("x-valet-id=" in answer["url"]) == bool(row.get("uses") or row.get("unique"))
         assert is_plain_sigv4(answer["url"], answer["method"], answer["headers"].items())
         assert ("x-amz-checksum-sha256" in answer["headers"]) == ("sha256" in row)
+
+
+def test_a_server_keeps_what_is_printed(link, server, bucket):
+    """One row for each option; what each means exactly is told by the rows of the server."""
+    def linked(*options, key="k"):
+        return link(*options, f"s3://{bucket}/{key}", endpoint=server.endpoint).removeprefix(server.endpoint)
+
+    def refusal(answer):
+        return answer.status, answer.code(), dict(answer.error())["Message"]
+
+    server.put(f"/{bucket}/k", b"0123456789")
+    sized = linked("--method", "PUT", "--min-size", "2", "--max-size", "4", key="sized")
+    assert server.request("PUT", sized, body=b"12345").code() == "EntityTooLarge"
+    assert server.request("PUT", sized, body=b"1").code() == "EntityTooSmall"
+    assert server.request("PUT", sized, body=b"1234").status == 200
+    once = linked("--method", "PUT", "--write-once", key="once")
+    assert server.request("PUT", once, body=b"first").status == 200
+    assert server.request("PUT", once, body=b"second").code() == "PreconditionFailed"
+    assert server.get(f"/{bucket}/once").body == b"first"
+    assert server.request("HEAD", linked()).status == 403
+    headed = linked("--allow-head")
+    assert server.request("HEAD", headed).header("content-length") == "10"
+    assert server.request("GET", headed).body == b"0123456789"
+    later = server.request("GET", linked("--not-before", "30m"))
+    assert refusal(later) == (403, "AccessDenied", "Request is not yet valid")
+    assert server.request("GET", linked("--not-before", "2020-01-01T00:00:00Z")).status == 200
+    assert server.request("GET", linked("--source-ip", "192.0.2.0/24")).code() == "AccessDenied"
+    assert server.request("GET", linked("--source-ip", "192.0.2.0/24,127.0.0.1")).status == 200
+    assert server.request("GET", linked("--rate", "1MiB", "--label", "Report", "--unique")).status == 200
