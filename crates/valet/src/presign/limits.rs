@@ -232,7 +232,8 @@ fn check_fit(
         let given = options.limits.max_size.is_some() || options.limits.min_size.is_none();
         return unfit(if given { "--max-size" } else { "--min-size" }, upload);
     }
-    if conditions.write_once && !(uploads && !names(&["partNumber", "uploadId"])) {
+    let makes_object = uploads && !names(&["partNumber", "uploadId"]);
+    if conditions.write_once && !makes_object {
         return unfit("--write-once", upload);
     }
     if conditions.allow_head && !downloads {
