@@ -1,6 +1,7 @@
 //! The command line as typed. What it means is decided elsewhere.
 
 pub(crate) mod credentials;
+pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod identities;
 pub(crate) mod limits;
@@ -73,6 +74,8 @@ pub(crate) enum Command {
     Account(identities::Account),
     /// Give credentials to programs
     Credentials(credentials::Credentials),
+    /// Check a running server by using it: its public URLs, proxies, clock, TLS and CORS
+    Doctor(doctor::Doctor),
     /// Print the completion script of a shell
     Completions {
         /// The shell to make it for

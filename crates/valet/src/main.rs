@@ -10,6 +10,7 @@ mod completions;
 mod config;
 mod credentials;
 mod disposition;
+mod doctor;
 mod explain;
 mod failure;
 mod get;
@@ -84,6 +85,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Key(arguments) => identities::key(&arguments),
         Command::Account(arguments) => account::run(&arguments),
         Command::Credentials(arguments) => credentials::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Man { words } => man::run(&words),
         Command::Completions { shell } => completions::run(shell),
     }
