@@ -188,3 +188,94 @@ fn without_refusal(answer: &Answer) -> Trouble {
         mend,
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use presign::{Credentials, Endpoint, ExpiresIn, Presign, Presigner, SecretAccessKey};
+    use reqwest::StatusCode;
+    use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn exchange(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Exchange {
+        let credentials = Credentials {
+            access_key_id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
+            secret_access_key: SecretAccessKey::new("secret"),
+            session_token: None,
+        };
+        let endpoint = Endpoint::parse("http://files.example.com/store").unwrap();
+        let presign = Presign::new("GET", &endpoint, "b", b"k", ExpiresIn::parse("60").unwrap());
+        let at = "2026-06-15T12:00:00Z".parse().unwrap();
+        let link = Presigner::new(credentials, "us-east-1").presign(&presign, at).unwrap();
+        let headers: HeaderMap = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect();
+        let status = StatusCode::from_u16(status).unwrap();
+        let body = body.as_bytes().to_vec();
+        Exchange { link, answer: Answer { status, headers, body, certificate: None, at } }
+    }
+
+    /// `expected` is the codes, and the beginning of the text.
+    fn check(exchange: &Exchange, expected: (&[&str], &str)) {
+        let found = trouble(exchange, "b");
+        let codes: Vec<_> = found.codes.iter().map(|code| code.as_str()).collect();
+        assert_eq!(codes, expected.0, "{}", found.text);
+        assert!(found.text.starts_with(expected.1), "{}", found.text);
+        assert!(!found.mend.is_empty());
+        assert!(!found.text.contains("X-Amz-Signature"), "{}", found.text);
+    }
+
+    #[test]
+    fn who_sends_elsewhere_is_named() {
+        let check = |location: &'static str, code: &str, text: &str| {
+            check(&exchange(308, &[("location", location)], ""), (&[code], text));
+        };
+        check("https://files.example.com/store/b/k", "scheme", "http is sent on to https");
+        check(
+            "http://cdn.example.com/x",
+            "host",
+            "requests are sent on to the host `cdn.example.com`",
+        );
+        check("http://files.example.com:81/x", "port", "requests are sent on to another port");
+        check("/b/k", "path-encoding", "requests are sent on to the path `/b/k`");
+    }
+
+    #[test]
+    fn who_answers_is_named() {
+        let own = [("x-amz-request-id", "1")];
+        let none: &[&str] = &[];
+        let proxy = [("server", "nginx")];
+        let before = "the answer 413 is not the store's, but of something before it (nginx)";
+        check(&exchange(413, &proxy, "<html>"), (none, before));
+        check(&exchange(200, &[], "hello"), (none, "the answer 200 is not the store's"));
+        check(&exchange(404, &own, ""), (none, "the store answers 404, which was not"));
+        let body = "<Error><Code>SlowDown</Code><Message>Wait.</Message></Error>";
+        check(&exchange(503, &own, body), (none, "the store answers 503 SlowDown: Wait."));
+    }
+
+    #[test]
+    fn what_a_store_refuses_is_named() {
+        let refused = |code: &str, more: &str| {
+            let body = format!(
+                "<Error><Code>{code}</Code><Message>Request has expired</Message>{more}</Error>"
+            );
+            exchange(403, &[("x-amz-request-id", "1")], &body)
+        };
+        let none: &[&str] = &[];
+        let time = "the store finds the time of the link wrong";
+        check(&refused("AccessDenied", ""), (none, time));
+        let other = refused("NoSuchBucket", "<BucketName>store</BucketName>");
+        let text = "the store takes `store` for the bucket";
+        let found = trouble(&exchange(404, &[], ""), "b");
+        assert_eq!(found.codes, []);
+        let body = std::str::from_utf8(&other.answer.body)
+            .unwrap()
+            .replace("Request has expired", "None.");
+        check(&exchange(404, &[], &body), (&["path-prefix"], text));
+        // Stores other than AWS and Valet show nothing.
+        let silent = "<Error><Code>SignatureDoesNotMatch</Code><Message>No.</Message></Error>";
+        let text = "the signature does not match, and the store does not show what arrived";
+        check(&exchange(403, &[], silent), (none, text));
+    }
+}
