@@ -2,6 +2,7 @@
 //! header, as those of S3 are. Only the path that renews the links of an upload takes a link instead.
 
 mod accounts;
+mod description;
 mod document;
 mod error;
 mod expiry;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use hyper::header::ALLOW;
 use hyper::{Method, StatusCode};
 use presign::VerifiedSignature;
+use schemars::JsonSchema;
 use serde::Serialize;
 use store::BucketName;
 
@@ -33,6 +35,8 @@ use error::{ApiCode, ApiError};
 use operation::{SignedBy, SignedCall};
 use path::PathValues;
 use table::{ApiRow, ROUTES};
+
+pub(crate) use description::document as description;
 
 /// The operation in the log for a request to the API that is no call of any operation.
 const NO_OPERATION: &str = "Api";
@@ -55,17 +59,21 @@ pub(crate) struct ApiCaller<'r> {
 }
 
 /// The document of a refusal.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct RefusalDocument<'e> {
     error: ErrorMember<'e>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct ErrorMember<'e> {
+    /// The kind of the refusal, for programs.
     code: &'static str,
+    /// What is wrong, for people.
     message: &'e str,
+    /// The member or parameter that is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     argument: Option<&'e str>,
+    /// Names the request in the log.
     request_id: &'e str,
 }
 

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use presign::{Explanation, LinkVerdict};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// An explanation of a link, in JSON.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ExplainedLink {
     /// Whether it works.
     pub works: ExplainedVerdict,
@@ -33,7 +34,7 @@ pub struct ExplainedLink {
 }
 
 /// Whether a link works.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ExplainedVerdict {
     /// Nothing that was asked speaks against it.
@@ -45,7 +46,7 @@ pub enum ExplainedVerdict {
 }
 
 /// One reason why a link does not work.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ExplainedCause {
     /// The kind of the reason, for programs.
     pub code: String,
@@ -56,7 +57,7 @@ pub struct ExplainedCause {
 }
 
 /// What a link is good for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ExplainedGrant {
     /// Method and operation in words.
     pub operation: String,

@@ -6,12 +6,15 @@ use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, StatusCode};
 use iam::Values;
 
-use crate::api::ApiRoute;
+use crate::api::{self, ApiRoute};
 use crate::gate::{AdmissibleApiCall, ApiPermission};
 use crate::origin::OWN_PREFIX;
 use crate::reading::Reading;
 use crate::respond::{Reply, ReplyBody};
 use crate::services::Services;
+
+/// Below the prefix of Valet's own paths.
+const API_DESCRIPTION: &str = "/api/v1/openapi.json";
 
 /// One of Valet's own paths.
 #[derive(Debug)]
@@ -20,6 +23,8 @@ pub(crate) enum OwnRoute {
     Ready,
     Metrics,
     Api(ApiRoute),
+    /// The description of the API, which is no secret.
+    ApiDescription,
     Unknown,
     /// A known path with a method other than GET and HEAD.
     WrongMethod,
@@ -41,7 +46,8 @@ impl AdmissibleApiCall for ReadMetrics {
 /// Reads one of Valet's own paths; `None` if the path is that of a bucket.
 pub(crate) fn route(method: &Method, reading: &Reading<'_>) -> Option<OwnRoute> {
     let rest = reading.own_path()?.strip_prefix(OWN_PREFIX)?;
-    if let Some(path) = rest.strip_prefix("/api/v1").filter(|path| path.starts_with('/')) {
+    let below = rest.strip_prefix("/api/v1").filter(|path| path.starts_with('/'));
+    if let Some(path) = below.filter(|_| rest != API_DESCRIPTION) {
         // Each path of the API has one spelling, in which nothing is encoded.
         let route =
             if reading.is_plain() { ApiRoute::read(method, path) } else { ApiRoute::nowhere() };
@@ -58,6 +64,7 @@ fn named(rest: &str) -> Option<OwnRoute> {
         "/health/live" => OwnRoute::Live,
         "/health/ready" => OwnRoute::Ready,
         "/metrics" => OwnRoute::Metrics,
+        API_DESCRIPTION => OwnRoute::ApiDescription,
         "" => OwnRoute::Unknown,
         below if below.starts_with('/') => OwnRoute::Unknown,
         _ => return None,
@@ -70,6 +77,7 @@ impl OwnRoute {
             Self::Live => "HealthLive",
             Self::Ready => "HealthReady",
             Self::Metrics => "ReadMetrics",
+            Self::ApiDescription => "DescribeApi",
             Self::Api(route) => route.operation(),
             Self::Unknown | Self::WrongMethod => "-",
         }
@@ -91,6 +99,12 @@ impl OwnRoute {
                         "application/openmetrics-text; version=1.0.0; charset=utf-8",
                     ),
                 );
+                reply
+            }
+            Self::ApiDescription => {
+                let mut reply = Reply::new(StatusCode::OK);
+                reply.set(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                reply.body = ReplyBody::Full(api::description());
                 reply
             }
             Self::Api(_) | Self::Unknown => {

@@ -41,6 +41,7 @@ impl<'r> Surface<'r> {
             Some(
                 route @ (OwnRoute::Live
                 | OwnRoute::Ready
+                | OwnRoute::ApiDescription
                 | OwnRoute::Unknown
                 | OwnRoute::WrongMethod),
             ) => return Self::Open(route),
@@ -118,6 +119,9 @@ mod tests {
         check("GET h /_valet/metrics", "metrics");
         check("GET h /_valet/api/v1/accounts", "api ListAccounts");
         check("POST h /_valet/api/v1/expiry", "api TellExpiry");
+        check("GET h /_valet/api/v1/openapi.json", "open ApiDescription");
+        check("POST h /_valet/api/v1/openapi.json", "open WrongMethod");
+        check("GET bucket.s3.test /_valet/api/v1/openapi.json", "s3 GetObject");
         check("GET h /_valet/api/v1/nothing", "api Api");
         check("GET h /_valet/api/v1/", "api Api");
         check("GET h /_valet/api/v1", "open Unknown");

@@ -3,6 +3,7 @@
 use hyper::StatusCode;
 use iam::AccountId;
 use presign::SecretAccessKey;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 use store::{AccessKey, Account, NewAccount};
 
@@ -48,7 +49,7 @@ pub(super) struct RenewRootKey {
 }
 
 /// The account that a call asks for.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WantedAccount {
     name: String,
@@ -59,7 +60,7 @@ pub(super) struct WantedAccount {
 }
 
 /// An account in an answer.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct ShownAccount {
     id: String,
     name: String,
@@ -69,17 +70,18 @@ pub(super) struct ShownAccount {
 }
 
 /// An account with its root key, which is shown only once.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct AccountWithKey {
     #[serde(flatten)]
     account: ShownAccount,
     access_key_id: String,
     #[serde(serialize_with = "exposed")]
+    #[schemars(with = "String")]
     secret_access_key: SecretAccessKey,
 }
 
 /// One page of accounts, sorted by id.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct AccountPage {
     accounts: Vec<ShownAccount>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -5,6 +5,7 @@ use std::future::Future;
 use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -19,6 +20,9 @@ const DOCUMENT_BYTES_MAX: usize = 64 * 1024;
 
 /// The document in the body of a call. It is read only after the call has been admitted.
 pub(super) trait RequestDocument: Sized + Send {
+    /// The schema of the document, and whether there must be one; `None`: there is none.
+    fn schema(generator: &mut SchemaGenerator) -> Option<(Schema, bool)>;
+
     /// Reads the document from the body.
     fn read(
         access: &StoreAccess,
@@ -28,6 +32,9 @@ pub(super) trait RequestDocument: Sized + Send {
 
 /// The document in the body of an answer.
 pub(super) trait AnswerDocument: Send {
+    /// The schema of the document; `None`: there is none.
+    fn schema(generator: &mut SchemaGenerator) -> Option<Schema>;
+
     /// The answer with this document and this status.
     fn reply(self, status: StatusCode) -> Reply;
 }
@@ -41,13 +48,21 @@ pub(super) struct OptionalJson<T>(pub(super) Option<T>);
 /// No document. Whoever sends one means something by it, and is refused.
 pub(super) struct NoDocument;
 
-impl<T: DeserializeOwned + Send> RequestDocument for Json<T> {
+impl<T: DeserializeOwned + JsonSchema + Send> RequestDocument for Json<T> {
+    fn schema(generator: &mut SchemaGenerator) -> Option<(Schema, bool)> {
+        Some((generator.subschema_for::<T>(), true))
+    }
+
     async fn read(access: &StoreAccess, body: &mut RequestBody) -> Result<Self, ApiError> {
         parse(&collect(access, body).await?).map(Self)
     }
 }
 
-impl<T: DeserializeOwned + Send> RequestDocument for OptionalJson<T> {
+impl<T: DeserializeOwned + JsonSchema + Send> RequestDocument for OptionalJson<T> {
+    fn schema(generator: &mut SchemaGenerator) -> Option<(Schema, bool)> {
+        Some((generator.subschema_for::<T>(), false))
+    }
+
     async fn read(access: &StoreAccess, body: &mut RequestBody) -> Result<Self, ApiError> {
         let bytes = collect(access, body).await?;
         let document = if bytes.is_empty() { None } else { Some(parse(&bytes)?) };
@@ -56,6 +71,10 @@ impl<T: DeserializeOwned + Send> RequestDocument for OptionalJson<T> {
 }
 
 impl RequestDocument for NoDocument {
+    fn schema(_: &mut SchemaGenerator) -> Option<(Schema, bool)> {
+        None
+    }
+
     async fn read(access: &StoreAccess, body: &mut RequestBody) -> Result<Self, ApiError> {
         if collect(access, body).await?.is_empty() {
             Ok(Self)
@@ -65,7 +84,11 @@ impl RequestDocument for NoDocument {
     }
 }
 
-impl<T: Serialize + Send> AnswerDocument for Json<T> {
+impl<T: Serialize + JsonSchema + Send> AnswerDocument for Json<T> {
+    fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
+        Some(generator.subschema_for::<T>())
+    }
+
     fn reply(self, status: StatusCode) -> Reply {
         let mut reply = Reply::new(status);
         reply.set(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -76,6 +99,10 @@ impl<T: Serialize + Send> AnswerDocument for Json<T> {
 }
 
 impl AnswerDocument for NoDocument {
+    fn schema(_: &mut SchemaGenerator) -> Option<Schema> {
+        None
+    }
+
     fn reply(self, status: StatusCode) -> Reply {
         Reply::new(status)
     }

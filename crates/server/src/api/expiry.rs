@@ -8,6 +8,7 @@ use hyper::{Request, StatusCode};
 use iam::{HoldsUntil, LinkLife, PolicyLimit, Verdict};
 use jiff::{SignedDuration, Timestamp};
 use presign::{AmzDate, Mechanism};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::{BucketName, ObjectKey};
 
@@ -31,7 +32,7 @@ const METHODS: [&str; 5] = ["GET", "PUT", "HEAD", "DELETE", FORM];
 pub(super) struct TellExpiry;
 
 /// The link or form that is about to be signed.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct IntendedLink {
     method: String,
@@ -43,7 +44,7 @@ pub(super) struct IntendedLink {
 }
 
 /// Whether and for how long the link will work.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct ToldExpiry {
     effective_expires_at: String,
     limited_by: Vec<&'static str>,
@@ -56,7 +57,7 @@ pub(super) struct ToldExpiry {
 }
 
 /// Whether the link would work now.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Works {
     Yes,

@@ -12,6 +12,7 @@ use presign::{
     Cause, CauseCode, Endpoint, ExpectedScope, ExpiryLimit, ExplainError, ExplainQuestion,
     Explanation, LinkNote, LinkRequest, LinkVerdict, SecretAccessKey, explain,
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::document::Json;
@@ -34,7 +35,7 @@ const METHODS: [&str; 5] = ["GET", "PUT", "HEAD", "DELETE", "POST"];
 pub(super) struct ExplainLink;
 
 /// The link as somebody has it.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LinkInQuestion {
     url: String,

@@ -11,6 +11,7 @@ use hyper::StatusCode;
 use iam::Values;
 use jiff::Timestamp;
 use presign::{Addressing, AmzDate, ExpiresIn};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::{BucketName, ObjectKey, Part, PartNumber, Upload, UploadId};
 
@@ -38,14 +39,14 @@ pub(super) struct RenewParts {
 }
 
 /// The parts that links are wanted for. Without numbers: all parts that are not stored yet.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WantedParts {
     parts: Option<Vec<u16>>,
 }
 
 /// The fresh links, and the parts that are stored already.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct RenewedParts {
     upload_id: String,
     /// The time at which all of these links end.
@@ -54,7 +55,7 @@ pub(super) struct RenewedParts {
     uploaded: Vec<UploadedPart>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct FreshPart {
     number: u16,
     offset: u64,
@@ -62,7 +63,7 @@ struct FreshPart {
     link: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct UploadedPart {
     number: u16,
     size: u64,

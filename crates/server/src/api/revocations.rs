@@ -4,6 +4,7 @@ mod named;
 
 use hyper::StatusCode;
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::{
     ListRevocations, REVOCATION_LIFE, RecordedRevocation, Revocation, RevocationScope, Revoke,
@@ -46,7 +47,7 @@ pub(super) struct UndoRevocation {
 }
 
 /// What is to be revoked: one of `url`, `fingerprint`, `access_key_id`, `object` and `prefix`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WantedRevocation {
     /// A link, whole.
@@ -67,7 +68,7 @@ pub(super) struct WantedRevocation {
 }
 
 /// A revocation as it is shown.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct ShownRevocation {
     id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,7 +87,7 @@ pub(super) struct ShownRevocation {
 }
 
 /// Whose links a revocation ends.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Scope {
     /// Those of everybody in the account, and those for its buckets.
@@ -96,7 +97,7 @@ enum Scope {
 }
 
 /// One page of revocations.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct RevocationList {
     revocations: Vec<ShownRevocation>,
     #[serde(skip_serializing_if = "Option::is_none")]

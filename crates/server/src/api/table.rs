@@ -1,8 +1,10 @@
 //! The table of API routes. A path without a row does not exist.
 
-use hyper::Method;
+use hyper::{Method, StatusCode};
+use schemars::{Schema, SchemaGenerator};
 
 use super::accounts::{CreateAccount, DeleteAccount, GetAccount, ListAccounts, RenewRootKey};
+use super::document::{AnswerDocument as _, RequestDocument as _};
 use super::expiry::TellExpiry;
 use super::explain::ExplainLink;
 use super::operation::{Answering, ApiOperation, SignedBy, SignedCall, execute};
@@ -19,14 +21,25 @@ pub(super) struct ApiRow {
     /// The name of the operation, also in logs and metrics.
     pub(super) operation: &'static str,
     /// What the operation does, in one sentence.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for whoever describes the API: docs/api.md")
-    )]
     pub(super) summary: &'static str,
     pub(super) signed: SignedBy,
     pub(super) pages: Option<&'static str>,
+    /// The query parameters that a call may have, besides those of its signature.
+    pub(super) parameters: &'static [&'static str],
+    /// The status of an answer that is no refusal.
+    pub(super) status: StatusCode,
+    pub(super) documents: Documents,
     pub(super) execute: Execute,
+}
+
+/// The function that describes the documents of a row's operation.
+type Documents = fn(&mut SchemaGenerator) -> DocumentSchemas;
+
+/// The documents of an operation.
+pub(super) struct DocumentSchemas {
+    /// That of a call, and whether there must be one.
+    pub(super) request: Option<(Schema, bool)>,
+    pub(super) answer: Option<Schema>,
 }
 
 /// The function that reads, admits and runs the operation of a row.
@@ -46,8 +59,22 @@ const fn row<O: ApiOperation>(
     operation: &'static str,
     summary: &'static str,
 ) -> ApiRow {
-    let (signed, pages) = (O::SIGNED, O::PAGES);
-    ApiRow { method, path, operation, summary, signed, pages, execute: execute::<O> }
+    ApiRow {
+        method,
+        path,
+        operation,
+        summary,
+        signed: O::SIGNED,
+        pages: O::PAGES,
+        parameters: O::PARAMETERS,
+        status: O::STATUS,
+        documents: documents::<O>,
+        execute: execute::<O>,
+    }
+}
+
+fn documents<O: ApiOperation>(generator: &mut SchemaGenerator) -> DocumentSchemas {
+    DocumentSchemas { request: O::Request::schema(generator), answer: O::Answer::schema(generator) }
 }
 
 /// Every operation of the API.
