@@ -1,6 +1,7 @@
 //! Whose link it is that somebody asks about, whether that may be told, and what the gate would decide if the link
 //! were used now.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use hyper::http::request::Parts;
@@ -235,6 +236,8 @@ impl Gate {
         let life = LinkLife { signed_at, from: now, until };
         let context = RequestContext {
             parts: Arc::clone(parts),
+            // Nobody knows from where the link will be used. Who asks may have a use of it under way.
+            client: Ipv4Addr::UNSPECIFIED.into(),
             host: head.named_host().to_owned(),
             prefix: head.named_prefix().to_owned(),
             virtual_hosted: head.reading().is_virtual_hosted(),

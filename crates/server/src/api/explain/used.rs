@@ -295,7 +295,7 @@ async fn of_uses(told: &mut Explanation, used: &UsedLink) -> Result<(), ApiError
             told,
             Cause::new(
                 CauseCode::UsedUp,
-                "The link has been used as often as it may be.",
+                "All uses of the link are taken: by whoever has used it, or is just using it.",
                 "Sign a new link, with more uses if these were too few.",
             ),
         ),
