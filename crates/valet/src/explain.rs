@@ -9,13 +9,14 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use jiff::Timestamp;
 use presign::{
-    Credentials, Endpoint, ExpectedScope, ExplainQuestion, Explanation, SigV2Use, explain,
+    Cause, CauseCode, Credentials, Endpoint, ExpectedScope, ExpiryLimit, ExplainQuestion,
+    Explanation, LinkVerdict, SigV2Use, explain,
 };
 use serde::Serialize;
 use server::ExplainedLink;
 
 use crate::args::explain::Explain;
-use crate::aws::{Api, Chain};
+use crate::aws::{Api, Chain, Session};
 use crate::failure::Failure;
 use crate::output::{self, Form};
 use crate::{clock, location, transfer};
@@ -56,6 +57,24 @@ fn headers(texts: &[String]) -> Result<Vec<(String, String)>, Failure> {
         .collect()
 }
 
+/// A link ends with the session that signed it, if that is known.
+fn limit_by_session(told: &mut Explanation, end: Timestamp, now: Timestamp) {
+    let Some(grant) = &mut told.allows else { return };
+    grant.limited_by.retain(|limit| *limit != ExpiryLimit::SessionUnknown);
+    if grant.until.is_none_or(|until| end < until) {
+        grant.until = Some(end);
+        grant.limited_by = vec![ExpiryLimit::Session];
+    }
+    if now >= end {
+        told.works = LinkVerdict::Fails;
+        told.missing.clear();
+        let ended = format!("The session that signed the link ended at {end}.");
+        let mend = "Sign a new link, with a longer session or with a long-term key.";
+        let at = usize::from(told.causes.first().is_some_and(|it| it.code == CauseCode::Expired));
+        told.causes.insert(at, Cause::new(CauseCode::SessionEnded, ended, mend));
+    }
+}
+
 /// A line of standard input in which there is no link.
 #[derive(Serialize)]
 struct NoLink<'e> {
@@ -69,6 +88,8 @@ struct Explainer {
     method: Option<&'static str>,
     headers: Vec<(String, String)>,
     credentials: Option<Credentials>,
+    /// When the session ends that the credentials are of.
+    session_ends_at: Option<Timestamp>,
     endpoint: Option<Endpoint>,
     /// The region that was named on the command line.
     region: Option<String>,
@@ -82,7 +103,11 @@ impl Explainer {
         let chain = Chain::read(&arguments.aws).await?;
         let service = chain.service()?;
         let found = tokio::time::timeout(CREDENTIALS_TIMEOUT, chain.credentials()).await;
-        let credentials = found.ok().and_then(Result::ok).map(|(credentials, _)| credentials);
+        let (credentials, session) = found.ok().and_then(Result::ok).unzip();
+        let session_ends_at = session.and_then(|session| match session {
+            Session::EndsAt(end) => Some(end),
+            Session::LongTerm | Session::EndUnknown => None,
+        });
         let endpoint = chain.endpoint(Api::S3)?.filter(|endpoint| !location::is_aws(endpoint));
         let client = match (&endpoint, &credentials) {
             (Some(endpoint), Some(credentials)) if !arguments.offline => {
@@ -99,6 +124,7 @@ impl Explainer {
             method: arguments.method.map(crate::args::Method::as_str),
             headers,
             credentials,
+            session_ends_at,
             endpoint,
             region: arguments.aws.region.clone(),
             server_region: service.region,
@@ -180,15 +206,21 @@ impl Explainer {
         question.expected = region
             .as_deref()
             .map(|region| ExpectedScope::new(region, "s3").with_sigv2(SigV2Use::Allow));
-        let first = explain(&question, now)?;
-        let signer = first.allows.as_ref().map(|grant| &grant.signer);
-        let Some(credentials) = &self.credentials else { return Ok(first) };
-        if signer != Some(&credentials.access_key_id) {
-            return Ok(first);
+        let mut told = explain(&question, now)?;
+        let signer = told.allows.as_ref().map(|grant| &grant.signer);
+        let own = self.credentials.as_ref().filter(|it| signer == Some(&it.access_key_id));
+        if let Some(credentials) = own {
+            question.secret = Some(&credentials.secret_access_key);
+            question.session_token = credentials.session_token.as_ref();
+            told = explain(&question, now)?;
         }
-        question.secret = Some(&credentials.secret_access_key);
-        question.session_token = credentials.session_token.as_ref();
-        explain(&question, now)
+        let token = question.request().and_then(|request| request.session_token());
+        let end = token.and_then(|token| iam::token_expires_at(&token));
+        let end = end.or_else(|| self.session_ends_at.filter(|_| own.is_some()));
+        if let Some(end) = end {
+            limit_by_session(&mut told, end, now);
+        }
+        Ok(told)
     }
 
     /// The region that the link must be signed for: the one on the command line, that of its AWS host, or the

@@ -81,6 +81,28 @@ fn a_link_is_explained_without_a_server() {
 }
 
 #[test]
+fn a_link_ends_with_its_session() {
+    let session = |end: &'static str| {
+        let more = [("AWS_SESSION_TOKEN", "token"), ("AWS_CREDENTIAL_EXPIRATION", end)];
+        [&KEY[..], &more].concat()
+    };
+    for (end, verdict, expected, limited_by) in [
+        ("2999-01-01T00:00:00Z", "yes", vec![], "requested"),
+        ("2020-01-01T00:00:00Z", "no", vec!["session-ended"], "session"),
+    ] {
+        let variables = session(end);
+        let words = ["presign", "s3://photos/a.png", "--offline"];
+        let url = told(&words, "", &variables).out.trim().to_owned();
+        let known = explained(&[&url], &variables);
+        assert_eq!((known["works"].as_str(), codes(&known)), (Some(verdict), expected), "{known}");
+        assert_eq!(known["allows"]["limited_by"], json!([limited_by]));
+        // Whose session it is nobody else knows.
+        let unknown = explained(&[&url], &OTHER_KEY);
+        assert_eq!(unknown["allows"]["limited_by"], json!(["requested", "session-unknown"]));
+    }
+}
+
+#[test]
 fn people_are_told_the_verdict_first() {
     let get = link(&["--expires-in", "7d"]);
     let head = told(&["explain", &get, "--method", "HEAD"], "", &KEY);
