@@ -225,6 +225,29 @@ fn a_prefix_of_a_public_url_is_no_part_of_the_key() {
     }
 }
 
+/// SigV2 signs no host, so no other host is ever the cause.
+#[test]
+fn the_host_of_a_sigv2_link_is_no_cause() {
+    let secret = SecretAccessKey::new(SECRET);
+    let endpoint = Endpoint::parse(PUBLIC).unwrap();
+    let request = Presign::new("GET", &endpoint, "photos", b"k", ExpiresIn::parse("1h").unwrap());
+    let presigner = Presigner::new(credentials(None), "us-east-1");
+    let link = presigner.presign_v2(&request, now_plus(0)).unwrap();
+    let origins = [Endpoint::parse("http://localhost:9000").unwrap()];
+    let check = |text: String, expected: &[&str]| {
+        let mut question = question(&text);
+        question.secret = Some(&secret);
+        question.origins = &origins;
+        assert_eq!(codes(&explain(&question, now_plus(60)).unwrap()), expected, "{text}");
+    };
+    check(link.url.replacen("files.example.com", "minio:9000", 1), &[]);
+    check(link.url.replacen("/photos/", "/s3/photos/", 1), &["path-prefix"]);
+    check(
+        link.url.replacen("Signature=", "Signature=0", 1).replacen("%3D", "", 1),
+        &["parameter-changed"],
+    );
+}
+
 #[test]
 fn notes_and_freedoms_are_of_the_link() {
     let secret = SecretAccessKey::new(SECRET);

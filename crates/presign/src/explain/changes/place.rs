@@ -1,6 +1,7 @@
 //! Another method, host or port than the signed one.
 
 use super::{Change, Original};
+use crate::claim::Mechanism;
 use crate::explain::attempt::{Attempt, ClaimFacts, METHODS, host_at};
 use crate::explain::cause::CauseCode;
 use crate::explain::pasted::{Scheme, split_port};
@@ -50,7 +51,10 @@ pub(super) fn methods(original: &Original<'_>, _: &ClaimFacts) -> Vec<Change> {
 }
 
 /// The same name with another port, or with none.
-pub(super) fn ports(original: &Original<'_>, _: &ClaimFacts) -> Vec<Change> {
+pub(super) fn ports(original: &Original<'_>, facts: &ClaimFacts) -> Vec<Change> {
+    if facts.mechanism == Mechanism::V2Query {
+        return Vec::new();
+    }
     let (name, used) = split_port(&original.attempt.host);
     let of_origins = origins(original).filter_map(|origin| {
         let (origin_name, port) = split_port(origin.signed_host());
@@ -112,6 +116,11 @@ fn origins<'o>(original: &'o Original<'_>) -> impl Iterator<Item = &'o Endpoint>
 pub(super) fn hosts(original: &Original<'_>, facts: &ClaimFacts) -> Vec<Change> {
     let attempt = original.attempt;
     let mut changes = Vec::new();
+    if facts.mechanism == Mechanism::V2Query {
+        // Of the host it signs the bucket alone.
+        styles(attempt, &mut changes);
+        return changes;
+    }
     for origin in origins(original) {
         at_origin(attempt, origin, &mut changes);
     }
