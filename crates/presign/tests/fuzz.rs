@@ -121,6 +121,18 @@ proptest! {
     }
 
     #[test]
+    fn explained(data in prop_oneof![
+        request_bytes().prop_map(|request| {
+            // Method and path stand before the query.
+            let request = request.strip_prefix(b"GET\n").map(<[u8]>::to_vec);
+            [b"https://h", &*request.unwrap_or_default()].concat()
+        }),
+        prop::collection::vec(any::<u8>(), 0..512),
+    ]) {
+        entries::explained(&data);
+    }
+
+    #[test]
     fn chunks(data in prop_oneof![chunk_bytes(), prop::collection::vec(any::<u8>(), 0..64)]) {
         entries::chunks(&data);
     }

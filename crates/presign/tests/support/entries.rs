@@ -6,10 +6,11 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use jiff::Timestamp;
 use presign::{
-    ChunkEvent, CredentialScope, Credentials, ExpectedScope, FORM_BYTES_BEFORE_FILE_MAX,
-    FormDecoder, FormError, FormEvent, FormFields, PostPolicy, RequestHead, SecretAccessKey,
-    SigV2Use, SignatureClaim, SignedHost, SignedPayload, Signer, StreamingMode, VerifyingKey,
-    decode_component, encode_component, encode_path, sign_request,
+    ChunkEvent, CredentialScope, Credentials, ExpectedScope, ExplainQuestion,
+    FORM_BYTES_BEFORE_FILE_MAX, FormDecoder, FormError, FormEvent, FormFields, LinkVerdict,
+    PostPolicy, RequestHead, SecretAccessKey, SigV2Use, SignatureClaim, SignedHost, SignedPayload,
+    Signer, StreamingMode, VerifyingKey, decode_component, encode_component, encode_path, explain,
+    sign_request,
 };
 
 /// The secret of all that the fuzzers sign; no input can know a signature made with it.
@@ -180,4 +181,19 @@ pub(crate) fn encoding(data: &[u8]) {
         let name = String::from_utf8_lossy(&decode_component(name)).into_owned();
         let _ = head.query_value(&name);
     }
+}
+
+/// Any text is explained, and no text that was signed with another secret is said to work.
+pub(crate) fn explained(data: &[u8]) {
+    let secret = SecretAccessKey::new(SECRET);
+    let text = String::from_utf8_lossy(data);
+    let (text, rest) = text.split_once('\n').unwrap_or((&text, ""));
+    let headers: Vec<_> = rest.lines().filter_map(|line| line.split_once(':')).collect();
+    let mut question = ExplainQuestion::new(text);
+    question.headers = &headers;
+    question.secret = Some(&secret);
+    let Ok(told) = explain(&question, now()) else { return };
+    assert_ne!(told.works, LinkVerdict::Works, "a signature out of nowhere");
+    assert!(!format!("{told:?}").contains(SECRET), "the secret was said");
+    assert!(told.works != LinkVerdict::Fails || !told.causes.is_empty(), "no cause");
 }
