@@ -339,6 +339,38 @@ async fn nothing_is_told_that_trying_would_not_tell() {
     assert_eq!(verdict(&explained(&world, &root, question).await), "yes");
 }
 
+/// The name of a federated user is chosen by whoever opens the session: it makes nobody the same as another.
+#[tokio::test]
+async fn a_name_makes_nobody_the_signer() {
+    let (world, _) = world_with_ann().await;
+    let federate =
+        format!(r#"{READ},{{"Effect":"Allow","Action":"sts:GetFederationToken","Resource":"*"}}"#);
+    let bob = world.user("bob", &policy(&federate)).await;
+    let eve = world.user("eve", &policy(&federate)).await;
+    let scope = policy(READ);
+    let parameters =
+        [("Action", "GetFederationToken"), ("Name", "guest"), ("Policy", scope.as_str())];
+    let of_bob = Key::of(&world.query(&bob, "sts", &parameters).await);
+    let of_eve = Key::of(&world.query(&eve, "sts", &parameters).await);
+    let url = link(&world, &of_bob, "GET", "a");
+    assert_eq!(verdict(&told(&world, &of_bob, &url).await), "yes");
+    assert_eq!(verdict(&told(&world, &of_eve, &url).await), "unknown");
+    assert_eq!(verdict(&told(&world, &eve, &url).await), "unknown");
+    // A user who is made again under the same name is somebody else, and the key of the first is gone with him.
+    let old = link(&world, &bob, "GET", "a");
+    for call in [
+        vec![("Action", "DeleteAccessKey"), ("UserName", "bob"), ("AccessKeyId", &*bob.id)],
+        vec![("Action", "DeleteUserPolicy"), ("UserName", "bob"), ("PolicyName", "p")],
+        vec![("Action", "DeleteUser"), ("UserName", "bob")],
+    ] {
+        world.iam(&call).await;
+    }
+    let again = world.user("bob", &policy(READ)).await;
+    assert_eq!(verdict(&told(&world, &again, &old).await), "unknown");
+    assert_eq!(verdict(&told(&world, &Key::root(), &old).await), "unknown key-unknown");
+    assert_eq!(verdict(&told(&world, &Key::root(), &url).await), "no key-inactive");
+}
+
 #[tokio::test]
 async fn a_powerful_signer_is_noted() {
     let (world, ann) = world_with_ann().await;
