@@ -83,7 +83,7 @@ def test_what_the_server_alone_knows(valet, server, bucket, signer):
     assert codes(valet.json("explain", absent)) == ["object-missing"]
     stranger = valet.user(f"{bucket}-ann", "--read", f"s3://{bucket}")
     told = stranger.json("explain", url)
-    assert (told["works"], told["missing"], codes(told)) == ("unknown", ["secret"], [])
+    assert (told["works"], told["missing"], codes(told)) == ("unknown", ["secret", "policies"], [])
     valet("links", "revoke", url)
     assert codes(valet.json("explain", url)) == ["revoked"]
     assert stranger.json("explain", url)["works"] == "unknown"

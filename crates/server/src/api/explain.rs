@@ -10,7 +10,7 @@ use hyper::StatusCode;
 use jiff::Timestamp;
 use presign::{
     Cause, CauseCode, Endpoint, ExpectedScope, ExpiryLimit, ExplainError, ExplainQuestion,
-    Explanation, LinkNote, LinkRequest, LinkVerdict, SecretAccessKey, explain,
+    Explanation, LinkNote, LinkRequest, LinkVerdict, MissingFact, SecretAccessKey, explain,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -137,9 +137,9 @@ async fn explained(access: &StoreAccess, link: LinkInQuestion) -> Result<Explana
     let target = route::target(reading.resource()).unwrap_or(Target::Service);
     let (token, id) = (request.session_token(), grant.signer.clone());
     match access.link_signer(&id, token.as_deref(), &target).await? {
-        LinkSigner::Hidden => Ok(by_text),
-        LinkSigner::NotOfAccount => Ok(with_likely(by_text, not_of_account(&id))),
-        LinkSigner::WrongToken => Ok(with_likely(by_text, wrong_token())),
+        LinkSigner::Hidden => Ok(of_stranger(by_text, None)),
+        LinkSigner::NotOfAccount => Ok(of_stranger(by_text, Some(not_of_account(&id)))),
+        LinkSigner::WrongToken => Ok(of_stranger(by_text, Some(wrong_token()))),
         LinkSigner::Known(signer) => {
             let mut told = match &signer.secret {
                 Some(secret) => with_secret(access, &link, secret).await?,
@@ -149,14 +149,14 @@ async fn explained(access: &StoreAccess, link: LinkInQuestion) -> Result<Explana
             if signer.is_root {
                 told.notes.push(LinkNote::PowerfulSigner);
             }
-            of_use(access, &mut told, &link, &request).await?;
+            of_use(access, &mut told, &link, (&request, &target)).await?;
             Ok(told)
         }
     }
 }
 
-/// Tries with the secret what may have happened to the link. That takes some milliseconds of computing, so it is done
-/// where it keeps no other request waiting.
+/// Tries with the secret what may have happened to the link. That may take some tens of milliseconds of computing,
+/// so it is done where it keeps no other request waiting.
 async fn with_secret(
     access: &StoreAccess,
     link: &Arc<LinkInQuestion>,
@@ -188,11 +188,14 @@ fn wrong_token() -> Cause {
     )
 }
 
-/// Adds what is likely and not certain, before all other causes.
-fn with_likely(explanation: Explanation, cause: Cause) -> Explanation {
-    let mut explanation = explanation;
-    explanation.causes.insert(0, cause);
-    explanation
+/// What the text tells of a link whose signer is a stranger to the asker, and what is likely of that signer.
+fn of_stranger(by_text: Explanation, likely: Option<Cause>) -> Explanation {
+    let mut told = by_text;
+    if told.works == LinkVerdict::Unknown {
+        told.missing.push(MissingFact::Policies);
+    }
+    told.causes.splice(0..0, likely);
+    told
 }
 
 /// What is known of the key: a server looks at it before it looks at the signature.

@@ -27,7 +27,7 @@ pub(super) async fn of_use(
     access: &StoreAccess,
     told: &mut Explanation,
     link: &LinkInQuestion,
-    request: &LinkRequest,
+    (request, target): (&LinkRequest, &Target),
 ) -> Result<(), ApiError> {
     // A link that only opens later may have been taken back by now.
     let opens_later = told.conditions.not_before.is_some_and(|it| access.now() < it.timestamp());
@@ -40,7 +40,8 @@ pub(super) async fn of_use(
         Some(parts) => access.used_now(&Arc::new(parts)).await,
         None => None,
     };
-    let Some(used) = used else {
+    // What the caller may know was decided for this target, and nothing is told of another.
+    let Some(used) = used.filter(|used| used.target == *target) else {
         if told.works != LinkVerdict::Fails {
             told.works = LinkVerdict::Unknown;
             told.missing.push(MissingFact::Policies);
