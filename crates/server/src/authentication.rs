@@ -1,7 +1,7 @@
 //! Outcomes of authentication that all protocols share: for which service, and why a request was not
 //! authenticated.
 
-use presign::{ClaimError, SignatureMismatch, VerifyError};
+use presign::{Cause, ClaimError, SignatureMismatch, VerifyError};
 use store::StoreError;
 
 /// Why a request was not authenticated. Each protocol chooses its own answer.
@@ -21,7 +21,7 @@ pub(crate) enum AuthenticationError {
     /// The session of the token has ended.
     ExpiredToken { token: String },
     /// The secret makes another signature than the one sent.
-    Mismatch(Box<SignatureMismatch>),
+    Mismatch(Box<SignatureMismatch>, Option<Cause>),
     /// A token was sent with a long-term access key.
     UnexpectedToken { token: String },
     /// The store could not be read.

@@ -6,6 +6,8 @@ use std::error::Error as StdError;
 use hyper::StatusCode;
 use hyper::header::{HeaderName, HeaderValue, RETRY_AFTER};
 
+use presign::Cause;
+
 use crate::xml::XmlWriter;
 
 pub(crate) mod form;
@@ -133,6 +135,7 @@ struct Refusal {
     message: Cow<'static, str>,
     details: Vec<(&'static str, String)>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    hint: Option<Cause>,
     cause: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -143,6 +146,7 @@ impl S3Error {
             message: Cow::Borrowed(code.message()),
             details: Vec::new(),
             headers: Vec::new(),
+            hint: None,
             cause: None,
         }))
     }
@@ -192,6 +196,22 @@ impl S3Error {
         self.header(RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
+    /// Adds what the holder of a link is told of why its signature does not hold.
+    pub(crate) fn with_hint(mut self, hint: Option<Cause>) -> Self {
+        self.0.hint = hint;
+        self
+    }
+
+    pub(crate) fn hint(&self) -> Option<&Cause> {
+        self.0.hint.as_ref()
+    }
+
+    /// The text of an added element.
+    pub(crate) fn detail_of(&self, name: &str) -> Option<&str> {
+        let found = self.0.details.iter().find(|(known, _)| *known == name);
+        found.map(|(_, text)| text.as_str())
+    }
+
     /// Adds the cause, for the log.
     pub(crate) fn because(mut self, cause: impl StdError + Send + Sync + 'static) -> Self {
         self.0.cause = Some(Box::new(cause));
@@ -209,8 +229,7 @@ impl S3Error {
 
     /// The name of the argument that is wrong, if one is.
     pub(crate) fn argument(&self) -> Option<&str> {
-        let named = self.0.details.iter().find(|(name, _)| *name == "ArgumentName");
-        named.map(|(_, argument)| argument.as_str())
+        self.detail_of("ArgumentName")
     }
 
     /// Whether the refusal is that of a wrong credential scope (semantics 1.4.24a).

@@ -13,6 +13,7 @@ mod calls;
 mod circumstances;
 mod explained;
 mod future;
+mod hint;
 mod keys;
 mod link;
 mod sessions;
@@ -41,6 +42,7 @@ use crate::rooms::Documents;
 use crate::route;
 use authorize::Authorizer;
 use bindings::{NameBindings, ObjectAddress};
+use hint::Hints;
 use keys::DerivedKeys;
 use sessions::Sessions;
 
@@ -51,7 +53,7 @@ pub(crate) use calls::{AccountView, AdmissibleCall, DeniedCall, QueryPermission,
 pub(crate) use circumstances::{OperationKeys, identity_key, iso_time};
 pub(crate) use explained::{KnownSigner, LinkSigner, Standing, UsedLink};
 pub(crate) use future::FutureRequest;
-pub(crate) use link::{LinkTerms, REVOKED};
+pub(crate) use link::{LinkTerms, REVOKED, USED_UP};
 pub(crate) use tags::{named, request_tag, tag_named};
 
 /// Stands for the body among the things that are not known of a future request.
@@ -373,6 +375,7 @@ pub(crate) struct Gate {
     issuers: Arc<Issuers>,
     documents: Arc<Documents>,
     links: Arc<LinksInUse>,
+    hints: Hints,
 }
 
 impl Gate {
@@ -381,6 +384,7 @@ impl Gate {
         let uses = LinkUses::new(store.clone());
         Self {
             links: Arc::new(LinksInUse { uses, rates: LinkRates::default() }),
+            hints: Hints::default(),
             sealer: store.session_sealer(),
             issuers: Arc::new(Issuers::new(config.outbound_allow.clone())),
             store,

@@ -36,6 +36,7 @@ mod permission;
 mod principals;
 mod query;
 mod reading;
+mod refused_link;
 mod request;
 mod respond;
 mod room;

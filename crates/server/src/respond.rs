@@ -25,6 +25,9 @@ const HEADERS_USUAL: usize = 16;
 /// The longest piece of a body that counts to a use of a link: what was taken is known as exactly as this.
 const COUNTED_PIECE_BYTES_MAX: usize = 32 * 1024;
 
+/// The longest answer that a client can be sent whole without having read it: it fits into the buffers on the way.
+const UNREAD_BYTES_MAX: u64 = 256 * 1024;
+
 /// What an operation returns: an answer without the ids.
 #[derive(Debug)]
 pub(crate) struct Reply {
@@ -390,8 +393,9 @@ impl Drop for ResponseBody {
         if let Some(observer) = self.observer.take() {
             observer.finished(self.bytes_out, self.whole);
         }
+        let is_short = self.bytes_out <= UNREAD_BYTES_MAX;
         if let (true, Some(using), Some(answering)) =
-            (self.whole, self.using.take(), &self.answering)
+            (self.whole && is_short, self.using.take(), &self.answering)
         {
             answering.activity().remember(Box::new(UsedAnswer { bytes: self.bytes_out, using }));
         }

@@ -24,6 +24,7 @@ use crate::notes::{ClaimedSender, RequestNotes};
 use crate::outgoing::{bound, bound_refusal, finish_headers};
 use crate::own::{OwnRoute, ReadMetrics};
 use crate::query::QueryRequest;
+use crate::refused_link;
 use crate::request::Site;
 use crate::respond::{Ids, Reply, ResponseBody};
 use crate::room::Room;
@@ -127,7 +128,9 @@ impl Server {
             Err(error) => {
                 log_cause(&LoggedRefusal::from(&error), &ids, &notes);
                 notes.reason = Some(error.message().chars().take(REASON_CHARS_MAX).collect());
-                (bound_refusal(&error, unsent, &ids), Some(error.code().wire()))
+                let mut reply = bound_refusal(&error, unsent, &ids);
+                refused_link::tell(&mut reply, &error, &parts, &ids);
+                (reply, Some(error.code().wire()))
             }
         };
         let bytes_in = body.received();
@@ -144,6 +147,7 @@ impl Server {
         finish_headers(&mut reply, &parts.method, &ids);
         if let Some(cors) = notes.cors.take() {
             cors.add_to(&mut reply.headers);
+            refused_link::expose_hint(&mut reply.headers);
         }
         let log = RequestLog {
             requests: Arc::clone(self.services.metrics.requests()),

@@ -31,11 +31,19 @@ pub(crate) trait Socket {
     /// Makes the operating system hold about so many bytes that the client has not acknowledged. What cannot be set
     /// stays as it is.
     fn limit_unsent(&self, bytes: usize);
+
+    /// Whether a reset means that the client has not read all that it was sent. Below TLS it has other reasons too:
+    /// there is more in the stream than answers.
+    fn resets_tell() -> bool;
 }
 
 impl Socket for TcpStream {
     fn limit_unsent(&self, bytes: usize) {
         let _unset = rustix::net::sockopt::set_socket_send_buffer_size(self, bytes);
+    }
+
+    fn resets_tell() -> bool {
+        true
     }
 }
 
@@ -43,11 +51,19 @@ impl Socket for TlsStream<TcpStream> {
     fn limit_unsent(&self, bytes: usize) {
         self.get_ref().0.limit_unsent(bytes);
     }
+
+    fn resets_tell() -> bool {
+        false
+    }
 }
 
 #[cfg(test)]
 impl Socket for tokio::io::DuplexStream {
     fn limit_unsent(&self, _bytes: usize) {}
+
+    fn resets_tell() -> bool {
+        true
+    }
 }
 
 /// How long a connection may stand still.
@@ -128,10 +144,11 @@ impl Activity {
         self.last_answers.are_any.store(true, Ordering::Release);
     }
 
-    fn lost(&self) {
+    /// The connection has failed. `is_reset`: because the client threw it away.
+    fn lost(&self, is_reset: bool) {
         self.is_gone.store(true, Ordering::Release);
         for (sent_at, answer) in self.last_answers.take() {
-            if sent_at.elapsed() < THROWN_AWAY_WITHIN {
+            if is_reset && sent_at.elapsed() < THROWN_AWAY_WITHIN {
                 answer.was_thrown_away();
             }
         }
@@ -289,8 +306,8 @@ impl<S: Socket> TimedIo<S> {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<T>> {
         let outcome = if outcome.is_pending() { self.waited(context) } else { outcome };
-        if matches!(outcome, Poll::Ready(Err(_))) {
-            self.activity.lost();
+        if let Poll::Ready(Err(error)) = &outcome {
+            self.activity.lost(S::resets_tell() && error.kind() == io::ErrorKind::ConnectionReset);
         }
         outcome
     }

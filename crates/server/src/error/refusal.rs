@@ -148,7 +148,7 @@ pub(super) fn of_caller(error: AuthenticationError, credential: &str) -> S3Error
         E::UnknownKey { access_key_id } => unknown_key(&access_key_id),
         E::MalformedToken { token } | E::UnexpectedToken { token } => invalid_token(token),
         E::ExpiredToken { token } => S3Error::new(Code::ExpiredToken).detail("Token-0", token),
-        E::Mismatch(mismatch) => of_mismatch(*mismatch),
+        E::Mismatch(mismatch, hint) => of_mismatch(*mismatch).with_hint(hint),
         E::Store(error) => of_store(error),
     }
 }

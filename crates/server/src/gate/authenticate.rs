@@ -162,28 +162,39 @@ impl Gate {
     ) -> Result<SignedCaller, AuthenticationError> {
         let region =
             claim.key_scope().map_or_else(String::new, |scope| scope.region.clone().into_owned());
-        let caller = self.proven(claim, credential, head, service).await?;
+        let caller = self.proven(claim, credential, head, (service, Some(now))).await?;
         if let Some(key) = &caller.long_term {
             self.note_use(&key.id, service, &region, now);
         }
         Ok(caller)
     }
 
-    /// The same, for a request that nobody has sent: no key is used.
+    /// The same, for a request that perhaps nobody has sent: no key is used. Whoever holds a link is told of its
+    /// mismatch what a search finds, if the time is given.
     pub(super) async fn proven(
         &self,
         claim: AdmissibleClaim<'_>,
         credential: Credential,
         head: &Head<'_>,
-        service: Service,
+        (service, sent_at): (Service, Option<Timestamp>),
     ) -> Result<SignedCaller, AuthenticationError> {
         let Credential { proof, token } = credential;
         let verifying = self.keys.get(&claim, proof.key());
         let names = head.signed_names(&self.config, self.reported_prefix(head).await?);
         let hosts = names.hosts();
-        let signature = claim
-            .verify(&hosts, &verifying)
-            .map_err(|mismatch| AuthenticationError::Mismatch(Box::new(mismatch)))?;
+        let is_link = matches!(claim.mechanism(), Mechanism::V4Query | Mechanism::V2Query);
+        let signature = match claim.verify(&hosts, &verifying) {
+            Ok(signature) => signature,
+            Err(mismatch) => {
+                let hint = match sent_at {
+                    Some(now) if is_link && service == Service::S3 => {
+                        self.hints.find(head, proof.key().secret, now).await
+                    }
+                    Some(_) | None => None,
+                };
+                return Err(AuthenticationError::Mismatch(Box::new(mismatch), hint));
+            }
+        };
         match proof {
             Proof::LongTerm(key, identity) => {
                 if let Some(token) = token {

@@ -227,7 +227,7 @@ impl Gate {
         let claim = SignatureClaim::from_request(&head.signed_part()).ok()??;
         let claim = self.admit_claim(claim, Service::S3, now).ok()?;
         let credential = self.credential(&claim, now).await.ok()?;
-        let caller = self.proven(claim, credential, &head, Service::S3).await.ok()?;
+        let caller = self.proven(claim, credential, &head, (Service::S3, None)).await.ok()?;
         let target = route::target(head.reading().resource()).ok()?;
         let signature = &caller.signature;
         let (mechanism, until) = (signature.mechanism(), signature.expires_at()?);

@@ -21,7 +21,7 @@ use crate::shares::Neighbour;
 /// The answer to whoever holds a link that was taken back.
 pub(crate) const REVOKED: &str = "Link has been revoked";
 /// The answer to whoever holds a link that was used as often as it may be.
-const USED_UP: &str = "Link has been used up";
+pub(crate) const USED_UP: &str = "Link has been used up";
 /// The answer to whoever holds a link that opens later.
 const NOT_YET: &str = "Request is not yet valid";
 

@@ -32,6 +32,8 @@ struct Use {
     /// How many answers are being sent under the use, and how many of them are of the whole object.
     answers: u32,
     whole_answers: u32,
+    /// Whether the client threw an answer away once. It is believed once.
+    threw_away: bool,
     phase: Phase,
     /// When the client was last sent something.
     moved_at: Instant,
@@ -128,6 +130,7 @@ impl LinkMemory {
             taken: 0,
             answers: 0,
             whole_answers: 0,
+            threw_away: false,
             phase: Phase::Open,
             moved_at: Instant::now(),
         };
@@ -160,12 +163,12 @@ impl LinkMemory {
 
     /// So many bytes were noted, and not taken. Only while the answer that they belong to is part of the use.
     pub(super) fn took_not(&mut self, number: u64, bytes: u64) {
-        if let Some(one) = self.find(number) {
-            if one.taken >= one.size && one.taken.saturating_sub(bytes) < one.size {
-                one.phase = Phase::Open;
-            }
-            // What the client may have read is what it is charged for when the use is given back.
-            one.taken = one.taken.min(one.size.saturating_sub(1));
+        let Some(one) = self.find(number).filter(|one| !one.threw_away) else { return };
+        if one.taken >= one.size && one.taken.saturating_sub(bytes) < one.size {
+            one.threw_away = true;
+            one.phase = Phase::Open;
+            // It may have been read all the same, so it is charged as nearly whole when the use is given back.
+            one.taken = one.size.saturating_sub(1);
         }
     }
 

@@ -182,7 +182,7 @@ pub(crate) fn of_authentication(error: AuthenticationError) -> QueryError {
             QueryError::new(QueryCode::InvalidClientTokenId)
         }
         AuthenticationError::ExpiredToken { .. } => QueryError::new(QueryCode::ExpiredToken),
-        AuthenticationError::Mismatch(_) => QueryError::new(QueryCode::SignatureDoesNotMatch),
+        AuthenticationError::Mismatch(_, _) => QueryError::new(QueryCode::SignatureDoesNotMatch),
         AuthenticationError::Store(error) => of_store(error),
     }
 }

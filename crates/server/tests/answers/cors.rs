@@ -16,7 +16,7 @@ const MALFORMED: &str = "400 <Code>MalformedXML</Code><Message>The XML you provi
 const UNCONFIGURED: &str = "404 <Code>NoSuchCORSConfiguration</Code><Message>The CORS configuration does not exist</Message><BucketName>bucket</BucketName>";
 
 /// A document, with the digest that the call demands.
-fn rules(document: impl Into<String>) -> Ask {
+pub(crate) fn rules(document: impl Into<String>) -> Ask {
     let document = document.into();
     let digest = STANDARD.encode(sha256(document.as_bytes()));
     ask("PUT", "/bucket?cors").body(document).header("x-amz-checksum-sha256", &digest)
@@ -328,7 +328,11 @@ async fn every_answer_to_an_allowed_page_can_be_read() {
     ] {
         let answer = world.send_raw(from(sent.clone())).await;
         assert_eq!(answer.status, status, "{sent:?}");
-        assert_eq!(told(&answer), told_by_second(), "{sent:?}");
+        // What is told of a link that does not work may be read as well.
+        let hint = "access-control-expose-headers: x-valet-hint\n";
+        let hinted = answer.headers.contains_key("x-valet-hint");
+        assert_eq!(told(&answer).contains(hint), hinted, "{sent:?}");
+        assert_eq!(told(&answer).replace(hint, ""), told_by_second(), "{sent:?}");
     }
     for (sent, status) in [
         (world.link("PUT", "k").body("hello"), 200),

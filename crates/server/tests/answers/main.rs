@@ -19,6 +19,7 @@ mod cors;
 mod crowded;
 mod customer_keys;
 mod damage;
+mod dead_links;
 mod deletions;
 mod documents;
 mod encryption;

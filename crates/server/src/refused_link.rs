@@ -1,0 +1,316 @@
+//! What the holder of a link is told beside AWS's answer: a hint in a header, and in a browser that opened the link a
+//! page in words. Neither says anything that the answer does not, or that the holder could not find by trying.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use hyper::header::{
+    ACCEPT, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    HeaderName, HeaderValue, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::http::request::Parts;
+use hyper::{HeaderMap, Method};
+use presign::{CauseCode, QueryPairs, decode_query_component};
+
+use crate::error::{Code, S3Error};
+use crate::respond::{Ids, Reply, ReplyBody};
+
+/// The header of a hint: the code of a cause, and the cause in words.
+pub(crate) const HINT: HeaderName = HeaderName::from_static("x-valet-hint");
+/// The longest hint, in characters.
+const HINT_CHARS_MAX: usize = 512;
+/// The page loads nothing, runs nothing and is shown in no other page.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Why a link is refused, as far as its holder is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reason {
+    Expired,
+    NotYet,
+    Revoked,
+    UsedUp,
+    /// All uses that are left are under way.
+    UnderWay,
+    /// There is no such object or bucket any more.
+    Gone,
+    /// The signature does not hold.
+    Changed,
+    /// The key or session that signed the link has ended.
+    SignerGone,
+    Denied,
+    /// The request is not one that the link can be used for.
+    Unfit,
+    /// The server is in trouble.
+    Trouble,
+}
+
+impl Reason {
+    fn of(error: &S3Error) -> Self {
+        match (error.code(), error.message()) {
+            (Code::AccessDenied, "Request has expired") => Self::Expired,
+            (Code::AccessDenied, "Request is not yet valid") => Self::NotYet,
+            (Code::AccessDenied, crate::gate::REVOKED) => Self::Revoked,
+            (Code::AccessDenied, crate::gate::USED_UP) => Self::UsedUp,
+            (Code::SlowDown, _) => Self::UnderWay,
+            (Code::NoSuchKey | Code::NoSuchBucket | Code::NoSuchVersion, _) => Self::Gone,
+            (Code::SignatureDoesNotMatch | Code::AuthorizationQueryParametersError, _) => {
+                Self::Changed
+            }
+            (Code::InvalidAccessKeyId | Code::ExpiredToken | Code::InvalidToken, _) => {
+                Self::SignerGone
+            }
+            (Code::AccessDenied, _) => Self::Denied,
+            (code, _) if code.status().is_server_error() => Self::Trouble,
+            _ => Self::Unfit,
+        }
+    }
+
+    /// The code for programs, if the refusal itself says which it is.
+    fn code(self) -> Option<CauseCode> {
+        match self {
+            Self::Expired => Some(CauseCode::Expired),
+            Self::NotYet => Some(CauseCode::NotYet),
+            Self::Revoked => Some(CauseCode::Revoked),
+            Self::UsedUp => Some(CauseCode::UsedUp),
+            Self::UnderWay
+            | Self::Gone
+            | Self::Changed
+            | Self::SignerGone
+            | Self::Denied
+            | Self::Unfit
+            | Self::Trouble => None,
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Expired => "This link has expired",
+            Self::NotYet => "This link does not work yet",
+            Self::Revoked => "This link was taken back",
+            Self::UsedUp => "This link has been used up",
+            Self::UnderWay => "This link is in use",
+            Self::Gone => "There is nothing here any more",
+            Self::Changed => "This link is not whole, or was changed",
+            Self::SignerGone => "This link has ended",
+            Self::Denied => "This link gives no access",
+            Self::Unfit => "This link cannot be used like this",
+            Self::Trouble => "The server cannot answer now",
+        }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Expired => "A link works for a limited time, and the time of this one is over.",
+            Self::NotYet => "It opens at a later time.",
+            Self::Revoked => "Whoever is in charge of it has ended it before its time.",
+            Self::UsedUp => "It could be used a certain number of times, and has been.",
+            Self::UnderWay => "Others are using it at this moment.",
+            Self::Gone => "The file that it leads to was removed, or never was there.",
+            Self::Changed => {
+                "Often the end is missing, because a message broke the link into two lines, or a program added something to it."
+            }
+            Self::SignerGone => {
+                "The access with which it was made has ended, and the link with it."
+            }
+            Self::Denied => "Whoever made it may not give this access, or not from where you are.",
+            Self::Unfit => "The request asks for something that the link does not lend.",
+            Self::Trouble => "This is no fault of the link.",
+        }
+    }
+
+    fn advice(self) -> &'static str {
+        match self {
+            Self::Expired | Self::Revoked | Self::UsedUp | Self::SignerGone | Self::Gone => {
+                "Ask whoever sent it to you for a new one."
+            }
+            Self::NotYet => "Open it again then.",
+            Self::UnderWay | Self::Trouble => "Try again in a moment.",
+            Self::Changed => {
+                "Copy the whole link and open it again. If that does not help, ask whoever sent it to you for a new one."
+            }
+            Self::Denied | Self::Unfit => "Ask whoever sent it to you.",
+        }
+    }
+}
+
+/// Whether a request came by a link, whether its signature holds or not.
+pub(crate) fn is_by_link(parts: &Parts) -> bool {
+    let query = parts.uri.query().unwrap_or_default();
+    QueryPairs::new(query).any(|(name, _)| {
+        let name = decode_query_component(name);
+        *name == *b"X-Amz-Signature" || *name == *b"Signature"
+    })
+}
+
+/// Adds what the holder of a link is told to a refusal of it.
+pub(crate) fn tell(reply: &mut Reply, error: &S3Error, parts: &Parts, ids: &Ids) {
+    if !is_by_link(parts) {
+        return;
+    }
+    let reason = Reason::of(error);
+    if let Some(hint) = hint(error, reason) {
+        reply.headers.insert(HINT, hint);
+    }
+    if parts.method == Method::GET && navigates(&parts.headers) {
+        reply.set(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        reply.set(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+        reply.set(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        reply.set(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        reply.set(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        reply.headers.append(VARY, HeaderValue::from_static("Accept, Sec-Fetch-Mode"));
+        reply.body = ReplyBody::Full(Bytes::from(page(error, reason, ids)));
+    }
+}
+
+/// Lets pages read the hint that the answer has.
+pub(crate) fn expose_hint(headers: &mut HeaderMap) {
+    let reads = |value: &HeaderValue| value.to_str().is_ok_and(|names| names.contains('*'));
+    if headers.contains_key(HINT)
+        && !headers.get_all(ACCESS_CONTROL_EXPOSE_HEADERS).iter().any(reads)
+    {
+        headers.append(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("x-valet-hint"));
+    }
+}
+
+fn hint(error: &S3Error, reason: Reason) -> Option<HeaderValue> {
+    let text = match (error.hint(), reason.code()) {
+        (Some(cause), _) => format!("{}; {} {}", cause.code.as_str(), cause.text, cause.mend),
+        (None, Some(code)) => {
+            format!("{}; {}. {}", code.as_str(), reason.title(), reason.advice())
+        }
+        (None, None) => return None,
+    };
+    let shown = |letter: char| if matches!(letter, ' '..='~') { letter } else { '?' };
+    let text: String = text.chars().map(shown).take(HINT_CHARS_MAX).collect();
+    HeaderValue::from_str(&text).ok()
+}
+
+/// Whether a browser opens the link in a window of its own, rather than a page or a program reading it.
+fn navigates(headers: &HeaderMap) -> bool {
+    match headers.get("sec-fetch-mode").map(HeaderValue::as_bytes) {
+        Some(mode) => mode == b"navigate",
+        None => prefers_html(headers),
+    }
+}
+
+/// Whether `Accept` names HTML, and nothing else before it.
+fn prefers_html(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let (mut html, mut other) = (0, 0);
+    for range in accepted.flat_map(|value| value.split(',')) {
+        let mut parts = range.split(';').map(str::trim);
+        let kind = parts.next().unwrap_or_default();
+        let quality =
+            parts.find_map(|part| part.strip_prefix("q=")).map_or(Ok(1.0), str::parse::<f32>);
+        // In thousandths, as far as a quality can say.
+        let quality = match quality {
+            Ok(quality) if quality >= 1.0 => 1000,
+            Ok(quality) if quality >= 0.5 => 500,
+            Ok(quality) if quality > 0.0 => 1,
+            Ok(_) | Err(_) => 0,
+        };
+        if kind.eq_ignore_ascii_case("text/html") {
+            html = html.max(quality);
+        } else if !kind.eq_ignore_ascii_case("application/xhtml+xml") {
+            other = other.max(quality);
+        }
+    }
+    html > 0 && html >= other
+}
+
+/// When the link ended or opens, where the refusal says it.
+fn when(error: &S3Error, reason: Reason) -> Option<String> {
+    let (words, name) = match reason {
+        Reason::Expired => ("It worked until", "Expires"),
+        Reason::NotYet => ("It opens at", "NotBefore"),
+        Reason::Revoked
+        | Reason::UsedUp
+        | Reason::UnderWay
+        | Reason::Gone
+        | Reason::Changed
+        | Reason::SignerGone
+        | Reason::Denied
+        | Reason::Unfit
+        | Reason::Trouble => return None,
+    };
+    let time = error.detail_of(name)?;
+    let (day, clock) = time.split_once('T')?;
+    Some(format!("{words} {day}, {} UTC.", clock.trim_end_matches('Z')))
+}
+
+fn page(error: &S3Error, reason: Reason, ids: &Ids) -> String {
+    let title = reason.title();
+    let when = when(error, reason).map(|when| format!("<p>{}</p>\n", escaped(&when)));
+    let found = error
+        .hint()
+        .map(|cause| format!("<p>{} {}</p>\n", escaped(&cause.text), escaped(&cause.mend)));
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>{title}</title>\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"robots\" content=\"noindex\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
+         <style>{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n<p>{}</p>\n{}{}<p><strong>{}</strong></p>\n\
+         <footer>For whoever is asked: {} &middot; request {}</footer>\n</main>\n</body>\n</html>\n",
+        reason.text(),
+        when.unwrap_or_default(),
+        found.unwrap_or_default(),
+        reason.advice(),
+        error.code().wire(),
+        escaped(&ids.request_id),
+    )
+}
+
+const STYLE: &str = ":root{color-scheme:light dark;--ground:#f6f5f2;--card:#fff;--ink:#1d1d1b;--soft:#5c5b57;--line:#e3e1db}\
+@media (prefers-color-scheme:dark){:root{--ground:#161614;--card:#212120;--ink:#f1f0ec;--soft:#a9a7a0;--line:#34332f}}\
+*{box-sizing:border-box}\
+body{margin:0;min-height:100vh;display:flex;align-items:center;justify-content:center;padding:1rem;\
+background:var(--ground);color:var(--ink);font:1rem/1.55 system-ui,sans-serif}\
+main{width:100%;max-width:34rem;padding:clamp(1.25rem,5vw,2.5rem);background:var(--card);border:1px solid var(--line);border-radius:.75rem}\
+h1{margin:0 0 1rem;font-size:clamp(1.3rem,5vw,1.7rem);line-height:1.25}\
+p{margin:0 0 .9rem;overflow-wrap:anywhere}\
+footer{margin-top:1.5rem;padding-top:1rem;border-top:1px solid var(--line);color:var(--soft);font-size:.85rem;overflow-wrap:anywhere}";
+
+fn escaped(text: &str) -> Cow<'_, str> {
+    if text.contains(['&', '<', '>', '"', '\'']) {
+        let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        Cow::Owned(text.replace('"', "&quot;").replace('\'', "&#39;"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn browsers_prefer_html_and_clients_do_not() {
+        let check = |accept: Option<&'static str>, mode: Option<&'static str>, expected: bool| {
+            let mut headers = HeaderMap::new();
+            if let Some(accept) = accept {
+                headers.insert(ACCEPT, HeaderValue::from_static(accept));
+            }
+            if let Some(mode) = mode {
+                headers.insert("sec-fetch-mode", HeaderValue::from_static(mode));
+            }
+            assert_eq!(navigates(&headers), expected, "{accept:?} {mode:?}");
+        };
+        let browser =
+            "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8";
+        check(Some(browser), None, true);
+        check(Some("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"), None, true);
+        check(Some("*/*"), Some("navigate"), true);
+        check(Some(browser), Some("cors"), false);
+        check(Some(browser), Some("no-cors"), false);
+        check(None, None, false);
+        check(Some("*/*"), None, false);
+        check(Some("application/xml"), None, false);
+        check(Some("application/xml, text/html;q=0.5"), None, false);
+        check(Some("text/html;q=0"), None, false);
+        check(Some("text/html;q=x"), None, false);
+    }
+
+    #[test]
+    fn what_others_wrote_is_no_markup() {
+        assert_eq!(escaped("a<b>&\"'"), "a&lt;b&gt;&amp;&quot;&#39;");
+    }
+}
