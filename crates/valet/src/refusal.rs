@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::anyhow;
+use reqwest::header::HeaderMap;
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 
@@ -14,6 +15,10 @@ use crate::transfer;
 const BODY_BYTES_MAX: usize = 64 * 1024;
 /// The most characters shown of a text from the server.
 const SHOWN_CHARS_MAX: usize = 300;
+/// The header in which a server says of a link why it is refused: `CODE; TEXT`.
+const HINT: &str = "x-valet-hint";
+/// The most characters shown of a hint.
+const HINT_CHARS_MAX: usize = 512;
 
 /// The answers of nginx and of servers in Go to plain HTTP on a port that speaks TLS.
 const PLAIN_TO_TLS: [&str; 2] = [
@@ -31,6 +36,39 @@ struct S3Error {
     headers_not_signed: Option<String>,
     /// The server's region, if the request was signed for another.
     region: Option<String>,
+    /// When the link opens.
+    not_before: Option<String>,
+    max_size_allowed: Option<String>,
+    min_size_allowed: Option<String>,
+    /// What the server says of the link beside the document.
+    #[serde(skip)]
+    hint: Option<String>,
+}
+
+/// An answer that is no success, read to its end.
+struct Answer {
+    status: StatusCode,
+    body: String,
+    hint: Option<String>,
+}
+
+impl Answer {
+    async fn read(response: Response) -> Self {
+        let (status, hint) = (response.status(), hint_of(response.headers()));
+        Self { status, body: read_body(response).await, hint }
+    }
+
+    fn error(&self) -> S3Error {
+        S3Error { hint: self.hint.clone(), ..parse(&self.body) }
+    }
+}
+
+/// The text of a hint, without the code before it.
+fn hint_of(headers: &HeaderMap) -> Option<String> {
+    let hint = headers.get(HINT)?.to_str().ok()?;
+    let (_, text) = hint.split_once(';')?;
+    let text = shown_within(text.trim(), HINT_CHARS_MAX);
+    (!text.is_empty()).then_some(text)
 }
 
 /// The hint for plain HTTP on a port that speaks TLS.
@@ -64,6 +102,8 @@ struct OwnError {
 struct OwnErrorBody {
     code: String,
     message: String,
+    /// The argument that cannot be right.
+    argument: Option<String>,
 }
 
 /// A refusal, for callers that may do something else than give up.
@@ -133,11 +173,10 @@ pub(crate) async fn look_at_own(response: Response) -> Refusal {
 }
 
 async fn look_with(response: Response, advice: fn(&S3Error) -> Option<String>) -> Refusal {
-    let status = response.status();
-    let body = read_body(response).await;
-    let S3Error { code, message, region, .. } = parse(&body);
-    let speaks_tls = message == VALET_SPEAKS_TLS || (code.is_empty() && speaks_tls(&body));
-    Refusal { code, message, failure: failure(status, &body, advice), region, speaks_tls }
+    let answer = Answer::read(response).await;
+    let S3Error { code, message, region, .. } = answer.error();
+    let speaks_tls = message == VALET_SPEAKS_TLS || (code.is_empty() && speaks_tls(&answer.body));
+    Refusal { code, message, failure: failure(&answer, advice), region, speaks_tls }
 }
 
 /// Whether the same request may succeed later.
@@ -153,7 +192,7 @@ pub(crate) fn passes(status: StatusCode, code: &str) -> bool {
 
 /// An error in the body of an answer that began with 200.
 pub(crate) fn in_body(body: &str) -> Failure {
-    failure(StatusCode::OK, body, advice)
+    failure(&Answer { status: StatusCode::OK, body: body.to_owned(), hint: None }, advice)
 }
 
 /// Reads the refusal of a request that was signed with the user's own credentials.
@@ -162,14 +201,21 @@ pub(crate) async fn read_own(response: Response) -> Failure {
 }
 
 async fn read_with(response: Response, advice: fn(&S3Error) -> Option<String>) -> Failure {
-    let status = response.status();
-    let body = read_body(response).await;
-    failure(status, &body, advice)
+    failure(&Answer::read(response).await, advice)
 }
 
-fn failure(status: StatusCode, body: &str, advice: fn(&S3Error) -> Option<String>) -> Failure {
-    let words = anyhow!(in_words(status, body, advice));
-    if status == StatusCode::FORBIDDEN { Failure::denied(words) } else { Failure::failed(words) }
+/// A request of the user's own that names an argument which cannot be right is wrong usage.
+fn failure(answer: &Answer, advice: fn(&S3Error) -> Option<String>) -> Failure {
+    let words = anyhow!(in_words(answer, advice));
+    match answer.status {
+        StatusCode::FORBIDDEN => Failure::denied(words),
+        StatusCode::BAD_REQUEST if names_argument(&answer.body) => Failure::usage(words),
+        _ => Failure::failed(words),
+    }
+}
+
+fn names_argument(body: &str) -> bool {
+    serde_json::from_str::<OwnError>(body).is_ok_and(|own| own.error.argument.is_some())
 }
 
 /// Reads the body as far as it comes. Half an error document is better than none.
@@ -194,8 +240,9 @@ async fn read_body_within(mut response: Response, time_max: Duration) -> String 
     String::from_utf8_lossy(&body).into_owned()
 }
 
-fn in_words(status: StatusCode, body: &str, advice: fn(&S3Error) -> Option<String>) -> String {
-    let error = parse(body);
+fn in_words(answer: &Answer, advice: fn(&S3Error) -> Option<String>) -> String {
+    let Answer { status, body, .. } = answer;
+    let error = answer.error();
     if error.code.is_empty() {
         let mend = if speaks_tls(body) { format!(": {USE_TLS}") } else { String::new() };
         return format!("the server answered {status}{mend}");
@@ -209,7 +256,7 @@ fn in_words(status: StatusCode, body: &str, advice: fn(&S3Error) -> Option<Strin
 
 /// Reads the error document in any of its forms; empty if the body is none of them.
 fn parse(body: &str) -> S3Error {
-    if let Ok(OwnError { error: OwnErrorBody { code, message } }) = serde_json::from_str(body) {
+    if let Ok(OwnError { error: OwnErrorBody { code, message, .. } }) = serde_json::from_str(body) {
         return S3Error { code, message, ..S3Error::default() };
     }
     let error = quick_xml::de::from_str::<S3Error>(body).unwrap_or_default();
@@ -269,8 +316,36 @@ fn own_advice(error: &S3Error) -> Option<String> {
     Some(advice.to_owned())
 }
 
-/// The hint for users of a link.
+/// What the document says of the limits of a link: that is the answer to what the holder asks next.
+fn limit(error: &S3Error) -> Option<String> {
+    if let ("AccessDenied", Some(opens)) = (&*error.code, &error.not_before) {
+        return Some(format!("The link opens at {}.", shown(opens)));
+    }
+    match (&*error.code, &error.max_size_allowed, &error.min_size_allowed) {
+        ("EntityTooLarge", Some(max), _) => {
+            Some(format!("At most {} bytes may be uploaded.", shown(max)))
+        }
+        ("EntityTooSmall", _, Some(min)) => {
+            Some(format!("At least {} bytes must be uploaded.", shown(min)))
+        }
+        _ => None,
+    }
+}
+
+/// The hint for users of a link: what the document says of its end and limits, what the server says of this link,
+/// or what is likely.
 fn advice(error: &S3Error) -> Option<String> {
+    let ends = error.message == "Request has expired" && error.expires.is_some();
+    if let Some(limit) = limit(error) {
+        return Some(limit);
+    }
+    match &error.hint {
+        Some(hint) if !ends => Some(hint.clone()),
+        Some(_) | None => likely(error),
+    }
+}
+
+fn likely(error: &S3Error) -> Option<String> {
     let advice = match (error.code.as_str(), error.message.as_str()) {
         ("AccessDenied", "Request has expired") => {
             let end = error.expires.as_deref().map(|end| format!(" at {}", shown(end)));
@@ -304,7 +379,11 @@ fn advice(error: &S3Error) -> Option<String> {
 
 /// Text from the server, without what a terminal would obey.
 fn shown(text: &str) -> String {
-    text.chars().filter(|c| !disposition::is_deceptive(*c)).take(SHOWN_CHARS_MAX).collect()
+    shown_within(text, SHOWN_CHARS_MAX)
+}
+
+fn shown_within(text: &str, most: usize) -> String {
+    text.chars().filter(|c| !disposition::is_deceptive(*c)).take(most).collect()
 }
 
 #[cfg(test)]
@@ -312,11 +391,54 @@ mod tests {
     use tokio::io::AsyncWriteExt as _;
 
     use super::*;
+    use crate::failure::Exit;
+
+    fn answer(status: u16, body: &str, hint: Option<&str>) -> Answer {
+        let mut headers = HeaderMap::new();
+        if let Some(hint) = hint {
+            headers.insert(HINT, hint.parse().unwrap());
+        }
+        let status = StatusCode::from_u16(status).unwrap();
+        Answer { status, body: body.to_owned(), hint: hint_of(&headers) }
+    }
+
+    #[test]
+    fn what_is_said_of_this_link_stands_before_what_is_likely() {
+        let check = |code: &str, rest: &str, hint: Option<&str>, expected: &str| {
+            let body = format!("<Error><Code>{code}</Code><Message>M</Message>{rest}</Error>");
+            let words = in_words(&answer(403, &body, hint), advice);
+            assert_eq!(words, format!("403 {code}: M\n{expected}"));
+        };
+        let hint = Some("revoked; This link was taken back. Ask for a new one.");
+        check("AccessDenied", "", hint, "This link was taken back. Ask for a new one.");
+        check("SignatureDoesNotMatch", "", Some("host; Signed for h."), "Signed for h.");
+        let nothing = "Whoever made the link may not do this (any more).";
+        check("AccessDenied", "", Some("no hint"), nothing);
+        check("AccessDenied", "", Some("policy; "), nothing);
+        let opens = "<NotBefore>2026-12-24T18:00:00Z</NotBefore>";
+        let hint = Some("not-yet; This link does not work yet. Open it again then.");
+        check("AccessDenied", opens, hint, "The link opens at 2026-12-24T18:00:00Z.");
+        let most = "<ProposedSize>9</ProposedSize><MaxSizeAllowed>5</MaxSizeAllowed>";
+        check("EntityTooLarge", most, None, "At most 5 bytes may be uploaded.");
+        let least = "<ProposedSize>1</ProposedSize><MinSizeAllowed>5</MinSizeAllowed>";
+        check("EntityTooSmall", least, None, "At least 5 bytes must be uploaded.");
+    }
+
+    #[test]
+    fn an_argument_that_the_server_names_is_wrong_usage() {
+        let exit =
+            |status: u16, body: &str| failure(&answer(status, body, None), own_advice).exit();
+        let named = r#"{"error":{"code":"InvalidArgument","message":"M","argument":"before"}}"#;
+        let unnamed = r#"{"error":{"code":"InvalidRequest","message":"M"}}"#;
+        assert_eq!(exit(400, named), Exit::WrongUsage);
+        assert_eq!(exit(400, unnamed), Exit::Failed);
+        assert_eq!(exit(403, named), Exit::Denied);
+    }
 
     #[test]
     fn refusals() {
         let check = |status: u16, body: &str, expected: &str| {
-            assert_eq!(in_words(StatusCode::from_u16(status).unwrap(), body, advice), expected);
+            assert_eq!(in_words(&answer(status, body, None), advice), expected);
         };
         let xml = |code: &str, message: &str, rest: &str| {
             format!(
@@ -384,8 +506,7 @@ mod tests {
     #[test]
     fn refusals_of_what_was_signed_with_own_credentials() {
         let check = |status: u16, body: &str, expected: &str| {
-            let found = in_words(StatusCode::from_u16(status).unwrap(), body, own_advice);
-            assert_eq!(found, expected);
+            assert_eq!(in_words(&answer(status, body, None), own_advice), expected);
         };
         let query = |code: &str, message: &str| {
             format!(

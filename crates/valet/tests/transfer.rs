@@ -518,6 +518,19 @@ fn refusals_are_told_in_words() {
                 The link died at 2026-01-01T00:00:00Z: ask for a new one.\n";
     assert_eq!(get(vec![expired], &[], &["f"], (3, "", told)).1, []);
 
+    let document = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>";
+    let hint = "x-valet-hint: used-up; This link has been used up. Ask for a new one.";
+    let used_up = answer("403 Forbidden", &[hint], document);
+    let told =
+        "error: 403 AccessDenied: Access Denied\nThis link has been used up. Ask for a new one.\n";
+    assert_eq!(get(vec![used_up], &[], &["f"], (3, "", told)).1, []);
+
+    let opens = "<NotBefore>2026-12-24T18:00:00Z</NotBefore>";
+    let early = refusal("403 Forbidden", "AccessDenied", "Request is not yet valid", opens);
+    let told = "error: 403 AccessDenied: Request is not yet valid\n\
+                The link opens at 2026-12-24T18:00:00Z.\n";
+    assert_eq!(get(vec![early], &[], &["f"], (3, "", told)).1, []);
+
     let moved = answer("307 Temporary Redirect", &["Location: ftp://h/k"], "");
     let told = "error: ftp://h cannot be reached: URL scheme is not allowed\n";
     assert_eq!(get(vec![moved], &[], &["f"], (1, "", told)).1, []);
