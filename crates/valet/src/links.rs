@@ -3,16 +3,19 @@
 use std::io::Read as _;
 
 use anyhow::{Context as _, anyhow};
+use jiff::{SignedDuration, Timestamp};
+use presign::ExplainQuestion;
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::args::limits::Opening;
 use crate::args::links::{Links, LinksCommand, NamedLinks, Revoke};
 use crate::aws::Api;
 use crate::failure::Failure;
 use crate::output::{self, Form};
 use crate::remote::{Call, Remote};
-use crate::{table, transfer};
+use crate::{clock, table, transfer};
 
 const PATH: &str = "/_valet/api/v1/revocations";
 const JSON: &str = "application/json";
@@ -67,29 +70,57 @@ struct Revocations {
 
 pub(crate) fn run(arguments: &Links) -> Result<(), Failure> {
     let form = arguments.remote.form();
+    // Wrong usage is reported before anybody is asked.
+    let wanted = match &arguments.command {
+        LinksCommand::Revoke(wanted) => Some(WantedRevocation::of(wanted, clock::now())?),
+        LinksCommand::Ls { .. } | LinksCommand::Undo { .. } => None,
+    };
     transfer::block_on(async {
         let remote = Remote::connect(&arguments.remote.aws).await?;
-        match &arguments.command {
-            LinksCommand::Revoke(wanted) => revoke(&remote, wanted, form).await,
-            LinksCommand::Ls { revocations: _ } => list(&remote, form).await,
-            LinksCommand::Undo { id } => {
-                let path = format!("{PATH}/{}", presign::encode_component(id.as_bytes()));
-                send(&remote, &Method::DELETE, &path, "", "").await.map(drop)
-            }
+        match (wanted, &arguments.command) {
+            (Some(wanted), _) => revoke(&remote, &wanted, form).await,
+            (None, LinksCommand::Undo { id }) => undo(&remote, id, form).await,
+            (None, LinksCommand::Ls { .. } | LinksCommand::Revoke(_)) => list(&remote, form).await,
         }
     })
 }
 
-async fn revoke(remote: &Remote, wanted: &Revoke, form: Form) -> Result<(), Failure> {
-    let Revoke { links, before, until } = wanted.clone();
-    let NamedLinks { url, fingerprint, key, object, prefix } = links;
-    let url = match url {
-        Some(text) if text == "-" => Some(read_url()?),
-        other => other,
+impl WantedRevocation {
+    /// Wrong usage is what cannot name links anywhere.
+    fn of(wanted: &Revoke, now: Timestamp) -> Result<Self, Failure> {
+        let Revoke { links, before, until } = wanted.clone();
+        let NamedLinks { url, fingerprint, key, object, prefix } = links;
+        let url = match url {
+            Some(text) if text == "-" => Some(read_url()?),
+            other => other,
+        };
+        if let Some(url) = &url {
+            presign::explain(&ExplainQuestion::new(url), now).map_err(Failure::usage)?;
+        }
+        let before = before.map(|at| time(at, |life| now.checked_sub(life))).transpose()?;
+        let until = until.map(|at| time(at, |life| now.checked_add(life))).transpose()?;
+        let fingerprint = fingerprint.map(|fingerprint| fingerprint.to_string());
+        Ok(Self { url, fingerprint, access_key_id: key, object, prefix, before, until })
+    }
+}
+
+/// A time that was typed as one, or as a duration from now.
+fn time(
+    typed: Opening,
+    from_now: impl Fn(SignedDuration) -> Result<Timestamp, jiff::Error>,
+) -> Result<String, Failure> {
+    let at = match typed {
+        Opening::At(at) => Ok(at),
+        Opening::After(seconds) => {
+            from_now(SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX)))
+        }
     };
-    let document =
-        WantedRevocation { url, fingerprint, access_key_id: key, object, prefix, before, until };
-    let body = serde_json::to_string(&document).context("cannot write JSON")?;
+    let at = at.map_err(|_| Failure::usage(anyhow!("that time is beyond the calendar")))?;
+    Ok(at.to_string())
+}
+
+async fn revoke(remote: &Remote, wanted: &WantedRevocation, form: Form) -> Result<(), Failure> {
+    let body = serde_json::to_string(wanted).context("cannot write JSON")?;
     let made: Revocation = parse(&send(remote, &Method::POST, PATH, "", &body).await?)?;
     if made.scope == "own" {
         output::note(format_args!(
@@ -102,8 +133,31 @@ async fn revoke(remote: &Remote, wanted: &Revoke, form: Form) -> Result<(), Fail
             made.lives_until
         ));
     }
-    let line = format!("revoked {} until {} (id {})", named(&made), made.lives_until, made.id);
+    let Revocation { id, lives_until, .. } = &made;
+    let line = format!("revoked {} (remembered until {lives_until}, id {id})", named(&made));
     output::answer(form, &made, [line])
+}
+
+/// Says what it undid, as far as the caller may know that.
+async fn undo(remote: &Remote, id: &str, form: Form) -> Result<(), Failure> {
+    let known = known(remote, id).await;
+    let path = format!("{PATH}/{}", presign::encode_component(id.as_bytes()));
+    send(remote, &Method::DELETE, &path, "", "").await?;
+    let line = match &known {
+        Some(undone) => format!("undone: the revocation {id} of {}", named(undone)),
+        None => format!("undone: the revocation {id}"),
+    };
+    let undone = known.map_or_else(|| json!({ "id": id }), |undone| json!(undone));
+    output::answer(form, &json!({ "undone": undone }), [line])
+}
+
+/// The revocation with that id. `None`: the caller may not see it, or there is none.
+async fn known(remote: &Remote, id: &str) -> Option<Revocation> {
+    let before = id.parse::<u64>().ok()?.checked_sub(1)?;
+    let query = format!("after={before}&limit=1");
+    let page = send(remote, &Method::GET, PATH, &query, "").await.ok()?;
+    let page: Revocations = parse(&page).ok()?;
+    page.revocations.into_iter().find(|one| one.id == id)
 }
 
 fn read_url() -> Result<String, Failure> {

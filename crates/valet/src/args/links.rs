@@ -1,8 +1,11 @@
 //! The commands for links that were made, as typed.
 
 use clap::{Args, Subcommand};
+use presign::Fingerprint;
 
 use crate::args::Remote;
+use crate::args::limits::Opening;
+use crate::location::S3Uri;
 
 #[derive(Args, Debug)]
 pub(crate) struct Links {
@@ -21,15 +24,15 @@ pub(crate) enum LinksCommand {
                             that they signed themselves."
     )]
     Revoke(Revoke),
-    /// List what was taken back
+    /// List what was taken back, and is remembered
     Ls {
-        /// List what was taken back, and has not ended
-        #[arg(long, required = true)]
+        /// The revocations: nothing else is listed
+        #[arg(long)]
         revocations: bool,
     },
     /// Undo a revocation, so that its links work again
     Undo {
-        /// Its id, from `valet links ls --revocations`
+        /// Its id, from `valet links ls`
         id: String,
     },
 }
@@ -38,12 +41,14 @@ pub(crate) enum LinksCommand {
 pub(crate) struct Revoke {
     #[command(flatten)]
     pub(crate) links: NamedLinks,
-    /// Only links that were signed until then, such as 2026-11-30T12:00:00Z; otherwise until now
+    /// Only links that were signed until then: like 2026-11-30T12:00:00Z, or so long ago, like 15m, 1h30m; otherwise
+    /// until now
     #[arg(long, value_name = "TIME", conflicts_with_all = ["url", "fingerprint"])]
-    pub(crate) before: Option<String>,
-    /// Keep the revocation until then: for forms that were made elsewhere to live longer than seven days
+    pub(crate) before: Option<Opening>,
+    /// Keep the revocation until then, or for so long, like 30d: for forms that were made elsewhere to live longer than
+    /// seven days
     #[arg(long, value_name = "TIME")]
-    pub(crate) until: Option<String>,
+    pub(crate) until: Option<Opening>,
 }
 
 /// Which links are meant.
@@ -55,14 +60,28 @@ pub(crate) struct NamedLinks {
     pub(crate) url: Option<String>,
     /// The fingerprint of a link or form, from the --json of the command that made it
     #[arg(long, value_name = "F")]
-    pub(crate) fingerprint: Option<String>,
+    pub(crate) fingerprint: Option<Fingerprint>,
     /// An access key: all links and forms that it signed
     #[arg(long, value_name = "AKID")]
     pub(crate) key: Option<String>,
     /// An object: all links to it
-    #[arg(long, value_name = "S3URI")]
+    #[arg(long, value_name = "S3URI", value_parser = object)]
     pub(crate) object: Option<String>,
     /// All links to keys that begin so; `s3://bucket/` for those to the whole bucket
-    #[arg(long, value_name = "S3URI")]
+    #[arg(long, value_name = "S3URI", value_parser = prefix)]
     pub(crate) prefix: Option<String>,
+}
+
+fn object(text: &str) -> Result<String, String> {
+    match S3Uri::parse(text).map_err(|error| error.to_string())? {
+        S3Uri { bucket, key: Some(key) } => Ok(format!("s3://{bucket}/{key}")),
+        S3Uri { key: None, .. } => {
+            Err("an object has a key: s3://bucket/key; --prefix takes a bucket".to_owned())
+        }
+    }
+}
+
+fn prefix(text: &str) -> Result<String, String> {
+    let S3Uri { bucket, key } = S3Uri::parse(text).map_err(|error| error.to_string())?;
+    Ok(format!("s3://{bucket}/{}", key.unwrap_or_default()))
 }
