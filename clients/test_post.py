@@ -425,7 +425,7 @@ def test_presign_post_as_json(server, bucket, valet):
         "presign-post", f"s3://{bucket}/up/", "--max-size", "10", "--field", "x-amz-meta-a=b",
         "--content-type-starts-with", "text/", "--success-status", "201", "--expires-in", "15m",
     ))
-    assert list(made) == ["url", "fields", "requested_expires_at", "effective_expires_at", "limited_by"]
+    assert list(made) == ["url", "fields", "requested_expires_at", "effective_expires_at", "limited_by", "fingerprint"]
     assert made["url"] == f"{server.endpoint}/{bucket}"
     assert made["limited_by"] == ["requested"]
     made["fields"]["Content-Type"] = "text/markdown"

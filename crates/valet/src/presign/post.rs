@@ -139,11 +139,12 @@ struct Json<'a> {
     requested_expires_at: String,
     effective_expires_at: Option<String>,
     limited_by: &'a [Limit],
+    fingerprint: String,
 }
 
 impl<'a> Json<'a> {
     fn of(made: &'a PresignedPost, expiry: &'a Expiry) -> Self {
-        let PresignedPost { url, fields, .. } = made;
+        let PresignedPost { url, fields, fingerprint, .. } = made;
         let Expiry { requested_end, effective_end, limited_by, works: _ } = expiry;
         Self {
             url,
@@ -151,6 +152,7 @@ impl<'a> Json<'a> {
             requested_expires_at: requested_end.to_string(),
             effective_expires_at: effective_end.map(|end| end.to_string()),
             limited_by,
+            fingerprint: fingerprint.to_string(),
         }
     }
 

@@ -48,6 +48,17 @@ fn field<'a>(made: &'a PresignedPost, name: &str) -> Option<std::borrow::Cow<'a,
     made.fields.get(name)
 }
 
+/// By which a form is revoked, and found in the log.
+#[test]
+fn the_fingerprint_is_that_of_the_signature() {
+    let (_, expiry, made) = made("s3://b/k", &options());
+    let json: serde_json::Value =
+        serde_json::from_str(&Json::of(&made, &expiry).write().unwrap()).unwrap();
+    let signature = field(&made, "x-amz-signature").unwrap();
+    let expected = presign::Fingerprint::of_signature(signature.as_bytes()).to_string();
+    assert_eq!(json.get("fingerprint").unwrap(), &serde_json::json!(expected));
+}
+
 #[test]
 fn keys_that_let_the_client_name_the_file() {
     let check = |uri: &str, expected: &str| {
