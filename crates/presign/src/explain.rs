@@ -156,7 +156,7 @@ pub enum ExplainError {
     /// The text is longer than [`EXPLAIN_TEXT_BYTES_MAX`].
     #[error("a link has at most {EXPLAIN_TEXT_BYTES_MAX} bytes")]
     TooLong,
-    /// There is no URL in the text.
+    /// There is no URL in the text, and nothing of a signature.
     #[error("there is no link in the text")]
     NotALink,
 }
@@ -192,6 +192,8 @@ pub enum MissingFact {
     Secret,
     /// The values of the headers that are to be sent with it.
     Headers,
+    /// Whether the host of the link leads to the server. Only a server can miss it.
+    Host,
     /// The policies of the signer.
     Policies,
     /// When the session that signed it ends.
@@ -206,6 +208,7 @@ impl MissingFact {
         match self {
             Self::Secret => "secret",
             Self::Headers => "headers",
+            Self::Host => "host",
             Self::Policies => "policies",
             Self::Session => "session",
             Self::ConditionKey(key) => key,
@@ -271,6 +274,9 @@ pub fn explain(
     let original = Original { question, text: &text, parts: &parts, attempt: &attempt };
     let mut explanation = match attempt.read() {
         Ok(Some(facts)) => of_readable(&original, &facts, now),
+        Ok(None) if !pasted::may_be_link(&text) && !refusal::is_of_others(&attempt) => {
+            return Err(ExplainError::NotALink);
+        }
         Ok(None) => of_unreadable(&original, refusal::of_anonymous(&attempt, &parts), now),
         Err(error) => of_unreadable(&original, refusal::of_claim_error(&error, &attempt), now),
     };

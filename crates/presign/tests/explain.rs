@@ -345,6 +345,72 @@ fn a_long_link_is_tried_in_every_way() {
     assert!(explanation.causes[0].text.contains("line end"), "{:?}", explanation.causes);
 }
 
+/// A link without its scheme, or without its host, is one all the same.
+#[test]
+fn a_signature_makes_a_link() {
+    for text in [
+        "h/b/k?X-Amz-Algorithm=AWS4-HMAC-SHA256",
+        "/b/k?x-amz-date=1",
+        "h/b/k?AWSAccessKeyId=AK",
+        "h/b/k?Signature=x",
+        "h/b/k?x-valet-uses=1",
+        "h/b/k?sig=azure",
+        "https%3A%2F%2Fh%2Fb%2Fk",
+        "http://h",
+    ] {
+        let explanation = explain(&question(text), now_plus(0)).unwrap();
+        assert_eq!(explanation.works, LinkVerdict::Fails, "{text}");
+    }
+}
+
+/// A shell ends a link at the first `&`, whatever its first parameter is.
+#[test]
+fn a_link_that_a_shell_cut_is_cut_off() {
+    /// What signers write right before the signature.
+    const LAST: [[(&str, &str); 1]; 3] =
+        [[("x-valet-uses", "1")], [("response-content-type", "a/b")], [("versionId", "1")]];
+    let credentials = credentials(None);
+    for first in [
+        "X-Amz-Algorithm=AWS4-HMAC-SHA256",
+        "x-valet-uses=1",
+        "x-valet-content-length=0-10",
+        "response-content-disposition=attachment",
+    ] {
+        let text = format!("{PUBLIC}/photos/a.png?{first}");
+        for secret in [None, Some(&credentials.secret_access_key)] {
+            let mut question = question(&text);
+            question.secret = secret;
+            let explanation = explain(&question, now_plus(0)).unwrap();
+            assert_eq!(codes(&explanation), ["cut-off"], "{first}");
+            assert!(explanation.causes[0].mend.contains("quotes"), "{first}");
+        }
+    }
+    for last in &LAST {
+        let url = signed(|request| *request = request.with_query(last), None).url;
+        let (text, _) = url.split_once("&X-Amz-Signature=").unwrap();
+        let explanation = explain(&question(text), now_plus(0)).unwrap();
+        assert_eq!(codes(&explanation), ["cut-off"], "{last:?}");
+    }
+}
+
+/// Of another secret and another address nobody can tell which it was: both are said.
+#[test]
+fn an_address_that_nobody_thinks_of_is_said_to_be_possible() {
+    let other = Endpoint::parse("https://elsewhere.example/other").unwrap();
+    let life = ExpiresIn::parse("1h").unwrap();
+    let request = Presign::new("GET", &other, "photos", b"a.png", life);
+    let link = Presigner::new(credentials(None), "us-east-1").presign(&request, now_plus(0));
+    let moved = link.unwrap().url.replace("https://elsewhere.example/other", PUBLIC);
+    let secret = SecretAccessKey::new(SECRET);
+    let mut question = question(&moved);
+    question.secret = Some(&secret);
+    let explanation = explain(&question, now_plus(0)).unwrap();
+    assert_eq!(codes(&explanation), ["secret"]);
+    let cause = &explanation.causes[0];
+    assert!(cause.text.contains("signed for another address, with another secret"), "{cause:?}");
+    assert!(cause.mend.starts_with("Check the address"), "{cause:?}");
+}
+
 #[test]
 fn what_is_no_link_is_refused() {
     let check = |text: &str, error: ExplainError| {
@@ -352,6 +418,11 @@ fn what_is_no_link_is_refused() {
     };
     check("", ExplainError::NotALink);
     check("  \n", ExplainError::NotALink);
+    for text in
+        ["hello", "hello, world", "report.pdf", "s3 photos", "?", "/b/k", "photos/a.png?x=1"]
+    {
+        check(text, ExplainError::NotALink);
+    }
     check(&"x".repeat(presign::EXPLAIN_TEXT_BYTES_MAX + 1), ExplainError::TooLong);
 }
 

@@ -122,21 +122,23 @@ fn people_are_told_the_verdict_first() {
 #[test]
 fn standard_input_has_a_link_a_line() {
     let get = link(&[]);
-    let input = format!("{get}\n\n  <{get}>\n\"\"\n");
+    let input = format!("{get}\n\n  <{get}>\n\"\"\nhello\n");
     let lines = told(&["explain", "-", "--json"], &input, &KEY);
     let read: Vec<Value> =
         lines.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(read.len(), 3, "{}", lines.out);
+    assert_eq!(read.len(), 4, "{}", lines.out);
     assert_eq!((&read[0]["works"], &read[1]["works"]), (&json!("yes"), &json!("yes")));
     assert_eq!(read[1]["notes"].as_array().unwrap().len(), 1);
     assert_eq!(read[2], json!({"line": 4, "error": "there is no link in the text"}));
-    assert_eq!((lines.status, &*lines.err), (1, "error: 1 line(s) held no link\n"));
+    assert_eq!(read[3], json!({"line": 5, "error": "there is no link in the text"}));
+    assert_eq!((lines.status, &*lines.err), (1, "error: 2 line(s) held no link\n"));
 }
 
 #[test]
 fn what_is_no_question_is_wrong_usage() {
     for (words, error) in [
         (&["explain", ""][..], "there is no link in the text"),
+        (&["explain", "hello"], "there is no link in the text"),
         (&["explain", "https://h/", "--header", "x"], "`x` is not `NAME: VALUE`"),
     ] {
         let told = told(words, "", &KEY);

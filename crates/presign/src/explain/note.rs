@@ -33,6 +33,8 @@ pub enum LinkNote {
     LoopbackHost,
     /// Its host is an address or a name of a private network.
     InternalHost,
+    /// Its host is none of the server's names. Only a server can know.
+    UnknownHost,
     /// Its signer may do far more than the link does. Only a server can know.
     PowerfulSigner,
 }
@@ -67,6 +69,10 @@ impl LinkNote {
             Self::InternalHost => {
                 "Its host is an address or name of a private network: it works only inside. \
                  Sign for the public address."
+            }
+            Self::UnknownHost => {
+                "Its host is no name that this server knows: it works if that host leads here with Host and path \
+                 unchanged. Check with valet doctor."
             }
             Self::PowerfulSigner => {
                 "Its signer may do far more than the link does. A signer that may do nothing else limits what a \

@@ -65,6 +65,13 @@ fn joined_lines(text: &str) -> String {
     lines.collect::<Vec<_>>().concat()
 }
 
+/// Whether a text that is no signed request was meant as a link: it has a scheme, or something of a signature.
+pub(super) fn may_be_link(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    let signs = ["x-amz-", "x-valet-", "awsaccesskeyid", "signature=", "signature%3d"];
+    ["://", "%3a%2f%2f"].iter().chain(&signs).any(|sign| text.contains(sign))
+}
+
 /// The scheme of a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scheme {

@@ -207,9 +207,10 @@ fn other_secret(original: &Original<'_>, secret: &SecretAccessKey, budget: &mut 
     }
     Cause::new(
         CauseCode::Secret,
-        "The signature does not hold, and no single change that was tried makes it hold: the link was signed with \
-         another secret, or more than one thing in it was changed.",
-        "Check the signer's secret (a newer or older one of the same key?), and sign a new link.",
+        "The signature does not hold, and no single change that was tried makes it hold: the link was signed for \
+         another address, with another secret, or changed in a way that was not tried.",
+        "Check the address that the signer signs for (--endpoint-url, AWS_ENDPOINT_URL), then its secret (a newer or \
+         older one of the same key?), and sign a new link.",
     )
 }
 

@@ -6,7 +6,7 @@ use super::attempt::{Attempt, ClaimFacts};
 use super::cause::{Cause, CauseCode};
 use super::pasted::UrlParts;
 use crate::claim::{ClaimError, Mechanism, VerifyError};
-use crate::conditions::ConditionError;
+use crate::conditions::{ConditionError, LinkConditions};
 use crate::encode::decode_query_component;
 use crate::request::QueryPairs;
 
@@ -23,6 +23,9 @@ const V4_PARAMETERS: [&str; 6] = [
     "X-Amz-Signature",
 ];
 const V2_PARAMETERS: [&str; 3] = ["AWSAccessKeyId", "Signature", "Expires"];
+
+/// Parameters that signers write before the signature, and that unsigned requests may have too.
+const BEFORE_SIGNATURE: [&str; 4] = ["x-id", "versionId", "uploadId", "partNumber"];
 
 /// A signer's clock that is wrong by a time zone, or simply wrong, is ahead by less than a day.
 const CLOCK_AHEAD_SECONDS_MAX: i64 = 24 * 60 * 60;
@@ -112,7 +115,9 @@ fn missing(all: &[&str], last: &str, attempt: &Attempt) -> Cause {
     let absent: Vec<&str> =
         all.iter().copied().filter(|name| attempt.query_value(name).is_none()).collect();
     let ends_in_them = last_name(attempt).is_some_and(|name| {
-        all.iter().any(|known| known.starts_with(&*name)) || name == "X-Amz-Security-Token"
+        all.iter().any(|known| known.starts_with(&*name))
+            || is_of_signed_links(&name)
+            || BEFORE_SIGNATURE.contains(&&*name)
     });
     if absent.contains(&last) && ends_in_them {
         return Cause::new(
@@ -128,20 +133,36 @@ fn missing(all: &[&str], last: &str, attempt: &Attempt) -> Cause {
     )
 }
 
+/// Whether a parameter stands in signed links alone.
+fn is_of_signed_links(name: &str) -> bool {
+    ["X-Amz-", "response-"].iter().any(|start| name.starts_with(start))
+        || LinkConditions::is_condition(name)
+}
+
 fn last_name(attempt: &Attempt) -> Option<String> {
     let (name, _) = QueryPairs::new(&attempt.query).last()?;
     Some(String::from_utf8_lossy(&decode_query_component(name)).into_owned())
 }
 
-/// Nothing in the text is a signature of S3.
-pub(super) fn of_anonymous(attempt: &Attempt, parts: &UrlParts) -> Cause {
-    let has = |name: &str| attempt.query_value(name).is_some();
+/// The other service whose signature the text has.
+fn other_service(attempt: &Attempt) -> Option<&'static str> {
     let of_others = [
         ("X-Goog-Signature", "Google Cloud Storage"),
         ("Key-Pair-Id", "CloudFront"),
         ("sig", "Azure Blob Storage"),
     ];
-    if let Some((_, service)) = of_others.into_iter().find(|(name, _)| has(name)) {
+    let found = of_others.into_iter().find(|(name, _)| attempt.query_value(name).is_some());
+    found.map(|(_, service)| service)
+}
+
+/// Whether the text is a link of another service than S3.
+pub(super) fn is_of_others(attempt: &Attempt) -> bool {
+    other_service(attempt).is_some()
+}
+
+/// Nothing in the text is a signature of S3.
+pub(super) fn of_anonymous(attempt: &Attempt, parts: &UrlParts) -> Cause {
+    if let Some(service) = other_service(attempt) {
         return Cause::new(
             CauseCode::Service,
             format!("This is a link of {service}, not of S3."),
@@ -155,7 +176,7 @@ pub(super) fn of_anonymous(attempt: &Attempt, parts: &UrlParts) -> Cause {
             "Write # in a key as %23.",
         );
     }
-    let is_begun = last_name(attempt).is_some_and(|name| name.starts_with("X-Amz-"));
+    let is_begun = last_name(attempt).is_some_and(|name| is_of_signed_links(&name));
     if is_begun || parts.path.ends_with("/X-Amz-") {
         return Cause::new(
             CauseCode::CutOff,
