@@ -1,6 +1,7 @@
 //! Says of a link what it allows, until when, and why it does not work: what its text tells, and to those who may know
 //! what the gate would decide if it were used now.
 
+mod host;
 mod used;
 
 use std::collections::BTreeMap;
@@ -24,7 +25,8 @@ use crate::explained::ExplainedLink;
 use crate::gate::{Authorized, KnownSigner, LinkSigner, Standing, StoreAccess};
 use crate::reading::Reading;
 use crate::route::{self, Target};
-use used::of_use;
+use host::HostKind;
+use used::{Place, of_use};
 
 /// The most headers that a question may have.
 const HEADERS_MAX: usize = 64;
@@ -132,14 +134,18 @@ async fn explained(access: &StoreAccess, link: LinkInQuestion) -> Result<Explana
     let now = access.now();
     let (by_text, request) = link.ask(config, None, now)?;
     let (Some(grant), Some(request)) = (&by_text.allows, request) else { return Ok(by_text) };
+    let host = HostKind::of(&request.host, access.context());
+    if host == HostKind::Amazon {
+        return Ok(host::of_amazon(by_text, &request.host));
+    }
     let reading = Reading::at(&request.host, &request.path, config);
     // What names no bucket may be a link whose path was changed: its signer may know all the same.
     let target = route::target(reading.resource()).unwrap_or(Target::Service);
     let (token, id) = (request.session_token(), grant.signer.clone());
     match access.link_signer(&id, token.as_deref(), &target).await? {
-        LinkSigner::Hidden => Ok(of_stranger(by_text, None)),
-        LinkSigner::NotOfAccount => Ok(of_stranger(by_text, Some(not_of_account(&id)))),
-        LinkSigner::WrongToken => Ok(of_stranger(by_text, Some(wrong_token()))),
+        LinkSigner::Hidden => Ok(of_stranger((by_text, host), None)),
+        LinkSigner::NotOfAccount => Ok(of_stranger((by_text, host), Some(not_of_account(&id)))),
+        LinkSigner::WrongToken => Ok(of_stranger((by_text, host), Some(wrong_token()))),
         LinkSigner::Known(signer) => {
             let mut told = match &signer.secret {
                 Some(secret) => with_secret(access, &link, secret).await?,
@@ -149,7 +155,9 @@ async fn explained(access: &StoreAccess, link: LinkInQuestion) -> Result<Explana
             if signer.is_root {
                 told.notes.push(LinkNote::PowerfulSigner);
             }
-            of_use(access, &mut told, &link, (&request, &target)).await?;
+            let place = Place { request: &request, target: &target, host };
+            of_use(access, &mut told, &link, place).await?;
+            host::limit(&mut told, host);
             Ok(told)
         }
     }
@@ -189,12 +197,13 @@ fn wrong_token() -> Cause {
 }
 
 /// What the text tells of a link whose signer is a stranger to the asker, and what is likely of that signer.
-fn of_stranger(by_text: Explanation, likely: Option<Cause>) -> Explanation {
+fn of_stranger((by_text, host): (Explanation, HostKind), likely: Option<Cause>) -> Explanation {
     let mut told = by_text;
     if told.works == LinkVerdict::Unknown {
         told.missing.push(MissingFact::Policies);
     }
     told.causes.splice(0..0, likely);
+    host::limit(&mut told, host);
     told
 }
 

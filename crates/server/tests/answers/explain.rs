@@ -6,9 +6,10 @@ mod broken_links;
 use broken_links::{Signing, broken_links};
 use presign::{Credentials, Endpoint, ExpiresIn, Presign, Presigner};
 use serde_json::{Value, json};
+use server::{PublicUrl, ServerConfig};
 use store::{Revocation, RevocationScope, Revoke, RevokedLinks};
 
-use crate::harness::{Answer, HOST, SECRET, World, ask, credentials, put};
+use crate::harness::{Answer, HOST, SECRET, World, ask, config, credentials, put};
 use crate::people::{ACCOUNT, Key, policy, role_arn, trusts, user_arn};
 
 const READ: &str =
@@ -130,6 +131,80 @@ async fn a_link_is_judged_as_the_gate_would_judge_it() {
     assert_eq!(verdict(&head), "yes", "{head}");
     let escaped = link(&world, &ann, "GET", "a").replace('&', "&amp;");
     check(&escaped, "no html-escaped").await;
+}
+
+/// The link at another host: signed for it, as whoever signed it believed that it leads here.
+fn link_at(world: &World, key: &Key, origin: &str, (bucket, object): (&str, &str)) -> String {
+    let endpoint = Endpoint::parse(origin).unwrap();
+    let life = ExpiresIn::from_seconds(3600).unwrap();
+    let presign = Presign::new("GET", &endpoint, bucket, object.as_bytes(), life);
+    let mut presigner = Presigner::new(key.credentials(), world.region());
+    presigner.presign(&presign, world.now).unwrap().url
+}
+
+/// Nothing that is stored here says whether a link to somewhere else works.
+#[tokio::test]
+async fn a_link_to_somewhere_else_is_not_judged_as_one_to_here() {
+    let (world, ann) = world_with_ann().await;
+    let tenant = world.tenant().await;
+    for (origin, bucket, object) in [
+        ("https://s3.amazonaws.com", "bucket", "a"),
+        ("https://s3.eu-west-1.amazonaws.com", "bucket", "a"),
+        ("https://bucket.s3.amazonaws.com", "b", "a"),
+        ("https://s3.cn-north-1.amazonaws.com.cn", "nowhere", "a"),
+    ] {
+        let host = origin.trim_start_matches("https://");
+        for key in [&ann, &Key::root(), &tenant] {
+            let told = told(&world, key, &link_at(&world, &ann, origin, (bucket, object))).await;
+            assert_eq!(verdict(&told), "no host", "{told}");
+            assert_eq!(told["missing"], json!([]));
+            let said = format!("The link is for Amazon S3 ({host}), not for this server.");
+            assert_eq!(told["causes"][0]["text"], json!(said));
+            assert_eq!(told["causes"][0]["mend"], "Set AWS_ENDPOINT_URL, and sign again.");
+        }
+    }
+    for (origin, bucket, object) in [
+        ("https://files.example.com", "bucket", "a"),
+        ("https://files.example.com", "nowhere", "a"),
+        ("https://bucket.files.example.com", "b", "a"),
+        // A machine at Amazon is no S3.
+        ("http://ec2-192-0-2-1.compute-1.amazonaws.com:9000", "bucket", "a"),
+    ] {
+        let told = told(&world, &ann, &link_at(&world, &ann, origin, (bucket, object))).await;
+        assert_eq!(verdict(&told), "unknown", "{origin} {bucket} {told}");
+        assert_eq!(told["missing"], json!(["host"]), "{origin} {bucket}");
+        let notes = told["notes"].to_string();
+        assert!(notes.contains("valet doctor"), "{notes}");
+    }
+    // What is wrong wherever it leads is still said, and so is that nothing is stored in a bucket that is here.
+    let absent = link_at(&world, &ann, "https://files.example.com", ("bucket", "b"));
+    assert_eq!(verdict(&told(&world, &ann, &absent).await), "no object-missing");
+    let elsewhere = link_at(&world, &ann, "https://files.example.com", ("bucket", "a"));
+    let question = json!({"url": elsewhere, "method": "DELETE"});
+    assert_eq!(verdict(&explained(&world, &ann, question).await), "no method");
+}
+
+/// Names that the configuration declares, and addresses at which the server listens, lead to it.
+#[tokio::test]
+async fn a_link_to_a_known_name_is_judged() {
+    let (world, ann) = world_with_ann().await;
+    let check = async |change: fn(&mut ServerConfig), origin: &str| {
+        let mut config = config();
+        change(&mut config);
+        let world = world.under(config);
+        let told = told(&world, &ann, &link_at(&world, &ann, origin, ("bucket", "a"))).await;
+        assert_eq!(verdict(&told), "yes", "{origin} {told}");
+    };
+    let public = "https://files.example.com";
+    check(
+        |it| it.public_urls = vec![PublicUrl::parse("https://files.example.com").unwrap()],
+        public,
+    )
+    .await;
+    check(|it| it.domains = vec!["s3.amazonaws.com".to_owned()], "https://s3.amazonaws.com").await;
+    check(|it| it.listen = vec!["0.0.0.0:9000".parse().unwrap()], "http://localhost:9000").await;
+    check(|it| it.listen = vec!["[::]:9000".parse().unwrap()], "http://127.0.0.1:9000").await;
+    check(|it| it.listen = vec!["192.0.2.1:9000".parse().unwrap()], "http://192.0.2.1:9000").await;
 }
 
 /// Takes the link back, or all links of something.
@@ -391,6 +466,7 @@ async fn what_is_no_question_is_refused() {
         (0..65).map(|number| (format!("x-{number}"), json!(""))).collect();
     for (question, message) in [
         (json!({"url": ""}), "There is no link in `url`."),
+        (json!({"url": "hello"}), "There is no link in `url`."),
         (json!({"url": "x".repeat(17_000)}), "`url` is longer than any link."),
         (
             json!({"url": "x", "method": "get"}),
@@ -405,7 +481,7 @@ async fn what_is_no_question_is_refused() {
     assert_eq!(answer(&world, &root, json!({"url": "x", "secret": "y"})).await.status, 400);
     let anonymous = ask("POST", "/_valet/api/v1/explain").body("{\"url\":\"x\"}");
     assert_eq!(world.send_raw(anonymous).await.status, 403);
-    for url in ["x", "http://h", "?", "https://h/%zz?X-Amz-Signature=%zz", "/\u{0}/\u{ffff}"] {
+    for url in ["http://h", "https://h/%zz?X-Amz-Signature=%zz", "http://h/\u{0}/\u{ffff}"] {
         assert_ne!(verdict(&told(&world, &root, url).await), "yes", "{url}");
     }
 }

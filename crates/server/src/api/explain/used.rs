@@ -14,6 +14,7 @@ use presign::{
 use store::{Lookup, VersionId};
 
 use super::LinkInQuestion;
+use super::host::HostKind;
 use crate::api::error::ApiError;
 use crate::error::{Code, S3Error};
 use crate::gate::{FutureRequest, REVOKED, StoreAccess, UsedLink};
@@ -21,19 +22,41 @@ use crate::permission::Permission;
 use crate::route::Target;
 use crate::s3::foreseen::foresee;
 
+/// What a link is used as, and where.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'p> {
+    pub(super) request: &'p LinkRequest,
+    pub(super) target: &'p Target,
+    pub(super) host: HostKind,
+}
+
+impl Place<'_> {
+    /// Whether the host may name the bucket, so that the link would be read as another one where it leads.
+    fn is_read_otherwise(&self, told: &Explanation) -> bool {
+        let bucket = match self.target {
+            Target::Service => "",
+            Target::Bucket(name) | Target::Object(name, _) => name.as_str(),
+        };
+        let guessed = told.allows.as_ref().map(|grant| &*grant.bucket);
+        self.host == HostKind::Unknown && guessed != Some(bucket)
+    }
+}
+
 /// What the gate would decide if the link were used now. Nothing is looked up of a link that cannot be used: what it
 /// would tell could not be found by trying either.
 pub(super) async fn of_use(
     access: &StoreAccess,
     told: &mut Explanation,
     link: &LinkInQuestion,
-    (request, target): (&LinkRequest, &Target),
+    place: Place<'_>,
 ) -> Result<(), ApiError> {
+    let Place { request, target, host } = place;
     // A link that only opens later may have been taken back by now.
     let opens_later = told.conditions.not_before.is_some_and(|it| access.now() < it.timestamp());
     let only_later = opens_later && matches!(&*told.causes, [it] if it.code == CauseCode::NotYet);
     let can_be_used = told.works != LinkVerdict::Fails || only_later;
-    if !can_be_used || told.signature_holds != Some(true) {
+    let is_known = told.signature_holds == Some(true) && !place.is_read_otherwise(told);
+    if !can_be_used || !is_known {
         return Ok(());
     }
     let used = match head_of(told, link, request) {
@@ -52,6 +75,10 @@ pub(super) async fn of_use(
         told.works = LinkVerdict::Unknown;
         told.missing.push(MissingFact::ConditionKey("aws:sourceip".to_owned()));
         told.causes.push(cause);
+    }
+    if host == HostKind::Unknown && of_bucket(&used).await?.is_some() {
+        // A bucket that is not here may be where the host leads, or the path may be read otherwise there.
+        return Ok(());
     }
     if of_policies(access, told, &used).await? {
         of_object(told, &used).await?;
@@ -157,7 +184,7 @@ async fn of_policies(
         }
         Err(error) if error.code().status().is_server_error() => Err(error.into()),
         Err(error) if error.code() == Code::AccessDenied && error.message() == REVOKED => {
-            let mend = "Ask whoever took it back (valet links ls), or sign a new one.";
+            let mend = "Ask whoever took it back (`valet links ls` shows who), or sign a new one.";
             fail(told, Cause::new(CauseCode::Revoked, "The link was taken back.", mend));
             // Before the time at which it would open.
             told.causes.rotate_right(1);
