@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use hyper::{Method, StatusCode};
 use store::{BucketName, ObjectKey};
 
+use crate::authentication::is_link;
 use crate::error::{Code, S3Error};
 use crate::metrics::{Answered, Requests};
-use crate::notes::{RequestNotes, is_link, way};
+use crate::notes::{RequestNotes, way};
 use crate::respond::{Finished, Ids};
 
 /// Measures durations. It does not tell the time of day.

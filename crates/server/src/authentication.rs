@@ -1,7 +1,7 @@
 //! Outcomes of authentication that all protocols share: for which service, and why a request was not
 //! authenticated.
 
-use presign::{Cause, ClaimError, SignatureMismatch, VerifyError};
+use presign::{Cause, ClaimError, Mechanism, SignatureMismatch, VerifyError};
 use store::StoreError;
 
 /// Why a request was not authenticated. Each protocol chooses its own answer.
@@ -44,4 +44,9 @@ impl Service {
             Self::Sts => "sts",
         }
     }
+}
+
+/// Whether the signature is made to be passed on (a link or form). Then its fingerprint names it in the log.
+pub(crate) fn is_link(mechanism: Mechanism) -> bool {
+    !matches!(mechanism, Mechanism::V4Header)
 }

@@ -11,6 +11,7 @@ mod bindings;
 mod caller;
 mod calls;
 mod circumstances;
+mod closed;
 mod explained;
 mod future;
 mod hint;
@@ -24,13 +25,13 @@ use std::sync::Arc;
 
 use iam::{AccountId, HoldsUntil, PolicyLimit, Principal, SessionSealer, Values, Verdict};
 use jiff::Timestamp;
-use presign::{LinkConditions, Mechanism, QueryPairs, VerifiedSignature, decode_query_component};
+use presign::{Mechanism, VerifiedSignature};
 use store::{
     AccessKey, Bucket, BucketName, CorsRule, Directory, KnownIdentity, Lookup, ObjectKey, Store,
     Tag, VersionId,
 };
 
-use crate::config::{ServerConfig, SseC};
+use crate::config::ServerConfig;
 use crate::context::RequestContext;
 use crate::error::{Code, S3Error, refusal};
 use crate::issuers::Issuers;
@@ -39,9 +40,11 @@ use crate::link_uses::LinkUses;
 use crate::permission::{Admissible, Copied, LinkFit, OfBody, Permission};
 use crate::request::S3Request;
 use crate::rooms::Documents;
-use crate::route;
 use authorize::Authorizer;
 use bindings::{NameBindings, ObjectAddress};
+use closed::{
+    check_expected_owner, refuse_insecure_keys, refuse_strange_owners, refuse_unknown_meanings,
+};
 use hint::Hints;
 use keys::DerivedKeys;
 use sessions::Sessions;
@@ -51,6 +54,7 @@ pub(crate) use authenticate::Credential;
 pub(crate) use caller::{Caller, Identity, SignedCaller};
 pub(crate) use calls::{AccountView, AdmissibleCall, DeniedCall, QueryPermission, Target, Trusted};
 pub(crate) use circumstances::{OperationKeys, identity_key, iso_time};
+pub(crate) use closed::{refuse_link_conditions, refuse_link_conditions_in};
 pub(crate) use explained::{KnownSigner, LinkSigner, Standing, UsedLink};
 pub(crate) use future::FutureRequest;
 pub(crate) use link::{LinkTerms, REVOKED, USED_UP};
@@ -453,92 +457,4 @@ impl Gate {
             links: Arc::clone(&self.links),
         }
     }
-}
-
-/// Refuses `x-valet-*` parameters of what is no link of S3, in the query and in the fields of forms. These names are
-/// those of the conditions of a link, which nothing else keeps.
-pub(crate) fn refuse_link_conditions<'a>(
-    pairs: impl Iterator<Item = (&'a str, &'a str)>,
-) -> Result<(), S3Error> {
-    for (name, value) in pairs {
-        if LinkConditions::is_condition(name) {
-            let message =
-                "The x-valet-* conditions are for links to S3 that are signed with SigV4.";
-            return Err(S3Error::invalid_argument(message, name, value));
-        }
-    }
-    Ok(())
-}
-
-/// The same for a query as it is on the wire, on surfaces whose calls are no operations of S3.
-pub(crate) fn refuse_link_conditions_in(query: &str) -> Result<(), S3Error> {
-    for (name, value) in QueryPairs::new(query) {
-        let [name, value] = [name, value].map(decode_query_component);
-        let (name, value) = (String::from_utf8_lossy(&name), String::from_utf8_lossy(&value));
-        refuse_link_conditions(std::iter::once((&*name, &*value)))?;
-    }
-    Ok(())
-}
-
-/// Refuses every header that changes what a request means and that the operation does not honour.
-fn refuse_unknown_meanings(honoured: &[&str], request: &S3Request<'_>) -> Result<(), S3Error> {
-    for name in request.amz_names() {
-        let Some(meaning) = route::meaning_of(&name) else { continue };
-        if !honoured.contains(&meaning) {
-            return Err(S3Error::not_implemented(&name));
-        }
-    }
-    Ok(())
-}
-
-/// Refuses a customer's key over a connection without TLS, whatever it is for, unless the configuration allows
-/// that.
-fn refuse_insecure_keys(request: &S3Request<'_>, context: &RequestContext) -> Result<(), S3Error> {
-    let is_key = |name: &str| {
-        let meaning = route::meaning_of(name);
-        meaning.is_some_and(|meaning| [route::OBJECT_KEY, route::SOURCE_KEY].contains(&meaning))
-    };
-    match context.config.sse_c {
-        SseC::Any => Ok(()),
-        SseC::Tls if context.secure => Ok(()),
-        SseC::Tls if !request.amz_names().any(|name| is_key(&name)) => Ok(()),
-        SseC::Tls => Err(S3Error::invalid_request(
-            "Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.",
-        )),
-    }
-}
-
-/// Refuses an expected bucket owner (`x-amz-expected-bucket-owner`) that is no account id.
-fn refuse_strange_owners(request: &S3Request<'_>) -> Result<(), S3Error> {
-    for name in ["x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"] {
-        let Some(expected) = request.header(name) else { continue };
-        if AccountId::parse(&expected).is_err() {
-            return Err(S3Error::with_message(
-                Code::InvalidBucketOwner,
-                format!(
-                    "The value of the expected bucket owner parameter must be an AWS Account ID... [{expected}]"
-                ),
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// Checks that the buckets have the owners that the client expects.
-async fn check_expected_owner(
-    access: &StoreAccess,
-    request: &S3Request<'_>,
-) -> Result<(), S3Error> {
-    if let Some(expected) = request.header("x-amz-expected-bucket-owner")
-        && let Some(bucket) = request.bucket
-    {
-        match access.bucket(bucket).await {
-            Ok(bucket) if bucket.owner.as_str() == expected => {}
-            Ok(_) => return Err(S3Error::new(Code::AccessDenied)),
-            // A bucket that is to be created has no owner yet.
-            Err(error) if error.code() == Code::NoSuchBucket => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use presign::{FormFields, Mechanism, SignatureClaim};
 use store::{BucketName, ObjectKey};
 
-use crate::authentication::Service;
+use crate::authentication::{Service, is_link};
 use crate::cors::CorsHeaders;
 use crate::gate::Caller;
 use crate::head::Head;
@@ -85,9 +85,4 @@ pub(crate) fn way(mechanism: Mechanism) -> &'static str {
         // Only claimed; the gate does not admit it.
         _ => "unknown",
     }
-}
-
-/// Whether the signature is made to be passed on (a link or form). Then its fingerprint names it in the log.
-pub(crate) fn is_link(mechanism: Mechanism) -> bool {
-    !matches!(mechanism, Mechanism::V4Header)
 }

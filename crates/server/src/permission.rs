@@ -56,7 +56,7 @@ pub(crate) enum LinkUse {
     Call,
     /// The bytes that are sent are a use, or part of one. The operation begins it itself.
     Bytes,
-    /// None.
+    /// The call is no use of its link.
     Nothing,
 }
 

@@ -6,7 +6,7 @@ use presign::Fingerprint;
 /// A use that somebody wants to begin.
 #[derive(Clone, Copy, Debug)]
 pub struct OpenUse {
-    /// The link.
+    /// The fingerprint of the link.
     pub link: Fingerprint,
     /// How many uses it has in all.
     pub uses_max: u64,

@@ -25,9 +25,9 @@ pub const REVOKED_PREFIXES_MAX: u64 = if cfg!(test) { 100 } else { 10_000 };
 /// "Links that match, and were signed until then, are dead until that time."
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revocation {
-    /// Which links.
+    /// Which links it matches.
     pub links: RevokedLinks,
-    /// Whose links.
+    /// Whose links it matches.
     pub scope: RevocationScope,
     /// The last second in which such a link was signed. A SigV2 link says nothing of its signing, so it matches
     /// whenever it was signed.
@@ -80,7 +80,7 @@ pub struct RecordedRevocation {
 /// One page of the revocations of an account, the oldest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevocationPage {
-    /// The revocations.
+    /// The revocations of this page.
     pub revocations: Vec<RecordedRevocation>,
     /// The number after which the next page begins; `None`: there is none.
     pub next: Option<u64>,
@@ -126,7 +126,7 @@ pub struct PresentedLink<'l> {
 /// What a link is used for: a bucket, or one of its objects.
 #[derive(Clone, Copy, Debug)]
 pub struct LinkTarget<'l> {
-    /// The bucket.
+    /// The bucket that it is used on.
     pub bucket: &'l BucketName,
     /// The object; `None`: the bucket itself.
     pub key: Option<&'l ObjectKey>,

@@ -325,7 +325,7 @@ fn shown(recorded: RecordedRevocation) -> ShownRevocation {
         RevokedLinks::AccessKey(id) => shown.access_key_id = Some(id),
         RevokedLinks::Object(bucket, key) => shown.object = Some(format!("s3://{bucket}/{key}")),
         RevokedLinks::Prefix(bucket, prefix) => {
-            shown.prefix = Some(format!("s3://{bucket}/{prefix}"))
+            shown.prefix = Some(format!("s3://{bucket}/{prefix}"));
         }
     }
     shown

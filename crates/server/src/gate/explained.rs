@@ -13,7 +13,7 @@ use store::BucketName;
 use super::authenticate::SESSION_KEY_PREFIX;
 use super::authorize::PolicyQuestion;
 use super::caller::{Caller, Identity};
-use super::{Gate, StoreAccess};
+use super::{Gate, LinkTerms, StoreAccess};
 use crate::authentication::{AuthenticationError, Service};
 use crate::context::RequestContext;
 use crate::error::{Code, S3Error, refusal};
@@ -245,7 +245,7 @@ impl Gate {
         };
         let caller = Arc::new(Caller::Signed(caller));
         let query = Query::parse(head.query()).ok()?;
-        let link = self.link_terms(query.iter(), &caller).ok()?;
+        let link = LinkTerms::read(query.iter(), &caller).ok()?;
         let access = StoreAccess { link, ..self.access(&caller, &Arc::new(context)) };
         Some(UsedLink { access, mechanism, life, target })
     }

@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use iam::Decision;
 use jiff::Timestamp;
-use presign::{ConditionError, Fingerprint, LinkConditions, Mechanism};
+use presign::{ConditionError, ContentLengthRange, Fingerprint, LinkConditions, Mechanism};
 use store::{LinkTarget, Precondition, PresentedLink, StoreError};
 
 use super::authorize::PolicyQuestion;
-use super::{Caller, Gate, StoreAccess};
+use super::{Caller, StoreAccess};
+use crate::authentication::is_link;
 use crate::error::{Code, S3Error, refusal};
 use crate::link_rate::Throttle;
 use crate::link_uses::{Allowance, BytesUse, CallUse, NoUse, WantedBytes};
-use crate::notes::is_link;
 use crate::permission::{LinkFit, Permission, Resource};
 use crate::shares::Neighbour;
 
@@ -36,7 +36,7 @@ pub(crate) struct LinkTerms {
 
 impl LinkTerms {
     /// Reads the conditions in a query. `None`: there are none. What is no SigV4 link can have none.
-    pub(super) fn read<'q>(
+    pub(crate) fn read<'q>(
         query: impl Iterator<Item = (&'q str, &'q str)> + Clone,
         caller: &Caller,
     ) -> Result<Option<Arc<Self>>, S3Error> {
@@ -113,17 +113,6 @@ fn refused_use(refused: NoUse) -> S3Error {
     }
 }
 
-impl Gate {
-    /// The conditions of the link that a request came by; `None` if it has none.
-    pub(crate) fn link_terms<'q>(
-        &self,
-        query: impl Iterator<Item = (&'q str, &'q str)> + Clone,
-        caller: &Caller,
-    ) -> Result<Option<Arc<LinkTerms>>, S3Error> {
-        LinkTerms::read(query, caller)
-    }
-}
-
 impl StoreAccess {
     /// Refuses a link or form that was taken back, whatever it is used for.
     pub(super) async fn refuse_revoked(
@@ -172,7 +161,7 @@ impl StoreAccess {
     /// The sizes that the link allows for what is uploaded or copied.
     pub(crate) fn link_sizes(&self) -> RangeInclusive<u64> {
         let range = self.conditions().and_then(|conditions| conditions.content_length);
-        range.map_or(0..=u64::MAX, |range| range.bytes())
+        range.map_or(0..=u64::MAX, ContentLengthRange::bytes)
     }
 
     /// The condition of a write, with what the link adds to it. `None`: both together never hold.

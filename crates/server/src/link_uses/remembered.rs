@@ -93,7 +93,7 @@ impl LinkMemory {
             match one.phase {
                 Phase::Counted if !wanted.is_range => {}
                 Phase::Open if !wanted.is_range && one.whole_answers > 0 => {
-                    found = Joined::UnderWay
+                    found = Joined::UnderWay;
                 }
                 Phase::Open | Phase::Counted => {
                     one.begin(wanted);

@@ -10,7 +10,7 @@ use crate::body::RequestBody;
 use crate::config::ServerConfig;
 use crate::context::RequestContext;
 use crate::error::{Code, S3Error};
-use crate::gate::{AdmissionRequest, Caller, Gate};
+use crate::gate::{AdmissionRequest, Caller, Gate, LinkTerms};
 use crate::head::Head;
 use crate::notes::RequestNotes;
 use crate::request::{Query, S3Request, Site};
@@ -79,7 +79,7 @@ impl<'r> Routed<'r> {
         let Signed { caller, context, site } = signed;
         self.refuse_unsigned_meaning(caller)?;
         let request = self.request(&context.parts.headers).on(site);
-        let link = gate.link_terms(request.query.iter(), caller)?;
+        let link = LinkTerms::read(request.query.iter(), caller)?;
         refuse_anonymous_overrides(&self, caller)?;
         let asked = AdmissionRequest { request: &request, caller, context, link: link.as_ref() };
         let answered = table::dispatch(gate, self.call, asked, body).await;

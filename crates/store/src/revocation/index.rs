@@ -81,7 +81,7 @@ impl RevocationIndex {
         match links {
             RevokedLinks::Prefix(bucket, prefix) => self.add_prefix(bucket, prefix, life),
             RevokedLinks::Link { .. } | RevokedLinks::AccessKey(_) | RevokedLinks::Object(_, _) => {
-                self.add_subject(links.subject(), life)
+                self.add_subject(links.subject(), life);
             }
         }
     }

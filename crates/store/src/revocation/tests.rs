@@ -1,3 +1,5 @@
+//! What revocations match, and that the index of them misses nothing.
+
 use proptest::prelude::*;
 
 use super::*;
