@@ -25,6 +25,7 @@ use store::BucketName;
 use crate::audit::{self, LoggedRefusal};
 use crate::body::RequestBody;
 use crate::context::RequestContext;
+use crate::error::S3Error;
 use crate::gate::{Caller, Gate};
 use crate::notes::RequestNotes;
 use crate::request::Query;
@@ -117,6 +118,11 @@ impl ApiRoute {
             Ok(reply) => reply,
             Err(error) => self.refusal(&error, caller.ids, notes),
         }
+    }
+
+    /// Refuses a caller who was not authenticated.
+    pub(crate) fn refuse(&self, error: S3Error, ids: &Ids, notes: &mut RequestNotes) -> Reply {
+        self.refusal(&ApiError::from(error), ids, notes)
     }
 
     async fn run(

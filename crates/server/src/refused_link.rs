@@ -6,11 +6,15 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use hyper::header::{
     ACCEPT, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
-    HeaderName, HeaderValue, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+    HOST, HeaderName, HeaderValue, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method};
-use presign::{CauseCode, QueryPairs, decode_query_component};
+use jiff::Timestamp;
+use presign::{
+    CONDITION_PREFIX, Cause, CauseCode, ExplainQuestion, QueryPairs, decode_query_component,
+    explain,
+};
 
 use crate::error::{Code, S3Error};
 use crate::respond::{Ids, Reply, ReplyBody};
@@ -33,8 +37,14 @@ enum Reason {
     UnderWay,
     /// There is no such object or bucket any more.
     Gone,
-    /// The signature does not hold.
+    /// The link was cut off, escaped or changed.
     Changed,
+    /// The link was made for another use than this one.
+    OtherUse,
+    /// The signature holds in no way that was tried.
+    MadeWrongly,
+    /// The address is none of the link's.
+    Elsewhere,
     /// The key or session that signed the link has ended.
     SignerGone,
     Denied,
@@ -45,7 +55,10 @@ enum Reason {
 }
 
 impl Reason {
-    fn of(error: &S3Error) -> Self {
+    fn of(error: &S3Error, hint: Option<&Cause>) -> Self {
+        if let Some(cause) = hint {
+            return Self::of_cause(cause.code);
+        }
         match (error.code(), error.message()) {
             (Code::AccessDenied, "Request has expired") => Self::Expired,
             (Code::AccessDenied, "Request is not yet valid") => Self::NotYet,
@@ -65,6 +78,29 @@ impl Reason {
         }
     }
 
+    fn of_cause(code: CauseCode) -> Self {
+        let changed = [
+            CauseCode::CutOff,
+            CauseCode::HtmlEscaped,
+            CauseCode::ParameterMissing,
+            CauseCode::ParameterAdded,
+            CauseCode::ParameterChanged,
+            CauseCode::PathEncoding,
+        ];
+        let other_use = [
+            CauseCode::Method,
+            CauseCode::HeaderMissing,
+            CauseCode::HeaderChanged,
+            CauseCode::HeaderUnsigned,
+        ];
+        match code {
+            CauseCode::SourceIp => Self::Elsewhere,
+            code if changed.contains(&code) => Self::Changed,
+            code if other_use.contains(&code) => Self::OtherUse,
+            _ => Self::MadeWrongly,
+        }
+    }
+
     /// The code for programs, if the refusal itself says which it is.
     fn code(self) -> Option<CauseCode> {
         match self {
@@ -75,6 +111,9 @@ impl Reason {
             Self::UnderWay
             | Self::Gone
             | Self::Changed
+            | Self::OtherUse
+            | Self::MadeWrongly
+            | Self::Elsewhere
             | Self::SignerGone
             | Self::Denied
             | Self::Unfit
@@ -91,6 +130,9 @@ impl Reason {
             Self::UnderWay => "This link is in use",
             Self::Gone => "There is nothing here any more",
             Self::Changed => "This link is not whole, or was changed",
+            Self::OtherUse => "This link is not for opening",
+            Self::MadeWrongly => "This link was made wrongly",
+            Self::Elsewhere => "This link does not work from here",
             Self::SignerGone => "This link has ended",
             Self::Denied => "This link gives no access",
             Self::Unfit => "This link cannot be used like this",
@@ -109,6 +151,13 @@ impl Reason {
             Self::Changed => {
                 "Often the end is missing, because a message broke the link into two lines, or a program added something to it."
             }
+            Self::OtherUse => {
+                "It was made for another use, such as for sending a file to this place."
+            }
+            Self::MadeWrongly => {
+                "Its signature does not fit this server. That is no fault of yours."
+            }
+            Self::Elsewhere => "It works only from certain networks.",
             Self::SignerGone => {
                 "The access with which it was made has ended, and the link with it."
             }
@@ -128,17 +177,26 @@ impl Reason {
             Self::Changed => {
                 "Copy the whole link and open it again. If that does not help, ask whoever sent it to you for a new one."
             }
+            Self::OtherUse => "Ask whoever sent it to you for a link to open.",
+            Self::MadeWrongly => "Ask whoever sent it to you for a new one.",
+            Self::Elsewhere => "Open it from there, or ask whoever sent it to you.",
             Self::Denied | Self::Unfit => "Ask whoever sent it to you.",
         }
     }
 }
 
-/// Whether a request came by a link, whether its signature holds or not.
+/// The parameters of a query by which a request is known to come by a link, whole or not, in lower case.
+const OF_LINKS: [&str; 5] =
+    ["x-amz-signature", "x-amz-credential", "x-amz-algorithm", "signature", "awsaccesskeyid"];
+
+/// Whether a request came by a link, whole or not: its signature may be cut off, or its `&` be escaped.
 pub(crate) fn is_by_link(parts: &Parts) -> bool {
     let query = parts.uri.query().unwrap_or_default();
     QueryPairs::new(query).any(|(name, _)| {
-        let name = decode_query_component(name);
-        *name == *b"X-Amz-Signature" || *name == *b"Signature"
+        let name = decode_query_component(name).to_ascii_lowercase();
+        let name = name.strip_prefix(b"amp;").unwrap_or(&name);
+        OF_LINKS.iter().any(|known| known.as_bytes() == name)
+            || name.starts_with(CONDITION_PREFIX.as_bytes())
     })
 }
 
@@ -147,8 +205,9 @@ pub(crate) fn tell(reply: &mut Reply, error: &S3Error, parts: &Parts, ids: &Ids)
     if !is_by_link(parts) {
         return;
     }
-    let reason = Reason::of(error);
-    if let Some(hint) = hint(error, reason) {
+    let cause = error.hint().cloned().or_else(|| of_text(error, parts));
+    let reason = Reason::of(error, cause.as_ref());
+    if let Some(hint) = hint(cause.as_ref(), reason, error) {
         reply.headers.insert(HINT, hint);
     }
     if parts.method == Method::GET && navigates(&parts.headers) {
@@ -158,8 +217,27 @@ pub(crate) fn tell(reply: &mut Reply, error: &S3Error, parts: &Parts, ids: &Ids)
         reply.set(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
         reply.set(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         reply.headers.append(VARY, HeaderValue::from_static("Accept, Sec-Fetch-Mode"));
-        reply.body = ReplyBody::Full(Bytes::from(page(error, reason, ids)));
+        reply.body = ReplyBody::Full(Bytes::from(page(error, cause.as_ref(), reason, ids)));
     }
+}
+
+/// What the text of a link tells, where it cannot even be read as one.
+fn of_text(error: &S3Error, parts: &Parts) -> Option<Cause> {
+    let is_unreadable = matches!(
+        error.code(),
+        Code::AuthorizationQueryParametersError | Code::InvalidArgument | Code::AccessDenied
+    );
+    let query = parts.uri.query().unwrap_or_default();
+    let is_whole = query.contains("X-Amz-Signature=") && !query.contains("amp;");
+    if !is_unreadable || is_whole {
+        return None;
+    }
+    let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let text = format!("http://{host}{}?{query}", parts.uri.path());
+    // No secret is looked for, so nothing but the text decides, at any time.
+    let told = explain(&ExplainQuestion::new(&text), Timestamp::UNIX_EPOCH).ok()?;
+    let of_text = [CauseCode::CutOff, CauseCode::HtmlEscaped, CauseCode::ParameterMissing];
+    told.causes.into_iter().find(|cause| of_text.contains(&cause.code))
 }
 
 /// Lets pages read the hint that the answer has.
@@ -172,11 +250,12 @@ pub(crate) fn expose_hint(headers: &mut HeaderMap) {
     }
 }
 
-fn hint(error: &S3Error, reason: Reason) -> Option<HeaderValue> {
-    let text = match (error.hint(), reason.code()) {
+fn hint(cause: Option<&Cause>, reason: Reason, error: &S3Error) -> Option<HeaderValue> {
+    let text = match (cause, reason.code()) {
         (Some(cause), _) => format!("{}; {} {}", cause.code.as_str(), cause.text, cause.mend),
         (None, Some(code)) => {
-            format!("{}; {}. {}", code.as_str(), reason.title(), reason.advice())
+            let when = when(error, reason).map(|when| format!(" {when}")).unwrap_or_default();
+            format!("{}; {}.{when} {}", code.as_str(), reason.title(), reason.advice())
         }
         (None, None) => return None,
     };
@@ -228,6 +307,9 @@ fn when(error: &S3Error, reason: Reason) -> Option<String> {
         | Reason::UnderWay
         | Reason::Gone
         | Reason::Changed
+        | Reason::OtherUse
+        | Reason::MadeWrongly
+        | Reason::Elsewhere
         | Reason::SignerGone
         | Reason::Denied
         | Reason::Unfit
@@ -238,12 +320,12 @@ fn when(error: &S3Error, reason: Reason) -> Option<String> {
     Some(format!("{words} {day}, {} UTC.", clock.trim_end_matches('Z')))
 }
 
-fn page(error: &S3Error, reason: Reason, ids: &Ids) -> String {
+fn page(error: &S3Error, cause: Option<&Cause>, reason: Reason, ids: &Ids) -> String {
     let title = reason.title();
     let when = when(error, reason).map(|when| format!("<p>{}</p>\n", escaped(&when)));
-    let found = error
-        .hint()
-        .map(|cause| format!("<p>{} {}</p>\n", escaped(&cause.text), escaped(&cause.mend)));
+    // What mends it is for whoever made it.
+    let found = cause.filter(|_| reason == Reason::Changed);
+    let found = found.map(|cause| format!("<p>{}</p>\n", escaped(&cause.text)));
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>{title}</title>\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\

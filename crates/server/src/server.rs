@@ -203,10 +203,14 @@ impl Server {
             }
             Surface::Api(route) => {
                 notes.operation = route.operation();
-                let caller = self.caller(&head, &context, notes).await;
-                let (caller, context) = (&caller.map_err(refusal::of_authentication)?, &context);
-                let caller = ApiCaller { caller, context, ids };
-                Ok(Box::pin(route.answer(&services.gate, caller, body, notes)).await)
+                match self.caller(&head, &context, notes).await {
+                    Ok(caller) => {
+                        let caller = ApiCaller { caller: &caller, context: &context, ids };
+                        Ok(Box::pin(route.answer(&services.gate, caller, body, notes)).await)
+                    }
+                    // Refusals of the API are JSON, these too.
+                    Err(error) => Ok(route.refuse(refusal::of_authentication(error), ids, notes)),
+                }
             }
             Surface::Query(endpoint) => {
                 let asked = QueryRequest { head: &head, context: &context, ids };

@@ -37,7 +37,8 @@ async fn main() {
     judge("no revocation, or as many as there were", &store, now).await;
     if made(&store, 0).await == 0 {
         for prefix in 0..PREFIXES {
-            revoke(&store, RevokedLinks::Prefix(bucket(), format!("{prefix}/")), account(9), now).await;
+            revoke(&store, RevokedLinks::Prefix(bucket(), format!("{prefix}/")), account(9), now)
+                .await;
         }
         judge("10,000 prefixes", &store, now).await;
         for first in (0..count).step_by(usize::try_from(AT_ONCE).unwrap()) {
@@ -45,7 +46,9 @@ async fn main() {
                 .map(|n| {
                     let store = store.clone();
                     let links = RevokedLinks::Link { fingerprint: fingerprint(n), target: None };
-                    tokio::spawn(async move { revoke(&store, links, account(n / OF_ONE_ACCOUNT), now).await })
+                    tokio::spawn(async move {
+                        revoke(&store, links, account(n / OF_ONE_ACCOUNT), now).await
+                    })
                 })
                 .collect();
             for job in jobs {

@@ -423,7 +423,7 @@ fn a_line_in_is_a_line_out() {
                  {\"uri\": \"s3://b/2\", \"method\": \"PUT\", \"expires_in\": \"15m\", \"header\": [\"A: b\"]}\n\
                  {\"uri\": \"s3://b/3\", \"expires-in\": 60, \"filename\": \"x\", \"inline\": true}\n\
                  {\"uri\": \"s3://b/4\", \"expires_in\": \"8d\"}\n\
-                 {\"uri\": \"s3://b/5\", \"uses\": 1}\n\
+                 {\"uri\": \"s3://b/5\", \"use\": 1}\n\
                  not JSON\n\
                  [\"s3://b/k\", null, null, null, null, null, null, null, null, null, null, null]\n\
                  {\"uri\":\n\
@@ -448,7 +448,7 @@ fn a_line_in_is_a_line_out() {
     assert_eq!(lines[3], serde_json::json!({"line": 5, "error": week}));
     let object = "a line is a JSON object";
     for (index, line, part) in [
-        (4, 6, "unknown field `uses`"),
+        (4, 6, "unknown field `use`"),
         (5, 7, object),
         (6, 8, object),
         (7, 9, "EOF while parsing a value"),

@@ -53,6 +53,7 @@ pub(super) struct ToldExpiry {
     works: Works,
     /// The condition keys that decide, and whose values nobody can know yet.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    #[schemars(default)]
     missing: BTreeSet<String>,
 }
 

@@ -4,6 +4,7 @@ mod named;
 
 use hyper::StatusCode;
 use jiff::{SignedDuration, Timestamp};
+use presign::{CauseCode, ExplainQuestion, explain};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::{
@@ -15,7 +16,7 @@ use super::document::{Json, NoDocument};
 use super::error::{ApiCode, ApiError};
 use super::operation::{ApiOperation, ApiPermission, ApiRequest};
 use crate::error::{Code, S3Error, refusal};
-use crate::gate::{Authorized, StoreAccess, iso_time};
+use crate::gate::{Authorized, LinkSigner, StoreAccess, iso_time};
 use named::NamedLinks;
 
 /// The action that lets an identity revoke links of others in its account, and undo that.
@@ -115,7 +116,7 @@ impl ApiOperation for RevokeLinks {
 
     /// Everybody may take back what they signed themselves. Whose links are meant is asked when they are known.
     fn permission(&self) -> ApiPermission<'_> {
-        ApiPermission::Oneself
+        ApiPermission::LinkByLink
     }
 
     async fn run(
@@ -124,6 +125,7 @@ impl ApiOperation for RevokeLinks {
     ) -> Result<Json<ShownRevocation>, ApiError> {
         let access = call.access();
         let named = NamedLinks::read(&wanted, access)?;
+        refuse_what_was_never_made(access, &wanted, &named).await?;
         let (links, scope) = reach(access, named).await?;
         let times = Times::of(&wanted, &links, access.now())?;
         let revocation = Revocation {
@@ -139,6 +141,39 @@ impl ApiOperation for RevokeLinks {
             Revoke::TooMany => Err(ApiError::new(ApiCode::TooManyRevocations)),
         }
     }
+}
+
+/// Refuses a URL that no change makes a link of the key that it names: whoever revokes it would believe that the link is
+/// ended, and it is not. Where the caller may not know about the key, nothing is asked.
+async fn refuse_what_was_never_made(
+    access: &StoreAccess,
+    wanted: &WantedRevocation,
+    named: &NamedLinks,
+) -> Result<(), ApiError> {
+    let (Some(url), Some((claim, target))) = (wanted.url.clone(), named.claim()) else {
+        return Ok(());
+    };
+    let id = claim.access_key_id.as_str();
+    let found = access.link_signer(id, claim.token.as_deref(), &target).await?;
+    let LinkSigner::Known(signer) = found else { return Ok(()) };
+    let Some(secret) = signer.secret else { return Ok(()) };
+    let now = access.now();
+    let asking = tokio::task::spawn_blocking(move || {
+        let mut question = ExplainQuestion::new(&url);
+        question.secret = Some(&secret);
+        explain(&question, now)
+            .is_ok_and(|told| told.causes.iter().any(|cause| cause.code == CauseCode::Secret))
+    });
+    let never_made = asking.await;
+    let never_made =
+        never_made.map_err(|cause| S3Error::new(Code::InternalError).because(cause))?;
+    if never_made {
+        let message = format!(
+            "`url` is not the link as it was made: its signature is not one of the key {id}. Nothing was revoked. Copy the link again, or revoke the key, the object or a prefix."
+        );
+        return Err(ApiError::invalid_argument("url", message));
+    }
+    Ok(())
 }
 
 /// Which of the named links the caller may revoke: those of the whole account, or only their own. A caller who cannot

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use iam::Decision;
 use jiff::Timestamp;
-use presign::{ConditionError, ContentLengthRange, Fingerprint, LinkConditions, Mechanism};
+use presign::{
+    Cause, CauseCode, ConditionError, ContentLengthRange, Fingerprint, LinkConditions, Mechanism,
+};
 use store::{LinkTarget, Precondition, PresentedLink, StoreError};
 
 use super::authorize::PolicyQuestion;
@@ -84,7 +86,13 @@ impl LinkTerms {
                 .detail("ServerTime", time(now)));
         }
         match &self.conditions.source_ip {
-            Some(ranges) if !ranges.contain(client) => Err(S3Error::new(Code::AccessDenied)),
+            Some(ranges) if !ranges.contain(client) => {
+                // The link itself says which.
+                let (text, mend) =
+                    ("The link works from certain addresses only.", "Use it from there.");
+                let cause = Cause::new(CauseCode::SourceIp, text, mend);
+                Err(S3Error::new(Code::AccessDenied).with_hint(Some(cause)))
+            }
             Some(_) | None => Ok(()),
         }
     }

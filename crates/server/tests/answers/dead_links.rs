@@ -59,7 +59,7 @@ async fn each_refusal_has_words() {
             .contains("It opens at 2026-06-15, 13:00:00 UTC.")
     );
     let elsewhere = world.link_with("GET", "k", &[], &[("x-valet-source-ip", "198.51.100.1")]);
-    check(&world, elsewhere, 403, "This link gives no access", "").await;
+    check(&world, elsewhere, 403, "This link does not work from here", "source-ip; ").await;
     let once = world.link_with("GET", "k", &[], &[("x-valet-uses", "1")]);
     assert_eq!(world.send_raw(once.clone()).await.status, 200);
     check(&world, once, 403, "This link has been used up", "used-up; ").await;
@@ -70,6 +70,20 @@ async fn each_refusal_has_words() {
     check(&world, unknown, 403, "This link has ended", "").await;
     let cut = Ask { target: link.target[..link.target.len() - 9].to_owned(), ..link.clone() };
     check(&world, cut, 403, "This link is not whole, or was changed", "cut-off; ").await;
+    let unsigned = Ask {
+        target: link.target.split_once("&X-Amz-Signature").unwrap().0.to_owned(),
+        ..link.clone()
+    };
+    check(&world, unsigned, 400, "This link is not whole, or was changed", "cut-off; ").await;
+    let escaped = Ask { target: link.target.replace('&', "&amp;"), ..link.clone() };
+    check(&world, escaped, 400, "This link is not whole, or was changed", "html-escaped; ").await;
+    let upload = world.link("PUT", "k");
+    let opened_upload = Ask { method: "GET".to_owned(), ..upload };
+    check(&world, opened_upload, 403, "This link is not for opening", "method; ").await;
+    let other = world.link("GET", "k").tamper("X-Amz-Signature=", "X-Amz-Signature=00000000");
+    let shorter = other.target[..other.target.len() - 8].to_owned();
+    let wrong = Ask { target: shorter, ..other };
+    check(&world, wrong, 403, "This link was made wrongly", "secret; ").await;
     let added = Ask { target: format!("{}&utm_source=mail", link.target), ..link.clone() };
     check(&world, added, 403, "This link is not whole, or was changed", "parameter-added; ").await;
     let revoked = world.link_with("GET", "k", &[], &[("x-valet-id", "leaked")]);

@@ -1,8 +1,7 @@
 //! Which links a document names.
 
-use hyper::Uri;
 use jiff::Timestamp;
-use presign::{Fingerprint, Mechanism, RequestHead, SignatureClaim};
+use presign::{CauseCode, ExplainQuestion, Fingerprint, explain};
 use store::{BucketName, ObjectKey, RevokedLinks};
 
 use super::WantedRevocation;
@@ -17,12 +16,24 @@ const ACCESS_KEY_ID_BYTES_MAX: usize = 128;
 /// that a pattern that allows a few characters does not allow all.
 const ANY_KEY: &str = "********************************";
 
+/// Who a link says has signed it.
+#[derive(Clone, Debug)]
+pub(super) struct SignerClaim {
+    pub(super) access_key_id: String,
+    pub(super) token: Option<String>,
+}
+
+/// Whether a link is so broken that its signature cannot be the one that was made.
+fn is_broken(code: CauseCode) -> bool {
+    [CauseCode::CutOff, CauseCode::ParameterMissing, CauseCode::ParameterChanged].contains(&code)
+}
+
 /// The links that are named.
 #[derive(Debug)]
 pub(super) struct NamedLinks {
     pub(super) links: RevokedLinks,
-    /// The key that the link itself says it is signed with.
-    signer: Option<String>,
+    /// Who the link itself says has signed it.
+    signer: Option<SignerClaim>,
     /// When the link itself says it ends, if nothing bounds that.
     pub(super) link_ends_at: Option<Timestamp>,
 }
@@ -82,38 +93,61 @@ impl NamedLinks {
         Ok(links)
     }
 
-    /// The link of a URL, which need not verify: its signature names it, and no other link has that.
+    /// The link of a URL, as it may have been pasted. Whether it was ever made is asked when its signer is known.
     fn by_url(text: &str, access: &StoreAccess) -> Result<Self, ApiError> {
-        let wrong = |message: &'static str| ApiError::invalid_argument("url", message);
-        // As links are copied out of pages and messages.
-        let text = text.trim().trim_start_matches('<').trim_end_matches('>').replace("&amp;", "&");
-        let uri: Uri = text.parse().map_err(|_| wrong("`url` is no URL."))?;
-        let host =
-            uri.authority().ok_or_else(|| wrong("`url` has no host: give the whole link."))?;
-        let (path, query) = (uri.path(), uri.query().unwrap_or_default());
-        let headers = [("host", host.as_str().as_bytes())];
-        let head = RequestHead { method: "GET", path, query, headers: &headers };
-        let claim = SignatureClaim::from_request(&head).ok().flatten();
-        let claim =
-            claim.ok_or_else(|| wrong("`url` is not a presigned link, or is not whole."))?;
-        let reading = Reading::at(host.as_str(), path, &access.context().config);
+        let wrong = |message: String| ApiError::invalid_argument("url", message);
+        let question = ExplainQuestion::new(text);
+        let told = explain(&question, access.now());
+        let told =
+            told.map_err(|cause| wrong(format!("`url` is not a presigned link: {cause}.")))?;
+        let broken = told.causes.iter().find(|cause| is_broken(cause.code));
+        if let Some(cause) = broken {
+            return Err(wrong(format!(
+                "`url` is no whole link, so nothing was revoked. {} {}",
+                cause.text, cause.mend
+            )));
+        }
+        let none = || wrong("`url` is not a presigned link, or is not whole.".to_owned());
+        let (request, fingerprint) = question.request().zip(told.fingerprint).ok_or_else(none)?;
+        let grant = told.allows.ok_or_else(none)?;
+        let reading = Reading::at(&request.host, &request.path, &access.context().config);
         let target = match route::target(reading.resource()) {
             Ok(Target::Object(bucket, key)) => Some((bucket, key)),
             Ok(Target::Service | Target::Bucket(_)) | Err(_) => None,
         };
-        let ends_at = (claim.mechanism() == Mechanism::V2Query).then(|| v2_end(&head)).flatten();
+        // How long a SigV2 link lives after it opens, nothing bounds.
+        let link_ends_at = grant.region.is_none().then_some(grant.until).flatten();
         Ok(Self {
-            links: RevokedLinks::Link { fingerprint: claim.fingerprint(), target },
-            signer: Some(claim.access_key_id().to_owned()),
-            link_ends_at: ends_at,
+            links: RevokedLinks::Link { fingerprint, target },
+            signer: Some(SignerClaim {
+                access_key_id: grant.signer,
+                token: request.session_token(),
+            }),
+            link_ends_at,
         })
+    }
+
+    /// Who says to have signed the one link that is named by its URL, and what it is for.
+    pub(super) fn claim(&self) -> Option<(&SignerClaim, Target)> {
+        let target = match &self.links {
+            RevokedLinks::Link { target: Some((bucket, key)), .. } => {
+                Target::Object(bucket.clone(), key.clone())
+            }
+            RevokedLinks::Link { .. }
+            | RevokedLinks::AccessKey(_)
+            | RevokedLinks::Object(_, _)
+            | RevokedLinks::Prefix(_, _) => Target::Service,
+        };
+        Some((self.signer.as_ref()?, target))
     }
 
     /// The key that signed all of the links, as far as they say it.
     pub(super) fn access_key(&self) -> Option<&str> {
         match &self.links {
             RevokedLinks::AccessKey(id) => Some(id),
-            RevokedLinks::Link { .. } => self.signer.as_deref(),
+            RevokedLinks::Link { .. } => {
+                self.signer.as_ref().map(|signer| signer.access_key_id.as_str())
+            }
             RevokedLinks::Object(_, _) | RevokedLinks::Prefix(_, _) => None,
         }
     }
@@ -143,12 +177,6 @@ impl NamedLinks {
         };
         Self { links, ..self }
     }
-}
-
-/// When a SigV2 link says it ends, which may be long after it opens.
-fn v2_end(head: &RequestHead<'_>) -> Option<Timestamp> {
-    let seconds = head.query_value("Expires")?;
-    Timestamp::from_second(std::str::from_utf8(&seconds).ok()?.parse().ok()?).ok()
 }
 
 /// The bucket, and what follows the slash after it.
