@@ -30,6 +30,7 @@ use store::{
     AccessKey, Bucket, BucketName, CorsRule, Directory, KnownIdentity, Lookup, ObjectKey, Store,
     Tag, VersionId,
 };
+use tokio::sync::Semaphore;
 
 use crate::config::ServerConfig;
 use crate::context::RequestContext;
@@ -62,6 +63,9 @@ pub(crate) use tags::{named, request_tag, tag_named};
 
 /// Stands for the body among the things that are not known of a future request.
 const BODY: &str = "body";
+
+/// How many searches for what happened to a link run at once.
+const SEARCHES_MAX: usize = 1;
 
 /// How often a request is judged, if the records that it was judged by change before it takes effect.
 pub(crate) const JUDGED_MAX: u32 = 4;
@@ -380,6 +384,8 @@ pub(crate) struct Gate {
     documents: Arc<Documents>,
     links: Arc<LinksInUse>,
     hints: Hints,
+    /// Held by whoever searches for what happened to a link: it takes a core for some time.
+    searching: Arc<Semaphore>,
 }
 
 impl Gate {
@@ -389,6 +395,7 @@ impl Gate {
         Self {
             links: Arc::new(LinksInUse { uses, rates: LinkRates::default() }),
             hints: Hints::default(),
+            searching: Arc::new(Semaphore::new(SEARCHES_MAX)),
             sealer: store.session_sealer(),
             issuers: Arc::new(Issuers::new(config.outbound_allow.clone())),
             store,

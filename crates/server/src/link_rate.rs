@@ -13,6 +13,8 @@ use tokio::time::{Instant, Sleep};
 
 /// A piece is sent for each of so many parts of a second: shorter pieces come more evenly and cost more.
 const PIECES_A_SECOND: u64 = 8;
+/// The most bodies of one link at a time; each request counts as two.
+const BODIES_MAX: usize = 32;
 /// After so many links that have a rate, those that nobody uses any more are looked for.
 const LINKS_FREE: usize = 1024;
 
@@ -32,12 +34,13 @@ struct Lane {
 #[derive(Debug)]
 pub(crate) struct Throttle {
     lane: Arc<Lane>,
-    waiting: Option<Pin<Box<Sleep>>>,
+    /// Until its next bytes may pass, and how long these take.
+    waiting: Option<(Pin<Box<Sleep>>, Duration)>,
 }
 
 impl LinkRates {
-    /// The throttle of another body of a link.
-    pub(crate) fn throttle(&self, link: Fingerprint, rate: NonZeroU64) -> Throttle {
+    /// The throttle of another body of a link. `None`: there are too many of them already.
+    pub(crate) fn throttle(&self, link: Fingerprint, rate: NonZeroU64) -> Option<Throttle> {
         let mut lanes = lock(&self.0);
         if lanes.len() >= LINKS_FREE && !lanes.contains_key(&link) {
             lanes.retain(|_, lane| lane.strong_count() > 0);
@@ -48,19 +51,26 @@ impl LinkRates {
             lanes.insert(link, Arc::downgrade(&lane));
             lane
         });
-        Throttle { lane, waiting: None }
+        // The map holds none itself.
+        (Arc::strong_count(&lane) <= BODIES_MAX).then_some(Throttle { lane, waiting: None })
     }
 }
 
 impl Lane {
     /// Lets so many bytes in, behind those that are before them. Says when they are through.
-    fn enter(&self, bytes: u64) -> Instant {
+    fn enter(&self, bytes: u64) -> (Instant, Duration) {
         let mut free_at = lock(&self.free_at);
         let nanoseconds = u128::from(bytes) * 1_000_000_000 / u128::from(self.rate.get());
         let takes = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
         let begins = (*free_at).max(Instant::now());
         *free_at = begins.checked_add(takes).unwrap_or(begins);
-        *free_at
+        (*free_at, takes)
+    }
+
+    /// Lets those behind come earlier: the bytes that were let in never come.
+    fn leave(&self, takes: Duration) {
+        let mut free_at = lock(&self.free_at);
+        *free_at = free_at.checked_sub(takes).unwrap_or(*free_at).max(Instant::now());
     }
 }
 
@@ -73,9 +83,9 @@ impl Throttle {
 
     /// Waits until so many bytes may go on. Whoever asks again after `Pending` asks for the same bytes.
     pub(crate) fn poll_pass(&mut self, context: &mut Context<'_>, bytes: usize) -> Poll<()> {
-        let waiting = self.waiting.get_or_insert_with(|| {
-            let through = self.lane.enter(u64::try_from(bytes).unwrap_or(u64::MAX));
-            Box::pin(tokio::time::sleep_until(through))
+        let (waiting, _) = self.waiting.get_or_insert_with(|| {
+            let (through, takes) = self.lane.enter(u64::try_from(bytes).unwrap_or(u64::MAX));
+            (Box::pin(tokio::time::sleep_until(through)), takes)
         });
         ready!(waiting.as_mut().poll(context));
         self.waiting = None;
@@ -85,6 +95,14 @@ impl Throttle {
     /// Waits until so many bytes may go on.
     pub(crate) async fn pass(&mut self, bytes: usize) {
         std::future::poll_fn(|context| self.poll_pass(context, bytes)).await;
+    }
+}
+
+impl Drop for Throttle {
+    fn drop(&mut self) {
+        if let Some((_, takes)) = self.waiting.take() {
+            self.lane.leave(takes);
+        }
     }
 }
 
@@ -105,8 +123,9 @@ mod tests {
         let rates = LinkRates::default();
         let rate = NonZeroU64::new(1000).unwrap();
         let begun = Instant::now();
-        let mut bodies = [rates.throttle(link(1), rate), rates.throttle(link(1), rate)];
-        let mut other = rates.throttle(link(2), rate);
+        let mut bodies =
+            [rates.throttle(link(1), rate).unwrap(), rates.throttle(link(1), rate).unwrap()];
+        let mut other = rates.throttle(link(2), rate).unwrap();
         for _ in 0..4 {
             for body in &mut bodies {
                 body.pass(125).await;
@@ -124,12 +143,29 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn whoever_gives_up_holds_up_nobody() {
+        let rates = LinkRates::default();
+        let rate = NonZeroU64::new(1000).unwrap();
+        let mut bodies: Vec<_> = std::iter::from_fn(|| rates.throttle(link(1), rate)).collect();
+        assert_eq!(bodies.len(), BODIES_MAX);
+        for body in &mut bodies {
+            let mut passing = std::pin::pin!(body.pass(1000));
+            let first = std::future::poll_fn(|context| Poll::Ready(passing.as_mut().poll(context)));
+            assert!(first.await.is_pending());
+        }
+        drop(bodies);
+        let begun = Instant::now();
+        rates.throttle(link(1), rate).unwrap().pass(1000).await;
+        assert_eq!(begun.elapsed().as_millis(), 1000);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn links_that_nobody_uses_are_forgotten() {
         let rates = LinkRates::default();
         let rate = NonZeroU64::new(1024).unwrap();
-        let held = rates.throttle(link(1), rate);
+        let held = rates.throttle(link(1), rate).unwrap();
         for n in 0..3000_u32 {
-            rates.throttle(Fingerprint::of_signature(&n.to_be_bytes()), rate);
+            rates.throttle(Fingerprint::of_signature(&n.to_be_bytes()), rate).unwrap();
         }
         assert!(lock(&rates.0).len() <= LINKS_FREE);
         assert!(lock(&rates.0).contains_key(&link(1)));

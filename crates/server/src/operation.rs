@@ -89,7 +89,7 @@ pub(crate) async fn execute<O: Operation>(
     asked.check_fit(O::LINK_FIT)?;
     let operation = O::read(asked.request)?;
     let call = gate.admit(operation, asked).await?;
-    let throttle = call.access().throttle();
+    let throttle = call.access().throttle()?;
     let mut reply = match O::LINK_USE {
         LinkUse::Call => as_one_use(call, body).await?,
         LinkUse::Bytes => O::run(call, body).await?,

@@ -324,7 +324,9 @@ fn page(error: &S3Error, cause: Option<&Cause>, reason: Reason, ids: &Ids) -> St
     let title = reason.title();
     let when = when(error, reason).map(|when| format!("<p>{}</p>\n", escaped(&when)));
     // What mends it is for whoever made it.
-    let found = cause.filter(|_| reason == Reason::Changed);
+    // And a holder's own words, in a parameter that was added, are for nobody.
+    let told = [CauseCode::CutOff, CauseCode::HtmlEscaped];
+    let found = cause.filter(|cause| told.contains(&cause.code));
     let found = found.map(|cause| format!("<p>{}</p>\n", escaped(&cause.text)));
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>{title}</title>\n\

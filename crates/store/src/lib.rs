@@ -74,9 +74,9 @@ pub use object::{
 };
 pub use reading::{BodyReader, Segment};
 pub use revocation::{
-    LinkTarget, ListRevocations, PresentedLink, REVOCATION_LIFE, REVOCATIONS_MAX,
-    REVOKED_PREFIXES_MAX, RecordedRevocation, Revocation, RevocationPage, RevocationScope, Revoke,
-    RevokedLinks,
+    LinkTarget, ListRevocations, OWN_REVOCATIONS_MAX, PresentedLink, REVOCATION_LIFE,
+    REVOCATIONS_MAX, REVOKED_PREFIXES_MAX, RecordedRevocation, Revocation, RevocationPage,
+    RevocationScope, Revoke, RevokedLinks,
 };
 pub use staging::{BodyStage, StageSpec, StagedBody};
 pub use store::objects::PutObject;

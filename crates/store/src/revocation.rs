@@ -16,8 +16,11 @@ pub(crate) use index::{Life, RevocationIndex};
 /// link may live, and the quarter of an hour by which the clock of its signer may be ahead.
 pub const REVOCATION_LIFE: SignedDuration = SignedDuration::from_mins(7 * 24 * 60 + 15);
 
-/// The most revocations that one account may have at a time.
+/// The most revocations of links of everybody that one account may have at a time.
 pub const REVOCATIONS_MAX: u64 = 2_000_000;
+
+/// The most revocations of their own links that the identities of one account may have together, and one of them alone.
+pub const OWN_REVOCATIONS_MAX: (u64, u64) = (1_000_000, 1000);
 
 /// The most prefixes that one account may have revoked at a time: 10,000, and fewer in the tests of this crate.
 pub const REVOKED_PREFIXES_MAX: u64 = if cfg!(test) { 100 } else { 10_000 };
@@ -146,29 +149,30 @@ impl Subject {
         &self.0
     }
 
-    fn link(fingerprint: &Fingerprint) -> Self {
-        let (first, _) = fingerprint.as_bytes().split_first_chunk().unwrap_or((&[0; 16], &[]));
-        Self(*first)
+    fn link(scope: ScopeName<'_>, fingerprint: &Fingerprint) -> Self {
+        Self::of(b'l', scope, &[fingerprint.as_bytes()])
     }
 
-    fn access_key(id: &str) -> Self {
-        Self::of(b'k', &[id])
+    fn access_key(scope: ScopeName<'_>, id: &str) -> Self {
+        Self::of(b'k', scope, &[id.as_bytes()])
     }
 
-    fn object(bucket: &BucketName, key: &ObjectKey) -> Self {
-        Self::of(b'o', &[bucket.as_str(), key.as_str()])
+    fn object(scope: ScopeName<'_>, bucket: &BucketName, key: &ObjectKey) -> Self {
+        Self::of(b'o', scope, &[bucket.as_str().as_bytes(), key.as_bytes()])
     }
 
-    fn prefix(bucket: &BucketName, prefix: &str) -> Self {
-        Self::of(b'p', &[bucket.as_str(), prefix])
+    fn prefix(scope: ScopeName<'_>, bucket: &BucketName, prefix: &str) -> Self {
+        Self::of(b'p', scope, &[bucket.as_str().as_bytes(), prefix.as_bytes()])
     }
 
-    /// No name of a bucket or key has the byte between them.
-    fn of(kind: u8, texts: &[&str]) -> Self {
+    /// No text has the byte that stands between them, and a fingerprint has one length.
+    fn of(kind: u8, scope: ScopeName<'_>, texts: &[&[u8]]) -> Self {
+        let ScopeName { account, signer } = scope;
         let mut hash = XxHash3_128::new();
         hash.write(&[kind]);
-        for text in texts {
-            hash.write(text.as_bytes());
+        let scope = [account.as_str().as_bytes(), signer.unwrap_or_default().as_bytes()];
+        for text in scope.iter().chain(texts) {
+            hash.write(text);
             hash.write(&[0xff]);
         }
         Self(hash.finish_128().to_be_bytes())
@@ -176,13 +180,12 @@ impl Subject {
 }
 
 impl RevokedLinks {
-    /// The name by which these links are found.
-    pub(crate) fn subject(&self) -> Subject {
+    fn subject(&self, scope: ScopeName<'_>) -> Subject {
         match self {
-            Self::Link { fingerprint, target: _ } => Subject::link(fingerprint),
-            Self::AccessKey(id) => Subject::access_key(id),
-            Self::Object(bucket, key) => Subject::object(bucket, key),
-            Self::Prefix(bucket, prefix) => Subject::prefix(bucket, prefix),
+            Self::Link { fingerprint, target: _ } => Subject::link(scope, fingerprint),
+            Self::AccessKey(id) => Subject::access_key(scope, id),
+            Self::Object(bucket, key) => Subject::object(scope, bucket, key),
+            Self::Prefix(bucket, prefix) => Subject::prefix(scope, bucket, prefix),
         }
     }
 
@@ -207,7 +210,29 @@ impl RevokedLinks {
     }
 }
 
+/// Whose links a revocation is for, as its subject says it: so what others revoke is not even looked at.
+#[derive(Clone, Copy, Debug)]
+struct ScopeName<'s> {
+    account: &'s AccountId,
+    signer: Option<&'s str>,
+}
+
 impl Revocation {
+    /// The name by which it is found.
+    pub(crate) fn subject(&self) -> Subject {
+        let RevocationScope { account, signer } = &self.scope;
+        self.links.subject(ScopeName { account, signer: signer.as_deref() })
+    }
+
+    /// Both in one, if they are for the same links.
+    pub(crate) fn merged(&self, other: &Self) -> Option<Self> {
+        (self.links == other.links && self.scope == other.scope).then(|| Self {
+            signed_until: self.signed_until.max(other.signed_until),
+            lives_until: self.lives_until.max(other.lives_until),
+            ..other.clone()
+        })
+    }
+
     /// Whether a link is dead by this revocation when it is used for something, or for nothing of a bucket (a call of
     /// STS). `owner` is the account that owns the bucket.
     pub fn matches(
@@ -227,6 +252,10 @@ impl Revocation {
 }
 
 impl RevocationScope {
+    fn name(&self) -> ScopeName<'_> {
+        ScopeName { account: &self.account, signer: self.signer.as_deref() }
+    }
+
     fn covers(&self, link: &PresentedLink<'_>, owner: Option<&AccountId>) -> bool {
         let Self { account, signer } = self;
         match signer {

@@ -71,6 +71,8 @@ pub(crate) struct Inner {
     pub(crate) stager: Arc<Stager>,
     pub(crate) key_uses: KeyUses,
     pub(crate) revocations: RevocationIndex,
+    /// Shared by those who revoke, and had alone by whoever undoes.
+    pub(crate) revoking: tokio::sync::RwLock<()>,
     /// Runs of maintenance take turns.
     pub(crate) sweeping: tokio::sync::Mutex<Turn>,
     /// Held by the call that deletes a bucket: one at a time.
@@ -129,6 +131,7 @@ impl Store {
             stager,
             key_uses,
             revocations: RevocationIndex::default(),
+            revoking: tokio::sync::RwLock::default(),
             sweeping,
             emptying,
             vault,

@@ -172,6 +172,7 @@ async fn with_secret(
 ) -> Result<Explanation, ApiError> {
     let (link, secret) = (Arc::clone(link), secret.clone());
     let (config, now) = (Arc::clone(&access.context().config), access.now());
+    let _turn = access.turn_to_search().await?;
     let asking = tokio::task::spawn_blocking(move || link.ask(&config, Some(&secret), now));
     let internal = |cause| S3Error::new(Code::InternalError).because(cause);
     let (told, _) = asking.await.map_err(internal)??;

@@ -16,7 +16,7 @@ use super::document::{Json, NoDocument};
 use super::error::{ApiCode, ApiError};
 use super::operation::{ApiOperation, ApiPermission, ApiRequest};
 use crate::error::{Code, S3Error, refusal};
-use crate::gate::{Authorized, LinkSigner, StoreAccess, iso_time};
+use crate::gate::{Authorized, LinkSigner, SignedCaller, StoreAccess, iso_time};
 use named::NamedLinks;
 
 /// The action that lets an identity revoke links of others in its account, and undo that.
@@ -127,6 +127,11 @@ impl ApiOperation for RevokeLinks {
         let named = NamedLinks::read(&wanted, access)?;
         refuse_what_was_never_made(access, &wanted, &named).await?;
         let (links, scope) = reach(access, named).await?;
+        if wanted.until.is_some() && scope.signer.is_some() {
+            let message =
+                format!("To keep a revocation for longer than any link lives takes {REVOKE}.");
+            return Err(S3Error::with_message(Code::AccessDenied, message).into());
+        }
         let times = Times::of(&wanted, &links, access.now())?;
         let revocation = Revocation {
             links: links.links,
@@ -158,6 +163,7 @@ async fn refuse_what_was_never_made(
     let LinkSigner::Known(signer) = found else { return Ok(()) };
     let Some(secret) = signer.secret else { return Ok(()) };
     let now = access.now();
+    let _turn = access.turn_to_search().await?;
     let asking = tokio::task::spawn_blocking(move || {
         let mut question = ExplainQuestion::new(&url);
         question.secret = Some(&secret);
@@ -183,11 +189,7 @@ async fn reach(
     named: NamedLinks,
 ) -> Result<(NamedLinks, RevocationScope), ApiError> {
     let account = access.account()?.clone();
-    let everywhere = access.may_by_identity(REVOKE, ALL_OBJECTS);
-    if everywhere {
-        let links = named.wherever_used();
-        return Ok((links, RevocationScope { account, signer: None }));
-    }
+    // What the links are for is asked about whenever it is known: a Deny there counts, whatever else is allowed.
     if named.is_within(|arn| access.may_by_identity(REVOKE, arn)) {
         return Ok((named, RevocationScope { account, signer: None }));
     }
@@ -197,9 +199,14 @@ async fn reach(
         let message = format!("This access key is not yours: to revoke its links takes {REVOKE}.");
         return Err(S3Error::with_message(Code::AccessDenied, message).into());
     }
-    let signer = access.principal().user_id();
-    let signer = signer.ok_or_else(|| ApiError::new(ApiCode::AccessDenied))?;
+    let signer = own_name(access)?;
     Ok((named.wherever_used(), RevocationScope { account, signer: Some(signer) }))
+}
+
+/// The caller, as revocations of one's own links name them.
+fn own_name(access: &StoreAccess) -> Result<String, ApiError> {
+    let signed = access.caller().signed();
+    signed.map(SignedCaller::signer_name).ok_or_else(|| ApiError::new(ApiCode::AccessDenied))
 }
 
 /// Whether a key is one of the caller's.
@@ -284,8 +291,11 @@ impl ApiOperation for ListRevoked {
                 .parse()
                 .map_err(|_| ApiError::invalid_argument(name, format!("`{name}` is a number."))),
         };
-        let limit = usize::try_from(number("limit", 1000)?).unwrap_or(PAGE_MAX);
-        Ok(Self { after: number("after", 0)?, limit: limit.clamp(1, PAGE_MAX) })
+        let limit = usize::try_from(number("limit", 1000)?).unwrap_or(PAGE_MAX).min(PAGE_MAX);
+        if limit == 0 {
+            return Err(ApiError::invalid_argument("limit", "`limit` is 1 at least."));
+        }
+        Ok(Self { after: number("after", 0)?, limit })
     }
 
     fn permission(&self) -> ApiPermission<'_> {
@@ -295,7 +305,7 @@ impl ApiOperation for ListRevoked {
     async fn run(call: Authorized<Self>, _: NoDocument) -> Result<Json<RevocationList>, ApiError> {
         let (this, access) = (call.operation(), call.access());
         let all = access.may_by_identity(LIST, ALL_OBJECTS);
-        let signer = (!all).then(|| access.principal().user_id().unwrap_or_default());
+        let signer = if all { None } else { Some(own_name(access)?) };
         let (account, after, limit) = (access.account()?.clone(), this.after, this.limit);
         let query = ListRevocations { account, signer, after, limit };
         let page = access.store().revocations(query).await.map_err(refusal::of_store)?;
@@ -327,9 +337,9 @@ impl ApiOperation for UndoRevocation {
         let (store, account) = (access.store(), access.account()?);
         let found = store.revocation(account, number).await.map_err(refusal::of_store)?;
         let Revocation { links, scope, .. } = found.ok_or_else(none)?.revocation;
-        let is_own = scope.signer.is_some() && scope.signer == access.principal().user_id();
+        let is_own = scope.signer.is_some() && scope.signer == Some(own_name(access)?);
         let may = |arn: &str| access.may_by_identity(REVOKE, arn);
-        if !is_own && !may(ALL_OBJECTS) && !NamedLinks::of(links).is_within(may) {
+        if !is_own && !NamedLinks::of(links).is_within(may) {
             return Err(none());
         }
         let undone = store.undo_revocation(account, number).await.map_err(refusal::of_store)?;

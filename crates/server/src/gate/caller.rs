@@ -120,6 +120,19 @@ impl Caller {
 }
 
 impl SignedCaller {
+    /// Who signed, as revocations name it: the `aws:userid`. The name of a federated user is chosen by whoever opens the
+    /// session, so such a session is named by its key.
+    pub(crate) fn signer_name(&self) -> String {
+        match &self.identity.principal {
+            Principal::FederatedUser { .. } => self.access_key_id.clone(),
+            principal @ (Principal::Anonymous
+            | Principal::Root { .. }
+            | Principal::User { .. }
+            | Principal::AssumedRole { .. }
+            | Principal::WebIdentity { .. }) => principal.user_id().unwrap_or_default(),
+        }
+    }
+
     /// The mark of a root's key, for the sessions that it opens.
     pub(crate) fn opens(&self) -> Option<&OpenedBy> {
         self.opens.as_ref()

@@ -3,12 +3,14 @@
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::http::request::Parts;
 use iam::{Decision, LinkLife, Principal, Session};
 use jiff::Timestamp;
 use presign::{Mechanism, SecretAccessKey, SignatureClaim};
 use store::BucketName;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::authenticate::SESSION_KEY_PREFIX;
 use super::authorize::PolicyQuestion;
@@ -21,6 +23,9 @@ use crate::head::{Head, Peer};
 use crate::permission::{LinkFit, Permission};
 use crate::request::Query;
 use crate::route::{self, Target};
+
+/// How long a turn to search is waited for.
+const TURN_AWAITED: Duration = Duration::from_secs(2);
 
 /// The action of an identity policy that lets somebody know about links which others of the account signed.
 const EXPLAIN_LINK: &str = "valet:ExplainLink";
@@ -114,6 +119,14 @@ impl StoreAccess {
             return Ok(LinkSigner::Hidden);
         }
         Ok(if is_wrong_token { LinkSigner::WrongToken } else { LinkSigner::NotOfAccount })
+    }
+
+    /// A turn to search for what happened to a link. Others wait for theirs, and those who would wait long are refused.
+    pub(crate) async fn turn_to_search(&self) -> Result<OwnedSemaphorePermit, S3Error> {
+        let gate = self.explains.as_ref().ok_or_else(|| S3Error::new(Code::AccessDenied))?;
+        let turn = Arc::clone(&gate.searching).acquire_owned();
+        let turn = tokio::time::timeout(TURN_AWAITED, turn).await.ok().and_then(Result::ok);
+        turn.ok_or_else(|| S3Error::new(Code::SlowDown).retry_after_a_second())
     }
 
     /// Authenticates the request of a link as if it came now. `None`: the gate would not let it in.

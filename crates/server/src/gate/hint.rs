@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use presign::{Cause, ExplainQuestion, SecretAccessKey, explain};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::head::Head;
@@ -13,13 +14,13 @@ use crate::head::Head;
 /// How many hints are looked for in a second, for the whole process.
 const HINTS_A_SECOND: u32 = 10;
 
-/// How many hints were looked for in this second.
+/// How many hints were looked for in this second, and whether one is.
 #[derive(Debug)]
-pub(super) struct Hints(Mutex<(Instant, u32)>);
+pub(super) struct Hints(Mutex<(Instant, u32)>, Semaphore);
 
 impl Default for Hints {
     fn default() -> Self {
-        Self(Mutex::new((Instant::now(), 0)))
+        Self(Mutex::new((Instant::now(), 0)), Semaphore::new(1))
     }
 }
 
@@ -40,6 +41,7 @@ impl Hints {
         secret: &SecretAccessKey,
         now: Timestamp,
     ) -> Option<Cause> {
+        let _turn = self.1.try_acquire().ok()?;
         if !self.take() {
             return None;
         }

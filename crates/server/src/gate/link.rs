@@ -144,7 +144,7 @@ impl StoreAccess {
         }
         let targets: Vec<LinkTarget<'_>> =
             permissions.iter().filter_map(|permission| target(permission.resource)).collect();
-        let signer = signed.identity.principal.user_id().unwrap_or_default();
+        let signer = signed.signer_name();
         let link = PresentedLink {
             fingerprint: signed.signature.fingerprint(),
             access_key_id: &signed.access_key_id,
@@ -186,9 +186,15 @@ impl StoreAccess {
     }
 
     /// Holds a body to the rate of the link, if that has one.
-    pub(crate) fn throttle(&self) -> Option<Throttle> {
-        let link = self.link.as_ref()?;
-        Some(self.links.rates.throttle(link.fingerprint, link.conditions.rate?))
+    pub(crate) fn throttle(&self) -> Result<Option<Throttle>, S3Error> {
+        let rated = self.link.as_ref().and_then(|link| Some((link, link.conditions.rate?)));
+        let Some((link, rate)) = rated else { return Ok(None) };
+        let throttle = self.links.rates.throttle(link.fingerprint, rate);
+        let crowded = || {
+            let message = "Too many requests share the rate of the link. Please try again.";
+            S3Error::with_message(Code::SlowDown, message).retry_after_a_second()
+        };
+        throttle.map(Some).ok_or_else(crowded)
     }
 
     /// Begins to send bytes of an object, which is a use of the link or part of one.

@@ -164,11 +164,11 @@ impl LinkMemory {
     /// So many bytes were noted, and not taken. Only while the answer that they belong to is part of the use.
     pub(super) fn took_not(&mut self, number: u64, bytes: u64) {
         let Some(one) = self.find(number).filter(|one| !one.threw_away) else { return };
-        if one.taken >= one.size && one.taken.saturating_sub(bytes) < one.size {
+        if one.phase == Phase::Counted && one.taken.saturating_sub(bytes) < one.size {
             one.threw_away = true;
             one.phase = Phase::Open;
-            // It may have been read all the same, so it is charged as nearly whole when the use is given back.
-            one.taken = one.size.saturating_sub(1);
+            // It may have been read all the same, so it is charged as whole when the use is given back.
+            one.taken = one.size;
         }
     }
 

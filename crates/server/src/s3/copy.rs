@@ -461,7 +461,7 @@ async fn copy_bytes(
     let mut stage = access.store().stage(spec).await.map_err(refusal::of_store)?;
     let takes = Takes::of(&stage);
     let mut reader = access.store().read(source, range);
-    let mut throttle = access.throttle();
+    let mut throttle = access.throttle()?;
     let copying = pin!(async {
         while let Some(bytes) = reader.next().await {
             let bytes = bytes.map_err(refusal::of_store)?;

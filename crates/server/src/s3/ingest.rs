@@ -88,7 +88,7 @@ impl UploadTerms {
         let stage = access.store().stage(spec).await.map_err(refusal::of_store)?;
         let takes = Takes::of(&stage);
         let staged = {
-            let bounds = Bounds { sizes: &sizes, announced: size, throttle: access.throttle() };
+            let bounds = Bounds { sizes: &sizes, announced: size, throttle: access.throttle()? };
             let receiving = pin!(receive(stage, &mut body, bounds));
             access.context().uploads.take_in(takes, receiving).await?
         };

@@ -223,7 +223,7 @@ async fn a_revocation_ends_with_the_last_link_that_it_could_match() {
         links.push(document);
     }
     let listed = listed(&world, &root).await;
-    assert_eq!(listed.len(), 3, "nothing was recorded of what was refused");
+    assert_eq!(listed.len(), 2, "nothing was recorded of what was refused");
 }
 
 async fn listed(world: &World, key: &Key) -> Vec<Value> {
@@ -278,8 +278,8 @@ async fn nobody_ends_what_others_signed() {
     assert_eq!(dead().await, [0; 0]);
     // And lists show nobody more than that.
     revoked(&world, &bob, &json!({"key": bob.id})).await;
-    assert_eq!(listed(&world, &ann).await.len(), 1);
-    assert_eq!(listed(&world, &root).await.len(), 2);
+    assert_eq!(listed(&world, &ann).await.len(), 0);
+    assert_eq!(listed(&world, &root).await.len(), 1);
 }
 
 /// A permission on some objects is for links to these, whoever signed them.
@@ -398,5 +398,49 @@ async fn pages_of_revocations() {
     assert_eq!(second["revocations"].as_array().unwrap().len(), 2);
     assert_eq!(second["next"], Value::Null);
     assert_eq!(second["revocations"][0]["access_key_id"], "AKIA3");
-    assert_eq!(world.send(get(&format!("{PATH}?limit=x"))).await.status, 400);
+    for limit in ["x", "0", "-1"] {
+        assert_eq!(world.send(get(&format!("{PATH}?limit={limit}"))).await.status, 400);
+    }
+}
+
+/// What is revoked again leaves one record, and what one's own revocations are is one's own business.
+#[tokio::test]
+async fn own_revocations_cost_others_nothing() {
+    let world = with_objects().await;
+    let root = Key::root();
+    let ann = world.user("ann", &policy(READ)).await;
+    let first = revoked(&world, &ann, &json!({"object": "s3://bucket/a/k"})).await;
+    let again = revoked(&world, &ann, &json!({"object": "s3://bucket/a/k"})).await;
+    assert_eq!(first["id"], again["id"]);
+    for n in 1..1000 {
+        revoked(&world, &ann, &json!({"prefix": format!("s3://bucket/{n}/")})).await;
+    }
+    let more = world.send_as(&ann, revoke(&json!({"prefix": "s3://bucket/more"}))).await;
+    assert_eq!(error(&more).1, "TooManyRevocations");
+    revoked(&world, &root, &json!({"prefix": "s3://bucket/more"})).await;
+    let until = json!({"key": ann.id, "until": "2030-01-01T00:00:00Z"});
+    assert_eq!(error(&world.send_as(&ann, revoke(&until)).await).0, 403);
+    assert_eq!(world.send_raw(world.link_by(&root, "GET", "a/k")).await.status, 200);
+}
+
+/// A Deny on what the links are for counts, whatever else is allowed.
+#[tokio::test]
+async fn a_deny_on_objects_is_kept() {
+    let world = with_objects().await;
+    let root = Key::root();
+    let both = r#"{"Effect":"Allow","Action":"valet:RevokeLinks","Resource":"*"},{"Effect":"Deny","Action":"valet:RevokeLinks","Resource":"arn:aws:s3:::bucket/a/*"}"#;
+    let ann = world.user("ann", &policy(both)).await;
+    let link = world.link_by(&root, "GET", "a/k");
+    for document in [json!({"object": "s3://bucket/a/k"}), json!({"prefix": "s3://bucket/a/"})] {
+        let made = revoked(&world, &ann, &document).await;
+        assert_eq!(
+            (made["scope"].as_str(), world.send_raw(link.clone()).await.status),
+            (Some("own"), 200)
+        );
+    }
+    assert_eq!(error(&world.send_as(&ann, revoke(&json!({"url": url(&link)}))).await).0, 403);
+    let of_root = revoked(&world, &root, &json!({"object": "s3://bucket/a/k"})).await;
+    assert_eq!(undo(&world, &ann, &of_root).await, 404);
+    let made = revoked(&world, &ann, &json!({"object": "s3://bucket/b/k"})).await;
+    assert_eq!(made["scope"], "account");
 }

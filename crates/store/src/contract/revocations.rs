@@ -45,7 +45,8 @@ async fn revoke(engine: &impl Metadata, revocation: Revocation) -> u64 {
 }
 
 async fn of(engine: &impl Metadata, links: &RevokedLinks) -> Vec<Revocation> {
-    engine.revocations_of(vec![links.subject()]).await.unwrap()
+    let subject = revocation(links.clone(), 0).subject();
+    engine.revocations_of(vec![subject]).await.unwrap()
 }
 
 #[test]
@@ -72,17 +73,22 @@ fn revocations_are_found_by_what_they_match_until_they_are_undone() {
     });
 }
 
+/// Who revokes the same again, as often as they like, leaves one record; others leave their own.
 #[test]
-fn several_revocations_may_be_of_one_link() {
+fn the_same_links_are_revoked_once() {
     every_engine(|engine| async move {
-        let first = revocation(link(1), 100);
+        let first = revoke(&*engine, revocation(link(1), 100)).await;
+        let longer = revocation(link(1), 200);
+        assert_eq!(revoke(&*engine, longer.clone()).await, first);
+        let answer = engine.revoke(revocation(link(1), 50)).await.unwrap();
+        let Revoke::Recorded(recorded) = answer else { panic!("{answer:?}") };
+        assert_eq!((recorded.number, recorded.revocation.lives_until), (first, at(200)));
+        assert_eq!(of(&*engine, &link(1)).await, [longer]);
         let scope = RevocationScope { account: account(), signer: Some("AIDA".to_owned()) };
-        let second = Revocation { scope, ..revocation(link(1), 50) };
-        revoke(&*engine, first.clone()).await;
-        revoke(&*engine, second.clone()).await;
-        let mut found = of(&*engine, &link(1)).await;
-        found.sort_by_key(|one| std::cmp::Reverse(one.lives_until));
-        assert_eq!(found, [first, second]);
+        let own = Revocation { scope, ..revocation(link(1), 50) };
+        assert_ne!(revoke(&*engine, own.clone()).await, first);
+        assert_eq!(engine.revocations_of(vec![own.subject()]).await.unwrap(), [own]);
+        assert_eq!(of(&*engine, &link(1)).await.len(), 1);
     });
 }
 
@@ -124,7 +130,8 @@ fn subjects_and_prefixes_are_read_whole() {
         assert_eq!(read.into_iter().map(|one| one.links).collect::<Vec<_>>(), prefixes);
         let read = engine.revoked_subjects(0).await.unwrap();
         let subjects: Vec<Subject> = read.iter().map(|(_, subject, _)| *subject).collect();
-        assert_eq!(subjects, others.iter().map(RevokedLinks::subject).collect::<Vec<_>>());
+        let others = others.into_iter().map(|links| revocation(links, 0).subject());
+        assert_eq!(subjects, others.collect::<Vec<_>>());
         let (second, _, _) = read[1];
         assert_eq!(engine.revoked_subjects(second).await.unwrap(), read[2..]);
     });
@@ -158,11 +165,11 @@ fn an_account_may_revoke_so_many_prefixes() {
             let Revoke::Recorded(one) = job.await.unwrap() else { panic!("too many already") };
             last = Some(one.number);
         }
-        let more = || engine.revoke(revocation(prefix(0), 100));
-        assert_eq!(more().await.unwrap(), Revoke::TooMany);
+        let more = |n: u64| engine.revoke(revocation(prefix(REVOKED_PREFIXES_MAX + n), 100));
+        assert_eq!(more(0).await.unwrap(), Revoke::TooMany);
         revoke(&*engine, revocation(link(1), 100)).await;
         assert!(engine.undo_revocation(&account(), last.unwrap()).await.unwrap());
-        assert!(matches!(more().await.unwrap(), Revoke::Recorded(_)));
-        assert_eq!(more().await.unwrap(), Revoke::TooMany);
+        assert!(matches!(more(1).await.unwrap(), Revoke::Recorded(_)));
+        assert_eq!(more(2).await.unwrap(), Revoke::TooMany);
     });
 }

@@ -9,9 +9,10 @@ use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use iam::AccountId;
 use jiff::Timestamp;
 
-use super::{LinkTarget, PresentedLink, Revocation, RevokedLinks, Subject};
+use super::{LinkTarget, PresentedLink, Revocation, RevokedLinks, ScopeName, Subject};
 use crate::{BucketName, ObjectKey};
 
 /// So many maps share the subjects: whoever adds one holds up few readers, and no map is large when it grows.
@@ -24,7 +25,7 @@ pub(crate) struct RevocationIndex {
     is_loaded: AtomicBool,
     subjects: Vec<RwLock<HashMap<Subject, Life>>>,
     subjects_count: AtomicUsize,
-    /// By bucket and prefix, with a slash between them.
+    /// By whose links, bucket and prefix.
     prefixes: RwLock<BTreeMap<String, Life>>,
     prefixes_count: AtomicUsize,
 }
@@ -76,12 +77,32 @@ impl Default for RevocationIndex {
 impl RevocationIndex {
     /// Adds a revocation. Before whoever made it is answered.
     pub(crate) fn add(&self, revocation: &Revocation) {
-        let Revocation { links, signed_until, lives_until, .. } = revocation;
+        let Revocation { links, scope, signed_until, lives_until, .. } = revocation;
         let life = Life::new(*signed_until, *lives_until);
         match links {
-            RevokedLinks::Prefix(bucket, prefix) => self.add_prefix(bucket, prefix, life),
+            RevokedLinks::Prefix(bucket, prefix) => {
+                self.add_prefix(place(scope.name(), bucket, prefix), life);
+            }
             RevokedLinks::Link { .. } | RevokedLinks::AccessKey(_) | RevokedLinks::Object(_, _) => {
-                self.add_subject(links.subject(), life);
+                self.add_subject(revocation.subject(), life);
+            }
+        }
+    }
+
+    /// Removes one that was undone, when no other of its name is left. Nothing of that name may be added meanwhile.
+    pub(crate) fn remove(&self, revocation: &Revocation) {
+        match &revocation.links {
+            RevokedLinks::Prefix(bucket, prefix) => {
+                let mut prefixes = write(&self.prefixes);
+                prefixes.remove(&place(revocation.scope.name(), bucket, prefix));
+                self.prefixes_count.store(prefixes.len(), Ordering::Release);
+            }
+            RevokedLinks::Link { .. } | RevokedLinks::AccessKey(_) | RevokedLinks::Object(_, _) => {
+                let subject = revocation.subject();
+                let removed = self.shard(subject).and_then(|shard| write(shard).remove(&subject));
+                if removed.is_some() {
+                    self.subjects_count.fetch_sub(1, Ordering::Release);
+                }
             }
         }
     }
@@ -101,9 +122,9 @@ impl RevocationIndex {
         }
     }
 
-    fn add_prefix(&self, bucket: &BucketName, prefix: &str, life: Life) {
+    fn add_prefix(&self, place: String, life: Life) {
         let mut prefixes = write(&self.prefixes);
-        let there = prefixes.entry(place(bucket, prefix)).or_insert(life);
+        let there = prefixes.entry(place).or_insert(life);
         *there = there.and(life);
         self.prefixes_count.store(prefixes.len(), Ordering::Release);
     }
@@ -132,33 +153,52 @@ impl RevocationIndex {
         self.prefixes_count.store(prefixes.len(), Ordering::Release);
     }
 
-    /// The subjects whose records decide whether the link is dead; none, as nearly always: it is not.
+    /// Whether nothing is revoked anywhere, as far as is known: nearly always.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.is_loaded.load(Ordering::Acquire)
+            && self.subjects_count.load(Ordering::Acquire) == 0
+            && self.prefixes_count.load(Ordering::Acquire) == 0
+    }
+
+    /// The subjects whose records decide whether the link is dead; none: it is not. Each target comes with the account
+    /// that owns its bucket.
     pub(crate) fn to_look_up(
         &self,
         link: &PresentedLink<'_>,
-        used_for: &[LinkTarget<'_>],
+        used_for: &[(LinkTarget<'_>, Option<AccountId>)],
         now: Timestamp,
     ) -> Vec<Subject> {
+        let account = link.account;
+        let mut scopes = vec![
+            ScopeName { account, signer: Some(link.signer) },
+            ScopeName { account, signer: None },
+        ];
+        for (_, owner) in used_for {
+            let Some(account) = owner else { continue };
+            if !scopes.iter().any(|known| known.account == account) {
+                scopes.push(ScopeName { account, signer: None });
+            }
+        }
         let mut found = Vec::new();
         let is_loaded = self.is_loaded.load(Ordering::Acquire);
-        if !is_loaded || self.subjects_count.load(Ordering::Acquire) > 0 {
-            let of_targets = used_for
-                .iter()
-                .filter_map(|target| target.key.map(|key| Subject::object(target.bucket, key)));
-            let of_link =
-                [Subject::link(&link.fingerprint), Subject::access_key(link.access_key_id)];
+        let may_match = |life: Life| life.may_match(link.signed_at, now);
+        let prefixes = read(&self.prefixes);
+        for scope in scopes {
+            let of_link = [
+                Subject::link(scope, &link.fingerprint),
+                Subject::access_key(scope, link.access_key_id),
+            ];
+            let of_targets = used_for.iter().filter_map(|(target, _)| {
+                target.key.map(|key| Subject::object(scope, target.bucket, key))
+            });
             let subjects = of_link.into_iter().chain(of_targets);
-            found.extend(subjects.filter(|subject| {
-                !is_loaded
-                    || self.life(*subject).is_some_and(|life| life.may_match(link.signed_at, now))
-            }));
-        }
-        if self.prefixes_count.load(Ordering::Acquire) > 0 {
-            let prefixes = read(&self.prefixes);
-            for target in used_for {
-                push_prefixes(&prefixes, *target, &mut found, |life| {
-                    life.may_match(link.signed_at, now)
-                });
+            found.extend(
+                subjects.filter(|subject| !is_loaded || self.life(*subject).is_some_and(may_match)),
+            );
+            if !prefixes.is_empty() {
+                for (target, _) in used_for {
+                    push_prefixes(&prefixes, (scope, *target), &mut found, may_match);
+                }
             }
         }
         found
@@ -178,27 +218,26 @@ impl RevocationIndex {
 /// left of the key: if the key does not begin with it, then no prefix of the key is longer than what both share.
 fn push_prefixes(
     prefixes: &BTreeMap<String, Life>,
-    target: LinkTarget<'_>,
+    (scope, target): (ScopeName<'_>, LinkTarget<'_>),
     found: &mut Vec<Subject>,
     counts: impl Fn(Life) -> bool,
 ) {
     let LinkTarget { bucket, key } = target;
     let key = key.map_or("", ObjectKey::as_str);
-    let whole = place(bucket, key);
-    let bucket_length = bucket.as_str().len();
+    let whole = place(scope, bucket, key);
+    let head_length = whole.len().saturating_sub(key.len());
     let mut left = Bound::Included(whole.as_str());
     while let Some((prefix, life)) = prefixes.range::<str, _>((Bound::Unbounded, left)).next_back()
     {
         if whole.starts_with(prefix.as_str()) {
-            // The slash after the bucket's name is always there.
-            let of_key = prefix.get(bucket_length..).and_then(|rest| rest.strip_prefix('/'));
+            let of_key = prefix.get(head_length..);
             if let Some(of_key) = of_key.filter(|_| counts(*life)) {
-                found.push(Subject::prefix(bucket, of_key));
+                found.push(Subject::prefix(scope, bucket, of_key));
             }
             left = Bound::Excluded(prefix.as_str());
         } else {
             let shared = shared_length(prefix, &whole);
-            if shared <= bucket_length {
+            if shared < head_length {
                 return;
             }
             let Some(shorter) = whole.get(..shared) else { return };
@@ -214,8 +253,10 @@ fn shared_length(one: &str, other: &str) -> usize {
     differs.unwrap_or_else(|| one.len().min(other.len()))
 }
 
-fn place(bucket: &BucketName, prefix: &str) -> String {
-    format!("{bucket}/{prefix}")
+/// Whose links, in which bucket, and how their keys begin. What stands before the slash has no slash.
+fn place(scope: ScopeName<'_>, bucket: &BucketName, prefix: &str) -> String {
+    let ScopeName { account, signer } = scope;
+    format!("{account}\u{1}{}\u{1}{bucket}/{prefix}", signer.unwrap_or_default())
 }
 
 fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {

@@ -8,7 +8,6 @@ use presign::Fingerprint;
 
 use crate::backend::metadata::revocations::RevocationRecords as _;
 use crate::backend::metadata::uses::UseRecords as _;
-use crate::revocation::Subject;
 use crate::store::{Inner, own_runtime};
 use crate::{
     LinkTarget, LinkUses, ListRevocations, OpenUse, PresentedLink, RecordedRevocation, Revocation,
@@ -18,6 +17,8 @@ use crate::{
 impl Store {
     /// Revokes links: from the answer on, whoever asks is told that they are dead.
     pub async fn revoke(&self, revocation: Revocation) -> Result<Revoke, StoreError> {
+        // Nobody undoes one of this name meanwhile, who would take it out of the index again.
+        let _revoking = self.0.revoking.read().await;
         let answer = self.0.metadata.revoke(revocation).await?;
         if let Revoke::Recorded(recorded) = &answer {
             self.0.revocations.add(&recorded.revocation);
@@ -26,42 +27,32 @@ impl Store {
     }
 
     /// Whether a link is revoked, when it is used for these targets, all at once; without one, for something that is in
-    /// no bucket. Where no revocation is anywhere near, nothing is read.
+    /// no bucket. Where nothing is revoked at all, nothing is read.
     pub async fn is_revoked(
         &self,
         link: &PresentedLink<'_>,
         used_for: &[LinkTarget<'_>],
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let subjects = self.0.revocations.to_look_up(link, used_for, now);
+        if self.0.revocations.is_empty() {
+            return Ok(false);
+        }
+        let mut owned = Vec::with_capacity(used_for.len());
+        for target in used_for {
+            let bucket = self.bucket(target.bucket).await?;
+            owned.push((*target, bucket.map(|bucket| bucket.owner.clone())));
+        }
+        let subjects = self.0.revocations.to_look_up(link, &owned, now);
         if subjects.is_empty() {
-            Ok(false)
-        } else {
-            self.look_up(subjects, link, used_for, now).await
+            return Ok(false);
         }
-    }
-
-    async fn look_up(
-        &self,
-        subjects: Vec<Subject>,
-        link: &PresentedLink<'_>,
-        used_for: &[LinkTarget<'_>],
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
         let found = self.0.metadata.revocations_of(subjects).await?;
-        for revocation in &found {
-            if revocation.matches(link, None, now) {
-                return Ok(true);
-            }
-            for target in used_for {
-                let bucket = self.bucket(target.bucket).await?;
-                let owner = bucket.as_ref().map(|bucket| &bucket.owner);
-                if revocation.matches(link, Some((*target, owner)), now) {
-                    return Ok(true);
-                }
-            }
-        }
-        Ok(false)
+        Ok(found.iter().any(|revocation| {
+            let used = |(target, owner): &(LinkTarget<'_>, Option<AccountId>)| {
+                revocation.matches(link, Some((*target, owner.as_ref())), now)
+            };
+            revocation.matches(link, None, now) || owned.iter().any(used)
+        }))
     }
 
     /// One page of the revocations of an account.
@@ -84,7 +75,16 @@ impl Store {
         account: &AccountId,
         number: u64,
     ) -> Result<bool, StoreError> {
-        self.0.metadata.undo_revocation(account, number).await
+        let _undoing = self.0.revoking.write().await;
+        let found = self.0.metadata.revocation(account, number).await?;
+        let undone = self.0.metadata.undo_revocation(account, number).await?;
+        if let (true, Some(RecordedRevocation { revocation, .. })) = (undone, found) {
+            let others = self.0.metadata.revocations_of(vec![revocation.subject()]).await?;
+            if others.is_empty() {
+                self.0.revocations.remove(&revocation);
+            }
+        }
+        Ok(undone)
     }
 
     /// Takes one of the uses that a link has left. `false`: it has none. When this answers, the use is taken whatever

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use presign::{CauseCode, ExplainQuestion, Fingerprint, explain};
 use store::{BucketName, ObjectKey, RevokedLinks};
 
-use super::WantedRevocation;
+use super::{ALL_OBJECTS, WantedRevocation};
 use crate::api::error::ApiError;
 use crate::gate::StoreAccess;
 use crate::reading::Reading;
@@ -153,7 +153,7 @@ impl NamedLinks {
     }
 
     /// Whether a permission on objects is given for all that the links are for. What they are for is not known of an
-    /// access key, or of a fingerprint alone.
+    /// access key, or of a fingerprint alone: those take it on all objects.
     pub(super) fn is_within(&self, may: impl Fn(&str) -> bool) -> bool {
         match &self.links {
             RevokedLinks::Link { target: Some((bucket, key)), .. }
@@ -161,7 +161,9 @@ impl NamedLinks {
             RevokedLinks::Prefix(bucket, prefix) => ["*", ANY_KEY]
                 .iter()
                 .all(|any| may(&format!("arn:aws:s3:::{bucket}/{prefix}{any}"))),
-            RevokedLinks::Link { target: None, .. } | RevokedLinks::AccessKey(_) => false,
+            RevokedLinks::Link { target: None, .. } | RevokedLinks::AccessKey(_) => {
+                may(ALL_OBJECTS)
+            }
         }
     }
 

@@ -7,8 +7,8 @@ use super::{MemoryMetadata, Records, page};
 use crate::backend::metadata::revocations::RevocationRecords;
 use crate::revocation::{Life, Subject};
 use crate::{
-    ListRevocations, REVOCATIONS_MAX, REVOKED_PREFIXES_MAX, RecordedRevocation, Revocation,
-    RevocationPage, Revoke, RevokedLinks, StoreError,
+    ListRevocations, OWN_REVOCATIONS_MAX, REVOCATIONS_MAX, REVOKED_PREFIXES_MAX,
+    RecordedRevocation, Revocation, RevocationPage, Revoke, RevokedLinks, StoreError,
 };
 
 fn is_prefix(revocation: &Revocation) -> bool {
@@ -23,7 +23,7 @@ impl RevocationRecords for MemoryMetadata {
     async fn revocations_of(&self, subjects: Vec<Subject>) -> Result<Vec<Revocation>, StoreError> {
         self.read(|records| {
             let all = records.revocations.values();
-            all.filter(|one| subjects.contains(&one.links.subject())).cloned().collect()
+            all.filter(|one| subjects.contains(&one.subject())).cloned().collect()
         })
     }
 
@@ -75,7 +75,7 @@ impl RevocationRecords for MemoryMetadata {
                 .iter()
                 .filter(|(number, one)| **number > after && !is_prefix(one));
             all.map(|(number, one)| {
-                (*number, one.links.subject(), Life::new(one.signed_until, one.lives_until))
+                (*number, one.subject(), Life::new(one.signed_until, one.lives_until))
             })
             .collect()
         })
@@ -98,14 +98,32 @@ impl RevocationRecords for MemoryMetadata {
 
 impl Records {
     fn revoke(&mut self, revocation: Revocation) -> Revoke {
+        let known = self
+            .revocations
+            .iter()
+            .find_map(|(number, one)| Some((*number, one.merged(&revocation)?)));
+        if let Some((number, revocation)) = known {
+            self.revocations.insert(number, revocation.clone());
+            return Revoke::Recorded(RecordedRevocation { number, revocation });
+        }
         let of_account = |one: &&Revocation| one.scope.account == revocation.scope.account;
-        let all = self.revocations.values().filter(of_account).count();
-        let prefixes =
-            self.revocations.values().filter(of_account).filter(|one| is_prefix(one)).count();
-        let has = |count: usize, most| u64::try_from(count).unwrap() >= most;
-        if has(all, REVOCATIONS_MAX)
-            || is_prefix(&revocation) && has(prefixes, REVOKED_PREFIXES_MAX)
-        {
+        let all = || self.revocations.values().filter(of_account);
+        let has = |count: usize, most: u64| u64::try_from(count).unwrap() >= most;
+        let is_full = match &revocation.scope.signer {
+            None => {
+                let wide = || all().filter(|one| one.scope.signer.is_none());
+                let prefixes = wide().filter(|one| is_prefix(one)).count();
+                has(wide().count(), REVOCATIONS_MAX)
+                    || is_prefix(&revocation) && has(prefixes, REVOKED_PREFIXES_MAX)
+            }
+            Some(signer) => {
+                let (of_all, of_one) = OWN_REVOCATIONS_MAX;
+                let own = all().filter(|one| one.scope.signer.as_ref() == Some(signer)).count();
+                let every = all().filter(|one| one.scope.signer.is_some()).count();
+                has(own, of_one) || has(every, of_all)
+            }
+        };
+        if is_full {
             return Revoke::TooMany;
         }
         self.revocation_numbers += 1;

@@ -14,14 +14,18 @@ CREATE TABLE revocations (
 ) STRICT;
 CREATE INDEX revocations_by_subject ON revocations (subject);
 CREATE INDEX revocations_by_account ON revocations (account, number);
+CREATE INDEX revocations_by_signer ON revocations (account, signer, number);
 CREATE INDEX revocations_by_end ON revocations (lives_until);
 CREATE INDEX revocations_of_prefixes ON revocations (number) WHERE is_prefix = 1;
 
--- How many revocations an account has.
+-- How many revocations there are: of an account for everybody's links (no signer), of one identity for its own (its id),
+-- and of all identities of the account together ('*').
 CREATE TABLE revocation_counts (
-    account TEXT PRIMARY KEY,
+    account TEXT NOT NULL,
+    signer TEXT NOT NULL,
     revocations INTEGER NOT NULL,
-    prefixes INTEGER NOT NULL
+    prefixes INTEGER NOT NULL,
+    PRIMARY KEY (account, signer)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE link_uses (

@@ -15,18 +15,23 @@ use crate::backend::metadata::revocations::RevocationRecords;
 use crate::backend::record::{parse_revocation, revocation_record};
 use crate::revocation::{Life, Subject};
 use crate::{
-    ListRevocations, REVOCATIONS_MAX, REVOKED_PREFIXES_MAX, RecordedRevocation, Revocation,
-    RevocationPage, Revoke, RevokedLinks, StoreError,
+    ListRevocations, OWN_REVOCATIONS_MAX, REVOCATIONS_MAX, REVOKED_PREFIXES_MAX,
+    RecordedRevocation, Revocation, RevocationPage, RevocationScope, Revoke, RevokedLinks,
+    StoreError,
 };
 
 const ADD: &str = "INSERT INTO revocations
     (account, signer, subject, is_prefix, signed_until, lives_until, record, seal)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, row_seal('revocation', ?1, ?2, ?3, ?4, ?5, ?6, ?7))";
-const COUNTS: &str = "SELECT revocations, prefixes FROM revocation_counts WHERE account = ?1";
-const COUNT: &str =
-    "INSERT INTO revocation_counts (account, revocations, prefixes) VALUES (?1, ?2, ?3)
-    ON CONFLICT (account) DO UPDATE
+const COUNTS: &str =
+    "SELECT revocations, prefixes FROM revocation_counts WHERE account = ?1 AND signer = ?2";
+const COUNT: &str = "INSERT INTO revocation_counts (account, signer, revocations, prefixes)
+    VALUES (?1, ?2, ?3, ?4) ON CONFLICT (account, signer) DO UPDATE
     SET revocations = revocations + excluded.revocations, prefixes = prefixes + excluded.prefixes";
+const FORGET_COUNT: &str =
+    "DELETE FROM revocation_counts WHERE account = ?1 AND signer = ?2 AND revocations <= 0";
+const UPDATE: &str = "UPDATE revocations SET signed_until = ?5, lives_until = ?6, record = ?7,
+    seal = row_seal('revocation', ?1, ?2, ?3, ?4, ?5, ?6, ?7) WHERE number = ?8";
 const OF_SUBJECT: &str = concat!(
     "SELECT number, record, seal = ",
     row_seal!(revocation),
@@ -54,9 +59,12 @@ const PREFIXES: &str = concat!(
 );
 const SUBJECTS: &str = "SELECT number, subject, signed_until, lives_until FROM revocations
     WHERE number > ?1 AND is_prefix = 0 ORDER BY number LIMIT ?2";
-const REMOVE: &str = "DELETE FROM revocations WHERE number = ?1 RETURNING account, is_prefix";
+const REMOVE: &str =
+    "DELETE FROM revocations WHERE number = ?1 RETURNING account, signer, is_prefix";
 const ENDED: &str = "SELECT number FROM revocations WHERE lives_until < ?1 LIMIT ?2";
 
+/// Stands for all identities of an account together, in counts. No identity has that id.
+const ALL_SIGNERS: &str = "*";
 /// How many revocations one page has at most.
 const PAGE_MAX: usize = 1000;
 /// How many subjects are read at once.
@@ -121,34 +129,82 @@ impl RevocationRecords for SqliteMetadata {
 }
 
 fn add(tx: &mut Transaction<'_>, revocation: Revocation) -> Result<Revoke, StoreError> {
-    let is_prefix = matches!(revocation.links, RevokedLinks::Prefix(_, _));
-    let account = revocation.scope.account.as_str();
-    let (revocations, prefixes) = counts(tx.connection, account)?;
-    if revocations >= REVOCATIONS_MAX || (is_prefix && prefixes >= REVOKED_PREFIXES_MAX) {
+    let subject = revocation.subject();
+    // The same links once more: one record, for as long as both ask for.
+    let known = recorded_of(tx.connection, subject)?;
+    let merged =
+        known.iter().find_map(|known| Some((known.number, known.revocation.merged(&revocation)?)));
+    if let Some((number, revocation)) = merged {
+        write_row(tx.connection, UPDATE, &revocation, Some(number))?;
+        return Ok(Revoke::Recorded(RecordedRevocation { number, revocation }));
+    }
+    if !has_room(tx.connection, &revocation)? {
         return Ok(Revoke::TooMany);
     }
-    let subject = revocation.links.subject();
-    let record = revocation_record(&revocation)?;
-    let row = params![
-        account,
-        revocation.scope.signer,
-        subject.as_bytes().as_slice(),
-        is_prefix,
-        revocation.signed_until.as_second(),
-        revocation.lives_until.as_second(),
-        record,
-    ];
-    write(tx.connection, ADD, row)?;
+    write_row(tx.connection, ADD, &revocation, None)?;
     let number = tx.connection.last_insert_rowid();
-    count(tx.connection, account, 1, i64::from(is_prefix))?;
+    let RevocationScope { account, signer } = &revocation.scope;
+    count(
+        tx.connection,
+        (account.as_str(), signer.as_deref()),
+        1,
+        i64::from(is_prefix(&revocation)),
+    )?;
     let number = u64::try_from(number).map_err(|_| corrupt("number of a revocation"))?;
     Ok(Revoke::Recorded(RecordedRevocation { number, revocation }))
 }
 
-fn counts(connection: &Connection, account: &str) -> Result<(u64, u64), StoreError> {
+fn is_prefix(revocation: &Revocation) -> bool {
+    matches!(revocation.links, RevokedLinks::Prefix(_, _))
+}
+
+fn write_row(
+    connection: &Connection,
+    sql: &str,
+    revocation: &Revocation,
+    number: Option<u64>,
+) -> Result<(), StoreError> {
+    let record = revocation_record(revocation)?;
+    let subject = revocation.subject();
+    let (signed_until, lives_until) =
+        (revocation.signed_until.as_second(), revocation.lives_until.as_second());
+    let account = revocation.scope.account.as_str();
+    let (signer, is_prefix) = (&revocation.scope.signer, is_prefix(revocation));
+    let subject = subject.as_bytes().as_slice();
+    match number.map(size_column) {
+        Some(number) => write(
+            connection,
+            sql,
+            params![account, signer, subject, is_prefix, signed_until, lives_until, record, number],
+        ),
+        None => write(
+            connection,
+            sql,
+            params![account, signer, subject, is_prefix, signed_until, lives_until, record],
+        ),
+    }
+    .map(drop)
+}
+
+/// Whether one more may be recorded.
+fn has_room(connection: &Connection, revocation: &Revocation) -> Result<bool, StoreError> {
+    let RevocationScope { account, signer } = &revocation.scope;
+    let account = account.as_str();
+    let is_prefix = is_prefix(revocation);
+    let Some(signer) = signer else {
+        let (revocations, prefixes) = counts(connection, account, "")?;
+        return Ok(revocations < REVOCATIONS_MAX && (!is_prefix || prefixes < REVOKED_PREFIXES_MAX));
+    };
+    let (of_all, of_one) = OWN_REVOCATIONS_MAX;
+    let (own, _) = counts(connection, account, signer)?;
+    let (all, _) = counts(connection, account, ALL_SIGNERS)?;
+    Ok(own < of_one && all < of_all)
+}
+
+fn counts(connection: &Connection, account: &str, signer: &str) -> Result<(u64, u64), StoreError> {
     let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
     let select = connection.prepare_cached(COUNTS);
-    let found = select.and_then(|mut select| select.query_row([account], read).optional());
+    let found = select.and_then(|mut select| select.query_row([account, signer], read).optional());
     let (revocations, prefixes) = found.map_err(engine)?.unwrap_or((0, 0));
     let number = |count| u64::try_from(count).map_err(|_| corrupt("count of revocations"));
     Ok((number(revocations)?, number(prefixes)?))
@@ -156,21 +212,32 @@ fn counts(connection: &Connection, account: &str) -> Result<(u64, u64), StoreErr
 
 fn count(
     connection: &Connection,
-    account: &str,
+    (account, signer): (&str, Option<&str>),
     revocations: i64,
     prefixes: i64,
 ) -> Result<(), StoreError> {
-    write(connection, COUNT, params![account, revocations, prefixes]).map(drop)
+    let counted = signer.map_or(vec![""], |signer| vec![signer, ALL_SIGNERS]);
+    counted.into_iter().try_for_each(|signer| {
+        write(connection, COUNT, params![account, signer, revocations, prefixes])?;
+        if revocations < 0 {
+            write(connection, FORGET_COUNT, params![account, signer])?;
+        }
+        Ok(())
+    })
 }
 
 fn remove(tx: &Transaction<'_>, number: u64) -> Result<(), StoreError> {
-    let read = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?));
+    let read = |row: &Row<'_>| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?, row.get::<_, i64>(2)?))
+    };
     let removed = tx
         .connection
         .prepare_cached(REMOVE)
         .and_then(|mut remove| remove.query_row([size_column(number)], read).optional());
     match removed.map_err(engine)? {
-        Some((account, is_prefix)) => count(tx.connection, &account, -1, -is_prefix),
+        Some((account, signer, is_prefix)) => {
+            count(tx.connection, (&account, signer.as_deref()), -1, -is_prefix)
+        }
         None => Ok(()),
     }
 }
@@ -191,13 +258,23 @@ fn of_subjects(
     connection: &Connection,
     subjects: &[Subject],
 ) -> Result<Vec<Revocation>, StoreError> {
-    let mut select = connection.prepare_cached(OF_SUBJECT).map_err(engine)?;
     let mut found = Vec::new();
     for subject in subjects {
-        let mut rows = select.query([subject.as_bytes().as_slice()]).map_err(engine)?;
-        while let Some(row) = rows.next().map_err(engine)? {
-            found.push(decode(row)?.revocation);
-        }
+        let recorded = recorded_of(connection, *subject)?;
+        found.extend(recorded.into_iter().map(|one| one.revocation));
+    }
+    Ok(found)
+}
+
+fn recorded_of(
+    connection: &Connection,
+    subject: Subject,
+) -> Result<Vec<RecordedRevocation>, StoreError> {
+    let mut select = connection.prepare_cached(OF_SUBJECT).map_err(engine)?;
+    let mut rows = select.query([subject.as_bytes().as_slice()]).map_err(engine)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(engine)? {
+        found.push(decode(row)?);
     }
     Ok(found)
 }
