@@ -93,11 +93,14 @@ impl Reason {
             CauseCode::HeaderChanged,
             CauseCode::HeaderUnsigned,
         ];
-        match code {
-            CauseCode::SourceIp => Self::Elsewhere,
-            code if changed.contains(&code) => Self::Changed,
-            code if other_use.contains(&code) => Self::OtherUse,
-            _ => Self::MadeWrongly,
+        if code == CauseCode::SourceIp {
+            Self::Elsewhere
+        } else if changed.contains(&code) {
+            Self::Changed
+        } else if other_use.contains(&code) {
+            Self::OtherUse
+        } else {
+            Self::MadeWrongly
         }
     }
 
@@ -169,16 +172,18 @@ impl Reason {
 
     fn advice(self) -> &'static str {
         match self {
-            Self::Expired | Self::Revoked | Self::UsedUp | Self::SignerGone | Self::Gone => {
-                "Ask whoever sent it to you for a new one."
-            }
+            Self::Expired
+            | Self::Revoked
+            | Self::UsedUp
+            | Self::SignerGone
+            | Self::Gone
+            | Self::MadeWrongly => "Ask whoever sent it to you for a new one.",
             Self::NotYet => "Open it again then.",
             Self::UnderWay | Self::Trouble => "Try again in a moment.",
             Self::Changed => {
                 "Copy the whole link and open it again. If that does not help, ask whoever sent it to you for a new one."
             }
             Self::OtherUse => "Ask whoever sent it to you for a link to open.",
-            Self::MadeWrongly => "Ask whoever sent it to you for a new one.",
             Self::Elsewhere => "Open it from there, or ask whoever sent it to you.",
             Self::Denied | Self::Unfit => "Ask whoever sent it to you.",
         }

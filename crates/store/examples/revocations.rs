@@ -47,7 +47,7 @@ async fn main() {
                     let store = store.clone();
                     let links = RevokedLinks::Link { fingerprint: fingerprint(n), target: None };
                     tokio::spawn(async move {
-                        revoke(&store, links, account(n / OF_ONE_ACCOUNT), now).await
+                        revoke(&store, links, account(n / OF_ONE_ACCOUNT), now).await;
                     })
                 })
                 .collect();
