@@ -17,6 +17,7 @@ mod future;
 mod hint;
 mod keys;
 mod link;
+mod link_access;
 mod sessions;
 mod tags;
 
@@ -43,9 +44,7 @@ use crate::request::S3Request;
 use crate::rooms::Documents;
 use authorize::Authorizer;
 use bindings::{NameBindings, ObjectAddress};
-use closed::{
-    check_expected_owner, refuse_insecure_keys, refuse_strange_owners, refuse_unknown_meanings,
-};
+use closed::{refuse_insecure_keys, refuse_strange_owners, refuse_unknown_meanings};
 use hint::Hints;
 use keys::DerivedKeys;
 use sessions::Sessions;
@@ -464,4 +463,23 @@ impl Gate {
             links: Arc::clone(&self.links),
         }
     }
+}
+
+/// Checks that the buckets have the owners that the client expects.
+async fn check_expected_owner(
+    access: &StoreAccess,
+    request: &S3Request<'_>,
+) -> Result<(), S3Error> {
+    if let Some(expected) = request.header("x-amz-expected-bucket-owner")
+        && let Some(bucket) = request.bucket
+    {
+        match access.bucket(bucket).await {
+            Ok(bucket) if bucket.owner.as_str() == expected => {}
+            Ok(_) => return Err(S3Error::new(Code::AccessDenied)),
+            // A bucket that is to be created has no owner yet.
+            Err(error) if error.code() == Code::NoSuchBucket => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }

@@ -92,7 +92,7 @@ impl LinkInQuestion {
     ) -> Result<(Explanation, Option<LinkRequest>), ApiError> {
         let headers: Vec<(&str, &str)> =
             self.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
-        let (declared, listened) = (declared(config), listened(config));
+        let (declared, listened) = (declared(config), host::listened(config));
         let domains: Vec<&str> = config.domains.iter().map(String::as_str).collect();
         let mut question = ExplainQuestion::new(&self.url);
         question.method = self.method.as_deref();
@@ -116,15 +116,6 @@ fn declared(config: &ServerConfig) -> Vec<Endpoint> {
     let urls = config.public_urls.iter();
     let text = urls.map(|url| format!("{}://{}{}", url.scheme, url.host, url.prefix));
     text.filter_map(|text| Endpoint::parse(&text).ok()).collect()
-}
-
-/// The addresses that a back end beside the server may sign for by mistake.
-fn listened(config: &ServerConfig) -> Vec<Endpoint> {
-    let scheme = if config.tls.is_some() { "https" } else { "http" };
-    let addresses = config.listen.iter().flat_map(|address| {
-        [format!("{scheme}://{address}"), format!("{scheme}://localhost:{}", address.port())]
-    });
-    addresses.filter_map(|text| Endpoint::parse(&text).ok()).collect()
 }
 
 /// What may be told of the link to the caller.

@@ -3,7 +3,6 @@
 use iam::AccountId;
 use presign::{LinkConditions, QueryPairs, decode_query_component};
 
-use super::StoreAccess;
 use crate::config::SseC;
 use crate::context::RequestContext;
 use crate::error::{Code, S3Error};
@@ -80,25 +79,6 @@ pub(super) fn refuse_strange_owners(request: &S3Request<'_>) -> Result<(), S3Err
                     "The value of the expected bucket owner parameter must be an AWS Account ID... [{expected}]"
                 ),
             ));
-        }
-    }
-    Ok(())
-}
-
-/// Checks that the buckets have the owners that the client expects.
-pub(super) async fn check_expected_owner(
-    access: &StoreAccess,
-    request: &S3Request<'_>,
-) -> Result<(), S3Error> {
-    if let Some(expected) = request.header("x-amz-expected-bucket-owner")
-        && let Some(bucket) = request.bucket
-    {
-        match access.bucket(bucket).await {
-            Ok(bucket) if bucket.owner.as_str() == expected => {}
-            Ok(_) => return Err(S3Error::new(Code::AccessDenied)),
-            // A bucket that is to be created has no owner yet.
-            Err(error) if error.code() == Code::NoSuchBucket => {}
-            Err(error) => return Err(error),
         }
     }
     Ok(())

@@ -1,24 +1,15 @@
 //! The conditions of a link: read once its signature holds, and kept by the gate and by the operation that it admits.
 
 use std::net::IpAddr;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use iam::Decision;
 use jiff::Timestamp;
-use presign::{
-    Cause, CauseCode, ConditionError, ContentLengthRange, Fingerprint, LinkConditions, Mechanism,
-};
-use store::{LinkTarget, Precondition, PresentedLink, StoreError};
+use presign::{Cause, CauseCode, ConditionError, Fingerprint, LinkConditions, Mechanism};
 
-use super::authorize::PolicyQuestion;
-use super::{Caller, StoreAccess};
-use crate::authentication::is_link;
-use crate::error::{Code, S3Error, refusal};
-use crate::link_rate::Throttle;
-use crate::link_uses::{Allowance, BytesUse, CallUse, NoUse, WantedBytes};
-use crate::permission::{LinkFit, Permission, Resource};
-use crate::shares::Neighbour;
+use super::caller::Caller;
+use crate::error::{Code, S3Error};
+use crate::link_uses::Allowance;
+use crate::permission::LinkFit;
 
 /// The answer to whoever holds a link that was taken back.
 pub(crate) const REVOKED: &str = "Link has been revoked";
@@ -30,8 +21,8 @@ const NOT_YET: &str = "Request is not yet valid";
 /// The conditions of the link that a request came by. Only the gate reads them, from a query that the signature covers.
 #[derive(Debug)]
 pub(crate) struct LinkTerms {
-    conditions: LinkConditions,
-    fingerprint: Fingerprint,
+    pub(super) conditions: LinkConditions,
+    pub(super) fingerprint: Fingerprint,
     /// When the link ends.
     ends_at: Timestamp,
 }
@@ -97,7 +88,7 @@ impl LinkTerms {
         }
     }
 
-    fn allowance(&self) -> Option<Allowance> {
+    pub(super) fn allowance(&self) -> Option<Allowance> {
         let uses_max = self.conditions.uses?.get();
         Some(Allowance { link: self.fingerprint, uses_max, ends_at: self.ends_at })
     }
@@ -106,137 +97,4 @@ impl LinkTerms {
 fn malformed(error: &ConditionError) -> S3Error {
     let (name, value) = error.parameter();
     S3Error::invalid_argument(error.to_string(), name, value)
-}
-
-/// The use of a link is refused.
-fn refused_use(refused: NoUse) -> S3Error {
-    match refused {
-        NoUse::UsedUp => S3Error::with_message(Code::AccessDenied, USED_UP),
-        NoUse::AllOpen => S3Error::with_message(
-            Code::SlowDown,
-            "All uses that are left of the link are under way. Please try again.",
-        )
-        .retry_after_a_second(),
-        NoUse::Store(error) => refusal::of_store(error),
-    }
-}
-
-impl StoreAccess {
-    /// Refuses a link or form that was taken back, whatever it is used for.
-    pub(super) async fn refuse_revoked(
-        &self,
-        permissions: &[Permission<'_>],
-    ) -> Result<(), S3Error> {
-        if self.is_revoked(permissions).await.map_err(refusal::of_store)? {
-            return Err(S3Error::with_message(Code::AccessDenied, REVOKED));
-        }
-        Ok(())
-    }
-
-    /// Whether the caller came by a link or form that was taken back.
-    pub(super) async fn is_revoked(
-        &self,
-        permissions: &[Permission<'_>],
-    ) -> Result<bool, StoreError> {
-        let Some(signed) = self.caller.signed() else { return Ok(false) };
-        if !is_link(signed.signature.mechanism()) {
-            return Ok(false);
-        }
-        let targets: Vec<LinkTarget<'_>> =
-            permissions.iter().filter_map(|permission| target(permission.resource)).collect();
-        let signer = signed.signer_name();
-        let link = PresentedLink {
-            fingerprint: signed.signature.fingerprint(),
-            access_key_id: &signed.access_key_id,
-            account: &signed.identity.account,
-            signer: &signer,
-            signed_at: signed.signature.signed_at(),
-        };
-        self.store.is_revoked(&link, &targets, self.context.now).await
-    }
-
-    /// Whether the caller's own policies give an action on objects, named by an ARN. No policy of a bucket counts.
-    pub(crate) fn may_by_identity(&self, action: &'static str, resource: &str) -> bool {
-        let Some(owner) = self.caller.account() else { return false };
-        let question = PolicyQuestion { action, resource, owner, policy: None, version: None };
-        matches!(self.authorizer().decide(question, &()), Decision::Allow(_))
-    }
-
-    fn conditions(&self) -> Option<&LinkConditions> {
-        self.link.as_ref().map(|link| &link.conditions)
-    }
-
-    /// The sizes that the link allows for what is uploaded or copied.
-    pub(crate) fn link_sizes(&self) -> RangeInclusive<u64> {
-        let range = self.conditions().and_then(|conditions| conditions.content_length);
-        range.map_or(0..=u64::MAX, ContentLengthRange::bytes)
-    }
-
-    /// The condition of a write, with what the link adds to it. `None`: both together never hold.
-    pub(crate) fn link_precondition(&self, asked: Precondition) -> Option<Precondition> {
-        if !self.conditions().is_some_and(|conditions| conditions.write_once) {
-            return Some(asked);
-        }
-        match asked {
-            Precondition::None | Precondition::IfAbsent => Some(Precondition::IfAbsent),
-            Precondition::IfMatch(_) | Precondition::IfMatchUnknown | Precondition::IfPresent => {
-                None
-            }
-        }
-    }
-
-    /// Holds a body to the rate of the link, if that has one.
-    pub(crate) fn throttle(&self) -> Result<Option<Throttle>, S3Error> {
-        let rated = self.link.as_ref().and_then(|link| Some((link, link.conditions.rate?)));
-        let Some((link, rate)) = rated else { return Ok(None) };
-        let throttle = self.links.rates.throttle(link.fingerprint, rate);
-        let crowded = || {
-            let message = "Too many requests share the rate of the link. Please try again.";
-            S3Error::with_message(Code::SlowDown, message).retry_after_a_second()
-        };
-        throttle.map(Some).ok_or_else(crowded)
-    }
-
-    /// Begins to send bytes of an object, which is a use of the link or part of one.
-    pub(crate) async fn begin_bytes(
-        &self,
-        version: String,
-        size: u64,
-        is_range: bool,
-    ) -> Result<Option<BytesUse>, S3Error> {
-        let Some(allowed) = self.allowance() else { return Ok(None) };
-        let client = self.neighbour();
-        let wanted = WantedBytes { client, version, size, is_range };
-        self.links.uses.begin(allowed, wanted).await.map(Some).map_err(refused_use)
-    }
-
-    /// Begins a call that is a use of the link as a whole.
-    pub(crate) async fn begin_call(&self) -> Result<Option<CallUse>, S3Error> {
-        let Some(allowed) = self.allowance() else { return Ok(None) };
-        self.links.uses.begin_call(allowed).await.map(Some).map_err(refused_use)
-    }
-
-    /// Refuses a call that is no use, if the link is used up.
-    pub(crate) async fn refuse_used_up(&self) -> Result<(), S3Error> {
-        let Some(allowed) = self.allowance() else { return Ok(()) };
-        self.links.uses.refuse_used_up(allowed, self.neighbour()).await.map_err(refused_use)
-    }
-
-    fn allowance(&self) -> Option<Allowance> {
-        self.link.as_ref()?.allowance()
-    }
-
-    fn neighbour(&self) -> Neighbour {
-        Neighbour::of(self.context.client)
-    }
-}
-
-fn target(resource: Resource<'_>) -> Option<LinkTarget<'_>> {
-    match resource {
-        Resource::Server | Resource::Account => None,
-        Resource::NewBucket(bucket) | Resource::Bucket(bucket) => {
-            Some(LinkTarget { bucket, key: None })
-        }
-        Resource::Object(bucket, key) => Some(LinkTarget { bucket, key: Some(key) }),
-    }
 }

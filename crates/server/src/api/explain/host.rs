@@ -2,9 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use presign::{Cause, CauseCode, Explanation, LinkNote, LinkVerdict, MissingFact};
+use presign::{Cause, CauseCode, Endpoint, Explanation, LinkNote, LinkVerdict, MissingFact};
 
-use super::listened;
 use crate::config::ServerConfig;
 use crate::context::RequestContext;
 
@@ -81,4 +80,13 @@ pub(super) fn limit(told: &mut Explanation, host: HostKind) {
     if !told.notes.contains(&LinkNote::UnknownHost) {
         told.notes.push(LinkNote::UnknownHost);
     }
+}
+
+/// The addresses that a back end beside the server may sign for by mistake.
+pub(super) fn listened(config: &ServerConfig) -> Vec<Endpoint> {
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let addresses = config.listen.iter().flat_map(|address| {
+        [format!("{scheme}://{address}"), format!("{scheme}://localhost:{}", address.port())]
+    });
+    addresses.filter_map(|text| Endpoint::parse(&text).ok()).collect()
 }
