@@ -15,8 +15,8 @@ use jiff::{SignedDuration, Timestamp};
 use presign::Fingerprint;
 use process::{open, resident_bytes};
 use store::{
-    BucketName, LinkTarget, ListRevocations, ObjectKey, PresentedLink, Revocation, RevocationScope,
-    Revoke, RevokedLinks, Store,
+    BucketName, LinkTarget, ListRevocations, NewBucket, ObjectKey, PresentedLink, Revocation,
+    RevocationScope, Revoke, RevokedLinks, Store,
 };
 
 /// Prefixes that are revoked besides.
@@ -34,6 +34,13 @@ async fn main() {
     let count: u64 = std::env::args().nth(2).unwrap().parse().unwrap();
     let now = Timestamp::from_second(1_800_000_000).unwrap();
     let store = open(&data_dir, now);
+    let made_bucket = NewBucket {
+        name: bucket(),
+        owner: account(0),
+        region: "us-east-1".to_owned(),
+        tags: Vec::new(),
+    };
+    store.create_bucket(made_bucket, now).await.unwrap();
     judge("no revocation, or as many as there were", &store, now).await;
     if made(&store, 0).await == 0 {
         for prefix in 0..PREFIXES {
