@@ -221,7 +221,7 @@
 //!
 //! # A link that does not work
 //!
-//! [`explain`] reads a link as somebody pasted it, and says what it allows, until when, and which one change would
+//! [`explain()`] reads a link as somebody pasted it, and says what it allows, until when, and which one change would
 //! make its signature hold.
 //!
 //! # What it promises
