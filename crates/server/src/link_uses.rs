@@ -32,6 +32,9 @@ const OWN_END_AWAITED: Duration = Duration::from_millis(1500);
 /// After so many links, those of which nothing need be remembered are looked for.
 const LINKS_FREE: usize = 1024;
 
+/// The most links of which more is remembered than what is open.
+const LINKS_MAX: usize = 65_536;
+
 /// The uses of all links.
 #[derive(Clone, Debug)]
 pub(crate) struct LinkUses(Arc<Inner>);
@@ -219,6 +222,10 @@ impl LinkUses {
         if known.len() >= LINKS_FREE.max(looked_through_at.saturating_mul(2)) {
             // Who holds a link is about to change what is remembered of it.
             known.retain(|_, link| Arc::strong_count(link) > 1 || link.memory().is_needed());
+            // Whoever is forgotten has to take another use: no more is given than there is.
+            if known.len() >= LINKS_MAX {
+                known.retain(|_, link| Arc::strong_count(link) > 1 || link.memory().is_open());
+            }
             *looked_through_at = known.len();
         }
         let link = known.entry(allowed.link).or_insert_with(|| {

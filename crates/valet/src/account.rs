@@ -4,21 +4,18 @@ use std::fmt;
 
 use anyhow::{Context as _, anyhow};
 use reqwest::Method;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::args::identities as args;
 use crate::args::identities::AccountCommand;
-use crate::aws::Api;
 use crate::failure::Failure;
 use crate::identities::GivenKey;
 use crate::output::{self, Form};
-use crate::remote::{Call, Remote};
+use crate::remote::{self, Remote};
 use crate::{table, transfer};
 
 const PATH: &str = "/_valet/api/v1/accounts";
-const JSON: &str = "application/json";
 /// The most pages of a list. A list with more pages is taken for one without an end.
 const PAGES_MAX: usize = 10_000;
 
@@ -78,11 +75,12 @@ pub(crate) fn run(arguments: &args::Account) -> Result<(), Failure> {
             AccountCommand::Show { id } => show(&remote, id, form).await,
             AccountCommand::RenewKey { id } => {
                 let path = format!("{}/root-key", path_of(id));
-                let renewed = parse(&send(&remote, &Method::POST, &path, "", "").await?)?;
+                let renewed =
+                    remote::parse(&remote.send_json(&Method::POST, &path, "", "").await?)?;
                 tell_key(&renewed, form)
             }
             AccountCommand::Delete { id } => {
-                send(&remote, &Method::DELETE, &path_of(id), "", "").await.map(drop)
+                remote.send_json(&Method::DELETE, &path_of(id), "", "").await.map(drop)
             }
         }
     })
@@ -90,7 +88,7 @@ pub(crate) fn run(arguments: &args::Account) -> Result<(), Failure> {
 
 async fn create(remote: &Remote, wanted: &AccountRequest<'_>, form: Form) -> Result<(), Failure> {
     let body = serde_json::to_string(wanted).context("cannot write JSON")?;
-    let made: NewAccount = parse(&send(remote, &Method::POST, PATH, "", &body).await?)?;
+    let made: NewAccount = remote::parse(&remote.send_json(&Method::POST, PATH, "", &body).await?)?;
     if wanted.access_key_id.is_some() {
         // A caller who brought the key knows it already.
         return output::answer(form, &made, [made.account.id.clone()]);
@@ -111,7 +109,8 @@ async fn list(remote: &Remote, form: Form) -> Result<(), Failure> {
     let mut accounts = Vec::new();
     let mut query = String::new();
     for _ in 0..PAGES_MAX {
-        let page: Accounts = parse(&send(remote, &Method::GET, PATH, &query, "").await?)?;
+        let page: Accounts =
+            remote::parse(&remote.send_json(&Method::GET, PATH, &query, "").await?)?;
         accounts.extend(page.accounts);
         let Some(next) = page.next else {
             let rows: Vec<_> = accounts.iter().map(row).collect();
@@ -130,7 +129,8 @@ fn row(account: &Account) -> [String; 4] {
 }
 
 async fn show(remote: &Remote, id: &str, form: Form) -> Result<(), Failure> {
-    let account: Account = parse(&send(remote, &Method::GET, &path_of(id), "", "").await?)?;
+    let account: Account =
+        remote::parse(&remote.send_json(&Method::GET, &path_of(id), "", "").await?)?;
     let [id, name, email, created] = row(&account);
     let mut lines = vec![format!("account  {id}"), format!("name     {name}")];
     lines.extend((!email.is_empty()).then(|| format!("email    {email}")));
@@ -140,21 +140,6 @@ async fn show(remote: &Remote, id: &str, form: Form) -> Result<(), Failure> {
 
 fn path_of(id: &str) -> String {
     format!("{PATH}/{}", presign::encode_component(id.as_bytes()))
-}
-
-async fn send(
-    remote: &Remote,
-    method: &Method,
-    path: &str,
-    query: &str,
-    body: &str,
-) -> Result<String, Failure> {
-    let content_type = (!body.is_empty()).then_some(JSON);
-    remote.send(Call { method, path, query, content_type, body, api: Api::S3 }).await
-}
-
-fn parse<T: DeserializeOwned>(answer: &str) -> Result<T, Failure> {
-    serde_json::from_str(answer).context("the answer cannot be read").map_err(Failure::from)
 }
 
 impl fmt::Debug for NewAccount {

@@ -11,14 +11,12 @@ use serde_json::json;
 
 use crate::args::limits::Opening;
 use crate::args::links::{Links, LinksCommand, NamedLinks, Revoke};
-use crate::aws::Api;
 use crate::failure::Failure;
 use crate::output::{self, Form};
-use crate::remote::{Call, Remote};
+use crate::remote::{self, Remote};
 use crate::{clock, table, transfer};
 
 const PATH: &str = "/_valet/api/v1/revocations";
-const JSON: &str = "application/json";
 /// The most pages of a list. A list with more pages is taken for one without an end.
 const PAGES_MAX: usize = 10_000;
 /// The longest link that is read from standard input.
@@ -121,7 +119,7 @@ fn time(
 
 async fn revoke(remote: &Remote, wanted: &WantedRevocation, form: Form) -> Result<(), Failure> {
     let body = serde_json::to_string(wanted).context("cannot write JSON")?;
-    let made: Revocation = parse(&send(remote, &Method::POST, PATH, "", &body).await?)?;
+    let made: Revocation = remote::parse(&remote.send_json(&Method::POST, PATH, "", &body).await?)?;
     if made.scope == "own" {
         output::note(format_args!(
             "only links that you signed yourself are revoked: for those of others you need valet:RevokeLinks"
@@ -142,7 +140,7 @@ async fn revoke(remote: &Remote, wanted: &WantedRevocation, form: Form) -> Resul
 async fn undo(remote: &Remote, id: &str, form: Form) -> Result<(), Failure> {
     let known = known(remote, id).await;
     let path = format!("{PATH}/{}", presign::encode_component(id.as_bytes()));
-    send(remote, &Method::DELETE, &path, "", "").await?;
+    remote.send_json(&Method::DELETE, &path, "", "").await?;
     let line = match &known {
         Some(undone) => format!("undone: the revocation {id} of {}", named(undone)),
         None => format!("undone: the revocation {id}"),
@@ -155,8 +153,8 @@ async fn undo(remote: &Remote, id: &str, form: Form) -> Result<(), Failure> {
 async fn known(remote: &Remote, id: &str) -> Option<Revocation> {
     let before = id.parse::<u64>().ok()?.checked_sub(1)?;
     let query = format!("after={before}&limit=1");
-    let page = send(remote, &Method::GET, PATH, &query, "").await.ok()?;
-    let page: Revocations = parse(&page).ok()?;
+    let page = remote.send_json(&Method::GET, PATH, &query, "").await.ok()?;
+    let page: Revocations = remote::parse(&page).ok()?;
     page.revocations.into_iter().find(|one| one.id == id)
 }
 
@@ -173,7 +171,8 @@ async fn list(remote: &Remote, form: Form) -> Result<(), Failure> {
     let mut all = Vec::new();
     let mut query = String::new();
     for _ in 0..PAGES_MAX {
-        let page: Revocations = parse(&send(remote, &Method::GET, PATH, &query, "").await?)?;
+        let page: Revocations =
+            remote::parse(&remote.send_json(&Method::GET, PATH, &query, "").await?)?;
         all.extend(page.revocations);
         let Some(next) = page.next else {
             let rows: Vec<_> = all.iter().map(row).collect();
@@ -209,19 +208,4 @@ fn named(one: &Revocation) -> String {
         (None, None, Some(prefix)) => format!("all links to {prefix}*"),
         (None, None, None) => String::new(),
     }
-}
-
-async fn send(
-    remote: &Remote,
-    method: &Method,
-    path: &str,
-    query: &str,
-    body: &str,
-) -> Result<String, Failure> {
-    let content_type = (!body.is_empty()).then_some(JSON);
-    remote.send(Call { method, path, query, content_type, body, api: Api::S3 }).await
-}
-
-fn parse<T: serde::de::DeserializeOwned>(answer: &str) -> Result<T, Failure> {
-    serde_json::from_str(answer).context("the answer cannot be read").map_err(Failure::from)
 }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use presign::{Endpoint, RequestHead, SignedPayload, Signer, sign_request};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder, Response};
+use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use crate::args::Aws;
@@ -61,6 +62,25 @@ impl Remote {
         }
         Err(refusal::read_own(response).await)
     }
+}
+
+impl Remote {
+    /// Calls Valet's own API. `body` is a JSON document, or empty.
+    pub(crate) async fn send_json(
+        &self,
+        method: &Method,
+        path: &str,
+        query: &str,
+        body: &str,
+    ) -> Result<String, Failure> {
+        let content_type = (!body.is_empty()).then_some("application/json");
+        self.send(Call { method, path, query, content_type, body, api: Api::S3 }).await
+    }
+}
+
+/// Reads the document of an answer.
+pub(crate) fn parse<T: DeserializeOwned>(answer: &str) -> Result<T, Failure> {
+    serde_json::from_str(answer).context("the answer cannot be read").map_err(Failure::from)
 }
 
 /// A client that follows no redirects, since a signature is for one host.

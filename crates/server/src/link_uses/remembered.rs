@@ -223,7 +223,8 @@ impl LinkMemory {
         self.is_open() || self.uses.iter().any(Use::is_fresh)
     }
 
-    fn is_open(&self) -> bool {
+    /// Whether a use is open, so that it may still be given back.
+    pub(super) fn is_open(&self) -> bool {
         self.calls > 0 || self.uses.iter().any(|one| one.phase == Phase::Open)
     }
 
