@@ -257,7 +257,8 @@ fn in_words(answer: &Answer, advice: fn(&S3Error) -> Option<String>) -> String {
 /// Reads the error document in any of its forms; empty if the body is none of them.
 fn parse(body: &str) -> S3Error {
     if let Ok(OwnError { error: OwnErrorBody { code, message, .. } }) = serde_json::from_str(body) {
-        return S3Error { code, message, ..S3Error::default() };
+        let region = region_of(&message).map(str::to_owned);
+        return S3Error { code, message, region, ..S3Error::default() };
     }
     let error = quick_xml::de::from_str::<S3Error>(body).unwrap_or_default();
     if !error.code.is_empty() {
@@ -279,10 +280,14 @@ fn is_of_clock(message: &str) -> bool {
         .any(|words| message.starts_with(words))
 }
 
-/// The region in the message of IAM or STS, if the request was signed for another. They have no element of
-/// their own for this.
+/// The server's region in the message of IAM, STS or Valet's own API, if the request was signed for another. They have
+/// no element of their own for this.
 fn region_of(message: &str) -> Option<&str> {
-    let rest = message.strip_prefix("Credential should be scoped to a valid region")?;
+    let begins = [
+        "Credential should be scoped to a valid region",
+        "The authorization header is malformed; the region ",
+    ];
+    let rest = begins.into_iter().find_map(|begin| message.strip_prefix(begin))?;
     rest.split('\'').rev().nth(1)
 }
 
@@ -400,6 +405,20 @@ mod tests {
         }
         let status = StatusCode::from_u16(status).unwrap();
         Answer { status, body: body.to_owned(), hint: hint_of(&headers) }
+    }
+
+    #[test]
+    fn every_api_tells_its_region() {
+        let own = r#"{"error":{"code":"AuthorizationHeaderMalformed","message":"The authorization header is malformed; the region 'a' is wrong; expecting 'eu-1'"}}"#;
+        let iam = "<ErrorResponse><Error><Code>SignatureDoesNotMatch</Code><Message>Credential should be scoped to a valid region, not 'a'. Expected 'eu-1'.</Message></Error></ErrorResponse>";
+        let s3 = "<Error><Code>AuthorizationHeaderMalformed</Code><Message>M</Message><Region>eu-1</Region></Error>";
+        for body in [own, iam, s3] {
+            let words = in_words(&answer(400, body, None), own_advice);
+            assert!(
+                words.ends_with("The server's region is eu-1: set AWS_REGION, or use --region."),
+                "{words}"
+            );
+        }
     }
 
     #[test]
