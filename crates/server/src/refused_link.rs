@@ -245,13 +245,20 @@ fn of_text(error: &S3Error, parts: &Parts) -> Option<Cause> {
     told.causes.into_iter().find(|cause| of_text.contains(&cause.code))
 }
 
-/// Lets pages read the hint that the answer has.
+/// Lets pages read the hint that the answer has. It joins the names that are exposed already: not every client
+/// reads a second header of one name.
 pub(crate) fn expose_hint(headers: &mut HeaderMap) {
-    let reads = |value: &HeaderValue| value.to_str().is_ok_and(|names| names.contains('*'));
-    if headers.contains_key(HINT)
-        && !headers.get_all(ACCESS_CONTROL_EXPOSE_HEADERS).iter().any(reads)
-    {
-        headers.append(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("x-valet-hint"));
+    let exposed = headers.get(ACCESS_CONTROL_EXPOSE_HEADERS).map(|names| names.as_bytes().to_vec());
+    let mut names = exposed.unwrap_or_default();
+    if !headers.contains_key(HINT) || names.contains(&b'*') {
+        return;
+    }
+    if !names.is_empty() {
+        names.extend_from_slice(b", ");
+    }
+    names.extend_from_slice(HINT.as_str().as_bytes());
+    if let Ok(names) = HeaderValue::from_bytes(&names) {
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, names);
     }
 }
 
