@@ -279,7 +279,9 @@ def test_a_bundle_dies_with_the_session_that_signed_it(start, tmp_path):
         # Neither had claimed to live longer.
         dead = server.request("PUT", target(link), body=b"a" * part["size"])
         assert (dead.status, dict(dead.error())["Message"]) == (403, "Request has expired")
-    for method, link in (("POST", made["renew"]), ("POST", made["complete"]), ("DELETE", made["abort"])):
+    refused = json.loads(server.request("POST", target(made["renew"])).body)
+    assert refused["error"]["code"] == "ExpiredToken"
+    for method, link in (("POST", made["complete"]), ("DELETE", made["abort"])):
         assert dict(server.request(method, target(link)).error())["Code"] == "ExpiredToken"
 
 

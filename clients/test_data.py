@@ -38,10 +38,10 @@ def test_duckdb_with_keys_and_through_a_link(data, table_link, server, bucket):
     assert data("duckdb-link", link) == {"rows": LAST_ROWS}
     lines = map(json.loads, server.log.read_bytes()[logged:].splitlines())
     requests = [line for line in lines if line["bucket"] == bucket]
-    # It asks by HEAD first, which a GET link refuses, and then reads the ranges that it needs.
-    assert [(request["method"], request["status"]) for request in requests[:2]] == [
-        ("HEAD", 403), ("GET", 206),
-    ]
+    # It asks by HEAD too, which a GET link refuses, and reads the ranges that it needs without waiting for that.
+    answered = [(request["method"], request["status"]) for request in requests]
+    assert answered.count(("HEAD", 403)) == 1
+    assert set(answered) == {("HEAD", 403), ("GET", 206)}
     size = int(server.signed("HEAD", f"/{bucket}/{TABLE}").header("content-length"))
     assert sum(request["bytes_out"] for request in requests) < size / 4
 
