@@ -25,8 +25,9 @@ const PREFIXES: u64 = 10_000;
 const OF_ONE_ACCOUNT: u64 = 1_500_000;
 /// Revocations that are made at once: the store commits them together.
 const AT_ONCE: u64 = 4096;
-/// Links that are judged in a round.
-const JUDGED: u32 = 2_000_000;
+/// Links that are judged in a round, and rounds.
+const JUDGED: u32 = 200_000;
+const ROUNDS: u64 = 20;
 
 #[tokio::main]
 async fn main() {
@@ -44,7 +45,7 @@ async fn main() {
     judge("no revocation, or as many as there were", &store, now).await;
     if made(&store, 0).await == 0 {
         for prefix in 0..PREFIXES {
-            revoke(&store, RevokedLinks::Prefix(bucket(), format!("{prefix}/")), account(9), now)
+            revoke(&store, RevokedLinks::Prefix(bucket(), format!("{prefix}/")), account(0), now)
                 .await;
         }
         judge("10,000 prefixes", &store, now).await;
@@ -101,21 +102,25 @@ async fn judge(what: &str, store: &Store, now: Timestamp) {
     let (bucket, account) = (bucket(), account(0));
     let key = ObjectKey::parse("999999/a/b/c/report.pdf").unwrap();
     let target = LinkTarget { bucket: &bucket, key: Some(&key) };
-    let rounds = if what.starts_with("while") { 1000 } else { JUDGED };
-    let links: Vec<_> = (0..rounds).map(|n| fingerprint(u64::MAX - u64::from(n))).collect();
-    let begun = Instant::now();
-    for fingerprint in links {
-        let link = PresentedLink {
-            fingerprint,
-            access_key_id: "AKIAIOSFODNN7EXAMPLE",
-            account: &account,
-            signer: "AIDAIOSFODNN7EXAMPLE",
-            signed_at: Some(now),
-        };
-        assert!(!black_box(store.is_revoked(&link, &[target], now).await.unwrap()));
+    let (rounds, links) = if what.starts_with("while") { (1, 1000) } else { (ROUNDS, JUDGED) };
+    let mut least = f64::INFINITY;
+    for round in 0..rounds {
+        let first = u64::MAX - round * u64::from(links);
+        let fingerprints: Vec<_> = (0..links).map(|n| fingerprint(first - u64::from(n))).collect();
+        let begun = Instant::now();
+        for fingerprint in fingerprints {
+            let link = PresentedLink {
+                fingerprint,
+                access_key_id: "AKIAIOSFODNN7EXAMPLE",
+                account: &account,
+                signer: "AIDAIOSFODNN7EXAMPLE",
+                signed_at: Some(now),
+            };
+            assert!(!black_box(store.is_revoked(&link, &[target], now).await.unwrap()));
+        }
+        least = least.min(begun.elapsed().as_secs_f64() * 1e9 / f64::from(links));
     }
-    let each = begun.elapsed().as_secs_f64() * 1e9 / f64::from(rounds);
-    println!("{what}: {each:.0} ns a link");
+    println!("{what}: {least:.0} ns a link, in the best of {rounds} rounds");
 }
 
 fn fingerprint(n: u64) -> Fingerprint {

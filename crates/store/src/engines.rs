@@ -22,7 +22,7 @@ use crate::backend::sqlite::SqliteMetadata;
 use crate::backend::{BlobSource, BlobWriter, Blobs, Space};
 use crate::body::{BlobId, FileRange, Room};
 use crate::identity::IdentityChange;
-use crate::revocation::{Life, Subject};
+use crate::revocation::{Life, RevokedKinds, Subject};
 #[cfg_attr(
     not(test),
     expect(clippy::wildcard_imports, reason = "the signatures of all nouns are repeated here")

@@ -16,6 +16,9 @@ pub(crate) use index::{Life, RevocationIndex};
 /// link may live, and the quarter of an hour by which the clock of its signer may be ahead.
 pub const REVOCATION_LIFE: SignedDuration = SignedDuration::from_mins(7 * 24 * 60 + 15);
 
+/// Room for the name of most subjects; longer ones take more.
+const SUBJECT_NAME_BYTES: usize = 256;
+
 /// The most revocations of links of everybody that one account may have at a time.
 pub const REVOCATIONS_MAX: u64 = 2_000_000;
 
@@ -111,6 +114,24 @@ pub enum Revoke {
     TooMany,
 }
 
+/// Which kinds of subjects are revoked in a scope, prefixes aside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RevokedKinds {
+    pub(crate) links: bool,
+    pub(crate) access_keys: bool,
+    pub(crate) objects: bool,
+}
+
+impl RevokedKinds {
+    fn and(self, other: Self) -> Self {
+        Self {
+            links: self.links || other.links,
+            access_keys: self.access_keys || other.access_keys,
+            objects: self.objects || other.objects,
+        }
+    }
+}
+
 /// A link or form whose signature holds, as far as revocations ask.
 #[derive(Clone, Copy, Debug)]
 pub struct PresentedLink<'l> {
@@ -168,18 +189,25 @@ impl Subject {
     /// No text has the byte that stands between them, and a fingerprint has one length.
     fn of(kind: u8, scope: ScopeName<'_>, texts: &[&[u8]]) -> Self {
         let ScopeName { account, signer } = scope;
-        let mut hash = XxHash3_128::new();
-        hash.write(&[kind]);
         let scope = [account.as_str().as_bytes(), signer.unwrap_or_default().as_bytes()];
-        for text in scope.iter().chain(texts) {
-            hash.write(text);
-            hash.write(&[0xff]);
-        }
-        Self(hash.finish_128().to_be_bytes())
+        let texts = scope.iter().chain(texts).flat_map(|text| [text, &[0xff][..]]);
+        let mut name = Vec::with_capacity(SUBJECT_NAME_BYTES);
+        name.push(kind);
+        texts.for_each(|text| name.extend_from_slice(text));
+        Self(XxHash3_128::oneshot(&name).to_be_bytes())
     }
 }
 
 impl RevokedLinks {
+    /// The kind of its subject; none for a prefix.
+    pub(crate) fn kind(&self) -> RevokedKinds {
+        RevokedKinds {
+            links: matches!(self, Self::Link { .. }),
+            access_keys: matches!(self, Self::AccessKey(_)),
+            objects: matches!(self, Self::Object(_, _)),
+        }
+    }
+
     fn subject(&self, scope: ScopeName<'_>) -> Subject {
         match self {
             Self::Link { fingerprint, target: _ } => Subject::link(scope, fingerprint),

@@ -136,7 +136,7 @@ impl Maintenance {
             }
         }
         if forgotten > 0 {
-            store.revocations.forget(now);
+            self.store.forget_ended_revocations(now).await?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use presign::Fingerprint;
 
 use super::*;
-use crate::revocation::Subject;
+use crate::revocation::{RevokedKinds, Subject};
 
 fn fingerprint(n: u8) -> Fingerprint {
     Fingerprint::of_signature(&[n])
@@ -171,5 +171,57 @@ fn an_account_may_revoke_so_many_prefixes() {
         assert!(engine.undo_revocation(&account(), last.unwrap()).await.unwrap());
         assert!(matches!(more(1).await.unwrap(), Revoke::Recorded(_)));
         assert_eq!(more(2).await.unwrap(), Revoke::TooMany);
+    });
+}
+
+/// Which kinds are revoked in which scope, whatever was revoked twice, undone or has ended.
+#[test]
+fn scopes_say_which_kinds_they_have() {
+    every_engine(|engine| async move {
+        let scope = |signer: Option<&str>| RevocationScope {
+            account: account(),
+            signer: signer.map(str::to_owned),
+        };
+        let kinds = async || {
+            let mut scopes = Vec::new();
+            for (scope, kinds) in engine.revoked_scopes().await.unwrap() {
+                assert_eq!(engine.revoked_kinds(&scope).await.unwrap(), kinds);
+                let RevokedKinds { links, access_keys, objects } = kinds;
+                scopes.push((scope.signer.unwrap_or_default(), links, access_keys, objects));
+            }
+            scopes.sort();
+            scopes
+        };
+        let own = |signer: &str, kinds: [bool; 3]| {
+            let [links, access_keys, objects] = kinds;
+            (signer.to_owned(), links, access_keys, objects)
+        };
+        let access_key = || RevokedLinks::AccessKey("AKID".to_owned());
+        let in_scope = |links: RevokedLinks, signer: Option<&str>, lives_until: i64| Revocation {
+            scope: scope(signer),
+            ..revocation(links, lives_until)
+        };
+        assert_eq!(kinds().await, []);
+        let first = revoke(&*engine, in_scope(link(1), None, 100)).await;
+        revoke(&*engine, in_scope(link(1), None, 100)).await;
+        revoke(&*engine, in_scope(access_key(), Some("AIDA"), 200)).await;
+        let prefix = RevokedLinks::Prefix(bucket_name(), String::new());
+        revoke(&*engine, in_scope(prefix, Some("AIDB"), 200)).await;
+        let object = RevokedLinks::Object(bucket_name(), key("k"));
+        let second = revoke(&*engine, in_scope(object, Some("AIDA"), 200)).await;
+        assert_eq!(
+            kinds().await,
+            [
+                own("", [true, false, false]),
+                own("AIDA", [false, true, true]),
+                own("AIDB", [false; 3])
+            ]
+        );
+        assert!(engine.undo_revocation(&account(), second).await.unwrap());
+        assert!(engine.undo_revocation(&account(), first).await.unwrap());
+        assert_eq!(kinds().await, [own("AIDA", [false, true, false]), own("AIDB", [false; 3])]);
+        assert_eq!(engine.revoked_kinds(&scope(None)).await.unwrap(), RevokedKinds::default());
+        assert_eq!(engine.forget_revocations(at(201)).await.unwrap(), 2);
+        assert_eq!(kinds().await, []);
     });
 }

@@ -17,13 +17,18 @@ use crate::{
 impl Store {
     /// Revokes links: from the answer on, whoever asks is told that they are dead.
     pub async fn revoke(&self, revocation: Revocation) -> Result<Revoke, StoreError> {
-        // Nobody undoes one of this name meanwhile, who would take it out of the index again.
-        let _revoking = self.0.revoking.read().await;
-        let answer = self.0.metadata.revoke(revocation).await?;
-        if let Revoke::Recorded(recorded) = &answer {
-            self.0.revocations.add(&recorded.revocation);
-        }
-        Ok(answer)
+        let store = self.clone();
+        // A task of its own: whoever asks may go away between the record and the index.
+        let revoking = tokio::spawn(async move {
+            // Nobody undoes one of this name meanwhile, who would take it out of the index again.
+            let _revoking = store.0.revoking.read().await;
+            let answer = store.0.metadata.revoke(revocation).await?;
+            if let Revoke::Recorded(recorded) = &answer {
+                store.0.revocations.add(&recorded.revocation);
+            }
+            Ok(answer)
+        });
+        revoking.await.unwrap_or(Err(StoreError::Closed))
     }
 
     /// Whether a link is revoked, when it is used for these targets, all at once; without one, for something that is in
@@ -37,21 +42,30 @@ impl Store {
         if self.0.revocations.is_empty() {
             return Ok(false);
         }
-        let mut owned = Vec::with_capacity(used_for.len());
-        for target in used_for {
-            let bucket = self.bucket(target.bucket).await?;
-            owned.push((*target, bucket.map(|bucket| bucket.owner.clone())));
+        let (mut subjects, others) = self.0.revocations.of_signer(link, used_for, now);
+        let mut owners = Vec::new();
+        if others {
+            for target in used_for {
+                let owner = self.bucket(target.bucket).await?.map(|bucket| bucket.owner.clone());
+                if let Some(owner) = owner.filter(|owner| owner != link.account) {
+                    subjects.extend(self.0.revocations.of_owner(&owner, link, &[*target], now));
+                    owners.push((*target, owner));
+                }
+            }
         }
-        let subjects = self.0.revocations.to_look_up(link, &owned, now);
         if subjects.is_empty() {
             return Ok(false);
         }
         let found = self.0.metadata.revocations_of(subjects).await?;
         Ok(found.iter().any(|revocation| {
-            let used = |(target, owner): &(LinkTarget<'_>, Option<AccountId>)| {
-                revocation.matches(link, Some((*target, owner.as_ref())), now)
+            let used =
+                |target: &LinkTarget<'_>| revocation.matches(link, Some((*target, None)), now);
+            let owned = |(target, owner): &(LinkTarget<'_>, AccountId)| {
+                revocation.matches(link, Some((*target, Some(owner))), now)
             };
-            revocation.matches(link, None, now) || owned.iter().any(used)
+            revocation.matches(link, None, now)
+                || used_for.iter().any(used)
+                || owners.iter().any(owned)
         }))
     }
 
@@ -81,7 +95,8 @@ impl Store {
         if let (true, Some(RecordedRevocation { revocation, .. })) = (undone, found) {
             let others = self.0.metadata.revocations_of(vec![revocation.subject()]).await?;
             if others.is_empty() {
-                self.0.revocations.remove(&revocation);
+                let left = self.0.metadata.revoked_kinds(&revocation.scope).await?;
+                self.0.revocations.remove(&revocation, left);
             }
         }
         Ok(undone)
@@ -109,9 +124,20 @@ impl Store {
         Ok(self.0.metadata.link_uses(link).await?.unwrap_or_default())
     }
 
-    /// Reads what is revoked into memory: what is of prefixes, and so many others as are read at once. The rest is read
+    /// Forgets the revocations in memory that have ended.
+    pub(crate) async fn forget_ended_revocations(&self, now: Timestamp) -> Result<(), StoreError> {
+        let _forgetting = self.0.revoking.write().await;
+        let left = self.0.metadata.revoked_scopes().await?;
+        self.0.revocations.forget(now, left);
+        Ok(())
+    }
+
+    /// Reads what is revoked into memory: whose, what is of prefixes, and so many others as are read at once. The rest is read
     /// in a thread of its own; until that is done, requests ask the database.
     pub(crate) async fn load_revocations(&self) -> Result<(), StoreError> {
+        for (scope, kinds) in self.0.metadata.revoked_scopes().await? {
+            self.0.revocations.add_kinds(&scope, kinds);
+        }
         for revocation in self.0.metadata.revoked_prefixes().await? {
             self.0.revocations.add(&revocation);
         }

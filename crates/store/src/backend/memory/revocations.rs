@@ -5,10 +5,11 @@ use jiff::Timestamp;
 
 use super::{MemoryMetadata, Records, page};
 use crate::backend::metadata::revocations::RevocationRecords;
-use crate::revocation::{Life, Subject};
+use crate::revocation::{Life, RevokedKinds, Subject};
 use crate::{
     ListRevocations, OWN_REVOCATIONS_MAX, REVOCATIONS_MAX, REVOKED_PREFIXES_MAX,
-    RecordedRevocation, Revocation, RevocationPage, Revoke, RevokedLinks, StoreError,
+    RecordedRevocation, Revocation, RevocationPage, RevocationScope, Revoke, RevokedLinks,
+    StoreError,
 };
 
 fn is_prefix(revocation: &Revocation) -> bool {
@@ -81,6 +82,26 @@ impl RevocationRecords for MemoryMetadata {
         })
     }
 
+    async fn revoked_scopes(&self) -> Result<Vec<(RevocationScope, RevokedKinds)>, StoreError> {
+        self.read(|records| {
+            let mut scopes: Vec<RevocationScope> = Vec::new();
+            for one in records.revocations.values() {
+                if !scopes.contains(&one.scope) {
+                    scopes.push(one.scope.clone());
+                }
+            }
+            let kinds = |scope: RevocationScope| {
+                let kinds = records.revoked_kinds(&scope);
+                (scope, kinds)
+            };
+            scopes.into_iter().map(kinds).collect()
+        })
+    }
+
+    async fn revoked_kinds(&self, scope: &RevocationScope) -> Result<RevokedKinds, StoreError> {
+        self.read(|records| records.revoked_kinds(scope))
+    }
+
     async fn revoked_prefixes(&self) -> Result<Vec<Revocation>, StoreError> {
         self.read(|records| {
             records.revocations.values().filter(|one| is_prefix(one)).cloned().collect()
@@ -97,6 +118,16 @@ impl RevocationRecords for MemoryMetadata {
 }
 
 impl Records {
+    fn revoked_kinds(&self, scope: &RevocationScope) -> RevokedKinds {
+        let of_scope = || self.revocations.values().filter(|one| one.scope == *scope);
+        let any = |kind: fn(&RevokedLinks) -> bool| of_scope().any(|one| kind(&one.links));
+        RevokedKinds {
+            links: any(|links| matches!(links, RevokedLinks::Link { .. })),
+            access_keys: any(|links| matches!(links, RevokedLinks::AccessKey(_))),
+            objects: any(|links| matches!(links, RevokedLinks::Object(_, _))),
+        }
+    }
+
     fn revoke(&mut self, revocation: Revocation) -> Revoke {
         let known = self
             .revocations

@@ -5,8 +5,11 @@ use std::future::Future;
 use iam::AccountId;
 use jiff::Timestamp;
 
-use crate::revocation::{Life, Subject};
-use crate::{ListRevocations, RecordedRevocation, Revocation, RevocationPage, Revoke, StoreError};
+use crate::revocation::{Life, RevokedKinds, Subject};
+use crate::{
+    ListRevocations, RecordedRevocation, Revocation, RevocationPage, RevocationScope, Revoke,
+    StoreError,
+};
 
 macro_rules! with_revocation_records {
     ($callback:ident) => {
@@ -27,6 +30,10 @@ macro_rules! with_revocation_records {
                 /// The subjects of those after a number that are not of prefixes, with the last of their numbers: as many
                 /// as are read at once. None: there are no more.
                 fn revoked_subjects(after: u64) -> Vec<(u64, Subject, Life)>;
+                /// Every scope in which something is revoked, with the kinds that are.
+                fn revoked_scopes() -> Vec<(RevocationScope, RevokedKinds)>;
+                /// The kinds that are revoked in a scope.
+                fn revoked_kinds(scope: &RevocationScope) -> RevokedKinds;
                 /// All that are of prefixes.
                 fn revoked_prefixes() -> Vec<Revocation>;
                 /// Forgets those that ended before a time, as many as one transaction may. Says how many; 0: there are no

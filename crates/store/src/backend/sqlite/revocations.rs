@@ -13,7 +13,7 @@ use super::writer::DiskRoom;
 use crate::backend::metadata::JOB_ROWS_MAX;
 use crate::backend::metadata::revocations::RevocationRecords;
 use crate::backend::record::{parse_revocation, revocation_record};
-use crate::revocation::{Life, Subject};
+use crate::revocation::{Life, RevokedKinds, Subject};
 use crate::{
     ListRevocations, OWN_REVOCATIONS_MAX, REVOCATIONS_MAX, REVOKED_PREFIXES_MAX,
     RecordedRevocation, Revocation, RevocationPage, RevocationScope, Revoke, RevokedLinks,
@@ -21,15 +21,20 @@ use crate::{
 };
 
 const ADD: &str = "INSERT INTO revocations
-    (account, signer, subject, is_prefix, signed_until, lives_until, record, seal)
+    (account, signer, subject, kind, signed_until, lives_until, record, seal)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, row_seal('revocation', ?1, ?2, ?3, ?4, ?5, ?6, ?7))";
-const COUNTS: &str =
-    "SELECT revocations, prefixes FROM revocation_counts WHERE account = ?1 AND signer = ?2";
-const COUNT: &str = "INSERT INTO revocation_counts (account, signer, revocations, prefixes)
-    VALUES (?1, ?2, ?3, ?4) ON CONFLICT (account, signer) DO UPDATE
-    SET revocations = revocations + excluded.revocations, prefixes = prefixes + excluded.prefixes";
-const FORGET_COUNT: &str =
-    "DELETE FROM revocation_counts WHERE account = ?1 AND signer = ?2 AND revocations <= 0";
+const COUNTS: &str = "SELECT links, access_keys, objects, prefixes
+    FROM revocation_counts WHERE account = ?1 AND signer = ?2";
+const ALL_COUNTS: &str = "SELECT links, access_keys, objects, prefixes, account, signer
+    FROM revocation_counts WHERE signer != ?1";
+const COUNT: &str = "INSERT INTO revocation_counts
+    (account, signer, links, access_keys, objects, prefixes)
+    VALUES (?1, ?2, ?4 * (?3 = 0), ?4 * (?3 = 1), ?4 * (?3 = 2), ?4 * (?3 = 3))
+    ON CONFLICT (account, signer) DO UPDATE SET links = links + excluded.links,
+    access_keys = access_keys + excluded.access_keys, objects = objects + excluded.objects,
+    prefixes = prefixes + excluded.prefixes";
+const FORGET_COUNT: &str = "DELETE FROM revocation_counts
+    WHERE account = ?1 AND signer = ?2 AND links + access_keys + objects + prefixes <= 0";
 const UPDATE: &str = "UPDATE revocations SET signed_until = ?5, lives_until = ?6, record = ?7,
     seal = row_seal('revocation', ?1, ?2, ?3, ?4, ?5, ?6, ?7) WHERE number = ?8";
 const OF_SUBJECT: &str = concat!(
@@ -55,12 +60,11 @@ const OF_SIGNER: &str = concat!(
 const PREFIXES: &str = concat!(
     "SELECT number, record, seal = ",
     row_seal!(revocation),
-    " FROM revocations WHERE is_prefix = 1"
+    " FROM revocations WHERE kind = 3"
 );
 const SUBJECTS: &str = "SELECT number, subject, signed_until, lives_until FROM revocations
-    WHERE number > ?1 AND is_prefix = 0 ORDER BY number LIMIT ?2";
-const REMOVE: &str =
-    "DELETE FROM revocations WHERE number = ?1 RETURNING account, signer, is_prefix";
+    WHERE number > ?1 AND kind != 3 ORDER BY number LIMIT ?2";
+const REMOVE: &str = "DELETE FROM revocations WHERE number = ?1 RETURNING account, signer, kind";
 const ENDED: &str = "SELECT number FROM revocations WHERE lives_until < ?1 LIMIT ?2";
 
 /// Stands for all identities of an account together, in counts. No identity has that id.
@@ -109,6 +113,17 @@ impl RevocationRecords for SqliteMetadata {
         self.readers.list(move |connection| subjects(connection, after)).await
     }
 
+    async fn revoked_scopes(&self) -> Result<Vec<(RevocationScope, RevokedKinds)>, StoreError> {
+        self.readers.list(all_scopes).await
+    }
+
+    async fn revoked_kinds(&self, scope: &RevocationScope) -> Result<RevokedKinds, StoreError> {
+        let RevocationScope { account, signer } = scope;
+        let signer = signer.as_deref().unwrap_or_default();
+        let of_scope = |connection: &Connection| counts(connection, account.as_str(), signer);
+        Ok(self.readers.point(of_scope).await?.kinds())
+    }
+
     async fn revoked_prefixes(&self) -> Result<Vec<Revocation>, StoreError> {
         self.readers
             .list(|connection| {
@@ -144,18 +159,18 @@ fn add(tx: &mut Transaction<'_>, revocation: Revocation) -> Result<Revoke, Store
     write_row(tx.connection, ADD, &revocation, None)?;
     let number = tx.connection.last_insert_rowid();
     let RevocationScope { account, signer } = &revocation.scope;
-    count(
-        tx.connection,
-        (account.as_str(), signer.as_deref()),
-        1,
-        i64::from(is_prefix(&revocation)),
-    )?;
+    count(tx.connection, (account.as_str(), signer.as_deref()), kind(&revocation.links), 1)?;
     let number = u64::try_from(number).map_err(|_| corrupt("number of a revocation"))?;
     Ok(Revoke::Recorded(RecordedRevocation { number, revocation }))
 }
 
-fn is_prefix(revocation: &Revocation) -> bool {
-    matches!(revocation.links, RevokedLinks::Prefix(_, _))
+fn kind(links: &RevokedLinks) -> i64 {
+    match links {
+        RevokedLinks::Link { .. } => 0,
+        RevokedLinks::AccessKey(_) => 1,
+        RevokedLinks::Object(_, _) => 2,
+        RevokedLinks::Prefix(_, _) => 3,
+    }
 }
 
 fn write_row(
@@ -169,18 +184,18 @@ fn write_row(
     let (signed_until, lives_until) =
         (revocation.signed_until.as_second(), revocation.lives_until.as_second());
     let account = revocation.scope.account.as_str();
-    let (signer, is_prefix) = (&revocation.scope.signer, is_prefix(revocation));
+    let (signer, kind) = (&revocation.scope.signer, kind(&revocation.links));
     let subject = subject.as_bytes().as_slice();
     match number.map(size_column) {
         Some(number) => write(
             connection,
             sql,
-            params![account, signer, subject, is_prefix, signed_until, lives_until, record, number],
+            params![account, signer, subject, kind, signed_until, lives_until, record, number],
         ),
         None => write(
             connection,
             sql,
-            params![account, signer, subject, is_prefix, signed_until, lives_until, record],
+            params![account, signer, subject, kind, signed_until, lives_until, record],
         ),
     }
     .map(drop)
@@ -190,36 +205,85 @@ fn write_row(
 fn has_room(connection: &Connection, revocation: &Revocation) -> Result<bool, StoreError> {
     let RevocationScope { account, signer } = &revocation.scope;
     let account = account.as_str();
-    let is_prefix = is_prefix(revocation);
+    let is_prefix = matches!(revocation.links, RevokedLinks::Prefix(_, _));
     let Some(signer) = signer else {
-        let (revocations, prefixes) = counts(connection, account, "")?;
-        return Ok(revocations < REVOCATIONS_MAX && (!is_prefix || prefixes < REVOKED_PREFIXES_MAX));
+        let counts = counts(connection, account, "")?;
+        return Ok(counts.all() < REVOCATIONS_MAX
+            && (!is_prefix || counts.prefixes < REVOKED_PREFIXES_MAX));
     };
     let (of_all, of_one) = OWN_REVOCATIONS_MAX;
-    let (own, _) = counts(connection, account, signer)?;
-    let (all, _) = counts(connection, account, ALL_SIGNERS)?;
-    Ok(own < of_one && all < of_all)
+    let own = counts(connection, account, signer)?.all();
+    Ok(own < of_one && counts(connection, account, ALL_SIGNERS)?.all() < of_all)
 }
 
-fn counts(connection: &Connection, account: &str, signer: &str) -> Result<(u64, u64), StoreError> {
-    let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
-    let select = connection.prepare_cached(COUNTS);
-    let found = select.and_then(|mut select| select.query_row([account, signer], read).optional());
-    let (revocations, prefixes) = found.map_err(engine)?.unwrap_or((0, 0));
-    let number = |count| u64::try_from(count).map_err(|_| corrupt("count of revocations"));
-    Ok((number(revocations)?, number(prefixes)?))
+/// How many revocations of each kind there are.
+#[derive(Default)]
+struct Counts {
+    links: u64,
+    access_keys: u64,
+    objects: u64,
+    prefixes: u64,
 }
 
+impl Counts {
+    fn read(row: &Row<'_>) -> Result<Self, StoreError> {
+        let count = |column: usize| {
+            let count: i64 = row.get(column).map_err(engine)?;
+            u64::try_from(count).map_err(|_| corrupt("count of revocations"))
+        };
+        Ok(Self {
+            links: count(0)?,
+            access_keys: count(1)?,
+            objects: count(2)?,
+            prefixes: count(3)?,
+        })
+    }
+
+    fn all(&self) -> u64 {
+        let Self { links, access_keys, objects, prefixes } = self;
+        [*access_keys, *objects, *prefixes].into_iter().fold(*links, u64::saturating_add)
+    }
+
+    fn kinds(&self) -> RevokedKinds {
+        RevokedKinds {
+            links: self.links > 0,
+            access_keys: self.access_keys > 0,
+            objects: self.objects > 0,
+        }
+    }
+}
+
+fn counts(connection: &Connection, account: &str, signer: &str) -> Result<Counts, StoreError> {
+    let mut select = connection.prepare_cached(COUNTS).map_err(engine)?;
+    let mut rows = select.query([account, signer]).map_err(engine)?;
+    rows.next().map_err(engine)?.map_or_else(|| Ok(Counts::default()), Counts::read)
+}
+
+fn all_scopes(connection: &Connection) -> Result<Vec<(RevocationScope, RevokedKinds)>, StoreError> {
+    let mut select = connection.prepare_cached(ALL_COUNTS).map_err(engine)?;
+    let mut rows = select.query([ALL_SIGNERS]).map_err(engine)?;
+    let mut scopes = Vec::new();
+    while let Some(row) = rows.next().map_err(engine)? {
+        let account: String = row.get(4).map_err(engine)?;
+        let account = AccountId::parse(&account).map_err(|_| corrupt("account of a revocation"))?;
+        let signer: String = row.get(5).map_err(engine)?;
+        let signer = Some(signer).filter(|signer| !signer.is_empty());
+        scopes.push((RevocationScope { account, signer }, Counts::read(row)?.kinds()));
+    }
+    Ok(scopes)
+}
+
+/// Counts so many more of a kind.
 fn count(
     connection: &Connection,
     (account, signer): (&str, Option<&str>),
-    revocations: i64,
-    prefixes: i64,
+    kind: i64,
+    more: i64,
 ) -> Result<(), StoreError> {
     let counted = signer.map_or(vec![""], |signer| vec![signer, ALL_SIGNERS]);
     counted.into_iter().try_for_each(|signer| {
-        write(connection, COUNT, params![account, signer, revocations, prefixes])?;
-        if revocations < 0 {
+        write(connection, COUNT, params![account, signer, kind, more])?;
+        if more < 0 {
             write(connection, FORGET_COUNT, params![account, signer])?;
         }
         Ok(())
@@ -235,8 +299,8 @@ fn remove(tx: &Transaction<'_>, number: u64) -> Result<(), StoreError> {
         .prepare_cached(REMOVE)
         .and_then(|mut remove| remove.query_row([size_column(number)], read).optional());
     match removed.map_err(engine)? {
-        Some((account, signer, is_prefix)) => {
-            count(tx.connection, (&account, signer.as_deref()), -1, -is_prefix)
+        Some((account, signer, kind)) => {
+            count(tx.connection, (&account, signer.as_deref()), kind, -1)
         }
         None => Ok(()),
     }

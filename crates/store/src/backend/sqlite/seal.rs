@@ -32,7 +32,7 @@ macro_rules! row_seal {
         "row_seal('identity', account, kind, name, record)"
     };
     (revocation) => {
-        "row_seal('revocation', account, signer, subject, is_prefix, signed_until, lives_until, record)"
+        "row_seal('revocation', account, signer, subject, kind, signed_until, lives_until, record)"
     };
     // With all of its settings: one that is taken away could be a Deny.
     (bucket) => {
