@@ -105,7 +105,7 @@ impl Condition {
             Self::AllowHead => LinkConditions::ALLOW_HEAD,
             Self::WriteOnce => "x-valet-write-once",
             Self::Rate => "x-valet-rate",
-            Self::Label => "x-valet-label",
+            Self::Label => LinkConditions::LABEL,
         }
     }
 
@@ -125,6 +125,9 @@ impl Condition {
 }
 
 impl LinkConditions {
+    /// The name of the condition that names a link for people.
+    pub const LABEL: &'static str = "x-valet-label";
+
     /// The name of the condition by which a GET link answers HEAD. The signature of such a HEAD has to be verified as
     /// that of a GET, so it is looked for before any signature holds; see [`allow_head`](Self::allow_head).
     pub const ALLOW_HEAD: &'static str = "x-valet-head";

@@ -106,7 +106,7 @@ impl From<&Explanation> for ExplainedLink {
             causes: causes.collect(),
             allows,
             unsigned: explanation.unsigned.iter().map(presign::LinkFreedom::text).collect(),
-            notes: explanation.notes.iter().map(|note| text(note.text())).collect(),
+            notes: explanation.notes.iter().map(|note| text(&note.text())).collect(),
             conditions: conditions.map(|(name, value)| (text(name), value)).collect(),
             fingerprint: explanation.fingerprint.map(|fingerprint| fingerprint.to_string()),
         }

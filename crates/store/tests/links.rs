@@ -65,7 +65,8 @@ async fn is_dead(store: &Store, at: Timestamp) -> bool {
         signer: "AIDA",
         signed_at: Some(now()),
     };
-    store.is_revoked(&link, &[LinkTarget { bucket: &bucket, key: Some(&key) }], at).await.unwrap()
+    let target = LinkTarget { bucket: &bucket, key: Some(&key) };
+    store.revocation_of(&link, &[target], at).await.unwrap().is_some()
 }
 
 async fn with_bucket(dir: &Path) -> Store {

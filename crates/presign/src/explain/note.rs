@@ -1,6 +1,7 @@
 //! What is worth knowing of a link that works.
 
 use core::net::IpAddr;
+use std::borrow::Cow;
 
 use jiff::SignedDuration;
 
@@ -37,12 +38,19 @@ pub enum LinkNote {
     UnknownHost,
     /// Its signer may do far more than the link does. Only a server can know.
     PowerfulSigner,
+    /// So many of its uses are left. Only a server can know.
+    UsesLeft {
+        /// How many are left.
+        left: u64,
+        /// How many it had.
+        of: u64,
+    },
 }
 
 impl LinkNote {
     /// The same as a text for people.
-    pub const fn text(&self) -> &'static str {
-        match self {
+    pub fn text(&self) -> Cow<'static, str> {
+        let text = match self {
             Self::Tidied => "Text around the link, or line ends in it, were left out.",
             Self::LongerThanNeeded => {
                 "It lives for more than a day: whoever finds it may use it until then. A shorter life is safer."
@@ -78,7 +86,11 @@ impl LinkNote {
                 "Its signer may do far more than the link does. A signer that may do nothing else limits what a \
                  leaked key can do."
             }
-        }
+            Self::UsesLeft { left, of } => {
+                return Cow::Owned(format!("{left} of its {of} uses are left."));
+            }
+        };
+        Cow::Borrowed(text)
     }
 
     pub(super) fn of_link(attempt: &Attempt, facts: &ClaimFacts, grant: &LinkGrant) -> Vec<Self> {

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use iam::Decision;
 use presign::{ContentLengthRange, LinkConditions};
-use store::{LinkTarget, Precondition, PresentedLink, StoreError};
+use store::{LinkTarget, Precondition, PresentedLink, Revocation, StoreError};
 
 use super::StoreAccess;
 use super::authorize::PolicyQuestion;
@@ -15,6 +15,7 @@ use crate::error::{Code, S3Error, refusal};
 use crate::link_rate::Throttle;
 use crate::link_uses::{Allowance, BytesUse, CallUse, NoUse, WantedBytes};
 use crate::permission::{Permission, Resource};
+use crate::route::Target;
 use crate::shares::Neighbour;
 
 /// The use of a link is refused.
@@ -47,12 +48,29 @@ impl StoreAccess {
         &self,
         permissions: &[Permission<'_>],
     ) -> Result<bool, StoreError> {
-        let Some(signed) = self.caller.signed() else { return Ok(false) };
-        if !is_link(signed.signature.mechanism()) {
-            return Ok(false);
-        }
         let targets: Vec<LinkTarget<'_>> =
             permissions.iter().filter_map(|permission| target(permission.resource)).collect();
+        Ok(self.revocation_of(&targets).await?.is_some())
+    }
+
+    /// What took the link back, if it was, for a bucket or an object.
+    pub(crate) async fn revocation(&self, target: &Target) -> Result<Option<Revocation>, S3Error> {
+        let targets = match target {
+            Target::Service => Vec::new(),
+            Target::Bucket(bucket) => vec![LinkTarget { bucket, key: None }],
+            Target::Object(bucket, key) => vec![LinkTarget { bucket, key: Some(key) }],
+        };
+        self.revocation_of(&targets).await.map_err(refusal::of_store)
+    }
+
+    async fn revocation_of(
+        &self,
+        targets: &[LinkTarget<'_>],
+    ) -> Result<Option<Revocation>, StoreError> {
+        let Some(signed) = self.caller.signed() else { return Ok(None) };
+        if !is_link(signed.signature.mechanism()) {
+            return Ok(None);
+        }
         let signer = signed.signer_name();
         let link = PresentedLink {
             fingerprint: signed.signature.fingerprint(),
@@ -61,7 +79,7 @@ impl StoreAccess {
             signer: &signer,
             signed_at: signed.signature.signed_at(),
         };
-        self.store.is_revoked(&link, &targets, self.context.now).await
+        self.store.revocation_of(&link, targets, self.context.now).await
     }
 
     /// Whether the caller's own policies give an action on objects, named by an ARN. No policy of a bucket counts.
@@ -129,6 +147,14 @@ impl StoreAccess {
     pub(crate) async fn refuse_used_up(&self) -> Result<(), S3Error> {
         let Some(allowed) = self.allowance() else { return Ok(()) };
         self.links.uses.refuse_used_up(allowed, self.neighbour()).await.map_err(refused_use)
+    }
+
+    /// How many uses the link has left, and how many it had; `None`: as many as anybody likes.
+    pub(crate) async fn uses_left(&self) -> Result<Option<(u64, u64)>, S3Error> {
+        let Some(allowed) = self.allowance() else { return Ok(None) };
+        let uses = self.store.link_uses(&allowed.link).await.map_err(refusal::of_store)?;
+        let taken = uses.taken;
+        Ok(Some((allowed.uses_max.saturating_sub(taken), allowed.uses_max)))
     }
 
     fn allowance(&self) -> Option<Allowance> {

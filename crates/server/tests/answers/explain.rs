@@ -232,7 +232,14 @@ async fn a_link_that_was_taken_back_is_said_to_be() {
     let of_one = told(&world, &ann, &url).await;
     assert_eq!(verdict(&of_one), "yes");
     revoke(&world, RevokedLinks::AccessKey(ann.id.clone())).await;
-    assert_eq!(verdict(&told(&world, &ann, &url).await), "no revoked");
+    let told_of_key = told(&world, &ann, &url).await;
+    assert_eq!(verdict(&told_of_key), "no revoked");
+    let text = format!(
+        "All links that the access key {} had signed were taken back at {}.",
+        ann.id,
+        world.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    );
+    assert_eq!(told_of_key["causes"][0]["text"], text);
     assert_eq!(verdict(&told(&world, &ann, &absent).await), "no revoked");
     assert_eq!(verdict(&told(&world, &ann, &later).await), "no revoked not-yet");
     assert_eq!(verdict(&told(&world, &Key::root(), &url).await), "no revoked");
@@ -250,6 +257,12 @@ async fn a_link_that_is_used_up_is_said_to_be() {
     let at_once = told(&world, &ann, &url).await;
     assert_eq!(verdict(&at_once), "yes");
     assert_eq!(at_once["conditions"], json!({"x-valet-uses": "1"}));
+    let left = json!("1 of its 1 uses are left.");
+    assert!(at_once["notes"].as_array().unwrap().contains(&left), "{at_once}");
+    // How often others used it is nobody else's business.
+    let eve = world.user("eve", &policy(READ)).await;
+    let elsewhere = told(&world, &eve, &url).await;
+    assert!(!elsewhere["notes"].as_array().unwrap().contains(&left), "{elsewhere}");
     let target = url.strip_prefix(&format!("http://{HOST}")).unwrap();
     // Whoever asks may have used it himself.
     assert_eq!(world.send_raw(ask("GET", target)).await.status, 200);

@@ -31,16 +31,16 @@ impl Store {
         revoking.await.unwrap_or(Err(StoreError::Closed))
     }
 
-    /// Whether a link is revoked, when it is used for these targets, all at once; without one, for something that is in
-    /// no bucket. Where nothing is revoked at all, nothing is read.
-    pub async fn is_revoked(
+    /// What revoked a link, if it is revoked when it is used for these targets, all at once; without one, for something that
+    /// is in no bucket. Where nothing is revoked at all, nothing is read.
+    pub async fn revocation_of(
         &self,
         link: &PresentedLink<'_>,
         used_for: &[LinkTarget<'_>],
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Revocation>, StoreError> {
         if self.0.revocations.is_empty() {
-            return Ok(false);
+            return Ok(None);
         }
         let (mut subjects, others) = self.0.revocations.of_signer(link, used_for, now);
         let mut owners = Vec::new();
@@ -54,10 +54,10 @@ impl Store {
             }
         }
         if subjects.is_empty() {
-            return Ok(false);
+            return Ok(None);
         }
         let found = self.0.metadata.revocations_of(subjects).await?;
-        Ok(found.iter().any(|revocation| {
+        Ok(found.into_iter().find(|revocation| {
             let used =
                 |target: &LinkTarget<'_>| revocation.matches(link, Some((*target, None)), now);
             let owned = |(target, owner): &(LinkTarget<'_>, AccountId)| {

@@ -11,7 +11,7 @@ use presign::{
     Cause, CauseCode, ExpiryLimit, Explanation, LinkConditions, LinkNote, LinkRequest, LinkVerdict,
     MissingFact, QueryPairs, decode_query_component, encode_component,
 };
-use store::{Lookup, VersionId};
+use store::{Lookup, Revocation, RevokedLinks, VersionId};
 
 use super::LinkInQuestion;
 use super::host::HostKind;
@@ -185,7 +185,11 @@ async fn of_policies(
         Err(error) if error.code().status().is_server_error() => Err(error.into()),
         Err(error) if error.code() == Code::AccessDenied && error.message() == REVOKED => {
             let mend = "Ask whoever took it back (`valet links ls` shows who), or sign a new one.";
-            fail(told, Cause::new(CauseCode::Revoked, "The link was taken back.", mend));
+            let text = match used.access.revocation(&used.target).await? {
+                Some(revocation) => how_taken_back(&revocation),
+                None => "The link was taken back.".to_owned(),
+            };
+            fail(told, Cause::new(CauseCode::Revoked, text, mend));
             // Before the time at which it would open.
             told.causes.rotate_right(1);
             Ok(false)
@@ -211,6 +215,21 @@ async fn of_policies(
             Ok(false)
         }
     }
+}
+
+fn how_taken_back(revocation: &Revocation) -> String {
+    let Revocation { links, revoked_at, .. } = revocation;
+    let what = match links {
+        RevokedLinks::Link { .. } => "The link was".to_owned(),
+        RevokedLinks::AccessKey(id) => {
+            format!("All links that the access key {id} had signed were")
+        }
+        RevokedLinks::Object(bucket, key) => format!("All links for s3://{bucket}/{key} were"),
+        RevokedLinks::Prefix(bucket, prefix) => {
+            format!("All links for what begins with s3://{bucket}/{prefix} were")
+        }
+    };
+    format!("{what} taken back at {}.", revoked_at.strftime("%Y-%m-%dT%H:%M:%SZ"))
 }
 
 fn reason(decision: &Decision) -> String {
@@ -327,8 +346,13 @@ async fn of_uses(told: &mut Explanation, used: &UsedLink) -> Result<(), ApiError
                 "Sign a new link, with more uses if these were too few.",
             ),
         ),
+        Ok(()) => {
+            if let Some((left, of)) = used.access.uses_left().await? {
+                told.notes.push(LinkNote::UsesLeft { left, of });
+            }
+        }
         // While all that are left are open, the link works again when one is given back.
-        Ok(()) | Err(_) => {}
+        Err(_) => {}
     }
     Ok(())
 }
