@@ -1,6 +1,7 @@
 //! The command line of `valet doctor`.
 
 use clap::Args;
+use reqwest::Url;
 
 use super::Aws;
 
@@ -19,11 +20,45 @@ pub(crate) struct Doctor {
     #[arg(long, value_name = "URL")]
     pub(crate) public_url: Vec<String>,
     /// The origin of a web page that shall use links: scheme, host and port
-    #[arg(long, value_name = "ORIGIN")]
+    #[arg(long, value_name = "ORIGIN", value_parser = origin)]
     pub(crate) origin: Option<String>,
     /// Print what was found as JSON
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) aws: Aws,
+}
+
+/// Reads an origin as browsers send it.
+fn origin(text: &str) -> Result<String, String> {
+    let sent = Url::parse(text).ok().map(|url| url.origin().ascii_serialization());
+    match sent.filter(|sent| sent.starts_with("https://") || sent.starts_with("http://")) {
+        Some(sent) if sent == text => Ok(sent),
+        Some(sent) => Err(format!("browsers send {sent}")),
+        None => Err("expected SCHEME://HOST[:PORT], such as https://app.example.com".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_what_browsers_send() {
+        for good in ["https://app.example.com", "http://localhost:3000", "http://[::1]:8080"] {
+            assert_eq!(origin(good).as_deref(), Ok(good));
+        }
+        for (bad, hint) in [
+            ("https://app.example.com/", "browsers send https://app.example.com"),
+            ("https://App.example.com/a?b", "browsers send https://app.example.com"),
+            ("https://app.example.com:443", "browsers send https://app.example.com"),
+            ("app.example.com", "expected SCHEME://HOST[:PORT]"),
+            ("null", "expected SCHEME://HOST[:PORT]"),
+            ("file:///a", "expected SCHEME://HOST[:PORT]"),
+            ("", "expected SCHEME://HOST[:PORT]"),
+        ] {
+            let refused = origin(bad).unwrap_err();
+            assert!(refused.starts_with(hint), "{bad}: {refused}");
+        }
+    }
 }
