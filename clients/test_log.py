@@ -156,6 +156,22 @@ def test_the_log_names_a_refused_link(start):
     assert signed["reason"] == "The specified key does not exist."
 
 
+def test_the_log_tells_what_a_link_is_called(start):
+    server = start()
+    server.make_bucket("bucket")
+    server.put("/bucket/key", b"x")
+    named = [("x-valet-label", "Report for Zoë")]
+    link = server.link("/bucket/key", query=named).target()
+    assert server.request("GET", link).status == 200
+    assert server.request("GET", link[:-1] + ("0" if link[-1] != "0" else "1")).status == 403
+    assert server.request("GET", server.link("/bucket/key").target()).status == 200
+    server.stop()
+    lines = [json.loads(line) for line in server.log.read_text().splitlines()]
+    asked = [(line["status"], line["label"]) for line in lines if line.get("method") == "GET"]
+    # Nobody else than the signer says what a link is called.
+    assert asked == [(200, "Report for Zoë"), (403, "-"), (200, "-")]
+
+
 def test_a_refusal_that_repeats_much_is_logged_in_short(start):
     server = start()
     # The region that is claimed stands in what is said.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::{Method, StatusCode};
+use presign::LinkLabel;
 use store::{BucketName, ObjectKey};
 
 use crate::authentication::is_link;
@@ -50,6 +51,7 @@ impl Finished for RequestLog {
             key,
             caller,
             claimed,
+            label,
             reason,
             client,
             code: _,
@@ -81,6 +83,7 @@ impl Finished for RequestLog {
             claimed_access_key_id = claimed_id.unwrap_or("-"),
             authentication = mechanism.map_or(claimed_way, way),
             link = link.unwrap_or("-"),
+            label = label.as_ref().map_or("-", LinkLabel::as_str),
             client = client.map(|client| client.to_string()).as_deref().unwrap_or("-"),
             bytes_in,
             bytes_out,

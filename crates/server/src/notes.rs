@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use presign::{FormFields, Mechanism, SignatureClaim};
+use presign::{FormFields, LinkLabel, Mechanism, SignatureClaim};
 use store::{BucketName, ObjectKey};
 
 use crate::authentication::{Service, is_link};
@@ -21,6 +21,8 @@ pub(crate) struct RequestNotes {
     pub(crate) caller: Option<Arc<Caller>>,
     /// Whom a request claims to come from, where that was not proven.
     pub(crate) claimed: Option<ClaimedSender>,
+    /// What the link is called, whose signature holds.
+    pub(crate) label: Option<LinkLabel>,
     /// The service of the Query protocol that answers the request, and that has its own form of errors.
     pub(crate) service: Option<Service>,
     /// The reason of a refusal, as the client was told.

@@ -231,6 +231,9 @@ impl Server {
                     let refused = refusal::of_authentication(error);
                     with_bucket_region(refused, &routed, &services.config)
                 })?;
+                if let Ok(routed) = &routed {
+                    routed.note_label(&caller, notes);
+                }
                 let site = Site { config: &services.config, host: head.named_host() };
                 let signed = Signed { caller: &caller, context: &context, site };
                 routed?.answer(&services.gate, signed, body).await

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hyper::header::HeaderValue;
 use hyper::{HeaderMap, Method};
+use presign::{LinkConditions, Mechanism};
 use store::{BucketName, ObjectKey};
 
 use crate::body::RequestBody;
@@ -102,6 +103,13 @@ impl<'r> Routed<'r> {
             Target::Service | Target::Bucket(_) => None,
             Target::Object(_, key) => Some(key),
         }
+    }
+
+    /// Notes what the link is called, once its signature holds.
+    pub(crate) fn note_label(&self, caller: &Caller, notes: &mut RequestNotes) {
+        let is_link = caller.signature().is_some_and(|it| it.mechanism() == Mechanism::V4Query);
+        let label = self.query.iter().find(|(name, _)| is_link && *name == LinkConditions::LABEL);
+        notes.label = label.and_then(|(_, label)| label.parse().ok());
     }
 
     pub(crate) fn note(&self, notes: &mut RequestNotes) {
