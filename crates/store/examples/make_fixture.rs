@@ -8,13 +8,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use iam::{AccountId, CustomerKey, Policy};
 use jiff::Timestamp;
-use presign::SecretAccessKey;
+use presign::{Fingerprint, SecretAccessKey};
 use store::{
     AccessKey, Attributes, BoundPolicy, BucketEncryption, BucketName, BucketRef, BucketSetting,
     ChecksumAlgorithm, ChecksumType, CompleteUpload, CompletedPart, Counts, CreateAccount,
     CreateBucket, CustomerKeys, DeleteObject, DirectoryEdit, Encryption, GivenKey, KeyOwner,
     KeyStatus, NewAccount, NewBucket, NewManagedPolicy, NewOidcProvider, NewRole, NewUpload,
-    ObjectKey, ObjectOwnership, PartNumber, Precondition, PutObject, PutPart, SetBucket, StageSpec,
+    ObjectKey, ObjectOwnership, OpenUse, PartNumber, Precondition, PutObject, PutPart,
+    REVOCATION_LIFE, Revocation, RevocationScope, Revoke, RevokedLinks, SetBucket, StageSpec,
     StagedBody, Store, StoreConfig, StoredChecksum, Tag, Versioning, load_master_key,
 };
 use zeroize::Zeroizing;
@@ -61,6 +62,7 @@ async fn main() {
     put_parts(&store, &bucket, now).await;
     set(&store, &bucket, now).await;
     make_identities(&store, now).await;
+    limit_links(&store, now).await;
     store.close().await.unwrap();
 }
 
@@ -176,6 +178,37 @@ async fn begin(store: &Store, bucket: &BucketRef, customer: &CustomerKey, now: T
     let upload = store.create_upload(new, now).await.unwrap().unwrap();
     let body = stage(store, 10, None, Some(customer)).await;
     store.put_part(&upload, PartNumber::new(1).unwrap(), body, None, now).await.unwrap();
+}
+
+/// A revocation of each kind, and a link that was used.
+async fn limit_links(store: &Store, now: Timestamp) {
+    let account = AccountId::parse("000000000000").unwrap();
+    let bucket = BucketName::parse("fixture").unwrap();
+    let link = Fingerprint::of_signature(b"the link of the fixture");
+    let object = ObjectKey::parse("small").unwrap();
+    for (links, signer) in [
+        (RevokedLinks::Link { fingerprint: link, target: None }, None),
+        (RevokedLinks::AccessKey("AKIDFIXTURE".to_owned()), None),
+        (RevokedLinks::Object(bucket.clone(), object), Some("AIDAFIXTURE".to_owned())),
+        (RevokedLinks::Prefix(bucket, "large".to_owned()), None),
+    ] {
+        let revocation = Revocation {
+            links,
+            scope: RevocationScope { account: account.clone(), signer },
+            signed_until: now,
+            lives_until: now + REVOCATION_LIFE,
+            revoked_at: now,
+            revoked_by: "arn:aws:iam::000000000000:root".to_owned(),
+        };
+        let answer = store.revoke(revocation).await.unwrap();
+        assert!(matches!(answer, Revoke::Recorded(_)));
+    }
+    let link_ends_at = now + REVOCATION_LIFE;
+    for _ in 0..2 {
+        let wanted = OpenUse { link, uses_max: 5, bytes_returned: 0, link_ends_at };
+        assert!(store.open_use(wanted).await.unwrap());
+    }
+    assert!(store.give_use_back(&link, 3, 100).await.unwrap());
 }
 
 async fn stage(

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use iam::{AccountId, CustomerKey, MasterKey};
 use jiff::Timestamp;
+use presign::Fingerprint;
 use store::{
     AccessKey, AtRest, Attributes, BucketEncryption, BucketName, BucketSetting, CreateBucket,
     CustomerKeys, DirectoryEdit, Encryption, KeyOrigin, KeyOwner, KeyRefusal, KeyStatus,
-    ListUploads, Lookup, NewBucket, ObjectKey, ObjectOwnership, OpenError, Precondition, PutObject,
-    SetTags, SignerKind, StageSpec, Store, StoreConfig, StoreError, Tag, UploadAfter, UploadEntry,
-    VersionId, Versioning, load_master_key,
+    LinkTarget, ListUploads, Lookup, NewBucket, ObjectKey, ObjectOwnership, OpenError,
+    Precondition, PresentedLink, PutObject, SetTags, SignerKind, StageSpec, Store, StoreConfig,
+    StoreError, Tag, UploadAfter, UploadEntry, VersionId, Versioning, load_master_key,
 };
 use zeroize::Zeroizing;
 
@@ -208,12 +209,16 @@ async fn a_directory_of_format_1_is_brought_up_to_this_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_directory_of_a_later_format_is_brought_up_to_this_one() {
-    for (name, tags_of_small) in [("v2", 0), ("v3", 1), ("v4", 1), ("v5", 1)] {
+    for (name, tags_of_small) in [("v2", 0), ("v3", 1), ("v4", 1), ("v5", 1), ("v6", 1)] {
         let (dir, store) = fixture(name);
         let holds = async |store: &Store| {
             assert_eq!(tags(store, "small").await, tags_of_small, "{name}");
             match name {
                 "v2" => holds_what_format_2_knew(store).await,
+                "v6" => {
+                    holds_what_format_3_knew(store).await;
+                    holds_what_format_6_knew(store).await;
+                }
                 _ => holds_what_format_3_knew(store).await,
             }
         };
@@ -224,6 +229,33 @@ async fn a_directory_of_a_later_format_is_brought_up_to_this_one() {
         let (key, _) = load_master_key(dir.path(), None).unwrap();
         holds(&open(dir.path(), key).unwrap()).await;
     }
+}
+
+/// Links that were taken back, and one that was used.
+async fn holds_what_format_6_knew(store: &Store) {
+    let account = AccountId::parse("000000000000").unwrap();
+    let bucket = BucketName::parse("fixture").unwrap();
+    let link = Fingerprint::of_signature(b"the link of the fixture");
+    let is_dead = async |fingerprint, access_key_id, signer, key| {
+        let key = ObjectKey::parse(key).unwrap();
+        let presented = PresentedLink {
+            fingerprint,
+            access_key_id,
+            account: &account,
+            signer,
+            signed_at: Some(now()),
+        };
+        let target = LinkTarget { bucket: &bucket, key: Some(&key) };
+        store.revocation_of(&presented, &[target], now()).await.unwrap().is_some()
+    };
+    let other = Fingerprint::of_signature(b"another");
+    assert!(!is_dead(other, "AKIDOTHER", "AIDAOTHER", "small").await);
+    assert!(is_dead(link, "AKIDOTHER", "AIDAOTHER", "small").await);
+    assert!(is_dead(other, "AKIDFIXTURE", "AIDAOTHER", "small").await);
+    assert!(is_dead(other, "AKIDOTHER", "AIDAFIXTURE", "small").await);
+    assert!(is_dead(other, "AKIDOTHER", "AIDAOTHER", "large").await);
+    let uses = store.link_uses(&link).await.unwrap();
+    assert_eq!((uses.taken, uses.bytes_given_back), (1, 3));
 }
 
 async fn holds_what_format_3_knew(store: &Store) {
