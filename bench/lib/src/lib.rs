@@ -43,6 +43,11 @@ pub fn cases() -> Vec<Case> {
         Case::new(PRESIGN, "reqsign", peers::reqsign_presign()),
         Case::new(VERIFY, "valet verify, SigV4, cached key", valet::verify()),
         Case::new(VERIFY, "valet verify, SigV4, key derived each time", valet::verify_uncached()),
+        Case::new(
+            VERIFY,
+            "valet verify, SigV4, cached key, six conditions of the link read and kept",
+            valet::verify_with_conditions(),
+        ),
         Case::new(VERIFY, "valet verify, SigV2", valet::verify_v2()),
         Case::new(VERIFY, "aws-sigv4, sign only", peers::aws_sigv4_sign()),
         Case::new(

@@ -1,11 +1,13 @@
 //! The library of this repository.
 
 use std::hint::black_box;
+use std::net::IpAddr;
 
 use jiff::Timestamp;
 use presign::{
-    AdmissibleClaim, Credentials, Endpoint, ExpectedScope, ExpiresIn, Presign, Presigner,
-    RequestHead, SecretAccessKey, SigV2Use, SignatureClaim, SignedHost, VerifyingKey,
+    AdmissibleClaim, Credentials, Endpoint, ExpectedScope, ExpiresIn, LinkConditions, Presign,
+    Presigner, QueryPairs, RequestHead, SecretAccessKey, SigV2Use, SignatureClaim, SignedHost,
+    VerifyingKey, decode_query_component,
 };
 
 use crate::{
@@ -45,6 +47,37 @@ pub(crate) fn verify() -> impl FnMut() {
     move || {
         let claim = admit(black_box(&query), now);
         black_box(claim.verify(&[signed_host()], &key).unwrap());
+    }
+}
+
+/// The same for a link with conditions, which are read and asked once its signature holds.
+pub(crate) fn verify_with_conditions() -> impl FnMut() {
+    let now = Timestamp::now();
+    let client: IpAddr = "203.0.113.9".parse().unwrap();
+    let conditions = [
+        ("x-valet-id", "s3cNyM0xQq2p5T8rV4aBzg"),
+        ("x-valet-label", "Invoice 7"),
+        ("x-valet-not-before", "20260101T000000Z"),
+        ("x-valet-rate", "1048576"),
+        ("x-valet-source-ip", "203.0.113.0/24,2001:db8::/32"),
+        ("x-valet-uses", "5"),
+    ];
+    let conditions = LinkConditions::read(conditions.into_iter()).unwrap();
+    let endpoint = endpoint();
+    let wanted = request(&endpoint).with_conditions(&conditions);
+    let query = query_of(&presigner().presign(&wanted, now).unwrap().url);
+    let key = verifying_key(&query, now);
+    move || {
+        let claim = admit(black_box(&query), now);
+        black_box(claim.verify(&[signed_host()], &key).unwrap());
+        let text = |raw: &str| String::from_utf8(decode_query_component(raw).into_owned()).unwrap();
+        let pairs: Vec<_> =
+            QueryPairs::new(&query).map(|(name, value)| (text(name), text(value))).collect();
+        let pairs = pairs.iter().map(|(name, value)| (&**name, &**value));
+        let read = LinkConditions::read(pairs).unwrap();
+        assert!(read.not_before.is_some_and(|opens| opens.timestamp() <= now));
+        assert!(read.source_ip.as_ref().is_some_and(|ranges| ranges.contain(client)));
+        black_box(read);
     }
 }
 
