@@ -206,6 +206,16 @@ def test_links_for_the_public_name_verify(site, site_bucket, name, prefix, key):
 
 
 @pytest.mark.parametrize(("name", "prefix"), WAYS)
+def test_names_with_an_underscore_arrive(site, site_bucket, name, prefix):
+    headers = [("x-amz-meta-line_number", "7")]
+    link = site.link(name, f"{prefix}/{site_bucket}/key", method="PUT", headers=headers)
+    put = site.use(link, name, body=b"x")
+    assert put.status == 200, put
+    got = site.server.get(f"/{site_bucket}/key")
+    assert got.header("x-amz-meta-line_number") == "7"
+
+
+@pytest.mark.parametrize(("name", "prefix"), WAYS)
 def test_links_from_valet_presign(site, site_bucket, name, prefix, tmp_path):
     site.server.put(f"/{site_bucket}/a%20key", b"through nginx")
     client = Client(site.server, tmp_path)
