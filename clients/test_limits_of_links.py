@@ -19,9 +19,9 @@ SMALL = {"x-valet-content-length-range": "1,1024"}
 
 def by_boto3(client, bucket, key):
     recipe = recipes.block(PAGE, "python", "limited_links")
-    program = f"{recipe}\nimport json, sys\nprint(json.dumps(limited_links(*sys.argv[1:])))\n"
-    get, put = json.loads(client.run(sys.executable, "-c", program, bucket, key))
-    return (get, []), (put, [])
+    program = f"{recipe}\nimport json, sys\nprint(json.dumps([limited_links(*sys.argv[1:]) for _ in range(2)]))\n"
+    (get, put), (another, _) = json.loads(client.run(sys.executable, "-c", program, bucket, key))
+    return (get, []), (put, []), (another, [])
 
 
 def compiled(source, language, indent=""):
@@ -31,9 +31,9 @@ def compiled(source, language, indent=""):
 
 
 def made(output):
-    """(URL, headers that must be sent) of both links."""
+    """(URL, headers that must be sent) of a link to GET, one to PUT, and another to GET, made at once."""
     links = json.loads(output)
-    return tuple((links[name]["url"], links[name]["headers"]) for name in ("get", "put"))
+    return tuple((links[name]["url"], links[name]["headers"]) for name in ("get", "put", "another"))
 
 
 def by_js(client, bucket, key):
@@ -58,7 +58,7 @@ def by_java(client, bucket, key):
     java = Path(os.environ.get("VALET_CLIENTS_JAVA", "/nowhere"))
     classes = f"{java / 'classes'}:{java / 'lib'}/*"
     links = json.loads(client.run("java", "-cp", classes, "Client", "limited-links", bucket, key))
-    return (links["get"], []), (links["put"], [])
+    return tuple((links[name], []) for name in ("get", "put", "another"))
 
 
 SIGNERS = pytest.mark.parametrize("signer", [by_boto3, by_js, by_rust, by_go, by_java])
@@ -67,7 +67,7 @@ KEY = "dir/a key+ü"
 
 @SIGNERS
 def test_an_sdk_limits_its_links(client, server, bucket, signer):
-    (get, _), (put, headers) = signer(client, bucket, KEY)
+    (get, _), (put, headers), _ = signer(client, bucket, KEY)
     assert (conditions(get), conditions(put)) == (ONCE, SMALL)
     get, put = (url.removeprefix(server.endpoint) for url in (get, put))
 
@@ -88,9 +88,20 @@ def test_an_sdk_limits_its_links(client, server, bucket, signer):
 @SIGNERS
 def test_what_it_limits_is_counted(client, server, bucket, signer):
     server.put(f"/{bucket}/key", b"once")
-    (get, _), _ = signer(client, bucket, "key")
+    (get, _), _, _ = signer(client, bucket, "key")
     get = get.removeprefix(server.endpoint)
     assert server.request("GET", get).body == b"once"
     again = server.request("GET", get)
     assert again.status == 403
     assert dict(again.error())["Message"] == "Link has been used up"
+
+
+@SIGNERS
+def test_links_that_are_made_at_once_are_used_apart(client, server, bucket, signer):
+    server.put(f"/{bucket}/key", b"once each")
+    (first, _), _, (second, _) = signer(client, bucket, "key")
+    assert first != second
+    for url in (first, second):
+        assert server.request("GET", url.removeprefix(server.endpoint)).body == b"once each"
+    for url in (first, second):
+        assert server.request("GET", url.removeprefix(server.endpoint)).status == 403

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -29,7 +30,7 @@ func withLimits(limits map[string]string) func(*s3.PresignOptions) {
 }
 
 func limitedLinks(ctx context.Context, presigner *s3.PresignClient, bucket, key string) (get, put *v4.PresignedHTTPRequest, err error) {
-	once := withLimits(map[string]string{"x-valet-uses": "1", "x-valet-label": "Invoice 7"})
+	once := withLimits(map[string]string{"x-valet-uses": "1", "x-valet-id": rand.Text(), "x-valet-label": "Invoice 7"})
 	get, err = presigner.PresignGetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key}, once)
 	if err != nil {
 		return nil, nil, err
@@ -43,6 +44,8 @@ func sdkLimitedLinks(ctx context.Context, work job) result {
 	presigner := s3.NewPresignClient(sdkClient(ctx))
 	get, put, err := limitedLinks(ctx, presigner, work.bucket, work.key)
 	must(err)
+	another, _, err := limitedLinks(ctx, presigner, work.bucket, work.key)
+	must(err)
 	link := func(made *v4.PresignedHTTPRequest) result {
 		headers := [][2]string{}
 		for name, values := range made.SignedHeader {
@@ -52,5 +55,5 @@ func sdkLimitedLinks(ctx context.Context, work job) result {
 		}
 		return result{"url": made.URL, "headers": headers}
 	}
-	return result{"get": link(get), "put": link(put)}
+	return result{"get": link(get), "put": link(put), "another": link(another)}
 }

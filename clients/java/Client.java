@@ -145,7 +145,8 @@ public final class Client {
         try (S3Presigner presigner = S3Presigner.create()) {
             var get = Limits.download(presigner, bucket, key);
             var put = Limits.upload(presigner, bucket, key);
-            tell("get", get.url(), "put", put.url());
+            var another = Limits.download(presigner, bucket, key);
+            tell("get", get.url(), "put", put.url(), "another", another.url());
         }
     }
 

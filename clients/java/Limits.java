@@ -1,6 +1,7 @@
 // Links with limits that only Valet keeps: the recipe of docs/limits-of-links.md.
 
 import java.time.Duration;
+import java.util.UUID;
 import software.amazon.awssdk.services.s3.presigner.S3Presigner;
 import software.amazon.awssdk.services.s3.presigner.model.PresignedGetObjectRequest;
 import software.amazon.awssdk.services.s3.presigner.model.PresignedPutObjectRequest;
@@ -10,6 +11,7 @@ final class Limits {
         return presigner.presignGetObject(b -> b.signatureDuration(Duration.ofMinutes(10))
             .getObjectRequest(get -> get.bucket(bucket).key(key).overrideConfiguration(
                 o -> o.putRawQueryParameter("x-valet-uses", "1")
+                    .putRawQueryParameter("x-valet-id", UUID.randomUUID().toString())
                     .putRawQueryParameter("x-valet-label", "Invoice 7"))));
     }
 

@@ -183,7 +183,9 @@ const scenarios = {
 
   async "limited-links"() {
     const { get, put } = await limitedLinks(client, Bucket, Key);
-    return { get: { url: get, headers: [] }, put: { url: put, headers: [] } };
+    const another = (await limitedLinks(client, Bucket, Key)).get;
+    const link = (url) => ({ url, headers: [] });
+    return { get: link(get), put: link(put), another: link(another) };
   },
 
   // Server-side encryption is the one x-amz-* header that the presigner leaves to be sent.

@@ -13,7 +13,8 @@ function limited(command, limits) {
 }
 
 async function limitedLinks(client, Bucket, Key) {
-  const once = { "x-valet-uses": "1", "x-valet-label": "Invoice 7" };
+  const name = crypto.randomUUID();
+  const once = { "x-valet-uses": "1", "x-valet-id": name, "x-valet-label": "Invoice 7" };
   const small = { "x-valet-content-length-range": "1,1024" };
   return {
     get: await getSignedUrl(client, limited(new GetObjectCommand({ Bucket, Key }), once)),

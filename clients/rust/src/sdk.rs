@@ -145,8 +145,10 @@ pub async fn presign_part(bucket: &str, key: &str) -> Result<Value> {
 
 /// Makes links with limits that only Valet keeps; the caller uses them.
 pub async fn limited_links(bucket: &str, key: &str) -> Result<Value> {
-    let [get, put] = crate::limits::limited_links(&client().await, bucket, key).await?;
-    Ok(json!({ "get": link(&get), "put": link(&put) }))
+    let client = client().await;
+    let [get, put] = crate::limits::limited_links(&client, bucket, key).await?;
+    let [another, _] = crate::limits::limited_links(&client, bucket, key).await?;
+    Ok(json!({ "get": link(&get), "put": link(&put), "another": link(&another) }))
 }
 
 fn link(request: &PresignedRequest) -> Value {

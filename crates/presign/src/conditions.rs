@@ -48,7 +48,8 @@ pub const LINK_RATE_MAX: u64 = 1 << 40;
 pub struct LinkConditions {
     /// `x-valet-id`: makes a link one of its own, since two links that are signed alike in one second are the same.
     pub id: Option<LinkId>,
-    /// `x-valet-uses`: how often the link may be used.
+    /// `x-valet-uses`: how often the link may be used. Set an `id` too, or links that are signed alike in one second share
+    /// their uses.
     pub uses: Option<NonZeroU64>,
     /// `x-valet-content-length-range`: how many bytes an upload or a copy may have.
     pub content_length: Option<ContentLengthRange>,
