@@ -9,8 +9,8 @@ pub(crate) mod objects;
 mod uploads;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize};
+use std::sync::{Arc, Mutex};
 
 use iam::{MasterKey, SessionSealer};
 use jiff::Timestamp;
@@ -73,6 +73,8 @@ pub(crate) struct Inner {
     pub(crate) revocations: RevocationIndex,
     /// Shared by those who revoke, and had alone by whoever undoes.
     pub(crate) revoking: tokio::sync::RwLock<()>,
+    /// The thread that reads revocations into memory.
+    pub(crate) loading: Mutex<Option<std::thread::JoinHandle<()>>>,
     /// Runs of maintenance take turns.
     pub(crate) sweeping: tokio::sync::Mutex<Turn>,
     /// Held by the call that deletes a bucket: one at a time.
@@ -132,6 +134,7 @@ impl Store {
             key_uses,
             revocations: RevocationIndex::default(),
             revoking: tokio::sync::RwLock::default(),
+            loading: Mutex::default(),
             sweeping,
             emptying,
             vault,
@@ -171,7 +174,9 @@ impl Store {
     pub async fn close(&self) -> Result<(), StoreError> {
         // When keys were used is worth no refusal to close.
         let _unwritten = self.write_key_uses().await;
-        self.0.metadata.close().await
+        let closed = self.0.metadata.close().await;
+        self.0.end_loading();
+        closed
     }
 
     /// Whether writes are taken: for readiness.

@@ -1,6 +1,6 @@
 //! The facade of links: revocations, and how often links were used.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 
 use iam::AccountId;
 use jiff::Timestamp;
@@ -149,14 +149,24 @@ impl Store {
             }
         };
         let thread = std::thread::Builder::new().name("store-revocations".to_owned()).spawn(load);
-        thread.map(drop).map_err(|source| StoreError::Io {
+        let thread = thread.map_err(|source| StoreError::Io {
             operation: "start the reader of revocations",
             source: Arc::new(source),
-        })
+        })?;
+        *self.0.loading.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        Ok(())
     }
 }
 
 impl Inner {
+    /// Waits for the reader of revocations, whom nobody answers any more: it holds the store.
+    pub(crate) fn end_loading(&self) {
+        let thread = self.loading.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Err(_)) = thread.map(std::thread::JoinHandle::join) {
+            tracing::error!("the reader of revocations has panicked");
+        }
+    }
+
     /// Adds those after a number, as many as are read at once. Says the last one's number; `None`: there are no more,
     /// and the index is complete.
     async fn load_revoked_subjects(&self, after: u64) -> Result<Option<u64>, StoreError> {
