@@ -32,6 +32,9 @@ pub use pasted::EXPLAIN_TEXT_BYTES_MAX;
 /// The most requests that one explanation tries as the one that was signed.
 pub const EXPLAIN_TRIES_MAX: usize = 4096;
 
+/// The most parameters of a link of which changes are tried: a longer query is only read as it is.
+pub const EXPLAIN_PARAMETERS_MAX: usize = 128;
+
 /// The most bytes of requests that one explanation hashes: a long link is tried in fewer ways.
 pub const EXPLAIN_HASHED_BYTES_MAX: usize = 8 * 1024 * 1024;
 
@@ -291,10 +294,11 @@ fn of_unreadable(original: &Original<'_>, refusal: Cause, now: Timestamp) -> Exp
     let mut budget = Budget::of(original);
     let proven = original.question.secret.and_then(|secret| {
         let prover = prover(original, secret);
-        changes::of_text(original).find(|change| budget.proves(change, &prover))
+        budget.first_that_holds(|| changes::of_text(original), &prover)
     });
     let mended = proven.or_else(|| {
-        changes::of_text(original).find(|change| {
+        let is_tried = !Budget::of(original).is_spent();
+        is_tried.then(|| changes::of_text(original))?.find(|change| {
             let facts = change.attempt.read();
             facts.is_ok_and(|facts| {
                 facts.is_some_and(|it| refusal::of_signature_text(&change.attempt, &it).is_none())

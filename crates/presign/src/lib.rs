@@ -274,9 +274,9 @@ pub use conditions::{
 pub use credentials::{Credentials, SecretAccessKey, SessionToken};
 pub use encode::{decode_component, decode_query_component, encode_component, encode_path};
 pub use explain::{
-    Cause, CauseCode, EXPLAIN_HASHED_BYTES_MAX, EXPLAIN_TEXT_BYTES_MAX, EXPLAIN_TRIES_MAX,
-    ExpiryLimit, ExplainError, ExplainQuestion, Explanation, LinkFreedom, LinkGrant, LinkNote,
-    LinkRequest, LinkVerdict, MissingFact, explain,
+    Cause, CauseCode, EXPLAIN_HASHED_BYTES_MAX, EXPLAIN_PARAMETERS_MAX, EXPLAIN_TEXT_BYTES_MAX,
+    EXPLAIN_TRIES_MAX, ExpiryLimit, ExplainError, ExplainQuestion, Explanation, LinkFreedom,
+    LinkGrant, LinkNote, LinkRequest, LinkVerdict, MissingFact, explain,
 };
 pub use form::{FORM_BYTES_BEFORE_FILE_MAX, FormDecoder, FormError, FormEvent, FormFields};
 #[cfg(feature = "http")]

@@ -16,9 +16,9 @@ mod harness;
 use broken_links::{BrokenLink, Signing, broken_links};
 use harness::{AKID, SECRET, credentials, now_plus};
 use presign::{
-    Addressing, CauseCode, Credentials, Endpoint, ExpectedScope, ExpiresIn, ExpiryLimit,
-    ExplainError, ExplainQuestion, Explanation, LinkFreedom, LinkNote, LinkVerdict, MissingFact,
-    Presign, Presigned, Presigner, SecretAccessKey, SessionToken, SigV2Use, explain,
+    Addressing, CauseCode, Credentials, EXPLAIN_PARAMETERS_MAX, Endpoint, ExpectedScope, ExpiresIn,
+    ExpiryLimit, ExplainError, ExplainQuestion, Explanation, LinkFreedom, LinkNote, LinkVerdict,
+    MissingFact, Presign, Presigned, Presigner, SecretAccessKey, SessionToken, SigV2Use, explain,
 };
 use proptest::prelude::*;
 
@@ -346,6 +346,39 @@ fn a_long_link_is_tried_in_every_way() {
 }
 
 /// A link without its scheme, or without its host, is one all the same.
+/// What a guess costs grows with the parameters, so of a link with very many nothing is guessed.
+#[test]
+fn a_link_of_very_many_parameters_is_read_as_it_is() {
+    let secret = SecretAccessKey::new(SECRET);
+    let link = signed(|_| {}, None);
+    let told = |added: usize| {
+        let text = format!("{}{}", link.url, "&utm_source=a".repeat(added));
+        let mut question = question(&text);
+        question.secret = Some(&secret);
+        codes(&explain(&question, now_plus(1)).unwrap())[0]
+    };
+    let own = link.url.split('&').count();
+    assert_eq!(told(EXPLAIN_PARAMETERS_MAX - own), "parameter-added");
+    assert_eq!(told(EXPLAIN_PARAMETERS_MAX - own + 1), "secret");
+}
+
+#[test]
+fn a_link_is_found_in_html() {
+    let link = signed(|_| {}, None).url;
+    let check = |text: String, code: Option<&str>| {
+        let told = explain(&question(&text), now_plus(1)).unwrap();
+        assert_eq!(codes(&told).first().copied(), code, "{text}");
+        assert!(told.allows.is_some(), "{text}");
+    };
+    check(format!("<a href=\"{link}\">the report</a>"), None);
+    check(
+        format!("<a href=\"{}\">the report</a>", link.replace('&', "&amp;")),
+        Some("html-escaped"),
+    );
+    check(format!("See <{link}>, please."), None);
+    check(format!("fetch(\"{link}\").then(x => x)"), None);
+}
+
 #[test]
 fn a_signature_makes_a_link() {
     for text in [

@@ -18,6 +18,7 @@ mod hint;
 mod keys;
 mod link;
 mod link_access;
+mod searches;
 mod sessions;
 mod tags;
 
@@ -31,7 +32,6 @@ use store::{
     AccessKey, Bucket, BucketName, CorsRule, Directory, KnownIdentity, Lookup, ObjectKey, Store,
     Tag, VersionId,
 };
-use tokio::sync::Semaphore;
 
 use crate::config::ServerConfig;
 use crate::context::RequestContext;
@@ -47,6 +47,7 @@ use bindings::{NameBindings, ObjectAddress};
 use closed::{refuse_insecure_keys, refuse_strange_owners, refuse_unknown_meanings};
 use hint::Hints;
 use keys::DerivedKeys;
+use searches::Searches;
 use sessions::Sessions;
 
 pub(crate) use api_calls::{AdmissibleApiCall, ApiPermission, LentSigning};
@@ -62,9 +63,6 @@ pub(crate) use tags::{named, request_tag, tag_named};
 
 /// Stands for the body among the things that are not known of a future request.
 const BODY: &str = "body";
-
-/// How many searches for what happened to a link run at once.
-const SEARCHES_MAX: usize = 1;
 
 /// How often a request is judged, if the records that it was judged by change before it takes effect.
 pub(crate) const JUDGED_MAX: u32 = 4;
@@ -383,8 +381,10 @@ pub(crate) struct Gate {
     documents: Arc<Documents>,
     links: Arc<LinksInUse>,
     hints: Hints,
-    /// Held by whoever searches for what happened to a link: it takes a core for some time.
-    searching: Arc<Semaphore>,
+    /// Of those who ask what happened to a link.
+    searches: Searches,
+    /// Of those who revoke a link, whom nobody who only asks may hold up.
+    revoking_searches: Searches,
 }
 
 impl Gate {
@@ -394,7 +394,8 @@ impl Gate {
         Self {
             links: Arc::new(LinksInUse { uses, rates: LinkRates::default() }),
             hints: Hints::default(),
-            searching: Arc::new(Semaphore::new(SEARCHES_MAX)),
+            searches: Searches::default(),
+            revoking_searches: Searches::default(),
             sealer: store.session_sealer(),
             issuers: Arc::new(Issuers::new(config.outbound_allow.clone())),
             store,

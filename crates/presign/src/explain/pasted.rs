@@ -24,7 +24,7 @@ impl Pasted {
             return Err(ExplainError::TooLong);
         }
         let visible: String = given.chars().filter(|c| !INVISIBLE.contains(c)).collect();
-        let text = without_prose(without_words_before(visible.trim()));
+        let text = without_markup(without_prose(without_words_before(visible.trim())));
         let text = joined_lines(text);
         let text = text.trim_matches(|c: char| c.is_whitespace() || OPENING.contains(&c));
         let text = text.trim_end_matches(|c: char| c.is_whitespace() || CLOSING.contains(&c));
@@ -45,6 +45,12 @@ fn without_words_before(text: &str) -> &str {
         Some((before, link)) if !before.contains(['/', '?', '&']) => link,
         Some(_) | None => text,
     }
+}
+
+/// Ends where no URL goes on: at a quote or an angle bracket, as in HTML. What stands there in quotes may be the link.
+fn without_markup(text: &str) -> &str {
+    let text = text.trim_start_matches(OPENING);
+    text.find(['"', '<', '>']).and_then(|end| text.get(..end)).unwrap_or(text)
 }
 
 /// Ends at the quote that was opened before the link, or where words follow a signature.

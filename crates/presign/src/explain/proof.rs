@@ -4,12 +4,16 @@ use super::allows::decoded_pairs;
 use super::attempt::{Attempt, ClaimFacts, Prover};
 use super::cause::{Cause, CauseCode};
 use super::changes::{self, Change, Original};
-use super::{EXPLAIN_HASHED_BYTES_MAX, EXPLAIN_TRIES_MAX, MissingFact, refusal};
+use super::{
+    EXPLAIN_HASHED_BYTES_MAX, EXPLAIN_PARAMETERS_MAX, EXPLAIN_TRIES_MAX, MissingFact, refusal,
+};
 use crate::claim::{ExpectedScope, Mechanism, SigV2Use, VerifyError};
 use crate::credentials::SecretAccessKey;
 
 /// What a request has beyond its text, for the count of bytes that are hashed.
 const REQUEST_BYTES: usize = 1024;
+/// What a parameter costs beyond its text, as if so many bytes were hashed.
+const PARAMETER_BYTES: usize = 16;
 
 /// What is known of the signature.
 pub(super) struct Proof {
@@ -109,7 +113,7 @@ pub(super) fn prove(
         return proof;
     }
     proof.holds = Some(false);
-    let found = changes::of_request(&cleared, facts).find(|change| budget.proves(change, &prover));
+    let found = budget.first_that_holds(|| changes::of_request(&cleared, facts), &prover);
     if let Some(Change { attempt, cause }) = found {
         proof.method = attempt.verified(&prover).map(str::to_owned);
         proof.causes.push(cause);
@@ -223,8 +227,38 @@ impl Budget {
     pub(super) fn of(original: &Original<'_>) -> Self {
         let headers = original.question.headers.iter();
         let header_bytes: usize = headers.map(|(name, value)| name.len() + value.len()).sum();
-        let each = original.text.len() + header_bytes + REQUEST_BYTES;
-        Self { tries: EXPLAIN_TRIES_MAX.min(EXPLAIN_HASHED_BYTES_MAX / each) }
+        let parameters = original.attempt.query.split('&').count();
+        let each =
+            original.text.len() + header_bytes + REQUEST_BYTES + parameters * PARAMETER_BYTES;
+        // Each guess reads, sorts and joins all parameters.
+        let is_usual = parameters <= EXPLAIN_PARAMETERS_MAX;
+        let tries = EXPLAIN_TRIES_MAX.min(EXPLAIN_HASHED_BYTES_MAX / each);
+        Self { tries: if is_usual { tries } else { 0 } }
+    }
+
+    /// Whether anything is tried at all.
+    pub(super) fn is_spent(&self) -> bool {
+        self.tries == 0
+    }
+
+    /// The first change by which the signature holds. What is no longer tried is not made either.
+    pub(super) fn first_that_holds<I: Iterator<Item = Change>>(
+        &mut self,
+        changes: impl FnOnce() -> I,
+        prover: &Prover<'_>,
+    ) -> Option<Change> {
+        if self.is_spent() {
+            return None;
+        }
+        for change in changes() {
+            if self.proves(&change, prover) {
+                return Some(change);
+            }
+            if self.is_spent() {
+                return None;
+            }
+        }
+        None
     }
 
     /// `false`: it is spent.
@@ -234,7 +268,7 @@ impl Budget {
         left.is_some()
     }
 
-    pub(super) fn proves(&mut self, change: &Change, prover: &Prover<'_>) -> bool {
+    fn proves(&mut self, change: &Change, prover: &Prover<'_>) -> bool {
         let tries = change.attempt.methods().len() * (1 + prover.declared.len());
         self.takes(tries) && change.attempt.verified(prover).is_some()
     }

@@ -106,7 +106,7 @@ fn too_long(name: &str, unit: &str) -> Cause {
     Cause::new(
         CauseCode::TooLong,
         format!("The link asks for a longer life than seven days by its {name}. {unit}"),
-        "Sign a link for seven days or less; a managed link (`valet share`) may live longer.",
+        "Sign a link for seven days or less.",
     )
 }
 
@@ -217,7 +217,7 @@ pub(super) fn of_verify_error(error: &VerifyError, facts: &ClaimFacts) -> Vec<Ca
             one(
                 CauseCode::Expired,
                 format!("The link has expired: it ended at {expires_at}{life}."),
-                "Sign a new link, with a longer life if it was too short.",
+                "Sign a new link, with a longer life if it was too short. If it was just made, the clock of its signer is behind.",
             )
         }
         VerifyError::RequestTimeTooSkewed { server_time, .. } => one(

@@ -20,7 +20,7 @@ use super::document::Json;
 use super::error::ApiError;
 use super::operation::{ApiOperation, ApiPermission, ApiRequest};
 use crate::config::ServerConfig;
-use crate::error::{Code, S3Error};
+
 use crate::explained::ExplainedLink;
 use crate::gate::{Authorized, KnownSigner, LinkSigner, Standing, StoreAccess};
 use crate::reading::Reading;
@@ -123,8 +123,8 @@ async fn explained(access: &StoreAccess, link: LinkInQuestion) -> Result<Explana
     let link = Arc::new(link);
     let config = &access.context().config;
     let now = access.now();
-    let (by_text, request) = link.ask(config, None, now)?;
-    let (Some(grant), Some(request)) = (&by_text.allows, request) else { return Ok(by_text) };
+    let (mut by_text, request) = link.ask(config, None, now)?;
+    let (Some(grant), Some(request)) = (&mut by_text.allows, request) else { return Ok(by_text) };
     let host = HostKind::of(&request.host, access.context());
     if host == HostKind::Amazon {
         return Ok(host::of_amazon(by_text, &request.host));
@@ -133,6 +133,7 @@ async fn explained(access: &StoreAccess, link: LinkInQuestion) -> Result<Explana
     // What names no bucket may be a link whose path was changed: its signer may know all the same.
     let target = route::target(reading.resource()).unwrap_or(Target::Service);
     let (token, id) = (request.session_token(), grant.signer.clone());
+    host.read_here(grant, &target);
     match access.link_signer(&id, token.as_deref(), &target).await? {
         LinkSigner::Hidden => Ok(of_stranger((by_text, host), None)),
         LinkSigner::NotOfAccount => Ok(of_stranger((by_text, host), Some(not_of_account(&id)))),
@@ -142,6 +143,9 @@ async fn explained(access: &StoreAccess, link: LinkInQuestion) -> Result<Explana
                 Some(secret) => with_secret(access, &link, secret).await?,
                 None => by_text,
             };
+            if let Some(grant) = &mut told.allows {
+                host.read_here(grant, &target);
+            }
             of_signer(&mut told, &signer);
             if signer.is_root {
                 told.notes.push(LinkNote::PowerfulSigner);
@@ -163,10 +167,7 @@ async fn with_secret(
 ) -> Result<Explanation, ApiError> {
     let (link, secret) = (Arc::clone(link), secret.clone());
     let (config, now) = (Arc::clone(&access.context().config), access.now());
-    let _turn = access.turn_to_search().await?;
-    let asking = tokio::task::spawn_blocking(move || link.ask(&config, Some(&secret), now));
-    let internal = |cause| S3Error::new(Code::InternalError).because(cause);
-    let (told, _) = asking.await.map_err(internal)??;
+    let (told, _) = access.search(move || link.ask(&config, Some(&secret), now)).await??;
     Ok(told)
 }
 

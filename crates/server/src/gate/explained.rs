@@ -3,14 +3,12 @@
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use hyper::http::request::Parts;
 use iam::{Decision, LinkLife, Principal, Session};
 use jiff::Timestamp;
 use presign::{Mechanism, SecretAccessKey, SignatureClaim};
 use store::BucketName;
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::authenticate::SESSION_KEY_PREFIX;
 use super::authorize::PolicyQuestion;
@@ -23,9 +21,6 @@ use crate::head::{Head, Peer};
 use crate::permission::{LinkFit, Permission};
 use crate::request::Query;
 use crate::route::{self, Target};
-
-/// How long a turn to search is waited for.
-const TURN_AWAITED: Duration = Duration::from_secs(2);
 
 /// The action of an identity policy that lets somebody know about links which others of the account signed.
 const EXPLAIN_LINK: &str = "valet:ExplainLink";
@@ -121,12 +116,44 @@ impl StoreAccess {
         Ok(if is_wrong_token { LinkSigner::WrongToken } else { LinkSigner::NotOfAccount })
     }
 
-    /// A turn to search for what happened to a link. Others wait for theirs, and those who would wait long are refused.
-    pub(crate) async fn turn_to_search(&self) -> Result<OwnedSemaphorePermit, S3Error> {
-        let gate = self.explains.as_ref().ok_or_else(|| S3Error::new(Code::AccessDenied))?;
-        let turn = Arc::clone(&gate.searching).acquire_owned();
-        let turn = tokio::time::timeout(TURN_AWAITED, turn).await.ok().and_then(Result::ok);
-        turn.ok_or_else(|| S3Error::new(Code::SlowDown).retry_after_a_second())
+    /// Searches for what happened to a link. Others wait for their turn, and those who would wait long are refused.
+    pub(crate) async fn search<T: Send + 'static>(
+        &self,
+        search: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, S3Error> {
+        let denied = || S3Error::new(Code::AccessDenied);
+        let gate = self.explains.as_ref().ok_or_else(denied)?;
+        let asker = self.caller.signed().ok_or_else(denied)?.signer_name();
+        gate.searches.run(&asker, search).await
+    }
+
+    /// The same for whoever revokes a link: what is found is good to know, and nothing to wait for. `None`: others search.
+    pub(crate) async fn search_if_free<T: Send + 'static>(
+        &self,
+        search: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        self.explains.as_ref()?.revoking_searches.run_if_free(search).await
+    }
+
+    /// Whether a link is one of the caller's account: signed by a key of the account, or for a bucket of the account. Only
+    /// for a caller who may revoke it if it is.
+    pub(crate) async fn is_of_account(
+        &self,
+        access_key_id: &str,
+        token: Option<&str>,
+        target: &Target,
+    ) -> Result<bool, S3Error> {
+        let denied = || S3Error::new(Code::AccessDenied);
+        let gate = self.explains.as_ref().ok_or_else(denied)?;
+        if self.owns_bucket(target).await? {
+            return Ok(true);
+        }
+        let account = self.caller.account();
+        match gate.found_signer(access_key_id, token, self.context.now).await {
+            Ok(found) => Ok(found.is_some_and(|found| Some(&found.account) == account)),
+            Err(AuthenticationError::MalformedToken { .. }) => Ok(false),
+            Err(error) => Err(refusal::of_authentication(error)),
+        }
     }
 
     /// Authenticates the request of a link as if it came now. `None`: the gate would not let it in.

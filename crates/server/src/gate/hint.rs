@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use presign::{Cause, ExplainQuestion, SecretAccessKey, explain};
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use super::searches::Searches;
 use crate::head::Head;
 
 /// How many hints are looked for in a second, for the whole process.
@@ -16,11 +16,11 @@ const HINTS_A_SECOND: u32 = 10;
 
 /// How many hints were looked for in this second, and whether one is.
 #[derive(Debug)]
-pub(super) struct Hints(Mutex<(Instant, u32)>, Semaphore);
+pub(super) struct Hints(Mutex<(Instant, u32)>, Searches);
 
 impl Default for Hints {
     fn default() -> Self {
-        Self(Mutex::new((Instant::now(), 0)), Semaphore::new(1))
+        Self(Mutex::new((Instant::now(), 0)), Searches::default())
     }
 }
 
@@ -41,7 +41,6 @@ impl Hints {
         secret: &SecretAccessKey,
         now: Timestamp,
     ) -> Option<Cause> {
-        let _turn = self.1.try_acquire().ok()?;
         if !self.take() {
             return None;
         }
@@ -54,7 +53,7 @@ impl Hints {
         let headers: Vec<_> =
             headers.map(|(name, value)| ((*name).to_owned(), text(value))).collect();
         let (method, secret) = (signed.method.to_owned(), secret.clone());
-        let found = tokio::task::spawn_blocking(move || {
+        let found = self.1.run_if_free(move || {
             let headers: Vec<(&str, &str)> =
                 headers.iter().map(|(name, value)| (&**name, &**value)).collect();
             let mut question = ExplainQuestion::new(&url);
@@ -63,6 +62,6 @@ impl Hints {
             question.secret = Some(&secret);
             explain(&question, now).ok()?.causes.into_iter().next()
         });
-        found.await.ok().flatten()
+        found.await.flatten()
     }
 }

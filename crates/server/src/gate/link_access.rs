@@ -157,6 +157,11 @@ impl StoreAccess {
         Ok(Some((allowed.uses_max.saturating_sub(taken), allowed.uses_max)))
     }
 
+    /// Whether the link may be used so often only.
+    pub(crate) fn counts_uses(&self) -> bool {
+        self.allowance().is_some()
+    }
+
     fn allowance(&self) -> Option<Allowance> {
         self.link.as_ref()?.allowance()
     }

@@ -270,6 +270,16 @@ async fn nobody_ends_what_others_signed() {
         let answer = world.send_as(&ann, revoke(&document)).await;
         assert_eq!(error(&answer).0, 403, "{document}");
     }
+    // A link that opens in years would be remembered for years.
+    let far = world.now.as_second() + 400 * 24 * 60 * 60;
+    let target = format!(
+        "/bucket/a/k?AWSAccessKeyId={}&Expires={far}&Signature={}%3D",
+        ann.id,
+        "a".repeat(27)
+    );
+    let far = ask("GET", &target);
+    let answer = world.send_as(&ann, revoke(&json!({"url": url(&far)}))).await;
+    assert_ne!(answer.status, 201, "{}", answer.text());
     // A link that says it is ann's, with the signature of bob's.
     let signature = |ask: &Ask| ask.target.split_once("X-Amz-Signature=").unwrap().1.to_owned();
     let forged = of_ann.clone().tamper(&signature(&of_ann), &signature(&of_bob));
@@ -357,6 +367,14 @@ async fn accounts_are_apart() {
     let made = revoked(&world, &other, &json!({"fingerprint": fingerprint(&ours)})).await;
     assert_eq!(status(&ours).await, 200);
     assert_eq!(undo(&world, &other, &made).await, 204);
+    // Nor does it believe that a link is ended which it cannot end: whether there is such a key is not told.
+    let unknown = Key { id: "AKIANOBODY".into(), secret: "nobody".into(), token: None };
+    for link in [&ours, &world.link_by(&unknown, "GET", "a/k")] {
+        let answer = world.send_as(&other, revoke(&json!({"url": url(link)}))).await;
+        let message = "This link was not signed in your account, and is for none of its buckets.";
+        assert_eq!(error(&answer).0, 403);
+        assert!(answer.text().contains(message), "{}", answer.text());
+    }
     // We own the bucket.
     let made = revoked(&world, &root, &json!({"url": url(&theirs)})).await;
     assert_eq!((status(&theirs).await, status(&ours).await), (403, 200));
