@@ -146,7 +146,7 @@ impl Reason {
     fn text(self) -> &'static str {
         match self {
             Self::Expired => "A link works for a limited time, and the time of this one is over.",
-            Self::NotYet => "It opens at a later time.",
+            Self::NotYet => "It was made for a later time.",
             Self::Revoked => "Whoever is in charge of it has ended it before its time.",
             Self::UsedUp => "It could be used a certain number of times, and has been.",
             Self::UnderWay => "Others are using it at this moment.",
@@ -157,9 +157,7 @@ impl Reason {
             Self::OtherUse => {
                 "It was made for another use, such as for sending a file to this place."
             }
-            Self::MadeWrongly => {
-                "Its signature does not fit this server. That is no fault of yours."
-            }
+            Self::MadeWrongly => "It does not fit this server. That is no fault of yours.",
             Self::Elsewhere => "It works only from certain networks.",
             Self::SignerGone => {
                 "The access with which it was made has ended, and the link with it."
@@ -178,7 +176,7 @@ impl Reason {
             | Self::SignerGone
             | Self::Gone
             | Self::MadeWrongly => "Ask whoever sent it to you for a new one.",
-            Self::NotYet => "Open it again then.",
+            Self::NotYet => "Open it again later.",
             Self::UnderWay | Self::Trouble => "Try again in a moment.",
             Self::Changed => {
                 "Copy the whole link and open it again. If that does not help, ask whoever sent it to you for a new one."
@@ -241,8 +239,28 @@ fn of_text(error: &S3Error, parts: &Parts) -> Option<Cause> {
     let text = format!("http://{host}{}?{query}", parts.uri.path());
     // No secret is looked for, so nothing but the text decides, at any time.
     let told = explain(&ExplainQuestion::new(&text), Timestamp::UNIX_EPOCH).ok()?;
-    let of_text = [CauseCode::CutOff, CauseCode::HtmlEscaped, CauseCode::ParameterMissing];
-    told.causes.into_iter().find(|cause| of_text.contains(&cause.code))
+    let of_text = [
+        CauseCode::CutOff,
+        CauseCode::HtmlEscaped,
+        CauseCode::ParameterMissing,
+        CauseCode::TooLong,
+    ];
+    let of_text = told.causes.into_iter().find(|cause| of_text.contains(&cause.code));
+    of_text.or_else(|| is_of_region(error).then(other_region))
+}
+
+/// Whether a link is refused for the region in its credential scope.
+fn is_of_region(error: &S3Error) -> bool {
+    let begins = "Error parsing the X-Amz-Credential parameter; the region ";
+    error.code() == Code::AuthorizationQueryParametersError && error.message().starts_with(begins)
+}
+
+fn other_region() -> Cause {
+    Cause::new(
+        CauseCode::Region,
+        "The link is signed for another region than the server's.",
+        "Sign it for the region that the server names.",
+    )
 }
 
 /// Lets pages read the hint that the answer has. It joins the names that are exposed already: not every client

@@ -127,13 +127,43 @@ async fn revoke(remote: &Remote, wanted: &WantedRevocation, form: Form) -> Resul
     }
     if made.fingerprint.is_none() {
         output::note(format_args!(
-            "a SigV2 link does not say when it was signed: those that match are refused until {}",
+            "a SigV2 link does not say when it was signed: those that match are refused until {}, new ones as well; sign with SigV4",
+            made.lives_until
+        ));
+    }
+    let until = wanted.until.as_ref().and_then(|until| until.parse::<Timestamp>().ok());
+    if until.is_some_and(|until| made.lives_until.parse().is_ok_and(|kept: Timestamp| until < kept))
+    {
+        output::note(format_args!(
+            "the revocation is kept until {}: a link that it ends may live as long",
             made.lives_until
         ));
     }
     let Revocation { id, lives_until, .. } = &made;
-    let line = format!("revoked {} (remembered until {lives_until}, id {id})", named(&made));
-    output::answer(form, &made, [line])
+    let before = match &wanted.before {
+        Some(_) if made.fingerprint.is_none() => {
+            format!(" signed until {}", made.signed_before)
+        }
+        Some(_) | None => String::new(),
+    };
+    let line =
+        format!("revoked {}{before} (remembered until {lives_until}, id {id})", named(&made));
+    output::answer(form, &made, [line])?;
+    if made.fingerprint.is_none() && wanted.before.is_none() {
+        outlast(&made.signed_before).await;
+    }
+    Ok(())
+}
+
+/// Waits until the second is over in which links were still revoked: a link that is signed next is to live.
+async fn outlast(second: &str) {
+    let Ok(second) = second.parse::<Timestamp>() else { return };
+    let over = Timestamp::from_second(second.as_second().saturating_add(1)).unwrap_or(second);
+    let wait = over.duration_since(clock::now());
+    // Clocks that differ by more are nothing to wait for.
+    if (SignedDuration::ZERO..SignedDuration::from_secs(2)).contains(&wait) {
+        tokio::time::sleep(wait.unsigned_abs()).await;
+    }
 }
 
 /// Says what it undid, as far as the caller may know that.

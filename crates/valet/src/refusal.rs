@@ -356,6 +356,10 @@ fn likely(error: &S3Error) -> Option<String> {
             let end = error.expires.as_deref().map(|end| format!(" at {}", shown(end)));
             return Some(format!("The link died{}: ask for a new one.", end.unwrap_or_default()));
         }
+        ("AccessDenied", "Link has been revoked") => "The link was taken back: ask for a new one.",
+        ("AccessDenied", "Link has been used up") => {
+            "The link has been used up: ask for a new one."
+        }
         ("AccessDenied", "Request is not yet valid") => {
             "The link's time has not come, or the clock of whoever made it is ahead."
         }

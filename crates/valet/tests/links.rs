@@ -53,7 +53,8 @@ fn sent(request: &str) -> Value {
 fn what_cannot_name_links_is_wrong_usage() {
     for (words, says) in [
         (&["revoke", "hello"][..], "there is no link in the text"),
-        (&["revoke", "--fingerprint", "baadfdf52ebffe21"], "64"),
+        (&["revoke", "--fingerprint", "baadfdf52ebffe21"], "the first 16 digits"),
+        (&["revoke", "--fingerprint", "baadfdf52ebffe2"], "64"),
         (&["revoke", "--object", "s3://"], "an S3 URI names a bucket"),
         (&["revoke", "--object", "s3://b"], "an object has a key"),
         (&["revoke", "--prefix", "s3:///k"], "an S3 URI names a bucket"),

@@ -108,6 +108,11 @@ impl Caching {
             LinkCaching::Capped => {}
         }
         let Some(end) = access.link_ends_at() else { return };
+        if access.counts_uses() {
+            // What a cache keeps would be shown again without a use.
+            reply.set(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+            return;
+        }
         let Self { cache_control, expires } = self.until(end, last_modified, access.now());
         reply.set_optional(CACHE_CONTROL, cache_control.as_deref());
         reply.set_optional(EXPIRES, expires.as_deref());

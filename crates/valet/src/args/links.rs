@@ -59,7 +59,7 @@ pub(crate) struct NamedLinks {
     #[arg(value_name = "URL")]
     pub(crate) url: Option<String>,
     /// The fingerprint of a link or form, from the --json of the command that made it
-    #[arg(long, value_name = "F")]
+    #[arg(long, value_name = "F", value_parser = fingerprint)]
     pub(crate) fingerprint: Option<Fingerprint>,
     /// An access key: all links and forms that it signed
     #[arg(long, value_name = "AKID")]
@@ -70,6 +70,19 @@ pub(crate) struct NamedLinks {
     /// All links to keys that begin so; `s3://bucket/` for those to the whole bucket
     #[arg(long, value_name = "S3URI", value_parser = prefix)]
     pub(crate) prefix: Option<String>,
+}
+
+fn fingerprint(text: &str) -> Result<Fingerprint, String> {
+    let is_short = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    text.parse().map_err(|error| {
+        if is_short {
+            "logs and lists show the first 16 digits of a fingerprint, which name no link for sure: give the whole \
+             fingerprint or the link, or end all links to its object (--object) or of its key (--key)"
+                .to_owned()
+        } else {
+            format!("{error}")
+        }
+    })
 }
 
 fn object(text: &str) -> Result<String, String> {

@@ -105,6 +105,13 @@ impl ExplainClient {
             let is_valet = response.headers().get(SERVER).is_some_and(|name| name == "Valet");
             let is_absent = response.status() == StatusCode::NOT_FOUND;
             let refusal = refusal::look_at_own(response).await;
+            // A proxy puts its own name on the answer of the server behind it.
+            if refusal.code == "SignatureDoesNotMatch" && !is_valet {
+                let failure = refusal.failure;
+                return Err(Silence::Failed(format!(
+                    "{failure} If they are right, something on the way changes requests: see `valet doctor`."
+                )));
+            }
             if (is_absent || !is_valet) && !refusal.speaks_tls() {
                 return Err(Silence::Unable);
             }

@@ -2,10 +2,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use presign::{Cause, CauseCode, Endpoint, Explanation, LinkNote, LinkVerdict, MissingFact};
+use presign::{
+    Cause, CauseCode, Endpoint, Explanation, LinkGrant, LinkNote, LinkVerdict, MissingFact,
+};
 
 use crate::config::ServerConfig;
 use crate::context::RequestContext;
+use crate::route::Target;
 
 /// The domains of Amazon, below which a host with a label of S3 is its own.
 const AMAZON_DOMAINS: [&str; 2] = [".amazonaws.com", ".amazonaws.com.cn"];
@@ -30,6 +33,19 @@ impl HostKind {
             return Self::Known;
         }
         if is_amazon(host) { Self::Amazon } else { Self::Unknown }
+    }
+
+    /// Names the bucket and the key as this server reads them, if the link leads here: a host that is declared names no
+    /// bucket, whatever domain it lies below.
+    pub(super) fn read_here(self, grant: &mut LinkGrant, target: &Target) {
+        let (bucket, key) = match target {
+            Target::Bucket(bucket) => (bucket, ""),
+            Target::Object(bucket, key) => (bucket, key.as_str()),
+            Target::Service => return,
+        };
+        if self == Self::Known {
+            (grant.bucket, grant.key) = (bucket.as_str().to_owned(), key.to_owned());
+        }
     }
 }
 

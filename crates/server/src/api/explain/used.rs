@@ -9,7 +9,7 @@ use hyper::http::request::Parts;
 use iam::{Decision, HoldsUntil, PolicyLimit, Verdict};
 use presign::{
     Cause, CauseCode, ExpiryLimit, Explanation, LinkConditions, LinkNote, LinkRequest, LinkVerdict,
-    MissingFact, QueryPairs, decode_query_component, encode_component,
+    Mechanism, MissingFact, QueryPairs, decode_query_component, encode_component,
 };
 use store::{Lookup, Revocation, RevokedLinks, VersionId};
 
@@ -184,8 +184,16 @@ async fn of_policies(
         }
         Err(error) if error.code().status().is_server_error() => Err(error.into()),
         Err(error) if error.code() == Code::AccessDenied && error.message() == REVOKED => {
-            let mend = "Ask whoever took it back (`valet links ls` shows who), or sign a new one.";
-            let text = match used.access.revocation(&used.target).await? {
+            let revocation = used.access.revocation(&used.target).await?;
+            let of_many = revocation
+                .as_ref()
+                .is_some_and(|it| !matches!(it.links, RevokedLinks::Link { .. }));
+            let mend = if of_many && used.mechanism == Mechanism::V2Query {
+                "Sign a link with SigV4: links of SigV2 do not say when they were signed, so new ones are refused as well."
+            } else {
+                "Ask whoever took it back (`valet links ls` shows who), or sign a new one."
+            };
+            let text = match revocation {
                 Some(revocation) => how_taken_back(&revocation),
                 None => "The link was taken back.".to_owned(),
             };
@@ -272,11 +280,22 @@ async fn of_bucket(used: &UsedLink) -> Result<Option<Cause>, ApiError> {
     };
     match used.access.bucket(name).await {
         Ok(_) => Ok(None),
-        Err(error) if error.code() == Code::NoSuchBucket => Ok(Some(Cause::new(
-            CauseCode::BucketMissing,
-            format!("There is no bucket {name}."),
-            "Make the bucket (valet mb), or sign a link for another one.",
-        ))),
+        Err(error) if error.code() == Code::NoSuchBucket => {
+            let (text, mend) = if used.access.context().virtual_hosted {
+                (
+                    format!(
+                        "The host is read as the bucket {name} of a domain, and there is none."
+                    ),
+                    "If the host is a name of the server itself, declare it (--public-url); else make the bucket.",
+                )
+            } else {
+                (
+                    format!("There is no bucket {name}."),
+                    "Make the bucket (valet mb), or sign a link for another one.",
+                )
+            };
+            Ok(Some(Cause::new(CauseCode::BucketMissing, text, mend)))
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -61,8 +61,10 @@ impl NamedLinks {
                 Self::of(RevokedLinks::Link { fingerprint, target: None })
             }
             (None, None, Some(id), None, None) => {
-                if id.is_empty() || id.len() > ACCESS_KEY_ID_BYTES_MAX {
-                    let message = "`access_key_id` is the id of an access key.";
+                // An object's key was meant, more likely.
+                let is_path = id.contains(['/', '.', ':']);
+                if id.is_empty() || is_path || id.len() > ACCESS_KEY_ID_BYTES_MAX {
+                    let message = "`access_key_id` is the id of an access key; links to an object are named by `object`.";
                     return Err(ApiError::invalid_argument("access_key_id", message));
                 }
                 Self::of(RevokedLinks::AccessKey(id.clone()))
