@@ -81,7 +81,7 @@ fn times_are_typed_as_durations_too() {
     let made = || vec![answer("201 Created", &JSON, &revocation("7").to_string())];
     let words = ["revoke", "--object", "s3://b/k", "--before", "15m", "--until", "30d"];
     let (status, out, _, requests) = run(made(), &words);
-    let said = "revoked all links to s3://b/k (remembered until 2026-12-07T12:15:00Z, id 7)\n";
+    let said = "revoked all links to s3://b/k signed until 2026-11-30T12:00:00Z (remembered until 2026-12-07T12:15:00Z, id 7)\n";
     assert_eq!((status, &*out), (0, said));
     let sent_of = sent(requests.first().unwrap());
     let time = |name: &str| sent_of[name].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
