@@ -266,9 +266,12 @@ fn other_region() -> Cause {
 /// Lets pages read the hint that the answer has. It joins the names that are exposed already: not every client
 /// reads a second header of one name.
 pub(crate) fn expose_hint(headers: &mut HeaderMap) {
+    if !headers.contains_key(HINT) {
+        return;
+    }
     let exposed = headers.get(ACCESS_CONTROL_EXPOSE_HEADERS).map(|names| names.as_bytes().to_vec());
     let mut names = exposed.unwrap_or_default();
-    if !headers.contains_key(HINT) || names.contains(&b'*') {
+    if names.contains(&b'*') {
         return;
     }
     if !names.is_empty() {

@@ -188,7 +188,7 @@ impl Gate {
             Err(mismatch) => {
                 let hint = match sent_at {
                     Some(now) if is_link && service == Service::S3 => {
-                        self.hints.find(head, proof.key().secret, now).await
+                        Box::pin(self.hints.find(head, proof.key().secret, now)).await
                     }
                     Some(_) | None => None,
                 };

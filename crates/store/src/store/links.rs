@@ -31,6 +31,11 @@ impl Store {
         revoking.await.unwrap_or(Err(StoreError::Closed))
     }
 
+    /// Whether nothing is revoked at all: nearly always, and known without a look at anything else.
+    pub fn revokes_nothing(&self) -> bool {
+        self.0.revocations.is_empty()
+    }
+
     /// What revoked a link, if it is revoked when it is used for these targets, all at once; without one, for something that
     /// is in no bucket. Where nothing is revoked at all, nothing is read.
     pub async fn revocation_of(
@@ -39,7 +44,7 @@ impl Store {
         used_for: &[LinkTarget<'_>],
         now: Timestamp,
     ) -> Result<Option<Revocation>, StoreError> {
-        if self.0.revocations.is_empty() {
+        if self.revokes_nothing() {
             return Ok(None);
         }
         let (mut subjects, others) = self.0.revocations.of_signer(link, used_for, now);
