@@ -93,6 +93,11 @@ impl WantedRevocation {
             other => other,
         };
         if let Some(url) = &url {
+            if url.starts_with("s3://") {
+                return Err(Failure::usage(anyhow!(
+                    "an S3 URI is no link: --object ends all links to it, --prefix those to all keys that begin so"
+                )));
+            }
             presign::explain(&ExplainQuestion::new(url), now).map_err(Failure::usage)?;
         }
         let before = before.map(|at| time(at, |life| now.checked_sub(life))).transpose()?;

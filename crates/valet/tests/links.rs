@@ -55,6 +55,7 @@ fn what_cannot_name_links_is_wrong_usage() {
         (&["revoke", "hello"][..], "there is no link in the text"),
         (&["revoke", "--fingerprint", "baadfdf52ebffe21"], "the first 16 digits"),
         (&["revoke", "--fingerprint", "baadfdf52ebffe2"], "64"),
+        (&["revoke", "s3://b/k"], "an S3 URI is no link: --object ends all links to it"),
         (&["revoke", "--object", "s3://"], "an S3 URI names a bucket"),
         (&["revoke", "--object", "s3://b"], "an object has a key"),
         (&["revoke", "--prefix", "s3:///k"], "an S3 URI names a bucket"),

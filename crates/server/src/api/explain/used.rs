@@ -184,20 +184,7 @@ async fn of_policies(
         }
         Err(error) if error.code().status().is_server_error() => Err(error.into()),
         Err(error) if error.code() == Code::AccessDenied && error.message() == REVOKED => {
-            let revocation = used.access.revocation(&used.target).await?;
-            let of_many = revocation
-                .as_ref()
-                .is_some_and(|it| !matches!(it.links, RevokedLinks::Link { .. }));
-            let mend = if of_many && used.mechanism == Mechanism::V2Query {
-                "Sign a link with SigV4: links of SigV2 do not say when they were signed, so new ones are refused as well."
-            } else {
-                "Ask whoever took it back (`valet links ls` shows who), or sign a new one."
-            };
-            let text = match revocation {
-                Some(revocation) => how_taken_back(&revocation),
-                None => "The link was taken back.".to_owned(),
-            };
-            fail(told, Cause::new(CauseCode::Revoked, text, mend));
+            fail(told, of_revocation(used).await?);
             // Before the time at which it would open.
             told.causes.rotate_right(1);
             Ok(false)
@@ -223,6 +210,21 @@ async fn of_policies(
             Ok(false)
         }
     }
+}
+
+/// The link was taken back.
+async fn of_revocation(used: &UsedLink) -> Result<Cause, ApiError> {
+    let revocation = used.access.revocation(&used.target).await?;
+    let of_many = |it: &Revocation| !matches!(it.links, RevokedLinks::Link { .. });
+    let of_many = revocation.as_ref().is_some_and(of_many);
+    let mend = if of_many && used.mechanism == Mechanism::V2Query {
+        "Sign a link with SigV4: links of SigV2 do not say when they were signed, so new ones are refused as well."
+    } else {
+        "Ask whoever took it back (`valet links ls` shows who), or sign a new one."
+    };
+    let text = revocation.as_ref().map(how_taken_back);
+    let text = text.unwrap_or_else(|| "The link was taken back.".to_owned());
+    Ok(Cause::new(CauseCode::Revoked, text, mend))
 }
 
 fn how_taken_back(revocation: &Revocation) -> String {
