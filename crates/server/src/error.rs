@@ -107,6 +107,7 @@ codes! {
     NoSuchCorsConfiguration "NoSuchCORSConfiguration" NOT_FOUND "The CORS configuration does not exist";
     NoSuchEncryptionConfiguration "ServerSideEncryptionConfigurationNotFoundError" NOT_FOUND "The server side encryption configuration was not found";
     NoSuchKey "NoSuchKey" NOT_FOUND "The specified key does not exist.";
+    NoSuchLink "NoSuchLink" NOT_FOUND "There is no such link.";
     NoSuchLifecycleConfiguration "NoSuchLifecycleConfiguration" NOT_FOUND "The lifecycle configuration does not exist";
     NoSuchObjectLockConfiguration "ObjectLockConfigurationNotFoundError" NOT_FOUND "Object Lock configuration does not exist for this bucket";
     NoSuchOwnershipControls "OwnershipControlsNotFoundError" NOT_FOUND "The bucket ownership controls were not found";
@@ -119,6 +120,7 @@ codes! {
     PreconditionFailed "PreconditionFailed" PRECONDITION_FAILED "At least one of the pre-conditions you specified did not hold";
 
     // About this server.
+    TooManyTries "TooManyRequests" TOO_MANY_REQUESTS "The passphrase was tried too often. Please wait a minute.";
     InternalError "InternalError" INTERNAL_SERVER_ERROR "We encountered an internal error. Please try again.";
     SlowDown "SlowDown" SERVICE_UNAVAILABLE "Please reduce your request rate.";
     ServiceUnavailable "ServiceUnavailable" SERVICE_UNAVAILABLE "Service is unable to handle request.";
@@ -194,6 +196,11 @@ impl S3Error {
     /// Adds that the client may try again after a second.
     pub(crate) fn retry_after_a_second(self) -> Self {
         self.header(RETRY_AFTER, HeaderValue::from_static("1"))
+    }
+
+    /// Adds that the client may try again after a minute.
+    pub(crate) fn retry_after_a_minute(self) -> Self {
+        self.header(RETRY_AFTER, HeaderValue::from_static("60"))
     }
 
     /// Adds what the holder of a link is told of why its signature does not hold.

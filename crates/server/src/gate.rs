@@ -18,6 +18,7 @@ mod hint;
 mod keys;
 mod link;
 mod link_access;
+mod managed;
 mod searches;
 mod sessions;
 mod tags;
@@ -39,6 +40,7 @@ use crate::error::{Code, S3Error, refusal};
 use crate::issuers::Issuers;
 use crate::link_rate::LinkRates;
 use crate::link_uses::LinkUses;
+use crate::passphrase::Passphrases;
 use crate::permission::{Admissible, Copied, LinkFit, OfBody, Permission};
 use crate::request::S3Request;
 use crate::rooms::Documents;
@@ -59,6 +61,7 @@ pub(crate) use closed::{refuse_link_conditions, refuse_link_conditions_in};
 pub(crate) use explained::{KnownSigner, LinkSigner, Standing, UsedLink};
 pub(crate) use future::FutureRequest;
 pub(crate) use link::{LinkTerms, REVOKED, USED_UP};
+pub(crate) use managed::{LentRequest, lent_action};
 pub(crate) use tags::{named, request_tag, tag_named};
 
 /// Stands for the body among the things that are not known of a future request.
@@ -380,6 +383,7 @@ pub(crate) struct Gate {
     issuers: Arc<Issuers>,
     documents: Arc<Documents>,
     links: Arc<LinksInUse>,
+    passphrases: Passphrases,
     hints: Hints,
     /// Of those who ask what happened to a link.
     searches: Searches,
@@ -393,6 +397,7 @@ impl Gate {
         let uses = LinkUses::new(store.clone());
         Self {
             links: Arc::new(LinksInUse { uses, rates: LinkRates::default() }),
+            passphrases: Passphrases::default(),
             hints: Hints::default(),
             searches: Searches::default(),
             revoking_searches: Searches::default(),
@@ -417,6 +422,11 @@ impl Gate {
         &self.documents
     }
 
+    /// Where the passphrases of links are computed with.
+    pub(crate) fn passphrases(&self) -> &Passphrases {
+        &self.passphrases
+    }
+
     /// The CORS rules of a bucket; `None` if there is no such bucket. Anybody may ask, because browsers ask
     /// before anybody is authenticated.
     pub(crate) async fn cors(
@@ -439,6 +449,9 @@ impl Gate {
         refuse_strange_owners(request)?;
         let access = StoreAccess { link: link.cloned(), ..self.access(caller, context) };
         let permissions = operation.permissions();
+        if let Some(managed) = caller.managed() {
+            managed.check_purpose(&permissions)?;
+        }
         access.refuse_revoked(&permissions).await?;
         if let Some(link) = link {
             link.check(context.client, context.now)?;

@@ -81,6 +81,19 @@ impl<'r> Head<'r> {
         Ok(Self { parts, arrived, reading, forwarded, client, secure, tls })
     }
 
+    /// Reads a request that the server makes of itself. Nothing is forwarded, whoever the client is.
+    pub(crate) fn read_own(
+        parts: &'r Parts,
+        peer: Peer,
+        config: &ServerConfig,
+    ) -> Result<Self, S3Error> {
+        let arrived = HttpRequestHead::from_parts(parts)
+            .map_err(|cause| S3Error::new(Code::BadRequest).because(cause))?;
+        let reading = Reading::at(arrived.host(), arrived.path(), config);
+        let (client, secure, tls) = (peer.address, peer.tls.is_some(), peer.tls);
+        Ok(Self { parts, arrived, reading, forwarded: None, client, secure, tls })
+    }
+
     /// The head as it arrived.
     pub(crate) fn parts(&self) -> &'r Parts {
         self.parts

@@ -12,6 +12,7 @@ use crate::origin::OWN_PREFIX;
 use crate::reading::Reading;
 use crate::respond::{Reply, ReplyBody};
 use crate::services::Services;
+use crate::short::{OPEN_LINK, ShortRoute};
 
 /// Below the prefix of Valet's own paths.
 const API_DESCRIPTION: &str = "/api/v1/openapi.json";
@@ -25,6 +26,8 @@ pub(crate) enum OwnRoute {
     Api(ApiRoute),
     /// The description of the API, which is no secret.
     ApiDescription,
+    /// A managed link.
+    Short(ShortRoute),
     Unknown,
     /// A known path with a method other than GET and HEAD.
     WrongMethod,
@@ -53,6 +56,9 @@ pub(crate) fn route(method: &Method, reading: &Reading<'_>) -> Option<OwnRoute> 
             if reading.is_plain() { ApiRoute::read(method, path) } else { ApiRoute::nowhere() };
         return Some(OwnRoute::Api(route));
     }
+    if let Some(path) = rest.strip_prefix("/s/").filter(|_| reading.is_plain()) {
+        return Some(OwnRoute::Short(ShortRoute::read(path)));
+    }
     let route = named(rest)?;
     let reads = *method == Method::GET || *method == Method::HEAD;
     let any = matches!(route, OwnRoute::Unknown);
@@ -78,6 +84,7 @@ impl OwnRoute {
             Self::Ready => "HealthReady",
             Self::Metrics => "ReadMetrics",
             Self::ApiDescription => "DescribeApi",
+            Self::Short(_) => OPEN_LINK,
             Self::Api(route) => route.operation(),
             Self::Unknown | Self::WrongMethod => "-",
         }
@@ -107,7 +114,7 @@ impl OwnRoute {
                 reply.body = ReplyBody::Full(api::description());
                 reply
             }
-            Self::Api(_) | Self::Unknown => {
+            Self::Api(_) | Self::Short(_) | Self::Unknown => {
                 text(StatusCode::NOT_FOUND, "There is nothing at this path.\n")
             }
             Self::WrongMethod => {

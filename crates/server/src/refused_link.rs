@@ -1,30 +1,24 @@
 //! What the holder of a link is told beside AWS's answer: a hint in a header, and in a browser that opened the link a
 //! page in words. Neither says anything that the answer does not, or that the holder could not find by trying.
 
-use std::borrow::Cow;
-
-use bytes::Bytes;
-use hyper::header::{
-    ACCEPT, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
-    HOST, HeaderName, HeaderValue, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
-};
+use hyper::header::{ACCESS_CONTROL_EXPOSE_HEADERS, HOST, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method};
 use jiff::Timestamp;
+use maud::html;
 use presign::{
     CONDITION_PREFIX, Cause, CauseCode, ExplainQuestion, QueryPairs, decode_query_component,
     explain,
 };
 
 use crate::error::{Code, S3Error};
-use crate::respond::{Ids, Reply, ReplyBody};
+use crate::page::{self, PagePowers, navigates};
+use crate::respond::{Ids, Reply};
 
 /// The header of a hint: the code of a cause, and the cause in words.
 pub(crate) const HINT: HeaderName = HeaderName::from_static("x-valet-hint");
 /// The longest hint, in characters.
 const HINT_CHARS_MAX: usize = 512;
-/// The page loads nothing, runs nothing and is shown in no other page.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Why a link is refused, as far as its holder is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +29,10 @@ enum Reason {
     UsedUp,
     /// All uses that are left are under way.
     UnderWay,
+    /// There is no such managed link.
+    NoLink,
+    /// The passphrase of the link was tried too often.
+    TriedTooOften,
     /// There is no such object or bucket any more.
     Gone,
     /// The link was cut off, escaped or changed.
@@ -65,6 +63,8 @@ impl Reason {
             (Code::AccessDenied, crate::gate::REVOKED) => Self::Revoked,
             (Code::AccessDenied, crate::gate::USED_UP) => Self::UsedUp,
             (Code::SlowDown, _) => Self::UnderWay,
+            (Code::NoSuchLink, _) => Self::NoLink,
+            (Code::TooManyTries, _) => Self::TriedTooOften,
             (Code::NoSuchKey | Code::NoSuchBucket | Code::NoSuchVersion, _) => Self::Gone,
             (Code::SignatureDoesNotMatch | Code::AuthorizationQueryParametersError, _) => {
                 Self::Changed
@@ -112,6 +112,8 @@ impl Reason {
             Self::Revoked => Some(CauseCode::Revoked),
             Self::UsedUp => Some(CauseCode::UsedUp),
             Self::UnderWay
+            | Self::NoLink
+            | Self::TriedTooOften
             | Self::Gone
             | Self::Changed
             | Self::OtherUse
@@ -131,6 +133,8 @@ impl Reason {
             Self::Revoked => "This link was taken back",
             Self::UsedUp => "This link has been used up",
             Self::UnderWay => "This link is in use",
+            Self::NoLink => "There is no such link",
+            Self::TriedTooOften => "The passphrase was tried too often",
             Self::Gone => "There is nothing here any more",
             Self::Changed => "This link is not whole, or was changed",
             Self::OtherUse => "This link is not for opening",
@@ -150,6 +154,8 @@ impl Reason {
             Self::Revoked => "Whoever is in charge of it has ended it before its time.",
             Self::UsedUp => "It could be used a certain number of times, and has been.",
             Self::UnderWay => "Others are using it at this moment.",
+            Self::NoLink => "It was not copied as a whole, or it ended long ago.",
+            Self::TriedTooOften => "For a minute, nobody can try another one.",
             Self::Gone => "The file that it leads to was removed, or never was there.",
             Self::Changed => {
                 "Often the end is missing, because a message broke the link into two lines, or a program added something to it."
@@ -178,7 +184,8 @@ impl Reason {
             | Self::MadeWrongly => "Ask whoever sent it to you for a new one.",
             Self::NotYet => "Open it again later.",
             Self::UnderWay | Self::Trouble => "Try again in a moment.",
-            Self::Changed => {
+            Self::TriedTooOften => "Try again in a minute.",
+            Self::Changed | Self::NoLink => {
                 "Copy the whole link and open it again. If that does not help, ask whoever sent it to you for a new one."
             }
             Self::OtherUse => "Ask whoever sent it to you for a link to open.",
@@ -204,23 +211,24 @@ pub(crate) fn is_by_link(parts: &Parts) -> bool {
 }
 
 /// Adds what the holder of a link is told to a refusal of it.
-pub(crate) fn tell(reply: &mut Reply, error: &S3Error, parts: &Parts, ids: &Ids) {
-    if !is_by_link(parts) {
+pub(crate) fn tell(
+    reply: &mut Reply,
+    error: &S3Error,
+    (parts, is_short): (&Parts, bool),
+    ids: &Ids,
+) {
+    if !is_short && !is_by_link(parts) {
         return;
     }
-    let cause = error.hint().cloned().or_else(|| of_text(error, parts));
+    let of_text = || if is_short { None } else { of_text(error, parts) };
+    let cause = error.hint().cloned().or_else(of_text);
     let reason = Reason::of(error, cause.as_ref());
     if let Some(hint) = hint(cause.as_ref(), reason, error) {
         reply.headers.insert(HINT, hint);
     }
-    if parts.method == Method::GET && navigates(&parts.headers) {
-        reply.set(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-        reply.set(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-        reply.set(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        reply.set(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-        reply.set(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        reply.headers.append(VARY, HeaderValue::from_static("Accept, Sec-Fetch-Mode"));
-        reply.body = ReplyBody::Full(Bytes::from(page(error, cause.as_ref(), reason, ids)));
+    let opens = parts.method == Method::GET || is_short && parts.method == Method::POST;
+    if opens && navigates(&parts.headers) {
+        page::put(reply, page(error, cause.as_ref(), reason, ids), PagePowers::Reads);
     }
 }
 
@@ -297,39 +305,6 @@ fn hint(cause: Option<&Cause>, reason: Reason, error: &S3Error) -> Option<Header
     HeaderValue::from_str(&text).ok()
 }
 
-/// Whether a browser opens the link in a window of its own, rather than a page or a program reading it.
-fn navigates(headers: &HeaderMap) -> bool {
-    match headers.get("sec-fetch-mode").map(HeaderValue::as_bytes) {
-        Some(mode) => mode == b"navigate",
-        None => prefers_html(headers),
-    }
-}
-
-/// Whether `Accept` names HTML, and nothing else before it.
-fn prefers_html(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let (mut html, mut other) = (0, 0);
-    for range in accepted.flat_map(|value| value.split(',')) {
-        let mut parts = range.split(';').map(str::trim);
-        let kind = parts.next().unwrap_or_default();
-        let quality =
-            parts.find_map(|part| part.strip_prefix("q=")).map_or(Ok(1.0), str::parse::<f32>);
-        // In thousandths, as far as a quality can say.
-        let quality = match quality {
-            Ok(quality) if quality >= 1.0 => 1000,
-            Ok(quality) if quality >= 0.5 => 500,
-            Ok(quality) if quality > 0.0 => 1,
-            Ok(_) | Err(_) => 0,
-        };
-        if kind.eq_ignore_ascii_case("text/html") {
-            html = html.max(quality);
-        } else if !kind.eq_ignore_ascii_case("application/xhtml+xml") {
-            other = other.max(quality);
-        }
-    }
-    html > 0 && html >= other
-}
-
 /// When the link ended or opens, where the refusal says it.
 fn when(error: &S3Error, reason: Reason) -> Option<String> {
     let (words, name) = match reason {
@@ -338,6 +313,8 @@ fn when(error: &S3Error, reason: Reason) -> Option<String> {
         Reason::Revoked
         | Reason::UsedUp
         | Reason::UnderWay
+        | Reason::NoLink
+        | Reason::TriedTooOften
         | Reason::Gone
         | Reason::Changed
         | Reason::OtherUse
@@ -355,79 +332,17 @@ fn when(error: &S3Error, reason: Reason) -> Option<String> {
 
 fn page(error: &S3Error, cause: Option<&Cause>, reason: Reason, ids: &Ids) -> String {
     let title = reason.title();
-    let when = when(error, reason).map(|when| format!("<p>{}</p>\n", escaped(&when)));
     // What mends it is for whoever made it.
     // And a holder's own words, in a parameter that was added, are for nobody.
     let told = [CauseCode::CutOff, CauseCode::HtmlEscaped];
     let found = cause.filter(|cause| told.contains(&cause.code));
-    let found = found.map(|cause| format!("<p>{}</p>\n", escaped(&cause.text)));
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>{title}</title>\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"robots\" content=\"noindex\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
-         <style>{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n<p>{}</p>\n{}{}<p><strong>{}</strong></p>\n\
-         <footer>For whoever is asked: {} &middot; request {}</footer>\n</main>\n</body>\n</html>\n",
-        reason.text(),
-        when.unwrap_or_default(),
-        found.unwrap_or_default(),
-        reason.advice(),
-        error.code().wire(),
-        escaped(&ids.request_id),
-    )
-}
-
-const STYLE: &str = ":root{color-scheme:light dark;--ground:#f6f5f2;--card:#fff;--ink:#1d1d1b;--soft:#5c5b57;--line:#e3e1db}\
-@media (prefers-color-scheme:dark){:root{--ground:#161614;--card:#212120;--ink:#f1f0ec;--soft:#a9a7a0;--line:#34332f}}\
-*{box-sizing:border-box}\
-body{margin:0;min-height:100vh;display:flex;align-items:center;justify-content:center;padding:1rem;\
-background:var(--ground);color:var(--ink);font:1rem/1.55 system-ui,sans-serif}\
-main{width:100%;max-width:34rem;padding:clamp(1.25rem,5vw,2.5rem);background:var(--card);border:1px solid var(--line);border-radius:.75rem}\
-h1{margin:0 0 1rem;font-size:clamp(1.3rem,5vw,1.7rem);line-height:1.25}\
-p{margin:0 0 .9rem;overflow-wrap:anywhere}\
-footer{margin-top:1.5rem;padding-top:1rem;border-top:1px solid var(--line);color:var(--soft);font-size:.85rem;overflow-wrap:anywhere}";
-
-fn escaped(text: &str) -> Cow<'_, str> {
-    if text.contains(['&', '<', '>', '"', '\'']) {
-        let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-        Cow::Owned(text.replace('"', "&quot;").replace('\'', "&#39;"))
-    } else {
-        Cow::Borrowed(text)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn browsers_prefer_html_and_clients_do_not() {
-        let check = |accept: Option<&'static str>, mode: Option<&'static str>, expected: bool| {
-            let mut headers = HeaderMap::new();
-            if let Some(accept) = accept {
-                headers.insert(ACCEPT, HeaderValue::from_static(accept));
-            }
-            if let Some(mode) = mode {
-                headers.insert("sec-fetch-mode", HeaderValue::from_static(mode));
-            }
-            assert_eq!(navigates(&headers), expected, "{accept:?} {mode:?}");
-        };
-        let browser =
-            "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8";
-        check(Some(browser), None, true);
-        check(Some("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"), None, true);
-        check(Some("*/*"), Some("navigate"), true);
-        check(Some(browser), Some("cors"), false);
-        check(Some(browser), Some("no-cors"), false);
-        check(None, None, false);
-        check(Some("*/*"), None, false);
-        check(Some("application/xml"), None, false);
-        check(Some("application/xml, text/html;q=0.5"), None, false);
-        check(Some("text/html;q=0"), None, false);
-        check(Some("text/html;q=x"), None, false);
-    }
-
-    #[test]
-    fn what_others_wrote_is_no_markup() {
-        assert_eq!(escaped("a<b>&\"'"), "a&lt;b&gt;&amp;&quot;&#39;");
-    }
+    let content = html! {
+        h1 { (title) }
+        p { (reason.text()) }
+        @if let Some(when) = when(error, reason) { p { (when) } }
+        @if let Some(cause) = found { p { (cause.text) } }
+        p { strong { (reason.advice()) } }
+        footer { "For whoever is asked: " (error.code().wire()) " \u{b7} request " (ids.request_id) }
+    };
+    page::document(title, &content)
 }

@@ -31,6 +31,7 @@ use crate::room::Room;
 use crate::route::{self, Call};
 use crate::s3::routed::{Signed, with_bucket_region};
 use crate::services::Services;
+use crate::short::{OPEN_LINK, ShortRequest};
 use crate::surface::Surface;
 use crate::unsent::Unsent;
 use crate::uploads::Uploads;
@@ -84,6 +85,17 @@ impl Server {
         self
     }
 
+    /// Makes the role that signs for managed links, where the first account has none.
+    ///
+    /// # Errors
+    ///
+    /// Why the role could not be made, in words. Without it, managed links are refused.
+    pub async fn make_link_signer(&self, now: Timestamp) -> Result<(), String> {
+        let Services { gate, config, .. } = &self.services;
+        let made = gate.link_signer(&config.account, now).await;
+        made.map(drop).map_err(|error| error.message().to_owned())
+    }
+
     pub(crate) fn config(&self) -> &Arc<ServerConfig> {
         &self.services.config
     }
@@ -129,7 +141,8 @@ impl Server {
                 log_cause(&LoggedRefusal::from(&error), &ids, &notes);
                 notes.reason = Some(error.message().chars().take(REASON_CHARS_MAX).collect());
                 let mut reply = bound_refusal(&error, unsent, &ids);
-                refused_link::tell(&mut reply, &error, &parts, &ids);
+                let is_short = notes.operation == OPEN_LINK;
+                refused_link::tell(&mut reply, &error, (&parts, is_short), &ids);
                 (reply, Some(error.code().wire()))
             }
         };
@@ -187,12 +200,21 @@ impl Server {
         match surface {
             Surface::Metrics | Surface::Query(_) => refuse_link_conditions_in(head.query())?,
             // These refuse them in their own words, after the signature; and what is open has nothing to limit.
-            Surface::S3(_) | Surface::Form { .. } | Surface::Api(_) | Surface::Open(_) => {}
+            Surface::S3(_)
+            | Surface::Form { .. }
+            | Surface::Api(_)
+            | Surface::Open(_)
+            | Surface::Short(_) => {}
         }
         match surface {
             Surface::Open(route) => {
                 notes.operation = route.name();
                 Ok(route.answer(services))
+            }
+            Surface::Short(route) => {
+                notes.operation = OPEN_LINK;
+                let request = ShortRequest { services, head: &head, context: &context };
+                Box::pin(route.answer(request, body, notes)).await
             }
             Surface::Metrics => {
                 notes.operation = OwnRoute::Metrics.name();

@@ -11,6 +11,7 @@ use crate::query::{self, QueryEndpoint};
 use crate::request::Query;
 use crate::route::{self, Call, Level, Target};
 use crate::s3::routed::Routed;
+use crate::short::ShortRoute;
 
 /// A surface, with what the head says about the request. The surfaces are tried in this order, and the first
 /// that claims a request gets it. Surfaces with a host or path of their own (distributions, websites, short
@@ -22,6 +23,8 @@ pub(crate) enum Surface<'r> {
     Open(OwnRoute),
     /// The metrics at the address of S3.
     Metrics,
+    /// Short links, which nobody signs.
+    Short(ShortRoute),
     /// The JSON API.
     Api(ApiRoute),
     /// The Query protocols of IAM and STS.
@@ -38,6 +41,7 @@ impl<'r> Surface<'r> {
         match own::route(head.method(), head.reading()) {
             Some(OwnRoute::Api(route)) => return Self::Api(route),
             Some(OwnRoute::Metrics) => return Self::Metrics,
+            Some(OwnRoute::Short(route)) => return Self::Short(route),
             Some(
                 route @ (OwnRoute::Live
                 | OwnRoute::Ready
@@ -61,7 +65,7 @@ impl<'r> Surface<'r> {
     /// The bucket whose CORS rules say which pages may use this surface; `None`: no page of another origin may.
     pub(crate) fn page_place(&self, head: &Head<'_>) -> Option<(Option<BucketName>, Level)> {
         match self {
-            Self::Open(_) | Self::Metrics => None,
+            Self::Open(_) | Self::Metrics | Self::Short(_) => None,
             Self::Api(route) => route.page_place(head.query()),
             Self::Query(_) | Self::Form { .. } | Self::S3(_) => {
                 Some(route::bucket(head.reading().resource()))
@@ -98,6 +102,7 @@ mod tests {
         match Surface::of(&head) {
             Surface::Open(route) => format!("open {route:?}"),
             Surface::Metrics => "metrics".to_owned(),
+            Surface::Short(_) => "short".to_owned(),
             Surface::Api(route) => format!("api {}", route.operation()),
             Surface::Query(_) => "query".to_owned(),
             Surface::Form { bucket, .. } => format!("form {bucket}"),
@@ -117,6 +122,12 @@ mod tests {
         check("GET h /_valet/nothing", "open Unknown");
         check("GET files.test /below/_valet/health/live", "open Live");
         check("GET h /_valet/metrics", "metrics");
+        check("GET h /_valet/s/AAAAAAAAAAAAAAAAAAAAAA", "short");
+        check("POST h /_valet/s/AAAAAAAAAAAAAAAAAAAAAA", "short");
+        check("GET h /_valet/s/", "short");
+        check("GET h /_valet/s", "open Unknown");
+        check("GET h /_valet/s/%41AAAAAAAAAAAAAAAAAAAAA", "open Unknown");
+        check("GET bucket.s3.test /_valet/s/AAAAAAAAAAAAAAAAAAAAAA", "s3 GetObject");
         check("GET h /_valet/api/v1/accounts", "api ListAccounts");
         check("POST h /_valet/api/v1/expiry", "api TellExpiry");
         check("GET h /_valet/api/v1/openapi.json", "open ApiDescription");

@@ -25,6 +25,7 @@ mod identity;
 mod link_use;
 mod listing;
 mod lock;
+mod managed_link;
 mod multipart;
 mod names;
 mod object;
@@ -58,6 +59,12 @@ pub use identity::{
     PolicyUses, PolicyVersion, Quota, RenewRootKey, Role, Signer, SignerKind, Tag, User,
 };
 pub use link_use::{LinkUses, OpenUse};
+pub use managed_link::{
+    CloseManagedLink, CreatorIdentity, CreatorSession, FileLimits, Landing, LinkCreator,
+    LinkPurpose, ListManagedLinks, MANAGED_LINKS_MAX, ManagedLink, ManagedLinkId,
+    ManagedLinkIdError, ManagedLinkPage, ManagedLinkPlace, NOTIFY_TARGETS_MAX, PASSPHRASE_PERIOD,
+    PASSPHRASE_TRIES_MAX, PutManagedLink,
+};
 pub use multipart::{
     CHECKSUM_UNASKED, CompleteOutcome, CompleteUpload, CompletedPart, ListUploads, NewUpload,
     PART_SIZE_MIN, Part, PartPage, PutPart, Upload, UploadAfter, UploadEntry, UploadPage,
@@ -79,6 +86,7 @@ pub use revocation::{
     RevocationScope, Revoke, RevokedLinks,
 };
 pub use staging::{BodyStage, StageSpec, StagedBody};
+pub use store::managed_links::LINK_SIGNER;
 pub use store::objects::PutObject;
 pub use store::{Counters, Store, StoreConfig};
 pub use sweep::{Maintenance, Swept};

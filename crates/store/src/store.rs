@@ -5,6 +5,7 @@ mod bodies;
 mod buckets;
 mod identities;
 mod links;
+pub(crate) mod managed_links;
 pub(crate) mod objects;
 mod uploads;
 

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::backend::metadata::Metadata as _;
 use crate::backend::metadata::garbage::GarbageRecords as _;
+use crate::backend::metadata::managed_links::ManagedLinkRecords as _;
 use crate::backend::metadata::revocations::RevocationRecords as _;
 use crate::backend::metadata::uploads::UploadRecords as _;
 use crate::backend::metadata::uses::UseRecords as _;
@@ -18,6 +19,9 @@ use crate::{Store, StoreError};
 pub(crate) const INTENT_LIFE: SignedDuration = SignedDuration::from_hours(48);
 /// How long the answer to a completed upload is remembered.
 const COMPLETED_LIFE: SignedDuration = SignedDuration::from_hours(24);
+
+/// How long a managed link is remembered after its end.
+const MANAGED_LINK_REMEMBERED: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// How long this process must have run, with a clock that agreed all that time, before anything is swept that is hours
 /// old: a glimpse of a wrong clock would else end uploads that are under way.
@@ -123,15 +127,17 @@ impl Maintenance {
         Ok(swept)
     }
 
-    /// Forgets revocations and uses of links that no longer live.
+    /// Forgets revocations and uses of links that no longer live, and managed links that ended long ago.
     async fn forget_ended_links(&self, now: Timestamp) -> Result<(), StoreError> {
         let store = &*self.store.0;
         let mut forgotten = 0_usize;
         for _ in 0..TIMES_A_RUN {
             let revocations = store.metadata.forget_revocations(now).await?;
             let uses = store.metadata.forget_uses(now).await?;
+            let remembered = before(now, MANAGED_LINK_REMEMBERED);
+            let managed = store.metadata.forget_managed_links(remembered).await?;
             forgotten = forgotten.saturating_add(revocations);
-            if revocations == 0 && uses == 0 {
+            if revocations == 0 && uses == 0 && managed == 0 {
                 break;
             }
         }

@@ -197,6 +197,7 @@ fn associated(
     let (kind, user) = match owner {
         KeyOwner::Root => ("root", ""),
         KeyOwner::User { id } => ("user", id.as_str()),
+        KeyOwner::Role { id } => ("role", id.as_str()),
     };
     let status = match status {
         KeyStatus::Active => "active",

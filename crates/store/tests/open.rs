@@ -64,10 +64,10 @@ fn another_format_is_refused() {
     let path = dir.path().join("metadata.sqlite");
     // The user_version of a SQLite database is at byte 60 of its header, big-endian.
     let mut bytes = std::fs::read(&path).unwrap();
-    bytes.splice(60..64, 7_u32.to_be_bytes());
+    bytes.splice(60..64, 8_u32.to_be_bytes());
     std::fs::write(&path, bytes).unwrap();
     let refused = open(dir.path(), MasterKey::from_bytes([1; 32]));
-    assert!(matches!(refused, Err(OpenError::UnknownFormat { found: 7, supported: 6 })));
+    assert!(matches!(refused, Err(OpenError::UnknownFormat { found: 8, supported: 7 })));
     std::fs::write(
         &path,
         b"this is no database, and longer than a header of one has to be".repeat(9),
@@ -200,7 +200,7 @@ async fn a_directory_of_format_1_is_brought_up_to_this_one() {
     store.change_identities(&account, now(), make).await.unwrap().unwrap();
     store.close().await.unwrap();
     drop(store);
-    assert_eq!(format(dir.path()), 6);
+    assert_eq!(format(dir.path()), 7);
     let (key, _) = load_master_key(dir.path(), None).unwrap();
     let store = open(dir.path(), key).unwrap();
     holds_objects(&store).await;
@@ -225,7 +225,7 @@ async fn a_directory_of_a_later_format_is_brought_up_to_this_one() {
         holds(&store).await;
         store.close().await.unwrap();
         drop(store);
-        assert_eq!(format(dir.path()), 6, "{name}");
+        assert_eq!(format(dir.path()), 7, "{name}");
         let (key, _) = load_master_key(dir.path(), None).unwrap();
         holds(&open(dir.path(), key).unwrap()).await;
     }

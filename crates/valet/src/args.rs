@@ -8,6 +8,7 @@ pub(crate) mod limits;
 pub(crate) mod links;
 pub(crate) mod objects;
 pub(crate) mod post;
+pub(crate) mod share;
 
 use std::path::PathBuf;
 
@@ -40,7 +41,11 @@ pub(crate) enum Command {
     PresignPost(post::PresignPost),
     /// Say what a link allows, until when, and why it does not work
     Explain(explain::Explain),
-    /// Take links back
+    /// Make a short link that outlives any signature: to a file, an object or a folder
+    Share(Box<share::Share>),
+    /// Make a short link by which files can be sent to you
+    Request(Box<share::RequestFiles>),
+    /// See what becomes of links, and take them back
     Links(links::Links),
     /// Download from a link, resuming what was begun
     Get(Get),

@@ -10,6 +10,7 @@ use anyhow::{Context as _, anyhow};
 use indicatif::{HumanBytes, ProgressBar};
 use reqwest::header::{CONTENT_DISPOSITION, CONTENT_RANGE, ETAG, HeaderMap, IF_MATCH, RANGE};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use server::disposition;
 
 use crate::args::Get;
 use crate::checksum::{CHECKSUM_MODE, Promises};
@@ -17,7 +18,7 @@ use crate::failure::Failure;
 use crate::objects::SignedObject;
 use crate::output::Form;
 use crate::transfer::Moved;
-use crate::{disposition, output, refusal, transfer};
+use crate::{output, refusal, transfer};
 
 pub(crate) use self::sink::Destination;
 use self::sink::{Origin, Sink};

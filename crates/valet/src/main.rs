@@ -9,7 +9,6 @@ mod clock;
 mod completions;
 mod config;
 mod credentials;
-mod disposition;
 mod doctor;
 mod explain;
 mod failure;
@@ -28,6 +27,7 @@ mod query;
 mod refusal;
 mod remote;
 mod serve;
+mod share;
 mod sts;
 mod table;
 mod transfer;
@@ -68,6 +68,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Presign(arguments) => presign::run(&arguments),
         Command::PresignPost(arguments) => presign::post::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Share(arguments) => share::share(&arguments),
+        Command::Request(arguments) => share::request(&arguments),
         Command::Links(arguments) => links::run(&arguments),
         Command::Get(arguments) => get::run(&arguments),
         Command::Put(arguments) => put::run(&arguments),

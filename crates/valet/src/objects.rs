@@ -12,13 +12,16 @@ mod wire;
 pub(crate) use self::copy::run as cp;
 pub(crate) use self::wire::SignedObject;
 
+use std::path::Path;
+
 use anyhow::anyhow;
+use indicatif::HumanBytes;
 use reqwest::Method;
 use serde_json::json;
 
 use self::place::{bucket_of, place_of};
 use self::wire::{Operation, S3, Target};
-use crate::args::objects as args;
+use crate::args::{Aws, objects as args};
 use crate::failure::Failure;
 use crate::refusal::{self, Refusal};
 use crate::{output, transfer};
@@ -44,19 +47,50 @@ pub(crate) fn ls(arguments: &args::Ls) -> Result<(), Failure> {
     })
 }
 
+/// The document that asks for a bucket in the configured region.
+fn in_region(s3: &S3) -> String {
+    match s3.region() {
+        REGION_UNSAID => String::new(),
+        region => format!(
+            "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
+             <LocationConstraint>{}</LocationConstraint></CreateBucketConfiguration>",
+            quick_xml::escape::escape(region)
+        ),
+    }
+}
+
+/// Makes a bucket. `false`: the caller has it already.
+pub(crate) async fn make_bucket(aws: &Aws, bucket: &str) -> Result<bool, Failure> {
+    let s3 = S3::connect(aws).await?;
+    let head = Operation::new(&Method::HEAD, Target::bucket(bucket));
+    if s3.answer(head, "").await?.status().is_success() {
+        return Ok(false);
+    }
+    s3.ask(Operation::new(&Method::PUT, Target::bucket(bucket)), &in_region(&s3)).await?;
+    Ok(true)
+}
+
+/// Uploads a file to a key of a bucket, with a progress bar.
+pub(crate) async fn store_file(
+    aws: &Aws,
+    path: &Path,
+    (bucket, key): (&str, &str),
+    quiet: bool,
+) -> Result<(), Failure> {
+    let s3 = S3::connect(aws).await?;
+    let goal = upload::UploadTarget { bucket, key, content_type: content_type::of_name(path) };
+    let stored = upload::run(&s3, Some(path), goal, quiet).await?;
+    if !quiet {
+        output::note(format_args!("{} stored; {}", HumanBytes(stored.size), stored.words));
+    }
+    Ok(())
+}
+
 pub(crate) fn mb(arguments: &args::Mb) -> Result<(), Failure> {
     let bucket = bucket_of(&arguments.target)?;
     transfer::block_on(async {
         let s3 = S3::connect(&arguments.remote.aws).await?;
-        let body = match s3.region() {
-            REGION_UNSAID => String::new(),
-            region => format!(
-                "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
-                 <LocationConstraint>{}</LocationConstraint></CreateBucketConfiguration>",
-                quick_xml::escape::escape(region)
-            ),
-        };
-        s3.ask(Operation::new(&Method::PUT, Target::bucket(&bucket)), &body).await?;
+        s3.ask(Operation::new(&Method::PUT, Target::bucket(&bucket)), &in_region(&s3)).await?;
         let uri = format!("s3://{bucket}");
         output::answer(arguments.remote.form(), &json!({ "uri": uri }), [uri.clone()])
     })

@@ -5,8 +5,8 @@ use std::io::{self, Write as _};
 
 use anyhow::Context as _;
 use serde::Serialize;
+use server::disposition;
 
-use crate::disposition;
 use crate::failure::Failure;
 
 /// The reader of standard output has closed it, as `head` does when it has enough. The command ends without an

@@ -9,6 +9,8 @@ mod limits;
 mod link;
 pub(crate) mod post;
 
+pub(crate) use self::answer::qr_code;
+
 use jiff::Timestamp;
 
 use crate::args::{Aws, Format, Presign};

@@ -6,8 +6,8 @@ use anyhow::anyhow;
 use reqwest::header::HeaderMap;
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
+use server::disposition;
 
-use crate::disposition;
 use crate::failure::Failure;
 use crate::transfer;
 

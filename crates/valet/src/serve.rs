@@ -80,6 +80,9 @@ async fn serve(
     server.shutdown_grace = SHUTDOWN_GRACE;
     announce(&listener, log)?;
     let server = Server::new(server, store, now).telling_of_lost_lines(dropped);
+    if let Err(error) = server.make_link_signer(now).await {
+        log.say(Level::WARN, "Managed links do not work.", &[("error", &error)]);
+    }
     listener.serve(server, stop_asked.wait()).await;
     Ok(())
 }

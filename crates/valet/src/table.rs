@@ -1,6 +1,6 @@
 //! Tables for people: columns below their titles, as wide as their content.
 
-use crate::disposition;
+use server::disposition;
 
 /// The lines of a table. The header comes first; without rows it is the only line.
 pub(crate) fn lines<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> Vec<String> {

@@ -18,10 +18,10 @@ use reqwest::{Client, ClientBuilder, RequestBuilder, Response, Url};
 use serde::Serialize;
 
 use crate::args::Connection;
-use crate::disposition;
 use crate::failure::Failure;
 use crate::refusal::Refusal;
 use crate::trust;
+use server::disposition;
 
 /// The size of a read from a file, in bytes.
 pub(crate) const READ_BYTES: usize = 256 * 1024;

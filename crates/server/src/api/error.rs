@@ -40,10 +40,13 @@ codes! {
     AccountConflict "AccountConflict" CONFLICT "The account cannot be made or removed.";
     InternalError "InternalError" INTERNAL_SERVER_ERROR "We encountered an internal error. Please try again.";
     InvalidRequest "InvalidRequest" BAD_REQUEST "Invalid Request";
+    LinkEnded "LinkEnded" CONFLICT "The link has ended.";
     MethodNotAllowed "MethodNotAllowed" METHOD_NOT_ALLOWED "The specified method is not allowed against this resource.";
     NoSuchAccount "NoSuchAccount" NOT_FOUND "There is no account of that id.";
+    NoSuchLink "NoSuchLink" NOT_FOUND "There is no link of that name that you may see.";
     NoSuchPath "NoSuchKey" NOT_FOUND "There is nothing at this path of the API.";
     NoSuchRevocation "NoSuchRevocation" NOT_FOUND "There is no revocation of that id that you may see.";
+    TooManyLinks "TooManyLinks" CONFLICT "The account has as many managed links as it may. Those that have ended are forgotten after 90 days.";
     TooManyRevocations "TooManyRevocations" CONFLICT "The account has revoked as much as it may at a time. Undo some revocations, or revoke a prefix or an access key.";
 }
 

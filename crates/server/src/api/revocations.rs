@@ -20,9 +20,9 @@ use crate::gate::{Authorized, LinkSigner, SignedCaller, StoreAccess, iso_time};
 use named::NamedLinks;
 
 /// The action that lets an identity revoke links of others in its account, and undo that.
-const REVOKE: &str = "valet:RevokeLinks";
+pub(super) const REVOKE: &str = "valet:RevokeLinks";
 /// The action that lets an identity see what others of its account have revoked.
-const LIST: &str = "valet:ListLinks";
+pub(super) const LIST: &str = "valet:ListLinks";
 /// All objects, as policies name them.
 const ALL_OBJECTS: &str = "arn:aws:s3:::*";
 
@@ -225,7 +225,7 @@ async fn is_own_key(access: &StoreAccess, id: &str) -> Result<bool, ApiError> {
     let owner = found.filter(|key| key.account == signed.identity.account);
     let owner = owner.and_then(|key| match &key.owner {
         store::KeyOwner::User { id } => Some(id.clone()),
-        store::KeyOwner::Root => None,
+        store::KeyOwner::Root | store::KeyOwner::Role { .. } => None,
     });
     Ok(owner.is_some() && owner == access.principal().user_id())
 }
@@ -353,7 +353,7 @@ impl ApiOperation for UndoRevocation {
     }
 }
 
-fn shown(recorded: RecordedRevocation) -> ShownRevocation {
+pub(super) fn shown(recorded: RecordedRevocation) -> ShownRevocation {
     let RecordedRevocation { number, revocation } = recorded;
     let Revocation { links, scope, signed_until, lives_until, revoked_at, revoked_by } = revocation;
     let mut shown = ShownRevocation {

@@ -7,6 +7,7 @@ use super::accounts::{CreateAccount, DeleteAccount, GetAccount, ListAccounts, Re
 use super::document::{AnswerDocument as _, RequestDocument as _};
 use super::expiry::TellExpiry;
 use super::explain::ExplainLink;
+use super::links::{ChangeLink, CreateLink, GetLink, ListLinks, RevokeLink};
 use super::operation::{Answering, ApiOperation, SignedBy, SignedCall, execute};
 use super::parts::RenewParts;
 use super::revocations::{ListRevoked, RevokeLinks, UndoRevocation};
@@ -79,7 +80,7 @@ fn documents<O: ApiOperation>(generator: &mut SchemaGenerator) -> DocumentSchema
 
 /// Every operation of the API.
 #[rustfmt::skip]
-pub(super) static ROUTES: [ApiRow; 11] = [
+pub(super) static ROUTES: [ApiRow; 16] = [
     row::<ListAccounts>(Method::GET, "/accounts", "ListAccounts", "Lists the accounts of the server, a page at a time."),
     row::<CreateAccount>(Method::POST, "/accounts", "CreateAccount", "Makes an account, and shows the key of its root this once."),
     row::<GetAccount>(Method::GET, "/accounts/{id}", "GetAccount", "Shows an account."),
@@ -87,6 +88,11 @@ pub(super) static ROUTES: [ApiRow; 11] = [
     row::<RenewRootKey>(Method::POST, "/accounts/{id}/root-key", "RenewRootKey", "Gives the root of an account another key, and ends the one that it had."),
     row::<TellExpiry>(Method::POST, "/expiry", "TellExpiry", "Tells how long a link will hold that the caller is about to sign."),
     row::<ExplainLink>(Method::POST, "/explain", "ExplainLink", "Says of a link what it allows, until when, and why it does not work."),
+    row::<ListLinks>(Method::GET, "/links", "ListLinks", "Lists managed links, the newest first, a page at a time."),
+    row::<CreateLink>(Method::POST, "/links", "CreateLink", "Makes a managed link: to an object, to a folder, or a request for files."),
+    row::<GetLink>(Method::GET, "/links/{name}", "GetLink", "Shows a managed link, by its id or its fingerprint."),
+    row::<ChangeLink>(Method::PATCH, "/links/{name}", "ChangeLink", "Changes when a managed link ends, what it is called, and who is told of it."),
+    row::<RevokeLink>(Method::DELETE, "/links/{name}", "RevokeLink", "Takes a managed link back. The revocation can be undone."),
     row::<ListRevoked>(Method::GET, "/revocations", "ListRevocations", "Lists what was revoked and has not ended, a page at a time."),
     row::<RevokeLinks>(Method::POST, "/revocations", "RevokeLinks", "Takes links back: one, or all of an access key, an object or a prefix."),
     row::<UndoRevocation>(Method::DELETE, "/revocations/{id}", "UndoRevocation", "Takes a revocation back, so that the links work again."),

@@ -201,6 +201,13 @@ impl Gate {
                     return Err(AuthenticationError::UnexpectedToken { token: text(&token) });
                 }
                 let opens = (service == Service::Sts).then(|| self.mark(&key)).flatten();
+                let managed = match &key.owner {
+                    KeyOwner::Role { .. } => {
+                        let used = self.managed_use(head.query(), (&key, &signature), service);
+                        Some(Box::pin(used).await?)
+                    }
+                    KeyOwner::Root | KeyOwner::User { .. } => None,
+                };
                 Ok(SignedCaller {
                     access_key_id: key.id.clone(),
                     identity,
@@ -208,6 +215,7 @@ impl Gate {
                     long_term: Some(key),
                     session_token: None,
                     opens,
+                    managed,
                 })
             }
             Proof::Session(session, identity) => Ok(SignedCaller {
@@ -217,6 +225,7 @@ impl Gate {
                 long_term: None,
                 session_token: token.as_deref().map(|token| SessionToken::new(text(token))),
                 opens: None,
+                managed: None,
             }),
         }
     }
@@ -333,7 +342,7 @@ impl Gate {
     }
 
     /// The current user or role with this id, and its policies.
-    async fn signer(
+    pub(super) async fn signer(
         &self,
         account: &AccountId,
         id: Option<&str>,

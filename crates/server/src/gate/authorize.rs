@@ -87,6 +87,14 @@ impl Authorizer<'_> {
         Ok(self.bindings.note(address, found))
     }
 
+    /// The same question about whoever made the managed link that the request came by; `None`: it came by none. If they
+    /// are gone, nothing is allowed.
+    fn of_creator(&self) -> Result<Option<Authorizer<'_>>, S3Error> {
+        let Some(managed) = self.caller.managed() else { return Ok(None) };
+        let creator = managed.creator.as_deref().ok_or_else(|| S3Error::new(Code::AccessDenied))?;
+        Ok(Some(Authorizer { caller: creator, ..*self }))
+    }
+
     /// Checks every permission. The refusal is that of the first one that is not given.
     pub(crate) async fn authorize(
         self,
@@ -107,6 +115,10 @@ impl Authorizer<'_> {
         operation: &dyn OperationKeys,
         asked: Timestamp,
     ) -> Result<Timestamp, S3Error> {
+        if self.caller.managed().is_some() {
+            // What a managed link lends, the server lends anew.
+            return Err(S3Error::new(Code::AccessDenied));
+        }
         let now = self.context.now;
         let signed_at = self.caller.signature().and_then(VerifiedSignature::signed_at);
         let life = LinkLife { signed_at: signed_at.unwrap_or(now), from: now, until: asked };
@@ -139,6 +151,21 @@ impl Authorizer<'_> {
     }
 
     async fn foresee_one(
+        self,
+        permission: Permission<'_>,
+        operation: &dyn OperationKeys,
+        future: &FutureRequest,
+    ) -> Result<Verdict, S3Error> {
+        if let Some(creator) = self.of_creator()? {
+            let of_creator = Box::pin(creator.foresee_one(permission, operation, future)).await?;
+            let of_signer = Box::pin(self.foresee_alone(permission, operation, future)).await?;
+            return Ok(of_creator.and(of_signer));
+        }
+        self.foresee_alone(permission, operation, future).await
+    }
+
+    /// The same for the caller alone, whoever made the link.
+    async fn foresee_alone(
         self,
         permission: Permission<'_>,
         operation: &dyn OperationKeys,
@@ -207,6 +234,9 @@ impl Authorizer<'_> {
         permission: Permission<'_>,
         operation: &dyn OperationKeys,
     ) -> Result<(), S3Error> {
+        if let Some(creator) = self.of_creator()? {
+            Box::pin(creator.authorize_one(permission, operation)).await.map_err(of_creator)?;
+        }
         let decide = |request: &AccessRequest<'_>, policies: &PolicySet<'_>| {
             (iam::evaluate(request, policies), ())
         };
@@ -368,6 +398,11 @@ impl Authorizer<'_> {
 fn is_all_of_the_store(keys: &BTreeSet<String>, copies: bool) -> bool {
     let is_size = |key: &str| copies && key == "valet:contentlength";
     keys.iter().all(|key| key.starts_with(EXISTING_TAGS) || is_size(key))
+}
+
+/// Whoever has a link is not told which policy of its maker says no.
+fn of_creator(error: S3Error) -> S3Error {
+    if error.code() == Code::AccessDenied { S3Error::new(Code::AccessDenied) } else { error }
 }
 
 /// The refusal for a denied permission. Only callers of the owner's account are told the reason (semantics

@@ -7,10 +7,17 @@ use iam::{
     SessionPrincipal, Values,
 };
 use jiff::Timestamp;
-use presign::{SessionToken, VerifiedSignature};
-use store::{AccessKey, AttachedPolicy, Directory, KeyOwner, Signer, SignerKind, Tag};
+use presign::{Fingerprint, SessionToken, VerifiedSignature};
+use store::{
+    AccessKey, AttachedPolicy, CreatorIdentity, CreatorSession, Directory, KeyOwner, ManagedLink,
+    Signer, SignerKind, Tag,
+};
 
+use super::managed::ManagedUse;
 use super::tags::{named, tag_named};
+
+/// The name of the session in which the link signer signs, as policies see it.
+const LINKS_SESSION: &str = "links";
 
 /// The authenticated caller.
 #[expect(clippy::large_enum_variant, reason = "one a request, always behind an Arc")]
@@ -32,6 +39,8 @@ pub(crate) struct SignedCaller {
     pub(super) session_token: Option<SessionToken>,
     /// The mark of a root's key, for the sessions that it opens.
     pub(super) opens: Option<OpenedBy>,
+    /// The managed link that the request came by, if the link signer signed it.
+    pub(super) managed: Option<Arc<ManagedUse>>,
 }
 
 /// The identity that a key or session belongs to, as it is at this moment.
@@ -41,7 +50,19 @@ pub(crate) struct Identity {
     pub(crate) account: AccountId,
     /// The session, if the key is not a long-term key.
     pub(crate) session: Option<Arc<Session>>,
+    /// The managed link that the identity has made, if it is asked for that link alone.
+    made: Option<Arc<ManagedLink>>,
     grants: Grants,
+}
+
+/// What a session was opened with, as far as policies ask about it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SessionFacts<'s> {
+    pub(crate) issued_at: Timestamp,
+    policies: Option<&'s [Arc<Policy>]>,
+    tags: &'s [(String, String)],
+    pub(crate) source_identity: Option<&'s str>,
+    pub(crate) federated_provider: Option<&'s str>,
 }
 
 /// Where the permissions of an identity come from. Session policies restrict them further.
@@ -55,6 +76,18 @@ enum Grants {
     Issuer(Arc<Signer>),
     /// The root vouched for a federated user, so only the session policies restrict it.
     RootIssuer(Option<AttachedPolicy>),
+}
+
+impl<'s> SessionFacts<'s> {
+    fn of_creator(session: &'s CreatorSession) -> Self {
+        Self {
+            issued_at: session.issued_at,
+            policies: session.policies.as_deref(),
+            tags: &session.tags,
+            source_identity: session.source_identity.as_deref(),
+            federated_provider: session.federated_provider.as_deref(),
+        }
+    }
 }
 
 impl Grants {
@@ -114,6 +147,11 @@ impl Caller {
         }
     }
 
+    /// The managed link that the request came by.
+    pub(crate) fn managed(&self) -> Option<&Arc<ManagedUse>> {
+        self.signed()?.managed.as_ref()
+    }
+
     pub(crate) fn principal(&self) -> &Principal {
         self.identity().map_or(&Principal::Anonymous, |identity| &identity.principal)
     }
@@ -133,6 +171,12 @@ impl SignedCaller {
         }
     }
 
+    /// What names the link: of a managed link its own fingerprint, however often it is signed anew.
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        let managed = self.managed.as_ref().map(|managed| managed.fingerprint);
+        managed.unwrap_or_else(|| self.signature.fingerprint())
+    }
+
     /// The mark of a root's key, for the sessions that it opens.
     pub(crate) fn opens(&self) -> Option<&OpenedBy> {
         self.opens.as_ref()
@@ -143,7 +187,7 @@ impl Identity {
     /// The root of an account, which no policy of its own restricts.
     pub(crate) fn root(account: AccountId) -> Self {
         let principal = Principal::Root { account: account.clone() };
-        Self { principal, account, session: None, grants: Grants::Root }
+        Self { principal, account, session: None, made: None, grants: Grants::Root }
     }
 
     /// The identity of a long-term key, made from the signer that [`signer_of_key`] names; `None` if the key's
@@ -152,7 +196,26 @@ impl Identity {
         match &key.owner {
             KeyOwner::Root => Some(Self::root(key.account.clone())),
             KeyOwner::User { .. } => Self::user(signer?),
+            KeyOwner::Role { .. } => Self::assumed_role(signer?, LINKS_SESSION),
         }
+    }
+
+    /// Whoever made a managed link, made from the signer that its record names; `None`: they are gone.
+    pub(super) fn of_creator(link: &Arc<ManagedLink>, signer: Option<Arc<Signer>>) -> Option<Self> {
+        let account = link.account.clone();
+        let identity = match &link.creator.identity {
+            CreatorIdentity::Root => Self::root(account),
+            CreatorIdentity::User { .. } => Self::user(signer?)?,
+            CreatorIdentity::Role { session, .. } => Self::assumed_role(signer?, session)?,
+            CreatorIdentity::Federated { name, issuer } => {
+                let grants = match issuer {
+                    Some(_) => Grants::Issuer(of_kind(signer?, SignerKind::User)?),
+                    None => Grants::RootIssuer(Directory::administrator()),
+                };
+                Self::federated(account, name, grants)
+            }
+        };
+        Some(Self { made: Some(Arc::clone(link)), ..identity })
     }
 
     /// The identity of a session, made from the signer that [`signer_of_session`] names. `None` if the identity
@@ -171,9 +234,7 @@ impl Identity {
                     Issuer::User { .. } => Grants::Issuer(of_kind(signer?, SignerKind::User)?),
                     Issuer::Root { .. } => Grants::RootIssuer(Directory::administrator()),
                 };
-                let principal =
-                    Principal::FederatedUser { account: account.clone(), name: name.clone() };
-                Self { principal, account, session: None, grants }
+                Self::federated(account, name, grants)
             }
         };
         Some(Self { session: Some(Arc::clone(session)), ..identity })
@@ -189,8 +250,13 @@ impl Identity {
 
     /// An identity that does not exist: nothing but what is supposed of it gives it anything.
     pub(crate) fn supposed(account: AccountId, name: String) -> Self {
-        let principal = Principal::FederatedUser { account: account.clone(), name };
-        Self { principal, account, session: None, grants: Grants::RootIssuer(None) }
+        Self::federated(account, &name, Grants::RootIssuer(None))
+    }
+
+    fn federated(account: AccountId, name: &str, grants: Grants) -> Self {
+        let principal =
+            Principal::FederatedUser { account: account.clone(), name: name.to_owned() };
+        Self { principal, account, session: None, made: None, grants }
     }
 
     fn user(signer: Arc<Signer>) -> Option<Self> {
@@ -202,7 +268,7 @@ impl Identity {
             id: signer.id.clone(),
         };
         let account = signer.account.clone();
-        Some(Self { principal, account, session: None, grants: Grants::Own(signer) })
+        Some(Self { principal, account, session: None, made: None, grants: Grants::Own(signer) })
     }
 
     fn assumed_role(signer: Arc<Signer>, session_name: &str) -> Option<Self> {
@@ -215,18 +281,53 @@ impl Identity {
             session: session_name.to_owned(),
         };
         let account = signer.account.clone();
-        Some(Self { principal, account, session: None, grants: Grants::Own(signer) })
+        Some(Self { principal, account, session: None, made: None, grants: Grants::Own(signer) })
+    }
+
+    /// What the session was opened with in which the identity acts, or in which it has made a managed link.
+    pub(crate) fn session_facts(&self) -> Option<SessionFacts<'_>> {
+        let made = self.made.as_ref().and_then(|link| link.creator.session.as_ref());
+        match &self.session {
+            Some(session) => Some(SessionFacts {
+                issued_at: session.issued_at,
+                policies: session.policies.as_deref(),
+                tags: &session.tags,
+                source_identity: session.source_identity.as_deref(),
+                federated_provider: session.federated_provider.as_deref(),
+            }),
+            None => made.map(SessionFacts::of_creator),
+        }
+    }
+
+    /// The unique id of the user who vouched for a federated user; `None`: the root did, or nobody.
+    pub(super) fn issuer(&self) -> Option<&str> {
+        match &self.grants {
+            Grants::Issuer(signer) => Some(&signer.id),
+            Grants::Root | Grants::Own(_) | Grants::RootIssuer(_) => None,
+        }
+    }
+
+    /// What a managed link keeps of the session in which it is made.
+    pub(super) fn creator_session(&self) -> Option<CreatorSession> {
+        let session = self.session.as_ref()?;
+        Some(CreatorSession {
+            issued_at: session.issued_at,
+            policies: session.policies.clone(),
+            tags: session.tags.clone(),
+            source_identity: session.source_identity.clone(),
+            federated_provider: session.federated_provider.clone(),
+        })
     }
 
     /// When the session was opened; `None` for long-term keys.
     pub(crate) fn token_issued_at(&self) -> Option<Timestamp> {
-        self.session.as_ref().map(|session| session.issued_at)
+        self.session_facts().map(|session| session.issued_at)
     }
 
     /// The value of a tag of this principal; the name is in lower case. A tag of the session goes before one of
     /// the identity.
     pub(crate) fn tag(&self, name: &str) -> Option<Values<'_>> {
-        let of_session = self.session.as_ref().and_then(|session| {
+        let of_session = self.session_facts().and_then(|session| {
             named(session.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())), name)
         });
         of_session.or_else(|| tag_named(self.grants.tags(), name))
@@ -249,8 +350,8 @@ impl Identity {
         AssembledPolicies {
             identity: self.grants.policies().iter().map(attached).collect(),
             boundary: self.grants.boundary().map(attached),
-            session: self.session.as_ref().and_then(|session| {
-                let policies = session.policies.as_ref()?;
+            session: self.session_facts().and_then(|session| {
+                let policies = session.policies?;
                 Some(policies.iter().map(|policy| session_policy(policy)).collect())
             }),
             resource,
@@ -291,11 +392,11 @@ impl<'p> AssembledPolicies<'p> {
     }
 }
 
-/// The id of the user that a long-term key belongs to; `None` for a root's key.
+/// The id of the user or role that a long-term key belongs to; `None` for a root's key.
 pub(super) fn signer_of_key(key: &AccessKey) -> Option<&str> {
     match &key.owner {
         KeyOwner::Root => None,
-        KeyOwner::User { id } => Some(id),
+        KeyOwner::User { id } | KeyOwner::Role { id } => Some(id),
     }
 }
 

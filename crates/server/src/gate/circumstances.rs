@@ -350,16 +350,16 @@ fn of_signer<'i>(
     principal: &'i Principal,
     name: &str,
 ) -> Option<Cow<'i, str>> {
-    let session = || identity?.session.as_ref();
+    let session = || identity?.session_facts();
     match name {
-        "federatedprovider" => session()?.federated_provider.as_deref().map(Cow::Borrowed),
+        "federatedprovider" => session()?.federated_provider.map(Cow::Borrowed),
         // There are no second factors. As on AWS, only sessions have the key.
         "multifactorauthpresent" => session().map(|_| "false".into()),
         "principalaccount" => Some(identity?.account.as_str().into()),
         "principalarn" => principal.principal_arn().map(Cow::Owned),
         "principalisawsservice" | "viaawsservice" => Some("false".into()),
         "principaltype" => Some(principal.principal_type().into()),
-        "sourceidentity" => session()?.source_identity.as_deref().map(Cow::Borrowed),
+        "sourceidentity" => session()?.source_identity.map(Cow::Borrowed),
         "tokenissuetime" => identity?.token_issued_at().map(|at| iso_time(at).into()),
         "userid" => principal.user_id().map(Cow::Owned),
         "username" => principal.username().map(Cow::Borrowed),

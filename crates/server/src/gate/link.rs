@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use presign::{Cause, CauseCode, ConditionError, Fingerprint, LinkConditions, Mechanism};
 
-use super::caller::Caller;
+use super::caller::{Caller, SignedCaller};
 use crate::error::{Code, S3Error};
 use crate::link_uses::Allowance;
 use crate::permission::LinkFit;
@@ -24,7 +24,7 @@ pub(crate) struct LinkTerms {
     pub(super) conditions: LinkConditions,
     pub(super) fingerprint: Fingerprint,
     /// When the link ends.
-    ends_at: Timestamp,
+    pub(super) ends_at: Timestamp,
 }
 
 impl LinkTerms {
@@ -47,7 +47,13 @@ impl LinkTerms {
             return Err(S3Error::invalid_argument(message, name, value));
         };
         let conditions = LinkConditions::read(query).map_err(|error| malformed(&error))?;
-        Ok(Some(Arc::new(Self { conditions, fingerprint: signature.fingerprint(), ends_at })))
+        let (conditions, ends_at) = match caller.managed() {
+            Some(managed) => (managed.conditions(conditions), managed.ends_at()),
+            None => (conditions, ends_at),
+        };
+        let fingerprint = caller.signed().map(SignedCaller::fingerprint);
+        let fingerprint = fingerprint.unwrap_or_else(|| signature.fingerprint());
+        Ok(Some(Arc::new(Self { conditions, fingerprint, ends_at })))
     }
 
     /// Refuses a condition that says nothing about the operation.

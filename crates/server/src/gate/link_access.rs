@@ -19,7 +19,7 @@ use crate::route::Target;
 use crate::shares::Neighbour;
 
 /// The use of a link is refused.
-fn refused_use(refused: NoUse) -> S3Error {
+pub(super) fn refused_use(refused: NoUse) -> S3Error {
     match refused {
         NoUse::UsedUp => S3Error::with_message(Code::AccessDenied, USED_UP),
         NoUse::AllOpen => S3Error::with_message(
@@ -39,6 +39,9 @@ impl StoreAccess {
     ) -> Result<(), S3Error> {
         if self.is_revoked(permissions).await.map_err(refusal::of_store)? {
             return Err(S3Error::with_message(Code::AccessDenied, REVOKED));
+        }
+        if let Some(managed) = self.caller.managed() {
+            managed.check_life(self.context.now)?;
         }
         Ok(())
     }
@@ -75,13 +78,17 @@ impl StoreAccess {
         if !is_link(signed.signature.mechanism()) {
             return Ok(None);
         }
-        let signer = signed.signer_name();
+        let managed = signed.managed.as_deref();
+        // A managed link is one of whoever made it, and of when it was made.
+        let creator = managed.map(|managed| managed.link.creator.signer.clone());
+        let signer = creator.unwrap_or_else(|| signed.signer_name());
+        let made_at = managed.map(|managed| managed.link.created_at);
         let link = PresentedLink {
-            fingerprint: signed.signature.fingerprint(),
+            fingerprint: signed.fingerprint(),
             access_key_id: &signed.access_key_id,
             account: &signed.identity.account,
             signer: &signer,
-            signed_at: signed.signature.signed_at(),
+            signed_at: made_at.or_else(|| signed.signature.signed_at()),
         };
         self.store.revocation_of(&link, targets, self.context.now).await
     }

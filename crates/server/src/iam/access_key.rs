@@ -147,7 +147,7 @@ operation! {
             store::KeyOwner::User { id } => {
                 at.directory.user_by_id(id).map(|user| at.user(&user.name))
             }
-            store::KeyOwner::Root => None,
+            store::KeyOwner::Root | store::KeyOwner::Role { .. } => None,
         };
         at.directory.keys().find(|key| key.id == op.key).and_then(of).unwrap_or_else(Target::any)
     };
@@ -158,7 +158,7 @@ operation! {
         };
         let user = match &key.owner {
             store::KeyOwner::User { id } => directory.user_by_id(id).map(|user| user.name.clone()),
-            store::KeyOwner::Root => None,
+            store::KeyOwner::Root | store::KeyOwner::Role { .. } => None,
         };
         let used = access.store().key_last_used(&op.key).await.map_err(error::of_store)?;
         Ok(QueryReply::result(|xml| {

@@ -172,6 +172,14 @@ impl World {
         Self { server, store: store.clone(), region: region.clone(), now: *now, peer, dir }
     }
 
+    /// The same server, so much later.
+    pub(crate) fn later(&self, by: jiff::SignedDuration) -> Self {
+        let Self { server, store, region, now, peer, dir } = self;
+        let (server, dir) = (Arc::clone(server), Arc::clone(dir));
+        let now = now.checked_add(by).unwrap();
+        Self { server, store: store.clone(), region: region.clone(), now, peer: *peer, dir }
+    }
+
     /// Where the store's files are.
     pub(crate) fn data_dir(&self) -> &std::path::Path {
         self.dir.path()

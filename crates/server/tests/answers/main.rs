@@ -33,6 +33,7 @@ mod identities;
 mod link_conditions;
 mod link_uses;
 mod listing;
+mod managed_links;
 mod moved;
 mod moved_property;
 mod multipart;

@@ -4,6 +4,7 @@
 mod buckets;
 mod garbage;
 mod identities;
+mod managed_links;
 mod objects;
 mod revocations;
 mod uploads;
@@ -25,7 +26,8 @@ use crate::lock::lock;
 use crate::multipart::StoredPart;
 use crate::{
     AccessKey, Account, Bucket, BucketName, BucketRef, Change, ChangeSubject, Directory, ETag,
-    KeyUse, LinkUses, Object, PartNumber, Revocation, StoreError, Upload, UploadId, VersionId,
+    KeyUse, LinkUses, ManagedLink, Object, PartNumber, Revocation, StoreError, Upload, UploadId,
+    VersionId,
 };
 
 /// Records in memory. Each call has all of them to itself.
@@ -54,6 +56,8 @@ struct Records {
     revocations: BTreeMap<u64, Revocation>,
     revocation_numbers: u64,
     link_uses: HashMap<Fingerprint, (LinkUses, Timestamp)>,
+    managed_links: HashMap<Fingerprint, Arc<ManagedLink>>,
+    passphrase_tries: HashMap<Fingerprint, Vec<Timestamp>>,
     intents: BTreeMap<BlobId, Timestamp>,
     garbage: BTreeMap<BlobId, Timestamp>,
     changes: Vec<Change>,

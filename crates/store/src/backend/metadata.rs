@@ -29,6 +29,7 @@ macro_rules! declare_records {
 pub(crate) mod buckets;
 pub(crate) mod garbage;
 pub(crate) mod identities;
+pub(crate) mod managed_links;
 pub(crate) mod objects;
 pub(crate) mod revocations;
 pub(crate) mod uploads;
@@ -41,6 +42,7 @@ use crate::{Change, StoreError};
 use buckets::BucketRecords;
 use garbage::GarbageRecords;
 use identities::IdentityRecords;
+use managed_links::ManagedLinkRecords;
 use objects::ObjectRecords;
 use revocations::RevocationRecords;
 use uploads::UploadRecords;
@@ -58,6 +60,7 @@ pub(crate) trait Metadata:
     + IdentityRecords
     + RevocationRecords
     + UseRecords
+    + ManagedLinkRecords
     + GarbageRecords
 {
     /// Changes after number `n`, in order; only a subject's latest change is kept. Whoever has seen a change never comes to

@@ -5,6 +5,7 @@ mod attributes;
 mod blob;
 mod checksum;
 mod identity;
+mod managed_link;
 mod object;
 mod policy;
 mod revocation;
@@ -15,6 +16,7 @@ use crate::{StoreError, Tag};
 
 pub(crate) use checksum::{checksum_code, checksum_form};
 pub(crate) use identity::{identity_record, kind_code, kind_of, parse_identity};
+pub(crate) use managed_link::{managed_link_record, parse_managed_link};
 pub(crate) use object::{ObjectParts, object_record, parse_object, resealed_object, retagged};
 pub(crate) use revocation::{parse_revocation, revocation_record};
 pub(crate) use setting::{apply_setting, setting_record};

@@ -9,6 +9,7 @@ mod copy;
 mod error;
 mod garbage;
 mod identities;
+mod managed_links;
 mod objects;
 mod revocations;
 mod rows;

@@ -218,11 +218,16 @@ impl Directory {
     pub fn keys_of(&self, user: &User) -> Vec<&KeySummary> {
         let owned = |key: &&KeySummary| match &key.owner {
             KeyOwner::User { id } => *id == user.id,
-            KeyOwner::Root => false,
+            KeyOwner::Root | KeyOwner::Role { .. } => false,
         };
         let mut keys: Vec<_> = self.keys().filter(owned).collect();
         keys.sort_by_key(|key| key.created_at);
         keys
+    }
+
+    /// The key that the server signs with as a role, if that has one.
+    pub fn key_of_role(&self, role: &Role) -> Option<&KeySummary> {
+        self.keys().find(|key| matches!(&key.owner, KeyOwner::Role { id } if *id == role.id))
     }
 
     /// Every policy that gives a user something: its own, the attached ones, those of its groups.

@@ -38,6 +38,11 @@ pub enum KeyOwner {
         /// The id of the user, `AIDA…`.
         id: String,
     },
+    /// A role that the server itself signs as: the link signer. Nobody else is given such a key.
+    Role {
+        /// The id of the role, `AROA…`.
+        id: String,
+    },
 }
 
 /// Whether a key may be used.

@@ -7,12 +7,13 @@ use presign::Presigned;
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 use serde::Serialize;
+use server::disposition;
 
 use crate::args::Method;
 use crate::output::{self, TerminalSize, quoted};
 use crate::presign::expiry::{Expiry, Limit, ToldMembers};
 use crate::presign::link::Link;
-use crate::{disposition, transfer};
+use crate::transfer;
 
 /// The light margin around a QR code that readers need: the sum of both sides.
 const QUIET_MODULES: usize = 8;
@@ -97,21 +98,25 @@ impl Answer {
         words.join(" ")
     }
 
-    /// A QR code for a terminal with a dark background, two modules in one character.
     pub(crate) fn qr(&self, terminal: Option<TerminalSize>) -> Result<String> {
-        let code = QrCode::with_error_correction_level(self.url(), EcLevel::L)
-            .context("the URL does not fit into a QR code")?;
-        let mut drawing = code.render::<Dense1x2>();
-        let drawing = drawing.dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build();
-        if let Some(TerminalSize { columns, rows }) = terminal {
-            let (width, height) = (code.width() + QUIET_MODULES, drawing.lines().count());
-            ensure!(
-                width <= columns && height < rows,
-                "the QR code needs {width} columns and {} lines, and the terminal has {columns} and \
-                 {rows}: make it larger, or its letters smaller",
-                height + 1
-            );
-        }
-        Ok(drawing)
+        qr_code(self.url(), terminal)
     }
+}
+
+/// A QR code for a terminal with a dark background, two modules in one character.
+pub(crate) fn qr_code(url: &str, terminal: Option<TerminalSize>) -> Result<String> {
+    let code = QrCode::with_error_correction_level(url, EcLevel::L)
+        .context("the URL does not fit into a QR code")?;
+    let mut drawing = code.render::<Dense1x2>();
+    let drawing = drawing.dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build();
+    if let Some(TerminalSize { columns, rows }) = terminal {
+        let (width, height) = (code.width() + QUIET_MODULES, drawing.lines().count());
+        ensure!(
+            width <= columns && height < rows,
+            "the QR code needs {width} columns and {} lines, and the terminal has {columns} and \
+                 {rows}: make it larger, or its letters smaller",
+            height + 1
+        );
+    }
+    Ok(drawing)
 }

@@ -5,13 +5,13 @@ use presign::{EndpointError, ExpiresIn, LinkConditions, Presign, PresignError, P
 
 use crate::args::{Life, LinkOptions, Method};
 use crate::aws::{Identity, Session};
-use crate::disposition::{self, Disposition};
 use crate::failure::Failure;
 use crate::location::{S3Uri, S3UriError, Service};
 use crate::presign::answer::Answer;
 use crate::presign::ask::ExpiryQuestion;
 use crate::presign::expiry::{Expiry, ServerExpiry};
 use crate::presign::limits::{self, LimitError, Period};
+use server::disposition::{self, Disposition};
 
 /// Why a link cannot be made as asked.
 #[derive(Debug, thiserror::Error)]

@@ -5,13 +5,14 @@ mod page;
 use jiff::Timestamp;
 use presign::{FormFields, PostCondition, PresignPost, PresignedPost};
 use serde::{Serialize, Serializer};
+use server::disposition;
 
 use crate::args::post::{FormOptions, SuccessStatus};
 use crate::args::{self, Life};
 use crate::failure::Failure;
 use crate::location::S3Uri;
 use crate::output::quoted;
-use crate::{clock, disposition, output};
+use crate::{clock, output};
 
 use super::Maker;
 use super::ask::ExpiryQuestion;

@@ -192,7 +192,7 @@ impl Records {
         Ok(PutOutcome::Stored { version_id: bucket.versioning.told(object.version_id), object })
     }
 
-    fn delete_object(
+    pub(super) fn delete_object(
         &mut self,
         request: &DeleteObject,
         now: Timestamp,

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use iam::AccountId;
+use presign::Fingerprint;
 
 use super::cache::{ExactCache, ObjectCacheKey};
 use super::identities::signer::{PieceKey, SignerPiece, Signers};
-use crate::{AccessKey, Bucket, BucketName, Directory, Object};
+use crate::{AccessKey, Bucket, BucketName, Directory, ManagedLink, Object};
 
-/// How much memory the cached buckets, and as much again the cached access keys, may take, in bytes.
+/// How much memory the cached buckets may take, in bytes, and as much again each the cached access keys and managed links.
 const SETTINGS_CACHE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// About how many of them there may be; it sizes the tables.
 const SETTINGS: usize = SETTINGS_CACHE_BYTES_MAX / 512;
@@ -37,6 +38,7 @@ pub(super) struct Caches {
     pub(super) pieces: ExactCache<PieceKey, SignerPiece>,
     /// The number of the latest change of an account's identities. While one is being written there is none.
     pub(super) numbers: ExactCache<AccountId, u64>,
+    pub(super) managed_links: ExactCache<Fingerprint, Arc<ManagedLink>>,
     pub(super) signers: Signers,
 }
 
@@ -49,13 +51,23 @@ impl Caches {
             directories: ExactCache::new(DIRECTORIES_CACHE_BYTES_MAX, DIRECTORIES),
             pieces: ExactCache::new(PIECES_CACHE_BYTES_MAX, PIECES),
             numbers: ExactCache::new(NUMBERS_CACHE_BYTES_MAX, PIECES),
+            managed_links: ExactCache::new(SETTINGS_CACHE_BYTES_MAX, SETTINGS),
             signers: Signers::default(),
         }
     }
 
     /// How often what was asked for was there, and how often not.
     pub(super) fn hits_and_misses(&self) -> (u64, u64) {
-        let Self { objects, buckets, access_keys, directories, pieces, numbers, signers: _ } = self;
+        let Self {
+            objects,
+            buckets,
+            access_keys,
+            directories,
+            pieces,
+            numbers,
+            managed_links,
+            signers: _,
+        } = self;
         let counts = [
             (objects.hits(), objects.misses()),
             (buckets.hits(), buckets.misses()),
@@ -63,6 +75,7 @@ impl Caches {
             (directories.hits(), directories.misses()),
             (pieces.hits(), pieces.misses()),
             (numbers.hits(), numbers.misses()),
+            (managed_links.hits(), managed_links.misses()),
         ];
         counts.into_iter().fold((0, 0), |(hits, misses), (hit, miss)| {
             (hits.saturating_add(hit), misses.saturating_add(miss))

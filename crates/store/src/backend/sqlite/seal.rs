@@ -34,6 +34,9 @@ macro_rules! row_seal {
     (revocation) => {
         "row_seal('revocation', account, signer, subject, kind, signed_until, lives_until, record)"
     };
+    (managed_link) => {
+        "row_seal('managed link', fingerprint, account, bucket, within, created_ms, ends_ms, uses, closed, revision, record)"
+    };
     // With all of its settings: one that is taken away could be a Deny.
     (bucket) => {
         concat!(

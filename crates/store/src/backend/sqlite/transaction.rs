@@ -5,6 +5,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use iam::AccountId;
+use presign::Fingerprint;
 use rusqlite::Connection;
 
 use super::cache::ObjectCacheKey;
@@ -14,7 +15,7 @@ use super::error::engine;
 use super::identities::directory;
 use super::identities::signer::{PieceKey, SignerPiece};
 use crate::backend::Unpublished;
-use crate::{AccessKey, Bucket, BucketName, Directory, Object, ObjectKey, StoreError};
+use crate::{AccessKey, Bucket, BucketName, Directory, ManagedLink, Object, ObjectKey, StoreError};
 
 /// The transaction of a batch, as one of its jobs sees it.
 pub(super) struct Transaction<'c> {
@@ -34,6 +35,7 @@ pub(super) enum Effect {
     Directory(AccountId, Option<Arc<Directory>>),
     SignerPiece(PieceKey),
     Number(AccountId, u64),
+    ManagedLink(Fingerprint, Option<Arc<ManagedLink>>),
 }
 
 impl<'c> Transaction<'c> {
@@ -73,6 +75,14 @@ impl<'c> Transaction<'c> {
         self.effects.push(Effect::Number(account, number));
     }
 
+    pub(super) fn managed_link_is(
+        &mut self,
+        fingerprint: Fingerprint,
+        link: Option<Arc<ManagedLink>>,
+    ) {
+        self.effects.push(Effect::ManagedLink(fingerprint, link));
+    }
+
     /// The identities of an account as this transaction sees them.
     pub(super) fn directory(&self, account: &AccountId) -> Result<Arc<Directory>, StoreError> {
         let mut effects = self.effects.iter().rev();
@@ -83,7 +93,8 @@ impl<'c> Transaction<'c> {
             | Effect::Bucket(..)
             | Effect::AccessKey(..)
             | Effect::SignerPiece(_)
-            | Effect::Number(..) => None,
+            | Effect::Number(..)
+            | Effect::ManagedLink(..) => None,
         });
         // Untouched so far: what is cached is what was last committed.
         let known = match here {
@@ -137,6 +148,7 @@ pub(super) struct Effects {
     directories: HashMap<AccountId, Option<Arc<Directory>>>,
     pieces: HashMap<PieceKey, Option<SignerPiece>>,
     numbers: HashMap<AccountId, Option<u64>>,
+    managed_links: HashMap<Fingerprint, Option<Arc<ManagedLink>>>,
 }
 
 impl Effects {
@@ -147,6 +159,7 @@ impl Effects {
         let mut directories = HashMap::new();
         let mut pieces = HashMap::new();
         let mut numbers = HashMap::new();
+        let mut managed_links = HashMap::new();
         for effect in effects {
             match effect {
                 Effect::Object(key, object) => drop(objects.insert(key, object)),
@@ -158,9 +171,10 @@ impl Effects {
                 // Whoever signs next reads it anew: of thousands that are made at once few may ever.
                 Effect::SignerPiece(place) => drop(pieces.insert(place, None)),
                 Effect::Number(account, number) => drop(numbers.insert(account, Some(number))),
+                Effect::ManagedLink(name, link) => drop(managed_links.insert(name, link)),
             }
         }
-        Self { objects, buckets, access_keys, directories, pieces, numbers }
+        Self { objects, buckets, access_keys, directories, pieces, numbers, managed_links }
     }
 
     pub(super) fn begin(&self, caches: &Caches) {
@@ -170,6 +184,7 @@ impl Effects {
         self.directories.keys().for_each(|account| caches.directories.begin_write(account));
         self.pieces.keys().for_each(|place| caches.pieces.begin_write(place));
         self.numbers.keys().for_each(|account| caches.numbers.begin_write(account));
+        self.managed_links.keys().for_each(|name| caches.managed_links.begin_write(name));
     }
 
     pub(super) fn end(self, caches: &Caches, committed: &Result<(), StoreError>) {
@@ -179,6 +194,7 @@ impl Effects {
         end(&caches.directories, self.directories, committed);
         end(&caches.pieces, self.pieces, committed);
         end(&caches.numbers, self.numbers, committed);
+        end(&caches.managed_links, self.managed_links, committed);
     }
 }
 

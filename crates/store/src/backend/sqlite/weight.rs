@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::cache::Weigh;
 use crate::body::may_be_resident;
-use crate::{AccessKey, Bucket, Directory, Object};
+use crate::{AccessKey, Bucket, Directory, ManagedLink, Object};
 
 impl Weigh for Arc<Object> {
     /// Counts a small body as if it were in memory already, since the next read brings it there.
@@ -53,6 +53,22 @@ impl Weigh for Arc<AccessKey> {
         let about = size_of::<AccessKey>()
             .saturating_add(self.id.len().saturating_mul(2))
             .saturating_add(self.secret.expose().len());
+        u64::try_from(about).unwrap_or(u64::MAX)
+    }
+}
+
+impl Weigh for Arc<ManagedLink> {
+    fn weight_bytes(&self) -> u64 {
+        const TEXTS_BYTES: usize = 1024;
+        let session = self.creator.session.as_ref();
+        let policies = session.and_then(|session| session.policies.as_ref());
+        let policies = policies.into_iter().flatten();
+        let policies: usize = policies.map(|policy| policy.weight_bytes()).sum();
+        let tags = session.into_iter().flat_map(|session| &session.tags);
+        let tags: usize = tags.map(|(key, value)| key.len() + value.len() + 64).sum();
+        let notify: usize = self.notify.iter().map(|target| target.len() + 32).sum();
+        let within = self.purpose.key_or_prefix().len();
+        let about = size_of::<ManagedLink>() + TEXTS_BYTES + policies + tags + notify + within;
         u64::try_from(about).unwrap_or(u64::MAX)
     }
 }

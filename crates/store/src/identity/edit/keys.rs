@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{DirectoryEdit, Edited, free, missing, within};
 use crate::{
-    AccessKey, EntityKind, GivenKey, IdentityError, KeyOwner, KeyStatus, KeySummary, Quota,
+    AccessKey, EntityKind, GivenKey, IdentityError, KeyOwner, KeyStatus, KeySummary, Quota, Role,
 };
 
 /// A key that a change makes, sets or removes.
@@ -57,6 +57,26 @@ impl DirectoryEdit {
         self.put_key(key.summary());
         self.keys.push(KeyChange::Put(key.clone()));
         Ok(key)
+    }
+
+    /// Makes a key with which the server itself signs as a role, in the place of one that there is.
+    pub fn create_role_key(&mut self, role: &str) -> Result<AccessKey, IdentityError> {
+        let role = self.role(role).ok_or_else(|| missing(EntityKind::Role, role))?;
+        let owner = KeyOwner::Role { id: role.id.clone() };
+        let role = Arc::clone(role);
+        self.delete_role_key(&role);
+        let made = AccessKey::generate(self.account_id().clone(), owner, self.now);
+        let key = made.map_err(|_| IdentityError::NoRandomness)?;
+        self.put_key(key.summary());
+        self.keys.push(KeyChange::Put(key.clone()));
+        Ok(key)
+    }
+
+    /// Removes the key of a role, if it has one: before the role goes.
+    pub(super) fn delete_role_key(&mut self, role: &Role) {
+        let Some(id) = self.key_of_role(role).map(|key| key.id.clone()) else { return };
+        Arc::make_mut(&mut self.parts().keys).remove(id.as_str());
+        self.keys.push(KeyChange::Delete(id));
     }
 
     fn key_owner(&self, user: &str) -> Result<KeyOwner, IdentityError> {

@@ -65,6 +65,7 @@ impl DirectoryEdit {
         in_the_way(carried, Hindrance::InstanceProfiles)?;
         in_the_way(!role.inline.is_empty(), Hindrance::InlinePolicies)?;
         in_the_way(!role.attached.is_empty(), Hindrance::AttachedPolicies)?;
+        self.delete_role_key(&role);
         self.put(EntityKind::Role, name, |parts, folded| {
             Arc::make_mut(&mut parts.roles).remove(folded.as_str());
         });

@@ -33,6 +33,7 @@ const FORGET_USE: &str = "DELETE FROM key_uses WHERE key = ?1";
 
 const OWNER_ROOT: i64 = 0;
 const OWNER_USER: i64 = 1;
+const OWNER_ROLE: i64 = 2;
 
 pub(crate) fn read(
     connection: &Connection,
@@ -89,6 +90,7 @@ pub(crate) fn put(
     let (owner, user) = match &key.owner {
         KeyOwner::Root => (OWNER_ROOT, None),
         KeyOwner::User { id } => (OWNER_USER, Some(id.as_str())),
+        KeyOwner::Role { id } => (OWNER_ROLE, Some(id.as_str())),
     };
     let active = key.status == KeyStatus::Active;
     let created = key.created_at.as_millisecond();
@@ -201,6 +203,7 @@ fn decode_summary(row: &Row<'_>) -> Result<(KeySummary, AccountId), StoreError> 
     let owner = match (row.get(2).map_err(engine)?, user) {
         (OWNER_ROOT, None) => KeyOwner::Root,
         (OWNER_USER, Some(id)) => KeyOwner::User { id },
+        (OWNER_ROLE, Some(id)) => KeyOwner::Role { id },
         _ => return Err(corrupt("owner of an access key")),
     };
     let active: bool = row.get(5).map_err(engine)?;

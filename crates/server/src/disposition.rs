@@ -7,14 +7,16 @@ const NAME_BYTES_MAX: usize = 240;
 
 /// Whether a browser should save the object or show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Disposition {
+pub enum Disposition {
+    /// A browser saves the object.
     Attachment,
+    /// A browser shows the object, if it can.
     Inline,
 }
 
 /// Writes the header for a file name as RFC 6266 describes: a plain ASCII `filename` for old clients, and
 /// `filename*` (RFC 8187) with the exact name if it has other characters.
-pub(crate) fn header(disposition: Disposition, filename: Option<&str>) -> String {
+pub fn header(disposition: Disposition, filename: Option<&str>) -> String {
     let mut header = match disposition {
         Disposition::Attachment => "attachment".to_owned(),
         Disposition::Inline => "inline".to_owned(),
@@ -37,7 +39,7 @@ fn plain_char(c: char) -> char {
 }
 
 /// Reads the file name from a header; `filename*` counts before `filename`. `None` if there is no usable name.
-pub(crate) fn file_name(header: &str) -> Option<String> {
+pub fn file_name(header: &str) -> Option<String> {
     let mut plain = None;
     for parameter in parameters(header) {
         let Some((name, value)) = parameter.split_once('=') else { continue };
@@ -92,7 +94,7 @@ fn unquoted(value: &str) -> String {
 /// Makes a name that a stranger chose safe for the working directory. Only the last path segment is kept, by
 /// the rules of any system. It must not be hidden, look like an option, or contain characters that make it look
 /// like another name. `None` if nothing is left.
-pub(crate) fn safe_name(name: &str) -> Option<String> {
+pub fn safe_name(name: &str) -> Option<String> {
     let last = name.rsplit(['/', '\\']).find(|segment| !segment.trim().is_empty())?;
     let shown: String = last.chars().filter(|c| !is_deceptive(*c)).collect();
     let leads = |c: char| c == '.' || c == '-' || c.is_whitespace();
@@ -106,7 +108,7 @@ pub(crate) fn safe_name(name: &str) -> Option<String> {
 /// Whether a character can make a name look like another. These are control characters, invisible characters,
 /// and those that change how their neighbours are shown: with a mark that turns the direction of the text,
 /// `fdp.exe` reads as `exe.pdf`.
-pub(crate) fn is_deceptive(c: char) -> bool {
+pub fn is_deceptive(c: char) -> bool {
     c.is_control() || UNSEEN.iter().any(|(first, last)| (*first..=*last).contains(&c))
 }
 

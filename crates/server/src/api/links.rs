@@ -1,0 +1,591 @@
+//! Managed links: made, listed, shown, changed and taken back.
+
+mod shown;
+mod wanted;
+
+use std::sync::Arc;
+
+use hyper::StatusCode;
+use jiff::{SignedDuration, Timestamp};
+use presign::{Endpoint, ExpiresIn, Fingerprint};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use store::{
+    BucketName, LinkPurpose, ListManagedLinks, Lookup, ManagedLink, ManagedLinkId,
+    ManagedLinkPlace, PutManagedLink, REVOCATION_LIFE, Revocation, RevocationScope, Revoke,
+    RevokedLinks,
+};
+
+use super::document::{Json, NoDocument};
+use super::error::{ApiCode, ApiError};
+use super::operation::{ApiOperation, ApiPermission, ApiRequest};
+use super::revocations::{LIST, REVOKE, ShownRevocation, shown as shown_revocation};
+use crate::error::{Code, S3Error, refusal};
+use crate::gate::{Authorized, LentRequest, StoreAccess, lent_action};
+use crate::permission::Permission;
+use shown::ShownLink;
+use wanted::{WantedLink, WantedPresigned, WantedPurpose};
+
+/// The action that lets an identity make managed links, and change those of others.
+const CREATE: &str = "valet:CreateLink";
+/// The most links in one answer.
+const PAGE_MAX: usize = 1000;
+/// How many links are looked through for one answer, where many are not shown.
+const LOOKED_THROUGH_MAX: usize = 10_000;
+/// What stands for any further characters of a key where a permission on a whole prefix is asked for.
+const ANY_KEY: [&str; 2] = ["*", "********************************"];
+/// A revocation outlives its link by so much, as clocks may differ.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(15);
+
+/// `POST /links`
+pub(super) struct CreateLink;
+
+/// `GET /links`
+pub(super) struct ListLinks {
+    within: Option<(BucketName, String)>,
+    signer: Option<String>,
+    label: Option<String>,
+    state: Option<LinkState>,
+    after: Option<ManagedLinkPlace>,
+    limit: usize,
+}
+
+/// `GET /links/{name}`
+pub(super) struct GetLink {
+    name: Option<Fingerprint>,
+}
+
+/// `PATCH /links/{name}`
+pub(super) struct ChangeLink {
+    name: Option<Fingerprint>,
+}
+
+/// `DELETE /links/{name}`
+pub(super) struct RevokeLink {
+    name: Option<Fingerprint>,
+}
+
+/// What is to be changed of a link.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WantedChange {
+    /// When the link is to end.
+    expires_at: Option<String>,
+    /// What the link is to be called; empty: nothing.
+    label: Option<String>,
+    /// Who is to be told what becomes of it.
+    notify: Option<Vec<String>>,
+}
+
+/// One page of links, the newest first.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct LinkList {
+    links: Vec<ShownLink>,
+    /// Goes on with the next page. A page may have fewer links than were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// What a link is good for at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LinkState {
+    Scheduled,
+    Active,
+    UsedUp,
+    Expired,
+    Revoked,
+    Orphaned,
+}
+
+impl LinkState {
+    const ALL: [Self; 6] =
+        [Self::Scheduled, Self::Active, Self::UsedUp, Self::Expired, Self::Revoked, Self::Orphaned];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::Active => "active",
+            Self::UsedUp => "used-up",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::Orphaned => "orphaned",
+        }
+    }
+
+    /// In the order in which whoever opens the link is told.
+    async fn of(access: &StoreAccess, link: &Arc<ManagedLink>) -> Result<Self, ApiError> {
+        let now = access.now();
+        if access.link_gate()?.revocation_of(link, now).await?.is_some() {
+            return Ok(Self::Revoked);
+        }
+        if now >= link.expires_at {
+            return Ok(Self::Expired);
+        }
+        if access.is_orphaned(link).await? {
+            return Ok(Self::Orphaned);
+        }
+        if link.conditions.not_before.is_some_and(|opens| now < opens.timestamp()) {
+            return Ok(Self::Scheduled);
+        }
+        if let Some(uses) = link.conditions.uses {
+            let taken = access.store().link_uses(&link.fingerprint()).await;
+            if taken.map_err(refusal::of_store)?.taken >= uses.get() {
+                return Ok(Self::UsedUp);
+            }
+        }
+        Ok(Self::Active)
+    }
+}
+
+/// Whether the caller's identity policies give an action on all that a link is for.
+fn may_on(access: &StoreAccess, action: &'static str, purpose: &LinkPurpose) -> bool {
+    let (bucket, within) = (purpose.bucket(), purpose.key_or_prefix());
+    match purpose {
+        LinkPurpose::Object { .. } | LinkPurpose::Presigned { .. } => {
+            access.may_by_identity(action, &format!("arn:aws:s3:::{bucket}/{within}"))
+        }
+        LinkPurpose::Folder { .. } | LinkPurpose::Request { .. } => ANY_KEY.iter().all(|any| {
+            access.may_by_identity(action, &format!("arn:aws:s3:::{bucket}/{within}{any}"))
+        }),
+    }
+}
+
+fn own_name(access: &StoreAccess) -> Option<String> {
+    access.caller().signed().map(|signed| signed.signer_name())
+}
+
+fn denied(action: &str) -> ApiError {
+    let message = format!("This takes the permission {action} on what the link is for.");
+    S3Error::with_message(Code::AccessDenied, message).into()
+}
+
+/// The link that a call names, if the caller made it or has the permission for it. Others are told of none.
+async fn found(
+    access: &StoreAccess,
+    name: Option<Fingerprint>,
+    action: &'static str,
+) -> Result<Arc<ManagedLink>, ApiError> {
+    let none = || ApiError::new(ApiCode::NoSuchLink);
+    let link = access.link_gate()?.managed_link(&name.ok_or_else(none)?).await?;
+    let link = link.filter(|link| access.account().is_ok_and(|account| *account == link.account));
+    let link = link.ok_or_else(none)?;
+    let may = own_name(access).as_ref() == Some(&link.creator.signer)
+        || may_on(access, action, &link.purpose);
+    if may { Ok(link) } else { Err(none()) }
+}
+
+/// A link by its id or its whole fingerprint.
+fn name(request: &ApiRequest<'_>) -> Result<Option<Fingerprint>, ApiError> {
+    let text = request.path("name")?;
+    let of_id = text.parse::<ManagedLinkId>().map(|id| id.fingerprint());
+    Ok(of_id.ok().or_else(|| text.parse().ok()))
+}
+
+impl ApiOperation for CreateLink {
+    const STATUS: StatusCode = StatusCode::CREATED;
+    type Request = Json<WantedLink>;
+    type Answer = Json<ShownLink>;
+
+    fn read(_request: &ApiRequest<'_>) -> Result<Self, ApiError> {
+        Ok(Self)
+    }
+
+    /// What the link is for is known when its document has been read.
+    fn permission(&self) -> ApiPermission<'_> {
+        ApiPermission::LinkByLink
+    }
+
+    async fn run(
+        call: Authorized<Self>,
+        Json(wanted): Json<WantedLink>,
+    ) -> Result<Json<ShownLink>, ApiError> {
+        let (access, now) = (call.access(), call.access().now());
+        let (expires_at, conditions) = (wanted.end(now)?, wanted.conditions()?);
+        wanted.check_passphrase()?;
+        let asked = wanted.purpose()?;
+        let purpose = match &asked {
+            WantedPurpose::Managed(purpose) => purpose.clone(),
+            // The signature comes once the link may be made.
+            WantedPurpose::Presigned(wanted) => wanted.unsigned(),
+        };
+        if !may_on(access, CREATE, &purpose) {
+            return Err(denied(CREATE));
+        }
+        check_place(access, &purpose).await?;
+        let passphrase = match wanted.passphrase.clone() {
+            Some(passphrase) => Some(access.link_gate()?.passphrases().hash(passphrase).await?),
+            None => None,
+        };
+        let mut link = ManagedLink {
+            id: ManagedLinkId::generate().map_err(refusal::of_store)?,
+            account: access.account()?.clone(),
+            creator: access.as_creator()?,
+            purpose,
+            created_at: now,
+            expires_at,
+            conditions,
+            passphrase,
+            landing: wanted.landing(),
+            names_creator: wanted.show_creator,
+            notify: wanted.notify()?,
+            delete_object_at_end: wanted.delete_object_at_end,
+            closed_at: None,
+            revision: 1,
+        };
+        let url = match &asked {
+            WantedPurpose::Managed(_) => None,
+            WantedPurpose::Presigned(wanted) => Some(wanted.sign(access, &mut link).await?),
+        };
+        match access.store().put_managed_link(link.clone()).await.map_err(refusal::of_store)? {
+            PutManagedLink::Recorded => {}
+            PutManagedLink::TooMany => return Err(ApiError::new(ApiCode::TooManyLinks)),
+        }
+        let link = Arc::new(link);
+        let state = LinkState::of(access, &link).await?;
+        let mut shown = ShownLink::of(access, &link, state).await?;
+        shown.url = url.or(shown.url);
+        Ok(Json(shown))
+    }
+}
+
+/// Refuses a link that would lead nowhere at once, or to what its maker may not do: a mistyped name is better found here
+/// than by whoever is sent the link.
+async fn check_place(access: &StoreAccess, purpose: &LinkPurpose) -> Result<(), ApiError> {
+    let bucket = access.bucket(purpose.bucket()).await?;
+    let (key, version) = match purpose {
+        LinkPurpose::Object { key, version, .. } => (key, version.as_ref()),
+        // The files come later; whether they may is asked with each.
+        LinkPurpose::Folder { .. } | LinkPurpose::Request { .. } => return Ok(()),
+        LinkPurpose::Presigned { key, .. } => {
+            let permission = Permission::object(lent_action(purpose), purpose.bucket(), key);
+            return Ok(access.require(permission).await?);
+        }
+    };
+    let permission = Permission::object(lent_action(purpose), purpose.bucket(), key);
+    access.require(Permission { version, ..permission }).await?;
+    match access.object(&bucket, key, version).await? {
+        Lookup::Object(_) => Ok(()),
+        Lookup::DeleteMarker(_)
+        | Lookup::NoSuchKey
+        | Lookup::NoSuchVersion
+        | Lookup::NoSuchBucket => {
+            access.may_know(purpose.bucket(), key).await?;
+            Err(S3Error::new(Code::NoSuchKey).into())
+        }
+    }
+}
+
+impl WantedPresigned {
+    fn unsigned(&self) -> LinkPurpose {
+        LinkPurpose::Presigned {
+            bucket: self.bucket.clone(),
+            key: self.key.clone(),
+            method: self.method.to_owned(),
+            signature: Fingerprint::of_signature(b""),
+        }
+    }
+
+    /// Signs the link as the link signer, and notes its signature.
+    async fn sign(&self, access: &StoreAccess, link: &mut ManagedLink) -> Result<String, ApiError> {
+        let now = access.now();
+        let internal = || ApiError::new(ApiCode::InternalError);
+        let seconds = link.expires_at.duration_since(now).as_secs().max(1);
+        let expires_in = u64::try_from(seconds).ok();
+        let expires_in = expires_in.and_then(|life| ExpiresIn::from_seconds(life).ok());
+        let version = self.version.as_ref().map(ToString::to_string);
+        let query: Vec<_> =
+            version.as_deref().map(|version| ("versionId", version)).into_iter().collect();
+        // The record has the conditions; those of the URL say them to whoever reads it.
+        let conditions = link.conditions.clone();
+        let lent = LentRequest {
+            method: self.method,
+            key: self.key.as_str(),
+            query: &query,
+            headers: &[],
+            expires_in: expires_in.ok_or_else(internal)?,
+            conditions,
+        };
+        let context = access.context();
+        let origin = match context.config.public_urls.first() {
+            Some(url) => format!("{}://{}{}", url.scheme, url.host, url.prefix),
+            None => {
+                let scheme = if context.secure { "https" } else { "http" };
+                format!("{scheme}://{}{}", context.host, context.prefix)
+            }
+        };
+        let endpoint = Endpoint::parse(&origin).map_err(|cause| internal().because(cause))?;
+        let presigned = access.link_gate()?.lend(link, (&lent, &endpoint), now).await?;
+        if let LinkPurpose::Presigned { signature, .. } = &mut link.purpose {
+            *signature = presigned.fingerprint;
+        }
+        Ok(presigned.url)
+    }
+}
+
+impl ApiOperation for ListLinks {
+    const PARAMETERS: &'static [&'static str] =
+        &["bucket", "prefix", "signer", "label", "state", "after", "limit"];
+    const STATUS: StatusCode = StatusCode::OK;
+    type Request = NoDocument;
+    type Answer = Json<LinkList>;
+
+    fn read(request: &ApiRequest<'_>) -> Result<Self, ApiError> {
+        let decoded = |name: &'static str| match request.parameter(name) {
+            None => Ok(None),
+            Some(text) => {
+                let text = presign::decode_query_component(text).into_owned();
+                String::from_utf8(text)
+                    .map(Some)
+                    .map_err(|_| ApiError::invalid_argument(name, format!("`{name}` is no text.")))
+            }
+        };
+        let bucket = decoded("bucket")?.map(|bucket| {
+            BucketName::parse(&bucket).map_err(|cause| {
+                ApiError::invalid_argument("bucket", format!("`bucket`: {cause}."))
+            })
+        });
+        let within = match (bucket.transpose()?, decoded("prefix")?) {
+            (Some(bucket), prefix) => Some((bucket, prefix.unwrap_or_default())),
+            (None, None) => None,
+            (None, Some(_)) => {
+                return Err(ApiError::invalid_argument("prefix", "`prefix` needs a `bucket`."));
+            }
+        };
+        let state = decoded("state")?.map(|text| {
+            let found = LinkState::ALL.into_iter().find(|state| state.name() == text);
+            found.ok_or_else(|| {
+                let message =
+                    "`state` is scheduled, active, used-up, expired, revoked or orphaned.";
+                ApiError::invalid_argument("state", message)
+            })
+        });
+        let limit = match request.parameter("limit") {
+            None => PAGE_MAX,
+            Some(text) => text.parse().ok().filter(|limit| *limit > 0).ok_or_else(|| {
+                ApiError::invalid_argument("limit", "`limit` is a number, 1 at least.")
+            })?,
+        };
+        let after = request.parameter("after").map(place).transpose()?;
+        Ok(Self {
+            within,
+            signer: decoded("signer")?,
+            label: decoded("label")?,
+            state: state.transpose()?,
+            after,
+            limit: limit.min(PAGE_MAX),
+        })
+    }
+
+    fn permission(&self) -> ApiPermission<'_> {
+        ApiPermission::LinkByLink
+    }
+
+    async fn run(call: Authorized<Self>, _: NoDocument) -> Result<Json<LinkList>, ApiError> {
+        let (this, access) = (call.operation(), call.access());
+        let (mut links, mut after, mut looked) = (Vec::new(), this.after, 0_usize);
+        let own = own_name(access);
+        loop {
+            let query = ListManagedLinks {
+                account: access.account()?.clone(),
+                within: this.within.clone(),
+                after,
+                limit: this.limit.saturating_sub(links.len()),
+            };
+            let page = access.store().managed_links(query).await.map_err(refusal::of_store)?;
+            looked = looked.saturating_add(page.links.len());
+            for link in &page.links {
+                let may_see = own.as_ref() == Some(&link.creator.signer)
+                    || may_on(access, LIST, &link.purpose);
+                if !may_see || !this.asks_for(link) {
+                    continue;
+                }
+                let state = LinkState::of(access, link).await?;
+                if this.state.is_none_or(|wanted| wanted == state) {
+                    links.push(ShownLink::of(access, link, state).await?);
+                }
+            }
+            after = page.next;
+            if after.is_none() || links.len() >= this.limit || looked >= LOOKED_THROUGH_MAX {
+                let next = after.map(|place| place_text(&place));
+                return Ok(Json(LinkList { links, next }));
+            }
+        }
+    }
+}
+
+impl ListLinks {
+    fn asks_for(&self, link: &ManagedLink) -> bool {
+        let label = link.conditions.label.as_ref().map(|label| label.as_str());
+        let signer = |text: &String| [&link.creator.arn, &link.creator.signer].contains(&text);
+        self.signer.as_ref().is_none_or(signer)
+            && self.label.as_deref().is_none_or(|wanted| Some(wanted) == label)
+    }
+}
+
+/// A place in the list, as `after` names it.
+fn place_text(place: &ManagedLinkPlace) -> String {
+    format!("{}.{}", place.created_ms, place.fingerprint)
+}
+
+fn place(text: &str) -> Result<ManagedLinkPlace, ApiError> {
+    let read = || {
+        let (created_ms, fingerprint) = text.split_once('.')?;
+        let (created_ms, fingerprint) = (created_ms.parse().ok()?, fingerprint.parse().ok()?);
+        Some(ManagedLinkPlace { created_ms, fingerprint })
+    };
+    read().ok_or_else(|| {
+        ApiError::invalid_argument("after", "`after` is what an earlier page has named as `next`.")
+    })
+}
+
+impl ApiOperation for GetLink {
+    const STATUS: StatusCode = StatusCode::OK;
+    type Request = NoDocument;
+    type Answer = Json<ShownLink>;
+
+    fn read(request: &ApiRequest<'_>) -> Result<Self, ApiError> {
+        Ok(Self { name: name(request)? })
+    }
+
+    fn permission(&self) -> ApiPermission<'_> {
+        ApiPermission::LinkByLink
+    }
+
+    async fn run(call: Authorized<Self>, _: NoDocument) -> Result<Json<ShownLink>, ApiError> {
+        let access = call.access();
+        let link = found(access, call.operation().name, LIST).await?;
+        let state = LinkState::of(access, &link).await?;
+        Ok(Json(ShownLink::of(access, &link, state).await?))
+    }
+}
+
+impl ApiOperation for ChangeLink {
+    const STATUS: StatusCode = StatusCode::OK;
+    type Request = Json<WantedChange>;
+    type Answer = Json<ShownLink>;
+
+    fn read(request: &ApiRequest<'_>) -> Result<Self, ApiError> {
+        Ok(Self { name: name(request)? })
+    }
+
+    fn permission(&self) -> ApiPermission<'_> {
+        ApiPermission::LinkByLink
+    }
+
+    async fn run(
+        call: Authorized<Self>,
+        Json(wanted): Json<WantedChange>,
+    ) -> Result<Json<ShownLink>, ApiError> {
+        let (access, now) = (call.access(), call.access().now());
+        let link = found(access, call.operation().name, CREATE).await?;
+        // Whoever may not make the link any more must not make it live longer.
+        if !may_on(access, CREATE, &link.purpose) {
+            return Err(denied(CREATE));
+        }
+        let gate = access.link_gate()?;
+        if gate.revocation_of(&link, now).await?.is_some() {
+            return Err(ApiError::with_message(
+                ApiCode::LinkEnded,
+                "The link was taken back. Undo the revocation first.",
+            ));
+        }
+        let change = Change::read(wanted, &link, now)?;
+        let name = link.fingerprint();
+        let changed = access.store().change_managed_link(&name, |link| {
+            change.apply(link);
+            link.closed_at.is_none()
+        });
+        let changed = changed.await.map_err(refusal::of_store)?;
+        let ended =
+            || ApiError::with_message(ApiCode::LinkEnded, "The link has ended: make another one.");
+        let link = changed.ok_or_else(ended)?;
+        let state = LinkState::of(access, &link).await?;
+        Ok(Json(ShownLink::of(access, &link, state).await?))
+    }
+}
+
+/// A change, read and found to be possible.
+struct Change {
+    expires_at: Option<Timestamp>,
+    /// `Some(None)`: the link is to have no label.
+    label: Option<Option<presign::LinkLabel>>,
+    notify: Option<Vec<String>>,
+}
+
+impl Change {
+    fn read(wanted: WantedChange, link: &ManagedLink, now: Timestamp) -> Result<Self, ApiError> {
+        let WantedChange { expires_at, label, notify } = wanted;
+        if expires_at.is_some() && matches!(link.purpose, LinkPurpose::Presigned { .. }) {
+            let message = "A presigned URL says itself when it ends: make another one.";
+            return Err(ApiError::invalid_argument("expires_at", message));
+        }
+        let end = expires_at.map(|at| wanted::end(Some(&at), (now, wanted::LIFE_MAX)));
+        let label = label.map(|text| {
+            let parsed = (!text.is_empty()).then(|| text.parse::<presign::LinkLabel>());
+            parsed.transpose().map_err(|_| {
+                let message = "`label` is 1 to 256 printable characters.";
+                ApiError::invalid_argument("label", message)
+            })
+        });
+        Ok(Self {
+            expires_at: end.transpose()?,
+            label: label.transpose()?,
+            notify: notify.map(wanted::targets).transpose()?,
+        })
+    }
+
+    fn apply(&self, link: &mut ManagedLink) {
+        link.expires_at = self.expires_at.unwrap_or(link.expires_at);
+        if let Some(label) = &self.label {
+            link.conditions.label.clone_from(label);
+        }
+        if let Some(notify) = &self.notify {
+            link.notify.clone_from(notify);
+        }
+    }
+}
+
+impl ApiOperation for RevokeLink {
+    const STATUS: StatusCode = StatusCode::OK;
+    type Request = NoDocument;
+    type Answer = Json<ShownRevocation>;
+
+    fn read(request: &ApiRequest<'_>) -> Result<Self, ApiError> {
+        Ok(Self { name: name(request)? })
+    }
+
+    fn permission(&self) -> ApiPermission<'_> {
+        ApiPermission::LinkByLink
+    }
+
+    async fn run(call: Authorized<Self>, _: NoDocument) -> Result<Json<ShownRevocation>, ApiError> {
+        let (access, now) = (call.access(), call.access().now());
+        let link = found(access, call.operation().name, REVOKE).await?;
+        let account = access.account()?.clone();
+        let may = may_on(access, REVOKE, &link.purpose);
+        let signer = if may { None } else { own_name(access) };
+        let target = match &link.purpose {
+            LinkPurpose::Object { bucket, key, .. }
+            | LinkPurpose::Presigned { bucket, key, .. } => Some((bucket.clone(), key.clone())),
+            LinkPurpose::Folder { .. } | LinkPurpose::Request { .. } => None,
+        };
+        let usual = now.checked_add(REVOCATION_LIFE).unwrap_or(Timestamp::MAX);
+        let ends_at = link.expires_at.checked_add(CLOCKS_APART).unwrap_or(Timestamp::MAX);
+        let lives_until = usual.max(ends_at);
+        let revocation = Revocation {
+            links: RevokedLinks::Link {
+                fingerprint: link.fingerprint(),
+                target: target.filter(|_| signer.is_none()),
+            },
+            scope: RevocationScope { account, signer },
+            signed_until: lives_until,
+            lives_until,
+            revoked_at: now,
+            revoked_by: access.principal().to_string(),
+        };
+        match access.store().revoke(revocation).await.map_err(refusal::of_store)? {
+            Revoke::Recorded(recorded) => Ok(Json(shown_revocation(recorded))),
+            Revoke::TooMany => Err(ApiError::new(ApiCode::TooManyRevocations)),
+        }
+    }
+}

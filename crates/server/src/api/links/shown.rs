@@ -1,0 +1,185 @@
+//! Managed links as the API shows them.
+
+use std::num::NonZeroU64;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::sync::Arc;
+use store::{FileLimits, Landing, LinkPurpose, ManagedLink};
+
+use super::wanted::ranges;
+use super::{CREATE, LinkState, may_on};
+use crate::api::error::ApiError;
+use crate::error::refusal;
+use crate::gate::{StoreAccess, iso_time};
+
+/// A managed link as it is shown.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub(in crate::api) struct ShownLink {
+    /// Names the link without giving it.
+    fingerprint: String,
+    /// The id, for whoever made the link or could make one like it: whoever has it has the link.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    /// The short link, or the presigned URL of a link that was made just now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) url: Option<String>,
+    kind: &'static str,
+    state: &'static str,
+    bucket: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prefix: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filename: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    inline: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<String>,
+    created_at: String,
+    /// Who made the link.
+    signer: String,
+    expires_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_before: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uses: Option<NonZeroU64>,
+    /// How many of the uses are taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uses_taken: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    source_ip: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate: Option<NonZeroU64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<String>,
+    /// Whether the link has a passphrase.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    passphrase: bool,
+    landing: &'static str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    show_creator: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notify: Vec<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    delete_object_at_end: bool,
+    #[serde(flatten)]
+    limits: ShownLimits,
+}
+
+/// What may be sent to a request for files.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+struct ShownLimits {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_files: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_total_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    types: Vec<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    ask_name: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    ask_note: bool,
+}
+
+impl ShownLink {
+    /// Shows a link to whoever may see it.
+    pub(super) async fn of(
+        access: &StoreAccess,
+        link: &Arc<ManagedLink>,
+        state: LinkState,
+    ) -> Result<Self, ApiError> {
+        let is_own = access.caller().signed().map(|it| it.signer_name());
+        let is_own = is_own.as_ref() == Some(&link.creator.signer);
+        let has_id = is_own || may_on(access, CREATE, &link.purpose);
+        let mut shown = Self {
+            fingerprint: link.fingerprint().to_string(),
+            id: has_id.then(|| link.id.text()),
+            url: None,
+            kind: kind(&link.purpose),
+            state: state.name(),
+            bucket: link.purpose.bucket().as_str().to_owned(),
+            created_at: iso_time(link.created_at),
+            signer: link.creator.arn.clone(),
+            expires_at: iso_time(link.expires_at),
+            not_before: link.conditions.not_before.map(|at| iso_time(at.timestamp())),
+            uses: link.conditions.uses,
+            source_ip: link.conditions.source_ip.as_ref().map(ranges).unwrap_or_default(),
+            rate: link.conditions.rate,
+            label: link.conditions.label.as_ref().map(ToString::to_string),
+            passphrase: link.passphrase.is_some(),
+            landing: match link.landing {
+                Landing::Auto => "auto",
+                Landing::Always => "always",
+                Landing::Never => "never",
+            },
+            show_creator: link.names_creator,
+            notify: link.notify.clone(),
+            delete_object_at_end: link.delete_object_at_end,
+            ..Self::default()
+        };
+        if link.conditions.uses.is_some() {
+            let uses = access.store().link_uses(&link.fingerprint()).await;
+            shown.uses_taken = Some(uses.map_err(refusal::of_store)?.taken);
+        }
+        shown.describe(&link.purpose);
+        let is_short = !matches!(link.purpose, LinkPurpose::Presigned { .. });
+        shown.url = shown.id.as_ref().filter(|_| is_short).map(|id| short_url(access, id));
+        Ok(shown)
+    }
+
+    fn describe(&mut self, purpose: &LinkPurpose) {
+        match purpose {
+            LinkPurpose::Object { bucket: _, key, version, filename, inline } => {
+                self.key = Some(key.as_str().to_owned());
+                self.version_id = version.as_ref().map(ToString::to_string);
+                self.filename.clone_from(filename);
+                self.inline = *inline;
+            }
+            LinkPurpose::Folder { bucket: _, prefix } => self.prefix = Some(prefix.clone()),
+            LinkPurpose::Request { bucket: _, prefix, limits } => {
+                self.prefix = Some(prefix.clone());
+                let FileLimits { max_bytes, max_files, max_total_bytes, types, ask_name, ask_note } =
+                    limits;
+                self.limits = ShownLimits {
+                    max_bytes: *max_bytes,
+                    max_files: *max_files,
+                    max_total_bytes: *max_total_bytes,
+                    types: types.clone(),
+                    ask_name: *ask_name,
+                    ask_note: *ask_note,
+                };
+            }
+            LinkPurpose::Presigned { bucket: _, key, method, signature: _ } => {
+                self.key = Some(key.as_str().to_owned());
+                self.method = Some(method.clone());
+            }
+        }
+    }
+}
+
+fn kind(purpose: &LinkPurpose) -> &'static str {
+    match purpose {
+        LinkPurpose::Object { .. } => "object",
+        LinkPurpose::Folder { .. } => "folder",
+        LinkPurpose::Request { .. } => "request",
+        LinkPurpose::Presigned { .. } => "presigned",
+    }
+}
+
+/// The short link of an id, at the first public URL; without one, at the name by which the caller reaches this server.
+fn short_url(access: &StoreAccess, id: &str) -> String {
+    let context = access.context();
+    match context.config.public_urls.first() {
+        Some(url) => format!("{}://{}{}/_valet/s/{id}", url.scheme, url.host, url.prefix),
+        None => {
+            let scheme = if context.secure { "https" } else { "http" };
+            format!("{scheme}://{}{}/_valet/s/{id}", context.host, context.prefix)
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! Managed links at the gate. What the link signer has signed is one of them: it is judged as the link signer and as whoever
+//! made the link, so that it never gives more than either may do at this moment.
+
+use std::sync::Arc;
+
+use hyper::Request;
+use iam::{AccountId, LinkLife, Policy, Principal, Verdict};
+use jiff::Timestamp;
+use presign::{
+    Credentials, Endpoint, ExpiresIn, Fingerprint, LinkConditions, LinkId, Mechanism, Presign,
+    PresignError, Presigned, Presigner, QueryPairs, VerifiedSignature, decode_query_component,
+};
+use store::{
+    AccessKey, BoundPolicy, CreatorIdentity, LinkCreator, LinkPurpose, LinkTarget, ManagedLink,
+    ObjectKey, PresentedLink, Revocation,
+};
+
+use super::authorize::Authorizer;
+use super::bindings::NameBindings;
+use super::caller::{Caller, Identity, SignedCaller};
+use super::link::{LinkTerms, REVOKED};
+use super::link_access::refused_use;
+use super::{FutureRequest, Gate, StoreAccess};
+use crate::authentication::{AuthenticationError, Service};
+use crate::context::RequestContext;
+use crate::error::{Code, S3Error, refusal};
+use crate::permission::{Permission, Resource};
+use crate::shares::Neighbour;
+
+/// The parameter by which a link of the link signer names its managed link.
+const ID: &str = "x-valet-id";
+
+/// The managed link that a request came by.
+#[derive(Debug)]
+pub(crate) struct ManagedUse {
+    pub(crate) link: Arc<ManagedLink>,
+    pub(crate) fingerprint: Fingerprint,
+    /// Whoever made the link, as the sender of this very request; `None`: that identity is gone.
+    pub(super) creator: Option<Arc<Caller>>,
+}
+
+impl ManagedUse {
+    /// Refuses a link that is used for something else than it was made for. The server signs none, so this is only a
+    /// second lock.
+    pub(super) fn check_purpose(&self, permissions: &[Permission<'_>]) -> Result<(), S3Error> {
+        let purpose = &self.link.purpose;
+        let is_within = |permission: &Permission<'_>| match permission.resource {
+            Resource::Object(bucket, key) => {
+                let within = purpose.key_or_prefix();
+                bucket == purpose.bucket()
+                    && match purpose {
+                        LinkPurpose::Object { .. } | LinkPurpose::Presigned { .. } => {
+                            key.as_str() == within
+                        }
+                        LinkPurpose::Folder { .. } | LinkPurpose::Request { .. } => {
+                            key.as_str().starts_with(within)
+                        }
+                    }
+            }
+            // Whether a key that is not there may be told is asked of its bucket.
+            Resource::Bucket(bucket) => bucket == purpose.bucket(),
+            Resource::Server | Resource::Account | Resource::NewBucket(_) => false,
+        };
+        if permissions.iter().all(is_within) {
+            return Ok(());
+        }
+        Err(S3Error::new(Code::AccessDenied))
+    }
+
+    /// Refuses a link that has ended.
+    pub(super) fn check_life(&self, now: Timestamp) -> Result<(), S3Error> {
+        check_life(&self.link, now)
+    }
+
+    /// When the link ends: an earlier end than that of its signature counts.
+    pub(super) fn ends_at(&self) -> Timestamp {
+        self.link.expires_at
+    }
+
+    /// The conditions of the link: those of the record, and of those in the signed query what the record leaves open.
+    pub(super) fn conditions(&self, signed: LinkConditions) -> LinkConditions {
+        let mut all = self.link.conditions.clone();
+        all.id = signed.id;
+        all.uses = all.uses.or(signed.uses);
+        all.content_length = all.content_length.or(signed.content_length);
+        all.source_ip = all.source_ip.or(signed.source_ip);
+        all.not_before = all.not_before.or(signed.not_before);
+        all.allow_head |= signed.allow_head;
+        all.write_once |= signed.write_once;
+        all.rate = all.rate.or(signed.rate);
+        all.label = all.label.or(signed.label);
+        all
+    }
+}
+
+fn check_life(link: &ManagedLink, now: Timestamp) -> Result<(), S3Error> {
+    if now < link.expires_at {
+        return Ok(());
+    }
+    let time = |time: Timestamp| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    Err(S3Error::with_message(Code::AccessDenied, "Request has expired")
+        .detail("Expires", time(link.expires_at))
+        .detail("ServerTime", time(now)))
+}
+
+impl Gate {
+    /// The managed link that a request of the link signer came by. A signature of that key is good for nothing else.
+    pub(super) async fn managed_use(
+        &self,
+        query: &str,
+        (key, signature): (&AccessKey, &VerifiedSignature),
+        service: Service,
+    ) -> Result<Arc<ManagedUse>, AuthenticationError> {
+        let unknown = || AuthenticationError::UnknownKey { access_key_id: key.id.clone() };
+        if service != Service::S3 || signature.mechanism() != Mechanism::V4Query {
+            return Err(unknown());
+        }
+        let named = QueryPairs::new(query)
+            .find(|(name, _)| *decode_query_component(name) == *ID.as_bytes())
+            .and_then(|(_, value)| {
+                String::from_utf8(decode_query_component(value).into_owned()).ok()
+            });
+        let fingerprint: Option<Fingerprint> = named.and_then(|named| named.parse().ok());
+        let Some(fingerprint) = fingerprint else { return Err(unknown()) };
+        let found = self.store.managed_link(&fingerprint).await;
+        let link = found.map_err(AuthenticationError::Store)?;
+        let link = link.filter(|link| link.account == key.account).ok_or_else(unknown)?;
+        let identity = self.creator(&link).await?;
+        let creator = identity.map(|identity| {
+            Arc::new(Caller::Signed(SignedCaller {
+                access_key_id: key.id.clone(),
+                identity,
+                signature: signature.clone(),
+                long_term: None,
+                session_token: None,
+                opens: None,
+                managed: None,
+            }))
+        });
+        Ok(Arc::new(ManagedUse { link, fingerprint, creator }))
+    }
+
+    /// Whoever made a managed link, as they are now; `None`: they are gone.
+    pub(crate) async fn creator(
+        &self,
+        link: &Arc<ManagedLink>,
+    ) -> Result<Option<Identity>, AuthenticationError> {
+        let id = match &link.creator.identity {
+            CreatorIdentity::Root => None,
+            CreatorIdentity::User { id } | CreatorIdentity::Role { id, .. } => Some(id.as_str()),
+            CreatorIdentity::Federated { issuer, .. } => issuer.as_deref(),
+        };
+        if id.is_none() && !self.has_account(&link.account).await? {
+            return Ok(None);
+        }
+        let signer = self.signer(&link.account, id).await?;
+        Ok(Identity::of_creator(link, signer))
+    }
+
+    async fn has_account(&self, account: &AccountId) -> Result<bool, AuthenticationError> {
+        if *account == self.config.account {
+            return Ok(true);
+        }
+        let found = self.store.account(account).await.map_err(AuthenticationError::Store)?;
+        Ok(found.is_some())
+    }
+}
+
+/// Who may assume the link signer: a service that there is not, so nobody but the server signs as this role.
+const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"links.valet.internal"},"Action":"sts:AssumeRole"}]}"#;
+/// What the link signer may do at most. An operator may take any of it away.
+const POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:GetObject","s3:GetObjectVersion","s3:PutObject","s3:DeleteObject","s3:AbortMultipartUpload","s3:ListMultipartUploadParts","s3:ListBucket"],"Resource":"arn:aws:s3:::*"}]}"#;
+
+/// A request that the link signer is to sign for a managed link.
+#[derive(Clone, Debug)]
+pub(crate) struct LentRequest<'l> {
+    pub(crate) method: &'l str,
+    /// The key of the object; empty: the bucket itself.
+    pub(crate) key: &'l str,
+    pub(crate) query: &'l [(&'l str, &'l str)],
+    pub(crate) headers: &'l [(&'l str, &'l str)],
+    pub(crate) expires_in: ExpiresIn,
+    /// The conditions that the URL itself is to have, besides the name of the link.
+    pub(crate) conditions: LinkConditions,
+}
+
+impl Gate {
+    /// The managed link of a fingerprint, ended or not.
+    pub(crate) async fn managed_link(
+        &self,
+        fingerprint: &Fingerprint,
+    ) -> Result<Option<Arc<ManagedLink>>, S3Error> {
+        self.store.managed_link(fingerprint).await.map_err(refusal::of_store)
+    }
+
+    /// Refuses a managed link that was taken back, has ended or not begun, is used up, or is opened from elsewhere. Whether
+    /// its creator still has the permission is asked with each request that it lends.
+    pub(crate) async fn refuse_ended(
+        &self,
+        link: &ManagedLink,
+        context: &RequestContext,
+    ) -> Result<(), S3Error> {
+        if self.revocation_of(link, context.now).await?.is_some() {
+            return Err(S3Error::with_message(Code::AccessDenied, REVOKED));
+        }
+        check_life(link, context.now)?;
+        let terms = LinkTerms {
+            conditions: link.conditions.clone(),
+            fingerprint: link.fingerprint(),
+            ends_at: link.expires_at,
+        };
+        terms.check(context.client, context.now)?;
+        let Some(allowed) = terms.allowance() else { return Ok(()) };
+        let used = self.links.uses.refuse_used_up(allowed, Neighbour::of(context.client));
+        used.await.map_err(refused_use)
+    }
+
+    /// Takes one of the tries that the passphrase of a link has. `false`: there is none left at this moment.
+    pub(crate) async fn try_passphrase(
+        &self,
+        link: &ManagedLink,
+        now: Timestamp,
+    ) -> Result<bool, S3Error> {
+        let tried = self.store.try_passphrase(&link.fingerprint(), now).await;
+        tried.map_err(refusal::of_store)
+    }
+
+    /// What took a managed link back, if anything did.
+    pub(crate) async fn revocation_of(
+        &self,
+        link: &ManagedLink,
+        now: Timestamp,
+    ) -> Result<Option<Revocation>, S3Error> {
+        if self.store.revokes_nothing() {
+            return Ok(None);
+        }
+        let key = self.link_signer(&link.account, now).await?;
+        let presented = PresentedLink {
+            fingerprint: link.fingerprint(),
+            access_key_id: &key.id,
+            account: &link.account,
+            signer: &link.creator.signer,
+            signed_at: Some(link.created_at),
+        };
+        let object = ObjectKey::parse(link.purpose.key_or_prefix()).ok();
+        let target = LinkTarget { bucket: link.purpose.bucket(), key: object.as_ref() };
+        let found = self.store.revocation_of(&presented, &[target], now).await;
+        found.map_err(refusal::of_store)
+    }
+
+    /// The key of an account's link signer, which is made where there is none.
+    pub(crate) async fn link_signer(
+        &self,
+        account: &AccountId,
+        now: Timestamp,
+    ) -> Result<Arc<AccessKey>, S3Error> {
+        let parse = |text: &str| {
+            let policy = Policy::parse(text).map(Arc::new);
+            policy.map_err(|cause| S3Error::new(Code::InternalError).because(cause))
+        };
+        let trust = parse(TRUST)?;
+        let trust = BoundPolicy { document: Arc::clone(&trust), bound: trust };
+        let made = self.store.link_signer_key(account, (trust, parse(POLICY)?), now).await;
+        made.map_err(refusal::of_store)?.map_err(|refused| {
+            let message =
+                format!("The role that signs for managed links cannot be made: {refused}");
+            S3Error::with_message(Code::ServiceUnavailable, message)
+        })
+    }
+
+    /// Signs a request of a managed link, for the host that the client has named. Returns the URL from its path on.
+    pub(crate) async fn lend(
+        &self,
+        link: &ManagedLink,
+        (request, endpoint): (&LentRequest<'_>, &Endpoint),
+        now: Timestamp,
+    ) -> Result<Presigned, S3Error> {
+        let internal = |cause: PresignError| S3Error::new(Code::InternalError).because(cause);
+        let key = self.link_signer(&link.account, now).await?;
+        let credentials = Credentials {
+            access_key_id: key.id.clone(),
+            secret_access_key: key.secret.clone(),
+            session_token: None,
+        };
+        let mut conditions = request.conditions.clone();
+        let id = link.fingerprint().to_string().parse::<LinkId>();
+        conditions.id = Some(id.map_err(|cause| S3Error::new(Code::InternalError).because(cause))?);
+        let LentRequest { method, key, query, headers, expires_in, conditions: _ } = *request;
+        let bucket = link.purpose.bucket().as_str();
+        let presign = Presign::new(method, endpoint, bucket, key.as_bytes(), expires_in)
+            .with_query(query)
+            .with_headers(headers)
+            .with_conditions(&conditions);
+        let mut presigner = Presigner::new(credentials, self.config.region.as_str());
+        presigner.presign(&presign, now).map_err(internal)
+    }
+}
+
+impl StoreAccess {
+    /// The gate, for a call about links.
+    pub(crate) fn link_gate(&self) -> Result<&Arc<Gate>, S3Error> {
+        self.explains.as_ref().ok_or_else(|| S3Error::new(Code::AccessDenied))
+    }
+
+    /// The caller, as one who makes a managed link. Nobody makes one in the name of a link.
+    pub(crate) fn as_creator(&self) -> Result<LinkCreator, S3Error> {
+        let denied = || S3Error::new(Code::AccessDenied);
+        let signed = self.caller.signed().ok_or_else(denied)?;
+        let identity = match &signed.identity.principal {
+            Principal::Root { .. } => CreatorIdentity::Root,
+            Principal::User { id, .. } => CreatorIdentity::User { id: id.clone() },
+            Principal::AssumedRole { role_id, session, .. } => {
+                CreatorIdentity::Role { id: role_id.clone(), session: session.clone() }
+            }
+            Principal::FederatedUser { name, .. } => CreatorIdentity::Federated {
+                name: name.clone(),
+                issuer: signed.identity.issuer().map(str::to_owned),
+            },
+            Principal::Anonymous | Principal::WebIdentity { .. } => return Err(denied()),
+        };
+        let arn = self.principal().to_string();
+        let session = signed.identity.creator_session();
+        Ok(LinkCreator { identity, arn, signer: signed.signer_name(), session })
+    }
+
+    /// Whether a managed link gives nothing any more, because whoever made it is gone or may not do it now. What cannot be
+    /// known before somebody uses the link counts as if it were allowed.
+    pub(crate) async fn is_orphaned(&self, link: &Arc<ManagedLink>) -> Result<bool, S3Error> {
+        let identity = self.link_gate()?.creator(link).await;
+        let identity = identity.map_err(refusal::of_authentication)?;
+        let Some((identity, signed)) = identity.zip(self.caller.signed()) else { return Ok(true) };
+        let caller = Caller::Signed(SignedCaller {
+            access_key_id: String::new(),
+            identity,
+            signature: signed.signature.clone(),
+            long_term: None,
+            session_token: None,
+            opens: None,
+            managed: None,
+        });
+        let Self { store, context, .. } = self;
+        let bindings = NameBindings::default();
+        let judging =
+            Authorizer { store, caller: &caller, context, bindings: &bindings, future: None };
+        let purpose = &link.purpose;
+        let action = lent_action(purpose);
+        // Any key below the prefix stands for all.
+        let key = match purpose {
+            LinkPurpose::Object { key, .. } | LinkPurpose::Presigned { key, .. } => {
+                Some(key.clone())
+            }
+            LinkPurpose::Folder { prefix, .. } | LinkPurpose::Request { prefix, .. } => {
+                ObjectKey::parse(&format!("{prefix}any")).ok()
+            }
+        };
+        let Some(key) = key else { return Ok(true) };
+        let permission = Permission::object(action, purpose.bucket(), &key);
+        let now = context.now;
+        let life = LinkLife { signed_at: now, from: now, until: now };
+        let head = Request::builder().uri("/").body(());
+        let head = head.map_err(|cause| S3Error::new(Code::InternalError).because(cause))?;
+        let head = Arc::new(head.into_parts().0);
+        let future = FutureRequest { head, mechanism: Mechanism::V4Query, life };
+        let verdict = judging.foresee(&[permission], &(), &future).await?;
+        Ok(matches!(verdict, Verdict::Refused(_)))
+    }
+}
+
+/// The action on objects that a managed link lends.
+pub(crate) fn lent_action(purpose: &LinkPurpose) -> &'static str {
+    match purpose {
+        LinkPurpose::Object { version: Some(_), .. } => "s3:GetObjectVersion",
+        LinkPurpose::Object { version: None, .. } | LinkPurpose::Folder { .. } => "s3:GetObject",
+        LinkPurpose::Request { .. } => "s3:PutObject",
+        LinkPurpose::Presigned { method, .. } => match method.as_str() {
+            "PUT" => "s3:PutObject",
+            "DELETE" => "s3:DeleteObject",
+            _ => "s3:GetObject",
+        },
+    }
+}

@@ -1,0 +1,62 @@
+//! Requests that the server makes of itself for a managed link. They come in by the same door as those of whoever is sent on
+//! to a presigned URL, and are judged alike.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hyper::Request;
+use hyper::header::HOST;
+use presign::Endpoint;
+use store::ManagedLink;
+
+use super::ShortRequest;
+use crate::body::RequestBody;
+use crate::context::RequestContext;
+use crate::error::{Code, S3Error, refusal};
+use crate::gate::LentRequest;
+use crate::head::{Head, Peer};
+use crate::request::Site;
+use crate::respond::Reply;
+use crate::s3::routed::{Routed, Signed};
+
+/// The name of this server in requests of its own: no client can be sent there.
+const OWN_HOST: &str = "valet.internal";
+
+impl ShortRequest<'_> {
+    /// What the server would answer to a request that the link lends, from the address of this client.
+    pub(super) async fn ask(
+        &self,
+        link: &ManagedLink,
+        request: &LentRequest<'_>,
+    ) -> Result<Reply, S3Error> {
+        let internal = |cause: hyper::http::Error| S3Error::new(Code::InternalError).because(cause);
+        let (services, context) = (self.services, &**self.context);
+        let endpoint = Endpoint::parse(&format!("http://{OWN_HOST}"))
+            .map_err(|cause| S3Error::new(Code::InternalError).because(cause))?;
+        let lent = services.gate.lend(link, (request, &endpoint), context.now).await?;
+        let path = lent.url.strip_prefix("http://").and_then(|url| url.strip_prefix(OWN_HOST));
+        let path = path.ok_or_else(|| S3Error::new(Code::InternalError))?;
+        let mut made = Request::builder().method(request.method).uri(path).header(HOST, OWN_HOST);
+        for (name, value) in &lent.headers {
+            made = made.header(name, value);
+        }
+        let (parts, ()) = made.body(()).map_err(internal)?.into_parts();
+        let parts = Arc::new(parts);
+        let peer = Peer { address: context.client, tls: context.tls };
+        let head = Head::read_own(&parts, peer, &services.config)?;
+        let routed = Routed::read(&head)?;
+        let caller = services.gate.authenticate(&head, context.now).await;
+        let caller = Arc::new(caller.map_err(refusal::of_authentication)?);
+        let context = Arc::new(RequestContext {
+            parts: Arc::clone(&parts),
+            host: OWN_HOST.to_owned(),
+            prefix: String::new(),
+            virtual_hosted: false,
+            ..context.clone()
+        });
+        let site = Site { config: &services.config, host: OWN_HOST };
+        let signed = Signed { caller: &caller, context: &context, site };
+        let mut body = RequestBody::from_memory(Bytes::new(), &parts.headers);
+        Box::pin(routed.answer(&services.gate, signed, &mut body)).await
+    }
+}

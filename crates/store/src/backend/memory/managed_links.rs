@@ -1,0 +1,144 @@
+//! Managed links in memory.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use presign::Fingerprint;
+
+use super::{MemoryMetadata, Records, page};
+use crate::backend::metadata::managed_links::ManagedLinkRecords;
+use crate::managed_link::one_more_try;
+use crate::{
+    CloseManagedLink, DeleteObject, ListManagedLinks, MANAGED_LINKS_MAX, ManagedLink,
+    ManagedLinkPage, PutManagedLink, StoreError,
+};
+
+impl ManagedLinkRecords for MemoryMetadata {
+    async fn put_managed_link(&self, link: ManagedLink) -> Result<PutManagedLink, StoreError> {
+        self.write(|records| {
+            let others = records.managed_links.values().filter(|one| one.account == link.account);
+            if u64::try_from(others.count()).is_ok_and(|count| count >= MANAGED_LINKS_MAX) {
+                return PutManagedLink::TooMany;
+            }
+            records.managed_links.insert(link.fingerprint(), Arc::new(link));
+            PutManagedLink::Recorded
+        })
+    }
+
+    async fn managed_link(
+        &self,
+        fingerprint: &Fingerprint,
+    ) -> Result<Option<Arc<ManagedLink>>, StoreError> {
+        self.read(|records| records.managed_links.get(fingerprint).cloned())
+    }
+
+    async fn change_managed_link(&self, link: ManagedLink) -> Result<bool, StoreError> {
+        self.write(|records| records.change_managed_link(link))
+    }
+
+    async fn try_passphrase(&self, link: &Fingerprint, now: Timestamp) -> Result<bool, StoreError> {
+        self.write(|records| {
+            let tried = records.passphrase_tries.entry(*link).or_default();
+            match one_more_try(tried, now) {
+                Some(more) => {
+                    *tried = more;
+                    true
+                }
+                None => false,
+            }
+        })
+    }
+
+    async fn managed_links(&self, query: ListManagedLinks) -> Result<ManagedLinkPage, StoreError> {
+        let ListManagedLinks { account, within, after, limit } = query;
+        self.read(|records| {
+            let place = |link: &ManagedLink| {
+                (link.created_at.as_millisecond(), *link.fingerprint().as_bytes())
+            };
+            let fits = |link: &&Arc<ManagedLink>| {
+                let is_within = within.as_ref().is_none_or(|(bucket, prefix)| {
+                    link.purpose.bucket() == bucket
+                        && link.purpose.key_or_prefix().starts_with(prefix)
+                });
+                let is_after = after.is_none_or(|after| {
+                    place(link) < (after.created_ms, *after.fingerprint.as_bytes())
+                });
+                link.account == account && is_within && is_after
+            };
+            let mut all: Vec<_> = records.managed_links.values().filter(fits).cloned().collect();
+            all.sort_by_key(|link| std::cmp::Reverse(place(link)));
+            let (links, more) = page(all.into_iter(), limit);
+            let next = links.last().filter(|_| more).map(|last| last.place());
+            ManagedLinkPage { links, next }
+        })
+    }
+
+    async fn ended_managed_links(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Arc<ManagedLink>>, StoreError> {
+        self.read(|records| {
+            let open = records.managed_links.values().filter(|link| link.closed_at.is_none());
+            let mut ended: Vec<_> = open.filter(|link| link.expires_at <= now).cloned().collect();
+            ended.sort_by_key(|link| link.expires_at);
+            ended.truncate(limit);
+            ended
+        })
+    }
+
+    async fn used_up_managed_links(
+        &self,
+        limit: usize,
+    ) -> Result<Vec<Arc<ManagedLink>>, StoreError> {
+        self.read(|records| {
+            let open = records.managed_links.values().filter(|link| link.closed_at.is_none());
+            let used_up = open.filter(|link| {
+                let taken = records.link_uses.get(&link.fingerprint()).map(|(uses, _)| uses.taken);
+                let uses_max = link.conditions.uses.map(std::num::NonZeroU64::get);
+                taken.zip(uses_max).is_some_and(|(taken, most)| taken >= most)
+            });
+            used_up.take(limit).cloned().collect()
+        })
+    }
+
+    async fn close_managed_link(
+        &self,
+        link: ManagedLink,
+        delete: Option<DeleteObject>,
+        now: Timestamp,
+    ) -> Result<CloseManagedLink, StoreError> {
+        self.write(|records| {
+            if !records.change_managed_link(link) {
+                return Ok(CloseManagedLink::Changed);
+            }
+            let delete = delete.map(|delete| records.delete_object(&delete, now)).transpose();
+            delete.map(CloseManagedLink::Closed)
+        })?
+    }
+
+    async fn forget_managed_links(&self, ended_before: Timestamp) -> Result<usize, StoreError> {
+        self.write(|records| {
+            let before = records.managed_links.len();
+            records
+                .managed_links
+                .retain(|_, link| link.closed_at.is_none() || link.expires_at >= ended_before);
+            before - records.managed_links.len()
+        })
+    }
+}
+
+impl Records {
+    fn change_managed_link(&mut self, link: ManagedLink) -> bool {
+        let fingerprint = link.fingerprint();
+        let known = self.managed_links.get(&fingerprint);
+        if known.is_none_or(|known| known.revision + 1 != link.revision) {
+            return false;
+        }
+        if let Some((_, ends_at)) = self.link_uses.get_mut(&fingerprint) {
+            *ends_at = link.expires_at.max(*ends_at);
+        }
+        self.managed_links.insert(fingerprint, Arc::new(link));
+        true
+    }
+}

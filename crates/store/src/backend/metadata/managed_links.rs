@@ -1,0 +1,45 @@
+//! The records of managed links.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use presign::Fingerprint;
+
+use crate::{
+    CloseManagedLink, DeleteObject, ListManagedLinks, ManagedLink, ManagedLinkPage, PutManagedLink,
+    StoreError,
+};
+
+macro_rules! with_managed_link_records {
+    ($callback:ident) => {
+        $callback! {
+            /// Links that outlive any signature.
+            trait ManagedLinkRecords {
+                /// Records a link that is made now: none has its fingerprint.
+                fn put_managed_link(link: ManagedLink) -> PutManagedLink;
+                fn managed_link(fingerprint: &Fingerprint) -> Option<Arc<ManagedLink>>;
+                /// Puts the link in the place of itself, one revision older. What is remembered of its uses is kept for as long
+                /// as it lives now. `false`: it is gone, or was changed meanwhile, and nothing was written.
+                fn change_managed_link(link: ManagedLink) -> bool;
+                /// Takes one of the tries that a link's passphrase has within a minute. `false`: there is none left.
+                fn try_passphrase(link: &Fingerprint, now: Timestamp) -> bool;
+                fn managed_links(query: ListManagedLinks) -> ManagedLinkPage;
+                /// Those that have ended by now and are not closed, those first that ended first.
+                fn ended_managed_links(now: Timestamp, limit: usize) -> Vec<Arc<ManagedLink>>;
+                /// Those that are not closed and have no use left that was not begun at least: some of them may be given back.
+                fn used_up_managed_links(limit: usize) -> Vec<Arc<ManagedLink>>;
+                /// Like a change to the link, closed; and deletes its object in the same step, if that is asked for. So this
+                /// happens once, whenever the process dies.
+                fn close_managed_link(link: ManagedLink, delete: Option<DeleteObject>, now: Timestamp)
+                    -> CloseManagedLink;
+                /// Forgets closed links that ended before a time, as many as one transaction may. Says how many; 0: there are
+                /// no more.
+                fn forget_managed_links(ended_before: Timestamp) -> usize;
+            }
+        }
+    };
+}
+pub(crate) use with_managed_link_records;
+
+with_managed_link_records!(declare_records);
