@@ -6,7 +6,10 @@ use crate::metadata::{Metadata, Package};
 use crate::sources::{self, SourceFile};
 
 /// From left to right; a crate may use those before it.
-const LINE: [&str; 5] = ["presign", "iam", "store", "server", "valet"];
+const LINE: [&str; 6] = ["presign", "iam", "store", "ledger", "server", "valet"];
+
+/// Crates that stand beside the line: they use these alone of those to their left.
+const BESIDE: [(&str, &[&str]); 1] = [("ledger", &["presign"])];
 
 /// Crates that get the time, secrets and seeds as arguments, and do no input or output.
 const PURE: [&str; 2] = ["presign", "iam"];
@@ -69,6 +72,7 @@ pub(crate) fn violations() -> Result<Vec<String>> {
     }
     for member in metadata.members() {
         violations.extend(wrong_way(&member.name, member.dependencies.iter().map(|d| &*d.name)));
+        violations.extend(not_beside(&member.name, member.dependencies.iter().map(|d| &*d.name)));
     }
     for name in PURE {
         let member = metadata.members().find(|member| member.name == name).context(name)?;
@@ -102,6 +106,17 @@ fn wrong_way<'a>(member: &str, dependencies: impl Iterator<Item = &'a str>) -> V
             (Some(_), None) => true,
         })
         .map(|dependency| format!("{member} depends on {dependency}, which is not to its left"))
+        .collect()
+}
+
+/// Dependencies of a crate that stands beside the line, on a crate of the line that it may not use.
+fn not_beside<'a>(member: &str, dependencies: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let Some((_, used)) = BESIDE.iter().find(|(name, _)| *name == member) else {
+        return Vec::new();
+    };
+    dependencies
+        .filter(|dependency| LINE.contains(dependency) && !used.contains(dependency))
+        .map(|dependency| format!("{member} stands beside {dependency} and depends on it"))
         .collect()
 }
 
@@ -148,6 +163,22 @@ mod tests {
         check("store", "server", false);
         check("xtask", "presign", false);
         check("iam", "iam", false);
+        check("server", "ledger", true);
+        check("valet", "ledger", true);
+        check("store", "ledger", false);
+    }
+
+    #[test]
+    fn the_ledger_uses_presign_alone() {
+        let check = |member, dependency, holds: bool| {
+            let found = not_beside(member, std::iter::once(dependency));
+            assert_eq!(found.is_empty(), holds, "{member} -> {dependency}");
+        };
+        check("ledger", "presign", true);
+        check("ledger", "rusqlite", true);
+        check("ledger", "iam", false);
+        check("ledger", "store", false);
+        check("server", "store", true);
     }
 
     #[test]
