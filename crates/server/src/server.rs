@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use hyper::header::{CONNECTION, HeaderValue};
+use hyper::header::{CONNECTION, HeaderName, HeaderValue, USER_AGENT};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response};
 use jiff::Timestamp;
+use ledger::Ledger;
 use store::{AccessKey, KeyOwner, KeyStatus, Store};
 
 use crate::api::ApiCaller;
@@ -38,6 +39,9 @@ use crate::uploads::Uploads;
 
 /// How much of a refusal's reason the log shows.
 const REASON_CHARS_MAX: usize = 512;
+
+/// The header that names the version of an object.
+const VERSION_ID: HeaderName = HeaderName::from_static("x-amz-version-id");
 
 /// The whole service without its sockets.
 #[derive(Debug)]
@@ -75,6 +79,15 @@ impl Server {
     #[must_use]
     pub fn with_uploads_max(mut self, most: usize) -> Self {
         self.services.uploads = Arc::new(Room::new(most));
+        self
+    }
+
+    /// Keeps a ledger of what becomes of links.
+    #[must_use]
+    pub fn keeping(mut self, ledger: Ledger) -> Self {
+        let Services { gate, metrics, .. } = &mut self.services;
+        metrics.count_ledger(&ledger);
+        gate.keep_ledger(ledger);
         self
     }
 
@@ -164,6 +177,7 @@ impl Server {
         }
         let log = RequestLog {
             requests: Arc::clone(self.services.metrics.requests()),
+            ledger: Arc::clone(&self.services.ledger),
             stopwatch,
             ids,
             notes,
@@ -171,6 +185,9 @@ impl Server {
             status: reply.status,
             code,
             bytes_in,
+            agent: parts.headers.get(USER_AGENT).cloned(),
+            version: reply.headers.get(VERSION_ID).cloned(),
+            at: now,
         };
         let mut response =
             Response::new(ResponseBody::new((reply.body, reply.flow), unsent, Box::new(log)));

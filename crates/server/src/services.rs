@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use store::{Maintenance, Store, StoreError};
 
 use crate::config::ServerConfig;
 use crate::gate::Gate;
+use crate::link_ledger::LinkLedger;
 use crate::metrics::Metrics;
 use crate::respond::IdSource;
 use crate::room::Room;
@@ -17,6 +19,7 @@ use crate::uploads::UPLOADS_MAX;
 pub(crate) struct Services {
     pub(crate) config: Arc<ServerConfig>,
     pub(crate) gate: Arc<Gate>,
+    pub(crate) ledger: Arc<LinkLedger>,
     pub(crate) ids: IdSource,
     pub(crate) metrics: Metrics,
     /// The rooms for the bodies of IAM and STS calls.
@@ -32,12 +35,20 @@ impl Services {
         let (ids, metrics, rooms) = (IdSource::new(), Metrics::new(), Rooms::default());
         let uploads = Arc::new(Room::new(UPLOADS_MAX));
         let gate = Arc::new(gate);
-        Self { config, gate, ids, metrics, rooms, uploads, store }
+        let ledger = Arc::new(LinkLedger::new(Arc::clone(&gate)));
+        Self { config, gate, ledger, ids, metrics, rooms, uploads, store }
     }
 
     /// Whether the store can be written to; the error says why not.
     pub(crate) fn is_writable(&self) -> Result<(), StoreError> {
         self.store.is_writable()
+    }
+
+    /// Drops what the ledger need not remember any more.
+    pub(crate) async fn maintain_ledger(&self, now: Timestamp) {
+        if let Some(ledger) = self.gate.ledger() {
+            ledger.maintain(now).await;
+        }
     }
 
     /// The task that sweeps the store and keeps its log short.
@@ -48,6 +59,9 @@ impl Services {
     /// Closes the store, once no request is being answered any more.
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
         self.gate.give_back_uses().await;
+        if let Some(ledger) = self.gate.ledger() {
+            ledger.close().await;
+        }
         self.store.close().await
     }
 }

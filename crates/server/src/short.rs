@@ -64,6 +64,7 @@ impl ShortRoute {
     ) -> Result<Reply, S3Error> {
         let link = self.find(request).await?;
         notes.bucket = Some(link.purpose.bucket().clone());
+        notes.opened = Some(Arc::clone(&link));
         notes.label.clone_from(&link.conditions.label);
         let ShortRequest { services, context, .. } = request;
         services.gate.refuse_ended(&link, context).await?;

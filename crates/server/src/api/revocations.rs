@@ -24,7 +24,7 @@ pub(super) const REVOKE: &str = "valet:RevokeLinks";
 /// The action that lets an identity see what others of its account have revoked.
 pub(super) const LIST: &str = "valet:ListLinks";
 /// All objects, as policies name them.
-const ALL_OBJECTS: &str = "arn:aws:s3:::*";
+pub(super) const ALL_OBJECTS: &str = "arn:aws:s3:::*";
 
 /// How far ahead the time may lie until which the links were signed: as far as a signer's clock may be ahead.
 const BEFORE_AHEAD_MAX: SignedDuration = SignedDuration::from_mins(15);

@@ -11,8 +11,8 @@ use presign::{
     PresignError, Presigned, Presigner, QueryPairs, VerifiedSignature, decode_query_component,
 };
 use store::{
-    AccessKey, BoundPolicy, CreatorIdentity, LinkCreator, LinkPurpose, LinkTarget, ManagedLink,
-    ObjectKey, PresentedLink, Revocation,
+    AccessKey, BoundPolicy, BucketName, CreatorIdentity, LinkCreator, LinkPurpose, LinkTarget,
+    ManagedLink, ObjectKey, PresentedLink, Revocation,
 };
 
 use super::authorize::Authorizer;
@@ -191,6 +191,12 @@ impl Gate {
         fingerprint: &Fingerprint,
     ) -> Result<Option<Arc<ManagedLink>>, S3Error> {
         self.store.managed_link(fingerprint).await.map_err(refusal::of_store)
+    }
+
+    /// Who owns a bucket; `None`: there is none, or the store does not say.
+    pub(crate) async fn bucket_owner(&self, bucket: &BucketName) -> Option<AccountId> {
+        let found = self.store.bucket(bucket).await.ok()??;
+        Some(found.owner.clone())
     }
 
     /// Refuses a managed link that was taken back, has ended or not begun, is used up, or is opened from elsewhere. Whether
