@@ -281,7 +281,27 @@ async fn a_link_is_taken_back_and_given_again() {
     let undo = format!("/_valet/api/v1/revocations/{}", text(&document(&revocation), "id"));
     assert_eq!(world.send_as(&root, ask("DELETE", &undo)).await.status, 204);
     assert_eq!(fetch(&world, &link).await.text(), "hello");
-    // By its object, its prefix, or everything of a moment before.
+    // By its object, or a prefix; and for as long as the link lives.
+    let long =
+        made(&world, &root, &with(report(), json!({"expires_at": "2026-12-31T00:00:00Z"}))).await;
+    let fingerprint = text(&long, "fingerprint");
+    let months = world.later(SignedDuration::from_hours(24 * 100));
+    for wanted in [
+        json!({"object": "s3://bucket/q3/report.pdf"}),
+        json!({"prefix": "s3://bucket/q"}),
+        json!({"fingerprint": fingerprint}),
+    ] {
+        let made = world
+            .send_as(&root, ask("POST", "/_valet/api/v1/revocations").body(wanted.to_string()))
+            .await;
+        assert_eq!(made.status, 201);
+        let until = document(&made);
+        assert_eq!(text(&until, "lives_until"), "2026-12-31T00:15:00Z", "{wanted}");
+        assert_eq!(months.send_raw(opened(&long)).await.refusal(), REVOKED, "{wanted}");
+        let undo = format!("/_valet/api/v1/revocations/{}", text(&until, "id"));
+        assert_eq!(world.send_as(&root, ask("DELETE", &undo)).await.status, 204);
+        assert_eq!(fetch(&months, &long).await.text(), "hello");
+    }
     for wanted in
         [json!({"object": "s3://bucket/q3/report.pdf"}), json!({"prefix": "s3://bucket/q3/"})]
     {
