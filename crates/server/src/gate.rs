@@ -18,6 +18,7 @@ mod hint;
 mod keys;
 mod link;
 mod link_access;
+mod link_ends;
 mod managed;
 mod searches;
 mod sessions;

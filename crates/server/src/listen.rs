@@ -430,6 +430,12 @@ async fn maintain(server: Arc<Server>) {
     let mut ledger_kept_at = started;
     loop {
         tokio::time::sleep(MAINTENANCE_PERIOD).await;
+        if let Err(error) = server.services().close_ended_links(clock::now()).await {
+            tracing::error!(
+                message = error.message(),
+                "managed links that have ended could not be closed"
+            );
+        }
         if ledger_kept_at.elapsed() >= LEDGER_PERIOD {
             ledger_kept_at = tokio::time::Instant::now();
             server.services().maintain_ledger(clock::now()).await;

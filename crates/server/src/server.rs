@@ -109,6 +109,16 @@ impl Server {
         made.map(drop).map_err(|error| error.message().to_owned())
     }
 
+    /// Does what is to be done at the end of managed links, as a running server does every few seconds.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be done, in words.
+    pub async fn close_ended_links(&self, now: Timestamp) -> Result<(), String> {
+        let closed = self.services.close_ended_links(now).await;
+        closed.map_err(|error| error.message().to_owned())
+    }
+
     pub(crate) fn config(&self) -> &Arc<ServerConfig> {
         &self.services.config
     }

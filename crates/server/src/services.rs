@@ -1,18 +1,22 @@
 //! What every surface of the server works with: configuration, gate, metrics, rooms.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use hyper::Request;
 use jiff::Timestamp;
 use store::{Maintenance, Store, StoreError};
 
 use crate::config::ServerConfig;
+use crate::context::RequestContext;
+use crate::error::{Code, S3Error};
 use crate::gate::Gate;
 use crate::link_ledger::LinkLedger;
 use crate::metrics::Metrics;
 use crate::respond::IdSource;
 use crate::room::Room;
 use crate::rooms::Rooms;
-use crate::uploads::UPLOADS_MAX;
+use crate::uploads::{UPLOADS_MAX, Uploads};
 
 /// Made once, when the server is built.
 #[derive(Debug)]
@@ -49,6 +53,27 @@ impl Services {
         if let Some(ledger) = self.gate.ledger() {
             ledger.maintain(now).await;
         }
+    }
+
+    /// Closes managed links that have ended.
+    pub(crate) async fn close_ended_links(&self, now: Timestamp) -> Result<(), S3Error> {
+        let client = Ipv4Addr::LOCALHOST.into();
+        let head = Request::builder().uri("/").body(());
+        let head = head.map_err(|cause| S3Error::new(Code::InternalError).because(cause))?;
+        let context = RequestContext {
+            parts: Arc::new(head.into_parts().0),
+            config: Arc::clone(&self.config),
+            now,
+            client,
+            tls: None,
+            secure: true,
+            host: String::new(),
+            prefix: String::new(),
+            virtual_hosted: false,
+            work: Arc::default(),
+            uploads: Uploads::of(client, &self.uploads, &self.config),
+        };
+        self.gate.close_ended_links(&context).await.map(drop)
     }
 
     /// The task that sweeps the store and keeps its log short.

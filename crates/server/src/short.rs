@@ -20,6 +20,7 @@ use crate::notes::RequestNotes;
 use crate::passphrase::PASSPHRASE_BYTES_MAX;
 use crate::respond::Reply;
 use crate::services::Services;
+pub(crate) use ask::{OWN_HOST, own_request};
 use object::ObjectLink;
 
 /// The operation of every short link, in the log and the metrics.

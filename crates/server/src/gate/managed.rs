@@ -169,7 +169,7 @@ impl Gate {
 /// Who may assume the link signer: a service that there is not, so nobody but the server signs as this role.
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"links.valet.internal"},"Action":"sts:AssumeRole"}]}"#;
 /// What the link signer may do at most. An operator may take any of it away.
-const POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:GetObject","s3:GetObjectVersion","s3:PutObject","s3:DeleteObject","s3:AbortMultipartUpload","s3:ListMultipartUploadParts","s3:ListBucket"],"Resource":"arn:aws:s3:::*"}]}"#;
+const POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:GetObject","s3:GetObjectVersion","s3:PutObject","s3:DeleteObject","s3:DeleteObjectVersion","s3:AbortMultipartUpload","s3:ListMultipartUploadParts","s3:ListBucket"],"Resource":"arn:aws:s3:::*"}]}"#;
 
 /// A request that the link signer is to sign for a managed link.
 #[derive(Clone, Debug)]

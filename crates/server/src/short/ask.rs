@@ -6,7 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hyper::Request;
 use hyper::header::HOST;
-use presign::Endpoint;
+use hyper::http::request::Parts;
+use presign::{Endpoint, Presigned};
 use store::ManagedLink;
 
 use super::ShortRequest;
@@ -20,7 +21,7 @@ use crate::respond::Reply;
 use crate::s3::routed::{Routed, Signed};
 
 /// The name of this server in requests of its own: no client can be sent there.
-const OWN_HOST: &str = "valet.internal";
+pub(crate) const OWN_HOST: &str = "valet.internal";
 
 impl ShortRequest<'_> {
     /// What the server would answer to a request that the link lends, from the address of this client.
@@ -29,19 +30,11 @@ impl ShortRequest<'_> {
         link: &ManagedLink,
         request: &LentRequest<'_>,
     ) -> Result<Reply, S3Error> {
-        let internal = |cause: hyper::http::Error| S3Error::new(Code::InternalError).because(cause);
         let (services, context) = (self.services, &**self.context);
         let endpoint = Endpoint::parse(&format!("http://{OWN_HOST}"))
             .map_err(|cause| S3Error::new(Code::InternalError).because(cause))?;
         let lent = services.gate.lend(link, (request, &endpoint), context.now).await?;
-        let path = lent.url.strip_prefix("http://").and_then(|url| url.strip_prefix(OWN_HOST));
-        let path = path.ok_or_else(|| S3Error::new(Code::InternalError))?;
-        let mut made = Request::builder().method(request.method).uri(path).header(HOST, OWN_HOST);
-        for (name, value) in &lent.headers {
-            made = made.header(name, value);
-        }
-        let (parts, ()) = made.body(()).map_err(internal)?.into_parts();
-        let parts = Arc::new(parts);
+        let parts = Arc::new(own_request(request.method, &lent)?);
         let peer = Peer { address: context.client, tls: context.tls };
         let head = Head::read_own(&parts, peer, &services.config)?;
         let routed = Routed::read(&head)?;
@@ -59,4 +52,16 @@ impl ShortRequest<'_> {
         let mut body = RequestBody::from_memory(Bytes::new(), &parts.headers);
         Box::pin(routed.answer(&services.gate, signed, &mut body)).await
     }
+}
+
+/// The head of a request that was signed for [`OWN_HOST`].
+pub(crate) fn own_request(method: &str, signed: &Presigned) -> Result<Parts, S3Error> {
+    let path = signed.url.strip_prefix("http://").and_then(|url| url.strip_prefix(OWN_HOST));
+    let path = path.ok_or_else(|| S3Error::new(Code::InternalError))?;
+    let mut made = Request::builder().method(method).uri(path).header(HOST, OWN_HOST);
+    for (name, value) in &signed.headers {
+        made = made.header(name, value);
+    }
+    let made = made.body(()).map_err(|cause| S3Error::new(Code::InternalError).because(cause))?;
+    Ok(made.into_parts().0)
 }

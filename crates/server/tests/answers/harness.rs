@@ -180,6 +180,11 @@ impl World {
         (Self { server: Arc::new(server), ..self }, ledger)
     }
 
+    /// What a running server does every few seconds.
+    pub(crate) async fn close_ended_links(&self) {
+        self.server.close_ended_links(self.now).await.unwrap();
+    }
+
     /// The same server, so much later.
     pub(crate) fn later(&self, by: jiff::SignedDuration) -> Self {
         let Self { server, store, region, now, peer, dir } = self;
