@@ -159,7 +159,7 @@ impl Gate {
         credential: Credential,
         head: &Head<'_>,
         (service, now): (Service, Timestamp),
-    ) -> Result<SignedCaller, AuthenticationError> {
+    ) -> Result<Box<SignedCaller>, AuthenticationError> {
         let region =
             claim.key_scope().map_or_else(String::new, |scope| scope.region.clone().into_owned());
         let caller = self.proven(claim, credential, head, (service, Some(now))).await?;
@@ -177,7 +177,7 @@ impl Gate {
         credential: Credential,
         head: &Head<'_>,
         (service, sent_at): (Service, Option<Timestamp>),
-    ) -> Result<SignedCaller, AuthenticationError> {
+    ) -> Result<Box<SignedCaller>, AuthenticationError> {
         let Credential { proof, token } = credential;
         let verifying = self.keys.get(&claim, proof.key());
         let names = head.signed_names(&self.config, self.reported_prefix(head).await?);
@@ -201,23 +201,23 @@ impl Gate {
                     return Err(AuthenticationError::UnexpectedToken { token: text(&token) });
                 }
                 let opens = (service == Service::Sts).then(|| self.mark(&key)).flatten();
-                Ok(SignedCaller {
+                Ok(Box::new(SignedCaller {
                     access_key_id: key.id.clone(),
                     identity,
                     signature,
                     long_term: Some(key),
                     session_token: None,
                     opens,
-                })
+                }))
             }
-            Proof::Session(session, identity) => Ok(SignedCaller {
+            Proof::Session(session, identity) => Ok(Box::new(SignedCaller {
                 access_key_id: session.access_key_id.clone(),
                 identity,
                 signature,
                 long_term: None,
                 session_token: token.as_deref().map(|token| SessionToken::new(text(token))),
                 opens: None,
-            }),
+            })),
         }
     }
 
