@@ -200,7 +200,7 @@ impl Server {
             at: now,
         };
         let mut response =
-            Response::new(ResponseBody::new((reply.body, reply.flow), unsent, Box::new(log)));
+            Response::new(ResponseBody::new(reply.take_flowing(), unsent, Box::new(log)));
         *response.status_mut() = reply.status;
         *response.headers_mut() = reply.headers;
         response

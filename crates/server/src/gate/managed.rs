@@ -127,7 +127,7 @@ impl Gate {
         let link = link.filter(|link| link.account == key.account).ok_or_else(unknown)?;
         let identity = self.creator(&link).await?;
         let creator = identity.map(|identity| {
-            Arc::new(Caller::Signed(SignedCaller {
+            Arc::new(Caller::Signed(Box::new(SignedCaller {
                 access_key_id: key.id.clone(),
                 identity,
                 signature: signature.clone(),
@@ -135,7 +135,7 @@ impl Gate {
                 session_token: None,
                 opens: None,
                 managed: None,
-            }))
+            })))
         });
         Ok(Arc::new(ManagedUse { link, fingerprint, creator }))
     }
@@ -335,7 +335,7 @@ impl StoreAccess {
         let identity = self.link_gate()?.creator(link).await;
         let identity = identity.map_err(refusal::of_authentication)?;
         let Some((identity, signed)) = identity.zip(self.caller.signed()) else { return Ok(true) };
-        let caller = Caller::Signed(SignedCaller {
+        let caller = Caller::Signed(Box::new(SignedCaller {
             access_key_id: String::new(),
             identity,
             signature: signed.signature.clone(),
@@ -343,7 +343,7 @@ impl StoreAccess {
             session_token: None,
             opens: None,
             managed: None,
-        });
+        }));
         let Self { store, context, .. } = self;
         let bindings = NameBindings::default();
         let judging =
