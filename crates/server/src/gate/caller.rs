@@ -115,6 +115,15 @@ impl Grants {
 }
 
 impl Caller {
+    /// The same caller, for a request that takes no use of its managed link: it is part of a use that was taken before, or
+    /// of none.
+    pub(crate) fn within_a_use(mut self) -> Self {
+        if let Self::Signed(SignedCaller { managed: Some(managed), .. }) = &mut self {
+            *managed = Arc::new(ManagedUse { is_part: true, ..ManagedUse::clone(managed) });
+        }
+        self
+    }
+
     pub(crate) fn signed(&self) -> Option<&SignedCaller> {
         match self {
             Self::Anonymous => None,
