@@ -24,6 +24,7 @@ mod issuers;
 mod link_rate;
 mod link_uses;
 mod listen;
+mod made;
 mod metadata;
 mod metrics;
 mod notes;
