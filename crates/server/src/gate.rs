@@ -465,7 +465,7 @@ impl Gate {
         let access = StoreAccess { link: link.cloned(), ..self.access(caller, context) };
         let permissions = operation.permissions();
         if let Some(managed) = caller.managed() {
-            managed.check_purpose(&permissions)?;
+            managed.check_purpose(&permissions, request.query.get("prefix"))?;
         }
         access.refuse_revoked(&permissions).await?;
         if let Some(link) = link {

@@ -25,6 +25,7 @@ mod link_ledger;
 mod link_rate;
 mod link_uses;
 mod listen;
+mod made;
 mod metadata;
 mod metrics;
 mod notes;

@@ -322,6 +322,20 @@ impl CallUse {
         self.close();
     }
 
+    /// Gives the use back after so many bytes of an answer that was broken off, if all that was given back before is less
+    /// than what the uses of the link can take of `size`.
+    pub(crate) async fn break_off(mut self, bytes: u64, size: u64) {
+        let link = Arc::clone(&self.link);
+        let _turn = link.turn.lock().await;
+        let (store, Allowance { link: fingerprint, uses_max, .. }) =
+            (&self.uses.0.store, link.allowed);
+        let bytes_max = size.saturating_mul(uses_max);
+        if let Err(error) = store.give_use_back(&fingerprint, bytes, bytes_max).await {
+            tracing::warn!(%error, "a use of a link could not be given back, so it counts");
+        }
+        self.close();
+    }
+
     fn close(&mut self) {
         if std::mem::take(&mut self.is_open) {
             self.link.memory().end_call();

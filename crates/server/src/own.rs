@@ -56,7 +56,7 @@ pub(crate) fn route(method: &Method, reading: &Reading<'_>) -> Option<OwnRoute> 
             if reading.is_plain() { ApiRoute::read(method, path) } else { ApiRoute::nowhere() };
         return Some(OwnRoute::Api(route));
     }
-    if let Some(path) = rest.strip_prefix("/s/").filter(|_| reading.is_plain()) {
+    if let Some(path) = ShortRoute::path(reading) {
         return Some(OwnRoute::Short(ShortRoute::read(path)));
     }
     let route = named(rest)?;

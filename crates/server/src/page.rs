@@ -35,6 +35,15 @@ impl PagePowers {
 
 /// A whole page.
 pub(crate) fn document(title: &str, content: &Markup) -> String {
+    framed(title, content, (None, ""))
+}
+
+/// A whole page with a list, which takes all the width there is.
+pub(crate) fn list_document(title: &str, content: &Markup) -> String {
+    framed(title, content, (Some("list"), LIST_STYLE))
+}
+
+fn framed(title: &str, content: &Markup, (class, style): (Option<&str>, &str)) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -44,9 +53,9 @@ pub(crate) fn document(title: &str, content: &Markup) -> String {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="robots" content="noindex";
                 meta name="color-scheme" content="light dark";
-                style { (PreEscaped(STYLE)) }
+                style { (PreEscaped(STYLE)) (PreEscaped(style)) }
             }
-            body { main { (content) } }
+            body class=[class] { main { (content) } }
         }
     };
     page.into_string()
@@ -98,7 +107,7 @@ fn prefers_html(headers: &HeaderMap) -> bool {
 
 /// How all pages look: light or dark as the reader prefers, from 320 pixels up.
 const STYLE: &str = ":root{color-scheme:light dark;--ground:#f6f5f2;--card:#fff;--ink:#1d1d1b;--soft:#5c5b57;--line:#e3e1db;--accent:#1f5fbf;--focus:#f0a500}\
-@media (prefers-color-scheme:dark){:root{--ground:#161614;--card:#212120;--ink:#f1f0ec;--soft:#a9a7a0;--line:#34332f;--accent:#3d7fe0;--focus:#ffc247}}\
+@media (prefers-color-scheme:dark){:root{--ground:#161614;--card:#212120;--ink:#f1f0ec;--soft:#a9a7a0;--line:#34332f;--accent:#2f6fd0;--focus:#ffc247}}\
 *{box-sizing:border-box}\
 body{margin:0;min-height:100vh;display:flex;align-items:center;justify-content:center;padding:1rem;\
 background:var(--ground);color:var(--ink);font:1rem/1.55 system-ui,sans-serif}\
@@ -114,6 +123,29 @@ input,textarea{width:100%;margin:0 0 1rem;padding:.6rem .75rem;border:1px solid 
 dl{display:grid;grid-template-columns:auto 1fr;gap:.25rem 1rem;margin:0 0 1.5rem}\
 dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}\
 .wrong{padding:.6rem .9rem;border-left:.25rem solid #c0392b;background:var(--ground)}";
+
+/// How a list looks besides: a row a line, and where there is little room, what is told of it below its name.
+const LIST_STYLE: &str = ".list{align-items:flex-start}\
+.list main{max-width:58rem;margin:clamp(0rem,4vh,3rem) 0}\
+.list header{display:flex;flex-wrap:wrap;gap:1rem 2rem;align-items:center;justify-content:space-between;margin-bottom:1.25rem}\
+.list header div{flex:1 1 18rem;min-width:0}\
+.list h1{margin:0 0 .35rem;overflow-wrap:anywhere}.list header p{margin:0}.soft{color:var(--soft);font-size:.9rem}\
+.crumbs{display:flex;flex-wrap:wrap;gap:.35rem;margin-bottom:.6rem;color:var(--soft);font-size:.9rem}\
+.crumbs a{color:inherit;overflow-wrap:anywhere}\
+.rows{list-style:none;margin:0 -.75rem;padding:0;border-top:1px solid var(--line)}\
+.rows li{border-bottom:1px solid var(--line)}\
+.rows a{display:grid;grid-template-columns:1.5rem minmax(0,1fr) 6rem 7rem;gap:0 .75rem;align-items:center;padding:.7rem .75rem;\
+color:inherit;text-decoration:none;border-radius:.35rem}\
+.rows a:hover{background:var(--ground)}.rows a:hover .name,.rows a:focus-visible .name{text-decoration:underline}\
+.rows svg{width:1.5rem;height:1.5rem;color:var(--soft);fill:#e0a526}\
+.name{overflow-wrap:anywhere}\
+.size,.rows time,.kind{color:var(--soft);font-size:.9rem;text-align:right;font-variant-numeric:tabular-nums}.kind{grid-column:4}\
+.empty{padding:2.5rem 1rem;border:1px dashed var(--line);border-radius:.5rem;color:var(--soft);text-align:center}\
+.pages{display:flex;gap:.75rem;justify-content:flex-end;margin-top:1.25rem}\
+.plain{background:none;color:inherit;border:1px solid var(--line);padding:.55rem 1.1rem}.plain:hover{background:var(--ground)}\
+@media (max-width:40rem){.list header form,.list header button{width:100%}\
+.rows a{grid-template-columns:1.5rem auto minmax(0,1fr)}.rows svg{grid-row:1/3}.name{grid-column:2/4}\
+.size,.rows time,.kind{grid-column:auto;font-size:.85rem;text-align:left}}";
 
 #[cfg(test)]
 mod tests {

@@ -16,6 +16,7 @@ use store::BodyReader;
 use crate::error::S3Error;
 use crate::link_rate::Throttle;
 use crate::link_uses::BytesUse;
+use crate::made::MadeBody;
 use crate::timed::{Activity, Answering, SentWhole};
 use crate::unsent::{Held, Unsent, piece_bytes_max};
 
@@ -54,6 +55,8 @@ pub(crate) enum ReplyBody {
     Full(Bytes),
     /// An object's bytes as the store reads them.
     Object(Box<BodyReader>),
+    /// Bytes that are made while they are sent.
+    Made(Box<MadeBody>),
 }
 
 impl Reply {
@@ -275,6 +278,26 @@ impl ResponseBody {
         }))
     }
 
+    fn poll_made(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, store::StoreError>>> {
+        let ReplyBody::Made(made) = &mut self.body else { return Poll::Ready(None) };
+        let Some(ready) = ready!(made.poll_ready(context)) else {
+            self.body = ReplyBody::Empty;
+            return Poll::Ready(None);
+        };
+        Poll::Ready(Some(ready.map(|bytes| {
+            let Some(unsent) = &self.unsent else { return made.take(bytes) };
+            let room = unsent.room_for_piece(u64::try_from(bytes).unwrap_or(u64::MAX));
+            let piece = made.take(piece_bytes_max(room.as_ref()).min(bytes));
+            match room {
+                Some(room) => room.with(piece),
+                None => piece,
+            }
+        })))
+    }
+
     /// The next piece, as soon as it is read.
     fn poll_piece(
         &mut self,
@@ -291,6 +314,7 @@ impl ResponseBody {
                 Poll::Ready((!piece.is_empty()).then_some(Ok(piece)))
             }
             ReplyBody::Object(_) => self.poll_object(context),
+            ReplyBody::Made(_) => self.poll_made(context),
         }
     }
 
@@ -390,6 +414,8 @@ impl Body for ResponseBody {
             ReplyBody::Empty => true,
             ReplyBody::Full(bytes) => bytes.is_empty(),
             ReplyBody::Object(reader) => reader.remaining() == 0,
+            // Only the next poll can tell.
+            ReplyBody::Made(_) => false,
         };
         is_read && self.waiting() == 0
     }
@@ -400,6 +426,7 @@ impl Body for ResponseBody {
             ReplyBody::Empty => 0,
             ReplyBody::Full(bytes) => u64::try_from(bytes.len()).unwrap_or(u64::MAX),
             ReplyBody::Object(reader) => reader.remaining(),
+            ReplyBody::Made(_) => return SizeHint::new(),
         }))
     }
 }

@@ -16,6 +16,7 @@ use crate::metrics::Metrics;
 use crate::respond::IdSource;
 use crate::room::Room;
 use crate::rooms::Rooms;
+use crate::short::ShortLinks;
 use crate::uploads::{UPLOADS_MAX, Uploads};
 
 /// Made once, when the server is built.
@@ -30,6 +31,7 @@ pub(crate) struct Services {
     pub(crate) rooms: Rooms,
     /// The room for uploaded bodies that need a file or take longer than a second.
     pub(crate) uploads: Arc<Room>,
+    pub(crate) short_links: ShortLinks,
     /// The store, which no surface is lent: only the gate lends it, to the operations that it has admitted.
     store: Store,
 }
@@ -40,7 +42,8 @@ impl Services {
         let uploads = Arc::new(Room::new(UPLOADS_MAX));
         let gate = Arc::new(gate);
         let ledger = Arc::new(LinkLedger::new(Arc::clone(&gate)));
-        Self { config, gate, ledger, ids, metrics, rooms, uploads, store }
+        let short_links = ShortLinks::default();
+        Self { config, gate, ledger, ids, metrics, rooms, uploads, short_links, store }
     }
 
     /// Whether the store can be written to; the error says why not.

@@ -2,7 +2,10 @@
 //! on to a presigned URL that lives for minutes, or in a browser sees a page first.
 
 mod ask;
+mod folder;
 mod object;
+mod proof;
+mod zip;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,11 +20,16 @@ use crate::context::RequestContext;
 use crate::error::{Code, S3Error};
 use crate::head::Head;
 use crate::notes::RequestNotes;
+use crate::origin::OWN_PREFIX;
 use crate::passphrase::PASSPHRASE_BYTES_MAX;
+use crate::reading::Reading;
 use crate::respond::Reply;
 use crate::services::Services;
 pub(crate) use ask::{OWN_HOST, own_request};
+use folder::FolderLink;
 use object::ObjectLink;
+use proof::ProofKey;
+use zip::ZipPlaces;
 
 /// The operation of every short link, in the log and the metrics.
 pub(crate) const OPEN_LINK: &str = "OpenLink";
@@ -40,6 +48,15 @@ const FORM_TIME_MAX: Duration = Duration::from_secs(30);
 pub(crate) struct ShortRoute {
     /// `None`: the path names no link that there could be.
     id: Option<ManagedLinkId>,
+    /// What follows the id and a slash, as it was sent; `None`: nothing does.
+    rest: Option<String>,
+}
+
+/// What short links keep in memory.
+#[derive(Debug, Default)]
+pub(crate) struct ShortLinks {
+    proof_key: ProofKey,
+    zips: Arc<ZipPlaces>,
 }
 
 /// A request for a short link.
@@ -51,9 +68,19 @@ pub(crate) struct ShortRequest<'r> {
 }
 
 impl ShortRoute {
-    /// Reads what follows `/_valet/s/`.
+    /// What follows `/_valet/s/` in a path, still encoded; `None`: the path is none of a short link.
+    pub(crate) fn path<'r>(reading: &Reading<'r>) -> Option<&'r str> {
+        reading.below().strip_prefix(OWN_PREFIX)?.strip_prefix("/s/")
+    }
+
+    /// Reads what follows `/_valet/s/`, still encoded. An id has one spelling. The slash behind it may be encoded, as clients
+    /// take the path `/_valet/s/<id>/..` for another one than `/_valet/s/<id>%2F..`.
     pub(crate) fn read(path: &str) -> Self {
-        Self { id: path.parse().ok() }
+        let end = path.find(['/', '%']).unwrap_or(path.len());
+        let (id, rest) = path.split_at_checked(end).unwrap_or((path, ""));
+        let key = ["/", "%2F", "%2f"].iter().find_map(|slash| rest.strip_prefix(slash));
+        let id = if rest.is_empty() || key.is_some() { id.parse().ok() } else { None };
+        Self { id, rest: key.map(str::to_owned) }
     }
 
     /// Answers the request. What is refused is a page for people, as any refusal of a link.
@@ -74,6 +101,11 @@ impl ShortRoute {
             return Err(S3Error::new(Code::MethodNotAllowed));
         }
         match &link.purpose {
+            LinkPurpose::Folder { prefix, .. } => {
+                let folder = FolderLink { request, link: &link, prefix };
+                folder.answer(self.rest.as_deref(), body, notes).await
+            }
+            _ if self.rest.is_some() => Err(S3Error::new(Code::NoSuchLink)),
             LinkPurpose::Object { key, version, filename, inline, .. } => {
                 notes.key = Some(key.clone());
                 let object = ObjectLink {
@@ -85,9 +117,9 @@ impl ShortRoute {
                 object.answer((request, &link), body).await
             }
             // What has a URL of its own has no short one.
-            LinkPurpose::Presigned { .. }
-            | LinkPurpose::Folder { .. }
-            | LinkPurpose::Request { .. } => Err(S3Error::new(Code::NoSuchLink)),
+            LinkPurpose::Presigned { .. } | LinkPurpose::Request { .. } => {
+                Err(S3Error::new(Code::NoSuchLink))
+            }
         }
     }
 

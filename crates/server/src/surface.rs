@@ -126,7 +126,9 @@ mod tests {
         check("POST h /_valet/s/AAAAAAAAAAAAAAAAAAAAAA", "short");
         check("GET h /_valet/s/", "short");
         check("GET h /_valet/s", "open Unknown");
-        check("GET h /_valet/s/%41AAAAAAAAAAAAAAAAAAAAA", "open Unknown");
+        check("GET h /_valet/s/%41AAAAAAAAAAAAAAAAAAAAA", "short");
+        check("GET h /_valet/s/AAAAAAAAAAAAAAAAAAAAAA/a%2F..%2Fb", "short");
+        check("GET h /_valet/%73/AAAAAAAAAAAAAAAAAAAAAA", "open Unknown");
         check("GET bucket.s3.test /_valet/s/AAAAAAAAAAAAAAAAAAAAAA", "s3 GetObject");
         check("GET h /_valet/api/v1/accounts", "api ListAccounts");
         check("POST h /_valet/api/v1/expiry", "api TellExpiry");

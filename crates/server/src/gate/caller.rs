@@ -115,6 +115,17 @@ impl Grants {
 }
 
 impl Caller {
+    /// The same caller, for a request that takes no use of its managed link: it is part of a use that was taken before, or
+    /// of none.
+    pub(crate) fn within_a_use(mut self) -> Self {
+        if let Self::Signed(signed) = &mut self
+            && let Some(managed) = &mut signed.managed
+        {
+            *managed = Arc::new(ManagedUse { is_part: true, ..ManagedUse::clone(managed) });
+        }
+        self
+    }
+
     pub(crate) fn signed(&self) -> Option<&SignedCaller> {
         match self {
             Self::Anonymous => None,

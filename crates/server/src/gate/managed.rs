@@ -24,25 +24,35 @@ use super::{FutureRequest, Gate, StoreAccess};
 use crate::authentication::{AuthenticationError, Service};
 use crate::context::RequestContext;
 use crate::error::{Code, S3Error, refusal};
+use crate::link_uses::CallUse;
 use crate::permission::{Permission, Resource};
 use crate::shares::Neighbour;
 
 /// The parameter by which a link of the link signer names its managed link.
 const ID: &str = "x-valet-id";
 
+/// The action of a listing, which only a link to a folder lends.
+const LIST: &str = "s3:ListBucket";
+
 /// The managed link that a request came by.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ManagedUse {
     pub(crate) link: Arc<ManagedLink>,
     pub(crate) fingerprint: Fingerprint,
     /// Whoever made the link, as the sender of this very request; `None`: that identity is gone.
     pub(super) creator: Option<Arc<Caller>>,
+    /// Whether the request is part of a use that was taken before, or of none: it takes none itself.
+    pub(super) is_part: bool,
 }
 
 impl ManagedUse {
     /// Refuses a link that is used for something else than it was made for. The server signs none, so this is only a
-    /// second lock.
-    pub(super) fn check_purpose(&self, permissions: &[Permission<'_>]) -> Result<(), S3Error> {
+    /// second lock. `listed` is the prefix of a listing.
+    pub(super) fn check_purpose(
+        &self,
+        permissions: &[Permission<'_>],
+        listed: Option<&str>,
+    ) -> Result<(), S3Error> {
         let purpose = &self.link.purpose;
         let is_within = |permission: &Permission<'_>| match permission.resource {
             Resource::Object(bucket, key) => {
@@ -57,8 +67,15 @@ impl ManagedUse {
                         }
                     }
             }
-            // Whether a key that is not there may be told is asked of its bucket.
-            Resource::Bucket(bucket) => bucket == purpose.bucket(),
+            Resource::Bucket(bucket) => match purpose {
+                LinkPurpose::Folder { bucket: own, prefix } => {
+                    let is_below = listed.is_some_and(|listed| listed.starts_with(prefix.as_str()));
+                    bucket == own && permission.action == LIST && is_below
+                }
+                LinkPurpose::Object { .. }
+                | LinkPurpose::Request { .. }
+                | LinkPurpose::Presigned { .. } => false,
+            },
             Resource::Server | Resource::Account | Resource::NewBucket(_) => false,
         };
         if permissions.iter().all(is_within) {
@@ -81,7 +98,7 @@ impl ManagedUse {
     pub(super) fn conditions(&self, signed: LinkConditions) -> LinkConditions {
         let mut all = self.link.conditions.clone();
         all.id = signed.id;
-        all.uses = all.uses.or(signed.uses);
+        all.uses = if self.is_part { None } else { all.uses.or(signed.uses) };
         all.content_length = all.content_length.or(signed.content_length);
         all.source_ip = all.source_ip.or(signed.source_ip);
         all.not_before = all.not_before.or(signed.not_before);
@@ -90,6 +107,14 @@ impl ManagedUse {
         all.rate = all.rate.or(signed.rate);
         all.label = all.label.or(signed.label);
         all
+    }
+}
+
+fn terms_of(link: &ManagedLink) -> LinkTerms {
+    LinkTerms {
+        conditions: link.conditions.clone(),
+        fingerprint: link.fingerprint(),
+        ends_at: link.expires_at,
     }
 }
 
@@ -137,7 +162,7 @@ impl Gate {
                 managed: None,
             })))
         });
-        Ok(Arc::new(ManagedUse { link, fingerprint, creator }))
+        Ok(Arc::new(ManagedUse { link, fingerprint, creator, is_part: false }))
     }
 
     /// Whoever made a managed link, as they are now; `None`: they are gone.
@@ -210,15 +235,20 @@ impl Gate {
             return Err(S3Error::with_message(Code::AccessDenied, REVOKED));
         }
         check_life(link, context.now)?;
-        let terms = LinkTerms {
-            conditions: link.conditions.clone(),
-            fingerprint: link.fingerprint(),
-            ends_at: link.expires_at,
-        };
+        let terms = terms_of(link);
         terms.check(context.client, context.now)?;
         let Some(allowed) = terms.allowance() else { return Ok(()) };
         let used = self.links.uses.refuse_used_up(allowed, Neighbour::of(context.client));
         used.await.map_err(refused_use)
+    }
+
+    /// Begins a use of a managed link that is made of several requests. `None`: its uses are not counted.
+    pub(crate) async fn begin_managed_use(
+        &self,
+        link: &ManagedLink,
+    ) -> Result<Option<CallUse>, S3Error> {
+        let Some(allowed) = terms_of(link).allowance() else { return Ok(None) };
+        self.links.uses.begin_call(allowed).await.map(Some).map_err(refused_use)
     }
 
     /// Takes one of the tries that the passphrase of a link has. `false`: there is none left at this moment.

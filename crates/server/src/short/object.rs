@@ -58,7 +58,7 @@ impl ObjectLink<'_> {
             }
             PassphraseProof::Missing | PassphraseProof::Wrong if lands || navigates => {
                 let is_wrong = proof == PassphraseProof::Wrong;
-                Ok(self.passphrase_page(link, is_wrong))
+                Ok(passphrase_page(link, is_wrong, "Download"))
             }
             PassphraseProof::Missing => {
                 let message = "Link needs a passphrase";
@@ -152,17 +152,18 @@ impl ObjectLink<'_> {
         page::put(&mut reply, page::document(&name, &content), PagePowers::Submits);
         Ok(reply)
     }
-
-    fn passphrase_page(&self, link: &ManagedLink, is_wrong: bool) -> Reply {
-        let content = passphrase_form(link, is_wrong, "Download");
-        let status = if is_wrong { StatusCode::FORBIDDEN } else { StatusCode::OK };
-        let mut reply = Reply::new(status);
-        page::put(&mut reply, page::document(PROTECTED, &content), PagePowers::Submits);
-        reply
-    }
 }
 
 const PROTECTED: &str = "A passphrase is needed";
+
+/// The page that asks for the passphrase of a link.
+pub(super) fn passphrase_page(link: &ManagedLink, is_wrong: bool, button: &str) -> Reply {
+    let content = passphrase_form(link, is_wrong, button);
+    let status = if is_wrong { StatusCode::FORBIDDEN } else { StatusCode::OK };
+    let mut reply = Reply::new(status);
+    page::put(&mut reply, page::document(PROTECTED, &content), PagePowers::Submits);
+    reply
+}
 
 /// The form that asks for the passphrase of a link. It tells nothing of what the link leads to.
 pub(super) fn passphrase_form(link: &ManagedLink, is_wrong: bool, button: &str) -> Markup {
@@ -191,7 +192,7 @@ pub(super) fn common_facts(link: &ManagedLink) -> Markup {
 }
 
 /// Whoever made a link, by the last part of their ARN.
-fn creator(link: &ManagedLink) -> &str {
+pub(super) fn creator(link: &ManagedLink) -> &str {
     let arn = link.creator.arn.as_str();
     arn.rsplit(['/', ':']).next().unwrap_or(arn)
 }
@@ -226,7 +227,7 @@ pub(super) fn size_in_words(bytes: u64) -> String {
 }
 
 /// A URL of this server without its scheme and host.
-fn below_origin(url: &str) -> &str {
+pub(super) fn below_origin(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/")
 }

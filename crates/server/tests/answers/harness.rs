@@ -243,6 +243,14 @@ impl World {
         (status, taken)
     }
 
+    /// Sends as it is. The body is taken as it is asked for.
+    pub(crate) async fn begin_answer(&self, ask: Ask) -> Response<ResponseBody> {
+        let parts = Self::head(&ask);
+        let body = RequestBody::from_memory(ask.body, &parts.headers);
+        let request = Request::from_parts(parts, body);
+        Arc::clone(&self.server).handle(request, self.peer, self.now).await
+    }
+
     /// Signs and sends as [`Self::send`], but does `meanwhile` when all but the body's end is read.
     pub(crate) async fn send_halting(&self, ask: Ask, meanwhile: impl Future) -> Answer {
         self.send_raw_halting(self.sign(ask), meanwhile).await

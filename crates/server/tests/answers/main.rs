@@ -24,6 +24,7 @@ mod deletions;
 mod documents;
 mod encryption;
 mod explain;
+mod folder_links;
 mod foresight;
 mod form_permission;
 mod forms;

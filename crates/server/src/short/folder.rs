@@ -1,0 +1,331 @@
+//! Short links to a folder: a page that lists what is below a prefix, each of its files, and all of them as a zip.
+
+mod listing;
+mod page;
+
+use hyper::header::{ACCEPT, SET_COOKIE};
+use hyper::{Method, StatusCode};
+use presign::{
+    LinkConditions, LinkLabel, QueryPairs, decode_component, decode_query_component, encode_path,
+};
+use store::{ManagedLink, ObjectKey};
+
+use super::object::{below_origin, passphrase_page};
+use super::zip::{self, ZipJob};
+use super::{PassphraseProof, ShortRequest, form_field, lent_for, redirect};
+use crate::body::RequestBody;
+use crate::disposition::{self, Disposition};
+use crate::error::{Code, S3Error};
+use crate::gate::LentRequest;
+use crate::notes::RequestNotes;
+use crate::origin::OWN_PREFIX;
+use crate::page as pages;
+use crate::respond::Reply;
+use page::FolderView;
+
+pub(super) use listing::{FolderFile, FolderPage, Place};
+
+/// A link to a folder, as somebody opens it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FolderLink<'r> {
+    pub(super) request: ShortRequest<'r>,
+    pub(super) link: &'r ManagedLink,
+    /// How the keys of all its files begin.
+    pub(super) prefix: &'r str,
+}
+
+/// What is wanted of a folder.
+#[derive(Debug, PartialEq, Eq)]
+enum Wanted {
+    /// The list of what is in it.
+    List,
+    /// The file of this key, below the prefix.
+    File(String),
+    Zip,
+}
+
+/// The query of a short link to a folder.
+#[derive(Debug, Default)]
+struct FolderQuery {
+    /// A folder below that of the link: empty, or it ends with a slash.
+    path: String,
+    /// Where an earlier page ended.
+    after: Option<String>,
+    is_zip: bool,
+}
+
+impl FolderQuery {
+    fn read(query: &str) -> Result<Self, S3Error> {
+        let text = |value: &str| {
+            let value = String::from_utf8(decode_query_component(value).into_owned());
+            value.map_err(|cause| S3Error::new(Code::InvalidUri).because(cause))
+        };
+        let mut read = Self::default();
+        for (name, value) in QueryPairs::new(query) {
+            match name {
+                "path" => read.path = text(value)?,
+                "after" => read.after = Some(text(value)?).filter(|after| !after.is_empty()),
+                "zip" => read.is_zip = true,
+                // Mailers and networks add parameters of their own.
+                _ => {}
+            }
+        }
+        if read.path.is_empty() || read.path.ends_with('/') {
+            return Ok(read);
+        }
+        Err(S3Error::invalid_argument("A folder ends with a slash.", "path", &read.path))
+    }
+}
+
+impl FolderLink<'_> {
+    /// Answers a request for the folder. `rest` is what follows the link's path and a slash, still encoded.
+    pub(super) async fn answer(
+        &self,
+        rest: Option<&str>,
+        body: &mut RequestBody,
+        notes: &mut RequestNotes,
+    ) -> Result<Reply, S3Error> {
+        let query = FolderQuery::read(self.request.head.query())?;
+        let posts = *self.request.head.method() == Method::POST;
+        let (proof, is_new) = self.proof(posts, body).await?;
+        if proof != PassphraseProof::Given {
+            return self.without_proof(proof);
+        }
+        let wanted = match rest.filter(|rest| !rest.is_empty()) {
+            Some(key) => Wanted::File(decoded_key(key)?),
+            None if query.is_zip => Wanted::Zip,
+            None => Wanted::List,
+        };
+        let mut reply = match wanted {
+            // The page that asked for the passphrase goes on to what it stood before.
+            _ if posts && (is_new || wanted != Wanted::Zip) => {
+                redirect(StatusCode::SEE_OTHER, &self.same(rest))
+            }
+            Wanted::List => self.list(&query).await?,
+            Wanted::File(key) => self.send_on(&key, notes).await?,
+            Wanted::Zip => self.zip(&query).await?,
+        };
+        if is_new {
+            let (keys, path) = (&self.request.services.short_links.proof_key, self.path());
+            let cookie = keys.cookie(self.link, &path, self.request.context)?;
+            reply.headers.append(SET_COOKIE, cookie);
+        }
+        Ok(reply)
+    }
+
+    /// Whether the sender knows the passphrase; and whether that was shown by the passphrase itself.
+    async fn proof(
+        &self,
+        posts: bool,
+        body: &mut RequestBody,
+    ) -> Result<(PassphraseProof, bool), S3Error> {
+        let Self { request, link, .. } = *self;
+        if link.passphrase.is_none() {
+            return Ok((PassphraseProof::Given, false));
+        }
+        let (headers, now) = (&request.head.parts().headers, request.context.now);
+        if request.services.short_links.proof_key.is_proven(link, headers, now)? {
+            return Ok((PassphraseProof::Given, false));
+        }
+        let given = match request.passphrase_in_header() {
+            None if posts => form_field(request, body, "passphrase").await?,
+            in_header => in_header,
+        };
+        let proof = request.knows_passphrase(link, given).await?;
+        Ok((proof, proof == PassphraseProof::Given))
+    }
+
+    fn without_proof(&self, proof: PassphraseProof) -> Result<Reply, S3Error> {
+        let is_wrong = proof == PassphraseProof::Wrong;
+        if !pages::navigates(&self.request.head.parts().headers) {
+            let message = if is_wrong { "Passphrase is wrong" } else { "Link needs a passphrase" };
+            return Err(S3Error::with_message(Code::AccessDenied, message));
+        }
+        Ok(passphrase_page(self.link, is_wrong, "Open"))
+    }
+
+    /// The path of the link, as the client sees it.
+    fn path(&self) -> String {
+        format!("{}{OWN_PREFIX}/s/{}", self.request.context.prefix, self.link.id.text())
+    }
+
+    /// The target of this very request.
+    fn same(&self, rest: Option<&str>) -> String {
+        let rest = rest.map(|rest| format!("/{rest}")).unwrap_or_default();
+        match self.request.head.query() {
+            "" => format!("{}{rest}", self.path()),
+            query => format!("{}{rest}?{query}", self.path()),
+        }
+    }
+
+    fn place(&self, query: &FolderQuery) -> Place {
+        Place { prefix: self.prefix.to_owned(), path: query.path.clone() }
+    }
+
+    /// What the folder is called: as its link is, or by its own name.
+    fn name(&self, path: &str) -> String {
+        let label = self.link.conditions.label.as_ref().map(LinkLabel::as_str);
+        let of_path = last_part(path);
+        let own = of_path.or(label).or_else(|| last_part(self.prefix));
+        own.unwrap_or(self.link.purpose.bucket().as_str()).to_owned()
+    }
+
+    async fn list(&self, query: &FolderQuery) -> Result<Reply, S3Error> {
+        let requests = self.request.own_requests_within_a_use();
+        let place = self.place(query);
+        let listed = place.list_one_level(&requests, self.link, query.after.as_deref()).await?;
+        let view = FolderView {
+            link: self.link,
+            name: &self.name(&query.path),
+            root_name: &self.name(""),
+            link_path: &self.path(),
+            path: &query.path,
+            is_continued: query.after.is_some(),
+            listed: &listed,
+        };
+        Ok(if self.wants_json() { view.json()? } else { view.page() })
+    }
+
+    /// Whether a program asks for the list as JSON.
+    fn wants_json(&self) -> bool {
+        let headers = &self.request.head.parts().headers;
+        let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let mut kinds = accepted.flat_map(|value| value.split(',')).filter_map(|range| {
+            let kind = range.split(';').next()?.trim();
+            (!kind.is_empty()).then_some(kind)
+        });
+        kinds.any(|kind| kind.eq_ignore_ascii_case("application/json"))
+            && !pages::navigates(headers)
+    }
+
+    /// Sends on to a file, as a short link to that file would.
+    async fn send_on(&self, relative: &str, notes: &mut RequestNotes) -> Result<Reply, S3Error> {
+        let Self { request, link, prefix } = *self;
+        let key = ObjectKey::parse(&format!("{prefix}{relative}"))
+            .map_err(|cause| S3Error::new(Code::NoSuchKey).because(cause))?;
+        let name = disposition::safe_name(key.as_str()).unwrap_or_else(|| "download".to_owned());
+        let disposition = disposition::header(Disposition::Attachment, Some(&name));
+        let mut conditions = LinkConditions::default();
+        conditions.allow_head = true;
+        let lent = LentRequest {
+            method: "GET",
+            key: key.as_str(),
+            query: &[("response-content-disposition", disposition.as_str())],
+            headers: &[],
+            expires_in: lent_for()?,
+            conditions,
+        };
+        let endpoint = request.endpoint()?;
+        let gate = &request.services.gate;
+        let presigned = gate.lend(link, (&lent, &endpoint), request.context.now).await?;
+        let target = below_origin(&presigned.url);
+        let object = format!("/{}/{}", link.purpose.bucket(), encode_path(key.as_str().as_bytes()));
+        let reply = redirect(StatusCode::FOUND, &kept_as_key(target, &object, key.as_str()));
+        notes.key = Some(key);
+        Ok(reply)
+    }
+
+    async fn zip(&self, query: &FolderQuery) -> Result<Reply, S3Error> {
+        let Self { request, link, .. } = *self;
+        let name = self.name(&query.path);
+        let name = disposition::safe_name(&name).unwrap_or_else(|| "folder".to_owned());
+        let name = disposition::header(Disposition::Attachment, Some(&format!("{name}.zip")));
+        let mut reply = zip::head(&name);
+        if *request.head.method() == Method::HEAD {
+            return Ok(reply);
+        }
+        let places = &request.services.short_links.zips;
+        let place = places.take(request.context.client).ok_or_else(zip::too_many)?;
+        let job = ZipJob {
+            requests: request.own_requests_within_a_use(),
+            link: link.clone(),
+            folder: self.place(query),
+        };
+        let using = request.services.gate.begin_managed_use(link).await?;
+        reply.body = match job.begin(place).await {
+            Ok(begun) => begun.send(using),
+            Err(refused) => {
+                if let Some(using) = using {
+                    using.settle(false).await;
+                }
+                return Err(refused);
+            }
+        };
+        Ok(reply)
+    }
+}
+
+/// The last part of a path, without what may stand around it.
+fn last_part(path: &str) -> Option<&str> {
+    path.rsplit('/').find(|part| !part.trim().is_empty())
+}
+
+/// A key below the prefix, decoded once. It is a name, no path: whatever it says, the prefix stands before it.
+fn decoded_key(rest: &str) -> Result<String, S3Error> {
+    String::from_utf8(decode_component(rest).into_owned())
+        .map_err(|cause| S3Error::new(Code::InvalidUri).because(cause))
+}
+
+/// Whether clients would take the key for another path than it is written as: `a/../b`, `a//b`.
+pub(super) fn is_rewritten(key: &str) -> bool {
+    key.split('/').any(|part| matches!(part, "" | "." | ".."))
+}
+
+/// A key as it stands in a path. Where clients would rewrite it, its slashes are encoded, which names the same.
+pub(super) fn encoded_key(key: &str) -> String {
+    let encoded = encode_path(key.as_bytes());
+    if is_rewritten(key) { encoded.replace('/', "%2F") } else { encoded }
+}
+
+/// The target of a presigned URL whose path ends with an object, in the spelling that no client rewrites: a signature covers
+/// all of them alike.
+fn kept_as_key(target: &str, object: &str, key: &str) -> String {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    match path.strip_suffix(object) {
+        Some(prefix) if is_rewritten(key) => {
+            let (bucket, _) =
+                object.trim_start_matches('/').split_once('/').unwrap_or((object, ""));
+            // With the slash before the key encoded, no part of the path is a dot alone.
+            format!("{prefix}/{bucket}/{}?{query}", encoded_key(key))
+        }
+        Some(_) | None => target.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_names_a_folder() {
+        let check = |query: &str, expected: Option<(&str, Option<&str>, bool)>| {
+            let read = FolderQuery::read(query).ok();
+            let read = read.as_ref().map(|it| (it.path.as_str(), it.after.as_deref(), it.is_zip));
+            assert_eq!(read, expected, "{query}");
+        };
+        check("", Some(("", None, false)));
+        check("zip", Some(("", None, true)));
+        check("zip=1&path=a%2Fb%2F", Some(("a/b/", None, true)));
+        check("path=a+b/&after=x", Some(("a b/", Some("x"), false)));
+        check("after=&utm_source=mail", Some(("", None, false)));
+        check("path=a", None);
+        check("path=%FF/", None);
+        check("path=../", Some(("../", None, false)));
+    }
+
+    #[test]
+    fn a_key_is_written_so_that_no_client_rewrites_it() {
+        let check = |key: &str, expected: &str| {
+            assert_eq!(encoded_key(key), expected, "{key}");
+            let target = format!("/p/bucket/{}?q=/", encode_path(key.as_bytes()));
+            let object = format!("/bucket/{}", encode_path(key.as_bytes()));
+            assert_eq!(kept_as_key(&target, &object, key), format!("/p/bucket/{expected}?q=/"));
+        };
+        check("a/b c", "a/b%20c");
+        check("a/../b", "a%2F..%2Fb");
+        check("a//b", "a%2F%2Fb");
+        check("a/", "a%2F");
+        check("a/..", "a%2F..");
+        check("a/%2e%2e/b", "a/%252e%252e/b");
+    }
+}
