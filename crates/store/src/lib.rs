@@ -63,7 +63,8 @@ pub use managed_link::{
     CloseManagedLink, CreatorIdentity, CreatorSession, FileLimits, Landing, LinkCreator,
     LinkPurpose, ListManagedLinks, MANAGED_LINKS_MAX, ManagedLink, ManagedLinkId,
     ManagedLinkIdError, ManagedLinkPage, ManagedLinkPlace, ManagedLinksOf, NOTIFY_TARGETS_MAX,
-    PASSPHRASE_PERIOD, PASSPHRASE_TRIES_MAX, PutManagedLink,
+    PASSPHRASE_PERIOD, PASSPHRASE_TRIES_MAX, PutManagedLink, RequestFile, RequestRoom,
+    RequestTotals, ReserveFile,
 };
 pub use multipart::{
     CHECKSUM_UNASKED, CompleteOutcome, CompleteUpload, CompletedPart, ListUploads, NewUpload,

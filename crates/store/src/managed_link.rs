@@ -4,6 +4,7 @@
 mod creator;
 mod id;
 mod purpose;
+mod request;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use crate::{BucketName, DeleteOutcome};
 pub use creator::{CreatorIdentity, CreatorSession, LinkCreator};
 pub use id::{ManagedLinkId, ManagedLinkIdError};
 pub use purpose::{FileLimits, Landing, LinkPurpose};
+pub use request::{RequestFile, RequestRoom, RequestTotals, ReserveFile};
 
 /// The most managed links that one account may have, ended ones included while they are remembered.
 pub const MANAGED_LINKS_MAX: u64 = 1_000_000;

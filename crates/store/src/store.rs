@@ -7,6 +7,7 @@ mod identities;
 mod links;
 pub(crate) mod managed_links;
 pub(crate) mod objects;
+mod request_files;
 mod uploads;
 
 use std::path::PathBuf;

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::backend::metadata::Metadata as _;
 use crate::backend::metadata::garbage::GarbageRecords as _;
 use crate::backend::metadata::managed_links::ManagedLinkRecords as _;
+use crate::backend::metadata::request_files::RequestFileRecords as _;
 use crate::backend::metadata::revocations::RevocationRecords as _;
 use crate::backend::metadata::uploads::UploadRecords as _;
 use crate::backend::metadata::uses::UseRecords as _;
@@ -20,6 +21,8 @@ pub(crate) const INTENT_LIFE: SignedDuration = SignedDuration::from_hours(48);
 /// How long the answer to a completed upload is remembered.
 const COMPLETED_LIFE: SignedDuration = SignedDuration::from_hours(24);
 
+/// How long the room of a file is kept for whoever is sending it to a request.
+const REQUEST_FILE_IDLE_MAX: SignedDuration = SignedDuration::from_hours(24);
 /// How long a managed link is remembered after its end.
 const MANAGED_LINK_REMEMBERED: SignedDuration = SignedDuration::from_hours(90 * 24);
 
@@ -135,6 +138,8 @@ impl Maintenance {
             let revocations = store.metadata.forget_revocations(now).await?;
             let uses = store.metadata.forget_uses(now).await?;
             let remembered = before(now, MANAGED_LINK_REMEMBERED);
+            let idle = before(now, REQUEST_FILE_IDLE_MAX);
+            store.metadata.release_idle_files(idle).await?;
             let managed = store.metadata.forget_managed_links(remembered).await?;
             forgotten = forgotten.saturating_add(revocations);
             if revocations == 0 && uses == 0 && managed == 0 {

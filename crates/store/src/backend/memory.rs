@@ -6,6 +6,7 @@ mod garbage;
 mod identities;
 mod managed_links;
 mod objects;
+mod request_files;
 mod revocations;
 mod uploads;
 mod uses;
@@ -26,8 +27,8 @@ use crate::lock::lock;
 use crate::multipart::StoredPart;
 use crate::{
     AccessKey, Account, Bucket, BucketName, BucketRef, Change, ChangeSubject, Directory, ETag,
-    KeyUse, LinkUses, ManagedLink, Object, PartNumber, Revocation, StoreError, Upload, UploadId,
-    VersionId,
+    KeyUse, LinkUses, ManagedLink, ManagedLinkId, Object, PartNumber, RequestFile, Revocation,
+    StoreError, Upload, UploadId, VersionId,
 };
 
 /// Records in memory. Each call has all of them to itself.
@@ -58,6 +59,7 @@ struct Records {
     link_uses: HashMap<Fingerprint, (LinkUses, Timestamp)>,
     managed_links: HashMap<Fingerprint, Arc<ManagedLink>>,
     passphrase_tries: HashMap<Fingerprint, Vec<Timestamp>>,
+    request_files: HashMap<(Fingerprint, ManagedLinkId), RequestFile>,
     intents: BTreeMap<BlobId, Timestamp>,
     garbage: BTreeMap<BlobId, Timestamp>,
     changes: Vec<Change>,

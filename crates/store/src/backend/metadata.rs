@@ -31,6 +31,7 @@ pub(crate) mod garbage;
 pub(crate) mod identities;
 pub(crate) mod managed_links;
 pub(crate) mod objects;
+pub(crate) mod request_files;
 pub(crate) mod revocations;
 pub(crate) mod uploads;
 pub(crate) mod uses;
@@ -44,6 +45,7 @@ use garbage::GarbageRecords;
 use identities::IdentityRecords;
 use managed_links::ManagedLinkRecords;
 use objects::ObjectRecords;
+use request_files::RequestFileRecords;
 use revocations::RevocationRecords;
 use uploads::UploadRecords;
 use uses::UseRecords;
@@ -61,6 +63,7 @@ pub(crate) trait Metadata:
     + RevocationRecords
     + UseRecords
     + ManagedLinkRecords
+    + RequestFileRecords
     + GarbageRecords
 {
     /// Changes after number `n`, in order; only a subject's latest change is kept. Whoever has seen a change never comes to

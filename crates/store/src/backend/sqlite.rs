@@ -11,6 +11,7 @@ mod garbage;
 mod identities;
 mod managed_links;
 mod objects;
+mod request_files;
 mod revocations;
 mod rows;
 mod seal;

@@ -34,6 +34,11 @@ impl ManagedLinkId {
         Fingerprint::of_signature(&[FINGERPRINT_OF, &self.0].concat())
     }
 
+    /// The 16 bytes of the id.
+    pub(crate) fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
     /// The id as it stands in a URL.
     pub fn text(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.0)

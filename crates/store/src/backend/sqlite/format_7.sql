@@ -23,6 +23,20 @@ CREATE INDEX managed_links_to_close ON managed_links (ends_ms) WHERE closed = 0;
 CREATE INDEX managed_links_with_uses ON managed_links (fingerprint) WHERE closed = 0 AND uses IS NOT NULL;
 CREATE INDEX managed_links_closed ON managed_links (ends_ms) WHERE closed = 1;
 
+-- Files that are sent to requests, and were. `key` is where a file is put.
+CREATE TABLE request_files (
+    link BLOB NOT NULL,
+    id BLOB NOT NULL,
+    key BLOB NOT NULL,
+    name TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    upload BLOB,
+    done INTEGER NOT NULL,
+    touched_ms INTEGER NOT NULL,
+    PRIMARY KEY (link, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX request_files_idle ON request_files (touched_ms) WHERE done = 0;
+
 -- When the passphrases of links were last tried: times in milliseconds, eight bytes each, big-endian.
 CREATE TABLE passphrase_tries (
     link BLOB PRIMARY KEY,
