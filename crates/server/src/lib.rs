@@ -21,6 +21,7 @@ mod given_key;
 mod head;
 mod iam;
 mod issuers;
+mod link_proof;
 mod link_rate;
 mod link_uses;
 mod listen;
@@ -58,6 +59,7 @@ mod tls;
 mod unsent;
 mod uploads;
 mod xml;
+mod zip_places;
 
 // The public interface is:
 pub use body::RequestBody;

@@ -6,12 +6,13 @@ use store::{Maintenance, Store, StoreError};
 
 use crate::config::ServerConfig;
 use crate::gate::Gate;
+use crate::link_proof::ProofKey;
 use crate::metrics::Metrics;
 use crate::respond::IdSource;
 use crate::room::Room;
 use crate::rooms::Rooms;
-use crate::short::ShortLinks;
 use crate::uploads::UPLOADS_MAX;
+use crate::zip_places::ZipPlaces;
 
 /// Made once, when the server is built.
 #[derive(Debug)]
@@ -24,7 +25,10 @@ pub(crate) struct Services {
     pub(crate) rooms: Rooms,
     /// The room for uploaded bodies that need a file or take longer than a second.
     pub(crate) uploads: Arc<Room>,
-    pub(crate) short_links: ShortLinks,
+    /// The key of the proofs that browsers know the passphrases of managed links.
+    pub(crate) proof_key: ProofKey,
+    /// The places of zips that are made.
+    pub(crate) zips: Arc<ZipPlaces>,
     /// The store, which no surface is lent: only the gate lends it, to the operations that it has admitted.
     store: Store,
 }
@@ -34,8 +38,8 @@ impl Services {
         let (ids, metrics, rooms) = (IdSource::new(), Metrics::new(), Rooms::default());
         let uploads = Arc::new(Room::new(UPLOADS_MAX));
         let gate = Arc::new(gate);
-        let short_links = ShortLinks::default();
-        Self { config, gate, ids, metrics, rooms, uploads, short_links, store }
+        let (proof_key, zips) = (ProofKey::default(), Arc::default());
+        Self { config, gate, ids, metrics, rooms, uploads, proof_key, zips, store }
     }
 
     /// Whether the store can be written to; the error says why not.

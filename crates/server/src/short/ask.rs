@@ -11,7 +11,7 @@ use presign::Endpoint;
 use store::ManagedLink;
 use tokio::time::Instant;
 
-use super::ShortRequest;
+use super::visit::ShortRequest;
 use crate::body::RequestBody;
 use crate::config::ServerConfig;
 use crate::context::RequestContext;
