@@ -13,6 +13,7 @@ mod parts;
 mod path;
 mod revocations;
 mod table;
+mod uses;
 
 use std::sync::Arc;
 

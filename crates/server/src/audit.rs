@@ -4,12 +4,16 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hyper::header::HeaderValue;
 use hyper::{Method, StatusCode};
+use jiff::Timestamp;
 use presign::LinkLabel;
 use store::{BucketName, ObjectKey};
 
 use crate::authentication::is_link;
 use crate::error::{Code, S3Error};
+use crate::gate::SignedCaller;
+use crate::link_ledger::{LinkLedger, Outcome};
 use crate::metrics::{Answered, Requests};
 use crate::notes::{RequestNotes, way};
 use crate::respond::{Finished, Ids};
@@ -32,6 +36,7 @@ impl Stopwatch {
 #[derive(Debug)]
 pub(crate) struct RequestLog {
     pub(crate) requests: Arc<Requests>,
+    pub(crate) ledger: Arc<LinkLedger>,
     pub(crate) stopwatch: Stopwatch,
     pub(crate) ids: Ids,
     pub(crate) notes: RequestNotes,
@@ -39,11 +44,42 @@ pub(crate) struct RequestLog {
     pub(crate) status: StatusCode,
     pub(crate) code: Option<&'static str>,
     pub(crate) bytes_in: u64,
+    /// What the client calls itself.
+    pub(crate) agent: Option<HeaderValue>,
+    /// The version that the answer names.
+    pub(crate) version: Option<HeaderValue>,
+    /// When the request came.
+    pub(crate) at: Timestamp,
 }
 
 impl Finished for RequestLog {
     fn finished(self: Box<Self>, bytes_out: u64, whole: bool) {
-        let Self { requests, stopwatch, ids, notes, method, status, code, bytes_in } = *self;
+        let Self {
+            requests,
+            ledger,
+            stopwatch,
+            ids,
+            notes,
+            method,
+            status,
+            code,
+            bytes_in,
+            agent,
+            version,
+            at,
+        } = *self;
+        let elapsed = stopwatch.elapsed();
+        let outcome = Outcome {
+            method: method.as_str(),
+            status,
+            code,
+            bytes: bytes_in.max(bytes_out),
+            elapsed,
+            agent: agent.as_ref(),
+            version: version.as_ref(),
+            at,
+        };
+        ledger.record(&notes, outcome);
         // The code was taken before, and no line tells of CORS.
         let RequestNotes {
             operation,
@@ -51,6 +87,7 @@ impl Finished for RequestLog {
             key,
             caller,
             claimed,
+            opened,
             label,
             reason,
             client,
@@ -63,11 +100,12 @@ impl Finished for RequestLog {
         // The first sixteen hex digits of the signature's SHA-256. They name the link and give no access.
         let link = signed
             .filter(|signed| is_link(signed.signature.mechanism()))
-            .map(|signed| signed.signature.fingerprint().short());
-        let link = link.as_deref().or(claimed.as_ref().and_then(|it| it.link.as_deref()));
+            .map(SignedCaller::fingerprint);
+        let link = link.or_else(|| claimed.as_ref()?.link);
+        let link = link.or_else(|| opened.as_ref().map(|link| link.fingerprint()));
+        let link = link.map(|link| link.short());
         let claimed_way = claimed.as_ref().map_or("none", |claimed| claimed.way);
         let claimed_id = claimed.as_ref().and_then(|claimed| claimed.access_key_id.as_deref());
-        let elapsed = stopwatch.elapsed();
         requests.count(&Answered { operation, status, elapsed, bytes_in, bytes_out });
         tracing::info!(
             target: "valet::request",
@@ -82,7 +120,7 @@ impl Finished for RequestLog {
             access_key_id = signed.map_or("-", |signed| signed.access_key_id.as_str()),
             claimed_access_key_id = claimed_id.unwrap_or("-"),
             authentication = mechanism.map_or(claimed_way, way),
-            link = link.unwrap_or("-"),
+            link = link.as_deref().unwrap_or("-"),
             label = label.as_ref().map_or("-", LinkLabel::as_str),
             client = client.map(|client| client.to_string()).as_deref().unwrap_or("-"),
             bytes_in,

@@ -18,16 +18,18 @@ mod hint;
 mod keys;
 mod link;
 mod link_access;
+mod link_ends;
 mod managed;
 mod searches;
 mod sessions;
 mod tags;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use iam::{AccountId, HoldsUntil, PolicyLimit, Principal, SessionSealer, Values, Verdict};
 use jiff::Timestamp;
+use ledger::Ledger;
 use presign::{Mechanism, VerifiedSignature};
 use store::{
     AccessKey, Bucket, BucketName, CorsRule, Directory, KnownIdentity, Lookup, ObjectKey, Store,
@@ -384,6 +386,8 @@ pub(crate) struct Gate {
     documents: Arc<Documents>,
     links: Arc<LinksInUse>,
     passphrases: Passphrases,
+    /// The ledger of links, set once at the start; nothing: none is kept.
+    ledger: OnceLock<Ledger>,
     hints: Hints,
     /// Of those who ask what happened to a link.
     searches: Searches,
@@ -398,6 +402,7 @@ impl Gate {
         Self {
             links: Arc::new(LinksInUse { uses, rates: LinkRates::default() }),
             passphrases: Passphrases::default(),
+            ledger: OnceLock::new(),
             hints: Hints::default(),
             searches: Searches::default(),
             revoking_searches: Searches::default(),
@@ -420,6 +425,16 @@ impl Gate {
     /// The rooms for documents, and for the fields of forms.
     pub(crate) fn documents(&self) -> &Documents {
         &self.documents
+    }
+
+    /// The ledger of links; `None`: none is kept.
+    pub(crate) fn ledger(&self) -> Option<&Ledger> {
+        self.ledger.get()
+    }
+
+    /// Keeps this ledger from now on. One that is kept already stays.
+    pub(crate) fn keep_ledger(&self, ledger: Ledger) {
+        self.ledger.get_or_init(|| ledger);
     }
 
     /// Where the passphrases of links are computed with.

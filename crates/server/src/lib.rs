@@ -21,6 +21,7 @@ mod given_key;
 mod head;
 mod iam;
 mod issuers;
+mod link_ledger;
 mod link_proof;
 mod link_rate;
 mod link_uses;

@@ -13,6 +13,8 @@ use tokio::time::{Instant, Sleep};
 
 /// A piece is sent for each of so many parts of a second: shorter pieces come more evenly and cost more.
 const PIECES_A_SECOND: u64 = 8;
+/// What is through sooner goes on at once: no timer is as fine, and those behind wait for it all the same.
+const TICK: Duration = Duration::from_millis(1);
 /// The most bodies of one link at a time; each request counts as two.
 const BODIES_MAX: usize = 32;
 /// After so many links that have a rate, those that nobody uses any more are looked for.
@@ -83,10 +85,16 @@ impl Throttle {
 
     /// Waits until so many bytes may go on. Whoever asks again after `Pending` asks for the same bytes.
     pub(crate) fn poll_pass(&mut self, context: &mut Context<'_>, bytes: usize) -> Poll<()> {
-        let (waiting, _) = self.waiting.get_or_insert_with(|| {
-            let (through, takes) = self.lane.enter(u64::try_from(bytes).unwrap_or(u64::MAX));
-            (Box::pin(tokio::time::sleep_until(through)), takes)
-        });
+        let waiting = match &mut self.waiting {
+            Some((waiting, _)) => waiting,
+            waiting @ None => {
+                let (through, takes) = self.lane.enter(u64::try_from(bytes).unwrap_or(u64::MAX));
+                if through.saturating_duration_since(Instant::now()) < TICK {
+                    return Poll::Ready(());
+                }
+                &mut waiting.insert((Box::pin(tokio::time::sleep_until(through)), takes)).0
+            }
+        };
         ready!(waiting.as_mut().poll(context));
         self.waiting = None;
         Poll::Ready(())
@@ -140,6 +148,17 @@ mod tests {
         let begun = Instant::now();
         bodies[0].pass(1000).await;
         assert_eq!(begun.elapsed().as_millis(), 1000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_small_bodies_take_as_long_as_a_large_one() {
+        let rates = LinkRates::default();
+        let mut body = rates.throttle(link(1), NonZeroU64::new(1_000_000).unwrap()).unwrap();
+        let begun = Instant::now();
+        for _ in 0..10_000 {
+            body.pass(100).await;
+        }
+        assert!((998..=1000).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
     }
 
     #[tokio::test(start_paused = true)]

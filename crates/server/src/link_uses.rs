@@ -202,6 +202,12 @@ impl LinkUses {
         if lives { Ok(()) } else { Err(NoUse::UsedUp) }
     }
 
+    /// Whether every use that is taken of a link counts for good.
+    pub(crate) fn is_settled(&self, link: &Fingerprint) -> bool {
+        let known = lock(&self.0.links).links.get(link).cloned();
+        known.is_none_or(|link| matches!(link.memory().why_none(), NoUse::UsedUp))
+    }
+
     /// Gives back what clients who have gone took less than whole of, before the server ends.
     pub(crate) async fn give_back_idle(&self) {
         let links: Vec<_> = lock(&self.0.links).links.values().cloned().collect();

@@ -72,6 +72,8 @@ const PLAIN_READS_MAX: usize = 64;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How often the server looks whether the certificate's files have changed.
 const TLS_RELOAD_PERIOD: Duration = Duration::from_secs(5);
+/// How often the ledger drops what it need not remember any more.
+const LEDGER_PERIOD: Duration = Duration::from_hours(1);
 /// The pause between two rounds of the store's maintenance.
 const MAINTENANCE_PERIOD: Duration = Duration::from_secs(2);
 
@@ -425,8 +427,19 @@ async fn maintain(server: Arc<Server>) {
         maintenance = maintenance.aborting_uploads_after(idle);
     }
     let started = tokio::time::Instant::now();
+    let mut ledger_kept_at = started;
     loop {
         tokio::time::sleep(MAINTENANCE_PERIOD).await;
+        if let Err(error) = server.services().close_ended_links(clock::now()).await {
+            tracing::error!(
+                message = error.message(),
+                "managed links that have ended could not be closed"
+            );
+        }
+        if ledger_kept_at.elapsed() >= LEDGER_PERIOD {
+            ledger_kept_at = tokio::time::Instant::now();
+            server.services().maintain_ledger(clock::now()).await;
+        }
         match maintenance.run_once(clock::now(), started.elapsed()).await {
             Ok(Swept { uploads: 0, .. }) => {}
             Ok(Swept { uploads, .. }) => {

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hyper::StatusCode;
+use ledger::Ledger;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet};
@@ -186,6 +187,33 @@ impl DroppedLines {
     }
 }
 
+/// Tells what the ledger has counted.
+#[derive(Debug)]
+struct LedgerCollector(Ledger);
+
+impl Collector for LedgerCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let counts = self.0.counts();
+        for (name, help, count) in [
+            ("ledger_uses", "Uses of links written into the ledger.", counts.recorded),
+            ("ledger_uses_lost", "Uses of links that the ledger could not take.", counts.lost),
+        ] {
+            let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            metric.encode_counter::<NoLabelSet, u64, f64>(&count, None)?;
+        }
+        let queued = i64::try_from(counts.queued).unwrap_or(i64::MAX);
+        let size = i64::try_from(counts.file_bytes).unwrap_or(i64::MAX);
+        for (name, help, unit, value) in [
+            ("ledger_queued", "Uses of links that wait to be written.", None, queued),
+            ("ledger_size", "The ledger's file.", Some(&Unit::Bytes), size),
+        ] {
+            let mut metric = encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?;
+            metric.encode_gauge(&value)?;
+        }
+        Ok(())
+    }
+}
+
 /// All counters of the server.
 #[derive(Debug)]
 pub(crate) struct Metrics {
@@ -210,6 +238,11 @@ impl Metrics {
     pub(crate) fn count_lost_lines(&mut self, dropped: &DroppedLines) {
         let help = "Lines of the log that were dropped because nobody took them";
         self.registry.register("log_lines_dropped", help, dropped.0.clone());
+    }
+
+    /// Adds what the ledger has counted.
+    pub(crate) fn count_ledger(&mut self, ledger: &Ledger) {
+        self.registry.register_collector(Box::new(LedgerCollector(ledger.clone())));
     }
 
     /// The counters of requests.

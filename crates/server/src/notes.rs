@@ -4,8 +4,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use presign::{FormFields, LinkLabel, Mechanism, SignatureClaim};
-use store::{BucketName, ObjectKey};
+use presign::{Fingerprint, FormFields, LinkLabel, Mechanism, SignatureClaim};
+use store::{BucketName, ManagedLink, ObjectKey};
 
 use crate::authentication::{Service, is_link};
 use crate::cors::CorsHeaders;
@@ -21,6 +21,8 @@ pub(crate) struct RequestNotes {
     pub(crate) caller: Option<Arc<Caller>>,
     /// Whom a request claims to come from, where that was not proven.
     pub(crate) claimed: Option<ClaimedSender>,
+    /// The managed link that was opened by its id.
+    pub(crate) opened: Option<Arc<ManagedLink>>,
     /// What the link is called, whose signature holds.
     pub(crate) label: Option<LinkLabel>,
     /// The service of the Query protocol that answers the request, and that has its own form of errors.
@@ -41,7 +43,7 @@ const ACCESS_KEY_ID_CHARS_MAX: usize = 128;
 #[derive(Debug)]
 pub(crate) struct ClaimedSender {
     pub(crate) access_key_id: Option<String>,
-    pub(crate) link: Option<String>,
+    pub(crate) link: Option<Fingerprint>,
     pub(crate) way: &'static str,
 }
 
@@ -69,7 +71,7 @@ impl ClaimedSender {
     fn of(claim: &SignatureClaim<'_>) -> Self {
         let id = claim.access_key_id().chars().take(ACCESS_KEY_ID_CHARS_MAX).collect();
         let mechanism = claim.mechanism();
-        let link = is_link(mechanism).then(|| claim.fingerprint().short());
+        let link = is_link(mechanism).then(|| claim.fingerprint());
         Self { access_key_id: Some(id), link, way: way(mechanism) }
     }
 

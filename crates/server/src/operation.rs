@@ -98,7 +98,9 @@ pub(crate) async fn execute<O: Operation>(
             O::run(call, body).await?
         }
     };
-    reply.flow.throttle = throttle;
+    if throttle.is_some() {
+        reply.flow().throttle = throttle;
+    }
     Ok(reply)
 }
 

@@ -212,7 +212,7 @@ impl Call<'_> {
         claim: AdmissibleClaim<'_>,
         credential: Credential,
         body: &mut RequestBody,
-    ) -> Result<(SignedCaller, Bytes), Refused> {
+    ) -> Result<(Box<SignedCaller>, Bytes), Refused> {
         let QueryRequest { head, context, .. } = self.asked;
         let bytes = self.body(head.method() == Method::POST, BODY_BYTES_MAX, body).await?;
         let hash: [u8; 32] = Sha256::digest(&bytes).into();

@@ -35,7 +35,8 @@ pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: ReplyBody,
-    pub(crate) flow: Flow,
+    /// Few answers have it, and a small answer is moved in little time.
+    flow: Option<Box<Flow>>,
 }
 
 /// What the conditions of a link do to the body of its answer.
@@ -59,10 +60,20 @@ pub(crate) enum ReplyBody {
 }
 
 impl Reply {
+    /// Sets what the conditions of a link do to the body.
+    pub(crate) fn flow(&mut self) -> &mut Flow {
+        self.flow.get_or_insert_default()
+    }
+
+    /// The body, and what the conditions of a link do to it.
+    pub(crate) fn take_flowing(&mut self) -> (ReplyBody, Option<Box<Flow>>) {
+        (std::mem::replace(&mut self.body, ReplyBody::Empty), self.flow.take())
+    }
+
     pub(crate) fn new(status: StatusCode) -> Self {
         // Room for the headers of an object, so that the map seldom grows.
         let headers = HeaderMap::with_capacity(HEADERS_USUAL);
-        Self { status, headers, body: ReplyBody::Empty, flow: Flow::default() }
+        Self { status, headers, body: ReplyBody::Empty, flow: None }
     }
 
     /// 200 with an XML document.
@@ -185,7 +196,7 @@ pub struct ResponseBody {
     /// Tells the connection's stream that a request is still being answered.
     answering: Option<Answering>,
     /// What holds the body to the rate of its link, with the piece that waits.
-    throttle: Option<(Throttle, Bytes)>,
+    throttle: Option<Box<(Throttle, Bytes)>>,
     /// The use of a link to which the body counts.
     using: Option<Arc<BytesUse>>,
 }
@@ -198,15 +209,18 @@ impl std::fmt::Debug for ResponseBody {
 
 impl ResponseBody {
     pub(crate) fn new(
-        (body, flow): (ReplyBody, Flow),
+        (body, flow): (ReplyBody, Option<Box<Flow>>),
         unsent: Option<&Unsent>,
         observer: Box<dyn Finished>,
     ) -> Self {
         let mut response = Self::unobserved(body);
         response.unsent = unsent.cloned();
         response.observer = Some(observer);
-        response.throttle = flow.throttle.map(|throttle| (throttle, Bytes::new()));
-        response.using = flow.using.map(Arc::new);
+        if let Some(flow) = flow {
+            let Flow { throttle, using } = *flow;
+            response.throttle = throttle.map(|throttle| Box::new((throttle, Bytes::new())));
+            response.using = using.map(Arc::new);
+        }
         response
     }
 
@@ -239,7 +253,7 @@ impl ResponseBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, store::StoreError>>> {
         let ReplyBody::Object(reader) = &mut self.body else { return Poll::Ready(None) };
-        let rate = self.throttle.as_ref().map(|(throttle, _)| throttle.piece_bytes_max());
+        let rate = self.throttle.as_ref().map(|it| it.0.piece_bytes_max());
         let counted = if self.using.is_some() { COUNTED_PIECE_BYTES_MAX } else { usize::MAX };
         let piece_max = rate.unwrap_or(usize::MAX).min(counted);
         let Some(unsent) = &self.unsent else {
@@ -292,7 +306,7 @@ impl ResponseBody {
         match &mut self.body {
             ReplyBody::Empty => Poll::Ready(None),
             ReplyBody::Full(bytes) => {
-                let rate = self.throttle.as_ref().map(|(throttle, _)| throttle.piece_bytes_max());
+                let rate = self.throttle.as_ref().map(|it| it.0.piece_bytes_max());
                 let piece = bytes.split_to(rate.unwrap_or(bytes.len()).min(bytes.len()));
                 if bytes.is_empty() {
                     self.body = ReplyBody::Empty;
@@ -309,9 +323,11 @@ impl ResponseBody {
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, store::StoreError>>> {
-        let waits = self.throttle.as_ref().is_some_and(|(_, waiting)| !waiting.is_empty());
+        let waits = self.throttle.as_ref().is_some_and(|it| !it.1.is_empty());
         let next = if waits { None } else { ready!(self.poll_piece(context)) };
-        let Some((throttle, waiting)) = &mut self.throttle else { return Poll::Ready(next) };
+        let Some((throttle, waiting)) = self.throttle.as_deref_mut() else {
+            return Poll::Ready(next);
+        };
         match next {
             Some(Ok(piece)) => *waiting = piece,
             None if waits => {}
@@ -329,7 +345,7 @@ impl ResponseBody {
     }
 
     fn waiting(&self) -> usize {
-        self.throttle.as_ref().map_or(0, |(_, waiting)| waiting.len())
+        self.throttle.as_ref().map_or(0, |it| it.1.len())
     }
 }
 

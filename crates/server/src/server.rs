@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use hyper::header::{CONNECTION, HeaderValue};
+use hyper::header::{CONNECTION, HeaderName, HeaderValue, USER_AGENT};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response};
 use jiff::Timestamp;
+use ledger::Ledger;
 use store::{AccessKey, KeyOwner, KeyStatus, Store};
 
 use crate::api::ApiCaller;
@@ -38,6 +39,9 @@ use crate::uploads::Uploads;
 
 /// How much of a refusal's reason the log shows.
 const REASON_CHARS_MAX: usize = 512;
+
+/// The header that names the version of an object.
+const VERSION_ID: HeaderName = HeaderName::from_static("x-amz-version-id");
 
 /// The whole service without its sockets.
 #[derive(Debug)]
@@ -78,6 +82,15 @@ impl Server {
         self
     }
 
+    /// Keeps a ledger of what becomes of links.
+    #[must_use]
+    pub fn keeping(mut self, ledger: Ledger) -> Self {
+        let Services { gate, metrics, .. } = &mut self.services;
+        metrics.count_ledger(&ledger);
+        gate.keep_ledger(ledger);
+        self
+    }
+
     /// Adds the count of lines that the log has lost to the metrics.
     #[must_use]
     pub fn telling_of_lost_lines(mut self, dropped: &DroppedLines) -> Self {
@@ -94,6 +107,16 @@ impl Server {
         let Services { gate, config, .. } = &self.services;
         let made = gate.link_signer(&config.account, now).await;
         made.map(drop).map_err(|error| error.message().to_owned())
+    }
+
+    /// Does what is to be done at the end of managed links, as a running server does every few seconds.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be done, in words.
+    pub async fn close_ended_links(&self, now: Timestamp) -> Result<(), String> {
+        let closed = self.services.close_ended_links(now).await;
+        closed.map_err(|error| error.message().to_owned())
     }
 
     pub(crate) fn config(&self) -> &Arc<ServerConfig> {
@@ -164,6 +187,7 @@ impl Server {
         }
         let log = RequestLog {
             requests: Arc::clone(self.services.metrics.requests()),
+            ledger: Arc::clone(&self.services.ledger),
             stopwatch,
             ids,
             notes,
@@ -171,9 +195,12 @@ impl Server {
             status: reply.status,
             code,
             bytes_in,
+            agent: parts.headers.get(USER_AGENT).cloned(),
+            version: reply.headers.get(VERSION_ID).cloned(),
+            at: now,
         };
         let mut response =
-            Response::new(ResponseBody::new((reply.body, reply.flow), unsent, Box::new(log)));
+            Response::new(ResponseBody::new(reply.take_flowing(), unsent, Box::new(log)));
         *response.status_mut() = reply.status;
         *response.headers_mut() = reply.headers;
         response

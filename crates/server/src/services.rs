@@ -1,17 +1,23 @@
 //! What every surface of the server works with: configuration, gate, metrics, rooms.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use hyper::Request;
+use jiff::Timestamp;
 use store::{Maintenance, Store, StoreError};
 
 use crate::config::ServerConfig;
+use crate::context::RequestContext;
+use crate::error::{Code, S3Error};
 use crate::gate::Gate;
+use crate::link_ledger::LinkLedger;
 use crate::link_proof::ProofKey;
 use crate::metrics::Metrics;
 use crate::respond::IdSource;
 use crate::room::Room;
 use crate::rooms::Rooms;
-use crate::uploads::UPLOADS_MAX;
+use crate::uploads::{UPLOADS_MAX, Uploads};
 use crate::zip_places::ZipPlaces;
 
 /// Made once, when the server is built.
@@ -19,6 +25,7 @@ use crate::zip_places::ZipPlaces;
 pub(crate) struct Services {
     pub(crate) config: Arc<ServerConfig>,
     pub(crate) gate: Arc<Gate>,
+    pub(crate) ledger: Arc<LinkLedger>,
     pub(crate) ids: IdSource,
     pub(crate) metrics: Metrics,
     /// The rooms for the bodies of IAM and STS calls.
@@ -38,13 +45,42 @@ impl Services {
         let (ids, metrics, rooms) = (IdSource::new(), Metrics::new(), Rooms::default());
         let uploads = Arc::new(Room::new(UPLOADS_MAX));
         let gate = Arc::new(gate);
+        let ledger = Arc::new(LinkLedger::new(Arc::clone(&gate)));
         let (proof_key, zips) = (ProofKey::default(), Arc::default());
-        Self { config, gate, ids, metrics, rooms, uploads, proof_key, zips, store }
+        Self { config, gate, ledger, ids, metrics, rooms, uploads, proof_key, zips, store }
     }
 
     /// Whether the store can be written to; the error says why not.
     pub(crate) fn is_writable(&self) -> Result<(), StoreError> {
         self.store.is_writable()
+    }
+
+    /// Drops what the ledger need not remember any more.
+    pub(crate) async fn maintain_ledger(&self, now: Timestamp) {
+        if let Some(ledger) = self.gate.ledger() {
+            ledger.maintain(now).await;
+        }
+    }
+
+    /// Closes managed links that have ended.
+    pub(crate) async fn close_ended_links(&self, now: Timestamp) -> Result<(), S3Error> {
+        let client = Ipv4Addr::LOCALHOST.into();
+        let head = Request::builder().uri("/").body(());
+        let head = head.map_err(|cause| S3Error::new(Code::InternalError).because(cause))?;
+        let context = RequestContext {
+            parts: Arc::new(head.into_parts().0),
+            config: Arc::clone(&self.config),
+            now,
+            client,
+            tls: None,
+            secure: true,
+            host: String::new(),
+            prefix: String::new(),
+            virtual_hosted: false,
+            work: Arc::default(),
+            uploads: Uploads::of(client, &self.uploads, &self.config),
+        };
+        self.gate.close_ended_links(&context).await.map(drop)
     }
 
     /// The task that sweeps the store and keeps its log short.
@@ -55,6 +91,9 @@ impl Services {
     /// Closes the store, once no request is being answered any more.
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
         self.gate.give_back_uses().await;
+        if let Some(ledger) = self.gate.ledger() {
+            ledger.close().await;
+        }
         self.store.close().await
     }
 }

@@ -21,6 +21,7 @@ use crate::respond::Reply;
 use folder::FolderLink;
 use object::ObjectLink;
 
+pub(crate) use ask::{OWN_HOST, own_request};
 pub(crate) use visit::ShortRequest;
 
 /// The operation of every short link, in the log and the metrics.
@@ -60,6 +61,7 @@ impl ShortRoute {
     ) -> Result<Reply, S3Error> {
         let link = self.find(request).await?;
         notes.bucket = Some(link.purpose.bucket().clone());
+        notes.opened = Some(Arc::clone(&link));
         notes.label.clone_from(&link.conditions.label);
         let ShortRequest { services, context, .. } = request;
         services.gate.refuse_ended(&link, context).await?;

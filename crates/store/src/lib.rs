@@ -62,8 +62,8 @@ pub use link_use::{LinkUses, OpenUse};
 pub use managed_link::{
     CloseManagedLink, CreatorIdentity, CreatorSession, FileLimits, Landing, LinkCreator,
     LinkPurpose, ListManagedLinks, MANAGED_LINKS_MAX, ManagedLink, ManagedLinkId,
-    ManagedLinkIdError, ManagedLinkPage, ManagedLinkPlace, NOTIFY_TARGETS_MAX, PASSPHRASE_PERIOD,
-    PASSPHRASE_TRIES_MAX, PutManagedLink,
+    ManagedLinkIdError, ManagedLinkPage, ManagedLinkPlace, ManagedLinksOf, NOTIFY_TARGETS_MAX,
+    PASSPHRASE_PERIOD, PASSPHRASE_TRIES_MAX, PutManagedLink,
 };
 pub use multipart::{
     CHECKSUM_UNASKED, CompleteOutcome, CompleteUpload, CompletedPart, ListUploads, NewUpload,

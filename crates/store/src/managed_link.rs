@@ -110,6 +110,15 @@ pub struct ListManagedLinks {
     pub limit: usize,
 }
 
+/// Which managed links are meant together.
+#[derive(Clone, Debug)]
+pub enum ManagedLinksOf {
+    /// Those into a bucket, whoever made them.
+    Bucket(BucketName),
+    /// Those that identities of an account have made.
+    Account(AccountId),
+}
+
 /// Where a link stands in a listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ManagedLinkPlace {

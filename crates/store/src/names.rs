@@ -215,11 +215,21 @@ impl VersionToken {
     }
 
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(|bytes| Self(Token(bytes)))
+        bytes.try_into().ok().map(Self::of_bytes)
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0.0
+    }
+
+    /// The id that these bytes are.
+    pub fn of_bytes(bytes: [u8; 24]) -> Self {
+        Self(Token(bytes))
+    }
+
+    /// The bytes that the id is the base64 of.
+    pub fn to_bytes(self) -> [u8; 24] {
+        self.0.0
     }
 }
 

@@ -37,6 +37,7 @@ const ACCOUNT_ID_DEFAULT: &str = "000000000000";
 const DOMAIN_DEFAULT: &str = "localhost";
 
 const CONNECTIONS_PER_ADDRESS_DEFAULT: u32 = 256;
+const LEDGER_DAYS_DEFAULT: u32 = 90;
 
 const ABORT_UPLOADS_AFTER_DEFAULT: &str = "14d";
 const NEVER: &str = "never";
@@ -126,6 +127,9 @@ pub(crate) struct Settings {
     /// limit [default: 256]
     #[arg(long, env = "VALET_CONNECTIONS_PER_ADDRESS", value_name = "N")]
     connections_per_address: Option<u32>,
+    /// How many days the uses of links are remembered; 0 keeps no ledger [default: 90]
+    #[arg(long, env = "VALET_LEDGER_DAYS", value_name = "N")]
+    ledger_days: Option<u32>,
     /// How the lines on standard error are written [default: json]
     #[arg(long, env = "VALET_LOG_FORMAT", value_name = "json|text")]
     log_format: Option<log::Format>,
@@ -194,6 +198,8 @@ pub(crate) struct ServeConfig {
     pub(crate) sse_c: SseC,
     /// Connections that one address may have; 0 means no limit.
     pub(crate) connections_per_address: u32,
+    /// 0: no ledger is kept.
+    pub(crate) ledger_days: u32,
     pub(crate) log_format: log::Format,
     /// The root key given from outside. `None`: the one in the data directory is used.
     pub(crate) root: Option<Credentials>,
@@ -275,6 +281,7 @@ impl ServeConfig {
             connections_per_address: settings
                 .connections_per_address
                 .unwrap_or(CONNECTIONS_PER_ADDRESS_DEFAULT),
+            ledger_days: settings.ledger_days.unwrap_or(LEDGER_DAYS_DEFAULT),
             log_format: settings.log_format.unwrap_or(log::Format::Json),
             root,
         })
@@ -313,6 +320,7 @@ impl Settings {
             sigv2: self.sigv2.or(file.sigv2),
             sse_c: self.sse_c.or(file.sse_c),
             connections_per_address: self.connections_per_address.or(file.connections_per_address),
+            ledger_days: self.ledger_days.or(file.ledger_days),
             log_format: self.log_format.or(file.log_format),
         }
     }

@@ -1,5 +1,7 @@
 //! `valet links`: what becomes of links after they were made.
 
+mod seen;
+
 use std::io::Read as _;
 
 use anyhow::{Context as _, anyhow};
@@ -71,14 +73,22 @@ pub(crate) fn run(arguments: &Links) -> Result<(), Failure> {
     // Wrong usage is reported before anybody is asked.
     let wanted = match &arguments.command {
         LinksCommand::Revoke(wanted) => Some(WantedRevocation::of(wanted, clock::now())?),
-        LinksCommand::Ls { .. } | LinksCommand::Undo { .. } => None,
+        LinksCommand::Ls(_)
+        | LinksCommand::Show { .. }
+        | LinksCommand::Watch(_)
+        | LinksCommand::Undo { .. } => None,
     };
     transfer::block_on(async {
         let remote = Remote::connect(&arguments.remote.aws).await?;
         match (wanted, &arguments.command) {
             (Some(wanted), _) => revoke(&remote, &wanted, form).await,
             (None, LinksCommand::Undo { id }) => undo(&remote, id, form).await,
-            (None, LinksCommand::Ls { .. } | LinksCommand::Revoke(_)) => list(&remote, form).await,
+            (None, LinksCommand::Ls(listed)) if !listed.revocations => {
+                seen::list(&remote, listed, form).await
+            }
+            (None, LinksCommand::Show { link }) => seen::show(&remote, link, form).await,
+            (None, LinksCommand::Watch(watched)) => seen::watch(&remote, watched, form).await,
+            (None, LinksCommand::Ls(_) | LinksCommand::Revoke(_)) => list(&remote, form).await,
         }
     })
 }
@@ -92,6 +102,12 @@ impl WantedRevocation {
             Some(text) if text == "-" => Some(read_url()?),
             other => other,
         };
+        if let Some(fingerprint) = url.as_deref().and_then(seen::short_link) {
+            if before.is_some() {
+                return Err(Failure::usage(anyhow!("--before is for many links, and this is one")));
+            }
+            return Ok(Self { fingerprint: Some(fingerprint), ..Self::default() });
+        }
         if let Some(url) = &url {
             if url.starts_with("s3://") {
                 return Err(Failure::usage(anyhow!(

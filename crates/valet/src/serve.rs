@@ -6,6 +6,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use iam::AccountId;
 use iam::MasterKey;
+use jiff::Timestamp;
+use ledger::Ledger;
 use server::{DroppedLines, Listener, PublicUrl, RootKey, Server, ServerConfig};
 use store::{AccessKey, Encryption, KeyOrigin, KeyOwner, Store, StoreConfig};
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,6 +19,8 @@ use crate::config::{ServeConfig, Switch};
 use crate::failure::Failure;
 use crate::log::{self, Log};
 
+/// The file of the ledger, in the data directory.
+const LEDGER: &str = "ledger.sqlite";
 /// The most bytes of cached records and small bodies.
 const CACHE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How long requests may take to finish after a stop.
@@ -79,12 +83,26 @@ async fn serve(
     let mut stop_asked = Stop::listen()?;
     server.shutdown_grace = SHUTDOWN_GRACE;
     announce(&listener, log)?;
-    let server = Server::new(server, store, now).telling_of_lost_lines(dropped);
+    let mut server = Server::new(server, store, now).telling_of_lost_lines(dropped);
+    if config.ledger_days > 0 {
+        server = server.keeping(open_ledger(&config, now)?);
+    }
     if let Err(error) = server.make_link_signer(now).await {
         log.say(Level::WARN, "Managed links do not work.", &[("error", &error)]);
     }
     listener.serve(server, stop_asked.wait()).await;
     Ok(())
+}
+
+/// Opens the ledger of links beside the store.
+fn open_ledger(config: &ServeConfig, now: Timestamp) -> anyhow::Result<Ledger> {
+    let path = config.data_dir.join(LEDGER);
+    Ledger::open(&path, config.ledger_days, now).with_context(|| {
+        format!(
+            "the ledger of links cannot be opened: move {} away to begin another one, or keep none with --ledger-days 0",
+            path.display()
+        )
+    })
 }
 
 /// Refuses a store with a bucket that is named like the first segment of a declared prefix. Otherwise it would

@@ -60,6 +60,12 @@ impl FromStr for LinkLabel {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         // No text of so many bytes is short enough, whatever its characters are.
         let short = text.len() <= 4 * LINK_LABEL_CHARS_MAX;
+        // Most labels are plain, and a link's is read with each of its requests.
+        if (1..=LINK_LABEL_CHARS_MAX).contains(&text.len())
+            && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+        {
+            return Ok(Self(text.to_owned()));
+        }
         let fits = short
             && (1..=LINK_LABEL_CHARS_MAX).contains(&text.chars().count())
             && text.chars().all(is_printable);

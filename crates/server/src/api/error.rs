@@ -42,6 +42,7 @@ codes! {
     InvalidRequest "InvalidRequest" BAD_REQUEST "Invalid Request";
     LinkEnded "LinkEnded" CONFLICT "The link has ended.";
     MethodNotAllowed "MethodNotAllowed" METHOD_NOT_ALLOWED "The specified method is not allowed against this resource.";
+    NoLedger "NoLedger" NOT_FOUND "This server keeps no ledger of links.";
     NoSuchAccount "NoSuchAccount" NOT_FOUND "There is no account of that id.";
     NoSuchLink "NoSuchLink" NOT_FOUND "There is no link of that name that you may see.";
     NoSuchPath "NoSuchKey" NOT_FOUND "There is nothing at this path of the API.";

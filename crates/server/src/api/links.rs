@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use hyper::StatusCode;
 use jiff::{SignedDuration, Timestamp};
+use ledger::{Cursor, LinkEntry, LinkName, LinkQuery, LinkScope, LinkSubject, UseQuery};
 use presign::{Endpoint, ExpiresIn, Fingerprint};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,20 +21,22 @@ use super::document::{Json, NoDocument};
 use super::error::{ApiCode, ApiError};
 use super::operation::{ApiOperation, ApiPermission, ApiRequest};
 use super::revocations::{LIST, REVOKE, ShownRevocation, shown as shown_revocation};
+use super::uses::{self, ShownTotals, ShownUse};
 use crate::error::{Code, S3Error, refusal};
 use crate::gate::{Authorized, LentRequest, StoreAccess, lent_action};
+use crate::link_ledger::LinkLedger;
 use crate::permission::Permission;
 use shown::ShownLink;
 use wanted::{WantedLink, WantedPresigned, WantedPurpose};
 
 /// The action that lets an identity make managed links, and change those of others.
 const CREATE: &str = "valet:CreateLink";
-/// The most links in one answer.
-const PAGE_MAX: usize = 1000;
+/// How many uses are shown with a link.
+const USES_SHOWN: usize = 100;
 /// How many links are looked through for one answer, where many are not shown.
 const LOOKED_THROUGH_MAX: usize = 10_000;
 /// What stands for any further characters of a key where a permission on a whole prefix is asked for.
-const ANY_KEY: [&str; 2] = ["*", "********************************"];
+pub(super) const ANY_KEY: [&str; 2] = ["*", "********************************"];
 /// A revocation outlives its link by so much, as clocks may differ.
 const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(15);
 
@@ -46,13 +49,20 @@ pub(super) struct ListLinks {
     signer: Option<String>,
     label: Option<String>,
     state: Option<LinkState>,
-    after: Option<ManagedLinkPlace>,
+    after: ListPlace,
     limit: usize,
+}
+
+/// Where a page of the list begins: managed links come first, and then those that the ledger has seen.
+#[derive(Clone, Debug)]
+enum ListPlace {
+    Managed(Option<ManagedLinkPlace>),
+    Seen(Option<Cursor>),
 }
 
 /// `GET /links/{name}`
 pub(super) struct GetLink {
-    name: Option<Fingerprint>,
+    name: Option<LinkName>,
 }
 
 /// `PATCH /links/{name}`
@@ -159,6 +169,17 @@ fn denied(action: &str) -> ApiError {
     S3Error::with_message(Code::AccessDenied, message).into()
 }
 
+/// What the ledger has of a link of the caller's account. Of two links with one short name, neither is meant.
+async fn entry(access: &StoreAccess, name: LinkName) -> Result<Option<LinkEntry>, ApiError> {
+    let Some(ledger) = access.link_gate()?.ledger() else { return Ok(None) };
+    // Whoever asks what became of a link has perhaps used it just now.
+    ledger.flush().await;
+    let scope = LinkScope::of_account(access.account()?.as_str());
+    let mut named = ledger.links_named(scope, name).await.map_err(uses::refused)?;
+    let first = named.pop();
+    Ok(first.filter(|_| named.is_empty()))
+}
+
 /// The link that a call names, if the caller made it or has the permission for it. Others are told of none.
 async fn found(
     access: &StoreAccess,
@@ -241,6 +262,7 @@ impl ApiOperation for CreateLink {
             PutManagedLink::TooMany => return Err(ApiError::new(ApiCode::TooManyLinks)),
         }
         let link = Arc::new(link);
+        LinkLedger::new(Arc::clone(access.link_gate()?)).note(&link);
         let state = LinkState::of(access, &link).await?;
         let mut shown = ShownLink::of(access, &link, state).await?;
         shown.url = url.or(shown.url);
@@ -330,15 +352,7 @@ impl ApiOperation for ListLinks {
     type Answer = Json<LinkList>;
 
     fn read(request: &ApiRequest<'_>) -> Result<Self, ApiError> {
-        let decoded = |name: &'static str| match request.parameter(name) {
-            None => Ok(None),
-            Some(text) => {
-                let text = presign::decode_query_component(text).into_owned();
-                String::from_utf8(text)
-                    .map(Some)
-                    .map_err(|_| ApiError::invalid_argument(name, format!("`{name}` is no text.")))
-            }
-        };
+        let decoded = |name| uses::decoded(request, name);
         let bucket = decoded("bucket")?.map(|bucket| {
             BucketName::parse(&bucket).map_err(|cause| {
                 ApiError::invalid_argument("bucket", format!("`bucket`: {cause}."))
@@ -359,20 +373,14 @@ impl ApiOperation for ListLinks {
                 ApiError::invalid_argument("state", message)
             })
         });
-        let limit = match request.parameter("limit") {
-            None => PAGE_MAX,
-            Some(text) => text.parse().ok().filter(|limit| *limit > 0).ok_or_else(|| {
-                ApiError::invalid_argument("limit", "`limit` is a number, 1 at least.")
-            })?,
-        };
         let after = request.parameter("after").map(place).transpose()?;
         Ok(Self {
             within,
             signer: decoded("signer")?,
             label: decoded("label")?,
             state: state.transpose()?,
-            after,
-            limit: limit.min(PAGE_MAX),
+            after: after.unwrap_or(ListPlace::Managed(None)),
+            limit: uses::limit(request)?,
         })
     }
 
@@ -382,35 +390,106 @@ impl ApiOperation for ListLinks {
 
     async fn run(call: Authorized<Self>, _: NoDocument) -> Result<Json<LinkList>, ApiError> {
         let (this, access) = (call.operation(), call.access());
-        let (mut links, mut after, mut looked) = (Vec::new(), this.after, 0_usize);
-        let own = own_name(access);
+        let mut page = LinkList { links: Vec::new(), next: None };
+        let after = match &this.after {
+            ListPlace::Managed(after) => match this.managed(access, *after, &mut page).await? {
+                Some(after) => Some(ListPlace::Managed(Some(after))),
+                None => this.seen(access, None, &mut page).await?,
+            },
+            ListPlace::Seen(after) => this.seen(access, after.clone(), &mut page).await?,
+        };
+        page.next = after.map(|after| after.text());
+        Ok(Json(page))
+    }
+}
+
+impl ListLinks {
+    /// Adds managed links to a page. Returns where they go on; `None`: there are no more.
+    async fn managed(
+        &self,
+        access: &StoreAccess,
+        mut after: Option<ManagedLinkPlace>,
+        page: &mut LinkList,
+    ) -> Result<Option<ManagedLinkPlace>, ApiError> {
+        let (own, mut looked) = (own_name(access), 0_usize);
         loop {
             let query = ListManagedLinks {
                 account: access.account()?.clone(),
-                within: this.within.clone(),
+                within: self.within.clone(),
                 after,
-                limit: this.limit.saturating_sub(links.len()),
+                limit: self.limit.saturating_sub(page.links.len()),
             };
-            let page = access.store().managed_links(query).await.map_err(refusal::of_store)?;
-            looked = looked.saturating_add(page.links.len());
-            for link in &page.links {
+            let found = access.store().managed_links(query).await.map_err(refusal::of_store)?;
+            looked = looked.saturating_add(found.links.len());
+            for link in &found.links {
                 let may_see = own.as_ref() == Some(&link.creator.signer)
                     || may_on(access, LIST, &link.purpose);
-                if !may_see || !this.asks_for(link) {
+                if !may_see || !self.asks_for(link) {
                     continue;
                 }
                 let state = LinkState::of(access, link).await?;
-                if this.state.is_none_or(|wanted| wanted == state) {
-                    links.push(ShownLink::of(access, link, state).await?);
+                if self.state.is_none_or(|wanted| wanted == state) {
+                    page.links.push(ShownLink::of(access, link, state).await?);
                 }
             }
-            after = page.next;
-            if after.is_none() || links.len() >= this.limit || looked >= LOOKED_THROUGH_MAX {
-                let next = after.map(|place| place_text(&place));
-                return Ok(Json(LinkList { links, next }));
+            after = found.next;
+            let is_full = page.links.len() >= self.limit || looked >= LOOKED_THROUGH_MAX;
+            if after.is_none() || is_full {
+                return Ok(after);
             }
         }
     }
+
+    /// Adds links that others have signed. Returns where they go on.
+    async fn seen(
+        &self,
+        access: &StoreAccess,
+        after: Option<Cursor>,
+        page: &mut LinkList,
+    ) -> Result<Option<ListPlace>, ApiError> {
+        let Some(ledger) = access.link_gate()?.ledger() else { return Ok(None) };
+        let room = self.limit.saturating_sub(page.links.len());
+        if room == 0 {
+            return Ok(Some(ListPlace::Seen(after)));
+        }
+        let subject = self.within.as_ref().map(|(bucket, prefix)| LinkSubject::Prefix {
+            bucket: bucket.as_str().to_owned(),
+            prefix: prefix.clone(),
+        });
+        let now = access.now();
+        let lives = matches!(self.state, Some(LinkState::Active)).then_some(now);
+        let ended = matches!(self.state, Some(LinkState::Expired)).then_some(now);
+        let query = LinkQuery {
+            signer: self.signer.clone(),
+            label: self.label.clone(),
+            lives_at: lives,
+            ended_at: ended,
+            after,
+            limit: room,
+            ..LinkQuery::new(uses::scope(access, subject.as_ref())?)
+        };
+        let found = ledger.links(LinkQuery { subject, ..query }).await.map_err(uses::refused)?;
+        for entry in &found.links {
+            // It stands above already.
+            if access.link_gate()?.managed_link(&entry.link.fingerprint).await?.is_some() {
+                continue;
+            }
+            let state = seen_state(access, entry).await?;
+            if self.state.is_none_or(|wanted| wanted == state) {
+                page.links.push(ShownLink::seen(entry, state));
+            }
+        }
+        Ok(found.next.map(|next| ListPlace::Seen(Some(next))))
+    }
+}
+
+/// What a link is good for that somebody has signed themselves, as far as the ledger knows.
+async fn seen_state(access: &StoreAccess, entry: &LinkEntry) -> Result<LinkState, ApiError> {
+    if uses::is_revoked(access, entry).await? {
+        return Ok(LinkState::Revoked);
+    }
+    let has_ended = entry.link.facts.ends_at.is_some_and(|end| end <= access.now());
+    Ok(if has_ended { LinkState::Expired } else { LinkState::Active })
 }
 
 impl ListLinks {
@@ -422,16 +501,33 @@ impl ListLinks {
     }
 }
 
-/// A place in the list, as `after` names it.
-fn place_text(place: &ManagedLinkPlace) -> String {
-    format!("{}.{}", place.created_ms, place.fingerprint)
+impl ListPlace {
+    /// The place as `after` names it.
+    fn text(&self) -> String {
+        match self {
+            Self::Managed(Some(ManagedLinkPlace { created_ms, fingerprint })) => {
+                format!("m{created_ms}.{fingerprint}")
+            }
+            Self::Managed(None) => "m".to_owned(),
+            Self::Seen(Some(cursor)) => format!("s{cursor}"),
+            Self::Seen(None) => "s".to_owned(),
+        }
+    }
 }
 
-fn place(text: &str) -> Result<ManagedLinkPlace, ApiError> {
+fn place(text: &str) -> Result<ListPlace, ApiError> {
+    let text = presign::decode_query_component(text).into_owned();
     let read = || {
-        let (created_ms, fingerprint) = text.split_once('.')?;
+        let text = String::from_utf8(text).ok()?;
+        if text == "s" {
+            return Some(ListPlace::Seen(None));
+        }
+        if let Some(cursor) = text.strip_prefix('s') {
+            return Some(ListPlace::Seen(Some(cursor.parse().ok()?)));
+        }
+        let (created_ms, fingerprint) = text.strip_prefix('m')?.split_once('.')?;
         let (created_ms, fingerprint) = (created_ms.parse().ok()?, fingerprint.parse().ok()?);
-        Some(ManagedLinkPlace { created_ms, fingerprint })
+        Some(ListPlace::Managed(Some(ManagedLinkPlace { created_ms, fingerprint })))
     };
     read().ok_or_else(|| {
         ApiError::invalid_argument("after", "`after` is what an earlier page has named as `next`.")
@@ -444,7 +540,7 @@ impl ApiOperation for GetLink {
     type Answer = Json<ShownLink>;
 
     fn read(request: &ApiRequest<'_>) -> Result<Self, ApiError> {
-        Ok(Self { name: name(request)? })
+        Ok(Self { name: uses::link_name(request.path("name")?) })
     }
 
     fn permission(&self) -> ApiPermission<'_> {
@@ -453,9 +549,33 @@ impl ApiOperation for GetLink {
 
     async fn run(call: Authorized<Self>, _: NoDocument) -> Result<Json<ShownLink>, ApiError> {
         let access = call.access();
-        let link = found(access, call.operation().name, LIST).await?;
-        let state = LinkState::of(access, &link).await?;
-        Ok(Json(ShownLink::of(access, &link, state).await?))
+        let none = || ApiError::new(ApiCode::NoSuchLink);
+        let name = call.operation().name.ok_or_else(none)?;
+        let entry = entry(access, name).await?;
+        let whole = match name {
+            LinkName::Whole(fingerprint) => Some(fingerprint),
+            LinkName::Short(_) => entry.as_ref().map(|entry| entry.link.fingerprint),
+        };
+        let managed = access.link_gate()?.managed_link(&whole.ok_or_else(none)?).await?;
+        let mut shown = match (managed, &entry) {
+            (Some(_), _) => {
+                let link = found(access, whole, LIST).await?;
+                ShownLink::of(access, &link, LinkState::of(access, &link).await?).await?
+            }
+            (None, Some(entry)) if uses::may_see(access, entry) => {
+                ShownLink::seen(entry, seen_state(access, entry).await?)
+            }
+            (None, Some(_) | None) => return Err(none()),
+        };
+        if let (Some(entry), Some(ledger)) = (&entry, access.link_gate()?.ledger()) {
+            shown.totals = Some(ShownTotals::of(entry));
+            let scope = LinkScope::of_account(access.account()?.as_str());
+            let link = Some(LinkName::Whole(entry.link.fingerprint));
+            let query = UseQuery { link, limit: USES_SHOWN, ..UseQuery::new(scope) };
+            let page = ledger.uses(query).await.map_err(uses::refused)?;
+            shown.recorded = page.uses.iter().map(ShownUse::of).collect();
+        }
+        Ok(Json(shown))
     }
 }
 

@@ -8,8 +8,8 @@ use presign::{CauseCode, ExplainQuestion, explain};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::{
-    ListRevocations, REVOCATION_LIFE, RecordedRevocation, Revocation, RevocationScope, Revoke,
-    RevokedLinks,
+    ListRevocations, ManagedLinksOf, REVOCATION_LIFE, RecordedRevocation, Revocation,
+    RevocationScope, Revoke, RevokedLinks,
 };
 
 use super::document::{Json, NoDocument};
@@ -24,7 +24,7 @@ pub(super) const REVOKE: &str = "valet:RevokeLinks";
 /// The action that lets an identity see what others of its account have revoked.
 pub(super) const LIST: &str = "valet:ListLinks";
 /// All objects, as policies name them.
-const ALL_OBJECTS: &str = "arn:aws:s3:::*";
+pub(super) const ALL_OBJECTS: &str = "arn:aws:s3:::*";
 
 /// How far ahead the time may lie until which the links were signed: as far as a signer's clock may be ahead.
 const BEFORE_AHEAD_MAX: SignedDuration = SignedDuration::from_mins(15);
@@ -134,11 +134,18 @@ impl ApiOperation for RevokeLinks {
                 format!("To keep a revocation for longer than most links live takes {REVOKE}.");
             return Err(S3Error::with_message(Code::AccessDenied, message).into());
         }
+        let lives_until = outliving_managed(access, &links.links, times.lives_until).await?;
+        let signed_until = match &links.links {
+            RevokedLinks::Link { .. } => times.signed_until.max(lives_until),
+            RevokedLinks::AccessKey(_)
+            | RevokedLinks::Object(_, _)
+            | RevokedLinks::Prefix(_, _) => times.signed_until,
+        };
         let revocation = Revocation {
             links: links.links,
             scope,
-            signed_until: times.signed_until,
-            lives_until: times.lives_until,
+            signed_until,
+            lives_until,
             revoked_at: access.now(),
             revoked_by: access.principal().to_string(),
         };
@@ -147,6 +154,39 @@ impl ApiOperation for RevokeLinks {
             Revoke::TooMany => Err(ApiError::new(ApiCode::TooManyRevocations)),
         }
     }
+}
+
+/// A revocation lives for as long as the managed links that it matches, which may be for years.
+async fn outliving_managed(
+    access: &StoreAccess,
+    links: &RevokedLinks,
+    lives_until: Timestamp,
+) -> Result<Timestamp, ApiError> {
+    let store = access.store();
+    let last = match links {
+        RevokedLinks::Link { fingerprint, .. } => {
+            let link = access.link_gate()?.managed_link(fingerprint).await?;
+            link.map(|link| link.expires_at)
+        }
+        // A link to a folder leads to objects of which its own record says nothing.
+        RevokedLinks::Object(bucket, _) | RevokedLinks::Prefix(bucket, _) => {
+            let of = ManagedLinksOf::Bucket(bucket.clone());
+            store.managed_links_end(of).await.map_err(refusal::of_store)?
+        }
+        RevokedLinks::AccessKey(id) => {
+            let key = store.access_key(id).await.map_err(refusal::of_store)?;
+            let signer = key.filter(|key| matches!(key.owner, store::KeyOwner::Role { .. }));
+            match signer {
+                Some(key) => {
+                    let of = ManagedLinksOf::Account(key.account.clone());
+                    store.managed_links_end(of).await.map_err(refusal::of_store)?
+                }
+                None => None,
+            }
+        }
+    };
+    let outlived = last.and_then(|last| last.checked_add(BEFORE_AHEAD_MAX).ok());
+    Ok(outlived.map_or(lives_until, |outlived| outlived.max(lives_until)))
 }
 
 /// Refuses a URL that no change makes a link of the key that it names: whoever revokes it would believe that the link is

@@ -11,6 +11,7 @@ use super::links::{ChangeLink, CreateLink, GetLink, ListLinks, RevokeLink};
 use super::operation::{Answering, ApiOperation, SignedBy, SignedCall, execute};
 use super::parts::RenewParts;
 use super::revocations::{ListRevoked, RevokeLinks, UndoRevocation};
+use super::uses::ListUses;
 use crate::body::RequestBody;
 use crate::notes::RequestNotes;
 
@@ -80,7 +81,7 @@ fn documents<O: ApiOperation>(generator: &mut SchemaGenerator) -> DocumentSchema
 
 /// Every operation of the API.
 #[rustfmt::skip]
-pub(super) static ROUTES: [ApiRow; 16] = [
+pub(super) static ROUTES: [ApiRow; 17] = [
     row::<ListAccounts>(Method::GET, "/accounts", "ListAccounts", "Lists the accounts of the server, a page at a time."),
     row::<CreateAccount>(Method::POST, "/accounts", "CreateAccount", "Makes an account, and shows the key of its root this once."),
     row::<GetAccount>(Method::GET, "/accounts/{id}", "GetAccount", "Shows an account."),
@@ -96,6 +97,7 @@ pub(super) static ROUTES: [ApiRow; 16] = [
     row::<ListRevoked>(Method::GET, "/revocations", "ListRevocations", "Lists what was revoked and has not ended, a page at a time."),
     row::<RevokeLinks>(Method::POST, "/revocations", "RevokeLinks", "Takes links back: one, or all of an access key, an object or a prefix."),
     row::<UndoRevocation>(Method::DELETE, "/revocations/{id}", "UndoRevocation", "Takes a revocation back, so that the links work again."),
+    row::<ListUses>(Method::GET, "/uses", "ListUses", "Lists uses of links out of the ledger, a page at a time."),
     row::<RenewParts>(Method::POST, "/uploads/{id}/parts", "RenewParts", "Signs fresh links for the parts of an upload, and tells which parts are there."),
 ];
 

@@ -159,7 +159,7 @@ impl Gate {
         credential: Credential,
         head: &Head<'_>,
         (service, now): (Service, Timestamp),
-    ) -> Result<SignedCaller, AuthenticationError> {
+    ) -> Result<Box<SignedCaller>, AuthenticationError> {
         let region =
             claim.key_scope().map_or_else(String::new, |scope| scope.region.clone().into_owned());
         let caller = self.proven(claim, credential, head, (service, Some(now))).await?;
@@ -177,7 +177,7 @@ impl Gate {
         credential: Credential,
         head: &Head<'_>,
         (service, sent_at): (Service, Option<Timestamp>),
-    ) -> Result<SignedCaller, AuthenticationError> {
+    ) -> Result<Box<SignedCaller>, AuthenticationError> {
         let Credential { proof, token } = credential;
         let verifying = self.keys.get(&claim, proof.key());
         let names = head.signed_names(&self.config, self.reported_prefix(head).await?);
@@ -208,7 +208,7 @@ impl Gate {
                     }
                     KeyOwner::Root | KeyOwner::User { .. } => None,
                 };
-                Ok(SignedCaller {
+                Ok(Box::new(SignedCaller {
                     access_key_id: key.id.clone(),
                     identity,
                     signature,
@@ -216,9 +216,9 @@ impl Gate {
                     session_token: None,
                     opens,
                     managed,
-                })
+                }))
             }
-            Proof::Session(session, identity) => Ok(SignedCaller {
+            Proof::Session(session, identity) => Ok(Box::new(SignedCaller {
                 access_key_id: session.access_key_id.clone(),
                 identity,
                 signature,
@@ -226,7 +226,7 @@ impl Gate {
                 session_token: token.as_deref().map(|token| SessionToken::new(text(token))),
                 opens: None,
                 managed: None,
-            }),
+            })),
         }
     }
 

@@ -20,11 +20,11 @@ use super::tags::{named, tag_named};
 const LINKS_SESSION: &str = "links";
 
 /// The authenticated caller.
-#[expect(clippy::large_enum_variant, reason = "one a request, always behind an Arc")]
 #[derive(Debug)]
 pub(crate) enum Caller {
     Anonymous,
-    Signed(SignedCaller),
+    /// Boxed once, where the signature is proven, rather than moved at each step from there.
+    Signed(Box<SignedCaller>),
 }
 
 /// A caller whose signature was verified.
@@ -118,7 +118,9 @@ impl Caller {
     /// The same caller, for a request that takes no use of its managed link: it is part of a use that was taken before, or
     /// of none.
     pub(crate) fn within_a_use(mut self) -> Self {
-        if let Self::Signed(SignedCaller { managed: Some(managed), .. }) = &mut self {
+        if let Self::Signed(signed) = &mut self
+            && let Some(managed) = &mut signed.managed
+        {
             *managed = Arc::new(ManagedUse { is_part: true, ..ManagedUse::clone(managed) });
         }
         self

@@ -11,8 +11,8 @@ use presign::{
     PresignError, Presigned, Presigner, QueryPairs, VerifiedSignature, decode_query_component,
 };
 use store::{
-    AccessKey, BoundPolicy, CreatorIdentity, LinkCreator, LinkPurpose, LinkTarget, ManagedLink,
-    ObjectKey, PresentedLink, Revocation,
+    AccessKey, BoundPolicy, BucketName, CreatorIdentity, LinkCreator, LinkPurpose, LinkTarget,
+    ManagedLink, ObjectKey, PresentedLink, Revocation,
 };
 
 use super::authorize::Authorizer;
@@ -152,7 +152,7 @@ impl Gate {
         let link = link.filter(|link| link.account == key.account).ok_or_else(unknown)?;
         let identity = self.creator(&link).await?;
         let creator = identity.map(|identity| {
-            Arc::new(Caller::Signed(SignedCaller {
+            Arc::new(Caller::Signed(Box::new(SignedCaller {
                 access_key_id: key.id.clone(),
                 identity,
                 signature: signature.clone(),
@@ -160,7 +160,7 @@ impl Gate {
                 session_token: None,
                 opens: None,
                 managed: None,
-            }))
+            })))
         });
         Ok(Arc::new(ManagedUse { link, fingerprint, creator, is_part: false }))
     }
@@ -194,7 +194,7 @@ impl Gate {
 /// Who may assume the link signer: a service that there is not, so nobody but the server signs as this role.
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"links.valet.internal"},"Action":"sts:AssumeRole"}]}"#;
 /// What the link signer may do at most. An operator may take any of it away.
-const POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:GetObject","s3:GetObjectVersion","s3:PutObject","s3:DeleteObject","s3:AbortMultipartUpload","s3:ListMultipartUploadParts","s3:ListBucket"],"Resource":"arn:aws:s3:::*"}]}"#;
+const POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:GetObject","s3:GetObjectVersion","s3:PutObject","s3:DeleteObject","s3:DeleteObjectVersion","s3:AbortMultipartUpload","s3:ListMultipartUploadParts","s3:ListBucket"],"Resource":"arn:aws:s3:::*"}]}"#;
 
 /// A request that the link signer is to sign for a managed link.
 #[derive(Clone, Debug)]
@@ -216,6 +216,12 @@ impl Gate {
         fingerprint: &Fingerprint,
     ) -> Result<Option<Arc<ManagedLink>>, S3Error> {
         self.store.managed_link(fingerprint).await.map_err(refusal::of_store)
+    }
+
+    /// Who owns a bucket; `None`: there is none, or the store does not say.
+    pub(crate) async fn bucket_owner(&self, bucket: &BucketName) -> Option<AccountId> {
+        let found = self.store.bucket(bucket).await.ok()??;
+        Some(found.owner.clone())
     }
 
     /// Refuses a managed link that was taken back, has ended or not begun, is used up, or is opened from elsewhere. Whether
@@ -359,7 +365,7 @@ impl StoreAccess {
         let identity = self.link_gate()?.creator(link).await;
         let identity = identity.map_err(refusal::of_authentication)?;
         let Some((identity, signed)) = identity.zip(self.caller.signed()) else { return Ok(true) };
-        let caller = Caller::Signed(SignedCaller {
+        let caller = Caller::Signed(Box::new(SignedCaller {
             access_key_id: String::new(),
             identity,
             signature: signed.signature.clone(),
@@ -367,7 +373,7 @@ impl StoreAccess {
             session_token: None,
             opens: None,
             managed: None,
-        });
+        }));
         let Self { store, context, .. } = self;
         let bindings = NameBindings::default();
         let judging =

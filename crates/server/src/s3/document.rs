@@ -13,7 +13,7 @@ use crate::s3::checksum::{self, Announced};
 
 /// The time for a whole document. It is short because the document takes effect by what the sender was
 /// permitted when its head arrived.
-const TIME_MAX: Duration = Duration::from_secs(60);
+const TIME_MAX: Duration = Duration::from_mins(1);
 
 /// The digests that the client sent for a document.
 #[derive(Debug)]

@@ -82,8 +82,10 @@ impl Operation for GetObject {
         read.guard(&mut reply, &found.object, &access);
         if let Some(range) = range {
             let is_range = reply.status == StatusCode::PARTIAL_CONTENT;
-            let (version, size) = (version_of(&found.object), found.object.size);
-            reply.flow.using = access.begin_bytes(version, size, is_range).await?;
+            if access.counts_uses() {
+                let (version, size) = (version_of(&found.object), found.object.size);
+                reply.flow().using = access.begin_bytes(version, size, is_range).await?;
+            }
             let mut body = access.store().read(&unlocked, range);
             body.prove().await.map_err(refusal::of_store)?;
             reply.body = ReplyBody::Object(Box::new(body));

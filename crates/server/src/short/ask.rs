@@ -6,8 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hyper::Request;
 use hyper::header::HOST;
+use hyper::http::request::Parts;
 use jiff::{SignedDuration, Timestamp};
-use presign::Endpoint;
+use presign::{Endpoint, Presigned};
 use store::ManagedLink;
 use tokio::time::Instant;
 
@@ -23,7 +24,7 @@ use crate::respond::Reply;
 use crate::s3::routed::{Routed, Signed};
 
 /// The name of this server in requests of its own: no client can be sent there.
-const OWN_HOST: &str = "valet.internal";
+pub(crate) const OWN_HOST: &str = "valet.internal";
 
 /// Makes requests in the name of one client, for as long as that one is being answered.
 #[derive(Clone, Debug)]
@@ -77,19 +78,11 @@ impl OwnRequests {
         link: &ManagedLink,
         request: &LentRequest<'_>,
     ) -> Result<Reply, S3Error> {
-        let internal = |cause: hyper::http::Error| S3Error::new(Code::InternalError).because(cause);
         let (gate, context, now) = (&self.gate, &*self.context, self.now());
         let endpoint = Endpoint::parse(&format!("http://{OWN_HOST}"))
             .map_err(|cause| S3Error::new(Code::InternalError).because(cause))?;
         let lent = gate.lend(link, (request, &endpoint), now).await?;
-        let path = lent.url.strip_prefix("http://").and_then(|url| url.strip_prefix(OWN_HOST));
-        let path = path.ok_or_else(|| S3Error::new(Code::InternalError))?;
-        let mut made = Request::builder().method(request.method).uri(path).header(HOST, OWN_HOST);
-        for (name, value) in &lent.headers {
-            made = made.header(name, value);
-        }
-        let (parts, ()) = made.body(()).map_err(internal)?.into_parts();
-        let parts = Arc::new(parts);
+        let parts = Arc::new(own_request(request.method, &lent)?);
         let peer = Peer { address: context.client, tls: context.tls };
         let head = Head::read_own(&parts, peer, &self.config)?;
         let routed = Routed::read(&head)?;
@@ -109,4 +102,16 @@ impl OwnRequests {
         let mut body = RequestBody::from_memory(Bytes::new(), &parts.headers);
         Box::pin(routed.answer(gate, signed, &mut body)).await
     }
+}
+
+/// The head of a request that was signed for [`OWN_HOST`].
+pub(crate) fn own_request(method: &str, signed: &Presigned) -> Result<Parts, S3Error> {
+    let path = signed.url.strip_prefix("http://").and_then(|url| url.strip_prefix(OWN_HOST));
+    let path = path.ok_or_else(|| S3Error::new(Code::InternalError))?;
+    let mut made = Request::builder().method(method).uri(path).header(HOST, OWN_HOST);
+    for (name, value) in &signed.headers {
+        made = made.header(name, value);
+    }
+    let made = made.body(()).map_err(|cause| S3Error::new(Code::InternalError).because(cause))?;
+    Ok(made.into_parts().0)
 }

@@ -201,7 +201,7 @@ impl SendingZip {
             }
             return Ok(());
         }
-        let Ok(reply) = self.ask(&file.name).await else {
+        let Ok(mut reply) = self.ask(&file.name).await else {
             self.left_out.add(&file.name);
             return Ok(());
         };
@@ -212,8 +212,8 @@ impl SendingZip {
         };
         let name = self.names.file(&file.name);
         let mut writing = self.zip.begin_file((name, size, file.modified), &mut self.out);
-        let mut throttle = reply.flow.throttle;
-        let mut body = reply.body;
+        let (mut body, flow) = reply.take_flowing();
+        let mut throttle = flow.and_then(|flow| flow.throttle);
         while let Some(piece) = next_piece(&mut body, throttle.as_ref()).await {
             let piece = piece.map_err(BrokenOff::Failed)?;
             if let Some(throttle) = &mut throttle {

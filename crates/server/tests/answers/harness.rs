@@ -9,6 +9,7 @@ use hyper::{HeaderMap, Request, Response};
 use iam::AccountId;
 use iam::MasterKey;
 use jiff::Timestamp;
+use ledger::Ledger;
 use presign::{
     Addressing, ChunkEncoder, Credentials, Endpoint, ExpiresIn, Presign, Presigner, RequestHead,
     SecretAccessKey, SessionToken, SigV2Use, SignedPayload, Signer, StreamingMode, sign_request,
@@ -170,6 +171,18 @@ impl World {
         let Self { server, store, region, now, dir, .. } = self;
         let (server, dir) = (Arc::clone(server), Arc::clone(dir));
         Self { server, store: store.clone(), region: region.clone(), now: *now, peer, dir }
+    }
+
+    /// The same store under a server that keeps a ledger.
+    pub(crate) fn keeping_ledger(self) -> (Self, Ledger) {
+        let ledger = Ledger::open(&self.dir.path().join("ledger.sqlite"), 90, self.now).unwrap();
+        let server = Server::new(config(), self.store.clone(), self.now).keeping(ledger.clone());
+        (Self { server: Arc::new(server), ..self }, ledger)
+    }
+
+    /// What a running server does every few seconds.
+    pub(crate) async fn close_ended_links(&self) {
+        self.server.close_ended_links(self.now).await.unwrap();
     }
 
     /// The same server, so much later.

@@ -31,6 +31,7 @@ mod forms;
 mod harness;
 mod hosts;
 mod identities;
+mod ledger;
 mod link_conditions;
 mod link_uses;
 mod listing;

@@ -281,7 +281,27 @@ async fn a_link_is_taken_back_and_given_again() {
     let undo = format!("/_valet/api/v1/revocations/{}", text(&document(&revocation), "id"));
     assert_eq!(world.send_as(&root, ask("DELETE", &undo)).await.status, 204);
     assert_eq!(fetch(&world, &link).await.text(), "hello");
-    // By its object, its prefix, or everything of a moment before.
+    // By its object, or a prefix; and for as long as the link lives.
+    let long =
+        made(&world, &root, &with(report(), json!({"expires_at": "2026-12-31T00:00:00Z"}))).await;
+    let fingerprint = text(&long, "fingerprint");
+    let months = world.later(SignedDuration::from_hours(24 * 100));
+    for wanted in [
+        json!({"object": "s3://bucket/q3/report.pdf"}),
+        json!({"prefix": "s3://bucket/q"}),
+        json!({"fingerprint": fingerprint}),
+    ] {
+        let made = world
+            .send_as(&root, ask("POST", "/_valet/api/v1/revocations").body(wanted.to_string()))
+            .await;
+        assert_eq!(made.status, 201);
+        let until = document(&made);
+        assert_eq!(text(&until, "lives_until"), "2026-12-31T00:15:00Z", "{wanted}");
+        assert_eq!(months.send_raw(opened(&long)).await.refusal(), REVOKED, "{wanted}");
+        let undo = format!("/_valet/api/v1/revocations/{}", text(&until, "id"));
+        assert_eq!(world.send_as(&root, ask("DELETE", &undo)).await.status, 204);
+        assert_eq!(fetch(&months, &long).await.text(), "hello");
+    }
     for wanted in
         [json!({"object": "s3://bucket/q3/report.pdf"}), json!({"prefix": "s3://bucket/q3/"})]
     {
@@ -517,4 +537,49 @@ async fn a_presigned_link_is_one_of_the_link_signer() {
 
 fn short_path(link: &Value) -> String {
     format!("/_valet/s/{}", text(link, "id"))
+}
+
+#[tokio::test]
+async fn an_object_goes_with_its_link_once_and_by_its_maker() {
+    let world = with_object().await;
+    let root = Key::root();
+    let everything = r#"{"Effect":"Allow","Action":["s3:*","valet:*"],"Resource":"*"}"#;
+    let owner = world.user("owner", &policy(everything)).await;
+    let sharer = world.user("sharer", &policy(READ_AND_SHARE)).await;
+    let exists = async |world: &World, key: &str| {
+        world.send(get(&format!("/bucket/{key}"))).await.status == 200
+    };
+    for key in ["one", "two", "three", "four"] {
+        assert_eq!(world.send(put(&format!("/bucket/{key}"), "hello")).await.status, 200);
+    }
+    let of = |key: &str, members: Value| {
+        let wanted = json!({"kind": "object", "bucket": "bucket", "key": key, "delete_object_at_end": true,
+            "expires_at": "2026-06-15T13:00:00Z"});
+        with(wanted, members)
+    };
+    made(&world, &owner, &of("one", json!({}))).await;
+    // Whoever made this one may not delete; and this one is kept.
+    made(&world, &sharer, &of("two", json!({}))).await;
+    made(&world, &owner, &of("three", json!({"delete_object_at_end": false}))).await;
+    let once =
+        made(&world, &root, &of("four", json!({"uses": 1, "expires_at": "2026-06-20T12:00:00Z"})))
+            .await;
+    world.close_ended_links().await;
+    assert!(exists(&world, "one").await && exists(&world, "four").await);
+    // A part of the file is no use yet.
+    let sent_on = world.send_raw(opened(&once)).await.header("location").to_owned();
+    assert_eq!(world.send_raw(get(&sent_on).header("range", "bytes=0-1")).await.status, 206);
+    world.close_ended_links().await;
+    assert!(exists(&world, "four").await);
+    assert_eq!(world.send_raw(get(&sent_on)).await.text(), "hello");
+    world.close_ended_links().await;
+    assert!(!exists(&world, "four").await, "used up");
+    let later = world.later(SignedDuration::from_hours(2));
+    later.close_ended_links().await;
+    assert!(!exists(&later, "one").await);
+    assert!(exists(&later, "two").await && exists(&later, "three").await);
+    // What has the name since then is another object.
+    assert_eq!(later.send(put("/bucket/one", "other")).await.status, 200);
+    later.close_ended_links().await;
+    assert!(exists(&later, "one").await);
 }

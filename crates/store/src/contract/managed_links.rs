@@ -186,6 +186,11 @@ fn a_link_is_closed_once_and_its_object_deleted_with_it() {
         let link = managed("bucket", 1);
         engine.put_managed_link(link.clone()).await.unwrap();
         let ended = async |now| engine.ended_managed_links(at(now), 10).await.unwrap().len();
+        let last = async |of| engine.managed_links_end(of).await.unwrap();
+        assert_eq!(last(ManagedLinksOf::Bucket(bucket_name())).await, Some(at(1000)));
+        assert_eq!(last(ManagedLinksOf::Account(account())).await, Some(at(1000)));
+        let other = BucketName::parse("other").unwrap();
+        assert_eq!(last(ManagedLinksOf::Bucket(other)).await, None);
         assert_eq!((ended(999).await, ended(1000).await), (0, 1));
         let closed = ManagedLink { closed_at: Some(at(1000)), revision: 2, ..link.clone() };
         let delete = DeleteObject::of(&the_bucket(), &key("a"), None);
@@ -198,6 +203,7 @@ fn a_link_is_closed_once_and_its_object_deleted_with_it() {
         assert_eq!(close().await, CloseManagedLink::Changed);
         assert_eq!(look(&*engine, "a", None).await, "2", "what came later stays");
         assert_eq!(ended(1000).await, 0);
+        assert_eq!(last(ManagedLinksOf::Bucket(bucket_name())).await, None);
         assert_eq!(engine.forget_managed_links(at(1000)).await.unwrap(), 0);
         assert_eq!(engine.forget_managed_links(at(1001)).await.unwrap(), 1);
         assert_eq!(engine.managed_link(&link.fingerprint()).await.unwrap(), None);

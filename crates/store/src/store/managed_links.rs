@@ -10,7 +10,7 @@ use presign::Fingerprint;
 use crate::backend::metadata::managed_links::ManagedLinkRecords as _;
 use crate::{
     AccessKey, BoundPolicy, CloseManagedLink, DeleteObject, IdentityError, ListManagedLinks,
-    ManagedLink, ManagedLinkPage, NewRole, PutManagedLink, Store, StoreError,
+    ManagedLink, ManagedLinkPage, ManagedLinksOf, NewRole, PutManagedLink, Store, StoreError,
 };
 
 /// The name of the role that signs for managed links, in every account.
@@ -67,6 +67,14 @@ impl Store {
         query: ListManagedLinks,
     ) -> Result<ManagedLinkPage, StoreError> {
         self.0.metadata.managed_links(query).await
+    }
+
+    /// When the last managed link ends of those that are meant.
+    pub async fn managed_links_end(
+        &self,
+        of: ManagedLinksOf,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        self.0.metadata.managed_links_end(of).await
     }
 
     /// Managed links that have ended by now and are not closed, those first that ended first.

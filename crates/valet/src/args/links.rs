@@ -24,17 +24,64 @@ pub(crate) enum LinksCommand {
                             that they signed themselves."
     )]
     Revoke(Revoke),
-    /// List what was taken back, and is remembered
-    Ls {
-        /// The revocations: nothing else is listed
-        #[arg(long)]
-        revocations: bool,
+    /// List the links that the server has made or seen, the newest first; or what was taken back
+    Ls(ListedLinks),
+    /// Show a link, and what became of it
+    Show {
+        /// Its short link or id; or its fingerprint, whole or the first 16 digits
+        #[arg(value_name = "LINK")]
+        link: String,
     },
+    /// Print each use of a link as it happens
+    #[command(
+        after_help = "It goes on until Ctrl-C. Who has valet:ListLinks sees the links of everybody in the account; who \
+                            has not, only their own."
+    )]
+    Watch(WatchedLinks),
     /// Undo a revocation, so that its links work again
     Undo {
         /// Its id, from `valet links ls`
         id: String,
     },
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ListedLinks {
+    /// Only links to this object, or to keys that begin so: `s3://bucket/prefix`
+    #[arg(value_name = "S3URI", conflicts_with = "revocations")]
+    pub(crate) within: Option<String>,
+    /// Only those that this identity has made: its ARN, its id, or an access key
+    #[arg(long, value_name = "WHO", conflicts_with = "revocations")]
+    pub(crate) signer: Option<String>,
+    /// Only those of this label
+    #[arg(long, value_name = "TEXT", conflicts_with = "revocations")]
+    pub(crate) label: Option<String>,
+    /// Only those in this state
+    #[arg(long, value_name = "STATE", conflicts_with = "revocations",
+          value_parser = ["scheduled", "active", "used-up", "expired", "revoked", "orphaned"])]
+    pub(crate) state: Option<String>,
+    /// The revocations, and nothing else
+    #[arg(long)]
+    pub(crate) revocations: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct WatchedLinks {
+    /// Only this link: its short link or id, or its fingerprint
+    #[arg(value_name = "LINK")]
+    pub(crate) link: Option<String>,
+    /// Only links to keys that begin so: `s3://bucket/prefix`
+    #[arg(long, value_name = "S3URI")]
+    pub(crate) within: Option<String>,
+    /// Only those of this label
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) label: Option<String>,
+    /// Begin with the uses since then: like 2026-11-30T12:00:00Z, or so long ago, like 15m, 1h
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<Opening>,
+    /// Print what there is, and do not wait for more
+    #[arg(long)]
+    pub(crate) once: bool,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -55,7 +102,7 @@ pub(crate) struct Revoke {
 #[derive(Args, Clone, Debug)]
 #[group(required = true, multiple = false)]
 pub(crate) struct NamedLinks {
-    /// The link; `-` reads it from standard input, so that it stands in no history of a shell
+    /// The link, short or presigned; `-` reads it from standard input, so that it stands in no history of a shell
     #[arg(value_name = "URL")]
     pub(crate) url: Option<String>,
     /// The fingerprint of a link or form, from the --json of the command that made it

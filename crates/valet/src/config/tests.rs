@@ -26,7 +26,7 @@ fn defaults() {
     check("", Ok("account_id: \"000000000000\", public_urls: [], console_url: None"));
     check("", Ok("active_content: Sandbox, link_caching: Capped, domains: [\"localhost\"]"));
     check("", Ok("tls: None, sigv2: Allow, sse_c: Tls, "));
-    check("", Ok("connections_per_address: 256, log_format: Json, root: None"));
+    check("", Ok("connections_per_address: 256, ledger_days: 90, log_format: Json, root: None"));
 }
 
 #[test]
@@ -60,6 +60,7 @@ fn each_setting_is_parsed() {
     let duration = "expected seconds or a duration such as 15m, 1h30m or 7d";
     check("abort-uploads-after = 'off'", Err(&format!("abort-uploads-after: `off`: {duration}")));
     check("tls-cert = 'c'\ntls-key = 'k'", Ok("TlsFiles { certificate: \"c\", key: \"k\" }"));
+    check("ledger-days = 0", Ok("ledger_days: 0"));
     check("connections-per-address = 0", Ok("connections_per_address: 0"));
     check("log-format = 'text'", Ok("log_format: Text"));
     check("tls-cert = 'c'", Err("tls-cert: is given without tls-key"));

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU64;
 
+use ledger::{LinkEntry, RecordedLink};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::sync::Arc;
@@ -10,8 +11,10 @@ use store::{FileLimits, Landing, LinkPurpose, ManagedLink};
 use super::wanted::ranges;
 use super::{CREATE, LinkState, may_on};
 use crate::api::error::ApiError;
+use crate::api::uses::{ShownTotals, ShownUse};
 use crate::error::refusal;
 use crate::gate::{StoreAccess, iso_time};
+use crate::link_ledger::kind;
 
 /// A managed link as it is shown.
 #[derive(Debug, Default, Serialize, JsonSchema)]
@@ -59,6 +62,7 @@ pub(in crate::api) struct ShownLink {
     /// Whether the link has a passphrase.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     passphrase: bool,
+    #[serde(skip_serializing_if = "str::is_empty")]
     landing: &'static str,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     show_creator: bool,
@@ -68,6 +72,15 @@ pub(in crate::api) struct ShownLink {
     delete_object_at_end: bool,
     #[serde(flatten)]
     limits: ShownLimits,
+    /// The key that signed, of a link that somebody has signed themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_key_id: Option<String>,
+    /// What became of the link in sum, as far as the ledger has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) totals: Option<ShownTotals>,
+    /// The latest uses, if one link is shown alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) recorded: Vec<ShownUse>,
 }
 
 /// What may be sent to a request for files.
@@ -133,6 +146,26 @@ impl ShownLink {
         Ok(shown)
     }
 
+    /// Shows a link that somebody has signed themselves, as the ledger has seen it.
+    pub(super) fn seen(entry: &LinkEntry, state: LinkState) -> Self {
+        let RecordedLink { fingerprint, facts } = &*entry.link;
+        Self {
+            fingerprint: fingerprint.to_string(),
+            kind: "seen",
+            state: state.name(),
+            bucket: facts.bucket.clone(),
+            key: Some(facts.key.clone()).filter(|key| !key.is_empty()),
+            method: Some(facts.operation.clone()),
+            created_at: iso_time(facts.signed_at.unwrap_or(entry.seen_at)),
+            signer: facts.signer.arn.clone(),
+            access_key_id: Some(facts.signer.access_key_id.clone()),
+            expires_at: facts.ends_at.map(iso_time).unwrap_or_default(),
+            label: facts.label.as_ref().map(ToString::to_string),
+            totals: Some(ShownTotals::of(entry)),
+            ..Self::default()
+        }
+    }
+
     fn describe(&mut self, purpose: &LinkPurpose) {
         match purpose {
             LinkPurpose::Object { bucket: _, key, version, filename, inline } => {
@@ -160,15 +193,6 @@ impl ShownLink {
                 self.method = Some(method.clone());
             }
         }
-    }
-}
-
-fn kind(purpose: &LinkPurpose) -> &'static str {
-    match purpose {
-        LinkPurpose::Object { .. } => "object",
-        LinkPurpose::Folder { .. } => "folder",
-        LinkPurpose::Request { .. } => "request",
-        LinkPurpose::Presigned { .. } => "presigned",
     }
 }
 

@@ -10,7 +10,7 @@ use crate::backend::metadata::managed_links::ManagedLinkRecords;
 use crate::managed_link::one_more_try;
 use crate::{
     CloseManagedLink, DeleteObject, ListManagedLinks, MANAGED_LINKS_MAX, ManagedLink,
-    ManagedLinkPage, PutManagedLink, StoreError,
+    ManagedLinkPage, ManagedLinksOf, PutManagedLink, StoreError,
 };
 
 impl ManagedLinkRecords for MemoryMetadata {
@@ -70,6 +70,17 @@ impl ManagedLinkRecords for MemoryMetadata {
             let (links, more) = page(all.into_iter(), limit);
             let next = links.last().filter(|_| more).map(|last| last.place());
             ManagedLinkPage { links, next }
+        })
+    }
+
+    async fn managed_links_end(&self, of: ManagedLinksOf) -> Result<Option<Timestamp>, StoreError> {
+        self.read(|records| {
+            let fits = |link: &&Arc<ManagedLink>| match &of {
+                ManagedLinksOf::Bucket(bucket) => link.purpose.bucket() == bucket,
+                ManagedLinksOf::Account(account) => link.account == *account,
+            };
+            let open = records.managed_links.values().filter(|link| link.closed_at.is_none());
+            open.filter(fits).map(|link| link.expires_at).max()
         })
     }
 

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use presign::Fingerprint;
 
 use crate::{
-    CloseManagedLink, DeleteObject, ListManagedLinks, ManagedLink, ManagedLinkPage, PutManagedLink,
-    StoreError,
+    CloseManagedLink, DeleteObject, ListManagedLinks, ManagedLink, ManagedLinkPage, ManagedLinksOf,
+    PutManagedLink, StoreError,
 };
 
 macro_rules! with_managed_link_records {
@@ -25,6 +25,8 @@ macro_rules! with_managed_link_records {
                 /// Takes one of the tries that a link's passphrase has within a minute. `false`: there is none left.
                 fn try_passphrase(link: &Fingerprint, now: Timestamp) -> bool;
                 fn managed_links(query: ListManagedLinks) -> ManagedLinkPage;
+                /// When the last of those ends that are not closed: of those into a bucket, or else of those of an account.
+                fn managed_links_end(of: ManagedLinksOf) -> Option<Timestamp>;
                 /// Those that have ended by now and are not closed, those first that ended first.
                 fn ended_managed_links(now: Timestamp, limit: usize) -> Vec<Arc<ManagedLink>>;
                 /// Those that are not closed and have no use left that was not begun at least: some of them may be given back.

@@ -17,6 +17,8 @@ CREATE TABLE managed_links (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX managed_links_by_account ON managed_links (account, created_ms, fingerprint);
 CREATE INDEX managed_links_by_place ON managed_links (account, bucket, within);
+CREATE INDEX managed_links_of_bucket ON managed_links (bucket, ends_ms) WHERE closed = 0;
+CREATE INDEX managed_links_of_account ON managed_links (account, ends_ms) WHERE closed = 0;
 CREATE INDEX managed_links_to_close ON managed_links (ends_ms) WHERE closed = 0;
 CREATE INDEX managed_links_with_uses ON managed_links (fingerprint) WHERE closed = 0 AND uses IS NOT NULL;
 CREATE INDEX managed_links_closed ON managed_links (ends_ms) WHERE closed = 1;

@@ -19,7 +19,7 @@ use crate::backend::record::{managed_link_record, parse_managed_link};
 use crate::managed_link::one_more_try;
 use crate::{
     CloseManagedLink, DeleteObject, ListManagedLinks, MANAGED_LINKS_MAX, ManagedLink,
-    ManagedLinkPage, PutManagedLink, StoreError,
+    ManagedLinkPage, ManagedLinksOf, PutManagedLink, StoreError,
 };
 
 /// The columns of a link, in the order of the parameters of what writes it.
@@ -71,6 +71,11 @@ const USED_UP: &str = select_links!(
 );
 const FORGETTABLE: &str = select_links!("closed = 1 AND ends_ms < ?1 ORDER BY ends_ms LIMIT ?2");
 
+const LAST_OF_BUCKET: &str =
+    "SELECT max(ends_ms) FROM managed_links WHERE bucket = ?1 AND closed = 0";
+const LAST_OF_ACCOUNT: &str =
+    "SELECT max(ends_ms) FROM managed_links WHERE account = ?1 AND closed = 0";
+
 /// How many links one page has at most.
 const PAGE_MAX: usize = 1000;
 
@@ -106,6 +111,22 @@ impl ManagedLinkRecords for SqliteMetadata {
 
     async fn managed_links(&self, query: ListManagedLinks) -> Result<ManagedLinkPage, StoreError> {
         self.readers.list(move |connection| list(connection, &query)).await
+    }
+
+    async fn managed_links_end(&self, of: ManagedLinksOf) -> Result<Option<Timestamp>, StoreError> {
+        let (sql, name) = match &of {
+            ManagedLinksOf::Bucket(bucket) => (LAST_OF_BUCKET, bucket.as_str()),
+            ManagedLinksOf::Account(account) => (LAST_OF_ACCOUNT, account.as_str()),
+        };
+        let read = |connection: &Connection| {
+            let select = connection.prepare_cached(sql);
+            let last: Option<i64> = select
+                .and_then(|mut select| select.query_row([name], |row| row.get(0)))
+                .map_err(engine)?;
+            let last = last.map(Timestamp::from_millisecond).transpose();
+            last.map_err(|_| corrupt("end of a managed link"))
+        };
+        self.readers.point(read).await
     }
 
     async fn ended_managed_links(

@@ -1,0 +1,125 @@
+//! The ends of managed links: what their records ask for is done once, by whoever made them.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use presign::{Endpoint, ExpiresIn, LinkConditions};
+use store::{CloseManagedLink, DeleteObject, LinkPurpose, ManagedLink};
+
+use super::authorize::Authorizer;
+use super::bindings::NameBindings;
+use super::{Caller, Gate, LentRequest};
+use crate::context::RequestContext;
+use crate::error::{Code, S3Error, refusal};
+use crate::head::{Head, Peer};
+use crate::permission::Permission;
+use crate::short::{OWN_HOST, own_request};
+
+/// How many links are closed in one round.
+const CLOSED_AT_ONCE: usize = 100;
+
+impl Gate {
+    /// Closes managed links that have ended or are used up, and deletes the objects that are to go with them. Returns those
+    /// that were closed. `context` says what policies may know of the server.
+    pub(crate) async fn close_ended_links(
+        &self,
+        context: &RequestContext,
+    ) -> Result<Vec<Arc<ManagedLink>>, S3Error> {
+        let (now, most) = (context.now, CLOSED_AT_ONCE);
+        let mut ended =
+            self.store.ended_managed_links(now, most).await.map_err(refusal::of_store)?;
+        let used_up = self.store.used_up_managed_links(most).await.map_err(refusal::of_store)?;
+        // A use that is under way may yet be given back.
+        let settled = |link: &Arc<ManagedLink>| self.links.uses.is_settled(&link.fingerprint());
+        ended.extend(used_up.into_iter().filter(settled));
+        let mut closed = Vec::new();
+        for link in ended {
+            let delete = match self.deletion(&link, context).await {
+                Ok(delete) => delete,
+                Err(error) => {
+                    let (link, reason) = (link.fingerprint().short(), error.message());
+                    tracing::error!(link, reason, "a managed link could not be closed");
+                    continue;
+                }
+            };
+            match self.store.close_managed_link(&link, delete, now).await {
+                Ok(CloseManagedLink::Closed(outcome)) => {
+                    tracing::info!(
+                        link = link.fingerprint().short(),
+                        deleted = outcome.is_some(),
+                        "a managed link has ended"
+                    );
+                    closed.push(link);
+                }
+                // The next round finds the link as it is by then.
+                Ok(CloseManagedLink::Changed) => {}
+                Err(error) => return Err(refusal::of_store(error)),
+            }
+        }
+        Ok(closed)
+    }
+
+    /// What is to be deleted with a link. `None`: nothing, or whoever made the link may not delete it.
+    async fn deletion(
+        &self,
+        link: &Arc<ManagedLink>,
+        context: &RequestContext,
+    ) -> Result<Option<DeleteObject>, S3Error> {
+        let LinkPurpose::Object { bucket, key, version, .. } = &link.purpose else {
+            return Ok(None);
+        };
+        if !link.delete_object_at_end {
+            return Ok(None);
+        }
+        let caller = self.signed_by_creator(link, context.now).await?;
+        let action = if version.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" };
+        let permission =
+            Permission { version: version.as_ref(), ..Permission::object(action, bucket, key) };
+        let bindings = NameBindings::default();
+        let judging = Authorizer {
+            store: &self.store,
+            caller: &caller,
+            context,
+            bindings: &bindings,
+            future: None,
+        };
+        let link_name = link.fingerprint().short();
+        match judging.authorize(&[permission], &()).await {
+            Ok(()) => {}
+            Err(error) if error.code() == Code::NoSuchBucket => return Ok(None),
+            Err(error) if error.code() == Code::AccessDenied => {
+                tracing::warn!(
+                    link = link_name,
+                    "the object of a link stays at its end: whoever made the link may not delete it"
+                );
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        }
+        let found = judging.bucket(bucket).await?;
+        Ok(Some(DeleteObject::of(&found.reference(), key, version.as_ref())))
+    }
+
+    /// Whoever made a link, as the sender of a request that the link signer has signed for it.
+    async fn signed_by_creator(
+        &self,
+        link: &Arc<ManagedLink>,
+        now: Timestamp,
+    ) -> Result<Caller, S3Error> {
+        let internal = |()| S3Error::new(Code::InternalError);
+        let lent = LentRequest {
+            method: "DELETE",
+            key: link.purpose.key_or_prefix(),
+            query: &[],
+            headers: &[],
+            expires_in: ExpiresIn::from_seconds(60).map_err(|_| internal(()))?,
+            conditions: LinkConditions::default(),
+        };
+        let endpoint = Endpoint::parse(&format!("http://{OWN_HOST}")).map_err(|_| internal(()))?;
+        let presigned = self.lend(link, (&lent, &endpoint), now).await?;
+        let parts = own_request(lent.method, &presigned)?;
+        let peer = Peer { address: std::net::Ipv4Addr::LOCALHOST.into(), tls: None };
+        let head = Head::read_own(&parts, peer, &self.config)?;
+        self.authenticate(&head, now).await.map_err(refusal::of_authentication)
+    }
+}
