@@ -2,7 +2,8 @@
 //
 //   {"page": URL, "call": NAME, "argument": …}   calls a function of page.mjs on that page
 //   {"page": URL, "choose": FILE}                chooses a file there, and waits for what the page says
-//   {"open": URL}                                opens a link as somebody would who clicked it
+//   {"open": URL}                                opens a link as somebody would who clicked it; `width` is that of the
+//                                                window, and `picture` a file for what it shows
 
 import { chromium } from "playwright-core";
 
@@ -41,7 +42,8 @@ async function choose(page, { page: url, choose: file }) {
   return said.textContent();
 }
 
-async function open(page, { open: url }) {
+async function open(page, { open: url, width, picture }) {
+  if (width) await page.setViewportSize({ width, height: 900 });
   const response = await page.goto(url);
   const shown = { status: response.status() };
   if (response.headers()["content-type"] === "application/pdf") {
@@ -52,6 +54,7 @@ async function open(page, { open: url }) {
   }
   // Asked of the browser and not of the page, whose own scripts may be off.
   const root = page.locator(":root");
+  if (picture) await page.screenshot({ path: picture, fullPage: true });
   return {
     ...shown,
     title: await page.title(),
@@ -59,6 +62,7 @@ async function open(page, { open: url }) {
     text: await root.textContent(),
     // What the styles of the document made of it.
     color: await root.evaluate((element) => getComputedStyle(element).color),
+    overflows: await root.evaluate((element) => element.scrollWidth > element.clientWidth),
     origin: await page.evaluate(() => window.origin),
   };
 }

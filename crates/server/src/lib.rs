@@ -22,6 +22,7 @@ mod head;
 mod iam;
 mod issuers;
 mod link_ledger;
+mod link_proof;
 mod link_rate;
 mod link_uses;
 mod listen;
@@ -59,6 +60,7 @@ mod tls;
 mod unsent;
 mod uploads;
 mod xml;
+mod zip_places;
 
 // The public interface is:
 pub use body::RequestBody;

@@ -133,7 +133,7 @@ const LIST_STYLE: &str = ".list{align-items:flex-start}\
 .crumbs{display:flex;flex-wrap:wrap;gap:.35rem;margin-bottom:.6rem;color:var(--soft);font-size:.9rem}\
 .crumbs a{color:inherit;overflow-wrap:anywhere}\
 .rows{list-style:none;margin:0 -.75rem;padding:0;border-top:1px solid var(--line)}\
-.rows li{border-bottom:1px solid var(--line)}\
+.rows li+li{border-top:1px solid var(--line)}.sprite{position:absolute}\
 .rows a{display:grid;grid-template-columns:1.5rem minmax(0,1fr) 6rem 7rem;gap:0 .75rem;align-items:center;padding:.7rem .75rem;\
 color:inherit;text-decoration:none;border-radius:.35rem}\
 .rows a:hover{background:var(--ground)}.rows a:hover .name,.rows a:focus-visible .name{text-decoration:underline}\

@@ -12,12 +12,13 @@ use crate::context::RequestContext;
 use crate::error::{Code, S3Error};
 use crate::gate::Gate;
 use crate::link_ledger::LinkLedger;
+use crate::link_proof::ProofKey;
 use crate::metrics::Metrics;
 use crate::respond::IdSource;
 use crate::room::Room;
 use crate::rooms::Rooms;
-use crate::short::ShortLinks;
 use crate::uploads::{UPLOADS_MAX, Uploads};
+use crate::zip_places::ZipPlaces;
 
 /// Made once, when the server is built.
 #[derive(Debug)]
@@ -31,7 +32,10 @@ pub(crate) struct Services {
     pub(crate) rooms: Rooms,
     /// The room for uploaded bodies that need a file or take longer than a second.
     pub(crate) uploads: Arc<Room>,
-    pub(crate) short_links: ShortLinks,
+    /// The key of the proofs that browsers know the passphrases of managed links.
+    pub(crate) proof_key: ProofKey,
+    /// The places of zips that are made.
+    pub(crate) zips: Arc<ZipPlaces>,
     /// The store, which no surface is lent: only the gate lends it, to the operations that it has admitted.
     store: Store,
 }
@@ -42,8 +46,8 @@ impl Services {
         let uploads = Arc::new(Room::new(UPLOADS_MAX));
         let gate = Arc::new(gate);
         let ledger = Arc::new(LinkLedger::new(Arc::clone(&gate)));
-        let short_links = ShortLinks::default();
-        Self { config, gate, ledger, ids, metrics, rooms, uploads, short_links, store }
+        let (proof_key, zips) = (ProofKey::default(), Arc::default());
+        Self { config, gate, ledger, ids, metrics, rooms, uploads, proof_key, zips, store }
     }
 
     /// Whether the store can be written to; the error says why not.

@@ -4,44 +4,28 @@
 mod ask;
 mod folder;
 mod object;
-mod proof;
+mod visit;
 mod zip;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use hyper::Method;
-use hyper::header::{HeaderName, HeaderValue};
-use presign::{Endpoint, ExpiresIn, decode_query_component};
 use store::{LinkPurpose, ManagedLink, ManagedLinkId};
 
 use crate::body::RequestBody;
-use crate::context::RequestContext;
 use crate::error::{Code, S3Error};
-use crate::head::Head;
 use crate::notes::RequestNotes;
 use crate::origin::OWN_PREFIX;
-use crate::passphrase::PASSPHRASE_BYTES_MAX;
 use crate::reading::Reading;
 use crate::respond::Reply;
-use crate::services::Services;
-pub(crate) use ask::{OWN_HOST, own_request};
 use folder::FolderLink;
 use object::ObjectLink;
-use proof::ProofKey;
-use zip::ZipPlaces;
+
+pub(crate) use ask::{OWN_HOST, own_request};
+pub(crate) use visit::ShortRequest;
 
 /// The operation of every short link, in the log and the metrics.
 pub(crate) const OPEN_LINK: &str = "OpenLink";
-/// The header in which programs send the passphrase of a link.
-pub(crate) const PASSPHRASE: HeaderName = HeaderName::from_static("x-valet-passphrase");
-/// How long that lives what a short link sends on to.
-const LENT_SECONDS: u64 = 300;
-/// The longest form that a page of a link sends, in bytes.
-const FORM_BYTES_MAX: usize = 8 * 1024;
-
-/// The longest time for it to arrive.
-const FORM_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// A path below `/_valet/s/`.
 #[derive(Debug)]
@@ -50,21 +34,6 @@ pub(crate) struct ShortRoute {
     id: Option<ManagedLinkId>,
     /// What follows the id and a slash, as it was sent; `None`: nothing does.
     rest: Option<String>,
-}
-
-/// What short links keep in memory.
-#[derive(Debug, Default)]
-pub(crate) struct ShortLinks {
-    proof_key: ProofKey,
-    zips: Arc<ZipPlaces>,
-}
-
-/// A request for a short link.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ShortRequest<'r> {
-    pub(crate) services: &'r Services,
-    pub(crate) head: &'r Head<'r>,
-    pub(crate) context: &'r Arc<RequestContext>,
 }
 
 impl ShortRoute {
@@ -129,86 +98,4 @@ impl ShortRoute {
         let found = request.services.gate.managed_link(&id.fingerprint()).await?;
         found.filter(|link| link.id == id).ok_or_else(none)
     }
-}
-
-impl ShortRequest<'_> {
-    /// The address of this server as the client sees it: what is signed for it works for this client.
-    fn endpoint(&self) -> Result<Endpoint, S3Error> {
-        let RequestContext { host, prefix, secure, .. } = &**self.context;
-        let scheme = if *secure { "https" } else { "http" };
-        Endpoint::parse(&format!("{scheme}://{host}{prefix}"))
-            .map_err(|cause| S3Error::new(Code::BadRequest).because(cause))
-    }
-
-    /// Whether the sender has proven to know the passphrase of the link, if it has one.
-    async fn knows_passphrase(
-        &self,
-        link: &ManagedLink,
-        given: Option<String>,
-    ) -> Result<PassphraseProof, S3Error> {
-        if link.passphrase.is_none() {
-            return Ok(PassphraseProof::Given);
-        }
-        let Some(given) = given.filter(|given| given.len() <= PASSPHRASE_BYTES_MAX) else {
-            return Ok(PassphraseProof::Missing);
-        };
-        let gate = &self.services.gate;
-        if !gate.try_passphrase(link, self.context.now).await? {
-            return Err(S3Error::new(Code::TooManyTries).retry_after_a_minute());
-        }
-        let fits = gate.passphrases().fits(link, given).await?;
-        Ok(if fits { PassphraseProof::Given } else { PassphraseProof::Wrong })
-    }
-
-    /// The passphrase in the header of a program.
-    fn passphrase_in_header(&self) -> Option<String> {
-        let value = self.head.parts().headers.get(PASSPHRASE)?;
-        String::from_utf8(value.as_bytes().to_vec()).ok()
-    }
-}
-
-/// What a request has shown of the passphrase.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum PassphraseProof {
-    /// It is the right one, or the link has none.
-    Given,
-    Missing,
-    Wrong,
-}
-
-/// How long a URL lives that a short link sends on to.
-fn lent_for() -> Result<ExpiresIn, S3Error> {
-    ExpiresIn::from_seconds(LENT_SECONDS)
-        .map_err(|cause| S3Error::new(Code::InternalError).because(cause))
-}
-
-/// A field of a form that a page has sent (`application/x-www-form-urlencoded`).
-async fn form_field(
-    request: ShortRequest<'_>,
-    body: &mut RequestBody,
-    name: &str,
-) -> Result<Option<String>, S3Error> {
-    let ShortRequest { services, context, .. } = request;
-    let mut slot = services.gate.documents().enter(context.client, FORM_BYTES_MAX);
-    let open = body.open(None)?;
-    let collected =
-        match slot.keep(tokio::time::timeout(FORM_TIME_MAX, open.collect(FORM_BYTES_MAX))).await {
-            Some(Ok(collected)) => collected?.0,
-            Some(Err(_elapsed)) => return Err(S3Error::new(Code::RequestTimeout)),
-            None => return Err(S3Error::new(Code::SlowDown)),
-        };
-    let text = std::str::from_utf8(&collected)
-        .map_err(|cause| S3Error::new(Code::InvalidRequest).because(cause))?;
-    let found = presign::QueryPairs::new(text).find(|(known, _)| *known == name);
-    Ok(found
-        .and_then(|(_, value)| String::from_utf8(decode_query_component(value).into_owned()).ok()))
-}
-
-/// Sends on to a URL that nobody is to keep, and that no other site is told of.
-fn redirect(status: hyper::StatusCode, location: &str) -> Reply {
-    let mut reply = Reply::new(status);
-    reply.set_text(hyper::header::LOCATION, location);
-    reply.set(hyper::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    reply.set(hyper::header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    reply
 }

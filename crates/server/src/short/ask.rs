@@ -12,7 +12,7 @@ use presign::{Endpoint, Presigned};
 use store::ManagedLink;
 use tokio::time::Instant;
 
-use super::ShortRequest;
+use super::visit::ShortRequest;
 use crate::body::RequestBody;
 use crate::config::ServerConfig;
 use crate::context::RequestContext;

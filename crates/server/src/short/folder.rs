@@ -1,7 +1,8 @@
 //! Short links to a folder: a page that lists what is below a prefix, each of its files, and all of them as a zip.
 
-mod listing;
+pub(super) mod listing;
 mod page;
+mod path;
 
 use hyper::header::{ACCEPT, SET_COOKIE};
 use hyper::{Method, StatusCode};
@@ -11,8 +12,8 @@ use presign::{
 use store::{ManagedLink, ObjectKey};
 
 use super::object::{below_origin, passphrase_page};
+use super::visit::{PassphraseProof, ShortRequest, form_field, lent_for, redirect};
 use super::zip::{self, ZipJob};
-use super::{PassphraseProof, ShortRequest, form_field, lent_for, redirect};
 use crate::body::RequestBody;
 use crate::disposition::{self, Disposition};
 use crate::error::{Code, S3Error};
@@ -21,9 +22,9 @@ use crate::notes::RequestNotes;
 use crate::origin::OWN_PREFIX;
 use crate::page as pages;
 use crate::respond::Reply;
+use listing::Place;
 use page::FolderView;
-
-pub(super) use listing::{FolderFile, FolderPage, Place};
+use path::kept_as_key;
 
 /// A link to a folder, as somebody opens it.
 #[derive(Clone, Copy, Debug)]
@@ -106,7 +107,7 @@ impl FolderLink<'_> {
             Wanted::Zip => self.zip(&query).await?,
         };
         if is_new {
-            let (keys, path) = (&self.request.services.short_links.proof_key, self.path());
+            let (keys, path) = (&self.request.services.proof_key, self.path());
             let cookie = keys.cookie(self.link, &path, self.request.context)?;
             reply.headers.append(SET_COOKIE, cookie);
         }
@@ -124,7 +125,7 @@ impl FolderLink<'_> {
             return Ok((PassphraseProof::Given, false));
         }
         let (headers, now) = (&request.head.parts().headers, request.context.now);
-        if request.services.short_links.proof_key.is_proven(link, headers, now)? {
+        if request.services.proof_key.is_proven(link, headers, now)? {
             return Ok((PassphraseProof::Given, false));
         }
         let given = match request.passphrase_in_header() {
@@ -234,7 +235,7 @@ impl FolderLink<'_> {
         if *request.head.method() == Method::HEAD {
             return Ok(reply);
         }
-        let places = &request.services.short_links.zips;
+        let places = &request.services.zips;
         let place = places.take(request.context.client).ok_or_else(zip::too_many)?;
         let job = ZipJob {
             requests: request.own_requests_within_a_use(),
@@ -266,32 +267,6 @@ fn decoded_key(rest: &str) -> Result<String, S3Error> {
         .map_err(|cause| S3Error::new(Code::InvalidUri).because(cause))
 }
 
-/// Whether clients would take the key for another path than it is written as: `a/../b`, `a//b`.
-pub(super) fn is_rewritten(key: &str) -> bool {
-    key.split('/').any(|part| matches!(part, "" | "." | ".."))
-}
-
-/// A key as it stands in a path. Where clients would rewrite it, its slashes are encoded, which names the same.
-pub(super) fn encoded_key(key: &str) -> String {
-    let encoded = encode_path(key.as_bytes());
-    if is_rewritten(key) { encoded.replace('/', "%2F") } else { encoded }
-}
-
-/// The target of a presigned URL whose path ends with an object, in the spelling that no client rewrites: a signature covers
-/// all of them alike.
-fn kept_as_key(target: &str, object: &str, key: &str) -> String {
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    match path.strip_suffix(object) {
-        Some(prefix) if is_rewritten(key) => {
-            let (bucket, _) =
-                object.trim_start_matches('/').split_once('/').unwrap_or((object, ""));
-            // With the slash before the key encoded, no part of the path is a dot alone.
-            format!("{prefix}/{bucket}/{}?{query}", encoded_key(key))
-        }
-        Some(_) | None => target.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -311,21 +286,5 @@ mod tests {
         check("path=a", None);
         check("path=%FF/", None);
         check("path=../", Some(("../", None, false)));
-    }
-
-    #[test]
-    fn a_key_is_written_so_that_no_client_rewrites_it() {
-        let check = |key: &str, expected: &str| {
-            assert_eq!(encoded_key(key), expected, "{key}");
-            let target = format!("/p/bucket/{}?q=/", encode_path(key.as_bytes()));
-            let object = format!("/bucket/{}", encode_path(key.as_bytes()));
-            assert_eq!(kept_as_key(&target, &object, key), format!("/p/bucket/{expected}?q=/"));
-        };
-        check("a/b c", "a/b%20c");
-        check("a/../b", "a%2F..%2Fb");
-        check("a//b", "a%2F%2Fb");
-        check("a/", "a%2F");
-        check("a/..", "a%2F..");
-        check("a/%2e%2e/b", "a/%252e%252e/b");
     }
 }

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use presign::LinkConditions;
 use store::{Landing, ManagedLink, ObjectKey, VersionId};
 
-use super::{PassphraseProof, ShortRequest, form_field, lent_for, redirect};
+use super::visit::{PassphraseProof, ShortRequest, form_field, lent_for, redirect};
 use crate::body::RequestBody;
 use crate::disposition::{self, Disposition};
 use crate::error::{Code, S3Error};

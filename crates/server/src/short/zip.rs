@@ -3,7 +3,6 @@
 
 mod format;
 mod names;
-mod places;
 
 use std::time::Duration;
 
@@ -17,18 +16,17 @@ use presign::LinkConditions;
 use store::{BodyReader, ManagedLink, StoreError};
 
 use super::ask::OwnRequests;
-use super::folder::{FolderFile, FolderPage, Place};
-use super::lent_for;
+use super::folder::listing::{FolderFile, FolderPage, Place};
+use super::visit::lent_for;
 use crate::error::{Code, S3Error};
 use crate::gate::LentRequest;
 use crate::link_rate::Throttle;
 use crate::link_uses::CallUse;
 use crate::made::{ClientGone, MadeBodySender, made_body};
 use crate::respond::{Reply, ReplyBody};
+use crate::zip_places::ZipPlace;
 use format::ZipWriter;
 use names::ZipNames;
-
-pub(super) use places::{ZipPlace, ZipPlaces};
 
 /// The longest piece of a file that is read at once.
 const PIECE_BYTES_MAX: usize = 64 * 1024;

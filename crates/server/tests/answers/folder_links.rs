@@ -151,8 +151,13 @@ async fn a_folder_is_listed_and_walked() {
     let file = fetched(&world, sub["files"][0]["url"].as_str().unwrap()).await;
     assert_eq!(file.text(), "sub/one.txt");
     assert_eq!(file.header("content-disposition"), "attachment; filename=\"one.txt\"");
-    let nothing = listed(&world, &format!("{path}?path=none%2F")).await;
-    assert!(names(&nothing, "files").is_empty() && names(&nothing, "folders").is_empty());
+    for target in [format!("{path}?path=none%2F"), format!("{path}?zip&path=none%2F")] {
+        assert_eq!(world.send_raw(get(&target)).await.refusal(), NO_KEY, "{target}");
+    }
+    store(&world, "share/empty/", "").await;
+    let empty = listed(&world, &format!("{path}?path=empty%2F")).await;
+    assert!(names(&empty, "files").is_empty() && names(&empty, "folders").is_empty());
+    assert_eq!(world.send(ask("DELETE", "/bucket/share/empty/")).await.status, 204);
     let wrong = world.send_raw(get(&format!("{path}?path=sub"))).await;
     assert_eq!(wrong.status, 400, "{}", wrong.text());
     let slash = listed(&world, &format!("{path}/")).await;
@@ -295,10 +300,10 @@ async fn nothing_outside_of_the_prefix_can_be_named() {
         assert!((400..500).contains(&status), "{rest} {status}");
     }
     for folder in ["..%2F", "..%2F..%2F", "%2F", "..%2Fshare2%2F"] {
-        let list = listed(&world, &format!("{path}?path={folder}")).await;
-        assert!(names(&list, "files").is_empty() && names(&list, "folders").is_empty());
-        let zip = world.send_raw(get(&format!("{path}?zip&path={folder}"))).await;
-        assert!(unzipped(&zip.body).is_empty(), "{folder}");
+        for query in ["path", "zip&path"] {
+            let answer = world.send_raw(get(&format!("{path}?{query}={folder}"))).await;
+            assert_eq!(answer.refusal(), NO_KEY, "{query} {folder}");
+        }
     }
     // What a URL is lent for cannot be changed to something else.
     let lent = world.send_raw(get(&format!("{path}/a.txt"))).await.header("location").to_owned();

@@ -9,34 +9,39 @@ use crate::error::{Code, S3Error};
 use crate::gate::LentRequest;
 use crate::respond::ReplyBody;
 use crate::short::ask::OwnRequests;
-use crate::short::lent_for;
+use crate::short::visit::lent_for;
+
+/// The parameter by which a listing goes on.
+const AFTER: &str = "continuation-token";
 
 /// A folder below that of a link, or that folder itself.
 #[derive(Clone, Debug)]
-pub(in crate::short) struct Place {
+pub(crate) struct Place {
     /// How all keys below the folder of the link begin.
-    pub(in crate::short) prefix: String,
+    pub(crate) prefix: String,
     /// What follows in the keys of this folder: empty, or it ends with a slash.
-    pub(in crate::short) path: String,
+    pub(crate) path: String,
 }
 
 /// One page of what is in a folder.
 #[derive(Debug, Default)]
-pub(in crate::short) struct FolderPage {
+pub(crate) struct FolderPage {
     /// The names of folders below, each with its slash.
-    pub(in crate::short) folders: Vec<String>,
-    pub(in crate::short) files: Vec<FolderFile>,
+    pub(crate) folders: Vec<String>,
+    pub(crate) files: Vec<FolderFile>,
+    /// Whether an object says that there is a folder, which may be empty.
+    is_marked: bool,
     /// Where the next page goes on; `None`: there are no more.
-    pub(in crate::short) next: Option<String>,
+    pub(crate) next: Option<String>,
 }
 
 /// A file in a folder.
 #[derive(Debug)]
-pub(in crate::short) struct FolderFile {
+pub(crate) struct FolderFile {
     /// The rest of its key behind the folder that is listed.
-    pub(in crate::short) name: String,
-    pub(in crate::short) size: u64,
-    pub(in crate::short) modified: Timestamp,
+    pub(crate) name: String,
+    pub(crate) size: u64,
+    pub(crate) modified: Timestamp,
 }
 
 /// A listing as S3 answers it.
@@ -64,9 +69,16 @@ struct CommonPrefix {
     prefix: String,
 }
 
+impl FolderPage {
+    /// Whether there is no such folder, as far as its first page tells.
+    fn is_nothing(&self) -> bool {
+        self.folders.is_empty() && self.files.is_empty() && self.next.is_none() && !self.is_marked
+    }
+}
+
 impl Place {
     /// How all keys in the folder begin.
-    pub(in crate::short) fn whole_prefix(&self) -> String {
+    pub(crate) fn whole_prefix(&self) -> String {
         format!("{}{}", self.prefix, self.path)
     }
 
@@ -77,17 +89,17 @@ impl Place {
         link: &ManagedLink,
         after: Option<&str>,
     ) -> Result<FolderPage, S3Error> {
-        self.list(requests, link, &[("delimiter", Some("/")), ("continuation-token", after)]).await
+        self.list(requests, link, &[("delimiter", Some("/")), (AFTER, after)]).await
     }
 
     /// One page of all files in the folder, and in those below it.
-    pub(in crate::short) async fn list_all_levels(
+    pub(crate) async fn list_all_levels(
         &self,
         requests: &OwnRequests,
         link: &ManagedLink,
         after: Option<&str>,
     ) -> Result<FolderPage, S3Error> {
-        self.list(requests, link, &[("continuation-token", after)]).await
+        self.list(requests, link, &[(AFTER, after)]).await
     }
 
     async fn list(
@@ -112,7 +124,13 @@ impl Place {
         let ReplyBody::Full(document) = reply.body else {
             return Err(S3Error::new(Code::InternalError));
         };
-        read(&document, &prefix)
+        let page = read(&document, &prefix)?;
+        let is_first = more.iter().all(|(name, value)| *name != AFTER || value.is_none());
+        // The folder of the link itself may be filled later.
+        if is_first && page.is_nothing() && !self.path.is_empty() {
+            return Err(S3Error::new(Code::NoSuchKey));
+        }
+        Ok(page)
     }
 }
 
@@ -132,8 +150,10 @@ fn read(document: &[u8], prefix: &str) -> Result<FolderPage, S3Error> {
     }
     for Contents { key, last_modified, size } in listed.contents {
         let name = name(&key).ok_or_else(internal)?;
-        // An empty object of the folder's own name only says that there is a folder.
-        if !name.is_empty() {
+        // An object of the folder's own name only says that there is a folder.
+        if name.is_empty() {
+            page.is_marked = true;
+        } else {
             let modified: Timestamp =
                 last_modified.parse().map_err(|cause: jiff::Error| internal().because(cause))?;
             page.files.push(FolderFile { name, size, modified });

@@ -11,7 +11,8 @@ use presign::encode_component;
 use serde::Serialize;
 use store::ManagedLink;
 
-use super::{FolderFile, FolderPage, encoded_key};
+use super::listing::{FolderFile, FolderPage};
+use super::path::encoded_key;
 use crate::disposition::is_deceptive;
 use crate::error::{Code, S3Error};
 use crate::page::{self as pages, PagePowers};
@@ -101,7 +102,7 @@ impl FolderView<'_> {
     }
 
     pub(super) fn page(&self) -> Reply {
-        let FolderPage { folders, files, next } = self.listed;
+        let FolderPage { folders, files, next, .. } = self.listed;
         let is_empty = folders.is_empty() && files.is_empty();
         let content = html! {
             (icons())
@@ -141,7 +142,7 @@ impl FolderView<'_> {
             @if let Some(uses) = self.link.conditions.uses {
                 footer {
                     "This link is good for " (counted(uses.get(), "download"))
-                    " in all: each file counts as one, and so does the zip. To look around counts for nothing."
+                    " in all. Each file counts as one, and so does the zip; looking around counts for nothing."
                 }
             }
         };
@@ -177,7 +178,7 @@ impl FolderView<'_> {
 
     /// How much is in the folder, as far as one page tells.
     fn count(&self) -> String {
-        let FolderPage { folders, files, next } = self.listed;
+        let FolderPage { folders, files, next, .. } = self.listed;
         let number = |many: usize| u64::try_from(many).unwrap_or(u64::MAX);
         let bytes = files.iter().fold(0_u64, |sum, file| sum.saturating_add(file.size));
         let mut parts = Vec::new();
@@ -213,7 +214,7 @@ impl FolderView<'_> {
             li {
                 a href=(self.folder_target(&format!("{}{name}", self.path), None)) {
                     svg aria-hidden="true" { use href="#folder"; }
-                    span.name { (shown(name.strip_suffix('/').unwrap_or(name))) }
+                    span.name { (shown(name.strip_suffix('/').unwrap_or(name))) } " "
                     span.kind { "Folder" }
                 }
             }
@@ -225,8 +226,8 @@ impl FolderView<'_> {
             li {
                 a href=(self.file_target(file)) {
                     svg aria-hidden="true" { use href="#file"; }
-                    span.name { (shown(&file.name)) }
-                    span.size { (size_in_words(file.size)) }
+                    span.name { (shown(&file.name)) } " "
+                    span.size { (size_in_words(file.size)) } " "
                     time datetime=(file.modified) title=(in_words(file.modified)) { (day(file.modified)) }
                 }
             }
@@ -283,7 +284,7 @@ fn day(time: Timestamp) -> String {
 /// The pictures of the rows, which are drawn once.
 fn icons() -> Markup {
     html! {
-        svg width="0" height="0" aria-hidden="true" {
+        svg.sprite width="0" height="0" aria-hidden="true" {
             symbol id="folder" viewBox="0 0 24 24" {
                 path d="M3 6.5A1.5 1.5 0 0 1 4.5 5h4.6c.4 0 .8.2 1.1.5L11.7 7h7.8A1.5 1.5 0 0 1 21 8.5v9a1.5 1.5 0 0 1-1.5 1.5h-15A1.5 1.5 0 0 1 3 17.5z" {}
             }

@@ -14,18 +14,18 @@ const ZIPS_OF_ADDRESS_MAX: usize = 8;
 
 /// The zips under way, by the addresses that they are sent to.
 #[derive(Debug, Default)]
-pub(in crate::short) struct ZipPlaces(Mutex<HashMap<Neighbour, usize>>);
+pub(crate) struct ZipPlaces(Mutex<HashMap<Neighbour, usize>>);
 
 /// The place of one zip, until it is dropped.
 #[derive(Debug)]
-pub(in crate::short) struct ZipPlace {
+pub(crate) struct ZipPlace {
     places: Arc<ZipPlaces>,
     neighbour: Neighbour,
 }
 
 impl ZipPlaces {
     /// A place for another zip; `None`: there are as many as there may be, or as many to this address.
-    pub(in crate::short) fn take(self: &Arc<Self>, client: IpAddr) -> Option<ZipPlace> {
+    pub(crate) fn take(self: &Arc<Self>, client: IpAddr) -> Option<ZipPlace> {
         let neighbour = Neighbour::of(client);
         let mut taken = self.lock();
         let of_all: usize = taken.values().sum();

@@ -23,7 +23,7 @@ const KEY_BYTES: usize = 32;
 
 /// The key of all proofs, which is made when the first one is needed.
 #[derive(Default)]
-pub(super) struct ProofKey(OnceLock<[u8; KEY_BYTES]>);
+pub(crate) struct ProofKey(OnceLock<[u8; KEY_BYTES]>);
 
 impl std::fmt::Debug for ProofKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -33,7 +33,7 @@ impl std::fmt::Debug for ProofKey {
 
 impl ProofKey {
     /// The cookie that proves for an hour that whoever sends it knew the passphrase of the link. `path` is that of the link.
-    pub(super) fn cookie(
+    pub(crate) fn cookie(
         &self,
         link: &ManagedLink,
         path: &str,
@@ -50,7 +50,7 @@ impl ProofKey {
     }
 
     /// Whether a request proves to know the passphrase of the link as it is now.
-    pub(super) fn is_proven(
+    pub(crate) fn is_proven(
         &self,
         link: &ManagedLink,
         headers: &HeaderMap,
