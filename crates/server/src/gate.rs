@@ -20,6 +20,7 @@ mod link;
 mod link_access;
 mod link_ends;
 mod managed;
+mod request_files;
 mod searches;
 mod sessions;
 mod tags;

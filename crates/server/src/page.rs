@@ -72,6 +72,15 @@ pub(crate) fn put(reply: &mut Reply, page: String, powers: PagePowers) {
     reply.body = ReplyBody::Full(Bytes::from(page));
 }
 
+/// The same for a page with one script of its own, which may send what it is given to this server.
+pub(crate) fn put_with_script(reply: &mut Reply, page: String, nonce: &str) {
+    put(reply, page, PagePowers::Submits);
+    let policy = format!(
+        "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    );
+    reply.set_text(CONTENT_SECURITY_POLICY, &policy);
+}
+
 /// Whether a browser opens the link in a window of its own, rather than a page or a program reading it.
 pub(crate) fn navigates(headers: &HeaderMap) -> bool {
     match headers.get("sec-fetch-mode").map(HeaderValue::as_bytes) {

@@ -164,7 +164,7 @@ impl Server {
                 log_cause(&LoggedRefusal::from(&error), &ids, &notes);
                 notes.reason = Some(error.message().chars().take(REASON_CHARS_MAX).collect());
                 let mut reply = bound_refusal(&error, unsent, &ids);
-                let is_short = notes.operation == OPEN_LINK;
+                let is_short = notes.opened.is_some() || notes.operation == OPEN_LINK;
                 refused_link::tell(&mut reply, &error, (&parts, is_short), &ids);
                 (reply, Some(error.code().wire()))
             }

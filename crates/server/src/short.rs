@@ -4,6 +4,7 @@
 mod ask;
 mod folder;
 mod object;
+mod request;
 mod visit;
 mod zip;
 
@@ -20,6 +21,7 @@ use crate::reading::Reading;
 use crate::respond::Reply;
 use folder::FolderLink;
 use object::ObjectLink;
+use request::RequestLink;
 
 pub(crate) use ask::{OWN_HOST, own_request};
 pub(crate) use visit::ShortRequest;
@@ -74,6 +76,10 @@ impl ShortRoute {
                 let folder = FolderLink { request, link: &link, prefix };
                 folder.answer(self.rest.as_deref(), body, notes).await
             }
+            LinkPurpose::Request { prefix, limits, .. } => {
+                let sending = RequestLink { request, link: &link, prefix, limits };
+                sending.answer(self.rest.as_deref(), body, notes).await
+            }
             _ if self.rest.is_some() => Err(S3Error::new(Code::NoSuchLink)),
             LinkPurpose::Object { key, version, filename, inline, .. } => {
                 notes.key = Some(key.clone());
@@ -86,9 +92,7 @@ impl ShortRoute {
                 object.answer((request, &link), body).await
             }
             // What has a URL of its own has no short one.
-            LinkPurpose::Presigned { .. } | LinkPurpose::Request { .. } => {
-                Err(S3Error::new(Code::NoSuchLink))
-            }
+            LinkPurpose::Presigned { .. } => Err(S3Error::new(Code::NoSuchLink)),
         }
     }
 

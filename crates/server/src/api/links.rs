@@ -137,6 +137,13 @@ impl LinkState {
         if link.conditions.not_before.is_some_and(|opens| now < opens.timestamp()) {
             return Ok(Self::Scheduled);
         }
+        if let LinkPurpose::Request { limits, .. } = &link.purpose {
+            let totals = access.link_gate()?.request_totals(link).await?;
+            let uses = link.conditions.uses.map(std::num::NonZeroU64::get);
+            let is_full =
+                [limits.max_files, uses].into_iter().flatten().any(|most| totals.done >= most);
+            return Ok(if is_full { Self::UsedUp } else { Self::Active });
+        }
         if let Some(uses) = link.conditions.uses {
             let taken = access.store().link_uses(&link.fingerprint()).await;
             if taken.map_err(refusal::of_store)?.taken >= uses.get() {

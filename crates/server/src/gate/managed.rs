@@ -1,6 +1,7 @@
 //! Managed links at the gate. What the link signer has signed is one of them: it is judged as the link signer and as whoever
 //! made the link, so that it never gives more than either may do at this moment.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use hyper::Request;
@@ -98,7 +99,7 @@ impl ManagedUse {
     pub(super) fn conditions(&self, signed: LinkConditions) -> LinkConditions {
         let mut all = self.link.conditions.clone();
         all.id = signed.id;
-        all.uses = if self.is_part { None } else { all.uses.or(signed.uses) };
+        all.uses = if self.is_part { None } else { counted_uses(&self.link).or(signed.uses) };
         all.content_length = all.content_length.or(signed.content_length);
         all.source_ip = all.source_ip.or(signed.source_ip);
         all.not_before = all.not_before.or(signed.not_before);
@@ -111,11 +112,15 @@ impl ManagedUse {
 }
 
 fn terms_of(link: &ManagedLink) -> LinkTerms {
-    LinkTerms {
-        conditions: link.conditions.clone(),
-        fingerprint: link.fingerprint(),
-        ends_at: link.expires_at,
-    }
+    let mut conditions = link.conditions.clone();
+    conditions.uses = counted_uses(link);
+    LinkTerms { conditions, fingerprint: link.fingerprint(), ends_at: link.expires_at }
+}
+
+/// How often requests of a link may be answered. A request for files counts the files, by its own account of them.
+fn counted_uses(link: &ManagedLink) -> Option<NonZeroU64> {
+    let counts_files = matches!(link.purpose, LinkPurpose::Request { .. });
+    link.conditions.uses.filter(|_| !counts_files)
 }
 
 fn check_life(link: &ManagedLink, now: Timestamp) -> Result<(), S3Error> {

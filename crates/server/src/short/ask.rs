@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::Request;
-use hyper::header::HOST;
+use hyper::header::{CONTENT_LENGTH, HOST, HeaderValue};
 use hyper::http::request::Parts;
 use jiff::{SignedDuration, Timestamp};
 use presign::{Endpoint, Presigned};
@@ -46,6 +46,16 @@ impl ShortRequest<'_> {
         self.own_requests().ask(link, request).await
     }
 
+    /// The same for a request with a body.
+    pub(super) async fn ask_sending(
+        &self,
+        link: &ManagedLink,
+        request: &LentRequest<'_>,
+        body: Bytes,
+    ) -> Result<Reply, S3Error> {
+        self.own_requests().ask_sending(link, request, body).await
+    }
+
     /// Makes requests that take uses of their link as a client's would.
     fn own_requests(&self) -> OwnRequests {
         let ShortRequest { services, context, .. } = *self;
@@ -78,11 +88,24 @@ impl OwnRequests {
         link: &ManagedLink,
         request: &LentRequest<'_>,
     ) -> Result<Reply, S3Error> {
+        self.ask_sending(link, request, Bytes::new()).await
+    }
+
+    async fn ask_sending(
+        &self,
+        link: &ManagedLink,
+        request: &LentRequest<'_>,
+        body: Bytes,
+    ) -> Result<Reply, S3Error> {
         let (gate, context, now) = (&self.gate, &*self.context, self.now());
         let endpoint = Endpoint::parse(&format!("http://{OWN_HOST}"))
             .map_err(|cause| S3Error::new(Code::InternalError).because(cause))?;
         let lent = gate.lend(link, (request, &endpoint), now).await?;
-        let parts = Arc::new(own_request(request.method, &lent)?);
+        let mut parts = own_request(request.method, &lent)?;
+        if !body.is_empty() {
+            parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+        }
+        let parts = Arc::new(parts);
         let peer = Peer { address: context.client, tls: context.tls };
         let head = Head::read_own(&parts, peer, &self.config)?;
         let routed = Routed::read(&head)?;
@@ -99,7 +122,7 @@ impl OwnRequests {
         });
         let site = Site { config: &self.config, host: OWN_HOST };
         let signed = Signed { caller: &caller, context: &context, site };
-        let mut body = RequestBody::from_memory(Bytes::new(), &parts.headers);
+        let mut body = RequestBody::from_memory(body, &parts.headers);
         Box::pin(routed.answer(gate, signed, &mut body)).await
     }
 }

@@ -12,14 +12,13 @@ use presign::{
 use store::{ManagedLink, ObjectKey};
 
 use super::object::{below_origin, passphrase_page};
-use super::visit::{PassphraseProof, ShortRequest, form_field, lent_for, redirect};
+use super::visit::{PassphraseProof, ShortRequest, lent_for, redirect};
 use super::zip::{self, ZipJob};
 use crate::body::RequestBody;
 use crate::disposition::{self, Disposition};
 use crate::error::{Code, S3Error};
 use crate::gate::LentRequest;
 use crate::notes::RequestNotes;
-use crate::origin::OWN_PREFIX;
 use crate::page as pages;
 use crate::respond::Reply;
 use listing::Place;
@@ -88,7 +87,7 @@ impl FolderLink<'_> {
     ) -> Result<Reply, S3Error> {
         let query = FolderQuery::read(self.request.head.query())?;
         let posts = *self.request.head.method() == Method::POST;
-        let (proof, is_new) = self.proof(posts, body).await?;
+        let (proof, is_new) = self.request.prove(self.link, posts, body).await?;
         if proof != PassphraseProof::Given {
             return self.without_proof(proof);
         }
@@ -114,28 +113,6 @@ impl FolderLink<'_> {
         Ok(reply)
     }
 
-    /// Whether the sender knows the passphrase; and whether that was shown by the passphrase itself.
-    async fn proof(
-        &self,
-        posts: bool,
-        body: &mut RequestBody,
-    ) -> Result<(PassphraseProof, bool), S3Error> {
-        let Self { request, link, .. } = *self;
-        if link.passphrase.is_none() {
-            return Ok((PassphraseProof::Given, false));
-        }
-        let (headers, now) = (&request.head.parts().headers, request.context.now);
-        if request.services.proof_key.is_proven(link, headers, now)? {
-            return Ok((PassphraseProof::Given, false));
-        }
-        let given = match request.passphrase_in_header() {
-            None if posts => form_field(request, body, "passphrase").await?,
-            in_header => in_header,
-        };
-        let proof = request.knows_passphrase(link, given).await?;
-        Ok((proof, proof == PassphraseProof::Given))
-    }
-
     fn without_proof(&self, proof: PassphraseProof) -> Result<Reply, S3Error> {
         let is_wrong = proof == PassphraseProof::Wrong;
         if !pages::navigates(&self.request.head.parts().headers) {
@@ -147,7 +124,7 @@ impl FolderLink<'_> {
 
     /// The path of the link, as the client sees it.
     fn path(&self) -> String {
-        format!("{}{OWN_PREFIX}/s/{}", self.request.context.prefix, self.link.id.text())
+        self.request.path_of(self.link)
     }
 
     /// The target of this very request.

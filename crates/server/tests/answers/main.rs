@@ -46,6 +46,7 @@ mod post;
 mod readings;
 mod renewal;
 mod replaced;
+mod request_links;
 mod revocations;
 mod secrets;
 mod serving;

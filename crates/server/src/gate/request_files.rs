@@ -1,0 +1,84 @@
+//! Files that are sent to requests, as the store keeps account of them.
+
+use store::{
+    ManagedLink, ManagedLinkId, ObjectKey, PartNumber, RequestFile, RequestRoom, RequestTotals,
+    ReserveFile, UploadId,
+};
+
+use super::Gate;
+use crate::error::{Code, S3Error, refusal};
+
+impl Gate {
+    /// What a request for files has so far.
+    pub(crate) async fn request_totals(
+        &self,
+        link: &ManagedLink,
+    ) -> Result<RequestTotals, S3Error> {
+        self.store.request_totals(&link.fingerprint()).await.map_err(refusal::of_store)
+    }
+
+    /// Reserves room for a file that is about to be sent.
+    pub(crate) async fn reserve_file(
+        &self,
+        file: RequestFile,
+        room: RequestRoom,
+    ) -> Result<ReserveFile, S3Error> {
+        self.store.reserve_file(file, room).await.map_err(refusal::of_store)
+    }
+
+    /// A file that is sent by a link.
+    pub(crate) async fn request_file(
+        &self,
+        link: &ManagedLink,
+        id: ManagedLinkId,
+    ) -> Result<Option<RequestFile>, S3Error> {
+        self.store.request_file(&link.fingerprint(), id).await.map_err(refusal::of_store)
+    }
+
+    /// Notes what a file has become that is not done. `false`: it is gone, or done.
+    pub(crate) async fn change_file(&self, file: RequestFile) -> Result<bool, S3Error> {
+        self.store.change_file(file).await.map_err(refusal::of_store)
+    }
+
+    /// Makes a file that was noted as done one that is under way again.
+    pub(crate) async fn reopen_file(
+        &self,
+        link: &ManagedLink,
+        id: ManagedLinkId,
+    ) -> Result<bool, S3Error> {
+        self.store.reopen_file(&link.fingerprint(), id).await.map_err(refusal::of_store)
+    }
+
+    /// Gives the room of a file back that is not done.
+    pub(crate) async fn release_file(
+        &self,
+        link: &ManagedLink,
+        id: ManagedLinkId,
+    ) -> Result<bool, S3Error> {
+        self.store.release_file(&link.fingerprint(), id).await.map_err(refusal::of_store)
+    }
+
+    /// The parts of a file that are there, in their order: number, size and tag.
+    pub(crate) async fn request_parts(
+        &self,
+        link: &ManagedLink,
+        (key, upload): (&ObjectKey, &UploadId),
+    ) -> Result<Vec<(PartNumber, u64, String)>, S3Error> {
+        const PAGE: usize = 1000;
+        let missing = || S3Error::new(Code::NoSuchUpload);
+        let bucket = self.store.bucket(link.purpose.bucket()).await.map_err(refusal::of_store)?;
+        let bucket = bucket.ok_or_else(missing)?.reference();
+        let upload = self.store.upload(&bucket, key, upload).await.map_err(refusal::of_store)?;
+        let upload = upload.ok_or_else(missing)?;
+        let (mut parts, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.store.parts(&upload, after, PAGE).await.map_err(refusal::of_store)?;
+            let told = |part: store::Part| (part.number, part.size, part.etag.to_string());
+            parts.extend(page.parts.into_iter().map(told));
+            after = page.next;
+            if after.is_none() {
+                return Ok(parts);
+            }
+        }
+    }
+}

@@ -1,0 +1,554 @@
+//! Short links by which files are sent to a prefix, by people without an account. They see nothing of what is there.
+//!
+//! The page asks for room for a file, gets links for its parts, uploads them straight to the store, and says when all are
+//! there. The server names the object, begins and completes the upload, and keeps account of how much was sent.
+
+mod page;
+
+use bytes::Bytes;
+use hyper::header::{CONTENT_TYPE, HeaderValue, SET_COOKIE};
+use hyper::{Method, StatusCode};
+use presign::LinkConditions;
+use serde::{Deserialize, Serialize};
+use store::{
+    FileLimits, ManagedLink, ManagedLinkId, ObjectKey, PartNumber, RequestFile, RequestRoom,
+    RequestTotals, ReserveFile, UploadId,
+};
+
+use super::object::{passphrase_page, size_in_words};
+use super::visit::{PassphraseProof, ShortRequest, json_document, lent_for, redirect};
+use crate::body::RequestBody;
+use crate::disposition;
+use crate::error::{Code, S3Error};
+use crate::gate::LentRequest;
+use crate::notes::RequestNotes;
+use crate::page as pages;
+use crate::parts::PartPlan;
+use crate::respond::{Reply, ReplyBody};
+
+/// The most links for parts in one answer.
+const LINKS_MAX: usize = 64;
+/// The longest name and the longest note of a sender, in bytes: metadata of an object has 2 KiB.
+const SENDER_BYTES_MAX: usize = 200;
+/// See [`SENDER_BYTES_MAX`].
+const NOTE_BYTES_MAX: usize = 1000;
+/// The longest media type.
+const TYPE_BYTES_MAX: usize = 128;
+/// The operation in the log and the ledger of a file that has arrived as a whole.
+const SEND_FILE: &str = "SendFile";
+
+/// A link by which files are sent, as somebody opens it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RequestLink<'r> {
+    pub(super) request: ShortRequest<'r>,
+    pub(super) link: &'r ManagedLink,
+    /// How the keys of all that comes begin.
+    pub(super) prefix: &'r str,
+    pub(super) limits: &'r FileLimits,
+}
+
+/// What is wanted of a request for files, by the path below its link.
+#[derive(Debug)]
+enum Wanted {
+    Page,
+    /// Room for another file.
+    Begin,
+    /// How far a file is.
+    Progress(ManagedLinkId),
+    /// Links for parts of a file.
+    Links(ManagedLinkId),
+    Complete(ManagedLinkId),
+    Abort(ManagedLinkId),
+}
+
+/// A file that somebody is about to send.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfferedFile {
+    name: String,
+    size: u64,
+    #[serde(default, rename = "type")]
+    media_type: String,
+    #[serde(default)]
+    sender: String,
+    #[serde(default)]
+    note: String,
+}
+
+/// The parts for which links are wanted.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WantedParts {
+    parts: Vec<u16>,
+}
+
+/// How far a file is.
+#[derive(Debug, Serialize)]
+struct Progress {
+    file: String,
+    size: u64,
+    part_size: u64,
+    /// The numbers of the parts that are there.
+    uploaded: Vec<u16>,
+    done: bool,
+}
+
+/// A link for a part.
+#[derive(Debug, Serialize)]
+struct PartLink {
+    number: u16,
+    offset: u64,
+    size: u64,
+    url: String,
+}
+
+impl RequestLink<'_> {
+    /// Answers a request for the link. `rest` is what follows the link's path and a slash, still encoded.
+    pub(super) async fn answer(
+        &self,
+        rest: Option<&str>,
+        body: &mut RequestBody,
+        notes: &mut RequestNotes,
+    ) -> Result<Reply, S3Error> {
+        let method = self.request.head.method();
+        let wanted = wanted(method, rest.unwrap_or_default())?;
+        let posts_form = *method == Method::POST && matches!(wanted, Wanted::Page);
+        let (proof, is_new) = self.request.prove(self.link, posts_form, body).await?;
+        if proof != PassphraseProof::Given {
+            if matches!(wanted, Wanted::Page) {
+                return Ok(passphrase_page(self.link, proof == PassphraseProof::Wrong, "Go on"));
+            }
+            let message = "Link needs a passphrase";
+            return Err(S3Error::with_message(Code::AccessDenied, message));
+        }
+        match wanted {
+            Wanted::Page if posts_form => {
+                let path = self.request.path_of(self.link);
+                let mut reply = redirect(StatusCode::SEE_OTHER, &path);
+                if is_new {
+                    let keys = &self.request.services.proof_key;
+                    let cookie = keys.cookie(self.link, &path, self.request.context)?;
+                    reply.headers.append(SET_COOKIE, cookie);
+                }
+                Ok(reply)
+            }
+            Wanted::Page => self.page().await,
+            Wanted::Begin => self.begin(body).await,
+            Wanted::Progress(id) => {
+                let file = self.file(id).await?;
+                self.told(&file, StatusCode::OK).await
+            }
+            Wanted::Links(id) => self.links(id, body).await,
+            Wanted::Complete(id) => self.complete(id, body, notes).await,
+            Wanted::Abort(id) => self.abort(id, body).await,
+        }
+    }
+
+    async fn page(&self) -> Result<Reply, S3Error> {
+        let totals = self.totals().await?;
+        let nonce = ManagedLinkId::generate().map_err(crate::error::refusal::of_store)?.text();
+        let page = page::page(self, totals, &nonce);
+        let mut reply = Reply::new(StatusCode::OK);
+        pages::put_with_script(&mut reply, page, &nonce);
+        Ok(reply)
+    }
+
+    async fn totals(&self) -> Result<RequestTotals, S3Error> {
+        self.request.services.gate.request_totals(self.link).await
+    }
+
+    /// The most files and bytes that the link takes. `uses` counts files as well.
+    fn room(&self) -> RequestRoom {
+        let FileLimits { max_files, max_total_bytes, .. } = self.limits;
+        let uses = self.link.conditions.uses.map(std::num::NonZeroU64::get);
+        let files_max = max_files.unwrap_or(u64::MAX).min(uses.unwrap_or(u64::MAX));
+        RequestRoom { files_max, bytes_max: max_total_bytes.unwrap_or(u64::MAX) }
+    }
+
+    async fn begin(&self, body: &mut RequestBody) -> Result<Reply, S3Error> {
+        let offered: OfferedFile = json_document(self.request, body).await?;
+        self.check(&offered)?;
+        let gate = &self.request.services.gate;
+        let name = disposition::safe_name(&offered.name).unwrap_or_else(|| "file".to_owned());
+        let id = RequestFile::new_id().map_err(crate::error::refusal::of_store)?;
+        let now = self.request.context.now;
+        let day = now.strftime("%Y-%m-%d");
+        // Whoever sends a file knows nothing of where it is: not even by its id.
+        let random = RequestFile::new_id().map_err(crate::error::refusal::of_store)?.text();
+        let key = format!("{}{day}/{random}-{name}", self.prefix);
+        let key = ObjectKey::parse(&key)
+            .map_err(|cause| S3Error::new(Code::KeyTooLong).because(cause))?;
+        let file = RequestFile {
+            id,
+            link: self.link.fingerprint(),
+            key,
+            name,
+            size: offered.size,
+            upload: None,
+            is_done: false,
+            touched_at: now,
+        };
+        match gate.reserve_file(file.clone(), self.room()).await? {
+            ReserveFile::Reserved => {}
+            ReserveFile::TooManyFiles => {
+                let message = "As many files as may be sent are sent already.";
+                return Err(S3Error::with_message(Code::EntityTooLarge, message));
+            }
+            ReserveFile::TooManyBytes(left) => {
+                let message = format!(
+                    "All files together may have so much that {} are left.",
+                    size_in_words(left)
+                );
+                return Err(S3Error::with_message(Code::EntityTooLarge, message));
+            }
+        }
+        match self.begin_upload(&file, &offered).await {
+            Ok(upload) => {
+                let file = RequestFile { upload: Some(upload), ..file };
+                if !gate.change_file(file.clone()).await? {
+                    return Err(S3Error::new(Code::NoSuchUpload));
+                }
+                self.told(&file, StatusCode::CREATED).await
+            }
+            Err(error) => {
+                // The room is nobody's then.
+                gate.release_file(self.link, id).await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Refuses what the link does not take, in words for whoever sends it.
+    fn check(&self, offered: &OfferedFile) -> Result<(), S3Error> {
+        let refused = |code, message: String| Err(S3Error::with_message(code, message));
+        let limits = self.limits;
+        if let Some(most) = limits.max_bytes.filter(|most| offered.size > *most) {
+            let message =
+                format!("This file is too large: one file may have {}.", size_in_words(most));
+            return refused(Code::EntityTooLarge, message);
+        }
+        if PartPlan::of_size(offered.size).is_err() {
+            let message = "This file is larger than any that can be stored.".to_owned();
+            return refused(Code::EntityTooLarge, message);
+        }
+        if !fits_types(&limits.types, offered) {
+            let message =
+                format!("Files of this type are not taken, only {}.", limits.types.join(", "));
+            return refused(Code::InvalidRequest, message);
+        }
+        if limits.ask_name && offered.sender.trim().is_empty() {
+            return refused(Code::InvalidRequest, "Please give your name.".to_owned());
+        }
+        let lengths = [
+            (offered.sender.len(), SENDER_BYTES_MAX, "The name"),
+            (offered.note.len(), NOTE_BYTES_MAX, "The note"),
+            (offered.media_type.len(), TYPE_BYTES_MAX, "The type"),
+        ];
+        match lengths.into_iter().find(|(length, most, _)| length > most) {
+            None => Ok(()),
+            Some((_, most, what)) => {
+                refused(Code::InvalidRequest, format!("{what} is longer than {most} bytes."))
+            }
+        }
+    }
+
+    async fn begin_upload(
+        &self,
+        file: &RequestFile,
+        offered: &OfferedFile,
+    ) -> Result<UploadId, S3Error> {
+        let (sender, note) = (header_text(&offered.sender), header_text(&offered.note));
+        let original = header_text(&file.name);
+        let media_type = Some(offered.media_type.trim()).filter(|text| is_media_type(text));
+        let mut headers = vec![
+            ("content-type", media_type.unwrap_or("application/octet-stream")),
+            ("x-amz-meta-original-name", original.as_str()),
+        ];
+        for (name, value) in [("x-amz-meta-sender", &sender), ("x-amz-meta-note", &note)] {
+            if !value.is_empty() {
+                headers.push((name, value.as_str()));
+            }
+        }
+        let lent = LentRequest {
+            method: "POST",
+            key: file.key.as_str(),
+            query: &[("uploads", "")],
+            headers: &headers,
+            expires_in: lent_for()?,
+            conditions: LinkConditions::default(),
+        };
+        let mut reply = self.request.ask(self.link, &lent).await?;
+        let (body, _) = reply.take_flowing();
+        let ReplyBody::Full(document) = body else {
+            return Err(S3Error::new(Code::InternalError));
+        };
+        let text = String::from_utf8_lossy(&document);
+        let id = text.split_once("<UploadId>").and_then(|(_, rest)| rest.split_once("</UploadId>"));
+        let id = id.and_then(|(id, _)| UploadId::parse(id).ok());
+        id.ok_or_else(|| S3Error::new(Code::InternalError))
+    }
+
+    /// A file of this link whose upload has begun.
+    async fn file(&self, id: ManagedLinkId) -> Result<RequestFile, S3Error> {
+        let found = self.request.services.gate.request_file(self.link, id).await?;
+        found.ok_or_else(|| S3Error::new(Code::NoSuchUpload))
+    }
+
+    async fn told(&self, file: &RequestFile, status: StatusCode) -> Result<Reply, S3Error> {
+        let plan = plan(file)?;
+        let uploaded = if file.is_done { Vec::new() } else { self.uploaded(file).await? };
+        let complete = |part: &(PartNumber, u64, String)| {
+            plan.part(part.0).is_some_and(|planned| planned.size == part.1)
+        };
+        let progress = Progress {
+            file: file.id.text(),
+            size: file.size,
+            part_size: plan.part_size(),
+            uploaded: uploaded
+                .iter()
+                .filter(|part| complete(part))
+                .map(|it| it.0.number())
+                .collect(),
+            done: file.is_done,
+        };
+        Ok(json(status, &progress))
+    }
+
+    /// The parts that are there: number, size and tag.
+    async fn uploaded(
+        &self,
+        file: &RequestFile,
+    ) -> Result<Vec<(PartNumber, u64, String)>, S3Error> {
+        let missing = || S3Error::new(Code::NoSuchUpload);
+        let upload = file.upload.as_ref().ok_or_else(missing)?;
+        let gate = &self.request.services.gate;
+        gate.request_parts(self.link, (&file.key, upload)).await
+    }
+
+    async fn links(&self, id: ManagedLinkId, body: &mut RequestBody) -> Result<Reply, S3Error> {
+        let WantedParts { parts } = json_document(self.request, body).await?;
+        if parts.len() > LINKS_MAX {
+            let message = format!("One call gives links for {LINKS_MAX} parts at most.");
+            return Err(S3Error::invalid_request(message));
+        }
+        let file = self.file(id).await?;
+        let upload = file.upload.filter(|_| !file.is_done);
+        let upload = upload.ok_or_else(|| S3Error::new(Code::NoSuchUpload))?.to_string();
+        let (plan, endpoint) = (plan(&file)?, self.request.endpoint()?);
+        let gate = &self.request.services.gate;
+        let mut links = Vec::new();
+        for number in parts {
+            let planned = PartNumber::new(number).ok().and_then(|number| plan.part(number));
+            let planned = planned.ok_or_else(|| {
+                S3Error::invalid_request(format!("The file has no part {number}."))
+            })?;
+            let (text, size) = (number.to_string(), planned.size.to_string());
+            let lent = LentRequest {
+                method: "PUT",
+                key: file.key.as_str(),
+                query: &[("partNumber", text.as_str()), ("uploadId", upload.as_str())],
+                // Exactly so many bytes: no link takes more than its part of what was offered.
+                headers: &[("content-length", size.as_str())],
+                expires_in: lent_for()?,
+                conditions: LinkConditions::default(),
+            };
+            let signed = gate.lend(self.link, (&lent, &endpoint), self.request.context.now).await?;
+            links.push(PartLink {
+                number,
+                offset: planned.offset,
+                size: planned.size,
+                url: super::object::below_origin(&signed.url).to_owned(),
+            });
+        }
+        // Whoever goes on with it keeps its room.
+        let touched = RequestFile { touched_at: self.request.context.now, ..file };
+        gate.change_file(touched).await?;
+        Ok(json(StatusCode::OK, &links))
+    }
+
+    async fn complete(
+        &self,
+        id: ManagedLinkId,
+        body: &mut RequestBody,
+        notes: &mut RequestNotes,
+    ) -> Result<Reply, S3Error> {
+        let _: serde_json::Map<String, serde_json::Value> =
+            json_document(self.request, body).await?;
+        let gate = &self.request.services.gate;
+        let file = self.file(id).await?;
+        if file.is_done {
+            return self.told(&file, StatusCode::OK).await;
+        }
+        let (plan, uploaded) = (plan(&file)?, self.uploaded(&file).await?);
+        let is_whole = plan.parts().count() == uploaded.len()
+            && plan.parts().zip(&uploaded).all(|(planned, (number, size, _))| {
+                planned.number == *number && planned.size == *size
+            });
+        if !is_whole {
+            let message = "Not all parts of the file are there yet.";
+            return Err(S3Error::with_message(Code::InvalidPart, message));
+        }
+        // Before the object is there: if the process dies in between, the file counts, and never one too few.
+        let done =
+            RequestFile { is_done: true, touched_at: self.request.context.now, ..file.clone() };
+        if !gate.change_file(done.clone()).await? {
+            return Err(S3Error::new(Code::NoSuchUpload));
+        }
+        if let Err(error) = self.complete_upload(&file, &uploaded).await {
+            gate.reopen_file(self.link, id).await?;
+            return Err(error);
+        }
+        (notes.operation, notes.key) = (SEND_FILE, Some(file.key));
+        self.told(&done, StatusCode::OK).await
+    }
+
+    async fn complete_upload(
+        &self,
+        file: &RequestFile,
+        uploaded: &[(PartNumber, u64, String)],
+    ) -> Result<(), S3Error> {
+        let upload = file.upload.as_ref().map(ToString::to_string).unwrap_or_default();
+        let mut document = "<CompleteMultipartUpload>".to_owned();
+        for (number, _, etag) in uploaded {
+            let (number, etag) = (number.number(), etag.trim_matches('"'));
+            document.push_str(&format!(
+                "<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>"
+            ));
+        }
+        document.push_str("</CompleteMultipartUpload>");
+        let lent = LentRequest {
+            method: "POST",
+            key: file.key.as_str(),
+            query: &[("uploadId", upload.as_str())],
+            headers: &[],
+            expires_in: lent_for()?,
+            conditions: LinkConditions::default(),
+        };
+        self.request.ask_sending(self.link, &lent, Bytes::from(document)).await.map(drop)
+    }
+
+    async fn abort(&self, id: ManagedLinkId, body: &mut RequestBody) -> Result<Reply, S3Error> {
+        let _: serde_json::Map<String, serde_json::Value> =
+            json_document(self.request, body).await?;
+        let gate = &self.request.services.gate;
+        let file = self.file(id).await?;
+        if let Some(upload) = file.upload.as_ref().filter(|_| !file.is_done) {
+            let upload = upload.to_string();
+            let lent = LentRequest {
+                method: "DELETE",
+                key: file.key.as_str(),
+                query: &[("uploadId", upload.as_str())],
+                headers: &[],
+                expires_in: lent_for()?,
+                conditions: LinkConditions::default(),
+            };
+            match self.request.ask(self.link, &lent).await {
+                Err(error) if error.code() != Code::NoSuchUpload => return Err(error),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        gate.release_file(self.link, id).await?;
+        Ok(json(StatusCode::OK, &serde_json::json!({})))
+    }
+}
+
+fn wanted(method: &Method, rest: &str) -> Result<Wanted, S3Error> {
+    let none = || S3Error::new(Code::NoSuchLink);
+    let id = |text: &str| text.parse::<ManagedLinkId>().map_err(|_| none());
+    let posts = *method == Method::POST;
+    let mut segments = rest.split('/');
+    let named = (segments.next(), segments.next(), segments.next(), segments.next());
+    Ok(match named {
+        (Some(""), None, None, None) => Wanted::Page,
+        (Some("files"), None, None, None) if posts => Wanted::Begin,
+        (Some("files"), Some(file), None, None) if !posts => Wanted::Progress(id(file)?),
+        (Some("files"), Some(file), Some("links"), None) if posts => Wanted::Links(id(file)?),
+        (Some("files"), Some(file), Some("complete"), None) if posts => Wanted::Complete(id(file)?),
+        (Some("files"), Some(file), Some("abort"), None) if posts => Wanted::Abort(id(file)?),
+        _ => return Err(none()),
+    })
+}
+
+fn plan(file: &RequestFile) -> Result<PartPlan, S3Error> {
+    PartPlan::of_size(file.size).map_err(|cause| S3Error::new(Code::EntityTooLarge).because(cause))
+}
+
+/// Whether a file is of one of the types that are taken: by its media type, or by the ending of its name.
+fn fits_types(types: &[String], offered: &OfferedFile) -> bool {
+    let name = offered.name.to_lowercase();
+    let media_type = offered.media_type.to_ascii_lowercase();
+    let media_type = media_type.split(';').next().unwrap_or_default().trim();
+    types.is_empty()
+        || types.iter().any(|taken| match taken.strip_suffix('*') {
+            Some(kind) => media_type.starts_with(kind),
+            None if taken.starts_with('.') => name.ends_with(taken.as_str()),
+            None => media_type == taken,
+        })
+}
+
+fn is_media_type(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "!#$&^_.+-".contains(c);
+    text.split_once('/').is_some_and(|(kind, sub)| {
+        let subtype = sub.split(';').next().unwrap_or_default().trim_end();
+        !kind.is_empty()
+            && kind.chars().all(plain)
+            && !subtype.is_empty()
+            && subtype.chars().all(plain)
+    }) && text.chars().all(|c| matches!(c, ' '..='~'))
+}
+
+/// A text as a header has it: plain, or as RFC 2047 encodes other characters.
+fn header_text(text: &str) -> String {
+    use base64::Engine as _;
+    let shown: String = text.chars().filter(|c| !disposition::is_deceptive(*c)).collect();
+    let shown = shown.trim();
+    if shown.chars().all(|c| matches!(c, ' '..='~')) && !shown.starts_with("=?") {
+        return shown.to_owned();
+    }
+    let encoded = base64::engine::general_purpose::STANDARD.encode(shown);
+    format!("=?UTF-8?B?{encoded}?=")
+}
+
+fn json<T: Serialize>(status: StatusCode, document: &T) -> Reply {
+    let mut reply = Reply::new(status);
+    reply.set(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    reply.set(hyper::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply.body = ReplyBody::Full(Bytes::from(serde_json::to_vec(document).unwrap_or_default()));
+    reply
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_told_by_media_type_or_ending() {
+        let check = |types: &[&str], name: &str, media_type: &str, expected: bool| {
+            let offered = OfferedFile {
+                name: name.to_owned(),
+                size: 0,
+                media_type: media_type.to_owned(),
+                sender: String::new(),
+                note: String::new(),
+            };
+            let types: Vec<String> = types.iter().map(|text| (*text).to_owned()).collect();
+            assert_eq!(fits_types(&types, &offered), expected, "{types:?} {name} {media_type}");
+        };
+        check(&[], "a", "", true);
+        check(&["image/*"], "a", "image/png", true);
+        check(&["image/*"], "a.png", "", false);
+        check(&["image/*"], "a", "imagex/png", false);
+        check(&[".pdf"], "A.PDF", "", true);
+        check(&[".pdf"], "a.pdf.exe", "application/pdf", false);
+        check(&["application/pdf"], "a", "Application/PDF; x=y", true);
+        check(&["application/pdf", ".txt"], "a.txt", "text/plain", true);
+    }
+
+    #[test]
+    fn what_a_sender_says_is_one_plain_header() {
+        assert_eq!(header_text(" Ana "), "Ana");
+        assert_eq!(header_text("a\r\nx-amz-acl: public-read"), "ax-amz-acl: public-read");
+        assert_eq!(header_text("Zoë"), "=?UTF-8?B?Wm/Dqw==?=");
+        assert_eq!(header_text("=?x"), "=?UTF-8?B?PT94?=");
+    }
+}

@@ -1,0 +1,249 @@
+//! Links by which files are sent: what they take, how much, and where it comes to be.
+
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, World, ask, get, put};
+use crate::people::{Key, policy};
+
+const LINKS: &str = "/_valet/api/v1/links";
+const PART: usize = 8 * 1024 * 1024;
+
+fn document(answer: &Answer) -> Value {
+    serde_json::from_slice(&answer.body).unwrap_or_else(|_| panic!("{}", answer.text()))
+}
+
+/// The path of a new link that takes files into `in/`.
+async fn link(world: &World, key: &Key, members: Value) -> String {
+    let mut wanted = json!({"kind": "request", "bucket": "bucket", "prefix": "in/"});
+    wanted.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+    let made = world.send_as(key, ask("POST", LINKS).body(wanted.to_string())).await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    format!("/_valet/s/{}", document(&made)["id"].as_str().unwrap())
+}
+
+async fn call(world: &World, path: &str, wanted: &Value) -> Answer {
+    let call = ask("POST", path).header("content-type", "application/json");
+    world.send_raw(call.body(wanted.to_string())).await
+}
+
+async fn begin(world: &World, link: &str, name: &str, size: usize) -> Answer {
+    call(world, &format!("{link}/files"), &json!({"name": name, "size": size})).await
+}
+
+/// Sends parts of a file by the links that the server gives for them.
+async fn send_parts(world: &World, file: &str, content: &[u8], parts: &[u16]) {
+    let links = call(world, &format!("{file}/links"), &json!({"parts": parts})).await;
+    assert_eq!(links.status, 200, "{}", links.text());
+    for one in document(&links).as_array().unwrap() {
+        let at = |name: &str| usize::try_from(one[name].as_u64().unwrap()).unwrap();
+        let piece = content[at("offset")..at("offset") + at("size")].to_vec();
+        let url = one["url"].as_str().unwrap();
+        assert!(!url.contains("://"), "{url}");
+        let length = piece.len().to_string();
+        let sent =
+            world.send_raw(ask("PUT", url).header("content-length", &length).body(piece)).await;
+        assert_eq!(sent.status, 200, "{}", sent.text());
+    }
+}
+
+async fn send(world: &World, link: &str, name: &str, content: &[u8]) -> Answer {
+    let begun = begin(world, link, name, content.len()).await;
+    if begun.status != 201 {
+        return begun;
+    }
+    let file = format!("{link}/files/{}", document(&begun)["file"].as_str().unwrap());
+    let count = u16::try_from(content.len().div_ceil(PART).max(1)).unwrap();
+    send_parts(world, &file, content, &(1..=count).collect::<Vec<_>>()).await;
+    call(world, &format!("{file}/complete"), &json!({})).await
+}
+
+/// The keys of the bucket, and what is uploaded without being there yet.
+async fn keys(world: &World) -> (Vec<String>, usize) {
+    let text = world.send(get("/bucket?list-type=2")).await.text().to_owned();
+    let keys =
+        text.split("<Key>").skip(1).map(|rest| rest.split("</Key>").next().unwrap().to_owned());
+    let uploads = world.send(get("/bucket?uploads")).await.text().matches("<Upload>").count();
+    (keys.collect(), uploads)
+}
+
+fn message(answer: &Answer) -> String {
+    format!("{} {}", answer.status, answer.element("Message"))
+}
+
+#[tokio::test]
+async fn a_file_arrives_in_parts_under_a_name_of_the_servers() {
+    let world = World::with_bucket().await;
+    let link = link(&world, &Key::root(), json!({"ask_name": true, "ask_note": true})).await;
+    let page = world.send_raw(get(&link).header("sec-fetch-mode", "navigate")).await;
+    assert_eq!(page.status, 200);
+    assert!(page.text().contains("Choose files") && page.text().contains("Your name"));
+    let policy = page.header("content-security-policy");
+    assert!(
+        policy.contains("script-src 'nonce-") && !policy.contains("'unsafe-inline' 'self'"),
+        "{policy}"
+    );
+    let content: Vec<u8> = (0..PART + 1000).map(|n| u8::try_from(n % 251).unwrap()).collect();
+    let offered = json!({"name": "../../Zoë's \u{202e}gpj.exe", "size": content.len(), "type": "image/png",
+        "sender": "Zoë", "note": "a\r\nb"});
+    let begun = call(&world, &format!("{link}/files"), &offered).await;
+    assert_eq!(begun.status, 201, "{}", begun.text());
+    let file = format!("{link}/files/{}", document(&begun)["file"].as_str().unwrap());
+    assert_eq!(document(&begun)["part_size"], PART);
+    send_parts(&world, &file, &content, &[2]).await;
+    let early = call(&world, &format!("{file}/complete"), &json!({})).await;
+    assert_eq!(message(&early), "400 Not all parts of the file are there yet.");
+    // As after a reload of the page.
+    let progress = document(&world.send_raw(get(&file)).await);
+    assert_eq!((&progress["uploaded"], &progress["done"]), (&json!([2]), &json!(false)));
+    send_parts(&world, &file, &content, &[1]).await;
+    for _ in 0..2 {
+        let done = call(&world, &format!("{file}/complete"), &json!({})).await;
+        assert_eq!((done.status, &document(&done)["done"]), (200, &json!(true)));
+    }
+    let (found, uploads) = keys(&world).await;
+    assert_eq!((found.len(), uploads), (1, 0), "{found:?}");
+    let key = &found[0];
+    assert!(key.starts_with("in/2026-06-15/") && key.ends_with("-Zoë's gpj.exe"), "{key}");
+    let path = format!("/bucket/{}", presign::encode_path(key.as_bytes()));
+    let stored = world.send(get(&path)).await;
+    assert_eq!(stored.body, content);
+    assert_eq!(stored.header("content-type"), "image/png");
+    assert_eq!(stored.header("x-amz-meta-sender"), "=?UTF-8?Q?Zo=C3=AB?=");
+    assert_eq!(stored.header("x-amz-meta-note"), "ab");
+    // Whoever sends sees nothing of what is there.
+    for path in [format!("{link}/{key}"), format!("{link}?list-type=2"), format!("{link}/files")] {
+        let answer = world.send_raw(get(&path)).await;
+        assert!(!answer.text().contains("2026-06-15"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_over_a_cap_leaves_nothing() {
+    let world = World::with_bucket().await;
+    let root = Key::root();
+    let caps = json!({"max_bytes": 1000, "max_files": 3, "max_total_bytes": 1500, "types": [".txt", "image/*"]});
+    let link = link(&world, &root, caps).await;
+    let large = send(&world, &link, "a.txt", &[1; 1001]).await;
+    assert_eq!(message(&large), "400 This file is too large: one file may have 1000 bytes.");
+    let other = send(&world, &link, "a.exe", &[1; 10]).await;
+    assert_eq!(message(&other), "400 Files of this type are not taken, only .txt, image/*.");
+    assert_eq!(keys(&world).await, (vec![], 0));
+    assert_eq!(send(&world, &link, "a.txt", &[1; 1000]).await.status, 200);
+    let more = send(&world, &link, "b.txt", &[1; 501]).await;
+    assert_eq!(message(&more), "400 All files together may have so much that 500 bytes are left.");
+    assert_eq!(send(&world, &link, "b.txt", &[1; 500]).await.status, 200);
+    assert_eq!(send(&world, &link, "empty.txt", &[]).await.status, 200);
+    let fourth = send(&world, &link, "c.txt", &[]).await;
+    assert_eq!(message(&fourth), "400 As many files as may be sent are sent already.");
+    let (found, uploads) = keys(&world).await;
+    assert_eq!((found.len(), uploads), (3, 0));
+    let listed = document(&world.send(get(LINKS)).await);
+    assert_eq!(listed["links"][0]["state"], "used-up");
+}
+
+#[tokio::test]
+async fn a_part_has_the_size_that_was_offered() {
+    let world = World::with_bucket().await;
+    let link = link(&world, &Key::root(), json!({"max_bytes": 10})).await;
+    let begun = document(&begin(&world, &link, "a", 10).await);
+    let file = format!("{link}/files/{}", begun["file"].as_str().unwrap());
+    let links = document(&call(&world, &format!("{file}/links"), &json!({"parts": [1]})).await);
+    let url = links[0]["url"].as_str().unwrap();
+    for size in [9_usize, 11, 1000] {
+        let put = ask("PUT", url).header("content-length", &size.to_string()).body(vec![0; size]);
+        assert_eq!(world.send_raw(put).await.status, 403, "{size}");
+    }
+    let other = url.replace("partNumber=1", "partNumber=2");
+    assert_eq!(
+        world
+            .send_raw(ask("PUT", &other).header("content-length", "10").body(vec![0; 10]))
+            .await
+            .status,
+        403
+    );
+    assert_eq!(call(&world, &format!("{file}/links"), &json!({"parts": [2]})).await.status, 400);
+    assert_eq!(call(&world, &format!("{file}/complete"), &json!({})).await.status, 400);
+    assert_eq!(call(&world, &format!("{file}/abort"), &json!({})).await.status, 200);
+    assert_eq!(keys(&world).await, (vec![], 0));
+    assert_eq!(world.send_raw(get(&file)).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_request_ends_with_its_maker_and_its_link() {
+    let world = World::with_bucket().await;
+    let allowed =
+        r#"{"Effect":"Allow","Action":["s3:PutObject","valet:CreateLink"],"Resource":"*"}"#;
+    let maker = world.user("maker", &policy(allowed)).await;
+    let path = link(&world, &maker, json!({"expires_at": "2026-06-15T13:00:00Z"})).await;
+    assert_eq!(send(&world, &path, "a", b"hello").await.status, 200);
+    let begun = document(&begin(&world, &path, "b", 5).await);
+    let file = format!("{path}/files/{}", begun["file"].as_str().unwrap());
+    send_parts(&world, &file, b"hello", &[1]).await;
+    world
+        .put_user_policy("maker", &policy(r#"{"Effect":"Deny","Action":"*","Resource":"*"}"#))
+        .await;
+    assert_eq!(send(&world, &path, "c", b"hello").await.status, 403);
+    assert_eq!(call(&world, &format!("{file}/complete"), &json!({})).await.status, 403);
+    world.put_user_policy("maker", &policy(allowed)).await;
+    assert_eq!(call(&world, &format!("{file}/complete"), &json!({})).await.status, 200);
+    let late = world.later(SignedDuration::from_hours(2));
+    assert_eq!(begin(&late, &path, "d", 5).await.status, 403);
+    assert_eq!(keys(&world).await.0.len(), 2);
+}
+
+#[tokio::test]
+async fn a_passphrase_is_shown_once_and_then_a_cookie() {
+    let world = World::with_bucket().await;
+    let link = link(&world, &Key::root(), json!({"passphrase": "sesame"})).await;
+    assert_eq!(begin(&world, &link, "a", 5).await.status, 403);
+    let page = world.send_raw(get(&link).header("sec-fetch-mode", "navigate")).await;
+    assert!(page.text().contains("type=\"password\"") && !page.text().contains("Choose files"));
+    let right = world.send_raw(ask("POST", &link).body("passphrase=sesame")).await;
+    assert_eq!((right.status, right.header("location")), (303, link.as_str()));
+    let cookie = right.header("set-cookie").split(';').next().unwrap().to_owned();
+    for n in 0..8 {
+        let begin = ask("POST", &format!("{link}/files"))
+            .header("content-type", "application/json")
+            .header("cookie", &cookie);
+        let begun = world
+            .send_raw(begin.body(json!({"name": format!("{n}"), "size": 1}).to_string()))
+            .await;
+        assert_eq!(begun.status, 201, "{}", begun.text());
+    }
+}
+
+#[tokio::test]
+async fn what_no_page_sends_is_refused() {
+    let world = World::with_bucket().await;
+    assert_eq!(world.send(put("/bucket/in/there", "x")).await.status, 200);
+    let link = link(&world, &Key::root(), json!({"ask_name": true})).await;
+    let files = format!("{link}/files");
+    let check = async |wanted: Value, expected: u16| {
+        let answer = call(&world, &files, &wanted).await;
+        assert_eq!(answer.status, expected, "{wanted} {}", answer.text());
+    };
+    check(json!({"name": "a", "size": 1}), 400).await;
+    check(json!({"name": "a", "size": -1, "sender": "x"}), 400).await;
+    check(json!({"name": "a", "size": 1, "sender": "x", "more": 1}), 400).await;
+    check(json!({"name": "a", "size": 1, "sender": "x".repeat(201)}), 400).await;
+    check(json!({"name": "a", "size": 1, "sender": "x", "note": "n".repeat(1001)}), 400).await;
+    check(json!({"name": "a", "size": u64::MAX, "sender": "x"}), 400).await;
+    check(json!({"name": "a".repeat(5000), "size": 1, "sender": "x"}), 201).await;
+    check(json!({"name": "///", "size": 1, "sender": "x", "type": "text/html\r\nx: y"}), 201).await;
+    // A form of another site's page.
+    let form = ask("POST", &files).header("content-type", "text/plain");
+    let form = form.body(json!({"name": "a", "size": 1, "sender": "x"}).to_string());
+    assert_eq!(world.send_raw(form).await.status, 400);
+    for path in [
+        "x",
+        "files/x",
+        "files/AAAAAAAAAAAAAAAAAAAAAA",
+        "files//complete",
+        "in/there",
+        "../../bucket/in/there",
+    ] {
+        assert_eq!(world.send_raw(get(&format!("{link}/{path}"))).await.status, 404, "{path}");
+    }
+    assert_eq!(keys(&world).await.0, ["in/there"]);
+}
