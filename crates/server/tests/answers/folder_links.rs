@@ -111,8 +111,15 @@ async fn zip_of(world: &World, path: &str) -> Vec<(String, String)> {
     unzipped(&answer.body)
 }
 
+/// Why there is no zip, once none is under way: the end of one is noted a moment after it was taken.
 async fn refused_zip(world: &World, path: &str) -> String {
-    world.send_raw(get(&format!("{path}?zip"))).await.refusal()
+    loop {
+        let answer = world.send_raw(get(&format!("{path}?zip"))).await;
+        if answer.status != 503 {
+            return answer.refusal();
+        }
+        tokio::task::yield_now().await;
+    }
 }
 
 /// Waits for a zip that nobody takes any more to end, and gets it anew.
