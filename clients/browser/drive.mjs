@@ -4,6 +4,9 @@
 //   {"page": URL, "choose": FILE}                chooses a file there, and waits for what the page says
 //   {"open": URL}                                opens a link as somebody would who clicked it; `width` is that of the
 //                                                window, and `picture` a file for what it shows
+//   {"send": URL, "files": [FILE…]}              sends files on a link's page; with `reload`, the page is loaded anew once
+//                                                that file is under way, and the file chosen again
+//   {"fetch": URL, "passphrase": WORD}           downloads what a link's page offers, after one `wrong` passphrase
 
 import { chromium } from "playwright-core";
 
@@ -22,7 +25,9 @@ const browser = await chromium.launch({
 try {
   const context = await browser.newContext({ ignoreHTTPSErrors: true });
   const page = await context.newPage();
-  const act = task.open ? open : task.choose ? choose : call;
+  const kinds = { open, choose, send, fetch: download };
+  const named = Object.keys(kinds).find((name) => task[name]);
+  const act = named ? kinds[named] : call;
   const outcome = await act(page, task);
   process.stdout.write(JSON.stringify(outcome));
 } finally {
@@ -64,5 +69,70 @@ async function open(page, { open: url, width, picture }) {
     color: await root.evaluate((element) => getComputedStyle(element).color),
     overflows: await root.evaluate((element) => element.scrollWidth > element.clientWidth),
     origin: await page.evaluate(() => window.origin),
+  };
+}
+
+async function send(page, { send: url, files, reload, width, picture }) {
+  await page.setViewportSize({ width: width ?? 390, height: 844 });
+  await page.goto(url);
+  const told = [];
+  const choose = (chosen) => page.getByLabel("Files", { exact: true }).first().setInputFiles(chosen);
+  if (reload) {
+    await choose([reload]);
+    // Some parts are there, and not all.
+    await page.waitForFunction(() => {
+      const bar = document.querySelector("#list progress");
+      return bar && bar.value > 24 * 1024 * 1024 && bar.value < bar.max;
+    });
+    if (picture) await page.screenshot({ path: picture.replace(".png", "-under-way.png"), fullPage: true });
+    page.on("dialog", (dialog) => dialog.accept());
+    await page.reload();
+    told.push(await page.locator("#problem").textContent());
+    let parts = 0;
+    page.on("request", (request) => { if (request.method() === "PUT") parts += 1; });
+    await choose([reload]);
+    await page.waitForFunction(() => document.querySelector("#list .done"), null, { timeout: 120000 });
+    told.push(parts);
+  }
+  await choose(files);
+  const settled = () => [...document.querySelectorAll("#list li")].every((row) => row.querySelector(".done, .failed"));
+  await page.waitForFunction(settled, null, { timeout: 120000 });
+  if (picture) await page.screenshot({ path: picture, fullPage: true });
+  const rows = await page.locator("#list li").evaluateAll((all) => all.map((row) =>
+    [row.querySelector(".name").textContent, row.querySelector(".state").textContent]));
+  const summary = await page.locator("#summary").textContent();
+  const overflows = await page.locator(":root").evaluate((element) => element.scrollWidth > element.clientWidth);
+  return { told, rows, summary, overflows };
+}
+
+async function download(page, { fetch: url, passphrase, wrong, width, picture }) {
+  await page.setViewportSize({ width: width ?? 390, height: 844 });
+  const first = await page.goto(url);
+  const shown = [await page.title()];
+  if (picture) await page.screenshot({ path: picture, fullPage: true });
+  if (first.status() !== 200) return { status: first.status(), shown, text: await page.locator("main").textContent() };
+  if (passphrase) {
+    if (wrong) {
+      await page.getByLabel("Passphrase").fill(wrong);
+      await page.getByRole("button").click();
+      shown.push(await page.getByRole("alert").textContent());
+    }
+    await page.getByLabel("Passphrase").fill(passphrase);
+  }
+  const coming = page.waitForEvent("download").catch(() => null);
+  // A link that is refused at last shows a page in words.
+  const refused = page.waitForURL(/X-Amz-Signature/).then(() => null, () => null);
+  await page.getByRole("button", { name: "Download" }).click();
+  const file = await Promise.race([coming, refused.then(() => Promise.race([coming, page.locator("h1").waitFor().then(() => null)]))]);
+  if (!file) {
+    if (picture) await page.screenshot({ path: picture, fullPage: true });
+    return { status: 403, shown: [await page.title()], text: await page.locator("main").textContent() };
+  }
+  const { readFile } = await import("node:fs/promises");
+  const { createHash } = await import("node:crypto");
+  const content = await readFile(await file.path());
+  return {
+    status: 200, shown, name: file.suggestedFilename(), size: content.length,
+    sha256: createHash("sha256").update(content).digest("hex"),
   };
 }
