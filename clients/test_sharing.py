@@ -11,6 +11,7 @@ import pytest
 
 from content import body
 from harness import MIB, Server, bare_environment, binary, client_environment
+from people import make_client
 
 
 @pytest.fixture
@@ -105,3 +106,28 @@ def test_files_are_sent_on_a_page_as_wide_as_a_phone(own_server, chromium, tmp_p
     assert hashlib.sha256(got).digest() == hashlib.sha256(large.read_bytes()).digest()
     uploads = own_server.signed("GET", "/inbox", query=[("uploads", "")]).body
     assert b"<UploadId>" not in uploads
+
+
+def test_files_are_sent_from_a_shell(own_server, tmp_path):
+    own_server.make_bucket("inbox")
+    link = valet(
+        own_server, "request", "s3://inbox/", "--max-bytes", "20MiB", "--max-files", "2", "--ask-name", "--ask-note",
+        "--passphrase", "--quiet", given="sesame\n",
+    )
+    content = body(17 * MIB, "report")
+    (tmp_path / "Zoë's report.pdf").write_bytes(content)
+    file = str(tmp_path / "Zoë's report.pdf")
+    valet(own_server, "put", file, link, status=3)
+    valet(own_server, "put", file, link, "--passphrase", given="sesame\n", status=1)
+    told = valet(own_server, "put", file, link, "--passphrase", "--sender", "Zoë", "--note", "as promised", given="sesame\n")
+    assert told == file
+    (tmp_path / "large").write_bytes(bytes(20 * MIB + 1))
+    valet(own_server, "put", str(tmp_path / "large"), link, "--passphrase", "--sender", "Zoë", given="sesame\n", status=1)
+    listing = own_server.signed("GET", "/inbox", query=[("list-type", "2")]).body.decode()
+    (key,) = [rest.split("</Key>")[0] for rest in listing.split("<Key>")[1:]]
+    assert key.endswith("-Zoë&apos;s report.pdf") or key.endswith("-Zoë's report.pdf") or key.endswith("-Zoë&#39;s report.pdf")
+    b = make_client(own_server)
+    (found,) = b.list_objects_v2(Bucket="inbox")["Contents"]
+    got = b.get_object(Bucket="inbox", Key=found["Key"])
+    assert got["Body"].read() == content and got["ContentType"] == "application/pdf"
+    assert got["Metadata"]["note"] == "as promised"

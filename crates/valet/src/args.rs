@@ -315,6 +315,15 @@ pub(crate) struct Put {
     /// The type of the file
     #[arg(long, value_name = "TYPE")]
     pub(crate) content_type: Option<String>,
+    /// By a link of `valet request`: who sends the file
+    #[arg(long, value_name = "NAME")]
+    pub(crate) sender: Option<String>,
+    /// By a link of `valet request`: a note to whoever gets the file
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) note: Option<String>,
+    /// By a link of `valet request`: ask for its passphrase, or read the first line of standard input
+    #[arg(long)]
+    pub(crate) passphrase: bool,
     /// Print what was stored as JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -59,6 +59,11 @@ fn in_region(s3: &S3) -> String {
     }
 }
 
+/// The media type of a file, told by its name.
+pub(crate) fn type_of_name(path: &Path) -> Option<&'static str> {
+    content_type::of_name(path)
+}
+
 /// Makes a bucket. `false`: the caller has it already.
 pub(crate) async fn make_bucket(aws: &Aws, bucket: &str) -> Result<bool, Failure> {
     let s3 = S3::connect(aws).await?;

@@ -3,6 +3,7 @@
 mod bundle;
 mod parts;
 mod piece;
+mod request;
 
 use std::fs::File;
 use std::io::Seek as _;
@@ -39,6 +40,14 @@ pub(crate) fn run(arguments: &Put) -> Result<(), Failure> {
         return Err(Failure::usage(anyhow!("--abort is for a bundle, and this is a link")));
     }
     let url = transfer::link(&arguments.url)?;
+    if let Some(link) = request::short_link(&url) {
+        return request::run(arguments, link);
+    }
+    if arguments.sender.is_some() || arguments.note.is_some() || arguments.passphrase {
+        return Err(Failure::usage(anyhow!(
+            "--sender, --note and --passphrase are for a link of `valet request`"
+        )));
+    }
     let headers = headers(arguments)?;
     let client = transfer::sender(&arguments.connection)?;
     let (file, size) = open(&arguments.file)?;

@@ -166,7 +166,7 @@ impl WantedLink {
 }
 
 /// Reads a passphrase: from the terminal twice, where it is not shown; otherwise the first line of standard input.
-fn read_passphrase() -> Result<String, Failure> {
+pub(crate) fn read_passphrase() -> Result<String, Failure> {
     let input = std::io::stdin();
     if input.is_terminal() {
         let ask = |words: &str| rpassword::prompt_password(words).context("cannot read it");

@@ -121,27 +121,25 @@ impl RequestLink<'_> {
             let message = "Link needs a passphrase";
             return Err(S3Error::with_message(Code::AccessDenied, message));
         }
-        match wanted {
-            Wanted::Page if posts_form => {
-                let path = self.request.path_of(self.link);
-                let mut reply = redirect(StatusCode::SEE_OTHER, &path);
-                if is_new {
-                    let keys = &self.request.services.proof_key;
-                    let cookie = keys.cookie(self.link, &path, self.request.context)?;
-                    reply.headers.append(SET_COOKIE, cookie);
-                }
-                Ok(reply)
-            }
-            Wanted::Page => self.page().await,
-            Wanted::Begin => self.begin(body).await,
+        let path = self.request.path_of(self.link);
+        let mut reply = match wanted {
+            Wanted::Page if posts_form => redirect(StatusCode::SEE_OTHER, &path),
+            Wanted::Page => self.page().await?,
+            Wanted::Begin => self.begin(body).await?,
             Wanted::Progress(id) => {
                 let file = self.file(id).await?;
-                self.told(&file, StatusCode::OK).await
+                self.told(&file, StatusCode::OK).await?
             }
-            Wanted::Links(id) => self.links(id, body).await,
-            Wanted::Complete(id) => self.complete(id, body, notes).await,
-            Wanted::Abort(id) => self.abort(id, body).await,
+            Wanted::Links(id) => self.links(id, body).await?,
+            Wanted::Complete(id) => self.complete(id, body, notes).await?,
+            Wanted::Abort(id) => self.abort(id, body).await?,
+        };
+        if is_new {
+            let keys = &self.request.services.proof_key;
+            let cookie = keys.cookie(self.link, &path, self.request.context)?;
+            reply.headers.append(SET_COOKIE, cookie);
         }
+        Ok(reply)
     }
 
     async fn page(&self) -> Result<Reply, S3Error> {

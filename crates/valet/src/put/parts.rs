@@ -35,10 +35,16 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(5);
 
 pub(super) fn run(arguments: &Put) -> Result<(), Failure> {
-    let Put { file: path, url: bundle, abort, content_type, json, connection } = arguments;
+    let Put { file: path, url: bundle, abort, json, connection, .. } = arguments;
+    let Put { content_type, sender, note, passphrase, .. } = arguments;
     if content_type.is_some() || !connection.header.is_empty() {
         return Err(Failure::usage(anyhow!(
             "--content-type and -H are for a link, not for a bundle"
+        )));
+    }
+    if sender.is_some() || note.is_some() || *passphrase {
+        return Err(Failure::usage(anyhow!(
+            "--sender, --note and --passphrase are for a link of `valet request`, not for a bundle"
         )));
     }
     if path.as_os_str() == STANDARD_INPUT && bundle == STANDARD_INPUT && !abort {

@@ -220,7 +220,7 @@ class Item {
     const moving = [...this.moving.values()].reduce((sum, bytes) => sum + bytes, 0);
     const sent = Math.min(this.file.size, this.sent + moving);
     this.bar.value = this.state === 'done' ? this.bar.max : sent;
-    this.bar.hidden = this.state === 'refused';
+    this.bar.hidden = this.state === 'refused' || this.state === 'done';
     const size = sizeInWords(this.file.size);
     this.words.className = 'state' + (this.state === 'done' ? ' done' : this.why ? ' failed' : '');
     this.words.textContent = {
