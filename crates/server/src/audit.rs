@@ -8,14 +8,14 @@ use hyper::header::HeaderValue;
 use hyper::{Method, StatusCode};
 use jiff::Timestamp;
 use presign::LinkLabel;
-use store::{BucketName, ObjectKey};
+use store::{BucketName, ManagedLink, ObjectKey};
 
 use crate::authentication::is_link;
 use crate::error::{Code, S3Error};
 use crate::gate::SignedCaller;
 use crate::link_ledger::{LinkLedger, Outcome};
 use crate::metrics::{Answered, Requests};
-use crate::notes::{RequestNotes, way};
+use crate::notes::{ClaimedSender, RequestNotes, way};
 use crate::respond::{Finished, Ids};
 
 /// Measures durations. It does not tell the time of day.
@@ -97,13 +97,7 @@ impl Finished for RequestLog {
         } = notes;
         let signed = caller.as_ref().and_then(|caller| caller.signed());
         let mechanism = signed.map(|signed| signed.signature.mechanism());
-        // The first sixteen hex digits of the signature's SHA-256. They name the link and give no access.
-        let link = signed
-            .filter(|signed| is_link(signed.signature.mechanism()))
-            .map(SignedCaller::fingerprint);
-        let link = link.or_else(|| claimed.as_ref()?.link);
-        let link = link.or_else(|| opened.as_ref().map(|link| link.fingerprint()));
-        let link = link.map(|link| link.short());
+        let link = link_of(signed, claimed.as_ref(), opened.as_deref());
         let claimed_way = claimed.as_ref().map_or("none", |claimed| claimed.way);
         let claimed_id = claimed.as_ref().and_then(|claimed| claimed.access_key_id.as_deref());
         requests.count(&Answered { operation, status, elapsed, bytes_in, bytes_out });
@@ -130,6 +124,19 @@ impl Finished for RequestLog {
             "answered",
         );
     }
+}
+
+/// The first sixteen hex digits of the fingerprint of the link that was used. They name the link and give no access.
+fn link_of(
+    signed: Option<&SignedCaller>,
+    claimed: Option<&ClaimedSender>,
+    opened: Option<&ManagedLink>,
+) -> Option<String> {
+    let link = signed
+        .filter(|signed| is_link(signed.signature.mechanism()))
+        .map(SignedCaller::fingerprint);
+    let link = link.or_else(|| claimed?.link).or_else(|| opened.map(ManagedLink::fingerprint))?;
+    Some(link.short())
 }
 
 /// What the log tells of a refusal beside its request.

@@ -35,3 +35,19 @@ pub(crate) struct RequestContext {
     /// The room for the bodies of this client's uploads.
     pub(crate) uploads: Uploads,
 }
+
+impl RequestContext {
+    /// Scheme, host and path prefix by which the client reaches this server.
+    pub(crate) fn origin(&self) -> String {
+        let scheme = if self.secure { "https" } else { "http" };
+        format!("{scheme}://{}{}", self.host, self.prefix)
+    }
+
+    /// Scheme, host and path prefix of links for others: the first public URL, or else what the client uses itself.
+    pub(crate) fn public_origin(&self) -> String {
+        self.config.public_urls.first().map_or_else(
+            || self.origin(),
+            |url| format!("{}://{}{}", url.scheme, url.host, url.prefix),
+        )
+    }
+}

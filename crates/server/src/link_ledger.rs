@@ -78,7 +78,7 @@ impl LinkLedger {
         let owners = Owners { gate: Arc::clone(&self.gate), runtime: Handle::try_current().ok() };
         Box::new(move || {
             let signed = caller.as_deref().and_then(Caller::signed);
-            let signer = signed.map(signer).unwrap_or_else(nobody);
+            let signer = signed.map_or_else(nobody, signer);
             LinkFacts {
                 bucket_account: owners
                     .of(bucket.as_ref())

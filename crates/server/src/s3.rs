@@ -130,8 +130,7 @@ pub(crate) fn location(
 
 /// The URL of a bucket, by the name that the client uses for this server; ends in a slash.
 pub(crate) fn bucket_url(context: &RequestContext, bucket: &store::BucketName) -> String {
-    let scheme = if context.secure { "https" } else { "http" };
-    let mut url = format!("{scheme}://{}{}/", context.host, context.prefix);
+    let mut url = context.origin() + "/";
     if !context.virtual_hosted {
         // Writing to a `String` cannot fail.
         let _ = write!(url, "{bucket}/");

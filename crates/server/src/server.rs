@@ -224,14 +224,8 @@ impl Server {
             notes.cors = cors::headers_for(&services.gate, parts, place.0.as_ref()).await;
         }
         let context = Arc::new(self.context(arrival, &head));
-        match surface {
-            Surface::Metrics | Surface::Query(_) => refuse_link_conditions_in(head.query())?,
-            // These refuse them in their own words, after the signature; and what is open has nothing to limit.
-            Surface::S3(_)
-            | Surface::Form { .. }
-            | Surface::Api(_)
-            | Surface::Open(_)
-            | Surface::Short(_) => {}
+        if surface.takes_no_conditions() {
+            refuse_link_conditions_in(head.query())?;
         }
         match surface {
             Surface::Open(route) => {
@@ -243,13 +237,7 @@ impl Server {
                 let request = ShortRequest { services, head: &head, context: &context };
                 Box::pin(route.answer(request, body, notes)).await
             }
-            Surface::Metrics => {
-                notes.operation = OwnRoute::Metrics.name();
-                let caller = self.caller(&head, &context, notes).await;
-                let caller = caller.map_err(refusal::of_authentication)?;
-                services.gate.admit_api_call(ReadMetrics, &caller, &context).await?;
-                Ok(OwnRoute::Metrics.answer(services))
-            }
+            Surface::Metrics => Box::pin(self.answer_metrics(&head, &context, notes)).await,
             Surface::Api(route) => {
                 notes.operation = route.operation();
                 match self.caller(&head, &context, notes).await {
@@ -288,6 +276,19 @@ impl Server {
                 routed?.answer(&services.gate, signed, body).await
             }
         }
+    }
+
+    async fn answer_metrics(
+        &self,
+        head: &Head<'_>,
+        context: &Arc<RequestContext>,
+        notes: &mut RequestNotes,
+    ) -> Result<Reply, S3Error> {
+        notes.operation = OwnRoute::Metrics.name();
+        let caller = self.caller(head, context, notes).await;
+        let caller = caller.map_err(refusal::of_authentication)?;
+        self.services.gate.admit_api_call(ReadMetrics, &caller, context).await?;
+        Ok(OwnRoute::Metrics.answer(&self.services))
     }
 
     /// Authenticates the sender, and notes it for the log. Where this fails, the log shows who the request

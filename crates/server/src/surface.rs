@@ -36,6 +36,12 @@ pub(crate) enum Surface<'r> {
 }
 
 impl<'r> Surface<'r> {
+    /// Whether nothing on this surface reads conditions of links, so that they are refused at once. The others refuse them in
+    /// their own words, after the signature; and what is open has nothing to limit.
+    pub(crate) fn takes_no_conditions(&self) -> bool {
+        matches!(self, Self::Metrics | Self::Query(_))
+    }
+
     /// The surface that a request is for.
     pub(crate) fn of(head: &Head<'r>) -> Self {
         match own::route(head.method(), head.reading()) {

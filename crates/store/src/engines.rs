@@ -33,6 +33,7 @@ use crate::*;
 
 /// The engine of records that this store was opened with.
 #[derive(Debug)]
+#[cfg_attr(test, expect(clippy::large_enum_variant, reason = "a store has one of them"))]
 pub(crate) enum MetadataEngine {
     Sqlite(SqliteMetadata),
     #[cfg(test)]

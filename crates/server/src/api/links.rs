@@ -1,20 +1,21 @@
 //! Managed links: made, listed, shown, changed and taken back.
 
+mod list;
 mod shown;
+mod state;
 mod wanted;
 
 use std::sync::Arc;
 
 use hyper::StatusCode;
 use jiff::{SignedDuration, Timestamp};
-use ledger::{Cursor, LinkEntry, LinkName, LinkQuery, LinkScope, LinkSubject, UseQuery};
-use presign::{Endpoint, ExpiresIn, Fingerprint};
+use ledger::{LinkEntry, LinkName, LinkScope, UseQuery};
+use presign::{Endpoint, ExpiresIn, Fingerprint, LinkLabel};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use store::{
-    BucketName, LinkPurpose, ListManagedLinks, Lookup, ManagedLink, ManagedLinkId,
-    ManagedLinkPlace, PutManagedLink, REVOCATION_LIFE, Revocation, RevocationScope, Revoke,
-    RevokedLinks,
+    LinkPurpose, Lookup, ManagedLink, ManagedLinkId, PutManagedLink, REVOCATION_LIFE, Revocation,
+    RevocationScope, Revoke, RevokedLinks,
 };
 
 use super::document::{Json, NoDocument};
@@ -23,18 +24,18 @@ use super::operation::{ApiOperation, ApiPermission, ApiRequest};
 use super::revocations::{LIST, REVOKE, ShownRevocation, shown as shown_revocation};
 use super::uses::{self, ShownTotals, ShownUse};
 use crate::error::{Code, S3Error, refusal};
-use crate::gate::{Authorized, LentRequest, StoreAccess, lent_action};
+use crate::gate::{Authorized, LentRequest, SignedCaller, StoreAccess, lent_action};
 use crate::link_ledger::LinkLedger;
 use crate::permission::Permission;
+pub(super) use list::ListLinks;
 use shown::ShownLink;
+use state::{LinkState, seen_state};
 use wanted::{WantedLink, WantedPresigned, WantedPurpose};
 
 /// The action that lets an identity make managed links, and change those of others.
 const CREATE: &str = "valet:CreateLink";
 /// How many uses are shown with a link.
 const USES_SHOWN: usize = 100;
-/// How many links are looked through for one answer, where many are not shown.
-const LOOKED_THROUGH_MAX: usize = 10_000;
 /// What stands for any further characters of a key where a permission on a whole prefix is asked for.
 pub(super) const ANY_KEY: [&str; 2] = ["*", "********************************"];
 /// A revocation outlives its link by so much, as clocks may differ.
@@ -42,23 +43,6 @@ const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(15);
 
 /// `POST /links`
 pub(super) struct CreateLink;
-
-/// `GET /links`
-pub(super) struct ListLinks {
-    within: Option<(BucketName, String)>,
-    signer: Option<String>,
-    label: Option<String>,
-    state: Option<LinkState>,
-    after: ListPlace,
-    limit: usize,
-}
-
-/// Where a page of the list begins: managed links come first, and then those that the ledger has seen.
-#[derive(Clone, Debug)]
-enum ListPlace {
-    Managed(Option<ManagedLinkPlace>),
-    Seen(Option<Cursor>),
-}
 
 /// `GET /links/{name}`
 pub(super) struct GetLink {
@@ -87,73 +71,6 @@ pub(super) struct WantedChange {
     notify: Option<Vec<String>>,
 }
 
-/// One page of links, the newest first.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct LinkList {
-    links: Vec<ShownLink>,
-    /// Goes on with the next page. A page may have fewer links than were asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<String>,
-}
-
-/// What a link is good for at this moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LinkState {
-    Scheduled,
-    Active,
-    UsedUp,
-    Expired,
-    Revoked,
-    Orphaned,
-}
-
-impl LinkState {
-    const ALL: [Self; 6] =
-        [Self::Scheduled, Self::Active, Self::UsedUp, Self::Expired, Self::Revoked, Self::Orphaned];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Scheduled => "scheduled",
-            Self::Active => "active",
-            Self::UsedUp => "used-up",
-            Self::Expired => "expired",
-            Self::Revoked => "revoked",
-            Self::Orphaned => "orphaned",
-        }
-    }
-
-    /// In the order in which whoever opens the link is told.
-    async fn of(access: &StoreAccess, link: &Arc<ManagedLink>) -> Result<Self, ApiError> {
-        let now = access.now();
-        if access.link_gate()?.revocation_of(link, now).await?.is_some() {
-            return Ok(Self::Revoked);
-        }
-        if now >= link.expires_at {
-            return Ok(Self::Expired);
-        }
-        if access.is_orphaned(link).await? {
-            return Ok(Self::Orphaned);
-        }
-        if link.conditions.not_before.is_some_and(|opens| now < opens.timestamp()) {
-            return Ok(Self::Scheduled);
-        }
-        if let LinkPurpose::Request { limits, .. } = &link.purpose {
-            let totals = access.link_gate()?.request_totals(link).await?;
-            let uses = link.conditions.uses.map(std::num::NonZeroU64::get);
-            let is_full =
-                [limits.max_files, uses].into_iter().flatten().any(|most| totals.done >= most);
-            return Ok(if is_full { Self::UsedUp } else { Self::Active });
-        }
-        if let Some(uses) = link.conditions.uses {
-            let taken = access.store().link_uses(&link.fingerprint()).await;
-            if taken.map_err(refusal::of_store)?.taken >= uses.get() {
-                return Ok(Self::UsedUp);
-            }
-        }
-        Ok(Self::Active)
-    }
-}
-
 /// Whether the caller's identity policies give an action on all that a link is for.
 fn may_on(access: &StoreAccess, action: &'static str, purpose: &LinkPurpose) -> bool {
     let (bucket, within) = (purpose.bucket(), purpose.key_or_prefix());
@@ -168,7 +85,7 @@ fn may_on(access: &StoreAccess, action: &'static str, purpose: &LinkPurpose) -> 
 }
 
 fn own_name(access: &StoreAccess) -> Option<String> {
-    access.caller().signed().map(|signed| signed.signer_name())
+    access.caller().signed().map(SignedCaller::signer_name)
 }
 
 fn denied(action: &str) -> ApiError {
@@ -334,211 +251,14 @@ impl WantedPresigned {
             expires_in: expires_in.ok_or_else(internal)?,
             conditions,
         };
-        let context = access.context();
-        let origin = match context.config.public_urls.first() {
-            Some(url) => format!("{}://{}{}", url.scheme, url.host, url.prefix),
-            None => {
-                let scheme = if context.secure { "https" } else { "http" };
-                format!("{scheme}://{}{}", context.host, context.prefix)
-            }
-        };
-        let endpoint = Endpoint::parse(&origin).map_err(|cause| internal().because(cause))?;
+        let endpoint = Endpoint::parse(&access.context().public_origin())
+            .map_err(|cause| internal().because(cause))?;
         let presigned = access.link_gate()?.lend(link, (&lent, &endpoint), now).await?;
         if let LinkPurpose::Presigned { signature, .. } = &mut link.purpose {
             *signature = presigned.fingerprint;
         }
         Ok(presigned.url)
     }
-}
-
-impl ApiOperation for ListLinks {
-    const PARAMETERS: &'static [&'static str] =
-        &["bucket", "prefix", "signer", "label", "state", "after", "limit"];
-    const STATUS: StatusCode = StatusCode::OK;
-    type Request = NoDocument;
-    type Answer = Json<LinkList>;
-
-    fn read(request: &ApiRequest<'_>) -> Result<Self, ApiError> {
-        let decoded = |name| uses::decoded(request, name);
-        let bucket = decoded("bucket")?.map(|bucket| {
-            BucketName::parse(&bucket).map_err(|cause| {
-                ApiError::invalid_argument("bucket", format!("`bucket`: {cause}."))
-            })
-        });
-        let within = match (bucket.transpose()?, decoded("prefix")?) {
-            (Some(bucket), prefix) => Some((bucket, prefix.unwrap_or_default())),
-            (None, None) => None,
-            (None, Some(_)) => {
-                return Err(ApiError::invalid_argument("prefix", "`prefix` needs a `bucket`."));
-            }
-        };
-        let state = decoded("state")?.map(|text| {
-            let found = LinkState::ALL.into_iter().find(|state| state.name() == text);
-            found.ok_or_else(|| {
-                let message =
-                    "`state` is scheduled, active, used-up, expired, revoked or orphaned.";
-                ApiError::invalid_argument("state", message)
-            })
-        });
-        let after = request.parameter("after").map(place).transpose()?;
-        Ok(Self {
-            within,
-            signer: decoded("signer")?,
-            label: decoded("label")?,
-            state: state.transpose()?,
-            after: after.unwrap_or(ListPlace::Managed(None)),
-            limit: uses::limit(request)?,
-        })
-    }
-
-    fn permission(&self) -> ApiPermission<'_> {
-        ApiPermission::LinkByLink
-    }
-
-    async fn run(call: Authorized<Self>, _: NoDocument) -> Result<Json<LinkList>, ApiError> {
-        let (this, access) = (call.operation(), call.access());
-        let mut page = LinkList { links: Vec::new(), next: None };
-        let after = match &this.after {
-            ListPlace::Managed(after) => match this.managed(access, *after, &mut page).await? {
-                Some(after) => Some(ListPlace::Managed(Some(after))),
-                None => this.seen(access, None, &mut page).await?,
-            },
-            ListPlace::Seen(after) => this.seen(access, after.clone(), &mut page).await?,
-        };
-        page.next = after.map(|after| after.text());
-        Ok(Json(page))
-    }
-}
-
-impl ListLinks {
-    /// Adds managed links to a page. Returns where they go on; `None`: there are no more.
-    async fn managed(
-        &self,
-        access: &StoreAccess,
-        mut after: Option<ManagedLinkPlace>,
-        page: &mut LinkList,
-    ) -> Result<Option<ManagedLinkPlace>, ApiError> {
-        let (own, mut looked) = (own_name(access), 0_usize);
-        loop {
-            let query = ListManagedLinks {
-                account: access.account()?.clone(),
-                within: self.within.clone(),
-                after,
-                limit: self.limit.saturating_sub(page.links.len()),
-            };
-            let found = access.store().managed_links(query).await.map_err(refusal::of_store)?;
-            looked = looked.saturating_add(found.links.len());
-            for link in &found.links {
-                let may_see = own.as_ref() == Some(&link.creator.signer)
-                    || may_on(access, LIST, &link.purpose);
-                if !may_see || !self.asks_for(link) {
-                    continue;
-                }
-                let state = LinkState::of(access, link).await?;
-                if self.state.is_none_or(|wanted| wanted == state) {
-                    page.links.push(ShownLink::of(access, link, state).await?);
-                }
-            }
-            after = found.next;
-            let is_full = page.links.len() >= self.limit || looked >= LOOKED_THROUGH_MAX;
-            if after.is_none() || is_full {
-                return Ok(after);
-            }
-        }
-    }
-
-    /// Adds links that others have signed. Returns where they go on.
-    async fn seen(
-        &self,
-        access: &StoreAccess,
-        after: Option<Cursor>,
-        page: &mut LinkList,
-    ) -> Result<Option<ListPlace>, ApiError> {
-        let Some(ledger) = access.link_gate()?.ledger() else { return Ok(None) };
-        let room = self.limit.saturating_sub(page.links.len());
-        if room == 0 {
-            return Ok(Some(ListPlace::Seen(after)));
-        }
-        let subject = self.within.as_ref().map(|(bucket, prefix)| LinkSubject::Prefix {
-            bucket: bucket.as_str().to_owned(),
-            prefix: prefix.clone(),
-        });
-        let now = access.now();
-        let lives = matches!(self.state, Some(LinkState::Active)).then_some(now);
-        let ended = matches!(self.state, Some(LinkState::Expired)).then_some(now);
-        let query = LinkQuery {
-            signer: self.signer.clone(),
-            label: self.label.clone(),
-            lives_at: lives,
-            ended_at: ended,
-            after,
-            limit: room,
-            ..LinkQuery::new(uses::scope(access, subject.as_ref())?)
-        };
-        let found = ledger.links(LinkQuery { subject, ..query }).await.map_err(uses::refused)?;
-        for entry in &found.links {
-            // It stands above already.
-            if access.link_gate()?.managed_link(&entry.link.fingerprint).await?.is_some() {
-                continue;
-            }
-            let state = seen_state(access, entry).await?;
-            if self.state.is_none_or(|wanted| wanted == state) {
-                page.links.push(ShownLink::seen(entry, state));
-            }
-        }
-        Ok(found.next.map(|next| ListPlace::Seen(Some(next))))
-    }
-}
-
-/// What a link is good for that somebody has signed themselves, as far as the ledger knows.
-async fn seen_state(access: &StoreAccess, entry: &LinkEntry) -> Result<LinkState, ApiError> {
-    if uses::is_revoked(access, entry).await? {
-        return Ok(LinkState::Revoked);
-    }
-    let has_ended = entry.link.facts.ends_at.is_some_and(|end| end <= access.now());
-    Ok(if has_ended { LinkState::Expired } else { LinkState::Active })
-}
-
-impl ListLinks {
-    fn asks_for(&self, link: &ManagedLink) -> bool {
-        let label = link.conditions.label.as_ref().map(|label| label.as_str());
-        let signer = |text: &String| [&link.creator.arn, &link.creator.signer].contains(&text);
-        self.signer.as_ref().is_none_or(signer)
-            && self.label.as_deref().is_none_or(|wanted| Some(wanted) == label)
-    }
-}
-
-impl ListPlace {
-    /// The place as `after` names it.
-    fn text(&self) -> String {
-        match self {
-            Self::Managed(Some(ManagedLinkPlace { created_ms, fingerprint })) => {
-                format!("m{created_ms}.{fingerprint}")
-            }
-            Self::Managed(None) => "m".to_owned(),
-            Self::Seen(Some(cursor)) => format!("s{cursor}"),
-            Self::Seen(None) => "s".to_owned(),
-        }
-    }
-}
-
-fn place(text: &str) -> Result<ListPlace, ApiError> {
-    let text = presign::decode_query_component(text).into_owned();
-    let read = || {
-        let text = String::from_utf8(text).ok()?;
-        if text == "s" {
-            return Some(ListPlace::Seen(None));
-        }
-        if let Some(cursor) = text.strip_prefix('s') {
-            return Some(ListPlace::Seen(Some(cursor.parse().ok()?)));
-        }
-        let (created_ms, fingerprint) = text.strip_prefix('m')?.split_once('.')?;
-        let (created_ms, fingerprint) = (created_ms.parse().ok()?, fingerprint.parse().ok()?);
-        Some(ListPlace::Managed(Some(ManagedLinkPlace { created_ms, fingerprint })))
-    };
-    read().ok_or_else(|| {
-        ApiError::invalid_argument("after", "`after` is what an earlier page has named as `next`.")
-    })
 }
 
 impl ApiOperation for GetLink {
@@ -634,9 +354,14 @@ impl ApiOperation for ChangeLink {
 /// A change, read and found to be possible.
 struct Change {
     expires_at: Option<Timestamp>,
-    /// `Some(None)`: the link is to have no label.
-    label: Option<Option<presign::LinkLabel>>,
+    label: Option<WantedLabel>,
     notify: Option<Vec<String>>,
+}
+
+/// What is to become of a label.
+enum WantedLabel {
+    Named(LinkLabel),
+    Gone,
 }
 
 impl Change {
@@ -648,8 +373,10 @@ impl Change {
         }
         let end = expires_at.map(|at| wanted::end(Some(&at), (now, wanted::LIFE_MAX)));
         let label = label.map(|text| {
-            let parsed = (!text.is_empty()).then(|| text.parse::<presign::LinkLabel>());
-            parsed.transpose().map_err(|_| {
+            if text.is_empty() {
+                return Ok(WantedLabel::Gone);
+            }
+            text.parse().map(WantedLabel::Named).map_err(|_| {
                 let message = "`label` is 1 to 256 printable characters.";
                 ApiError::invalid_argument("label", message)
             })
@@ -663,8 +390,10 @@ impl Change {
 
     fn apply(&self, link: &mut ManagedLink) {
         link.expires_at = self.expires_at.unwrap_or(link.expires_at);
-        if let Some(label) = &self.label {
-            link.conditions.label.clone_from(label);
+        match &self.label {
+            Some(WantedLabel::Named(label)) => link.conditions.label = Some(label.clone()),
+            Some(WantedLabel::Gone) => link.conditions.label = None,
+            None => {}
         }
         if let Some(notify) = &self.notify {
             link.notify.clone_from(notify);

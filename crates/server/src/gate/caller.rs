@@ -260,8 +260,8 @@ impl Identity {
     }
 
     /// An identity that does not exist: nothing but what is supposed of it gives it anything.
-    pub(crate) fn supposed(account: AccountId, name: String) -> Self {
-        Self::federated(account, &name, Grants::RootIssuer(None))
+    pub(crate) fn supposed(account: AccountId, name: &str) -> Self {
+        Self::federated(account, name, Grants::RootIssuer(None))
     }
 
     fn federated(account: AccountId, name: &str, grants: Grants) -> Self {

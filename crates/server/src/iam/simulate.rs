@@ -343,7 +343,7 @@ fn source(directory: &Directory, arn: &str) -> Result<SimulatedIdentity, QueryEr
             let group = directory.group(name).filter(|group| is_named(&group.path, &group.name));
             let group = found(group, EntityKind::Group, name)?;
             Ok(SimulatedIdentity {
-                identity: Identity::supposed(account, group.name.clone()),
+                identity: Identity::supposed(account, &group.name),
                 exists: false,
                 of_group: directory.policies_of_group(group),
             })
@@ -372,7 +372,7 @@ operation! {
     on |op, at| Target::any();
     |op, access| {
         // Nobody in particular, with only the given policies.
-        let identity = Identity::supposed(account(&access)?.clone(), SESSION.to_owned());
+        let identity = Identity::supposed(account(&access)?.clone(), SESSION);
         let simulated = SimulatedIdentity { identity, exists: false, of_group: Vec::new() };
         op.questions.answer(&simulated, access.now()).await
     }

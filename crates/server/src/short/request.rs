@@ -5,6 +5,8 @@
 
 mod page;
 
+use std::fmt::Write as _;
+
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderValue, SET_COOKIE};
 use hyper::{Method, StatusCode};
@@ -409,9 +411,11 @@ impl RequestLink<'_> {
         let mut document = "<CompleteMultipartUpload>".to_owned();
         for (number, _, etag) in uploaded {
             let (number, etag) = (number.number(), etag.trim_matches('"'));
-            document.push_str(&format!(
+            // Writing to a string cannot fail.
+            let _written = write!(
+                document,
                 "<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>"
-            ));
+            );
         }
         document.push_str("</CompleteMultipartUpload>");
         let lent = LentRequest {

@@ -8,16 +8,19 @@ use serde::Serialize;
 use std::sync::Arc;
 use store::{FileLimits, Landing, LinkPurpose, ManagedLink};
 
+use super::state::LinkState;
 use super::wanted::ranges;
-use super::{CREATE, LinkState, may_on};
+use super::{CREATE, may_on, own_name};
 use crate::api::error::ApiError;
 use crate::api::uses::{ShownTotals, ShownUse};
 use crate::error::refusal;
 use crate::gate::{StoreAccess, iso_time};
 use crate::link_ledger::kind;
+use crate::origin::OWN_PREFIX;
 
 /// A managed link as it is shown.
 #[derive(Debug, Default, Serialize, JsonSchema)]
+#[expect(clippy::struct_excessive_bools, reason = "the document has a member for each")]
 pub(in crate::api) struct ShownLink {
     /// Names the link without giving it.
     fingerprint: String,
@@ -107,7 +110,7 @@ impl ShownLink {
         link: &Arc<ManagedLink>,
         state: LinkState,
     ) -> Result<Self, ApiError> {
-        let is_own = access.caller().signed().map(|it| it.signer_name());
+        let is_own = own_name(access);
         let is_own = is_own.as_ref() == Some(&link.creator.signer);
         let has_id = is_own || may_on(access, CREATE, &link.purpose);
         let mut shown = Self {
@@ -142,7 +145,10 @@ impl ShownLink {
         }
         shown.describe(&link.purpose);
         let is_short = !matches!(link.purpose, LinkPurpose::Presigned { .. });
-        shown.url = shown.id.as_ref().filter(|_| is_short).map(|id| short_url(access, id));
+        shown.url = shown.id.as_ref().filter(|_| is_short).map(|id| {
+            // At the first public URL; without one, at the name by which the caller reaches this server.
+            format!("{}{OWN_PREFIX}/s/{id}", access.context().public_origin())
+        });
         Ok(shown)
     }
 
@@ -192,18 +198,6 @@ impl ShownLink {
                 self.key = Some(key.as_str().to_owned());
                 self.method = Some(method.clone());
             }
-        }
-    }
-}
-
-/// The short link of an id, at the first public URL; without one, at the name by which the caller reaches this server.
-fn short_url(access: &StoreAccess, id: &str) -> String {
-    let context = access.context();
-    match context.config.public_urls.first() {
-        Some(url) => format!("{}://{}{}/_valet/s/{id}", url.scheme, url.host, url.prefix),
-        None => {
-            let scheme = if context.secure { "https" } else { "http" };
-            format!("{scheme}://{}{}/_valet/s/{id}", context.host, context.prefix)
         }
     }
 }

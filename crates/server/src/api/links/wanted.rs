@@ -29,6 +29,7 @@ const TARGET_BYTES_MAX: usize = 1024;
 /// A managed link that is to be made.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "the document has a member for each")]
 pub(in crate::api) struct WantedLink {
     pub(super) kind: WantedKind,
     /// The bucket.
