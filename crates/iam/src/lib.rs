@@ -19,6 +19,7 @@ mod session;
 mod text_position;
 mod unknown;
 mod validate;
+mod webhook;
 mod work;
 
 pub use account::{AccountId, AccountIdError};
@@ -42,4 +43,5 @@ pub use session::{
 };
 pub use text_position::TextPosition;
 pub use validate::{BUCKET_POLICY_BYTES_MAX, DocumentFault, PolicyFault, s3_action_has_key};
+pub use webhook::{WebhookSecret, WebhookSecrets};
 pub use work::{DECISION_STEPS_MAX, REQUEST_STEPS_MAX, VALUE_BYTES_MAX, Work};

@@ -15,6 +15,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use crate::webhook::WebhookSecrets;
+
 /// Bytes of the nonce that [`Sealer::seal`] takes.
 pub const NONCE_BYTES: usize = 12;
 
@@ -31,6 +33,7 @@ const SUB_KEY_LABEL: &[u8] = b"valet sub-key v1\0";
 const KEY_MARK_LABEL: &[u8] = b"key mark";
 const CUSTOMER_KEY_LABEL: &[u8] = b"customer key";
 const RECORD_LABEL: &[u8] = b"record";
+const WEBHOOK_LABEL: &[u8] = b"webhook secret";
 
 /// Bytes of the seal of a record.
 pub const RECORD_SEAL_BYTES: usize = 16;
@@ -63,12 +66,17 @@ impl MasterKey {
 
     /// The sealer of records: with it the store proves that it wrote a record itself.
     pub fn record_sealer(&self) -> RecordSealer {
-        RecordSealer(keyed(&self.sub_key(RECORD_LABEL)))
+        RecordSealer(keyed(self.sub_key(RECORD_LABEL).as_slice()))
     }
 
     /// The maker of sealers for the keys that customers send along with a request (SSE-C).
     pub fn customer_sealers(&self) -> CustomerSealers {
         CustomerSealers { salt: self.sub_key(CUSTOMER_KEY_LABEL), master: self.id }
+    }
+
+    /// The maker of the secrets that sign what the server posts to others.
+    pub fn webhook_secrets(&self) -> WebhookSecrets {
+        WebhookSecrets::under(self.sub_key(WEBHOOK_LABEL))
     }
 
     /// The marker of the root keys that open sessions.
@@ -77,16 +85,16 @@ impl MasterKey {
     }
 
     fn sub_key(&self, label: &[u8]) -> Zeroizing<[u8; KEY_BYTES]> {
-        hmac(&self.bytes, &[SUB_KEY_LABEL, label])
+        hmac(self.bytes.as_slice(), &[SUB_KEY_LABEL, label])
     }
 }
 
 #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
-fn keyed(key: &[u8; KEY_BYTES]) -> Hmac<Sha256> {
+fn keyed(key: &[u8]) -> Hmac<Sha256> {
     Hmac::<Sha256>::new_from_slice(key).expect("an HMAC takes a key of any length")
 }
 
-fn hmac(key: &[u8; KEY_BYTES], message: &[&[u8]]) -> Zeroizing<[u8; KEY_BYTES]> {
+pub(crate) fn hmac(key: &[u8], message: &[&[u8]]) -> Zeroizing<[u8; KEY_BYTES]> {
     let mac = message.iter().fold(keyed(key), Mac::chain_update);
     Zeroizing::new(mac.finalize().into_bytes().into())
 }
@@ -150,7 +158,7 @@ pub(crate) struct Marker(Zeroizing<[u8; KEY_BYTES]>);
 
 impl Marker {
     pub(crate) fn mark(&self, parts: &[&[u8]]) -> [u8; KEY_BYTES] {
-        *hmac(&self.0, parts)
+        *hmac(self.0.as_slice(), parts)
     }
 }
 
@@ -190,8 +198,8 @@ impl CustomerSealers {
     /// The sealer of one thing, which is named by bytes of its own, under a customer's key.
     pub fn sealer(&self, key: &CustomerKey, of: &[u8]) -> Sealer {
         // RFC 5869: extract, and one step of expand.
-        let extracted = hmac(&self.salt, &[key.0.as_slice()]);
-        Sealer::under(&hmac(&extracted, &[of, &[1]]), self.master)
+        let extracted = hmac(self.salt.as_slice(), &[key.0.as_slice()]);
+        Sealer::under(&hmac(extracted.as_slice(), &[of, &[1]]), self.master)
     }
 }
 

@@ -116,6 +116,11 @@ impl Fingerprint {
         Self(Sha256::digest(text).into())
     }
 
+    /// The fingerprint of a link that was noted by these bytes.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// The 32 bytes of the hash.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0

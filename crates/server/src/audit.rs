@@ -16,6 +16,7 @@ use crate::gate::SignedCaller;
 use crate::link_ledger::{LinkLedger, Outcome};
 use crate::metrics::{Answered, Requests};
 use crate::notes::{ClaimedSender, RequestNotes, way};
+use crate::notices::Notices;
 use crate::respond::{Finished, Ids};
 
 /// Measures durations. It does not tell the time of day.
@@ -37,6 +38,7 @@ impl Stopwatch {
 pub(crate) struct RequestLog {
     pub(crate) requests: Arc<Requests>,
     pub(crate) ledger: Arc<LinkLedger>,
+    pub(crate) notices: Notices,
     pub(crate) stopwatch: Stopwatch,
     pub(crate) ids: Ids,
     pub(crate) notes: RequestNotes,
@@ -57,6 +59,7 @@ impl Finished for RequestLog {
         let Self {
             requests,
             ledger,
+            notices,
             stopwatch,
             ids,
             notes,
@@ -80,6 +83,7 @@ impl Finished for RequestLog {
             at,
         };
         ledger.record(&notes, outcome);
+        notices.note(&notes, &outcome);
         // The code was taken before, and no line tells of CORS.
         let RequestNotes {
             operation,

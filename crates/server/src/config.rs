@@ -12,6 +12,7 @@ use presign::{SecretAccessKey, SigV2Use};
 use store::BucketName;
 
 use crate::origin::{any_contains, bucket_of_prefix, without_port};
+use crate::smtp::SmtpUrl;
 
 /// Public URLs a server may declare: with the host as it arrived they make the four hosts tried for a signature.
 pub const PUBLIC_URLS_MAX: usize = 3;
@@ -51,6 +52,8 @@ pub struct ServerConfig {
     pub root: Option<RootKey>,
     /// Which loopback, link-local and private addresses the server itself may call.
     pub outbound_allow: Vec<IpNet>,
+    /// Who takes the mail of notices; `None`: no mail is sent.
+    pub smtp: Option<SmtpUrl>,
     /// How long an upload may go without a new part before it is aborted; `None`: it is never aborted.
     pub abort_uploads_after: Option<SignedDuration>,
     /// How long a graceful stop may take.
@@ -256,6 +259,7 @@ pub(crate) mod tests {
             domains: Vec::new(),
             trusted_proxies: Vec::new(),
             outbound_allow: Vec::new(),
+            smtp: None,
             tls: None,
             sigv2: SigV2Use::Allow,
             sse_c: SseC::Tls,

@@ -63,7 +63,7 @@ pub(crate) use circumstances::{OperationKeys, identity_key, iso_time};
 pub(crate) use closed::{refuse_link_conditions, refuse_link_conditions_in};
 pub(crate) use explained::{KnownSigner, LinkSigner, Standing, UsedLink};
 pub(crate) use future::FutureRequest;
-pub(crate) use link::{LinkTerms, REVOKED, USED_UP};
+pub(crate) use link::{EXPIRED, LinkTerms, REVOKED, USED_UP};
 pub(crate) use managed::{LentRequest, lent_action};
 pub(crate) use tags::{named, request_tag, tag_named};
 

@@ -12,8 +12,7 @@ use tokio::runtime::Handle;
 
 use crate::authentication::is_link;
 use crate::gate::{Caller, Gate, SignedCaller};
-use crate::notes::RequestNotes;
-use crate::short::OPEN_LINK;
+use crate::notes::{OPEN_LINK, RequestNotes};
 
 /// Tells the gate's ledger, if one is kept, and finds the facts of links for it.
 #[derive(Clone, Debug)]

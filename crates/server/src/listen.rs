@@ -74,6 +74,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const TLS_RELOAD_PERIOD: Duration = Duration::from_secs(5);
 /// How often the ledger drops what it need not remember any more.
 const LEDGER_PERIOD: Duration = Duration::from_hours(1);
+/// How often notices are looked for whose next try is due.
+const NOTICES_PERIOD: Duration = Duration::from_secs(5);
+/// The pause after notices could not be written.
+const NOTICES_PAUSE: Duration = Duration::from_secs(2);
 /// The pause between two rounds of the store's maintenance.
 const MAINTENANCE_PERIOD: Duration = Duration::from_secs(2);
 
@@ -162,6 +166,10 @@ impl Listener {
             tasks.spawn(reload_tls(tls));
         }
         let maintenance = tokio::spawn(maintain(Arc::clone(&server)));
+        let notices = [
+            tokio::spawn(write_notices(Arc::clone(&server))),
+            tokio::spawn(deliver_notices(Arc::clone(&server))),
+        ];
         stop.await;
         tasks.shutdown().await;
         // The accept loops have ended, and nobody else shared `graceful`.
@@ -171,6 +179,7 @@ impl Listener {
             tracing::warn!("connections still open after the grace period were cut");
         }
         maintenance.abort();
+        notices.iter().for_each(tokio::task::JoinHandle::abort);
         if let Err(error) = server.services().close().await {
             tracing::error!(%error, "the store could not be closed cleanly");
         }
@@ -418,6 +427,32 @@ async fn reload_tls(tls: Arc<Tls>) {
                 tracing::error!(%error, "the changed TLS certificate cannot be used, so the old one stays");
             }
         }
+    }
+}
+
+/// Writes what has happened to links as soon as it has.
+async fn write_notices(server: Arc<Server>) {
+    let notices = &server.services().notices;
+    loop {
+        if let Err(error) = notices.write().await {
+            tracing::error!(%error, "notices of links cannot be written, and wait");
+            tokio::time::sleep(NOTICES_PAUSE).await;
+        } else {
+            notices.arrival().await;
+        }
+    }
+}
+
+/// Delivers notices once they are written, and again when their next try is due.
+async fn deliver_notices(server: Arc<Server>) {
+    let notices = &server.services().notices;
+    loop {
+        match notices.deliver(clock::now()).await {
+            Ok(1..) => continue,
+            Ok(0) => {}
+            Err(error) => tracing::error!(%error, "notices of links cannot be delivered"),
+        }
+        let _ = tokio::time::timeout(NOTICES_PERIOD, notices.written()).await;
     }
 }
 

@@ -187,6 +187,15 @@ impl DroppedLines {
     }
 }
 
+/// Counts what becomes of notices. Whoever tells them counts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct NoticeCounts {
+    pub(crate) delivered: Counter,
+    pub(crate) failed: Counter,
+    pub(crate) dropped: Counter,
+    pub(crate) waiting: Gauge,
+}
+
 /// Tells what the ledger has counted.
 #[derive(Debug)]
 struct LedgerCollector(Ledger);
@@ -238,6 +247,19 @@ impl Metrics {
     pub(crate) fn count_lost_lines(&mut self, dropped: &DroppedLines) {
         let help = "Lines of the log that were dropped because nobody took them";
         self.registry.register("log_lines_dropped", help, dropped.0.clone());
+    }
+
+    /// Adds what becomes of notices.
+    pub(crate) fn count_notices(&mut self, counts: &NoticeCounts) {
+        let NoticeCounts { delivered, failed, dropped, waiting } = counts;
+        for (name, help, counter) in [
+            ("notices_delivered", "Notices of links that their receivers have", delivered),
+            ("notices_failed", "Notices of links that were given up", failed),
+            ("notices_dropped", "Notices of links that there was no room for", dropped),
+        ] {
+            self.registry.register(name, help, counter.clone());
+        }
+        self.registry.register("notices_waiting", "Notices of links that wait", waiting.clone());
     }
 
     /// Adds what the ledger has counted.

@@ -12,6 +12,9 @@ use crate::cors::CorsHeaders;
 use crate::gate::Caller;
 use crate::head::Head;
 
+/// The operation of every short link, in the log and the metrics.
+pub(crate) const OPEN_LINK: &str = "OpenLink";
+
 /// What has been learnt about a request so far.
 #[derive(Debug, Default)]
 pub(crate) struct RequestNotes {

@@ -1,12 +1,14 @@
-//! The only place from which the server itself calls others: at present, identity providers.
+//! The only place from which the server itself calls others: identity providers, and whom notices of links are posted
+//! to. (Mail goes to a server that the operator has named.)
 //!
-//! The URLs come from people who may manage policies and nothing more. The calls must not become their way to
+//! The URLs come from people who may manage policies, or links, and nothing more. The calls must not become their way to
 //! other machines of the operator's network. So: https only, no redirects, small and quick, and only to the
 //! very address that was checked (docs/serve.md, `--outbound-allow`).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use hyper::HeaderMap;
 use ipnet::IpNet;
 use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode, Url};
@@ -47,6 +49,24 @@ pub(crate) enum OutboundError {
     Http(#[from] reqwest::Error),
 }
 
+impl OutboundError {
+    /// The failure as those may know it who have named the URL: nothing of the operator's network.
+    pub(crate) fn told(&self) -> String {
+        match self {
+            Self::Address { .. } => "the address of the host may not be called".to_owned(),
+            Self::Http(error) if error.is_connect() => "the host cannot be reached".to_owned(),
+            Self::Http(_) => "the host has broken the call off".to_owned(),
+            Self::Url
+            | Self::NoAddress
+            | Self::PlainHttp
+            | Self::Document
+            | Self::Status { .. }
+            | Self::TooLong
+            | Self::TooSlow => self.to_string(),
+        }
+    }
+}
+
 impl Outbound {
     pub(crate) fn new(allowed: Vec<IpNet>) -> Self {
         Self { allowed }
@@ -58,7 +78,40 @@ impl Outbound {
         fetched.unwrap_or(Err(OutboundError::TooSlow))
     }
 
+    /// Posts a document. Any status but a 2xx is an error; what else is answered is not read.
+    pub(crate) async fn post(
+        &self,
+        url: &str,
+        headers: HeaderMap,
+        body: Vec<u8>,
+    ) -> Result<(), OutboundError> {
+        let posting = async {
+            let (client, url) = self.client(url).await?;
+            let answer = client.post(url).headers(headers).body(body).send().await?;
+            let status = answer.status();
+            if status.is_success() { Ok(()) } else { Err(OutboundError::Status { status }) }
+        };
+        tokio::time::timeout(TIME_MAX, posting).await.unwrap_or(Err(OutboundError::TooSlow))
+    }
+
     async fn fetch(&self, url: &str) -> Result<Vec<u8>, OutboundError> {
+        let (client, url) = self.client(url).await?;
+        let mut answer = client.get(url).send().await?;
+        if answer.status() != StatusCode::OK {
+            return Err(OutboundError::Status { status: answer.status() });
+        }
+        let mut body = Vec::new();
+        while let Some(bytes) = answer.chunk().await? {
+            if body.len() + bytes.len() > BODY_BYTES_MAX {
+                return Err(OutboundError::TooLong);
+            }
+            body.extend_from_slice(&bytes);
+        }
+        Ok(body)
+    }
+
+    /// A client for this URL alone, which connects to no other address than one that was checked.
+    async fn client(&self, url: &str) -> Result<(Client, Url), OutboundError> {
         let url = Url::parse(url).map_err(|_| OutboundError::Url)?;
         let port = url.port_or_known_default().ok_or(OutboundError::Url)?;
         let host = url.host_str().ok_or(OutboundError::Url)?;
@@ -75,18 +128,7 @@ impl Outbound {
             .timeout(TIME_MAX)
             .resolve_to_addrs(host, &addresses)
             .build()?;
-        let mut answer = client.get(url).send().await?;
-        if answer.status() != StatusCode::OK {
-            return Err(OutboundError::Status { status: answer.status() });
-        }
-        let mut body = Vec::new();
-        while let Some(bytes) = answer.chunk().await? {
-            if body.len() + bytes.len() > BODY_BYTES_MAX {
-                return Err(OutboundError::TooLong);
-            }
-            body.extend_from_slice(&bytes);
-        }
-        Ok(body)
+        Ok((client, url))
     }
 
     /// Every address that the name resolves to must be allowed. If one is not, the name is not called at all.

@@ -8,11 +8,12 @@ use iam::Values;
 
 use crate::api::{self, ApiRoute};
 use crate::gate::{AdmissibleApiCall, ApiPermission};
+use crate::notes::OPEN_LINK;
 use crate::origin::OWN_PREFIX;
 use crate::reading::Reading;
 use crate::respond::{Reply, ReplyBody};
 use crate::services::Services;
-use crate::short::{OPEN_LINK, ShortRoute};
+use crate::short::ShortRoute;
 
 /// Below the prefix of Valet's own paths.
 const API_DESCRIPTION: &str = "/api/v1/openapi.json";

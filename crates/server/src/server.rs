@@ -21,7 +21,7 @@ use crate::form::FormPost;
 use crate::gate::{Caller, Gate, refuse_link_conditions_in};
 use crate::head::{Head, Peer, waits_to_send};
 use crate::metrics::{DroppedLines, Metrics};
-use crate::notes::{ClaimedSender, RequestNotes};
+use crate::notes::{ClaimedSender, OPEN_LINK, RequestNotes};
 use crate::outgoing::{bound, bound_refusal, finish_headers};
 use crate::own::{OwnRoute, ReadMetrics};
 use crate::query::QueryRequest;
@@ -32,7 +32,7 @@ use crate::room::Room;
 use crate::route::{self, Call};
 use crate::s3::routed::{Signed, with_bucket_region};
 use crate::services::Services;
-use crate::short::{OPEN_LINK, ShortRequest};
+use crate::short::ShortRequest;
 use crate::surface::Surface;
 use crate::unsent::Unsent;
 use crate::uploads::Uploads;
@@ -119,6 +119,18 @@ impl Server {
         closed.map_err(|error| error.message().to_owned())
     }
 
+    /// Writes what has happened to links and tries to deliver the notices that are due, as a running server does all the
+    /// time.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be done, in words.
+    pub async fn deliver_notices(&self, now: Timestamp) -> Result<(), String> {
+        let notices = &self.services.notices;
+        notices.write().await.map_err(|error| error.to_string())?;
+        notices.deliver(now).await.map(drop).map_err(|error| error.to_string())
+    }
+
     pub(crate) fn config(&self) -> &Arc<ServerConfig> {
         &self.services.config
     }
@@ -188,6 +200,7 @@ impl Server {
         let log = RequestLog {
             requests: Arc::clone(self.services.metrics.requests()),
             ledger: Arc::clone(&self.services.ledger),
+            notices: self.services.notices.clone(),
             stopwatch,
             ids,
             notes,

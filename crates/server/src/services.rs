@@ -14,6 +14,7 @@ use crate::gate::Gate;
 use crate::link_ledger::LinkLedger;
 use crate::link_proof::ProofKey;
 use crate::metrics::Metrics;
+use crate::notices::Notices;
 use crate::respond::IdSource;
 use crate::room::Room;
 use crate::rooms::Rooms;
@@ -26,6 +27,7 @@ pub(crate) struct Services {
     pub(crate) config: Arc<ServerConfig>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) ledger: Arc<LinkLedger>,
+    pub(crate) notices: Notices,
     pub(crate) ids: IdSource,
     pub(crate) metrics: Metrics,
     /// The rooms for the bodies of IAM and STS calls.
@@ -42,12 +44,14 @@ pub(crate) struct Services {
 
 impl Services {
     pub(crate) fn new(config: Arc<ServerConfig>, store: Store, gate: Gate) -> Self {
-        let (ids, metrics, rooms) = (IdSource::new(), Metrics::new(), Rooms::default());
+        let (ids, mut metrics, rooms) = (IdSource::new(), Metrics::new(), Rooms::default());
+        let notices = Notices::new(store.clone(), &config);
+        metrics.count_notices(notices.counts());
         let uploads = Arc::new(Room::new(UPLOADS_MAX));
         let gate = Arc::new(gate);
         let ledger = Arc::new(LinkLedger::new(Arc::clone(&gate)));
         let (proof_key, zips) = (ProofKey::default(), Arc::default());
-        Self { config, gate, ledger, ids, metrics, rooms, uploads, proof_key, zips, store }
+        Self { config, gate, ledger, notices, ids, metrics, rooms, uploads, proof_key, zips, store }
     }
 
     /// Whether the store can be written to; the error says why not.
@@ -80,7 +84,10 @@ impl Services {
             work: Arc::default(),
             uploads: Uploads::of(client, &self.uploads, &self.config),
         };
-        self.gate.close_ended_links(&context).await.map(drop)
+        let closed = self.gate.close_ended_links(&context).await?;
+        let used_up = closed.iter().filter(|link| now < link.expires_at);
+        used_up.for_each(|link| self.notices.used_up(link, now));
+        Ok(())
     }
 
     /// The task that sweeps the store and keeps its log short.
@@ -93,6 +100,10 @@ impl Services {
         self.gate.give_back_uses().await;
         if let Some(ledger) = self.gate.ledger() {
             ledger.close().await;
+        }
+        // What cannot be written now is lost, as it would be if the process died.
+        if let Err(error) = self.notices.write().await {
+            tracing::warn!(%error, "notices of links could not be written");
         }
         self.store.close().await
     }

@@ -26,9 +26,6 @@ use request::RequestLink;
 pub(crate) use ask::{OWN_HOST, own_request};
 pub(crate) use visit::ShortRequest;
 
-/// The operation of every short link, in the log and the metrics.
-pub(crate) const OPEN_LINK: &str = "OpenLink";
-
 /// A path below `/_valet/s/`.
 #[derive(Debug)]
 pub(crate) struct ShortRoute {

@@ -14,6 +14,7 @@ use crate::backend::metadata::buckets::{BucketRecords, with_bucket_records};
 use crate::backend::metadata::garbage::{GarbageRecords, with_garbage_records};
 use crate::backend::metadata::identities::{IdentityRecords, with_identity_records};
 use crate::backend::metadata::managed_links::{ManagedLinkRecords, with_managed_link_records};
+use crate::backend::metadata::notices::{NoticeRecords, with_notice_records};
 use crate::backend::metadata::objects::{NewObject, ObjectRecords, with_object_records};
 use crate::backend::metadata::request_files::{RequestFileRecords, with_request_file_records};
 use crate::backend::metadata::revocations::{RevocationRecords, with_revocation_records};
@@ -75,6 +76,7 @@ with_revocation_records!(dispatch);
 with_use_records!(dispatch);
 with_managed_link_records!(dispatch);
 with_request_file_records!(dispatch);
+with_notice_records!(dispatch);
 with_garbage_records!(dispatch);
 
 impl Metadata for MetadataEngine {

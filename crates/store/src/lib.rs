@@ -28,6 +28,7 @@ mod lock;
 mod managed_link;
 mod multipart;
 mod names;
+mod notice;
 mod object;
 mod reading;
 mod revocation;
@@ -74,6 +75,11 @@ pub use names::{
     BUCKET_NAME_BYTES_MAX, BUCKET_NAME_BYTES_MIN, BucketName, BucketNameError, ETag, ETagError,
     OBJECT_KEY_BYTES_MAX, ObjectKey, ObjectKeyError, PART_NUMBER_MAX, PartNumber, PartNumberError,
     UploadId, UploadIdError, VersionId, VersionIdError, VersionToken,
+};
+pub use notice::{
+    NOTICE_KEPT, NOTICE_KEPT_DELIVERED, NOTICES_WAITING_MAX, NewNotice, Notice, NoticeEvent,
+    NoticeEventError, NoticeFacts, NoticeId, NoticeState, NoticeTry, PutNotice,
+    REFUSALS_TOLD_EVERY,
 };
 pub use object::{
     Attributes, DeleteMarker, DeleteObject, DeleteOutcome, ListAfter, ListEntry, ListObjects,

@@ -6,6 +6,7 @@ mod buckets;
 mod identities;
 mod links;
 pub(crate) mod managed_links;
+mod notices;
 pub(crate) mod objects;
 mod request_files;
 mod uploads;

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::backend::metadata::Metadata as _;
 use crate::backend::metadata::garbage::GarbageRecords as _;
 use crate::backend::metadata::managed_links::ManagedLinkRecords as _;
+use crate::backend::metadata::notices::NoticeRecords as _;
 use crate::backend::metadata::request_files::RequestFileRecords as _;
 use crate::backend::metadata::revocations::RevocationRecords as _;
 use crate::backend::metadata::uploads::UploadRecords as _;
@@ -130,7 +131,7 @@ impl Maintenance {
         Ok(swept)
     }
 
-    /// Forgets revocations and uses of links that no longer live, and managed links that ended long ago.
+    /// Forgets revocations and uses of links that no longer live, managed links that ended long ago, and notices.
     async fn forget_ended_links(&self, now: Timestamp) -> Result<(), StoreError> {
         let store = &*self.store.0;
         let mut forgotten = 0_usize;
@@ -141,8 +142,9 @@ impl Maintenance {
             let idle = before(now, REQUEST_FILE_IDLE_MAX);
             store.metadata.release_idle_files(idle).await?;
             let managed = store.metadata.forget_managed_links(remembered).await?;
+            let notices = store.metadata.forget_notices(now).await?;
             forgotten = forgotten.saturating_add(revocations);
-            if revocations == 0 && uses == 0 && managed == 0 {
+            if [revocations, uses, managed, notices] == [0; 4] {
                 break;
             }
         }

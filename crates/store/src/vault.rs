@@ -3,7 +3,7 @@
 use aws_lc_rs::aead::{AES_256_GCM, LessSafeKey, UnboundKey};
 use iam::{
     AccountId, CustomerKey, CustomerSealers, MasterKey, MasterKeyId, Purpose, RecordSealer, Sealer,
-    SessionSealer, UnsealError,
+    SessionSealer, UnsealError, WebhookSecret, WebhookSecrets,
 };
 use jiff::Timestamp;
 use presign::SecretAccessKey;
@@ -24,6 +24,7 @@ pub(crate) struct Vault {
     records: RecordSealer,
     sessions: SessionSealer,
     customers: CustomerSealers,
+    webhooks: WebhookSecrets,
 }
 
 /// The purpose that the check of an upload's key is sealed for.
@@ -40,6 +41,7 @@ impl Vault {
             records: master.record_sealer(),
             sessions: SessionSealer::new(master),
             customers: master.customer_sealers(),
+            webhooks: master.webhook_secrets(),
         }
     }
 
@@ -54,6 +56,16 @@ impl Vault {
 
     pub(crate) fn session_sealer(&self) -> SessionSealer {
         self.sessions.clone()
+    }
+
+    /// What posts about the links of an identity are signed with.
+    pub(crate) fn webhook_secret(
+        &self,
+        account: &AccountId,
+        kind: &str,
+        name: &str,
+    ) -> WebhookSecret {
+        self.webhooks.secret(&[account.as_str(), kind, name])
     }
 
     /// A cipher with a new key of its own, which only a customer's opens if one is given.

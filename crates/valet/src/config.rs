@@ -2,6 +2,7 @@
 //! other file reads the environment.
 
 mod file;
+mod secret;
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -14,11 +15,12 @@ use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 use presign::{Credentials, ExpiresIn, SecretAccessKey, SigV2Use};
 use serde::Deserialize;
-use server::{ActiveContent, LinkCaching, SseC};
+use server::{ActiveContent, LinkCaching, SmtpUrl, SseC};
 
 use crate::args::{Arguments, Serve};
 use crate::failure::Failure;
 use crate::log;
+use secret::SecretText;
 
 const ROOT_ACCESS_KEY_ID: &str = "VALET_ROOT_ACCESS_KEY_ID";
 const ROOT_SECRET_ACCESS_KEY: &str = "VALET_ROOT_SECRET_ACCESS_KEY";
@@ -101,6 +103,9 @@ pub(crate) struct Settings {
     #[arg(long, env = "VALET_OUTBOUND_ALLOW", value_name = "CIDR", value_delimiter = ',')]
     #[serde(deserialize_with = "file::networks")]
     outbound_allow: Vec<String>,
+    /// Who takes the mail of notices: `smtp://HOST` or `smtps://USER:PASSWORD@HOST:PORT?from=ADDRESS`
+    #[arg(long, env = "VALET_SMTP_URL", value_name = "URL", hide_env_values = true)]
+    smtp_url: Option<SecretText>,
     /// Serve HTTPS with this certificate chain (PEM); read again when it changes
     #[arg(long, env = "VALET_TLS_CERT", value_name = "FILE")]
     tls_cert: Option<PathBuf>,
@@ -193,6 +198,8 @@ pub(crate) struct ServeConfig {
     pub(crate) trusted_proxies: Vec<IpNet>,
     /// Networks outside the public internet that the server itself may call.
     pub(crate) outbound_allow: Vec<IpNet>,
+    /// `None`: no mail is sent.
+    pub(crate) smtp: Option<SmtpUrl>,
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) sigv2: SigV2Use,
     pub(crate) sse_c: SseC,
@@ -264,6 +271,7 @@ impl ServeConfig {
             domains,
             trusted_proxies: each("trusted-proxy", &settings.trusted_proxy, parse_cidr)?,
             outbound_allow: each("outbound-allow", &settings.outbound_allow, parse_cidr)?,
+            smtp: settings.smtp_url.as_ref().map(SecretText::smtp_url).transpose()?,
             tls: tls_files(settings.tls_cert, settings.tls_key)?,
             abort_uploads_after: one(
                 "abort-uploads-after",
@@ -312,6 +320,7 @@ impl Settings {
             domain: list(self.domain, file.domain),
             trusted_proxy: list(self.trusted_proxy, file.trusted_proxy),
             outbound_allow: list(self.outbound_allow, file.outbound_allow),
+            smtp_url: self.smtp_url.filter(|url| !url.is_empty()).or(file.smtp_url),
             tls_cert: path(self.tls_cert, file.tls_cert),
             tls_key: path(self.tls_key, file.tls_key),
             master_key_file: path(self.master_key_file, file.master_key_file),
@@ -355,7 +364,7 @@ pub(crate) fn log_filter() -> String {
 fn read_file(path: &Path) -> Result<Settings> {
     let bytes = std::fs::metadata(path)?.len();
     ensure!(bytes <= CONFIG_BYTES_MAX, "a configuration has at most {CONFIG_BYTES_MAX} bytes");
-    Ok(toml::from_str(&std::fs::read_to_string(path)?)?)
+    secret::parse_file(&std::fs::read_to_string(path)?)
 }
 
 /// Refuses variables that begin with `VALET_` and are no setting. One may be misspelt, or belong to another

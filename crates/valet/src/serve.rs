@@ -167,6 +167,7 @@ fn server_config(config: &ServeConfig) -> anyhow::Result<ServerConfig> {
         domains: config.domains.clone(),
         trusted_proxies: config.trusted_proxies.clone(),
         outbound_allow: config.outbound_allow.clone(),
+        smtp: config.smtp.clone(),
         tls: config.tls.as_ref().map(|files| server::TlsFiles {
             certificate: files.certificate.clone(),
             key: files.key.clone(),

@@ -86,20 +86,15 @@ pub(crate) fn share(arguments: &Share) -> Result<(), Failure> {
     let wanted = WantedLink::of(&arguments.link)?;
     transfer::block_on(async {
         let remote = Remote::connect(&arguments.link.remote.aws).await?;
-        let wanted = match named {
-            Some(S3Uri { bucket, key }) => {
-                let key = key.unwrap_or_default();
-                if key.is_empty() || key.ends_with('/') {
-                    WantedLink { kind: "folder", bucket, prefix: Some(key), more, ..wanted }
-                } else {
-                    WantedLink { kind: "object", bucket, key: Some(key), more, ..wanted }
-                }
-            }
-            None => {
-                let path = Path::new(&arguments.source);
-                let (bucket, key) = upload(&remote, arguments, (path, place)).await?;
-                WantedLink { kind: "object", bucket, key: Some(key), more, ..wanted }
-            }
+        let (bucket, key) = if let Some(S3Uri { bucket, key }) = named {
+            (bucket, key.unwrap_or_default())
+        } else {
+            upload(&remote, arguments, (Path::new(&arguments.source), place)).await?
+        };
+        let wanted = if key.is_empty() || key.ends_with('/') {
+            WantedLink { kind: "folder", bucket, prefix: Some(key), more, ..wanted }
+        } else {
+            WantedLink { kind: "object", bucket, key: Some(key), more, ..wanted }
         };
         make(&remote, &wanted, &arguments.link).await
     })
@@ -209,22 +204,21 @@ async fn upload(
         Failure::usage(anyhow!("{} is no name of a file that can be shared", path.display()))
     })?;
     let aws = &arguments.link.remote.aws;
-    let (bucket, prefix) = match place {
-        Some(S3Uri { bucket, key }) => (bucket, key.unwrap_or_default()),
-        None => {
-            let bucket = format!("shared-{}", sts::caller(remote).await?.account);
-            if objects::make_bucket(aws, &bucket).await? && !arguments.link.quiet {
-                output::note(format_args!("made the bucket s3://{bucket}"));
-            }
-            (bucket, String::new())
+    let (bucket, prefix) = if let Some(S3Uri { bucket, key }) = place {
+        (bucket, key.unwrap_or_default())
+    } else {
+        let bucket = format!("shared-{}", sts::caller(remote).await?.account);
+        if objects::make_bucket(aws, &bucket).await? && !arguments.link.quiet {
+            output::note(format_args!("made the bucket s3://{bucket}"));
         }
+        (bucket, String::new())
     };
     let prefix =
         if prefix.is_empty() || prefix.ends_with('/') { prefix } else { format!("{prefix}/") };
     let mut random = [0; 8];
     store::fill_random(&mut random).context("no random numbers")?;
-    let random: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-    let key = format!("{prefix}{}/{random}/{name}", clock::now().strftime("%Y-%m-%d"));
+    let random = u64::from_be_bytes(random);
+    let key = format!("{prefix}{}/{random:016x}/{name}", clock::now().strftime("%Y-%m-%d"));
     objects::store_file(aws, path, (&bucket, &key), arguments.link.quiet).await?;
     Ok((bucket, key))
 }

@@ -28,7 +28,7 @@ use crate::gate::{Authorized, LentRequest, SignedCaller, StoreAccess, lent_actio
 use crate::link_ledger::LinkLedger;
 use crate::permission::Permission;
 pub(super) use list::ListLinks;
-use shown::ShownLink;
+use shown::{ShownLink, ShownNotice};
 use state::{LinkState, seen_state};
 use wanted::{WantedLink, WantedPresigned, WantedPurpose};
 
@@ -36,6 +36,8 @@ use wanted::{WantedLink, WantedPresigned, WantedPurpose};
 const CREATE: &str = "valet:CreateLink";
 /// How many uses are shown with a link.
 const USES_SHOWN: usize = 100;
+/// How many notices are shown with a link.
+const NOTICES_SHOWN: usize = 100;
 /// What stands for any further characters of a key where a permission on a whole prefix is asked for.
 pub(super) const ANY_KEY: [&str; 2] = ["*", "********************************"];
 /// A revocation outlives its link by so much, as clocks may differ.
@@ -188,7 +190,7 @@ impl ApiOperation for CreateLink {
         let link = Arc::new(link);
         LinkLedger::new(Arc::clone(access.link_gate()?)).note(&link);
         let state = LinkState::of(access, &link).await?;
-        let mut shown = ShownLink::of(access, &link, state).await?;
+        let mut shown = ShownLink::of(access, &link, state).await?.with_secret(access, &link);
         shown.url = url.or(shown.url);
         Ok(Json(shown))
     }
@@ -287,7 +289,12 @@ impl ApiOperation for GetLink {
         let mut shown = match (managed, &entry) {
             (Some(_), _) => {
                 let link = found(access, whole, LIST).await?;
-                ShownLink::of(access, &link, LinkState::of(access, &link).await?).await?
+                let state = LinkState::of(access, &link).await?;
+                let mut shown = ShownLink::of(access, &link, state).await?;
+                let notices = access.store().notices_of(&link.fingerprint(), NOTICES_SHOWN).await;
+                let notices = notices.map_err(refusal::of_store)?.into_iter();
+                shown.notices = notices.map(ShownNotice::of).collect();
+                shown.with_secret(access, &link)
             }
             (None, Some(entry)) if uses::may_see(access, entry) => {
                 ShownLink::seen(entry, seen_state(access, entry).await?)
@@ -347,7 +354,7 @@ impl ApiOperation for ChangeLink {
             || ApiError::with_message(ApiCode::LinkEnded, "The link has ended: make another one.");
         let link = changed.ok_or_else(ended)?;
         let state = LinkState::of(access, &link).await?;
-        Ok(Json(ShownLink::of(access, &link, state).await?))
+        Ok(Json(ShownLink::of(access, &link, state).await?.with_secret(access, &link)))
     }
 }
 

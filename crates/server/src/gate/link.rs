@@ -15,6 +15,8 @@ use crate::permission::LinkFit;
 pub(crate) const REVOKED: &str = "Link has been revoked";
 /// The answer to whoever holds a link that was used as often as it may be.
 pub(crate) const USED_UP: &str = "Link has been used up";
+/// The answer to whoever holds a managed link that has ended.
+pub(crate) const EXPIRED: &str = "Request has expired";
 /// The answer to whoever holds a link that opens later.
 const NOT_YET: &str = "Request is not yet valid";
 

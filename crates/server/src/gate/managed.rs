@@ -19,7 +19,7 @@ use store::{
 use super::authorize::Authorizer;
 use super::bindings::NameBindings;
 use super::caller::{Caller, Identity, SignedCaller};
-use super::link::{LinkTerms, REVOKED};
+use super::link::{EXPIRED, LinkTerms, REVOKED};
 use super::link_access::refused_use;
 use super::{FutureRequest, Gate, StoreAccess};
 use crate::authentication::{AuthenticationError, Service};
@@ -128,7 +128,7 @@ fn check_life(link: &ManagedLink, now: Timestamp) -> Result<(), S3Error> {
         return Ok(());
     }
     let time = |time: Timestamp| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    Err(S3Error::with_message(Code::AccessDenied, "Request has expired")
+    Err(S3Error::with_message(Code::AccessDenied, EXPIRED)
         .detail("Expires", time(link.expires_at))
         .detail("ServerTime", time(now)))
 }

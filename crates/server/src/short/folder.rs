@@ -25,6 +25,9 @@ use listing::Place;
 use page::FolderView;
 use path::kept_as_key;
 
+/// The operation in the log and the ledger of a folder that is sent as a zip.
+const SEND_ZIP: &str = "SendZip";
+
 /// A link to a folder, as somebody opens it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FolderLink<'r> {
@@ -103,7 +106,12 @@ impl FolderLink<'_> {
             }
             Wanted::List => self.list(&query).await?,
             Wanted::File(key) => self.send_on(&key, notes).await?,
-            Wanted::Zip => self.zip(&query).await?,
+            Wanted::Zip => {
+                let zip = self.zip(&query).await?;
+                // A use of itself: nothing else is asked for by whoever takes it.
+                notes.operation = SEND_ZIP;
+                zip
+            }
         };
         if is_new {
             let (keys, path) = (&self.request.services.proof_key, self.path());

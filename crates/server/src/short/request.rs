@@ -24,6 +24,7 @@ use crate::disposition;
 use crate::error::{Code, S3Error};
 use crate::gate::LentRequest;
 use crate::notes::RequestNotes;
+use crate::notices::CompletedFile;
 use crate::page as pages;
 use crate::parts::PartPlan;
 use crate::respond::{Reply, ReplyBody};
@@ -398,6 +399,13 @@ impl RequestLink<'_> {
             gate.reopen_file(self.link, id).await?;
             return Err(error);
         }
+        let sent = CompletedFile {
+            key: file.key.as_str(),
+            bytes: file.size,
+            address: Some(self.request.context.client),
+        };
+        let ShortRequest { services, context, .. } = self.request;
+        services.notices.upload_completed(self.link, sent, context.now);
         (notes.operation, notes.key) = (SEND_FILE, Some(file.key));
         self.told(&done, StatusCode::OK).await
     }

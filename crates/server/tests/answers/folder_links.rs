@@ -534,17 +534,17 @@ async fn what_is_lost_in_the_middle_is_named() {
         assert!(whole.len() + lost.len() <= 6 && !whole.is_empty());
     };
     let gone = async { world.send(ask("DELETE", "/bucket/share/4")).await };
-    let zipped = zip_around(&world, &path, gone).await;
+    let zipped = Box::pin(zip_around(&world, &path, gone)).await;
     check(&zipped, &["4"]);
     assert_eq!(zipped.len(), 6);
     store(&world, "share/4", &large).await;
     let nothing = policy(r#"{"Effect":"Allow","Action":"valet:*","Resource":"*"}"#);
     let denied = async { world.put_user_policy("sharer", &nothing).await };
-    check(&zip_around(&world, &path, denied).await, &["3", "4", "5"]);
+    check(&Box::pin(zip_around(&world, &path, denied)).await, &["3", "4", "5"]);
     world.put_user_policy("sharer", &policy(READ_AND_SHARE)).await;
     let revoke = format!("{PATH}/{}", link["fingerprint"].as_str().unwrap());
     let revoked = async { world.send_as(&sharer, ask("DELETE", &revoke)).await };
-    check(&zip_around(&world, &path, revoked).await, &["3", "4", "5"]);
+    check(&Box::pin(zip_around(&world, &path, revoked)).await, &["3", "4", "5"]);
 }
 
 #[tokio::test]

@@ -116,6 +116,7 @@ pub(crate) fn config() -> ServerConfig {
         domains: Vec::new(),
         trusted_proxies: Vec::new(),
         outbound_allow: vec!["127.0.0.0/8".parse().unwrap()],
+        smtp: None,
         tls: None,
         sigv2: SigV2Use::Allow,
         sse_c: SseC::Tls,
@@ -183,6 +184,11 @@ impl World {
     /// What a running server does every few seconds.
     pub(crate) async fn close_ended_links(&self) {
         self.server.close_ended_links(self.now).await.unwrap();
+    }
+
+    /// What a running server does all the time.
+    pub(crate) async fn deliver_notices(&self) {
+        self.server.deliver_notices(self.now).await.unwrap();
     }
 
     /// The same server, so much later.

@@ -39,6 +39,7 @@ mod managed_links;
 mod moved;
 mod moved_property;
 mod multipart;
+mod notices;
 mod objects;
 mod people;
 mod permission;

@@ -170,6 +170,28 @@ async fn a_part_has_the_size_that_was_offered() {
 }
 
 #[tokio::test]
+async fn each_file_that_arrives_is_told_of() {
+    let world = World::with_bucket().await;
+    let told = json!({"notify": ["mailto:ana@example.com"]});
+    let link = link(&world, &Key::root(), told).await;
+    for name in ["a.txt", "b.txt"] {
+        assert_eq!(send(&world, &link, name, name.as_bytes()).await.status, 200);
+    }
+    assert_eq!(begin(&world, &link, "c.txt", 1).await.status, 201);
+    world.deliver_notices().await;
+    let id = link.rsplit('/').next().unwrap().parse::<store::ManagedLinkId>().unwrap();
+    let mut told = world.store.notices_of(&id.fingerprint(), 10).await.unwrap();
+    told.sort_by_key(|notice| notice.facts.key.rsplit('-').next().unwrap().to_owned());
+    let short = |notice: &store::Notice| {
+        let store::NoticeFacts { key, bytes, address, .. } = &notice.facts;
+        let (name, address) = (key.rsplit('-').next().unwrap(), address.unwrap());
+        format!("{} {name} {} {address}", notice.event.name(), bytes.unwrap())
+    };
+    let told: Vec<_> = told.iter().map(short).collect();
+    assert_eq!(told, ["upload a.txt 5 192.0.2.7", "upload b.txt 5 192.0.2.7"]);
+}
+
+#[tokio::test]
 async fn a_request_ends_with_its_maker_and_its_link() {
     let world = World::with_bucket().await;
     let allowed =

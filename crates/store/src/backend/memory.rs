@@ -5,6 +5,7 @@ mod buckets;
 mod garbage;
 mod identities;
 mod managed_links;
+mod notices;
 mod objects;
 mod request_files;
 mod revocations;
@@ -27,8 +28,8 @@ use crate::lock::lock;
 use crate::multipart::StoredPart;
 use crate::{
     AccessKey, Account, Bucket, BucketName, BucketRef, Change, ChangeSubject, Directory, ETag,
-    KeyUse, LinkUses, ManagedLink, ManagedLinkId, Object, PartNumber, RequestFile, Revocation,
-    StoreError, Upload, UploadId, VersionId,
+    KeyUse, LinkUses, ManagedLink, ManagedLinkId, Notice, NoticeEvent, NoticeId, Object,
+    PartNumber, RequestFile, Revocation, StoreError, Upload, UploadId, VersionId,
 };
 
 /// Records in memory. Each call has all of them to itself.
@@ -60,6 +61,9 @@ struct Records {
     managed_links: HashMap<Fingerprint, Arc<ManagedLink>>,
     passphrase_tries: HashMap<Fingerprint, Vec<Timestamp>>,
     request_files: HashMap<(Fingerprint, ManagedLinkId), RequestFile>,
+    /// Each with the time when it is forgotten.
+    notices: BTreeMap<NoticeId, (Notice, Timestamp)>,
+    notices_told: HashMap<(Fingerprint, NoticeEvent), Timestamp>,
     intents: BTreeMap<BlobId, Timestamp>,
     garbage: BTreeMap<BlobId, Timestamp>,
     changes: Vec<Change>,

@@ -30,6 +30,7 @@ pub(crate) mod buckets;
 pub(crate) mod garbage;
 pub(crate) mod identities;
 pub(crate) mod managed_links;
+pub(crate) mod notices;
 pub(crate) mod objects;
 pub(crate) mod request_files;
 pub(crate) mod revocations;
@@ -44,6 +45,7 @@ use buckets::BucketRecords;
 use garbage::GarbageRecords;
 use identities::IdentityRecords;
 use managed_links::ManagedLinkRecords;
+use notices::NoticeRecords;
 use objects::ObjectRecords;
 use request_files::RequestFileRecords;
 use revocations::RevocationRecords;
@@ -64,6 +66,7 @@ pub(crate) trait Metadata:
     + UseRecords
     + ManagedLinkRecords
     + RequestFileRecords
+    + NoticeRecords
     + GarbageRecords
 {
     /// Changes after number `n`, in order; only a subject's latest change is kept. Whoever has seen a change never comes to

@@ -10,6 +10,7 @@ mod error;
 mod garbage;
 mod identities;
 mod managed_links;
+mod notices;
 mod objects;
 mod request_files;
 mod revocations;

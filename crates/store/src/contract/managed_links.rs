@@ -4,7 +4,7 @@ use presign::LinkConditions;
 
 use super::*;
 
-fn managed(bucket: &str, at_seconds: i64) -> ManagedLink {
+pub(super) fn managed(bucket: &str, at_seconds: i64) -> ManagedLink {
     ManagedLink {
         id: ManagedLinkId::generate().unwrap(),
         account: account(),

@@ -70,6 +70,7 @@ pub(crate) struct RequestFiles {
 
 /// What every managed link may have.
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct ManagedOptions {
     /// How long it lives: seconds, or like 15m, 12h, 30d
     #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = life)]
@@ -98,7 +99,7 @@ pub(crate) struct ManagedOptions {
     /// Let the page say who shares
     #[arg(long)]
     pub(crate) show_creator: bool,
-    /// Who is told what becomes of it: mailto:ana@example.com, or https://example.com/hook; repeatable
+    /// Who is told what becomes of it: `mailto:ana@example.com`, or `https://example.com/hook`; repeatable
     #[arg(long, value_name = "TARGET")]
     pub(crate) notify: Vec<String>,
     /// Print a QR code of the link

@@ -52,6 +52,10 @@ fn each_setting_is_parsed() {
     check("trusted-proxy = ['10.0.0.0/8', '::1']", Ok("[10.0.0.0/8, ::1/128]"));
     let network = "a network is like 10.0.0.0/8, fd00::/8 or one address";
     check("trusted-proxy = ['10/8']", Err(&format!("trusted-proxy: `10/8`: {network}")));
+    check("", Ok("smtp: None"));
+    check("smtp-url = 'smtps://u:pw@h:465?from=a@b.test'", Ok("smtp: Some(SmtpUrl(..))"));
+    let from = "smtp-url: the address that mail comes from is missing: ?from=valet@example.com";
+    check("smtp-url = 'smtps://u:pw@h:465'", Err(from));
     check("", Ok("abort_uploads_after: Some(336h)"));
     check("abort-uploads-after = '8d'", Ok("abort_uploads_after: Some(192h)"));
     check("abort-uploads-after = 'never'", Ok("abort_uploads_after: None"));
@@ -152,4 +156,17 @@ fn a_setting_of_another_kind_says_which_is_wanted() {
 fn a_list_of_one_may_be_the_one() {
     check("listen = '[::]:0'", Ok("listen: [[::]:0]"));
     check("trusted-proxy = '10.0.0.0/8'", Ok("[10.0.0.0/8]"));
+}
+
+#[test]
+fn a_wrong_file_does_not_show_the_password_of_the_mail_server() {
+    let check = |toml: &str, line: &str| {
+        let error = format!("{:#}", secret::parse_file(toml).unwrap_err());
+        assert!(error.starts_with(line) && !error.contains("pa55"), "{error}");
+    };
+    check("region = 'a'\nsmtp-url = 'smtps://u:pa55@h\n", "line 2: ");
+    check("smtp-url = ['smtps://u:pa55@h']", "line 1: ");
+    check("smtp-url = 'smtps://u:pa55@h'\nnothing = 1", "line 2: ");
+    let settings = settings("smtp-url = 'smtps://u:pa55@h'");
+    assert!(!format!("{settings:?}").contains("pa55"));
 }

@@ -51,6 +51,8 @@ struct SeenLink {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     totals: Option<Totals>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    notices: Vec<SeenNotice>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     recorded: Vec<SeenUse>,
     #[serde(flatten)]
     more: BTreeMap<String, Value>,
@@ -65,6 +67,22 @@ struct Totals {
     first_used_at: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     last_used_at: Option<String>,
+}
+
+/// A notice as the server answers it.
+#[derive(Debug, Deserialize, Serialize)]
+struct SeenNotice {
+    at: String,
+    event: String,
+    target: String,
+    state: String,
+    tries: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    next_try_at: Option<String>,
+    #[serde(flatten)]
+    more: BTreeMap<String, Value>,
 }
 
 /// A use as the server answers it.
@@ -228,6 +246,14 @@ pub(super) async fn show(remote: &Remote, link: &str, form: Form) -> Result<(), 
             HumanBytes(totals.bytes)
         ));
     }
+    if !link.notices.is_empty() {
+        lines.push(String::new());
+        let rows: Vec<_> = link.notices.iter().map(notice_row).collect();
+        lines.extend(table::lines(
+            ["NOTICE", "OF", "TO", "STATE", "TRIES", "NEXT TRY", "ERROR"],
+            &rows,
+        ));
+    }
     if !link.recorded.is_empty() {
         lines.push(String::new());
         let rows: Vec<_> = link.recorded.iter().map(use_row).collect();
@@ -237,6 +263,19 @@ pub(super) async fn show(remote: &Remote, link: &str, form: Form) -> Result<(), 
         ));
     }
     output::answer(form, &link, lines)
+}
+
+fn notice_row(notice: &SeenNotice) -> [String; 7] {
+    let SeenNotice { at, event, target, state, tries, error, next_try_at, more: _ } = notice;
+    [
+        event.clone(),
+        at.clone(),
+        target.clone(),
+        state.clone(),
+        tries.to_string(),
+        next_try_at.clone().unwrap_or_default(),
+        error.clone().unwrap_or_default(),
+    ]
 }
 
 fn use_row(used: &SeenUse) -> [String; 7] {

@@ -6,7 +6,7 @@ use ledger::{LinkEntry, RecordedLink};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::sync::Arc;
-use store::{FileLimits, Landing, LinkPurpose, ManagedLink};
+use store::{FileLimits, Landing, LinkPurpose, ManagedLink, Notice, NoticeState};
 
 use super::state::LinkState;
 use super::wanted::ranges;
@@ -14,7 +14,7 @@ use super::{CREATE, may_on, own_name};
 use crate::api::error::ApiError;
 use crate::api::uses::{ShownTotals, ShownUse};
 use crate::error::refusal;
-use crate::gate::{StoreAccess, iso_time};
+use crate::gate::{SignedCaller, StoreAccess, iso_time};
 use crate::link_ledger::kind;
 use crate::origin::OWN_PREFIX;
 
@@ -81,9 +81,55 @@ pub(in crate::api) struct ShownLink {
     /// What became of the link in sum, as far as the ledger has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) totals: Option<ShownTotals>,
+    /// What signs the notices that are posted, for whoever made the link.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook_secret: Option<String>,
+    /// The latest notices, if one link is shown alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) notices: Vec<ShownNotice>,
     /// The latest uses, if one link is shown alone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) recorded: Vec<ShownUse>,
+}
+
+/// A notice as it is shown with its link.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::api) struct ShownNotice {
+    /// The same as its receiver is told.
+    id: String,
+    /// `first-use`, `upload`, `used-up` or `refused-after-end`.
+    event: &'static str,
+    at: String,
+    target: String,
+    /// `waiting`, `delivered` or `failed`.
+    state: &'static str,
+    tries: u64,
+    /// Why the last try came to nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    /// When it is tried next, while it waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_try_at: Option<String>,
+}
+
+impl ShownNotice {
+    pub(super) fn of(notice: Notice) -> Self {
+        let (state, next_at) = match notice.state {
+            NoticeState::Waiting { next_at } => ("waiting", Some(next_at)),
+            NoticeState::Delivered => ("delivered", None),
+            NoticeState::Failed => ("failed", None),
+        };
+        Self {
+            id: notice.id.to_string(),
+            event: notice.event.name(),
+            at: iso_time(notice.at),
+            target: notice.target,
+            state,
+            tries: notice.tries,
+            error: notice.error,
+            next_try_at: next_at.map(iso_time),
+        }
+    }
 }
 
 /// What may be sent to a request for files.
@@ -150,6 +196,18 @@ impl ShownLink {
             format!("{}{OWN_PREFIX}/s/{id}", access.context().public_origin())
         });
         Ok(shown)
+    }
+
+    /// Adds what signs the notices of the link that are posted, if the caller made it and there are any.
+    pub(super) fn with_secret(mut self, access: &StoreAccess, link: &ManagedLink) -> Self {
+        let caller = access.caller().signed().map(SignedCaller::signer_name);
+        let is_own = caller.as_ref() == Some(&link.creator.signer);
+        let posts = link.notify.iter().any(|target| !target.starts_with("mailto:"));
+        if is_own && posts {
+            let secret = access.store().webhook_secret(link);
+            self.webhook_secret = Some(secret.expose().to_owned());
+        }
+        self
     }
 
     /// Shows a link that somebody has signed themselves, as the ledger has seen it.

@@ -134,7 +134,9 @@ impl ManagedLinkRecords for MemoryMetadata {
             records
                 .managed_links
                 .retain(|_, link| link.closed_at.is_none() || link.expires_at >= ended_before);
-            before - records.managed_links.len()
+            let Records { managed_links, notices_told, .. } = records;
+            notices_told.retain(|(link, _), _| managed_links.contains_key(link));
+            before - managed_links.len()
         })
     }
 }

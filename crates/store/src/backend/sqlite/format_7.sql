@@ -48,3 +48,33 @@ CREATE TABLE managed_link_counts (
     account TEXT PRIMARY KEY,
     links INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- What is to be told of links. Waiting is state 0, delivered 1, given up 2; only what waits has a time of its next try. The
+-- seal is over what never changes.
+CREATE TABLE notices (
+    id BLOB PRIMARY KEY,
+    link BLOB NOT NULL,
+    account TEXT NOT NULL,
+    event TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    target TEXT NOT NULL,
+    record BLOB NOT NULL,
+    seal BLOB NOT NULL,
+    state INTEGER NOT NULL,
+    tries INTEGER NOT NULL,
+    next_ms INTEGER NOT NULL,
+    forget_ms INTEGER NOT NULL,
+    error TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX notices_waiting ON notices (account, next_ms) WHERE state = 0;
+CREATE INDEX notices_waiting_for ON notices (account, target) WHERE state = 0;
+CREATE INDEX notices_of_link ON notices (link, at_ms);
+CREATE INDEX notices_to_forget ON notices (forget_ms);
+
+-- What was told of a link, and when last.
+CREATE TABLE notices_told (
+    link BLOB NOT NULL,
+    event TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (link, event)
+) STRICT, WITHOUT ROWID;

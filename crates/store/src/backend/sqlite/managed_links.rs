@@ -41,6 +41,7 @@ const TRIED: &str = "SELECT tried FROM passphrase_tries WHERE link = ?1";
 const NOTE_TRY: &str = "INSERT INTO passphrase_tries (link, tried) VALUES (?1, ?2)
     ON CONFLICT (link) DO UPDATE SET tried = excluded.tried";
 const FORGET_FILES: &str = "DELETE FROM request_files WHERE link = ?1";
+const FORGET_TOLD: &str = "DELETE FROM notices_told WHERE link = ?1";
 const FORGET_TRIES: &str = "DELETE FROM passphrase_tries WHERE link = ?1";
 
 /// A statement that reads links, with their seals compared, by what comes after `WHERE`.
@@ -261,6 +262,7 @@ fn forget(tx: &mut Transaction<'_>, ended_before: Timestamp) -> Result<usize, St
         execute(tx.connection, REMOVE, params![name])?;
         execute(tx.connection, FORGET_TRIES, params![name])?;
         execute(tx.connection, FORGET_FILES, params![name])?;
+        execute(tx.connection, FORGET_TOLD, params![name])?;
         execute(tx.connection, COUNT, params![link.account.as_str(), -1])?;
         tx.managed_link_is(fingerprint, None);
     }

@@ -37,6 +37,9 @@ macro_rules! row_seal {
     (managed_link) => {
         "row_seal('managed link', fingerprint, account, bucket, within, created_ms, ends_ms, uses, closed, revision, record)"
     };
+    (notice) => {
+        "row_seal('notice', id, link, account, event, at_ms, target, record)"
+    };
     // With all of its settings: one that is taken away could be a Deny.
     (bucket) => {
         concat!(
