@@ -7,6 +7,7 @@ mod document;
 mod error;
 mod expiry;
 mod explain;
+mod link_rights;
 mod links;
 mod operation;
 mod parts;

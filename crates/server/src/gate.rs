@@ -19,7 +19,9 @@ mod keys;
 mod link;
 mod link_access;
 mod link_ends;
+mod lookups;
 mod managed;
+mod managed_use;
 mod request_files;
 mod searches;
 mod sessions;
@@ -33,13 +35,13 @@ use jiff::Timestamp;
 use ledger::Ledger;
 use presign::{Mechanism, VerifiedSignature};
 use store::{
-    AccessKey, Bucket, BucketName, CorsRule, Directory, KnownIdentity, Lookup, ObjectKey, Store,
-    Tag, VersionId,
+    AccessKey, Bucket, BucketName, Directory, KnownIdentity, Lookup, ObjectKey, Store, Tag,
+    VersionId,
 };
 
 use crate::config::ServerConfig;
 use crate::context::RequestContext;
-use crate::error::{Code, S3Error, refusal};
+use crate::error::{Code, S3Error};
 use crate::issuers::Issuers;
 use crate::link_rate::LinkRates;
 use crate::link_uses::LinkUses;
@@ -441,16 +443,6 @@ impl Gate {
     /// Where the passphrases of links are computed with.
     pub(crate) fn passphrases(&self) -> &Passphrases {
         &self.passphrases
-    }
-
-    /// The CORS rules of a bucket; `None` if there is no such bucket. Anybody may ask, because browsers ask
-    /// before anybody is authenticated.
-    pub(crate) async fn cors(
-        &self,
-        bucket: &BucketName,
-    ) -> Result<Option<Arc<[CorsRule]>>, S3Error> {
-        let found = self.store.bucket(bucket).await.map_err(refusal::of_store)?;
-        Ok(found.map(|bucket| Arc::clone(&bucket.cors)))
     }
 
     /// Admits the operation, or refuses it. Conditions of the link are checked before permissions.

@@ -36,6 +36,7 @@ mod origin;
 mod outbound;
 mod outgoing;
 mod own;
+mod own_request;
 mod page;
 mod parts;
 mod passphrase;

@@ -23,7 +23,6 @@ use folder::FolderLink;
 use object::ObjectLink;
 use request::RequestLink;
 
-pub(crate) use ask::{OWN_HOST, own_request};
 pub(crate) use visit::ShortRequest;
 
 /// A path below `/_valet/s/`.

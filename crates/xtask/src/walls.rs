@@ -53,10 +53,11 @@ const IMPURE_NAMES: [&str; 14] = [
 /// Where the server may look up what a name means. Anywhere else it may mean another bucket or record than
 /// the one that was judged, so `StoreAccess` is asked, which binds the name.
 /// Authentication asks only whether a proxy's prefix is the name of a bucket.
-const LOOKUPS: [&str; 3] = [
+const LOOKUPS: [&str; 4] = [
     "crates/server/src/gate.rs",
     "crates/server/src/gate/authenticate.rs",
     "crates/server/src/gate/authorize.rs",
+    "crates/server/src/gate/lookups.rs",
 ];
 
 /// How the store is asked for it.

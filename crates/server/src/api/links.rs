@@ -20,11 +20,12 @@ use store::{
 
 use super::document::{Json, NoDocument};
 use super::error::{ApiCode, ApiError};
+use super::link_rights::{CREATE, denied, may_on, own_name};
 use super::operation::{ApiOperation, ApiPermission, ApiRequest};
 use super::revocations::{LIST, REVOKE, ShownRevocation, shown as shown_revocation};
 use super::uses::{self, ShownTotals, ShownUse};
 use crate::error::{Code, S3Error, refusal};
-use crate::gate::{Authorized, LentRequest, SignedCaller, StoreAccess, lent_action};
+use crate::gate::{Authorized, LentRequest, StoreAccess, lent_action};
 use crate::link_ledger::LinkLedger;
 use crate::permission::Permission;
 pub(super) use list::ListLinks;
@@ -32,14 +33,10 @@ use shown::{ShownLink, ShownNotice};
 use state::{LinkState, seen_state};
 use wanted::{WantedLink, WantedPresigned, WantedPurpose};
 
-/// The action that lets an identity make managed links, and change those of others.
-const CREATE: &str = "valet:CreateLink";
 /// How many uses are shown with a link.
 const USES_SHOWN: usize = 100;
 /// How many notices are shown with a link.
 const NOTICES_SHOWN: usize = 100;
-/// What stands for any further characters of a key where a permission on a whole prefix is asked for.
-pub(super) const ANY_KEY: [&str; 2] = ["*", "********************************"];
 /// A revocation outlives its link by so much, as clocks may differ.
 const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(15);
 
@@ -71,28 +68,6 @@ pub(super) struct WantedChange {
     label: Option<String>,
     /// Who is to be told what becomes of it.
     notify: Option<Vec<String>>,
-}
-
-/// Whether the caller's identity policies give an action on all that a link is for.
-fn may_on(access: &StoreAccess, action: &'static str, purpose: &LinkPurpose) -> bool {
-    let (bucket, within) = (purpose.bucket(), purpose.key_or_prefix());
-    match purpose {
-        LinkPurpose::Object { .. } | LinkPurpose::Presigned { .. } => {
-            access.may_by_identity(action, &format!("arn:aws:s3:::{bucket}/{within}"))
-        }
-        LinkPurpose::Folder { .. } | LinkPurpose::Request { .. } => ANY_KEY.iter().all(|any| {
-            access.may_by_identity(action, &format!("arn:aws:s3:::{bucket}/{within}{any}"))
-        }),
-    }
-}
-
-fn own_name(access: &StoreAccess) -> Option<String> {
-    access.caller().signed().map(SignedCaller::signer_name)
-}
-
-fn denied(action: &str) -> ApiError {
-    let message = format!("This takes the permission {action} on what the link is for.");
-    S3Error::with_message(Code::AccessDenied, message).into()
 }
 
 /// What the ledger has of a link of the caller's account. Of two links with one short name, neither is meant.

@@ -12,11 +12,11 @@ use store::{BucketName, LinkTarget, ManagedLinkId, ObjectKey, PresentedLink, Ver
 
 use super::document::{Json, NoDocument};
 use super::error::{ApiCode, ApiError};
-use super::links::ANY_KEY;
+use super::link_rights::{ANY_KEY, own_name};
 use super::operation::{ApiOperation, ApiPermission, ApiRequest};
 use super::revocations::{ALL_OBJECTS, LIST};
 use crate::error::refusal;
-use crate::gate::{Authorized, SignedCaller, StoreAccess, iso_time};
+use crate::gate::{Authorized, StoreAccess, iso_time};
 
 /// The most uses in one answer.
 const PAGE_MAX: usize = 1000;
@@ -142,14 +142,14 @@ pub(super) fn scope(
     if may_all {
         return Ok(account);
     }
-    let own = access.caller().signed().map(SignedCaller::signer_name);
+    let own = own_name(access);
     Ok(account.signed_by(own.ok_or_else(|| ApiError::new(ApiCode::AccessDenied))?))
 }
 
 /// Whether the caller may see a link that somebody has signed.
 pub(super) fn may_see(access: &StoreAccess, entry: &LinkEntry) -> bool {
     let facts = &entry.link.facts;
-    let own = access.caller().signed().map(SignedCaller::signer_name);
+    let own = own_name(access);
     own.as_ref() == Some(&facts.signer.user_id)
         || access.may_by_identity(LIST, &format!("arn:aws:s3:::{}/{}", facts.bucket, facts.key))
 }

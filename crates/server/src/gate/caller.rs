@@ -13,7 +13,7 @@ use store::{
     Signer, SignerKind, Tag,
 };
 
-use super::managed::ManagedUse;
+use super::managed_use::ManagedUse;
 use super::tags::{named, tag_named};
 
 /// The name of the session in which the link signer signs, as policies see it.

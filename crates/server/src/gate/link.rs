@@ -6,6 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use presign::{Cause, CauseCode, ConditionError, Fingerprint, LinkConditions, Mechanism};
 
+use store::ManagedLink;
+
 use super::caller::{Caller, SignedCaller};
 use crate::error::{Code, S3Error};
 use crate::link_uses::Allowance;
@@ -105,4 +107,15 @@ impl LinkTerms {
 fn malformed(error: &ConditionError) -> S3Error {
     let (name, value) = error.parameter();
     S3Error::invalid_argument(error.to_string(), name, value)
+}
+
+/// Refuses a link that has ended.
+pub(super) fn check_life(link: &ManagedLink, now: Timestamp) -> Result<(), S3Error> {
+    if now < link.expires_at {
+        return Ok(());
+    }
+    let time = |time: Timestamp| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    Err(S3Error::with_message(Code::AccessDenied, EXPIRED)
+        .detail("Expires", time(link.expires_at))
+        .detail("ServerTime", time(now)))
 }

@@ -9,7 +9,7 @@ use store::{LinkTarget, Precondition, PresentedLink, Revocation, StoreError};
 
 use super::StoreAccess;
 use super::authorize::PolicyQuestion;
-use super::link::{REVOKED, USED_UP};
+use super::link::{REVOKED, USED_UP, check_life};
 use crate::authentication::is_link;
 use crate::error::{Code, S3Error, refusal};
 use crate::link_rate::Throttle;
@@ -41,7 +41,7 @@ impl StoreAccess {
             return Err(S3Error::with_message(Code::AccessDenied, REVOKED));
         }
         if let Some(managed) = self.caller.managed() {
-            managed.check_life(self.context.now)?;
+            check_life(&managed.link, self.context.now)?;
         }
         Ok(())
     }

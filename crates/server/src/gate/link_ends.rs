@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use presign::{Endpoint, ExpiresIn, LinkConditions};
+use presign::{ExpiresIn, LinkConditions};
 use store::{CloseManagedLink, DeleteObject, LinkPurpose, ManagedLink};
 
 use super::authorize::Authorizer;
@@ -12,8 +12,8 @@ use super::{Caller, Gate, LentRequest};
 use crate::context::RequestContext;
 use crate::error::{Code, S3Error, refusal};
 use crate::head::{Head, Peer};
+use crate::own_request::{own_endpoint, own_request};
 use crate::permission::Permission;
-use crate::short::{OWN_HOST, own_request};
 
 /// How many links are closed in one round.
 const CLOSED_AT_ONCE: usize = 100;
@@ -115,7 +115,7 @@ impl Gate {
             expires_in: ExpiresIn::from_seconds(60).map_err(|_| internal(()))?,
             conditions: LinkConditions::default(),
         };
-        let endpoint = Endpoint::parse(&format!("http://{OWN_HOST}")).map_err(|_| internal(()))?;
+        let endpoint = own_endpoint()?;
         let presigned = self.lend(link, (&lent, &endpoint), now).await?;
         let parts = own_request(lent.method, &presigned)?;
         let peer = Peer { address: std::net::Ipv4Addr::LOCALHOST.into(), tls: None };

@@ -1,7 +1,6 @@
 //! Managed links at the gate. What the link signer has signed is one of them: it is judged as the link signer and as whoever
 //! made the link, so that it never gives more than either may do at this moment.
 
-use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use hyper::Request;
@@ -12,125 +11,31 @@ use presign::{
     PresignError, Presigned, Presigner, QueryPairs, VerifiedSignature, decode_query_component,
 };
 use store::{
-    AccessKey, BoundPolicy, BucketName, CreatorIdentity, LinkCreator, LinkPurpose, LinkTarget,
-    ManagedLink, ObjectKey, PresentedLink, Revocation,
+    AccessKey, BoundPolicy, CreatorIdentity, LinkCreator, LinkPurpose, LinkTarget, ManagedLink,
+    ObjectKey, PresentedLink, Revocation,
 };
 
 use super::authorize::Authorizer;
 use super::bindings::NameBindings;
 use super::caller::{Caller, Identity, SignedCaller};
-use super::link::{EXPIRED, LinkTerms, REVOKED};
+use super::link::{LinkTerms, REVOKED, check_life};
 use super::link_access::refused_use;
+use super::managed_use::{ManagedUse, counted_uses};
 use super::{FutureRequest, Gate, StoreAccess};
 use crate::authentication::{AuthenticationError, Service};
 use crate::context::RequestContext;
 use crate::error::{Code, S3Error, refusal};
 use crate::link_uses::CallUse;
-use crate::permission::{Permission, Resource};
+use crate::permission::Permission;
 use crate::shares::Neighbour;
 
 /// The parameter by which a link of the link signer names its managed link.
 const ID: &str = "x-valet-id";
 
-/// The action of a listing, which only a link to a folder lends.
-const LIST: &str = "s3:ListBucket";
-
-/// The managed link that a request came by.
-#[derive(Clone, Debug)]
-pub(crate) struct ManagedUse {
-    pub(crate) link: Arc<ManagedLink>,
-    pub(crate) fingerprint: Fingerprint,
-    /// Whoever made the link, as the sender of this very request; `None`: that identity is gone.
-    pub(super) creator: Option<Arc<Caller>>,
-    /// Whether the request is part of a use that was taken before, or of none: it takes none itself.
-    pub(super) is_part: bool,
-}
-
-impl ManagedUse {
-    /// Refuses a link that is used for something else than it was made for. The server signs none, so this is only a
-    /// second lock. `listed` is the prefix of a listing.
-    pub(super) fn check_purpose(
-        &self,
-        permissions: &[Permission<'_>],
-        listed: Option<&str>,
-    ) -> Result<(), S3Error> {
-        let purpose = &self.link.purpose;
-        let is_within = |permission: &Permission<'_>| match permission.resource {
-            Resource::Object(bucket, key) => {
-                let within = purpose.key_or_prefix();
-                bucket == purpose.bucket()
-                    && match purpose {
-                        LinkPurpose::Object { .. } | LinkPurpose::Presigned { .. } => {
-                            key.as_str() == within
-                        }
-                        LinkPurpose::Folder { .. } | LinkPurpose::Request { .. } => {
-                            key.as_str().starts_with(within)
-                        }
-                    }
-            }
-            Resource::Bucket(bucket) => match purpose {
-                LinkPurpose::Folder { bucket: own, prefix } => {
-                    let is_below = listed.is_some_and(|listed| listed.starts_with(prefix.as_str()));
-                    bucket == own && permission.action == LIST && is_below
-                }
-                LinkPurpose::Object { .. }
-                | LinkPurpose::Request { .. }
-                | LinkPurpose::Presigned { .. } => false,
-            },
-            Resource::Server | Resource::Account | Resource::NewBucket(_) => false,
-        };
-        if permissions.iter().all(is_within) {
-            return Ok(());
-        }
-        Err(S3Error::new(Code::AccessDenied))
-    }
-
-    /// Refuses a link that has ended.
-    pub(super) fn check_life(&self, now: Timestamp) -> Result<(), S3Error> {
-        check_life(&self.link, now)
-    }
-
-    /// When the link ends: an earlier end than that of its signature counts.
-    pub(super) fn ends_at(&self) -> Timestamp {
-        self.link.expires_at
-    }
-
-    /// The conditions of the link: those of the record, and of those in the signed query what the record leaves open.
-    pub(super) fn conditions(&self, signed: LinkConditions) -> LinkConditions {
-        let mut all = self.link.conditions.clone();
-        all.id = signed.id;
-        all.uses = if self.is_part { None } else { counted_uses(&self.link).or(signed.uses) };
-        all.content_length = all.content_length.or(signed.content_length);
-        all.source_ip = all.source_ip.or(signed.source_ip);
-        all.not_before = all.not_before.or(signed.not_before);
-        all.allow_head |= signed.allow_head;
-        all.write_once |= signed.write_once;
-        all.rate = all.rate.or(signed.rate);
-        all.label = all.label.or(signed.label);
-        all
-    }
-}
-
 fn terms_of(link: &ManagedLink) -> LinkTerms {
     let mut conditions = link.conditions.clone();
     conditions.uses = counted_uses(link);
     LinkTerms { conditions, fingerprint: link.fingerprint(), ends_at: link.expires_at }
-}
-
-/// How often requests of a link may be answered. A request for files counts the files, by its own account of them.
-fn counted_uses(link: &ManagedLink) -> Option<NonZeroU64> {
-    let counts_files = matches!(link.purpose, LinkPurpose::Request { .. });
-    link.conditions.uses.filter(|_| !counts_files)
-}
-
-fn check_life(link: &ManagedLink, now: Timestamp) -> Result<(), S3Error> {
-    if now < link.expires_at {
-        return Ok(());
-    }
-    let time = |time: Timestamp| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    Err(S3Error::with_message(Code::AccessDenied, EXPIRED)
-        .detail("Expires", time(link.expires_at))
-        .detail("ServerTime", time(now)))
 }
 
 impl Gate {
@@ -221,12 +126,6 @@ impl Gate {
         fingerprint: &Fingerprint,
     ) -> Result<Option<Arc<ManagedLink>>, S3Error> {
         self.store.managed_link(fingerprint).await.map_err(refusal::of_store)
-    }
-
-    /// Who owns a bucket; `None`: there is none, or the store does not say.
-    pub(crate) async fn bucket_owner(&self, bucket: &BucketName) -> Option<AccountId> {
-        let found = self.store.bucket(bucket).await.ok()??;
-        Some(found.owner.clone())
     }
 
     /// Refuses a managed link that was taken back, has ended or not begun, is used up, or is opened from elsewhere. Whether

@@ -66,7 +66,7 @@ impl Gate {
     ) -> Result<Vec<(PartNumber, u64, String)>, S3Error> {
         const PAGE: usize = 1000;
         let missing = || S3Error::new(Code::NoSuchUpload);
-        let bucket = self.store.bucket(link.purpose.bucket()).await.map_err(refusal::of_store)?;
+        let bucket = self.bucket_named(link.purpose.bucket()).await?;
         let bucket = bucket.ok_or_else(missing)?.reference();
         let upload = self.store.upload(&bucket, key, upload).await.map_err(refusal::of_store)?;
         let upload = upload.ok_or_else(missing)?;

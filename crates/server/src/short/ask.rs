@@ -4,11 +4,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hyper::Request;
-use hyper::header::{CONTENT_LENGTH, HOST, HeaderValue};
-use hyper::http::request::Parts;
+use hyper::header::{CONTENT_LENGTH, HeaderValue};
 use jiff::{SignedDuration, Timestamp};
-use presign::{Endpoint, Presigned};
 use store::ManagedLink;
 use tokio::time::Instant;
 
@@ -16,15 +13,13 @@ use super::visit::ShortRequest;
 use crate::body::RequestBody;
 use crate::config::ServerConfig;
 use crate::context::RequestContext;
-use crate::error::{Code, S3Error, refusal};
+use crate::error::{S3Error, refusal};
 use crate::gate::{Gate, LentRequest};
 use crate::head::{Head, Peer};
+use crate::own_request::{OWN_HOST, own_endpoint, own_request};
 use crate::request::Site;
 use crate::respond::Reply;
 use crate::s3::routed::{Routed, Signed};
-
-/// The name of this server in requests of its own: no client can be sent there.
-pub(crate) const OWN_HOST: &str = "valet.internal";
 
 /// Makes requests in the name of one client, for as long as that one is being answered.
 #[derive(Clone, Debug)]
@@ -98,8 +93,7 @@ impl OwnRequests {
         body: Bytes,
     ) -> Result<Reply, S3Error> {
         let (gate, context, now) = (&self.gate, &*self.context, self.now());
-        let endpoint = Endpoint::parse(&format!("http://{OWN_HOST}"))
-            .map_err(|cause| S3Error::new(Code::InternalError).because(cause))?;
+        let endpoint = own_endpoint()?;
         let lent = gate.lend(link, (request, &endpoint), now).await?;
         let mut parts = own_request(request.method, &lent)?;
         if !body.is_empty() {
@@ -125,16 +119,4 @@ impl OwnRequests {
         let mut body = RequestBody::from_memory(body, &parts.headers);
         Box::pin(routed.answer(gate, signed, &mut body)).await
     }
-}
-
-/// The head of a request that was signed for [`OWN_HOST`].
-pub(crate) fn own_request(method: &str, signed: &Presigned) -> Result<Parts, S3Error> {
-    let path = signed.url.strip_prefix("http://").and_then(|url| url.strip_prefix(OWN_HOST));
-    let path = path.ok_or_else(|| S3Error::new(Code::InternalError))?;
-    let mut made = Request::builder().method(method).uri(path).header(HOST, OWN_HOST);
-    for (name, value) in &signed.headers {
-        made = made.header(name, value);
-    }
-    let made = made.body(()).map_err(|cause| S3Error::new(Code::InternalError).because(cause))?;
-    Ok(made.into_parts().0)
 }

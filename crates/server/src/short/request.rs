@@ -3,6 +3,7 @@
 //! The page asks for room for a file, gets links for its parts, uploads them straight to the store, and says when all are
 //! there. The server names the object, begins and completes the upload, and keeps account of how much was sent.
 
+mod offered;
 mod page;
 
 use std::fmt::Write as _;
@@ -28,15 +29,10 @@ use crate::notices::CompletedFile;
 use crate::page as pages;
 use crate::parts::PartPlan;
 use crate::respond::{Reply, ReplyBody};
+use offered::{OfferedFile, header_text};
 
 /// The most links for parts in one answer.
 const LINKS_MAX: usize = 64;
-/// The longest name and the longest note of a sender, in bytes: metadata of an object has 2 KiB.
-const SENDER_BYTES_MAX: usize = 200;
-/// See [`SENDER_BYTES_MAX`].
-const NOTE_BYTES_MAX: usize = 1000;
-/// The longest media type.
-const TYPE_BYTES_MAX: usize = 128;
 /// The operation in the log and the ledger of a file that has arrived as a whole.
 const SEND_FILE: &str = "SendFile";
 
@@ -62,20 +58,6 @@ enum Wanted {
     Links(ManagedLinkId),
     Complete(ManagedLinkId),
     Abort(ManagedLinkId),
-}
-
-/// A file that somebody is about to send.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OfferedFile {
-    name: String,
-    size: u64,
-    #[serde(default, rename = "type")]
-    media_type: String,
-    #[serde(default)]
-    sender: String,
-    #[serde(default)]
-    note: String,
 }
 
 /// The parts for which links are wanted.
@@ -168,7 +150,7 @@ impl RequestLink<'_> {
 
     async fn begin(&self, body: &mut RequestBody) -> Result<Reply, S3Error> {
         let offered: OfferedFile = json_document(self.request, body).await?;
-        self.check(&offered)?;
+        offered.check(self.limits)?;
         let gate = &self.request.services.gate;
         let name = disposition::safe_name(&offered.name).unwrap_or_else(|| "file".to_owned());
         let id = RequestFile::new_id().map_err(crate::error::refusal::of_store)?;
@@ -219,40 +201,6 @@ impl RequestLink<'_> {
         }
     }
 
-    /// Refuses what the link does not take, in words for whoever sends it.
-    fn check(&self, offered: &OfferedFile) -> Result<(), S3Error> {
-        let refused = |code, message: String| Err(S3Error::with_message(code, message));
-        let limits = self.limits;
-        if let Some(most) = limits.max_bytes.filter(|most| offered.size > *most) {
-            let message =
-                format!("This file is too large: one file may have {}.", size_in_words(most));
-            return refused(Code::EntityTooLarge, message);
-        }
-        if PartPlan::of_size(offered.size).is_err() {
-            let message = "This file is larger than any that can be stored.".to_owned();
-            return refused(Code::EntityTooLarge, message);
-        }
-        if !fits_types(&limits.types, offered) {
-            let message =
-                format!("Files of this type are not taken, only {}.", limits.types.join(", "));
-            return refused(Code::InvalidRequest, message);
-        }
-        if limits.ask_name && offered.sender.trim().is_empty() {
-            return refused(Code::InvalidRequest, "Please give your name.".to_owned());
-        }
-        let lengths = [
-            (offered.sender.len(), SENDER_BYTES_MAX, "The name"),
-            (offered.note.len(), NOTE_BYTES_MAX, "The note"),
-            (offered.media_type.len(), TYPE_BYTES_MAX, "The type"),
-        ];
-        match lengths.into_iter().find(|(length, most, _)| length > most) {
-            None => Ok(()),
-            Some((_, most, what)) => {
-                refused(Code::InvalidRequest, format!("{what} is longer than {most} bytes."))
-            }
-        }
-    }
-
     async fn begin_upload(
         &self,
         file: &RequestFile,
@@ -260,9 +208,8 @@ impl RequestLink<'_> {
     ) -> Result<UploadId, S3Error> {
         let (sender, note) = (header_text(&offered.sender), header_text(&offered.note));
         let original = header_text(&file.name);
-        let media_type = Some(offered.media_type.trim()).filter(|text| is_media_type(text));
         let mut headers = vec![
-            ("content-type", media_type.unwrap_or("application/octet-stream")),
+            ("content-type", offered.content_type()),
             ("x-amz-meta-original-name", original.as_str()),
         ];
         for (name, value) in [("x-amz-meta-sender", &sender), ("x-amz-meta-note", &note)] {
@@ -483,82 +430,10 @@ fn plan(file: &RequestFile) -> Result<PartPlan, S3Error> {
     PartPlan::of_size(file.size).map_err(|cause| S3Error::new(Code::EntityTooLarge).because(cause))
 }
 
-/// Whether a file is of one of the types that are taken: by its media type, or by the ending of its name.
-fn fits_types(types: &[String], offered: &OfferedFile) -> bool {
-    let name = offered.name.to_lowercase();
-    let media_type = offered.media_type.to_ascii_lowercase();
-    let media_type = media_type.split(';').next().unwrap_or_default().trim();
-    types.is_empty()
-        || types.iter().any(|taken| match taken.strip_suffix('*') {
-            Some(kind) => media_type.starts_with(kind),
-            None if taken.starts_with('.') => name.ends_with(taken.as_str()),
-            None => media_type == taken,
-        })
-}
-
-fn is_media_type(text: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "!#$&^_.+-".contains(c);
-    text.split_once('/').is_some_and(|(kind, sub)| {
-        let subtype = sub.split(';').next().unwrap_or_default().trim_end();
-        !kind.is_empty()
-            && kind.chars().all(plain)
-            && !subtype.is_empty()
-            && subtype.chars().all(plain)
-    }) && text.chars().all(|c| matches!(c, ' '..='~'))
-}
-
-/// A text as a header has it: plain, or as RFC 2047 encodes other characters.
-fn header_text(text: &str) -> String {
-    use base64::Engine as _;
-    let shown: String = text.chars().filter(|c| !disposition::is_deceptive(*c)).collect();
-    let shown = shown.trim();
-    if shown.chars().all(|c| matches!(c, ' '..='~')) && !shown.starts_with("=?") {
-        return shown.to_owned();
-    }
-    let encoded = base64::engine::general_purpose::STANDARD.encode(shown);
-    format!("=?UTF-8?B?{encoded}?=")
-}
-
 fn json<T: Serialize>(status: StatusCode, document: &T) -> Reply {
     let mut reply = Reply::new(status);
     reply.set(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     reply.set(hyper::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     reply.body = ReplyBody::Full(Bytes::from(serde_json::to_vec(document).unwrap_or_default()));
     reply
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn types_are_told_by_media_type_or_ending() {
-        let check = |types: &[&str], name: &str, media_type: &str, expected: bool| {
-            let offered = OfferedFile {
-                name: name.to_owned(),
-                size: 0,
-                media_type: media_type.to_owned(),
-                sender: String::new(),
-                note: String::new(),
-            };
-            let types: Vec<String> = types.iter().map(|text| (*text).to_owned()).collect();
-            assert_eq!(fits_types(&types, &offered), expected, "{types:?} {name} {media_type}");
-        };
-        check(&[], "a", "", true);
-        check(&["image/*"], "a", "image/png", true);
-        check(&["image/*"], "a.png", "", false);
-        check(&["image/*"], "a", "imagex/png", false);
-        check(&[".pdf"], "A.PDF", "", true);
-        check(&[".pdf"], "a.pdf.exe", "application/pdf", false);
-        check(&["application/pdf"], "a", "Application/PDF; x=y", true);
-        check(&["application/pdf", ".txt"], "a.txt", "text/plain", true);
-    }
-
-    #[test]
-    fn what_a_sender_says_is_one_plain_header() {
-        assert_eq!(header_text(" Ana "), "Ana");
-        assert_eq!(header_text("a\r\nx-amz-acl: public-read"), "ax-amz-acl: public-read");
-        assert_eq!(header_text("Zoë"), "=?UTF-8?B?Wm/Dqw==?=");
-        assert_eq!(header_text("=?x"), "=?UTF-8?B?PT94?=");
-    }
 }

@@ -72,9 +72,9 @@ pub enum Landing {
     /// A browser that navigates does, everything else is sent on.
     #[default]
     Auto,
-    /// Everybody does.
+    /// Everybody sees a page.
     Always,
-    /// Nobody does.
+    /// Nobody sees a page.
     Never,
 }
 

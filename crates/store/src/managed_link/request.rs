@@ -42,7 +42,7 @@ pub struct RequestRoom {
 pub struct RequestTotals {
     /// Files, done or under way.
     pub files: u64,
-    /// Their bytes.
+    /// The bytes of these files.
     pub bytes: u64,
     /// Files that are done.
     pub done: u64,

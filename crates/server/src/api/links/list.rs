@@ -9,9 +9,9 @@ use store::{BucketName, ListManagedLinks, ManagedLink, ManagedLinkPlace};
 
 use super::shown::ShownLink;
 use super::state::{LinkState, seen_state};
-use super::{may_on, own_name};
 use crate::api::document::{Json, NoDocument};
 use crate::api::error::ApiError;
+use crate::api::link_rights::{may_on, own_name};
 use crate::api::operation::{ApiOperation, ApiPermission, ApiRequest};
 use crate::api::revocations::LIST;
 use crate::api::uses;
@@ -21,7 +21,7 @@ use crate::gate::{Authorized, StoreAccess};
 /// How many links are looked through for one answer, where many are not shown.
 const LOOKED_THROUGH_MAX: usize = 10_000;
 /// `GET /links`
-pub(in crate::api) struct ListLinks {
+pub(crate) struct ListLinks {
     within: Option<(BucketName, String)>,
     signer: Option<String>,
     label: Option<String>,
@@ -39,7 +39,7 @@ enum ListPlace {
 
 /// One page of links, the newest first.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(in crate::api) struct LinkList {
+pub(crate) struct LinkList {
     links: Vec<ShownLink>,
     /// Goes on with the next page. A page may have fewer links than were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]

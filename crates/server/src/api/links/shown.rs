@@ -10,8 +10,8 @@ use store::{FileLimits, Landing, LinkPurpose, ManagedLink, Notice, NoticeState};
 
 use super::state::LinkState;
 use super::wanted::ranges;
-use super::{CREATE, may_on, own_name};
 use crate::api::error::ApiError;
+use crate::api::link_rights::{CREATE, may_on, own_name};
 use crate::api::uses::{ShownTotals, ShownUse};
 use crate::error::refusal;
 use crate::gate::{SignedCaller, StoreAccess, iso_time};
@@ -21,7 +21,7 @@ use crate::origin::OWN_PREFIX;
 /// A managed link as it is shown.
 #[derive(Debug, Default, Serialize, JsonSchema)]
 #[expect(clippy::struct_excessive_bools, reason = "the document has a member for each")]
-pub(in crate::api) struct ShownLink {
+pub(crate) struct ShownLink {
     /// Names the link without giving it.
     fingerprint: String,
     /// The id, for whoever made the link or could make one like it: whoever has it has the link.
@@ -94,7 +94,7 @@ pub(in crate::api) struct ShownLink {
 
 /// A notice as it is shown with its link.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(in crate::api) struct ShownNotice {
+pub(crate) struct ShownNotice {
     /// The same as its receiver is told.
     id: String,
     /// `first-use`, `upload`, `used-up` or `refused-after-end`.

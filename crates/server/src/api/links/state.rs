@@ -13,7 +13,7 @@ use crate::gate::StoreAccess;
 
 /// What a link is good for at this moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::api) enum LinkState {
+pub(crate) enum LinkState {
     Scheduled,
     Active,
     UsedUp,

@@ -30,9 +30,9 @@ const TARGET_BYTES_MAX: usize = 1024;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "the document has a member for each")]
-pub(in crate::api) struct WantedLink {
+pub(crate) struct WantedLink {
     pub(super) kind: WantedKind,
-    /// The bucket.
+    /// The bucket of what is shared.
     bucket: Option<String>,
     /// The key of the object: of `object` and `presigned`.
     key: Option<String>,
