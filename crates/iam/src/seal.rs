@@ -256,6 +256,8 @@ pub enum Purpose {
     BlobKeyFormat3,
     /// Temporary credentials, in their token.
     Session,
+    /// The id of a managed link, which is all that one needs to use the link.
+    ManagedLinkId,
 }
 
 impl Purpose {
@@ -266,6 +268,7 @@ impl Purpose {
             Self::AccessKeyFormat3 => b"access key",
             Self::BlobKeyFormat3 => b"blob key",
             Self::Session => b"session",
+            Self::ManagedLinkId => b"id of a managed link",
         }
     }
 }

@@ -66,6 +66,8 @@ pub(crate) use closed::{refuse_link_conditions, refuse_link_conditions_in};
 pub(crate) use explained::{KnownSigner, LinkSigner, Standing, UsedLink};
 pub(crate) use future::FutureRequest;
 pub(crate) use link::{EXPIRED, LinkTerms, REVOKED, USED_UP};
+use link_ends::Closing;
+use managed::LinkSigners;
 pub(crate) use managed::{LentRequest, lent_action};
 pub(crate) use tags::{named, request_tag, tag_named};
 
@@ -389,6 +391,8 @@ pub(crate) struct Gate {
     documents: Arc<Documents>,
     links: Arc<LinksInUse>,
     passphrases: Passphrases,
+    signers: LinkSigners,
+    closing: Closing,
     /// The ledger of links, set once at the start; nothing: none is kept.
     ledger: OnceLock<Ledger>,
     hints: Hints,
@@ -405,6 +409,8 @@ impl Gate {
         Self {
             links: Arc::new(LinksInUse { uses, rates: LinkRates::default() }),
             passphrases: Passphrases::default(),
+            signers: LinkSigners::default(),
+            closing: Closing::default(),
             ledger: OnceLock::new(),
             hints: Hints::default(),
             searches: Searches::default(),
@@ -428,21 +434,6 @@ impl Gate {
     /// The rooms for documents, and for the fields of forms.
     pub(crate) fn documents(&self) -> &Documents {
         &self.documents
-    }
-
-    /// The ledger of links; `None`: none is kept.
-    pub(crate) fn ledger(&self) -> Option<&Ledger> {
-        self.ledger.get()
-    }
-
-    /// Keeps this ledger from now on. One that is kept already stays.
-    pub(crate) fn keep_ledger(&self, ledger: Ledger) {
-        self.ledger.get_or_init(|| ledger);
-    }
-
-    /// Where the passphrases of links are computed with.
-    pub(crate) fn passphrases(&self) -> &Passphrases {
-        &self.passphrases
     }
 
     /// Admits the operation, or refuses it. Conditions of the link are checked before permissions.

@@ -10,7 +10,7 @@
 
 mod remembered;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -48,6 +48,8 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Links {
     links: HashMap<Fingerprint, Arc<Link>>,
+    /// Those of which the last use was taken, as far as they are remembered.
+    used_up: HashSet<Fingerprint>,
     looked_through_at: usize,
 }
 
@@ -160,12 +162,31 @@ impl LinkUses {
         let wanted = OpenUse { link: fingerprint, uses_max, bytes_returned, link_ends_at: ends_at };
         loop {
             if self.0.store.open_use(wanted).await? {
+                self.note_if_used_up(link).await;
                 return Ok(true);
             }
             let idle = link.memory().idle();
             let Some(idle) = idle else { return Ok(false) };
             self.give_back(link, idle).await?;
         }
+    }
+
+    async fn note_if_used_up(&self, link: &Link) {
+        let Allowance { link: name, uses_max, .. } = link.allowed;
+        let Ok(uses) = self.0.store.link_uses(&name).await else { return };
+        let mut links = lock(&self.0.links);
+        if uses.taken >= uses_max && links.used_up.len() < LINKS_MAX {
+            links.used_up.insert(name);
+        }
+    }
+
+    /// The links of which the last use was taken since this was asked last, and those that are not settled. A few may be missing.
+    pub(crate) fn take_used_up(&self) -> Vec<Fingerprint> {
+        let used_up = std::mem::take(&mut lock(&self.0.links).used_up);
+        let (settled, unsettled): (Vec<_>, Vec<_>) =
+            used_up.into_iter().partition(|link| self.is_settled(link));
+        lock(&self.0.links).used_up.extend(unsettled);
+        settled
     }
 
     async fn give_back(&self, link: &Link, number: u64) -> Result<(), StoreError> {
@@ -224,7 +245,7 @@ impl LinkUses {
 
     fn link(&self, allowed: Allowance) -> Arc<Link> {
         let mut links = lock(&self.0.links);
-        let Links { links: known, looked_through_at } = &mut *links;
+        let Links { links: known, looked_through_at, used_up: _ } = &mut *links;
         if known.len() >= LINKS_FREE.max(looked_through_at.saturating_mul(2)) {
             // Who holds a link is about to change what is remembered of it.
             known.retain(|_, link| Arc::strong_count(link) > 1 || link.memory().is_needed());

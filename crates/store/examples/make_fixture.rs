@@ -8,15 +8,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use iam::{AccountId, CustomerKey, Policy};
 use jiff::Timestamp;
-use presign::{Fingerprint, SecretAccessKey};
+use presign::{Fingerprint, LinkConditions, SecretAccessKey};
 use store::{
     AccessKey, Attributes, BoundPolicy, BucketEncryption, BucketName, BucketRef, BucketSetting,
     ChecksumAlgorithm, ChecksumType, CompleteUpload, CompletedPart, Counts, CreateAccount,
-    CreateBucket, CustomerKeys, DeleteObject, DirectoryEdit, Encryption, GivenKey, KeyOwner,
-    KeyStatus, NewAccount, NewBucket, NewManagedPolicy, NewOidcProvider, NewRole, NewUpload,
-    ObjectKey, ObjectOwnership, OpenUse, PartNumber, Precondition, PutObject, PutPart,
-    REVOCATION_LIFE, Revocation, RevocationScope, Revoke, RevokedLinks, SetBucket, StageSpec,
-    StagedBody, Store, StoreConfig, StoredChecksum, Tag, Versioning, load_master_key,
+    CreateBucket, CreatorIdentity, CustomerKeys, DeleteObject, DirectoryEdit, Encryption,
+    FileLimits, GivenKey, KeyOwner, KeyStatus, Landing, LinkCreator, LinkPurpose, ManagedLink,
+    NewAccount, NewBucket, NewManagedPolicy, NewOidcProvider, NewRole, NewUpload, ObjectKey,
+    ObjectOwnership, OpenUse, PartNumber, Precondition, PutManagedLink, PutObject, PutPart,
+    REVOCATION_LIFE, RequestFile, RequestRoom, ReserveFile, Revocation, RevocationScope, Revoke,
+    RevokedLinks, SetBucket, StageSpec, StagedBody, Store, StoreConfig, StoredChecksum, Tag,
+    Versioning, load_master_key,
 };
 use zeroize::Zeroizing;
 
@@ -63,6 +65,7 @@ async fn main() {
     set(&store, &bucket, now).await;
     make_identities(&store, now).await;
     limit_links(&store, now).await;
+    share(&store, now).await;
     store.close().await.unwrap();
 }
 
@@ -209,6 +212,73 @@ async fn limit_links(store: &Store, now: Timestamp) {
         assert!(store.open_use(wanted).await.unwrap());
     }
     assert!(store.give_use_back(&link, 3, 100).await.unwrap());
+}
+
+/// A managed link by which a file was sent, one that was used up, and the key of the role that signs for them.
+async fn share(store: &Store, now: Timestamp) {
+    let account = AccountId::parse("000000000000").unwrap();
+    let signer = store.link_signer_key(&account, (bound("sts:AssumeRole"), policy("s3:*")), now);
+    signer.await.unwrap().unwrap();
+    let bucket = BucketName::parse("fixture").unwrap();
+    let mut conditions = LinkConditions::default();
+    conditions.uses = Some(1.try_into().unwrap());
+    let request = ManagedLink {
+        id: "AAAAAAAAAAAAAAAAAAAAAA".parse().unwrap(),
+        account: account.clone(),
+        creator: LinkCreator {
+            identity: CreatorIdentity::User { id: "AIDAFIXTURE".to_owned() },
+            arn: "arn:aws:iam::000000000000:user/p/Ann".to_owned(),
+            signer: "AIDAFIXTURE".to_owned(),
+            session: None,
+        },
+        purpose: LinkPurpose::Request {
+            bucket: bucket.clone(),
+            prefix: "in/".to_owned(),
+            limits: FileLimits { max_bytes: Some(9), ..FileLimits::default() },
+        },
+        created_at: now,
+        expires_at: now + REVOCATION_LIFE,
+        conditions: LinkConditions::default(),
+        passphrase: Some("$argon2id$fixture".to_owned()),
+        landing: Landing::Always,
+        names_creator: true,
+        notify: vec!["mailto:ana@example.com".to_owned()],
+        delete_object_at_end: false,
+        closed_at: None,
+        revision: 1,
+    };
+    let object = ManagedLink {
+        id: "AAAAAAAAAAAAAAAAAAAAAQ".parse().unwrap(),
+        purpose: LinkPurpose::Object {
+            bucket,
+            key: ObjectKey::parse("small").unwrap(),
+            version: None,
+            filename: Some("Small".to_owned()),
+            inline: true,
+        },
+        conditions,
+        ..request.clone()
+    };
+    for link in [&request, &object] {
+        let answer = store.put_managed_link(link.clone()).await.unwrap();
+        assert_eq!(answer, PutManagedLink::Recorded);
+    }
+    let (link, link_ends_at) = (object.fingerprint(), object.expires_at);
+    let wanted = OpenUse { link, uses_max: 1, bytes_returned: 0, link_ends_at };
+    assert!(store.open_use(wanted).await.unwrap());
+    assert!(store.try_passphrase(&request.fingerprint(), now).await.unwrap());
+    let file = RequestFile {
+        id: "AAAAAAAAAAAAAAAAAAAAAg".parse().unwrap(),
+        link: request.fingerprint(),
+        key: ObjectKey::parse("in/small").unwrap(),
+        name: "small".to_owned(),
+        size: 5,
+        upload: None,
+        is_done: true,
+        touched_at: now,
+    };
+    let room = RequestRoom { files_max: 2, bytes_max: 9 };
+    assert_eq!(store.reserve_file(file, room).await.unwrap(), ReserveFile::Reserved);
 }
 
 async fn stage(

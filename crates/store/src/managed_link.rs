@@ -139,7 +139,30 @@ pub struct ManagedLinkPage {
     pub next: Option<ManagedLinkPlace>,
 }
 
+/// Where a link stands among those that have ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndedPlace {
+    /// When it ended, in milliseconds since 1970.
+    pub ended_ms: i64,
+    /// The fingerprint of the link.
+    pub fingerprint: Fingerprint,
+}
+
+/// Links that have no use left, of those that were looked at.
+#[derive(Clone, Debug, Default)]
+pub struct UsedUpLinks {
+    /// The links that have none left.
+    pub links: Vec<Arc<ManagedLink>>,
+    /// The last one that was looked at; `None`: there are no more.
+    pub next: Option<Fingerprint>,
+}
+
 impl ManagedLink {
+    /// Where the link stands among those that have ended, once it has.
+    pub fn ended_place(&self) -> EndedPlace {
+        EndedPlace { ended_ms: self.expires_at.as_millisecond(), fingerprint: self.fingerprint() }
+    }
+
     pub(crate) fn place(&self) -> ManagedLinkPlace {
         ManagedLinkPlace {
             created_ms: self.created_at.as_millisecond(),

@@ -10,7 +10,10 @@ use presign::SecretAccessKey;
 use zeroize::Zeroizing;
 
 use crate::body::{Blob, BlobCipher, BlobId, SealedKey};
-use crate::{AccessKey, KeyCheck, KeyOwner, KeyRefusal, KeyStatus, KeySummary, StoreError};
+use crate::{
+    AccessKey, KeyCheck, KeyOwner, KeyRefusal, KeyStatus, KeySummary, ManagedLink, ManagedLinkId,
+    StoreError,
+};
 
 /// The sealers of one master key.
 #[derive(Debug)]
@@ -25,6 +28,7 @@ pub(crate) struct Vault {
     sessions: SessionSealer,
     customers: CustomerSealers,
     webhooks: WebhookSecrets,
+    link_ids: Sealer,
 }
 
 /// The purpose that the check of an upload's key is sealed for.
@@ -42,6 +46,7 @@ impl Vault {
             sessions: SessionSealer::new(master),
             customers: master.customer_sealers(),
             webhooks: master.webhook_secrets(),
+            link_ids: master.sealer(Purpose::ManagedLinkId),
         }
     }
 
@@ -161,6 +166,24 @@ impl Vault {
         let key = key.map_err(|_| StoreError::Corrupt { what: "sealed key of a blob" })?;
         *sealed = self.blob_keys.seal(random()?, &key, of).into();
         Ok(())
+    }
+
+    /// Seals the id of a managed link, bound to the account that has the link.
+    pub(crate) fn seal_link_id(&self, link: &ManagedLink) -> Result<Vec<u8>, StoreError> {
+        let account = link.account.as_str().as_bytes();
+        Ok(self.link_ids.seal(random()?, link.id.text().as_bytes(), account))
+    }
+
+    /// Opens the id of a managed link of an account.
+    pub(crate) fn open_link_id(
+        &self,
+        sealed: &[u8],
+        account: &AccountId,
+    ) -> Result<ManagedLinkId, StoreError> {
+        let corrupt = || StoreError::Corrupt { what: "sealed id of a managed link" };
+        let opened = self.link_ids.open(sealed, account.as_str().as_bytes());
+        let opened = opened.map_err(|_| corrupt())?;
+        std::str::from_utf8(&opened).ok().and_then(|id| id.parse().ok()).ok_or_else(corrupt)
     }
 
     /// Seals the secret of a key, bound to whose key it is and whether it is active.

@@ -7,11 +7,14 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use iam::{AccountId, MasterKey};
 use jiff::Timestamp;
-use presign::Fingerprint;
+use presign::{Fingerprint, LinkConditions};
 use store::{
-    BucketName, Encryption, LinkTarget, NewBucket, ObjectKey, PresentedLink, REVOCATION_LIFE,
+    BucketName, CreatorIdentity, Encryption, Landing, LinkCreator, LinkPurpose, LinkTarget,
+    ManagedLink, ManagedLinkId, NewBucket, ObjectKey, PresentedLink, REVOCATION_LIFE,
     RecordedRevocation, Revocation, RevocationScope, Revoke, RevokedLinks, Store, StoreConfig,
 };
 
@@ -154,4 +157,48 @@ async fn a_revocation_holds_though_nobody_waits_for_it() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("the revocation is not in force");
+}
+
+/// Whoever has the id of a managed link has the link.
+#[tokio::test]
+async fn the_id_of_a_managed_link_is_not_to_be_read_on_the_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let link = ManagedLink {
+        id: ManagedLinkId::generate().unwrap(),
+        account: account('1'),
+        creator: LinkCreator {
+            identity: CreatorIdentity::Root,
+            arn: "arn:aws:iam::111111111111:root".to_owned(),
+            signer: "111111111111".to_owned(),
+            session: None,
+        },
+        purpose: LinkPurpose::Folder { bucket: bucket(), prefix: "a-known-prefix/".to_owned() },
+        created_at: now(),
+        expires_at: now() + REVOCATION_LIFE,
+        conditions: LinkConditions::default(),
+        passphrase: None,
+        landing: Landing::Auto,
+        names_creator: false,
+        notify: Vec::new(),
+        delete_object_at_end: false,
+        closed_at: None,
+        revision: 1,
+    };
+    store.put_managed_link(link.clone()).await.unwrap();
+    store.close().await.unwrap();
+    drop(store);
+    let names = ["metadata.sqlite", "metadata.sqlite-wal"];
+    let files = names.map(|name| std::fs::read(dir.path().join(name)).unwrap_or_default());
+    let holds = |text: &[u8]| {
+        files.iter().any(|file| file.windows(text.len()).any(|window| window == text))
+    };
+    assert!(holds(b"a-known-prefix/"));
+    let id = link.id.text();
+    assert!(!holds(id.as_bytes()) && !holds(STANDARD.encode(&id).trim_end_matches('=').as_bytes()));
+    let bytes = URL_SAFE_NO_PAD.decode(&id).unwrap();
+    assert!(!holds(&bytes) && !holds(STANDARD.encode(&bytes).trim_end_matches('=').as_bytes()));
+    let store = open(dir.path());
+    let read = store.managed_link(&link.fingerprint()).await.unwrap();
+    assert_eq!(read.as_deref(), Some(&link));
 }

@@ -9,9 +9,10 @@ use presign::Fingerprint;
 use store::{
     AccessKey, AtRest, Attributes, BucketEncryption, BucketName, BucketSetting, CreateBucket,
     CustomerKeys, DirectoryEdit, Encryption, KeyOrigin, KeyOwner, KeyRefusal, KeyStatus,
-    LinkTarget, ListUploads, Lookup, NewBucket, ObjectKey, ObjectOwnership, OpenError,
-    Precondition, PresentedLink, PutObject, SetTags, SignerKind, StageSpec, Store, StoreConfig,
-    StoreError, Tag, UploadAfter, UploadEntry, VersionId, Versioning, load_master_key,
+    LinkPurpose, LinkTarget, ListManagedLinks, ListUploads, Lookup, NewBucket, ObjectKey,
+    ObjectOwnership, OpenError, Precondition, PresentedLink, PutObject, SetTags, SignerKind,
+    StageSpec, Store, StoreConfig, StoreError, Tag, UploadAfter, UploadEntry, VersionId,
+    Versioning, load_master_key,
 };
 use zeroize::Zeroizing;
 
@@ -209,7 +210,8 @@ async fn a_directory_of_format_1_is_brought_up_to_this_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_directory_of_a_later_format_is_brought_up_to_this_one() {
-    for (name, tags_of_small) in [("v2", 0), ("v3", 1), ("v4", 1), ("v5", 1), ("v6", 1)] {
+    for (name, tags_of_small) in [("v2", 0), ("v3", 1), ("v4", 1), ("v5", 1), ("v6", 1), ("v7", 1)]
+    {
         let (dir, store) = fixture(name);
         let holds = async |store: &Store| {
             assert_eq!(tags(store, "small").await, tags_of_small, "{name}");
@@ -218,6 +220,11 @@ async fn a_directory_of_a_later_format_is_brought_up_to_this_one() {
                 "v6" => {
                     holds_what_format_3_knew(store).await;
                     holds_what_format_6_knew(store).await;
+                }
+                "v7" => {
+                    holds_what_format_3_knew(store).await;
+                    holds_what_format_6_knew(store).await;
+                    holds_what_format_7_knew(store).await;
                 }
                 _ => holds_what_format_3_knew(store).await,
             }
@@ -256,6 +263,26 @@ async fn holds_what_format_6_knew(store: &Store) {
     assert!(is_dead(other, "AKIDOTHER", "AIDAOTHER", "large").await);
     let uses = store.link_uses(&link).await.unwrap();
     assert_eq!((uses.taken, uses.bytes_given_back), (1, 3));
+}
+
+/// Managed links: one by which a file was sent, and one that is used up.
+async fn holds_what_format_7_knew(store: &Store) {
+    let account = AccountId::parse("000000000000").unwrap();
+    let all = ListManagedLinks { account, within: None, after: None, limit: 9 };
+    let links = store.managed_links(all).await.unwrap().links;
+    let find = |id: &str| links.iter().find(|link| link.id.text() == id).unwrap();
+    let (request, object) = (find("AAAAAAAAAAAAAAAAAAAAAA"), find("AAAAAAAAAAAAAAAAAAAAAQ"));
+    assert_eq!((links.len(), &*request.creator.signer), (2, "AIDAFIXTURE"));
+    assert_eq!(request.passphrase.as_deref(), Some("$argon2id$fixture"));
+    assert_eq!(request.notify, ["mailto:ana@example.com"]);
+    let LinkPurpose::Request { prefix, limits, .. } = &request.purpose else { panic!() };
+    assert_eq!((&**prefix, limits.max_bytes), ("in/", Some(9)));
+    let LinkPurpose::Object { filename, inline, .. } = &object.purpose else { panic!() };
+    assert_eq!((filename.as_deref(), *inline), (Some("Small"), true));
+    let used_up = store.used_up_managed_links(None, 9).await.unwrap();
+    assert_eq!(used_up.links, std::slice::from_ref(object));
+    let totals = store.request_totals(&request.fingerprint()).await.unwrap();
+    assert_eq!((totals.files, totals.bytes, totals.done), (1, 5, 1));
 }
 
 async fn holds_what_format_3_knew(store: &Store) {

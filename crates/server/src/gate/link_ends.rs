@@ -1,13 +1,14 @@
 //! The ends of managed links: what their records ask for is done once, by whoever made them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use presign::{ExpiresIn, LinkConditions};
-use store::{CloseManagedLink, DeleteObject, LinkPurpose, ManagedLink};
+use presign::{ExpiresIn, Fingerprint, LinkConditions};
+use store::{CloseManagedLink, DeleteObject, EndedPlace, LinkPurpose, ManagedLink};
 
 use super::authorize::Authorizer;
 use super::bindings::NameBindings;
+use super::managed_use::counted_uses;
 use super::{Caller, Gate, LentRequest};
 use crate::context::RequestContext;
 use crate::error::{Code, S3Error, refusal};
@@ -15,8 +16,26 @@ use crate::head::{Head, Peer};
 use crate::own_request::{own_endpoint, own_request};
 use crate::permission::Permission;
 
-/// How many links are closed in one round.
+/// How many links that have ended are closed in one round.
 const CLOSED_AT_ONCE: usize = 100;
+/// How many links whose uses are counted are looked at in one round.
+const LOOKED_AT_ONCE: usize = 1000;
+
+/// How far the links were looked through for those that are to be closed.
+#[derive(Debug, Default)]
+pub(super) struct Closing(Mutex<ClosingPlaces>);
+
+#[derive(Debug, Default)]
+struct ClosingPlaces {
+    ended_after: Option<EndedPlace>,
+    counted_after: Option<Fingerprint>,
+}
+
+impl Closing {
+    fn lock(&self) -> MutexGuard<'_, ClosingPlaces> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Gate {
     /// Closes managed links that have ended or are used up, and deletes the objects that are to go with them. Returns those
@@ -25,13 +44,9 @@ impl Gate {
         &self,
         context: &RequestContext,
     ) -> Result<Vec<Arc<ManagedLink>>, S3Error> {
-        let (now, most) = (context.now, CLOSED_AT_ONCE);
-        let mut ended =
-            self.store.ended_managed_links(now, most).await.map_err(refusal::of_store)?;
-        let used_up = self.store.used_up_managed_links(most).await.map_err(refusal::of_store)?;
-        // A use that is under way may yet be given back.
-        let settled = |link: &Arc<ManagedLink>| self.links.uses.is_settled(&link.fingerprint());
-        ended.extend(used_up.into_iter().filter(settled));
+        let now = context.now;
+        let mut ended = self.ended_links(now).await?;
+        ended.extend(self.used_up_links().await?);
         let mut closed = Vec::new();
         for link in ended {
             let delete = match self.deletion(&link, context).await {
@@ -57,6 +72,39 @@ impl Gate {
             }
         }
         Ok(closed)
+    }
+
+    /// Some of the links that have ended and are not closed. Those that could not be closed are passed over until all others
+    /// have had their turn.
+    async fn ended_links(&self, now: Timestamp) -> Result<Vec<Arc<ManagedLink>>, S3Error> {
+        let after = self.closing.lock().ended_after;
+        let ended = self.store.ended_managed_links(now, after, CLOSED_AT_ONCE).await;
+        let ended = ended.map_err(refusal::of_store)?;
+        let last = ended.last().filter(|_| ended.len() == CLOSED_AT_ONCE);
+        self.closing.lock().ended_after = last.map(|last| last.ended_place());
+        Ok(ended)
+    }
+
+    /// Links that have no use left, nor one under way, which may yet be given back: those that were just used, and some of
+    /// all others, so that what an earlier process has left is found as well.
+    async fn used_up_links(&self) -> Result<Vec<Arc<ManagedLink>>, S3Error> {
+        let after = self.closing.lock().counted_after;
+        let found = self.store.used_up_managed_links(after, LOOKED_AT_ONCE).await;
+        let found = found.map_err(refusal::of_store)?;
+        self.closing.lock().counted_after = found.next;
+        let mut links = found.links;
+        for name in self.links.uses.take_used_up() {
+            let link = self.store.managed_link(&name).await.map_err(refusal::of_store)?;
+            let Some(link) = link.filter(|link| link.closed_at.is_none()) else { continue };
+            let Some(most) = counted_uses(&link) else { continue };
+            let taken = self.store.link_uses(&name).await.map_err(refusal::of_store)?.taken;
+            let is_known = links.iter().any(|known| known.fingerprint() == name);
+            if taken >= most.get() && !is_known {
+                links.push(link);
+            }
+        }
+        links.retain(|link| self.links.uses.is_settled(&link.fingerprint()));
+        Ok(links)
     }
 
     /// What is to be deleted with a link. `None`: nothing, or whoever made the link may not delete it.

@@ -185,13 +185,17 @@ fn a_link_is_closed_once_and_its_object_deleted_with_it() {
         put(&*engine, "a", 1).await;
         let link = managed("bucket", 1);
         engine.put_managed_link(link.clone()).await.unwrap();
-        let ended = async |now| engine.ended_managed_links(at(now), 10).await.unwrap().len();
+        let ended = async |now| engine.ended_managed_links(at(now), None, 10).await.unwrap().len();
         let last = async |of| engine.managed_links_end(of).await.unwrap();
         assert_eq!(last(ManagedLinksOf::Bucket(bucket_name())).await, Some(at(1000)));
         assert_eq!(last(ManagedLinksOf::Account(account())).await, Some(at(1000)));
         let other = BucketName::parse("other").unwrap();
         assert_eq!(last(ManagedLinksOf::Bucket(other)).await, None);
         assert_eq!((ended(999).await, ended(1000).await), (0, 1));
+        let after = async |place| engine.ended_managed_links(at(1000), place, 10).await.unwrap();
+        assert!(after(Some(link.ended_place())).await.is_empty());
+        let before = EndedPlace { ended_ms: 999_999, ..link.ended_place() };
+        assert_eq!(after(Some(before)).await.len(), 1);
         let closed = ManagedLink { closed_at: Some(at(1000)), revision: 2, ..link.clone() };
         let delete = DeleteObject::of(&the_bucket(), &key("a"), None);
         let close = async || {
@@ -218,7 +222,7 @@ fn links_without_a_use_left_are_found() {
         for one in [link.clone(), managed("bucket", 2)] {
             engine.put_managed_link(one).await.unwrap();
         }
-        let used_up = async || engine.used_up_managed_links(10).await.unwrap();
+        let used_up = async || engine.used_up_managed_links(None, 10).await.unwrap().links;
         assert!(used_up().await.is_empty());
         let wanted = OpenUse {
             link: link.fingerprint(),
@@ -227,7 +231,22 @@ fn links_without_a_use_left_are_found() {
             link_ends_at: link.expires_at,
         };
         assert!(engine.open_use(wanted).await.unwrap());
-        assert_eq!(used_up().await, [Arc::new(link)]);
+        assert_eq!(used_up().await, [Arc::new(link.clone())]);
+        let mut others = [managed("bucket", 3), managed("bucket", 4)];
+        for other in &mut others {
+            other.conditions.uses = Some(1.try_into().unwrap());
+            engine.put_managed_link(other.clone()).await.unwrap();
+        }
+        let (mut found, mut looks, mut after) = (Vec::new(), 0, None);
+        loop {
+            let page = engine.used_up_managed_links(after, 1).await.unwrap();
+            found.extend(page.links);
+            (looks, after) = (looks + 1, page.next);
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!((found, looks), (vec![Arc::new(link)], 4), "each of three is looked at");
     });
 }
 

@@ -9,8 +9,9 @@ use presign::Fingerprint;
 
 use crate::backend::metadata::managed_links::ManagedLinkRecords as _;
 use crate::{
-    AccessKey, BoundPolicy, CloseManagedLink, DeleteObject, IdentityError, ListManagedLinks,
-    ManagedLink, ManagedLinkPage, ManagedLinksOf, NewRole, PutManagedLink, Store, StoreError,
+    AccessKey, BoundPolicy, CloseManagedLink, DeleteObject, EndedPlace, IdentityError,
+    ListManagedLinks, ManagedLink, ManagedLinkPage, ManagedLinksOf, NewRole, PutManagedLink, Store,
+    StoreError, UsedUpLinks,
 };
 
 /// The name of the role that signs for managed links, in every account.
@@ -77,21 +78,24 @@ impl Store {
         self.0.metadata.managed_links_end(of).await
     }
 
-    /// Managed links that have ended by now and are not closed, those first that ended first.
+    /// Managed links that have ended by now and are not closed, those first that ended first, from after a place on.
     pub async fn ended_managed_links(
         &self,
         now: Timestamp,
+        after: Option<EndedPlace>,
         limit: usize,
     ) -> Result<Vec<Arc<ManagedLink>>, StoreError> {
-        self.0.metadata.ended_managed_links(now, limit).await
+        self.0.metadata.ended_managed_links(now, after, limit).await
     }
 
-    /// Managed links that are not closed and have no use left; some that are under way may be given back.
+    /// Looks at so many managed links whose uses are counted, from after a fingerprint on, for those that have no use left;
+    /// some that are under way may be given back.
     pub async fn used_up_managed_links(
         &self,
-        limit: usize,
-    ) -> Result<Vec<Arc<ManagedLink>>, StoreError> {
-        self.0.metadata.used_up_managed_links(limit).await
+        after: Option<Fingerprint>,
+        looked_at: usize,
+    ) -> Result<UsedUpLinks, StoreError> {
+        self.0.metadata.used_up_managed_links(after, looked_at).await
     }
 
     /// Closes a managed link as it was read, and deletes its object in the same step, if that is asked for.

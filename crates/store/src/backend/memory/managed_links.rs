@@ -9,8 +9,8 @@ use super::{MemoryMetadata, Records, page};
 use crate::backend::metadata::managed_links::ManagedLinkRecords;
 use crate::managed_link::one_more_try;
 use crate::{
-    CloseManagedLink, DeleteObject, ListManagedLinks, MANAGED_LINKS_MAX, ManagedLink,
-    ManagedLinkPage, ManagedLinksOf, PutManagedLink, StoreError,
+    CloseManagedLink, DeleteObject, EndedPlace, ListManagedLinks, MANAGED_LINKS_MAX, ManagedLink,
+    ManagedLinkPage, ManagedLinksOf, PutManagedLink, StoreError, UsedUpLinks,
 };
 
 impl ManagedLinkRecords for MemoryMetadata {
@@ -87,12 +87,18 @@ impl ManagedLinkRecords for MemoryMetadata {
     async fn ended_managed_links(
         &self,
         now: Timestamp,
+        after: Option<EndedPlace>,
         limit: usize,
     ) -> Result<Vec<Arc<ManagedLink>>, StoreError> {
         self.read(|records| {
+            let place = |place: EndedPlace| (place.ended_ms, place.fingerprint.as_bytes().to_vec());
             let open = records.managed_links.values().filter(|link| link.closed_at.is_none());
-            let mut ended: Vec<_> = open.filter(|link| link.expires_at <= now).cloned().collect();
-            ended.sort_by_key(|link| link.expires_at);
+            let ended = open.filter(|link| link.expires_at <= now);
+            let mut ended: Vec<_> = ended
+                .filter(|link| after.is_none_or(|after| place(link.ended_place()) > place(after)))
+                .cloned()
+                .collect();
+            ended.sort_by_key(|link| place(link.ended_place()));
             ended.truncate(limit);
             ended
         })
@@ -100,16 +106,26 @@ impl ManagedLinkRecords for MemoryMetadata {
 
     async fn used_up_managed_links(
         &self,
-        limit: usize,
-    ) -> Result<Vec<Arc<ManagedLink>>, StoreError> {
+        after: Option<Fingerprint>,
+        looked_at: usize,
+    ) -> Result<UsedUpLinks, StoreError> {
         self.read(|records| {
+            let after = after.map(|after| *after.as_bytes());
             let open = records.managed_links.values().filter(|link| link.closed_at.is_none());
-            let used_up = open.filter(|link| {
+            let mut counted: Vec<_> = open
+                .filter(|link| link.conditions.uses.is_some())
+                .filter(|link| after.is_none_or(|after| *link.fingerprint().as_bytes() > after))
+                .collect();
+            counted.sort_by_key(|link| *link.fingerprint().as_bytes());
+            counted.truncate(looked_at);
+            let last = counted.last().map(|last| last.fingerprint());
+            let next = last.filter(|_| counted.len() == looked_at);
+            let used_up = counted.into_iter().filter(|link| {
                 let taken = records.link_uses.get(&link.fingerprint()).map(|(uses, _)| uses.taken);
                 let uses_max = link.conditions.uses.map(std::num::NonZeroU64::get);
                 taken.zip(uses_max).is_some_and(|(taken, most)| taken >= most)
             });
-            used_up.take(limit).cloned().collect()
+            UsedUpLinks { links: used_up.cloned().collect(), next }
         })
     }
 

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use presign::Fingerprint;
 
 use crate::{
-    CloseManagedLink, DeleteObject, ListManagedLinks, ManagedLink, ManagedLinkPage, ManagedLinksOf,
-    PutManagedLink, StoreError,
+    CloseManagedLink, DeleteObject, EndedPlace, ListManagedLinks, ManagedLink, ManagedLinkPage,
+    ManagedLinksOf, PutManagedLink, StoreError, UsedUpLinks,
 };
 
 macro_rules! with_managed_link_records {
@@ -27,10 +27,12 @@ macro_rules! with_managed_link_records {
                 fn managed_links(query: ListManagedLinks) -> ManagedLinkPage;
                 /// When the last of those ends that are not closed: of those into a bucket, or else of those of an account.
                 fn managed_links_end(of: ManagedLinksOf) -> Option<Timestamp>;
-                /// Those that have ended by now and are not closed, those first that ended first.
-                fn ended_managed_links(now: Timestamp, limit: usize) -> Vec<Arc<ManagedLink>>;
-                /// Those that are not closed and have no use left that was not begun at least: some of them may be given back.
-                fn used_up_managed_links(limit: usize) -> Vec<Arc<ManagedLink>>;
+                /// Those that have ended by now and are not closed, those first that ended first, from after a place on.
+                fn ended_managed_links(now: Timestamp, after: Option<EndedPlace>, limit: usize)
+                    -> Vec<Arc<ManagedLink>>;
+                /// Of so many of those that are not closed and whose uses are counted, from after a fingerprint on: those that
+                /// have no use left that was not begun at least. Some of them may be given back.
+                fn used_up_managed_links(after: Option<Fingerprint>, looked_at: usize) -> UsedUpLinks;
                 /// Like a change to the link, closed; and deletes its object in the same step, if that is asked for. So this
                 /// happens once, whenever the process dies.
                 fn close_managed_link(link: ManagedLink, delete: Option<DeleteObject>, now: Timestamp)

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use iam::{AccountId, Policy};
 use jiff::Timestamp;
 use presign::LinkConditions;
@@ -11,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{RECORD_VERSION, corrupt};
 use crate::{
     BucketName, CreatorIdentity, CreatorSession, FileLimits, Landing, LinkCreator, LinkPurpose,
-    ManagedLink, ObjectKey, StoreError, VersionId,
+    ManagedLink, ManagedLinkId, ObjectKey, StoreError, VersionId,
 };
 
 /// The JSON of a managed link, in the column `record`. Times are in milliseconds.
@@ -19,6 +21,7 @@ use crate::{
 #[serde(deny_unknown_fields)]
 struct ManagedLinkRecord {
     v: u8,
+    /// The sealed id, in base64.
     id: String,
     account: String,
     creator: CreatorRecord,
@@ -137,9 +140,10 @@ fn wrong() -> StoreError {
     corrupt("record of a managed link")
 }
 
-pub(crate) fn managed_link_record(link: &ManagedLink) -> Result<Vec<u8>, StoreError> {
+/// The record of a link; `id` is its id, sealed.
+pub(crate) fn managed_link_record(link: &ManagedLink, id: &[u8]) -> Result<Vec<u8>, StoreError> {
     let ManagedLink {
-        id,
+        id: _,
         account,
         creator,
         purpose,
@@ -157,7 +161,7 @@ pub(crate) fn managed_link_record(link: &ManagedLink) -> Result<Vec<u8>, StoreEr
     let conditions = conditions.parameters().into_iter();
     let record = ManagedLinkRecord {
         v: RECORD_VERSION,
-        id: id.text(),
+        id: STANDARD.encode(id),
         account: account.as_str().to_owned(),
         creator: creator_record(creator),
         purpose: purpose_record(purpose),
@@ -245,7 +249,11 @@ fn purpose_record(purpose: &LinkPurpose) -> PurposeRecord {
     }
 }
 
-pub(crate) fn parse_managed_link(json: &[u8]) -> Result<ManagedLink, StoreError> {
+/// The link of a record, whose id `open` opens.
+pub(crate) fn parse_managed_link(
+    json: &[u8],
+    open: impl FnOnce(&[u8], &AccountId) -> Result<ManagedLinkId, StoreError>,
+) -> Result<ManagedLink, StoreError> {
     let record: ManagedLinkRecord = serde_json::from_slice(json).map_err(|_| wrong())?;
     if record.v != RECORD_VERSION {
         return Err(wrong());
@@ -253,9 +261,11 @@ pub(crate) fn parse_managed_link(json: &[u8]) -> Result<ManagedLink, StoreError>
     let time = |ms| Timestamp::from_millisecond(ms).map_err(|_| wrong());
     let conditions = record.conditions.iter();
     let conditions = conditions.map(|(name, value)| (name.as_str(), value.as_str()));
+    let account = AccountId::parse(&record.account).map_err(|_| wrong())?;
+    let id = STANDARD.decode(&record.id).map_err(|_| wrong())?;
     Ok(ManagedLink {
-        id: record.id.parse().map_err(|_| wrong())?,
-        account: AccountId::parse(&record.account).map_err(|_| wrong())?,
+        id: open(&id, &account)?,
+        account,
         creator: parse_creator(record.creator)?,
         purpose: parse_purpose(record.purpose)?,
         created_at: time(record.created_ms)?,

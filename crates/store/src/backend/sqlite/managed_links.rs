@@ -17,9 +17,10 @@ use crate::backend::metadata::JOB_ROWS_MAX;
 use crate::backend::metadata::managed_links::ManagedLinkRecords;
 use crate::backend::record::{managed_link_record, parse_managed_link};
 use crate::managed_link::one_more_try;
+use crate::vault::Vault;
 use crate::{
-    CloseManagedLink, DeleteObject, ListManagedLinks, MANAGED_LINKS_MAX, ManagedLink,
-    ManagedLinkPage, ManagedLinksOf, PutManagedLink, StoreError,
+    CloseManagedLink, DeleteObject, EndedPlace, ListManagedLinks, MANAGED_LINKS_MAX, ManagedLink,
+    ManagedLinkPage, ManagedLinksOf, PutManagedLink, StoreError, UsedUpLinks,
 };
 
 /// The columns of a link, in the order of the parameters of what writes it.
@@ -66,10 +67,17 @@ const OF_PLACE: &str = select_links!(
     AND bucket = ?5 AND within >= ?6 AND substr(within, 1, ?7) = ?6
     ORDER BY created_ms DESC, fingerprint DESC LIMIT ?4"
 );
-const ENDED: &str = select_links!("closed = 0 AND ends_ms <= ?1 ORDER BY ends_ms LIMIT ?2");
+const ENDED: &str = select_links!(
+    "closed = 0 AND ends_ms <= ?1 AND (ends_ms, fingerprint) > (?3, ?4)
+    ORDER BY ends_ms, fingerprint LIMIT ?2"
+);
+/// The last of the links that are looked at, and how many these are.
+const LOOKED_AT: &str = "SELECT max(fingerprint), count(*) FROM (
+    SELECT fingerprint FROM managed_links WHERE closed = 0 AND uses IS NOT NULL AND fingerprint > ?1
+    ORDER BY fingerprint LIMIT ?2)";
 const USED_UP: &str = select_links!(
-    "closed = 0 AND uses IS NOT NULL
-    AND uses <= (SELECT taken FROM link_uses WHERE link = managed_links.fingerprint) LIMIT ?1"
+    "closed = 0 AND uses IS NOT NULL AND fingerprint > ?1 AND fingerprint <= ?2
+    AND uses <= (SELECT taken FROM link_uses WHERE link = managed_links.fingerprint)"
 );
 const FORGETTABLE: &str = select_links!("closed = 1 AND ends_ms < ?1 ORDER BY ends_ms LIMIT ?2");
 
@@ -83,7 +91,8 @@ const PAGE_MAX: usize = 1000;
 
 impl ManagedLinkRecords for SqliteMetadata {
     async fn put_managed_link(&self, link: ManagedLink) -> Result<PutManagedLink, StoreError> {
-        self.writer.run(DiskRoom::Needed, move |tx| put(tx, link)).await
+        let vault = Arc::clone(&self.vault);
+        self.writer.run(DiskRoom::Needed, move |tx| put(tx, &vault, link)).await
     }
 
     async fn managed_link(
@@ -94,7 +103,8 @@ impl ManagedLinkRecords for SqliteMetadata {
             Ok(link) => return Ok(Some(link)),
             Err(ticket) => ticket,
         };
-        let link = self.readers.point(|connection| read(connection, fingerprint)).await?;
+        let link =
+            self.readers.point(|connection| read(connection, &self.vault, fingerprint)).await?;
         if let Some(link) = &link {
             self.caches.managed_links.fill(ticket, *fingerprint, Arc::clone(link));
         }
@@ -103,7 +113,8 @@ impl ManagedLinkRecords for SqliteMetadata {
 
     async fn change_managed_link(&self, link: ManagedLink) -> Result<bool, StoreError> {
         // Taking a link back must not wait until somebody makes room.
-        self.writer.run(DiskRoom::Reserve, move |tx| change(tx, link)).await
+        let vault = Arc::clone(&self.vault);
+        self.writer.run(DiskRoom::Reserve, move |tx| change(tx, &vault, link)).await
     }
 
     async fn try_passphrase(&self, link: &Fingerprint, now: Timestamp) -> Result<bool, StoreError> {
@@ -112,7 +123,8 @@ impl ManagedLinkRecords for SqliteMetadata {
     }
 
     async fn managed_links(&self, query: ListManagedLinks) -> Result<ManagedLinkPage, StoreError> {
-        self.readers.list(move |connection| list(connection, &query)).await
+        let vault = Arc::clone(&self.vault);
+        self.readers.list(move |connection| list(connection, &vault, &query)).await
     }
 
     async fn managed_links_end(&self, of: ManagedLinksOf) -> Result<Option<Timestamp>, StoreError> {
@@ -134,20 +146,28 @@ impl ManagedLinkRecords for SqliteMetadata {
     async fn ended_managed_links(
         &self,
         now: Timestamp,
+        after: Option<EndedPlace>,
         limit: usize,
     ) -> Result<Vec<Arc<ManagedLink>>, StoreError> {
-        let limit = rows_max(limit);
+        let (vault, limit) = (Arc::clone(&self.vault), rows_max(limit));
+        let after_ms = after.map_or(i64::MIN, |place| place.ended_ms);
+        let name = after.map(|place| place.fingerprint.as_bytes().to_vec()).unwrap_or_default();
         self.readers
-            .list(move |connection| select(connection, ENDED, params![now.as_millisecond(), limit]))
+            .list(move |connection| {
+                let row = params![now.as_millisecond(), limit, after_ms, name];
+                select(connection, &vault, ENDED, row)
+            })
             .await
     }
 
     async fn used_up_managed_links(
         &self,
-        limit: usize,
-    ) -> Result<Vec<Arc<ManagedLink>>, StoreError> {
-        let limit = rows_max(limit);
-        self.readers.list(move |connection| select(connection, USED_UP, params![limit])).await
+        after: Option<Fingerprint>,
+        looked_at: usize,
+    ) -> Result<UsedUpLinks, StoreError> {
+        let (vault, limit) = (Arc::clone(&self.vault), rows_max(looked_at));
+        let after = after.map(|after| after.as_bytes().to_vec()).unwrap_or_default();
+        self.readers.list(move |connection| used_up(connection, &vault, (&after, limit))).await
     }
 
     async fn close_managed_link(
@@ -156,9 +176,10 @@ impl ManagedLinkRecords for SqliteMetadata {
         delete: Option<DeleteObject>,
         now: Timestamp,
     ) -> Result<CloseManagedLink, StoreError> {
+        let vault = Arc::clone(&self.vault);
         self.writer
             .run(DiskRoom::Reserve, move |tx| {
-                if !change(tx, link)? {
+                if !change(tx, &vault, link)? {
                     return Ok(CloseManagedLink::Changed);
                 }
                 let delete = delete.map(|delete| objects::delete(tx, &delete, now)).transpose();
@@ -168,7 +189,8 @@ impl ManagedLinkRecords for SqliteMetadata {
     }
 
     async fn forget_managed_links(&self, ended_before: Timestamp) -> Result<usize, StoreError> {
-        self.writer.run(DiskRoom::Reserve, move |tx| forget(tx, ended_before)).await
+        let vault = Arc::clone(&self.vault);
+        self.writer.run(DiskRoom::Reserve, move |tx| forget(tx, &vault, ended_before)).await
     }
 }
 
@@ -176,7 +198,11 @@ fn rows_max(limit: usize) -> i64 {
     i64::try_from(limit.min(PAGE_MAX)).unwrap_or(i64::MAX)
 }
 
-fn put(tx: &mut Transaction<'_>, link: ManagedLink) -> Result<PutManagedLink, StoreError> {
+fn put(
+    tx: &mut Transaction<'_>,
+    vault: &Vault,
+    link: ManagedLink,
+) -> Result<PutManagedLink, StoreError> {
     let account = link.account.as_str();
     let counted = tx.connection.prepare_cached(COUNTED);
     let counted =
@@ -185,14 +211,14 @@ fn put(tx: &mut Transaction<'_>, link: ManagedLink) -> Result<PutManagedLink, St
     if counted >= size_column(MANAGED_LINKS_MAX) {
         return Ok(PutManagedLink::TooMany);
     }
-    write(tx, PUT, &link)?;
+    write(tx, vault, PUT, &link)?;
     execute(tx.connection, COUNT, params![account, 1])?;
     tx.managed_link_is(link.fingerprint(), Some(Arc::new(link)));
     Ok(PutManagedLink::Recorded)
 }
 
-fn change(tx: &mut Transaction<'_>, link: ManagedLink) -> Result<bool, StoreError> {
-    if write(tx, CHANGE, &link)? == 0 {
+fn change(tx: &mut Transaction<'_>, vault: &Vault, link: ManagedLink) -> Result<bool, StoreError> {
+    if write(tx, vault, CHANGE, &link)? == 0 {
         return Ok(false);
     }
     let fingerprint = link.fingerprint();
@@ -202,8 +228,14 @@ fn change(tx: &mut Transaction<'_>, link: ManagedLink) -> Result<bool, StoreErro
     Ok(true)
 }
 
-fn write(tx: &Transaction<'_>, sql: &str, link: &ManagedLink) -> Result<usize, StoreError> {
-    let (record, fingerprint) = (managed_link_record(link)?, link.fingerprint());
+fn write(
+    tx: &Transaction<'_>,
+    vault: &Vault,
+    sql: &str,
+    link: &ManagedLink,
+) -> Result<usize, StoreError> {
+    let record = managed_link_record(link, &vault.seal_link_id(link)?)?;
+    let fingerprint = link.fingerprint();
     let row = params![
         fingerprint.as_bytes().as_slice(),
         link.account.as_str(),
@@ -221,12 +253,18 @@ fn write(tx: &Transaction<'_>, sql: &str, link: &ManagedLink) -> Result<usize, S
 
 fn read(
     connection: &Connection,
+    vault: &Vault,
     fingerprint: &Fingerprint,
 ) -> Result<Option<Arc<ManagedLink>>, StoreError> {
-    select(connection, READ, params![fingerprint.as_bytes().as_slice()]).map(|mut all| all.pop())
+    select(connection, vault, READ, params![fingerprint.as_bytes().as_slice()])
+        .map(|mut all| all.pop())
 }
 
-fn list(connection: &Connection, query: &ListManagedLinks) -> Result<ManagedLinkPage, StoreError> {
+fn list(
+    connection: &Connection,
+    vault: &Vault,
+    query: &ListManagedLinks,
+) -> Result<ManagedLinkPage, StoreError> {
     let ListManagedLinks { account, within, after, limit } = query;
     let limit = (*limit).min(PAGE_MAX);
     let one_more = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
@@ -239,12 +277,12 @@ fn list(connection: &Connection, query: &ListManagedLinks) -> Result<ManagedLink
         Box::new(one_more),
     ];
     let found = match within {
-        None => select(connection, OF_ACCOUNT, params_from_iter(row)),
+        None => select(connection, vault, OF_ACCOUNT, params_from_iter(row)),
         Some((bucket, prefix)) => {
             row.push(Box::new(bucket.as_str().to_owned()));
             row.push(Box::new(prefix.as_bytes().to_vec()));
             row.push(Box::new(i64::try_from(prefix.len()).unwrap_or(i64::MAX)));
-            select(connection, OF_PLACE, params_from_iter(row))
+            select(connection, vault, OF_PLACE, params_from_iter(row))
         }
     };
     let (links, more) = page(found?, limit);
@@ -252,10 +290,14 @@ fn list(connection: &Connection, query: &ListManagedLinks) -> Result<ManagedLink
     Ok(ManagedLinkPage { links, next })
 }
 
-fn forget(tx: &mut Transaction<'_>, ended_before: Timestamp) -> Result<usize, StoreError> {
+fn forget(
+    tx: &mut Transaction<'_>,
+    vault: &Vault,
+    ended_before: Timestamp,
+) -> Result<usize, StoreError> {
     let limit = i64::try_from(JOB_ROWS_MAX).unwrap_or(i64::MAX);
     let row = params![ended_before.as_millisecond(), limit];
-    let ended = select(tx.connection, FORGETTABLE, row)?;
+    let ended = select(tx.connection, vault, FORGETTABLE, row)?;
     for link in &ended {
         let fingerprint = link.fingerprint();
         let name = fingerprint.as_bytes().as_slice();
@@ -267,6 +309,24 @@ fn forget(tx: &mut Transaction<'_>, ended_before: Timestamp) -> Result<usize, St
         tx.managed_link_is(fingerprint, None);
     }
     Ok(ended.len())
+}
+
+fn used_up(
+    connection: &Connection,
+    vault: &Vault,
+    (after, limit): (&[u8], i64),
+) -> Result<UsedUpLinks, StoreError> {
+    let (last, count): (Option<Vec<u8>>, i64) = connection
+        .prepare_cached(LOOKED_AT)
+        .and_then(|mut looked| {
+            looked.query_row(params![after, limit], |row| Ok((row.get(0)?, row.get(1)?)))
+        })
+        .map_err(engine)?;
+    let Some(last) = last else { return Ok(UsedUpLinks::default()) };
+    let links = select(connection, vault, USED_UP, params![after, last])?;
+    let last = last.try_into().map(Fingerprint::from_bytes);
+    let last = last.map_err(|_| corrupt("fingerprint of a managed link"))?;
+    Ok(UsedUpLinks { links, next: Some(last).filter(|_| count == limit) })
 }
 
 fn try_passphrase(
@@ -294,6 +354,7 @@ fn try_passphrase(
 
 fn select(
     connection: &Connection,
+    vault: &Vault,
     sql: &str,
     row: impl rusqlite::Params,
 ) -> Result<Vec<Arc<ManagedLink>>, StoreError> {
@@ -301,15 +362,15 @@ fn select(
     let mut rows = select.query(row).map_err(engine)?;
     let mut links = Vec::new();
     while let Some(row) = rows.next().map_err(engine)? {
-        links.push(Arc::new(decode(row)?));
+        links.push(Arc::new(decode(row, vault)?));
     }
     Ok(links)
 }
 
-fn decode(row: &Row<'_>) -> Result<ManagedLink, StoreError> {
+fn decode(row: &Row<'_>, vault: &Vault) -> Result<ManagedLink, StoreError> {
     seal::check(row, 1)?;
     let record: Vec<u8> = row.get(0).map_err(engine)?;
-    parse_managed_link(&record)
+    parse_managed_link(&record, |id, account| vault.open_link_id(id, account))
 }
 
 fn execute(connection: &Connection, sql: &str, row: &[&dyn ToSql]) -> Result<usize, StoreError> {
