@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use presign::{Cause, CauseCode, ConditionError, Fingerprint, LinkConditions, Mechanism};
-
 use store::ManagedLink;
 
 use super::caller::{Caller, SignedCaller};

@@ -1,11 +1,13 @@
 //! Managed links at the gate. What the link signer has signed is one of them: it is judged as the link signer and as whoever
 //! made the link, so that it never gives more than either may do at this moment.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::Request;
 use iam::{AccountId, LinkLife, Policy, Principal, Verdict};
 use jiff::Timestamp;
+use ledger::Ledger;
 use presign::{
     Credentials, Endpoint, ExpiresIn, Fingerprint, LinkConditions, LinkId, Mechanism, Presign,
     PresignError, Presigned, Presigner, QueryPairs, VerifiedSignature, decode_query_component,
@@ -26,6 +28,7 @@ use crate::authentication::{AuthenticationError, Service};
 use crate::context::RequestContext;
 use crate::error::{Code, S3Error, refusal};
 use crate::link_uses::CallUse;
+use crate::passphrase::Passphrases;
 use crate::permission::Permission;
 use crate::shares::Neighbour;
 
@@ -39,6 +42,21 @@ fn terms_of(link: &ManagedLink) -> LinkTerms {
 }
 
 impl Gate {
+    /// The ledger of links; `None`: none is kept.
+    pub(crate) fn ledger(&self) -> Option<&Ledger> {
+        self.ledger.get()
+    }
+
+    /// Keeps this ledger from now on. One that is kept already stays.
+    pub(crate) fn keep_ledger(&self, ledger: Ledger) {
+        self.ledger.get_or_init(|| ledger);
+    }
+
+    /// Where the passphrases of links are computed with.
+    pub(crate) fn passphrases(&self) -> &Passphrases {
+        &self.passphrases
+    }
+
     /// The managed link that a request of the link signer came by. A signature of that key is good for nothing else.
     pub(super) async fn managed_use(
         &self,
@@ -105,6 +123,27 @@ impl Gate {
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"links.valet.internal"},"Action":"sts:AssumeRole"}]}"#;
 /// What the link signer may do at most. An operator may take any of it away.
 const POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:GetObject","s3:GetObjectVersion","s3:PutObject","s3:DeleteObject","s3:DeleteObjectVersion","s3:AbortMultipartUpload","s3:ListMultipartUploadParts","s3:ListBucket"],"Resource":"arn:aws:s3:::*"}]}"#;
+
+/// The keys of link signers by account, so that nobody loads all identities of an account to sign for one link.
+#[derive(Debug, Default)]
+pub(super) struct LinkSigners(Mutex<HashMap<AccountId, String>>);
+
+impl LinkSigners {
+    /// How many are remembered.
+    const MOST: usize = 10_000;
+
+    fn of(&self, account: &AccountId) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(account).cloned()
+    }
+
+    fn remember(&self, account: &AccountId, id: &str) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= Self::MOST {
+            known.clear();
+        }
+        known.insert(account.clone(), id.to_owned());
+    }
+}
 
 /// A request that the link signer is to sign for a managed link.
 #[derive(Clone, Debug)]
@@ -194,6 +233,11 @@ impl Gate {
         account: &AccountId,
         now: Timestamp,
     ) -> Result<Arc<AccessKey>, S3Error> {
+        if let Some(id) = self.signers.of(account)
+            && let Some(key) = self.store.access_key(&id).await.map_err(refusal::of_store)?
+        {
+            return Ok(key);
+        }
         let parse = |text: &str| {
             let policy = Policy::parse(text).map(Arc::new);
             policy.map_err(|cause| S3Error::new(Code::InternalError).because(cause))
@@ -201,11 +245,13 @@ impl Gate {
         let trust = parse(TRUST)?;
         let trust = BoundPolicy { document: Arc::clone(&trust), bound: trust };
         let made = self.store.link_signer_key(account, (trust, parse(POLICY)?), now).await;
-        made.map_err(refusal::of_store)?.map_err(|refused| {
+        let made = made.map_err(refusal::of_store)?.map_err(|refused| {
             let message =
                 format!("The role that signs for managed links cannot be made: {refused}");
             S3Error::with_message(Code::ServiceUnavailable, message)
-        })
+        })?;
+        self.signers.remember(account, &made.id);
+        Ok(made)
     }
 
     /// Signs a request of a managed link, for the host that the client has named. Returns the URL from its path on.
