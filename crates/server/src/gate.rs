@@ -19,6 +19,7 @@ mod keys;
 mod link;
 mod link_access;
 mod link_ends;
+mod link_state;
 mod lookups;
 mod managed;
 mod managed_use;
@@ -66,8 +67,7 @@ pub(crate) use closed::{refuse_link_conditions, refuse_link_conditions_in};
 pub(crate) use explained::{KnownSigner, LinkSigner, Standing, UsedLink};
 pub(crate) use future::FutureRequest;
 pub(crate) use link::{EXPIRED, LinkTerms, REVOKED, USED_UP};
-use link_ends::Closing;
-use managed::LinkSigners;
+use link_state::{Closing, LinkSigners};
 pub(crate) use managed::{LentRequest, lent_action};
 pub(crate) use tags::{named, request_tag, tag_named};
 

@@ -47,7 +47,7 @@ struct Inner {
 
 #[derive(Debug, Default)]
 struct Links {
-    links: HashMap<Fingerprint, Arc<Link>>,
+    known: HashMap<Fingerprint, Arc<Link>>,
     /// Those of which the last use was taken, as far as they are remembered.
     used_up: HashSet<Fingerprint>,
     looked_through_at: usize,
@@ -218,20 +218,20 @@ impl LinkUses {
         if taken < allowed.uses_max {
             return Ok(());
         }
-        let known = lock(&self.0.links).links.get(&allowed.link).cloned();
+        let known = lock(&self.0.links).known.get(&allowed.link).cloned();
         let lives = known.is_some_and(|link| link.memory().lives_for(client));
         if lives { Ok(()) } else { Err(NoUse::UsedUp) }
     }
 
     /// Whether every use that is taken of a link counts for good.
     pub(crate) fn is_settled(&self, link: &Fingerprint) -> bool {
-        let known = lock(&self.0.links).links.get(link).cloned();
+        let known = lock(&self.0.links).known.get(link).cloned();
         known.is_none_or(|link| matches!(link.memory().why_none(), NoUse::UsedUp))
     }
 
     /// Gives back what clients who have gone took less than whole of, before the server ends.
     pub(crate) async fn give_back_idle(&self) {
-        let links: Vec<_> = lock(&self.0.links).links.values().cloned().collect();
+        let links: Vec<_> = lock(&self.0.links).known.values().cloned().collect();
         for link in links {
             let _turn = link.turn.lock().await;
             loop {
@@ -245,7 +245,7 @@ impl LinkUses {
 
     fn link(&self, allowed: Allowance) -> Arc<Link> {
         let mut links = lock(&self.0.links);
-        let Links { links: known, looked_through_at, used_up: _ } = &mut *links;
+        let Links { known, looked_through_at, used_up: _ } = &mut *links;
         if known.len() >= LINKS_FREE.max(looked_through_at.saturating_mul(2)) {
             // Who holds a link is about to change what is remembered of it.
             known.retain(|_, link| Arc::strong_count(link) > 1 || link.memory().is_needed());

@@ -1,10 +1,10 @@
 //! The ends of managed links: what their records ask for is done once, by whoever made them.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use presign::{ExpiresIn, Fingerprint, LinkConditions};
-use store::{CloseManagedLink, DeleteObject, EndedPlace, LinkPurpose, ManagedLink};
+use presign::{ExpiresIn, LinkConditions};
+use store::{CloseManagedLink, DeleteObject, LinkPurpose, ManagedLink};
 
 use super::authorize::Authorizer;
 use super::bindings::NameBindings;
@@ -20,22 +20,6 @@ use crate::permission::Permission;
 const CLOSED_AT_ONCE: usize = 100;
 /// How many links whose uses are counted are looked at in one round.
 const LOOKED_AT_ONCE: usize = 1000;
-
-/// How far the links were looked through for those that are to be closed.
-#[derive(Debug, Default)]
-pub(super) struct Closing(Mutex<ClosingPlaces>);
-
-#[derive(Debug, Default)]
-struct ClosingPlaces {
-    ended_after: Option<EndedPlace>,
-    counted_after: Option<Fingerprint>,
-}
-
-impl Closing {
-    fn lock(&self) -> MutexGuard<'_, ClosingPlaces> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 impl Gate {
     /// Closes managed links that have ended or are used up, and deletes the objects that are to go with them. Returns those

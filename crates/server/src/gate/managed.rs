@@ -1,8 +1,7 @@
 //! Managed links at the gate. What the link signer has signed is one of them: it is judged as the link signer and as whoever
 //! made the link, so that it never gives more than either may do at this moment.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use hyper::Request;
 use iam::{AccountId, LinkLife, Policy, Principal, Verdict};
@@ -123,27 +122,6 @@ impl Gate {
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"links.valet.internal"},"Action":"sts:AssumeRole"}]}"#;
 /// What the link signer may do at most. An operator may take any of it away.
 const POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:GetObject","s3:GetObjectVersion","s3:PutObject","s3:DeleteObject","s3:DeleteObjectVersion","s3:AbortMultipartUpload","s3:ListMultipartUploadParts","s3:ListBucket"],"Resource":"arn:aws:s3:::*"}]}"#;
-
-/// The keys of link signers by account, so that nobody loads all identities of an account to sign for one link.
-#[derive(Debug, Default)]
-pub(super) struct LinkSigners(Mutex<HashMap<AccountId, String>>);
-
-impl LinkSigners {
-    /// How many are remembered.
-    const MOST: usize = 10_000;
-
-    fn of(&self, account: &AccountId) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(account).cloned()
-    }
-
-    fn remember(&self, account: &AccountId, id: &str) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= Self::MOST {
-            known.clear();
-        }
-        known.insert(account.clone(), id.to_owned());
-    }
-}
 
 /// A request that the link signer is to sign for a managed link.
 #[derive(Clone, Debug)]
