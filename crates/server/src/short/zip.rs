@@ -62,6 +62,7 @@ pub(super) struct BegunZip {
 struct SendingZip {
     job: ZipJob,
     sender: MadeBodySender,
+    place: ZipPlace,
     zip: ZipWriter,
     names: ZipNames,
     /// What was made and is to be sent with what follows.
@@ -130,6 +131,7 @@ impl BegunZip {
         let sending = SendingZip {
             job,
             sender,
+            place,
             zip: ZipWriter::default(),
             names: ZipNames::default(),
             out: Vec::new(),
@@ -137,10 +139,7 @@ impl BegunZip {
             listed: 0,
             left_out: LeftOut::default(),
         };
-        tokio::spawn(async move {
-            let _place = place;
-            sending.run(first, using).await;
-        });
+        tokio::spawn(sending.run(first, using));
         ReplyBody::Made(Box::new(body))
     }
 }
@@ -148,7 +147,7 @@ impl BegunZip {
 impl SendingZip {
     async fn run(mut self, first: FolderPage, using: Option<CallUse>) {
         let written = self.write(first).await;
-        let Self { sender, sent, listed, .. } = self;
+        let Self { sender, sent, listed, place: _place, .. } = self;
         let ended = match written {
             Ok(()) => sender.end().await.map_err(BrokenOff::from),
             Err(BrokenOff::Failed(error)) => {
@@ -169,6 +168,14 @@ impl SendingZip {
     async fn write(&mut self, first: FolderPage) -> Result<(), BrokenOff> {
         let mut page = first;
         loop {
+            let held =
+                memory(&page).saturating_add(self.zip.memory()).saturating_add(self.names.memory());
+            if !self.place.hold(held) {
+                self.left_out.rest = Some(
+                    "The server had no room for more. Take the folders in it, or try again later.",
+                );
+                return self.finish().await;
+            }
             let sizes = page.files.iter().map(|file| file.size);
             self.listed = sizes.fold(self.listed, u64::saturating_add);
             for file in &page.files {
@@ -294,6 +301,14 @@ impl SendingZip {
         self.sent = self.sent.saturating_add(bytes);
         Ok(())
     }
+}
+
+/// What a page of the list takes in memory, in bytes.
+fn memory(page: &FolderPage) -> u64 {
+    let files =
+        page.files.iter().map(|file| size_of::<FolderFile>().saturating_add(file.name.len()));
+    let bytes = files.fold(0, usize::saturating_add);
+    u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
 /// The next bytes of a file, as many as the rate of its link lets pass at once.

@@ -561,9 +561,9 @@ async fn an_address_has_so_many_zips_and_others_have_theirs() {
             break answer;
         }
         held.push(answer);
-        assert!(held.len() < 100);
+        assert!(held.len() < 2000);
     };
-    assert_eq!(held.len(), 8);
+    assert!(held.len() > 500, "{}", held.len());
     assert_eq!(refused.status(), 503);
     assert!(refused.headers().contains_key("retry-after"));
     assert_eq!(fetched(&world, &format!("{path}/1")).await.status, 200);

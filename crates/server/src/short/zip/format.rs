@@ -58,6 +58,11 @@ struct Entry {
 pub(super) struct WrongSize;
 
 impl ZipWriter {
+    /// What the directory takes in memory, in bytes.
+    pub(super) fn memory(&self) -> u64 {
+        u64::try_from(self.directory.capacity()).unwrap_or(u64::MAX)
+    }
+
     /// How long the directory is that is kept.
     pub(super) fn directory_bytes(&self) -> usize {
         self.directory.len()

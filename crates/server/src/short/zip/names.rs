@@ -35,6 +35,12 @@ impl Given {
 }
 
 impl ZipNames {
+    /// What the names take in memory, in bytes.
+    pub(super) fn memory(&self) -> u64 {
+        let entry = size_of::<u64>().saturating_add(size_of::<Given>()).saturating_add(1);
+        u64::try_from(self.given.capacity().saturating_mul(entry)).unwrap_or(u64::MAX)
+    }
+
     /// Whether so many names were given that no more are remembered.
     pub(super) fn is_full(&self) -> bool {
         self.given.len() >= NAMES_MAX
