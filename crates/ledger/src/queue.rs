@@ -13,8 +13,9 @@ use crate::link_use::{AGENT_CHARS_MAX, DeferredFacts, LinkUse, NotedLink, Versio
 
 /// Uses that wait to be written, at most; any more are lost.
 pub const QUEUE_MAX: usize = 65_536;
-/// Waiting uses at which the writer is woken before its time: few enough that they are in a processor's cache still.
-const WAKE_AT: usize = QUEUE_MAX / 8;
+/// Waiting uses at which the writer is woken before its time: so few that what waits stays in the cache of a processor and
+/// leaves room there for what requests need.
+const WAKE_AT: usize = QUEUE_MAX / 64;
 /// Waiting uses of links whose signature nobody has proven, at most: a stranger can send as many as he likes.
 const UNPROVEN_MAX: usize = QUEUE_MAX / 8;
 /// Bytes of all agents that wait. A use beyond has none.
