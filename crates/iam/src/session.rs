@@ -106,6 +106,19 @@ pub struct OpenedBy {
     mark: [u8; MARK_BYTES],
 }
 
+impl OpenedBy {
+    /// The mark as text, to be kept in a record.
+    pub fn mark_text(&self) -> String {
+        STANDARD.encode(self.mark)
+    }
+
+    /// A key by its id and the text of its mark; `None`: the text is none of a mark.
+    pub fn of_mark_text(access_key_id: &str, mark: &str) -> Option<Self> {
+        let mark = STANDARD.decode(mark).ok()?.try_into().ok()?;
+        Some(Self { access_key_id: access_key_id.to_owned(), mark })
+    }
+}
+
 impl fmt::Debug for OpenedBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "OpenedBy({})", self.access_key_id)
@@ -360,13 +373,11 @@ struct OpenerRecord {
 
 impl OpenerRecord {
     fn of(opened_by: &OpenedBy) -> Self {
-        let OpenedBy { access_key_id, mark } = opened_by;
-        Self { key: access_key_id.clone(), mark: STANDARD.encode(mark) }
+        Self { key: opened_by.access_key_id.clone(), mark: opened_by.mark_text() }
     }
 
     fn parse(self) -> Option<OpenedBy> {
-        let mark = STANDARD.decode(self.mark).ok()?.try_into().ok()?;
-        Some(OpenedBy { access_key_id: self.key, mark })
+        OpenedBy::of_mark_text(&self.key, &self.mark)
     }
 }
 

@@ -226,7 +226,10 @@ impl LinkUses {
     /// Whether every use that is taken of a link counts for good.
     pub(crate) fn is_settled(&self, link: &Fingerprint) -> bool {
         let known = lock(&self.0.links).known.get(link).cloned();
-        known.is_none_or(|link| matches!(link.memory().why_none(), NoUse::UsedUp))
+        // Whoever has the turn may have taken a use already that nothing is known of yet.
+        known.is_none_or(|link| {
+            link.turn.try_lock().is_ok() && matches!(link.memory().why_none(), NoUse::UsedUp)
+        })
     }
 
     /// Gives back what clients who have gone took less than whole of, before the server ends.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
@@ -57,6 +57,8 @@ const HEADERS_MAX: usize = 100;
 const RESETS_WAITING_MAX: usize = 20;
 /// Requests at once on one HTTP/2 connection.
 const STREAMS_MAX: u32 = 128;
+/// Handlers of one connection that run at once, over HTTP/2. A client that takes its requests back keeps their handlers.
+const HANDLERS_MAX: usize = 128;
 /// The most bytes of answers that one HTTP/2 stream may have waiting to be sent, beyond the buffers of the
 /// kernel.
 const SEND_BUFFER_BYTES_MAX: usize = 256 * 1024;
@@ -335,20 +337,29 @@ where
 {
     let ConnectionService { server, watcher, unsent } = service;
     let activity = stream.activity();
+    let handlers = Arc::new(Semaphore::new(HANDLERS_MAX));
     let service = service_fn(|request: Request<Incoming>| {
         let server = Arc::clone(server);
         let activity = Arc::clone(&activity);
         let answering = activity.answering();
         let unsent = unsent.clone();
+        let handlers = Arc::clone(&handlers);
         async move {
             if request.headers().len() > HEADERS_MAX {
                 return Ok(too_many_headers());
             }
+            let is_multiplexed = request.version() == Version::HTTP_2;
             let request = take_body(request, &activity);
-            let mut response: Response<ResponseBody> =
-                server.handle_on(request, peer, Some(&unsent), clock::now()).await;
-            response.body_mut().hold(answering);
-            Ok::<_, std::convert::Infallible>(response)
+            let handling = async move {
+                let mut response: Response<ResponseBody> =
+                    server.handle_on(request, peer, Some(&unsent), clock::now()).await;
+                response.body_mut().hold(answering);
+                response
+            };
+            if is_multiplexed {
+                return run_to_its_end(handlers, handling).await;
+            }
+            Ok(handling.await)
         }
     });
     let builder = builder();
@@ -357,6 +368,27 @@ where
         tracing::debug!(error, "a connection ended early");
     }
 }
+
+/// Runs a handler in a task of its own. Over HTTP/2 a client can take a request back at any moment, and a handler that
+/// ended then could stop between two steps which belong together. `handlers` bounds those whose clients have gone.
+async fn run_to_its_end(
+    handlers: Arc<Semaphore>,
+    handling: impl Future<Output = Response<ResponseBody>> + Send + 'static,
+) -> Result<Response<ResponseBody>, HandlerFailed> {
+    let permit = handlers.acquire_owned().await.map_err(|_| HandlerFailed)?;
+    let task = tokio::spawn(async move {
+        let response = handling.await;
+        drop(permit);
+        response
+    });
+    // Only a panic ends a handler early. The stream is reset then, as the connection would be without a task.
+    task.await.map_err(|_| HandlerFailed)
+}
+
+/// A handler gave no answer.
+#[derive(Debug, thiserror::Error)]
+#[error("a handler gave no answer")]
+struct HandlerFailed;
 
 /// The answer that hyper itself gives over HTTP/1. Over HTTP/2 hyper limits only the bytes of a head.
 fn too_many_headers() -> Response<ResponseBody> {

@@ -298,6 +298,8 @@ mod tests {
                 identity: CreatorIdentity::Root,
                 arn: "arn:aws:iam::000000000000:root".to_owned(),
                 signer: "root".to_owned(),
+                access_key_id: "AKIAROOT".to_owned(),
+                root_key: None,
                 session: None,
             },
             purpose: LinkPurpose::Request {
@@ -319,7 +321,7 @@ mod tests {
             landing: Landing::Auto,
             names_creator: false,
             notify: notify.iter().map(|target| (*target).to_owned()).collect(),
-            delete_object_at_end: false,
+            delete_object_at_end: None,
             closed_at: None,
             revision: 1,
         })

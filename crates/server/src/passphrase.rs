@@ -1,5 +1,7 @@
 //! Passphrases of managed links: how they rest, and how one that is sent is compared.
 
+use std::sync::Arc;
+
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
@@ -16,11 +18,11 @@ const SALT_BYTES: usize = 16;
 
 /// Where passphrases are computed with, a few at a time.
 #[derive(Debug)]
-pub(crate) struct Passphrases(Semaphore);
+pub(crate) struct Passphrases(Arc<Semaphore>);
 
 impl Default for Passphrases {
     fn default() -> Self {
-        Self(Semaphore::new(AT_ONCE_MAX))
+        Self(Arc::new(Semaphore::new(AT_ONCE_MAX)))
     }
 }
 
@@ -51,8 +53,13 @@ impl Passphrases {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, S3Error> {
-        let _turn = self.0.acquire().await.map_err(|_| internal())?;
-        tokio::task::spawn_blocking(work).await.map_err(|_| internal())
+        let turn = Arc::clone(&self.0).acquire_owned().await.map_err(|_| internal())?;
+        let turn_and_work = move || {
+            // Whoever asked may have gone: the turn lasts as long as the work.
+            let _turn = turn;
+            work()
+        };
+        tokio::task::spawn_blocking(turn_and_work).await.map_err(|_| internal())
     }
 }
 

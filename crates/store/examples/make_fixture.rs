@@ -229,6 +229,8 @@ async fn share(store: &Store, now: Timestamp) {
             identity: CreatorIdentity::User { id: "AIDAFIXTURE".to_owned() },
             arn: "arn:aws:iam::000000000000:user/p/Ann".to_owned(),
             signer: "AIDAFIXTURE".to_owned(),
+            access_key_id: "AKIAFIXTURE".to_owned(),
+            root_key: None,
             session: None,
         },
         purpose: LinkPurpose::Request {
@@ -243,7 +245,7 @@ async fn share(store: &Store, now: Timestamp) {
         landing: Landing::Always,
         names_creator: true,
         notify: vec!["mailto:ana@example.com".to_owned()],
-        delete_object_at_end: false,
+        delete_object_at_end: None,
         closed_at: None,
         revision: 1,
     };

@@ -12,7 +12,7 @@ use iam::AccountId;
 use jiff::{SignedDuration, Timestamp};
 use presign::{Fingerprint, LinkConditions};
 
-use crate::{BucketName, DeleteOutcome};
+use crate::{BucketName, DeleteOutcome, ETag};
 
 pub use creator::{CreatorIdentity, CreatorSession, LinkCreator};
 pub use id::{ManagedLinkId, ManagedLinkIdError};
@@ -66,8 +66,9 @@ pub struct ManagedLink {
     pub names_creator: bool,
     /// Who is told what becomes of it: `mailto:` and `https:` URLs.
     pub notify: Vec<String>,
-    /// Whether its object is deleted when it ends.
-    pub delete_object_at_end: bool,
+    /// The tag of the object that is deleted when the link ends: what has taken its place by then stays. `None`: nothing is
+    /// deleted.
+    pub delete_object_at_end: Option<ETag>,
     /// When what was to be done at its end was done.
     pub closed_at: Option<Timestamp>,
     /// How often the record was changed.

@@ -171,6 +171,8 @@ async fn the_id_of_a_managed_link_is_not_to_be_read_on_the_disk() {
             identity: CreatorIdentity::Root,
             arn: "arn:aws:iam::111111111111:root".to_owned(),
             signer: "111111111111".to_owned(),
+            access_key_id: "AKIAROOT".to_owned(),
+            root_key: None,
             session: None,
         },
         purpose: LinkPurpose::Folder { bucket: bucket(), prefix: "a-known-prefix/".to_owned() },
@@ -181,7 +183,7 @@ async fn the_id_of_a_managed_link_is_not_to_be_read_on_the_disk() {
         landing: Landing::Auto,
         names_creator: false,
         notify: Vec::new(),
-        delete_object_at_end: false,
+        delete_object_at_end: None,
         closed_at: None,
         revision: 1,
     };

@@ -1,13 +1,15 @@
 //! What identities may do with links, by their own policies.
 
-use store::LinkPurpose;
+use std::sync::Arc;
+
+use iam::Policy;
+use store::{LinkPurpose, ManagedLink};
 
 use super::error::ApiError;
+use super::revocations::LIST;
 use crate::error::{Code, S3Error};
-use crate::gate::{SignedCaller, StoreAccess};
+use crate::gate::StoreAccess;
 
-/// The action that lets an identity make managed links, and change those of others.
-pub(super) const CREATE: &str = "valet:CreateLink";
 /// What stands for any further characters of a key where a permission on a whole prefix is asked for.
 pub(super) const ANY_KEY: [&str; 2] = ["*", "********************************"];
 /// Whether the caller's identity policies give an action on all that a link is for.
@@ -23,8 +25,28 @@ pub(super) fn may_on(access: &StoreAccess, action: &'static str, purpose: &LinkP
     }
 }
 
+/// The name under which the caller's own links are found. `None`: the caller has none, or acts in a session that policies
+/// restrict, to which its role's other sessions of that name are as strangers.
 pub(super) fn own_name(access: &StoreAccess) -> Option<String> {
-    access.caller().signed().map(SignedCaller::signer_name)
+    let signed = access.caller().signed()?;
+    signed.session_policies().is_none().then(|| signed.signer_name())
+}
+
+/// Whether the caller made a managed link: under the same policies, if policies restrict the caller's session.
+pub(super) fn owns(access: &StoreAccess, link: &ManagedLink) -> bool {
+    let Some(signed) = access.caller().signed() else { return false };
+    signed.signer_name() == link.creator.signer
+        && signed.session_policies().is_none_or(|policies| {
+            let made = link.creator.session.as_ref().and_then(|session| session.policies.as_ref());
+            let text = |policy: &Arc<Policy>| policy.text().to_owned();
+            made.is_some_and(|made| made.iter().map(text).eq(policies.iter().map(text)))
+        })
+}
+
+/// Whether the caller may list a link that is for a key: one that they signed, or by policy.
+pub(super) fn may_list_key(access: &StoreAccess, signer: &str, bucket: &str, key: &str) -> bool {
+    own_name(access).as_deref() == Some(signer)
+        || access.may_by_identity(LIST, &format!("arn:aws:s3:::{bucket}/{key}"))
 }
 
 pub(super) fn denied(action: &str) -> ApiError {

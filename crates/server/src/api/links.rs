@@ -14,18 +14,19 @@ use presign::{Endpoint, ExpiresIn, Fingerprint, LinkLabel};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use store::{
+    ETag,
     LinkPurpose, Lookup, ManagedLink, ManagedLinkId, PutManagedLink, REVOCATION_LIFE, Revocation,
     RevocationScope, Revoke, RevokedLinks,
 };
 
 use super::document::{Json, NoDocument};
 use super::error::{ApiCode, ApiError};
-use super::link_rights::{CREATE, denied, may_on, own_name};
+use super::link_rights::{denied, may_on, own_name, owns};
 use super::operation::{ApiOperation, ApiPermission, ApiRequest};
 use super::revocations::{LIST, REVOKE, ShownRevocation, shown as shown_revocation};
 use super::uses::{self, ShownTotals, ShownUse};
 use crate::error::{Code, S3Error, refusal};
-use crate::gate::{Authorized, LentRequest, StoreAccess, lent_action};
+use crate::gate::{Authorized, CREATE_LINK, LentRequest, StoreAccess, lent_action};
 use crate::link_ledger::LinkLedger;
 use crate::permission::Permission;
 pub(super) use list::ListLinks;
@@ -91,8 +92,7 @@ async fn found(
     let link = access.link_gate()?.managed_link(&name.ok_or_else(none)?).await?;
     let link = link.filter(|link| access.account().is_ok_and(|account| *account == link.account));
     let link = link.ok_or_else(none)?;
-    let may = own_name(access).as_ref() == Some(&link.creator.signer)
-        || may_on(access, action, &link.purpose);
+    let may = owns(access, &link) || may_on(access, action, &link.purpose);
     if may { Ok(link) } else { Err(none()) }
 }
 
@@ -130,10 +130,10 @@ impl ApiOperation for CreateLink {
             // The signature comes once the link may be made.
             WantedPurpose::Presigned(wanted) => wanted.unsigned(),
         };
-        if !may_on(access, CREATE, &purpose) {
-            return Err(denied(CREATE));
+        if !may_on(access, CREATE_LINK, &purpose) {
+            return Err(denied(CREATE_LINK));
         }
-        check_place(access, &purpose).await?;
+        let object = check_place(access, &purpose).await?;
         let passphrase = match wanted.passphrase.clone() {
             Some(passphrase) => Some(access.link_gate()?.passphrases().hash(passphrase).await?),
             None => None,
@@ -150,10 +150,16 @@ impl ApiOperation for CreateLink {
             landing: wanted.landing(),
             names_creator: wanted.show_creator,
             notify: wanted.notify()?,
-            delete_object_at_end: wanted.delete_object_at_end,
+            delete_object_at_end: object.filter(|_| wanted.delete_object_at_end),
             closed_at: None,
             revision: 1,
         };
+        if access.is_orphaned(&Arc::new(link.clone())).await? {
+            return Err(denied(lent_action(&link.purpose)));
+        }
+        if let WantedPurpose::Presigned(wanted) = &asked {
+            wanted.check_version(access).await?;
+        }
         let url = match &asked {
             WantedPurpose::Managed(_) => None,
             WantedPurpose::Presigned(wanted) => Some(wanted.sign(access, &mut link).await?),
@@ -173,21 +179,25 @@ impl ApiOperation for CreateLink {
 
 /// Refuses a link that would lead nowhere at once, or to what its maker may not do: a mistyped name is better found here
 /// than by whoever is sent the link.
-async fn check_place(access: &StoreAccess, purpose: &LinkPurpose) -> Result<(), ApiError> {
+async fn check_place(
+    access: &StoreAccess,
+    purpose: &LinkPurpose,
+) -> Result<Option<ETag>, ApiError> {
     let bucket = access.bucket(purpose.bucket()).await?;
     let (key, version) = match purpose {
         LinkPurpose::Object { key, version, .. } => (key, version.as_ref()),
         // The files come later; whether they may is asked with each.
-        LinkPurpose::Folder { .. } | LinkPurpose::Request { .. } => return Ok(()),
+        LinkPurpose::Folder { .. } | LinkPurpose::Request { .. } => return Ok(None),
         LinkPurpose::Presigned { key, .. } => {
             let permission = Permission::object(lent_action(purpose), purpose.bucket(), key);
-            return Ok(access.require(permission).await?);
+            access.require(permission).await?;
+            return Ok(None);
         }
     };
     let permission = Permission::object(lent_action(purpose), purpose.bucket(), key);
     access.require(Permission { version, ..permission }).await?;
     match access.object(&bucket, key, version).await? {
-        Lookup::Object(_) => Ok(()),
+        Lookup::Object(found) => Ok(Some(found.etag)),
         Lookup::DeleteMarker(_)
         | Lookup::NoSuchKey
         | Lookup::NoSuchVersion
@@ -206,6 +216,15 @@ impl WantedPresigned {
             method: self.method.to_owned(),
             signature: Fingerprint::of_signature(b""),
         }
+    }
+
+    /// Refuses a version that the caller may not have.
+    async fn check_version(&self, access: &StoreAccess) -> Result<(), ApiError> {
+        let Some(version) = &self.version else { return Ok(()) };
+        let action =
+            if self.method == "DELETE" { "s3:DeleteObjectVersion" } else { "s3:GetObjectVersion" };
+        let permission = Permission::object(action, &self.bucket, &self.key);
+        Ok(access.require(Permission { version: Some(version), ..permission }).await?)
     }
 
     /// Signs the link as the link signer, and notes its signature.
@@ -306,10 +325,12 @@ impl ApiOperation for ChangeLink {
         Json(wanted): Json<WantedChange>,
     ) -> Result<Json<ShownLink>, ApiError> {
         let (access, now) = (call.access(), call.access().now());
-        let link = found(access, call.operation().name, CREATE).await?;
-        // Whoever may not make the link any more must not make it live longer.
-        if !may_on(access, CREATE, &link.purpose) {
-            return Err(denied(CREATE));
+        let link = found(access, call.operation().name, LIST).await?;
+        // Whoever could not make the link now must not make it live longer.
+        for action in [CREATE_LINK, lent_action(&link.purpose)] {
+            if !may_on(access, action, &link.purpose) {
+                return Err(denied(action));
+            }
         }
         let gate = access.link_gate()?;
         if gate.revocation_of(&link, now).await?.is_some() {

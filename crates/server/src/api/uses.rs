@@ -12,7 +12,7 @@ use store::{BucketName, LinkTarget, ManagedLinkId, ObjectKey, PresentedLink, Ver
 
 use super::document::{Json, NoDocument};
 use super::error::{ApiCode, ApiError};
-use super::link_rights::{ANY_KEY, own_name};
+use super::link_rights::{ANY_KEY, may_list_key, own_name};
 use super::operation::{ApiOperation, ApiPermission, ApiRequest};
 use super::revocations::{ALL_OBJECTS, LIST};
 use crate::error::refusal;
@@ -149,9 +149,7 @@ pub(super) fn scope(
 /// Whether the caller may see a link that somebody has signed.
 pub(super) fn may_see(access: &StoreAccess, entry: &LinkEntry) -> bool {
     let facts = &entry.link.facts;
-    let own = own_name(access);
-    own.as_ref() == Some(&facts.signer.user_id)
-        || access.may_by_identity(LIST, &format!("arn:aws:s3:::{}/{}", facts.bucket, facts.key))
+    may_list_key(access, &facts.signer.user_id, &facts.bucket, &facts.key)
 }
 
 /// Whether a link that somebody has signed was taken back.

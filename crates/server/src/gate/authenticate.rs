@@ -257,7 +257,7 @@ impl Gate {
     }
 
     /// Whether the very key that opened a root's session still exists and is active.
-    async fn is_there(
+    pub(super) async fn is_there(
         &self,
         opened_by: &OpenedBy,
         account: &AccountId,

@@ -16,6 +16,7 @@ use super::bindings::{NameBindings, ObjectAddress};
 use super::caller::Caller;
 use super::circumstances::{Circumstances, LookedUpFacts, MissingFacts, OperationKeys};
 use super::future::FutureRequest;
+use super::managed::CREATE_LINK;
 use crate::context::RequestContext;
 use crate::error::refusal;
 use crate::error::{Code, S3Error};
@@ -157,6 +158,9 @@ impl Authorizer<'_> {
         future: &FutureRequest,
     ) -> Result<Verdict, S3Error> {
         if let Some(creator) = self.of_creator()? {
+            if !creator.may_lend(permission) {
+                return Ok(Verdict::Refused(Decision::ImplicitDeny(PolicyKind::Identity)));
+            }
             let of_creator = Box::pin(creator.foresee_one(permission, operation, future)).await?;
             let of_signer = Box::pin(self.foresee_alone(permission, operation, future)).await?;
             return Ok(of_creator.and(of_signer));
@@ -236,11 +240,29 @@ impl Authorizer<'_> {
     ) -> Result<(), S3Error> {
         if let Some(creator) = self.of_creator()? {
             Box::pin(creator.authorize_one(permission, operation)).await.map_err(of_creator)?;
+            if !creator.may_lend(permission) {
+                return Err(of_creator(S3Error::new(Code::AccessDenied)));
+            }
         }
         let decide = |request: &AccessRequest<'_>, policies: &PolicySet<'_>| {
             (iam::evaluate(request, policies), ())
         };
         self.judge(permission, operation, decide).await
+    }
+
+    /// Whether the caller may make links to an object: a link to all below a prefix is none to what is denied there.
+    pub(super) fn may_lend(self, permission: Permission<'_>) -> bool {
+        let Resource::Object(..) = permission.resource else { return true };
+        let Some(owner) = self.caller.account() else { return false };
+        let arn = permission.resource.arn();
+        let question = PolicyQuestion {
+            action: CREATE_LINK,
+            resource: &arn,
+            owner,
+            policy: None,
+            version: None,
+        };
+        matches!(self.decide(question, &()), Decision::Allow(_))
     }
 
     /// Refuses unless `decide` allows the action; returns what else `decide` found.

@@ -83,9 +83,10 @@ impl StoreAccess {
         let creator = managed.map(|managed| managed.link.creator.signer.clone());
         let signer = creator.unwrap_or_else(|| signed.signer_name());
         let made_at = managed.map(|managed| managed.link.created_at);
+        let made_by = managed.map(|managed| managed.link.creator.access_key_id.as_str());
         let link = PresentedLink {
             fingerprint: signed.fingerprint(),
-            access_key_id: &signed.access_key_id,
+            access_key_id: made_by.unwrap_or(&signed.access_key_id),
             account: &signed.identity.account,
             signer: &signer,
             signed_at: made_at.or_else(|| signed.signature.signed_at()),

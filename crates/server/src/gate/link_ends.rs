@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use presign::{ExpiresIn, LinkConditions};
-use store::{CloseManagedLink, DeleteObject, LinkPurpose, ManagedLink};
+use store::{
+    CloseManagedLink, DeleteObject, DeleteOutcome, LinkPurpose, ManagedLink, Precondition,
+};
 
 use super::authorize::Authorizer;
 use super::bindings::NameBindings;
@@ -43,11 +45,12 @@ impl Gate {
             };
             match self.store.close_managed_link(&link, delete, now).await {
                 Ok(CloseManagedLink::Closed(outcome)) => {
-                    tracing::info!(
-                        link = link.fingerprint().short(),
-                        deleted = outcome.is_some(),
-                        "a managed link has ended"
+                    let deleted = matches!(
+                        outcome,
+                        Some(DeleteOutcome::Deleted { .. } | DeleteOutcome::MarkerCreated { .. })
                     );
+                    let link_name = link.fingerprint().short();
+                    tracing::info!(link = link_name, deleted, "a managed link has ended");
                     closed.push(link);
                 }
                 // The next round finds the link as it is by then.
@@ -70,13 +73,15 @@ impl Gate {
     }
 
     /// Links that have no use left, nor one under way, which may yet be given back: those that were just used, and some of
-    /// all others, so that what an earlier process has left is found as well.
+    /// all others, so that what an earlier process has left is found as well. If that process was killed, nobody knows
+    /// whether the last use came to its end: what is to be deleted with such a link stays until the time that was set.
     async fn used_up_links(&self) -> Result<Vec<Arc<ManagedLink>>, S3Error> {
         let after = self.closing.lock().counted_after;
         let found = self.store.used_up_managed_links(after, LOOKED_AT_ONCE).await;
         let found = found.map_err(refusal::of_store)?;
         self.closing.lock().counted_after = found.next;
         let mut links = found.links;
+        links.retain(|link| link.delete_object_at_end.is_none());
         for name in self.links.uses.take_used_up() {
             let link = self.store.managed_link(&name).await.map_err(refusal::of_store)?;
             let Some(link) = link.filter(|link| link.closed_at.is_none()) else { continue };
@@ -100,9 +105,7 @@ impl Gate {
         let LinkPurpose::Object { bucket, key, version, .. } = &link.purpose else {
             return Ok(None);
         };
-        if !link.delete_object_at_end {
-            return Ok(None);
-        }
+        let Some(etag) = link.delete_object_at_end else { return Ok(None) };
         let caller = self.signed_by_creator(link, context.now).await?;
         let action = if version.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" };
         let permission =
@@ -129,7 +132,11 @@ impl Gate {
             Err(error) => return Err(error),
         }
         let found = judging.bucket(bucket).await?;
-        Ok(Some(DeleteObject::of(&found.reference(), key, version.as_ref())))
+        let mut delete = DeleteObject::of(&found.reference(), key, version.as_ref());
+        if version.is_none() {
+            delete.precondition = Precondition::IfMatch(etag);
+        }
+        Ok(Some(delete))
     }
 
     /// Whoever made a link, as the sender of a request that the link signer has signed for it.

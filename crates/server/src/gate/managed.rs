@@ -31,6 +31,8 @@ use crate::passphrase::Passphrases;
 use crate::permission::Permission;
 use crate::shares::Neighbour;
 
+/// The action that lets an identity make managed links: each use of a link needs that the link may still be made.
+pub(crate) const CREATE_LINK: &str = "valet:CreateLink";
 /// The parameter by which a link of the link signer names its managed link.
 const ID: &str = "x-valet-id";
 
@@ -102,8 +104,12 @@ impl Gate {
             CreatorIdentity::User { id } | CreatorIdentity::Role { id, .. } => Some(id.as_str()),
             CreatorIdentity::Federated { issuer, .. } => issuer.as_deref(),
         };
-        if id.is_none() && !self.has_account(&link.account).await? {
-            return Ok(None);
+        // A root has no id: what one has made ends with the key of that root, and so with the account.
+        if id.is_none() {
+            let Some(root_key) = &link.creator.root_key else { return Ok(None) };
+            if !self.is_there(root_key, &link.account).await? {
+                return Ok(None);
+            }
         }
         let signer = self.signer(&link.account, id).await?;
         Ok(Identity::of_creator(link, signer))
@@ -191,10 +197,9 @@ impl Gate {
         if self.store.revokes_nothing() {
             return Ok(None);
         }
-        let key = self.link_signer(&link.account, now).await?;
         let presented = PresentedLink {
             fingerprint: link.fingerprint(),
-            access_key_id: &key.id,
+            access_key_id: &link.creator.access_key_id,
             account: &link.account,
             signer: &link.creator.signer,
             signed_at: Some(link.created_at),
@@ -220,6 +225,10 @@ impl Gate {
             let policy = Policy::parse(text).map(Arc::new);
             policy.map_err(|cause| S3Error::new(Code::InternalError).because(cause))
         };
+        // What a stranger opens makes nothing in an account that is gone.
+        if !self.has_account(account).await.map_err(refusal::of_authentication)? {
+            return Err(S3Error::new(Code::AccessDenied));
+        }
         let trust = parse(TRUST)?;
         let trust = BoundPolicy { document: Arc::clone(&trust), bound: trust };
         let made = self.store.link_signer_key(account, (trust, parse(POLICY)?), now).await;
@@ -284,7 +293,23 @@ impl StoreAccess {
         };
         let arn = self.principal().to_string();
         let session = signed.identity.creator_session();
-        Ok(LinkCreator { identity, arn, signer: signed.signer_name(), session })
+        let root_key = match &identity {
+            CreatorIdentity::Root | CreatorIdentity::Federated { issuer: None, .. } => {
+                Some(signed.root_key().cloned().ok_or_else(denied)?)
+            }
+            CreatorIdentity::User { .. }
+            | CreatorIdentity::Role { .. }
+            | CreatorIdentity::Federated { issuer: Some(_), .. } => None,
+        };
+        let access_key_id = signed.access_key_id.clone();
+        Ok(LinkCreator {
+            identity,
+            arn,
+            signer: signed.signer_name(),
+            access_key_id,
+            root_key,
+            session,
+        })
     }
 
     /// Whether a managed link gives nothing any more, because whoever made it is gone or may not do it now. What cannot be
@@ -319,6 +344,9 @@ impl StoreAccess {
         };
         let Some(key) = key else { return Ok(true) };
         let permission = Permission::object(action, purpose.bucket(), &key);
+        if !judging.may_lend(permission) {
+            return Ok(true);
+        }
         let now = context.now;
         let life = LinkLife { signed_at: now, from: now, until: now };
         let head = Request::builder().uri("/").body(());

@@ -12,6 +12,8 @@ pub(super) fn managed(bucket: &str, at_seconds: i64) -> ManagedLink {
             identity: CreatorIdentity::User { id: "AIDAEXAMPLE".to_owned() },
             arn: "arn:aws:iam::000000000000:user/ana".to_owned(),
             signer: "AIDAEXAMPLE".to_owned(),
+            access_key_id: "AKIAEXAMPLE".to_owned(),
+            root_key: None,
             session: None,
         },
         purpose: LinkPurpose::Folder {
@@ -25,7 +27,7 @@ pub(super) fn managed(bucket: &str, at_seconds: i64) -> ManagedLink {
         landing: Landing::Auto,
         names_creator: false,
         notify: Vec::new(),
-        delete_object_at_end: false,
+        delete_object_at_end: None,
         closed_at: None,
         revision: 1,
     }
@@ -38,6 +40,8 @@ fn whole() -> ManagedLink {
         identity: CreatorIdentity::Role { id: "AROAEXAMPLE".to_owned(), session: "s".to_owned() },
         arn: "arn:aws:sts::000000000000:assumed-role/r/s".to_owned(),
         signer: "AROAEXAMPLE:s".to_owned(),
+        access_key_id: "ASIAEXAMPLE".to_owned(),
+        root_key: iam::OpenedBy::of_mark_text("AKIAROOT", &format!("{}=", "A".repeat(43))),
         session: Some(CreatorSession {
             issued_at: at(-1),
             policies: Some(vec![Arc::new(
@@ -69,7 +73,7 @@ fn whole() -> ManagedLink {
     link.landing = Landing::Always;
     link.names_creator = true;
     link.notify = vec!["mailto:a@example.com".to_owned()];
-    link.delete_object_at_end = true;
+    link.delete_object_at_end = Some(tag(7));
     link
 }
 

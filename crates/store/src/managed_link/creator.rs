@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use iam::Policy;
+use iam::{OpenedBy, Policy};
 use jiff::Timestamp;
 
 /// Who made a managed link. Each use of the link takes what this identity may do at that moment.
@@ -14,6 +14,10 @@ pub struct LinkCreator {
     pub arn: String,
     /// Its name in revocations: the `aws:userid`; of a federated user the id of the session's key.
     pub signer: String,
+    /// The id of the key that signed when the link was made. Whoever takes back the links of that key takes this one back.
+    pub access_key_id: String,
+    /// Of a root, and of whom a root vouched for: the root's key, which the link ends with; `None`: the identity has an id.
+    pub root_key: Option<OpenedBy>,
     /// The session in which the link was made, which restricts the link, but whose end is no end of it; `None`: a long-term
     /// key signed.
     pub session: Option<CreatorSession>,

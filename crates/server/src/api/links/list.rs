@@ -11,7 +11,7 @@ use super::shown::ShownLink;
 use super::state::{LinkState, seen_state};
 use crate::api::document::{Json, NoDocument};
 use crate::api::error::ApiError;
-use crate::api::link_rights::{may_on, own_name};
+use crate::api::link_rights::{may_on, owns};
 use crate::api::operation::{ApiOperation, ApiPermission, ApiRequest};
 use crate::api::revocations::LIST;
 use crate::api::uses;
@@ -113,7 +113,7 @@ impl ListLinks {
         mut after: Option<ManagedLinkPlace>,
         page: &mut LinkList,
     ) -> Result<Option<ManagedLinkPlace>, ApiError> {
-        let (own, mut looked) = (own_name(access), 0_usize);
+        let mut looked = 0_usize;
         loop {
             let query = ListManagedLinks {
                 account: access.account()?.clone(),
@@ -124,8 +124,7 @@ impl ListLinks {
             let found = access.store().managed_links(query).await.map_err(refusal::of_store)?;
             looked = looked.saturating_add(found.links.len());
             for link in &found.links {
-                let may_see = own.as_ref() == Some(&link.creator.signer)
-                    || may_on(access, LIST, &link.purpose);
+                let may_see = owns(access, link) || may_on(access, LIST, &link.purpose);
                 if !may_see || !self.asks_for(link) {
                     continue;
                 }
@@ -172,6 +171,9 @@ impl ListLinks {
         };
         let found = ledger.links(LinkQuery { subject, ..query }).await.map_err(uses::refused)?;
         for entry in &found.links {
+            if !uses::may_see(access, entry) {
+                continue;
+            }
             // It stands above already.
             if access.link_gate()?.managed_link(&entry.link.fingerprint).await?.is_some() {
                 continue;

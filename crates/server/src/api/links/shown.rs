@@ -11,10 +11,10 @@ use store::{FileLimits, Landing, LinkPurpose, ManagedLink, Notice, NoticeState};
 use super::state::LinkState;
 use super::wanted::ranges;
 use crate::api::error::ApiError;
-use crate::api::link_rights::{CREATE, may_on, own_name};
+use crate::api::link_rights::{own_name, owns};
 use crate::api::uses::{ShownTotals, ShownUse};
 use crate::error::refusal;
-use crate::gate::{SignedCaller, StoreAccess, iso_time};
+use crate::gate::{StoreAccess, iso_time};
 use crate::link_ledger::kind;
 use crate::origin::OWN_PREFIX;
 
@@ -149,6 +149,17 @@ struct ShownLimits {
     ask_note: bool,
 }
 
+/// A target of notices: to others no more than its host, since the rest of it may be a secret.
+fn shown_target(target: &str, is_own: bool) -> String {
+    match target.split_once("://") {
+        Some((scheme, rest)) if !is_own => {
+            let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+            format!("{scheme}://{}/…", host.rsplit('@').next().unwrap_or_default())
+        }
+        Some(_) | None => target.to_owned(),
+    }
+}
+
 impl ShownLink {
     /// Shows a link to whoever may see it.
     pub(super) async fn of(
@@ -156,12 +167,11 @@ impl ShownLink {
         link: &Arc<ManagedLink>,
         state: LinkState,
     ) -> Result<Self, ApiError> {
-        let is_own = own_name(access);
-        let is_own = is_own.as_ref() == Some(&link.creator.signer);
-        let has_id = is_own || may_on(access, CREATE, &link.purpose);
+        // Whoever knows the id has the link, so nobody else is shown it.
+        let is_own = owns(access, link);
         let mut shown = Self {
             fingerprint: link.fingerprint().to_string(),
-            id: has_id.then(|| link.id.text()),
+            id: is_own.then(|| link.id.text()),
             url: None,
             kind: kind(&link.purpose),
             state: state.name(),
@@ -181,8 +191,8 @@ impl ShownLink {
                 Landing::Never => "never",
             },
             show_creator: link.names_creator,
-            notify: link.notify.clone(),
-            delete_object_at_end: link.delete_object_at_end,
+            notify: link.notify.iter().map(|target| shown_target(target, is_own)).collect(),
+            delete_object_at_end: link.delete_object_at_end.is_some(),
             ..Self::default()
         };
         if link.conditions.uses.is_some() {
@@ -200,8 +210,8 @@ impl ShownLink {
 
     /// Adds what signs the notices of the link that are posted, if the caller made it and there are any.
     pub(super) fn with_secret(mut self, access: &StoreAccess, link: &ManagedLink) -> Self {
-        let caller = access.caller().signed().map(SignedCaller::signer_name);
-        let is_own = caller.as_ref() == Some(&link.creator.signer);
+        // All links of the identity have the same secret, so a session that policies restrict is not told it.
+        let is_own = own_name(access).as_ref() == Some(&link.creator.signer);
         let posts = link.notify.iter().any(|target| !target.starts_with("mailto:"));
         if is_own && posts {
             let secret = access.store().webhook_secret(link);

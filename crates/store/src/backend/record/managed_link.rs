@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use iam::{AccountId, Policy};
+use iam::{AccountId, OpenedBy, Policy};
 use jiff::Timestamp;
 use presign::LinkConditions;
 use serde::{Deserialize, Serialize};
 
 use super::{RECORD_VERSION, corrupt};
 use crate::{
-    BucketName, CreatorIdentity, CreatorSession, FileLimits, Landing, LinkCreator, LinkPurpose,
+    BucketName, CreatorIdentity, CreatorSession, ETag, FileLimits, Landing, LinkCreator, LinkPurpose,
     ManagedLink, ManagedLinkId, ObjectKey, StoreError, VersionId,
 };
 
@@ -38,8 +38,8 @@ struct ManagedLinkRecord {
     names_creator: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     notify: Vec<String>,
-    #[serde(default, skip_serializing_if = "is_false")]
-    delete_object_at_end: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    delete_object_at_end: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     closed_ms: Option<i64>,
     revision: u64,
@@ -50,6 +50,7 @@ struct ManagedLinkRecord {
 struct CreatorRecord {
     arn: String,
     signer: String,
+    key: String,
     kind: CreatorKind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     id: Option<String>,
@@ -57,6 +58,16 @@ struct CreatorRecord {
     name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     session: Option<SessionRecord>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    root_key: Option<RootKeyRecord>,
+}
+
+/// The key of a root, by its making.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RootKeyRecord {
+    id: String,
+    mark: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -176,7 +187,7 @@ pub(crate) fn managed_link_record(link: &ManagedLink, id: &[u8]) -> Result<Vec<u
         },
         names_creator: *names_creator,
         notify: notify.clone(),
-        delete_object_at_end: *delete_object_at_end,
+        delete_object_at_end: delete_object_at_end.map(|etag| etag.to_string()),
         closed_ms: closed_at.map(Timestamp::as_millisecond),
         revision: *revision,
     };
@@ -184,7 +195,7 @@ pub(crate) fn managed_link_record(link: &ManagedLink, id: &[u8]) -> Result<Vec<u
 }
 
 fn creator_record(creator: &LinkCreator) -> CreatorRecord {
-    let LinkCreator { identity, arn, signer, session } = creator;
+    let LinkCreator { identity, arn, signer, access_key_id, root_key, session } = creator;
     let (kind, id, name) = match identity {
         CreatorIdentity::Root => (CreatorKind::Root, None, None),
         CreatorIdentity::User { id } => (CreatorKind::User, Some(id), None),
@@ -203,10 +214,15 @@ fn creator_record(creator: &LinkCreator) -> CreatorRecord {
     CreatorRecord {
         arn: arn.clone(),
         signer: signer.clone(),
+        key: access_key_id.clone(),
         kind,
         id: id.cloned(),
         name: name.cloned(),
         session,
+        root_key: root_key.as_ref().map(|root_key| RootKeyRecord {
+            id: root_key.access_key_id.clone(),
+            mark: root_key.mark_text(),
+        }),
     }
 }
 
@@ -263,6 +279,7 @@ pub(crate) fn parse_managed_link(
     let conditions = conditions.map(|(name, value)| (name.as_str(), value.as_str()));
     let account = AccountId::parse(&record.account).map_err(|_| wrong())?;
     let id = STANDARD.decode(&record.id).map_err(|_| wrong())?;
+    let etag = record.delete_object_at_end.map(|tag| ETag::parse(&tag).map_err(|_| wrong()));
     Ok(ManagedLink {
         id: open(&id, &account)?,
         account,
@@ -279,14 +296,14 @@ pub(crate) fn parse_managed_link(
         },
         names_creator: record.names_creator,
         notify: record.notify,
-        delete_object_at_end: record.delete_object_at_end,
+        delete_object_at_end: etag.transpose()?,
         closed_at: record.closed_ms.map(time).transpose()?,
         revision: record.revision,
     })
 }
 
 fn parse_creator(record: CreatorRecord) -> Result<LinkCreator, StoreError> {
-    let CreatorRecord { arn, signer, kind, id, name, session } = record;
+    let CreatorRecord { arn, signer, key, kind, id, name, session, root_key } = record;
     let identity = match (kind, id, name) {
         (CreatorKind::Root, None, None) => CreatorIdentity::Root,
         (CreatorKind::User, Some(id), None) => CreatorIdentity::User { id },
@@ -295,7 +312,10 @@ fn parse_creator(record: CreatorRecord) -> Result<LinkCreator, StoreError> {
         _ => return Err(wrong()),
     };
     let session = session.map(parse_session).transpose()?;
-    Ok(LinkCreator { identity, arn, signer, session })
+    let root_key = root_key
+        .map(|RootKeyRecord { id, mark }| OpenedBy::of_mark_text(&id, &mark).ok_or_else(wrong));
+    let root_key = root_key.transpose()?;
+    Ok(LinkCreator { identity, arn, signer, access_key_id: key, root_key, session })
 }
 
 fn parse_session(record: SessionRecord) -> Result<CreatorSession, StoreError> {
