@@ -135,6 +135,7 @@ fn record(ledger: &Ledger, number: u64, link: Fingerprint, n: u64) {
     let used = LinkUse {
         link,
         operation: "GetObject",
+        key: None,
         status: if failed { 403 } else { 200 },
         code: failed.then_some("AccessDenied"),
         version: None,

@@ -19,6 +19,8 @@ pub struct LinkUse<'a> {
     pub link: Fingerprint,
     /// The operation that was run, such as `GetObject`.
     pub operation: &'static str,
+    /// The key of the object, where the link is for more than one and the use was answered with this one.
+    pub key: Option<&'a str>,
     /// The status of the answer.
     pub status: u16,
     /// The code of the error, if it was one.

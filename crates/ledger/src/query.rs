@@ -224,6 +224,8 @@ pub struct RecordedUse {
     pub link: Arc<RecordedLink>,
     /// The operation that was run.
     pub operation: String,
+    /// The key of the object; what the link is for, if the use was of no object alone.
+    pub key: String,
     /// The status of the answer.
     pub status: u16,
     /// The code of the error, if it was one.

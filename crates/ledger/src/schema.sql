@@ -18,9 +18,11 @@ CREATE INDEX signers_by_arn ON signers (arn);
 CREATE TABLE objects (
     number INTEGER PRIMARY KEY,
     bucket INTEGER NOT NULL,
-    key BLOB NOT NULL
+    key BLOB NOT NULL,
+    used_at INTEGER
 );
 CREATE UNIQUE INDEX objects_by_key ON objects (bucket, key);
+CREATE INDEX objects_by_use ON objects (used_at) WHERE used_at IS NOT NULL;
 
 CREATE TABLE links (
     number INTEGER PRIMARY KEY,

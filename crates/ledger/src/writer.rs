@@ -157,6 +157,10 @@ impl Writer {
                 written.lost += u64::from(queued.occasion == Occasion::Used);
                 continue;
             };
+            let numbers = match queued.key.take() {
+                Some(key) => registry::of_object(&transaction, numbers, &key, queued.at)?,
+                None => numbers,
+            };
             if queued.occasion != Occasion::Issued {
                 tail.make_room(&transaction, self.limits, queued.at)?;
                 push(&mut tail, &numbers, queued, taken.agent(queued));

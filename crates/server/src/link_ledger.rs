@@ -7,7 +7,7 @@ use hyper::StatusCode;
 use hyper::header::HeaderValue;
 use jiff::Timestamp;
 use ledger::{DeferredFacts, LinkFacts, LinkUse, NotedLink, SignerFacts, VersionBytes};
-use store::{BucketName, LinkPurpose, ManagedLink, VersionId};
+use store::{BucketName, LinkPurpose, ManagedLink, ObjectKey, VersionId};
 use tokio::runtime::Handle;
 
 use crate::authentication::is_link;
@@ -142,11 +142,16 @@ impl Owners {
     }
 }
 
-fn used<'u>(link: presign::Fingerprint, notes: &RequestNotes, outcome: Outcome<'u>) -> LinkUse<'u> {
+fn used<'u>(
+    link: presign::Fingerprint,
+    notes: &'u RequestNotes,
+    outcome: Outcome<'u>,
+) -> LinkUse<'u> {
     let Outcome { method: _, status, code, bytes, elapsed, agent, version, at } = outcome;
     LinkUse {
         link,
         operation: notes.operation,
+        key: used_key(notes).filter(|_| status.is_success()),
         status: status.as_u16(),
         code,
         version: version.and_then(version_bytes),
@@ -156,6 +161,18 @@ fn used<'u>(link: presign::Fingerprint, notes: &RequestNotes, outcome: Outcome<'
         address: notes.client,
         agent: agent.map(HeaderValue::as_bytes),
         at,
+    }
+}
+
+/// The key of the object, if the link is for more than one.
+fn used_key(notes: &RequestNotes) -> Option<&str> {
+    let managed = notes.caller.as_ref().and_then(|caller| caller.managed());
+    let link = managed.map(|managed| &managed.link).or(notes.opened.as_ref())?;
+    match link.purpose {
+        LinkPurpose::Folder { .. } | LinkPurpose::Request { .. } => {
+            notes.key.as_ref().map(ObjectKey::as_str)
+        }
+        LinkPurpose::Object { .. } | LinkPurpose::Presigned { .. } => None,
     }
 }
 

@@ -105,7 +105,8 @@ pub enum CloseManagedLink {
 pub struct ListManagedLinks {
     /// The account whose links they are.
     pub account: AccountId,
-    /// Only those into this bucket, whose key or prefix begins like this.
+    /// Only those into this bucket that lead to something whose key begins like this: their key or prefix does, or they are
+    /// for a folder in which it lies.
     pub within: Option<(BucketName, String)>,
     /// Goes on after this place of an earlier page.
     pub after: Option<ManagedLinkPlace>,

@@ -17,6 +17,7 @@ pub(super) struct FactsReader<'c> {
     connection: &'c Connection,
     links: HashMap<u64, Arc<RecordedLink>, RandomState>,
     names: HashMap<i64, String, RandomState>,
+    keys: HashMap<i64, String, RandomState>,
     signers: HashMap<i64, (String, String), RandomState>,
 }
 
@@ -31,8 +32,9 @@ struct LinkRow {
 
 impl<'c> FactsReader<'c> {
     pub(super) fn new(connection: &'c Connection) -> Self {
-        let (links, names, signers) = (HashMap::default(), HashMap::default(), HashMap::default());
-        Self { connection, links, names, signers }
+        let (links, names) = (HashMap::default(), HashMap::default());
+        let (keys, signers) = (HashMap::default(), HashMap::default());
+        Self { connection, links, names, keys, signers }
     }
 
     /// The link of this number, which is there.
@@ -120,14 +122,24 @@ impl<'c> FactsReader<'c> {
         Ok(signer)
     }
 
-    fn object_key(&self, number: i64) -> Result<String, LedgerError> {
+    /// The key of the object of this number, which is there.
+    pub(super) fn key(&mut self, object: u64) -> Result<String, LedgerError> {
+        self.object_key(object.cast_signed())
+    }
+
+    fn object_key(&mut self, number: i64) -> Result<String, LedgerError> {
+        if let Some(key) = self.keys.get(&number) {
+            return Ok(key.clone());
+        }
         let key: Option<Vec<u8>> = self
             .connection
             .prepare_cached("SELECT key FROM objects WHERE number = ?1")?
             .query_row([number], |row| row.get(0))
             .optional()?;
         let key = key.and_then(|key| String::from_utf8(key).ok());
-        key.ok_or(LedgerError::Corrupt("an object that is gone"))
+        let key = key.ok_or(LedgerError::Corrupt("an object that is gone"))?;
+        self.keys.insert(number, key.clone());
+        Ok(key)
     }
 }
 

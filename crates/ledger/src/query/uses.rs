@@ -215,11 +215,13 @@ impl UseWalk<'_> {
                     UseOrder::OldestFirst => place,
                 }));
             }
-            let link = links.get(stored.link).map_or(0, |numbers: &LinkNumbers| numbers.link);
+            let LinkNumbers { link, object, .. } =
+                links.get(stored.link).copied().unwrap_or_default();
             let texts = block.texts(stored);
             self.found.push(RecordedUse {
                 link: self.facts.link(link)?,
                 operation: texts.operation.to_owned(),
+                key: self.facts.key(object)?,
                 status: stored.status,
                 code: texts.code.map(str::to_owned),
                 version: texts.version,

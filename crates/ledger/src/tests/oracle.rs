@@ -31,6 +31,10 @@ fn queries() -> Vec<UseQuery> {
         let account = UseQuery::new(LinkScope::of_account(&facts.signer.account));
         let own = LinkScope::of_account(&facts.signer.account).signed_by(&facts.signer.user_id);
         let object = LinkSubject::Object { bucket: facts.bucket.clone(), key: facts.key.clone() };
+        let inner = LinkSubject::Object {
+            bucket: facts.bucket.clone(),
+            key: "folder-1/inner/a".to_owned(),
+        };
         let under = |prefix: &str| {
             let (bucket, prefix) = (facts.bucket.clone(), prefix.to_owned());
             Some(LinkSubject::Prefix { bucket, prefix })
@@ -42,6 +46,7 @@ fn queries() -> Vec<UseQuery> {
             UseQuery::new(own.clone()),
             UseQuery { link: Some(LinkName::Whole(link_of(number))), ..account.clone() },
             UseQuery { subject: Some(object.clone()), ..account.clone() },
+            UseQuery { subject: Some(inner), ..account.clone() },
             UseQuery { subject: Some(object), ..UseQuery::new(own.clone()) },
             UseQuery { subject: under(""), ..account.clone() },
             UseQuery { subject: under("folder-1/"), ..account.clone() },
@@ -88,8 +93,12 @@ fn expected(query: &UseQuery, told: &[Told]) -> Vec<LinkUse<'static>> {
     let in_time = |at| {
         query.since.is_none_or(|since| at >= since) && query.until.is_none_or(|until| at < until)
     };
-    let uses = told.iter().filter(|(number, milliseconds, _)| {
-        is_asked_for(query, *number, &facts_of(*number)) && in_time(at(*milliseconds))
+    let uses = told.iter().filter(|(number, milliseconds, status)| {
+        let mut facts = facts_of(*number);
+        if let Some(key) = use_of(*number, *milliseconds, *status).key {
+            facts.key = key.to_owned();
+        }
+        is_asked_for(query, *number, &facts) && in_time(at(*milliseconds))
     });
     let mut uses: Vec<_> = uses
         .map(|(number, milliseconds, status)| use_of(*number, *milliseconds, *status))

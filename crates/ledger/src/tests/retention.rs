@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::sample::{Sample, at, expected_of, facts_of, link_of, runtime, scope_of, use_of};
-use crate::{LinkQuery, UseOrder, UseQuery};
+use crate::{LinkQuery, LinkUse, UseOrder, UseQuery};
 
 const DAY: i64 = 24 * 3600 * 1000;
 /// From a first use to the next one that cannot be in the same segment.
@@ -80,6 +80,38 @@ fn uses_and_links_go_when_they_are_too_old() {
         sample.ledger.flush().await;
         let page = sample.ledger.uses(UseQuery { after: end, ..watch }).await.unwrap();
         assert_eq!(page.uses, [expected_of(&told)]);
+    });
+}
+
+#[test]
+fn an_object_of_a_folder_stays_as_long_as_its_last_use() {
+    let sample = Sample::new();
+    runtime().block_on(async {
+        let keys = async || {
+            let uses = sample.uses(&UseQuery::new(scope_of(9))).await;
+            uses.into_iter().map(|used| used.key).collect::<Vec<_>>()
+        };
+        // Link 9 is for many objects; 3 is for one that 9 is used for as well, and ends.
+        let shared = facts_of(3).key;
+        sample.record(&use_of(3, 0, 200));
+        for (key, day) in [(shared.as_str(), 0), ("inner/a", 0), (&shared, 20), ("inner/b", 20)] {
+            sample.record(&LinkUse { key: Some(key), ..use_of(9, day * DAY, 200) });
+        }
+        sample.ledger.flush().await;
+        sample.ledger.maintain(at(45 * DAY)).await;
+        assert_eq!(keys().await, ["inner/b", &shared]);
+        assert!(
+            sample
+                .links(&LinkQuery::new(scope_of(3)))
+                .await
+                .iter()
+                .all(|link| { link.link.fingerprint != link_of(3) })
+        );
+        let objects = || count(&sample, "objects");
+        assert_eq!(objects(), 3, "two that were used, and that of the link");
+        sample.ledger.maintain(at(60 * DAY)).await;
+        assert!(keys().await.is_empty());
+        assert_eq!(objects(), count(&sample, "links"));
     });
 }
 

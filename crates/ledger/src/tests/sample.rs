@@ -71,9 +71,13 @@ pub(super) fn use_of(number: u32, milliseconds: i64, status: u16) -> LinkUse<'st
     let agents: [Option<&[u8]>; 3] = [None, Some(b"curl/8.5.0"), Some(b"aws-cli/2.1")];
     let pick = usize::try_from(number % 3).unwrap();
     let [_, _, third, fourth] = number.to_be_bytes();
+    // Every seventh link is for many objects, and one of them is that of other links.
+    let keys = ["folder-1/inner/a", "folder-2/b", "folder-0/key-0"];
+    let key = keys[usize::try_from(milliseconds.rem_euclid(3)).unwrap()];
     LinkUse {
         link: link_of(number),
         operation: if number.is_multiple_of(2) { "GetObject" } else { "PutObject" },
+        key: (number % 7 == 2 && status < 400).then_some(key),
         status,
         code: (status >= 400).then_some("AccessDenied"),
         version: versions[pick],
@@ -88,6 +92,7 @@ pub(super) fn use_of(number: u32, milliseconds: i64, status: u16) -> LinkUse<'st
 pub(super) fn expected_of(told: &LinkUse<'_>) -> RecordedUse {
     let facts = facts_of(number_of(told));
     RecordedUse {
+        key: told.key.unwrap_or(&facts.key).to_owned(),
         link: Arc::new(RecordedLink { fingerprint: told.link, facts }),
         operation: told.operation.to_owned(),
         status: told.status,

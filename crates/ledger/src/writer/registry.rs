@@ -16,6 +16,9 @@ const LINKS_MAX: usize = 1 << 16;
 /// Names and signers in memory, at most, of each.
 const NAMES_MAX: usize = 4096;
 
+/// How much later than it is written down an object may have been used last, in milliseconds.
+pub(super) const USED_WITHIN_MS: i64 = 3600 * 1000;
+
 /// What a name is the name of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum NameKind {
@@ -245,6 +248,25 @@ pub(crate) fn find_object(
     let found =
         statement.query_row((bucket.cast_signed(), key), |row| row.get::<_, i64>(0)).optional()?;
     Ok(found.map(i64::cast_unsigned))
+}
+
+/// The numbers of a use of one object, where the link is for more than that. No link keeps such an object in the tables, so
+/// it is written down when it was used, to [`USED_WITHIN_MS`].
+pub(super) fn of_object(
+    connection: &Connection,
+    numbers: LinkNumbers,
+    key: &str,
+    at: i64,
+) -> Result<LinkNumbers, LedgerError> {
+    let object = object(connection, numbers.bucket, key.as_bytes())?;
+    let noted = (object.cast_signed(), at, at.saturating_sub(USED_WITHIN_MS));
+    connection
+        .prepare_cached(
+            "UPDATE objects SET used_at = ?2
+             WHERE number = ?1 AND (used_at IS NULL OR used_at < ?3)",
+        )?
+        .execute(noted)?;
+    Ok(LinkNumbers { object, ..numbers })
 }
 
 fn object(connection: &Connection, bucket: u64, key: &[u8]) -> Result<u64, LedgerError> {

@@ -7,6 +7,7 @@ use presign::Fingerprint;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::registry::USED_WITHIN_MS;
 use crate::LedgerError;
 use crate::block::decode_links;
 use crate::numbers::fingerprint_of;
@@ -40,6 +41,8 @@ enum Place {
     Segments(i64),
     /// At the link after this one.
     Links(i64),
+    /// At objects that no link is for.
+    Objects,
     /// At pages that are free.
     Pages,
 }
@@ -76,6 +79,7 @@ impl Retention {
         match self.place {
             Place::Segments(after) => self.segment_step(connection, after),
             Place::Links(after) => self.link_step(connection, after),
+            Place::Objects => self.object_step(connection),
             Place::Pages => give_back_pages(connection),
         }
     }
@@ -153,7 +157,7 @@ impl Retention {
                 ended.push((number, names, row.get::<_, Vec<u8>>(8)?));
             }
         }
-        self.place = last.map_or(Place::Pages, Place::Links);
+        self.place = last.map_or(Place::Objects, Place::Links);
         if ended.is_empty() {
             return Ok(Step::Advanced);
         }
@@ -166,6 +170,22 @@ impl Retention {
             }
         }
         Ok(Step::RemovedLinks(removed))
+    }
+}
+
+impl Retention {
+    /// Removes objects that were used by links for more than them, and have no use left.
+    fn object_step(&mut self, connection: &Connection) -> Result<Step, LedgerError> {
+        let mut statement = connection.prepare_cached(
+            "DELETE FROM objects WHERE number IN
+               (SELECT number FROM objects WHERE used_at < ?1
+                  AND NOT EXISTS (SELECT 1 FROM links WHERE links.object = objects.number) LIMIT ?2)",
+        )?;
+        let unused_since = self.oldest.saturating_sub(USED_WITHIN_MS);
+        if statement.execute((unused_since, ROWS_A_STEP))? == 0 {
+            self.place = Place::Pages;
+        }
+        Ok(Step::Advanced)
     }
 }
 
@@ -187,7 +207,7 @@ fn remove_link(connection: &Connection, number: i64, names: [i64; 5]) -> Result<
         connection.prepare_cached(statement)?.execute([number])?;
     }
     let statements = [
-        "DELETE FROM objects WHERE number = ?1
+        "DELETE FROM objects WHERE number = ?1 AND used_at IS NULL
            AND NOT EXISTS (SELECT 1 FROM links WHERE object = ?1)",
         "DELETE FROM names WHERE number = ?1
            AND NOT EXISTS (SELECT 1 FROM links WHERE bucket = ?1)",

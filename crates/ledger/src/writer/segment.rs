@@ -14,8 +14,8 @@ use crate::totals::LinkTotals;
 /// What a segment has, as its blocks are read.
 #[derive(Default)]
 struct SegmentUses {
-    places: HashMap<u64, usize, RandomState>,
-    /// Each link of the segment, and what became of it.
+    places: HashMap<LinkNumbers, usize, RandomState>,
+    /// Each link of the segment, once for each object that it was used for, and what became of it.
     links: Vec<(LinkNumbers, LinkTotals)>,
     /// Places of links in `links`, for each block that has uses of them, in the order of the blocks.
     found: Vec<(u32, usize)>,
@@ -52,7 +52,7 @@ impl SegmentUses {
     fn add(&mut self, block: u32, links: &[LinkNumbers], uses: &BlockUses) {
         let mut places = Vec::with_capacity(links.len());
         for numbers in links {
-            let place = *self.places.entry(numbers.link).or_insert_with(|| {
+            let place = *self.places.entry(*numbers).or_insert_with(|| {
                 self.links.push((*numbers, LinkTotals::default()));
                 self.links.len() - 1
             });

@@ -14,9 +14,8 @@ use presign::{Endpoint, ExpiresIn, Fingerprint, LinkLabel};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use store::{
-    ETag,
-    LinkPurpose, Lookup, ManagedLink, ManagedLinkId, PutManagedLink, REVOCATION_LIFE, Revocation,
-    RevocationScope, Revoke, RevokedLinks,
+    ETag, LinkPurpose, Lookup, ManagedLink, ManagedLinkId, PutManagedLink, REVOCATION_LIFE,
+    Revocation, RevocationScope, Revoke, RevokedLinks,
 };
 
 use super::document::{Json, NoDocument};
@@ -280,9 +279,11 @@ impl ApiOperation for GetLink {
             LinkName::Short(_) => entry.as_ref().map(|entry| entry.link.fingerprint),
         };
         let managed = access.link_gate()?.managed_link(&whole.ok_or_else(none)?).await?;
+        let mut is_own = false;
         let mut shown = match (managed, &entry) {
             (Some(_), _) => {
                 let link = found(access, whole, LIST).await?;
+                is_own = owns(access, &link);
                 let state = LinkState::of(access, &link).await?;
                 let mut shown = ShownLink::of(access, &link, state).await?;
                 let notices = access.store().notices_of(&link.fingerprint(), NOTICES_SHOWN).await;
@@ -301,7 +302,8 @@ impl ApiOperation for GetLink {
             let link = Some(LinkName::Whole(entry.link.fingerprint));
             let query = UseQuery { link, limit: USES_SHOWN, ..UseQuery::new(scope) };
             let page = ledger.uses(query).await.map_err(uses::refused)?;
-            shown.recorded = page.uses.iter().map(ShownUse::of).collect();
+            let seen = page.uses.iter().filter(|used| is_own || uses::may_see_use(access, used));
+            shown.recorded = seen.map(ShownUse::of).collect();
         }
         Ok(Json(shown))
     }

@@ -112,7 +112,7 @@ impl ShownUse {
             status: used.status,
             code: used.code.clone(),
             bucket: facts.bucket.clone(),
-            key: Some(facts.key.clone()).filter(|key| !key.is_empty()),
+            key: Some(used.key.clone()).filter(|key| !key.is_empty()),
             version_id: used.version.map(|bytes| VersionToken::of_bytes(bytes).to_string()),
             bytes: used.bytes,
             duration_ms: u64::try_from(millis).unwrap_or(u64::MAX),
@@ -144,6 +144,12 @@ pub(super) fn scope(
     }
     let own = own_name(access);
     Ok(account.signed_by(own.ok_or_else(|| ApiError::new(ApiCode::AccessDenied))?))
+}
+
+/// Whether the caller may see a use: of what it was for, wherever the link of it leads besides.
+pub(super) fn may_see_use(access: &StoreAccess, used: &RecordedUse) -> bool {
+    let facts = &used.link.facts;
+    may_list_key(access, &facts.signer.user_id, &facts.bucket, &used.key)
 }
 
 /// Whether the caller may see a link that somebody has signed.
@@ -310,7 +316,12 @@ impl ApiOperation for ListUses {
         };
         let page = ledger.uses(query).await.map_err(refused)?;
         Ok(Json(UseList {
-            uses: page.uses.iter().map(ShownUse::of).collect(),
+            uses: page
+                .uses
+                .iter()
+                .filter(|used| may_see_use(access, used))
+                .map(ShownUse::of)
+                .collect(),
             next: page.next.map(|next| next.to_string()),
         }))
     }

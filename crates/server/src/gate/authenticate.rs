@@ -256,6 +256,15 @@ impl Gate {
         (*owner == KeyOwner::Root).then(|| self.sealer.mark(&making))
     }
 
+    /// The key of a root that signed, or that opened the session in which was signed.
+    pub(super) fn root_key(&self, caller: &SignedCaller) -> Option<OpenedBy> {
+        let SignedCaller { identity, long_term, .. } = caller;
+        match &identity.session {
+            Some(session) => session.opened_by().cloned(),
+            None => self.mark(long_term.as_ref()?),
+        }
+    }
+
     /// Whether the very key that opened a root's session still exists and is active.
     pub(super) async fn is_there(
         &self,

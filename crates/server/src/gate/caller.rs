@@ -193,12 +193,6 @@ impl SignedCaller {
         self.identity.session.as_ref()?.policies.as_deref()
     }
 
-    /// The key of a root that signed, or that opened the session in which was signed.
-    pub(super) fn root_key(&self) -> Option<&OpenedBy> {
-        let session = self.identity.session.as_deref();
-        session.and_then(Session::opened_by).or(self.opens.as_ref())
-    }
-
     /// The mark of a root's key, for the sessions that it opens.
     pub(crate) fn opens(&self) -> Option<&OpenedBy> {
         self.opens.as_ref()

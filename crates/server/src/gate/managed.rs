@@ -295,7 +295,7 @@ impl StoreAccess {
         let session = signed.identity.creator_session();
         let root_key = match &identity {
             CreatorIdentity::Root | CreatorIdentity::Federated { issuer: None, .. } => {
-                Some(signed.root_key().cloned().ok_or_else(denied)?)
+                Some(self.link_gate()?.root_key(signed).ok_or_else(denied)?)
             }
             CreatorIdentity::User { .. }
             | CreatorIdentity::Role { .. }

@@ -168,6 +168,57 @@ async fn managed_links_are_recorded_under_their_own_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_a_folder_is_named_and_found() {
+    let (world, ledger) = with_objects().await;
+    let list = |deny: &str| {
+        let all = r#"{"Effect":"Allow","Action":"valet:ListLinks","Resource":"*"}"#;
+        policy(&format!(
+            r#"{all},{{"Effect":"Deny","Action":"valet:ListLinks","Resource":"arn:aws:s3:::bucket/{deny}"}}"#
+        ))
+    };
+    let auditor = world.user("auditor", &list("b/*")).await;
+    let none = world.user("none", &list("*")).await;
+    let wanted = json!({"kind": "folder", "bucket": "bucket", "prefix": ""});
+    let made = world.send(ask("POST", LINKS).body(wanted.to_string())).await;
+    let made: Value = serde_json::from_slice(&made.body).unwrap();
+    let short = format!("/_valet/s/{}", made["id"].as_str().unwrap());
+    for file in ["a/k", "b/k", "a/none"] {
+        let sent_on = world.send_raw(get(&format!("{short}/{file}"))).await;
+        world.send_raw(get(sent_on.header("location"))).await;
+    }
+    assert_eq!(world.send_raw(get(&format!("{short}?zip"))).await.status, 200);
+    let foreign = world.link_by(&Key::root(), "GET", "b/k");
+    assert_eq!(world.send_raw(foreign).await.status, 200);
+    ledger.flush().await;
+    let root = Key::root();
+    let a = "GetObject 200 - a/k 5";
+    let b = "GetObject 200 - b/k 5";
+    for (key, query, expected) in [
+        (&root, "bucket=bucket&key=a%2Fk", vec![a]),
+        (&root, "bucket=bucket&prefix=b%2F", vec![b, b]),
+        (&auditor, "bucket=bucket&prefix=a%2F", vec![a]),
+        (&auditor, "bucket=bucket&key=b%2Fk", vec![]),
+        (&none, "bucket=bucket&prefix=a%2F", vec![]),
+        (&none, "", vec![]),
+    ] {
+        assert_eq!(uses(&world, key, query).await, expected, "{query}");
+    }
+    let all = uses(&world, &auditor, "").await;
+    assert!(all.contains(&a.to_owned()) && !all.contains(&b.to_owned()), "{all:?}");
+    // Whoever asks for an object is told of the folders in which it lies.
+    for (key, prefix, kinds) in [
+        (&root, "b%2Fk", vec!["folder", "seen"]),
+        (&root, "a%2Fk", vec!["folder"]),
+        (&none, "a%2Fk", vec![]),
+    ] {
+        let target = format!("{LINKS}?bucket=bucket&prefix={prefix}");
+        let links = listed(&world, key, &target, "links").await;
+        let found: Vec<_> = links.iter().map(|link| link["kind"].as_str().unwrap()).collect();
+        assert_eq!(found, kinds, "{prefix}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn everybody_sees_their_own_uses_and_auditors_those_of_their_buckets() {
     let (world, ledger) = with_objects().await;
     let ann = world.user("ann", &policy(READ)).await;

@@ -33,6 +33,7 @@ mod hosts;
 mod identities;
 mod ledger;
 mod link_conditions;
+mod link_makers;
 mod link_uses;
 mod listing;
 mod managed_links;

@@ -177,7 +177,16 @@ fn managed_links_are_listed_newest_first_by_place() {
         assert_eq!(list(None).await, [5, 4, 3, 2, 1, 0]);
         assert_eq!(list(Some(("even", ""))).await, [4, 2, 0]);
         assert_eq!(list(Some(("odd", "a/ä"))).await, [5, 3, 1]);
-        assert_eq!(list(Some(("odd", "a/ä/b"))).await, [0; 0]);
+        // What lies in a folder is led to by the link of the folder, and not by a request that puts files there.
+        assert_eq!(list(Some(("odd", "a/ä/b"))).await, [5, 3, 1]);
+        assert_eq!(list(Some(("odd", "a/ä"))).await, [5, 3, 1]);
+        let limits = FileLimits::default();
+        let bucket = BucketName::parse("odd").unwrap();
+        let purpose = LinkPurpose::Request { bucket, prefix: "a/".to_owned(), limits };
+        let request = ManagedLink { purpose, ..managed("odd", 7) };
+        engine.put_managed_link(request).await.unwrap();
+        assert_eq!(list(Some(("odd", "a/ä/b"))).await, [5, 3, 1]);
+        assert_eq!(list(Some(("odd", "a/"))).await, [7, 5, 3, 1]);
         assert_eq!(list(Some(("odd", "b"))).await, [0; 0]);
     });
 }

@@ -9,8 +9,8 @@ use super::{MemoryMetadata, Records, page};
 use crate::backend::metadata::managed_links::ManagedLinkRecords;
 use crate::managed_link::one_more_try;
 use crate::{
-    CloseManagedLink, DeleteObject, EndedPlace, ListManagedLinks, MANAGED_LINKS_MAX, ManagedLink,
-    ManagedLinkPage, ManagedLinksOf, PutManagedLink, StoreError, UsedUpLinks,
+    CloseManagedLink, DeleteObject, EndedPlace, LinkPurpose, ListManagedLinks, MANAGED_LINKS_MAX,
+    ManagedLink, ManagedLinkPage, ManagedLinksOf, PutManagedLink, StoreError, UsedUpLinks,
 };
 
 impl ManagedLinkRecords for MemoryMetadata {
@@ -57,8 +57,10 @@ impl ManagedLinkRecords for MemoryMetadata {
             };
             let fits = |link: &&Arc<ManagedLink>| {
                 let is_within = within.as_ref().is_none_or(|(bucket, prefix)| {
-                    link.purpose.bucket() == bucket
-                        && link.purpose.key_or_prefix().starts_with(prefix)
+                    let own = link.purpose.key_or_prefix();
+                    let is_folder = matches!(link.purpose, LinkPurpose::Folder { .. });
+                    let leads_to = own.starts_with(prefix) || is_folder && prefix.starts_with(own);
+                    link.purpose.bucket() == bucket && leads_to
                 });
                 let is_after = after.is_none_or(|after| {
                     place(link) < (after.created_ms, *after.fingerprint.as_bytes())

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{RECORD_VERSION, corrupt};
 use crate::{
-    BucketName, CreatorIdentity, CreatorSession, ETag, FileLimits, Landing, LinkCreator, LinkPurpose,
-    ManagedLink, ManagedLinkId, ObjectKey, StoreError, VersionId,
+    BucketName, CreatorIdentity, CreatorSession, ETag, FileLimits, Landing, LinkCreator,
+    LinkPurpose, ManagedLink, ManagedLinkId, ObjectKey, StoreError, VersionId,
 };
 
 /// The JSON of a managed link, in the column `record`. Times are in milliseconds.

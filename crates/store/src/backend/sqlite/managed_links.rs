@@ -64,7 +64,8 @@ const OF_ACCOUNT: &str = select_links!(
 );
 const OF_PLACE: &str = select_links!(
     "account = ?1 AND (created_ms, fingerprint) < (?2, ?3)
-    AND bucket = ?5 AND within >= ?6 AND substr(within, 1, ?7) = ?6
+    AND bucket = ?5 AND (substr(within, 1, ?7) = ?6 OR
+        substr(?6, 1, length(within)) = within AND json_extract(record, '$.purpose.kind') = 'folder')
     ORDER BY created_ms DESC, fingerprint DESC LIMIT ?4"
 );
 const ENDED: &str = select_links!(
