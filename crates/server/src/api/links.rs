@@ -4,6 +4,7 @@ mod list;
 mod revoke;
 mod shown;
 mod state;
+mod undeliverable;
 mod wanted;
 
 use std::sync::Arc;
@@ -27,8 +28,8 @@ use crate::gate::{Authorized, LentRequest, StoreAccess, lent_action};
 use crate::link_ledger::LinkLedger;
 use crate::permission::Permission;
 pub(super) use list::ListLinks;
-use shown::{ShownLink, ShownNotice};
 pub(super) use revoke::{RevokeLink, id_in_short_link, revoke_managed};
+use shown::{ShownLink, ShownNotice};
 use state::{LinkState, seen_state};
 use wanted::{WantedLink, WantedPresigned, WantedPurpose};
 
@@ -159,6 +160,7 @@ impl ApiOperation for CreateLink {
         let state = LinkState::of(access, &link).await?;
         let mut shown = ShownLink::of(access, &link, state).await?.with_secret(access, &link);
         shown.url = url.or(shown.url);
+        shown.notes = undeliverable::notes(&link.notify, &access.context().config);
         Ok(Json(shown))
     }
 }
@@ -321,7 +323,9 @@ impl ApiOperation for ChangeLink {
             || ApiError::with_message(ApiCode::LinkEnded, "The link has ended: make another one.");
         let link = changed.ok_or_else(ended)?;
         let state = LinkState::of(access, &link).await?;
-        Ok(Json(ShownLink::of(access, &link, state).await?.with_secret(access, &link)))
+        let mut shown = ShownLink::of(access, &link, state).await?.with_secret(access, &link);
+        shown.notes = undeliverable::notes(&link.notify, &access.context().config);
+        Ok(Json(shown))
     }
 }
 
