@@ -155,7 +155,7 @@ impl Outbound {
 
 /// Whether an address belongs to the public internet: not to a machine or network itself, to documentation, or
 /// to a translation into such an address.
-fn is_public(address: IpAddr) -> bool {
+pub(crate) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) => is_public_v6(address),

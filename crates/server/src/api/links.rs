@@ -1,34 +1,34 @@
 //! Managed links: made, listed, shown, changed and taken back.
 
 mod list;
+mod revoke;
 mod shown;
 mod state;
+mod undeliverable;
 mod wanted;
 
 use std::sync::Arc;
 
 use hyper::StatusCode;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use ledger::{LinkEntry, LinkName, LinkScope, UseQuery};
 use presign::{Endpoint, ExpiresIn, Fingerprint, LinkLabel};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use store::{
-    ETag, LinkPurpose, Lookup, ManagedLink, ManagedLinkId, PutManagedLink, REVOCATION_LIFE,
-    Revocation, RevocationScope, Revoke, RevokedLinks,
-};
+use store::{ETag, LinkPurpose, Lookup, ManagedLink, ManagedLinkId, PutManagedLink};
 
 use super::document::{Json, NoDocument};
 use super::error::{ApiCode, ApiError};
-use super::link_rights::{denied, may_on, own_name, owns};
+use super::link_rights::{denied, may_on, owns};
 use super::operation::{ApiOperation, ApiPermission, ApiRequest};
-use super::revocations::{LIST, REVOKE, ShownRevocation, shown as shown_revocation};
+use super::revocations::LIST;
 use super::uses::{self, ShownTotals, ShownUse};
 use crate::error::{Code, S3Error, refusal};
 use crate::gate::{Authorized, CREATE_LINK, LentRequest, StoreAccess, lent_action};
 use crate::link_ledger::LinkLedger;
 use crate::permission::Permission;
 pub(super) use list::ListLinks;
+pub(super) use revoke::{RevokeLink, id_in_short_link, revoke_managed};
 use shown::{ShownLink, ShownNotice};
 use state::{LinkState, seen_state};
 use wanted::{WantedLink, WantedPresigned, WantedPurpose};
@@ -37,8 +37,6 @@ use wanted::{WantedLink, WantedPresigned, WantedPurpose};
 const USES_SHOWN: usize = 100;
 /// How many notices are shown with a link.
 const NOTICES_SHOWN: usize = 100;
-/// A revocation outlives its link by so much, as clocks may differ.
-const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(15);
 
 /// `POST /links`
 pub(super) struct CreateLink;
@@ -50,11 +48,6 @@ pub(super) struct GetLink {
 
 /// `PATCH /links/{name}`
 pub(super) struct ChangeLink {
-    name: Option<Fingerprint>,
-}
-
-/// `DELETE /links/{name}`
-pub(super) struct RevokeLink {
     name: Option<Fingerprint>,
 }
 
@@ -172,6 +165,7 @@ impl ApiOperation for CreateLink {
         let state = LinkState::of(access, &link).await?;
         let mut shown = ShownLink::of(access, &link, state).await?.with_secret(access, &link);
         shown.url = url.or(shown.url);
+        shown.notes = undeliverable::notes(&link.notify, &access.context().config);
         Ok(Json(shown))
     }
 }
@@ -352,7 +346,9 @@ impl ApiOperation for ChangeLink {
             || ApiError::with_message(ApiCode::LinkEnded, "The link has ended: make another one.");
         let link = changed.ok_or_else(ended)?;
         let state = LinkState::of(access, &link).await?;
-        Ok(Json(ShownLink::of(access, &link, state).await?.with_secret(access, &link)))
+        let mut shown = ShownLink::of(access, &link, state).await?.with_secret(access, &link);
+        shown.notes = undeliverable::notes(&link.notify, &access.context().config);
+        Ok(Json(shown))
     }
 }
 
@@ -402,51 +398,6 @@ impl Change {
         }
         if let Some(notify) = &self.notify {
             link.notify.clone_from(notify);
-        }
-    }
-}
-
-impl ApiOperation for RevokeLink {
-    const STATUS: StatusCode = StatusCode::OK;
-    type Request = NoDocument;
-    type Answer = Json<ShownRevocation>;
-
-    fn read(request: &ApiRequest<'_>) -> Result<Self, ApiError> {
-        Ok(Self { name: name(request)? })
-    }
-
-    fn permission(&self) -> ApiPermission<'_> {
-        ApiPermission::LinkByLink
-    }
-
-    async fn run(call: Authorized<Self>, _: NoDocument) -> Result<Json<ShownRevocation>, ApiError> {
-        let (access, now) = (call.access(), call.access().now());
-        let link = found(access, call.operation().name, REVOKE).await?;
-        let account = access.account()?.clone();
-        let may = may_on(access, REVOKE, &link.purpose);
-        let signer = if may { None } else { own_name(access) };
-        let target = match &link.purpose {
-            LinkPurpose::Object { bucket, key, .. }
-            | LinkPurpose::Presigned { bucket, key, .. } => Some((bucket.clone(), key.clone())),
-            LinkPurpose::Folder { .. } | LinkPurpose::Request { .. } => None,
-        };
-        let usual = now.checked_add(REVOCATION_LIFE).unwrap_or(Timestamp::MAX);
-        let ends_at = link.expires_at.checked_add(CLOCKS_APART).unwrap_or(Timestamp::MAX);
-        let lives_until = usual.max(ends_at);
-        let revocation = Revocation {
-            links: RevokedLinks::Link {
-                fingerprint: link.fingerprint(),
-                target: target.filter(|_| signer.is_none()),
-            },
-            scope: RevocationScope { account, signer },
-            signed_until: lives_until,
-            lives_until,
-            revoked_at: now,
-            revoked_by: access.principal().to_string(),
-        };
-        match access.store().revoke(revocation).await.map_err(refusal::of_store)? {
-            Revoke::Recorded(recorded) => Ok(Json(shown_revocation(recorded))),
-            Revoke::TooMany => Err(ApiError::new(ApiCode::TooManyRevocations)),
         }
     }
 }

@@ -14,6 +14,7 @@ use store::{
 
 use super::document::{Json, NoDocument};
 use super::error::{ApiCode, ApiError};
+use super::links::{id_in_short_link, revoke_managed};
 use super::operation::{ApiOperation, ApiPermission, ApiRequest};
 use crate::error::{Code, S3Error, refusal};
 use crate::gate::{Authorized, LinkSigner, SignedCaller, StoreAccess, iso_time};
@@ -47,11 +48,12 @@ pub(super) struct UndoRevocation {
     number: Option<u64>,
 }
 
-/// What is to be revoked: one of `url`, `fingerprint`, `access_key_id`, `object` and `prefix`.
+/// What is to be revoked: one of `url` (or `link`), `fingerprint`, `access_key_id`, `object` and `prefix`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WantedRevocation {
-    /// A link, whole.
+    /// A link, whole: a presigned one, or a short link of this server.
+    #[serde(alias = "link")]
     url: Option<String>,
     /// The fingerprint of a link or form: 64 hex digits.
     fingerprint: Option<String>,
@@ -124,6 +126,9 @@ impl ApiOperation for RevokeLinks {
         Json(wanted): Json<WantedRevocation>,
     ) -> Result<Json<ShownRevocation>, ApiError> {
         let access = call.access();
+        if let Some(revoked) = revoke_one_managed(access, &wanted).await? {
+            return Ok(Json(revoked));
+        }
         let named = NamedLinks::read(&wanted, access)?;
         refuse_what_was_never_made(access, &wanted, &named).await?;
         let (links, scope) = reach(access, named).await?;
@@ -154,6 +159,41 @@ impl ApiOperation for RevokeLinks {
             Revoke::TooMany => Err(ApiError::new(ApiCode::TooManyRevocations)),
         }
     }
+}
+
+/// Takes back the managed link that is named, if one is: by its short link, or by a fingerprint that one has. `None`: the
+/// document names links of another kind.
+async fn revoke_one_managed(
+    access: &StoreAccess,
+    wanted: &WantedRevocation,
+) -> Result<Option<ShownRevocation>, ApiError> {
+    let WantedRevocation { url, fingerprint, access_key_id, object, prefix, before, until } =
+        wanted;
+    if access_key_id.as_ref().or(object.as_ref()).or(prefix.as_ref()).is_some() {
+        return Ok(None);
+    }
+    let short = url.as_deref().and_then(id_in_short_link).map(|id| id.fingerprint());
+    let named = match (short, url, fingerprint) {
+        (Some(name), Some(_), None) => name,
+        (None, None, Some(text)) => match text.parse() {
+            Ok(name) if before.is_none() && until.is_none() => name,
+            Ok(_) | Err(_) => return Ok(None),
+        },
+        _ => return Ok(None),
+    };
+    if short.is_none() {
+        return revoke_managed(access, &named).await;
+    }
+    for (argument, given) in [("before", before), ("until", until)] {
+        if given.is_some() {
+            let message = format!(
+                "`{argument}` says nothing about a short link, which is one and says itself when it ends."
+            );
+            return Err(ApiError::invalid_argument(argument, message));
+        }
+    }
+    let none = || ApiError::new(ApiCode::NoSuchLink);
+    revoke_managed(access, &named).await?.ok_or_else(none).map(Some)
 }
 
 /// A revocation lives for as long as the managed links that it matches, which may be for years.

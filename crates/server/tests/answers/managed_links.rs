@@ -323,6 +323,53 @@ async fn a_link_is_taken_back_and_given_again() {
     }
 }
 
+/// By each name that a link has: what is not there, and what is another's, is never said to be revoked.
+#[tokio::test]
+async fn a_link_is_taken_back_by_each_of_its_names_or_not_at_all() {
+    let world = with_object().await;
+    let one = world.user("one", &policy(READ_AND_SHARE)).await;
+    let two = world.user("two", &policy(READ_AND_SHARE)).await;
+    let tenant = world.tenant().await;
+    let post = async |key: &Key, wanted: Value| {
+        let path = "/_valet/api/v1/revocations";
+        world.send_as(key, ask("POST", path).body(wanted.to_string())).await
+    };
+    let nowhere = "AAAAAAAAAAAAAAAAAAAAAA";
+    for name in [nowhere, "990b90b718e0b993", "x"] {
+        let path = format!("{PATH}/{name}");
+        assert_eq!(world.send_as(&one, ask("DELETE", &path)).await.status, 404, "{name}");
+    }
+    let no_link = json!({"url": format!("http://valet.test:9000/_valet/s/{nowhere}")});
+    for key in [&one, &Key::root()] {
+        let refused = post(key, no_link.clone()).await;
+        assert_eq!(refused.status, 404, "{}", refused.text());
+        assert_eq!(document(&refused)["error"]["code"], "NoSuchLink");
+    }
+    let link = made(&world, &one, &report()).await;
+    let url = text(&link, "url");
+    let names = [
+        json!({"url": url}),
+        json!({"link": format!("{url}\n")}),
+        json!({"url": format!("{url}?zip")}),
+        json!({"fingerprint": text(&link, "fingerprint")}),
+    ];
+    for name in names {
+        assert_eq!(post(&two, name.clone()).await.status, 403, "{name}");
+        assert_eq!(fetch(&world, &link).await.text(), "hello");
+        let revoked = post(&one, name.clone()).await;
+        assert_eq!(revoked.status, 201, "{name} {}", revoked.text());
+        assert_eq!(fetch(&world, &link).await.refusal(), REVOKED);
+        let undo = format!("/_valet/api/v1/revocations/{}", text(&document(&revoked), "id"));
+        assert_eq!(world.send_as(&one, ask("DELETE", &undo)).await.status, 204);
+    }
+    assert_eq!(post(&tenant, json!({"url": url})).await.status, 404, "of another account");
+    for argument in ["before", "until"] {
+        let refused = post(&one, json!({"url": url, argument: "2026-11-30T12:00:00Z"})).await;
+        let error = &document(&refused)["error"];
+        assert_eq!((refused.status, error["argument"].as_str()), (400, Some(argument)));
+    }
+}
+
 #[tokio::test]
 async fn whoever_made_a_link_sees_and_changes_it_and_others_do_not() {
     let world = with_object().await;
@@ -375,7 +422,8 @@ async fn whoever_made_a_link_sees_and_changes_it_and_others_do_not() {
     let change = r#"{"label":"Q3, final","expires_at":"2026-07-15T12:00:00Z","notify":["mailto:a@example.com"]}"#;
     for (other, status) in [(&reader, 404), (&auditor, 403)] {
         assert_eq!(of_link(&world, other, "PATCH", &link, change).await.status, status);
-        assert_eq!(of_link(&world, other, "DELETE", &link, "").await.status, 404);
+        let refused = of_link(&world, other, "DELETE", &link, "").await;
+        assert_eq!(refused.status, 403, "whoever has its name knows of it: {}", refused.text());
     }
     let changed = of_link(&world, &one, "PATCH", &link, change).await;
     assert_eq!(changed.status, 200, "{}", changed.text());

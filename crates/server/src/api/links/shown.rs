@@ -84,6 +84,9 @@ pub(crate) struct ShownLink {
     /// What signs the notices that are posted, for whoever made the link.
     #[serde(skip_serializing_if = "Option::is_none")]
     webhook_secret: Option<String>,
+    /// What whoever made or changed the link just now should know of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) notes: Vec<String>,
     /// The latest notices, if one link is shown alone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) notices: Vec<ShownNotice>,
