@@ -353,7 +353,7 @@ mod tests {
         assert_eq!(notices.counts().dropped.get(), 6, "of three events, for two each");
         notices.write().await.unwrap();
         let waiting = store.waiting_notices().await.unwrap();
-        assert_eq!(waiting, u64::try_from(QUEUED_MAX).unwrap() * 2);
+        assert_eq!(waiting, store::NOTICES_WAITING_OF_LINK_MAX, "of two for each of the events");
         let one = store.notices_of(&link.fingerprint(), 1).await.unwrap().pop().unwrap();
         let expected = NoticeFacts {
             label: None,
@@ -363,8 +363,9 @@ mod tests {
             address: file.address,
         };
         assert_eq!((one.event, one.facts), (NoticeEvent::Upload, expected));
-        // The account has its limit, too.
-        for _ in 0..5 {
+        // Other links have theirs, and the account its limit.
+        for _ in 0..12 {
+            let link = request(&["mailto:ana@example.com", "https://hook.test/"]);
             for _ in 0..QUEUED_MAX {
                 notices.upload_completed(&link, file, now);
             }

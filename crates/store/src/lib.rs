@@ -77,9 +77,9 @@ pub use names::{
     UploadId, UploadIdError, VersionId, VersionIdError, VersionToken,
 };
 pub use notice::{
-    NOTICE_KEPT, NOTICE_KEPT_DELIVERED, NOTICES_WAITING_MAX, NewNotice, Notice, NoticeEvent,
-    NoticeEventError, NoticeFacts, NoticeId, NoticeState, NoticeTry, PutNotice,
-    REFUSALS_TOLD_EVERY,
+    NOTICE_KEPT, NOTICE_KEPT_DELIVERED, NOTICES_WAITING_MAX, NOTICES_WAITING_OF_LINK_MAX,
+    NewNotice, Notice, NoticeEvent, NoticeEventError, NoticeFacts, NoticeId, NoticeState,
+    NoticeTry, PutNotice, REFUSALS_TOLD_EVERY,
 };
 pub use object::{
     Attributes, DeleteMarker, DeleteObject, DeleteOutcome, ListAfter, ListEntry, ListObjects,

@@ -13,6 +13,8 @@ use crate::vault::random;
 
 /// The most notices of one account that wait to be sent. Further ones are dropped until some are.
 pub const NOTICES_WAITING_MAX: u64 = 10_000;
+/// The most of them about one link: whoever sends many files by one must not silence the others.
+pub const NOTICES_WAITING_OF_LINK_MAX: u64 = 1000;
 /// How long a notice is remembered that was delivered.
 pub const NOTICE_KEPT_DELIVERED: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How long a notice is remembered that was not.
@@ -140,7 +142,7 @@ pub enum PutNotice {
     Recorded,
     /// The event was told of before, and is not told of again.
     Known,
-    /// The account has [`NOTICES_WAITING_MAX`].
+    /// The account has [`NOTICES_WAITING_MAX`], or the link [`NOTICES_WAITING_OF_LINK_MAX`].
     TooMany,
 }
 

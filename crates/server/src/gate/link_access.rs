@@ -91,7 +91,13 @@ impl StoreAccess {
             signer: &signer,
             signed_at: made_at.or_else(|| signed.signature.signed_at()),
         };
-        self.store.revocation_of(&link, targets, self.context.now).await
+        let found = self.store.revocation_of(&link, targets, self.context.now).await?;
+        if found.is_some() || managed.is_none() {
+            return Ok(found);
+        }
+        // Whoever takes back what the link signer has signed takes back all managed links.
+        let of_signer = PresentedLink { access_key_id: &signed.access_key_id, ..link };
+        self.store.revocation_of(&of_signer, targets, self.context.now).await
     }
 
     /// Whether the caller's own policies give an action on objects, named by an ARN. No policy of a bucket counts.

@@ -206,8 +206,15 @@ impl Gate {
         };
         let object = ObjectKey::parse(link.purpose.key_or_prefix()).ok();
         let target = LinkTarget { bucket: link.purpose.bucket(), key: object.as_ref() };
-        let found = self.store.revocation_of(&presented, &[target], now).await;
-        found.map_err(refusal::of_store)
+        let revoked = async |link: &PresentedLink<'_>| {
+            self.store.revocation_of(link, &[target], now).await.map_err(refusal::of_store)
+        };
+        if let Some(found) = revoked(&presented).await? {
+            return Ok(Some(found));
+        }
+        // Whoever takes back what the link signer has signed takes back all managed links.
+        let key = self.link_signer(&link.account, now).await?;
+        revoked(&PresentedLink { access_key_id: &key.id, ..presented }).await
     }
 
     /// The key of an account's link signer, which is made where there is none.

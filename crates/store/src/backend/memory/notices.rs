@@ -9,8 +9,8 @@ use presign::Fingerprint;
 use super::{MemoryMetadata, Records};
 use crate::backend::metadata::notices::NoticeRecords;
 use crate::{
-    NOTICE_KEPT, NOTICE_KEPT_DELIVERED, NOTICES_WAITING_MAX, NewNotice, Notice, NoticeId,
-    NoticeState, NoticeTry, PutNotice, StoreError,
+    NOTICE_KEPT, NOTICE_KEPT_DELIVERED, NOTICES_WAITING_MAX, NOTICES_WAITING_OF_LINK_MAX,
+    NewNotice, Notice, NoticeId, NoticeState, NoticeTry, PutNotice, StoreError,
 };
 
 impl NoticeRecords for MemoryMetadata {
@@ -95,8 +95,15 @@ impl Records {
             return PutNotice::Known;
         }
         let waits = |(one, _): &&(Notice, Timestamp)| one.account == account && next(one).is_some();
-        let waiting = self.notices.values().filter(waits).count();
-        if u64::try_from(waiting + targets.len()).is_ok_and(|all| all > NOTICES_WAITING_MAX) {
+        let waiting = self.notices.values().filter(waits);
+        let (mut of_account, mut of_link) = (targets.len(), targets.len());
+        for (one, _) in waiting {
+            of_account += 1;
+            of_link += usize::from(one.link == link);
+        }
+        let is_over = |waiting: usize, most| u64::try_from(waiting).is_ok_and(|all| all > most);
+        if is_over(of_account, NOTICES_WAITING_MAX) || is_over(of_link, NOTICES_WAITING_OF_LINK_MAX)
+        {
             return PutNotice::TooMany;
         }
         let forget_at = at.saturating_add(NOTICE_KEPT).unwrap_or(Timestamp::MAX);

@@ -68,6 +68,7 @@ CREATE TABLE notices (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX notices_waiting ON notices (account, next_ms) WHERE state = 0;
 CREATE INDEX notices_waiting_for ON notices (account, target) WHERE state = 0;
+CREATE INDEX notices_waiting_about ON notices (link) WHERE state = 0;
 CREATE INDEX notices_of_link ON notices (link, at_ms);
 CREATE INDEX notices_to_forget ON notices (forget_ms);
 

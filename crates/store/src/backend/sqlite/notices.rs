@@ -14,8 +14,8 @@ use crate::backend::metadata::JOB_ROWS_MAX;
 use crate::backend::metadata::notices::NoticeRecords;
 use crate::backend::record::{notice_record, parse_notice};
 use crate::{
-    NOTICE_KEPT, NOTICE_KEPT_DELIVERED, NOTICES_WAITING_MAX, NewNotice, Notice, NoticeId,
-    NoticeState, NoticeTry, PutNotice, StoreError,
+    NOTICE_KEPT, NOTICE_KEPT_DELIVERED, NOTICES_WAITING_MAX, NOTICES_WAITING_OF_LINK_MAX,
+    NewNotice, Notice, NoticeId, NoticeState, NoticeTry, PutNotice, StoreError,
 };
 
 /// The states of notices, as the column says them.
@@ -30,6 +30,7 @@ const TOLD: &str = "SELECT at_ms FROM notices_told WHERE link = ?1 AND event = ?
 const TELL: &str = "INSERT INTO notices_told (link, event, at_ms) VALUES (?1, ?2, ?3)
     ON CONFLICT (link, event) DO UPDATE SET at_ms = excluded.at_ms";
 const WAITING_OF: &str = "SELECT count(*) FROM notices WHERE account = ?1 AND state = 0";
+const WAITING_ABOUT: &str = "SELECT count(*) FROM notices WHERE link = ?1 AND state = 0";
 const WAITING_OF_ALL: &str = "SELECT count(*) FROM notices WHERE state = 0";
 const TARGET: &str = "SELECT account, target FROM notices WHERE id = ?1 AND state = 0";
 const END: &str = "UPDATE notices
@@ -129,12 +130,16 @@ fn put(tx: &Transaction<'_>, new: NewNotice) -> Result<PutNotice, StoreError> {
     if told.is_some_and(|told_at| !event.is_told_again(told_at, at)) {
         return Ok(PutNotice::Known);
     }
-    let waiting = tx.connection.prepare_cached(WAITING_OF);
-    let waiting = waiting
-        .and_then(|mut select| select.query_row([account.as_str()], |row| Ok(size(row, 0))))
-        .map_err(engine)??;
+    let waiting = |statement: &str, name: &dyn ToSql| {
+        let select = tx.connection.prepare_cached(statement);
+        select
+            .and_then(|mut select| select.query_row([name], |row| Ok(size(row, 0))))
+            .map_err(engine)?
+    };
     let more = u64::try_from(targets.len()).unwrap_or(u64::MAX);
-    if waiting.saturating_add(more) > NOTICES_WAITING_MAX {
+    let of_account = waiting(WAITING_OF, &account.as_str())?.saturating_add(more);
+    let of_link = waiting(WAITING_ABOUT, &link)?.saturating_add(more);
+    if of_account > NOTICES_WAITING_MAX || of_link > NOTICES_WAITING_OF_LINK_MAX {
         return Ok(PutNotice::TooMany);
     }
     let record = notice_record(facts)?;

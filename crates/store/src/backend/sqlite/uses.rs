@@ -16,7 +16,8 @@ use crate::{LinkUses, OpenUse, StoreError};
 const OPEN: &str =
     "INSERT INTO link_uses (link, taken, bytes_given_back, ends_at) VALUES (?1, 1, 0, ?4)
     ON CONFLICT (link) DO UPDATE
-    SET taken = taken + 1, bytes_given_back = max(0, bytes_given_back - ?3) WHERE taken < ?2";
+    SET taken = taken + 1, bytes_given_back = max(0, bytes_given_back - ?3), ends_at = max(ends_at, ?4)
+    WHERE taken < ?2";
 const GIVE_BACK: &str =
     "UPDATE link_uses SET taken = taken - 1, bytes_given_back = bytes_given_back + ?2
     WHERE link = ?1 AND taken > 0 AND bytes_given_back <= ?3 - ?2";
