@@ -1,5 +1,6 @@
 //! `valet links`: what becomes of links after they were made.
 
+mod change;
 mod seen;
 
 use std::io::Read as _;
@@ -19,12 +20,25 @@ use crate::remote::{self, Remote};
 use crate::{clock, table, transfer};
 
 const PATH: &str = "/_valet/api/v1/revocations";
+/// The path of a managed link in the API, without its name.
+const LINKS: &str = "/_valet/api/v1/links";
 /// The most pages of a list. A list with more pages is taken for one without an end.
 const PAGES_MAX: usize = 10_000;
 /// The longest link that is read from standard input.
 const URL_BYTES_MAX: u64 = 64 * 1024;
 
-/// What is to be revoked, as the server reads it.
+/// What is to be revoked.
+#[derive(Debug)]
+enum Revoked {
+    /// A managed link, by its fingerprint.
+    Managed(String),
+    /// A link by the first 16 digits of its fingerprint, which is what lists show.
+    Short(String),
+    /// What a document names.
+    Named(WantedRevocation),
+}
+
+/// The links that are to be revoked, as the server reads it.
 #[derive(Debug, Default, Serialize)]
 struct WantedRevocation {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,7 +86,11 @@ pub(crate) fn run(arguments: &Links) -> Result<(), Failure> {
     let form = arguments.remote.form();
     // Wrong usage is reported before anybody is asked.
     let wanted = match &arguments.command {
-        LinksCommand::Revoke(wanted) => Some(WantedRevocation::of(wanted, clock::now())?),
+        LinksCommand::Revoke(wanted) => Some(Revoked::of(wanted, clock::now())?),
+        LinksCommand::Change(wanted) => {
+            change::check(wanted)?;
+            None
+        }
         LinksCommand::Ls(_)
         | LinksCommand::Show { .. }
         | LinksCommand::Watch(_)
@@ -81,7 +99,8 @@ pub(crate) fn run(arguments: &Links) -> Result<(), Failure> {
     transfer::block_on(async {
         let remote = Remote::connect(&arguments.remote.aws).await?;
         match (wanted, &arguments.command) {
-            (Some(wanted), _) => revoke(&remote, &wanted, form).await,
+            (Some(wanted), _) => revoke(&remote, wanted, form).await,
+            (None, LinksCommand::Change(wanted)) => change::run(&remote, wanted, form).await,
             (None, LinksCommand::Undo { id }) => undo(&remote, id, form).await,
             (None, LinksCommand::Ls(listed)) if !listed.revocations => {
                 seen::list(&remote, listed, form).await
@@ -93,7 +112,7 @@ pub(crate) fn run(arguments: &Links) -> Result<(), Failure> {
     })
 }
 
-impl WantedRevocation {
+impl Revoked {
     /// Wrong usage is what cannot name links anywhere.
     fn of(wanted: &Revoke, now: Timestamp) -> Result<Self, Failure> {
         let Revoke { links, before, until } = wanted.clone();
@@ -102,11 +121,13 @@ impl WantedRevocation {
             Some(text) if text == "-" => Some(read_url()?),
             other => other,
         };
-        if let Some(fingerprint) = url.as_deref().and_then(seen::short_link) {
-            if before.is_some() {
-                return Err(Failure::usage(anyhow!("--before is for many links, and this is one")));
+        let url = url.map(|text| text.trim().to_owned());
+        if let Some(one) = url.as_deref().and_then(Self::by_name) {
+            if before.is_some() || until.is_some() {
+                let words = "--before and --until are for many links, and this is one, which is revoked until its end";
+                return Err(Failure::usage(anyhow!(words)));
             }
-            return Ok(Self { fingerprint: Some(fingerprint), ..Self::default() });
+            return Ok(one);
         }
         if let Some(url) = &url {
             if url.starts_with("s3://") {
@@ -119,7 +140,27 @@ impl WantedRevocation {
         let before = before.map(|at| time(at, |life| now.checked_sub(life))).transpose()?;
         let until = until.map(|at| time(at, |life| now.checked_add(life))).transpose()?;
         let fingerprint = fingerprint.map(|fingerprint| fingerprint.to_string());
-        Ok(Self { url, fingerprint, access_key_id: key, object, prefix, before, until })
+        let access_key_id = key;
+        let named =
+            WantedRevocation { url, fingerprint, access_key_id, object, prefix, before, until };
+        Ok(Self::Named(named))
+    }
+
+    /// One link that is named by something else than a presigned URL.
+    fn by_name(text: &str) -> Option<Self> {
+        if let Some(fingerprint) = seen::short_link(text) {
+            return Some(Self::Managed(fingerprint));
+        }
+        match seen::digits(text)? {
+            16 => Some(Self::Short(text.to_owned())),
+            _ => Some(Self::Named(WantedRevocation::of_fingerprint(text.to_owned()))),
+        }
+    }
+}
+
+impl WantedRevocation {
+    fn of_fingerprint(fingerprint: String) -> Self {
+        Self { fingerprint: Some(fingerprint), ..Self::default() }
     }
 }
 
@@ -138,7 +179,34 @@ fn time(
     Ok(at.to_string())
 }
 
-async fn revoke(remote: &Remote, wanted: &WantedRevocation, form: Form) -> Result<(), Failure> {
+async fn revoke(remote: &Remote, wanted: Revoked, form: Form) -> Result<(), Failure> {
+    let wanted = match wanted {
+        Revoked::Managed(fingerprint) => return revoke_managed(remote, &fingerprint, form).await,
+        Revoked::Short(digits) => match seen::whole(remote, &digits).await? {
+            (fingerprint, seen::Kind::Managed) => {
+                return revoke_managed(remote, &fingerprint, form).await;
+            }
+            (fingerprint, seen::Kind::Seen) => WantedRevocation::of_fingerprint(fingerprint),
+        },
+        Revoked::Named(wanted) => wanted,
+    };
+    revoke_named(remote, &wanted, form).await
+}
+
+/// The server says of a managed link whether it is there, and whether the caller may take it back.
+async fn revoke_managed(remote: &Remote, fingerprint: &str, form: Form) -> Result<(), Failure> {
+    let path = format!("{LINKS}/{fingerprint}");
+    let made: Revocation = remote::parse(&remote.send_json(&Method::DELETE, &path, "", "").await?)?;
+    let Revocation { id, lives_until, .. } = &made;
+    let line = format!("revoked {} (remembered until {lives_until}, id {id})", named(&made));
+    output::answer(form, &made, [line])
+}
+
+async fn revoke_named(
+    remote: &Remote,
+    wanted: &WantedRevocation,
+    form: Form,
+) -> Result<(), Failure> {
     let body = serde_json::to_string(wanted).context("cannot write JSON")?;
     let made: Revocation = remote::parse(&remote.send_json(&Method::POST, PATH, "", &body).await?)?;
     if made.scope == "own" {
@@ -219,18 +287,21 @@ fn read_url() -> Result<String, Failure> {
 }
 
 async fn list(remote: &Remote, form: Form) -> Result<(), Failure> {
+    let all = revocations(remote).await?;
+    let rows: Vec<_> = all.iter().map(row).collect();
+    let header = ["ID", "LINKS", "SIGNED UNTIL", "LIVES UNTIL", "WHOSE", "BY"];
+    output::answer(form, &json!({ "revocations": all }), table::lines(header, &rows))
+}
+
+/// All revocations that the caller may see.
+async fn revocations(remote: &Remote) -> Result<Vec<Revocation>, Failure> {
     let mut all = Vec::new();
     let mut query = String::new();
     for _ in 0..PAGES_MAX {
         let page: Revocations =
             remote::parse(&remote.send_json(&Method::GET, PATH, &query, "").await?)?;
         all.extend(page.revocations);
-        let Some(next) = page.next else {
-            let rows: Vec<_> = all.iter().map(row).collect();
-            let header = ["ID", "LINKS", "SIGNED UNTIL", "LIVES UNTIL", "WHOSE", "BY"];
-            let lines = table::lines(header, &rows);
-            return output::answer(form, &json!({ "revocations": all }), lines);
-        };
+        let Some(next) = page.next else { return Ok(all) };
         query = format!("after={}", presign::encode_component(next.as_bytes()));
     }
     Err(Failure::failed(anyhow!("the list of revocations does not end")))

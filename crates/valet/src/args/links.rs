@@ -3,8 +3,8 @@
 use clap::{Args, Subcommand};
 use presign::Fingerprint;
 
-use crate::args::Remote;
 use crate::args::limits::Opening;
+use crate::args::{Life, Remote, life};
 use crate::location::S3Uri;
 
 #[derive(Args, Debug)]
@@ -38,9 +38,15 @@ pub(crate) enum LinksCommand {
                             has not, only their own."
     )]
     Watch(WatchedLinks),
+    /// Change when a managed link ends, what it is called, and who is told of it
+    #[command(
+        after_help = "Whoever may make such a link may change it, until it was taken back or closed after its end. What \
+                            is not named stays as it is."
+    )]
+    Change(ChangedLink),
     /// Undo a revocation, so that its links work again
     Undo {
-        /// Its id, from `valet links ls`
+        /// Its id, from `valet links ls --revocations`, or from what `revoke` has printed
         id: String,
     },
 }
@@ -79,9 +85,26 @@ pub(crate) struct WatchedLinks {
     /// Begin with the uses since then: like 2026-11-30T12:00:00Z, or so long ago, like 15m, 1h
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<Opening>,
-    /// Print what there is, and do not wait for more
+    /// Print what there is, all of it without --since, and do not wait for more
     #[arg(long)]
     pub(crate) once: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ChangedLink {
+    /// Its short link or id; or its fingerprint, whole or the first 16 digits
+    #[arg(value_name = "LINK")]
+    pub(crate) link: String,
+    /// How long it lives from now on: seconds, or like 15m, 12h, 30d
+    #[arg(long, value_name = "DURATION", value_parser = life)]
+    pub(crate) expires_in: Option<Life>,
+    /// What people call it; '' takes the label away
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) label: Option<String>,
+    /// Who is told what becomes of it, in place of those who were: `mailto:ana@example.com`, or
+    /// `https://example.com/hook`; repeatable; '' for nobody
+    #[arg(long, value_name = "TARGET")]
+    pub(crate) notify: Vec<String>,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -102,7 +125,7 @@ pub(crate) struct Revoke {
 #[derive(Args, Clone, Debug)]
 #[group(required = true, multiple = false)]
 pub(crate) struct NamedLinks {
-    /// The link, short or presigned; `-` reads it from standard input, so that it stands in no history of a shell
+    /// The link, short or presigned, or its fingerprint, of which the first 16 digits do as lists show them; `-` reads it from standard input, so that it stands in no history of a shell
     #[arg(value_name = "URL")]
     pub(crate) url: Option<String>,
     /// The fingerprint of a link or form, from the --json of the command that made it
@@ -124,7 +147,8 @@ fn fingerprint(text: &str) -> Result<Fingerprint, String> {
     text.parse().map_err(|error| {
         if is_short {
             "logs and lists show the first 16 digits of a fingerprint, which name no link for sure: give the whole \
-             fingerprint or the link, or end all links to its object (--object) or of its key (--key)"
+             fingerprint or the link, or end all links to its object (--object) or of its key (--key); a link that the \
+             server lists is revoked by them without --fingerprint"
                 .to_owned()
         } else {
             format!("{error}")

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::ManagedLinkId;
 
-use super::PAGES_MAX;
+use super::{LINKS, PAGES_MAX, Revocation};
 use crate::args::limits::Opening;
 use crate::args::links::{ListedLinks, WatchedLinks};
 use crate::failure::Failure;
@@ -20,7 +20,6 @@ use crate::output::{self, Form};
 use crate::remote::{self, Remote};
 use crate::{clock, table};
 
-const LINKS: &str = "/_valet/api/v1/links";
 const USES: &str = "/_valet/api/v1/uses";
 /// The path of short links, below the prefix of a server.
 const SHORT: &str = "/_valet/s/";
@@ -120,20 +119,41 @@ struct Uses {
     next: Option<String>,
 }
 
-/// The fingerprint of a short link, or of its id. `None`: the text is neither.
+/// Where a link is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The server has made it.
+    Managed,
+    /// Somebody has signed it, and it was used.
+    Seen,
+}
+
+/// The fingerprint of a short link, or of its id. `None`: the text is neither. A presigned URL can lead to a key that looks
+/// like a short link.
 pub(super) fn short_link(text: &str) -> Option<String> {
+    let text = text.trim();
+    let query = text.split_once('?').map_or("", |(_, query)| query);
+    if query.contains("Signature=") || query.contains(SHORT) {
+        return None;
+    }
     let id = text.split_once(SHORT).map_or(text, |(_, rest)| rest);
     let id = id.split(['?', '#', '/']).next().unwrap_or_default();
     Some(id.parse::<ManagedLinkId>().ok()?.fingerprint().to_string())
 }
 
+/// How many digits a text has, if it is a fingerprint or the beginning of one that lists show.
+pub(super) fn digits(text: &str) -> Option<usize> {
+    let is_hex = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    Some(text.len()).filter(|len| is_hex && [16, 64].contains(len))
+}
+
 /// A link as the API is asked for it.
-fn named(text: &str) -> Result<String, Failure> {
-    let is_hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+pub(super) fn named(text: &str) -> Result<String, Failure> {
+    let text = text.trim();
     if let Some(fingerprint) = short_link(text) {
         return Ok(fingerprint);
     }
-    if is_hex(text) && [16, 64].contains(&text.len()) {
+    if digits(text).is_some() {
         return Ok(text.to_owned());
     }
     if let Ok(told) = presign::explain(&presign::ExplainQuestion::new(text), clock::now())
@@ -144,6 +164,18 @@ fn named(text: &str) -> Result<String, Failure> {
     Err(Failure::usage(anyhow!(
         "name the link by itself, by its id, or by its fingerprint: 64 hex digits, or the first 16"
     )))
+}
+
+/// The whole fingerprint of a link that is named by the beginning of it, if there is one such link.
+pub(super) async fn whole(remote: &Remote, name: &str) -> Result<(String, Kind), Failure> {
+    let link = get(remote, name).await?;
+    let kind = if link.kind == "seen" { Kind::Seen } else { Kind::Managed };
+    Ok((link.fingerprint, kind))
+}
+
+async fn get(remote: &Remote, name: &str) -> Result<SeenLink, Failure> {
+    let path = format!("{LINKS}/{name}");
+    remote::parse(&remote.send_json(&Method::GET, &path, "", "").await?)
 }
 
 /// Query parameters, encoded.
@@ -221,31 +253,53 @@ fn uses(link: &SeenLink) -> String {
 }
 
 pub(super) async fn show(remote: &Remote, link: &str, form: Form) -> Result<(), Failure> {
-    let path = format!("{LINKS}/{}", named(link)?);
-    let link: SeenLink = remote::parse(&remote.send_json(&Method::GET, &path, "", "").await?)?;
-    let mut lines = vec![
-        format!("link         {}", link.url.as_deref().unwrap_or(&link.fingerprint)),
-        format!("fingerprint  {}", link.fingerprint),
-        format!("to           {} ({})", place(&link), link.kind),
-        format!("state        {}", link.state),
-        format!("made by      {}", link.signer),
-        format!("until        {}", link.expires_at),
-    ];
-    if let Some(label) = &link.label {
-        lines.push(format!("label        {label}"));
+    let link = get(remote, &named(link)?).await?;
+    let revocation = match (form, link.state.as_str()) {
+        (Form::Lines, "revoked") => revocation_of(remote, &link).await,
+        _ => None,
+    };
+    output::answer(form, &link, lines(&link, revocation.as_ref()))
+}
+
+/// Prints a link that was changed, and what the server has to say of that.
+pub(super) fn tell_changed(answer: &str, form: Form) -> Result<(), Failure> {
+    let link: SeenLink = remote::parse(answer)?;
+    if let Some(Value::Array(notes)) = link.more.get("notes") {
+        notes.iter().filter_map(Value::as_str).for_each(output::note);
     }
-    let counted = uses(&link);
-    if !counted.is_empty() {
-        lines.push(format!("uses         {counted}"));
+    output::answer(form, &link, lines(&link, None))
+}
+
+/// All that there is to say of a link, and what became of it.
+fn lines(link: &SeenLink, revocation: Option<&Revocation>) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut say = |name: &str, text: Option<String>| {
+        lines.extend(text.filter(|text| !text.is_empty()).map(|text| format!("{name:<13}{text}")));
+    };
+    let state = match revocation {
+        Some(Revocation { id, revoked_at, revoked_by, .. }) => {
+            format!("revoked at {revoked_at} by {revoked_by}; `valet links undo {id}` undoes it")
+        }
+        None => link.state.clone(),
+    };
+    say("link", link.url.clone().or_else(|| Some(link.fingerprint.clone())));
+    say("fingerprint", Some(link.fingerprint.clone()));
+    say("to", Some(format!("{} ({})", place(link), link.kind)));
+    say("state", Some(state));
+    say("made by", Some(link.signer.clone()));
+    for (name, member, unit) in MEMBERS {
+        say(name, member_in_words(link, member).map(|text| format!("{text}{unit}")));
     }
-    if let Some(totals) = &link.totals {
-        lines.push(format!(
-            "in all       {} served, {} refused, {}",
-            totals.served,
-            totals.refused,
-            HumanBytes(totals.bytes)
-        ));
-    }
+    say("until", Some(link.expires_at.clone()));
+    say("label", link.label.clone());
+    say("uses", Some(uses(link)));
+    say(
+        "in all",
+        link.totals.as_ref().map(|totals| {
+            let Totals { served, refused, bytes, .. } = totals;
+            format!("{served} served, {refused} refused, {}", HumanBytes(*bytes))
+        }),
+    );
     if !link.notices.is_empty() {
         lines.push(String::new());
         let rows: Vec<_> = link.notices.iter().map(notice_row).collect();
@@ -262,7 +316,63 @@ pub(super) async fn show(remote: &Remote, link: &str, form: Form) -> Result<(), 
             &rows,
         ));
     }
-    output::answer(form, &link, lines)
+    lines
+}
+
+/// What people are told of a link besides: the name, the member of the answer, and what stands behind it.
+const MEMBERS: [(&str, &str, &str); 20] = [
+    ("made at", "created_at", ""),
+    ("opens at", "not_before", ""),
+    ("method", "method", ""),
+    ("key", "access_key_id", ""),
+    ("version", "version_id", ""),
+    ("saved as", "filename", ""),
+    ("shown inline", "inline", ""),
+    ("source IP", "source_ip", ""),
+    ("rate", "rate", " bytes a second"),
+    ("passphrase", "passphrase", ""),
+    ("landing", "landing", ""),
+    ("says who", "show_creator", ""),
+    ("notify", "notify", ""),
+    ("object ends", "delete_object_at_end", ", with the link"),
+    ("max bytes", "max_bytes", " of one file"),
+    ("max files", "max_files", ""),
+    ("max total", "max_total_bytes", " bytes of all files"),
+    ("types", "types", ""),
+    ("asks name", "ask_name", ""),
+    ("asks note", "ask_note", ""),
+];
+
+/// A member of a link for people. The API leaves out what is not so; of a passphrase that is worth a word.
+fn member_in_words(link: &SeenLink, member: &str) -> Option<String> {
+    let text = |value: &Value| match (value.as_str(), value) {
+        (Some(text), _) => text.to_owned(),
+        (None, Value::Bool(true)) => "yes".to_owned(),
+        (None, _) => value.to_string(),
+    };
+    match link.more.get(member) {
+        Some(Value::Array(all)) => Some(all.iter().map(text).collect::<Vec<_>>().join(", ")),
+        Some(Value::Null | Value::Bool(false)) => None,
+        Some(value) => Some(text(value)),
+        None if member == "passphrase" && link.more.contains_key("landing") => {
+            Some("no".to_owned())
+        }
+        None => None,
+    }
+}
+
+/// The revocation that ends a link, among those that the caller may see.
+async fn revocation_of(remote: &Remote, link: &SeenLink) -> Option<Revocation> {
+    let object = place(link);
+    super::revocations(remote).await.ok()?.into_iter().find(|one| {
+        let is_prefix = |prefix: &String| object.starts_with(prefix.as_str());
+        match &one.fingerprint {
+            Some(fingerprint) => *fingerprint == link.fingerprint,
+            None => {
+                one.object.as_ref() == Some(&object) || one.prefix.as_ref().is_some_and(is_prefix)
+            }
+        }
+    })
 }
 
 fn notice_row(notice: &SeenNotice) -> [String; 7] {
@@ -298,11 +408,12 @@ pub(super) async fn watch(
 ) -> Result<(), Failure> {
     let now = clock::now();
     let since = match watched.since {
-        None => now,
-        Some(Opening::At(at)) => at,
+        None if watched.once => None,
+        None => Some(now),
+        Some(Opening::At(at)) => Some(at),
         Some(Opening::After(seconds)) => {
             let ago = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
-            now.checked_sub(ago).unwrap_or(Timestamp::MIN)
+            Some(now.checked_sub(ago).unwrap_or(Timestamp::MIN))
         }
     };
     let mut parameters = Parameters::default();
@@ -311,7 +422,7 @@ pub(super) async fn watch(
     parameters.add("link", link.as_deref());
     parameters.add("label", watched.label.as_deref());
     parameters.add("order", Some("oldest"));
-    parameters.add("since", Some(&since.to_string()));
+    parameters.add("since", since.map(|since| since.to_string()).as_deref());
     let mut after = None;
     loop {
         let query = parameters.with(after.as_deref());
@@ -359,10 +470,12 @@ mod tests {
             format!("https://files.test/_valet/s/{id}"),
             format!("http://h:1/below/_valet/s/{id}?zip"),
             format!("http://h/_valet/s/{id}/a/b"),
+            format!(" http://h/_valet/s/{id}\n"),
         ] {
             assert_eq!(short_link(&text), fingerprint, "{text}");
         }
-        for text in ["", "x", "https://files.test/bucket/key", "AAAAAAAAAAAAAAAAAAAAAB"] {
+        let signed = format!("http://h/b/_valet/s/{id}?X-Amz-Signature=x");
+        for text in ["", "x", "https://files.test/bucket/key", "AAAAAAAAAAAAAAAAAAAAAB", &signed] {
             assert_eq!(short_link(text), None, "{text}");
         }
     }
