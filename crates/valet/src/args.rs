@@ -288,12 +288,19 @@ impl Method {
 }
 
 #[derive(Args, Debug)]
+#[command(
+    after_help = "A short link to an object is taken as its page's button does. Of a short link to a folder, LINK/NAME is \
+                        one file, and 'LINK?zip' all of them. The name of the file is learned before a use of the link is \
+                        spent: if a file of that name is here, nothing is."
+)]
 pub(crate) struct Get {
     /// The link
     pub(crate) url: String,
     /// Where to save it; `-` is standard output. Without it the server's name is taken, and a file
     /// of that name is not overwritten
     pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) passphrase: GivenPassphrase,
     /// Print what was saved as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -302,6 +309,10 @@ pub(crate) struct Get {
 }
 
 #[derive(Args, Debug)]
+#[command(
+    after_help = "What was interrupted goes on if the same command is run again: by a link of `valet request`, a file \
+                        `.FILE.valet-put-…` beside FILE remembers until then what was sent."
+)]
 pub(crate) struct Put {
     /// What to upload; `-` is standard input
     pub(crate) file: PathBuf,
@@ -309,7 +320,7 @@ pub(crate) struct Put {
     /// bundle from standard input
     #[arg(value_name = "URL|BUNDLE")]
     pub(crate) url: String,
-    /// Give up the upload of the bundle, and discard the parts that are there
+    /// Give up the upload that was begun, by a bundle or a link of `valet request`, and discard the parts that are there
     #[arg(long, conflicts_with = "json")]
     pub(crate) abort: bool,
     /// The type of the file
@@ -321,14 +332,35 @@ pub(crate) struct Put {
     /// By a link of `valet request`: a note to whoever gets the file
     #[arg(long, value_name = "TEXT")]
     pub(crate) note: Option<String>,
-    /// By a link of `valet request`: ask for its passphrase, or read the first line of standard input
-    #[arg(long)]
-    pub(crate) passphrase: bool,
+    /// By a link of `valet request`: the name that the file has there; standard input has none of its own
+    #[arg(long, value_name = "NAME")]
+    pub(crate) filename: Option<String>,
+    #[command(flatten)]
+    pub(crate) passphrase: GivenPassphrase,
     /// Print what was stored as JSON
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) connection: Connection,
+}
+
+/// The passphrase of a link that one was sent. It is no word of the command line, which histories and lists of processes show.
+#[derive(Args, Debug)]
+pub(crate) struct GivenPassphrase {
+    /// Give the passphrase of a short link: of the variable `VALET_PASSPHRASE`, or else from the terminal, or the first line
+    /// of standard input
+    #[arg(long)]
+    pub(crate) passphrase: bool,
+    /// Give the passphrase of a short link: the first line of this file
+    #[arg(long, value_name = "FILE", conflicts_with = "passphrase")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+}
+
+impl GivenPassphrase {
+    /// Whether the command line says that there is one.
+    pub(crate) fn is_given(&self) -> bool {
+        self.passphrase || self.passphrase_file.is_some()
+    }
 }
 
 /// The store may be running. Repeated into the same directory, it copies what is new. Without the master key a

@@ -356,6 +356,12 @@ pub(crate) fn ca_bundle() -> Option<PathBuf> {
     std::env::var_os("AWS_CA_BUNDLE").map(PathBuf::from)
 }
 
+/// The passphrase of a link that `valet get` or `valet put` was sent, for where nobody can type it.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub(crate) fn passphrase() -> Option<String> {
+    std::env::var("VALET_PASSPHRASE").ok()
+}
+
 /// The log filter `VALET_LOG`, in the syntax of `tracing`.
 pub(crate) fn log_filter() -> String {
     variable(LOG).unwrap_or_else(|| LOG_DEFAULT.to_owned())

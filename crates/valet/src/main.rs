@@ -21,6 +21,8 @@ mod log;
 mod man;
 mod objects;
 mod output;
+mod own_file;
+mod passphrase;
 mod presign;
 mod put;
 mod query;

@@ -1,6 +1,7 @@
 //! `valet put FILE URL`: uploads by a link, or by the links of a bundle.
 
 mod bundle;
+mod memory;
 mod parts;
 mod piece;
 mod request;
@@ -36,16 +37,18 @@ pub(crate) fn run(arguments: &Put) -> Result<(), Failure> {
     if bundle::is_bundle(&arguments.url) {
         return parts::run(arguments);
     }
-    if arguments.abort {
-        return Err(Failure::usage(anyhow!("--abort is for a bundle, and this is a link")));
-    }
     let url = transfer::link(&arguments.url)?;
-    if let Some(link) = request::short_link(&url) {
+    if let Some(link) = transfer::short_link(&url) {
         return request::run(arguments, link);
     }
-    if arguments.sender.is_some() || arguments.note.is_some() || arguments.passphrase {
+    if arguments.abort {
+        let words =
+            "--abort is for a bundle or a link of `valet request`, and this is another link";
+        return Err(Failure::usage(anyhow!(words)));
+    }
+    if has_words_of_request(arguments) {
         return Err(Failure::usage(anyhow!(
-            "--sender, --note and --passphrase are for a link of `valet request`"
+            "--sender, --note, --filename and --passphrase are for a link of `valet request`"
         )));
     }
     let headers = headers(arguments)?;
@@ -57,6 +60,21 @@ pub(crate) fn run(arguments: &Put) -> Result<(), Failure> {
     let confirmation = transfer::block_on(upload.run())?;
     upload.bar.finish_and_clear();
     confirm(&confirmation, arguments, size)
+}
+
+/// Whether anything was given that only a link of `valet request` takes.
+fn has_words_of_request(arguments: &Put) -> bool {
+    let Put { sender, note, filename, passphrase, .. } = arguments;
+    sender.as_ref().or(note.as_ref()).or(filename.as_ref()).is_some() || passphrase.is_given()
+}
+
+/// What is known of parts that were sent, in words and as a list: whether each was answered with its MD5.
+fn verified_parts(all: bool) -> (&'static str, &'static [&'static str]) {
+    if all {
+        ("MD5 of every part verified", &["MD5 of every part"])
+    } else {
+        ("not all verified: not every part was answered with its MD5", &[])
+    }
 }
 
 /// The file as it is reported; standard input has no name.

@@ -74,6 +74,9 @@ fn hint_of(headers: &HeaderMap) -> Option<String> {
 /// The hint for plain HTTP on a port that speaks TLS.
 const USE_TLS: &str = "this port speaks TLS: use https://";
 
+/// The server's words of a short link whose passphrase was not given.
+const NEEDS_PASSPHRASE: &str = "Link needs a passphrase";
+
 /// The words of Valet for the same.
 const VALET_SPEAKS_TLS: &str = "This port speaks TLS: use https://";
 
@@ -126,6 +129,16 @@ impl Refusal {
     /// Whether it answers plain HTTP on a port that speaks TLS.
     pub(crate) fn speaks_tls(&self) -> bool {
         self.speaks_tls
+    /// The failure of somebody who has given a passphrase: the page of a request asks again, whatever it was given.
+    pub(crate) fn of_given_passphrase(self) -> Failure {
+        if self.code == "AccessDenied" && self.message == NEEDS_PASSPHRASE {
+            return Failure::denied(anyhow!(
+                "403 AccessDenied: Passphrase is wrong\nAsk whoever sent you the link."
+            ));
+        }
+        self.failure
+    }
+
     }
 
     /// What is wrong with the bucket of a link, if that is the whole problem.
@@ -367,6 +380,9 @@ fn likely(error: &S3Error) -> Option<String> {
             let headers = shown(error.headers_not_signed.as_deref().unwrap_or_default());
             return Some(format!("The link does not allow these headers: {headers}."));
         }
+        ("AccessDenied", NEEDS_PASSPHRASE) => "Add --passphrase.",
+        ("AccessDenied", "Passphrase is wrong") => "Ask whoever sent you the link.",
+        ("InvalidRequest", "Please give your name.") => "Add --sender NAME.",
         ("AccessDenied", _) => "Whoever made the link may not do this (any more).",
         ("SignatureDoesNotMatch", _) => {
             "The link was cut or changed on its way, or it was made for another method or with \

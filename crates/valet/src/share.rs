@@ -1,6 +1,5 @@
 //! `valet share` and `valet request`: managed links, made by the server.
 
-use std::io::{BufRead as _, IsTerminal as _};
 use std::num::NonZeroU64;
 use std::path::Path;
 
@@ -18,11 +17,9 @@ use crate::location::S3Uri;
 use crate::output::{self, Form};
 use crate::presign::qr_code;
 use crate::remote::{self, Remote};
-use crate::{clock, objects, sts, transfer};
+use crate::{clock, objects, passphrase, sts, transfer};
 
 const PATH: &str = "/_valet/api/v1/links";
-/// The longest passphrase that is read, in bytes.
-const PASSPHRASE_BYTES_MAX: u64 = 1024;
 
 /// What the server is asked to make.
 #[derive(Debug, Default, Serialize)]
@@ -151,40 +148,13 @@ impl WantedLink {
             source_ip: options.source_ip.as_ref().map(ToString::to_string),
             rate: options.rate,
             label: options.label.as_ref().map(ToString::to_string),
-            passphrase: options.passphrase.then(read_passphrase).transpose()?,
+            passphrase: options.passphrase.then(passphrase::choose).transpose()?,
             landing: Some(options.landing),
             show_creator: options.show_creator,
             notify: options.notify.clone(),
             ..Self::default()
         })
     }
-}
-
-/// Reads a passphrase: from the terminal twice, where it is not shown; otherwise the first line of standard input.
-pub(crate) fn read_passphrase() -> Result<String, Failure> {
-    let input = std::io::stdin();
-    if input.is_terminal() {
-        let ask = |words: &str| rpassword::prompt_password(words).context("cannot read it");
-        let first = ask("Passphrase for whoever opens the link: ")?;
-        if first != ask("Once more: ")? {
-            return Err(Failure::usage(anyhow!("the two passphrases differ")));
-        }
-        return checked(first);
-    }
-    let mut line = String::new();
-    std::io::Read::take(input.lock(), PASSPHRASE_BYTES_MAX)
-        .read_line(&mut line)
-        .context("cannot read the passphrase from standard input")?;
-    checked(line.trim_end_matches(['\r', '\n']).to_owned())
-}
-
-fn checked(passphrase: String) -> Result<String, Failure> {
-    if passphrase.is_empty() {
-        return Err(Failure::usage(anyhow!(
-            "--passphrase reads a passphrase from the terminal, or the first line of standard input, and there was none"
-        )));
-    }
-    Ok(passphrase)
 }
 
 /// Uploads the file below a name that nobody guesses; returns bucket and key.

@@ -16,6 +16,7 @@ use reqwest::header::{
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Client, ClientBuilder, RequestBuilder, Response, Url};
 use serde::Serialize;
+use store::ManagedLinkId;
 
 use crate::args::Connection;
 use crate::failure::Failure;
@@ -52,6 +53,15 @@ pub(crate) fn client(connection: &Connection, headers: HeaderMap) -> Result<Clie
     let builder = builder(connection.trust.ca_bundle().as_deref())?
         .read_timeout(SILENCE_MAX)
         .redirect(careful(&headers))
+        .default_headers(headers);
+    builder.build().context("cannot start the HTTP client").map_err(Failure::from)
+}
+
+/// A client that asks where a short link sends on to, and does not go there.
+pub(crate) fn scout(connection: &Connection, headers: HeaderMap) -> Result<Client, Failure> {
+    let builder = builder(connection.trust.ca_bundle().as_deref())?
+        .read_timeout(SILENCE_MAX)
+        .redirect(Policy::none())
         .default_headers(headers);
     builder.build().context("cannot start the HTTP client").map_err(Failure::from)
 }
@@ -157,6 +167,21 @@ pub(crate) fn link(text: &str) -> Result<Url, Failure> {
     Ok(url)
 }
 
+/// The URL of a short link without anything behind its id. `None`: the URL is none of a short link.
+pub(crate) fn short_link(url: &Url) -> Option<Url> {
+    let (before, rest) = url.path().split_once("/_valet/s/")?;
+    // A presigned URL can lead to a key that looks like a short link.
+    if is_signed(url) != Signed::Not {
+        return None;
+    }
+    let id: ManagedLinkId = rest.split('/').next()?.parse().ok()?;
+    let mut bare = url.clone();
+    bare.set_query(None);
+    bare.set_fragment(None);
+    bare.set_path(&format!("{before}/_valet/s/{}", id.text()));
+    Some(bare)
+}
+
 /// Whether a text looks like a link although a file was expected.
 pub(crate) fn is_link(text: &str) -> bool {
     let begins = |scheme: &str| {
@@ -223,6 +248,9 @@ const UNQUOTED: &str =
 /// headers that were sent: of a link that a shell cut off, only the first parameter is left.
 pub(crate) fn refused(url: &Url, sent: &HeaderMap, refusal: Refusal) -> Failure {
     let Refusal { code, failure, .. } = refusal;
+    if short_link(url).is_some() {
+        return failure;
+    }
     let one_parameter = url.query().is_some_and(|query| !query.contains('&'));
     if one_parameter && is_signed(url) != Signed::Wholly {
         return failure.with_hint(UNQUOTED);

@@ -7,16 +7,17 @@
 //! Both files are created new, never through a link. Existing ones are used only if they belong to this user
 //! and the state shows that this command wrote them.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
 use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
+
+use crate::own_file::{self, create};
 
 /// The first line of a state file.
 const FIRST_LINE: &str = "valet get 2";
@@ -261,27 +262,9 @@ fn promise(line: &str) -> Option<(HeaderName, HeaderValue)> {
     Some((name.parse().ok()?, value.parse().ok()?))
 }
 
-/// Creates a file. Fails if anything is there, even a dangling link.
-fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create_new(true).open(path)
-}
-
-/// Opens a file that this user owns, that has no other name, and that is not a link.
+/// Opens a file that is this user's own.
 fn open_own(path: &Path) -> Result<Option<File>> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let flags = i32::try_from(flags.bits()).unwrap_or_default();
-    let file = match OpenOptions::new().read(true).write(true).custom_flags(flags).open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(_) => return Err(in_the_way(path)),
-    };
-    let metadata = file.metadata()?;
-    let own = metadata.uid() == rustix::process::geteuid().as_raw();
-    if metadata.is_file() && metadata.nlink() == 1 && own {
-        Ok(Some(file))
-    } else {
-        Err(in_the_way(path))
-    }
+    own_file::open(path).map_err(|_| in_the_way(path))
 }
 
 fn in_the_way(path: &Path) -> anyhow::Error {

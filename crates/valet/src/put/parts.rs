@@ -36,15 +36,15 @@ const ANSWER_TIMEOUT: Duration = Duration::from_mins(5);
 
 pub(super) fn run(arguments: &Put) -> Result<(), Failure> {
     let Put { file: path, url: bundle, abort, json, connection, .. } = arguments;
-    let Put { content_type, sender, note, passphrase, .. } = arguments;
+    let Put { content_type, .. } = arguments;
     if content_type.is_some() || !connection.header.is_empty() {
         return Err(Failure::usage(anyhow!(
             "--content-type and -H are for a link, not for a bundle"
         )));
     }
-    if sender.is_some() || note.is_some() || *passphrase {
+    if super::has_words_of_request(arguments) {
         return Err(Failure::usage(anyhow!(
-            "--sender, --note and --passphrase are for a link of `valet request`, not for a bundle"
+            "--sender, --note, --filename and --passphrase are for a link of `valet request`, not for a bundle"
         )));
     }
     if path.as_os_str() == STANDARD_INPUT && bundle == STANDARD_INPUT && !abort {
@@ -347,11 +347,7 @@ impl Upload {
 
     /// What was verified, in words and as a list.
     fn verified(&self) -> (&'static str, &'static [&'static str]) {
-        if lock(&self.stored).values().all(|stored| stored.verified) {
-            ("MD5 of every part verified", &["MD5 of every part"])
-        } else {
-            ("not all verified: not every part was answered with its MD5", &[])
-        }
+        super::verified_parts(lock(&self.stored).values().all(|stored| stored.verified))
     }
 
     /// The hint: how the interrupted upload can be continued or aborted.
