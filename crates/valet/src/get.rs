@@ -1,5 +1,6 @@
 //! `valet get URL [FILE]`: downloads from a link.
 
+mod short;
 mod sink;
 mod unfinished;
 
@@ -8,7 +9,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use indicatif::{HumanBytes, ProgressBar};
-use reqwest::header::{CONTENT_DISPOSITION, CONTENT_RANGE, ETAG, HeaderMap, IF_MATCH, RANGE};
+use reqwest::header::{
+    CONTENT_DISPOSITION, CONTENT_RANGE, ETAG, HeaderMap, HeaderValue, IF_MATCH, RANGE,
+};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use server::disposition;
 
@@ -18,8 +21,9 @@ use crate::failure::Failure;
 use crate::objects::SignedObject;
 use crate::output::Form;
 use crate::transfer::Moved;
-use crate::{output, refusal, transfer};
+use crate::{output, passphrase, refusal, transfer};
 
+use self::short::Entry;
 pub(crate) use self::sink::Destination;
 use self::sink::{Origin, Sink};
 
@@ -40,9 +44,17 @@ pub(crate) fn run(arguments: &Get) -> Result<(), Failure> {
         return Err(Failure::usage(anyhow!(words)));
     }
     let url = transfer::link(&arguments.url)?;
-    let headers = transfer::headers(&arguments.connection)?;
-    let client = transfer::client(&arguments.connection, headers.clone())?;
-    let destination = match &arguments.file {
+    let bare = transfer::short_link(&url);
+    if bare.is_none() && arguments.passphrase.is_given() {
+        return Err(Failure::usage(anyhow!(
+            "a passphrase is for a short link, and this is another"
+        )));
+    }
+    let mut headers = transfer::headers(&arguments.connection)?;
+    if let Some(passphrase) = passphrase::given(&arguments.passphrase)? {
+        headers.insert(passphrase::HEADER, passphrase::header_value(&passphrase)?);
+    }
+    let mut destination = match &arguments.file {
         Some(path) if path.as_os_str() == STANDARD_OUTPUT => Destination::StandardOutput,
         Some(path) => Destination::named(path, &name_in_url(&url))?,
         None => Destination::File { path: name_in_url(&url), chosen_by_server: true },
@@ -50,7 +62,19 @@ pub(crate) fn run(arguments: &Get) -> Result<(), Failure> {
     if arguments.json && matches!(destination, Destination::StandardOutput) {
         return Err(Failure::usage(anyhow!("--json and `-` are both for standard output")));
     }
-    let source = DownloadSource::Link { client, url, headers };
+    let client = transfer::client(&arguments.connection, headers.clone())?;
+    let (mut entry, mut target) = (Entry::Opens(url.clone()), None);
+    if let Some(bare) = bare {
+        let scout = transfer::scout(&arguments.connection, headers.clone())?;
+        let given = headers.get(passphrase::HEADER).map(HeaderValue::as_bytes);
+        let given = given.map(String::from_utf8_lossy);
+        let way = short::find_way(&scout, (&url, &bare), given.as_deref());
+        if let Some(way) = transfer::block_on(way)? {
+            destination.take_name(way.name)?;
+            (entry, target) = (way.entry, way.target);
+        }
+    }
+    let source = DownloadSource::Link(Box::new(LinkSource { client, url, headers, entry, target }));
     let fetched = transfer::block_on(fetch(source, destination, arguments.connection.quiet))?;
     let Some(file) = fetched.path.as_ref().map(|path| path.display().to_string()) else {
         return Ok(());
@@ -114,27 +138,36 @@ impl Fetched {
 
 /// Where a download comes from.
 pub(crate) enum DownloadSource<'s> {
-    Link {
-        client: Client,
-        url: Url,
-        /// The headers that are sent with every request.
-        headers: HeaderMap,
-    },
+    Link(Box<LinkSource>),
     /// An object that the user's own credentials open.
     Own(SignedObject<'s>),
 }
 
+/// A link that is downloaded from.
+pub(crate) struct LinkSource {
+    client: Client,
+    url: Url,
+    /// The headers that are sent with every request.
+    headers: HeaderMap,
+    entry: Entry,
+    /// Where the link has just been found to send on to.
+    target: Option<Url>,
+}
+
 impl DownloadSource<'_> {
-    async fn request(&self) -> Result<RequestBuilder, Failure> {
+    async fn request(&mut self) -> Result<RequestBuilder, Failure> {
         match self {
-            Self::Link { client, url, .. } => Ok(client.get(url.clone())),
+            Self::Link(link) => Ok(match link.target.take() {
+                Some(target) => link.client.get(target),
+                None => link.entry.request(&link.client),
+            }),
             Self::Own(object) => object.get().await,
         }
     }
 
     fn url(&self) -> Result<Url, Failure> {
         match self {
-            Self::Link { url, .. } => Ok(url.clone()),
+            Self::Link(link) => Ok(link.url.clone()),
             Self::Own(object) => object.url(),
         }
     }
@@ -142,17 +175,17 @@ impl DownloadSource<'_> {
     /// The reason to report if an answer promises no checksum.
     fn why_unpromised(&self) -> &'static str {
         match self {
-            Self::Link { url, .. } if !asks_for_checksum(url) => {
+            Self::Link(link) if !asks_for_checksum(&link.url) => {
                 "the link does not ask for the checksum"
             }
-            Self::Link { .. } | Self::Own(_) => "the server promised no checksum of the whole",
+            Self::Link(_) | Self::Own(_) => "the server promised no checksum of the whole",
         }
     }
 
     async fn refusal(&self, response: Response) -> Failure {
         match self {
-            Self::Link { url, headers, .. } => {
-                transfer::refused(url, headers, refusal::look_at(response).await)
+            Self::Link(link) => {
+                transfer::refused(&link.url, &link.headers, refusal::look_at(response).await)
             }
             Self::Own(_) => refusal::read_own(response).await,
         }

@@ -56,6 +56,31 @@ impl Destination {
     }
 }
 
+impl Destination {
+    /// Takes the name that the server gives the file, unless the user chose one. Fails if the file exists.
+    pub(super) fn take_name(&mut self, name: PathBuf) -> Result<(), Failure> {
+        if let Self::File { path, chosen_by_server: true } = self {
+            *path = name;
+        }
+        self.refuse_to_overwrite()
+    }
+
+    /// Fails if the file exists and its name comes from the server, or if what exists is no file.
+    fn refuse_to_overwrite(&self) -> Result<(), Failure> {
+        match self {
+            Self::File { path, chosen_by_server: true } if path.symlink_metadata().is_ok() => {
+                Err(exists(path))
+            }
+            Self::File { path, chosen_by_server: false }
+                if path.metadata().is_ok_and(|found| !found.is_file()) =>
+            {
+                Err(Failure::usage(anyhow!("{} is not a file", path.display())))
+            }
+            Self::File { .. } | Self::StandardOutput => Ok(()),
+        }
+    }
+}
+
 /// The destination of a download, and how far the download has got.
 #[derive(Debug)]
 pub(super) struct Sink {
@@ -126,19 +151,7 @@ impl Sink {
 
     /// Fails if the file exists and its name comes from the server, or if what exists is no file.
     pub(super) fn refuse_to_overwrite(&self) -> Result<(), Failure> {
-        match &self.destination {
-            Destination::File { path, chosen_by_server: true }
-                if path.symlink_metadata().is_ok() =>
-            {
-                Err(exists(path))
-            }
-            Destination::File { path, chosen_by_server: false }
-                if path.metadata().is_ok_and(|found| !found.is_file()) =>
-            {
-                Err(Failure::usage(anyhow!("{} is not a file", path.display())))
-            }
-            Destination::File { .. } | Destination::StandardOutput => Ok(()),
-        }
+        self.destination.refuse_to_overwrite()
     }
 
     /// Begins at the first byte of the object with this `ETag` and these promised checksums.
