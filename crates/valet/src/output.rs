@@ -49,7 +49,16 @@ pub(crate) struct TerminalSize {
 
 /// `None` if standard output is no terminal, or one that does not tell its size.
 pub(crate) fn terminal_size() -> Option<TerminalSize> {
-    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    size_of(io::stdout())
+}
+
+/// The same of standard error.
+pub(crate) fn error_terminal_size() -> Option<TerminalSize> {
+    size_of(io::stderr())
+}
+
+fn size_of(terminal: impl std::os::fd::AsFd) -> Option<TerminalSize> {
+    let size = rustix::termios::tcgetwinsize(terminal).ok()?;
     let (columns, rows) = (size.ws_col.into(), size.ws_row.into());
     (columns > 0 && rows > 0).then_some(TerminalSize { columns, rows })
 }
@@ -151,6 +160,12 @@ pub(crate) fn quoted(text: &str) -> String {
 /// Prints a remark that is no part of the result.
 pub(crate) fn note(text: impl Display) {
     complain("note", text);
+}
+
+/// Prints a picture beside the result, on standard error.
+pub(crate) fn picture(text: &str) {
+    // If standard error is closed too, nobody can be told.
+    drop(writeln!(io::stderr().lock(), "{text}"));
 }
 
 /// Prints why the command ends without its result.

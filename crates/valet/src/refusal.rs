@@ -43,6 +43,9 @@ struct S3Error {
     /// What the server says of the link beside the document.
     #[serde(skip)]
     hint: Option<String>,
+    /// Whether Valet's own API has refused.
+    #[serde(skip)]
+    is_own: bool,
 }
 
 /// An answer that is no success, read to its end.
@@ -71,11 +74,11 @@ fn hint_of(headers: &HeaderMap) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// The hint for plain HTTP on a port that speaks TLS.
-const USE_TLS: &str = "this port speaks TLS: use https://";
-
 /// The server's words of a short link whose passphrase was not given.
 const NEEDS_PASSPHRASE: &str = "Link needs a passphrase";
+
+/// The hint for plain HTTP on a port that speaks TLS.
+const USE_TLS: &str = "this port speaks TLS: use https://";
 
 /// The words of Valet for the same.
 const VALET_SPEAKS_TLS: &str = "This port speaks TLS: use https://";
@@ -126,9 +129,6 @@ impl Refusal {
         self.code == "AccessDenied" && self.message == "Request has expired"
     }
 
-    /// Whether it answers plain HTTP on a port that speaks TLS.
-    pub(crate) fn speaks_tls(&self) -> bool {
-        self.speaks_tls
     /// The failure of somebody who has given a passphrase: the page of a request asks again, whatever it was given.
     pub(crate) fn of_given_passphrase(self) -> Failure {
         if self.code == "AccessDenied" && self.message == NEEDS_PASSPHRASE {
@@ -139,6 +139,9 @@ impl Refusal {
         self.failure
     }
 
+    /// Whether it answers plain HTTP on a port that speaks TLS.
+    pub(crate) fn speaks_tls(&self) -> bool {
+        self.speaks_tls
     }
 
     /// What is wrong with the bucket of a link, if that is the whole problem.
@@ -271,7 +274,7 @@ fn in_words(answer: &Answer, advice: fn(&S3Error) -> Option<String>) -> String {
 fn parse(body: &str) -> S3Error {
     if let Ok(OwnError { error: OwnErrorBody { code, message, .. } }) = serde_json::from_str(body) {
         let region = region_of(&message).map(str::to_owned);
-        return S3Error { code, message, region, ..S3Error::default() };
+        return S3Error { code, message, region, is_own: true, ..S3Error::default() };
     }
     let error = quick_xml::de::from_str::<S3Error>(body).unwrap_or_default();
     if !error.code.is_empty() {
@@ -325,6 +328,10 @@ fn own_advice(error: &S3Error) -> Option<String> {
         }
         "ExpiredToken" => "The session is over: get new credentials.",
         "RequestTimeTooSkewed" => CLOCK,
+        // `valet share` asks the API, which takes all below a prefix as a folder.
+        "NoSuchKey" if error.is_own => {
+            "Nothing is stored under that key. If it is a folder, add a slash at the end."
+        }
         "NoSuchKey" => "Nothing is stored under that key. If it is a folder, add --recursive.",
         "InvalidBucketName" => return Some(format!("The {BUCKET_NAMES}.")),
         "DeleteConflict" => "--force removes what hinders first.",
@@ -373,6 +380,9 @@ fn likely(error: &S3Error) -> Option<String> {
         ("AccessDenied", "Link has been used up") => {
             "The link has been used up: ask for a new one."
         }
+        ("AccessDenied", NEEDS_PASSPHRASE) => "Add --passphrase.",
+        ("AccessDenied", "Passphrase is wrong") => "Ask whoever sent you the link.",
+        ("InvalidRequest", "Please give your name.") => "Add --sender NAME.",
         ("AccessDenied", "Request is not yet valid") => {
             "The link's time has not come, or the clock of whoever made it is ahead."
         }
@@ -380,9 +390,6 @@ fn likely(error: &S3Error) -> Option<String> {
             let headers = shown(error.headers_not_signed.as_deref().unwrap_or_default());
             return Some(format!("The link does not allow these headers: {headers}."));
         }
-        ("AccessDenied", NEEDS_PASSPHRASE) => "Add --passphrase.",
-        ("AccessDenied", "Passphrase is wrong") => "Ask whoever sent you the link.",
-        ("InvalidRequest", "Please give your name.") => "Add --sender NAME.",
         ("AccessDenied", _) => "Whoever made the link may not do this (any more).",
         ("SignatureDoesNotMatch", _) => {
             "The link was cut or changed on its way, or it was made for another method or with \

@@ -14,7 +14,7 @@ use crate::args::limits::Opening;
 use crate::args::share::{LandingChoice, ManagedOptions, RequestFiles, Share};
 use crate::failure::Failure;
 use crate::location::S3Uri;
-use crate::output::{self, Form};
+use crate::output;
 use crate::presign::qr_code;
 use crate::remote::{self, Remote};
 use crate::{clock, objects, passphrase, sts, transfer};
@@ -55,6 +55,9 @@ struct WantedLink {
 #[derive(Deserialize)]
 struct MadeLink {
     url: String,
+    /// What whoever makes the link should know.
+    #[serde(default)]
+    notes: Vec<String>,
 }
 
 pub(crate) fn share(arguments: &Share) -> Result<(), Failure> {
@@ -80,6 +83,11 @@ pub(crate) fn share(arguments: &Share) -> Result<(), Failure> {
             more.insert(name.to_owned(), json!(true));
         }
     }
+    let is_folder = named.as_ref().is_some_and(is_folder);
+    if is_folder && !more.is_empty() {
+        let words = "--filename, --inline, --version-id and --delete-object-at-end are for an object, and this is a folder";
+        return Err(Failure::usage(anyhow!(words)));
+    }
     let wanted = WantedLink::of(&arguments.link)?;
     transfer::block_on(async {
         let remote = Remote::connect(&arguments.link.remote.aws).await?;
@@ -88,7 +96,12 @@ pub(crate) fn share(arguments: &Share) -> Result<(), Failure> {
         } else {
             upload(&remote, arguments, (Path::new(&arguments.source), place)).await?
         };
-        let wanted = if key.is_empty() || key.ends_with('/') {
+        if key.is_empty() && !arguments.link.quiet {
+            output::note(format_args!(
+                "this shares the whole bucket s3://{bucket}, and what is put there later"
+            ));
+        }
+        let wanted = if is_folder {
             WantedLink { kind: "folder", bucket, prefix: Some(key), more, ..wanted }
         } else {
             WantedLink { kind: "object", bucket, key: Some(key), more, ..wanted }
@@ -97,7 +110,16 @@ pub(crate) fn share(arguments: &Share) -> Result<(), Failure> {
     })
 }
 
+/// Whether a URI names a bucket, or all below a prefix of keys.
+fn is_folder(uri: &S3Uri) -> bool {
+    uri.key.as_ref().is_none_or(|key| key.ends_with('/'))
+}
+
 pub(crate) fn request(arguments: &RequestFiles) -> Result<(), Failure> {
+    if arguments.types.iter().any(|wanted| wanted.contains([',', ' '])) {
+        let words = "--types takes one type, and may be repeated: --types .pdf --types .doc";
+        return Err(Failure::usage(anyhow!(words)));
+    }
     let S3Uri { bucket, key } = S3Uri::parse(&arguments.target).map_err(Failure::usage)?;
     let mut more = serde_json::Map::new();
     let caps = [
@@ -190,6 +212,9 @@ async fn upload(
     let random = u64::from_be_bytes(random);
     let key = format!("{prefix}{}/{random:016x}/{name}", clock::now().strftime("%Y-%m-%d"));
     objects::store_file(aws, path, (&bucket, &key), arguments.link.quiet).await?;
+    if !arguments.link.quiet {
+        output::note(format_args!("the file is s3://{bucket}/{key}"));
+    }
     Ok((bucket, key))
 }
 
@@ -200,11 +225,16 @@ async fn make(
 ) -> Result<(), Failure> {
     let body = serde_json::to_string(wanted).context("cannot write JSON")?;
     let answer = remote.send_json(&Method::POST, PATH, "", &body).await?;
-    let made: Value = remote::parse(&answer)?;
-    let MadeLink { url } = remote::parse(&answer)?;
+    let whole: Value = remote::parse(&answer)?;
+    let made: MadeLink = remote::parse(&answer)?;
     let form = options.remote.form();
-    if options.qr && form != Form::Json {
-        return output::result(&qr_code(&url, output::terminal_size())?);
+    if !options.quiet {
+        made.notes.iter().for_each(output::note);
     }
-    output::answer(form, &made, [url])
+    output::answer(form, &whole, [made.url.clone()])?;
+    // The link is the result; the picture of it is for whoever sits before the terminal.
+    if options.qr {
+        output::picture(&qr_code(&made.url, output::error_terminal_size())?);
+    }
+    Ok(())
 }

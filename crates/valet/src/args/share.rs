@@ -102,7 +102,7 @@ pub(crate) struct ManagedOptions {
     /// Who is told what becomes of it: `mailto:ana@example.com`, or `https://example.com/hook`; repeatable
     #[arg(long, value_name = "TARGET")]
     pub(crate) notify: Vec<String>,
-    /// Print a QR code of the link
+    /// Draw the link as a QR code too, on standard error
     #[arg(long, conflicts_with = "json")]
     pub(crate) qr: bool,
     /// No progress bar, and no word of what went well
