@@ -4,7 +4,9 @@ phone, and what the ledger has of it."""
 import hashlib
 import json
 import os
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -20,13 +22,17 @@ def own_server(tmp_path):
         yield server
 
 
-def valet(server, *arguments, given=None, status=0):
+def ran(server, *arguments, given=None, status=0, cwd=None):
     run = subprocess.run(
         [binary(), *arguments], capture_output=True, text=True, timeout=120,
-        env=client_environment(server, server.home), input=given,
+        env=client_environment(server, server.home), input=given, cwd=cwd,
     )
     assert run.returncode == status, (arguments, run.stdout, run.stderr)
-    return run.stdout.strip()
+    return run
+
+
+def valet(server, *arguments, given=None, status=0):
+    return ran(server, *arguments, given=given, status=status).stdout.strip()
 
 
 def picture(tmp_path, name):
@@ -131,3 +137,89 @@ def test_files_are_sent_from_a_shell(own_server, tmp_path):
     got = b.get_object(Bucket="inbox", Key=found["Key"])
     assert got["Body"].read() == content and got["ContentType"] == "application/pdf"
     assert got["Metadata"]["note"] == "as promised"
+
+
+def test_nothing_is_said_to_be_revoked_that_is_not(own_server, tmp_path):
+    (tmp_path / "report.txt").write_text("report")
+    link = valet(own_server, "share", str(tmp_path / "report.txt"), "--quiet")
+    nothing = ran(own_server, "links", "revoke", "A" * 22, status=1)
+    assert nothing.stdout == "" and "404 NoSuchLink" in nothing.stderr
+    digits = json.loads(valet(own_server, "links", "show", link, "--json"))["fingerprint"][:16]
+    for named, given in [(link, None), (f" {link} ", None), ("-", link + "\n"), (digits, None)]:
+        revoked = json.loads(valet(own_server, "links", "revoke", named, "--json", given=given))
+        assert valet(own_server, "links", "ls", "--state", "revoked").count(digits) == 1
+        shown = valet(own_server, "links", "show", link)
+        assert f"`valet links undo {revoked['id']}` undoes it" in shown
+        valet(own_server, "links", "undo", revoked["id"])
+    changed = json.loads(valet(own_server, "links", "change", digits, "--expires-in", "30d", "--label", "Q3", "--json"))
+    assert changed["label"] == "Q3" and changed["expires_at"] > changed["created_at"]
+    told = ran(own_server, "links", "change", link, "--notify", "mailto:ana@example.com").stderr
+    assert "No mail server is set" in told
+
+
+def test_a_page_is_no_file_and_a_name_costs_no_use(own_server, tmp_path):
+    (tmp_path / "report.txt").write_text("report")
+    own_server.make_bucket("inbox")
+    here = tmp_path / "here"
+    here.mkdir()
+    source = str(tmp_path / "report.txt")
+
+    def get(link, *more, status=0):
+        return ran(own_server, "get", link, *more, status=status, cwd=here)
+
+    once = valet(own_server, "share", source, "--uses", "1", "--quiet")
+    (here / "report.txt").write_text("mine")
+    assert "exists" in get(once, status=2).stderr
+    assert (here / "report.txt").read_text() == "mine"
+    get(once, "other.txt")
+    assert (here / "other.txt").read_text() == "report"
+    (here / "report.txt").unlink()
+    always = ran(own_server, "share", source, "--landing", "always", "--passphrase", "--quiet", given="päss\n").stdout.strip()
+    assert "--passphrase" in get(always, status=3).stderr
+    (here / "word").write_text("päss\n")
+    get(always, "--passphrase-file", "word")
+    assert (here / "report.txt").read_text() == "report"
+    own_server.signed("PUT", "/inbox/kit/one.txt", body=b"one")
+    folder = valet(own_server, "share", "s3://inbox/kit/", "--quiet")
+    assert "LINK?zip" in get(folder, status=1).stderr
+    get(folder + "/one.txt")
+    get(folder + "?zip")
+    assert (here / "one.txt").read_text() == "one"
+    assert sorted(path.suffix for path in here.iterdir()) == ["", ".txt", ".txt", ".txt", ".zip"]
+    request = valet(own_server, "request", "s3://inbox/in/", "--quiet")
+    assert "valet put FILE LINK" in get(request, status=1).stderr
+    whole = ran(own_server, "share", "s3://inbox", "--qr")
+    assert "/_valet/s/" in whole.stdout and whole.stdout.count("\n") == 1
+    assert "the whole bucket" in whole.stderr and "\u2588" in whole.stderr
+    assert "a slash at the end" in ran(own_server, "share", "s3://inbox/kit", status=1).stderr
+
+
+def test_a_put_that_was_killed_goes_on(own_server, tmp_path):
+    own_server.make_bucket("inbox")
+    # As slow as a phone, so that it can be ended between two parts.
+    link = valet(own_server, "request", "s3://inbox/", "--max-files", "1", "--rate", "4MiB", "--quiet")
+    content = body(20 * MIB, "film")
+    (tmp_path / "film.bin").write_bytes(content)
+    command = [binary(), "put", "film.bin", link]
+    for how in (signal.SIGKILL, signal.SIGINT):
+        env = client_environment(own_server, own_server.home)
+        begun = subprocess.Popen(command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True)
+        parts = 1 if how == signal.SIGKILL else 2
+        end = time.monotonic() + 60
+        while begun.poll() is None and time.monotonic() < end:
+            kept = [path for path in tmp_path.iterdir() if path.name.startswith(".film.bin.valet-put-")]
+            if kept and len(kept[0].read_text().splitlines()) >= 3 + parts:
+                break
+            time.sleep(0.05)
+        begun.send_signal(how)
+        told = begun.communicate(timeout=60)[1]
+        assert begun.returncode == (1 if how == signal.SIGINT else -how), told
+    assert "run the same command to go on" in told
+    (kept,) = kept
+    assert kept.stat().st_mode & 0o777 == 0o600
+    done = ran(own_server, "put", "film.bin", link, cwd=tmp_path)
+    assert "parts are there already" in done.stderr and "MD5 of every part verified" in done.stderr
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["film.bin"]
+    (found,) = make_client(own_server).list_objects_v2(Bucket="inbox")["Contents"]
+    got = own_server.signed("GET", f"/inbox/{found['Key']}").body
+    assert hashlib.sha256(got).digest() == hashlib.sha256(content).digest()
