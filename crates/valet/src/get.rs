@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use indicatif::{HumanBytes, ProgressBar};
-use reqwest::header::{CONTENT_DISPOSITION, CONTENT_RANGE, ETAG, HeaderMap, IF_MATCH, RANGE};
+use reqwest::header::{
+    CONTENT_DISPOSITION, CONTENT_RANGE, ETAG, HeaderMap, HeaderValue, IF_MATCH, RANGE,
+};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use server::disposition;
 
@@ -64,7 +66,7 @@ pub(crate) fn run(arguments: &Get) -> Result<(), Failure> {
     let (mut entry, mut target) = (Entry::Opens(url.clone()), None);
     if let Some(bare) = bare {
         let scout = transfer::scout(&arguments.connection, headers.clone())?;
-        let given = headers.get(passphrase::HEADER).map(|value| value.as_bytes());
+        let given = headers.get(passphrase::HEADER).map(HeaderValue::as_bytes);
         let given = given.map(String::from_utf8_lossy);
         let way = short::find_way(&scout, (&url, &bare), given.as_deref());
         if let Some(way) = transfer::block_on(way)? {
@@ -72,7 +74,7 @@ pub(crate) fn run(arguments: &Get) -> Result<(), Failure> {
             (entry, target) = (way.entry, way.target);
         }
     }
-    let source = DownloadSource::Link { client, url, headers, entry, target };
+    let source = DownloadSource::Link(Box::new(LinkSource { client, url, headers, entry, target }));
     let fetched = transfer::block_on(fetch(source, destination, arguments.connection.quiet))?;
     let Some(file) = fetched.path.as_ref().map(|path| path.display().to_string()) else {
         return Ok(());
@@ -136,25 +138,28 @@ impl Fetched {
 
 /// Where a download comes from.
 pub(crate) enum DownloadSource<'s> {
-    Link {
-        client: Client,
-        url: Url,
-        entry: Entry,
-        /// Where the link has just been found to send on to.
-        target: Option<Url>,
-        /// The headers that are sent with every request.
-        headers: HeaderMap,
-    },
+    Link(Box<LinkSource>),
     /// An object that the user's own credentials open.
     Own(SignedObject<'s>),
+}
+
+/// A link that is downloaded from.
+pub(crate) struct LinkSource {
+    client: Client,
+    url: Url,
+    /// The headers that are sent with every request.
+    headers: HeaderMap,
+    entry: Entry,
+    /// Where the link has just been found to send on to.
+    target: Option<Url>,
 }
 
 impl DownloadSource<'_> {
     async fn request(&mut self) -> Result<RequestBuilder, Failure> {
         match self {
-            Self::Link { client, entry, target, .. } => Ok(match target.take() {
-                Some(target) => client.get(target),
-                None => entry.request(client),
+            Self::Link(link) => Ok(match link.target.take() {
+                Some(target) => link.client.get(target),
+                None => link.entry.request(&link.client),
             }),
             Self::Own(object) => object.get().await,
         }
@@ -162,7 +167,7 @@ impl DownloadSource<'_> {
 
     fn url(&self) -> Result<Url, Failure> {
         match self {
-            Self::Link { url, .. } => Ok(url.clone()),
+            Self::Link(link) => Ok(link.url.clone()),
             Self::Own(object) => object.url(),
         }
     }
@@ -170,17 +175,17 @@ impl DownloadSource<'_> {
     /// The reason to report if an answer promises no checksum.
     fn why_unpromised(&self) -> &'static str {
         match self {
-            Self::Link { url, .. } if !asks_for_checksum(url) => {
+            Self::Link(link) if !asks_for_checksum(&link.url) => {
                 "the link does not ask for the checksum"
             }
-            Self::Link { .. } | Self::Own(_) => "the server promised no checksum of the whole",
+            Self::Link(_) | Self::Own(_) => "the server promised no checksum of the whole",
         }
     }
 
     async fn refusal(&self, response: Response) -> Failure {
         match self {
-            Self::Link { url, headers, .. } => {
-                transfer::refused(url, headers, refusal::look_at(response).await)
+            Self::Link(link) => {
+                transfer::refused(&link.url, &link.headers, refusal::look_at(response).await)
             }
             Self::Own(_) => refusal::read_own(response).await,
         }

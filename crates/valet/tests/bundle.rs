@@ -216,7 +216,7 @@ fn wrong_usage() {
     );
     run(
         &["put", "f", "http://h/k", "--abort"],
-        "error: --abort is for a bundle, and this is a link\n",
+        "error: --abort is for a bundle or a link of `valet request`, and this is another link\n",
     );
     run(
         &["put", "f", "none"],

@@ -345,10 +345,10 @@ const MEMBERS: [(&str, &str, &str); 20] = [
 
 /// A member of a link for people. The API leaves out what is not so; of a passphrase that is worth a word.
 fn member_in_words(link: &SeenLink, member: &str) -> Option<String> {
-    let text = |value: &Value| match value {
-        Value::String(text) => text.clone(),
-        Value::Bool(true) => "yes".to_owned(),
-        other => other.to_string(),
+    let text = |value: &Value| match (value.as_str(), value) {
+        (Some(text), _) => text.to_owned(),
+        (None, Value::Bool(true)) => "yes".to_owned(),
+        (None, _) => value.to_string(),
     };
     match link.more.get(member) {
         Some(Value::Array(all)) => Some(all.iter().map(text).collect::<Vec<_>>().join(", ")),
