@@ -173,6 +173,75 @@ async fn a_part_has_the_size_that_was_offered() {
     assert_eq!(world.send_raw(get(&file)).await.status, 404);
 }
 
+/// Begins a file, and sends all of its parts.
+async fn upload(world: &World, link: &str, name: &str, content: &[u8]) -> String {
+    let begun = begin(world, link, name, content.len()).await;
+    assert_eq!(begun.status, 201, "{}", begun.text());
+    let file = format!("{link}/files/{}", document(&begun)["file"].as_str().unwrap());
+    send_parts(world, &file, content, &[1]).await;
+    file
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_told_to_be_done_is_there_wherever_a_try_has_stopped() {
+    let world = World::with_bucket().await;
+    let link = link(&world, &Key::root(), json!({"notify": ["mailto:ana@example.com"]})).await;
+    let (mut polls, mut is_answered) = (0, false);
+    while !is_answered {
+        polls += 1;
+        let name = format!("{polls}.txt");
+        let file = upload(&world, &link, &name, name.as_bytes()).await;
+        let complete = ask("POST", &format!("{file}/complete"));
+        let complete = complete.header("content-type", "application/json").body("{}");
+        is_answered = world.send_polling(complete.clone(), polls).await.is_some();
+        let is_there = async || keys(&world).await.0.iter().any(|key| key.ends_with(&name));
+        let told = document(&world.send_raw(get(&file)).await)["done"] == true;
+        assert!(!told || is_there().await, "{polls}");
+        // The next tries finish what was left; all at once.
+        let tries = tokio::join!(
+            world.send_raw(complete.clone()),
+            world.send_raw(complete.clone()),
+            world.send_raw(complete)
+        );
+        for answer in [tries.0, tries.1, tries.2] {
+            assert_eq!((answer.status, &document(&answer)["done"]), (200, &json!(true)));
+            assert!(is_there().await, "{polls}");
+        }
+    }
+    assert!(polls > 2, "a try is done in several steps: {polls}");
+    let id = link.rsplit('/').next().unwrap().parse::<store::ManagedLinkId>().unwrap();
+    let totals = world.store.request_totals(&id.fingerprint()).await.unwrap();
+    let (found, uploads) = keys(&world).await;
+    let count = u64::try_from(polls).unwrap();
+    assert_eq!((found.len(), uploads, totals.done, totals.files), (polls, 0, count, count));
+    world.deliver_notices().await;
+    assert!(world.store.notices_of(&id.fingerprint(), 1000).await.unwrap().len() <= polls, "once");
+}
+
+#[tokio::test]
+async fn what_was_sent_by_half_goes_with_its_room() {
+    let world = World::with_bucket().await;
+    let link = link(&world, &Key::root(), json!({"max_total_bytes": 10})).await;
+    let whole = [7; 10];
+    let file = upload(&world, &link, "a", &whole).await;
+    let maintain = async |hours| {
+        let later = world.later(SignedDuration::from_hours(hours));
+        let uptime = std::time::Duration::from_hours(u64::try_from(10_000 + hours).unwrap());
+        world.store.maintenance().run_once(later.now, uptime).await.unwrap();
+    };
+    maintain(23).await;
+    assert_eq!(keys(&world).await, (vec![], 1));
+    assert_eq!(begin(&world, &link, "b", 1).await.status, 400);
+    maintain(25).await;
+    assert_eq!(keys(&world).await, (vec![], 0), "the upload went with its room");
+    assert_eq!(call(&world, &format!("{file}/complete"), &json!({})).await.status, 404);
+    let file = upload(&world, &link, "b", &whole).await;
+    let after_end = world.later(SignedDuration::from_hours(24 * 8));
+    after_end.close_ended_links().await;
+    assert_eq!(keys(&world).await, (vec![], 0), "the upload went with its link");
+    assert_eq!(call(&after_end, &format!("{file}/complete"), &json!({})).await.status, 403);
+}
+
 #[tokio::test]
 async fn each_file_that_arrives_is_told_of() {
     let world = World::with_bucket().await;

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use presign::Fingerprint;
 
-use crate::{ObjectKey, StoreError, UploadId};
+use crate::{BucketRef, ObjectKey, StoreError, UploadId};
 
 use super::ManagedLinkId;
 
@@ -14,6 +14,8 @@ pub struct RequestFile {
     pub id: ManagedLinkId,
     /// The managed link by which it is sent.
     pub link: Fingerprint,
+    /// The bucket that it is put into.
+    pub bucket: BucketRef,
     /// The key that it is put at.
     pub key: ObjectKey,
     /// The name that the sender gave, cleaned.
@@ -22,9 +24,9 @@ pub struct RequestFile {
     pub size: u64,
     /// The upload of its parts; `None`: it has not begun yet.
     pub upload: Option<UploadId>,
-    /// Whether the file is there as a whole, or is about to be.
+    /// Whether its upload has become an object.
     pub is_done: bool,
-    /// When it was last heard of.
+    /// When it was last heard of: when its latest part came, or links for parts were asked for.
     pub touched_at: Timestamp,
 }
 
