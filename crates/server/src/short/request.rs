@@ -14,8 +14,8 @@ use hyper::{Method, StatusCode};
 use presign::LinkConditions;
 use serde::{Deserialize, Serialize};
 use store::{
-    FileLimits, ManagedLink, ManagedLinkId, ObjectKey, PartNumber, RequestFile, RequestRoom,
-    RequestTotals, ReserveFile, UploadId,
+    FILES_MAX_UNSAID, FILES_UNDER_WAY_MAX, FileLimits, ManagedLink, ManagedLinkId, ObjectKey,
+    PartNumber, RequestFile, RequestRoom, RequestTotals, ReserveFile, UploadId,
 };
 
 use super::object::{passphrase_page, size_in_words};
@@ -144,7 +144,7 @@ impl RequestLink<'_> {
     fn room(&self) -> RequestRoom {
         let FileLimits { max_files, max_total_bytes, .. } = self.limits;
         let uses = self.link.conditions.uses.map(std::num::NonZeroU64::get);
-        let files_max = max_files.unwrap_or(u64::MAX).min(uses.unwrap_or(u64::MAX));
+        let files_max = [*max_files, uses].into_iter().flatten().min().unwrap_or(FILES_MAX_UNSAID);
         RequestRoom { files_max, bytes_max: max_total_bytes.unwrap_or(u64::MAX) }
     }
 
@@ -177,6 +177,12 @@ impl RequestLink<'_> {
             ReserveFile::TooManyFiles => {
                 let message = "As many files as may be sent are sent already.";
                 return Err(S3Error::with_message(Code::EntityTooLarge, message));
+            }
+            ReserveFile::TooManyUnderWay => {
+                let message = format!(
+                    "{FILES_UNDER_WAY_MAX} files that were begun are not finished. Finish some of them, or try again in a day."
+                );
+                return Err(S3Error::invalid_request(message));
             }
             ReserveFile::TooManyBytes(left) => {
                 let message = format!(

@@ -342,3 +342,51 @@ async fn what_no_page_sends_is_refused() {
     }
     assert_eq!(keys(&world).await.0, ["in/there"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn as_many_files_are_under_way_as_may_be() {
+    let world = World::with_bucket().await;
+    let path = link(&world, &Key::root(), json!({})).await;
+    let bucket =
+        world.store.bucket(&store::BucketName::parse("bucket").unwrap()).await.unwrap().unwrap();
+    let add = async |path: &str, count: u64, is_done: bool| {
+        let id = path.rsplit('/').next().unwrap().parse::<store::ManagedLinkId>().unwrap();
+        let room = store::RequestRoom { files_max: u64::MAX, bytes_max: u64::MAX };
+        let jobs = (0..count).map(|_| {
+            let file = store::RequestFile {
+                id: store::RequestFile::new_id().unwrap(),
+                link: id.fingerprint(),
+                bucket: bucket.reference(),
+                key: store::ObjectKey::parse("in/a").unwrap(),
+                name: "a".to_owned(),
+                size: 0,
+                upload: None,
+                is_done,
+                touched_at: world.now,
+            };
+            let store = world.store.clone();
+            tokio::spawn(async move { store.reserve_file(file, room).await.unwrap() })
+        });
+        for job in jobs.collect::<Vec<_>>() {
+            assert_eq!(job.await.unwrap(), store::ReserveFile::Reserved);
+        }
+    };
+    add(&path, store::FILES_UNDER_WAY_MAX - 1, false).await;
+    let last = document(&begin(&world, &path, "a", 0).await);
+    let refused = begin(&world, &path, "b", 0).await;
+    assert_eq!(
+        message(&refused),
+        "400 1000 files that were begun are not finished. Finish some of them, or try again in a day."
+    );
+    let file = format!("{path}/files/{}", last["file"].as_str().unwrap());
+    assert_eq!(call(&world, &format!("{file}/abort"), &json!({})).await.status, 200);
+    assert_eq!(begin(&world, &path, "b", 0).await.status, 201);
+    // Nor are more taken in all than the maker said, or ten thousand if they said nothing.
+    let unsaid = link(&world, &Key::root(), json!({})).await;
+    add(&unsaid, store::FILES_MAX_UNSAID - 1, true).await;
+    assert_eq!(begin(&world, &unsaid, "c", 0).await.status, 201);
+    assert!(begin(&world, &unsaid, "c", 0).await.status >= 400);
+    let said = link(&world, &Key::root(), json!({"max_files": store::FILES_MAX_UNSAID + 1})).await;
+    add(&said, store::FILES_MAX_UNSAID, true).await;
+    assert_eq!(begin(&world, &said, "c", 0).await.status, 201);
+}
