@@ -319,6 +319,7 @@ async fn what_no_page_sends_is_refused() {
         assert_eq!(answer.status, expected, "{wanted} {}", answer.text());
     };
     check(json!({"name": "a", "size": 1}), 400).await;
+    check(json!({"name": "a", "size": 1, "sender": "\u{200b} \u{2060}"}), 400).await;
     check(json!({"name": "a", "size": -1, "sender": "x"}), 400).await;
     check(json!({"name": "a", "size": 1, "sender": "x", "more": 1}), 400).await;
     check(json!({"name": "a", "size": 1, "sender": "x".repeat(201)}), 400).await;
