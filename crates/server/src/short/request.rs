@@ -431,7 +431,6 @@ fn plan(file: &RequestFile) -> Result<PartPlan, S3Error> {
 fn json<T: Serialize>(status: StatusCode, document: &T) -> Reply {
     let mut reply = Reply::new(status);
     reply.set(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    reply.set(hyper::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     reply.body = ReplyBody::Full(Bytes::from(serde_json::to_vec(document).unwrap_or_default()));
     reply
 }

@@ -391,3 +391,41 @@ async fn as_many_files_are_under_way_as_may_be() {
     add(&said, store::FILES_MAX_UNSAID, true).await;
     assert_eq!(begin(&world, &said, "c", 0).await.status, 201);
 }
+
+#[tokio::test]
+async fn nobody_keeps_what_a_short_link_answers() {
+    let world = World::with_bucket().await;
+    assert_eq!(world.send(put("/bucket/in/there", "x")).await.status, 200);
+    let request = link(&world, &Key::root(), json!({})).await;
+    let folder = json!({"kind": "folder", "bucket": "bucket", "prefix": "in/"});
+    let object = json!({"kind": "object", "bucket": "bucket", "key": "in/there", "uses": 1});
+    let mut paths = vec![request.clone(), format!("{request}/files/x"), "/_valet/s/x".to_owned()];
+    for wanted in [folder, object] {
+        let made = world.send(ask("POST", LINKS).body(wanted.to_string())).await;
+        let made = document(&made);
+        paths.push(format!("/_valet/s/{}", made["id"].as_str().unwrap()));
+    }
+    paths.push(format!("{}?zip", paths[3]));
+    let begun = document(&begin(&world, &request, "a", 1).await);
+    let file = format!("{request}/files/{}", begun["file"].as_str().unwrap());
+    paths.push(file.clone());
+    let check = |answer: &Answer, what: &str| {
+        let headers = ["cache-control", "referrer-policy", "x-content-type-options"];
+        let found = headers.map(|name| answer.header(name));
+        assert_eq!(found, ["no-store", "no-referrer", "nosniff"], "{what} {}", answer.status);
+    };
+    for path in &paths {
+        check(&world.send_raw(get(path)).await, path);
+        check(&world.send_raw(get(path).header("sec-fetch-mode", "navigate")).await, path);
+        check(&world.send_raw(get(path).header("accept", "application/json")).await, path);
+        check(&world.send_raw(ask("DELETE", path)).await, path);
+    }
+    for path in [format!("{request}/files"), format!("{file}/complete"), format!("{file}/abort")] {
+        check(&call(&world, &path, &json!({"x": 1})).await, &path);
+        check(&call(&world, &path, &json!({})).await, &path);
+    }
+    let late = world.later(SignedDuration::from_hours(24 * 8));
+    for path in &paths {
+        check(&late.send_raw(get(path)).await, path);
+    }
+}
