@@ -95,8 +95,10 @@ fn unquoted(value: &str) -> String {
 /// the rules of any system. It must not be hidden, look like an option, or contain characters that make it look
 /// like another name. `None` if nothing is left.
 pub fn safe_name(name: &str) -> Option<String> {
-    let last = name.rsplit(['/', '\\']).find(|segment| !segment.trim().is_empty())?;
-    let shown: String = last.chars().filter(|c| !is_deceptive(*c)).collect();
+    let mut segments = name
+        .rsplit(['/', '\\'])
+        .map(|segment| segment.chars().filter(|c| !is_deceptive(*c)).collect::<String>());
+    let shown = segments.find(|segment| !segment.trim().is_empty())?;
     let leads = |c: char| c == '.' || c == '-' || c.is_whitespace();
     let mut safe = shown.trim_start_matches(leads).trim_end().to_owned();
     while safe.len() > NAME_BYTES_MAX {
@@ -193,6 +195,7 @@ mod tests {
         check("/etc/passwd", Some("passwd"));
         check("C:\\dir\\a.txt", Some("a.txt"));
         check("dir/", Some("dir"));
+        check("dir/\u{200b} ", Some("dir"));
         check(".bashrc", Some("bashrc"));
         check("..", None);
         check("", None);

@@ -32,7 +32,7 @@ use crate::room::Room;
 use crate::route::{self, Call};
 use crate::s3::routed::{Signed, with_bucket_region};
 use crate::services::Services;
-use crate::short::ShortRequest;
+use crate::short::{self, ShortRequest};
 use crate::surface::Surface;
 use crate::unsent::Unsent;
 use crate::uploads::Uploads;
@@ -176,7 +176,7 @@ impl Server {
                 log_cause(&LoggedRefusal::from(&error), &ids, &notes);
                 notes.reason = Some(error.message().chars().take(REASON_CHARS_MAX).collect());
                 let mut reply = bound_refusal(&error, unsent, &ids);
-                let is_short = notes.opened.is_some() || notes.operation == OPEN_LINK;
+                let is_short = is_of_short_link(&notes);
                 refused_link::tell(&mut reply, &error, (&parts, is_short), &ids);
                 (reply, Some(error.code().wire()))
             }
@@ -191,6 +191,9 @@ impl Server {
         }
         if !body.has_ended() {
             tokio::spawn(body.drain());
+        }
+        if is_of_short_link(&notes) {
+            short::keep_from_others(&mut reply);
         }
         finish_headers(&mut reply, &parts.method, &ids);
         if let Some(cors) = notes.cors.take() {
@@ -348,4 +351,9 @@ impl Server {
             uploads: Uploads::of(head.client(), &self.services.uploads, &self.services.config),
         }
     }
+}
+
+/// Whether the request was for a path below `/_valet/s/`.
+fn is_of_short_link(notes: &RequestNotes) -> bool {
+    notes.opened.is_some() || notes.operation == OPEN_LINK
 }

@@ -11,6 +11,7 @@ mod zip;
 use std::sync::Arc;
 
 use hyper::Method;
+use hyper::header::{CACHE_CONTROL, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use store::{LinkPurpose, ManagedLink, ManagedLinkId};
 
 use crate::body::RequestBody;
@@ -24,6 +25,14 @@ use object::ObjectLink;
 use request::RequestLink;
 
 pub(crate) use visit::ShortRequest;
+
+/// Puts on an answer below `/_valet/s/`, whatever it is, that nobody keeps it, guesses another type for it, or tells other sites
+/// of the link.
+pub(crate) fn keep_from_others(reply: &mut Reply) {
+    reply.set(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply.set(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    reply.set(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+}
 
 /// A path below `/_valet/s/`.
 #[derive(Debug)]

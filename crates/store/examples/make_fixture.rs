@@ -272,6 +272,7 @@ async fn share(store: &Store, now: Timestamp) {
     let file = RequestFile {
         id: "AAAAAAAAAAAAAAAAAAAAAg".parse().unwrap(),
         link: request.fingerprint(),
+        bucket: store.bucket(request.purpose.bucket()).await.unwrap().unwrap().reference(),
         key: ObjectKey::parse("in/small").unwrap(),
         name: "small".to_owned(),
         size: 5,

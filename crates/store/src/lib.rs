@@ -61,11 +61,11 @@ pub use identity::{
 };
 pub use link_use::{LinkUses, OpenUse};
 pub use managed_link::{
-    CloseManagedLink, CreatorIdentity, CreatorSession, EndedPlace, FileLimits, Landing,
-    LinkCreator, LinkPurpose, ListManagedLinks, MANAGED_LINKS_MAX, ManagedLink, ManagedLinkId,
-    ManagedLinkIdError, ManagedLinkPage, ManagedLinkPlace, ManagedLinksOf, NOTIFY_TARGETS_MAX,
-    PASSPHRASE_PERIOD, PASSPHRASE_TRIES_MAX, PutManagedLink, RequestFile, RequestRoom,
-    RequestTotals, ReserveFile, UsedUpLinks,
+    CloseManagedLink, CreatorIdentity, CreatorSession, EndedPlace, FILES_MAX_UNSAID,
+    FILES_UNDER_WAY_MAX, FileLimits, Landing, LinkCreator, LinkPurpose, ListManagedLinks,
+    MANAGED_LINKS_MAX, ManagedLink, ManagedLinkId, ManagedLinkIdError, ManagedLinkPage,
+    ManagedLinkPlace, ManagedLinksOf, NOTIFY_TARGETS_MAX, PASSPHRASE_PERIOD, PASSPHRASE_TRIES_MAX,
+    PutManagedLink, RequestFile, RequestRoom, RequestTotals, ReserveFile, UsedUpLinks,
 };
 pub use multipart::{
     CHECKSUM_UNASKED, CompleteOutcome, CompleteUpload, CompletedPart, ListUploads, NewUpload,

@@ -17,7 +17,9 @@ use crate::{BucketName, DeleteOutcome, ETag};
 pub use creator::{CreatorIdentity, CreatorSession, LinkCreator};
 pub use id::{ManagedLinkId, ManagedLinkIdError};
 pub use purpose::{FileLimits, Landing, LinkPurpose};
-pub use request::{RequestFile, RequestRoom, RequestTotals, ReserveFile};
+pub use request::{
+    FILES_MAX_UNSAID, FILES_UNDER_WAY_MAX, RequestFile, RequestRoom, RequestTotals, ReserveFile,
+};
 
 /// The most managed links that one account may have, ended ones included while they are remembered.
 pub const MANAGED_LINKS_MAX: u64 = 1_000_000;

@@ -131,7 +131,8 @@ impl Maintenance {
         Ok(swept)
     }
 
-    /// Forgets revocations and uses of links that no longer live, managed links that ended long ago, and notices.
+    /// Forgets revocations and uses of links that no longer live, managed links that ended long ago, and notices; and gives up
+    /// files that nobody goes on sending.
     async fn forget_ended_links(&self, now: Timestamp) -> Result<(), StoreError> {
         let store = &*self.store.0;
         let mut forgotten = 0_usize;
@@ -140,11 +141,11 @@ impl Maintenance {
             let uses = store.metadata.forget_uses(now).await?;
             let remembered = before(now, MANAGED_LINK_REMEMBERED);
             let idle = before(now, REQUEST_FILE_IDLE_MAX);
-            store.metadata.release_idle_files(idle).await?;
+            let files = store.metadata.release_idle_files(idle, now).await?;
             let managed = store.metadata.forget_managed_links(remembered).await?;
             let notices = store.metadata.forget_notices(now).await?;
             forgotten = forgotten.saturating_add(revocations);
-            if [revocations, uses, managed, notices] == [0; 4] {
+            if [revocations, uses, files, managed, notices] == [0; 5] {
                 break;
             }
         }

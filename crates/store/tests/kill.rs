@@ -11,10 +11,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use iam::{AccountId, MasterKey, Policy};
 use jiff::{SignedDuration, Timestamp};
+use presign::Fingerprint;
 use store::{
-    Attributes, BucketName, BucketRef, CreateBucket, DirectoryEdit, Encryption, KeyOwner,
-    KeyStatus, ListAfter, ListEntry, ListObjects, Lookup, NewBucket, NewManagedPolicy, ObjectKey,
-    Precondition, PutObject, PutOutcome, StageSpec, Store, StoreConfig,
+    Attributes, BucketName, BucketRef, CompleteOutcome, CompleteUpload, CompletedPart,
+    CreateBucket, DirectoryEdit, Encryption, KeyOwner, KeyStatus, ListAfter, ListEntry,
+    ListObjects, Lookup, NewBucket, NewManagedPolicy, NewUpload, ObjectKey, PartNumber,
+    Precondition, PutObject, PutOutcome, PutPart, RequestFile, RequestRoom, ReserveFile, StageSpec,
+    StagedBody, Store, StoreConfig,
 };
 
 /// Where the child keeps its data; without it the child's test does nothing.
@@ -51,13 +54,17 @@ fn size_of(key: &str) -> usize {
     if number % 4 == 0 { 20_000 + number } else { number }
 }
 
-async fn put(store: &Store, key: &str) {
+async fn stage(store: &Store, key: &str) -> StagedBody {
     let mut stage = store.stage(StageSpec::default()).await.unwrap();
     stage.write(Bytes::from(vec![7; size_of(key)])).await.unwrap();
+    stage.finish().await.unwrap()
+}
+
+async fn put(store: &Store, key: &str) {
     let put = PutObject {
         bucket: bucket(store).await,
         key: ObjectKey::parse(key).unwrap(),
-        body: stage.finish().await.unwrap(),
+        body: stage(store, key).await,
         attributes: Attributes::default(),
         checksum: None,
         etag: None,
@@ -85,6 +92,10 @@ fn child() {
         let made = store.create_bucket(new, now()).await.unwrap();
         let round = if matches!(made, CreateBucket::Created(_)) { 0 } else { std::process::id() };
         let people = tokio::spawn(make_people(store.clone(), round));
+        let senders = (0..SENDERS).map(|sender| {
+            tokio::spawn(send_files(store.clone(), format!("{SENT_BELOW}{round}-{sender}")))
+        });
+        let senders = senders.collect::<Vec<_>>();
         let writers = (0..WRITERS).map(|writer| {
             let store = store.clone();
             tokio::spawn(async move {
@@ -103,8 +114,72 @@ fn child() {
         for writer in writers.collect::<Vec<_>>() {
             writer.await.unwrap();
         }
+        for sender in senders {
+            sender.await.unwrap();
+        }
         people.await.unwrap();
     });
+}
+
+/// How a file that was sent to a request is told apart from a key.
+const SENT: &str = "sent:";
+/// Where such files are put.
+const SENT_BELOW: &str = "in/";
+const SENDERS: u64 = 4;
+
+/// The request that they are sent to.
+fn request() -> Fingerprint {
+    Fingerprint::of_signature(b"request")
+}
+
+/// Sends files to a request, one after the other.
+#[expect(clippy::print_stdout, reason = "a child tells its parent")]
+async fn send_files(store: Store, name: String) {
+    for number in 0.. {
+        let text = format!("{name}-{number}");
+        let (bucket, key) = (bucket(&store).await, ObjectKey::parse(&text).unwrap());
+        let id = RequestFile::new_id().unwrap();
+        let file = RequestFile {
+            id,
+            link: request(),
+            bucket: bucket.clone(),
+            key: key.clone(),
+            name: "name".to_owned(),
+            size: 1,
+            upload: None,
+            is_done: false,
+            touched_at: now(),
+        };
+        let room = RequestRoom { files_max: u64::MAX, bytes_max: u64::MAX };
+        assert_eq!(store.reserve_file(file, room).await.unwrap(), ReserveFile::Reserved);
+        let new = NewUpload {
+            bucket: bucket.clone(),
+            key: key.clone(),
+            attributes: Attributes::default(),
+            checksum: None,
+            encryption: None,
+            customer_key: None,
+            initiator: "root".to_owned(),
+        };
+        let upload = store.create_upload(new, now()).await.unwrap().unwrap();
+        assert!(store.begin_file(&request(), id, upload.id, now()).await.unwrap());
+        let (part, body) = (PartNumber::new(1).unwrap(), stage(&store, &text).await);
+        let put = store.put_part(&upload, part, body, None, now()).await.unwrap();
+        let PutPart::Stored(stored) = put else { panic!("the upload is gone") };
+        let complete = CompleteUpload {
+            bucket,
+            key,
+            upload_id: upload.id,
+            parts: vec![CompletedPart { number: part, etag: stored.etag, checksum: None }],
+            object_checksum: None,
+            precondition: Precondition::None,
+            min_part_size: 0,
+        };
+        let completed = store.complete_upload(complete, now()).await.unwrap();
+        assert!(matches!(completed, CompleteOutcome::Completed { .. }));
+        println!("{SENT}{} ", id.text());
+        std::io::stdout().flush().unwrap();
+    }
 }
 
 /// How a user is told apart from a key.
@@ -190,6 +265,7 @@ fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
         check(dir.path(), &acknowledged);
     }
     assert!(acknowledged.len() > 100, "{}", acknowledged.len());
+    assert!(acknowledged.iter().any(|line| line.starts_with(SENT)), "no file was sent");
 }
 
 /// Every user is there, and each of them whole: with its key, its group, its policy and the switch of the
@@ -216,12 +292,27 @@ async fn check_people(store: &Store, acknowledged: &[String]) {
     assert_eq!(directory.keys().count(), directory.users().count());
 }
 
+/// Each file that was acknowledged is done, and as many are done as have an object.
+async fn check_sent(store: &Store, acknowledged: &[String], objects: u64) {
+    for id in acknowledged.iter().filter_map(|line| line.strip_prefix(SENT)) {
+        let file = store.request_file(&request(), id.parse().unwrap()).await.unwrap();
+        let file = file.unwrap_or_else(|| panic!("{id} is lost"));
+        assert!(file.is_done, "{id}");
+        let found = store.object(&bucket(store).await, &file.key, None).await.unwrap();
+        assert!(matches!(found, Lookup::Object(_)), "{id} is done and not there");
+    }
+    let totals = store.request_totals(&request()).await.unwrap();
+    assert_eq!(totals.done, objects);
+}
+
 fn check(dir: &Path, acknowledged: &[String]) {
     let store = open(dir);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
     runtime.block_on(async {
         check_people(&store, acknowledged).await;
-        for key in acknowledged.iter().filter(|key| !key.starts_with(USER)) {
+        for key in
+            acknowledged.iter().filter(|key| !key.starts_with(USER) && !key.starts_with(SENT))
+        {
             let key = ObjectKey::parse(key).unwrap();
             let found = store.object(&bucket(&store).await, &key, None).await.unwrap();
             assert!(matches!(found, Lookup::Object(_)), "{key} is lost");
@@ -231,7 +322,7 @@ fn check(dir: &Path, acknowledged: &[String]) {
             return;
         }
         // Everything that is there is whole, acknowledged or not.
-        let (mut after, mut large) = (ListAfter::Start, 0);
+        let (mut after, mut in_files, mut sent) = (ListAfter::Start, 0, 0);
         loop {
             let query = ListObjects { prefix: String::new(), delimiter: None, after, limit: 1000 };
             let page = store.list_objects(&bucket(&store).await, query).await.unwrap().unwrap();
@@ -245,16 +336,24 @@ fn check(dir: &Path, acknowledged: &[String]) {
                     read += bytes.unwrap().len();
                 }
                 assert_eq!(read, size_of(listed.key.as_str()));
-                large += usize::from(read > 16 * 1024);
+                let is_sent = listed.key.as_str().starts_with(SENT_BELOW);
+                sent += u64::from(is_sent);
+                in_files += usize::from(is_sent || read > 16 * 1024);
             }
             match page.next {
                 Some(next) => after = next,
                 None => break,
             }
         }
-        let later = now() + SignedDuration::from_hours(1);
-        store.maintenance().run_once(later, uptime()).await.unwrap();
-        assert_eq!(files(&dir.join("blobs")) + files(&dir.join("tmp")), large);
+        check_sent(&store, acknowledged, sent).await;
+        // What was sent by half is given up after a day, and its bytes are removed in the next round.
+        for hours in [25, 26] {
+            let later = now() + SignedDuration::from_hours(hours);
+            store.maintenance().run_once(later, uptime()).await.unwrap();
+        }
+        let totals = store.request_totals(&request()).await.unwrap();
+        assert_eq!((totals.files, totals.done), (sent, sent));
+        assert_eq!(files(&dir.join("blobs")) + files(&dir.join("tmp")), in_files);
     });
 }
 

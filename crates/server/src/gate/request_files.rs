@@ -1,7 +1,8 @@
 //! Files that are sent to requests, as the store keeps account of them.
 
+use jiff::Timestamp;
 use store::{
-    ManagedLink, ManagedLinkId, ObjectKey, PartNumber, RequestFile, RequestRoom, RequestTotals,
+    BucketRef, ManagedLink, ManagedLinkId, PartNumber, RequestFile, RequestRoom, RequestTotals,
     ReserveFile, UploadId,
 };
 
@@ -15,6 +16,12 @@ impl Gate {
         link: &ManagedLink,
     ) -> Result<RequestTotals, S3Error> {
         self.store.request_totals(&link.fingerprint()).await.map_err(refusal::of_store)
+    }
+
+    /// The bucket that files are put into which are sent by a link.
+    pub(crate) async fn request_bucket(&self, link: &ManagedLink) -> Result<BucketRef, S3Error> {
+        let bucket = self.bucket_named(link.purpose.bucket()).await?;
+        bucket.map(|bucket| bucket.reference()).ok_or_else(|| S3Error::new(Code::NoSuchBucket))
     }
 
     /// Reserves room for a file that is about to be sent.
@@ -35,40 +42,50 @@ impl Gate {
         self.store.request_file(&link.fingerprint(), id).await.map_err(refusal::of_store)
     }
 
-    /// Notes what a file has become that is not done. `false`: it is gone, or done.
-    pub(crate) async fn change_file(&self, file: RequestFile) -> Result<bool, S3Error> {
-        self.store.change_file(file).await.map_err(refusal::of_store)
-    }
-
-    /// Makes a file that was noted as done one that is under way again.
-    pub(crate) async fn reopen_file(
+    /// Notes the upload of a file that has none. `false`: the file is gone.
+    pub(crate) async fn begin_file(
         &self,
-        link: &ManagedLink,
-        id: ManagedLinkId,
+        file: &RequestFile,
+        upload: UploadId,
+        now: Timestamp,
     ) -> Result<bool, S3Error> {
-        self.store.reopen_file(&link.fingerprint(), id).await.map_err(refusal::of_store)
+        let begun = self.store.begin_file(&file.link, file.id, upload, now).await;
+        begun.map_err(refusal::of_store)
     }
 
-    /// Gives the room of a file back that is not done.
+    /// Notes that somebody goes on with a file. `false`: it is gone, or done.
+    pub(crate) async fn touch_file(
+        &self,
+        file: &RequestFile,
+        now: Timestamp,
+    ) -> Result<bool, S3Error> {
+        self.store.touch_file(&file.link, file.id, now).await.map_err(refusal::of_store)
+    }
+
+    /// Notes that a file which is done is told of. `false`: somebody else tells of it.
+    pub(crate) async fn tell_file(&self, file: &RequestFile) -> Result<bool, S3Error> {
+        self.store.tell_file(&file.link, file.id).await.map_err(refusal::of_store)
+    }
+
+    /// Gives the room of a file back that is not done, and aborts its upload.
     pub(crate) async fn release_file(
         &self,
-        link: &ManagedLink,
-        id: ManagedLinkId,
+        file: &RequestFile,
+        now: Timestamp,
     ) -> Result<bool, S3Error> {
-        self.store.release_file(&link.fingerprint(), id).await.map_err(refusal::of_store)
+        self.store.release_file(&file.link, file.id, now).await.map_err(refusal::of_store)
     }
 
     /// The parts of a file that are there, in their order: number, size and tag.
     pub(crate) async fn request_parts(
         &self,
-        link: &ManagedLink,
-        (key, upload): (&ObjectKey, &UploadId),
+        file: &RequestFile,
     ) -> Result<Vec<(PartNumber, u64, String)>, S3Error> {
         const PAGE: usize = 1000;
         let missing = || S3Error::new(Code::NoSuchUpload);
-        let bucket = self.bucket_named(link.purpose.bucket()).await?;
-        let bucket = bucket.ok_or_else(missing)?.reference();
-        let upload = self.store.upload(&bucket, key, upload).await.map_err(refusal::of_store)?;
+        let upload = file.upload.as_ref().ok_or_else(missing)?;
+        let upload = self.store.upload(&file.bucket, &file.key, upload).await;
+        let upload = upload.map_err(refusal::of_store)?;
         let upload = upload.ok_or_else(missing)?;
         let (mut parts, mut after) = (Vec::new(), None);
         loop {

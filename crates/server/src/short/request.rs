@@ -14,8 +14,8 @@ use hyper::{Method, StatusCode};
 use presign::LinkConditions;
 use serde::{Deserialize, Serialize};
 use store::{
-    FileLimits, ManagedLink, ManagedLinkId, ObjectKey, PartNumber, RequestFile, RequestRoom,
-    RequestTotals, ReserveFile, UploadId,
+    FILES_MAX_UNSAID, FILES_UNDER_WAY_MAX, FileLimits, ManagedLink, ManagedLinkId, ObjectKey,
+    PartNumber, RequestFile, RequestRoom, RequestTotals, ReserveFile, UploadId,
 };
 
 use super::object::{passphrase_page, size_in_words};
@@ -144,7 +144,7 @@ impl RequestLink<'_> {
     fn room(&self) -> RequestRoom {
         let FileLimits { max_files, max_total_bytes, .. } = self.limits;
         let uses = self.link.conditions.uses.map(std::num::NonZeroU64::get);
-        let files_max = max_files.unwrap_or(u64::MAX).min(uses.unwrap_or(u64::MAX));
+        let files_max = [*max_files, uses].into_iter().flatten().min().unwrap_or(FILES_MAX_UNSAID);
         RequestRoom { files_max, bytes_max: max_total_bytes.unwrap_or(u64::MAX) }
     }
 
@@ -164,6 +164,7 @@ impl RequestLink<'_> {
         let file = RequestFile {
             id,
             link: self.link.fingerprint(),
+            bucket: gate.request_bucket(self.link).await?,
             key,
             name,
             size: offered.size,
@@ -177,6 +178,12 @@ impl RequestLink<'_> {
                 let message = "As many files as may be sent are sent already.";
                 return Err(S3Error::with_message(Code::EntityTooLarge, message));
             }
+            ReserveFile::TooManyUnderWay => {
+                let message = format!(
+                    "{FILES_UNDER_WAY_MAX} files that were begun are not finished. Finish some of them, or try again in a day."
+                );
+                return Err(S3Error::invalid_request(message));
+            }
             ReserveFile::TooManyBytes(left) => {
                 let message = format!(
                     "All files together may have so much that {} are left.",
@@ -187,15 +194,15 @@ impl RequestLink<'_> {
         }
         match self.begin_upload(&file, &offered).await {
             Ok(upload) => {
-                let file = RequestFile { upload: Some(upload), ..file };
-                if !gate.change_file(file.clone()).await? {
+                if !gate.begin_file(&file, upload, now).await? {
                     return Err(S3Error::new(Code::NoSuchUpload));
                 }
+                let file = RequestFile { upload: Some(upload), ..file };
                 self.told(&file, StatusCode::CREATED).await
             }
             Err(error) => {
                 // The room is nobody's then.
-                gate.release_file(self.link, id).await?;
+                gate.release_file(&file, now).await?;
                 Err(error)
             }
         }
@@ -267,10 +274,7 @@ impl RequestLink<'_> {
         &self,
         file: &RequestFile,
     ) -> Result<Vec<(PartNumber, u64, String)>, S3Error> {
-        let missing = || S3Error::new(Code::NoSuchUpload);
-        let upload = file.upload.as_ref().ok_or_else(missing)?;
-        let gate = &self.request.services.gate;
-        gate.request_parts(self.link, (&file.key, upload)).await
+        self.request.services.gate.request_parts(file).await
     }
 
     async fn links(&self, id: ManagedLinkId, body: &mut RequestBody) -> Result<Reply, S3Error> {
@@ -280,7 +284,7 @@ impl RequestLink<'_> {
             return Err(S3Error::invalid_request(message));
         }
         let file = self.file(id).await?;
-        let upload = file.upload.filter(|_| !file.is_done);
+        let upload = file.upload.as_ref().filter(|_| !file.is_done);
         let upload = upload.ok_or_else(|| S3Error::new(Code::NoSuchUpload))?.to_string();
         let (plan, endpoint) = (plan(&file)?, self.request.endpoint()?);
         let gate = &self.request.services.gate;
@@ -309,8 +313,7 @@ impl RequestLink<'_> {
             });
         }
         // Whoever goes on with it keeps its room.
-        let touched = RequestFile { touched_at: self.request.context.now, ..file };
-        gate.change_file(touched).await?;
+        gate.touch_file(&file, self.request.context.now).await?;
         Ok(json(StatusCode::OK, &links))
     }
 
@@ -322,12 +325,33 @@ impl RequestLink<'_> {
     ) -> Result<Reply, S3Error> {
         let _: serde_json::Map<String, serde_json::Value> =
             json_document(self.request, body).await?;
-        let gate = &self.request.services.gate;
-        let file = self.file(id).await?;
-        if file.is_done {
-            return self.told(&file, StatusCode::OK).await;
+        let ShortRequest { services, context, .. } = self.request;
+        let mut file = self.file(id).await?;
+        if !file.is_done {
+            let completed = self.complete_upload(&file).await;
+            // It is done by the step that made the object, and if another try did that, all is well: the record says so alone.
+            file = self.file(id).await?;
+            if !file.is_done {
+                completed?;
+                return Err(S3Error::new(Code::NoSuchUpload));
+            }
         }
-        let (plan, uploaded) = (plan(&file)?, self.uploaded(&file).await?);
+        // Of all tries, also those after a crash, one tells.
+        if services.gate.tell_file(&file).await? {
+            let sent = CompletedFile {
+                key: file.key.as_str(),
+                bytes: file.size,
+                address: Some(context.client),
+            };
+            services.notices.upload_completed(self.link, sent, context.now);
+            (notes.operation, notes.key) = (SEND_FILE, Some(file.key.clone()));
+        }
+        self.told(&file, StatusCode::OK).await
+    }
+
+    /// Makes an object of a file, all of whose parts are there.
+    async fn complete_upload(&self, file: &RequestFile) -> Result<(), S3Error> {
+        let (plan, uploaded) = (plan(file)?, self.uploaded(file).await?);
         let is_whole = plan.parts().count() == uploaded.len()
             && plan.parts().zip(&uploaded).all(|(planned, (number, size, _))| {
                 planned.number == *number && planned.size == *size
@@ -336,35 +360,9 @@ impl RequestLink<'_> {
             let message = "Not all parts of the file are there yet.";
             return Err(S3Error::with_message(Code::InvalidPart, message));
         }
-        // Before the object is there: if the process dies in between, the file counts, and never one too few.
-        let done =
-            RequestFile { is_done: true, touched_at: self.request.context.now, ..file.clone() };
-        if !gate.change_file(done.clone()).await? {
-            return Err(S3Error::new(Code::NoSuchUpload));
-        }
-        if let Err(error) = self.complete_upload(&file, &uploaded).await {
-            gate.reopen_file(self.link, id).await?;
-            return Err(error);
-        }
-        let sent = CompletedFile {
-            key: file.key.as_str(),
-            bytes: file.size,
-            address: Some(self.request.context.client),
-        };
-        let ShortRequest { services, context, .. } = self.request;
-        services.notices.upload_completed(self.link, sent, context.now);
-        (notes.operation, notes.key) = (SEND_FILE, Some(file.key));
-        self.told(&done, StatusCode::OK).await
-    }
-
-    async fn complete_upload(
-        &self,
-        file: &RequestFile,
-        uploaded: &[(PartNumber, u64, String)],
-    ) -> Result<(), S3Error> {
         let upload = file.upload.as_ref().map(ToString::to_string).unwrap_or_default();
         let mut document = "<CompleteMultipartUpload>".to_owned();
-        for (number, _, etag) in uploaded {
+        for (number, _, etag) in &uploaded {
             let (number, etag) = (number.number(), etag.trim_matches('"'));
             // Writing to a string cannot fail.
             let _written = write!(
@@ -404,7 +402,7 @@ impl RequestLink<'_> {
                 Ok(_) | Err(_) => {}
             }
         }
-        gate.release_file(self.link, id).await?;
+        gate.release_file(&file, self.request.context.now).await?;
         Ok(json(StatusCode::OK, &serde_json::json!({})))
     }
 }
@@ -433,7 +431,6 @@ fn plan(file: &RequestFile) -> Result<PartPlan, S3Error> {
 fn json<T: Serialize>(status: StatusCode, document: &T) -> Reply {
     let mut reply = Reply::new(status);
     reply.set(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    reply.set(hyper::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     reply.body = ReplyBody::Full(Bytes::from(serde_json::to_vec(document).unwrap_or_default()));
     reply
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::header::HeaderName;
 use presign::{Endpoint, ExpiresIn, decode_query_component};
 use serde::de::DeserializeOwned;
 use store::ManagedLink;
@@ -155,11 +155,9 @@ async fn small_body(request: ShortRequest<'_>, body: &mut RequestBody) -> Result
     }
 }
 
-/// Sends on to a URL that nobody is to keep, and that no other site is told of.
+/// Sends on to a URL.
 pub(super) fn redirect(status: hyper::StatusCode, location: &str) -> Reply {
     let mut reply = Reply::new(status);
     reply.set_text(hyper::header::LOCATION, location);
-    reply.set(hyper::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    reply.set(hyper::header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     reply
 }

@@ -8,10 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::StatusCode;
-use hyper::header::{
-    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS,
-};
+use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
 use presign::LinkConditions;
 use store::{BodyReader, ManagedLink, StoreError};
 
@@ -101,9 +98,6 @@ pub(super) fn head(disposition: &str) -> Reply {
     let mut reply = Reply::new(StatusCode::OK);
     reply.set(CONTENT_TYPE, HeaderValue::from_static("application/zip"));
     reply.set_text(CONTENT_DISPOSITION, disposition);
-    reply.set(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    reply.set(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    reply.set(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     reply
 }
 

@@ -1,6 +1,7 @@
 //! One server over a fresh store, requests as text, answers as text.
 
 use std::sync::Arc;
+use std::task::Poll;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -231,6 +232,24 @@ impl World {
         let body = RequestBody::from_memory(ask.body, &parts.headers);
         let request = Request::from_parts(parts, body);
         Answer::read(Arc::clone(&self.server).handle(request, self.peer, self.now).await).await
+    }
+
+    /// Sends as it is, and goes after the answer was asked for so often. `None`: it was not there by then.
+    pub(crate) async fn send_polling(&self, ask: Ask, polls: usize) -> Option<Answer> {
+        let parts = Self::head(&ask);
+        let body = RequestBody::from_memory(ask.body, &parts.headers);
+        let request = Request::from_parts(parts, body);
+        let answering = Arc::clone(&self.server).handle(request, self.peer, self.now);
+        let (mut answering, mut left) = (Box::pin(answering), polls);
+        let answer = std::future::poll_fn(move |context| {
+            left -= 1;
+            match answering.as_mut().poll(context) {
+                Poll::Pending if left > 0 => Poll::Pending,
+                Poll::Pending => Poll::Ready(None),
+                Poll::Ready(response) => Poll::Ready(Some(response)),
+            }
+        });
+        Some(Answer::read(answer.await?).await)
     }
 
     /// Sends as it is, takes so many bytes of the answer's body, and goes.

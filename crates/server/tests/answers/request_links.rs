@@ -173,6 +173,75 @@ async fn a_part_has_the_size_that_was_offered() {
     assert_eq!(world.send_raw(get(&file)).await.status, 404);
 }
 
+/// Begins a file, and sends all of its parts.
+async fn upload(world: &World, link: &str, name: &str, content: &[u8]) -> String {
+    let begun = begin(world, link, name, content.len()).await;
+    assert_eq!(begun.status, 201, "{}", begun.text());
+    let file = format!("{link}/files/{}", document(&begun)["file"].as_str().unwrap());
+    send_parts(world, &file, content, &[1]).await;
+    file
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_told_to_be_done_is_there_wherever_a_try_has_stopped() {
+    let world = World::with_bucket().await;
+    let link = link(&world, &Key::root(), json!({"notify": ["mailto:ana@example.com"]})).await;
+    let (mut polls, mut is_answered) = (0, false);
+    while !is_answered {
+        polls += 1;
+        let name = format!("{polls}.txt");
+        let file = upload(&world, &link, &name, name.as_bytes()).await;
+        let complete = ask("POST", &format!("{file}/complete"));
+        let complete = complete.header("content-type", "application/json").body("{}");
+        is_answered = world.send_polling(complete.clone(), polls).await.is_some();
+        let is_there = async || keys(&world).await.0.iter().any(|key| key.ends_with(&name));
+        let told = document(&world.send_raw(get(&file)).await)["done"] == true;
+        assert!(!told || is_there().await, "{polls}");
+        // The next tries finish what was left; all at once.
+        let tries = tokio::join!(
+            world.send_raw(complete.clone()),
+            world.send_raw(complete.clone()),
+            world.send_raw(complete)
+        );
+        for answer in [tries.0, tries.1, tries.2] {
+            assert_eq!((answer.status, &document(&answer)["done"]), (200, &json!(true)));
+            assert!(is_there().await, "{polls}");
+        }
+    }
+    assert!(polls > 2, "a try is done in several steps: {polls}");
+    let id = link.rsplit('/').next().unwrap().parse::<store::ManagedLinkId>().unwrap();
+    let totals = world.store.request_totals(&id.fingerprint()).await.unwrap();
+    let (found, uploads) = keys(&world).await;
+    let count = u64::try_from(polls).unwrap();
+    assert_eq!((found.len(), uploads, totals.done, totals.files), (polls, 0, count, count));
+    world.deliver_notices().await;
+    assert!(world.store.notices_of(&id.fingerprint(), 1000).await.unwrap().len() <= polls, "once");
+}
+
+#[tokio::test]
+async fn what_was_sent_by_half_goes_with_its_room() {
+    let world = World::with_bucket().await;
+    let link = link(&world, &Key::root(), json!({"max_total_bytes": 10})).await;
+    let whole = [7; 10];
+    let file = upload(&world, &link, "a", &whole).await;
+    let maintain = async |hours| {
+        let later = world.later(SignedDuration::from_hours(hours));
+        let uptime = std::time::Duration::from_hours(u64::try_from(10_000 + hours).unwrap());
+        world.store.maintenance().run_once(later.now, uptime).await.unwrap();
+    };
+    maintain(23).await;
+    assert_eq!(keys(&world).await, (vec![], 1));
+    assert_eq!(begin(&world, &link, "b", 1).await.status, 400);
+    maintain(25).await;
+    assert_eq!(keys(&world).await, (vec![], 0), "the upload went with its room");
+    assert_eq!(call(&world, &format!("{file}/complete"), &json!({})).await.status, 404);
+    let file = upload(&world, &link, "b", &whole).await;
+    let after_end = world.later(SignedDuration::from_hours(24 * 8));
+    after_end.close_ended_links().await;
+    assert_eq!(keys(&world).await, (vec![], 0), "the upload went with its link");
+    assert_eq!(call(&after_end, &format!("{file}/complete"), &json!({})).await.status, 403);
+}
+
 #[tokio::test]
 async fn each_file_that_arrives_is_told_of() {
     let world = World::with_bucket().await;
@@ -250,6 +319,7 @@ async fn what_no_page_sends_is_refused() {
         assert_eq!(answer.status, expected, "{wanted} {}", answer.text());
     };
     check(json!({"name": "a", "size": 1}), 400).await;
+    check(json!({"name": "a", "size": 1, "sender": "\u{200b} \u{2060}"}), 400).await;
     check(json!({"name": "a", "size": -1, "sender": "x"}), 400).await;
     check(json!({"name": "a", "size": 1, "sender": "x", "more": 1}), 400).await;
     check(json!({"name": "a", "size": 1, "sender": "x".repeat(201)}), 400).await;
@@ -272,4 +342,90 @@ async fn what_no_page_sends_is_refused() {
         assert_eq!(world.send_raw(get(&format!("{link}/{path}"))).await.status, 404, "{path}");
     }
     assert_eq!(keys(&world).await.0, ["in/there"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn as_many_files_are_under_way_as_may_be() {
+    let world = World::with_bucket().await;
+    let path = link(&world, &Key::root(), json!({})).await;
+    let bucket =
+        world.store.bucket(&store::BucketName::parse("bucket").unwrap()).await.unwrap().unwrap();
+    let add = async |path: &str, count: u64, is_done: bool| {
+        let id = path.rsplit('/').next().unwrap().parse::<store::ManagedLinkId>().unwrap();
+        let room = store::RequestRoom { files_max: u64::MAX, bytes_max: u64::MAX };
+        let jobs = (0..count).map(|_| {
+            let file = store::RequestFile {
+                id: store::RequestFile::new_id().unwrap(),
+                link: id.fingerprint(),
+                bucket: bucket.reference(),
+                key: store::ObjectKey::parse("in/a").unwrap(),
+                name: "a".to_owned(),
+                size: 0,
+                upload: None,
+                is_done,
+                touched_at: world.now,
+            };
+            let store = world.store.clone();
+            tokio::spawn(async move { store.reserve_file(file, room).await.unwrap() })
+        });
+        for job in jobs.collect::<Vec<_>>() {
+            assert_eq!(job.await.unwrap(), store::ReserveFile::Reserved);
+        }
+    };
+    add(&path, store::FILES_UNDER_WAY_MAX - 1, false).await;
+    let last = document(&begin(&world, &path, "a", 0).await);
+    let refused = begin(&world, &path, "b", 0).await;
+    assert_eq!(
+        message(&refused),
+        "400 1000 files that were begun are not finished. Finish some of them, or try again in a day."
+    );
+    let file = format!("{path}/files/{}", last["file"].as_str().unwrap());
+    assert_eq!(call(&world, &format!("{file}/abort"), &json!({})).await.status, 200);
+    assert_eq!(begin(&world, &path, "b", 0).await.status, 201);
+    // Nor are more taken in all than the maker said, or ten thousand if they said nothing.
+    let unsaid = link(&world, &Key::root(), json!({})).await;
+    add(&unsaid, store::FILES_MAX_UNSAID - 1, true).await;
+    assert_eq!(begin(&world, &unsaid, "c", 0).await.status, 201);
+    assert!(begin(&world, &unsaid, "c", 0).await.status >= 400);
+    let said = link(&world, &Key::root(), json!({"max_files": store::FILES_MAX_UNSAID + 1})).await;
+    add(&said, store::FILES_MAX_UNSAID, true).await;
+    assert_eq!(begin(&world, &said, "c", 0).await.status, 201);
+}
+
+#[tokio::test]
+async fn nobody_keeps_what_a_short_link_answers() {
+    let world = World::with_bucket().await;
+    assert_eq!(world.send(put("/bucket/in/there", "x")).await.status, 200);
+    let request = link(&world, &Key::root(), json!({})).await;
+    let folder = json!({"kind": "folder", "bucket": "bucket", "prefix": "in/"});
+    let object = json!({"kind": "object", "bucket": "bucket", "key": "in/there", "uses": 1});
+    let mut paths = vec![request.clone(), format!("{request}/files/x"), "/_valet/s/x".to_owned()];
+    for wanted in [folder, object] {
+        let made = world.send(ask("POST", LINKS).body(wanted.to_string())).await;
+        let made = document(&made);
+        paths.push(format!("/_valet/s/{}", made["id"].as_str().unwrap()));
+    }
+    paths.push(format!("{}?zip", paths[3]));
+    let begun = document(&begin(&world, &request, "a", 1).await);
+    let file = format!("{request}/files/{}", begun["file"].as_str().unwrap());
+    paths.push(file.clone());
+    let check = |answer: &Answer, what: &str| {
+        let headers = ["cache-control", "referrer-policy", "x-content-type-options"];
+        let found = headers.map(|name| answer.header(name));
+        assert_eq!(found, ["no-store", "no-referrer", "nosniff"], "{what} {}", answer.status);
+    };
+    for path in &paths {
+        check(&world.send_raw(get(path)).await, path);
+        check(&world.send_raw(get(path).header("sec-fetch-mode", "navigate")).await, path);
+        check(&world.send_raw(get(path).header("accept", "application/json")).await, path);
+        check(&world.send_raw(ask("DELETE", path)).await, path);
+    }
+    for path in [format!("{request}/files"), format!("{file}/complete"), format!("{file}/abort")] {
+        check(&call(&world, &path, &json!({"x": 1})).await, &path);
+        check(&call(&world, &path, &json!({})).await, &path);
+    }
+    let late = world.later(SignedDuration::from_hours(24 * 8));
+    for path in &paths {
+        check(&late.send_raw(get(path)).await, path);
+    }
 }

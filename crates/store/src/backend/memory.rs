@@ -13,7 +13,7 @@ mod uploads;
 mod uses;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use iam::AccountId;
@@ -61,6 +61,8 @@ struct Records {
     managed_links: HashMap<Fingerprint, Arc<ManagedLink>>,
     passphrase_tries: HashMap<Fingerprint, Vec<Timestamp>>,
     request_files: HashMap<(Fingerprint, ManagedLinkId), RequestFile>,
+    /// Those of the files that are done which were told of.
+    told_files: HashSet<(Fingerprint, ManagedLinkId)>,
     /// Each with the time when it is forgotten.
     notices: BTreeMap<NoticeId, (Notice, Timestamp)>,
     notices_told: HashMap<(Fingerprint, NoticeEvent), Timestamp>,

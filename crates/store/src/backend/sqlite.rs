@@ -13,6 +13,7 @@ mod managed_links;
 mod notices;
 mod objects;
 mod request_files;
+mod request_totals;
 mod revocations;
 mod rows;
 mod seal;

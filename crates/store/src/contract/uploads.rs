@@ -69,7 +69,7 @@ pub(super) fn complete(upload: &Upload, parts: &[(u16, u8)]) -> CompleteUpload {
     }
 }
 
-async fn garbage(engine: &impl Metadata) -> Vec<u8> {
+pub(super) async fn garbage(engine: &impl Metadata) -> Vec<u8> {
     let mut garbage = engine.garbage(much_later(), 100).await.unwrap();
     garbage.sort();
     garbage.iter().map(|id| id.first_byte()).collect()

@@ -3,9 +3,17 @@
 use jiff::Timestamp;
 use presign::Fingerprint;
 
-use crate::{ObjectKey, StoreError, UploadId};
+use crate::{BucketRef, ObjectKey, StoreError, UploadId};
 
 use super::ManagedLinkId;
+
+/// The most files of one request that are under way at once: each is a record, and an upload, that cost whoever begins them
+/// nothing.
+pub const FILES_UNDER_WAY_MAX: u64 = 1000;
+/// The most files of a request whose maker has not said how many.
+pub const FILES_MAX_UNSAID: u64 = 10_000;
+/// The most bytes of all files of a request, which every engine can sum up.
+const BYTES_MAX: u64 = u64::MAX >> 1;
 
 /// A file that somebody sends to a request for files. Its bytes arrive as those of an upload in parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +22,8 @@ pub struct RequestFile {
     pub id: ManagedLinkId,
     /// The managed link by which it is sent.
     pub link: Fingerprint,
+    /// The bucket that it is put into.
+    pub bucket: BucketRef,
     /// The key that it is put at.
     pub key: ObjectKey,
     /// The name that the sender gave, cleaned.
@@ -22,9 +32,9 @@ pub struct RequestFile {
     pub size: u64,
     /// The upload of its parts; `None`: it has not begun yet.
     pub upload: Option<UploadId>,
-    /// Whether the file is there as a whole, or is about to be.
+    /// Whether its upload has become an object.
     pub is_done: bool,
-    /// When it was last heard of.
+    /// When it was last heard of: when its latest part came, or links for parts were asked for.
     pub touched_at: Timestamp,
 }
 
@@ -55,6 +65,8 @@ pub enum ReserveFile {
     Reserved,
     /// The request has as many files as it may.
     TooManyFiles,
+    /// [`FILES_UNDER_WAY_MAX`] files are under way.
+    TooManyUnderWay,
     /// The file is larger than what is left: so many bytes.
     TooManyBytes(u64),
 }
@@ -65,7 +77,10 @@ impl RequestTotals {
         if self.files >= room.files_max {
             return ReserveFile::TooManyFiles;
         }
-        let left = room.bytes_max.saturating_sub(self.bytes);
+        if self.files.saturating_sub(self.done) >= FILES_UNDER_WAY_MAX {
+            return ReserveFile::TooManyUnderWay;
+        }
+        let left = room.bytes_max.min(BYTES_MAX).saturating_sub(self.bytes);
         if size > left { ReserveFile::TooManyBytes(left) } else { ReserveFile::Reserved }
     }
 }
@@ -74,5 +89,30 @@ impl RequestFile {
     /// An id that nobody guesses.
     pub fn new_id() -> Result<ManagedLinkId, StoreError> {
         ManagedLinkId::generate()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_has_room_for_so_much() {
+        let check = |(files, bytes, done), size, (files_max, bytes_max), expected| {
+            let room = RequestRoom { files_max, bytes_max };
+            let reserved = RequestTotals { files, bytes, done }.reserve(size, room);
+            assert_eq!(reserved, expected, "{files} {bytes} {done} {size} {room:?}");
+        };
+        let all = (u64::MAX, u64::MAX);
+        check((0, 0, 0), 5, (1, 5), ReserveFile::Reserved);
+        check((0, 0, 0), 6, (1, 5), ReserveFile::TooManyBytes(5));
+        check((1, 0, 1), 0, (1, 5), ReserveFile::TooManyFiles);
+        check((999, 0, 0), 0, all, ReserveFile::Reserved);
+        check((1000, 0, 0), 0, all, ReserveFile::TooManyUnderWay);
+        check((1000, 0, 1), 0, all, ReserveFile::Reserved);
+        check((100_000, 0, 99_000), 0, all, ReserveFile::TooManyUnderWay);
+        check((100_000, 0, 99_001), 0, all, ReserveFile::Reserved);
+        check((1, BYTES_MAX - 5, 0), 5, all, ReserveFile::Reserved);
+        check((1, BYTES_MAX - 5, 0), 6, all, ReserveFile::TooManyBytes(5));
     }
 }

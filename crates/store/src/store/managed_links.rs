@@ -98,7 +98,8 @@ impl Store {
         self.0.metadata.used_up_managed_links(after, looked_at).await
     }
 
-    /// Closes a managed link as it was read, and deletes its object in the same step, if that is asked for.
+    /// Closes a managed link as it was read, and deletes its object in the same step, if that is asked for. Files that were
+    /// sent to it by half are given up before, with their parts.
     pub async fn close_managed_link(
         &self,
         link: &ManagedLink,
@@ -111,7 +112,12 @@ impl Store {
             revision: link.revision.saturating_add(1),
             ..link.clone()
         };
-        self.0.metadata.close_managed_link(closed, delete, now).await
+        loop {
+            let (link, delete) = (closed.clone(), delete.clone());
+            if let Some(outcome) = self.0.metadata.close_managed_link(link, delete, now).await? {
+                return Ok(outcome);
+            }
+        }
     }
 
     /// The key with which the link signer of an account signs. The role is made where the account has none, with this trust

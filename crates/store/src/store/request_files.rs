@@ -6,6 +6,7 @@ use presign::Fingerprint;
 use crate::backend::metadata::request_files::RequestFileRecords as _;
 use crate::{
     ManagedLinkId, RequestFile, RequestRoom, RequestTotals, ReserveFile, Store, StoreError,
+    UploadId,
 };
 
 impl Store {
@@ -27,36 +28,51 @@ impl Store {
         self.0.metadata.request_file(link, id).await
     }
 
-    /// Notes what a file has become that is not done. `false`: it is gone, or done.
-    pub async fn change_file(&self, file: RequestFile) -> Result<bool, StoreError> {
-        self.0.metadata.change_file(file).await
+    /// Notes the upload of a file that has none. From now on the file becomes what the upload does: it is done when the upload
+    /// is an object. `false`: it has one, or is gone.
+    pub async fn begin_file(
+        &self,
+        link: &Fingerprint,
+        id: ManagedLinkId,
+        upload: UploadId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.0.metadata.begin_file(link, id, upload, now).await
     }
 
-    /// Makes a file that was noted as done one that is under way again.
-    pub async fn reopen_file(
+    /// Notes that a file under way was heard of. `false`: there is none.
+    pub async fn touch_file(
+        &self,
+        link: &Fingerprint,
+        id: ManagedLinkId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.0.metadata.touch_file(link, id, now).await
+    }
+
+    /// Notes that a file which is done is told of, so that this is done once. `false`: it was noted before, or the file is
+    /// not done.
+    pub async fn tell_file(
         &self,
         link: &Fingerprint,
         id: ManagedLinkId,
     ) -> Result<bool, StoreError> {
-        self.0.metadata.reopen_file(link, id).await
+        self.0.metadata.tell_file(link, id).await
     }
 
-    /// Gives the room of a file back that is not done. `false`: there is none.
+    /// Gives the room of a file back that is not done, and aborts its upload. `false`: there is none.
     pub async fn release_file(
         &self,
         link: &Fingerprint,
         id: ManagedLinkId,
+        now: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.0.metadata.release_file(link, id).await
+        self.0.stager.note(now);
+        self.0.metadata.release_file(link, id, now).await
     }
 
     /// What a request has so far.
     pub async fn request_totals(&self, link: &Fingerprint) -> Result<RequestTotals, StoreError> {
         self.0.metadata.request_totals(link).await
-    }
-
-    /// Gives the room of files back that nobody went on with since a time.
-    pub async fn release_idle_files(&self, before: Timestamp) -> Result<usize, StoreError> {
-        self.0.metadata.release_idle_files(before).await
     }
 }

@@ -46,7 +46,7 @@ impl OfferedFile {
                 format!("Files of this type are not taken, only {}.", limits.types.join(", "));
             return refused(Code::InvalidRequest, message);
         }
-        if limits.ask_name && self.sender.trim().is_empty() {
+        if limits.ask_name && shown(&self.sender).is_empty() {
             return refused(Code::InvalidRequest, "Please give your name.".to_owned());
         }
         let lengths = [
@@ -93,13 +93,18 @@ fn is_media_type(text: &str) -> bool {
     }) && text.chars().all(|c| matches!(c, ' '..='~'))
 }
 
+/// What can be seen of a text. What is left at its ends when the unseen is taken out is trimmed, and not the other way round.
+fn shown(text: &str) -> String {
+    let seen: String = text.chars().filter(|c| !disposition::is_deceptive(*c)).collect();
+    seen.trim().to_owned()
+}
+
 /// A text as a header has it: plain, or as RFC 2047 encodes other characters.
 pub(super) fn header_text(text: &str) -> String {
     use base64::Engine as _;
-    let shown: String = text.chars().filter(|c| !disposition::is_deceptive(*c)).collect();
-    let shown = shown.trim();
+    let shown = shown(text);
     if shown.chars().all(|c| matches!(c, ' '..='~')) && !shown.starts_with("=?") {
-        return shown.to_owned();
+        return shown;
     }
     let encoded = base64::engine::general_purpose::STANDARD.encode(shown);
     format!("=?UTF-8?B?{encoded}?=")
@@ -135,6 +140,8 @@ mod tests {
     #[test]
     fn what_a_sender_says_is_one_plain_header() {
         assert_eq!(header_text(" Ana "), "Ana");
+        assert_eq!(header_text("\u{200b} Ana \u{200b}"), "Ana");
+        assert_eq!(header_text(" \u{200b} \u{202e}\t"), "");
         assert_eq!(header_text("a\r\nx-amz-acl: public-read"), "ax-amz-acl: public-read");
         assert_eq!(header_text("Zoë"), "=?UTF-8?B?Wm/Dqw==?=");
         assert_eq!(header_text("=?x"), "=?UTF-8?B?PT94?=");

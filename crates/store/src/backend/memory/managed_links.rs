@@ -136,13 +136,15 @@ impl ManagedLinkRecords for MemoryMetadata {
         link: ManagedLink,
         delete: Option<DeleteObject>,
         now: Timestamp,
-    ) -> Result<CloseManagedLink, StoreError> {
+    ) -> Result<Option<CloseManagedLink>, StoreError> {
         self.write(|records| {
+            let fingerprint = link.fingerprint();
             if !records.change_managed_link(link) {
-                return Ok(CloseManagedLink::Changed);
+                return Ok(Some(CloseManagedLink::Changed));
             }
+            records.give_up_files(|file| file.link == fingerprint, now);
             let delete = delete.map(|delete| records.delete_object(&delete, now)).transpose();
-            delete.map(CloseManagedLink::Closed)
+            delete.map(|outcome| Some(CloseManagedLink::Closed(outcome)))
         })?
     }
 
@@ -152,8 +154,9 @@ impl ManagedLinkRecords for MemoryMetadata {
             records
                 .managed_links
                 .retain(|_, link| link.closed_at.is_none() || link.expires_at >= ended_before);
-            let Records { managed_links, notices_told, .. } = records;
+            let Records { managed_links, notices_told, request_files, .. } = records;
             notices_told.retain(|(link, _), _| managed_links.contains_key(link));
+            request_files.retain(|(link, _), _| managed_links.contains_key(link));
             before - managed_links.len()
         })
     }

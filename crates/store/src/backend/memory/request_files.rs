@@ -3,9 +3,12 @@
 use jiff::Timestamp;
 use presign::Fingerprint;
 
+use super::uploads::place_of;
 use super::{MemoryMetadata, Records};
 use crate::backend::metadata::request_files::RequestFileRecords;
-use crate::{ManagedLinkId, RequestFile, RequestRoom, RequestTotals, ReserveFile, StoreError};
+use crate::{
+    ManagedLinkId, RequestFile, RequestRoom, RequestTotals, ReserveFile, StoreError, UploadId,
+};
 
 impl RequestFileRecords for MemoryMetadata {
     async fn reserve_file(
@@ -27,23 +30,43 @@ impl RequestFileRecords for MemoryMetadata {
         link: &Fingerprint,
         id: ManagedLinkId,
     ) -> Result<Option<RequestFile>, StoreError> {
-        self.read(|records| records.request_files.get(&(*link, id)).cloned())
+        self.read(|records| {
+            let file = records.request_files.get(&(*link, id)).cloned();
+            file.filter(|file| records.same(&file.bucket).is_some())
+        })
     }
 
-    async fn change_file(&self, file: RequestFile) -> Result<bool, StoreError> {
-        self.write(|records| match records.request_files.get_mut(&(file.link, file.id)) {
-            Some(known) if !known.is_done => {
-                *known = file;
+    async fn begin_file(
+        &self,
+        link: &Fingerprint,
+        id: ManagedLinkId,
+        upload: UploadId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.write(|records| match records.under_way(link, id) {
+            Some(file) if file.upload.is_none() => {
+                (file.upload, file.touched_at) = (Some(upload), now);
                 true
             }
             Some(_) | None => false,
         })
     }
 
-    async fn reopen_file(&self, link: &Fingerprint, id: ManagedLinkId) -> Result<bool, StoreError> {
+    async fn touch_file(
+        &self,
+        link: &Fingerprint,
+        id: ManagedLinkId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         self.write(|records| {
-            let file = records.request_files.get_mut(&(*link, id));
-            file.map(|file| file.is_done = false).is_some()
+            records.under_way(link, id).map(|file| file.touched_at = now).is_some()
+        })
+    }
+
+    async fn tell_file(&self, link: &Fingerprint, id: ManagedLinkId) -> Result<bool, StoreError> {
+        self.write(|records| {
+            let is_done = records.request_files.get(&(*link, id)).is_some_and(|file| file.is_done);
+            is_done && records.told_files.insert((*link, id))
         })
     }
 
@@ -51,28 +74,66 @@ impl RequestFileRecords for MemoryMetadata {
         &self,
         link: &Fingerprint,
         id: ManagedLinkId,
+        now: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.write(|records| {
-            let name = (*link, id);
-            let may = records.request_files.get(&name).is_some_and(|file| !file.is_done);
-            may && records.request_files.remove(&name).is_some()
-        })
+        let name = (*link, id);
+        self.write(|records| records.give_up_files(|file| (file.link, file.id) == name, now) > 0)
     }
 
     async fn request_totals(&self, link: &Fingerprint) -> Result<RequestTotals, StoreError> {
         self.read(|records| records.request_totals(link))
     }
 
-    async fn release_idle_files(&self, before: Timestamp) -> Result<usize, StoreError> {
-        self.write(|records| {
-            let all = records.request_files.len();
-            records.request_files.retain(|_, file| file.is_done || file.touched_at >= before);
-            all - records.request_files.len()
-        })
+    async fn release_idle_files(
+        &self,
+        before: Timestamp,
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
+        self.write(|records| records.give_up_files(|file| file.touched_at < before, now))
     }
 }
 
 impl Records {
+    fn under_way(&mut self, link: &Fingerprint, id: ManagedLinkId) -> Option<&mut RequestFile> {
+        self.request_files.get_mut(&(*link, id)).filter(|file| !file.is_done)
+    }
+
+    fn file_of(&mut self, upload: UploadId) -> Option<&mut RequestFile> {
+        let mut files = self.request_files.values_mut();
+        files.find(|file| file.upload == Some(upload) && !file.is_done)
+    }
+
+    /// A part of the upload has come.
+    pub(super) fn touch_file_of(&mut self, upload: UploadId, now: Timestamp) {
+        if let Some(file) = self.file_of(upload) {
+            file.touched_at = now;
+        }
+    }
+
+    /// The upload has become an object.
+    pub(super) fn finish_file_of(&mut self, upload: UploadId) {
+        if let Some(file) = self.file_of(upload) {
+            file.is_done = true;
+        }
+    }
+
+    /// Gives up those of the files under way that fit, with their uploads. Says how many these were.
+    pub(super) fn give_up_files(
+        &mut self,
+        fits: impl Fn(&RequestFile) -> bool,
+        now: Timestamp,
+    ) -> usize {
+        let under_way = self.request_files.values().filter(|file| !file.is_done && fits(file));
+        let given_up: Vec<RequestFile> = under_way.cloned().collect();
+        for file in &given_up {
+            if let Some(upload) = file.upload {
+                self.abort(&place_of(&file.bucket, &file.key, upload), now);
+            }
+            self.request_files.remove(&(file.link, file.id));
+        }
+        given_up.len()
+    }
+
     fn request_totals(&self, link: &Fingerprint) -> RequestTotals {
         let mut totals = RequestTotals::default();
         for file in self.request_files.values().filter(|file| file.link == *link) {

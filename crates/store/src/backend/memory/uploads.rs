@@ -135,6 +135,7 @@ impl Records {
         self.take_intent(blob.id)?;
         file.unpublished.keep();
         let part = Part { number, size: blob.size, etag, checksum, last_modified: truncated(now) };
+        self.touch_file_of(upload, now);
         let stored = StoredPart { part: part.clone(), blob };
         if let Some(replaced) = self.parts.insert((upload, number), stored) {
             self.add_garbage(&[replaced.blob], now);
@@ -168,8 +169,9 @@ impl Records {
         Some(parts)
     }
 
-    fn abort(&mut self, place: &UploadPlace, now: Timestamp) -> bool {
+    pub(super) fn abort(&mut self, place: &UploadPlace, now: Timestamp) -> bool {
         let Some(parts) = self.take(place) else { return false };
+        self.request_files.retain(|_, file| file.is_done || file.upload != Some(place.2));
         let blobs: Vec<_> = parts.into_iter().map(|stored| stored.blob).collect();
         self.add_garbage(&blobs, now);
         true
@@ -231,6 +233,7 @@ impl Records {
         self.add_garbage(&discarded, now);
         let object = made.at(key.clone(), version.version_id, now);
         let object = self.add_object((bucket.id, key), version, object, now);
+        self.finish_file_of(place.2);
         self.completed.insert(place, (now, object.version_id, object.etag));
         Ok(CompleteOutcome::Completed { version_id: versioning.told(object.version_id), object })
     }
@@ -292,6 +295,6 @@ impl Records {
     }
 }
 
-fn place_of(bucket: &BucketRef, key: &ObjectKey, id: UploadId) -> UploadPlace {
+pub(super) fn place_of(bucket: &BucketRef, key: &ObjectKey, id: UploadId) -> UploadPlace {
     (bucket.id, key.as_bytes().to_vec(), id)
 }

@@ -34,9 +34,10 @@ macro_rules! with_managed_link_records {
                 /// have no use left that was not begun at least. Some of them may be given back.
                 fn used_up_managed_links(after: Option<Fingerprint>, looked_at: usize) -> UsedUpLinks;
                 /// Like a change to the link, closed; and deletes its object in the same step, if that is asked for. So this
-                /// happens once, whenever the process dies.
+                /// happens once, whenever the process dies. What was sent to the link by half is given up. `None`: there is
+                /// more of it than one transaction may remove, and the link is not closed yet.
                 fn close_managed_link(link: ManagedLink, delete: Option<DeleteObject>, now: Timestamp)
-                    -> CloseManagedLink;
+                    -> Option<CloseManagedLink>;
                 /// Forgets closed links that ended before a time, as many as one transaction may. Says how many; 0: there are
                 /// no more.
                 fn forget_managed_links(ended_before: Timestamp) -> usize;

@@ -5,26 +5,32 @@ use std::future::Future;
 use jiff::Timestamp;
 use presign::Fingerprint;
 
-use crate::{ManagedLinkId, RequestFile, RequestRoom, RequestTotals, ReserveFile, StoreError};
+use crate::{
+    ManagedLinkId, RequestFile, RequestRoom, RequestTotals, ReserveFile, StoreError, UploadId,
+};
 
 macro_rules! with_request_file_records {
     ($callback:ident) => {
         $callback! {
-            /// What was sent to requests for files, and is being sent.
+            /// What was sent to requests for files, and is being sent. A file goes with its upload: each part of it that comes
+            /// touches the file, the step that makes an object of it finishes the file, and the one that aborts it gives the
+            /// room of the file back.
             trait RequestFileRecords {
                 /// Records a file that is about to be sent, if its request has room for it, whoever sends others at once.
                 fn reserve_file(file: RequestFile, room: RequestRoom) -> ReserveFile;
                 fn request_file(link: &Fingerprint, id: ManagedLinkId) -> Option<RequestFile>;
-                /// Puts the file in the place of itself. `false`: it is gone, or was done already, and nothing was written.
-                fn change_file(file: RequestFile) -> bool;
-                /// Makes a file that is done one that is under way again: it did not come about. `false`: there is no such file.
-                fn reopen_file(link: &Fingerprint, id: ManagedLinkId) -> bool;
-                /// Gives the room of a file under way back. `false`: there is none.
-                fn release_file(link: &Fingerprint, id: ManagedLinkId) -> bool;
+                /// Notes the upload of a file that has none. `false`: it has one, or is gone.
+                fn begin_file(link: &Fingerprint, id: ManagedLinkId, upload: UploadId, now: Timestamp) -> bool;
+                /// Notes that a file under way was heard of. `false`: there is none.
+                fn touch_file(link: &Fingerprint, id: ManagedLinkId, now: Timestamp) -> bool;
+                /// Notes that a file which is done is told of. `false`: it was noted before, or the file is not done.
+                fn tell_file(link: &Fingerprint, id: ManagedLinkId) -> bool;
+                /// Gives the room of a file under way back, and aborts its upload. `false`: there is none.
+                fn release_file(link: &Fingerprint, id: ManagedLinkId, now: Timestamp) -> bool;
                 fn request_totals(link: &Fingerprint) -> RequestTotals;
-                /// Gives the room of files back that were last heard of before a time and are not done, as many as one
-                /// transaction may. Says how many; 0: there are no more.
-                fn release_idle_files(before: Timestamp) -> usize;
+                /// The same for files under way that were last heard of before a time, as many as one transaction may. Says
+                /// how many; 0: there are no more.
+                fn release_idle_files(before: Timestamp, now: Timestamp) -> usize;
             }
         }
     };

@@ -23,10 +23,12 @@ CREATE INDEX managed_links_to_close ON managed_links (ends_ms) WHERE closed = 0;
 CREATE INDEX managed_links_with_uses ON managed_links (fingerprint) WHERE closed = 0 AND uses IS NOT NULL;
 CREATE INDEX managed_links_closed ON managed_links (ends_ms) WHERE closed = 1;
 
--- Files that are sent to requests, and were. `key` is where a file is put.
+-- Files that are sent to requests, and were. `bucket` and `key` are where a file is put. Under way is 0, done 1, done and told of
+-- 2: a file is done by the step that makes an object of its upload, and goes by the one that aborts the upload.
 CREATE TABLE request_files (
     link BLOB NOT NULL,
     id BLOB NOT NULL,
+    bucket INTEGER NOT NULL,
     key BLOB NOT NULL,
     name TEXT NOT NULL,
     size INTEGER NOT NULL,
@@ -36,6 +38,16 @@ CREATE TABLE request_files (
     PRIMARY KEY (link, id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX request_files_idle ON request_files (touched_ms) WHERE done = 0;
+CREATE INDEX request_files_of_upload ON request_files (upload) WHERE done = 0;
+CREATE INDEX request_files_under_way ON request_files (link) WHERE done = 0;
+
+-- How many files each request has, how many bytes these are, and how many of them are done.
+CREATE TABLE request_totals (
+    link BLOB PRIMARY KEY,
+    files INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    done INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 -- When the passphrases of links were last tried: times in milliseconds, eight bytes each, big-endian.
 CREATE TABLE passphrase_tries (

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, params_from_it
 use super::SqliteMetadata;
 use super::error::engine;
 use super::objects;
+use super::request_files;
 use super::rows::{corrupt, page, size_column};
 use super::seal::{self, row_seal};
 use super::transaction::Transaction;
@@ -33,6 +34,8 @@ const CHANGE: &str = "UPDATE managed_links
         seal = row_seal('managed link', ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
     WHERE fingerprint = ?1 AND account = ?2 AND bucket = ?3 AND within = ?4 AND created_ms = ?5
         AND revision = ?9 - 1";
+const IS_OLDER: &str =
+    "SELECT EXISTS (SELECT 1 FROM managed_links WHERE fingerprint = ?1 AND revision = ?2 - 1)";
 const COUNT: &str = "INSERT INTO managed_link_counts (account, links) VALUES (?1, ?2)
     ON CONFLICT (account) DO UPDATE SET links = links + excluded.links";
 const COUNTED: &str = "SELECT links FROM managed_link_counts WHERE account = ?1";
@@ -42,6 +45,7 @@ const TRIED: &str = "SELECT tried FROM passphrase_tries WHERE link = ?1";
 const NOTE_TRY: &str = "INSERT INTO passphrase_tries (link, tried) VALUES (?1, ?2)
     ON CONFLICT (link) DO UPDATE SET tried = excluded.tried";
 const FORGET_FILES: &str = "DELETE FROM request_files WHERE link = ?1";
+const FORGET_TOTALS: &str = "DELETE FROM request_totals WHERE link = ?1";
 const FORGET_TOLD: &str = "DELETE FROM notices_told WHERE link = ?1";
 const FORGET_TRIES: &str = "DELETE FROM passphrase_tries WHERE link = ?1";
 
@@ -176,17 +180,10 @@ impl ManagedLinkRecords for SqliteMetadata {
         link: ManagedLink,
         delete: Option<DeleteObject>,
         now: Timestamp,
-    ) -> Result<CloseManagedLink, StoreError> {
+    ) -> Result<Option<CloseManagedLink>, StoreError> {
         let vault = Arc::clone(&self.vault);
-        self.writer
-            .run(DiskRoom::Reserve, move |tx| {
-                if !change(tx, &vault, link)? {
-                    return Ok(CloseManagedLink::Changed);
-                }
-                let delete = delete.map(|delete| objects::delete(tx, &delete, now)).transpose();
-                delete.map(CloseManagedLink::Closed)
-            })
-            .await
+        let run = move |tx: &mut Transaction<'_>| close(tx, &vault, (link, delete), now);
+        self.writer.run(DiskRoom::Reserve, run).await
     }
 
     async fn forget_managed_links(&self, ended_before: Timestamp) -> Result<usize, StoreError> {
@@ -227,6 +224,33 @@ fn change(tx: &mut Transaction<'_>, vault: &Vault, link: ManagedLink) -> Result<
     execute(tx.connection, KEEP_USES, uses)?;
     tx.managed_link_is(fingerprint, Some(Arc::new(link)));
     Ok(true)
+}
+
+/// Whatever was sent by half goes before the link is closed, so that a link that is closed has nothing under way.
+fn close(
+    tx: &mut Transaction<'_>,
+    vault: &Vault,
+    (link, delete): (ManagedLink, Option<DeleteObject>),
+    now: Timestamp,
+) -> Result<Option<CloseManagedLink>, StoreError> {
+    let fingerprint = link.fingerprint();
+    let row = params![fingerprint.as_bytes().as_slice(), size_column(link.revision)];
+    let is_older: bool = tx
+        .connection
+        .prepare_cached(IS_OLDER)
+        .and_then(|mut select| select.query_row(row, |row| row.get(0)))
+        .map_err(engine)?;
+    if !is_older {
+        return Ok(Some(CloseManagedLink::Changed));
+    }
+    if !request_files::give_up_of_link(tx, &fingerprint, now)? {
+        return Ok(None);
+    }
+    if !change(tx, vault, link)? {
+        return Ok(Some(CloseManagedLink::Changed));
+    }
+    let delete = delete.map(|delete| objects::delete(tx, &delete, now)).transpose();
+    delete.map(|outcome| Some(CloseManagedLink::Closed(outcome)))
 }
 
 fn write(
@@ -305,6 +329,7 @@ fn forget(
         execute(tx.connection, REMOVE, params![name])?;
         execute(tx.connection, FORGET_TRIES, params![name])?;
         execute(tx.connection, FORGET_FILES, params![name])?;
+        execute(tx.connection, FORGET_TOTALS, params![name])?;
         execute(tx.connection, FORGET_TOLD, params![name])?;
         execute(tx.connection, COUNT, params![link.account.as_str(), -1])?;
         tx.managed_link_is(fingerprint, None);

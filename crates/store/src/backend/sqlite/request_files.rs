@@ -5,29 +5,47 @@ use jiff::Timestamp;
 use presign::Fingerprint;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
-use super::SqliteMetadata;
 use super::error::engine;
 use super::rows::{corrupt, object_key, size, size_column, timestamp};
 use super::transaction::Transaction;
 use super::writer::DiskRoom;
+use super::{SqliteMetadata, request_totals, uploads};
 use crate::backend::metadata::JOB_ROWS_MAX;
 use crate::backend::metadata::request_files::RequestFileRecords;
 use crate::{
-    ManagedLinkId, RequestFile, RequestRoom, RequestTotals, ReserveFile, StoreError, UploadId,
+    BucketName, BucketRef, ManagedLinkId, ObjectKey, RequestFile, RequestRoom, RequestTotals,
+    ReserveFile, StoreError, UploadId,
 };
 
 const ADD: &str = "INSERT INTO request_files
-    (link, id, key, name, size, upload, done, touched_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-const CHANGE: &str = "UPDATE request_files SET upload = ?6, done = ?7, touched_ms = ?8
-    WHERE link = ?1 AND id = ?2 AND key = ?3 AND name = ?4 AND size = ?5 AND done = 0";
-const READ: &str = "SELECT key, name, size, upload, done, touched_ms FROM request_files
-    WHERE link = ?1 AND id = ?2";
-const REOPEN: &str = "UPDATE request_files SET done = 0 WHERE link = ?1 AND id = ?2";
-const RELEASE: &str = "DELETE FROM request_files WHERE link = ?1 AND id = ?2 AND done = 0";
-const TOTALS: &str = "SELECT count(*), coalesce(sum(size), 0), coalesce(sum(done), 0)
-    FROM request_files WHERE link = ?1";
-const RELEASE_IDLE: &str = "DELETE FROM request_files WHERE (link, id) IN
-    (SELECT link, id FROM request_files WHERE done = 0 AND touched_ms < ?1 LIMIT ?2)";
+    (link, id, bucket, key, name, size, upload, done, touched_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+const BEGIN: &str = "UPDATE request_files SET upload = ?3, touched_ms = ?4
+    WHERE link = ?1 AND id = ?2 AND upload IS NULL AND done = 0";
+const TOUCH: &str =
+    "UPDATE request_files SET touched_ms = ?3 WHERE link = ?1 AND id = ?2 AND done = 0";
+const TELL: &str = "UPDATE request_files SET done = 2 WHERE link = ?1 AND id = ?2 AND done = 1";
+/// A bucket that goes takes the uploads into it along.
+const READ: &str =
+    "SELECT f.key, f.name, f.size, f.upload, f.done > 0, f.touched_ms, f.bucket, b.name
+    FROM request_files AS f JOIN buckets AS b ON b.id = f.bucket WHERE f.link = ?1 AND f.id = ?2";
+const REMOVE: &str =
+    "DELETE FROM request_files WHERE link = ?1 AND id = ?2 AND done = 0 RETURNING size";
+
+/// A statement that reads files under way, each with the count of its parts, by what comes after `WHERE done = 0`.
+macro_rules! select_under_way {
+    ($rest:literal) => {
+        concat!(
+            "SELECT link, id, bucket, key, upload,
+             (SELECT count(*) FROM parts AS p WHERE p.upload = f.upload)
+             FROM request_files AS f WHERE done = 0 AND ",
+            $rest
+        )
+    };
+}
+
+const ONE_UNDER_WAY: &str = select_under_way!("link = ?1 AND id = ?2");
+const UNDER_WAY_OF_LINK: &str = select_under_way!("link = ?1");
+const IDLE: &str = select_under_way!("touched_ms < ?1");
 
 impl RequestFileRecords for SqliteMetadata {
     async fn reserve_file(
@@ -37,9 +55,10 @@ impl RequestFileRecords for SqliteMetadata {
     ) -> Result<ReserveFile, StoreError> {
         self.writer
             .run(DiskRoom::Needed, move |tx| {
-                let reserved = totals(tx.connection, &file.link)?.reserve(file.size, room);
+                let totals = request_totals::read(tx.connection, &file.link)?;
+                let reserved = totals.reserve(file.size, room);
                 if reserved == ReserveFile::Reserved {
-                    write(tx, ADD, &file)?;
+                    add(tx.connection, &file)?;
                 }
                 Ok(reserved)
             })
@@ -62,16 +81,44 @@ impl RequestFileRecords for SqliteMetadata {
             .await
     }
 
-    async fn change_file(&self, file: RequestFile) -> Result<bool, StoreError> {
-        self.writer.run(DiskRoom::Reserve, move |tx| Ok(write(tx, CHANGE, &file)? > 0)).await
+    async fn begin_file(
+        &self,
+        link: &Fingerprint,
+        id: ManagedLinkId,
+        upload: UploadId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let link = *link;
+        self.writer
+            .run(DiskRoom::Reserve, move |tx| {
+                let (link, id) = (link.as_bytes().as_slice(), id.as_bytes().as_slice());
+                let row = params![link, id, upload.as_bytes(), now.as_millisecond()];
+                Ok(execute(tx.connection, BEGIN, row)? > 0)
+            })
+            .await
     }
 
-    async fn reopen_file(&self, link: &Fingerprint, id: ManagedLinkId) -> Result<bool, StoreError> {
+    async fn touch_file(
+        &self,
+        link: &Fingerprint,
+        id: ManagedLinkId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let link = *link;
+        self.writer
+            .run(DiskRoom::Reserve, move |tx| {
+                let (link, id) = (link.as_bytes().as_slice(), id.as_bytes().as_slice());
+                Ok(execute(tx.connection, TOUCH, params![link, id, now.as_millisecond()])? > 0)
+            })
+            .await
+    }
+
+    async fn tell_file(&self, link: &Fingerprint, id: ManagedLinkId) -> Result<bool, StoreError> {
         let link = *link;
         self.writer
             .run(DiskRoom::Reserve, move |tx| {
                 let row = params![link.as_bytes().as_slice(), id.as_bytes().as_slice()];
-                Ok(execute(tx, REOPEN, row)? > 0)
+                Ok(execute(tx.connection, TELL, row)? > 0)
             })
             .await
     }
@@ -80,47 +127,109 @@ impl RequestFileRecords for SqliteMetadata {
         &self,
         link: &Fingerprint,
         id: ManagedLinkId,
+        now: Timestamp,
     ) -> Result<bool, StoreError> {
         let link = *link;
         self.writer
             .run(DiskRoom::Reserve, move |tx| {
                 let row = params![link.as_bytes().as_slice(), id.as_bytes().as_slice()];
-                Ok(execute(tx, RELEASE, row)? > 0)
+                Ok(give_up_some(tx, (ONE_UNDER_WAY, row), now)?.files > 0)
             })
             .await
     }
 
     async fn request_totals(&self, link: &Fingerprint) -> Result<RequestTotals, StoreError> {
-        self.readers.point(|connection| totals(connection, link)).await
+        self.readers.point(|connection| request_totals::read(connection, link)).await
     }
 
-    async fn release_idle_files(&self, before: Timestamp) -> Result<usize, StoreError> {
+    async fn release_idle_files(
+        &self,
+        before: Timestamp,
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
         self.writer
             .run(DiskRoom::Reserve, move |tx| {
-                let limit = i64::try_from(JOB_ROWS_MAX).unwrap_or(i64::MAX);
-                execute(tx, RELEASE_IDLE, params![before.as_millisecond(), limit])
+                let row = params![before.as_millisecond()];
+                Ok(give_up_some(tx, (IDLE, row), now)?.files)
             })
             .await
     }
 }
 
-fn totals(connection: &Connection, link: &Fingerprint) -> Result<RequestTotals, StoreError> {
-    let decode = |row: &Row<'_>| {
-        let read = || {
-            Ok(RequestTotals { files: size(row, 0)?, bytes: size(row, 1)?, done: size(row, 2)? })
-        };
-        Ok(read())
-    };
-    let select = connection.prepare_cached(TOTALS);
-    let link = link.as_bytes().as_slice();
-    select.and_then(|mut select| select.query_row([link], decode)).map_err(engine)?
+/// How many files were given up, and whether these were all.
+struct GivenUp {
+    files: usize,
+    are_all: bool,
 }
 
-fn write(tx: &Transaction<'_>, sql: &str, file: &RequestFile) -> Result<usize, StoreError> {
-    let RequestFile { id, link, key, name, size, upload, is_done, touched_at } = file;
+/// A file under way, as far as giving it up needs it.
+struct UnderWay {
+    link: Vec<u8>,
+    id: Vec<u8>,
+    bucket: i64,
+    key: ObjectKey,
+    upload: Option<UploadId>,
+}
+
+/// Gives up the files under way of a link, as many as one job may; `true`: there are none left.
+pub(super) fn give_up_of_link(
+    tx: &mut Transaction<'_>,
+    link: &Fingerprint,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let row = params![link.as_bytes().as_slice()];
+    Ok(give_up_some(tx, (UNDER_WAY_OF_LINK, row), now)?.are_all)
+}
+
+/// Gives up the files that a statement selects, each with its upload and the parts of it, as many as one job may.
+fn give_up_some(
+    tx: &mut Transaction<'_>,
+    (select, row): (&str, &[&dyn ToSql]),
+    now: Timestamp,
+) -> Result<GivenUp, StoreError> {
+    let mut select = tx.connection.prepare_cached(select).map_err(engine)?;
+    let mut rows = select.query(row).map_err(engine)?;
+    let (mut files, mut room, mut are_all) = (Vec::new(), JOB_ROWS_MAX, true);
+    while let Some(row) = rows.next().map_err(engine)? {
+        if room == 0 {
+            are_all = false;
+            break;
+        }
+        files.push(UnderWay {
+            link: row.get(0).map_err(engine)?,
+            id: row.get(1).map_err(engine)?,
+            bucket: row.get(2).map_err(engine)?,
+            key: object_key(row, 3)?,
+            upload: upload_id(row, 4)?,
+        });
+        let parts: i64 = row.get(5).map_err(engine)?;
+        let parts = usize::try_from(parts).unwrap_or(usize::MAX);
+        room = room.saturating_sub(parts.saturating_add(1));
+    }
+    drop(rows);
+    for UnderWay { link, id, bucket, key, upload } in &files {
+        if let Some(upload) = upload {
+            uploads::abort_in(tx.connection, *bucket, (key, *upload), now)?;
+        }
+        // The file went with its upload, if there was one.
+        let size: Option<i64> = tx
+            .connection
+            .prepare_cached(REMOVE)
+            .and_then(|mut remove| remove.query_row(params![link, id], |row| row.get(0)).optional())
+            .map_err(engine)?;
+        if let Some(size) = size {
+            request_totals::remove(tx.connection, link, size)?;
+        }
+    }
+    Ok(GivenUp { files: files.len(), are_all })
+}
+
+fn add(connection: &Connection, file: &RequestFile) -> Result<(), StoreError> {
+    let RequestFile { id, link, bucket, key, name, size, upload, is_done, touched_at } = file;
     let row = params![
         link.as_bytes().as_slice(),
         id.as_bytes().as_slice(),
+        bucket.id,
         key.as_bytes(),
         name,
         size_column(*size),
@@ -128,24 +237,32 @@ fn write(tx: &Transaction<'_>, sql: &str, file: &RequestFile) -> Result<usize, S
         i64::from(*is_done),
         touched_at.as_millisecond(),
     ];
-    execute(tx, sql, row)
+    execute(connection, ADD, row)?;
+    request_totals::add(connection, link, (*size, *is_done))
 }
 
 fn decode(row: &Row<'_>, link: Fingerprint, id: ManagedLinkId) -> Result<RequestFile, StoreError> {
-    let upload: Option<Vec<u8>> = row.get(3).map_err(engine)?;
-    let upload = upload.map(|bytes| UploadId::from_bytes(&bytes).ok_or(corrupt("id of an upload")));
+    let bucket: String = row.get(7).map_err(engine)?;
+    let name = BucketName::parse(&bucket).map_err(|_| corrupt("name of a bucket"))?;
     Ok(RequestFile {
         id,
         link,
+        bucket: BucketRef { name, id: row.get(6).map_err(engine)? },
         key: object_key(row, 0)?,
         name: row.get(1).map_err(engine)?,
         size: size(row, 2)?,
-        upload: upload.transpose()?,
+        upload: upload_id(row, 3)?,
         is_done: row.get(4).map_err(engine)?,
         touched_at: timestamp(row, 5)?,
     })
 }
 
-fn execute(tx: &Transaction<'_>, sql: &str, row: &[&dyn ToSql]) -> Result<usize, StoreError> {
-    tx.connection.prepare_cached(sql).and_then(|mut write| write.execute(row)).map_err(engine)
+fn upload_id(row: &Row<'_>, column: usize) -> Result<Option<UploadId>, StoreError> {
+    let upload: Option<Vec<u8>> = row.get(column).map_err(engine)?;
+    let upload = upload.map(|bytes| UploadId::from_bytes(&bytes).ok_or(corrupt("id of an upload")));
+    upload.transpose()
+}
+
+fn execute(connection: &Connection, sql: &str, row: &[&dyn ToSql]) -> Result<usize, StoreError> {
+    connection.prepare_cached(sql).and_then(|mut write| write.execute(row)).map_err(engine)
 }

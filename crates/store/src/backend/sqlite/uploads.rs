@@ -2,6 +2,7 @@
 
 pub(super) mod completion;
 mod idle;
+mod sent;
 
 use std::sync::Arc;
 
@@ -217,6 +218,7 @@ pub(super) fn put_part(
         part_record(&blob, part.checksum.as_ref())?,
     ];
     tx.connection.prepare_cached(PUT_PART).and_then(|mut put| put.execute(row)).map_err(engine)?;
+    sent::touch(tx.connection, upload, now)?;
     Ok(PutPart::Stored(part))
 }
 
@@ -286,9 +288,20 @@ pub(super) fn abort(
     id: UploadId,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let existed = remove(tx.connection, bucket.id, key, id)?;
+    abort_in(tx.connection, bucket.id, (key, id), now)
+}
+
+/// Ends an upload in the bucket of that id, with its parts, and with its file if it is one of a request. `false`: there was none.
+pub(super) fn abort_in(
+    connection: &Connection,
+    bucket: i64,
+    (key, id): (&ObjectKey, UploadId),
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let existed = remove(connection, bucket, key, id)?;
     if existed {
-        discard_parts(tx.connection, id, now)?;
+        discard_parts(connection, id, now)?;
+        sent::give_up(connection, id)?;
     }
     Ok(existed)
 }
@@ -314,10 +327,9 @@ pub(super) fn abort_some(
         room = room.saturating_sub(parts.saturating_add(1));
     }
     drop(rows);
-    uploads.into_iter().try_for_each(|(key, id)| {
-        remove(connection, bucket, &key, id)?;
-        discard_parts(connection, id, now)
-    })?;
+    uploads
+        .into_iter()
+        .try_for_each(|(key, id)| abort_in(connection, bucket, (&key, id), now).map(|_| ()))?;
     Ok(are_all)
 }
 

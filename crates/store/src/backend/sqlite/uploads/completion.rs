@@ -59,6 +59,7 @@ pub(super) fn complete(
     uploads::remove(tx.connection, bucket.id, key, id)?;
     let object = target.add(tx, version, made, None)?;
     remember(tx.connection, bucket.id, request, &object, now)?;
+    uploads::sent::finish(tx.connection, id)?;
     Ok(CompleteOutcome::Completed { version_id: versioning.told(object.version_id), object })
 }
 
