@@ -277,8 +277,9 @@ async fn share(store: &Store, now: Timestamp) {
         is_done: true,
         touched_at: now,
     };
-    let room = RequestRoom { files_max: 2, bytes_max: 9 };
-    assert_eq!(store.reserve_file(file, room).await.unwrap(), ReserveFile::Reserved);
+    let room = RequestRoom { files_max: 2, bytes_max: 9, idle_before: Timestamp::MIN };
+    let reserved = ReserveFile::Reserved { given_up: Vec::new() };
+    assert_eq!(store.reserve_file(file, room).await.unwrap(), reserved);
 }
 
 async fn stage(

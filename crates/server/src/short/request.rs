@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderValue, SET_COOKIE};
 use hyper::{Method, StatusCode};
+use jiff::{SignedDuration, Timestamp};
 use presign::LinkConditions;
 use serde::{Deserialize, Serialize};
 use store::{
@@ -33,6 +34,8 @@ use offered::{OfferedFile, header_text};
 
 /// The most links for parts in one answer.
 const LINKS_MAX: usize = 64;
+/// So long after its last part was begun, the room of a file is given to others who need it.
+const STANDS_STILL_AFTER: SignedDuration = SignedDuration::from_hours(1);
 /// The operation in the log and the ledger of a file that has arrived as a whole.
 const SEND_FILE: &str = "SendFile";
 
@@ -97,6 +100,10 @@ impl RequestLink<'_> {
     ) -> Result<Reply, S3Error> {
         let method = self.request.head.method();
         let wanted = wanted(method, rest.unwrap_or_default())?;
+        // What is asked of a file that was begun is answered to the end: its sender may not have heard that it is there.
+        if matches!(wanted, Wanted::Page | Wanted::Begin) {
+            self.request.services.gate.refuse_if_all_came(self.link).await?;
+        }
         let posts_form = *method == Method::POST && matches!(wanted, Wanted::Page);
         let (proof, is_new) = self.request.prove(self.link, posts_form, body).await?;
         if proof != PassphraseProof::Given {
@@ -142,10 +149,12 @@ impl RequestLink<'_> {
 
     /// The most files and bytes that the link takes. `uses` counts files as well.
     fn room(&self) -> RequestRoom {
-        let FileLimits { max_files, max_total_bytes, .. } = self.limits;
-        let uses = self.link.conditions.uses.map(std::num::NonZeroU64::get);
-        let files_max = max_files.unwrap_or(u64::MAX).min(uses.unwrap_or(u64::MAX));
-        RequestRoom { files_max, bytes_max: max_total_bytes.unwrap_or(u64::MAX) }
+        let now = self.request.context.now;
+        RequestRoom {
+            files_max: self.link.files_max().unwrap_or(u64::MAX),
+            bytes_max: self.limits.max_total_bytes.unwrap_or(u64::MAX),
+            idle_before: now.checked_sub(STANDS_STILL_AFTER).unwrap_or(Timestamp::MIN),
+        }
     }
 
     async fn begin(&self, body: &mut RequestBody) -> Result<Reply, S3Error> {
@@ -171,20 +180,7 @@ impl RequestLink<'_> {
             is_done: false,
             touched_at: now,
         };
-        match gate.reserve_file(file.clone(), self.room()).await? {
-            ReserveFile::Reserved => {}
-            ReserveFile::TooManyFiles => {
-                let message = "As many files as may be sent are sent already.";
-                return Err(S3Error::with_message(Code::EntityTooLarge, message));
-            }
-            ReserveFile::TooManyBytes(left) => {
-                let message = format!(
-                    "All files together may have so much that {} are left.",
-                    size_in_words(left)
-                );
-                return Err(S3Error::with_message(Code::EntityTooLarge, message));
-            }
-        }
+        self.reserve(&file).await?;
         match self.begin_upload(&file, &offered).await {
             Ok(upload) => {
                 let file = RequestFile { upload: Some(upload), ..file };
@@ -197,6 +193,32 @@ impl RequestLink<'_> {
                 // The room is nobody's then.
                 gate.release_file(self.link, id).await?;
                 Err(error)
+            }
+        }
+    }
+
+    /// Reserves the room of a file, and removes what is left of those that stood still and whose room it was.
+    async fn reserve(&self, file: &RequestFile) -> Result<(), S3Error> {
+        let gate = &self.request.services.gate;
+        match gate.reserve_file(file.clone(), self.room()).await? {
+            ReserveFile::Reserved { given_up } => {
+                for file in given_up {
+                    self.abort_given_up(&file).await;
+                }
+                Ok(())
+            }
+            ReserveFile::TooManyFiles => {
+                // The last one may have come just now.
+                gate.refuse_if_all_came(self.link).await?;
+                let message = "As many files as may be sent are being sent. The place of one of which nothing comes for an hour is free again.";
+                Err(S3Error::invalid_request(message))
+            }
+            ReserveFile::TooManyBytes(left) => {
+                let message = format!(
+                    "All files together may have so much that {} are left. What is being sent counts.",
+                    size_in_words(left)
+                );
+                Err(S3Error::with_message(Code::EntityTooLarge, message))
             }
         }
     }
@@ -310,7 +332,9 @@ impl RequestLink<'_> {
         }
         // Whoever goes on with it keeps its room.
         let touched = RequestFile { touched_at: self.request.context.now, ..file };
-        gate.change_file(touched).await?;
+        if !gate.change_file(touched).await? {
+            return Err(S3Error::new(Code::NoSuchUpload));
+        }
         Ok(json(StatusCode::OK, &links))
     }
 
@@ -353,6 +377,8 @@ impl RequestLink<'_> {
         };
         let ShortRequest { services, context, .. } = self.request;
         services.notices.upload_completed(self.link, sent, context.now);
+        // If it was the last file, the link is closed soon. Whoever opens it next finds out as well.
+        let _has_all = gate.has_all_files(self.link).await;
         (notes.operation, notes.key) = (SEND_FILE, Some(file.key));
         self.told(&done, StatusCode::OK).await
     }
@@ -389,23 +415,36 @@ impl RequestLink<'_> {
             json_document(self.request, body).await?;
         let gate = &self.request.services.gate;
         let file = self.file(id).await?;
-        if let Some(upload) = file.upload.as_ref().filter(|_| !file.is_done) {
-            let upload = upload.to_string();
-            let lent = LentRequest {
-                method: "DELETE",
-                key: file.key.as_str(),
-                query: &[("uploadId", upload.as_str())],
-                headers: &[],
-                expires_in: lent_for()?,
-                conditions: LinkConditions::default(),
-            };
-            match self.request.ask(self.link, &lent).await {
-                Err(error) if error.code() != Code::NoSuchUpload => return Err(error),
-                Ok(_) | Err(_) => {}
-            }
+        if !file.is_done {
+            self.abort_upload(&file).await?;
         }
         gate.release_file(self.link, id).await?;
         Ok(json(StatusCode::OK, &serde_json::json!({})))
+    }
+
+    async fn abort_upload(&self, file: &RequestFile) -> Result<(), S3Error> {
+        let Some(upload) = file.upload.as_ref().map(ToString::to_string) else { return Ok(()) };
+        let lent = LentRequest {
+            method: "DELETE",
+            key: file.key.as_str(),
+            query: &[("uploadId", upload.as_str())],
+            headers: &[],
+            expires_in: lent_for()?,
+            conditions: LinkConditions::default(),
+        };
+        match self.request.ask(self.link, &lent).await {
+            Err(error) if error.code() != Code::NoSuchUpload => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Removes the parts of a file whose room another one has got. It cannot be completed any more; if its parts stay, they
+    /// go with other uploads that nobody goes on with.
+    async fn abort_given_up(&self, file: &RequestFile) {
+        if let Err(error) = self.abort_upload(file).await {
+            let reason = error.message();
+            tracing::warn!(reason, "the parts of a file that stood still could not be removed");
+        }
     }
 }
 
@@ -427,7 +466,8 @@ fn wanted(method: &Method, rest: &str) -> Result<Wanted, S3Error> {
 }
 
 fn plan(file: &RequestFile) -> Result<PartPlan, S3Error> {
-    PartPlan::of_size(file.size).map_err(|cause| S3Error::new(Code::EntityTooLarge).because(cause))
+    PartPlan::in_small_parts(file.size)
+        .map_err(|cause| S3Error::new(Code::EntityTooLarge).because(cause))
 }
 
 fn json<T: Serialize>(status: StatusCode, document: &T) -> Reply {

@@ -34,6 +34,10 @@ impl ManagedLinkId {
         Fingerprint::of_signature(&[FINGERPRINT_OF, &self.0].concat())
     }
 
+    pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
     /// The 16 bytes of the id.
     pub(crate) fn as_bytes(&self) -> &[u8; 16] {
         &self.0

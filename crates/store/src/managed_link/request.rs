@@ -35,6 +35,8 @@ pub struct RequestRoom {
     pub files_max: u64,
     /// Bytes of all these files.
     pub bytes_max: u64,
+    /// Files under way that were last heard of before have their room only for as long as no other file needs it.
+    pub idle_before: Timestamp,
 }
 
 /// What a request has so far.
@@ -49,10 +51,13 @@ pub struct RequestTotals {
 }
 
 /// What came of the attempt to reserve room for a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReserveFile {
     /// There is room, and it is the file's now.
-    Reserved,
+    Reserved {
+        /// Files that stood still, whose room it was. They are gone, and their uploads are still there.
+        given_up: Vec<RequestFile>,
+    },
     /// The request has as many files as it may.
     TooManyFiles,
     /// The file is larger than what is left: so many bytes.
@@ -60,13 +65,34 @@ pub enum ReserveFile {
 }
 
 impl RequestTotals {
-    /// Whether one more file of that size has room. Every engine does as this says.
-    pub(crate) fn reserve(self, size: u64, room: RequestRoom) -> ReserveFile {
+    /// Whether one more file of that size has room, if need be that of some of the `idle` files, the first of them first.
+    /// Every engine does as this says.
+    pub(crate) fn reserve(
+        mut self,
+        size: u64,
+        room: RequestRoom,
+        idle: Vec<RequestFile>,
+    ) -> ReserveFile {
+        let (mut given_up, mut idle) = (Vec::new(), idle.into_iter());
+        let first = self.refusal(size, room);
+        let mut refused = first.clone();
+        while let Some(refusal) = refused {
+            let Some(file) = idle.next() else { return first.unwrap_or(refusal) };
+            self.files = self.files.saturating_sub(1);
+            self.bytes = self.bytes.saturating_sub(file.size);
+            given_up.push(file);
+            refused = self.refusal(size, room);
+        }
+        ReserveFile::Reserved { given_up }
+    }
+
+    /// Why one more file of that size has no room.
+    fn refusal(self, size: u64, room: RequestRoom) -> Option<ReserveFile> {
         if self.files >= room.files_max {
-            return ReserveFile::TooManyFiles;
+            return Some(ReserveFile::TooManyFiles);
         }
         let left = room.bytes_max.saturating_sub(self.bytes);
-        if size > left { ReserveFile::TooManyBytes(left) } else { ReserveFile::Reserved }
+        (size > left).then_some(ReserveFile::TooManyBytes(left))
     }
 }
 

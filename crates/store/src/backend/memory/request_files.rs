@@ -14,8 +14,15 @@ impl RequestFileRecords for MemoryMetadata {
         room: RequestRoom,
     ) -> Result<ReserveFile, StoreError> {
         self.write(|records| {
-            let reserved = records.request_totals(&file.link).reserve(file.size, room);
-            if reserved == ReserveFile::Reserved {
+            let of_link = records.request_files.values().filter(|one| one.link == file.link);
+            let idle = of_link.filter(|one| !one.is_done && one.touched_at < room.idle_before);
+            let mut idle: Vec<_> = idle.cloned().collect();
+            idle.sort_by_key(|one| (one.touched_at, *one.id.as_bytes()));
+            let reserved = records.request_totals(&file.link).reserve(file.size, room, idle);
+            if let ReserveFile::Reserved { given_up } = &reserved {
+                for one in given_up {
+                    records.request_files.remove(&(one.link, one.id));
+                }
                 records.request_files.insert((file.link, file.id), file);
             }
             reserved

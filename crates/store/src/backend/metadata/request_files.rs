@@ -13,6 +13,7 @@ macro_rules! with_request_file_records {
             /// What was sent to requests for files, and is being sent.
             trait RequestFileRecords {
                 /// Records a file that is about to be sent, if its request has room for it, whoever sends others at once.
+                /// Of files that stand still so many are removed in the same step as the room needs.
                 fn reserve_file(file: RequestFile, room: RequestRoom) -> ReserveFile;
                 fn request_file(link: &Fingerprint, id: ManagedLinkId) -> Option<RequestFile>;
                 /// Puts the file in the place of itself. `false`: it is gone, or was done already, and nothing was written.

@@ -26,6 +26,8 @@ const REOPEN: &str = "UPDATE request_files SET done = 0 WHERE link = ?1 AND id =
 const RELEASE: &str = "DELETE FROM request_files WHERE link = ?1 AND id = ?2 AND done = 0";
 const TOTALS: &str = "SELECT count(*), coalesce(sum(size), 0), coalesce(sum(done), 0)
     FROM request_files WHERE link = ?1";
+const IDLE: &str = "SELECT key, name, size, upload, done, touched_ms, id FROM request_files
+    WHERE link = ?1 AND done = 0 AND touched_ms < ?2 ORDER BY touched_ms, id LIMIT ?3";
 const RELEASE_IDLE: &str = "DELETE FROM request_files WHERE (link, id) IN
     (SELECT link, id FROM request_files WHERE done = 0 AND touched_ms < ?1 LIMIT ?2)";
 
@@ -37,8 +39,17 @@ impl RequestFileRecords for SqliteMetadata {
     ) -> Result<ReserveFile, StoreError> {
         self.writer
             .run(DiskRoom::Needed, move |tx| {
-                let reserved = totals(tx.connection, &file.link)?.reserve(file.size, room);
-                if reserved == ReserveFile::Reserved {
+                let totals = totals(tx.connection, &file.link)?;
+                let mut reserved = totals.reserve(file.size, room, Vec::new());
+                if !matches!(reserved, ReserveFile::Reserved { .. }) {
+                    let idle = idle(tx.connection, &file.link, room.idle_before)?;
+                    reserved = totals.reserve(file.size, room, idle);
+                }
+                if let ReserveFile::Reserved { given_up } = &reserved {
+                    for one in given_up {
+                        let (link, id) = (one.link.as_bytes(), one.id.as_bytes());
+                        execute(tx, RELEASE, params![link.as_slice(), id.as_slice()])?;
+                    }
                     write(tx, ADD, &file)?;
                 }
                 Ok(reserved)
@@ -114,6 +125,24 @@ fn totals(connection: &Connection, link: &Fingerprint) -> Result<RequestTotals, 
     let select = connection.prepare_cached(TOTALS);
     let link = link.as_bytes().as_slice();
     select.and_then(|mut select| select.query_row([link], decode)).map_err(engine)?
+}
+
+/// Files of a link that stand still, the oldest first, as many as one transaction may remove.
+fn idle(
+    connection: &Connection,
+    link: &Fingerprint,
+    before: Timestamp,
+) -> Result<Vec<RequestFile>, StoreError> {
+    let limit = i64::try_from(JOB_ROWS_MAX).unwrap_or(i64::MAX);
+    let row = params![link.as_bytes().as_slice(), before.as_millisecond(), limit];
+    let mut select = connection.prepare_cached(IDLE).map_err(engine)?;
+    let mut rows = select.query(row).map_err(engine)?;
+    let mut idle = Vec::new();
+    while let Some(row) = rows.next().map_err(engine)? {
+        let id: [u8; 16] = row.get(6).map_err(engine)?;
+        idle.push(decode(row, *link, ManagedLinkId::from_bytes(id))?);
+    }
+    Ok(idle)
 }
 
 fn write(tx: &Transaction<'_>, sql: &str, file: &RequestFile) -> Result<usize, StoreError> {
