@@ -174,9 +174,16 @@ impl LinkUses {
     async fn note_if_used_up(&self, link: &Link) {
         let Allowance { link: name, uses_max, .. } = link.allowed;
         let Ok(uses) = self.0.store.link_uses(&name).await else { return };
+        if uses.taken >= uses_max {
+            self.note_used_up(name);
+        }
+    }
+
+    /// Remembers that the last use of a link seems to be taken, until somebody asks which are.
+    pub(crate) fn note_used_up(&self, link: Fingerprint) {
         let mut links = lock(&self.0.links);
-        if uses.taken >= uses_max && links.used_up.len() < LINKS_MAX {
-            links.used_up.insert(name);
+        if links.used_up.len() < LINKS_MAX {
+            links.used_up.insert(link);
         }
     }
 
