@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
-use presign::{LinkConditions, SourceRanges};
+use presign::{AmzDate, LinkConditions, SourceRanges};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use store::{
@@ -338,7 +338,7 @@ pub(super) fn refuse_never_open(
     conditions: &LinkConditions,
     expires_at: Timestamp,
 ) -> Result<(), ApiError> {
-    match conditions.not_before.map(|opens| opens.timestamp()) {
+    match conditions.not_before.map(AmzDate::timestamp) {
         Some(opens) if opens >= expires_at => {
             let (opens, ends) = (iso_time(opens), iso_time(expires_at));
             let message =
