@@ -174,9 +174,16 @@ impl LinkUses {
     async fn note_if_used_up(&self, link: &Link) {
         let Allowance { link: name, uses_max, .. } = link.allowed;
         let Ok(uses) = self.0.store.link_uses(&name).await else { return };
+        if uses.taken >= uses_max {
+            self.note_used_up(name);
+        }
+    }
+
+    /// Remembers that the last use of a link seems to be taken, until somebody asks which are.
+    pub(crate) fn note_used_up(&self, link: Fingerprint) {
         let mut links = lock(&self.0.links);
-        if uses.taken >= uses_max && links.used_up.len() < LINKS_MAX {
-            links.used_up.insert(name);
+        if links.used_up.len() < LINKS_MAX {
+            links.used_up.insert(link);
         }
     }
 
@@ -221,6 +228,24 @@ impl LinkUses {
         let known = lock(&self.0.links).known.get(&allowed.link).cloned();
         let lives = known.is_some_and(|link| link.memory().lives_for(client));
         if lives { Ok(()) } else { Err(NoUse::UsedUp) }
+    }
+
+    /// How many uses a link has left, if the client could begin one of the whole object now. One that is open and whose
+    /// client has gone is left, too.
+    pub(crate) async fn left_for(
+        &self,
+        allowed: Allowance,
+        client: Neighbour,
+    ) -> Result<u64, NoUse> {
+        let taken = self.0.store.link_uses(&allowed.link).await?.taken;
+        let left = allowed.uses_max.saturating_sub(taken);
+        if left > 0 {
+            return Ok(left);
+        }
+        let known = lock(&self.0.links).known.get(&allowed.link).cloned();
+        let Some(link) = known else { return Err(NoUse::UsedUp) };
+        let memory = link.memory();
+        if memory.has_for_whole(client) { Ok(1) } else { Err(memory.why_none()) }
     }
 
     /// Whether every use that is taken of a link counts for good.

@@ -55,7 +55,16 @@ impl PartPlan {
 
     /// Cuts a file into parts of 8 MiB, doubled until 10,000 of them are enough.
     pub fn of_size(size: u64) -> Result<Self, PartPlanError> {
-        let doubled = std::iter::successors(Some(PART_SIZE_DEFAULT), |size| size.checked_mul(2));
+        Self::doubled_from(PART_SIZE_DEFAULT, size)
+    }
+
+    /// Cuts a file into parts of 5 MiB, doubled until 10,000 of them are enough: little is lost with a part that is broken off.
+    pub(crate) fn in_small_parts(size: u64) -> Result<Self, PartPlanError> {
+        Self::doubled_from(PART_SIZE_MIN, size)
+    }
+
+    fn doubled_from(first: u64, size: u64) -> Result<Self, PartPlanError> {
+        let doubled = std::iter::successors(Some(first), |size| size.checked_mul(2));
         let sizes = doubled.take_while(|part_size| *part_size < PART_SIZE_MAX);
         let mut plans = sizes.chain([PART_SIZE_MAX]).map(|part_size| Self::new(size, part_size));
         plans.find_map(Result::ok).ok_or(PartPlanError::TooMany)
@@ -266,6 +275,10 @@ mod tests {
             let plan = PartPlan::of_size(size).ok();
             assert_eq!(plan.map(|plan| plan.part_size()), expected, "{size}");
         };
+        let small = |size| PartPlan::in_small_parts(size).ok().map(|plan| plan.part_size());
+        assert_eq!(small(0), Some(5 * MIB));
+        assert_eq!(small(50_000 * MIB + 1), Some(10 * MIB));
+        assert_eq!(small(10_000 * PART_SIZE_MAX), Some(PART_SIZE_MAX));
         check(0, Some(8 * MIB));
         check(80_000 * MIB, Some(8 * MIB));
         check(80_000 * MIB + 1, Some(16 * MIB));

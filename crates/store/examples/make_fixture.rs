@@ -280,7 +280,7 @@ async fn share(store: &Store, now: Timestamp) {
         is_done: true,
         touched_at: now,
     };
-    let room = RequestRoom { files_max: 2, bytes_max: 9 };
+    let room = RequestRoom { files_max: 2, bytes_max: 9, idle_before: Timestamp::MIN };
     assert_eq!(store.reserve_file(file, room).await.unwrap(), ReserveFile::Reserved);
 }
 

@@ -6,6 +6,7 @@ mod id;
 mod purpose;
 mod request;
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use iam::AccountId;
@@ -81,6 +82,13 @@ impl ManagedLink {
     /// By which its uses are counted, it is found, and others are told of it without being given it.
     pub fn fingerprint(&self) -> Fingerprint {
         self.id.fingerprint()
+    }
+
+    /// How many files a request takes; `None`: the link is none.
+    pub fn files_max(&self) -> Option<u64> {
+        let LinkPurpose::Request { limits, .. } = &self.purpose else { return None };
+        let uses = self.conditions.uses.map(NonZeroU64::get);
+        [limits.max_files, uses].into_iter().flatten().min().or(Some(FILES_MAX_UNSAID))
     }
 }
 

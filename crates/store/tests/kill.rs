@@ -150,7 +150,8 @@ async fn send_files(store: Store, name: String) {
             is_done: false,
             touched_at: now(),
         };
-        let room = RequestRoom { files_max: u64::MAX, bytes_max: u64::MAX };
+        let room =
+            RequestRoom { files_max: u64::MAX, bytes_max: u64::MAX, idle_before: Timestamp::MIN };
         assert_eq!(store.reserve_file(file, room).await.unwrap(), ReserveFile::Reserved);
         let new = NewUpload {
             bucket: bucket.clone(),

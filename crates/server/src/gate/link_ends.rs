@@ -85,15 +85,23 @@ impl Gate {
         for name in self.links.uses.take_used_up() {
             let link = self.store.managed_link(&name).await.map_err(refusal::of_store)?;
             let Some(link) = link.filter(|link| link.closed_at.is_none()) else { continue };
-            let Some(most) = counted_uses(&link) else { continue };
-            let taken = self.store.link_uses(&name).await.map_err(refusal::of_store)?.taken;
             let is_known = links.iter().any(|known| known.fingerprint() == name);
-            if taken >= most.get() && !is_known {
+            if !is_known && self.has_no_use_left(&link).await? {
                 links.push(link);
             }
         }
         links.retain(|link| self.links.uses.is_settled(&link.fingerprint()));
         Ok(links)
+    }
+
+    async fn has_no_use_left(&self, link: &ManagedLink) -> Result<bool, S3Error> {
+        if let LinkPurpose::Request { .. } = &link.purpose {
+            let done = self.request_totals(link).await?.done;
+            return Ok(link.files_max().is_some_and(|most| done >= most));
+        }
+        let Some(most) = counted_uses(link) else { return Ok(false) };
+        let uses = self.store.link_uses(&link.fingerprint()).await;
+        Ok(uses.map_err(refusal::of_store)?.taken >= most.get())
     }
 
     /// What is to be deleted with a link. `None`: nothing, or whoever made the link may not delete it.

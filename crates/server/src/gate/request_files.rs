@@ -7,6 +7,7 @@ use store::{
 };
 
 use super::Gate;
+use super::link::USED_UP;
 use crate::error::{Code, S3Error, refusal};
 
 impl Gate {
@@ -22,6 +23,24 @@ impl Gate {
     pub(crate) async fn request_bucket(&self, link: &ManagedLink) -> Result<BucketRef, S3Error> {
         let bucket = self.bucket_named(link.purpose.bucket()).await?;
         bucket.map(|bucket| bucket.reference()).ok_or_else(|| S3Error::new(Code::NoSuchBucket))
+    }
+
+    /// Whether as many files have come by a request as it takes. Who finds it so has it closed soon.
+    pub(crate) async fn has_all_files(&self, link: &ManagedLink) -> Result<bool, S3Error> {
+        let Some(most) = link.files_max() else { return Ok(false) };
+        let has_all = self.request_totals(link).await?.done >= most;
+        if has_all && link.closed_at.is_none() {
+            self.links.uses.note_used_up(link.fingerprint());
+        }
+        Ok(has_all)
+    }
+
+    /// Refuses a request by which as many files have come as it takes.
+    pub(crate) async fn refuse_if_all_came(&self, link: &ManagedLink) -> Result<(), S3Error> {
+        if self.has_all_files(link).await? {
+            return Err(S3Error::with_message(Code::AccessDenied, USED_UP));
+        }
+        Ok(())
     }
 
     /// Reserves room for a file that is about to be sent.

@@ -11,11 +11,12 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderValue, SET_COOKIE};
 use hyper::{Method, StatusCode};
+use jiff::{SignedDuration, Timestamp};
 use presign::LinkConditions;
 use serde::{Deserialize, Serialize};
 use store::{
-    FILES_MAX_UNSAID, FILES_UNDER_WAY_MAX, FileLimits, ManagedLink, ManagedLinkId, ObjectKey,
-    PartNumber, RequestFile, RequestRoom, RequestTotals, ReserveFile, UploadId,
+    FILES_UNDER_WAY_MAX, FileLimits, ManagedLink, ManagedLinkId, ObjectKey, PartNumber,
+    RequestFile, RequestRoom, RequestTotals, ReserveFile, UploadId,
 };
 
 use super::object::{passphrase_page, size_in_words};
@@ -33,6 +34,8 @@ use offered::{OfferedFile, header_text};
 
 /// The most links for parts in one answer.
 const LINKS_MAX: usize = 64;
+/// So long after its last part was begun, the room of a file is given to others who need it.
+const STANDS_STILL_AFTER: SignedDuration = SignedDuration::from_hours(1);
 /// The operation in the log and the ledger of a file that has arrived as a whole.
 const SEND_FILE: &str = "SendFile";
 
@@ -97,6 +100,10 @@ impl RequestLink<'_> {
     ) -> Result<Reply, S3Error> {
         let method = self.request.head.method();
         let wanted = wanted(method, rest.unwrap_or_default())?;
+        // What is asked of a file that was begun is answered to the end: its sender may not have heard that it is there.
+        if matches!(wanted, Wanted::Page | Wanted::Begin) {
+            self.request.services.gate.refuse_if_all_came(self.link).await?;
+        }
         let posts_form = *method == Method::POST && matches!(wanted, Wanted::Page);
         let (proof, is_new) = self.request.prove(self.link, posts_form, body).await?;
         if proof != PassphraseProof::Given {
@@ -142,10 +149,12 @@ impl RequestLink<'_> {
 
     /// The most files and bytes that the link takes. `uses` counts files as well.
     fn room(&self) -> RequestRoom {
-        let FileLimits { max_files, max_total_bytes, .. } = self.limits;
-        let uses = self.link.conditions.uses.map(std::num::NonZeroU64::get);
-        let files_max = [*max_files, uses].into_iter().flatten().min().unwrap_or(FILES_MAX_UNSAID);
-        RequestRoom { files_max, bytes_max: max_total_bytes.unwrap_or(u64::MAX) }
+        let now = self.request.context.now;
+        RequestRoom {
+            files_max: self.link.files_max().unwrap_or(u64::MAX),
+            bytes_max: self.limits.max_total_bytes.unwrap_or(u64::MAX),
+            idle_before: now.checked_sub(STANDS_STILL_AFTER).unwrap_or(Timestamp::MIN),
+        }
     }
 
     async fn begin(&self, body: &mut RequestBody) -> Result<Reply, S3Error> {
@@ -172,26 +181,7 @@ impl RequestLink<'_> {
             is_done: false,
             touched_at: now,
         };
-        match gate.reserve_file(file.clone(), self.room()).await? {
-            ReserveFile::Reserved => {}
-            ReserveFile::TooManyFiles => {
-                let message = "As many files as may be sent are sent already.";
-                return Err(S3Error::with_message(Code::EntityTooLarge, message));
-            }
-            ReserveFile::TooManyUnderWay => {
-                let message = format!(
-                    "{FILES_UNDER_WAY_MAX} files that were begun are not finished. Finish some of them, or try again in a day."
-                );
-                return Err(S3Error::invalid_request(message));
-            }
-            ReserveFile::TooManyBytes(left) => {
-                let message = format!(
-                    "All files together may have so much that {} are left.",
-                    size_in_words(left)
-                );
-                return Err(S3Error::with_message(Code::EntityTooLarge, message));
-            }
-        }
+        self.reserve(&file).await?;
         match self.begin_upload(&file, &offered).await {
             Ok(upload) => {
                 if !gate.begin_file(&file, upload, now).await? {
@@ -204,6 +194,33 @@ impl RequestLink<'_> {
                 // The room is nobody's then.
                 gate.release_file(&file, now).await?;
                 Err(error)
+            }
+        }
+    }
+
+    /// Reserves the room of a file, if need be that of some which stand still. Those go with their parts.
+    async fn reserve(&self, file: &RequestFile) -> Result<(), S3Error> {
+        let gate = &self.request.services.gate;
+        match gate.reserve_file(file.clone(), self.room()).await? {
+            ReserveFile::Reserved => Ok(()),
+            ReserveFile::TooManyUnderWay => {
+                let message = format!(
+                    "{FILES_UNDER_WAY_MAX} files that were begun are not finished. Finish some of them, or try again in an hour."
+                );
+                Err(S3Error::invalid_request(message))
+            }
+            ReserveFile::TooManyFiles => {
+                // The last one may have come just now.
+                gate.refuse_if_all_came(self.link).await?;
+                let message = "As many files as may be sent are being sent. The place of one of which nothing comes for an hour is free again.";
+                Err(S3Error::invalid_request(message))
+            }
+            ReserveFile::TooManyBytes(left) => {
+                let message = format!(
+                    "All files together may have so much that {} are left. What is being sent counts.",
+                    size_in_words(left)
+                );
+                Err(S3Error::with_message(Code::EntityTooLarge, message))
             }
         }
     }
@@ -313,7 +330,9 @@ impl RequestLink<'_> {
             });
         }
         // Whoever goes on with it keeps its room.
-        gate.touch_file(&file, self.request.context.now).await?;
+        if !gate.touch_file(&file, self.request.context.now).await? {
+            return Err(S3Error::new(Code::NoSuchUpload));
+        }
         Ok(json(StatusCode::OK, &links))
     }
 
@@ -344,6 +363,8 @@ impl RequestLink<'_> {
                 address: Some(context.client),
             };
             services.notices.upload_completed(self.link, sent, context.now);
+            // If it was the last file, the link is closed soon. Whoever opens it next finds out as well.
+            let _has_all = services.gate.has_all_files(self.link).await;
             (notes.operation, notes.key) = (SEND_FILE, Some(file.key.clone()));
         }
         self.told(&file, StatusCode::OK).await
@@ -387,23 +408,27 @@ impl RequestLink<'_> {
             json_document(self.request, body).await?;
         let gate = &self.request.services.gate;
         let file = self.file(id).await?;
-        if let Some(upload) = file.upload.as_ref().filter(|_| !file.is_done) {
-            let upload = upload.to_string();
-            let lent = LentRequest {
-                method: "DELETE",
-                key: file.key.as_str(),
-                query: &[("uploadId", upload.as_str())],
-                headers: &[],
-                expires_in: lent_for()?,
-                conditions: LinkConditions::default(),
-            };
-            match self.request.ask(self.link, &lent).await {
-                Err(error) if error.code() != Code::NoSuchUpload => return Err(error),
-                Ok(_) | Err(_) => {}
-            }
+        if !file.is_done {
+            self.abort_upload(&file).await?;
         }
         gate.release_file(&file, self.request.context.now).await?;
         Ok(json(StatusCode::OK, &serde_json::json!({})))
+    }
+
+    async fn abort_upload(&self, file: &RequestFile) -> Result<(), S3Error> {
+        let Some(upload) = file.upload.as_ref().map(ToString::to_string) else { return Ok(()) };
+        let lent = LentRequest {
+            method: "DELETE",
+            key: file.key.as_str(),
+            query: &[("uploadId", upload.as_str())],
+            headers: &[],
+            expires_in: lent_for()?,
+            conditions: LinkConditions::default(),
+        };
+        match self.request.ask(self.link, &lent).await {
+            Err(error) if error.code() != Code::NoSuchUpload => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 }
 
@@ -425,7 +450,8 @@ fn wanted(method: &Method, rest: &str) -> Result<Wanted, S3Error> {
 }
 
 fn plan(file: &RequestFile) -> Result<PartPlan, S3Error> {
-    PartPlan::of_size(file.size).map_err(|cause| S3Error::new(Code::EntityTooLarge).because(cause))
+    PartPlan::in_small_parts(file.size)
+        .map_err(|cause| S3Error::new(Code::EntityTooLarge).because(cause))
 }
 
 fn json<T: Serialize>(status: StatusCode, document: &T) -> Reply {

@@ -7,7 +7,7 @@ use crate::harness::{Answer, World, ask, get, put};
 use crate::people::{Key, policy};
 
 const LINKS: &str = "/_valet/api/v1/links";
-const PART: usize = 8 * 1024 * 1024;
+const PART: usize = 5 * 1024 * 1024;
 
 fn document(answer: &Answer) -> Value {
     serde_json::from_slice(&answer.body).unwrap_or_else(|_| panic!("{}", answer.text()))
@@ -131,15 +131,19 @@ async fn what_is_over_a_cap_leaves_nothing() {
     let large = send(&world, &link, "a.txt", &[1; 1001]).await;
     assert_eq!(message(&large), "400 This file is too large: one file may have 1000 bytes.");
     let other = send(&world, &link, "a.exe", &[1; 10]).await;
-    assert_eq!(message(&other), "400 Files of this type are not taken, only .txt, image/*.");
+    assert_eq!(
+        message(&other),
+        "400 Files of this kind are not taken, only .txt files and pictures."
+    );
     assert_eq!(keys(&world).await, (vec![], 0));
     assert_eq!(send(&world, &link, "a.txt", &[1; 1000]).await.status, 200);
     let more = send(&world, &link, "b.txt", &[1; 501]).await;
-    assert_eq!(message(&more), "400 All files together may have so much that 500 bytes are left.");
+    let left = "400 All files together may have so much that 500 bytes are left. What is being sent counts.";
+    assert_eq!(message(&more), left);
     assert_eq!(send(&world, &link, "b.txt", &[1; 500]).await.status, 200);
     assert_eq!(send(&world, &link, "empty.txt", &[]).await.status, 200);
     let fourth = send(&world, &link, "c.txt", &[]).await;
-    assert_eq!(message(&fourth), "400 As many files as may be sent are sent already.");
+    assert_eq!(message(&fourth), "403 Link has been used up");
     let (found, uploads) = keys(&world).await;
     assert_eq!((found.len(), uploads), (3, 0));
     let listed = document(&world.send(get(LINKS)).await);
@@ -352,7 +356,11 @@ async fn as_many_files_are_under_way_as_may_be() {
         world.store.bucket(&store::BucketName::parse("bucket").unwrap()).await.unwrap().unwrap();
     let add = async |path: &str, count: u64, is_done: bool| {
         let id = path.rsplit('/').next().unwrap().parse::<store::ManagedLinkId>().unwrap();
-        let room = store::RequestRoom { files_max: u64::MAX, bytes_max: u64::MAX };
+        let room = store::RequestRoom {
+            files_max: u64::MAX,
+            bytes_max: u64::MAX,
+            idle_before: jiff::Timestamp::MIN,
+        };
         let jobs = (0..count).map(|_| {
             let file = store::RequestFile {
                 id: store::RequestFile::new_id().unwrap(),
@@ -377,7 +385,7 @@ async fn as_many_files_are_under_way_as_may_be() {
     let refused = begin(&world, &path, "b", 0).await;
     assert_eq!(
         message(&refused),
-        "400 1000 files that were begun are not finished. Finish some of them, or try again in a day."
+        "400 1000 files that were begun are not finished. Finish some of them, or try again in an hour."
     );
     let file = format!("{path}/files/{}", last["file"].as_str().unwrap());
     assert_eq!(call(&world, &format!("{file}/abort"), &json!({})).await.status, 200);
@@ -428,4 +436,138 @@ async fn nobody_keeps_what_a_short_link_answers() {
     for path in &paths {
         check(&late.send_raw(get(path)).await, path);
     }
+}
+
+#[tokio::test]
+async fn a_request_with_all_its_files_is_closed_for_everybody() {
+    for caps in [json!({"max_files": 2}), json!({"uses": 2}), json!({"uses": 2, "max_files": 9})] {
+        let world = World::with_bucket().await;
+        let link = link(&world, &Key::root(), caps).await;
+        let shown = async || document(&world.send(get(LINKS)).await)["links"][0].clone();
+        let page = async || world.send_raw(get(&link).header("sec-fetch-mode", "navigate")).await;
+        let begun = document(&begin(&world, &link, "a", 5).await);
+        let file = format!("{link}/files/{}", begun["file"].as_str().unwrap());
+        assert_eq!(send(&world, &link, "b", b"hello").await.status, 200);
+        // One is there and one comes: nobody else has a place, and whoever sends it sees the page.
+        let third = begin(&world, &link, "c", 1).await;
+        assert!(message(&third).starts_with("400 As many files as may be sent are being sent."));
+        let text = page().await.text().to_owned();
+        assert!(text.contains("Choose files") && text.contains("no more"), "{text}");
+        assert_eq!(
+            (&shown().await["state"], &shown().await["uses_taken"]),
+            (&json!("active"), &json!(1))
+        );
+        send_parts(&world, &file, b"hello", &[1]).await;
+        assert_eq!(call(&world, &format!("{file}/complete"), &json!({})).await.status, 200);
+        for world in [world.at("192.0.2.9"), world.later(SignedDuration::from_hours(1))] {
+            let page = world.send_raw(get(&link).header("sec-fetch-mode", "navigate")).await;
+            assert_eq!(page.status, 403);
+            assert!(page.text().contains("<h1>This link has been used up</h1>"), "{}", page.text());
+            assert_eq!(message(&world.send_raw(get(&link)).await), "403 Link has been used up");
+            let late = begin(&world, &link, "d", 1).await;
+            assert_eq!(message(&late), "403 Link has been used up");
+        }
+        // Its sender may not have heard that the last one is there.
+        assert_eq!(call(&world, &format!("{file}/complete"), &json!({})).await.status, 200);
+        assert_eq!(document(&world.send_raw(get(&file)).await)["done"], true);
+        assert_eq!(
+            (&shown().await["state"], &shown().await["uses_taken"]),
+            (&json!("used-up"), &json!(2))
+        );
+        assert_eq!(keys(&world).await.0.len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn the_last_file_of_a_request_is_told_of_and_who_comes_after_it() {
+    for (caps, files) in [(json!({"uses": 2}), 2), (json!({"max_files": 1}), 1)] {
+        let world = World::with_bucket().await;
+        let mut members = caps;
+        members["notify"] = json!(["mailto:ana@example.com"]);
+        let link = link(&world, &Key::root(), members).await;
+        let id = link.rsplit('/').next().unwrap().parse::<store::ManagedLinkId>().unwrap();
+        let told = async || {
+            world.close_ended_links().await;
+            world.deliver_notices().await;
+            let told = world.store.notices_of(&id.fingerprint(), 20).await.unwrap();
+            let mut told: Vec<_> = told.iter().map(|notice| notice.event.name()).collect();
+            told.sort_unstable();
+            told
+        };
+        for n in 0..files {
+            assert!(!told().await.contains(&"used-up"));
+            assert_eq!(send(&world, &link, &format!("{n}"), b"hello").await.status, 200);
+        }
+        let mut expected = vec!["upload"; files];
+        expected.push("used-up");
+        assert_eq!(told().await, expected);
+        for _ in 0..3 {
+            assert_eq!(begin(&world, &link, "late", 1).await.status, 403);
+            assert_eq!(world.send_raw(get(&link)).await.status, 403);
+        }
+        expected.insert(0, "refused-after-end");
+        assert_eq!(told().await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_link_that_filled_up_before_a_restart_is_closed_when_it_is_opened() {
+    let world = World::with_bucket().await;
+    let members = json!({"max_files": 1, "notify": ["mailto:ana@example.com"]});
+    let link = link(&world, &Key::root(), members).await;
+    assert_eq!(send(&world, &link, "a", b"hello").await.status, 200);
+    let world = world.reopened(crate::harness::config()).await;
+    assert_eq!(begin(&world, &link, "late", 1).await.status, 403);
+    world.close_ended_links().await;
+    world.deliver_notices().await;
+    let id = link.rsplit('/').next().unwrap().parse::<store::ManagedLinkId>().unwrap();
+    let told = world.store.notices_of(&id.fingerprint(), 20).await.unwrap();
+    assert!(told.iter().any(|notice| notice.event.name() == "used-up"), "{told:?}");
+}
+
+#[tokio::test]
+async fn the_room_of_a_file_that_stands_still_is_for_others() {
+    for caps in [json!({"max_files": 1}), json!({"max_total_bytes": 15})] {
+        let world = World::with_bucket().await;
+        let link = link(&world, &Key::root(), caps).await;
+        let begun = document(&begin(&world, &link, "a", 10).await);
+        let file = format!("{link}/files/{}", begun["file"].as_str().unwrap());
+        let (early, late) = (world.later(minutes(20)), world.later(minutes(81)));
+        // Whoever asks for a part goes on with the file.
+        let links = document(&call(&early, &format!("{file}/links"), &json!({"parts": [1]})).await);
+        assert_eq!(begin(&world.later(minutes(79)), &link, "b", 10).await.status, 400);
+        assert_eq!(early.send_raw(get(&file)).await.status, 200);
+        let other = document(&begin(&late, &link, "b", 10).await);
+        let other = format!("{link}/files/{}", other["file"].as_str().unwrap());
+        // The first one is gone with its parts, and cannot come back.
+        assert_eq!(keys(&late).await, (vec![], 1));
+        let put = ask("PUT", links[0]["url"].as_str().unwrap()).header("content-length", "10");
+        assert_eq!(early.send_raw(put.body(vec![0; 10])).await.status, 404);
+        for at in ["links", "complete", "abort"] {
+            let wanted = if at == "links" { json!({"parts": [1]}) } else { json!({}) };
+            assert_eq!(call(&late, &format!("{file}/{at}"), &wanted).await.status, 404, "{at}");
+        }
+        send_parts(&late, &other, &[7; 10], &[1]).await;
+        assert_eq!(call(&late, &format!("{other}/complete"), &json!({})).await.status, 200);
+        assert_eq!(keys(&late).await.0.len(), 1);
+        // What is there makes no room for anybody.
+        assert!([400, 403].contains(&begin(&late, &link, "c", 10).await.status));
+    }
+}
+
+#[tokio::test]
+async fn what_stands_still_stays_while_nobody_needs_its_room() {
+    let world = World::with_bucket().await;
+    let link = link(&world, &Key::root(), json!({"max_files": 2})).await;
+    let begun = document(&begin(&world, &link, "a", 5).await);
+    let file = format!("{link}/files/{}", begun["file"].as_str().unwrap());
+    send_parts(&world, &file, b"hello", &[1]).await;
+    let late = world.later(minutes(600));
+    assert_eq!(send(&late, &link, "b", b"hello").await.status, 200);
+    assert_eq!(call(&late, &format!("{file}/complete"), &json!({})).await.status, 200);
+    assert_eq!(keys(&late).await.0.len(), 2);
+}
+
+fn minutes(minutes: i64) -> SignedDuration {
+    SignedDuration::from_mins(minutes)
 }

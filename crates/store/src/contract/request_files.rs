@@ -20,7 +20,9 @@ fn file(link: u8, size: u64) -> RequestFile {
     }
 }
 
-const ROOM: RequestRoom = RequestRoom { files_max: 3, bytes_max: 10 };
+/// Nothing stands still.
+const ROOM: RequestRoom =
+    RequestRoom { files_max: 3, bytes_max: 10, idle_before: Timestamp::UNIX_EPOCH };
 
 /// A file that is sent by a link, with an upload that has begun.
 async fn begun(engine: &impl Metadata, link: Fingerprint, size: u64) -> (RequestFile, Arc<Upload>) {
@@ -52,7 +54,7 @@ fn a_request_takes_no_more_than_it_may_whoever_sends_at_once() {
         let mut reserved = 0;
         for job in jobs.collect::<Vec<_>>() {
             let answer = job.await.unwrap();
-            assert!(matches!(answer, ReserveFile::Reserved | ReserveFile::TooManyFiles));
+            assert!(answer == ReserveFile::Reserved || answer == ReserveFile::TooManyFiles);
             reserved += u32::from(answer == ReserveFile::Reserved);
         }
         assert_eq!(reserved, 3);
@@ -200,7 +202,7 @@ fn a_closing_link_gives_up_as_much_as_a_job_may() {
         with_bucket(&*engine, Versioning::Unversioned).await;
         let link = managed("bucket", 1);
         engine.put_managed_link(link.clone()).await.unwrap();
-        let room = RequestRoom { files_max: 10_000, bytes_max: 10_000 };
+        let room = RequestRoom { files_max: 10_000, bytes_max: 10_000, ..ROOM };
         let jobs = (0..998).map(|_| {
             let (engine, link) = (Arc::clone(&engine), link.fingerprint());
             let file = RequestFile { link, ..file(0, 1) };
@@ -240,5 +242,63 @@ fn a_bucket_that_goes_takes_its_files_along() {
         assert!(matches!(deleted, DeleteBucket::Deleted), "{deleted:?}");
         assert_eq!(engine.request_file(&link, file.id).await.unwrap(), None);
         assert_eq!(totals(&*engine, &link).await, (0, 0, 0));
+    });
+}
+
+#[test]
+fn what_stands_still_makes_room_for_what_needs_it() {
+    every_engine(|engine| async move {
+        with_bucket(&*engine, Versioning::Unversioned).await;
+        let sent =
+            |link: u8, size, second| RequestFile { touched_at: at(second), ..file(link, size) };
+        let room = |second| RequestRoom { idle_before: at(second), ..ROOM };
+        let reserve = async |file: RequestFile, second| {
+            engine.reserve_file(file, room(second)).await.unwrap()
+        };
+        let (old, older) = (sent(1, 2, 20), sent(1, 3, 10));
+        for one in [&old, &older] {
+            assert_eq!(reserve(one.clone(), 100).await, ReserveFile::Reserved, "there was room");
+        }
+        let done = RequestFile { is_done: true, ..sent(1, 1, 0) };
+        assert_eq!(reserve(done.clone(), 0).await, ReserveFile::Reserved);
+        let upload = begin(&*engine, new_upload("in/a"), 0).await;
+        assert!(engine.begin_file(&older.link, older.id, upload.id, at(10)).await.unwrap());
+        // Of these three files one is done, and the others move.
+        assert_eq!(reserve(sent(1, 1, 30), 10).await, ReserveFile::TooManyFiles);
+        // One that stands still is enough; and what is too large for all of them takes none of them away.
+        assert_eq!(reserve(sent(1, 11, 30), 100).await, ReserveFile::TooManyFiles);
+        let find = async |file: &RequestFile| {
+            engine.request_file(&file.link, file.id).await.unwrap().is_some()
+        };
+        assert!(find(&older).await && is_under_way(&*engine, &upload).await);
+        let newer = sent(1, 4, 30);
+        assert_eq!(reserve(newer.clone(), 100).await, ReserveFile::Reserved);
+        assert!(!find(&older).await && find(&old).await);
+        assert!(!is_under_way(&*engine, &upload).await, "its upload goes with it");
+        assert!(!engine.begin_file(&older.link, older.id, upload.id, at(30)).await.unwrap());
+        assert_eq!(totals(&*engine, &done.link).await, (3, 7, 1));
+        // The bytes of both are needed, and what is done stays.
+        assert_eq!(reserve(sent(1, 10, 40), 100).await, ReserveFile::TooManyFiles);
+        assert_eq!(reserve(sent(1, 9, 40), 100).await, ReserveFile::Reserved);
+        assert!(!find(&old).await && !find(&newer).await && find(&done).await);
+        assert_eq!(totals(&*engine, &done.link).await, (2, 10, 1));
+    });
+}
+
+#[test]
+fn what_stands_still_is_given_to_one_of_many() {
+    every_engine(|engine| async move {
+        let room = RequestRoom { files_max: 1, idle_before: at(10), ..ROOM };
+        engine.reserve_file(file(1, 2), room).await.unwrap();
+        let jobs = (0..20).map(|_| {
+            let engine = Arc::clone(&engine);
+            let next = RequestFile { touched_at: at(20), ..file(1, 2) };
+            tokio::spawn(async move { engine.reserve_file(next, room).await.unwrap() })
+        });
+        let mut reserved = 0;
+        for job in jobs.collect::<Vec<_>>() {
+            reserved += u32::from(job.await.unwrap() != ReserveFile::TooManyFiles);
+        }
+        assert_eq!(reserved, 1);
     });
 }

@@ -45,6 +45,8 @@ pub struct RequestRoom {
     pub files_max: u64,
     /// Bytes of all these files.
     pub bytes_max: u64,
+    /// Files under way that were last heard of before have their room only for as long as no other file needs it.
+    pub idle_before: Timestamp,
 }
 
 /// What a request has so far.
@@ -72,16 +74,35 @@ pub enum ReserveFile {
 }
 
 impl RequestTotals {
-    /// Whether one more file of that size has room. Every engine does as this says.
-    pub(crate) fn reserve(self, size: u64, room: RequestRoom) -> ReserveFile {
+    /// How many of the idle files, which have these sizes, have to be given up so that one more file of that size has room, the
+    /// first of them first; or why it has none. Every engine does as this says.
+    pub(crate) fn make_room(
+        mut self,
+        size: u64,
+        room: RequestRoom,
+        idle: &[u64],
+    ) -> Result<usize, ReserveFile> {
+        let Some(refused) = self.refusal(size, room) else { return Ok(0) };
+        for (given_up, bytes) in (1..).zip(idle) {
+            self.files = self.files.saturating_sub(1);
+            self.bytes = self.bytes.saturating_sub(*bytes);
+            if self.refusal(size, room).is_none() {
+                return Ok(given_up);
+            }
+        }
+        Err(refused)
+    }
+
+    /// Why one more file of that size has no room.
+    fn refusal(self, size: u64, room: RequestRoom) -> Option<ReserveFile> {
         if self.files >= room.files_max {
-            return ReserveFile::TooManyFiles;
+            return Some(ReserveFile::TooManyFiles);
         }
         if self.files.saturating_sub(self.done) >= FILES_UNDER_WAY_MAX {
-            return ReserveFile::TooManyUnderWay;
+            return Some(ReserveFile::TooManyUnderWay);
         }
         let left = room.bytes_max.min(BYTES_MAX).saturating_sub(self.bytes);
-        if size > left { ReserveFile::TooManyBytes(left) } else { ReserveFile::Reserved }
+        (size > left).then_some(ReserveFile::TooManyBytes(left))
     }
 }
 
@@ -98,10 +119,15 @@ mod tests {
 
     #[test]
     fn a_request_has_room_for_so_much() {
-        let check = |(files, bytes, done), size, (files_max, bytes_max), expected| {
-            let room = RequestRoom { files_max, bytes_max };
-            let reserved = RequestTotals { files, bytes, done }.reserve(size, room);
-            assert_eq!(reserved, expected, "{files} {bytes} {done} {size} {room:?}");
+        let idle = |files, idle: &[u64], size, (files_max, bytes_max), expected| {
+            let (files, bytes, done) = files;
+            let room = RequestRoom { files_max, bytes_max, idle_before: Timestamp::MIN };
+            let reserved = RequestTotals { files, bytes, done }.make_room(size, room, idle);
+            assert_eq!(reserved, expected, "{files} {bytes} {done} {size} {room:?} {idle:?}");
+        };
+        let check = |files, size, room, expected| {
+            let expected = if expected == ReserveFile::Reserved { Ok(0) } else { Err(expected) };
+            idle(files, &[], size, room, expected);
         };
         let all = (u64::MAX, u64::MAX);
         check((0, 0, 0), 5, (1, 5), ReserveFile::Reserved);
@@ -114,5 +140,12 @@ mod tests {
         check((100_000, 0, 99_001), 0, all, ReserveFile::Reserved);
         check((1, BYTES_MAX - 5, 0), 5, all, ReserveFile::Reserved);
         check((1, BYTES_MAX - 5, 0), 6, all, ReserveFile::TooManyBytes(5));
+        // So many of those that stand still are enough, or else none.
+        idle((2, 4, 0), &[1, 3], 1, (3, 5), Ok(0));
+        idle((2, 4, 0), &[1, 3], 2, (3, 5), Ok(1));
+        idle((2, 4, 0), &[1, 3], 5, (3, 5), Ok(2));
+        idle((2, 4, 0), &[1, 3], 6, (3, 5), Err(ReserveFile::TooManyBytes(1)));
+        idle((2, 4, 1), &[1], 1, (2, 5), Ok(1));
+        idle((1000, 0, 0), &[0, 0], 0, all, Ok(1));
     }
 }

@@ -48,6 +48,8 @@ struct SeenLink {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     uses_taken: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    max_files: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     totals: Option<Totals>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     notices: Vec<SeenNotice>,
@@ -243,10 +245,12 @@ fn place(link: &SeenLink) -> String {
     format!("s3://{}/{below}", link.bucket)
 }
 
-/// How often the link was used, and how often it may be.
+/// How often the link was used, and how often it may be; of a request, how many files have come.
 fn uses(link: &SeenLink) -> String {
-    match (link.uses, link.uses_taken, &link.totals) {
+    let most = [link.uses, link.max_files].into_iter().flatten().min();
+    match (most, link.uses_taken, &link.totals) {
         (Some(most), Some(taken), _) => format!("{taken} of {most}"),
+        (None, Some(taken), _) => taken.to_string(),
         (_, _, Some(totals)) => totals.served.to_string(),
         (_, _, None) => String::new(),
     }
@@ -460,6 +464,23 @@ fn tell(used: &SeenUse, form: Form) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn uses_are_told_of_how_many() {
+        let check = |members: Value, expected: &str| {
+            let mut link = json!({"fingerprint": "", "kind": "", "state": "", "bucket": "",
+                "signer": "", "expires_at": "", "totals": {"served": 11, "refused": 0, "bytes": 0}});
+            link.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+            let link: SeenLink = serde_json::from_value(link).unwrap();
+            assert_eq!(uses(&link), expected);
+        };
+        check(json!({}), "11");
+        check(json!({"uses": 3, "uses_taken": 1}), "1 of 3");
+        // Files that came by a request, and not the parts of them.
+        check(json!({"uses_taken": 4}), "4");
+        check(json!({"uses_taken": 4, "max_files": 4}), "4 of 4");
+        check(json!({"uses_taken": 2, "max_files": 4, "uses": 2}), "2 of 2");
+    }
 
     #[test]
     fn a_short_link_is_known_by_its_id() {

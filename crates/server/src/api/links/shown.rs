@@ -53,7 +53,7 @@ pub(crate) struct ShownLink {
     not_before: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     uses: Option<NonZeroU64>,
-    /// How many of the uses are taken.
+    /// How many of the uses are taken; of `request`: how many files have come.
     #[serde(skip_serializing_if = "Option::is_none")]
     uses_taken: Option<u64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -198,7 +198,10 @@ impl ShownLink {
             delete_object_at_end: link.delete_object_at_end.is_some(),
             ..Self::default()
         };
-        if link.conditions.uses.is_some() {
+        if let LinkPurpose::Request { .. } = &link.purpose {
+            let totals = access.link_gate()?.request_totals(link).await?;
+            shown.uses_taken = Some(totals.done);
+        } else if link.conditions.uses.is_some() {
             let uses = access.store().link_uses(&link.fingerprint()).await;
             shown.uses_taken = Some(uses.map_err(refusal::of_store)?.taken);
         }

@@ -1,6 +1,5 @@
 //! What a link is good for at this moment.
 
-use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use ledger::LinkEntry;
@@ -55,11 +54,8 @@ impl LinkState {
         if link.conditions.not_before.is_some_and(|opens| now < opens.timestamp()) {
             return Ok(Self::Scheduled);
         }
-        if let LinkPurpose::Request { limits, .. } = &link.purpose {
-            let totals = access.link_gate()?.request_totals(link).await?;
-            let uses = link.conditions.uses.map(NonZeroU64::get);
-            let is_full =
-                [limits.max_files, uses].into_iter().flatten().any(|most| totals.done >= most);
+        if let LinkPurpose::Request { .. } = &link.purpose {
+            let is_full = access.link_gate()?.has_all_files(link).await?;
             return Ok(if is_full { Self::UsedUp } else { Self::Active });
         }
         if let Some(uses) = link.conditions.uses {

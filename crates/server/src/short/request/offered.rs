@@ -37,13 +37,15 @@ impl OfferedFile {
                 format!("This file is too large: one file may have {}.", size_in_words(most));
             return refused(Code::EntityTooLarge, message);
         }
-        if PartPlan::of_size(self.size).is_err() {
+        if PartPlan::in_small_parts(self.size).is_err() {
             let message = "This file is larger than any that can be stored.".to_owned();
             return refused(Code::EntityTooLarge, message);
         }
         if !self.fits_types(&limits.types) {
-            let message =
-                format!("Files of this type are not taken, only {}.", limits.types.join(", "));
+            let message = format!(
+                "Files of this kind are not taken, only {}.",
+                kinds_in_words(&limits.types)
+            );
             return refused(Code::InvalidRequest, message);
         }
         if limits.ask_name && shown(&self.sender).is_empty() {
@@ -80,6 +82,25 @@ impl OfferedFile {
                 None => media_type == taken,
             })
     }
+}
+
+/// Kinds of files for people: `.pdf files and pictures`.
+pub(super) fn kinds_in_words(types: &[String]) -> String {
+    let kind = |text: &String| match text.as_str() {
+        "image/*" => "pictures".to_owned(),
+        "video/*" => "videos".to_owned(),
+        "audio/*" => "sound".to_owned(),
+        "text/*" => "texts".to_owned(),
+        "application/pdf" => "PDF files".to_owned(),
+        "application/zip" => "zip files".to_owned(),
+        "image/jpeg" => "JPEG pictures".to_owned(),
+        "image/png" => "PNG pictures".to_owned(),
+        other if other.starts_with('.') => format!("{other} files"),
+        other => format!("files of the type {other}"),
+    };
+    let mut kinds: Vec<String> = types.iter().map(kind).collect();
+    let Some(last) = kinds.pop() else { return String::new() };
+    if kinds.is_empty() { last } else { format!("{} and {last}", kinds.join(", ")) }
 }
 
 fn is_media_type(text: &str) -> bool {
@@ -135,6 +156,21 @@ mod tests {
         check(&[".pdf"], "a.pdf.exe", "application/pdf", false);
         check(&["application/pdf"], "a", "Application/PDF; x=y", true);
         check(&["application/pdf", ".txt"], "a.txt", "text/plain", true);
+    }
+
+    #[test]
+    fn kinds_are_told_in_words() {
+        let check = |types: &[&str], expected: &str| {
+            let types: Vec<String> = types.iter().map(|text| (*text).to_owned()).collect();
+            assert_eq!(kinds_in_words(&types), expected);
+        };
+        check(&[], "");
+        check(&["image/*"], "pictures");
+        check(&[".pdf", "image/*"], ".pdf files and pictures");
+        check(
+            &[".pdf", "font/ttf", "video/*"],
+            ".pdf files, files of the type font/ttf and videos",
+        );
     }
 
     #[test]

@@ -17,11 +17,22 @@ impl RequestFileRecords for MemoryMetadata {
         room: RequestRoom,
     ) -> Result<ReserveFile, StoreError> {
         self.write(|records| {
-            let reserved = records.request_totals(&file.link).reserve(file.size, room);
-            if reserved == ReserveFile::Reserved {
-                records.request_files.insert((file.link, file.id), file);
+            let of_link = records.request_files.values().filter(|one| one.link == file.link);
+            let idle = of_link.filter(|one| !one.is_done && one.touched_at < room.idle_before);
+            let mut idle: Vec<_> = idle.cloned().collect();
+            idle.sort_by_key(|one| (one.touched_at, *one.id.as_bytes()));
+            let sizes: Vec<u64> = idle.iter().map(|one| one.size).collect();
+            match records.request_totals(&file.link).make_room(file.size, room, &sizes) {
+                Ok(count) => {
+                    let given_up: Vec<_> = idle.iter().take(count).map(|one| one.id).collect();
+                    let fits =
+                        |one: &RequestFile| one.link == file.link && given_up.contains(&one.id);
+                    records.give_up_files(fits, file.touched_at);
+                    records.request_files.insert((file.link, file.id), file);
+                    ReserveFile::Reserved
+                }
+                Err(refused) => refused,
             }
-            reserved
         })
     }
 

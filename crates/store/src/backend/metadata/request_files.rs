@@ -17,6 +17,7 @@ macro_rules! with_request_file_records {
             /// room of the file back.
             trait RequestFileRecords {
                 /// Records a file that is about to be sent, if its request has room for it, whoever sends others at once.
+                /// Of files that stand still so many are given up in the same step as the room needs.
                 fn reserve_file(file: RequestFile, room: RequestRoom) -> ReserveFile;
                 fn request_file(link: &Fingerprint, id: ManagedLinkId) -> Option<RequestFile>;
                 /// Notes the upload of a file that has none. `false`: it has one, or is gone.

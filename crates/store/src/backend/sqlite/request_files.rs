@@ -28,14 +28,13 @@ const TELL: &str = "UPDATE request_files SET done = 2 WHERE link = ?1 AND id = ?
 const READ: &str =
     "SELECT f.key, f.name, f.size, f.upload, f.done > 0, f.touched_ms, f.bucket, b.name
     FROM request_files AS f JOIN buckets AS b ON b.id = f.bucket WHERE f.link = ?1 AND f.id = ?2";
-const REMOVE: &str =
-    "DELETE FROM request_files WHERE link = ?1 AND id = ?2 AND done = 0 RETURNING size";
+const REMOVE: &str = "DELETE FROM request_files WHERE link = ?1 AND id = ?2 AND done = 0";
 
 /// A statement that reads files under way, each with the count of its parts, by what comes after `WHERE done = 0`.
 macro_rules! select_under_way {
     ($rest:literal) => {
         concat!(
-            "SELECT link, id, bucket, key, upload,
+            "SELECT link, id, bucket, key, upload, size,
              (SELECT count(*) FROM parts AS p WHERE p.upload = f.upload)
              FROM request_files AS f WHERE done = 0 AND ",
             $rest
@@ -46,6 +45,8 @@ macro_rules! select_under_way {
 const ONE_UNDER_WAY: &str = select_under_way!("link = ?1 AND id = ?2");
 const UNDER_WAY_OF_LINK: &str = select_under_way!("link = ?1");
 const IDLE: &str = select_under_way!("touched_ms < ?1");
+const IDLE_OF_LINK: &str =
+    select_under_way!("link = ?1 AND touched_ms < ?2 ORDER BY touched_ms, id");
 
 impl RequestFileRecords for SqliteMetadata {
     async fn reserve_file(
@@ -55,12 +56,24 @@ impl RequestFileRecords for SqliteMetadata {
     ) -> Result<ReserveFile, StoreError> {
         self.writer
             .run(DiskRoom::Needed, move |tx| {
+                let now = file.touched_at;
                 let totals = request_totals::read(tx.connection, &file.link)?;
-                let reserved = totals.reserve(file.size, room);
-                if reserved == ReserveFile::Reserved {
-                    add(tx.connection, &file)?;
+                let (mut given_up, mut idle) = (totals.make_room(file.size, room, &[]), Vec::new());
+                if given_up.is_err() {
+                    let (link, before) = (file.link.as_bytes(), room.idle_before.as_millisecond());
+                    let row = params![link.as_slice(), before];
+                    idle = under_way(tx.connection, (IDLE_OF_LINK, row))?.0;
+                    let sizes: Vec<u64> = idle.iter().map(|file| file.size).collect();
+                    given_up = totals.make_room(file.size, room, &sizes);
                 }
-                Ok(reserved)
+                match given_up {
+                    Ok(count) => {
+                        give_up(tx.connection, idle.iter().take(count), now)?;
+                        add(tx.connection, &file)?;
+                        Ok(ReserveFile::Reserved)
+                    }
+                    Err(refused) => Ok(refused),
+                }
             })
             .await
     }
@@ -133,7 +146,7 @@ impl RequestFileRecords for SqliteMetadata {
         self.writer
             .run(DiskRoom::Reserve, move |tx| {
                 let row = params![link.as_bytes().as_slice(), id.as_bytes().as_slice()];
-                Ok(give_up_some(tx, (ONE_UNDER_WAY, row), now)?.files > 0)
+                Ok(give_up_some(tx, (ONE_UNDER_WAY, row), now)? > 0)
             })
             .await
     }
@@ -150,16 +163,10 @@ impl RequestFileRecords for SqliteMetadata {
         self.writer
             .run(DiskRoom::Reserve, move |tx| {
                 let row = params![before.as_millisecond()];
-                Ok(give_up_some(tx, (IDLE, row), now)?.files)
+                give_up_some(tx, (IDLE, row), now)
             })
             .await
     }
-}
-
-/// How many files were given up, and whether these were all.
-struct GivenUp {
-    files: usize,
-    are_all: bool,
 }
 
 /// A file under way, as far as giving it up needs it.
@@ -169,6 +176,7 @@ struct UnderWay {
     bucket: i64,
     key: ObjectKey,
     upload: Option<UploadId>,
+    size: u64,
 }
 
 /// Gives up the files under way of a link, as many as one job may; `true`: there are none left.
@@ -178,22 +186,33 @@ pub(super) fn give_up_of_link(
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let row = params![link.as_bytes().as_slice()];
-    Ok(give_up_some(tx, (UNDER_WAY_OF_LINK, row), now)?.are_all)
+    let (files, are_all) = under_way(tx.connection, (UNDER_WAY_OF_LINK, row))?;
+    give_up(tx.connection, &files, now)?;
+    Ok(are_all)
 }
 
-/// Gives up the files that a statement selects, each with its upload and the parts of it, as many as one job may.
+/// Gives up the files that a statement selects, as many as one job may. Says how many these were.
 fn give_up_some(
     tx: &mut Transaction<'_>,
-    (select, row): (&str, &[&dyn ToSql]),
+    select: (&str, &[&dyn ToSql]),
     now: Timestamp,
-) -> Result<GivenUp, StoreError> {
-    let mut select = tx.connection.prepare_cached(select).map_err(engine)?;
+) -> Result<usize, StoreError> {
+    let (files, _) = under_way(tx.connection, select)?;
+    give_up(tx.connection, &files, now)?;
+    Ok(files.len())
+}
+
+/// The files that a statement selects, as many as one job may give up with their parts; and whether these are all.
+fn under_way(
+    connection: &Connection,
+    (select, row): (&str, &[&dyn ToSql]),
+) -> Result<(Vec<UnderWay>, bool), StoreError> {
+    let mut select = connection.prepare_cached(select).map_err(engine)?;
     let mut rows = select.query(row).map_err(engine)?;
-    let (mut files, mut room, mut are_all) = (Vec::new(), JOB_ROWS_MAX, true);
+    let (mut files, mut room) = (Vec::new(), JOB_ROWS_MAX);
     while let Some(row) = rows.next().map_err(engine)? {
         if room == 0 {
-            are_all = false;
-            break;
+            return Ok((files, false));
         }
         files.push(UnderWay {
             link: row.get(0).map_err(engine)?,
@@ -201,27 +220,31 @@ fn give_up_some(
             bucket: row.get(2).map_err(engine)?,
             key: object_key(row, 3)?,
             upload: upload_id(row, 4)?,
+            size: size(row, 5)?,
         });
-        let parts: i64 = row.get(5).map_err(engine)?;
+        let parts: i64 = row.get(6).map_err(engine)?;
         let parts = usize::try_from(parts).unwrap_or(usize::MAX);
         room = room.saturating_sub(parts.saturating_add(1));
     }
-    drop(rows);
-    for UnderWay { link, id, bucket, key, upload } in &files {
+    Ok((files, true))
+}
+
+/// Gives up files, each with its upload and the parts of it.
+fn give_up<'f>(
+    connection: &Connection,
+    files: impl IntoIterator<Item = &'f UnderWay>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for UnderWay { link, id, bucket, key, upload, size } in files {
         if let Some(upload) = upload {
-            uploads::abort_in(tx.connection, *bucket, (key, *upload), now)?;
+            uploads::abort_in(connection, *bucket, (key, *upload), now)?;
         }
         // The file went with its upload, if there was one.
-        let size: Option<i64> = tx
-            .connection
-            .prepare_cached(REMOVE)
-            .and_then(|mut remove| remove.query_row(params![link, id], |row| row.get(0)).optional())
-            .map_err(engine)?;
-        if let Some(size) = size {
-            request_totals::remove(tx.connection, link, size)?;
+        if execute(connection, REMOVE, params![link, id])? > 0 {
+            request_totals::remove(connection, link, size_column(*size))?;
         }
     }
-    Ok(GivenUp { files: files.len(), are_all })
+    Ok(())
 }
 
 fn add(connection: &Connection, file: &RequestFile) -> Result<(), StoreError> {
