@@ -123,6 +123,7 @@ impl ApiOperation for CreateLink {
     ) -> Result<Json<ShownLink>, ApiError> {
         let (access, now) = (call.access(), call.access().now());
         let (expires_at, conditions) = (wanted.end(now)?, wanted.conditions()?);
+        wanted::refuse_never_open("not_before", &conditions, expires_at)?;
         wanted.check_passphrase()?;
         let asked = wanted.purpose()?;
         let purpose = match &asked {
@@ -353,7 +354,11 @@ impl Change {
             let message = "A presigned URL says itself when it ends: make another one.";
             return Err(ApiError::invalid_argument("expires_at", message));
         }
-        let end = expires_at.map(|at| wanted::end(Some(&at), (now, wanted::LIFE_MAX)));
+        let end = expires_at.map(|at| wanted::end(Some(&at), wanted::last_end(now), now));
+        let end = end.transpose()?;
+        if let Some(end) = end {
+            wanted::refuse_never_open("expires_at", &link.conditions, end)?;
+        }
         let label = label.map(|text| {
             if text.is_empty() {
                 return Ok(WantedLabel::Gone);
@@ -364,7 +369,7 @@ impl Change {
             })
         });
         Ok(Self {
-            expires_at: end.transpose()?,
+            expires_at: end,
             label: label.transpose()?,
             notify: notify.map(wanted::targets).transpose()?,
         })

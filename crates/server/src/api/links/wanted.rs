@@ -2,8 +2,9 @@
 
 use std::num::NonZeroU64;
 
-use jiff::{SignedDuration, Timestamp};
-use presign::{LinkConditions, SourceRanges};
+use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp, ToSpan as _};
+use presign::{AmzDate, LinkConditions, SourceRanges};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use store::{
@@ -13,12 +14,13 @@ use store::{
 
 use crate::api::error::ApiError;
 use crate::disposition;
+use crate::gate::iso_time;
 use crate::passphrase::PASSPHRASE_BYTES_MAX;
 
 /// How long a link lives whose maker says nothing.
 const USUAL_LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// The longest life of a managed link.
-pub(super) const LIFE_MAX: SignedDuration = SignedDuration::from_hours(24 * 3660);
+/// The longest life of a managed link, by the calendar.
+const YEARS_MAX: i32 = 10;
 /// The longest life of a presigned URL.
 const PRESIGNED_LIFE_MAX: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// The most media types and endings of a request for files.
@@ -265,11 +267,11 @@ impl WantedLink {
 
     /// When the link ends.
     pub(super) fn end(&self, now: Timestamp) -> Result<Timestamp, ApiError> {
-        let most = match self.kind {
-            WantedKind::Presigned => PRESIGNED_LIFE_MAX,
-            WantedKind::Object | WantedKind::Folder | WantedKind::Request => LIFE_MAX,
+        let last = match self.kind {
+            WantedKind::Presigned => now.checked_add(PRESIGNED_LIFE_MAX).unwrap_or(Timestamp::MAX),
+            WantedKind::Object | WantedKind::Folder | WantedKind::Request => last_end(now),
         };
-        end(self.expires_at.as_deref(), (now, most))
+        end(self.expires_at.as_deref(), last, now)
     }
 
     /// The conditions of the link.
@@ -324,13 +326,36 @@ impl WantedLink {
     }
 }
 
-/// When a link ends, at most so long from now.
+/// The last moment at which a managed link that is made or changed now may end.
+pub(super) fn last_end(now: Timestamp) -> Timestamp {
+    let last = Offset::UTC.to_datetime(now).checked_add(YEARS_MAX.years());
+    last.and_then(|last| Offset::UTC.to_timestamp(last)).unwrap_or(Timestamp::MAX)
+}
+
+/// Refuses a link that would end before it opens. `argument` is the member that makes it so.
+pub(super) fn refuse_never_open(
+    argument: &'static str,
+    conditions: &LinkConditions,
+    expires_at: Timestamp,
+) -> Result<(), ApiError> {
+    match conditions.not_before.map(AmzDate::timestamp) {
+        Some(opens) if opens >= expires_at => {
+            let (opens, ends) = (iso_time(opens), iso_time(expires_at));
+            let message =
+                format!("The link would never work: it opens at {opens} and ends at {ends}.");
+            Err(ApiError::invalid_argument(argument, message))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// When a link ends, at `last` at the latest.
 pub(super) fn end(
     asked: Option<&str>,
-    (now, most): (Timestamp, SignedDuration),
+    last: Timestamp,
+    now: Timestamp,
 ) -> Result<Timestamp, ApiError> {
     let wrong = |message: String| ApiError::invalid_argument("expires_at", message);
-    let last = now.checked_add(most).unwrap_or(Timestamp::MAX);
     let Some(asked) = asked else {
         return Ok(now.checked_add(USUAL_LIFE).unwrap_or(Timestamp::MAX).min(last));
     };
@@ -340,6 +365,7 @@ pub(super) fn end(
     }
     // A maker's clock may be ahead by some seconds.
     if at > last.checked_add(SignedDuration::from_secs(5)).unwrap_or(last) {
+        let last = iso_time(last);
         return Err(wrong(format!("`expires_at` lies beyond {last}, the last moment possible.")));
     }
     Ok(at.min(last))
