@@ -6,6 +6,8 @@
 //                                                window, and `picture` a file for what it shows
 //   {"send": URL, "files": [FILE…]}              sends files on a link's page; with `reload`, the page is loaded anew once
 //                                                that file is under way, and the file chosen again
+//   {"pause": URL, "file": FILE, "name": WORD}   sends a file there, pauses, reloads the page and goes on: how it stood, how
+//                                                many parts were sent and how many at once, and what the page says then
 //   {"fetch": URL, "passphrase": WORD}           downloads what a link's page offers, after one `wrong` passphrase
 
 import { chromium } from "playwright-core";
@@ -25,7 +27,7 @@ const browser = await chromium.launch({
 try {
   const context = await browser.newContext({ ignoreHTTPSErrors: true });
   const page = await context.newPage();
-  const kinds = { open, choose, send, fetch: download };
+  const kinds = { open, choose, send, pause, fetch: download };
   const named = Object.keys(kinds).find((name) => task[name]);
   const act = named ? kinds[named] : call;
   const outcome = await act(page, task);
@@ -105,6 +107,55 @@ async function send(page, { send: url, files, reload, width, picture }) {
   return { told, rows, summary, overflows };
 }
 
+async function pause(page, { pause: url, file, name, width, picture }) {
+  await page.setViewportSize({ width: width ?? 390, height: 844 });
+  let [parts, moving, most] = [0, 0, 0];
+  // Slow enough to be seen.
+  await page.route("**/*", async (route) => {
+    if (route.request().method() !== "PUT") return route.continue();
+    parts += 1;
+    moving += 1;
+    most = Math.max(most, moving);
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    await route.continue();
+  });
+  const ended = (request) => { if (request.method() === "PUT") moving -= 1; };
+  page.on("requestfinished", ended);
+  page.on("requestfailed", ended);
+  page.on("dialog", (dialog) => dialog.accept());
+  const input = page.getByLabel("Files", { exact: true }).first();
+  const state = page.locator("#list .state");
+  const shoot = async (words) => {
+    if (picture) await page.screenshot({ path: picture.replace(".png", `-${words}.png`), fullPage: true });
+  };
+  const paused = async () => {
+    await page.getByRole("button", { name: "Pause" }).click();
+    await state.filter({ hasText: "Paused at" }).waitFor();
+    return state.textContent();
+  };
+  await page.goto(url);
+  await shoot("before");
+  await page.getByLabel("Your name").fill(name);
+  await input.setInputFiles(file);
+  await page.waitForRequest((request) => request.method() === "PUT");
+  const states = [await paused()];
+  await shoot("paused");
+  await page.getByRole("button", { name: "Resume" }).click();
+  await page.waitForRequest((request) => request.method() === "PUT");
+  states.push(await paused());
+  await page.reload();
+  const named = await page.getByLabel("Your name").inputValue();
+  await shoot("reloaded");
+  await input.setInputFiles(file);
+  await page.locator("#list .done").waitFor({ timeout: 60000 });
+  await shoot("after");
+  const full = await page.locator("#full").isVisible();
+  const left = await page.locator("#files-left").textContent();
+  const again = await page.goto(url);
+  await shoot("closed");
+  return { states, parts, most, named, full, left, again: again.status(), title: await page.title() };
+}
+
 async function download(page, { fetch: url, passphrase, wrong, width, picture }) {
   await page.setViewportSize({ width: width ?? 390, height: 844 });
   const first = await page.goto(url);
@@ -132,7 +183,7 @@ async function download(page, { fetch: url, passphrase, wrong, width, picture })
   const { createHash } = await import("node:crypto");
   const content = await readFile(await file.path());
   return {
-    status: 200, shown, name: file.suggestedFilename(), size: content.length,
+    status: 200, shown, left: await page.locator("main").textContent(), name: file.suggestedFilename(), size: content.length,
     sha256: createHash("sha256").update(content).digest("hex"),
   };
 }

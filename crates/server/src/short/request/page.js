@@ -1,13 +1,14 @@
 'use strict';
 // Sends files in parts, straight to the store. What was begun is remembered on this device, so that it goes on after a reload.
 const facts = JSON.parse(document.getElementById('facts').textContent);
+// Of each file one part at a time, so that a break loses one part of it at most.
 const FILES_AT_ONCE = 3;
-const PARTS_AT_ONCE = 3;
-const LINKS_AT_ONCE = 8;
 const TRIES = 6;
 const memory = 'valet:' + facts.path;
 const byId = (id) => document.getElementById(id);
 const items = [];
+// What the link still takes, as far as this page knows.
+const room = { files: facts.filesLeft, bytes: facts.bytesLeft };
 
 class Stopped extends Error {}
 class Refused extends Error {}
@@ -22,13 +23,22 @@ function remember(name, id) {
   try { localStorage.setItem(memory, JSON.stringify(all)); } catch { /* Then nothing goes on after a reload. */ }
 }
 
+// The same words as the server's.
 function sizeInWords(bytes) {
-  if (bytes < 1024) return bytes + ' bytes';
-  let value = bytes;
-  for (const unit of ['KiB', 'MiB', 'GiB', 'TiB']) {
-    value /= 1024;
-    if (value < 1024 || unit === 'TiB') return value.toFixed(value < 100 ? 1 : 0) + ' ' + unit;
-  }
+  if (bytes < 1024) return bytes === 1 ? '1 byte' : bytes + ' bytes';
+  const units = ['KiB', 'MiB', 'GiB', 'TiB'];
+  let tenths = Math.floor(bytes * 10 / 1024);
+  let unit = 0;
+  while (tenths >= 10240 && unit + 1 < units.length) { tenths = Math.floor(tenths / 1024); unit += 1; }
+  return (tenths >= 1000 ? String(Math.floor(tenths / 10)) : (tenths / 10).toFixed(1)) + ' ' + units[unit];
+}
+
+// Notes that a file has taken its room, or has given it back.
+function takeRoom(file, sign) {
+  if (room.files !== null) room.files = Math.max(0, room.files - sign);
+  if (room.bytes !== null) room.bytes = Math.max(0, room.bytes - sign * file.size);
+  if (byId('files-left')) byId('files-left').textContent = room.files === 0 ? 'no more' : room.files + ' more';
+  if (byId('bytes-left')) byId('bytes-left').textContent = sizeInWords(room.bytes) + ' more';
 }
 
 async function call(path, document, signal) {
@@ -46,17 +56,17 @@ async function call(path, document, signal) {
   throw refused;
 }
 
-const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+const wait = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 async function again(item, work) {
   for (let attempt = 1; ; attempt += 1) {
-    if (item.stop.signal.aborted) throw new Stopped();
+    if (item.stop.signal.aborted || item.state === 'pausing') throw new Stopped();
     try {
       return await work();
     } catch (error) {
       if (item.stop.signal.aborted) throw new Stopped();
       if (error instanceof Refused || attempt === TRIES) throw error;
-      await pause(Math.min(30000, 500 * 2 ** attempt));
+      await wait(Math.min(30000, 500 * 2 ** attempt));
     }
   }
 }
@@ -68,11 +78,11 @@ function send(item, link) {
     item.stop.signal.addEventListener('abort', stop);
     const end = (settle, value) => {
       item.stop.signal.removeEventListener('abort', stop);
-      item.moving.delete(link.number);
+      item.moving = 0;
       settle(value);
     };
     request.open('PUT', link.url);
-    request.upload.onprogress = (event) => { item.moving.set(link.number, event.loaded); item.draw(); };
+    request.upload.onprogress = (event) => { item.moving = event.loaded; item.draw(); };
     request.onload = () => {
       if (request.status === 200) return end(resolve);
       const message = new DOMParser().parseFromString(request.responseText, 'application/xml').querySelector('Message');
@@ -104,6 +114,7 @@ async function upload(item) {
     if (byId('note')) offered.note = byId('note').value;
     progress = await again(item, () => call('/files', offered, item.stop.signal));
     remember(item.name, progress.file);
+    takeRoom(file, 1);
   }
   item.id = progress.file;
   if (progress.done) return;
@@ -112,28 +123,15 @@ async function upload(item) {
   const there = new Set(progress.uploaded);
   item.sent = [...there].reduce((sum, number) => sum + sizeOf(number), 0);
   item.draw();
-  const missing = [];
-  for (let number = 1; number <= count; number += 1) if (!there.has(number)) missing.push(number);
-  const links = new Map();
-  const linkOf = async (number) => {
-    if (!links.has(number)) {
-      const wanted = [number, ...missing.slice(0, LINKS_AT_ONCE - 1)];
-      const given = await call('/files/' + item.id + '/links', { parts: wanted }, item.stop.signal);
-      for (const link of given) links.set(link.number, link);
-    }
-    const link = links.get(number);
-    links.delete(number);
-    return link;
-  };
-  const worker = async () => {
-    while (missing.length > 0) {
-      const number = missing.shift();
-      await again(item, async () => send(item, await linkOf(number)));
-      item.sent += sizeOf(number);
-      item.draw();
-    }
-  };
-  await Promise.all(Array.from({ length: PARTS_AT_ONCE }, worker));
+  for (let number = 1; number <= count; number += 1) {
+    if (there.has(number)) continue;
+    await again(item, async () => {
+      const [link] = await call('/files/' + item.id + '/links', { parts: [number] }, item.stop.signal);
+      await send(item, link);
+    });
+    item.sent += sizeOf(number);
+    item.draw();
+  }
   await again(item, () => call('/files/' + item.id + '/complete', {}, item.stop.signal));
 }
 
@@ -143,7 +141,7 @@ class Item {
     this.name = [file.name, file.size, file.lastModified].join('|');
     this.state = 'waiting';
     this.sent = 0;
-    this.moving = new Map();
+    this.moving = 0;
     this.stop = new AbortController();
     this.row = document.createElement('li');
     const element = (tag, name) => {
@@ -175,10 +173,12 @@ class Item {
     this.state = state;
     this.why = words || '';
     this.actions.textContent = '';
-    if (state === 'sending') this.button('Pause', () => { this.is('paused'); this.stop.abort(); });
+    // The part that is on its way is sent to its end, since half of a part is nothing.
+    if (state === 'sending') this.button('Pause', () => this.is('pausing'));
+    if (state === 'pausing') this.button('Resume', () => this.is('sending'));
     if (state === 'paused') this.button('Resume', () => this.restart());
     if (state === 'failed') this.button('Retry', () => this.restart());
-    if (state === 'waiting' || state === 'sending' || state === 'paused') this.button('Cancel', () => this.cancel());
+    if (state === 'waiting' || state === 'sending' || state === 'pausing' || state === 'paused') this.button('Cancel', () => this.cancel());
     if (state === 'failed' || state === 'refused') this.button('Remove', () => this.remove());
     this.draw();
     next();
@@ -193,7 +193,10 @@ class Item {
     this.state = 'cancelled';
     this.stop.abort();
     remember(this.name, null);
-    if (this.id) { try { await call('/files/' + this.id + '/abort', {}); } catch { /* Its room is given back after a day. */ } }
+    if (this.id) {
+      // If this fails, its room is given to others after an hour.
+      try { await call('/files/' + this.id + '/abort', {}); takeRoom(this.file, -1); } catch { /* See above. */ }
+    }
     this.remove();
   }
 
@@ -211,20 +214,21 @@ class Item {
       this.sent = this.file.size;
       this.is('done');
     } catch (error) {
-      if (error instanceof Stopped || this.stop.signal.aborted) return;
+      if (this.stop.signal.aborted) return;
+      if (error instanceof Stopped) return this.is('paused');
       this.is(error instanceof Refused ? 'refused' : 'failed', error.message);
     }
   }
 
   draw() {
-    const moving = [...this.moving.values()].reduce((sum, bytes) => sum + bytes, 0);
-    const sent = Math.min(this.file.size, this.sent + moving);
+    const sent = Math.min(this.file.size, this.sent + this.moving);
     this.bar.value = this.state === 'done' ? this.bar.max : sent;
     this.bar.hidden = this.state === 'refused' || this.state === 'done';
     const size = sizeInWords(this.file.size);
     this.words.className = 'state' + (this.state === 'done' ? ' done' : this.why ? ' failed' : '');
     this.words.textContent = {
-      waiting: size + ', waiting', sending: sizeInWords(sent) + ' of ' + size, paused: 'Paused at ' + sizeInWords(sent) + ' of ' + size,
+      waiting: size + ', waiting', sending: sizeInWords(sent) + ' of ' + size,
+      pausing: sizeInWords(sent) + ' of ' + size + ', pausing after this part', paused: 'Paused at ' + sizeInWords(sent) + ' of ' + size,
       done: size + ', sent', failed: 'Not sent: ' + this.why, refused: 'Not sent: ' + this.why,
     }[this.state] || '';
     summary();
@@ -238,10 +242,14 @@ function summary() {
   const done = count('done');
   const words = done === all ? (all === 1 ? 'The file was sent.' : 'All ' + all + ' files were sent.') : done + ' of ' + all + ' files sent';
   if (byId('summary').textContent !== words) byId('summary').textContent = words;
+  // Nothing more can be chosen, unless to go on with what was begun.
+  const moves = items.some((item) => !['done', 'refused'].includes(item.state)) || Object.keys(remembered()).length > 0;
+  byId('drop').hidden = room.files === 0 && !moves;
+  byId('full').hidden = !byId('drop').hidden;
 }
 
 function next() {
-  while (items.filter((item) => item.state === 'sending').length < FILES_AT_ONCE) {
+  while (items.filter((item) => item.state === 'sending' || item.state === 'pausing').length < FILES_AT_ONCE) {
     const waiting = items.find((item) => item.state === 'waiting');
     if (!waiting) return;
     waiting.run();
@@ -282,9 +290,16 @@ for (const name of ['dragenter', 'dragover']) {
 for (const name of ['dragleave', 'drop']) drop.addEventListener(name, () => drop.classList.remove('over'));
 drop.addEventListener('drop', (event) => { event.preventDefault(); add([...event.dataTransfer.files]); });
 addEventListener('beforeunload', (event) => {
-  if (items.some((item) => item.state === 'sending' || item.state === 'waiting')) event.preventDefault();
+  if (items.some((item) => ['sending', 'pausing', 'waiting'].includes(item.state))) event.preventDefault();
 });
 const unfinished = Object.keys(remembered()).map((name) => name.split('|').slice(0, -2).join('|'));
 if (unfinished.length > 0) {
   tell('Not finished yet: ' + unfinished.join(', ') + '. Choose the same files again, and they go on where they stopped.');
+}
+// What the sender has said of themselves stays on this device as well, with the files that it belongs to.
+for (const name of ['sender', 'note']) {
+  const field = byId(name);
+  if (!field) continue;
+  try { field.value = localStorage.getItem(memory + ':' + name) || ''; } catch { /* Then it is typed again. */ }
+  field.oninput = () => { try { localStorage.setItem(memory + ':' + name, field.value); } catch { /* See above. */ } };
 }

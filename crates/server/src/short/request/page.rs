@@ -6,6 +6,7 @@ use store::{FileLimits, RequestTotals};
 
 use super::super::object::{common_facts, size_in_words};
 use super::RequestLink;
+use super::offered::kinds_in_words;
 use crate::page as pages;
 
 const SCRIPT: &str = include_str!("page.js");
@@ -30,9 +31,9 @@ pub(super) fn page(link: &RequestLink<'_>, totals: RequestTotals, nonce: &str) -
         dl {
             (common_facts(link.link))
             @if let Some(most) = max_bytes { dt { "One file" } dd { (size_in_words(*most)) " at most" } }
-            @if room.files_max != u64::MAX { dt { "Files" } dd { (files_left) " more" } }
-            @if max_total_bytes.is_some() { dt { "In all" } dd { (size_in_words(bytes_left)) " more" } }
-            @if !types.is_empty() { dt { "Types" } dd { (types.join(", ")) } }
+            @if room.files_max != u64::MAX { dt { "Files" } dd #files-left { @if files_left == 0 { "no more" } @else { (files_left) " more" } } }
+            @if max_total_bytes.is_some() { dt { "In all" } dd #bytes-left { (size_in_words(bytes_left)) " more" } }
+            @if !types.is_empty() { dt { "Kinds" } dd { (kinds_in_words(types)) } }
         }
         noscript { p.wrong { "This page needs JavaScript to send files." } }
         form #send {
@@ -50,6 +51,7 @@ pub(super) fn page(link: &RequestLink<'_>, totals: RequestTotals, nonce: &str) -
                 p.soft { "or drop them here" }
             }
         }
+        p #full hidden { "No more files can be sent by this link." }
         p #problem.wrong role="alert" hidden {}
         ul #list aria-label="Files being sent" {}
         p #summary.soft role="status" {}
