@@ -230,6 +230,24 @@ impl LinkUses {
         if lives { Ok(()) } else { Err(NoUse::UsedUp) }
     }
 
+    /// How many uses a link has left, if the client could begin one of the whole object now. One that is open and whose
+    /// client has gone is left, too.
+    pub(crate) async fn left_for(
+        &self,
+        allowed: Allowance,
+        client: Neighbour,
+    ) -> Result<u64, NoUse> {
+        let taken = self.0.store.link_uses(&allowed.link).await?.taken;
+        let left = allowed.uses_max.saturating_sub(taken);
+        if left > 0 {
+            return Ok(left);
+        }
+        let known = lock(&self.0.links).known.get(&allowed.link).cloned();
+        let Some(link) = known else { return Err(NoUse::UsedUp) };
+        let memory = link.memory();
+        if memory.has_for_whole(client) { Ok(1) } else { Err(memory.why_none()) }
+    }
+
     /// Whether every use that is taken of a link counts for good.
     pub(crate) fn is_settled(&self, link: &Fingerprint) -> bool {
         let known = lock(&self.0.links).known.get(link).cloned();

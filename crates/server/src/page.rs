@@ -7,6 +7,7 @@ use hyper::header::{
     ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY,
     VARY, X_CONTENT_TYPE_OPTIONS,
 };
+use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::respond::{Reply, ReplyBody};
@@ -114,6 +115,11 @@ fn prefers_html(headers: &HeaderMap) -> bool {
     html > 0 && html >= other
 }
 
+/// A time for people, in UTC.
+pub(crate) fn in_words(time: Timestamp) -> String {
+    time.strftime("%-d %B %Y, %H:%M UTC").to_string()
+}
+
 /// How all pages look: light or dark as the reader prefers, from 320 pixels up.
 const STYLE: &str = ":root{color-scheme:light dark;--ground:#f6f5f2;--card:#fff;--ink:#1d1d1b;--soft:#5c5b57;--line:#e3e1db;--accent:#1f5fbf;--focus:#f0a500}\
 @media (prefers-color-scheme:dark){:root{--ground:#161614;--card:#212120;--ink:#f1f0ec;--soft:#a9a7a0;--line:#34332f;--accent:#2f6fd0;--focus:#ffc247}}\
@@ -143,16 +149,16 @@ const LIST_STYLE: &str = ".list{align-items:flex-start}\
 .crumbs a{color:inherit;overflow-wrap:anywhere}\
 .rows{list-style:none;margin:0 -.75rem;padding:0;border-top:1px solid var(--line)}\
 .rows li+li{border-top:1px solid var(--line)}.sprite{position:absolute}\
-.rows a{display:grid;grid-template-columns:1.5rem minmax(0,1fr) 6rem 7rem;gap:0 .75rem;align-items:center;padding:.7rem .75rem;\
+.rows a{display:grid;grid-template-columns:1.5rem minmax(0,1fr) 6rem 9rem;gap:0 .75rem;align-items:center;padding:.7rem .75rem;\
 color:inherit;text-decoration:none;border-radius:.35rem}\
 .rows a:hover{background:var(--ground)}.rows a:hover .name,.rows a:focus-visible .name{text-decoration:underline}\
 .rows svg{width:1.5rem;height:1.5rem;color:var(--soft);fill:#e0a526}\
 .name{overflow-wrap:anywhere}\
 .size,.rows time,.kind{color:var(--soft);font-size:.9rem;text-align:right;font-variant-numeric:tabular-nums}.kind{grid-column:4}\
 .empty{padding:2.5rem 1rem;border:1px dashed var(--line);border-radius:.5rem;color:var(--soft);text-align:center}\
-.pages{display:flex;gap:.75rem;justify-content:flex-end;margin-top:1.25rem}\
+.pages{display:flex;flex-wrap:wrap;gap:.75rem;align-items:center;justify-content:flex-end;margin:1.25rem 0}.pages .soft{margin-right:auto}\
 .plain{background:none;color:inherit;border:1px solid var(--line);padding:.55rem 1.1rem}.plain:hover{background:var(--ground)}\
-@media (max-width:40rem){.list header form,.list header button{width:100%}\
+@media (max-width:40rem){.pages .soft{flex:1 1 100%}.list header form,.list header button{width:100%}\
 .rows a{grid-template-columns:1.5rem auto minmax(0,1fr)}.rows svg{grid-row:1/3}.name{grid-column:2/4}\
 .size,.rows time,.kind{grid-column:auto;font-size:.85rem;text-align:left}}";
 

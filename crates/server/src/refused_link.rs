@@ -12,7 +12,7 @@ use presign::{
 };
 
 use crate::error::{Code, S3Error};
-use crate::page::{self, PagePowers, navigates};
+use crate::page::{self, PagePowers, in_words, navigates};
 use crate::respond::{Ids, Reply};
 
 /// The header of a hint: the code of a cause, and the cause in words.
@@ -153,7 +153,7 @@ impl Reason {
             Self::NotYet => "It was made for a later time.",
             Self::Revoked => "Whoever is in charge of it has ended it before its time.",
             Self::UsedUp => "It could be used a certain number of times, and has been.",
-            Self::UnderWay => "Others are using it at this moment.",
+            Self::UnderWay => "It can be used so often only, and is being used at this moment.",
             Self::NoLink => "It was not copied as a whole, or it ended long ago.",
             Self::TriedTooOften => "For a minute, nobody can try another one.",
             Self::Gone => "The file that it leads to was removed, or never was there.",
@@ -325,9 +325,8 @@ fn when(error: &S3Error, reason: Reason) -> Option<String> {
         | Reason::Unfit
         | Reason::Trouble => return None,
     };
-    let time = error.detail_of(name)?;
-    let (day, clock) = time.split_once('T')?;
-    Some(format!("{words} {day}, {} UTC.", clock.trim_end_matches('Z')))
+    let time: Timestamp = error.detail_of(name)?.parse().ok()?;
+    Some(format!("{words} {}.", in_words(time)))
 }
 
 fn page(error: &S3Error, cause: Option<&Cause>, reason: Reason, ids: &Ids) -> String {

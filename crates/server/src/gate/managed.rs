@@ -19,7 +19,7 @@ use store::{
 use super::authorize::Authorizer;
 use super::bindings::NameBindings;
 use super::caller::{Caller, Identity, SignedCaller};
-use super::link::{LinkTerms, REVOKED, check_life};
+use super::link::{LinkTerms, REVOKED, USED_UP, check_life};
 use super::link_access::refused_use;
 use super::managed_use::{ManagedUse, counted_uses};
 use super::{FutureRequest, Gate, StoreAccess};
@@ -158,9 +158,25 @@ impl Gate {
         check_life(link, context.now)?;
         let terms = terms_of(link);
         terms.check(context.client, context.now)?;
+        // Nothing is left to go on with.
+        if link.closed_at.is_some() && link.delete_object_at_end {
+            return Err(S3Error::with_message(Code::AccessDenied, USED_UP));
+        }
         let Some(allowed) = terms.allowance() else { return Ok(()) };
         let used = self.links.uses.refuse_used_up(allowed, Neighbour::of(context.client));
         used.await.map_err(refused_use)
+    }
+
+    /// How many uses are left for whoever opens the page of a managed link, which is refused as a download would be. `None`:
+    /// uses are not counted.
+    pub(crate) async fn uses_left(
+        &self,
+        link: &ManagedLink,
+        context: &RequestContext,
+    ) -> Result<Option<u64>, S3Error> {
+        let Some(allowed) = terms_of(link).allowance() else { return Ok(None) };
+        let left = self.links.uses.left_for(allowed, Neighbour::of(context.client)).await;
+        left.map(Some).map_err(refused_use)
     }
 
     /// Begins a use of a managed link that is made of several requests. `None`: its uses are not counted.

@@ -218,6 +218,15 @@ impl LinkMemory {
         self.is_open() || self.uses.iter().any(has)
     }
 
+    /// Whether the client could begin to take the whole object although every use is taken: by its own use, or by one whose
+    /// client has gone.
+    pub(super) fn has_for_whole(&self, client: Neighbour) -> bool {
+        let open = self.uses.iter().filter(|one| one.phase == Phase::Open);
+        let mut free =
+            open.map(|one| one.answers == 0 || one.client == client && one.whole_answers == 0);
+        free.any(|is_free| is_free)
+    }
+
     /// Whether anything would be lost if nothing were remembered.
     pub(super) fn is_needed(&self) -> bool {
         self.is_open() || self.uses.iter().any(Use::is_fresh)

@@ -90,11 +90,17 @@ impl FolderLink<'_> {
     ) -> Result<Reply, S3Error> {
         let query = FolderQuery::read(self.request.head.query())?;
         let posts = *self.request.head.method() == Method::POST;
+        let rest = rest.filter(|rest| !rest.is_empty());
+        let uses_left = if rest.is_none() && !query.is_zip {
+            self.request.services.gate.uses_left(self.link, self.request.context).await?
+        } else {
+            None
+        };
         let (proof, is_new) = self.request.prove(self.link, posts, body).await?;
         if proof != PassphraseProof::Given {
             return self.without_proof(proof);
         }
-        let wanted = match rest.filter(|rest| !rest.is_empty()) {
+        let wanted = match rest {
             Some(key) => Wanted::File(decoded_key(key)?),
             None if query.is_zip => Wanted::Zip,
             None => Wanted::List,
@@ -104,7 +110,7 @@ impl FolderLink<'_> {
             _ if posts && (is_new || wanted != Wanted::Zip) => {
                 redirect(StatusCode::SEE_OTHER, &self.same(rest))
             }
-            Wanted::List => self.list(&query).await?,
+            Wanted::List => self.list(&query, uses_left).await?,
             Wanted::File(key) => self.send_on(&key, notes).await?,
             Wanted::Zip => {
                 let zip = self.zip(&query).await?;
@@ -156,20 +162,29 @@ impl FolderLink<'_> {
         own.unwrap_or(self.link.purpose.bucket().as_str()).to_owned()
     }
 
-    async fn list(&self, query: &FolderQuery) -> Result<Reply, S3Error> {
+    async fn list(&self, query: &FolderQuery, uses_left: Option<u64>) -> Result<Reply, S3Error> {
         let requests = self.request.own_requests_within_a_use();
         let place = self.place(query);
         let listed = place.list_one_level(&requests, self.link, query.after.as_deref()).await?;
+        let wants_json = self.wants_json();
+        let is_one_of_many = listed.next.is_some() || query.after.is_some();
+        let extent = if is_one_of_many && !wants_json {
+            Some(place.extent(&requests, self.link).await?)
+        } else {
+            None
+        };
         let view = FolderView {
             link: self.link,
             name: &self.name(&query.path),
             root_name: &self.name(""),
             link_path: &self.path(),
             path: &query.path,
-            is_continued: query.after.is_some(),
+            after: query.after.as_deref(),
             listed: &listed,
+            extent,
+            uses_left,
         };
-        Ok(if self.wants_json() { view.json()? } else { view.page() })
+        Ok(if wants_json { view.json()? } else { view.page() })
     }
 
     /// Whether a program asks for the list as JSON.

@@ -2,7 +2,6 @@
 
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
 use hyper::{Method, StatusCode};
-use jiff::Timestamp;
 use maud::{Markup, html};
 use presign::LinkConditions;
 use store::{Landing, ManagedLink, ObjectKey, VersionId};
@@ -12,8 +11,11 @@ use crate::body::RequestBody;
 use crate::disposition::{self, Disposition};
 use crate::error::{Code, S3Error};
 use crate::gate::LentRequest;
-use crate::page::{self, PagePowers};
+use crate::page::{self, PagePowers, in_words};
 use crate::respond::Reply;
+
+/// By which a page is followed by another one.
+const REFRESH: HeaderName = HeaderName::from_static("refresh");
 
 /// The object of a short link.
 #[derive(Clone, Copy, Debug)]
@@ -50,11 +52,20 @@ impl ObjectLink<'_> {
                 Landing::Always => true,
                 Landing::Never => false,
             };
+        let gate = &request.services.gate;
+        let left = if lands { gate.uses_left(link, request.context).await? } else { None };
         match proof {
-            PassphraseProof::Given if lands => self.landing_page(request, link).await,
+            PassphraseProof::Given if lands => self.landing_page((request, link), left).await,
+            // A browser shows the page of the passphrase for as long as nothing follows it.
+            PassphraseProof::Given
+                if posts && navigates && link.passphrase.is_some() && !self.inline =>
+            {
+                let url = self.lent_url(request, link).await?;
+                Ok(self.beginning_page(link, &url))
+            }
             PassphraseProof::Given => {
                 let status = if posts { StatusCode::SEE_OTHER } else { StatusCode::FOUND };
-                self.send_on(request, link, status).await
+                Ok(redirect(status, &self.lent_url(request, link).await?))
             }
             PassphraseProof::Missing | PassphraseProof::Wrong if lands || navigates => {
                 let is_wrong = proof == PassphraseProof::Wrong;
@@ -77,12 +88,12 @@ impl ObjectLink<'_> {
             .unwrap_or_else(|| "download".to_owned())
     }
 
-    async fn send_on(
+    /// The presigned URL of the object, below the origin.
+    async fn lent_url(
         &self,
         request: ShortRequest<'_>,
         link: &ManagedLink,
-        status: StatusCode,
-    ) -> Result<Reply, S3Error> {
+    ) -> Result<String, S3Error> {
         let kind = if self.inline { Disposition::Inline } else { Disposition::Attachment };
         let disposition = disposition::header(kind, Some(&self.name()));
         let version = self.version.map(ToString::to_string);
@@ -102,7 +113,22 @@ impl ObjectLink<'_> {
         let endpoint = request.endpoint()?;
         let gate = &request.services.gate;
         let presigned = gate.lend(link, (&lent, &endpoint), request.context.now).await?;
-        Ok(redirect(status, below_origin(&presigned.url)))
+        Ok(below_origin(&presigned.url).to_owned())
+    }
+
+    /// A page that is followed by the download at once, and stays.
+    fn beginning_page(&self, link: &ManagedLink, url: &str) -> Reply {
+        let name = self.name();
+        let content = html! {
+            h1 { (name) }
+            p role="status" { "The download begins." }
+            p { "If it does not, " a href=(url) { "download it here" } "." }
+            footer { "The link works until " (in_words(link.expires_at)) "." }
+        };
+        let mut reply = Reply::new(StatusCode::OK);
+        page::put(&mut reply, page::document(&name, &content), PagePowers::Reads);
+        reply.set_text(REFRESH, &format!("0; url={url}"));
+        reply
     }
 
     /// Asks for the object as whoever opens the link would, without a use.
@@ -131,8 +157,8 @@ impl ObjectLink<'_> {
 
     async fn landing_page(
         &self,
-        request: ShortRequest<'_>,
-        link: &ManagedLink,
+        (request, link): (ShortRequest<'_>, &ManagedLink),
+        uses_left: Option<u64>,
     ) -> Result<Reply, S3Error> {
         let facts = self.facts(request, link).await?;
         let name = self.name();
@@ -144,8 +170,11 @@ impl ObjectLink<'_> {
                 (common_facts(link))
             }
             form method="post" { button type="submit" { "Download" } }
-            @if let Some(uses) = link.conditions.uses {
-                footer { "This link works " (times(uses.get())) " in all. To open this page counts for nothing." }
+            @if let Some((left, uses)) = uses_left.zip(link.conditions.uses) {
+                footer {
+                    "This link works " (more_times(left)) ", of " (uses)
+                    " in all. To open this page counts for nothing."
+                }
             }
         };
         let mut reply = Reply::new(StatusCode::OK);
@@ -197,13 +226,8 @@ pub(super) fn creator(link: &ManagedLink) -> &str {
     arn.rsplit(['/', ':']).next().unwrap_or(arn)
 }
 
-/// A time for people, in UTC.
-pub(super) fn in_words(time: Timestamp) -> String {
-    time.strftime("%-d %B %Y, %H:%M UTC").to_string()
-}
-
-fn times(uses: u64) -> String {
-    if uses == 1 { "once".to_owned() } else { format!("{uses} times") }
+fn more_times(uses: u64) -> String {
+    if uses == 1 { "once more".to_owned() } else { format!("{uses} more times") }
 }
 
 /// A size for people: `1.5 GiB`.

@@ -52,11 +52,7 @@ async fn each_refusal_has_words() {
     let later = world.link_with("GET", "k", &[], &[("x-valet-not-before", "20260615T130000Z")]);
     check(&world, later.clone(), 403, "This link does not work yet", "not-yet; ").await;
     assert!(
-        world
-            .send_raw(opened(later))
-            .await
-            .text()
-            .contains("It opens at 2026-06-15, 13:00:00 UTC.")
+        world.send_raw(opened(later)).await.text().contains("It opens at 15 June 2026, 13:00 UTC.")
     );
     let elsewhere = world.link_with("GET", "k", &[], &[("x-valet-source-ip", "198.51.100.1")]);
     check(&world, elsewhere, 403, "This link does not work from here", "source-ip; ").await;
@@ -98,7 +94,7 @@ async fn each_refusal_has_words() {
             .send_raw(opened(link))
             .await
             .text()
-            .contains("It worked until 2026-06-15, 13:00:00 UTC.")
+            .contains("It worked until 15 June 2026, 13:00 UTC.")
     );
 }
 

@@ -190,9 +190,13 @@ async fn the_page_says_what_is_there_and_runs_nothing() {
         assert!(page.header("content-security-policy").contains("default-src 'none'"));
         let text = page.text();
         assert!(!text.contains("<img") && text.contains("&lt;img src=x"), "{text}");
-        for told in
-            ["Download all (zip)", "Shared by", "22 June 2026", "3 downloads", "<h1>share</h1>"]
-        {
+        for told in [
+            "Download all (zip)",
+            "Shared by",
+            "22 June 2026",
+            "3 downloads more",
+            "<h1>share</h1>",
+        ] {
             assert!(text.contains(told), "{told} {text}");
         }
     }
@@ -213,6 +217,7 @@ async fn thousands_of_files_are_listed_in_pages() {
     }
     let path = root_link(&world, json!({})).await;
     let (mut target, mut found, mut pages) = (path.clone(), Vec::new(), Vec::new());
+    let mut walked: Vec<String> = Vec::new();
     loop {
         let list = listed(&world, &target).await;
         pages.push(names(&list, "files").len());
@@ -221,6 +226,15 @@ async fn thousands_of_files_are_listed_in_pages() {
         let page = page.text();
         assert_eq!(page.contains(">Next</a>"), pages.len() < 3);
         assert_eq!(page.contains(">First page</a>"), pages.len() > 1);
+        assert!(page.contains("<p>2,100 files \u{b7} 0 bytes</p>"), "{page}");
+        assert!(page.contains(&format!("Page {} of 3", pages.len())), "{page}");
+        // The ways to the pages stand above the list as well.
+        let (above, _) = page.split_once("<ul").unwrap();
+        let before = above.split_once("rel=\"prev\" href=\"").map(|(_, rest)| rest);
+        let before =
+            before.and_then(|rest| rest.split('"').next()).map(|it| it.replace("&amp;", "&"));
+        assert_eq!(before, walked.len().checked_sub(1).map(|at| walked[at].clone()));
+        walked.push(target.clone());
         let Some(next) = list["next"].as_str() else { break };
         target = next.to_owned();
     }
@@ -428,7 +442,14 @@ async fn a_file_is_a_use_and_so_is_a_zip() {
         assert_eq!(world.send_raw(ask("HEAD", &format!("{path}?zip"))).await.status, 200);
     }
     assert_eq!(zip_of(&world, &path).await.len(), 2);
-    assert_eq!(fetched(&world.at("192.0.2.8"), &format!("{path}/a.txt")).await.text(), "a.txt");
+    assert!(world.send_raw(get(&path)).await.text().contains("1 download more, of 2 in all"));
+    let last = world.at("192.0.2.8");
+    assert_eq!(fetched(&last, &format!("{path}/a.txt")).await.text(), "a.txt");
+    assert_eq!(
+        last.send_raw(get(&path)).await.refusal(),
+        USED_UP,
+        "nothing is left for them either"
+    );
     let other = world.at("192.0.2.9");
     assert_eq!(refused_zip(&other, &path).await, USED_UP);
     assert_eq!(other.send_raw(get(&path)).await.refusal(), USED_UP);

@@ -404,6 +404,11 @@ async fn what_no_link_can_be_is_refused() {
     check(json!({"expires_at": "2026-06-15T11:59:59Z"}), 400).await;
     check(json!({"expires_at": "tomorrow"}), 400).await;
     check(json!({"expires_at": "2999-01-01T00:00:00Z"}), 400).await;
+    check(json!({"not_before": "2026-06-22T12:00:00Z"}), 400).await;
+    check(json!({"not_before": "2026-06-22T11:59:59Z"}), 201).await;
+    let hour = "2026-06-15T13:00:00Z";
+    check(json!({"not_before": hour, "expires_at": hour}), 400).await;
+    check(json!({"expires_at": "2036-06-15T12:00:00Z"}), 201).await;
     check(json!({"notify": ["ftp://example.com"]}), 400).await;
     check(json!({"notify": ["mailto:a@example.com,b@example.com"]}), 400).await;
     check(json!({"notify": ["mailto:a@example.com\r\nBcc: b@example.com"]}), 400).await;
@@ -460,9 +465,12 @@ async fn a_passphrase_is_asked_for_and_tried_five_times_a_minute() {
     let wrong = world.send_raw(post("shazam")).await;
     assert_eq!(wrong.status, 403);
     assert!(wrong.text().contains("not the passphrase"), "{}", wrong.text());
+    // The page of the passphrase makes way for one that the download follows.
     let right = world.send_raw(post("open+sesame")).await;
-    assert_eq!(right.status, 303);
-    assert_eq!(world.send_raw(get(right.header("location"))).await.text(), "hello");
+    assert_eq!(right.status, 200);
+    assert!(right.text().contains("The download begins.") && !right.text().contains("passphrase"));
+    let follows = right.header("refresh").strip_prefix("0; url=").unwrap().to_owned();
+    assert_eq!(world.send_raw(get(&follows)).await.text(), "hello");
     let program = opened(&link).header("x-valet-passphrase", "open sesame");
     assert_eq!(world.send_raw(program.clone()).await.status, 302);
     for n in 0..2 {
@@ -582,4 +590,65 @@ async fn an_object_goes_with_its_link_once_and_by_its_maker() {
     assert_eq!(later.send(put("/bucket/one", "other")).await.status, 200);
     later.close_ended_links().await;
     assert!(exists(&later, "one").await);
+}
+
+#[tokio::test]
+async fn what_is_wrong_about_the_time_of_a_link_is_said() {
+    let world = with_object().await;
+    let root = Key::root();
+    let told = async |members: Value| {
+        let error = document(&make(&world, &root, &with(report(), members)).await)["error"].clone();
+        format!("{} {}", text(&error, "argument"), text(&error, "message"))
+    };
+    assert_eq!(
+        told(json!({"expires_at": "2036-06-15T12:00:06Z"})).await,
+        "expires_at `expires_at` lies beyond 2036-06-15T12:00:00Z, the last moment possible."
+    );
+    let opens = json!({"not_before": "2026-06-15T14:00:00Z", "expires_at": "2026-06-15T13:00:00Z"});
+    assert_eq!(
+        told(opens).await,
+        "not_before The link would never work: it opens at 2026-06-15T14:00:00Z and ends at 2026-06-15T13:00:00Z."
+    );
+    let later = with(report(), json!({"not_before": "2026-06-16T12:00:00Z"}));
+    let link = made(&world, &root, &later).await;
+    let sooner = r#"{"expires_at": "2026-06-16T11:00:00Z"}"#;
+    let refused = document(&of_link(&world, &root, "PATCH", &link, sooner).await);
+    assert_eq!(text(&refused["error"], "argument"), "expires_at");
+}
+
+#[tokio::test]
+async fn a_page_judges_as_the_download_does_and_says_what_is_left() {
+    for deletes in [false, true] {
+        let world = with_object().await;
+        let members = json!({"uses": 2, "delete_object_at_end": deletes});
+        let link = made(&world, &Key::root(), &with(report(), members)).await;
+        let page = async || {
+            let page = world.send_raw(opened(&link).header("sec-fetch-mode", "navigate")).await;
+            (page.status, page.text().to_owned())
+        };
+        let (status, text) = page().await;
+        assert!(status == 200 && text.contains("works 2 more times, of 2 in all"), "{text}");
+        assert_eq!(fetch(&world, &link).await.text(), "hello");
+        let (status, text) = page().await;
+        assert!(status == 200 && text.contains("works once more, of 2 in all"), "{text}");
+        // A part of the last use: whoever has it can take the rest.
+        let sent_on = world.send_raw(opened(&link)).await.header("location").to_owned();
+        assert_eq!(world.send_raw(get(&sent_on).header("range", "bytes=0-1")).await.status, 206);
+        let (status, text) = page().await;
+        assert!(status == 200 && text.contains("works once more, of 2 in all"), "{text}");
+        assert_eq!(fetch(&world, &link).await.text(), "hello");
+        for closes in [false, true] {
+            if closes {
+                world.close_ended_links().await;
+            }
+            let (status, text) = page().await;
+            assert!(status == 403 && text.contains("This link has been used up"), "{text}");
+        }
+        // Parts of it can be asked for again for ten minutes, if they are there.
+        let again = world.send_raw(opened(&link)).await;
+        assert_eq!(again.status, if deletes { 403 } else { 302 }, "{}", again.text());
+        if deletes {
+            assert_eq!(again.refusal(), USED_UP);
+        }
+    }
 }

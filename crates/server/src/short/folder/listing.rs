@@ -35,6 +35,48 @@ pub(crate) struct FolderPage {
     pub(crate) next: Option<String>,
 }
 
+/// The most pages of a folder that are counted for people.
+const PAGES_COUNTED_MAX: usize = 10;
+
+/// How much is in a folder, as far as its pages are counted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct FolderExtent {
+    /// Where each page begins; the first one at nothing.
+    pub(super) starts: Vec<Option<String>>,
+    pub(super) folders: u64,
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+    /// Whether there is no more than was counted.
+    pub(super) is_whole: bool,
+}
+
+impl FolderExtent {
+    /// What one page tells.
+    pub(super) fn of_page(page: &FolderPage) -> Self {
+        let mut extent = Self::default();
+        extent.add(page);
+        extent
+    }
+
+    fn add(&mut self, page: &FolderPage) {
+        let number = |many: usize| u64::try_from(many).unwrap_or(u64::MAX);
+        self.folders = self.folders.saturating_add(number(page.folders.len()));
+        self.files = self.files.saturating_add(number(page.files.len()));
+        self.bytes = page.files.iter().fold(self.bytes, |sum, file| sum.saturating_add(file.size));
+        self.is_whole = page.next.is_none();
+    }
+
+    /// Which page begins there, counted from nought; `None`: none that was counted.
+    pub(super) fn number(&self, after: Option<&str>) -> Option<usize> {
+        self.starts.iter().position(|start| start.as_deref() == after)
+    }
+
+    pub(super) fn pages_in_words(&self) -> String {
+        let many = self.starts.len();
+        if self.is_whole { many.to_string() } else { format!("more than {many}") }
+    }
+}
+
 /// A file in a folder.
 #[derive(Debug)]
 pub(crate) struct FolderFile {
@@ -90,6 +132,25 @@ impl Place {
         after: Option<&str>,
     ) -> Result<FolderPage, S3Error> {
         self.list(requests, link, &[("delimiter", Some("/")), (AFTER, after)]).await
+    }
+
+    /// How much is in the folder: the first pages, or all.
+    pub(super) async fn extent(
+        &self,
+        requests: &OwnRequests,
+        link: &ManagedLink,
+    ) -> Result<FolderExtent, S3Error> {
+        let (mut extent, mut after) = (FolderExtent::default(), None);
+        for _ in 0..PAGES_COUNTED_MAX {
+            let page = self.list_one_level(requests, link, after.as_deref()).await?;
+            extent.starts.push(after);
+            extent.add(&page);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok(extent)
     }
 
     /// One page of all files in the folder, and in those below it.

@@ -11,13 +11,14 @@ use presign::encode_component;
 use serde::Serialize;
 use store::ManagedLink;
 
-use super::listing::{FolderFile, FolderPage};
+use super::listing::{FolderExtent, FolderFile, FolderPage};
 use super::path::encoded_key;
 use crate::disposition::is_deceptive;
 use crate::error::{Code, S3Error};
-use crate::page::{self as pages, PagePowers};
+use crate::gate::iso_time;
+use crate::page::{self as pages, PagePowers, in_words};
 use crate::respond::{Reply, ReplyBody};
-use crate::short::object::{creator, in_words, size_in_words};
+use crate::short::object::{creator, size_in_words};
 
 /// What is shown of a folder.
 #[derive(Debug)]
@@ -31,9 +32,13 @@ pub(super) struct FolderView<'v> {
     pub(super) link_path: &'v str,
     /// The folder that is shown, below that of the link.
     pub(super) path: &'v str,
-    /// Whether it is another page than the first.
-    pub(super) is_continued: bool,
+    /// Where the page begins; `None`: it is the first one.
+    pub(super) after: Option<&'v str>,
     pub(super) listed: &'v FolderPage,
+    /// All pages together, if there are several and people look.
+    pub(super) extent: Option<FolderExtent>,
+    /// How many uses the link has left, if they are counted.
+    pub(super) uses_left: Option<u64>,
 }
 
 /// The list for programs.
@@ -73,7 +78,7 @@ impl FolderView<'_> {
         let document = FolderDocument {
             name: self.name,
             path: self.path,
-            expires_at: self.link.expires_at.to_string(),
+            expires_at: iso_time(self.link.expires_at),
             shared_by: self.link.names_creator.then(|| creator(self.link)),
             folders: (self.listed.folders.iter())
                 .map(|name| ListedFolder { name, url: folder(name) })
@@ -82,7 +87,7 @@ impl FolderView<'_> {
                 .map(|file| ListedFile {
                     name: &file.name,
                     size: file.size,
-                    modified: file.modified.to_string(),
+                    modified: iso_time(file.modified),
                     url: self.file_target(file),
                 })
                 .collect(),
@@ -102,7 +107,7 @@ impl FolderView<'_> {
     }
 
     pub(super) fn page(&self) -> Reply {
-        let FolderPage { folders, files, next, .. } = self.listed;
+        let FolderPage { folders, files, .. } = self.listed;
         let is_empty = folders.is_empty() && files.is_empty();
         let content = html! {
             (icons())
@@ -119,7 +124,8 @@ impl FolderView<'_> {
                     }
                 }
             }
-            @if is_empty && !self.is_continued {
+            (self.pages("Pages"))
+            @if is_empty && self.after.is_none() {
                 p.empty { "There is nothing in this folder." }
             } @else if is_empty {
                 p.empty { "There is no more." }
@@ -129,19 +135,10 @@ impl FolderView<'_> {
                     @for file in files { (self.file_row(file)) }
                 }
             }
-            @if next.is_some() || self.is_continued {
-                nav.pages aria-label="Pages" {
-                    @if self.is_continued {
-                        a.button.plain href=(self.folder_target(self.path, None)) { "First page" }
-                    }
-                    @if let Some(next) = self.next() {
-                        a.button.plain rel="next" href=(next) { "Next" }
-                    }
-                }
-            }
-            @if let Some(uses) = self.link.conditions.uses {
+            (self.pages("Pages, below the list"))
+            @if let Some((left, uses)) = self.uses_left.zip(self.link.conditions.uses) {
                 footer {
-                    "This link is good for " (counted(uses.get(), "download"))
+                    "This link is good for " (counted(left, "download")) " more, of " (uses)
                     " in all. Each file counts as one, and so does the zip; looking around counts for nothing."
                 }
             }
@@ -176,28 +173,49 @@ impl FolderView<'_> {
         }
     }
 
-    /// How much is in the folder, as far as one page tells.
+    /// The ways to the other pages, if there are any.
+    fn pages(&self, label: &str) -> Markup {
+        let number = self.extent.as_ref().and_then(|extent| extent.number(self.after));
+        let before = number.and_then(|number| number.checked_sub(1));
+        let start = |number: usize| self.extent.as_ref()?.starts.get(number)?.as_deref();
+        let next = self.next();
+        html! {
+            @if next.is_some() || self.after.is_some() {
+                nav.pages aria-label=(label) {
+                    @if let Some((number, extent)) = number.zip(self.extent.as_ref()) {
+                        span.soft { "Page " (number.saturating_add(1)) " of " (extent.pages_in_words()) }
+                    }
+                    @if self.after.is_some() {
+                        a.button.plain href=(self.folder_target(self.path, None)) { "First page" }
+                    }
+                    @if let Some(before) = before {
+                        a.button.plain rel="prev" href=(self.folder_target(self.path, start(before))) { "Previous" }
+                    }
+                    @if let Some(next) = next {
+                        a.button.plain rel="next" href=(next) { "Next" }
+                    }
+                }
+            }
+        }
+    }
+
+    /// How much is in the folder, without what is in folders below it.
     fn count(&self) -> String {
-        let FolderPage { folders, files, next, .. } = self.listed;
-        let number = |many: usize| u64::try_from(many).unwrap_or(u64::MAX);
-        let bytes = files.iter().fold(0_u64, |sum, file| sum.saturating_add(file.size));
+        let on_page = || FolderExtent::of_page(self.listed);
+        let FolderExtent { folders, files, bytes, is_whole, .. } =
+            self.extent.clone().unwrap_or_else(on_page);
         let mut parts = Vec::new();
-        if !folders.is_empty() {
-            parts.push(counted(number(folders.len()), "folder"));
+        if folders > 0 {
+            parts.push(counted(folders, "folder"));
         }
-        if !files.is_empty() || folders.is_empty() {
-            parts.push(counted(number(files.len()), "file"));
+        if files > 0 || folders == 0 {
+            parts.push(counted(files, "file"));
         }
-        if !files.is_empty() {
+        if files > 0 {
             parts.push(size_in_words(bytes));
         }
         let text = parts.join(" \u{b7} ");
-        match (self.is_continued, next) {
-            (false, None) => text,
-            (false, Some(_)) => format!("{text} on this page, and more"),
-            (true, Some(_)) => format!("{text} on this page, and more before and after"),
-            (true, None) => format!("{text} on this page, and more before"),
-        }
+        if is_whole { text } else { format!("{text}, and more") }
     }
 
     fn terms(&self) -> String {
@@ -274,11 +292,24 @@ fn shown(name: &str) -> String {
 }
 
 fn counted(many: u64, noun: &str) -> String {
-    if many == 1 { format!("1 {noun}") } else { format!("{many} {noun}s") }
+    if many == 1 { format!("1 {noun}") } else { format!("{} {noun}s", grouped(many)) }
+}
+
+/// A number whose digits stand in groups of three.
+fn grouped(many: u64) -> String {
+    let digits = many.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && digits.len().saturating_sub(at) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 fn day(time: Timestamp) -> String {
-    time.strftime("%-d %b %Y").to_string()
+    time.strftime("%-d %B %Y").to_string()
 }
 
 /// The pictures of the rows, which are drawn once.
@@ -299,6 +330,15 @@ fn icons() -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_grouped() {
+        let check = |many: u64, expected: &str| assert_eq!(grouped(many), expected);
+        check(0, "0");
+        check(999, "999");
+        check(1000, "1,000");
+        check(1_234_567, "1,234,567");
+    }
 
     #[test]
     fn names_look_like_what_they_are() {
