@@ -165,7 +165,7 @@ impl Gate {
         let terms = terms_of(link);
         terms.check(context.client, context.now)?;
         // Nothing is left to go on with.
-        if link.closed_at.is_some() && link.delete_object_at_end {
+        if link.closed_at.is_some() && link.delete_object_at_end.is_some() {
             return Err(S3Error::with_message(Code::AccessDenied, USED_UP));
         }
         let Some(allowed) = terms.allowance() else { return Ok(()) };
