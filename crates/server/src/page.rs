@@ -158,7 +158,7 @@ color:inherit;text-decoration:none;border-radius:.35rem}\
 .empty{padding:2.5rem 1rem;border:1px dashed var(--line);border-radius:.5rem;color:var(--soft);text-align:center}\
 .pages{display:flex;flex-wrap:wrap;gap:.75rem;align-items:center;justify-content:flex-end;margin:1.25rem 0}.pages .soft{margin-right:auto}\
 .plain{background:none;color:inherit;border:1px solid var(--line);padding:.55rem 1.1rem}.plain:hover{background:var(--ground)}\
-@media (max-width:40rem){.pages .soft{flex:1 1 100%}.list header form,.list header button{width:100%}\
+@media (max-width:40rem){.pages{gap:.5rem}.pages .soft{flex:1 1 100%}.pages .button{padding:.5rem .65rem}.list header form,.list header button{width:100%}\
 .rows a{grid-template-columns:1.5rem auto minmax(0,1fr)}.rows svg{grid-row:1/3}.name{grid-column:2/4}\
 .size,.rows time,.kind{grid-column:auto;font-size:.85rem;text-align:left}}";
 
