@@ -68,7 +68,7 @@ pub(crate) use explained::{KnownSigner, LinkSigner, Standing, UsedLink};
 pub(crate) use future::FutureRequest;
 pub(crate) use link::{EXPIRED, LinkTerms, REVOKED, USED_UP};
 use link_state::{Closing, LinkSigners};
-pub(crate) use managed::{CREATE_LINK, LentRequest, lent_action};
+pub(crate) use managed::{LentRequest, lent_action};
 pub(crate) use tags::{named, request_tag, tag_named};
 
 /// Stands for the body among the things that are not known of a future request.

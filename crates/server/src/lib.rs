@@ -18,6 +18,7 @@ mod fields;
 mod form;
 mod gate;
 mod given_key;
+mod handlers;
 mod head;
 mod iam;
 mod issuers;

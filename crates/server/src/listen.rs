@@ -22,6 +22,7 @@ use tokio_rustls::server::TlsStream;
 use crate::body::RequestBody;
 use crate::clock;
 use crate::config::ServerConfig;
+use crate::handlers::Handlers;
 use crate::head::{Peer, TlsVersion, waits_to_send};
 use crate::own::OwnRoute;
 use crate::respond::{Reply, ResponseBody};
@@ -57,8 +58,6 @@ const HEADERS_MAX: usize = 100;
 const RESETS_WAITING_MAX: usize = 20;
 /// Requests at once on one HTTP/2 connection.
 const STREAMS_MAX: u32 = 128;
-/// Handlers of one connection that run at once, over HTTP/2. A client that takes its requests back keeps their handlers.
-const HANDLERS_MAX: usize = 128;
 /// The most bytes of answers that one HTTP/2 stream may have waiting to be sent, beyond the buffers of the
 /// kernel.
 const SEND_BUFFER_BYTES_MAX: usize = 256 * 1024;
@@ -337,13 +336,13 @@ where
 {
     let ConnectionService { server, watcher, unsent } = service;
     let activity = stream.activity();
-    let handlers = Arc::new(Semaphore::new(HANDLERS_MAX));
+    let handlers = Handlers::default();
     let service = service_fn(|request: Request<Incoming>| {
         let server = Arc::clone(server);
         let activity = Arc::clone(&activity);
         let answering = activity.answering();
         let unsent = unsent.clone();
-        let handlers = Arc::clone(&handlers);
+        let handlers = handlers.clone();
         async move {
             if request.headers().len() > HEADERS_MAX {
                 return Ok(too_many_headers());
@@ -357,7 +356,7 @@ where
                 response
             };
             if is_multiplexed {
-                return run_to_its_end(handlers, handling).await;
+                return handlers.run(handling).await;
             }
             Ok(handling.await)
         }
@@ -368,27 +367,6 @@ where
         tracing::debug!(error, "a connection ended early");
     }
 }
-
-/// Runs a handler in a task of its own. Over HTTP/2 a client can take a request back at any moment, and a handler that
-/// ended then could stop between two steps which belong together. `handlers` bounds those whose clients have gone.
-async fn run_to_its_end(
-    handlers: Arc<Semaphore>,
-    handling: impl Future<Output = Response<ResponseBody>> + Send + 'static,
-) -> Result<Response<ResponseBody>, HandlerFailed> {
-    let permit = handlers.acquire_owned().await.map_err(|_| HandlerFailed)?;
-    let task = tokio::spawn(async move {
-        let response = handling.await;
-        drop(permit);
-        response
-    });
-    // Only a panic ends a handler early. The stream is reset then, as the connection would be without a task.
-    task.await.map_err(|_| HandlerFailed)
-}
-
-/// A handler gave no answer.
-#[derive(Debug, thiserror::Error)]
-#[error("a handler gave no answer")]
-struct HandlerFailed;
 
 /// The answer that hyper itself gives over HTTP/1. Over HTTP/2 hyper limits only the bytes of a head.
 fn too_many_headers() -> Response<ResponseBody> {

@@ -5,6 +5,9 @@ use std::ops::Range;
 use iam::Values;
 use store::{BucketName, ObjectKey, VersionId};
 
+/// The action that lets an identity make managed links: each use of a link needs that the link may still be made.
+pub(crate) const CREATE_LINK: &str = "valet:CreateLink";
+
 /// What the gate needs to know of an operation. The operations of S3 have it by way of
 /// [`Operation`](crate::operation::Operation).
 pub(crate) trait Admissible: Sync {

@@ -16,11 +16,10 @@ use super::bindings::{NameBindings, ObjectAddress};
 use super::caller::Caller;
 use super::circumstances::{Circumstances, LookedUpFacts, MissingFacts, OperationKeys};
 use super::future::FutureRequest;
-use super::managed::CREATE_LINK;
 use crate::context::RequestContext;
 use crate::error::refusal;
 use crate::error::{Code, S3Error};
-use crate::permission::{Copied, Permission, Resource};
+use crate::permission::{CREATE_LINK, Copied, Permission, Resource};
 
 /// The actions that the root of a bucket's owner may always do: the way out for an owner whose policy denies
 /// everything to everybody (semantics 5.3; docs/policies.md).

@@ -31,8 +31,6 @@ use crate::passphrase::Passphrases;
 use crate::permission::Permission;
 use crate::shares::Neighbour;
 
-/// The action that lets an identity make managed links: each use of a link needs that the link may still be made.
-pub(crate) const CREATE_LINK: &str = "valet:CreateLink";
 /// The parameter by which a link of the link signer names its managed link.
 const ID: &str = "x-valet-id";
 

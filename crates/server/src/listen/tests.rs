@@ -4,7 +4,6 @@ mod go_on;
 mod stalled;
 
 use std::convert::Infallible;
-use std::task::Poll;
 
 use http_body_util::Full;
 use iam::MasterKey;
@@ -427,27 +426,4 @@ async fn a_preface_that_dribbles_is_cut() {
         }
     }
     panic!("the preface was taken");
-}
-
-/// Over HTTP/2 a client takes a request back by a frame, and hyper drops what has begun to answer it.
-#[tokio::test]
-async fn a_handler_ends_though_its_client_has_gone() {
-    let handlers = Arc::new(Semaphore::new(1));
-    let (sender, receiver) = tokio::sync::oneshot::channel();
-    let handling = async move {
-        tokio::task::yield_now().await;
-        sender.send(()).unwrap();
-        Reply::new(StatusCode::OK).into_plain_response()
-    };
-    let mut answered = Box::pin(run_to_its_end(Arc::clone(&handlers), handling));
-    let begun = std::future::poll_fn(|context| Poll::Ready(answered.as_mut().poll(context))).await;
-    assert!(begun.is_pending());
-    drop(answered);
-    assert_eq!(handlers.available_permits(), 0, "it counts as long as it runs");
-    receiver.await.unwrap();
-    let next = async { Reply::new(StatusCode::ACCEPTED).into_plain_response() };
-    let response = run_to_its_end(handlers, next).await.unwrap();
-    assert_eq!(response.status(), StatusCode::ACCEPTED);
-    let failing = async { panic!("a handler fails") };
-    assert!(run_to_its_end(Arc::new(Semaphore::new(1)), failing).await.is_err());
 }
