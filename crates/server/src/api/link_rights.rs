@@ -6,10 +6,15 @@ use iam::Policy;
 use store::{LinkPurpose, ManagedLink};
 
 use super::error::ApiError;
-use super::revocations::LIST;
 use crate::error::{Code, S3Error};
 use crate::gate::StoreAccess;
 
+/// The action that lets an identity revoke links of others in its account, and undo that.
+pub(super) const REVOKE: &str = "valet:RevokeLinks";
+/// The action that lets an identity see links of others of its account, their uses, and what was revoked.
+pub(super) const LIST: &str = "valet:ListLinks";
+/// All objects, as policies name them.
+pub(super) const ALL_OBJECTS: &str = "arn:aws:s3:::*";
 /// What stands for any further characters of a key where a permission on a whole prefix is asked for.
 pub(super) const ANY_KEY: [&str; 2] = ["*", "********************************"];
 /// Whether the caller's identity policies give an action on all that a link is for.

@@ -19,16 +19,15 @@ use store::{ETag, LinkPurpose, Lookup, ManagedLink, ManagedLinkId, PutManagedLin
 
 use super::document::{Json, NoDocument};
 use super::error::{ApiCode, ApiError};
-use super::link_rights::{denied, may_on, owns};
+use super::link_rights::{LIST, denied, may_on, owns};
 use super::operation::{ApiOperation, ApiPermission, ApiRequest};
-use super::revocations::LIST;
 use super::uses::{self, ShownTotals, ShownUse};
 use crate::error::{Code, S3Error, refusal};
 use crate::gate::{Authorized, LentRequest, StoreAccess, lent_action};
 use crate::link_ledger::LinkLedger;
 use crate::permission::{CREATE_LINK, Permission};
 pub(super) use list::ListLinks;
-pub(super) use revoke::{RevokeLink, id_in_short_link, revoke_managed};
+pub(super) use revoke::RevokeLink;
 use shown::{ShownLink, ShownNotice};
 use state::{LinkState, seen_state};
 use wanted::{WantedLink, WantedPresigned, WantedPurpose};

@@ -1,6 +1,8 @@
 //! Takes links back, lists what was taken back, and undoes that.
 
+mod managed;
 mod named;
+mod shown;
 
 use hyper::StatusCode;
 use jiff::{SignedDuration, Timestamp};
@@ -14,18 +16,15 @@ use store::{
 
 use super::document::{Json, NoDocument};
 use super::error::{ApiCode, ApiError};
-use super::links::{id_in_short_link, revoke_managed};
+use super::link_rights::{ALL_OBJECTS, LIST, REVOKE};
 use super::operation::{ApiOperation, ApiPermission, ApiRequest};
 use crate::error::{Code, S3Error, refusal};
-use crate::gate::{Authorized, LinkSigner, SignedCaller, StoreAccess, iso_time};
+use crate::gate::{Authorized, LinkSigner, SignedCaller, StoreAccess};
+use managed::id_in_short_link;
+pub(super) use managed::revoke_managed;
 use named::NamedLinks;
-
-/// The action that lets an identity revoke links of others in its account, and undo that.
-pub(super) const REVOKE: &str = "valet:RevokeLinks";
-/// The action that lets an identity see what others of its account have revoked.
-pub(super) const LIST: &str = "valet:ListLinks";
-/// All objects, as policies name them.
-pub(super) const ALL_OBJECTS: &str = "arn:aws:s3:::*";
+pub(super) use shown::ShownRevocation;
+use shown::shown;
 
 /// How far ahead the time may lie until which the links were signed: as far as a signer's clock may be ahead.
 const BEFORE_AHEAD_MAX: SignedDuration = SignedDuration::from_mins(15);
@@ -68,35 +67,6 @@ pub(super) struct WantedRevocation {
     before: Option<String>,
     /// How long the revocation is to live, if longer than any link: for forms that were made to live longer.
     until: Option<String>,
-}
-
-/// A revocation as it is shown.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct ShownRevocation {
-    id: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fingerprint: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    access_key_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    object: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    prefix: Option<String>,
-    scope: Scope,
-    signed_before: String,
-    lives_until: String,
-    revoked_at: String,
-    revoked_by: String,
-}
-
-/// Whose links a revocation ends.
-#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum Scope {
-    /// Those of everybody in the account, and those for its buckets.
-    Account,
-    /// Those of whoever revoked them.
-    Own,
 }
 
 /// One page of revocations.
@@ -431,33 +401,4 @@ impl ApiOperation for UndoRevocation {
         let undone = store.undo_revocation(account, number).await.map_err(refusal::of_store)?;
         if undone { Ok(NoDocument) } else { Err(none()) }
     }
-}
-
-pub(super) fn shown(recorded: RecordedRevocation) -> ShownRevocation {
-    let RecordedRevocation { number, revocation } = recorded;
-    let Revocation { links, scope, signed_until, lives_until, revoked_at, revoked_by } = revocation;
-    let mut shown = ShownRevocation {
-        id: number.to_string(),
-        fingerprint: None,
-        access_key_id: None,
-        object: None,
-        prefix: None,
-        scope: if scope.signer.is_some() { Scope::Own } else { Scope::Account },
-        signed_before: iso_time(signed_until),
-        lives_until: iso_time(lives_until),
-        revoked_at: iso_time(revoked_at),
-        revoked_by,
-    };
-    match links {
-        RevokedLinks::Link { fingerprint, target } => {
-            shown.fingerprint = Some(fingerprint.to_string());
-            shown.object = target.map(|(bucket, key)| format!("s3://{bucket}/{key}"));
-        }
-        RevokedLinks::AccessKey(id) => shown.access_key_id = Some(id),
-        RevokedLinks::Object(bucket, key) => shown.object = Some(format!("s3://{bucket}/{key}")),
-        RevokedLinks::Prefix(bucket, prefix) => {
-            shown.prefix = Some(format!("s3://{bucket}/{prefix}"));
-        }
-    }
-    shown
 }

@@ -12,9 +12,8 @@ use store::{BucketName, LinkTarget, ManagedLinkId, ObjectKey, PresentedLink, Ver
 
 use super::document::{Json, NoDocument};
 use super::error::{ApiCode, ApiError};
-use super::link_rights::{ANY_KEY, may_list_key, own_name};
+use super::link_rights::{ALL_OBJECTS, ANY_KEY, LIST, may_list_key, own_name};
 use super::operation::{ApiOperation, ApiPermission, ApiRequest};
-use super::revocations::{ALL_OBJECTS, LIST};
 use crate::error::refusal;
 use crate::gate::{Authorized, StoreAccess, iso_time};
 

@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use presign::{CauseCode, ExplainQuestion, Fingerprint, explain};
 use store::{BucketName, ObjectKey, RevokedLinks};
 
-use super::{ALL_OBJECTS, WantedRevocation};
+use super::WantedRevocation;
 use crate::api::error::ApiError;
+use crate::api::link_rights::ALL_OBJECTS;
 use crate::gate::StoreAccess;
 use crate::reading::Reading;
 use crate::route::{self, Target};
