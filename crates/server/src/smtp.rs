@@ -26,7 +26,9 @@ pub struct SmtpUrl {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SmtpUrlError {
     /// It is none of the two schemes with a host.
-    #[error("a mail server is written smtp://HOST or smtps://USER:PASSWORD@HOST:PORT?from=ADDRESS")]
+    #[error(
+        "a mail server is written smtp://HOST?from=ADDRESS or smtps://USER:PASSWORD@HOST:PORT?from=ADDRESS"
+    )]
     Form,
     /// The sender is missing, or is no address.
     #[error("the address that mail comes from is missing: ?from=valet@example.com")]

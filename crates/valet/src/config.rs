@@ -103,7 +103,7 @@ pub(crate) struct Settings {
     #[arg(long, env = "VALET_OUTBOUND_ALLOW", value_name = "CIDR", value_delimiter = ',')]
     #[serde(deserialize_with = "file::networks")]
     outbound_allow: Vec<String>,
-    /// Who takes the mail of notices: `smtp://HOST` or `smtps://USER:PASSWORD@HOST:PORT?from=ADDRESS`
+    /// Who takes the mail of notices: `smtp://HOST?from=ADDRESS` or `smtps://USER:PASSWORD@HOST:PORT?from=ADDRESS`
     #[arg(long, env = "VALET_SMTP_URL", value_name = "URL", hide_env_values = true)]
     smtp_url: Option<SecretText>,
     /// Serve HTTPS with this certificate chain (PEM); read again when it changes

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use iam::{AccountId, Policy};
-use store::{BoundPolicy, EntityKind, NewRole, Role, Tag};
+use store::{BoundPolicy, EntityKind, LINK_SIGNER, NewRole, Role, Tag};
 
 use super::entity::{
     account, attached_below, change, directory, encoded, found, identity_policy, inline, path,
@@ -55,6 +55,19 @@ async fn bound(access: &StoreAccess, document: Arc<Policy>) -> Result<BoundPolic
             BindError::Store(error) => error::of_store(error),
         })?;
     Ok(BoundPolicy { document, bound })
+}
+
+/// Refuses to make the link signer, or to let somebody become it: whoever were that role could sign for every managed link.
+fn refuse_link_signer(name: &str) -> Result<(), QueryError> {
+    if !name.eq_ignore_ascii_case(LINK_SIGNER) {
+        return Ok(());
+    }
+    Err(QueryError::with_message(
+        QueryCode::AccessDenied,
+        format!(
+            "The role {LINK_SIGNER} is made by the server with the first managed link, and nobody can assume it. What it may do is changed by its policies."
+        ),
+    ))
 }
 
 fn max_session(form: &Form) -> Result<Option<u32>, QueryError> {
@@ -115,6 +128,7 @@ operation! {
     brings |op| Brought::gives_boundary(op.boundary.as_deref()).with_tags(&op.tags);
     |op, access| {
         let Self { name, path, trust, description, max_session, boundary, tags } = op;
+        refuse_link_signer(&name)?;
         let trust = bound(&access, trust).await?;
         let max_session_seconds = max_session.unwrap_or(SESSION_SECONDS_MIN);
         let new = NewRole { name, path, description, max_session_seconds, trust, boundary, tags };
@@ -230,6 +244,7 @@ operation! {
     on |op, at| at.role(&op.name);
     |op, access| {
         let Self { name, trust } = op;
+        refuse_link_signer(&name)?;
         let trust = bound(&access, trust).await?;
         let update = move |role: &mut Role| {
             role.trust = trust;

@@ -230,6 +230,28 @@ async fn what_took_the_place_of_a_shared_object_stays() {
     assert!(ended.text().contains("\"expired\""), "{}", ended.text());
 }
 
+#[tokio::test]
+async fn nobody_takes_the_place_of_the_link_signer() {
+    let world = with_object().await;
+    let trust = trusts("arn:aws:iam::000000000000:root");
+    for name in ["valet-link-signer", "Valet-Link-Signer"] {
+        let make =
+            [("Action", "CreateRole"), ("RoleName", name), ("AssumeRolePolicyDocument", &trust)];
+        assert_eq!(world.query(&Key::root(), "iam", &make).await.status, 403, "{name}");
+    }
+    let link = made(&world, &Key::root(), &report()).await;
+    assert_eq!(fetch(&world, &link).await.text(), "hello");
+    let change = [
+        ("Action", "UpdateAssumeRolePolicy"),
+        ("RoleName", "valet-link-signer"),
+        ("PolicyDocument", trust.as_str()),
+    ];
+    let refused = world.query(&Key::root(), "iam", &change).await;
+    assert_eq!(refused.status, 403);
+    assert!(refused.text().contains("nobody can assume it"), "{}", refused.text());
+    assert_eq!(fetch(&world, &link).await.text(), "hello");
+}
+
 /// Nobody knows whether the last use of a process that was killed came to its end.
 #[tokio::test]
 async fn an_object_of_a_killed_process_stays_until_the_end_that_was_set() {

@@ -278,7 +278,9 @@ pub(super) fn tell_changed(answer: &str, form: Form) -> Result<(), Failure> {
 fn lines(link: &SeenLink, revocation: Option<&Revocation>) -> Vec<String> {
     let mut lines = Vec::new();
     let mut say = |name: &str, text: Option<String>| {
-        lines.extend(text.filter(|text| !text.is_empty()).map(|text| format!("{name:<13}{text}")));
+        // A key may have a line break, after which it could say anything.
+        let text = text.filter(|text| !text.is_empty()).map(|text| text.replace('\n', " "));
+        lines.extend(text.map(|text| format!("{name:<13}{text}")));
     };
     let state = match revocation {
         Some(Revocation { id, revoked_at, revoked_by, .. }) => {

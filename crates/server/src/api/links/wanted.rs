@@ -165,12 +165,8 @@ impl WantedLink {
 
     fn refuse_what_is_not_of_the_kind(&self) -> Result<(), ApiError> {
         use WantedKind as Kind;
-        let caps = self.max_bytes.or(self.max_files).or(self.max_total_bytes).is_some()
-            || !self.types.is_empty()
-            || self.ask_name
-            || self.ask_note;
         let objects: &[Kind] = &[Kind::Object, Kind::Presigned];
-        let members: [(bool, &'static str, &[Kind]); 11] = [
+        let members: [(bool, &'static str, &[Kind]); 16] = [
             (self.key.is_some(), "key", objects),
             (self.object.is_some(), "object", objects),
             (self.prefix.is_some(), "prefix", &[Kind::Folder, Kind::Request]),
@@ -178,11 +174,12 @@ impl WantedLink {
             (self.inline, "inline", &[Kind::Object]),
             (self.version_id.is_some(), "version_id", objects),
             (self.delete_object_at_end, "delete_object_at_end", &[Kind::Object]),
-            (
-                caps,
-                "max_bytes, max_files, max_total_bytes, types, ask_name or ask_note",
-                &[Kind::Request],
-            ),
+            (self.max_bytes.is_some(), "max_bytes", &[Kind::Request]),
+            (self.max_files.is_some(), "max_files", &[Kind::Request]),
+            (self.max_total_bytes.is_some(), "max_total_bytes", &[Kind::Request]),
+            (!self.types.is_empty(), "types", &[Kind::Request]),
+            (self.ask_name, "ask_name", &[Kind::Request]),
+            (self.ask_note, "ask_note", &[Kind::Request]),
             (self.method.is_some(), "method", &[Kind::Presigned]),
             (self.passphrase.is_some(), "passphrase", &[Kind::Object, Kind::Folder, Kind::Request]),
             (self.landing.is_some(), "landing", &[Kind::Object, Kind::Folder, Kind::Request]),
@@ -191,7 +188,8 @@ impl WantedLink {
         match misfit {
             None => Ok(()),
             Some((_, name, _)) => {
-                Err(ApiError::invalid_request(format!("A link of this kind has no member {name}.")))
+                let message = format!("A link of this kind has no member {name}.");
+                Err(ApiError::invalid_argument(name, message))
             }
         }
     }
@@ -238,6 +236,16 @@ impl WantedLink {
     }
 
     fn limits(&self) -> Result<FileLimits, ApiError> {
+        for (cap, name) in [
+            (self.max_bytes, "max_bytes"),
+            (self.max_files, "max_files"),
+            (self.max_total_bytes, "max_total_bytes"),
+        ] {
+            if cap == Some(0) {
+                let message = format!("`{name}` is 1 at least: nothing could be sent.");
+                return Err(ApiError::invalid_argument(name, message));
+            }
+        }
         let wrong = |message: &'static str| ApiError::invalid_argument("types", message);
         if self.types.len() > TYPES_MAX {
             return Err(wrong("`types` has too many members."));
