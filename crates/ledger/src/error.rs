@@ -42,3 +42,25 @@ pub enum LedgerError {
     #[error("the ledger is closed")]
     Closed,
 }
+
+impl LedgerError {
+    /// Whether the file system has no room or fails, and the ledger itself may be whole.
+    pub fn is_of_the_disk(&self) -> bool {
+        match self {
+            Self::Engine(error) => matches!(
+                error.sqlite_error_code(),
+                Some(rusqlite::ErrorCode::DiskFull | rusqlite::ErrorCode::SystemIoFailure)
+            ),
+            Self::Create { source, .. } => matches!(
+                source.kind(),
+                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
+            ),
+            Self::Foreign
+            | Self::UnknownFormat { .. }
+            | Self::Corrupt(_)
+            | Self::Cursor(_)
+            | Self::Thread(_)
+            | Self::Closed => false,
+        }
+    }
+}

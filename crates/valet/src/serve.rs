@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use iam::AccountId;
 use iam::MasterKey;
 use jiff::Timestamp;
-use ledger::Ledger;
+use ledger::{Ledger, LedgerError};
 use server::{DroppedLines, Listener, PublicUrl, RootKey, Server, ServerConfig};
 use store::{AccessKey, Encryption, KeyOrigin, KeyOwner, Store, StoreConfig};
 use tokio::signal::unix::{SignalKind, signal};
@@ -85,13 +85,26 @@ async fn serve(
     announce(&listener, log)?;
     let mut server = Server::new(server, store, now).telling_of_lost_lines(dropped);
     if config.ledger_days > 0 {
-        server = server.keeping(open_ledger(&config, now)?);
+        match open_ledger(&config, now) {
+            Ok(ledger) => server = server.keeping(ledger),
+            // A full disk keeps nobody from what is stored.
+            Err(error) if is_of_the_disk(&error) => log.say(
+                Level::ERROR,
+                "The ledger of links cannot be opened, so nothing is recorded of them until the server is started anew.",
+                &[("error", &format!("{error:#}"))],
+            ),
+            Err(error) => return Err(error),
+        }
     }
     if let Err(error) = server.make_link_signer(now).await {
         log.say(Level::WARN, "Managed links do not work.", &[("error", &error)]);
     }
     listener.serve(server, stop_asked.wait()).await;
     Ok(())
+}
+
+fn is_of_the_disk(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<LedgerError>().is_some_and(LedgerError::is_of_the_disk)
 }
 
 /// Opens the ledger of links beside the store.
