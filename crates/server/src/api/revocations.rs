@@ -366,8 +366,14 @@ impl ApiOperation for ListRevoked {
         let query = ListRevocations { account, signer, after, limit };
         let page = access.store().revocations(query).await.map_err(refusal::of_store)?;
         let lives = |one: &RecordedRevocation| one.revocation.lives_until >= access.now();
+        // A Deny on some objects is met by the names of these alone.
+        let may = |arn: &str| access.may_by_identity(LIST, arn);
+        let may_see = |one: &RecordedRevocation| {
+            !all || NamedLinks::of(one.revocation.links.clone()).is_within(may)
+        };
+        let seen = |one: &RecordedRevocation| lives(one) && may_see(one);
         Ok(Json(RevocationList {
-            revocations: page.revocations.into_iter().filter(lives).map(shown).collect(),
+            revocations: page.revocations.into_iter().filter(seen).map(shown).collect(),
             next: page.next.map(|next| next.to_string()),
         }))
     }

@@ -252,6 +252,20 @@ async fn nobody_takes_the_place_of_the_link_signer() {
     assert_eq!(fetch(&world, &link).await.text(), "hello");
 }
 
+#[tokio::test]
+async fn a_revocation_of_what_is_kept_from_somebody_is_not_listed() {
+    let world = with_files().await;
+    for object in ["s3://bucket/kit/hr/pay.txt", "s3://bucket/kit/a.txt"] {
+        let wanted = json!({"object": object}).to_string();
+        let revoke = ask("POST", "/_valet/api/v1/revocations").body(wanted);
+        assert_eq!(world.send(revoke).await.status, 201);
+    }
+    let list = r#"{"Effect":"Allow","Action":"valet:ListLinks","Resource":"*"},{"Effect":"Deny","Action":"valet:ListLinks","Resource":"arn:aws:s3:::bucket/kit/hr/*"}"#;
+    let auditor = world.user("auditor", &policy(list)).await;
+    let seen = world.send_as(&auditor, get("/_valet/api/v1/revocations")).await;
+    assert!(seen.text().contains("kit/a.txt") && !seen.text().contains("hr"), "{}", seen.text());
+}
+
 /// Nobody knows whether the last use of a process that was killed came to its end.
 #[tokio::test]
 async fn an_object_of_a_killed_process_stays_until_the_end_that_was_set() {
