@@ -12,6 +12,7 @@ use presign::{SecretAccessKey, SigV2Use};
 use store::BucketName;
 
 use crate::origin::{any_contains, bucket_of_prefix, without_port};
+use crate::place::{BucketDomain, HostReading, Place, Prefixes};
 use crate::smtp::SmtpUrl;
 
 /// Public URLs a server may declare: with the host as it arrived they make the four hosts tried for a signature.
@@ -38,6 +39,12 @@ pub struct ServerConfig {
     pub link_caching: LinkCaching,
     /// `bucket.NAME` is virtual-hosted style for each of these names, in lower case.
     pub domains: Vec<String>,
+    /// `BUCKET.NAME` is the website of a bucket, in lower case.
+    pub website_domain: Option<String>,
+    /// `ID.NAME` is a distribution, in lower case.
+    pub distribution_domain: Option<String>,
+    /// Hosts on which one bucket is reached each.
+    pub bucket_domains: Vec<BucketDomain>,
     /// Networks of proxies whose `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Serve HTTPS with these files, read again when they change.
@@ -165,7 +172,7 @@ impl PublicUrl {
     }
 
     /// The host without the port.
-    fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         name_of(&self.host)
     }
 }
@@ -175,39 +182,27 @@ impl ServerConfig {
         any_contains(&self.trusted_proxies, address)
     }
 
-    /// The bucket and the domain that a host names together: `pics.s3.example.com` is bucket `pics` below
-    /// domain `s3.example.com`. Of several domains that fit, the longest counts. A host that is itself declared
-    /// names no bucket.
-    pub(crate) fn virtual_host<'h>(&self, host: &'h str) -> Option<(&'h str, &'h str)> {
-        let host = name_of(host);
-        let below = |domain: &String| {
-            let cut = host.len().checked_sub(domain.len() + 1)?;
-            let (bucket, rest) = host.split_at_checked(cut)?;
-            let suffix = rest.strip_prefix('.')?;
-            (suffix.eq_ignore_ascii_case(domain) && !bucket.is_empty()).then_some((bucket, suffix))
-        };
-        let longest = self.domains.iter().filter_map(below).max_by_key(|(_, domain)| domain.len());
-        longest.filter(|_| !self.declares(host))
-    }
-
     /// Whether the configuration says how requests to a host are read: the host is declared, or it is that of a
-    /// bucket below a declared domain.
+    /// bucket, a website or a distribution.
     pub(crate) fn knows(&self, host: &str) -> bool {
-        self.declares(name_of(host)) || self.virtual_host(host).is_some()
+        self.declares(name_of(host)) || HostReading::of(host, self).place != Place::Service
     }
 
-    fn declares(&self, name: &str) -> bool {
+    pub(crate) fn declares(&self, name: &str) -> bool {
         let same = |declared: &str| declared.eq_ignore_ascii_case(name);
         self.domains.iter().any(|domain| same(domain))
             || self.public_urls.iter().any(|url| same(url.name()))
     }
 
-    /// The declared path prefixes, decoded, that may stand before bucket and key. On the host of a bucket, only
-    /// the prefixes that were declared for its domain.
-    pub(crate) fn prefixes(&self, domain: Option<&str>) -> impl Iterator<Item = Cow<'_, [u8]>> {
+    /// The declared path prefixes, decoded, that may stand before bucket and key.
+    pub(crate) fn prefixes(&self, which: Prefixes<'_>) -> impl Iterator<Item = Cow<'_, [u8]>> {
         let applies = move |url: &&PublicUrl| {
             !url.prefix.is_empty()
-                && domain.is_none_or(|domain| domain.eq_ignore_ascii_case(url.name()))
+                && match which {
+                    Prefixes::All => true,
+                    Prefixes::OfDomain(domain) => domain.eq_ignore_ascii_case(url.name()),
+                    Prefixes::None => false,
+                }
         };
         let urls = self.public_urls.iter().filter(applies);
         urls.map(|url| presign::decode_component(&url.prefix))
@@ -224,7 +219,8 @@ impl ServerConfig {
             host.strip_suffix(domain.as_str()).is_some_and(|bucket| bucket.ends_with('.'))
         };
         let declared = self.public_urls.iter().any(|url| name(&url.host) == host)
-            || self.domains.iter().any(below);
+            || self.domains.iter().any(below)
+            || HostReading::of(&host, self).place != Place::Service;
         name(&console.host) == host || !declared
     }
 
@@ -236,7 +232,7 @@ impl ServerConfig {
 }
 
 /// The name of a host: without the port, and without the trailing dot of an absolute name.
-fn name_of(host: &str) -> &str {
+pub(crate) fn name_of(host: &str) -> &str {
     let name = without_port(host);
     name.strip_suffix('.').unwrap_or(name)
 }
@@ -257,6 +253,9 @@ pub(crate) mod tests {
             active_content: ActiveContent::Sandbox,
             link_caching: LinkCaching::Capped,
             domains: Vec::new(),
+            website_domain: None,
+            distribution_domain: None,
+            bucket_domains: Vec::new(),
             trusted_proxies: Vec::new(),
             outbound_allow: Vec::new(),
             smtp: None,

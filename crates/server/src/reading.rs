@@ -7,12 +7,13 @@
 use std::borrow::Cow;
 
 use crate::config::ServerConfig;
+use crate::place::{HostReading, Place};
 
 /// What a request names, as read from its host and path.
 #[derive(Debug)]
 pub(crate) struct Reading<'r> {
-    /// The bucket that the host names, in lower case; `None` in path style.
-    virtual_bucket: Option<Cow<'r, str>>,
+    /// Whose the host is.
+    place: Place<'r>,
     /// The declared prefix that the path begins with, still encoded; usually empty.
     prefix: &'r str,
     /// The path after the prefix, still encoded.
@@ -34,26 +35,32 @@ impl<'r> Reading<'r> {
     /// Reads a host and a path. Paths that decode to the same bytes give the same reading, as signatures cover
     /// them alike.
     pub(crate) fn at(host: &'r str, path: &'r str, config: &ServerConfig) -> Self {
-        let virtual_host = config.virtual_host(host);
-        let domain = virtual_host.map(|(_, domain)| domain);
-        let prefixes = config.prefixes(domain);
+        let HostReading { place, prefixes } = HostReading::of(host, config);
+        let prefixes = config.prefixes(prefixes);
         let rests = prefixes.filter_map(|prefix| below_prefix(path, &prefix));
         // The longest prefix that fits leaves the shortest rest.
         let below = rests.min_by_key(|rest| rest.len()).unwrap_or(path);
         let prefix = path.strip_suffix(below).unwrap_or_default();
         let below = if below.is_empty() { "/" } else { below };
-        let virtual_bucket = virtual_host.map(|(bucket, _)| lower(bucket));
-        Self { virtual_bucket, prefix, below, path: presign::decode_component(below) }
+        Self { place, prefix, below, path: presign::decode_component(below) }
+    }
+
+    /// Whose the host is.
+    pub(crate) fn place(&self) -> &Place<'r> {
+        &self.place
     }
 
     /// Whether the host names the bucket.
     pub(crate) fn is_virtual_hosted(&self) -> bool {
-        self.virtual_bucket.is_some()
+        self.virtual_bucket().is_some()
     }
 
     /// The bucket that the host names, in lower case.
     pub(crate) fn virtual_bucket(&self) -> Option<&str> {
-        self.virtual_bucket.as_deref()
+        match &self.place {
+            Place::Bucket(bucket) => Some(bucket),
+            Place::Service | Place::Website(_) | Place::Distribution(_) => None,
+        }
     }
 
     /// The declared prefix that the path begins with, still encoded. It is no part of bucket or key.
@@ -66,9 +73,12 @@ impl<'r> Reading<'r> {
         self.below
     }
 
-    /// The path, if it may be one of Valet's own. At the host of a bucket there are none: every path is a key.
+    /// The path, if it may be one of Valet's own. There are none at the host of a bucket, a website or a distribution.
     pub(crate) fn own_path(&self) -> Option<&str> {
-        if self.is_virtual_hosted() { None } else { std::str::from_utf8(&self.path).ok() }
+        match self.place {
+            Place::Service => std::str::from_utf8(&self.path).ok(),
+            Place::Bucket(_) | Place::Website(_) | Place::Distribution(_) => None,
+        }
     }
 
     /// Whether nothing in the path is encoded.
@@ -76,11 +86,18 @@ impl<'r> Reading<'r> {
         self.below.as_bytes() == &*self.path
     }
 
-    /// The bucket and key that are named.
+    /// The bucket and key that are named. At the host of a website or a distribution there are none: what the path means
+    /// there is for their surfaces to say.
     pub(crate) fn resource(&self) -> NamedResource<'_> {
         let path = self.path.strip_prefix(b"/").unwrap_or(&self.path);
-        if let Some(bucket) = &self.virtual_bucket {
-            return NamedResource { bucket: Some(bucket.as_bytes()), key: path };
+        match &self.place {
+            Place::Service => {}
+            Place::Bucket(bucket) => {
+                return NamedResource { bucket: Some(bucket.as_bytes()), key: path };
+            }
+            Place::Website(_) | Place::Distribution(_) => {
+                return NamedResource { bucket: None, key: b"" };
+            }
         }
         let mut parts = path.splitn(2, |byte| *byte == b'/');
         let bucket = parts.next().filter(|_| !path.is_empty());
@@ -89,7 +106,7 @@ impl<'r> Reading<'r> {
 
     /// Whether two readings name the same bucket and key in the same style.
     pub(crate) fn is_same_as(&self, other: &Reading<'_>) -> bool {
-        self.virtual_bucket == other.virtual_bucket && self.path == other.path
+        self.place == other.place && self.path == other.path
     }
 }
 
@@ -119,13 +136,6 @@ fn first_decoded(text: &[u8]) -> Option<(u8, &[u8])> {
         return Some((high << 4 | low, rest));
     }
     text.split_first().map(|(byte, rest)| (*byte, rest))
-}
-
-fn lower(text: &str) -> Cow<'_, str> {
-    if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        return Cow::Owned(text.to_ascii_lowercase());
-    }
-    Cow::Borrowed(text)
 }
 
 #[cfg(test)]

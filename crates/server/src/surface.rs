@@ -7,6 +7,7 @@ use crate::api::ApiRoute;
 use crate::error::S3Error;
 use crate::head::Head;
 use crate::own::{self, OwnRoute};
+use crate::place::Place;
 use crate::query::{self, QueryEndpoint};
 use crate::request::Query;
 use crate::route::{self, Call, Level, Target};
@@ -44,6 +45,10 @@ impl<'r> Surface<'r> {
 
     /// The surface that a request is for.
     pub(crate) fn of(head: &Head<'r>) -> Self {
+        match head.reading().place() {
+            Place::Service | Place::Bucket(_) => {}
+            Place::Website(_) | Place::Distribution(_) => return Self::Open(OwnRoute::Unknown),
+        }
         match own::route(head.method(), head.reading()) {
             Some(OwnRoute::Api(route)) => return Self::Api(route),
             Some(OwnRoute::Metrics) => return Self::Metrics,

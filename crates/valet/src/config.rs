@@ -15,7 +15,8 @@ use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 use presign::{Credentials, ExpiresIn, SecretAccessKey, SigV2Use};
 use serde::Deserialize;
-use server::{ActiveContent, LinkCaching, SmtpUrl, SseC};
+use server::{ActiveContent, BucketDomain, LinkCaching, SmtpUrl, SseC};
+use store::BucketName;
 
 use crate::args::{Arguments, Serve};
 use crate::failure::Failure;
@@ -95,6 +96,16 @@ pub(crate) struct Settings {
     #[arg(long, env = "VALET_DOMAIN", value_name = "NAME", value_delimiter = ',')]
     #[serde(deserialize_with = "file::domains")]
     domain: Vec<String>,
+    /// `bucket.NAME` is the website of a bucket
+    #[arg(long, env = "VALET_WEBSITE_DOMAIN", value_name = "NAME")]
+    website_domain: Option<String>,
+    /// `ID.NAME` is a distribution
+    #[arg(long, env = "VALET_DISTRIBUTION_DOMAIN", value_name = "NAME")]
+    distribution_domain: Option<String>,
+    /// A bucket on a host of its own, with bare keys as paths; repeatable
+    #[arg(long, env = "VALET_BUCKET_DOMAIN", value_name = "HOST=BUCKET", value_delimiter = ',')]
+    #[serde(deserialize_with = "file::bucket_domains")]
+    bucket_domain: Vec<String>,
     /// Whose X-Forwarded-* headers are believed; repeatable
     #[arg(long, env = "VALET_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',')]
     #[serde(deserialize_with = "file::networks")]
@@ -195,6 +206,10 @@ pub(crate) struct ServeConfig {
     pub(crate) link_caching: LinkCaching,
     /// The domains of virtual-hosted style, in lower case.
     pub(crate) domains: Vec<String>,
+    pub(crate) website_domain: Option<String>,
+    pub(crate) distribution_domain: Option<String>,
+    /// Hosts on which one bucket is reached each, as `HOST=BUCKET`.
+    pub(crate) bucket_domains: Vec<BucketDomain>,
     pub(crate) trusted_proxies: Vec<IpNet>,
     /// Networks outside the public internet that the server itself may call.
     pub(crate) outbound_allow: Vec<IpNet>,
@@ -269,6 +284,14 @@ impl ServeConfig {
                 Some(Caching::Capped) | None => LinkCaching::Capped,
             },
             domains,
+            website_domain: each("website-domain", &settings.website_domain, parse_domain)?.pop(),
+            distribution_domain: each(
+                "distribution-domain",
+                &settings.distribution_domain,
+                parse_domain,
+            )?
+            .pop(),
+            bucket_domains: each("bucket-domain", &settings.bucket_domain, parse_bucket_domain)?,
             trusted_proxies: each("trusted-proxy", &settings.trusted_proxy, parse_cidr)?,
             outbound_allow: each("outbound-allow", &settings.outbound_allow, parse_cidr)?,
             smtp: settings.smtp_url.as_ref().map(SecretText::smtp_url).transpose()?,
@@ -318,6 +341,9 @@ impl Settings {
             link_caching: self.link_caching.or(file.link_caching),
             metrics_listen: text(self.metrics_listen, file.metrics_listen),
             domain: list(self.domain, file.domain),
+            website_domain: text(self.website_domain, file.website_domain),
+            distribution_domain: text(self.distribution_domain, file.distribution_domain),
+            bucket_domain: list(self.bucket_domain, file.bucket_domain),
             trusted_proxy: list(self.trusted_proxy, file.trusted_proxy),
             outbound_allow: list(self.outbound_allow, file.outbound_allow),
             smtp_url: self.smtp_url.filter(|url| !url.is_empty()).or(file.smtp_url),
@@ -486,6 +512,19 @@ fn parse_domain(text: &str) -> Result<String> {
         "a domain is a host name alone, like s3.example.com"
     );
     Ok(text.to_ascii_lowercase())
+}
+
+/// Reads `HOST=BUCKET`. A port may stand behind the host; it is not compared.
+fn parse_bucket_domain(text: &str) -> Result<BucketDomain> {
+    let (host, bucket) = text
+        .split_once('=')
+        .ok_or_else(|| reason("written as HOST=BUCKET, like files.example.com=files"))?;
+    let host = match host.rsplit_once(':') {
+        Some((name, port)) if port.parse::<u16>().is_ok() => name,
+        _ => host,
+    };
+    let bucket = BucketName::parse(bucket).with_context(|| format!("`{bucket}`"))?;
+    Ok(BucketDomain { host: parse_domain(host)?, bucket })
 }
 
 #[cfg(test)]

@@ -168,6 +168,7 @@ fn server_config(config: &ServeConfig) -> anyhow::Result<ServerConfig> {
     let console_url = console_url
         .map(|text| PublicUrl::parse(text).with_context(|| format!("console-url: `{text}`")))
         .transpose()?;
+    refuse_shared_hosts(config, &public_urls, console_url.as_ref())?;
     Ok(ServerConfig {
         listen: config.listen.clone(),
         metrics_listen: config.metrics_listen,
@@ -178,6 +179,9 @@ fn server_config(config: &ServeConfig) -> anyhow::Result<ServerConfig> {
         active_content: config.active_content,
         link_caching: config.link_caching,
         domains: config.domains.clone(),
+        website_domain: config.website_domain.clone(),
+        distribution_domain: config.distribution_domain.clone(),
+        bucket_domains: config.bucket_domains.clone(),
         trusted_proxies: config.trusted_proxies.clone(),
         outbound_allow: config.outbound_allow.clone(),
         smtp: config.smtp.clone(),
@@ -195,6 +199,30 @@ fn server_config(config: &ServeConfig) -> anyhow::Result<ServerConfig> {
         abort_uploads_after: config.abort_uploads_after,
         shutdown_grace: SHUTDOWN_GRACE,
     })
+}
+
+/// Refuses a host that two settings claim: what a path means there would depend on which of them is asked first.
+fn refuse_shared_hosts(
+    config: &ServeConfig,
+    public_urls: &[PublicUrl],
+    console_url: Option<&PublicUrl>,
+) -> anyhow::Result<()> {
+    let urls = public_urls.iter().map(|url| ("public-url", url.name()));
+    let console = console_url.map(|url| ("console-url", url.name()));
+    let domains = config.domains.iter().map(|name| ("domain", name.as_str()));
+    let website = config.website_domain.iter().map(|name| ("website-domain", name.as_str()));
+    let distribution =
+        config.distribution_domain.iter().map(|name| ("distribution-domain", name.as_str()));
+    let buckets = config.bucket_domains.iter().map(|own| ("bucket-domain", own.host.as_str()));
+    let own = website.chain(distribution).chain(buckets).collect::<Vec<_>>();
+    for (at, (setting, host)) in own.iter().enumerate() {
+        let before = own.iter().take(at).copied();
+        let others = urls.clone().chain(console).chain(domains.clone()).chain(before);
+        for (other, name) in others {
+            anyhow::ensure!(name != *host, "{setting}: {host} is given by {other} too");
+        }
+    }
+    Ok(())
 }
 
 /// Reads the master key. On the first start it is created, and the user is told what its loss would mean.

@@ -18,6 +18,10 @@ pub(super) fn domains<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>,
     from.deserialize_any(Texts(Text("a text, like \"s3.example.com\"")))
 }
 
+pub(super) fn bucket_domains<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    from.deserialize_any(Texts(Text("a text, like \"files.example.com=files\"")))
+}
+
 pub(super) fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     from.deserialize_any(Texts(Text("a network, like \"10.0.0.0/8\"")))
 }
