@@ -320,11 +320,12 @@ impl<'p> Target<'p> {
         if bucket.is_empty() && !key.is_empty() {
             return Err(PresignError::KeyWithoutBucket);
         }
-        let virtual_bucket =
-            (addressing == Addressing::VirtualHost && !bucket.is_empty()).then_some(bucket);
+        let named = Some(bucket).filter(|bucket| !bucket.is_empty());
+        let label = named.filter(|_| addressing == Addressing::VirtualHost);
+        let virtual_bucket = named.filter(|_| addressing != Addressing::Path);
         let is_bucket_byte = |byte: u8| match byte {
             b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' => true,
-            b'A'..=b'Z' | b'_' => virtual_bucket.is_none(),
+            b'A'..=b'Z' | b'_' => label.is_none(),
             _ => false,
         };
         if !bucket.bytes().all(is_bucket_byte) {
@@ -340,11 +341,11 @@ impl<'p> Target<'p> {
             }
         }
         push_encoded(&mut path, key, Slash::Kept);
-        let signed_host = match virtual_bucket {
+        let signed_host = match label {
             Some(bucket) => Cow::Owned([bucket, ".", endpoint.signed_host()].concat()),
             None => Cow::Borrowed(endpoint.signed_host()),
         };
-        let origin = endpoint.origin(virtual_bucket);
+        let origin = endpoint.origin(label);
         Ok(Self { origin, signed_host, path: ascii_string(path), virtual_bucket })
     }
 

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use presign::{ExpiresIn, ExpiresInError};
+use presign::{Endpoint, ExpiresIn, ExpiresInError};
 
 use crate::config::{self, Settings};
 use crate::output::Form;
@@ -136,7 +136,7 @@ pub(crate) struct InParts {
     #[arg(
         long,
         requires = "size",
-        conflicts_with_all = ["method", "query", "version_id", "filename", "inline", "curl", "qr"]
+        conflicts_with_all = ["method", "bucket_domain", "query", "version_id", "filename", "inline", "curl", "qr"]
     )]
     pub(crate) multipart: bool,
     /// The size of the file: bytes, or like 12MiB, 5GiB
@@ -182,6 +182,9 @@ pub(crate) struct LinkOptions {
     /// Shorten the link to what will hold, 7 days included
     #[arg(long)]
     pub(crate) trim: bool,
+    /// The bucket's own host, as `valet serve --bucket-domain` gives it one: HOST with HTTPS, or a URL
+    #[arg(long, value_name = "HOST|URL", value_parser = bucket_domain)]
+    pub(crate) bucket_domain: Option<Endpoint>,
     /// Do not ask the server which policies end the link
     #[arg(long)]
     pub(crate) offline: bool,
@@ -445,6 +448,17 @@ pub(crate) fn life(text: &str) -> Result<Life, ExpiresInError> {
         0 => Err(ExpiresInError::TooShort),
         seconds => Ok(Life(seconds)),
     }
+}
+
+/// Reads the host of a bucket: a name, which is reached by HTTPS, or a URL without a path.
+pub(crate) fn bucket_domain(text: &str) -> Result<Endpoint, String> {
+    let url = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
+    let endpoint = Endpoint::parse(&url).map_err(|error| error.to_string())?;
+    let has_path = endpoint.to_string().matches('/').count() > 2;
+    if has_path {
+        return Err("a bucket's host has no path: https://files.example.com".to_owned());
+    }
+    Ok(endpoint)
 }
 
 /// Reads how long a session lives. STS judges again, by the role.

@@ -101,6 +101,15 @@ impl Style {
 }
 
 impl Service {
+    /// Where requests for a bucket go: to its own host, if it has one.
+    pub(crate) fn at(
+        &self,
+        bucket: &str,
+        own: Option<&Endpoint>,
+    ) -> Result<(Endpoint, Addressing), EndpointError> {
+        own.map_or_else(|| self.of(bucket), |own| Ok((own.clone(), Addressing::BucketHost)))
+    }
+
     /// Where requests for a bucket go.
     pub(crate) fn of(&self, bucket: &str) -> Result<(Endpoint, Addressing), EndpointError> {
         let wanted = match (&self.endpoint, self.style) {
@@ -297,6 +306,7 @@ mod tests {
             let (endpoint, addressing) = service.of(bucket).unwrap();
             let found = match addressing {
                 Addressing::Path => format!("{endpoint}/{bucket}"),
+                Addressing::BucketHost => endpoint.to_string(),
                 Addressing::VirtualHost => {
                     endpoint.to_string().replace("//", &format!("//{bucket}."))
                 }

@@ -15,6 +15,9 @@ pub enum Addressing {
     Path,
     /// In the host's name: `https://bucket.host/key`. The bucket's name must be a DNS label, or labels.
     VirtualHost,
+    /// Nowhere: the endpoint is the bucket's own, `https://files.example.com/key`. Only servers that were told whose the
+    /// host is read it so: Valet by `--bucket-domain`; AWS's SDK for JavaScript calls this `bucketEndpoint`.
+    BucketHost,
 }
 
 /// One link to make: an input of [`Presigner::presign`](crate::Presigner::presign).

@@ -67,6 +67,10 @@ impl<'a> At<'a> {
         Self { addressing: Addressing::VirtualHost, ..Self::path(endpoint) }
     }
 
+    pub(crate) fn bucket_host(endpoint: &'a str) -> Self {
+        Self { addressing: Addressing::BucketHost, ..Self::path(endpoint) }
+    }
+
     pub(crate) fn v2(self) -> Self {
         Self { v2: true, ..self }
     }
@@ -114,6 +118,9 @@ pub(crate) fn config() -> ServerConfig {
         console_url: None,
         active_content: ActiveContent::Sandbox,
         link_caching: LinkCaching::Capped,
+        website_domain: None,
+        distribution_domain: None,
+        bucket_domains: Vec::new(),
         domains: Vec::new(),
         trusted_proxies: Vec::new(),
         outbound_allow: vec!["127.0.0.0/8".parse().unwrap()],

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use server::PublicUrl;
-use store::Encryption;
+use server::{BucketDomain, PublicUrl};
+use store::{BucketName, Encryption};
 
 use crate::harness::{Ask, At, HOST, World, ask, config, get, invalid_argument, put};
 
@@ -302,4 +302,56 @@ async fn conditions_of_a_link_are_refused_under_any_name() {
             "1"
         )
     );
+}
+
+/// `files.acme.example` is the host of `bucket`, and `site.example` of another one.
+async fn with_own_hosts() -> World {
+    let own = |host: &str, bucket: &str| BucketDomain {
+        host: host.to_owned(),
+        bucket: BucketName::parse(bucket).unwrap(),
+    };
+    let mut config = config();
+    config.domains = vec!["s3.example".into()];
+    config.bucket_domains = vec![own("files.acme.example", "bucket"), own("site.example", "other")];
+    config.trusted_proxies = vec!["10.0.0.0/8".parse().unwrap()];
+    let world = World::with(config, Encryption::On).await;
+    world.send(put("/bucket", "")).await;
+    world.send(put("/other", "")).await;
+    world.send(put("/bucket/k", "hello")).await;
+    world.send(put("/bucket/bucket/k", "below")).await;
+    world.send(put("/other/k", "other")).await;
+    world
+}
+
+#[tokio::test]
+async fn a_bucket_on_a_host_of_its_own() {
+    let world = with_own_hosts().await;
+    let files = At::bucket_host("https://files.acme.example");
+    for at in [files, files.v2()] {
+        assert_eq!(outcome(&world, world.link_at(&at, "GET", "k")).await, "hello", "{at:?}");
+        let below = world.link_at(&at, "GET", "bucket/k");
+        assert_eq!(outcome(&world, below).await, "below", "{at:?}");
+    }
+    // The link is for this bucket, wherever it is sent.
+    let link = world.link_at(&files, "GET", "k");
+    assert_eq!(outcome(&world, link.clone().set("host", "site.example")).await, REFUSED);
+    let in_path = link.clone().tamper("/k?", "/bucket/k?").set("host", HOST);
+    assert_eq!(outcome(&world, in_path).await, REFUSED);
+    assert_eq!(outcome(&world, link.clone().tamper("/k?", "/bucket/k?")).await, REFUSED);
+    // A SigV2 signature names the bucket and no host: the host of another bucket does not change which.
+    let old = world.link_at(&files.v2(), "GET", "k");
+    assert_eq!(outcome(&world, old.set("host", "site.example")).await, REFUSED);
+    // What names the bucket in the path, or below a domain, is another name with the same reading or none.
+    let in_path = world.link_at(&At::path("https://files.acme.example"), "GET", "k");
+    assert_eq!(outcome(&world, in_path).await, "below");
+    let below = world.link_at(&At::virtual_host("https://files.acme.example"), "GET", "k");
+    assert_eq!(outcome(&world, below).await, "400 InvalidBucketName");
+    // Valet's own paths are keys there.
+    let own = world.link_at(&files, "GET", "_valet/health/live");
+    assert_eq!(outcome(&world, own).await, "404 NoSuchKey");
+    // A proxy may say which host was asked.
+    let world = from(world, TRUSTED);
+    let proxied =
+        link.set("host", "127.0.0.1:9000").header("x-forwarded-host", "files.acme.example");
+    assert_eq!(outcome(&world, proxied).await, "hello");
 }

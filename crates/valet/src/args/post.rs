@@ -2,7 +2,9 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::args::{Aws, Life, bytes, life};
+use presign::Endpoint;
+
+use crate::args::{Aws, Life, bucket_domain, bytes, life};
 
 /// Credentials, region and endpoint come from the standard AWS chain: variables, profiles,
 /// container and instance roles.
@@ -53,6 +55,9 @@ pub(crate) struct FormOptions {
     /// Shorten its life to what will hold, 7 days included
     #[arg(long)]
     pub(crate) trim: bool,
+    /// The bucket's own host, as `valet serve --bucket-domain` gives it one: HOST with HTTPS, or a URL
+    #[arg(long, value_name = "HOST|URL", value_parser = bucket_domain)]
+    pub(crate) bucket_domain: Option<Endpoint>,
     /// Do not ask the server which policies end the form
     #[arg(long)]
     pub(crate) offline: bool,

@@ -189,6 +189,7 @@ impl S3 {
         match addressing {
             Addressing::Path if key.is_empty() => Ok((endpoint, format!("/{bucket}"))),
             Addressing::Path => Ok((endpoint, format!("/{bucket}/{key}"))),
+            Addressing::BucketHost => Ok((endpoint, format!("/{key}"))),
             Addressing::VirtualHost => {
                 let host = endpoint.to_string().replacen("://", &format!("://{bucket}."), 1);
                 let endpoint = Endpoint::parse(&host).map_err(Failure::usage)?;

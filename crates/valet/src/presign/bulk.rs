@@ -37,6 +37,8 @@ struct Row {
     strict: Option<bool>,
     trim: Option<bool>,
     offline: Option<bool>,
+    #[serde(alias = "bucket-domain")]
+    bucket_domain: Option<String>,
     uses: Option<Amount>,
     unique: Option<bool>,
     #[serde(alias = "max-size")]
@@ -204,6 +206,7 @@ impl Row {
                 args::life,
             )?,
         };
+        let bucket_domain = member("bucket_domain", self.bucket_domain, None, args::bucket_domain)?;
         let expires_in = self.expires_in.map(Amount::text);
         let expires_in = member("expires_in", expires_in, None, args::life)?;
         Ok(LinkOptions {
@@ -219,6 +222,7 @@ impl Row {
             strict: self.strict.unwrap_or(defaults.strict),
             trim: self.trim.unwrap_or(defaults.trim),
             offline: self.offline.unwrap_or(defaults.offline),
+            bucket_domain: bucket_domain.or_else(|| defaults.bucket_domain.clone()),
         })
     }
 }

@@ -1,7 +1,9 @@
 //! One link: reads its options, and signs the request.
 
 use jiff::Timestamp;
-use presign::{EndpointError, ExpiresIn, LinkConditions, Presign, PresignError, Presigner};
+use presign::{
+    Endpoint, EndpointError, ExpiresIn, LinkConditions, Presign, PresignError, Presigner,
+};
 
 use crate::args::{Life, LinkOptions, Method};
 use crate::aws::{Identity, Session};
@@ -112,6 +114,7 @@ pub(crate) struct Link {
     query: Vec<(String, String)>,
     conditions: LinkConditions,
     period: Option<Period>,
+    bucket_domain: Option<Endpoint>,
 }
 
 impl Link {
@@ -135,6 +138,7 @@ impl Link {
             query,
             conditions,
             period,
+            bucket_domain: options.bucket_domain.clone(),
         })
     }
 
@@ -290,7 +294,8 @@ impl LinkSigner {
         let now = link.period.map_or(now, |period| period.beginning(now));
         let told = told.map(|told| told.of_signature_at(now, asked_at));
         let (expiry, expires_in) = self.life(link, told.as_ref(), now)?;
-        let (endpoint, addressing) = self.service.of(&link.uri.bucket)?;
+        let (endpoint, addressing) =
+            self.service.at(&link.uri.bucket, link.bucket_domain.as_ref())?;
         let presigned = self.presigner.presign(
             &Presign::new(
                 link.method.as_str(),

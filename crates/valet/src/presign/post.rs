@@ -3,7 +3,7 @@
 mod page;
 
 use jiff::Timestamp;
-use presign::{FormFields, PostCondition, PresignPost, PresignedPost};
+use presign::{Endpoint, FormFields, PostCondition, PresignPost, PresignedPost};
 use serde::{Serialize, Serializer};
 use server::disposition;
 
@@ -59,6 +59,7 @@ struct Form {
     /// The beginning of the types that the uploader may choose.
     type_prefix: Option<String>,
     sizes: Option<(u64, u64)>,
+    bucket_domain: Option<Endpoint>,
 }
 
 impl Form {
@@ -95,7 +96,15 @@ impl Form {
             return Err(LinkError::Sizes);
         }
         let early_death = EarlyDeath::of(options.expires_in, options.strict, options.trim)?;
-        Ok(Self { uri, life: options.expires_in, early_death, fields, type_prefix, sizes })
+        Ok(Self {
+            uri,
+            life: options.expires_in,
+            early_death,
+            fields,
+            type_prefix,
+            sizes,
+            bucket_domain: options.bucket_domain.clone(),
+        })
     }
 
     fn key(&self) -> &str {
@@ -122,7 +131,8 @@ impl LinkSigner {
         now: Timestamp,
     ) -> Result<PresignedPost, LinkError> {
         let expires_in = form.early_death.expires_in(form.life, expiry, now)?;
-        let (endpoint, addressing) = self.service.of(&form.uri.bucket)?;
+        let (endpoint, addressing) =
+            self.service.at(&form.uri.bucket, form.bucket_domain.as_ref())?;
         let (fields, conditions) = (borrowed(&form.fields), form.conditions());
         let form = PresignPost::new(&endpoint, &form.uri.bucket, form.key(), expires_in)
             .with_addressing(addressing)

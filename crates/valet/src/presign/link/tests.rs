@@ -45,6 +45,7 @@ fn options(method: Method) -> LinkOptions {
         strict: false,
         trim: false,
         offline: true,
+        bucket_domain: None,
         limits: LimitOptions::default(),
     }
 }

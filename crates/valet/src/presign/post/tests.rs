@@ -22,6 +22,7 @@ fn options() -> FormOptions {
         strict: false,
         trim: false,
         offline: true,
+        bucket_domain: None,
     }
 }
 
