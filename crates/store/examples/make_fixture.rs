@@ -12,13 +12,13 @@ use presign::{Fingerprint, LinkConditions, SecretAccessKey};
 use store::{
     AccessKey, Attributes, BoundPolicy, BucketEncryption, BucketName, BucketRef, BucketSetting,
     ChecksumAlgorithm, ChecksumType, CompleteUpload, CompletedPart, Counts, CreateAccount,
-    CreateBucket, CreatorIdentity, CustomerKeys, DeleteObject, DirectoryEdit, Encryption,
-    FileLimits, GivenKey, KeyOwner, KeyStatus, Landing, LinkCreator, LinkPurpose, ManagedLink,
-    NewAccount, NewBucket, NewManagedPolicy, NewOidcProvider, NewRole, NewUpload, ObjectKey,
-    ObjectOwnership, OpenUse, PartNumber, Precondition, PutManagedLink, PutObject, PutPart,
-    REVOCATION_LIFE, RequestFile, RequestRoom, ReserveFile, Revocation, RevocationScope, Revoke,
-    RevokedLinks, SetBucket, StageSpec, StagedBody, Store, StoreConfig, StoredChecksum, Tag,
-    Versioning, load_master_key,
+    CreateBucket, CreatorIdentity, CustomerKeys, DeleteObject, DirectoryEdit, DistributionEdit,
+    DistributionResource, Encryption, FileLimits, GivenKey, KeyOwner, KeyStatus, Landing,
+    LinkCreator, LinkPurpose, ManagedLink, NewAccount, NewBucket, NewManagedPolicy,
+    NewOidcProvider, NewRole, NewUpload, ObjectKey, ObjectOwnership, OpenUse, PartNumber,
+    Precondition, PutManagedLink, PutObject, PutPart, REVOCATION_LIFE, RequestFile, RequestRoom,
+    ReserveFile, ResourceKind, Revocation, RevocationScope, Revoke, RevokedLinks, SetBucket,
+    StageSpec, StagedBody, Store, StoreConfig, StoredChecksum, Tag, Versioning, load_master_key,
 };
 use zeroize::Zeroizing;
 
@@ -40,6 +40,7 @@ async fn main() {
         created_at: now,
     };
     store.put_access_key(key, now).await.unwrap();
+    put_distribution(&store, &account, now).await;
     let bucket = BucketName::parse("fixture").unwrap();
     let new = NewBucket {
         name: bucket,
@@ -282,6 +283,22 @@ async fn share(store: &Store, now: Timestamp) {
     };
     let room = RequestRoom { files_max: 2, bytes_max: 9, idle_before: Timestamp::MIN };
     assert_eq!(store.reserve_file(file, room).await.unwrap(), ReserveFile::Reserved);
+}
+
+async fn put_distribution(store: &Store, account: &AccountId, now: Timestamp) {
+    let change = |edit: &mut DistributionEdit| {
+        edit.put(DistributionResource {
+            id: "EFIXTUREFIXTUR".to_owned(),
+            account: account.clone(),
+            kind: ResourceKind::Distribution,
+            etag: "EFIXTUREFIXTUR".to_owned(),
+            created_at: now,
+            changed_at: now,
+            hosts: vec!["cdn.example.com".to_owned()],
+            document: "the document".into(),
+        })
+    };
+    store.change_distributions(now, change).await.unwrap().unwrap();
 }
 
 async fn stage(

@@ -338,4 +338,6 @@ pub enum ChangeSubject {
     Identities(AccountId),
     /// An account was made or removed.
     Account(AccountId),
+    /// Distributions, or what they are made of, were changed.
+    Distributions,
 }

@@ -11,6 +11,9 @@ use crate::backend::files::{FileBlobs, FilePins, FileSource, FileWriter};
 #[cfg(test)]
 use crate::backend::memory::MemoryMetadata;
 use crate::backend::metadata::buckets::{BucketRecords, with_bucket_records};
+use crate::backend::metadata::distributions::{
+    DistributionRecords, DistributionWrites, with_distribution_records,
+};
 use crate::backend::metadata::garbage::{GarbageRecords, with_garbage_records};
 use crate::backend::metadata::identities::{IdentityRecords, with_identity_records};
 use crate::backend::metadata::managed_links::{ManagedLinkRecords, with_managed_link_records};
@@ -77,6 +80,7 @@ with_use_records!(dispatch);
 with_managed_link_records!(dispatch);
 with_request_file_records!(dispatch);
 with_notice_records!(dispatch);
+with_distribution_records!(dispatch);
 with_garbage_records!(dispatch);
 
 impl Metadata for MetadataEngine {

@@ -17,6 +17,7 @@ mod bucket;
 mod checksum;
 #[cfg(test)]
 mod contract;
+mod distribution;
 mod engines;
 mod error;
 #[cfg(test)]
@@ -51,6 +52,10 @@ pub use bucket::{
     ObjectOwnership, PublicAccessBlock, SetBucket, Versioning,
 };
 pub use checksum::{ChecksumAlgorithm, ChecksumAlgorithms, ChecksumType, StoredChecksum};
+pub use distribution::{
+    DISTRIBUTION_DOCUMENT_BYTES_MAX, DISTRIBUTION_RESOURCES_MAX, DistributionEdit,
+    DistributionError, DistributionResource, Distributions, ResourceKind,
+};
 pub use error::{EngineError, OpenError, StoreError};
 pub use identity::{
     AccessKey, Account, AccountPage, AttachedPolicy, BoundPolicy, Counts, CreateAccount,

@@ -3,6 +3,7 @@
 
 mod bodies;
 mod buckets;
+mod distributions;
 mod identities;
 mod links;
 pub(crate) mod managed_links;
@@ -13,7 +14,7 @@ mod uploads;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicUsize};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 
 use iam::{MasterKey, SessionSealer};
 use jiff::Timestamp;
@@ -29,7 +30,7 @@ use crate::revocation::RevocationIndex;
 use crate::staging::{Stager, Workers};
 use crate::sweep::Turn;
 use crate::vault::Vault;
-use crate::{Change, Encryption, Maintenance, OpenError, StoreError};
+use crate::{Change, Distributions, Encryption, Maintenance, OpenError, StoreError};
 
 /// How to open a store.
 #[derive(Debug)]
@@ -80,6 +81,10 @@ pub(crate) struct Inner {
     pub(crate) loading: Mutex<Option<std::thread::JoinHandle<()>>>,
     /// Runs of maintenance take turns.
     pub(crate) sweeping: tokio::sync::Mutex<Turn>,
+    /// What distributions are at this moment.
+    distributions: RwLock<Arc<Distributions>>,
+    /// Changes of distributions take turns.
+    changing_distributions: Arc<tokio::sync::Mutex<()>>,
     /// Held by the call that deletes a bucket: one at a time.
     pub(crate) emptying: tokio::sync::Mutex<()>,
     vault: Arc<Vault>,
@@ -140,6 +145,8 @@ impl Store {
             loading: Mutex::default(),
             sweeping,
             emptying,
+            distributions: RwLock::default(),
+            changing_distributions: Arc::default(),
             vault,
             premises,
             encryption,
@@ -156,6 +163,7 @@ impl Store {
                 if store.0.premises.is_alone() {
                     store.sweep_leftovers(now).await?;
                 }
+                store.load_distributions().await?;
                 store.load_revocations().await
             })
         });

@@ -10,9 +10,9 @@ use store::{
     AccessKey, AtRest, Attributes, BucketEncryption, BucketName, BucketSetting, CreateBucket,
     CustomerKeys, DirectoryEdit, Encryption, KeyOrigin, KeyOwner, KeyRefusal, KeyStatus,
     LinkPurpose, LinkTarget, ListManagedLinks, ListUploads, Lookup, NewBucket, ObjectKey,
-    ObjectOwnership, OpenError, Precondition, PresentedLink, PutObject, SetTags, SignerKind,
-    StageSpec, Store, StoreConfig, StoreError, Tag, UploadAfter, UploadEntry, VersionId,
-    Versioning, load_master_key,
+    ObjectOwnership, OpenError, Precondition, PresentedLink, PutObject, ResourceKind, SetTags,
+    SignerKind, StageSpec, Store, StoreConfig, StoreError, Tag, UploadAfter, UploadEntry,
+    VersionId, Versioning, load_master_key,
 };
 use zeroize::Zeroizing;
 
@@ -65,10 +65,10 @@ fn another_format_is_refused() {
     let path = dir.path().join("metadata.sqlite");
     // The user_version of a SQLite database is at byte 60 of its header, big-endian.
     let mut bytes = std::fs::read(&path).unwrap();
-    bytes.splice(60..64, 8_u32.to_be_bytes());
+    bytes.splice(60..64, 9_u32.to_be_bytes());
     std::fs::write(&path, bytes).unwrap();
     let refused = open(dir.path(), MasterKey::from_bytes([1; 32]));
-    assert!(matches!(refused, Err(OpenError::UnknownFormat { found: 8, supported: 7 })));
+    assert!(matches!(refused, Err(OpenError::UnknownFormat { found: 9, supported: 8 })));
     std::fs::write(
         &path,
         b"this is no database, and longer than a header of one has to be".repeat(9),
@@ -201,7 +201,7 @@ async fn a_directory_of_format_1_is_brought_up_to_this_one() {
     store.change_identities(&account, now(), make).await.unwrap().unwrap();
     store.close().await.unwrap();
     drop(store);
-    assert_eq!(format(dir.path()), 7);
+    assert_eq!(format(dir.path()), 8);
     let (key, _) = load_master_key(dir.path(), None).unwrap();
     let store = open(dir.path(), key).unwrap();
     holds_objects(&store).await;
@@ -210,8 +210,8 @@ async fn a_directory_of_format_1_is_brought_up_to_this_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_directory_of_a_later_format_is_brought_up_to_this_one() {
-    for (name, tags_of_small) in [("v2", 0), ("v3", 1), ("v4", 1), ("v5", 1), ("v6", 1), ("v7", 1)]
-    {
+    let tagged = ["v3", "v4", "v5", "v6", "v7", "v8"].map(|name| (name, 1));
+    for (name, tags_of_small) in [("v2", 0)].into_iter().chain(tagged) {
         let (dir, store) = fixture(name);
         let holds = async |store: &Store| {
             assert_eq!(tags(store, "small").await, tags_of_small, "{name}");
@@ -226,13 +226,19 @@ async fn a_directory_of_a_later_format_is_brought_up_to_this_one() {
                     holds_what_format_6_knew(store).await;
                     holds_what_format_7_knew(store).await;
                 }
+                "v8" => {
+                    holds_what_format_3_knew(store).await;
+                    holds_what_format_6_knew(store).await;
+                    holds_what_format_7_knew(store).await;
+                    holds_what_format_8_knew(store);
+                }
                 _ => holds_what_format_3_knew(store).await,
             }
         };
         holds(&store).await;
         store.close().await.unwrap();
         drop(store);
-        assert_eq!(format(dir.path()), 7, "{name}");
+        assert_eq!(format(dir.path()), 8, "{name}");
         let (key, _) = load_master_key(dir.path(), None).unwrap();
         holds(&open(dir.path(), key).unwrap()).await;
     }
@@ -283,6 +289,14 @@ async fn holds_what_format_7_knew(store: &Store) {
     assert_eq!(used_up.links, std::slice::from_ref(object));
     let totals = store.request_totals(&request.fingerprint()).await.unwrap();
     assert_eq!((totals.files, totals.bytes, totals.done), (1, 5, 1));
+}
+
+/// A distribution that has a host of its own.
+fn holds_what_format_8_knew(store: &Store) {
+    let all = store.distributions();
+    let found = all.at_host("cdn.example.com").unwrap();
+    assert_eq!((&*found.id, &*found.document), ("EFIXTUREFIXTUR", "the document"));
+    assert_eq!(found.kind, ResourceKind::Distribution);
 }
 
 async fn holds_what_format_3_knew(store: &Store) {

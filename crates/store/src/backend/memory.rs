@@ -2,6 +2,7 @@
 //! cut at the meaning. What S3 and IAM mean is decided in `object`, `multipart`, `listing`, `bucket` and `identity`.
 
 mod buckets;
+mod distributions;
 mod garbage;
 mod identities;
 mod managed_links;
@@ -27,9 +28,9 @@ use crate::listing::Step;
 use crate::lock::lock;
 use crate::multipart::StoredPart;
 use crate::{
-    AccessKey, Account, Bucket, BucketName, BucketRef, Change, ChangeSubject, Directory, ETag,
-    KeyUse, LinkUses, ManagedLink, ManagedLinkId, Notice, NoticeEvent, NoticeId, Object,
-    PartNumber, RequestFile, Revocation, StoreError, Upload, UploadId, VersionId,
+    AccessKey, Account, Bucket, BucketName, BucketRef, Change, ChangeSubject, Directory,
+    DistributionResource, ETag, KeyUse, LinkUses, ManagedLink, ManagedLinkId, Notice, NoticeEvent,
+    NoticeId, Object, PartNumber, RequestFile, Revocation, StoreError, Upload, UploadId, VersionId,
 };
 
 /// Records in memory. Each call has all of them to itself.
@@ -66,6 +67,7 @@ struct Records {
     /// Each with the time when it is forgotten.
     notices: BTreeMap<NoticeId, (Notice, Timestamp)>,
     notices_told: HashMap<(Fingerprint, NoticeEvent), Timestamp>,
+    distributions: BTreeMap<String, Arc<DistributionResource>>,
     intents: BTreeMap<BlobId, Timestamp>,
     garbage: BTreeMap<BlobId, Timestamp>,
     changes: Vec<Change>,

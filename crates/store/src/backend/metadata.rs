@@ -27,6 +27,7 @@ macro_rules! declare_records {
 }
 
 pub(crate) mod buckets;
+pub(crate) mod distributions;
 pub(crate) mod garbage;
 pub(crate) mod identities;
 pub(crate) mod managed_links;
@@ -42,6 +43,7 @@ use std::future::Future;
 use crate::backend::Space;
 use crate::{Change, StoreError};
 use buckets::BucketRecords;
+use distributions::DistributionRecords;
 use garbage::GarbageRecords;
 use identities::IdentityRecords;
 use managed_links::ManagedLinkRecords;
@@ -67,6 +69,7 @@ pub(crate) trait Metadata:
     + ManagedLinkRecords
     + RequestFileRecords
     + NoticeRecords
+    + DistributionRecords
     + GarbageRecords
 {
     /// Changes after number `n`, in order; only a subject's latest change is kept. Whoever has seen a change never comes to

@@ -4,6 +4,7 @@
 mod attributes;
 mod blob;
 mod checksum;
+mod distribution;
 mod identity;
 mod managed_link;
 mod notice;
@@ -16,6 +17,7 @@ mod upload;
 use crate::{StoreError, Tag};
 
 pub(crate) use checksum::{checksum_code, checksum_form};
+pub(crate) use distribution::{distribution_record, parse_distribution};
 pub(crate) use identity::{identity_record, kind_code, kind_of, parse_identity};
 pub(crate) use managed_link::{managed_link_record, parse_managed_link};
 pub(crate) use notice::{notice_record, parse_notice};

@@ -6,6 +6,7 @@ mod caches;
 mod changes;
 mod connection;
 mod copy;
+mod distributions;
 mod error;
 mod garbage;
 mod identities;

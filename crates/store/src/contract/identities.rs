@@ -1,7 +1,7 @@
 //! Identities: kept whole, felt by the next read.
 
 mod access_keys;
-mod accounts;
+pub(super) mod accounts;
 mod signers;
 
 use iam::Policy;

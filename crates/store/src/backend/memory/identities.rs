@@ -170,6 +170,7 @@ impl Records {
     fn owns_anything(&self, account: &AccountId) -> bool {
         !self.directory(account).is_empty()
             || self.buckets.values().any(|bucket| bucket.owner == *account)
+            || self.distributions.values().any(|resource| resource.account == *account)
     }
 
     fn create_account(&mut self, account: Account, root: AccessKey) -> CreateAccount {

@@ -22,6 +22,7 @@ pub(super) enum Subject {
     AccessKey,
     Identities,
     Account,
+    Distributions,
 }
 
 impl Subject {
@@ -31,6 +32,7 @@ impl Subject {
             Self::AccessKey => 2,
             Self::Identities => 3,
             Self::Account => 4,
+            Self::Distributions => 5,
         }
     }
 }
@@ -74,6 +76,8 @@ pub(super) fn since(
             } else {
                 ChangeSubject::Identities(id)
             }
+        } else if kind == Subject::Distributions.code() {
+            ChangeSubject::Distributions
         } else {
             return Err(corrupt("kind of a change"));
         };

@@ -19,7 +19,7 @@ use crate::vault::Vault;
 use crate::{EngineError, OpenError, StoreError};
 
 /// The format that this version writes. It brings a store of an older one up to it.
-pub(super) const FORMAT: i64 = 7;
+pub(super) const FORMAT: i64 = 8;
 /// "VALT", so that `file` and `sqlite3` know whose database it is.
 const APPLICATION_ID: i64 = 0x5641_4c54;
 
@@ -33,6 +33,7 @@ const STEPS: &[&str] = &[
     include_str!("format_5.sql"),
     include_str!("format_6.sql"),
     include_str!("format_7.sql"),
+    include_str!("format_8.sql"),
 ];
 /// The first format whose rows are sealed.
 const SEALED_SINCE: i64 = 4;

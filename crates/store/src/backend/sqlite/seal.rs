@@ -40,6 +40,9 @@ macro_rules! row_seal {
     (notice) => {
         "row_seal('notice', id, link, account, event, at_ms, target, record)"
     };
+    (distribution_resource) => {
+        "row_seal('distribution resource', id, account, kind, record)"
+    };
     // With all of its settings: one that is taken away could be a Deny.
     (bucket) => {
         concat!(

@@ -7,7 +7,7 @@ fn new_account(id: &AccountId, name: &str) -> Account {
     Account { id: id.clone(), name, email, created_at: at(2) }
 }
 
-pub(super) async fn create_account(
+pub(crate) async fn create_account(
     engine: &impl Metadata,
     id: &AccountId,
     key: &str,

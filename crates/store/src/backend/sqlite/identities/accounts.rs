@@ -30,7 +30,8 @@ const LIST: &str = concat!(
 const CREATE: &str = "INSERT INTO accounts (id, name, email, created_ms, seal)
     VALUES (?1, ?2, ?3, ?4, row_seal('account', ?1, ?2, ?3, ?4))";
 const DELETE: &str = "DELETE FROM accounts WHERE id = ?1";
-const OWNS_ANYTHING: &str = "SELECT EXISTS (SELECT 1 FROM buckets WHERE owner = ?1)";
+const OWNS_ANYTHING: &str = "SELECT EXISTS (SELECT 1 FROM buckets WHERE owner = ?1)
+    OR EXISTS (SELECT 1 FROM distribution_resources WHERE account = ?1)";
 const PAGE_MAX: usize = 1000;
 
 pub(crate) fn read(connection: &Connection, id: &AccountId) -> Result<Option<Account>, StoreError> {
