@@ -188,7 +188,7 @@ impl DistributionEdit {
             return Err(DistributionError::TooLong);
         }
         let other = |found: &&Arc<DistributionResource>| found.id != resource.id;
-        if resource.hosts.iter().any(|host| self.now.at_host(host).filter(other).is_some()) {
+        if resource.hosts.iter().any(|host| self.now.at_host(host).as_ref().is_some_and(other)) {
             return Err(DistributionError::HostTaken);
         }
         match self.now.resource(&resource.id) {

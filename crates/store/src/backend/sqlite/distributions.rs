@@ -82,12 +82,11 @@ fn write(
         return Ok(None);
     }
     for (id, resource) in writes {
-        match resource {
-            Some(resource) => put(tx.connection, &resource)?,
-            None => {
-                let remove = tx.connection.prepare_cached(REMOVE);
-                remove.and_then(|mut remove| remove.execute([id])).map_err(engine)?;
-            }
+        if let Some(resource) = resource {
+            put(tx.connection, &resource)?;
+        } else {
+            let remove = tx.connection.prepare_cached(REMOVE);
+            remove.and_then(|mut remove| remove.execute([id])).map_err(engine)?;
         }
     }
     record_change(tx.connection, Subject::Distributions, "").map(Some)
