@@ -296,7 +296,8 @@ impl<'r> Prepared<'r> {
             | Principal::User { .. }
             | Principal::AssumedRole { .. }
             | Principal::FederatedUser { .. }
-            | Principal::WebIdentity { .. } => {
+            | Principal::WebIdentity { .. }
+            | Principal::Service { .. } => {
                 let identity = PolicyKind::Identity;
                 Some(self.first(identity, policies.identity, Effect::Allow).ok_or(identity)?)
             }

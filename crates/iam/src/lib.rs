@@ -32,7 +32,7 @@ pub use horizon::{
     HoldsUntil, LinkLife, PolicyLimit, Verdict, foresee, foresee_allowed, unknown_keys,
 };
 pub use policy::{POLICY_BYTES_MAX, Policy, PolicyError};
-pub use principal::Principal;
+pub use principal::{CLOUDFRONT_SERVICE, Principal};
 pub use seal::{
     CustomerKey, CustomerSealers, MasterKey, MasterKeyId, NONCE_BYTES, Purpose, RECORD_SEAL_BYTES,
     RecordField, RecordSealer, SEALED_OVERHEAD_BYTES, Sealer, UnsealError,

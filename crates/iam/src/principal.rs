@@ -54,13 +54,22 @@ pub enum Principal {
         /// The ARN of the OIDC provider in the role's account.
         provider: String,
     },
+    /// A service that acts for a resource of some account, such as a distribution that reads from its origin. Conditions
+    /// on `aws:SourceArn` and `aws:SourceAccount` say for which.
+    Service {
+        /// The name of the service, such as [`CLOUDFRONT_SERVICE`].
+        name: &'static str,
+    },
 }
+
+/// The name of the service that distributions read from buckets as.
+pub const CLOUDFRONT_SERVICE: &str = "cloudfront.amazonaws.com";
 
 impl Principal {
     /// The account that the caller acts for; `None` for callers of no account.
     pub fn account(&self) -> Option<&AccountId> {
         match self {
-            Self::Anonymous | Self::WebIdentity { .. } => None,
+            Self::Anonymous | Self::WebIdentity { .. } | Self::Service { .. } => None,
             Self::Root { account }
             | Self::User { account, .. }
             | Self::AssumedRole { account, .. }
@@ -72,7 +81,7 @@ impl Principal {
     /// It leaves out the path of a role (semantics 4.1.1).
     pub fn arn(&self) -> Option<String> {
         match self {
-            Self::Anonymous | Self::WebIdentity { .. } => None,
+            Self::Anonymous | Self::WebIdentity { .. } | Self::Service { .. } => None,
             Self::AssumedRole { account, role, session, .. } => {
                 Some(format!("arn:aws:sts::{account}:assumed-role/{role}/{session}"))
             }
@@ -86,7 +95,7 @@ impl Principal {
     /// (semantics 5.2.1).
     pub fn principal_arn(&self) -> Option<String> {
         match self {
-            Self::Anonymous | Self::WebIdentity { .. } => None,
+            Self::Anonymous | Self::WebIdentity { .. } | Self::Service { .. } => None,
             Self::Root { account } => Some(format!("arn:aws:iam::{account}:root")),
             Self::User { account, path, name, .. } => {
                 Some(format!("arn:aws:iam::{account}:user{path}{name}"))
@@ -108,7 +117,7 @@ impl Principal {
             Self::User { id, .. } => Some(id.clone()),
             Self::AssumedRole { role_id, session, .. } => Some(format!("{role_id}:{session}")),
             Self::FederatedUser { account, name } => Some(format!("{account}:{name}")),
-            Self::WebIdentity { .. } => None,
+            Self::WebIdentity { .. } | Self::Service { .. } => None,
         }
     }
 
@@ -120,7 +129,8 @@ impl Principal {
             | Self::Root { .. }
             | Self::AssumedRole { .. }
             | Self::FederatedUser { .. }
-            | Self::WebIdentity { .. } => None,
+            | Self::WebIdentity { .. }
+            | Self::Service { .. } => None,
         }
     }
 
@@ -132,6 +142,7 @@ impl Principal {
             Self::User { .. } => "User",
             Self::AssumedRole { .. } => "AssumedRole",
             Self::FederatedUser { .. } => "FederatedUser",
+            Self::Service { .. } => "Service",
         }
     }
 }

@@ -60,7 +60,7 @@ use sessions::Sessions;
 
 pub(crate) use api_calls::{AdmissibleApiCall, ApiPermission, LentSigning};
 pub(crate) use authenticate::Credential;
-pub(crate) use caller::{Caller, Identity, SignedCaller};
+pub(crate) use caller::{Caller, DistributionCaller, Identity, SignedCaller};
 pub(crate) use calls::{AccountView, AdmissibleCall, DeniedCall, QueryPermission, Target, Trusted};
 pub(crate) use circumstances::{OperationKeys, identity_key, iso_time};
 pub(crate) use closed::{refuse_link_conditions, refuse_link_conditions_in};

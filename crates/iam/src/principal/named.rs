@@ -28,7 +28,7 @@ pub(crate) enum NamedPrincipal<'p> {
     Provider(&'p str),
     /// `CanonicalUser`: an id that Valet gives nobody, so that it names nobody.
     CanonicalUser(&'p str),
-    /// `Service`: no service of AWS calls here, so that it names nobody.
+    /// `Service`: a service that calls for its resources, by name. Of those of AWS, few call here.
     Service(&'p str),
 }
 
@@ -132,6 +132,9 @@ impl<'p> NamedPrincipal<'p> {
             (Self::UniqueId(id), Principal::AssumedRole { role_id, .. }) => {
                 (id == role_id, Naming::Role)
             }
+            (Self::Service(name), Principal::Service { name: own }) => {
+                (name == *own, Naming::Caller)
+            }
             (Self::Provider(name), Principal::WebIdentity { provider }) => {
                 (name == provider, Naming::Caller)
             }
@@ -171,7 +174,9 @@ pub(crate) fn is_exempt<'p>(
     let named = |naming| listed.clone().any(|entry| entry.names(principal) == Some(naming));
     match principal {
         Principal::Anonymous => false,
-        Principal::WebIdentity { .. } | Principal::Root { .. } => named(Naming::Caller),
+        Principal::WebIdentity { .. } | Principal::Root { .. } | Principal::Service { .. } => {
+            named(Naming::Caller)
+        }
         Principal::User { .. } | Principal::FederatedUser { .. } => {
             named(Naming::Caller) && named(Naming::Account)
         }
@@ -239,6 +244,24 @@ mod tests {
             let named = NamedPrincipal::parse_aws(entry).unwrap();
             assert_eq!(named.names(&principal), expected, "{entry} for {principal}");
         }
+    }
+
+    #[test]
+    fn a_service_is_named_as_such_and_by_everybody() {
+        let service = Principal::Service { name: crate::CLOUDFRONT_SERVICE };
+        for (entry, expected) in [
+            (NamedPrincipal::Service("cloudfront.amazonaws.com"), Some(Naming::Caller)),
+            (NamedPrincipal::Anyone, Some(Naming::Caller)),
+            (NamedPrincipal::Service("logging.s3.amazonaws.com"), None),
+            (NamedPrincipal::Provider("cloudfront.amazonaws.com"), None),
+            (NamedPrincipal::Account("111122223333"), None),
+        ] {
+            assert_eq!(entry.names(&service), expected, "{entry:?}");
+        }
+        assert_eq!(NamedPrincipal::Service("cloudfront.amazonaws.com").names(&user()), None);
+        let listed = [NamedPrincipal::Service("cloudfront.amazonaws.com")];
+        assert!(is_exempt(&listed.into_iter(), &service));
+        assert!(!is_exempt(&listed.into_iter(), &Principal::Anonymous));
     }
 
     #[test]

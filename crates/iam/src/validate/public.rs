@@ -57,7 +57,9 @@ impl Policy {
             let by_condition = || statement.conditions().any(says_who);
             statement.effect() == Effect::Allow && (listed || by_condition())
         };
-        principal.account().is_some() && self.body.statements().any(allows)
+        let is_somebody =
+            principal.account().is_some() || matches!(principal, Principal::Service { .. });
+        is_somebody && self.body.statements().any(allows)
     }
 }
 
@@ -134,6 +136,26 @@ mod tests {
             let policy = Policy::parse(&text).unwrap();
             assert_eq!(policy.allows_by_name(&root), expected, "{principal} {condition}");
             assert!(!policy.allows_by_name(&Principal::Anonymous), "{principal} {condition}");
+        }
+    }
+
+    #[test]
+    fn a_service_is_let_in_by_its_name() {
+        let service = Principal::Service { name: crate::CLOUDFRONT_SERVICE };
+        for (principal, expected) in [
+            (r#"{"Service":"cloudfront.amazonaws.com"}"#, true),
+            (r#"{"Service":"logging.s3.amazonaws.com"}"#, false),
+            (r#""*""#, false),
+        ] {
+            let text = format!(
+                r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Principal":{principal},
+                "Action":"s3:GetObject","Resource":"*"}}}}"#
+            );
+            assert_eq!(
+                Policy::parse(&text).unwrap().allows_by_name(&service),
+                expected,
+                "{principal}"
+            );
         }
     }
 

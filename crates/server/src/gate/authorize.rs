@@ -393,10 +393,12 @@ impl Authorizer<'_> {
         }
         let restricted =
             bucket.public_access_block.is_some_and(|block| block.restrict_public_buckets);
-        // With `RestrictPublicBuckets`, a public policy counts only for callers of the owner's account. Any
-        // other policy then counts for other callers only if it names them.
+        // With `RestrictPublicBuckets`, a public policy counts only for callers of the owner's account, and for
+        // services. Any other policy then counts for other callers only if it names them.
         let named = || policy.bound.allows_by_name(self.caller.principal());
-        if !own && restricted && (policy.document.is_public() || !named()) {
+        let is_service = matches!(self.caller.principal(), Principal::Service { .. });
+        let shuts_out = || !is_service && policy.document.is_public();
+        if !own && restricted && (shuts_out() || !named()) {
             return None;
         }
         Some(NamedPolicy { name: "bucket policy", policy: &policy.bound })

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use iam::{
-    AccountId, Issuer, NamedPolicy, OpenedBy, Policy, PolicySet, Principal, Session,
-    SessionPrincipal, Values,
+    AccountId, CLOUDFRONT_SERVICE, Issuer, NamedPolicy, OpenedBy, Policy, PolicySet, Principal,
+    Session, SessionPrincipal, Values,
 };
 use jiff::Timestamp;
 use presign::{Fingerprint, SessionToken, VerifiedSignature};
@@ -25,6 +25,25 @@ pub(crate) enum Caller {
     Anonymous,
     /// Boxed once, where the signature is proven, rather than moved at each step from there.
     Signed(Box<SignedCaller>),
+    /// A distribution of this server that reads from its origin under its origin access control.
+    Distribution(DistributionCaller),
+}
+
+/// A distribution as policies see it: the service calls for this resource of this account.
+#[derive(Debug)]
+pub(crate) struct DistributionCaller {
+    principal: Principal,
+    /// The value of `aws:SourceArn`.
+    pub(crate) source_arn: Arc<str>,
+    /// The value of `aws:SourceAccount`.
+    pub(crate) source_account: AccountId,
+}
+
+impl DistributionCaller {
+    pub(crate) fn new(source_arn: Arc<str>, source_account: AccountId) -> Self {
+        let principal = Principal::Service { name: CLOUDFRONT_SERVICE };
+        Self { principal, source_arn, source_account }
+    }
 }
 
 /// A caller whose signature was verified.
@@ -128,8 +147,16 @@ impl Caller {
 
     pub(crate) fn signed(&self) -> Option<&SignedCaller> {
         match self {
-            Self::Anonymous => None,
+            Self::Anonymous | Self::Distribution(_) => None,
             Self::Signed(caller) => Some(caller),
+        }
+    }
+
+    /// The distribution that asks, if one does.
+    pub(crate) fn distribution(&self) -> Option<&DistributionCaller> {
+        match self {
+            Self::Anonymous | Self::Signed(_) => None,
+            Self::Distribution(caller) => Some(caller),
         }
     }
 
@@ -164,7 +191,11 @@ impl Caller {
     }
 
     pub(crate) fn principal(&self) -> &Principal {
-        self.identity().map_or(&Principal::Anonymous, |identity| &identity.principal)
+        match self {
+            Self::Anonymous => &Principal::Anonymous,
+            Self::Signed(caller) => &caller.identity.principal,
+            Self::Distribution(caller) => &caller.principal,
+        }
     }
 }
 
@@ -178,7 +209,8 @@ impl SignedCaller {
             | Principal::Root { .. }
             | Principal::User { .. }
             | Principal::AssumedRole { .. }
-            | Principal::WebIdentity { .. }) => principal.user_id().unwrap_or_default(),
+            | Principal::WebIdentity { .. }
+            | Principal::Service { .. }) => principal.user_id().unwrap_or_default(),
         }
     }
 

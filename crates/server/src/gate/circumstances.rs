@@ -173,6 +173,10 @@ impl<'a> Circumstances<'a> {
             "requestedregion" => Some(self.context.config.region.as_str().into()),
             "resourceaccount" => Some(self.resource_account.as_str().into()),
             "securetransport" => owned(self.context.secure.to_string()),
+            "sourcearn" => Some((&*self.caller.distribution()?.source_arn).into()),
+            "sourceaccount" => Some(self.caller.distribution()?.source_account.as_str().into()),
+            // Of a service nobody but the service knows the address.
+            "sourceip" if self.caller.distribution().is_some() => None,
             "sourceip" => owned(self.context.client.to_canonical().to_string()),
             "useragent" => self.header(&USER_AGENT),
             other => of_signer(self.caller.identity(), self.caller.principal(), other),
@@ -357,7 +361,20 @@ fn of_signer<'i>(
         "multifactorauthpresent" => session().map(|_| "false".into()),
         "principalaccount" => Some(identity?.account.as_str().into()),
         "principalarn" => principal.principal_arn().map(Cow::Owned),
-        "principalisawsservice" | "viaawsservice" => Some("false".into()),
+        "principalisawsservice" => {
+            let is_service = matches!(principal, Principal::Service { .. });
+            Some(if is_service { "true" } else { "false" }.into())
+        }
+        "principalservicename" => match principal {
+            Principal::Service { name } => Some((*name).into()),
+            Principal::Anonymous
+            | Principal::Root { .. }
+            | Principal::User { .. }
+            | Principal::AssumedRole { .. }
+            | Principal::FederatedUser { .. }
+            | Principal::WebIdentity { .. } => None,
+        },
+        "viaawsservice" => Some("false".into()),
         "principaltype" => Some(principal.principal_type().into()),
         "sourceidentity" => session()?.source_identity.map(Cow::Borrowed),
         "tokenissuetime" => identity?.token_issued_at().map(|at| iso_time(at).into()),

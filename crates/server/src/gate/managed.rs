@@ -310,7 +310,9 @@ impl StoreAccess {
                 name: name.clone(),
                 issuer: signed.identity.issuer().map(str::to_owned),
             },
-            Principal::Anonymous | Principal::WebIdentity { .. } => return Err(denied()),
+            Principal::Anonymous | Principal::WebIdentity { .. } | Principal::Service { .. } => {
+                return Err(denied());
+            }
         };
         let arn = self.principal().to_string();
         let session = signed.identity.creator_session();

@@ -94,7 +94,8 @@ impl AccountView<'_> {
                 Principal::Anonymous
                 | Principal::AssumedRole { .. }
                 | Principal::FederatedUser { .. }
-                | Principal::WebIdentity { .. },
+                | Principal::WebIdentity { .. }
+                | Principal::Service { .. },
             ) => Err(no_user_meant()),
         }
     }

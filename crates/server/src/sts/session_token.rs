@@ -32,7 +32,8 @@ fn life(access: &StoreAccess, asked: Option<u32>) -> u32 {
         | Principal::User { .. }
         | Principal::AssumedRole { .. }
         | Principal::FederatedUser { .. }
-        | Principal::WebIdentity { .. } => seconds,
+        | Principal::WebIdentity { .. }
+        | Principal::Service { .. } => seconds,
     }
 }
 
@@ -69,7 +70,8 @@ impl QueryOperation for GetSessionToken {
             Principal::Anonymous
             | Principal::AssumedRole { .. }
             | Principal::FederatedUser { .. }
-            | Principal::WebIdentity { .. } => {
+            | Principal::WebIdentity { .. }
+            | Principal::Service { .. } => {
                 return Err(QueryError::new(QueryCode::AccessDenied));
             }
         };
@@ -141,7 +143,8 @@ impl QueryOperation for GetFederationToken {
             Principal::Anonymous
             | Principal::AssumedRole { .. }
             | Principal::FederatedUser { .. }
-            | Principal::WebIdentity { .. } => {
+            | Principal::WebIdentity { .. }
+            | Principal::Service { .. } => {
                 return Err(QueryError::new(QueryCode::AccessDenied));
             }
         };
