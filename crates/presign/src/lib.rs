@@ -11,6 +11,7 @@
 //! | SigV4 `Authorization` header | [`sign_request`] | [`SignatureClaim`] |
 //! | aws-chunked body, signed or not, with or without trailers | [`ChunkEncoder`] | [`ChunkDecoder`] |
 //! | SigV2 presigned URL | [`Presigner::presign_v2`] | [`SignatureClaim`] |
+//! | URL or cookies of CloudFront (feature `cloudfront`) | `CloudFrontSigner` | `CloudFrontClaim` |
 //! | browser form, SigV4 or SigV2 | [`Presigner::presign_post`] | [`FormDecoder`], [`SignatureClaim::from_form`], [`PostPolicy`] |
 //!
 //! # Making a link
@@ -243,6 +244,8 @@ struct Readme;
 mod canonical;
 mod chunked;
 mod claim;
+#[cfg(feature = "cloudfront")]
+mod cloudfront;
 mod conditions;
 mod credentials;
 mod encode;
@@ -265,6 +268,12 @@ pub use claim::{
     AdmissibleClaim, AuthorizationDefect, ClaimError, Echo, ExpectedScope, FormClaimError,
     Mechanism, Payload, SIGNED_HEADERS_MAX, SigV2Use, SignatureClaim, SignatureMismatch,
     SignedHost, TokenClaim, VerifiedSignature, VerifyError,
+};
+#[cfg(feature = "cloudfront")]
+pub use cloudfront::{
+    CloudFrontClaim, CloudFrontCookie, CloudFrontHash, CloudFrontKeyError, CloudFrontPolicy,
+    CloudFrontPolicyError, CloudFrontPrivateKey, CloudFrontPublicKey, CloudFrontRefusal,
+    CloudFrontSigner, CloudFrontStyle, DenialReason, SIGNED_COOKIES_BYTES_MAX, VerifiedPolicy,
 };
 pub use conditions::{
     CONDITION_PREFIX, ConditionError, ContentLengthRange, ContentLengthRangeError,

@@ -3,7 +3,7 @@
 
 mod condition;
 mod document;
-mod json;
+pub(crate) mod json;
 
 pub use document::{PostPolicy, PostPolicyError, PostRefusal};
 pub(crate) use json::push_ascii_string;

@@ -1,5 +1,6 @@
 //! The command line as typed. What it means is decided elsewhere.
 
+pub(crate) mod cloudfront;
 pub(crate) mod credentials;
 pub(crate) mod doctor;
 pub(crate) mod explain;
@@ -77,6 +78,8 @@ pub(crate) enum Command {
     Key(identities::Key),
     /// Manage accounts
     Account(identities::Account),
+    /// Sign URLs and cookies of a distribution, as CloudFront's signers do
+    Cloudfront(cloudfront::CloudFront),
     /// Give credentials to programs
     Credentials(credentials::Credentials),
     /// Check a running server by using it: its public URLs, proxies, clock, TLS and CORS

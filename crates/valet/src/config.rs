@@ -3,25 +3,28 @@
 
 mod file;
 mod secret;
+mod values;
 
 use std::collections::BTreeSet;
-use std::fmt::Display;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use clap::{Args, CommandFactory as _, ValueEnum};
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
-use presign::{Credentials, ExpiresIn, SecretAccessKey, SigV2Use};
+use presign::{Credentials, SecretAccessKey, SigV2Use};
 use serde::Deserialize;
 use server::{ActiveContent, BucketDomain, LinkCaching, SmtpUrl, SseC};
-use store::BucketName;
 
 use crate::args::{Arguments, Serve};
 use crate::failure::Failure;
 use crate::log;
 use secret::SecretText;
+use values::{
+    address, parse_abort_uploads_after, parse_account_id, parse_bucket_domain, parse_cidr,
+    parse_domain, parse_region,
+};
 
 const ROOT_ACCESS_KEY_ID: &str = "VALET_ROOT_ACCESS_KEY_ID";
 const ROOT_SECRET_ACCESS_KEY: &str = "VALET_ROOT_SECRET_ACCESS_KEY";
@@ -43,14 +46,6 @@ const CONNECTIONS_PER_ADDRESS_DEFAULT: u32 = 256;
 const LEDGER_DAYS_DEFAULT: u32 = 90;
 
 const ABORT_UPLOADS_AFTER_DEFAULT: &str = "14d";
-const NEVER: &str = "never";
-/// The shortest time after which idle uploads may be aborted. It is longer than the seven days that a link can
-/// live, so an upload outlives the links that were made for it.
-const ABORT_UPLOADS_AFTER_MIN: SignedDuration = SignedDuration::from_hours(8 * 24);
-
-const ACCOUNT_ID_DIGITS: usize = 12;
-const REGION_BYTES_MAX: usize = 64;
-const DOMAIN_BYTES_MAX: usize = 253;
 const ACCESS_KEY_ID_BYTES: std::ops::RangeInclusive<usize> = 3..=128;
 const SECRET_BYTES: std::ops::RangeInclusive<usize> = 8..=256;
 /// A longer file is taken for a mistake.
@@ -459,72 +454,6 @@ fn each<'t, T>(
     parse: fn(&str) -> Result<T>,
 ) -> Result<Vec<T>> {
     texts.into_iter().map(|text| one(name, text, parse)).collect()
-}
-
-fn reason(text: impl Display) -> anyhow::Error {
-    anyhow!("{text}")
-}
-
-fn address(text: &str) -> Result<SocketAddr> {
-    text.parse().map_err(|_| reason("an address is IP:PORT, like 127.0.0.1:9000 or [::]:9000"))
-}
-
-fn parse_cidr(text: &str) -> Result<IpNet> {
-    let network = text.parse::<IpNet>().ok();
-    network
-        .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
-        .ok_or_else(|| reason("a network is like 10.0.0.0/8, fd00::/8 or one address"))
-}
-
-fn parse_region(text: &str) -> Result<String> {
-    let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    ensure!(
-        (1..=REGION_BYTES_MAX).contains(&text.len()) && text.bytes().all(legal),
-        "a region's name has lower-case letters, digits and hyphens"
-    );
-    Ok(text.to_owned())
-}
-
-fn parse_account_id(text: &str) -> Result<String> {
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    ensure!(digits && text.len() == ACCOUNT_ID_DIGITS, "an account has {ACCOUNT_ID_DIGITS} digits");
-    Ok(text.to_owned())
-}
-
-fn parse_abort_uploads_after(text: &str) -> Result<Option<SignedDuration>> {
-    if text == NEVER {
-        return Ok(None);
-    }
-    let seconds = i64::try_from(ExpiresIn::seconds_in(text)?).unwrap_or(i64::MAX);
-    let idle = SignedDuration::from_secs(seconds);
-    ensure!(
-        idle >= ABORT_UPLOADS_AFTER_MIN,
-        "8d at least, so that no link outlives its upload; or `{NEVER}`"
-    );
-    Ok(Some(idle))
-}
-
-fn parse_domain(text: &str) -> Result<String> {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    let labels = text.split('.').all(|label| !label.is_empty() && label.bytes().all(legal));
-    ensure!(
-        labels && text.len() <= DOMAIN_BYTES_MAX,
-        "a domain is a host name alone, like s3.example.com"
-    );
-    Ok(text.to_ascii_lowercase())
-}
-
-/// Reads `HOST=BUCKET`. A port may stand behind the host; it is not compared.
-fn parse_bucket_domain(text: &str) -> Result<BucketDomain> {
-    let (host, bucket) = text
-        .split_once('=')
-        .ok_or_else(|| reason("written as HOST=BUCKET, like files.example.com=files"))?;
-    let host = match host.rsplit_once(':') {
-        Some((name, port)) if port.parse::<u16>().is_ok() => name,
-        _ => host,
-    };
-    let bucket = BucketName::parse(bucket).with_context(|| format!("`{bucket}`"))?;
-    Ok(BucketDomain { host: parse_domain(host)?, bucket })
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod aws;
 mod backup;
 mod checksum;
 mod clock;
+mod cloudfront;
 mod completions;
 mod config;
 mod credentials;
@@ -88,6 +89,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Policy(arguments) => identities::policy(&arguments),
         Command::Key(arguments) => identities::key(&arguments),
         Command::Account(arguments) => account::run(&arguments),
+        Command::Cloudfront(arguments) => cloudfront::run(&arguments),
         Command::Credentials(arguments) => credentials::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Man { words } => man::run(&words),

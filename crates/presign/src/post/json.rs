@@ -11,7 +11,7 @@ const DEPTH_MAX: usize = 8;
 
 /// A value. Repeated members stay beside each other, for whoever knows what they would mean.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Json {
+pub(crate) enum Json {
     /// An integer, as its digits.
     Number(String),
     String(String),
@@ -20,14 +20,14 @@ pub(super) enum Json {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum JsonError {
+pub(crate) enum JsonError {
     Malformed,
     /// A minus sign where a value should be.
     Minus,
 }
 
 impl Json {
-    pub(super) fn parse(text: &str) -> Result<Self, JsonError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, JsonError> {
         let mut reader = Reader { rest: text.chars().peekable() };
         let value = reader.value(0)?;
         reader.skip_blanks();
