@@ -34,6 +34,7 @@ pub(crate) enum Service {
     S3,
     Iam,
     Sts,
+    CloudFront,
 }
 
 impl Service {
@@ -42,6 +43,7 @@ impl Service {
             Self::S3 => "s3",
             Self::Iam => "iam",
             Self::Sts => "sts",
+            Self::CloudFront => "cloudfront",
         }
     }
 }

@@ -1,7 +1,6 @@
 //! The Query protocol of IAM and STS: a signed form names an operation, and the answer is XML.
 //!
-//! The signature covers the hash of the body, so the body is read before the caller is authenticated. This is
-//! one of the two exceptions to "no body is read before the request is admitted", and it has limits of its own.
+//! The signature covers the hash of the body: `signed_call` reads it and proves who calls.
 
 mod admission;
 pub(crate) mod answer;
@@ -11,36 +10,30 @@ pub(crate) mod form;
 pub(crate) mod operation;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
 use hyper::{Method, StatusCode};
-use presign::{AdmissibleClaim, Payload, SignatureClaim};
-use sha2::{Digest, Sha256};
+use presign::SignatureClaim;
 
 use crate::authentication::{AuthenticationError, Service};
 use crate::body::RequestBody;
 use crate::context::RequestContext;
-use crate::error::S3Error;
-use crate::gate::{Caller, Credential, SignedCaller};
+use crate::gate::Caller;
 use crate::head::Head;
 use crate::notes::ClaimedSender;
 use crate::notes::RequestNotes;
 use crate::respond::{Ids, Reply};
 use crate::services::Services;
+use crate::signed_call::{CallRefusal, SignedCall, read};
 use answer::QueryReply;
 use error::{QueryCode, QueryError};
 use form::Form;
 
 pub(crate) use authenticated::AuthenticatedCall;
 
-/// The longest body of a call, in bytes.
-const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// The longest body of an unsigned call: a token of 20,000 characters and a policy of 2,048, encoded.
 const ANONYMOUS_BODY_BYTES_MAX: usize = 128 * 1024;
-/// The time for a whole body. A client that trickles must not keep a slot from others.
-const BODY_TIME_MAX: Duration = Duration::from_secs(10);
 /// Where a request without an action is redirected, as AWS does (semantics 4.1.2).
 const ABOUT: &str = "https://aws.amazon.com/iam";
 /// The only action that needs no signature, because the token of the identity provider proves who asks.
@@ -147,6 +140,12 @@ impl From<QueryError> for Refused {
     }
 }
 
+impl From<CallRefusal> for Refused {
+    fn from(refusal: CallRefusal) -> Self {
+        error::of_call(refusal).into()
+    }
+}
+
 impl From<AuthenticationError> for Refused {
     fn from(error: AuthenticationError) -> Self {
         error::of_authentication(error).into()
@@ -180,55 +179,14 @@ impl Call<'_> {
         let Some(claim) = claim.transpose()? else {
             let mut slot = self.services.rooms.anonymous.enter(head.client());
             let answering = async {
-                let bytes = self.body(posted, ANONYMOUS_BODY_BYTES_MAX, body).await?;
+                let bytes = read(posted.then_some(body), ANONYMOUS_BODY_BYTES_MAX).await?;
                 self.perform(Caller::Anonymous, &bytes, notes).await
             };
-            return slot.keep(answering).await.unwrap_or_else(crowded_out);
+            return slot.keep(answering).await.unwrap_or(Err(CallRefusal::CrowdedOut.into()));
         };
-        let credential = gate.credential(&claim, context.now).await?;
-        let (caller, bytes, mut slot) = if claim.needs_body_sha256() {
-            let mut slot = self.services.rooms.claimed.enter(head.client());
-            let proving = self.prove_with_body(claim, credential, body);
-            let (caller, bytes) = slot.keep(proving).await.unwrap_or_else(crowded_out)?;
-            (caller, bytes, slot)
-        } else {
-            let at = (self.service, context.now);
-            let caller = gate.verify(claim, credential, head, at).await?;
-            let mut slot = self.services.rooms.proven.enter(head.client());
-            let reading = self.body(posted, BODY_BYTES_MAX, body);
-            let bytes = slot.keep(reading).await.unwrap_or_else(crowded_out)?;
-            check_payload(&caller, &bytes)?;
-            (caller, bytes, slot)
-        };
-        let working = slot.keep(self.services.rooms.working.acquire()).await;
-        let _working = working.ok_or_else(throttled)?.map_err(|_closed| throttled())?;
-        drop(slot);
-        self.perform(Caller::Signed(caller), &bytes, notes).await
-    }
-
-    /// Reads the body, then verifies the signature, which covers the body's hash.
-    async fn prove_with_body(
-        self,
-        claim: AdmissibleClaim<'_>,
-        credential: Credential,
-        body: &mut RequestBody,
-    ) -> Result<(Box<SignedCaller>, Bytes), Refused> {
-        let QueryRequest { head, context, .. } = self.asked;
-        let bytes = self.body(head.method() == Method::POST, BODY_BYTES_MAX, body).await?;
-        let hash: [u8; 32] = Sha256::digest(&bytes).into();
-        let claim = claim.with_body_sha256(&hash);
-        let gate = &self.services.gate;
-        let at = (self.service, context.now);
-        Ok((gate.verify(claim, credential, head, at).await?, bytes))
-    }
-
-    async fn body(
-        self,
-        posted: bool,
-        bytes_max: usize,
-        body: &mut RequestBody,
-    ) -> Result<Bytes, QueryError> {
-        if posted { collect(body, bytes_max).await } else { Ok(Bytes::new()) }
+        let call = SignedCall { services: self.services, head, context, service: self.service };
+        let proven = call.prove(claim, posted.then_some(body)).await?;
+        self.perform(Caller::Signed(proven.caller), &proven.bytes, notes).await
     }
 
     /// Executes the call of an authenticated caller.
@@ -262,7 +220,9 @@ impl Call<'_> {
         };
         let found = match self.service {
             Service::Iam => crate::iam::dispatch(action, asked, notes).await,
-            Service::Sts | Service::S3 => crate::sts::dispatch(action, asked, notes).await,
+            Service::Sts | Service::S3 | Service::CloudFront => {
+                crate::sts::dispatch(action, asked, notes).await
+            }
         };
         match found {
             Some((action, outcome)) => Ok(Answered::Done { action, reply: outcome? }),
@@ -277,20 +237,6 @@ fn no_operation(action: &str, version: Option<&str>) -> Refused {
     Refused { error: QueryError::with_message(QueryCode::InvalidAction, message), known: false }
 }
 
-/// The body must have the signed hash. IAM and STS accept no unsigned body (semantics 4.1.7a).
-fn check_payload(caller: &SignedCaller, bytes: &[u8]) -> Result<(), QueryError> {
-    let same = match caller.signature.payload() {
-        Payload::Sha256(text) => *text == presign::payload_hash(bytes),
-        Payload::Unsigned | Payload::Streaming(_) => false,
-    };
-    same.then_some(()).ok_or_else(|| QueryError::new(QueryCode::SignatureDoesNotMatch))
-}
-
-/// The slot was given to another address while this call waited for its body.
-fn crowded_out<T, E: From<QueryError>>() -> Result<T, E> {
-    Err(throttled().into())
-}
-
 fn throttled() -> QueryError {
     QueryError::new(QueryCode::Throttling)
 }
@@ -303,13 +249,4 @@ pub(crate) fn no_room(service: Service, ids: &Ids, notes: &mut RequestNotes) -> 
     let mut reply = answer::refusal(Some(service), &error, &ids.request_id);
     reply.set_text(HeaderName::from_static("x-amzn-requestid"), &ids.request_id);
     reply
-}
-
-async fn collect(body: &mut RequestBody, bytes_max: usize) -> Result<Bytes, QueryError> {
-    let too_large = |_: S3Error| QueryError::new(QueryCode::RequestEntityTooLarge);
-    let open = body.open(None).map_err(too_large)?;
-    match tokio::time::timeout(BODY_TIME_MAX, open.collect(bytes_max)).await {
-        Ok(collected) => Ok(collected.map_err(too_large)?.0),
-        Err(_elapsed) => Err(QueryError::new(QueryCode::RequestTimeout)),
-    }
 }

@@ -13,6 +13,7 @@ use crate::api::ApiCaller;
 use crate::audit::{LoggedRefusal, RequestLog, Stopwatch, log_cause};
 use crate::authentication::AuthenticationError;
 use crate::body::RequestBody;
+use crate::cloudfront::ControlArrival;
 use crate::config::ServerConfig;
 use crate::context::RequestContext;
 use crate::cors;
@@ -268,6 +269,10 @@ impl Server {
             Surface::Query(endpoint) => {
                 let asked = QueryRequest { head: &head, context: &context, ids };
                 Ok(Box::pin(endpoint.answer(services, asked, body, notes)).await)
+            }
+            Surface::Control(route) => {
+                let arrival = ControlArrival { services, head: &head, context: &context, ids };
+                Ok(Box::pin(route.answer(arrival, body, notes)).await)
             }
             Surface::Form { bucket, query } => {
                 let posted =

@@ -4,6 +4,7 @@
 use store::BucketName;
 
 use crate::api::ApiRoute;
+use crate::cloudfront::{self, ControlRoute};
 use crate::error::S3Error;
 use crate::head::Head;
 use crate::own::{self, OwnRoute};
@@ -30,6 +31,8 @@ pub(crate) enum Surface<'r> {
     Api(ApiRoute),
     /// The Query protocols of IAM and STS.
     Query(QueryEndpoint),
+    /// CloudFront's control API.
+    Control(ControlRoute),
     /// A form that a browser posts to a bucket.
     Form { bucket: BucketName, query: Query<'r> },
     /// S3. A request that is no call of S3 is an error, which is told only to authenticated callers.
@@ -40,7 +43,7 @@ impl<'r> Surface<'r> {
     /// Whether nothing on this surface reads conditions of links, so that they are refused at once. The others refuse them in
     /// their own words, after the signature; and what is open has nothing to limit.
     pub(crate) fn takes_no_conditions(&self) -> bool {
-        matches!(self, Self::Metrics | Self::Query(_))
+        matches!(self, Self::Metrics | Self::Query(_) | Self::Control(_))
     }
 
     /// The surface that a request is for.
@@ -62,6 +65,9 @@ impl<'r> Surface<'r> {
             ) => return Self::Open(route),
             None => {}
         }
+        if let Some(route) = cloudfront::route(head) {
+            return Self::Control(route);
+        }
         if let Some(endpoint) = query::endpoint(head) {
             return Self::Query(endpoint);
         }
@@ -76,7 +82,7 @@ impl<'r> Surface<'r> {
     /// The bucket whose CORS rules say which pages may use this surface; `None`: no page of another origin may.
     pub(crate) fn page_place(&self, head: &Head<'_>) -> Option<(Option<BucketName>, Level)> {
         match self {
-            Self::Open(_) | Self::Metrics | Self::Short(_) => None,
+            Self::Open(_) | Self::Metrics | Self::Short(_) | Self::Control(_) => None,
             Self::Api(route) => route.page_place(head.query()),
             Self::Query(_) | Self::Form { .. } | Self::S3(_) => {
                 Some(route::bucket(head.reading().resource()))
@@ -116,6 +122,7 @@ mod tests {
             Surface::Short(_) => "short".to_owned(),
             Surface::Api(route) => format!("api {}", route.operation()),
             Surface::Query(_) => "query".to_owned(),
+            Surface::Control(route) => format!("control {route:?}"),
             Surface::Form { bucket, .. } => format!("form {bucket}"),
             Surface::S3(Ok(routed)) => format!("s3 {}", routed.call.name()),
             Surface::S3(Err(error)) => format!("s3 {}", error.code().wire()),

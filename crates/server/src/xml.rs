@@ -1,10 +1,12 @@
 //! The XML that S3 speaks: a writer that keeps the order of elements, and a reader for small documents.
 
 mod document;
+mod element;
 
 use std::fmt::Write;
 
 pub(crate) use document::{parse, root_name};
+pub(crate) use element::Element;
 
 /// The namespace of S3's result documents; its errors have none.
 pub(crate) const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
@@ -19,6 +21,11 @@ impl XmlWriter {
     /// A document with its declaration line.
     pub(crate) fn document() -> Self {
         Self { out: String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n") }
+    }
+
+    /// A part of a document.
+    pub(crate) fn fragment() -> Self {
+        Self { out: String::new() }
     }
 
     /// A whole result document: declaration, root in S3's namespace, content.

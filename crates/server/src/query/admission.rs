@@ -115,7 +115,7 @@ fn check_session(
     }
     Err(match service {
         Service::Iam => QueryError::new(QueryCode::InvalidClientTokenId),
-        Service::Sts | Service::S3 => QueryError::with_message(
+        Service::Sts | Service::S3 | Service::CloudFront => QueryError::with_message(
             QueryCode::AccessDenied,
             format!("Cannot call {action} with session credentials"),
         ),

@@ -16,7 +16,9 @@ const DISPATCH_NAMESPACE: &str = "http://webservices.amazon.com/AWSFault/2005-15
 pub(crate) fn namespace(service: Service) -> &'static str {
     match service {
         Service::Iam => "https://iam.amazonaws.com/doc/2010-05-08/",
-        Service::Sts | Service::S3 => "https://sts.amazonaws.com/doc/2011-06-15/",
+        Service::Sts | Service::S3 | Service::CloudFront => {
+            "https://sts.amazonaws.com/doc/2011-06-15/"
+        }
     }
 }
 
@@ -24,7 +26,7 @@ pub(crate) fn namespace(service: Service) -> &'static str {
 pub(crate) fn version(service: Service) -> &'static str {
     match service {
         Service::Iam => "2010-05-08",
-        Service::Sts | Service::S3 => "2011-06-15",
+        Service::Sts | Service::S3 | Service::CloudFront => "2011-06-15",
     }
 }
 

@@ -7,6 +7,7 @@ use hyper::StatusCode;
 use store::StoreError;
 
 use crate::authentication::AuthenticationError;
+use crate::signed_call::CallRefusal;
 
 /// Declares [`QueryCode`]: name on the wire, status, and the message when nothing more is known.
 macro_rules! codes {
@@ -184,6 +185,17 @@ pub(crate) fn of_authentication(error: AuthenticationError) -> QueryError {
         AuthenticationError::ExpiredToken { .. } => QueryError::new(QueryCode::ExpiredToken),
         AuthenticationError::Mismatch(_, _) => QueryError::new(QueryCode::SignatureDoesNotMatch),
         AuthenticationError::Store(error) => of_store(error),
+    }
+}
+
+/// The refusal of a call that was not proven.
+pub(crate) fn of_call(refusal: CallRefusal) -> QueryError {
+    match refusal {
+        CallRefusal::Authentication(error) => of_authentication(error),
+        CallRefusal::BodyTooLarge => QueryError::new(QueryCode::RequestEntityTooLarge),
+        CallRefusal::BodyTooSlow => QueryError::new(QueryCode::RequestTimeout),
+        CallRefusal::PayloadMismatch => QueryError::new(QueryCode::SignatureDoesNotMatch),
+        CallRefusal::CrowdedOut => QueryError::new(QueryCode::Throttling),
     }
 }
 
