@@ -6,10 +6,10 @@ use crate::metadata::{Metadata, Package};
 use crate::sources::{self, SourceFile};
 
 /// From left to right; a crate may use those before it.
-const LINE: [&str; 6] = ["presign", "iam", "store", "ledger", "server", "valet"];
+const LINE: [&str; 7] = ["presign", "iam", "store", "ledger", "edge", "server", "valet"];
 
 /// Crates that stand beside the line: they use these alone of those to their left.
-const BESIDE: [(&str, &[&str]); 1] = [("ledger", &["presign"])];
+const BESIDE: [(&str, &[&str]); 2] = [("ledger", &["presign"]), ("edge", &[])];
 
 /// Crates that get the time, secrets and seeds as arguments, and do no input or output.
 const PURE: [&str; 2] = ["presign", "iam"];

@@ -1,0 +1,379 @@
+//! The cache itself: answers a viewer from what is there, and has the rest asked for once.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use http::header::{CONTENT_RANGE, ETAG, IF_NONE_MATCH};
+use http::{HeaderMap, StatusCode};
+use tokio::sync::Semaphore;
+
+use crate::entry::{CHUNK_BYTES, Entry, ResourceKey, Slot, StoredHead, Weighter};
+use crate::flight::{Flight, Landing};
+use crate::freshness::Ttls;
+use crate::keep::Journey;
+use crate::origin::{Origin, OriginAnswer, OriginBody, OriginFailure, OriginRequest};
+use crate::range::AskedRange;
+use crate::reader::EdgeReader;
+use crate::run::{Run, Waiter, read_run};
+use crate::stats::{EdgeStats, add};
+
+/// How many origins are asked at once. Others wait: each has a file open, or a connection.
+const FETCHES_MAX: usize = 512;
+/// The usual size of an entry, by which the tables are laid out.
+const ENTRY_BYTES_USUAL: u64 = 32 * 1024;
+
+/// A cache of answers in memory. Clones are the same cache.
+#[derive(Clone)]
+pub struct EdgeCache(Arc<Inner>);
+
+pub(crate) struct Inner {
+    entries: quick_cache::sync::Cache<Slot, Entry, Weighter>,
+    pub(crate) flights: Mutex<HashMap<ResourceKey, Arc<Flight>>>,
+    pub(crate) runs: Mutex<HashMap<u64, Vec<Arc<Run>>>>,
+    pub(crate) versions: AtomicU64,
+    fetches: Semaphore,
+    memory_bytes: u64,
+    pub(crate) stats: EdgeStats,
+}
+
+/// What a viewer asks, who may have the answer.
+#[derive(Clone, Copy, Debug)]
+pub struct EdgeRequest<'r> {
+    /// The resource, in the form in which this viewer gets it.
+    pub key: ResourceKey,
+    /// Whether only the head is asked for.
+    pub is_head: bool,
+    /// The headers of the request: of these, ranges and conditions are read.
+    pub headers: &'r HeaderMap,
+    /// How long the behaviour keeps answers.
+    pub ttls: Ttls,
+    /// What was kept up to this time is forgotten, in milliseconds since 1970; 0: nothing is.
+    pub forgotten_until_ms: u64,
+    /// The time, in milliseconds since 1970.
+    pub now_ms: u64,
+}
+
+/// Where an answer comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheOutcome {
+    /// From what was there.
+    Hit,
+    /// From the origin.
+    Miss,
+    /// From what was there, which the origin has confirmed.
+    RefreshHit,
+    /// It is a refusal or an error, wherever it is from.
+    Error,
+}
+
+impl CacheOutcome {
+    /// The value of `X-Cache`, as CloudFront words it.
+    pub fn x_cache(self) -> &'static str {
+        match self {
+            Self::Hit => "Hit from cloudfront",
+            Self::Miss => "Miss from cloudfront",
+            Self::RefreshHit => "RefreshHit from cloudfront",
+            Self::Error => "Error from cloudfront",
+        }
+    }
+}
+
+/// The answer to a viewer.
+#[derive(Debug)]
+pub struct EdgeAnswer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers, `Age` and `Content-Length` among them.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: EdgeBody,
+    /// Where it comes from.
+    pub outcome: CacheOutcome,
+}
+
+/// The body of an answer.
+pub enum EdgeBody {
+    /// There is none.
+    Empty,
+    /// All of it is there.
+    Full(Bytes),
+    /// It is read while it is sent.
+    Read(Box<EdgeReader>),
+    /// It is the origin's own, which is not kept.
+    Origin(OriginBody),
+}
+
+impl fmt::Debug for EdgeBody {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Empty => "Empty",
+            Self::Full(_) => "Full(..)",
+            Self::Read(_) => "Read(..)",
+            Self::Origin(_) => "Origin(..)",
+        })
+    }
+}
+
+impl fmt::Debug for EdgeCache {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("EdgeCache").field("bytes", &self.bytes()).finish_non_exhaustive()
+    }
+}
+
+impl EdgeCache {
+    /// A cache of at most so many bytes, heads and tables included.
+    pub fn new(memory_bytes: u64) -> Self {
+        let entries = usize::try_from(memory_bytes / ENTRY_BYTES_USUAL).unwrap_or(usize::MAX);
+        Self(Arc::new(Inner {
+            entries: quick_cache::sync::Cache::with_weighter(
+                entries.max(64),
+                memory_bytes,
+                Weighter,
+            ),
+            flights: Mutex::default(),
+            runs: Mutex::default(),
+            versions: AtomicU64::new(1),
+            fetches: Semaphore::new(FETCHES_MAX),
+            memory_bytes,
+            stats: EdgeStats::default(),
+        }))
+    }
+
+    /// What was counted so far.
+    pub fn stats(&self) -> &EdgeStats {
+        &self.0.stats
+    }
+
+    /// How many bytes are kept now.
+    pub fn bytes(&self) -> u64 {
+        self.0.entries.weight()
+    }
+
+    /// Answers a viewer. An error is that there is no answer: the origin failed, and nothing may be sent in its place.
+    pub async fn get(
+        &self,
+        request: &EdgeRequest<'_>,
+        origin: &Arc<dyn Origin>,
+    ) -> Result<EdgeAnswer, OriginFailure> {
+        let inner = &self.0;
+        if let Some(head) = inner.known(request) {
+            if request.now_ms < head.freshness.fresh_ms {
+                add(&inner.stats.hits, 1);
+                return Ok(inner.answer(request, &head, origin, CacheOutcome::Hit));
+            }
+            if request.now_ms < head.freshness.stale_while_revalidate_ms {
+                let (flight, is_new) = inner.flight(request.key);
+                if is_new {
+                    let flying =
+                        Arc::clone(inner).fly(Journey::of(request, origin, Some(&head)), flight);
+                    drop(tokio::spawn(flying));
+                }
+                add(&inner.stats.stale, 1);
+                return Ok(inner.answer(request, &head, origin, CacheOutcome::Hit));
+            }
+            return inner.ask(request, origin, Some(head)).await;
+        }
+        if request.ttls.max == 0 {
+            add(&inner.stats.misses, 1);
+            return inner.pass(request, origin).await;
+        }
+        inner.ask(request, origin, None).await
+    }
+}
+
+impl Inner {
+    /// How large a body may be to be read to its end though nobody waits for it.
+    pub(crate) fn whole_bytes_max(&self) -> u64 {
+        self.memory_bytes / 2
+    }
+
+    pub(crate) fn chunk(&self, version: u64, number: u64) -> Option<Bytes> {
+        match self.entries.get(&Slot::Chunk(version, number))? {
+            Entry::Chunk(chunk) => Some(chunk),
+            Entry::Head(_) => None,
+        }
+    }
+
+    pub(crate) fn has_chunk(&self, version: u64, number: u64) -> bool {
+        self.entries.peek(&Slot::Chunk(version, number)).is_some()
+    }
+
+    pub(crate) fn put(&self, slot: Slot, entry: Entry) {
+        self.entries.insert(slot, entry);
+    }
+
+    fn head(&self, key: ResourceKey) -> Option<Arc<StoredHead>> {
+        match self.entries.get(&Slot::Head(key))? {
+            Entry::Head(head) => Some(head),
+            Entry::Chunk(_) => None,
+        }
+    }
+
+    /// What is kept of a resource and was not forgotten since.
+    fn known(&self, request: &EdgeRequest<'_>) -> Option<Arc<StoredHead>> {
+        let head = self.head(request.key)?;
+        (request.forgotten_until_ms == 0 || head.confirmed_ms > request.forgotten_until_ms)
+            .then_some(head)
+    }
+
+    /// Forgets a body that has turned out to be another one at its origin.
+    pub(crate) fn forget_version(&self, head: &StoredHead) {
+        if self.head(head.key).is_some_and(|found| found.version == head.version) {
+            self.entries.remove(&Slot::Head(head.key));
+        }
+    }
+
+    pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+        mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The flight that is under way for a resource, or a new one, which the caller must let fly.
+    fn flight(&self, key: ResourceKey) -> (Arc<Flight>, bool) {
+        let mut flights = Self::lock(&self.flights);
+        if let Some(flight) = flights.get(&key) {
+            return (Arc::clone(flight), false);
+        }
+        let flight = Arc::<Flight>::default();
+        flights.insert(key, Arc::clone(&flight));
+        (flight, true)
+    }
+
+    /// Has the origin asked, once for all who want the resource now, and answers.
+    async fn ask(
+        self: &Arc<Self>,
+        request: &EdgeRequest<'_>,
+        origin: &Arc<dyn Origin>,
+        before: Option<Arc<StoredHead>>,
+    ) -> Result<EdgeAnswer, OriginFailure> {
+        let (flight, is_new) = self.flight(request.key);
+        if is_new {
+            let journey = Journey::of(request, origin, before.as_ref());
+            // A task of its own: whoever began it may leave, and others wait.
+            drop(tokio::spawn(Arc::clone(self).fly(journey, Arc::clone(&flight))));
+        } else {
+            add(&self.stats.shared, 1);
+        }
+        match flight.wait().await {
+            Landing::Stored { head, refreshed: true } => {
+                add(&self.stats.refreshes, 1);
+                Ok(self.answer(request, &head, origin, CacheOutcome::RefreshHit))
+            }
+            Landing::Stored { head, refreshed: false } => {
+                add(&self.stats.misses, 1);
+                Ok(self.answer(request, &head, origin, CacheOutcome::Miss))
+            }
+            Landing::Stale(head) => {
+                add(&self.stats.stale, 1);
+                Ok(self.answer(request, &head, origin, CacheOutcome::Hit))
+            }
+            Landing::Alone => {
+                add(&self.stats.misses, 1);
+                self.pass(request, origin).await
+            }
+            Landing::Failed(failure) => Err(failure),
+        }
+    }
+
+    /// Asks the origin for one viewer alone. Nothing is kept.
+    async fn pass(
+        self: &Arc<Self>,
+        request: &EdgeRequest<'_>,
+        origin: &Arc<dyn Origin>,
+    ) -> Result<EdgeAnswer, OriginFailure> {
+        let range = match AskedRange::read(request.headers) {
+            Some(AskedRange::FromTo(from, to)) => Some(from..to.saturating_add(1)),
+            Some(AskedRange::From(from)) => Some(from..u64::MAX),
+            Some(AskedRange::Last(_)) | None => None,
+        };
+        let if_none_match = request.headers.get(IF_NONE_MATCH).cloned();
+        let asked = OriginRequest { range, if_none_match, if_match: None };
+        let OriginAnswer { status, headers, body } = self.fetch(origin, asked).await?;
+        let is_error = status.is_client_error() || status.is_server_error();
+        let outcome = if is_error { CacheOutcome::Error } else { CacheOutcome::Miss };
+        let body = if request.is_head { EdgeBody::Empty } else { EdgeBody::Origin(body) };
+        Ok(EdgeAnswer { status, headers, body, outcome })
+    }
+
+    pub(crate) async fn fetch(
+        &self,
+        origin: &Arc<dyn Origin>,
+        request: OriginRequest,
+    ) -> Result<OriginAnswer, OriginFailure> {
+        let closed = |_| OriginFailure::Failed("the cache is closed".to_owned());
+        let _permit = self.fetches.acquire().await.map_err(closed)?;
+        add(&self.stats.fetches, 1);
+        origin.fetch(request).await
+    }
+
+    /// The run in which the first of these pieces will come, or a new one that reads them from the origin.
+    pub(crate) fn join_run(
+        self: &Arc<Self>,
+        head: &Arc<StoredHead>,
+        origin: &Arc<dyn Origin>,
+        chunks: Range<u64>,
+    ) -> Waiter {
+        let mut runs = Self::lock(&self.runs);
+        let of_version = runs.entry(head.version).or_default();
+        if let Some(run) = of_version.iter().find(|run| run.covers(chunks.start)) {
+            return Waiter::new(run);
+        }
+        let run = Run::new(chunks.start, chunks.end);
+        of_version.push(Arc::clone(&run));
+        let waiter = Waiter::new(&run);
+        drop(tokio::spawn(Arc::clone(self).read_from_origin(
+            Arc::clone(head),
+            Arc::clone(origin),
+            run,
+            chunks,
+        )));
+        waiter
+    }
+
+    /// Asks the origin for pieces of a body whose head is known: of this very body, or none.
+    async fn read_from_origin(
+        self: Arc<Self>,
+        head: Arc<StoredHead>,
+        origin: Arc<dyn Origin>,
+        run: Arc<Run>,
+        chunks: Range<u64>,
+    ) {
+        let range = chunks.start * CHUNK_BYTES..(chunks.end * CHUNK_BYTES).min(head.length);
+        let asked = OriginRequest {
+            range: Some(range.clone()),
+            if_none_match: None,
+            if_match: head.etag().cloned(),
+        };
+        let body = match self.fetch(&origin, asked).await {
+            Err(failure) => Err(failure),
+            Ok(answer) => {
+                let is_range = answer.headers.get(CONTENT_RANGE).and_then(|it| it.to_str().ok())
+                    == Some(&format!("bytes {}-{}/{}", range.start, range.end - 1, head.length));
+                let same = answer.headers.get(ETAG) == head.etag();
+                let is_part = answer.status == StatusCode::PARTIAL_CONTENT && is_range && same;
+                if is_part { Ok(answer.body) } else { Err(OriginFailure::Changed) }
+            }
+        };
+        match body {
+            Ok(body) => read_run(self, head, run, body).await,
+            Err(failure) => {
+                self.forget_version(&head);
+                run.fail(failure);
+                self.run_has_ended(head.version);
+            }
+        }
+    }
+
+    pub(crate) fn run_has_ended(&self, version: u64) {
+        let mut runs = Self::lock(&self.runs);
+        if let Some(of_version) = runs.get_mut(&version) {
+            of_version.retain(|run| !run.has_ended());
+            if of_version.is_empty() {
+                runs.remove(&version);
+            }
+        }
+    }
+}

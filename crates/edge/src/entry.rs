@@ -1,0 +1,90 @@
+//! What is kept: heads with small bodies, and pieces of large ones.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+use crate::freshness::Freshness;
+
+/// How large the pieces are in which bodies are kept, in bytes.
+pub const CHUNK_BYTES: u64 = 64 * 1024;
+
+/// Room for an entry's own fields and its place in the tables, in bytes.
+const ENTRY_BYTES: u64 = 256;
+/// The same for each header.
+const HEADER_BYTES: u64 = 96;
+
+/// Names a resource in the form in which it is cached: a digest over all that makes its answer another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ResourceKey(pub [u8; 32]);
+
+/// The head of an answer, and its body if that is small.
+#[derive(Debug)]
+pub(crate) struct StoredHead {
+    /// The resource that it is of.
+    pub(crate) key: ResourceKey,
+    /// Names this body: its pieces are found by it, and no other body's ever.
+    pub(crate) version: u64,
+    pub(crate) status: StatusCode,
+    /// As the origin sent them, without those that say how the answer was sent.
+    pub(crate) headers: HeaderMap,
+    /// The length of the whole body, in bytes.
+    pub(crate) length: u64,
+    /// The body, if it is no longer than a piece.
+    pub(crate) body: Option<Bytes>,
+    /// When the origin gave or confirmed the answer, in milliseconds since 1970.
+    pub(crate) confirmed_ms: u64,
+    pub(crate) freshness: Freshness,
+}
+
+impl StoredHead {
+    pub(crate) fn etag(&self) -> Option<&HeaderValue> {
+        self.headers.get(http::header::ETAG)
+    }
+
+    fn weight(&self) -> u64 {
+        let headers = self.headers.iter().map(|(name, value)| {
+            HEADER_BYTES + bytes_of(name.as_str().len()) + bytes_of(value.len())
+        });
+        let body = self.body.as_ref().map_or(0, |body| bytes_of(body.len()));
+        ENTRY_BYTES + headers.sum::<u64>() + body
+    }
+}
+
+pub(crate) fn bytes_of(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+/// The number of the piece that holds a byte.
+pub(crate) fn chunk_at(position: u64) -> u64 {
+    position / CHUNK_BYTES
+}
+
+/// Names an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Slot {
+    Head(ResourceKey),
+    /// A piece of the body of a version.
+    Chunk(u64, u64),
+}
+
+/// An entry.
+#[derive(Clone, Debug)]
+pub(crate) enum Entry {
+    Head(Arc<StoredHead>),
+    Chunk(Bytes),
+}
+
+/// Weighs entries in bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct Weighter;
+
+impl quick_cache::Weighter<Slot, Entry> for Weighter {
+    fn weight(&self, _slot: &Slot, entry: &Entry) -> u64 {
+        match entry {
+            Entry::Head(head) => head.weight(),
+            Entry::Chunk(chunk) => ENTRY_BYTES + bytes_of(chunk.len()),
+        }
+    }
+}

@@ -1,0 +1,521 @@
+//! The cache over an origin that counts what it is asked.
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "tests")]
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use edge::{
+    CHUNK_BYTES, CacheOutcome, EdgeAnswer, EdgeBody, EdgeCache, EdgeRequest, Origin, OriginAnswer,
+    OriginFailure, OriginFuture, OriginRequest, ResourceKey, Ttls,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use tokio::sync::Notify;
+
+const NOW: u64 = 1_800_000_000_000;
+const TTLS: Ttls = Ttls { min: 0, default: 100, max: 1000, error: 10 };
+
+/// What the origin has, and what it was asked.
+struct Fake {
+    length: u64,
+    headers: Mutex<Vec<(&'static str, String)>>,
+    /// Makes another body.
+    seed: AtomicU64,
+    status: Mutex<StatusCode>,
+    fails: AtomicBool,
+    asked: Mutex<Vec<OriginRequest>>,
+    sent: Arc<AtomicU64>,
+    /// Lets one fetch more begin, where there is a gate.
+    gate: Option<Arc<Notify>>,
+}
+
+fn byte_at(seed: u64, position: u64) -> u8 {
+    u8::try_from((position.wrapping_mul(31) ^ (position >> 16) ^ seed) % 251).unwrap()
+}
+
+fn content(seed: u64, range: std::ops::Range<u64>) -> Vec<u8> {
+    range.map(|position| byte_at(seed, position)).collect()
+}
+
+impl Fake {
+    fn new(length: u64) -> Arc<Self> {
+        Arc::new(Self::plain(length))
+    }
+
+    fn plain(length: u64) -> Self {
+        Self {
+            length,
+            headers: Mutex::default(),
+            seed: AtomicU64::new(1),
+            status: Mutex::new(StatusCode::OK),
+            fails: AtomicBool::new(false),
+            asked: Mutex::default(),
+            sent: Arc::default(),
+            gate: None,
+        }
+    }
+
+    fn with(self: Arc<Self>, name: &'static str, value: &str) -> Arc<Self> {
+        self.headers.lock().unwrap().push((name, value.to_owned()));
+        self
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.lock().unwrap().len()
+    }
+
+    fn answer(&self, request: &OriginRequest) -> Result<OriginAnswer, OriginFailure> {
+        if self.fails.load(Ordering::Relaxed) {
+            return Err(OriginFailure::Failed("it is away".to_owned()));
+        }
+        let seed = self.seed.load(Ordering::Relaxed);
+        let etag = HeaderValue::from_str(&format!("\"{seed}\"")).unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert("etag", etag.clone());
+        headers.insert("content-type", HeaderValue::from_static("text/plain"));
+        for (name, value) in self.headers.lock().unwrap().iter() {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+        }
+        let status = *self.status.lock().unwrap();
+        let empty = Sent { seed, rest: 0..0, counter: Arc::clone(&self.sent) };
+        if request.if_none_match.as_ref() == Some(&etag) {
+            return Ok(OriginAnswer {
+                status: StatusCode::NOT_MODIFIED,
+                headers,
+                body: Box::pin(empty),
+            });
+        }
+        if request.if_match.as_ref().is_some_and(|wanted| *wanted != etag) {
+            let status = StatusCode::PRECONDITION_FAILED;
+            return Ok(OriginAnswer { status, headers, body: Box::pin(empty) });
+        }
+        if status != StatusCode::OK {
+            headers.insert("content-length", HeaderValue::from(5));
+            let rest = 0..5;
+            return Ok(OriginAnswer { status, headers, body: Box::pin(Sent { rest, ..empty }) });
+        }
+        let (status, rest) = match &request.range {
+            Some(range) if range.start < self.length => {
+                let rest = range.start..range.end.min(self.length);
+                let of = format!("bytes {}-{}/{}", rest.start, rest.end - 1, self.length);
+                headers.insert("content-range", HeaderValue::from_str(&of).unwrap());
+                (StatusCode::PARTIAL_CONTENT, rest)
+            }
+            Some(_) => (StatusCode::RANGE_NOT_SATISFIABLE, 0..0),
+            None => (StatusCode::OK, 0..self.length),
+        };
+        headers.insert("content-length", HeaderValue::from(rest.end - rest.start));
+        Ok(OriginAnswer { status, headers, body: Box::pin(Sent { rest, ..empty }) })
+    }
+}
+
+impl Origin for Handle {
+    fn fetch(&self, request: OriginRequest) -> OriginFuture {
+        let fake = Arc::clone(&self.0);
+        Box::pin(async move {
+            fake.asked.lock().unwrap().push(request.clone());
+            if let Some(gate) = &fake.gate {
+                gate.notified().await;
+            }
+            fake.answer(&request)
+        })
+    }
+}
+
+struct Handle(Arc<Fake>);
+
+/// A body in pieces that fit no chunk.
+struct Sent {
+    seed: u64,
+    rest: std::ops::Range<u64>,
+    counter: Arc<AtomicU64>,
+}
+
+impl Body for Sent {
+    type Data = Bytes;
+    type Error = OriginFailure;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, OriginFailure>>> {
+        if self.rest.is_empty() {
+            return Poll::Ready(None);
+        }
+        let end = self.rest.end.min(self.rest.start + 10_007);
+        let piece = content(self.seed, self.rest.start..end);
+        self.counter.fetch_add(end - self.rest.start, Ordering::Relaxed);
+        self.rest.start = end;
+        Poll::Ready(Some(Ok(Frame::data(piece.into()))))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.rest.end - self.rest.start)
+    }
+}
+
+/// Asks with these headers at a time.
+async fn ask(
+    cache: &EdgeCache,
+    fake: &Arc<Fake>,
+    lines: &[(&'static str, &str)],
+    now_ms: u64,
+) -> Result<EdgeAnswer, OriginFailure> {
+    ask_since(cache, fake, lines, (now_ms, 0)).await
+}
+
+async fn ask_since(
+    cache: &EdgeCache,
+    fake: &Arc<Fake>,
+    lines: &[(&'static str, &str)],
+    (now_ms, forgotten_until_ms): (u64, u64),
+) -> Result<EdgeAnswer, OriginFailure> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in lines {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+    }
+    let key = ResourceKey([7; 32]);
+    let request = EdgeRequest {
+        key,
+        is_head: false,
+        headers: &headers,
+        ttls: TTLS,
+        forgotten_until_ms,
+        now_ms,
+    };
+    let origin: Arc<dyn Origin> = Arc::new(Handle(Arc::clone(fake)));
+    cache.get(&request, &origin).await
+}
+
+async fn read(body: EdgeBody) -> Result<Vec<u8>, OriginFailure> {
+    match body {
+        EdgeBody::Empty => Ok(Vec::new()),
+        EdgeBody::Full(bytes) => Ok(bytes.to_vec()),
+        EdgeBody::Read(mut reader) => {
+            let mut bytes = Vec::new();
+            let mut most = 1_000;
+            while let Some(piece) =
+                std::future::poll_fn(|context| reader.poll_next(context, most)).await
+            {
+                bytes.extend_from_slice(&piece?);
+                most = most * 3 % 100_000 + 1;
+            }
+            Ok(bytes)
+        }
+        EdgeBody::Origin(body) => Ok(body.collect().await?.to_bytes().to_vec()),
+    }
+}
+
+async fn whole(cache: &EdgeCache, fake: &Arc<Fake>, now_ms: u64) -> (CacheOutcome, Vec<u8>) {
+    let answer = ask(cache, fake, &[], now_ms).await.unwrap();
+    (answer.outcome, read(answer.body).await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_askers_are_one_read() {
+    for length in [1_000, CHUNK_BYTES, CHUNK_BYTES + 1, 40 * CHUNK_BYTES + 17] {
+        let gate = Arc::new(Notify::new());
+        let fake = Arc::new(Fake { gate: Some(Arc::clone(&gate)), ..Fake::plain(length) });
+        let cache = EdgeCache::new(64 << 20);
+        let askers: Vec<_> = (0..1000)
+            .map(|_| {
+                let (cache, fake) = (cache.clone(), Arc::clone(&fake));
+                tokio::spawn(async move { whole(&cache, &fake, NOW).await.1 })
+            })
+            .collect();
+        gate.notify_one();
+        let expected = content(1, 0..length);
+        for asker in askers {
+            assert!(asker.await.unwrap() == expected);
+        }
+        assert_eq!(fake.asked(), 1, "{length}");
+        assert_eq!(fake.sent.load(Ordering::Relaxed), length);
+        let counts = cache.stats().counts();
+        assert_eq!((counts.fetches, counts.hits + counts.misses), (1, 1000));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leaves_stops_nobody_else() {
+    let gate = Arc::new(Notify::new());
+    let length = 30 * CHUNK_BYTES;
+    let fake = Arc::new(Fake { gate: Some(Arc::clone(&gate)), ..Fake::plain(length) });
+    let cache = EdgeCache::new(64 << 20);
+    let first = {
+        let (cache, fake) = (cache.clone(), Arc::clone(&fake));
+        tokio::spawn(async move { ask(&cache, &fake, &[], NOW).await })
+    };
+    while fake.asked() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let second = {
+        let (cache, fake) = (cache.clone(), Arc::clone(&fake));
+        tokio::spawn(async move { whole(&cache, &fake, NOW).await })
+    };
+    first.abort();
+    let _ = first.await;
+    gate.notify_one();
+    assert!(second.await.unwrap().1 == content(1, 0..length));
+    assert_eq!(fake.asked(), 1);
+    // Somebody who has the head and leaves in the middle of the body.
+    let cache = EdgeCache::new(64 << 20);
+    let fake = Fake::new(length);
+    drop(ask(&cache, &fake, &[], NOW).await.unwrap());
+    let (outcome, body) = whole(&cache, &fake, NOW).await;
+    assert!(outcome == CacheOutcome::Hit && body == content(1, 0..length));
+    assert_eq!(fake.asked(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ranges_need_no_more_than_their_pieces() {
+    let length = 100 * CHUNK_BYTES + 5;
+    let fake = Fake::new(length);
+    let cache = EdgeCache::new(64 << 20);
+    let part = async |text: &str| {
+        let answer = ask(&cache, &fake, &[("range", text)], NOW).await.unwrap();
+        let range = answer.headers["content-range"].to_str().unwrap().to_owned();
+        (answer.status.as_u16(), range, read(answer.body).await.unwrap())
+    };
+    let at = 50 * CHUNK_BYTES;
+    let (status, range, body) = part(&format!("bytes={}-{}", at + 10, at + 19)).await;
+    assert_eq!((status, range), (206, format!("bytes {}-{}/{length}", at + 10, at + 19)));
+    assert_eq!(body, content(1, at + 10..at + 20));
+    assert!(fake.sent.load(Ordering::Relaxed) <= 2 * CHUNK_BYTES);
+    assert_eq!(fake.asked(), 1);
+    // The same again is there, and its neighbour is not.
+    part(&format!("bytes={}-{}", at, at + 99)).await;
+    assert_eq!(fake.asked(), 1);
+    let (_, _, body) = part(&format!("bytes={}-{}", at - 10, at + 9)).await;
+    assert_eq!(body, content(1, at - 10..at + 10));
+    assert_eq!(fake.asked(), 2);
+    let (_, range, body) = part("bytes=-7").await;
+    assert_eq!(
+        (range, body),
+        (format!("bytes {}-{}/{length}", length - 7, length - 1), content(1, length - 7..length))
+    );
+    // The whole is put together from what is there and what is not.
+    assert!(whole(&cache, &fake, NOW).await.1 == content(1, 0..length));
+    let none = ask(&cache, &fake, &[("range", &format!("bytes={length}-"))], NOW).await.unwrap();
+    assert_eq!(none.status, 416);
+    assert_eq!(none.headers["content-range"].to_str().unwrap(), format!("bytes */{length}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_larger_than_the_cache_is_sent_whole_and_memory_stays_flat() {
+    let length = 300 * CHUNK_BYTES + 1;
+    let fake = Fake::new(length);
+    let cache = EdgeCache::new(1 << 20);
+    for _ in 0..2 {
+        assert!(whole(&cache, &fake, NOW).await.1 == content(1, 0..length));
+        assert!(cache.bytes() <= 1 << 20, "{}", cache.bytes());
+    }
+    let readers: Vec<_> = (0..8)
+        .map(|_| {
+            let (cache, fake) = (cache.clone(), Arc::clone(&fake));
+            tokio::spawn(async move { whole(&cache, &fake, NOW).await.1 })
+        })
+        .collect();
+    for reader in readers {
+        assert!(reader.await.unwrap() == content(1, 0..length));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_nobody_waits_for_ends() {
+    let length = 3000 * CHUNK_BYTES;
+    let fake = Fake::new(length);
+    let cache = EdgeCache::new(1 << 20);
+    drop(ask(&cache, &fake, &[], NOW).await.unwrap());
+    for _ in 0..1000 {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        let sent = fake.sent.load(Ordering::Relaxed);
+        if Arc::strong_count(&fake.sent) == 1 {
+            assert!(sent < 30 * CHUNK_BYTES, "{sent}");
+            return;
+        }
+    }
+    panic!("the origin is still being read");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_versions_never_mix() {
+    let length = 200 * CHUNK_BYTES;
+    let fake = Fake::new(length);
+    let cache = EdgeCache::new(1 << 20);
+    let answer = ask(&cache, &fake, &[], NOW).await.unwrap();
+    let EdgeBody::Read(mut reader) = answer.body else { panic!("no reader") };
+    let first = std::future::poll_fn(|context| reader.poll_next(context, 10)).await.unwrap();
+    assert_eq!(first.unwrap(), content(1, 0..10));
+    // The run goes no farther than its window, and what follows is of another body.
+    fake.seed.store(2, Ordering::Relaxed);
+    let mut read = content(1, 0..10);
+    // Another reader drives the run away, so that this one must ask the origin again.
+    let other = whole(&cache, &fake, NOW).await.1;
+    assert!(other == content(1, 0..length));
+    let failed = loop {
+        match std::future::poll_fn(|context| reader.poll_next(context, 1 << 20)).await {
+            Some(Ok(piece)) => read.extend_from_slice(&piece),
+            Some(Err(failure)) => break failure,
+            None => panic!("the body was sent to its end"),
+        }
+    };
+    assert!(matches!(failed, OriginFailure::Changed), "{failed:?}");
+    assert!(read == content(1, 0..u64::try_from(read.len()).unwrap()));
+    // Whoever asks now gets the other one.
+    assert!(whole(&cache, &fake, NOW).await.1 == content(2, 0..length));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_stale_is_confirmed_or_replaced() {
+    let fake = Fake::new(10);
+    let cache = EdgeCache::new(1 << 20);
+    let at = |seconds: u64| NOW + seconds * 1000;
+    let check = async |seconds: u64, outcome: CacheOutcome, age: &str, seed: u64, asked: usize| {
+        let answer = ask(&cache, &fake, &[], at(seconds)).await.unwrap();
+        assert_eq!(
+            (answer.outcome, &answer.headers["age"]),
+            (outcome, &HeaderValue::from_str(age).unwrap()),
+            "{seconds}"
+        );
+        assert_eq!(read(answer.body).await.unwrap(), content(seed, 0..10));
+        assert_eq!(fake.asked(), asked, "{seconds}");
+    };
+    check(0, CacheOutcome::Miss, "0", 1, 1).await;
+    check(99, CacheOutcome::Hit, "99", 1, 1).await;
+    check(100, CacheOutcome::RefreshHit, "0", 1, 2).await;
+    check(150, CacheOutcome::Hit, "50", 1, 2).await;
+    fake.seed.store(2, Ordering::Relaxed);
+    check(199, CacheOutcome::Hit, "99", 1, 2).await;
+    check(200, CacheOutcome::Miss, "0", 2, 3).await;
+    let last = fake.asked.lock().unwrap().last().unwrap().clone();
+    assert_eq!(last.if_none_match, Some(HeaderValue::from_static("\"1\"")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_stale_is_sent_while_it_is_confirmed_or_the_origin_fails() {
+    let at = |seconds: u64| NOW + seconds * 1000;
+    let fake = Fake::new(10).with("cache-control", "max-age=10, stale-while-revalidate=20");
+    let cache = EdgeCache::new(1 << 20);
+    whole(&cache, &fake, at(0)).await;
+    fake.seed.store(2, Ordering::Relaxed);
+    assert_eq!(whole(&cache, &fake, at(15)).await, (CacheOutcome::Hit, content(1, 0..10)));
+    while fake.asked() < 2 {
+        tokio::task::yield_now().await;
+    }
+    // The flight has begun; whoever asks later has what it brought.
+    let mut later = whole(&cache, &fake, at(16)).await;
+    while later.1 == content(1, 0..10) {
+        tokio::task::yield_now().await;
+        later = whole(&cache, &fake, at(16)).await;
+    }
+    assert_eq!(later, (CacheOutcome::Hit, content(2, 0..10)));
+
+    let fake = Fake::new(10).with("cache-control", "max-age=10, stale-if-error=20");
+    let cache = EdgeCache::new(1 << 20);
+    whole(&cache, &fake, at(0)).await;
+    fake.fails.store(true, Ordering::Relaxed);
+    assert_eq!(whole(&cache, &fake, at(29)).await, (CacheOutcome::Hit, content(1, 0..10)));
+    assert!(ask(&cache, &fake, &[], at(30)).await.is_err());
+    fake.fails.store(false, Ordering::Relaxed);
+    *fake.status.lock().unwrap() = StatusCode::SERVICE_UNAVAILABLE;
+    fake.seed.store(3, Ordering::Relaxed);
+    assert_eq!(whole(&cache, &fake, at(29)).await, (CacheOutcome::Hit, content(1, 0..10)));
+    let refused = ask(&cache, &fake, &[], at(31)).await.unwrap();
+    assert_eq!((refused.status.as_u16(), refused.outcome), (503, CacheOutcome::Error));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_are_kept_for_their_own_time() {
+    let fake = Fake::new(10);
+    *fake.status.lock().unwrap() = StatusCode::NOT_FOUND;
+    let cache = EdgeCache::new(1 << 20);
+    for (seconds, asked) in [(0, 1), (9, 1), (10, 2)] {
+        let answer = ask(&cache, &fake, &[], NOW + seconds * 1000).await.unwrap();
+        assert_eq!((answer.status.as_u16(), answer.outcome), (404, CacheOutcome::Error));
+        assert_eq!(read(answer.body).await.unwrap(), content(1, 0..5));
+        assert_eq!(fake.asked(), asked, "{seconds}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_not_be_kept_is_asked_for_each_time() {
+    for (name, value) in [("cache-control", "no-store"), ("set-cookie", "a=b"), ("vary", "*")] {
+        let fake = Fake::new(10).with(name, value);
+        let cache = EdgeCache::new(1 << 20);
+        for asked in [2, 4] {
+            assert_eq!(whole(&cache, &fake, NOW).await, (CacheOutcome::Miss, content(1, 0..10)));
+            assert_eq!(fake.asked(), asked, "{name}");
+        }
+        assert_eq!(cache.bytes(), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_kept_before_an_invalidation_is_forgotten() {
+    let fake = Fake::new(10);
+    let cache = EdgeCache::new(1 << 20);
+    for (now, forgotten, asked) in [
+        (NOW, 0, 1),
+        (NOW + 5, NOW - 1, 1),
+        (NOW + 5, NOW, 2),
+        (NOW + 9, NOW, 2),
+        (NOW + 9, NOW + 8, 3),
+    ] {
+        let answer = ask_since(&cache, &fake, &[], (now, forgotten)).await.unwrap();
+        read(answer.body).await.unwrap();
+        assert_eq!(fake.asked(), asked, "{now} {forgotten}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conditions_are_answered_from_what_is_there() {
+    let fake = Fake::new(10).with("last-modified", "Fri, 15 Jan 2027 08:00:00 GMT");
+    let cache = EdgeCache::new(1 << 20);
+    whole(&cache, &fake, NOW).await;
+    for (lines, status) in [
+        (vec![("if-none-match", "\"1\"")], 304),
+        (vec![("if-none-match", "\"2\"")], 200),
+        (vec![("if-modified-since", "Fri, 15 Jan 2027 08:00:00 GMT")], 304),
+        (vec![("if-match", "\"2\"")], 412),
+        (vec![("range", "bytes=1-2"), ("if-range", "\"1\"")], 206),
+        (vec![("range", "bytes=1-2"), ("if-range", "\"2\"")], 200),
+    ] {
+        let answer = ask(&cache, &fake, &lines, NOW).await.unwrap();
+        assert_eq!(answer.status.as_u16(), status, "{lines:?}");
+    }
+    assert_eq!(fake.asked(), 1);
+}
+
+/// More resources than fit, some of them asked for far more often than others.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bound_holds_under_a_load_that_does_not_fit() {
+    let cache = EdgeCache::new(2 << 20);
+    let fakes: Vec<_> = (0..200).map(|_| Fake::new(30_000)).collect();
+    let mut number = 1_u64;
+    for _ in 0..3000 {
+        number =
+            number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let rank = usize::try_from((number >> 33) % 200 * ((number >> 20) % 200) / 200).unwrap();
+        let mut key = [0; 32];
+        key[0] = u8::try_from(rank).unwrap();
+        let headers = HeaderMap::new();
+        let request = EdgeRequest {
+            key: ResourceKey(key),
+            is_head: false,
+            headers: &headers,
+            ttls: TTLS,
+            forgotten_until_ms: 0,
+            now_ms: NOW,
+        };
+        let origin: Arc<dyn Origin> = Arc::new(Handle(Arc::clone(&fakes[rank])));
+        let answer = cache.get(&request, &origin).await.unwrap();
+        assert_eq!(read(answer.body).await.unwrap().len(), 30_000);
+        assert!(cache.bytes() <= 2 << 20);
+    }
+    let counts = cache.stats().counts();
+    assert!(counts.hits > counts.misses, "{counts:?}");
+}
