@@ -56,13 +56,10 @@ impl Inner {
             let of = format!("bytes {}-{}/{}", range.start, range.end - 1, head.length);
             headers.insert(CONTENT_RANGE, text(&of));
         }
-        let body = match &head.body {
-            _ if request.is_head || range.is_empty() => EdgeBody::Empty,
-            Some(body) => {
-                let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(body.len());
-                EdgeBody::Full(body.slice(place(range.start)..place(range.end)))
-            }
-            None => EdgeBody::Read(Box::new(EdgeReader::new(self, head, origin, range))),
+        let body = if request.is_head || range.is_empty() {
+            EdgeBody::Empty
+        } else {
+            EdgeBody::Read(Box::new(EdgeReader::new(self, head, origin, range)))
         };
         answer(status, headers, body, outcome)
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use http::header::{CONTENT_RANGE, ETAG, IF_NONE_MATCH};
+use http::header::{CONTENT_RANGE, ETAG};
 use http::{HeaderMap, StatusCode};
 use tokio::sync::Semaphore;
 
@@ -15,8 +15,7 @@ use crate::entry::{CHUNK_BYTES, Entry, ResourceKey, Slot, StoredHead, Weighter};
 use crate::flight::{Flight, Landing};
 use crate::freshness::Ttls;
 use crate::keep::Journey;
-use crate::origin::{Origin, OriginAnswer, OriginBody, OriginFailure, OriginRequest};
-use crate::range::AskedRange;
+use crate::origin::{Origin, OriginAnswer, OriginFailure, OriginRequest};
 use crate::reader::EdgeReader;
 use crate::run::{Run, Waiter, read_run};
 use crate::stats::{EdgeStats, add};
@@ -103,8 +102,6 @@ pub enum EdgeBody {
     Full(Bytes),
     /// It is read while it is sent.
     Read(Box<EdgeReader>),
-    /// It is the origin's own, which is not kept.
-    Origin(OriginBody),
 }
 
 impl fmt::Debug for EdgeBody {
@@ -113,7 +110,6 @@ impl fmt::Debug for EdgeBody {
             Self::Empty => "Empty",
             Self::Full(_) => "Full(..)",
             Self::Read(_) => "Read(..)",
-            Self::Origin(_) => "Origin(..)",
         })
     }
 }
@@ -153,17 +149,18 @@ impl EdgeCache {
         self.0.entries.weight()
     }
 
-    /// Answers a viewer. An error is that there is no answer: the origin failed, and nothing may be sent in its place.
+    /// Answers a viewer. `None`: the answer may not be kept, and so the origin is to be asked for this viewer alone. An error
+    /// is that there is no answer: the origin failed, and nothing may be sent in its place.
     pub async fn get(
         &self,
         request: &EdgeRequest<'_>,
         origin: &Arc<dyn Origin>,
-    ) -> Result<EdgeAnswer, OriginFailure> {
+    ) -> Result<Option<EdgeAnswer>, OriginFailure> {
         let inner = &self.0;
         if let Some(head) = inner.known(request) {
             if request.now_ms < head.freshness.fresh_ms {
                 add(&inner.stats.hits, 1);
-                return Ok(inner.answer(request, &head, origin, CacheOutcome::Hit));
+                return Ok(Some(inner.answer(request, &head, origin, CacheOutcome::Hit)));
             }
             if request.now_ms < head.freshness.stale_while_revalidate_ms {
                 let (flight, is_new) = inner.flight(request.key);
@@ -173,13 +170,12 @@ impl EdgeCache {
                     drop(tokio::spawn(flying));
                 }
                 add(&inner.stats.stale, 1);
-                return Ok(inner.answer(request, &head, origin, CacheOutcome::Hit));
+                return Ok(Some(inner.answer(request, &head, origin, CacheOutcome::Hit)));
             }
             return inner.ask(request, origin, Some(head)).await;
         }
         if request.ttls.max == 0 {
-            add(&inner.stats.misses, 1);
-            return inner.pass(request, origin).await;
+            return Ok(None);
         }
         inner.ask(request, origin, None).await
     }
@@ -248,7 +244,7 @@ impl Inner {
         request: &EdgeRequest<'_>,
         origin: &Arc<dyn Origin>,
         before: Option<Arc<StoredHead>>,
-    ) -> Result<EdgeAnswer, OriginFailure> {
+    ) -> Result<Option<EdgeAnswer>, OriginFailure> {
         let (flight, is_new) = self.flight(request.key);
         if is_new {
             let journey = Journey::of(request, origin, before.as_ref());
@@ -260,42 +256,19 @@ impl Inner {
         match flight.wait().await {
             Landing::Stored { head, refreshed: true } => {
                 add(&self.stats.refreshes, 1);
-                Ok(self.answer(request, &head, origin, CacheOutcome::RefreshHit))
+                Ok(Some(self.answer(request, &head, origin, CacheOutcome::RefreshHit)))
             }
             Landing::Stored { head, refreshed: false } => {
                 add(&self.stats.misses, 1);
-                Ok(self.answer(request, &head, origin, CacheOutcome::Miss))
+                Ok(Some(self.answer(request, &head, origin, CacheOutcome::Miss)))
             }
             Landing::Stale(head) => {
                 add(&self.stats.stale, 1);
-                Ok(self.answer(request, &head, origin, CacheOutcome::Hit))
+                Ok(Some(self.answer(request, &head, origin, CacheOutcome::Hit)))
             }
-            Landing::Alone => {
-                add(&self.stats.misses, 1);
-                self.pass(request, origin).await
-            }
+            Landing::Alone => Ok(None),
             Landing::Failed(failure) => Err(failure),
         }
-    }
-
-    /// Asks the origin for one viewer alone. Nothing is kept.
-    async fn pass(
-        self: &Arc<Self>,
-        request: &EdgeRequest<'_>,
-        origin: &Arc<dyn Origin>,
-    ) -> Result<EdgeAnswer, OriginFailure> {
-        let range = match AskedRange::read(request.headers) {
-            Some(AskedRange::FromTo(from, to)) => Some(from..to.saturating_add(1)),
-            Some(AskedRange::From(from)) => Some(from..u64::MAX),
-            Some(AskedRange::Last(_)) | None => None,
-        };
-        let if_none_match = request.headers.get(IF_NONE_MATCH).cloned();
-        let asked = OriginRequest { range, if_none_match, if_match: None };
-        let OriginAnswer { status, headers, body } = self.fetch(origin, asked).await?;
-        let is_error = status.is_client_error() || status.is_server_error();
-        let outcome = if is_error { CacheOutcome::Error } else { CacheOutcome::Miss };
-        let body = if request.is_head { EdgeBody::Empty } else { EdgeBody::Origin(body) };
-        Ok(EdgeAnswer { status, headers, body, outcome })
     }
 
     pub(crate) async fn fetch(

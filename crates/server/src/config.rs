@@ -19,7 +19,7 @@ use crate::smtp::SmtpUrl;
 pub const PUBLIC_URLS_MAX: usize = 3;
 
 /// Everything `valet serve` decides before the first socket opens.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ServerConfig {
     /// Addresses of the S3 port; port 0 takes a free one.
     pub listen: Vec<SocketAddr>,
@@ -63,6 +63,8 @@ pub struct ServerConfig {
     pub smtp: Option<SmtpUrl>,
     /// How long an upload may go without a new part before it is aborted; `None`: it is never aborted.
     pub abort_uploads_after: Option<SignedDuration>,
+    /// How much memory the cache of distributions may take, in bytes.
+    pub cache_memory_bytes: u64,
     /// How long a graceful stop may take.
     pub shutdown_grace: Duration,
 }
@@ -265,6 +267,7 @@ pub(crate) mod tests {
             connections_per_address: 0,
             root: None,
             abort_uploads_after: None,
+            cache_memory_bytes: 16 << 20,
             shutdown_grace: Duration::from_secs(1),
         }
     }

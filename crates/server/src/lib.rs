@@ -13,6 +13,7 @@ mod config;
 mod context;
 mod cors;
 pub mod disposition;
+mod distribution;
 mod error;
 mod explained;
 mod fields;

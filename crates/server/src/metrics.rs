@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use edge::EdgeCache;
 use hyper::StatusCode;
 use ledger::Ledger;
 use prometheus_client::collector::Collector;
@@ -223,6 +224,44 @@ impl Collector for LedgerCollector {
     }
 }
 
+/// Tells what the cache of distributions has counted.
+#[derive(Debug)]
+struct EdgeCollector(EdgeCache);
+
+impl Collector for EdgeCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let counts = self.0.stats().counts();
+        for (name, help, count) in [
+            ("edge_hits", "Requests of viewers answered from the cache.", counts.hits),
+            ("edge_misses", "Requests of viewers answered from an origin.", counts.misses),
+            (
+                "edge_refreshes",
+                "Requests of viewers answered once the origin had confirmed it.",
+                counts.refreshes,
+            ),
+            ("edge_stale", "Requests of viewers answered with what was stale.", counts.stale),
+            (
+                "edge_shared",
+                "Requests of viewers that waited for the answer to another.",
+                counts.shared,
+            ),
+            ("edge_fetches", "How often origins were asked.", counts.fetches),
+        ] {
+            let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            metric.encode_counter::<NoLabelSet, u64, f64>(&count, None)?;
+        }
+        let help = "Bytes that origins sent to the cache of distributions.";
+        let unit = Some(&Unit::Bytes);
+        let mut metric =
+            encoder.encode_descriptor("edge_origin", help, unit, MetricType::Counter)?;
+        metric.encode_counter::<NoLabelSet, u64, f64>(&counts.origin_bytes, None)?;
+        let held = i64::try_from(self.0.bytes()).unwrap_or(i64::MAX);
+        let help = "Bytes in the cache of distributions.";
+        let mut metric = encoder.encode_descriptor("edge_cache", help, unit, MetricType::Gauge)?;
+        metric.encode_gauge(&held)
+    }
+}
+
 /// All counters of the server.
 #[derive(Debug)]
 pub(crate) struct Metrics {
@@ -260,6 +299,11 @@ impl Metrics {
             self.registry.register(name, help, counter.clone());
         }
         self.registry.register("notices_waiting", "Notices of links that wait", waiting.clone());
+    }
+
+    /// Adds what the cache of distributions has counted.
+    pub(crate) fn count_edge(&mut self, cache: &EdgeCache) {
+        self.registry.register_collector(Box::new(EdgeCollector(cache.clone())));
     }
 
     /// Adds what the ledger has counted.

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use edge::EdgeReader;
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{HeaderMap, StatusCode};
@@ -57,6 +58,8 @@ pub(crate) enum ReplyBody {
     Object(Box<BodyReader>),
     /// Bytes that are made while they are sent.
     Made(Box<MadeBody>),
+    /// Bytes out of the cache of distributions.
+    Edge(Box<EdgeReader>),
 }
 
 impl Reply {
@@ -298,6 +301,33 @@ impl ResponseBody {
         })))
     }
 
+    fn poll_edge(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, store::StoreError>>> {
+        let ReplyBody::Edge(reader) = &mut self.body else { return Poll::Ready(None) };
+        let mut most = store::PIECE_BYTES_MAX;
+        if let Some(unsent) = &self.unsent {
+            if self.room.is_none() {
+                self.room = unsent.room_for_piece(reader.remaining());
+            }
+            most = piece_bytes_max(self.room.as_ref());
+        }
+        let next = ready!(reader.poll_next(context, most));
+        if reader.remaining() == 0 {
+            self.body = ReplyBody::Empty;
+        }
+        let room = self.room.take();
+        Poll::Ready(next.map(|piece| match (piece, room) {
+            (Ok(piece), Some(room)) => Ok(room.with(piece)),
+            (Ok(piece), None) => Ok(piece),
+            (Err(failure), _) => {
+                tracing::debug!(%failure, "the rest of a body could not be read from its origin");
+                Err(store::StoreError::BodyGone)
+            }
+        }))
+    }
+
     /// The next piece, as soon as it is read.
     fn poll_piece(
         &mut self,
@@ -315,6 +345,7 @@ impl ResponseBody {
             }
             ReplyBody::Object(_) => self.poll_object(context),
             ReplyBody::Made(_) => self.poll_made(context),
+            ReplyBody::Edge(_) => self.poll_edge(context),
         }
     }
 
@@ -414,6 +445,7 @@ impl Body for ResponseBody {
             ReplyBody::Empty => true,
             ReplyBody::Full(bytes) => bytes.is_empty(),
             ReplyBody::Object(reader) => reader.remaining() == 0,
+            ReplyBody::Edge(reader) => reader.remaining() == 0,
             // Only the next poll can tell.
             ReplyBody::Made(_) => false,
         };
@@ -426,6 +458,7 @@ impl Body for ResponseBody {
             ReplyBody::Empty => 0,
             ReplyBody::Full(bytes) => u64::try_from(bytes.len()).unwrap_or(u64::MAX),
             ReplyBody::Object(reader) => reader.remaining(),
+            ReplyBody::Edge(reader) => reader.remaining(),
             ReplyBody::Made(_) => return SizeHint::new(),
         }))
     }

@@ -17,6 +17,7 @@ use crate::cloudfront::ControlArrival;
 use crate::config::ServerConfig;
 use crate::context::RequestContext;
 use crate::cors;
+use crate::distribution::ViewerRequest;
 use crate::error::{S3Error, refusal};
 use crate::form::FormPost;
 use crate::gate::{Caller, Gate, refuse_link_conditions_in};
@@ -233,6 +234,11 @@ impl Server {
         let services = &self.services;
         let head = Head::read(parts, arrival.peer, &services.config)?;
         notes.client = Some(head.client());
+        if let Some(route) = services.distribution(&head) {
+            let context = Arc::new(self.context(arrival, &head));
+            let request = ViewerRequest { services, head: &head, context: &context, ids };
+            return Box::pin(route.answer(request, body, notes)).await;
+        }
         let surface = Surface::of(&head);
         if let Some(place) = cors::concerns(parts).then(|| surface.page_place(&head)).flatten() {
             if parts.method == Method::OPTIONS {

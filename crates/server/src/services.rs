@@ -9,8 +9,10 @@ use store::{Maintenance, Store, StoreError};
 
 use crate::config::ServerConfig;
 use crate::context::RequestContext;
+use crate::distribution::{DistributionRoute, DistributionSurface};
 use crate::error::{Code, S3Error};
 use crate::gate::Gate;
+use crate::head::Head;
 use crate::link_ledger::LinkLedger;
 use crate::link_proof::ProofKey;
 use crate::metrics::Metrics;
@@ -38,6 +40,8 @@ pub(crate) struct Services {
     pub(crate) proof_key: ProofKey,
     /// The places of zips that are made.
     pub(crate) zips: Arc<ZipPlaces>,
+    /// Distributions, and what is kept for them.
+    pub(crate) distributions: DistributionSurface,
     /// The store, which no surface is lent: only the gate lends it, to the operations that it has admitted.
     store: Store,
 }
@@ -51,7 +55,27 @@ impl Services {
         let gate = Arc::new(gate);
         let ledger = Arc::new(LinkLedger::new(Arc::clone(&gate)));
         let (proof_key, zips) = (ProofKey::default(), Arc::default());
-        Self { config, gate, ledger, notices, ids, metrics, rooms, uploads, proof_key, zips, store }
+        let distributions = DistributionSurface::new(&config);
+        metrics.count_edge(distributions.cache());
+        Self {
+            config,
+            gate,
+            ledger,
+            notices,
+            ids,
+            metrics,
+            rooms,
+            uploads,
+            proof_key,
+            zips,
+            distributions,
+            store,
+        }
+    }
+
+    /// The distribution that a request is for.
+    pub(crate) fn distribution<'r>(&self, head: &Head<'r>) -> Option<DistributionRoute<'r>> {
+        self.distributions.route(head, &self.store, &self.config)
     }
 
     /// Whether the store can be written to; the error says why not.

@@ -13,7 +13,7 @@ mod request_files;
 mod uploads;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, AtomicUsize};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, RwLock};
 
 use iam::{MasterKey, SessionSealer};
@@ -83,6 +83,8 @@ pub(crate) struct Inner {
     pub(crate) sweeping: tokio::sync::Mutex<Turn>,
     /// What distributions are at this moment.
     distributions: RwLock<Arc<Distributions>>,
+    /// Their number, for those who only ask whether they have changed.
+    distributions_number: AtomicU64,
     /// Changes of distributions take turns.
     changing_distributions: Arc<tokio::sync::Mutex<()>>,
     /// Held by the call that deletes a bucket: one at a time.
@@ -146,6 +148,7 @@ impl Store {
             sweeping,
             emptying,
             distributions: RwLock::default(),
+            distributions_number: AtomicU64::new(0),
             changing_distributions: Arc::default(),
             vault,
             premises,

@@ -22,8 +22,8 @@ use crate::failure::Failure;
 use crate::log;
 use secret::SecretText;
 use values::{
-    address, parse_abort_uploads_after, parse_account_id, parse_bucket_domain, parse_cidr,
-    parse_domain, parse_region,
+    address, parse_abort_uploads_after, parse_account_id, parse_bucket_domain, parse_cache_memory,
+    parse_cidr, parse_domain, parse_region,
 };
 
 const ROOT_ACCESS_KEY_ID: &str = "VALET_ROOT_ACCESS_KEY_ID";
@@ -44,6 +44,7 @@ const DOMAIN_DEFAULT: &str = "localhost";
 
 const CONNECTIONS_PER_ADDRESS_DEFAULT: u32 = 256;
 const LEDGER_DAYS_DEFAULT: u32 = 90;
+const CACHE_MEMORY_DEFAULT: &str = "128MiB";
 
 const ABORT_UPLOADS_AFTER_DEFAULT: &str = "14d";
 const ACCESS_KEY_ID_BYTES: std::ops::RangeInclusive<usize> = 3..=128;
@@ -141,6 +142,9 @@ pub(crate) struct Settings {
     /// How many days the uses of links are remembered; 0 keeps no ledger [default: 90]
     #[arg(long, env = "VALET_LEDGER_DAYS", value_name = "N")]
     ledger_days: Option<u32>,
+    /// How much memory the cache of distributions may take: bytes, or like 128MiB, 2GiB; 1MiB at least [default: 128MiB]
+    #[arg(long, env = "VALET_CACHE_MEMORY", value_name = "BYTES")]
+    cache_memory: Option<String>,
     /// How the lines on standard error are written [default: json]
     #[arg(long, env = "VALET_LOG_FORMAT", value_name = "json|text")]
     log_format: Option<log::Format>,
@@ -217,6 +221,8 @@ pub(crate) struct ServeConfig {
     pub(crate) connections_per_address: u32,
     /// 0: no ledger is kept.
     pub(crate) ledger_days: u32,
+    /// How much memory the cache of distributions may take, in bytes.
+    pub(crate) cache_memory_bytes: u64,
     pub(crate) log_format: log::Format,
     /// The root key given from outside. `None`: the one in the data directory is used.
     pub(crate) root: Option<Credentials>,
@@ -308,6 +314,11 @@ impl ServeConfig {
                 .connections_per_address
                 .unwrap_or(CONNECTIONS_PER_ADDRESS_DEFAULT),
             ledger_days: settings.ledger_days.unwrap_or(LEDGER_DAYS_DEFAULT),
+            cache_memory_bytes: one(
+                "cache-memory",
+                settings.cache_memory.as_deref().unwrap_or(CACHE_MEMORY_DEFAULT),
+                parse_cache_memory,
+            )?,
             log_format: settings.log_format.unwrap_or(log::Format::Json),
             root,
         })
@@ -351,6 +362,7 @@ impl Settings {
             sse_c: self.sse_c.or(file.sse_c),
             connections_per_address: self.connections_per_address.or(file.connections_per_address),
             ledger_days: self.ledger_days.or(file.ledger_days),
+            cache_memory: self.cache_memory.or(file.cache_memory),
             log_format: self.log_format.or(file.log_format),
         }
     }

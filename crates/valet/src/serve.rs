@@ -196,6 +196,7 @@ fn server_config(config: &ServeConfig) -> anyhow::Result<ServerConfig> {
             access_key_id: root.access_key_id.clone(),
             secret_access_key: root.secret_access_key.clone(),
         }),
+        cache_memory_bytes: config.cache_memory_bytes,
         abort_uploads_after: config.abort_uploads_after,
         shutdown_grace: SHUTDOWN_GRACE,
     })

@@ -12,6 +12,7 @@ use hyper::header::{
 use jiff::Timestamp;
 
 use crate::config::{ActiveContent, LinkCaching};
+use crate::context::RequestContext;
 use crate::gate::StoreAccess;
 use crate::respond::Reply;
 use crate::s3::headers::parse_http_time;
@@ -58,7 +59,11 @@ const KEPT_DIRECTIVES: &[&str] = &[
 /// Tells browsers not to guess a type, and, where the console may be in the same origin, to sandbox active
 /// content.
 pub(crate) fn guard(reply: &mut Reply, access: &StoreAccess) {
-    let context = access.context();
+    guard_page(reply, access.context());
+}
+
+/// The same for an answer that comes from elsewhere than from an operation of S3.
+pub(crate) fn guard_page(reply: &mut Reply, context: &RequestContext) {
     match context.config.active_content {
         ActiveContent::AsStored => return,
         ActiveContent::Sandbox => {}

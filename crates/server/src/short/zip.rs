@@ -209,7 +209,7 @@ impl SendingZip {
         let size = match &reply.body {
             ReplyBody::Object(reader) => reader.remaining(),
             ReplyBody::Full(bytes) => u64::try_from(bytes.len()).unwrap_or(u64::MAX),
-            ReplyBody::Empty | ReplyBody::Made(_) => 0,
+            ReplyBody::Empty | ReplyBody::Made(_) | ReplyBody::Edge(_) => 0,
         };
         let name = self.names.file(&file.name);
         let mut writing = self.zip.begin_file((name, size, file.modified), &mut self.out);
@@ -316,7 +316,7 @@ async fn next_piece(
         ReplyBody::Full(bytes) if !bytes.is_empty() => {
             Some(Ok(bytes.split_to(most.min(bytes.len()))))
         }
-        ReplyBody::Full(_) | ReplyBody::Empty | ReplyBody::Made(_) => None,
+        ReplyBody::Full(_) | ReplyBody::Empty | ReplyBody::Made(_) | ReplyBody::Edge(_) => None,
     }
 }
 

@@ -134,6 +134,7 @@ pub(crate) fn config() -> ServerConfig {
             secret_access_key: SecretAccessKey::new(SECRET),
         }),
         abort_uploads_after: None,
+        cache_memory_bytes: 16 << 20,
         shutdown_grace: std::time::Duration::from_secs(1),
     }
 }

@@ -1,5 +1,6 @@
 //! The facade of distributions: all of them are in memory, and every change is written before it is seen.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
@@ -23,6 +24,12 @@ impl Store {
     /// The resources of distributions, of all accounts, as they are now. Reads nothing but memory.
     pub fn distributions(&self) -> Arc<Distributions> {
         Arc::clone(&self.0.distributions.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The number of their latest change, without a lock: another number, other resources. A change has its number once it
+    /// can be seen.
+    pub fn distributions_number(&self) -> u64 {
+        self.0.distributions_number.load(Ordering::Acquire)
     }
 
     /// Changes resources of distributions: all of the change, or nothing where it refuses. The change may be run more
@@ -88,6 +95,8 @@ impl Store {
 
     fn distributions_are(&self, distributions: Distributions) {
         let mut held = self.0.distributions.write().unwrap_or_else(PoisonError::into_inner);
+        let number = distributions.number();
         *held = Arc::new(distributions);
+        self.0.distributions_number.store(number, Ordering::Release);
     }
 }

@@ -15,6 +15,8 @@ const NEVER: &str = "never";
 /// live, so an upload outlives the links that were made for it.
 const ABORT_UPLOADS_AFTER_MIN: SignedDuration = SignedDuration::from_hours(8 * 24);
 
+/// Less would hold hardly an object.
+const CACHE_MEMORY_MIN: u64 = 1 << 20;
 const ACCOUNT_ID_DIGITS: usize = 12;
 const REGION_BYTES_MAX: usize = 64;
 const DOMAIN_BYTES_MAX: usize = 253;
@@ -60,6 +62,12 @@ pub(super) fn parse_abort_uploads_after(text: &str) -> Result<Option<SignedDurat
         "8d at least, so that no link outlives its upload; or `{NEVER}`"
     );
     Ok(Some(idle))
+}
+
+pub(super) fn parse_cache_memory(text: &str) -> Result<u64> {
+    let bytes = crate::args::bytes(text).map_err(reason)?;
+    ensure!(bytes >= CACHE_MEMORY_MIN, "1MiB at least");
+    Ok(bytes)
 }
 
 pub(super) fn parse_domain(text: &str) -> Result<String> {

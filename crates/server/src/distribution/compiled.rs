@@ -1,0 +1,461 @@
+//! Distributions as requests need them: read out of their documents once, whenever one of these has changed.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use edge::Ttls;
+use hyper::header::HeaderName;
+use iam::AccountId;
+use presign::CloudFrontPublicKey;
+use store::{BucketName, DistributionResource, Distributions, ResourceKind, Store};
+
+use super::headers::AnswerHeaders;
+use super::pattern;
+use crate::cloudfront::{
+    INVALIDATIONS_KEPT, config_of, distribution_arn, kept_invalidation, managed_policy,
+    origin_bucket,
+};
+use crate::config::ServerConfig;
+use crate::xml::Element;
+
+/// For how long an error is kept where nothing is said, in seconds.
+const ERROR_SECONDS: u64 = 10;
+
+/// One distribution.
+#[derive(Debug)]
+pub(crate) struct Distribution {
+    pub(crate) id: String,
+    pub(crate) account: AccountId,
+    /// Its name in policies, which it reads from its origins as.
+    pub(crate) arn: Arc<str>,
+    pub(crate) is_enabled: bool,
+    /// The key of the object at `/`; empty: there is none.
+    pub(crate) root: String,
+    /// In the order in which they are tried; the last is the default one, and fits every path.
+    behaviors: Vec<Behavior>,
+    pub(crate) errors: HashMap<u16, ErrorResponse>,
+    /// What was kept at these times and fits the path is forgotten, in milliseconds since 1970.
+    invalidations: Vec<(u64, Vec<String>)>,
+}
+
+/// How requests for some paths are answered.
+#[derive(Debug)]
+pub(crate) struct Behavior {
+    /// `None`: it fits every path.
+    pattern: Option<String>,
+    pub(crate) origin: Arc<BucketPlace>,
+    /// The keys that may have signed; `None`: everybody may read.
+    pub(crate) keys: Option<HashMap<String, Arc<CloudFrontPublicKey>>>,
+    pub(crate) protocol: ViewerProtocol,
+    pub(crate) methods: Methods,
+    pub(crate) ttls: Ttls,
+    pub(crate) query: Names,
+    /// The headers that are part of the key of the cache, and that the origin is sent.
+    pub(crate) headers: Vec<HeaderName>,
+    pub(crate) compresses: bool,
+    pub(crate) answer_headers: Option<AnswerHeaders>,
+}
+
+/// The part of a bucket that an origin is.
+#[derive(Debug)]
+pub(crate) struct BucketPlace {
+    pub(crate) bucket: BucketName,
+    /// What stands before each key: empty, or without a slash at its beginning and with one at its end.
+    pub(crate) prefix: String,
+    /// Whether the distribution reads under its own name, or as anybody.
+    pub(crate) signs: bool,
+}
+
+/// Over which protocol viewers may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ViewerProtocol {
+    Any,
+    HttpsOnly,
+    Redirect,
+}
+
+/// Which methods viewers may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Methods {
+    Reads,
+    /// These, and OPTIONS.
+    Asks,
+    All,
+}
+
+/// Which parameters of a query count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Names {
+    None,
+    All,
+    Only(Vec<String>),
+    AllBut(Vec<String>),
+}
+
+/// What is sent in the place of an error.
+#[derive(Debug)]
+pub(crate) struct ErrorResponse {
+    /// The page and the status with which it is sent.
+    pub(crate) page: Option<(String, u16)>,
+    pub(crate) seconds: u64,
+}
+
+impl Names {
+    pub(crate) fn has(&self, name: &str) -> bool {
+        match self {
+            Self::None => false,
+            Self::All => true,
+            Self::Only(names) => names.iter().any(|known| known == name),
+            Self::AllBut(names) => names.iter().all(|known| known != name),
+        }
+    }
+
+    fn of(config: &Element, [place, behavior, list]: [&str; 3]) -> Self {
+        let names = || config.items(&[place, list]).map(|name| name.text.clone()).collect();
+        match config.text_at(&[place, behavior]) {
+            "all" => Self::All,
+            "whitelist" => Self::Only(names()),
+            "allExcept" => Self::AllBut(names()),
+            _ => Self::None,
+        }
+    }
+
+    /// What counts for one of the two.
+    fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::None, one) | (one, Self::None) => one,
+            (Self::Only(mut one), Self::Only(other)) => {
+                one.extend(other);
+                Self::Only(one)
+            }
+            (Self::AllBut(one), Self::AllBut(other)) => {
+                Self::AllBut(one.into_iter().filter(|name| other.contains(name)).collect())
+            }
+            (Self::AllBut(names), Self::Only(only)) | (Self::Only(only), Self::AllBut(names)) => {
+                Self::AllBut(names.into_iter().filter(|name| !only.contains(name)).collect())
+            }
+            (Self::All, _) | (_, Self::All) => Self::All,
+        }
+    }
+}
+
+impl Distribution {
+    /// The behaviour for a path, which is decoded and begins with a slash.
+    pub(crate) fn behavior(&self, path: &str) -> Option<&Behavior> {
+        let fits = |behavior: &&Behavior| {
+            behavior.pattern.as_ref().is_none_or(|pattern| pattern::fits(pattern, path))
+        };
+        self.behaviors.iter().find(fits)
+    }
+
+    /// Up to when what was kept of a path is forgotten, in milliseconds since 1970; 0: nothing is.
+    pub(crate) fn forgotten_until_ms(&self, path: &str) -> u64 {
+        let of_path = self.invalidations.iter().filter(|(_, patterns)| {
+            patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
+                Some(start) => path.starts_with(start),
+                None => pattern == path,
+            })
+        });
+        let of_path = of_path.map(|(at, _)| *at).max().unwrap_or(0);
+        // What came before those that are remembered could have been for any path.
+        let is_full = self.invalidations.len() >= INVALIDATIONS_KEPT;
+        let oldest = self.invalidations.iter().map(|(at, _)| *at).min().filter(|_| is_full);
+        of_path.max(oldest.unwrap_or(0))
+    }
+
+    fn read(
+        resource: &DistributionResource,
+        all: &Distributions,
+        config: &ServerConfig,
+    ) -> Option<Self> {
+        let document = config_of(resource)?;
+        let account = &resource.account;
+        let origins: HashMap<&str, Arc<BucketPlace>> = document
+            .items(&["Origins"])
+            .filter_map(|origin| {
+                let place = BucketPlace::read(origin, (all, account), config)?;
+                Some((origin.text_at(&["Id"]), Arc::new(place)))
+            })
+            .collect();
+        let default = document.child("DefaultCacheBehavior")?;
+        let behaviors = document.items(&["CacheBehaviors"]).chain([default]);
+        let behaviors =
+            behaviors.map(|behavior| Behavior::read(behavior, &origins, (all, account)));
+        let errors = document.items(&["CustomErrorResponses"]).filter_map(|response| {
+            let (page, status) =
+                (response.text_at(&["ResponsePagePath"]), response.text_at(&["ResponseCode"]));
+            let page =
+                status.parse().ok().filter(|_| !page.is_empty()).map(|it| (page.to_owned(), it));
+            let seconds =
+                response.text_at(&["ErrorCachingMinTTL"]).parse().unwrap_or(ERROR_SECONDS);
+            Some((response.text_at(&["ErrorCode"]).parse().ok()?, ErrorResponse { page, seconds }))
+        });
+        Some(Self {
+            id: resource.id.clone(),
+            account: account.clone(),
+            arn: distribution_arn(account.as_str(), &resource.id).into(),
+            is_enabled: document.text_at(&["Enabled"]) == "true",
+            root: document.text_at(&["DefaultRootObject"]).to_owned(),
+            behaviors: behaviors.collect::<Option<_>>()?,
+            errors: errors.collect(),
+            invalidations: Vec::new(),
+        })
+    }
+}
+
+impl BucketPlace {
+    fn read(
+        origin: &Element,
+        (all, account): (&Distributions, &AccountId),
+        config: &ServerConfig,
+    ) -> Option<Self> {
+        let bucket = origin_bucket(origin.text_at(&["DomainName"]), config)?;
+        let prefix = origin.text_at(&["OriginPath"]).trim_start_matches('/');
+        let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+        let control = origin.text_at(&["OriginAccessControlId"]);
+        let found = all.resource(control).filter(|found| found.account == *account);
+        let found = found.and_then(|found| config_of(found));
+        let signs = match (control, found) {
+            ("", _) => false,
+            // What cannot be read is no permission to read as anybody: the origin refuses.
+            (_, None) => return None,
+            (_, Some(control)) => control.text_at(&["SigningBehavior"]) != "never",
+        };
+        Some(Self { bucket, prefix, signs })
+    }
+}
+
+impl Behavior {
+    fn read(
+        behavior: &Element,
+        origins: &HashMap<&str, Arc<BucketPlace>>,
+        (all, account): (&Distributions, &AccountId),
+    ) -> Option<Self> {
+        let policy = |element: &str, kind: ResourceKind| {
+            let id = behavior.text_at(&[element]);
+            if id.is_empty() {
+                return Some(None);
+            }
+            if let Some(managed) = managed_policy(kind, id) {
+                return Some(Some(managed.config().clone()));
+            }
+            let own = all.resource(id).filter(|own| own.account == *account && own.kind == kind);
+            own.and_then(|own| config_of(own)).map(Some)
+        };
+        let cache = policy("CachePolicyId", ResourceKind::CachePolicy)?;
+        let request = policy("OriginRequestPolicyId", ResourceKind::OriginRequestPolicy)?;
+        let response = policy("ResponseHeadersPolicyId", ResourceKind::ResponseHeadersPolicy)?;
+        let (ttls, mut query, mut headers, encodes) = match &cache {
+            Some(cache) => of_cache_policy(cache),
+            None => of_forwarded_values(behavior),
+        };
+        if let Some(request) = &request {
+            let names = ["QueryStringsConfig", "QueryStringBehavior", "QueryStrings"];
+            query = query.or(Names::of(request, names));
+            headers.extend(request.items(&["HeadersConfig", "Headers"]).filter_map(header_name));
+        }
+        let pattern = behavior.child("PathPattern").map(|pattern| pattern.text.clone());
+        let mut sorted: Vec<_> =
+            behavior.items(&["AllowedMethods"]).map(|method| method.text.as_str()).collect();
+        sorted.sort_unstable();
+        Some(Self {
+            pattern,
+            origin: Arc::clone(origins.get(behavior.text_at(&["TargetOriginId"]))?),
+            keys: keys_of(behavior, (all, account)),
+            protocol: match behavior.text_at(&["ViewerProtocolPolicy"]) {
+                "allow-all" => ViewerProtocol::Any,
+                "redirect-to-https" => ViewerProtocol::Redirect,
+                _ => ViewerProtocol::HttpsOnly,
+            },
+            methods: match sorted.as_slice() {
+                ["GET", "HEAD", "OPTIONS"] => Methods::Asks,
+                ["DELETE", ..] => Methods::All,
+                _ => Methods::Reads,
+            },
+            ttls,
+            query,
+            headers,
+            compresses: encodes && behavior.text_at(&["Compress"]) == "true",
+            answer_headers: response.as_ref().map(AnswerHeaders::read),
+        })
+    }
+}
+
+/// The keys of the groups that a behaviour trusts; `None`: it trusts everybody. A key that cannot be read opens nothing.
+fn keys_of(
+    behavior: &Element,
+    (all, account): (&Distributions, &AccountId),
+) -> Option<HashMap<String, Arc<CloudFrontPublicKey>>> {
+    if behavior.text_at(&["TrustedKeyGroups", "Enabled"]) != "true" {
+        return None;
+    }
+    let own = |id: &str, kind: ResourceKind| {
+        let found =
+            all.resource(id).filter(|found| found.account == *account && found.kind == kind)?;
+        config_of(found)
+    };
+    let mut keys = HashMap::new();
+    for group in behavior.items(&["TrustedKeyGroups"]) {
+        let group = own(&group.text, ResourceKind::KeyGroup).unwrap_or_default();
+        for key in group.items(&[]) {
+            let config = own(&key.text, ResourceKind::PublicKey).unwrap_or_default();
+            if let Ok(public) = CloudFrontPublicKey::from_pem(config.text_at(&["EncodedKey"])) {
+                keys.insert(key.text.clone(), Arc::new(public));
+            }
+        }
+    }
+    Some(keys)
+}
+
+fn header_name(element: &Element) -> Option<HeaderName> {
+    HeaderName::from_bytes(element.text.as_bytes()).ok()
+}
+
+fn seconds(config: &Element, name: &str, default: u64) -> u64 {
+    config.child(name).and_then(|ttl| ttl.text.parse().ok()).unwrap_or(default)
+}
+
+fn ttls(config: &Element) -> Ttls {
+    let min = seconds(config, "MinTTL", 0);
+    let max = seconds(config, "MaxTTL", 31_536_000).max(min);
+    let default = seconds(config, "DefaultTTL", 86_400).clamp(min, max);
+    Ttls { min, default, max, error: ERROR_SECONDS }
+}
+
+fn of_cache_policy(cache: &Element) -> (Ttls, Names, Vec<HeaderName>, bool) {
+    let Some(key) = cache.child("ParametersInCacheKeyAndForwardedToOrigin") else {
+        return (ttls(cache), Names::None, Vec::new(), false);
+    };
+    let query = Names::of(key, ["QueryStringsConfig", "QueryStringBehavior", "QueryStrings"]);
+    let headers = key.items(&["HeadersConfig", "Headers"]).filter_map(header_name).collect();
+    let accepts = |name: &str| key.text_at(&[name]) == "true";
+    let encodes = accepts("EnableAcceptEncodingGzip") || accepts("EnableAcceptEncodingBrotli");
+    (ttls(cache), query, headers, encodes)
+}
+
+fn of_forwarded_values(behavior: &Element) -> (Ttls, Names, Vec<HeaderName>, bool) {
+    let Some(forwarded) = behavior.child("ForwardedValues") else {
+        return (ttls(behavior), Names::None, Vec::new(), false);
+    };
+    let keys: Vec<_> =
+        forwarded.items(&["QueryStringCacheKeys"]).map(|it| it.text.clone()).collect();
+    let query = match forwarded.text_at(&["QueryString"]) {
+        "true" if keys.is_empty() => Names::All,
+        "true" => Names::Only(keys),
+        _ => Names::None,
+    };
+    let headers: Vec<_> = forwarded.items(&["Headers"]).collect();
+    let mut ttls = ttls(behavior);
+    // With all headers forwarded, CloudFront keeps nothing.
+    if headers.iter().any(|name| name.text == "*") {
+        ttls = Ttls { min: 0, default: 0, max: 0, ..ttls };
+    }
+    (ttls, query, headers.into_iter().filter_map(header_name).collect(), true)
+}
+
+/// All distributions, read at one change.
+#[derive(Debug, Default)]
+struct Compiled {
+    number: u64,
+    by_id: HashMap<String, Arc<Distribution>>,
+    by_host: HashMap<String, Arc<Distribution>>,
+}
+
+/// The distributions of this server.
+#[derive(Debug, Default)]
+pub(crate) struct CompiledDistributions(RwLock<Arc<Compiled>>);
+
+impl CompiledDistributions {
+    /// The distribution of an id, as it is now.
+    pub(crate) fn by_id(
+        &self,
+        id: &str,
+        store: &Store,
+        config: &ServerConfig,
+    ) -> Option<Arc<Distribution>> {
+        self.now(store, config).by_id.get(id).cloned()
+    }
+
+    /// The distribution that has a host of its own, which is in lower case.
+    pub(crate) fn by_host(
+        &self,
+        host: &str,
+        store: &Store,
+        config: &ServerConfig,
+    ) -> Option<Arc<Distribution>> {
+        self.now(store, config).by_host.get(host).cloned()
+    }
+
+    fn now(&self, store: &Store, config: &ServerConfig) -> Arc<Compiled> {
+        let number = store.distributions_number();
+        let held = Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner));
+        if held.number == number {
+            return held;
+        }
+        let mut slot = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let all = store.distributions();
+        if slot.number != all.number() {
+            *slot = Arc::new(Compiled::read(&all, config));
+        }
+        Arc::clone(&slot)
+    }
+}
+
+impl Compiled {
+    fn read(all: &Distributions, config: &ServerConfig) -> Self {
+        let mut invalidations: HashMap<String, Vec<(u64, Vec<String>)>> = HashMap::new();
+        for resource in all.all_of(ResourceKind::Invalidation) {
+            let Some(kept) = kept_invalidation(resource) else { continue };
+            let at = u64::try_from(resource.created_at.as_millisecond()).unwrap_or(0);
+            let paths = kept.batch.items(&["Paths"]).map(|path| decoded(&path.text)).collect();
+            invalidations.entry(kept.distribution).or_default().push((at, paths));
+        }
+        let mut compiled = Self { number: all.number(), ..Self::default() };
+        for resource in all.all_of(ResourceKind::Distribution) {
+            let Some(mut distribution) = Distribution::read(resource, all, config) else {
+                tracing::warn!(
+                    id = resource.id,
+                    "a distribution cannot be served: something that it names is gone"
+                );
+                continue;
+            };
+            distribution.invalidations = invalidations.remove(&resource.id).unwrap_or_default();
+            let distribution = Arc::new(distribution);
+            for host in &resource.hosts {
+                compiled.by_host.insert(host.clone(), Arc::clone(&distribution));
+            }
+            compiled.by_id.insert(resource.id.clone(), distribution);
+        }
+        compiled
+    }
+}
+
+/// The path of an invalidation, as paths are compared.
+fn decoded(path: &str) -> String {
+    String::from_utf8_lossy(&presign::decode_component(path)).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_counts_for_one_policy_or_the_other() {
+        let only = |names: &[&str]| Names::Only(names.iter().map(|it| (*it).to_owned()).collect());
+        let but = |names: &[&str]| Names::AllBut(names.iter().map(|it| (*it).to_owned()).collect());
+        for (one, other, has, has_not) in [
+            (Names::None, Names::None, vec![], vec!["a"]),
+            (Names::None, only(&["a"]), vec!["a"], vec!["b"]),
+            (only(&["a"]), only(&["b"]), vec!["a", "b"], vec!["c"]),
+            (Names::All, only(&["a"]), vec!["a", "z"], vec![]),
+            (but(&["a", "b"]), but(&["b", "c"]), vec!["a", "c"], vec!["b"]),
+            (but(&["a", "b"]), only(&["a"]), vec!["a", "z"], vec!["b"]),
+        ] {
+            for (one, other) in [(one.clone(), other.clone()), (other, one)] {
+                let both = one.or(other);
+                assert!(has.iter().all(|name| both.has(name)), "{both:?}");
+                assert!(!has_not.iter().any(|name| both.has(name)), "{both:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Whether a viewer may have a resource: proves what it presents by a key of the behaviour, and judges it.
+
+use std::sync::Arc;
+
+use presign::{CloudFrontClaim, CloudFrontPublicKey, CloudFrontRefusal, VerifiedPolicy};
+use quick_cache::sync::Cache;
+
+/// How many policies that were found true are remembered.
+const REMEMBERED_MAX: usize = 8_192;
+
+/// Policies that a key was found to have signed. Whether the key is trusted, and what the policy allows, is asked for each
+/// request; remembered is only what never changes.
+pub(crate) struct ProvenPolicies(Cache<(usize, [u8; 32]), Proven>);
+
+/// A proof, which holds for this very key: it keeps the key, so that no other comes to lie at its place in memory.
+#[derive(Clone)]
+struct Proven {
+    _key: Arc<CloudFrontPublicKey>,
+    policy: VerifiedPolicy,
+}
+
+impl std::fmt::Debug for ProvenPolicies {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("ProvenPolicies")
+            .field("remembered", &self.0.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for ProvenPolicies {
+    fn default() -> Self {
+        Self(Cache::new(REMEMBERED_MAX))
+    }
+}
+
+impl ProvenPolicies {
+    /// The policy that the claim presents, once the key is found to have signed it.
+    pub(super) fn prove(
+        &self,
+        claim: &CloudFrontClaim,
+        urls: &[String],
+        key: &Arc<CloudFrontPublicKey>,
+    ) -> Result<VerifiedPolicy, CloudFrontRefusal> {
+        let place = (Arc::as_ptr(key).addr(), claim.digest(urls));
+        if let Some(Proven { policy, .. }) = self.0.get(&place) {
+            return Ok(policy);
+        }
+        let policy = claim.verify(urls, key)?;
+        self.0.insert(place, Proven { _key: Arc::clone(key), policy: policy.clone() });
+        Ok(policy)
+    }
+}
