@@ -11,10 +11,11 @@ use http::header::{CONTENT_RANGE, ETAG};
 use http::{HeaderMap, StatusCode};
 use tokio::sync::Semaphore;
 
+use crate::compress::Coding;
 use crate::entry::{CHUNK_BYTES, Entry, ResourceKey, Slot, StoredHead, Weighter};
 use crate::flight::{Flight, Landing};
 use crate::freshness::Ttls;
-use crate::keep::Journey;
+use crate::keep::{Journey, whole_body};
 use crate::origin::{Origin, OriginAnswer, OriginFailure, OriginRequest};
 use crate::reader::EdgeReader;
 use crate::run::{Run, Waiter, read_run};
@@ -22,6 +23,8 @@ use crate::stats::{EdgeStats, add};
 
 /// How many origins are asked at once. Others wait: each has a file open, or a connection.
 const FETCHES_MAX: usize = 512;
+/// How many bodies are compressed at once: each is in memory, before and after.
+const COMPRESSIONS_MAX: usize = 4;
 /// The usual size of an entry, by which the tables are laid out.
 const ENTRY_BYTES_USUAL: u64 = 32 * 1024;
 
@@ -35,6 +38,7 @@ pub(crate) struct Inner {
     pub(crate) runs: Mutex<HashMap<u64, Vec<Arc<Run>>>>,
     pub(crate) versions: AtomicU64,
     fetches: Semaphore,
+    pub(crate) compressions: Semaphore,
     memory_bytes: u64,
     pub(crate) stats: EdgeStats,
 }
@@ -48,6 +52,8 @@ pub struct EdgeRequest<'r> {
     pub is_head: bool,
     /// The headers of the request: of these, ranges and conditions are read.
     pub headers: &'r HeaderMap,
+    /// How the body is compressed, if it is of a kind that is.
+    pub coding: Option<Coding>,
     /// How long the behaviour keeps answers.
     pub ttls: Ttls,
     /// What was kept up to this time is forgotten, in milliseconds since 1970; 0: nothing is.
@@ -134,6 +140,7 @@ impl EdgeCache {
             runs: Mutex::default(),
             versions: AtomicU64::new(1),
             fetches: Semaphore::new(FETCHES_MAX),
+            compressions: Semaphore::new(COMPRESSIONS_MAX),
             memory_bytes,
             stats: EdgeStats::default(),
         }))
@@ -314,30 +321,45 @@ impl Inner {
         run: Arc<Run>,
         chunks: Range<u64>,
     ) {
+        if let Some(coding) = head.coding {
+            let made = self.make_again(&head, &origin, coding).await;
+            match made {
+                Ok(body) => {
+                    let begins = usize::try_from(chunks.start * CHUNK_BYTES).unwrap_or(usize::MAX);
+                    let rest = body.slice(begins.min(body.len())..);
+                    read_run(self, head, run, whole_body(rest)).await;
+                }
+                Err(failure) => self.give_up(&head, &run, failure),
+            }
+            return;
+        }
         let range = chunks.start * CHUNK_BYTES..(chunks.end * CHUNK_BYTES).min(head.length);
         let asked = OriginRequest {
             range: Some(range.clone()),
             if_none_match: None,
-            if_match: head.etag().cloned(),
+            if_match: head.origin_etag.clone(),
         };
         let body = match self.fetch(&origin, asked).await {
             Err(failure) => Err(failure),
             Ok(answer) => {
                 let is_range = answer.headers.get(CONTENT_RANGE).and_then(|it| it.to_str().ok())
                     == Some(&format!("bytes {}-{}/{}", range.start, range.end - 1, head.length));
-                let same = answer.headers.get(ETAG) == head.etag();
+                let same = answer.headers.get(ETAG) == head.origin_etag.as_ref();
                 let is_part = answer.status == StatusCode::PARTIAL_CONTENT && is_range && same;
                 if is_part { Ok(answer.body) } else { Err(OriginFailure::Changed) }
             }
         };
         match body {
             Ok(body) => read_run(self, head, run, body).await,
-            Err(failure) => {
-                self.forget_version(&head);
-                run.fail(failure);
-                self.run_has_ended(head.version);
-            }
+            Err(failure) => self.give_up(&head, &run, failure),
         }
+    }
+
+    /// Ends a run whose body cannot be had.
+    fn give_up(&self, head: &StoredHead, run: &Run, failure: OriginFailure) {
+        self.forget_version(head);
+        run.fail(failure);
+        self.run_has_ended(head.version);
     }
 
     pub(crate) fn run_has_ended(&self, version: u64) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
+use crate::compress::Coding;
 use crate::freshness::Freshness;
 
 /// How large the pieces are in which bodies are kept, in bytes.
@@ -31,6 +32,10 @@ pub(crate) struct StoredHead {
     pub(crate) headers: HeaderMap,
     /// The length of the whole body, in bytes.
     pub(crate) length: u64,
+    /// How the origin names the body, which is compressed here under a name of its own.
+    pub(crate) origin_etag: Option<HeaderValue>,
+    /// How the body was compressed here; `None`: it is as the origin sends it.
+    pub(crate) coding: Option<Coding>,
     /// The body, if it is no longer than a piece.
     pub(crate) body: Option<Bytes>,
     /// When the origin gave or confirmed the answer, in milliseconds since 1970.
@@ -39,10 +44,6 @@ pub(crate) struct StoredHead {
 }
 
 impl StoredHead {
-    pub(crate) fn etag(&self) -> Option<&HeaderValue> {
-        self.headers.get(http::header::ETAG)
-    }
-
     fn weight(&self) -> u64 {
         let headers = self.headers.iter().map(|(name, value)| {
             HEADER_BYTES + bytes_of(name.as_str().len()) + bytes_of(value.len())

@@ -6,13 +6,14 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_RANGES, AGE, CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, DATE, HeaderName,
-    TRANSFER_ENCODING,
+    ACCEPT_RANGES, AGE, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, DATE, ETAG,
+    HeaderName, TRANSFER_ENCODING, VARY,
 };
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::BodyExt as _;
 
 use crate::cache::{EdgeRequest, Inner};
+use crate::compress::{Coding, is_worth_it};
 use crate::entry::{CHUNK_BYTES, Entry, ResourceKey, Slot, StoredHead, bytes_of, chunk_at};
 use crate::flight::{Flight, Landing};
 use crate::freshness::{Freshness, Ttls};
@@ -28,6 +29,7 @@ pub(crate) struct Journey {
     /// What is there and is to be confirmed.
     before: Option<Arc<StoredHead>>,
     range: Option<Range<u64>>,
+    coding: Option<Coding>,
     ttls: Ttls,
     now_ms: u64,
 }
@@ -45,7 +47,9 @@ impl Journey {
             key: request.key,
             origin: Arc::clone(origin),
             before: before.cloned(),
-            range: range.filter(|_| before.is_none()),
+            // What is compressed is read whole.
+            range: range.filter(|_| before.is_none() && request.coding.is_none()),
+            coding: request.coding,
             ttls: request.ttls,
             now_ms: request.now_ms,
         }
@@ -73,8 +77,8 @@ impl Inner {
     }
 
     async fn land(self: &Arc<Self>, journey: Journey) -> Landing {
-        let Journey { key, origin, before, range, ttls, now_ms } = journey;
-        let if_none_match = before.as_ref().and_then(|before| before.etag().cloned());
+        let Journey { key, origin, before, range, coding, ttls, now_ms } = journey;
+        let if_none_match = before.as_ref().and_then(|before| before.origin_etag.clone());
         let asked = OriginRequest { range: range.clone(), if_none_match, if_match: None };
         let stale = |failure: Option<OriginFailure>| match &before {
             Some(before) if now_ms < before.freshness.stale_if_error_ms => {
@@ -98,7 +102,7 @@ impl Inner {
             return Landing::Alone;
         };
         match self
-            .keep(key, answer, (range.map_or(0, |range| range.start), freshness), now_ms)
+            .keep((key, coding), answer, (range.map_or(0, |range| range.start), freshness), now_ms)
             .await
         {
             Ok(Some(head)) => Landing::Stored { head, refreshed: false },
@@ -130,6 +134,8 @@ impl Inner {
             status: before.status,
             headers: all,
             length: before.length,
+            origin_etag: before.origin_etag.clone(),
+            coding: before.coding,
             body: before.body.clone(),
             confirmed_ms: now_ms,
             freshness,
@@ -141,56 +147,44 @@ impl Inner {
     /// Keeps an answer whose body begins at a byte. `None`: it cannot be kept.
     async fn keep(
         self: &Arc<Self>,
-        key: ResourceKey,
+        (key, coding): (ResourceKey, Option<Coding>),
         answer: OriginAnswer,
         (begins, freshness): (u64, Freshness),
         now_ms: u64,
     ) -> Result<Option<Arc<StoredHead>>, OriginFailure> {
         let OriginAnswer { status, headers, mut body } = answer;
-        let text = |name: HeaderName| headers.get(name)?.to_str().ok();
-        let length = match status {
-            StatusCode::PARTIAL_CONTENT => {
-                let total =
-                    text(CONTENT_RANGE).and_then(|range| range.rsplit_once('/')?.1.parse().ok());
-                let starts = text(CONTENT_RANGE).and_then(|range| {
-                    range.strip_prefix("bytes ")?.split_once('-')?.0.parse::<u64>().ok()
-                });
-                total.filter(|_| starts == Some(begins))
-            }
-            StatusCode::OK if begins == 0 => {
-                text(CONTENT_LENGTH).and_then(|length| length.parse().ok())
-            }
-            // The origin has no ranges: what comes begins at the beginning, whatever was asked.
-            StatusCode::OK => text(CONTENT_LENGTH).and_then(|length| length.parse().ok()),
-            _ => text(CONTENT_LENGTH).and_then(|length| length.parse().ok()),
-        };
+        let Some(length) = length_of(status, &headers, begins) else { return Ok(None) };
         let begins = if status == StatusCode::PARTIAL_CONTENT { begins } else { 0 };
-        let Some(length): Option<u64> = length else { return Ok(None) };
+        let coding = coding.filter(|_| status == StatusCode::OK && is_worth_it(&headers, length));
+        let (mut kept, origin_etag) = (kept_headers(&headers), headers.get(ETAG).cloned());
+        let (length, mut body) = match coding {
+            None => (length, body),
+            Some(coding) => {
+                let whole = self.read_whole(&mut body, length).await?;
+                let made = self.compress(whole, coding).await?;
+                is_coded(&mut kept, coding);
+                (bytes_of(made.len()), whole_body(made))
+            }
+        };
         let is_small = length <= CHUNK_BYTES && begins == 0;
         if !status.is_success() && !is_small {
             return Ok(None);
         }
-        let small = if is_small { Some(self.read_small(&mut body, length).await?) } else { None };
+        let small = if is_small { Some(self.read_whole(&mut body, length).await?) } else { None };
         let head = Arc::new(StoredHead {
             key,
             version: self.versions.fetch_add(1, Ordering::Relaxed),
             status: if status == StatusCode::PARTIAL_CONTENT { StatusCode::OK } else { status },
-            headers: kept_headers(&headers),
+            headers: kept,
             length,
+            origin_etag,
+            coding,
             body: small,
             confirmed_ms: now_ms,
             freshness,
         });
         if !is_small {
-            let ends = match text(CONTENT_RANGE).filter(|_| status == StatusCode::PARTIAL_CONTENT) {
-                Some(range) => {
-                    let last = range
-                        .split_once('-')
-                        .and_then(|(_, rest)| rest.split_once('/')?.0.parse::<u64>().ok());
-                    last.map_or(length, |last| last.saturating_add(1))
-                }
-                None => length,
-            };
+            let ends = last_byte(&headers).map_or(length, |last| last.saturating_add(1));
             // A piece that is cut is read again when it is asked for.
             let end =
                 if ends >= length { length.div_ceil(CHUNK_BYTES) } else { ends / CHUNK_BYTES };
@@ -211,7 +205,38 @@ impl Inner {
         Ok(Some(head))
     }
 
-    async fn read_small(&self, body: &mut OriginBody, length: u64) -> Result<Bytes, OriginFailure> {
+    /// Compresses the body of a head anew: it is the same again.
+    pub(crate) async fn make_again(
+        &self,
+        head: &StoredHead,
+        origin: &Arc<dyn Origin>,
+        coding: Coding,
+    ) -> Result<Bytes, OriginFailure> {
+        let asked =
+            OriginRequest { if_match: head.origin_etag.clone(), ..OriginRequest::default() };
+        let mut answer = self.fetch(origin, asked).await?;
+        let length =
+            answer.headers.get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse().ok());
+        let length = length.filter(|length| is_worth_it(&answer.headers, *length));
+        let same = answer.status == StatusCode::OK
+            && answer.headers.get(ETAG) == head.origin_etag.as_ref();
+        let length = length.filter(|_| same).ok_or(OriginFailure::Changed)?;
+        let whole = self.read_whole(&mut answer.body, length).await?;
+        let made = self.compress(whole, coding).await?;
+        if bytes_of(made.len()) == head.length { Ok(made) } else { Err(OriginFailure::Changed) }
+    }
+
+    async fn compress(&self, whole: Bytes, coding: Coding) -> Result<Bytes, OriginFailure> {
+        let failed = |why: String| OriginFailure::Failed(why);
+        let turn = self.compressions.acquire().await;
+        let _turn = turn.map_err(|_| failed("the cache is closed".to_owned()))?;
+        // On a thread that may block: a large body takes a tenth of a second.
+        let made = tokio::task::spawn_blocking(move || coding.compress(&whole)).await;
+        let made = made.map_err(|_| failed("the body could not be compressed".to_owned()))?;
+        made.map(Bytes::from).map_err(|error| failed(error.to_string()))
+    }
+
+    async fn read_whole(&self, body: &mut OriginBody, length: u64) -> Result<Bytes, OriginFailure> {
         let wanted = usize::try_from(length).unwrap_or(usize::MAX);
         let mut bytes = Vec::with_capacity(wanted);
         while let Some(frame) = body.frame().await {
@@ -242,4 +267,39 @@ fn kept_headers(headers: &HeaderMap) -> HeaderMap {
         kept.remove(name);
     }
     kept
+}
+
+/// The length of the whole body of which an answer sends a part, or all.
+fn length_of(status: StatusCode, headers: &HeaderMap, begins: u64) -> Option<u64> {
+    let text = |name: HeaderName| headers.get(name)?.to_str().ok();
+    // Where an origin has no ranges, the body begins at its beginning, whatever was asked for.
+    if status != StatusCode::PARTIAL_CONTENT {
+        return text(CONTENT_LENGTH)?.parse().ok();
+    }
+    let (range, total) = text(CONTENT_RANGE)?.strip_prefix("bytes ")?.split_once('/')?;
+    let starts: u64 = range.split_once('-')?.0.parse().ok()?;
+    if starts == begins { total.parse().ok() } else { None }
+}
+
+/// The last byte of a part.
+fn last_byte(headers: &HeaderMap) -> Option<u64> {
+    let (range, _) = headers.get(CONTENT_RANGE)?.to_str().ok()?.split_once('/')?;
+    range.split_once('-')?.1.parse().ok()
+}
+
+/// What the head of a body says once the body is compressed: its name is weak, because the bytes are others.
+fn is_coded(headers: &mut HeaderMap, coding: Coding) {
+    headers.insert(CONTENT_ENCODING, coding.value());
+    headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
+    let weak = headers.get(ETAG).filter(|etag| !etag.as_bytes().starts_with(b"W/"));
+    let weak =
+        weak.and_then(|etag| HeaderValue::from_str(&format!("W/{}", etag.to_str().ok()?)).ok());
+    if let Some(weak) = weak {
+        headers.insert(ETAG, weak);
+    }
+}
+
+/// A body that is there already.
+pub(crate) fn whole_body(bytes: Bytes) -> OriginBody {
+    Box::pin(http_body_util::Full::new(bytes).map_err(|never| match never {}))
 }

@@ -9,6 +9,7 @@
 
 mod answer;
 mod cache;
+mod compress;
 mod entry;
 mod flight;
 mod freshness;
@@ -20,6 +21,7 @@ mod run;
 mod stats;
 
 pub use cache::{CacheOutcome, EdgeAnswer, EdgeBody, EdgeCache, EdgeRequest};
+pub use compress::{Coding, Codings, is_compressible};
 pub use entry::{CHUNK_BYTES, ResourceKey};
 pub use freshness::Ttls;
 pub use origin::{Origin, OriginAnswer, OriginBody, OriginFailure, OriginFuture, OriginRequest};

@@ -14,8 +14,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use edge::{
-    CHUNK_BYTES, CacheOutcome, EdgeAnswer, EdgeBody, EdgeCache, EdgeRequest, Origin, OriginAnswer,
-    OriginFailure, OriginFuture, OriginRequest, ResourceKey, Ttls,
+    CHUNK_BYTES, CacheOutcome, Coding, EdgeAnswer, EdgeBody, EdgeCache, EdgeRequest, Origin,
+    OriginAnswer, OriginFailure, OriginFuture, OriginRequest, ResourceKey, Ttls,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body::{Body, Frame, SizeHint};
@@ -38,7 +38,14 @@ struct Fake {
     gate: Option<Arc<Notify>>,
 }
 
+/// Of a body that is hardly smaller once it is compressed.
+const DENSE: u64 = 200;
+
 fn byte_at(seed: u64, position: u64) -> u8 {
+    if seed == DENSE {
+        let mixed = (position ^ (position >> 7)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        return 32 + u8::try_from(mixed >> 58).unwrap();
+    }
     u8::try_from((position.wrapping_mul(31) ^ (position >> 16) ^ seed) % 251).unwrap()
 }
 
@@ -187,6 +194,7 @@ async fn ask_since(
     let request = EdgeRequest {
         key,
         is_head: false,
+        coding: None,
         headers: &headers,
         ttls: TTLS,
         forgotten_until_ms,
@@ -456,6 +464,7 @@ async fn what_may_not_be_kept_is_not_shared() {
             let request = EdgeRequest {
                 key,
                 is_head: false,
+                coding: None,
                 headers: &headers,
                 ttls: TTLS,
                 forgotten_until_ms: 0,
@@ -521,6 +530,7 @@ async fn the_bound_holds_under_a_load_that_does_not_fit() {
         let request = EdgeRequest {
             key: ResourceKey(key),
             is_head: false,
+            coding: None,
             headers: &headers,
             ttls: TTLS,
             forgotten_until_ms: 0,
@@ -533,4 +543,50 @@ async fn the_bound_holds_under_a_load_that_does_not_fit() {
     }
     let counts = cache.stats().counts();
     assert!(counts.hits > counts.misses, "{counts:?}");
+}
+
+/// A body that is compressed is compressed once, kept so, and made again where its pieces are gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_are_compressed_for_those_who_take_it() {
+    // Random enough that the compressed body has many pieces.
+    let length = 9_000_000;
+    for (coding, memory) in [
+        (Coding::Brotli, 64 << 20),
+        (Coding::Zstd, 64 << 20),
+        (Coding::Gzip, 64 << 20),
+        (Coding::Gzip, 1 << 20),
+    ] {
+        let fake = Fake::new(length);
+        fake.seed.store(DENSE, Ordering::Relaxed);
+        let cache = EdgeCache::new(memory);
+        let mut bodies = Vec::new();
+        for _ in 0..2 {
+            let headers = HeaderMap::new();
+            let request = EdgeRequest {
+                key: ResourceKey([7; 32]),
+                is_head: false,
+                coding: Some(coding),
+                headers: &headers,
+                ttls: TTLS,
+                forgotten_until_ms: 0,
+                now_ms: NOW,
+            };
+            let origin: Arc<dyn Origin> = Arc::new(Handle(Arc::clone(&fake)));
+            let answer = cache.get(&request, &origin).await.unwrap().unwrap();
+            assert_eq!(answer.headers["content-encoding"], coding.name());
+            assert_eq!(answer.headers["vary"], "Accept-Encoding");
+            assert_eq!(answer.headers["etag"], "W/\"200\"");
+            let told: usize = answer.headers["content-length"].to_str().unwrap().parse().unwrap();
+            let body = read(answer.body).await.unwrap();
+            assert_eq!(body.len(), told);
+            bodies.push(body);
+        }
+        assert!(bodies[0] == bodies[1]);
+        if coding == Coding::Gzip {
+            let mut plain = Vec::new();
+            std::io::copy(&mut flate2::read::GzDecoder::new(&bodies[0][..]), &mut plain).unwrap();
+            assert!(plain == content(DENSE, 0..length));
+        }
+        assert_eq!(fake.asked() == 1, memory > 1 << 20, "{coding:?} {memory}");
+    }
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use ledger::Ledger;
 use store::{AccessKey, KeyOwner, KeyStatus, Store};
 
-use crate::api::ApiCaller;
+use crate::api::{ApiCaller, ApiRoute};
 use crate::audit::{LoggedRefusal, RequestLog, Stopwatch, log_cause};
 use crate::authentication::AuthenticationError;
 use crate::body::RequestBody;
@@ -17,7 +17,7 @@ use crate::cloudfront::ControlArrival;
 use crate::config::ServerConfig;
 use crate::context::RequestContext;
 use crate::cors;
-use crate::distribution::ViewerRequest;
+use crate::distribution::{DistributionRoute, ViewerRequest};
 use crate::error::{S3Error, refusal};
 use crate::form::FormPost;
 use crate::gate::{Caller, Gate, refuse_link_conditions_in};
@@ -235,9 +235,7 @@ impl Server {
         let head = Head::read(parts, arrival.peer, &services.config)?;
         notes.client = Some(head.client());
         if let Some(route) = services.distribution(&head) {
-            let context = Arc::new(self.context(arrival, &head));
-            let request = ViewerRequest { services, head: &head, context: &context, ids };
-            return Box::pin(route.answer(request, body, notes)).await;
+            return Box::pin(self.view(route, (arrival, &head), body, notes)).await;
         }
         let surface = Surface::of(&head);
         if let Some(place) = cors::concerns(parts).then(|| surface.page_place(&head)).flatten() {
@@ -262,23 +260,15 @@ impl Server {
             }
             Surface::Metrics => Box::pin(self.answer_metrics(&head, &context, notes)).await,
             Surface::Api(route) => {
-                notes.operation = route.operation();
-                match self.caller(&head, &context, notes).await {
-                    Ok(caller) => {
-                        let caller = ApiCaller { caller: &caller, context: &context, ids };
-                        Ok(Box::pin(route.answer(&services.gate, caller, body, notes)).await)
-                    }
-                    // Refusals of the API are JSON, these too.
-                    Err(error) => Ok(route.refuse(refusal::of_authentication(error), ids, notes)),
-                }
+                Ok(Box::pin(self.answer_api(route, (&head, &context, ids), body, notes)).await)
             }
             Surface::Query(endpoint) => {
                 let asked = QueryRequest { head: &head, context: &context, ids };
                 Ok(Box::pin(endpoint.answer(services, asked, body, notes)).await)
             }
             Surface::Control(route) => {
-                let arrival = ControlArrival { services, head: &head, context: &context, ids };
-                Ok(Box::pin(route.answer(arrival, body, notes)).await)
+                let call = ControlArrival { services, head: &head, context: &context, ids };
+                Ok(Box::pin(route.answer(call, body, notes)).await)
             }
             Surface::Form { bucket, query } => {
                 let posted =
@@ -302,6 +292,38 @@ impl Server {
                 let signed = Signed { caller: &caller, context: &context, site };
                 routed?.answer(&services.gate, signed, body).await
             }
+        }
+    }
+
+    /// Answers a viewer of a distribution.
+    async fn view(
+        &self,
+        route: DistributionRoute<'_>,
+        (arrival, head): (Arrival<'_>, &Head<'_>),
+        body: &mut RequestBody,
+        notes: &mut RequestNotes,
+    ) -> Result<Reply, S3Error> {
+        let context = Arc::new(self.context(arrival, head));
+        let (services, ids) = (&self.services, arrival.ids);
+        let request = ViewerRequest { services, head, context: &context, ids };
+        route.answer(request, body, notes).await
+    }
+
+    async fn answer_api(
+        &self,
+        route: ApiRoute,
+        (head, context, ids): (&Head<'_>, &Arc<RequestContext>, &Ids),
+        body: &mut RequestBody,
+        notes: &mut RequestNotes,
+    ) -> Reply {
+        notes.operation = route.operation();
+        match self.caller(head, context, notes).await {
+            Ok(caller) => {
+                let caller = ApiCaller { caller: &caller, context, ids };
+                route.answer(&self.services.gate, caller, body, notes).await
+            }
+            // Refusals of the API are JSON, these too.
+            Err(error) => route.refuse(refusal::of_authentication(error), ids, notes),
         }
     }
 

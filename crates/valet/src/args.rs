@@ -37,7 +37,7 @@ pub(crate) enum Command {
     /// Run the server
     Serve(Box<Serve>),
     /// Print a presigned URL
-    Presign(Presign),
+    Presign(Box<Presign>),
     /// Print a browser form that uploads under a policy
     PresignPost(post::PresignPost),
     /// Say what a link allows, until when, and why it does not work
@@ -79,7 +79,7 @@ pub(crate) enum Command {
     /// Manage accounts
     Account(identities::Account),
     /// Sign URLs and cookies of a distribution, as CloudFront's signers do
-    Cloudfront(cloudfront::CloudFront),
+    Cloudfront(Box<cloudfront::CloudFront>),
     /// Give credentials to programs
     Credentials(credentials::Credentials),
     /// Check a running server by using it: its public URLs, proxies, clock, TLS and CORS

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use edge::Ttls;
+use edge::{Codings, Ttls};
 use hyper::header::HeaderName;
 use iam::AccountId;
 use presign::CloudFrontPublicKey;
@@ -52,7 +52,8 @@ pub(crate) struct Behavior {
     pub(crate) query: Names,
     /// The headers that are part of the key of the cache, and that the origin is sent.
     pub(crate) headers: Vec<HeaderName>,
-    pub(crate) compresses: bool,
+    /// How answers may be compressed.
+    pub(crate) codings: Codings,
     pub(crate) answer_headers: Option<AnswerHeaders>,
 }
 
@@ -245,7 +246,7 @@ impl Behavior {
         let cache = policy("CachePolicyId", ResourceKind::CachePolicy)?;
         let request = policy("OriginRequestPolicyId", ResourceKind::OriginRequestPolicy)?;
         let response = policy("ResponseHeadersPolicyId", ResourceKind::ResponseHeadersPolicy)?;
-        let (ttls, mut query, mut headers, encodes) = match &cache {
+        let (ttls, mut query, mut headers, codings) = match &cache {
             Some(cache) => of_cache_policy(cache),
             None => of_forwarded_values(behavior),
         };
@@ -275,7 +276,11 @@ impl Behavior {
             ttls,
             query,
             headers,
-            compresses: encodes && behavior.text_at(&["Compress"]) == "true",
+            codings: if behavior.text_at(&["Compress"]) == "true" {
+                codings
+            } else {
+                Codings::default()
+            },
             answer_headers: response.as_ref().map(AnswerHeaders::read),
         })
     }
@@ -322,20 +327,21 @@ fn ttls(config: &Element) -> Ttls {
     Ttls { min, default, max, error: ERROR_SECONDS }
 }
 
-fn of_cache_policy(cache: &Element) -> (Ttls, Names, Vec<HeaderName>, bool) {
+fn of_cache_policy(cache: &Element) -> (Ttls, Names, Vec<HeaderName>, Codings) {
     let Some(key) = cache.child("ParametersInCacheKeyAndForwardedToOrigin") else {
-        return (ttls(cache), Names::None, Vec::new(), false);
+        return (ttls(cache), Names::None, Vec::new(), Codings::default());
     };
     let query = Names::of(key, ["QueryStringsConfig", "QueryStringBehavior", "QueryStrings"]);
     let headers = key.items(&["HeadersConfig", "Headers"]).filter_map(header_name).collect();
     let accepts = |name: &str| key.text_at(&[name]) == "true";
-    let encodes = accepts("EnableAcceptEncodingGzip") || accepts("EnableAcceptEncodingBrotli");
-    (ttls(cache), query, headers, encodes)
+    let (gzip, modern) =
+        (accepts("EnableAcceptEncodingGzip"), accepts("EnableAcceptEncodingBrotli"));
+    (ttls(cache), query, headers, Codings { gzip, modern })
 }
 
-fn of_forwarded_values(behavior: &Element) -> (Ttls, Names, Vec<HeaderName>, bool) {
+fn of_forwarded_values(behavior: &Element) -> (Ttls, Names, Vec<HeaderName>, Codings) {
     let Some(forwarded) = behavior.child("ForwardedValues") else {
-        return (ttls(behavior), Names::None, Vec::new(), false);
+        return (ttls(behavior), Names::None, Vec::new(), Codings::default());
     };
     let keys: Vec<_> =
         forwarded.items(&["QueryStringCacheKeys"]).map(|it| it.text.clone()).collect();
@@ -350,7 +356,8 @@ fn of_forwarded_values(behavior: &Element) -> (Ttls, Names, Vec<HeaderName>, boo
     if headers.iter().any(|name| name.text == "*") {
         ttls = Ttls { min: 0, default: 0, max: 0, ..ttls };
     }
-    (ttls, query, headers.into_iter().filter_map(header_name).collect(), true)
+    let codings = Codings { gzip: true, modern: false };
+    (ttls, query, headers.into_iter().filter_map(header_name).collect(), codings)
 }
 
 /// All distributions, read at one change.

@@ -21,6 +21,7 @@ mod customer_keys;
 mod damage;
 mod dead_links;
 mod deletions;
+mod distributions;
 mod documents;
 mod encryption;
 mod explain;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{StringValueParser, TypedValueParser as _};
 use clap::{Args, Subcommand, ValueEnum};
 use ipnet::Ipv4Net;
 use jiff::Timestamp;
@@ -63,7 +64,7 @@ pub(crate) struct Signing {
     #[arg(long, value_name = "ID")]
     pub(crate) key_pair_id: String,
     /// The private key in PEM, RSA 2048 or ECDSA P-256; `file://` may stand before its name
-    #[arg(long, value_name = "FILE", value_parser = file)]
+    #[arg(long, value_name = "FILE", value_parser = StringValueParser::new().map(|text| file(&text)))]
     pub(crate) private_key: PathBuf,
     /// When it ends
     #[arg(long, value_name = "DATE", value_parser = date)]
@@ -91,8 +92,8 @@ pub(crate) enum Hash {
     Sha256,
 }
 
-fn file(text: &str) -> Result<PathBuf, String> {
-    Ok(text.strip_prefix("file://").unwrap_or(text).into())
+fn file(text: &str) -> PathBuf {
+    text.strip_prefix("file://").unwrap_or(text).into()
 }
 
 /// A day, a time with or without zone, or seconds since 1970.
