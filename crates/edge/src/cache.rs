@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use http::header::{CONTENT_RANGE, ETAG};
+use http::header::CONTENT_RANGE;
 use http::{HeaderMap, StatusCode};
 use tokio::sync::Semaphore;
 
@@ -15,7 +15,7 @@ use crate::compress::Coding;
 use crate::entry::{CHUNK_BYTES, Entry, ResourceKey, Slot, StoredHead, Weighter};
 use crate::flight::{Flight, Landing};
 use crate::freshness::Ttls;
-use crate::keep::{Journey, whole_body};
+use crate::keep::{FlightGuard, Journey, is_same, whole_body};
 use crate::origin::{Origin, OriginAnswer, OriginFailure, OriginRequest};
 use crate::reader::EdgeReader;
 use crate::run::{Run, Waiter, read_run};
@@ -25,6 +25,10 @@ use crate::stats::{EdgeStats, add};
 const FETCHES_MAX: usize = 512;
 /// How many bodies are compressed at once: each is in memory, before and after.
 const COMPRESSIONS_MAX: usize = 4;
+/// How many bodies are read to their end though nobody waits for them any more.
+const UNATTENDED_MAX: usize = 64;
+/// For how long an origin may think before it answers.
+const FETCH_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(30);
 /// The usual size of an entry, by which the tables are laid out.
 const ENTRY_BYTES_USUAL: u64 = 32 * 1024;
 
@@ -34,11 +38,15 @@ pub struct EdgeCache(Arc<Inner>);
 
 pub(crate) struct Inner {
     entries: quick_cache::sync::Cache<Slot, Entry, Weighter>,
-    pub(crate) flights: Mutex<HashMap<ResourceKey, Arc<Flight>>>,
+    /// By what is asked for, and up to when what was known of it is forgotten: who asks after an invalidation does not
+    /// wait for an answer that was under way before.
+    pub(crate) flights: Mutex<HashMap<FlightKey, Arc<Flight>>>,
     pub(crate) runs: Mutex<HashMap<u64, Vec<Arc<Run>>>>,
     pub(crate) versions: AtomicU64,
     fetches: Semaphore,
     pub(crate) compressions: Semaphore,
+    /// Runs that go on though nobody waits for them.
+    pub(crate) unattended: Arc<Semaphore>,
     memory_bytes: u64,
     pub(crate) stats: EdgeStats,
 }
@@ -126,6 +134,15 @@ impl fmt::Debug for EdgeCache {
     }
 }
 
+/// What a flight is found by.
+pub(crate) type FlightKey = (ResourceKey, u64);
+
+impl EdgeRequest<'_> {
+    fn flight_key(&self) -> FlightKey {
+        (self.key, self.forgotten_until_ms)
+    }
+}
+
 impl EdgeCache {
     /// A cache of at most so many bytes, heads and tables included.
     pub fn new(memory_bytes: u64) -> Self {
@@ -141,6 +158,7 @@ impl EdgeCache {
             versions: AtomicU64::new(1),
             fetches: Semaphore::new(FETCHES_MAX),
             compressions: Semaphore::new(COMPRESSIONS_MAX),
+            unattended: Arc::new(Semaphore::new(UNATTENDED_MAX)),
             memory_bytes,
             stats: EdgeStats::default(),
         }))
@@ -170,11 +188,10 @@ impl EdgeCache {
                 return Ok(Some(inner.answer(request, &head, origin, CacheOutcome::Hit)));
             }
             if request.now_ms < head.freshness.stale_while_revalidate_ms {
-                let (flight, is_new) = inner.flight(request.key);
+                let (flight, is_new) = inner.flight(request.flight_key());
                 if is_new {
-                    let flying =
-                        Arc::clone(inner).fly(Journey::of(request, origin, Some(&head)), flight);
-                    drop(tokio::spawn(flying));
+                    let guard = FlightGuard::new(inner, request.flight_key(), flight);
+                    drop(tokio::spawn(guard.fly(Journey::of(request, origin, Some(&head)))));
                 }
                 add(&inner.stats.stale, 1);
                 return Ok(Some(inner.answer(request, &head, origin, CacheOutcome::Hit)));
@@ -235,7 +252,7 @@ impl Inner {
     }
 
     /// The flight that is under way for a resource, or a new one, which the caller must let fly.
-    fn flight(&self, key: ResourceKey) -> (Arc<Flight>, bool) {
+    fn flight(&self, key: FlightKey) -> (Arc<Flight>, bool) {
         let mut flights = Self::lock(&self.flights);
         if let Some(flight) = flights.get(&key) {
             return (Arc::clone(flight), false);
@@ -252,11 +269,12 @@ impl Inner {
         origin: &Arc<dyn Origin>,
         before: Option<Arc<StoredHead>>,
     ) -> Result<Option<EdgeAnswer>, OriginFailure> {
-        let (flight, is_new) = self.flight(request.key);
+        let (flight, is_new) = self.flight(request.flight_key());
         if is_new {
             let journey = Journey::of(request, origin, before.as_ref());
             // A task of its own: whoever began it may leave, and others wait.
-            drop(tokio::spawn(Arc::clone(self).fly(journey, Arc::clone(&flight))));
+            let guard = FlightGuard::new(self, request.flight_key(), Arc::clone(&flight));
+            drop(tokio::spawn(guard.fly(journey)));
         } else {
             add(&self.stats.shared, 1);
         }
@@ -286,7 +304,8 @@ impl Inner {
         let closed = |_| OriginFailure::Failed("the cache is closed".to_owned());
         let _permit = self.fetches.acquire().await.map_err(closed)?;
         add(&self.stats.fetches, 1);
-        origin.fetch(request).await
+        let late = |_| OriginFailure::Failed("the origin took too long to answer".to_owned());
+        tokio::time::timeout(FETCH_TIME_MAX, origin.fetch(request)).await.map_err(late)?
     }
 
     /// The run in which the first of these pieces will come, or a new one that reads them from the origin.
@@ -344,7 +363,7 @@ impl Inner {
             Ok(answer) => {
                 let is_range = answer.headers.get(CONTENT_RANGE).and_then(|it| it.to_str().ok())
                     == Some(&format!("bytes {}-{}/{}", range.start, range.end - 1, head.length));
-                let same = answer.headers.get(ETAG) == head.origin_etag.as_ref();
+                let same = is_same(&answer.headers, &head);
                 let is_part = answer.status == StatusCode::PARTIAL_CONTENT && is_range && same;
                 if is_part { Ok(answer.body) } else { Err(OriginFailure::Changed) }
             }
@@ -357,7 +376,9 @@ impl Inner {
 
     /// Ends a run whose body cannot be had.
     fn give_up(&self, head: &StoredHead, run: &Run, failure: OriginFailure) {
-        self.forget_version(head);
+        if matches!(failure, OriginFailure::Changed) {
+            self.forget_version(head);
+        }
         run.fail(failure);
         self.run_has_ended(head.version);
     }

@@ -44,6 +44,26 @@ pub(crate) struct StoredHead {
 }
 
 impl StoredHead {
+    /// The same body under a head of a later time.
+    pub(crate) fn again(
+        &self,
+        headers: HeaderMap,
+        (confirmed_ms, freshness): (u64, Freshness),
+    ) -> Self {
+        Self {
+            key: self.key,
+            version: self.version,
+            status: self.status,
+            headers,
+            length: self.length,
+            origin_etag: self.origin_etag.clone(),
+            coding: self.coding,
+            body: self.body.clone(),
+            confirmed_ms,
+            freshness,
+        }
+    }
+
     fn weight(&self) -> u64 {
         let headers = self.headers.iter().map(|(name, value)| {
             HEADER_BYTES + bytes_of(name.as_str().len()) + bytes_of(value.len())

@@ -35,8 +35,10 @@ struct Directives {
     s_maxage: Option<u64>,
     stale_while_revalidate: u64,
     stale_if_error: u64,
-    /// `no-cache`, `no-store` or `private`.
+    /// `no-store` or `private`.
     forbids: bool,
+    /// `no-cache`: it is kept, and confirmed each time.
+    confirms: bool,
     /// `must-revalidate` or `proxy-revalidate`: nothing stale is sent.
     revalidates: bool,
 }
@@ -47,13 +49,14 @@ impl Directives {
         let lines = headers.get_all(CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok());
         for directive in lines.flat_map(|line| line.split(',')) {
             let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
-            let seconds = || value.trim().trim_matches('"').parse::<u64>().ok();
+            let seconds = || seconds(value.trim().trim_matches('"'));
             match name.trim().to_ascii_lowercase().as_str() {
                 "max-age" => found.max_age = found.max_age.or_else(seconds),
                 "s-maxage" => found.s_maxage = found.s_maxage.or_else(seconds),
                 "stale-while-revalidate" => found.stale_while_revalidate = seconds().unwrap_or(0),
                 "stale-if-error" => found.stale_if_error = seconds().unwrap_or(0),
-                "no-cache" | "no-store" | "private" => found.forbids = true,
+                "no-store" | "private" => found.forbids = true,
+                "no-cache" => found.confirms = true,
                 "must-revalidate" | "proxy-revalidate" => found.revalidates = true,
                 _ => {}
             }
@@ -70,7 +73,11 @@ impl Freshness {
         ttls: Ttls,
         now_ms: u64,
     ) -> Option<Self> {
-        if headers.contains_key(SET_COOKIE) || headers.get(VARY).is_some_and(|vary| vary == "*") {
+        let mut varies = headers
+            .get_all(VARY)
+            .iter()
+            .flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+        if headers.contains_key(SET_COOKIE) || varies.any(|name| name.trim_ascii() == b"*") {
             return None;
         }
         if !status.is_success() {
@@ -88,6 +95,8 @@ impl Freshness {
                 return None;
             }
             ttls.min
+        } else if directives.confirms {
+            ttls.min
         } else {
             let said =
                 directives.s_maxage.or(directives.max_age).or_else(|| expires(headers, now_ms));
@@ -96,7 +105,7 @@ impl Freshness {
         };
         let (mut while_revalidated, mut if_error) =
             (directives.stale_while_revalidate, directives.stale_if_error);
-        if directives.revalidates {
+        if directives.revalidates || directives.confirms {
             (while_revalidated, if_error) = (0, 0);
         }
         Some(Self::for_seconds(seconds, while_revalidated, if_error, now_ms))
@@ -112,9 +121,15 @@ impl Freshness {
     }
 }
 
-/// The errors that are kept for a while, as CloudFront keeps them.
+/// A number of seconds; one that is too large to count is very long.
+fn seconds(text: &str) -> Option<u64> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().unwrap_or(u64::MAX))
+}
+
+/// The errors that are kept for a while, as CloudFront keeps them; but not 416, which is about one viewer's range.
 fn is_kept_error(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 400 | 403 | 404 | 405 | 410 | 414 | 416 | 500..=504)
+    matches!(status.as_u16(), 400 | 403 | 404 | 405 | 410 | 414 | 500..=504)
 }
 
 /// The seconds until `Expires`, which counts from the origin's own clock if it tells it.
@@ -177,7 +192,8 @@ mod tests {
             (200, vec![cc("no-store")], usual, None),
             (200, vec![cc("private")], usual, None),
             (200, vec![cc("no-cache")], ttls(3, 100, 1000), Some(3)),
-            (200, vec![cc("no-cache, max-age=50")], usual, None),
+            (200, vec![cc("no-cache, max-age=50")], usual, Some(0)),
+            (200, vec![cc("no-cache, no-store")], usual, None),
             (200, vec![("expires", "Fri, 15 Jan 2027 08:00:30 GMT")], usual, Some(30)),
             (
                 200,
@@ -198,6 +214,10 @@ mod tests {
             (403, vec![cc("max-age=500")], usual, Some(10)),
             (404, vec![], Ttls { error: 0, ..usual }, None),
             (412, vec![], usual, None),
+            (416, vec![], usual, None),
+            (200, vec![("vary", "Origin, *")], usual, None),
+            (200, vec![("vary", "Origin"), ("vary", " * ")], usual, None),
+            (200, vec![cc("max-age=99999999999999999999")], usual, Some(1000)),
             (206, vec![], usual, Some(100)),
         ] {
             assert_eq!(fresh_seconds(status, &lines, limits), expected, "{status} {lines:?}");

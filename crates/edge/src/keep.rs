@@ -12,7 +12,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::BodyExt as _;
 
-use crate::cache::{EdgeRequest, Inner};
+use crate::cache::{EdgeRequest, FlightKey, Inner};
 use crate::compress::{Coding, is_worth_it};
 use crate::entry::{CHUNK_BYTES, Entry, ResourceKey, Slot, StoredHead, bytes_of, chunk_at};
 use crate::flight::{Flight, Landing};
@@ -66,23 +66,42 @@ fn asked_pieces(headers: &HeaderMap) -> Option<Range<u64>> {
     Some(chunk_at(from) * CHUNK_BYTES..end)
 }
 
-impl Inner {
-    /// Asks the origin, keeps what may be kept, and tells all who wait.
-    pub(crate) async fn fly(self: Arc<Self>, journey: Journey, flight: Arc<Flight>) {
-        let key = journey.key;
-        let landing = self.land(journey).await;
-        // First nobody joins any more, then those who have are told.
-        Self::lock(&self.flights).remove(&key);
-        flight.land(landing);
+/// A flight that is under way: however it ends, those who wait are told.
+pub(crate) struct FlightGuard {
+    inner: Arc<Inner>,
+    key: FlightKey,
+    flight: Arc<Flight>,
+    landing: Landing,
+}
+
+impl FlightGuard {
+    pub(crate) fn new(inner: &Arc<Inner>, key: FlightKey, flight: Arc<Flight>) -> Self {
+        let broken = OriginFailure::Failed("the question to the origin broke off".to_owned());
+        Self { inner: Arc::clone(inner), key, flight, landing: Landing::Failed(broken) }
     }
 
+    /// Asks the origin, keeps what may be kept, and tells all who wait.
+    pub(crate) async fn fly(mut self, journey: Journey) {
+        self.landing = self.inner.land(journey).await;
+    }
+}
+
+impl Drop for FlightGuard {
+    fn drop(&mut self) {
+        // First nobody joins any more, then those who have are told.
+        Inner::lock(&self.inner.flights).remove(&self.key);
+        self.flight.land(self.landing.clone());
+    }
+}
+
+impl Inner {
     async fn land(self: &Arc<Self>, journey: Journey) -> Landing {
         let Journey { key, origin, before, range, coding, ttls, now_ms } = journey;
         let if_none_match = before.as_ref().and_then(|before| before.origin_etag.clone());
         let asked = OriginRequest { range: range.clone(), if_none_match, if_match: None };
         let stale = |failure: Option<OriginFailure>| match &before {
             Some(before) if now_ms < before.freshness.stale_if_error_ms => {
-                Landing::Stale(Arc::clone(before))
+                Landing::Stale(self.put_off(before, ttls, now_ms))
             }
             Some(_) | None => failure.map_or(Landing::Alone, Landing::Failed),
         };
@@ -111,6 +130,16 @@ impl Inner {
         }
     }
 
+    /// What is stale is sent for a moment as if it were fresh: an origin that fails is not asked by each viewer.
+    fn put_off(&self, before: &StoredHead, ttls: Ttls, now_ms: u64) -> Arc<StoredHead> {
+        let Freshness { stale_while_revalidate_ms, stale_if_error_ms, .. } = before.freshness;
+        let until = now_ms.saturating_add(ttls.error.saturating_mul(1000)).min(stale_if_error_ms);
+        let freshness = Freshness { fresh_ms: until, stale_while_revalidate_ms, stale_if_error_ms };
+        let head = Arc::new(before.again(before.headers.clone(), (before.confirmed_ms, freshness)));
+        self.put(Slot::Head(head.key), Entry::Head(Arc::clone(&head)));
+        head
+    }
+
     /// What is there is what the origin has: it is fresh again.
     fn confirmed(
         &self,
@@ -128,18 +157,7 @@ impl Inner {
         let Some(freshness) = Freshness::of(before.status, &all, ttls, now_ms) else {
             return Landing::Alone;
         };
-        let head = Arc::new(StoredHead {
-            key: before.key,
-            version: before.version,
-            status: before.status,
-            headers: all,
-            length: before.length,
-            origin_etag: before.origin_etag.clone(),
-            coding: before.coding,
-            body: before.body.clone(),
-            confirmed_ms: now_ms,
-            freshness,
-        });
+        let head = Arc::new(before.again(all, (now_ms, freshness)));
         self.put(Slot::Head(head.key), Entry::Head(Arc::clone(&head)));
         Landing::Stored { head, refreshed: true }
     }
@@ -160,8 +178,7 @@ impl Inner {
         let (length, mut body) = match coding {
             None => (length, body),
             Some(coding) => {
-                let whole = self.read_whole(&mut body, length).await?;
-                let made = self.compress(whole, coding).await?;
+                let made = self.compress(&mut body, length, coding).await?;
                 is_coded(&mut kept, coding);
                 (bytes_of(made.len()), whole_body(made))
             }
@@ -218,18 +235,23 @@ impl Inner {
         let length =
             answer.headers.get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse().ok());
         let length = length.filter(|length| is_worth_it(&answer.headers, *length));
-        let same = answer.status == StatusCode::OK
-            && answer.headers.get(ETAG) == head.origin_etag.as_ref();
+        let same = answer.status == StatusCode::OK && is_same(&answer.headers, head);
         let length = length.filter(|_| same).ok_or(OriginFailure::Changed)?;
-        let whole = self.read_whole(&mut answer.body, length).await?;
-        let made = self.compress(whole, coding).await?;
+        let made = self.compress(&mut answer.body, length, coding).await?;
         if bytes_of(made.len()) == head.length { Ok(made) } else { Err(OriginFailure::Changed) }
     }
 
-    async fn compress(&self, whole: Bytes, coding: Coding) -> Result<Bytes, OriginFailure> {
+    /// Reads a body and compresses it, in its turn: until then nothing of it is in memory.
+    async fn compress(
+        &self,
+        body: &mut OriginBody,
+        length: u64,
+        coding: Coding,
+    ) -> Result<Bytes, OriginFailure> {
         let failed = |why: String| OriginFailure::Failed(why);
         let turn = self.compressions.acquire().await;
         let _turn = turn.map_err(|_| failed("the cache is closed".to_owned()))?;
+        let whole = self.read_whole(body, length).await?;
         // On a thread that may block: a large body takes a tenth of a second.
         let made = tokio::task::spawn_blocking(move || coding.compress(&whole)).await;
         let made = made.map_err(|_| failed("the body could not be compressed".to_owned()))?;
@@ -267,6 +289,13 @@ fn kept_headers(headers: &HeaderMap) -> HeaderMap {
         kept.remove(name);
     }
     kept
+}
+
+/// Whether an answer is of the very body that a head is of: only a strong name can tell.
+pub(crate) fn is_same(headers: &HeaderMap, head: &StoredHead) -> bool {
+    let strong = |etag: &&HeaderValue| !etag.as_bytes().starts_with(b"W/");
+    let etag = head.origin_etag.as_ref().filter(strong);
+    etag.is_some_and(|etag| headers.get(ETAG) == Some(etag))
 }
 
 /// The length of the whole body of which an answer sends a part, or all.

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
+use http_body::Frame;
 use http_body_util::BodyExt as _;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 use crate::cache::Inner;
 use crate::entry::{CHUNK_BYTES, Entry, Slot, StoredHead, bytes_of};
@@ -100,11 +101,12 @@ impl Run {
         self.progress.notify_waiters();
     }
 
+    fn has_readers(&self) -> bool {
+        self.state().readers > 0
+    }
+
     /// Waits until the piece after those that are there is wanted. `false`: nobody waits for any.
-    async fn is_wanted(&self, fits: bool) -> bool {
-        if fits {
-            return true;
-        }
+    async fn is_wanted(&self) -> bool {
         loop {
             let demand = self.demand.notified();
             let mut demand = std::pin::pin!(demand);
@@ -183,7 +185,7 @@ pub(crate) async fn read_run(
 ) {
     let fits = head.length <= inner.whole_bytes_max();
     let how = read_pieces(&inner, &head, &run, &mut body, fits).await;
-    if how.is_err() {
+    if matches!(how, Err(OriginFailure::Changed)) {
         inner.forget_version(&head);
     }
     run.end(how);
@@ -198,12 +200,13 @@ async fn read_pieces(
     fits: bool,
 ) -> Result<(), OriginFailure> {
     let mut buffer = BytesMut::new();
+    let mut unattended = None;
     loop {
         let (number, end) = {
             let state = run.state();
             (state.next, state.end)
         };
-        if number >= end || !run.is_wanted(fits).await {
+        if number >= end || !(fits || run.is_wanted().await) {
             return Ok(());
         }
         // Another run has read what comes next.
@@ -215,7 +218,10 @@ async fn read_pieces(
             usize::try_from(head.length.saturating_sub(begins).min(CHUNK_BYTES)).unwrap_or(0);
         while buffer.len() < wanted {
             let cut = || OriginFailure::Failed("the body is shorter than its head says".to_owned());
-            let frame = body.frame().await.ok_or_else(cut)??;
+            let Some(frame) = next_frame(inner, run, body, &mut unattended).await else {
+                return Ok(());
+            };
+            let frame = frame.ok_or_else(cut)??;
             if let Ok(data) = frame.into_data() {
                 add(&inner.stats.origin_bytes, bytes_of(data.len()));
                 if buffer.is_empty() {
@@ -229,5 +235,27 @@ async fn read_pieces(
         let chunk = Bytes::copy_from_slice(&chunk);
         inner.put(Slot::Chunk(head.version, number), Entry::Chunk(chunk.clone()));
         run.put(chunk);
+    }
+}
+
+/// The next frame of a body, as long as somebody waits for the run. What is kept whole is read to its end for those who come
+/// later too, but not too many bodies at once. `None`: nobody waits, and there are too many.
+async fn next_frame(
+    inner: &Inner,
+    run: &Run,
+    body: &mut OriginBody,
+    unattended: &mut Option<OwnedSemaphorePermit>,
+) -> Option<Option<Result<Frame<Bytes>, OriginFailure>>> {
+    loop {
+        let demand = run.demand.notified();
+        if run.has_readers() {
+            *unattended = None;
+        } else if unattended.is_none() {
+            *unattended = Some(Arc::clone(&inner.unattended).try_acquire_owned().ok()?);
+        }
+        tokio::select! {
+            frame = body.frame() => return Some(frame),
+            () = demand => {}
+        }
     }
 }

@@ -32,6 +32,11 @@ struct Fake {
     seed: AtomicU64,
     status: Mutex<StatusCode>,
     fails: AtomicBool,
+    panics: AtomicBool,
+    has_no_etag: bool,
+    /// Bodies stop before their end, for good.
+    gets_stuck: bool,
+    open: Arc<()>,
     asked: Mutex<Vec<OriginRequest>>,
     sent: Arc<AtomicU64>,
     /// Lets one fetch more begin, where there is a gate.
@@ -65,6 +70,10 @@ impl Fake {
             seed: AtomicU64::new(1),
             status: Mutex::new(StatusCode::OK),
             fails: AtomicBool::new(false),
+            panics: AtomicBool::new(false),
+            has_no_etag: false,
+            gets_stuck: false,
+            open: Arc::default(),
             asked: Mutex::default(),
             sent: Arc::default(),
             gate: None,
@@ -87,13 +96,21 @@ impl Fake {
         let seed = self.seed.load(Ordering::Relaxed);
         let etag = HeaderValue::from_str(&format!("\"{seed}\"")).unwrap();
         let mut headers = HeaderMap::new();
-        headers.insert("etag", etag.clone());
+        if !self.has_no_etag {
+            headers.insert("etag", etag.clone());
+        }
         headers.insert("content-type", HeaderValue::from_static("text/plain"));
         for (name, value) in self.headers.lock().unwrap().iter() {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
         }
         let status = *self.status.lock().unwrap();
-        let empty = Sent { seed, rest: 0..0, counter: Arc::clone(&self.sent) };
+        let empty = Sent {
+            seed,
+            rest: 0..0,
+            counter: Arc::clone(&self.sent),
+            gets_stuck: self.gets_stuck,
+            _open: Arc::clone(&self.open),
+        };
         if request.if_none_match.as_ref() == Some(&etag) {
             return Ok(OriginAnswer {
                 status: StatusCode::NOT_MODIFIED,
@@ -130,6 +147,7 @@ impl Origin for Handle {
         let fake = Arc::clone(&self.0);
         Box::pin(async move {
             fake.asked.lock().unwrap().push(request.clone());
+            assert!(!fake.panics.swap(false, Ordering::Relaxed), "as it was told");
             if let Some(gate) = &fake.gate {
                 gate.notified().await;
             }
@@ -145,6 +163,8 @@ struct Sent {
     seed: u64,
     rest: std::ops::Range<u64>,
     counter: Arc<AtomicU64>,
+    gets_stuck: bool,
+    _open: Arc<()>,
 }
 
 impl Body for Sent {
@@ -157,6 +177,9 @@ impl Body for Sent {
     ) -> Poll<Option<Result<Frame<Bytes>, OriginFailure>>> {
         if self.rest.is_empty() {
             return Poll::Ready(None);
+        }
+        if self.gets_stuck && self.rest.end - self.rest.start <= 10_007 {
+            return Poll::Pending;
         }
         let end = self.rest.end.min(self.rest.start + 10_007);
         let piece = content(self.seed, self.rest.start..end);
@@ -589,4 +612,150 @@ async fn bodies_are_compressed_for_those_who_take_it() {
         }
         assert_eq!(fake.asked() == 1, memory > 1 << 20, "{coding:?} {memory}");
     }
+}
+
+/// What one viewer asks for is no answer for others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_range_behind_the_end_and_a_head_poison_nobody() {
+    for (length, range, is_head) in
+        [(200_000, "bytes=99999999-", false), (0, "", true), (0, "bytes=0-", false)]
+    {
+        let fake = Fake::new(length);
+        let cache = EdgeCache::new(8 << 20);
+        let mut headers = HeaderMap::new();
+        if !range.is_empty() {
+            headers.insert("range", HeaderValue::from_static(range));
+        }
+        let origin: Arc<dyn Origin> = Arc::new(Handle(Arc::clone(&fake)));
+        let key = ResourceKey([7; 32]);
+        let request = EdgeRequest {
+            key,
+            is_head,
+            coding: None,
+            headers: &headers,
+            ttls: TTLS,
+            forgotten_until_ms: 0,
+            now_ms: NOW,
+        };
+        assert!(cache.get(&request, &origin).await.unwrap().is_none(), "{length} {range}");
+        assert!(whole(&cache, &fake, NOW).await.1 == content(1, 0..length));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_after_an_invalidation_waits_for_no_answer_from_before() {
+    let gate = Arc::new(Notify::new());
+    let fake = Arc::new(Fake { gate: Some(Arc::clone(&gate)), ..Fake::plain(10) });
+    let cache = EdgeCache::new(1 << 20);
+    let ask_for = |now: u64, forgotten: u64| {
+        let (cache, fake) = (cache.clone(), Arc::clone(&fake));
+        tokio::spawn(async move {
+            let answer = ask_since(&cache, &fake, &[], (now, forgotten)).await.unwrap();
+            read(answer.body).await.unwrap()
+        })
+    };
+    let before = ask_for(NOW, 0);
+    while fake.asked() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let after = ask_for(NOW + 2000, NOW + 1000);
+    while fake.asked() == 1 {
+        tokio::task::yield_now().await;
+    }
+    gate.notify_one();
+    assert_eq!(before.await.unwrap(), content(1, 0..10));
+    fake.seed.store(2, Ordering::Relaxed);
+    gate.notify_one();
+    assert_eq!(after.await.unwrap(), content(2, 0..10));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_origin_that_breaks_locks_nobody_out() {
+    let fake = Fake::new(10);
+    let cache = EdgeCache::new(1 << 20);
+    fake.panics.store(true, Ordering::Relaxed);
+    assert!(ask(&cache, &fake, &[], NOW).await.is_err());
+    assert_eq!(whole(&cache, &fake, NOW).await.1, content(1, 0..10));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_without_a_name_is_never_put_together() {
+    let length = 200 * CHUNK_BYTES;
+    let fake = Arc::new(Fake { has_no_etag: true, ..Fake::plain(length) });
+    let cache = EdgeCache::new(1 << 20);
+    let answer = ask(&cache, &fake, &[], NOW).await.unwrap();
+    let EdgeBody::Read(mut reader) = answer.body else { panic!("no reader") };
+    let first =
+        std::future::poll_fn(|context| reader.poll_next(context, 1)).await.unwrap().unwrap();
+    fake.seed.store(2, Ordering::Relaxed);
+    let _ = read(ask(&cache, &fake, &[], NOW).await.unwrap().body).await;
+    let mut body = first.to_vec();
+    let failed = loop {
+        match std::future::poll_fn(|context| reader.poll_next(context, 1 << 20)).await {
+            Some(Ok(piece)) => body.extend_from_slice(&piece),
+            Some(Err(failure)) => break failure,
+            None => panic!("it was sent to its end"),
+        }
+    };
+    assert!(matches!(failed, OriginFailure::Changed), "{failed:?}");
+    assert!(body == content(1, 0..u64::try_from(body.len()).unwrap()));
+}
+
+/// Few bodies are read for those who have left, and none is in memory that waits for its turn to be compressed.
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_wait_are_bounded() {
+    let fake = Arc::new(Fake { gets_stuck: true, ..Fake::plain(5 * CHUNK_BYTES) });
+    let cache = EdgeCache::new(16 << 20);
+    let ask_for = async |number: u16, coding: Option<Coding>| {
+        let mut key = [0; 32];
+        key[..2].copy_from_slice(&number.to_be_bytes());
+        let headers = HeaderMap::new();
+        let request = EdgeRequest {
+            key: ResourceKey(key),
+            is_head: false,
+            coding,
+            headers: &headers,
+            ttls: TTLS,
+            forgotten_until_ms: 0,
+            now_ms: NOW,
+        };
+        let origin: Arc<dyn Origin> = Arc::new(Handle(Arc::clone(&fake)));
+        cache.get(&request, &origin).await.map(drop)
+    };
+    for number in 0..1000 {
+        ask_for(number, None).await.unwrap();
+    }
+    while Arc::strong_count(&fake.open) > 65 {
+        tokio::task::yield_now().await;
+    }
+    let before = fake.sent.load(Ordering::Relaxed);
+    let asking = (2000..2100).map(|number| ask_for(number, Some(Coding::Gzip)));
+    let asking = futures_of(asking.collect());
+    assert!(tokio::time::timeout(std::time::Duration::from_secs(1), asking).await.is_err());
+    assert!(fake.sent.load(Ordering::Relaxed) - before <= 4 * 5 * CHUNK_BYTES);
+}
+
+/// Waits for all of them, each polled whenever one can go on.
+async fn futures_of<F: Future>(futures: Vec<F>) {
+    let mut futures: Vec<_> = futures.into_iter().map(Box::pin).collect();
+    std::future::poll_fn(move |context| {
+        futures.retain_mut(|future| future.as_mut().poll(context).is_pending());
+        if futures.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_origin_that_fails_is_not_asked_by_each_viewer_of_what_is_stale() {
+    let fake = Fake::new(10).with("cache-control", "max-age=1, stale-if-error=900");
+    let cache = EdgeCache::new(1 << 20);
+    whole(&cache, &fake, NOW).await;
+    fake.fails.store(true, Ordering::Relaxed);
+    for later in 0..10 {
+        let found = whole(&cache, &fake, NOW + 5000 + later * 100).await;
+        assert_eq!(found, (CacheOutcome::Hit, content(1, 0..10)));
+    }
+    assert_eq!(fake.asked(), 2);
+    whole(&cache, &fake, NOW + 16_000).await;
+    assert_eq!(fake.asked(), 3);
 }
