@@ -98,11 +98,11 @@ impl CacheOutcome {
 /// The answer to a viewer.
 #[derive(Debug)]
 pub struct EdgeAnswer {
-    /// The status.
+    /// The status of the answer.
     pub status: StatusCode,
     /// The headers, `Age` and `Content-Length` among them.
     pub headers: HeaderMap,
-    /// The body.
+    /// The body of the answer.
     pub body: EdgeBody,
     /// Where it comes from.
     pub outcome: CacheOutcome,

@@ -90,7 +90,7 @@ pub(crate) enum Slot {
     Chunk(u64, u64),
 }
 
-/// An entry.
+/// What is kept in a place.
 #[derive(Clone, Debug)]
 pub(crate) enum Entry {
     Head(Arc<StoredHead>),

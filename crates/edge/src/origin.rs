@@ -36,11 +36,11 @@ pub struct OriginRequest {
 
 /// The answer of an origin.
 pub struct OriginAnswer {
-    /// The status.
+    /// The status of the answer.
     pub status: StatusCode,
     /// The headers, `Content-Length` of a whole body among them.
     pub headers: HeaderMap,
-    /// The body.
+    /// The body of the answer.
     pub body: OriginBody,
 }
 

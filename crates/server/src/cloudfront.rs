@@ -7,14 +7,13 @@ mod documents;
 mod error;
 mod id;
 mod invalidation;
-mod managed;
-mod origin_name;
+mod listed_by;
 mod policies;
 mod resource;
+mod resource_kinds;
 mod schema;
 mod table;
 mod tagging;
-mod types;
 
 use std::sync::Arc;
 
@@ -32,17 +31,8 @@ use crate::respond::{Ids, Reply, ReplyBody};
 use crate::services::Services;
 use crate::signed_call::SignedCall;
 use crate::xml::XmlWriter;
-use call::{Admitted, ControlOperation, ControlReply, ControlRequest, NAMESPACE};
+use call::{Admitted, ControlOperation, ControlReply, ControlRequest, NAMESPACE, VERSION};
 use error::{ControlCode, ControlError};
-
-pub(crate) use distribution::arn as distribution_arn;
-pub(crate) use invalidation::{INVALIDATIONS_KEPT, kept as kept_invalidation};
-pub(crate) use managed::find as managed_policy;
-pub(crate) use origin_name::bucket_of as origin_bucket;
-pub(crate) use resource::config_of;
-
-/// The version of the API, which begins its paths.
-const VERSION: &str = "2020-05-31";
 
 /// The path of a call below the version.
 #[derive(Debug)]

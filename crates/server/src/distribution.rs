@@ -1,26 +1,22 @@
 //! Distributions: what viewers ask of them is proven by CloudFront's signatures, answered from the cache, and read from a
 //! bucket of this server. How they are configured is in `cloudfront`.
 
-mod compiled;
-mod headers;
 mod origin;
-mod pattern;
 mod refusal;
 mod view;
-mod viewer;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use edge::{CacheOutcome, EdgeCache};
+use edge::CacheOutcome;
 use hyper::StatusCode;
 use hyper::header::{CACHE_CONTROL, HeaderName, HeaderValue, VIA};
 use presign::decode_component;
-use store::Store;
 
 use crate::body::RequestBody;
-use crate::config::{ActiveContent, LinkCaching, ServerConfig};
+use crate::config::name_of;
 use crate::context::RequestContext;
+use crate::distributions::Distribution;
 use crate::error::S3Error;
 use crate::head::Head;
 use crate::notes::RequestNotes;
@@ -29,24 +25,12 @@ use crate::place::Place;
 use crate::respond::{Ids, Reply};
 use crate::s3::serving::guard_page;
 use crate::services::Services;
-use compiled::{CompiledDistributions, Distribution};
 use view::View;
-use viewer::ProvenPolicies;
 
 /// The operation of every request of a viewer, in the log and the metrics.
 const VIEW: &str = "ViewDistribution";
 
 const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
-
-/// All distributions of this server, and what is kept for them.
-#[derive(Debug)]
-pub(crate) struct DistributionSurface {
-    compiled: CompiledDistributions,
-    proven: ProvenPolicies,
-    cache: EdgeCache,
-    /// How objects are read for distributions: as they are stored.
-    origin_config: Arc<ServerConfig>,
-}
 
 /// Where a viewer has come to.
 #[derive(Debug)]
@@ -70,62 +54,32 @@ pub(crate) struct ViewerRequest<'r> {
     pub(crate) ids: &'r Ids,
 }
 
-impl DistributionSurface {
-    pub(crate) fn new(config: &ServerConfig) -> Self {
-        let origin_config = ServerConfig {
-            active_content: ActiveContent::AsStored,
-            link_caching: LinkCaching::AsStored,
-            ..config.clone()
-        };
-        Self {
-            compiled: CompiledDistributions::default(),
-            proven: ProvenPolicies::default(),
-            cache: EdgeCache::new(config.cache_memory_bytes),
-            origin_config: Arc::new(origin_config),
-        }
-    }
-
-    pub(crate) fn cache(&self) -> &EdgeCache {
-        &self.cache
-    }
-
-    /// The distribution that a request is for, by its host, or by its path at the server's own.
-    pub(crate) fn route<'r>(
-        &self,
-        head: &Head<'r>,
-        store: &Store,
-        config: &ServerConfig,
-    ) -> Option<DistributionRoute<'r>> {
-        let reading = head.reading();
-        let by_id = |id: &str| self.compiled.by_id(id, store, config);
-        let route = |distribution, base, below| DistributionRoute::new(distribution, base, below);
-        match reading.place() {
-            Place::Distribution(id) => Some(route(by_id(id), Cow::Borrowed(""), reading.below())),
-            Place::Service => {
-                // Nobody has distributions on most servers.
-                if store.distributions_number() == 0 {
-                    return None;
-                }
-                let below = reading
-                    .below()
-                    .strip_prefix(OWN_PREFIX)
-                    .and_then(|it| it.strip_prefix("/cdn/"));
-                if let Some(rest) = below {
-                    let (id, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
-                    let base = format!("{OWN_PREFIX}/cdn/{id}");
-                    return Some(route(by_id(id), Cow::Owned(base), path));
-                }
-                let host = head.named_host();
-                let name = crate::config::name_of(host).to_ascii_lowercase();
-                if config.declares(&name) {
-                    return None;
-                }
-                let distribution = self.compiled.by_host(&name, store, config)?;
-                // At a host of its own, no prefix of the server's counts.
-                Some(route(Some(distribution), Cow::Borrowed(""), head.parts().uri.path()))
+/// The distribution that a request is for, by its host, or by its path at the server's own.
+pub(crate) fn route<'r>(services: &Services, head: &Head<'r>) -> Option<DistributionRoute<'r>> {
+    let (state, config, reading) = (&services.distributions, &services.config, head.reading());
+    let route = |distribution, base, below| DistributionRoute::new(distribution, base, below);
+    match reading.place() {
+        Place::Distribution(id) => Some(route(state.by_id(id), Cow::Borrowed(""), reading.below())),
+        Place::Service => {
+            // Nobody has distributions on most servers.
+            if state.is_empty() {
+                return None;
             }
-            Place::Bucket(_) | Place::Website(_) => None,
+            let below = reading.below().strip_prefix(OWN_PREFIX);
+            if let Some(rest) = below.and_then(|it| it.strip_prefix("/cdn/")) {
+                let (id, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+                let base = format!("{OWN_PREFIX}/cdn/{id}");
+                return Some(route(state.by_id(id), Cow::Owned(base), path));
+            }
+            let name = name_of(head.named_host()).to_ascii_lowercase();
+            if config.declares(&name) {
+                return None;
+            }
+            let distribution = state.by_host(&name)?;
+            // At a host of its own, no prefix of the server's counts.
+            Some(route(Some(distribution), Cow::Borrowed(""), head.parts().uri.path()))
         }
+        Place::Bucket(_) | Place::Website(_) => None,
     }
 }
 

@@ -14,6 +14,7 @@ mod context;
 mod cors;
 pub mod disposition;
 mod distribution;
+mod distributions;
 mod error;
 mod explained;
 mod fields;

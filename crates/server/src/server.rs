@@ -17,7 +17,7 @@ use crate::cloudfront::ControlArrival;
 use crate::config::ServerConfig;
 use crate::context::RequestContext;
 use crate::cors;
-use crate::distribution::{DistributionRoute, ViewerRequest};
+use crate::distribution::{self, DistributionRoute, ViewerRequest};
 use crate::error::{S3Error, refusal};
 use crate::form::FormPost;
 use crate::gate::{Caller, Gate, refuse_link_conditions_in};
@@ -234,7 +234,7 @@ impl Server {
         let services = &self.services;
         let head = Head::read(parts, arrival.peer, &services.config)?;
         notes.client = Some(head.client());
-        if let Some(route) = services.distribution(&head) {
+        if let Some(route) = distribution::route(services, &head) {
             return Box::pin(self.view(route, (arrival, &head), body, notes)).await;
         }
         let surface = Surface::of(&head);

@@ -9,10 +9,9 @@ use store::{Maintenance, Store, StoreError};
 
 use crate::config::ServerConfig;
 use crate::context::RequestContext;
-use crate::distribution::{DistributionRoute, DistributionSurface};
+use crate::distributions::DistributionState;
 use crate::error::{Code, S3Error};
 use crate::gate::Gate;
-use crate::head::Head;
 use crate::link_ledger::LinkLedger;
 use crate::link_proof::ProofKey;
 use crate::metrics::Metrics;
@@ -41,7 +40,7 @@ pub(crate) struct Services {
     /// The places of zips that are made.
     pub(crate) zips: Arc<ZipPlaces>,
     /// Distributions, and what is kept for them.
-    pub(crate) distributions: DistributionSurface,
+    pub(crate) distributions: DistributionState,
     /// The store, which no surface is lent: only the gate lends it, to the operations that it has admitted.
     store: Store,
 }
@@ -55,7 +54,7 @@ impl Services {
         let gate = Arc::new(gate);
         let ledger = Arc::new(LinkLedger::new(Arc::clone(&gate)));
         let (proof_key, zips) = (ProofKey::default(), Arc::default());
-        let distributions = DistributionSurface::new(&config);
+        let distributions = DistributionState::new(&config, store.clone());
         metrics.count_edge(distributions.cache());
         Self {
             config,
@@ -71,11 +70,6 @@ impl Services {
             distributions,
             store,
         }
-    }
-
-    /// The distribution that a request is for.
-    pub(crate) fn distribution<'r>(&self, head: &Head<'r>) -> Option<DistributionRoute<'r>> {
-        self.distributions.route(head, &self.store, &self.config)
     }
 
     /// Whether the store can be written to; the error says why not.

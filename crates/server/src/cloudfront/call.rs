@@ -20,6 +20,8 @@ use crate::request::Query;
 use crate::respond::{Reply, ReplyBody};
 use crate::xml::{Element, XmlWriter};
 
+/// The version of the API, which begins its paths.
+pub(super) const VERSION: &str = "2020-05-31";
 /// The namespace of all documents.
 pub(super) const NAMESPACE: &str = "http://cloudfront.amazonaws.com/doc/2020-05-31/";
 /// How many resources a page of a list has where nothing is said, and at most.
@@ -239,28 +241,10 @@ impl ControlReply {
             reply.set_text(ETAG, &etag);
         }
         if let Some(path) = self.location {
-            reply.set_text(LOCATION, &format!("{origin}/{}/{path}", super::VERSION));
+            reply.set_text(LOCATION, &format!("{origin}/{VERSION}/{path}"));
         }
         reply
     }
-}
-
-/// Writes an element as it is.
-pub(super) fn write_element(xml: &mut XmlWriter, element: &Element) {
-    if element.children.is_empty() {
-        xml.text(&element.name, &element.text);
-    } else {
-        xml.element(&element.name, |xml| {
-            element.children.iter().for_each(|child| write_element(xml, child));
-        });
-    }
-}
-
-/// The text of an element, as it is kept.
-pub(super) fn text_of(element: &Element) -> String {
-    let mut xml = XmlWriter::fragment();
-    write_element(&mut xml, element);
-    xml.finish()
 }
 
 /// A time as the API writes it.

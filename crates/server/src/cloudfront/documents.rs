@@ -10,7 +10,7 @@ use super::schema::{Field, List, Shape};
 const NAME_BYTES_MAX: usize = 128;
 const COMMENT_BYTES_MAX: usize = 128;
 /// How many public keys a group has at most (semantics 7.3.3).
-pub(in crate::cloudfront) const KEYS_OF_GROUP_MAX: usize = 5;
+pub(crate) const KEYS_OF_GROUP_MAX: usize = 5;
 /// How many are read, so that a group of too many is told so.
 const KEYS_READ_MAX: usize = 100;
 /// How many headers, cookies or query strings a policy names at most.

@@ -8,47 +8,20 @@ use jiff::Timestamp;
 use store::{DistributionEdit, DistributionResource, Distributions, ResourceKind};
 
 use super::call::{
-    ControlOperation, ControlReply, ControlRequest, ListStyle, Page, account, own, text_of, time,
-    write_element,
+    ControlOperation, ControlReply, ControlRequest, ListStyle, Page, account, own, time,
 };
 use super::documents::INVALIDATION_BATCH;
 use super::error::{ControlCode, ControlError};
 use super::id::{new_etag, new_id};
+use crate::distributions::{INVALIDATIONS_KEPT, invalidations_of, kept_invalidation};
 use crate::gate::StoreAccess;
 use crate::xml::{Element, XmlWriter};
-
-/// How many invalidations of a distribution are remembered: everything that was cached before the oldest of so many counts
-/// as stale, whatever its path.
-pub(crate) const INVALIDATIONS_KEPT: usize = 100;
-
-/// What an invalidation is about.
-pub(crate) struct KeptInvalidation {
-    pub(crate) distribution: String,
-    pub(crate) batch: Element,
-}
-
-/// Reads the stored document of an invalidation.
-pub(crate) fn kept(resource: &DistributionResource) -> Option<KeptInvalidation> {
-    let document = Element::parse(resource.document.as_bytes())?;
-    let distribution = document.text_at(&["DistributionId"]).to_owned();
-    Some(KeptInvalidation { distribution, batch: document.child("InvalidationBatch")?.clone() })
-}
-
-/// The ids of a distribution's invalidations, the oldest first.
-pub(super) fn of_distribution(all: &Distributions, id: &str) -> Vec<String> {
-    let of_id = |resource: &&Arc<DistributionResource>| {
-        kept(resource).is_some_and(|kept| kept.distribution == id)
-    };
-    let mut found: Vec<_> = all.all_of(ResourceKind::Invalidation).filter(of_id).collect();
-    found.sort_by(|one, other| (one.created_at, &one.id).cmp(&(other.created_at, &other.id)));
-    found.into_iter().map(|resource| resource.id.clone()).collect()
-}
 
 fn write(xml: &mut XmlWriter, resource: &DistributionResource, batch: &Element) {
     xml.text("Id", &resource.id);
     xml.text("Status", "Completed");
     xml.text("CreateTime", &time(resource.created_at));
-    write_element(xml, batch);
+    batch.write(xml);
 }
 
 fn arn(account: &AccountId, distribution: &str) -> String {
@@ -104,15 +77,15 @@ impl ControlOperation for CreateInvalidation {
             "Document",
             vec![batch.clone(), Element::of_text("DistributionId", &*distribution)],
         );
-        let document: Arc<str> = text_of(&document).into();
+        let document: Arc<str> = document.to_text().into();
         let reference = batch.text_at(&["CallerReference"]);
         let made = access.store().change_distributions(now, |edit: &mut DistributionEdit| {
             let all = edit.distributions();
             check_distribution(all, account, &distribution)?;
-            let before = of_distribution(all, &distribution);
+            let before = invalidations_of(all, &distribution);
             for id in &before {
                 let Some(found) = all.resource(id) else { continue };
-                let Some(other) = kept(found) else { continue };
+                let Some(other) = kept_invalidation(found) else { continue };
                 if other.batch.text_at(&["CallerReference"]) == reference {
                     // The same order again is the one that was given.
                     return if other.batch == batch {
@@ -176,7 +149,7 @@ impl ControlOperation for GetInvalidation {
         let missing = || ControlError::new(ControlCode::NoSuchInvalidation);
         let found = own(all.resource(&op.id), account, ResourceKind::Invalidation);
         let found = found.ok_or_else(missing)?;
-        let of_it = kept(&found).filter(|kept| kept.distribution == op.distribution);
+        let of_it = kept_invalidation(&found).filter(|kept| kept.distribution == op.distribution);
         let batch = of_it.ok_or_else(missing)?.batch;
         Ok(ControlReply::document("Invalidation", |xml| write(xml, &found, &batch)))
     }
@@ -203,7 +176,7 @@ impl ControlOperation for ListInvalidations {
         let op = self;
         let (account, all) = (account(&access)?, access.store().distributions());
         check_distribution(&all, account, &op.distribution)?;
-        let ids = of_distribution(&all, &op.distribution);
+        let ids = invalidations_of(&all, &op.distribution);
         let mut found: Vec<_> = ids.iter().rev().filter_map(|id| all.resource(id)).collect();
         found = op.page.skip(found, |resource| &resource.id);
         Ok(ControlReply::document("InvalidationList", |xml| {

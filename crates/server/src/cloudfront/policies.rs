@@ -173,3 +173,37 @@ fn check_value(value: &str) -> Result<(), ControlError> {
     read.map(drop)
         .map_err(|_| ControlError::invalid(format!("`{value}` can be no value of a header.")))
 }
+
+#[cfg(test)]
+mod tests {
+    use store::ResourceKind;
+
+    use super::*;
+    use crate::cloudfront::documents::{
+        CACHE_POLICY, ORIGIN_REQUEST_POLICY, RESPONSE_HEADERS_POLICY,
+    };
+    use crate::cloudfront::schema::check;
+    use crate::distributions::managed::all;
+
+    /// They are what anybody could write, so that what reads policies need not know them.
+    #[test]
+    fn managed_policies_are_of_their_shape() {
+        let rows = [
+            (ResourceKind::CachePolicy, CACHE_POLICY, 4),
+            (ResourceKind::OriginRequestPolicy, ORIGIN_REQUEST_POLICY, 5),
+            (ResourceKind::ResponseHeadersPolicy, RESPONSE_HEADERS_POLICY, 5),
+        ];
+        for (kind, fields, count) in rows {
+            assert_eq!(all(kind).count(), count);
+            for policy in all(kind) {
+                let full = check(policy.config(), fields).unwrap();
+                assert_eq!(full.text_at(&["Name"]), policy.config().text_at(&["Name"]));
+                if kind == ResourceKind::CachePolicy {
+                    check_cache_policy(&full).unwrap();
+                } else if kind == ResourceKind::ResponseHeadersPolicy {
+                    check_response_headers_policy(&full).unwrap();
+                }
+            }
+        }
+    }
+}

@@ -8,17 +8,15 @@ use iam::AccountId;
 use jiff::Timestamp;
 use store::{DistributionEdit, DistributionResource, Distributions, ResourceKind, Tag};
 
-use super::call::{
-    ControlOperation, ControlReply, ControlRequest, ListStyle, Page, account, own, text_of,
-    write_element,
-};
+use super::call::{ControlOperation, ControlReply, ControlRequest, ListStyle, Page, account, own};
 use super::error::{ControlCode, ControlError};
 use super::id::{new_etag, new_id};
-use super::managed;
 use super::schema::Field;
-use super::tagging::{read_tags, tags_of};
+use super::tagging::read_tags;
 use crate::config::ServerConfig;
 use crate::context::RequestContext;
+use crate::distributions::managed::{self, MANAGED_ETAG, ManagedPolicy};
+use crate::distributions::{config_of, document_of, invalidations_of, tags_of};
 use crate::gate::StoreAccess;
 use crate::xml::{Element, XmlWriter};
 
@@ -107,25 +105,26 @@ pub(super) struct Shown<'s> {
     pub(super) context: &'s RequestContext,
 }
 
-/// The stored document of a resource: its configuration, and its tags if it has any.
-pub(crate) fn config_of(resource: &DistributionResource) -> Option<Element> {
-    let mut document = Element::parse(resource.document.as_bytes())?;
-    if document.children.is_empty() { None } else { Some(document.children.swap_remove(0)) }
-}
-
-pub(super) fn document_of(config: &Element, tags: &[Tag]) -> Arc<str> {
-    let mut children = vec![config.clone()];
-    if !tags.is_empty() {
-        let tag = |tag: &Tag| {
-            let text = Element::of_text;
-            Element::of(
-                "Tag",
-                vec![text("Key", tag.key.as_str()), text("Value", tag.value.as_str())],
-            )
-        };
-        children.push(Element::of("Tags", tags.iter().map(tag).collect()));
+impl<'s> Shown<'s> {
+    /// A policy that everybody has.
+    fn of_managed(
+        policy: &'static ManagedPolicy,
+        (account, all): (&'s AccountId, &'s Distributions),
+        context: &'s RequestContext,
+    ) -> Self {
+        let at = Timestamp::UNIX_EPOCH;
+        Shown {
+            id: policy.id(),
+            etag: MANAGED_ETAG,
+            account,
+            created_at: at,
+            changed_at: at,
+            config: policy.config(),
+            is_managed: true,
+            all,
+            context,
+        }
     }
-    text_of(&Element::of("Document", children)).into()
 }
 
 fn unreadable() -> ControlError {
@@ -194,7 +193,7 @@ fn shown_reply<T: ResourceType>(
     };
     ControlReply::document(T::ELEMENT, |xml| {
         T::write(xml, &shown);
-        write_element(xml, config);
+        config.write(xml);
     })
     .of_state(&resource.etag)
 }
@@ -276,12 +275,12 @@ impl<T: ResourceType> ControlOperation for Get<T> {
         let op = self;
         let (account, all) = (account(&access)?, access.store().distributions());
         if let Some(managed) = managed::find(T::KIND, &op.id) {
-            let shown = managed.shown(account, &all, access.context());
+            let shown = Shown::of_managed(managed, (account, &all), access.context());
             let reply = ControlReply::document(T::ELEMENT, |xml| {
                 T::write(xml, &shown);
-                write_element(xml, shown.config);
+                shown.config.write(xml);
             });
-            return Ok(reply.of_state(managed::MANAGED_ETAG));
+            return Ok(reply.of_state(MANAGED_ETAG));
         }
         let (found, config) = find::<T>(&all, account, &op.id)?;
         Ok(shown_reply::<T>(&found, &config, &all, access.context()))
@@ -310,12 +309,12 @@ impl<T: ResourceType> ControlOperation for GetConfig<T> {
         let content = |config: &Element| {
             ControlReply::document(T::CONFIG, |xml| {
                 for child in &config.children {
-                    write_element(xml, child);
+                    child.write(xml);
                 }
             })
         };
         if let Some(managed) = managed::find(T::KIND, &op.id) {
-            return Ok(content(managed.config()).of_state(managed::MANAGED_ETAG));
+            return Ok(content(managed.config()).of_state(MANAGED_ETAG));
         }
         let all = access.store().distributions();
         let (found, config) = find::<T>(&all, account(&access)?, &op.id)?;
@@ -409,7 +408,7 @@ impl<T: ResourceType> ControlOperation for Delete<T> {
             if T::is_used(&op.id, all) {
                 return Err(ControlError::new(T::CODES.in_use));
             }
-            let below = super::invalidation::of_distribution(all, &op.id);
+            let below = invalidations_of(all, &op.id);
             edit.remove(&op.id);
             for id in &below {
                 edit.remove(id);
@@ -465,7 +464,8 @@ impl<T: ResourceType> ControlOperation for List<T> {
             context: access.context(),
         });
         let managed = managed::all(T::KIND).filter(|_| shows("managed"));
-        let managed = managed.map(|policy| policy.shown(account, &all, access.context()));
+        let managed =
+            managed.map(|policy| Shown::of_managed(policy, (account, &all), access.context()));
         let mut both: Vec<Shown<'_>> = managed.chain(of_account).collect();
         both.sort_by(|one, other| one.id.cmp(other.id));
         Ok(ControlReply::document(T::LIST, |xml| {

@@ -4,18 +4,19 @@ use hyper::Method;
 
 use super::AuthenticatedControl;
 use super::call::{ControlReply, ControlRequest};
-use super::distribution::{
-    DistributionType, ListDistributionsByCachePolicyId, ListDistributionsByKeyGroup,
-    ListDistributionsByOriginRequestPolicyId, ListDistributionsByResponseHeadersPolicyId,
-};
+use super::distribution::DistributionType;
 use super::error::{ControlCode, ControlError};
 use super::invalidation::{CreateInvalidation, GetInvalidation, ListInvalidations};
+use super::listed_by::{
+    ListDistributionsByCachePolicyId, ListDistributionsByKeyGroup,
+    ListDistributionsByOriginRequestPolicyId, ListDistributionsByResponseHeadersPolicyId,
+};
 use super::resource::{Create, Delete, Get, GetConfig, List, Update};
-use super::tagging::{ListTagsForResource, TagResource, UntagResource};
-use super::types::{
+use super::resource_kinds::{
     CachePolicies, KeyGroups, OriginAccessControls, OriginRequestPolicies, PublicKeys,
     ResponseHeadersPolicies,
 };
+use super::tagging::{ListTagsForResource, TagResource, UntagResource};
 
 /// The id of an operation's place: what its path has after the version, with `*` for an id.
 fn place<'s>(segments: &[&'s str]) -> Option<(&'static [&'static str], [&'s str; 2])> {

@@ -8,24 +8,12 @@ use store::{DistributionResource, ResourceKind, Tag};
 use super::call::{ControlOperation, ControlReply, ControlRequest, account, own};
 use super::documents::{TAG_KEYS, TAGS};
 use super::error::{ControlCode, ControlError};
-use super::resource::{config_of, document_of};
+use crate::distributions::{config_of, document_of, tag_of, tags_of};
 use crate::gate::StoreAccess;
 use crate::xml::Element;
 
 /// How many tags a distribution has at most.
 const TAGS_MAX: usize = 50;
-
-/// The tags of a stored distribution.
-pub(super) fn tags_of(resource: &DistributionResource) -> Vec<Tag> {
-    let document = Element::parse(resource.document.as_bytes());
-    let tags = document.as_ref().and_then(|document| document.child("Tags"));
-    tags.map_or_else(Vec::new, |tags| tags.children.iter().map(tag_of).collect())
-}
-
-fn tag_of(element: &Element) -> Tag {
-    let text = |name| element.text_at(&[name]).to_owned();
-    Tag { key: text("Key"), value: text("Value") }
-}
 
 /// Tags as they come in documents.
 pub(super) mod read_tags {
@@ -33,7 +21,7 @@ pub(super) mod read_tags {
     use crate::cloudfront::schema::{self, Field};
 
     /// A configuration and its tags, of a document that has both.
-    pub(in crate::cloudfront) fn with_config(
+    pub(crate) fn with_config(
         request: &ControlRequest<'_>,
         config: &str,
         fields: &[Field],

@@ -17,11 +17,11 @@ use sha2::{Digest, Sha256};
 use store::ObjectKey;
 use tokio::time::Instant;
 
-use super::compiled::{Behavior, Distribution, Methods, ViewerProtocol};
 use super::origin::{BucketOrigin, OF_WRITES};
 use super::{DistributionRoute, ViewerRequest, bad_request, refusal, with_outcome};
 use crate::body::RequestBody;
 use crate::cors;
+use crate::distributions::{Behavior, Distribution, Methods, ViewerProtocol};
 use crate::error::S3Error;
 use crate::gate::{Caller, DistributionCaller};
 use crate::notes::RequestNotes;
@@ -157,7 +157,7 @@ impl View<'_> {
             now_ms,
         };
         let shared: Arc<dyn Origin> = Arc::new(origin.clone());
-        match services.distributions.cache.get(&asked, &shared).await {
+        match services.distributions.cache().get(&asked, &shared).await {
             Ok(Some(answer)) => reply_of(answer),
             Ok(None) => {
                 let headers = self.viewer_headers(&OF_READS);
@@ -186,7 +186,7 @@ impl View<'_> {
         };
         let key = keys.get(claim.key_pair_id()).ok_or(CloudFrontRefusal::InvalidKey)?;
         let urls = self.urls();
-        let policy = services.distributions.proven.prove(&claim, &urls, key)?;
+        let policy = services.distributions.proven().prove(&claim, &urls, key)?;
         policy.judge(&urls, context.client, context.now)
     }
 
@@ -262,7 +262,7 @@ impl View<'_> {
         }
         BucketOrigin {
             gate: Arc::clone(&services.gate),
-            config: Arc::clone(&services.distributions.origin_config),
+            config: Arc::clone(services.distributions.origin_config()),
             context: Arc::clone(context),
             caller: Arc::new(caller),
             ids: ids.clone(),
@@ -285,11 +285,15 @@ impl View<'_> {
         add(origin.target.as_bytes());
         add(coding.map_or("", Coding::name).as_bytes());
         let unsigned = CloudFrontClaim::unsigned_query(request.head.query());
-        for pair in unsigned.split('&') {
-            let name = pair.split_once('=').map_or(pair, |(name, _)| name);
-            if !pair.is_empty() && behavior.query.has(name) {
-                add(pair.as_bytes());
-            }
+        let pairs = unsigned.split('&').filter(|pair| {
+            let name = pair.split_once('=').map_or(*pair, |(name, _)| name);
+            !pair.is_empty() && behavior.query.has(name)
+        });
+        let pairs: Vec<_> = pairs.collect();
+        // How many there are, so that no parameter is taken for a header.
+        add(&pairs.len().to_be_bytes());
+        for pair in pairs {
+            add(pair.as_bytes());
         }
         for (name, value) in &origin.headers {
             add(name.as_str().as_bytes());

@@ -4,6 +4,8 @@ use quick_xml::Reader;
 use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::Event;
 
+use super::XmlWriter;
+
 /// Elements within elements; the deepest that is known, the name of a header in the behaviour of a distribution that is
 /// created with tags, has ten.
 const DEPTH_MAX: usize = 12;
@@ -74,6 +76,22 @@ impl Element {
                 Event::Decl(_) | Event::PI(_) | Event::Comment(_) => {}
                 Event::Empty(_) | Event::DocType(_) => return None,
             }
+        }
+    }
+
+    /// The element as text.
+    pub(crate) fn to_text(&self) -> String {
+        let mut xml = XmlWriter::fragment();
+        self.write(&mut xml);
+        xml.finish()
+    }
+
+    /// Writes the element as it is.
+    pub(crate) fn write(&self, xml: &mut XmlWriter) {
+        if self.children.is_empty() {
+            xml.text(&self.name, &self.text);
+        } else {
+            xml.element(&self.name, |xml| self.children.iter().for_each(|child| child.write(xml)));
         }
     }
 

@@ -3,12 +3,13 @@
 use presign::{CloudFrontKeyError, CloudFrontPublicKey};
 use store::{Distributions, ResourceKind};
 
-use super::call::{ListStyle, time, write_element};
+use super::call::{ListStyle, time};
 use super::documents;
 use super::error::{ControlCode, ControlError};
 use super::policies;
-use super::resource::{Actions, Codes, Draft, ResourceType, Shown, config_of};
+use super::resource::{Actions, Codes, Draft, ResourceType, Shown};
 use super::schema::Field;
+use crate::distributions::config_of;
 use crate::xml::{Element, XmlWriter};
 
 /// Declares what the names of a kind follow from.
@@ -43,7 +44,7 @@ fn is_named(id: &str, names: &[&str], all: &Distributions) -> bool {
     all.any(|config| within(&config, id, names))
 }
 
-/// Public keys.
+/// Public keys of signers.
 pub(super) struct PublicKeys;
 
 impl ResourceType for PublicKeys {
@@ -157,7 +158,7 @@ impl ResourceType for KeyGroups {
         xml.element("KeyGroupSummary", |xml| {
             xml.element("KeyGroup", |xml| {
                 Self::write(xml, shown);
-                write_element(xml, shown.config);
+                shown.config.write(xml);
             });
         });
     }
@@ -197,7 +198,7 @@ impl ResourceType for OriginAccessControls {
     fn write_item(xml: &mut XmlWriter, shown: &Shown<'_>) {
         xml.element("OriginAccessControlSummary", |xml| {
             xml.text("Id", shown.id);
-            shown.config.children.iter().for_each(|child| write_element(xml, child));
+            shown.config.children.iter().for_each(|child| child.write(xml));
         });
     }
 }
@@ -236,7 +237,7 @@ macro_rules! policy_type {
                     xml.text("Type", if shown.is_managed { "managed" } else { "custom" });
                     xml.element($element, |xml| {
                         Self::write(xml, shown);
-                        write_element(xml, shown.config);
+                        shown.config.write(xml);
                     });
                 });
             }
@@ -245,7 +246,7 @@ macro_rules! policy_type {
 }
 
 policy_type!(
-    /// Cache policies.
+    /// Cache policies of behaviours.
     CachePolicies, CachePolicy, "CachePolicy", "CachePolicies", "cache-policy", documents::CACHE_POLICY,
     NoSuchCachePolicy CachePolicyAlreadyExists CachePolicyInUse, policies::check_cache_policy
 );

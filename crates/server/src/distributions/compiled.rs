@@ -9,19 +9,18 @@ use iam::AccountId;
 use presign::CloudFrontPublicKey;
 use store::{BucketName, DistributionResource, Distributions, ResourceKind, Store};
 
+use super::document::{INVALIDATIONS_KEPT, config_of, kept_invalidation};
 use super::headers::AnswerHeaders;
+use super::managed;
+use super::origin_name::bucket_of;
 use super::pattern;
-use crate::cloudfront::{
-    INVALIDATIONS_KEPT, config_of, distribution_arn, kept_invalidation, managed_policy,
-    origin_bucket,
-};
 use crate::config::ServerConfig;
 use crate::xml::Element;
 
 /// For how long an error is kept where nothing is said, in seconds.
 const ERROR_SECONDS: u64 = 10;
 
-/// One distribution.
+/// One distribution, as requests need it.
 #[derive(Debug)]
 pub(crate) struct Distribution {
     pub(crate) id: String,
@@ -194,7 +193,7 @@ impl Distribution {
         Some(Self {
             id: resource.id.clone(),
             account: account.clone(),
-            arn: distribution_arn(account.as_str(), &resource.id).into(),
+            arn: arn(account.as_str(), &resource.id).into(),
             is_enabled: document.text_at(&["Enabled"]) == "true",
             root: document.text_at(&["DefaultRootObject"]).to_owned(),
             behaviors: behaviors.collect::<Option<_>>()?,
@@ -210,7 +209,7 @@ impl BucketPlace {
         (all, account): (&Distributions, &AccountId),
         config: &ServerConfig,
     ) -> Option<Self> {
-        let bucket = origin_bucket(origin.text_at(&["DomainName"]), config)?;
+        let bucket = bucket_of(origin.text_at(&["DomainName"]), config)?;
         let prefix = origin.text_at(&["OriginPath"]).trim_start_matches('/');
         let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
         let control = origin.text_at(&["OriginAccessControlId"]);
@@ -237,7 +236,7 @@ impl Behavior {
             if id.is_empty() {
                 return Some(None);
             }
-            if let Some(managed) = managed_policy(kind, id) {
+            if let Some(managed) = managed::find(kind, id) {
                 return Some(Some(managed.config().clone()));
             }
             let own = all.resource(id).filter(|own| own.account == *account && own.kind == kind);
@@ -358,6 +357,11 @@ fn of_forwarded_values(behavior: &Element) -> (Ttls, Names, Vec<HeaderName>, Cod
     }
     let codings = Codings { gzip: true, modern: false };
     (ttls, query, headers.into_iter().filter_map(header_name).collect(), codings)
+}
+
+/// The name of a distribution in policies.
+pub(crate) fn arn(account: &str, id: &str) -> String {
+    format!("arn:aws:cloudfront::{account}:distribution/{id}")
 }
 
 /// All distributions, read at one change.

@@ -2,16 +2,12 @@
 
 use std::sync::LazyLock;
 
-use iam::AccountId;
-use jiff::Timestamp;
-use store::{Distributions, ResourceKind};
+use store::ResourceKind;
 
-use super::resource::Shown;
-use crate::context::RequestContext;
 use crate::xml::Element;
 
 /// The state of all managed policies, which never change.
-pub(super) const MANAGED_ETAG: &str = "E23ZP02F085DFQ";
+pub(crate) const MANAGED_ETAG: &str = "E23ZP02F085DFQ";
 
 /// A policy that nobody made and nobody can change.
 #[derive(Debug)]
@@ -22,28 +18,12 @@ pub(crate) struct ManagedPolicy {
 }
 
 impl ManagedPolicy {
-    pub(crate) fn config(&self) -> &Element {
-        &self.config
+    pub(crate) fn id(&self) -> &'static str {
+        self.id
     }
 
-    pub(super) fn shown<'s>(
-        &'s self,
-        account: &'s AccountId,
-        all: &'s Distributions,
-        context: &'s RequestContext,
-    ) -> Shown<'s> {
-        let at = Timestamp::UNIX_EPOCH;
-        Shown {
-            id: self.id,
-            etag: MANAGED_ETAG,
-            account,
-            created_at: at,
-            changed_at: at,
-            config: &self.config,
-            is_managed: true,
-            all,
-            context,
-        }
+    pub(crate) fn config(&self) -> &Element {
+        &self.config
     }
 }
 
@@ -53,7 +33,7 @@ pub(crate) fn find(kind: ResourceKind, id: &str) -> Option<&'static ManagedPolic
 }
 
 /// The managed policies of a kind.
-pub(super) fn all(kind: ResourceKind) -> impl Iterator<Item = &'static ManagedPolicy> {
+pub(crate) fn all(kind: ResourceKind) -> impl Iterator<Item = &'static ManagedPolicy> {
     MANAGED.iter().filter(move |policy| policy.kind == kind)
 }
 
@@ -222,36 +202,4 @@ fn response_headers_policies() -> impl Iterator<Item = Policy> {
         );
         (ResourceKind::ResponseHeadersPolicy, id, document)
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cloudfront::documents::{
-        CACHE_POLICY, ORIGIN_REQUEST_POLICY, RESPONSE_HEADERS_POLICY,
-    };
-    use crate::cloudfront::policies::{check_cache_policy, check_response_headers_policy};
-    use crate::cloudfront::schema::check;
-
-    /// They are what anybody could write, so that what reads policies need not know them.
-    #[test]
-    fn managed_policies_are_of_their_shape() {
-        let rows = [
-            (ResourceKind::CachePolicy, CACHE_POLICY, 4),
-            (ResourceKind::OriginRequestPolicy, ORIGIN_REQUEST_POLICY, 5),
-            (ResourceKind::ResponseHeadersPolicy, RESPONSE_HEADERS_POLICY, 5),
-        ];
-        for (kind, fields, count) in rows {
-            assert_eq!(all(kind).count(), count);
-            for policy in all(kind) {
-                let full = check(policy.config(), fields).unwrap();
-                assert_eq!(full.text_at(&["Name"]), policy.config().text_at(&["Name"]));
-                if kind == ResourceKind::CachePolicy {
-                    check_cache_policy(&full).unwrap();
-                } else if kind == ResourceKind::ResponseHeadersPolicy {
-                    check_response_headers_policy(&full).unwrap();
-                }
-            }
-        }
-    }
 }

@@ -36,7 +36,7 @@ impl Default for ProvenPolicies {
 
 impl ProvenPolicies {
     /// The policy that the claim presents, once the key is found to have signed it.
-    pub(super) fn prove(
+    pub(crate) fn prove(
         &self,
         claim: &CloudFrontClaim,
         urls: &[String],
