@@ -23,7 +23,7 @@ use presign::SignatureClaim;
 use crate::authentication::{AuthenticationError, Service};
 use crate::body::RequestBody;
 use crate::context::RequestContext;
-use crate::gate::{Caller, Gate};
+use crate::gate::Caller;
 use crate::head::Head;
 use crate::notes::{ClaimedSender, RequestNotes};
 use crate::request::Query;
@@ -31,7 +31,10 @@ use crate::respond::{Ids, Reply, ReplyBody};
 use crate::services::Services;
 use crate::signed_call::SignedCall;
 use crate::xml::XmlWriter;
-use call::{Admitted, ControlOperation, ControlReply, ControlRequest, NAMESPACE, VERSION};
+use call::{
+    Admitted, ControlAccess, ControlOperation, ControlReply, ControlRequest, NAMESPACE,
+    TaggedTarget, VERSION,
+};
 use error::{ControlCode, ControlError};
 
 /// The path of a call below the version.
@@ -111,15 +114,14 @@ impl ControlRoute {
             body: &proven.bytes,
         };
         let segments: Vec<&str> = self.0.split('/').collect();
-        let authenticated =
-            AuthenticatedControl { gate: &services.gate, context, caller: &caller, notes };
+        let authenticated = AuthenticatedControl { services, context, caller: &caller, notes };
         authenticated.dispatch(head.method(), &segments, request).await
     }
 }
 
 /// A call whose caller is known.
 pub(crate) struct AuthenticatedControl<'r> {
-    gate: &'r Gate,
+    services: &'r Services,
     context: &'r Arc<RequestContext>,
     caller: &'r Arc<Caller>,
     notes: &'r mut RequestNotes,
@@ -134,9 +136,14 @@ impl AuthenticatedControl<'_> {
     ) -> Result<ControlReply, ControlError> {
         self.notes.operation = name;
         let operation = O::read(&request)?;
-        let admitted = self.gate.admit_call(Admitted(operation), self.caller, self.context).await?;
-        let (Admitted(operation), access) = admitted.split();
-        operation.run(access).await
+        let denied = || ControlError::new(ControlCode::AccessDenied);
+        let account = self.caller.account().ok_or_else(denied)?;
+        let all = self.services.distributions.stored();
+        let target = TaggedTarget::of_arn(&operation.resource(account), account, &all);
+        let admitted = Admitted { operation, target };
+        let admitted = self.services.gate.admit_call(admitted, self.caller, self.context).await?;
+        let (Admitted { operation, target }, access) = admitted.split();
+        operation.run(ControlAccess::new(access, target)).await
     }
 }
 

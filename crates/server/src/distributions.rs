@@ -12,7 +12,7 @@ mod proven;
 use std::sync::Arc;
 
 use edge::EdgeCache;
-use store::Store;
+use store::{Distributions, Store};
 
 use crate::config::{ActiveContent, LinkCaching, ServerConfig};
 use compiled::CompiledDistributions;
@@ -55,6 +55,11 @@ impl DistributionState {
     /// Whether nobody ever made a distribution.
     pub(crate) fn is_empty(&self) -> bool {
         self.store.distributions_number() == 0
+    }
+
+    /// All resources as they are stored now.
+    pub(crate) fn stored(&self) -> Arc<Distributions> {
+        self.store.distributions()
     }
 
     /// The distribution of an id, as it is now.

@@ -2,6 +2,7 @@
 
 pub(crate) mod cloudfront;
 pub(crate) mod credentials;
+pub(crate) mod distributions;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod identities;
@@ -80,6 +81,14 @@ pub(crate) enum Command {
     Account(identities::Account),
     /// Sign URLs and cookies of a distribution, as CloudFront's signers do
     Cloudfront(Box<cloudfront::CloudFront>),
+    /// Manage distributions: buckets behind a cache, opened by CloudFront's signatures
+    Distribution(distributions::Distribution),
+    /// Manage the public keys of those who sign for distributions
+    PublicKey(distributions::PublicKey),
+    /// Manage groups of public keys, which distributions trust
+    KeyGroup(distributions::KeyGroup),
+    /// See which cached objects of a distribution were forgotten
+    Invalidation(distributions::Invalidation),
     /// Give credentials to programs
     Credentials(credentials::Credentials),
     /// Check a running server by using it: its public URLs, proxies, clock, TLS and CORS

@@ -65,6 +65,7 @@ pub(crate) enum Api {
     S3,
     Iam,
     Sts,
+    CloudFront,
 }
 
 /// Reads the chain and asks it for credentials. The network is used only if the credentials come from there.
@@ -100,7 +101,7 @@ impl Chain {
     }
 
     /// The endpoint of an API. First the one on the command line, then the one configured for this API, then
-    /// the one for all. If only S3's is configured, it is also that of IAM and STS, since Valet serves all on
+    /// the one for all. If only S3's is configured, it is also that of the others, since Valet serves all on
     /// one port.
     pub(crate) fn endpoint(&self, api: Api) -> Result<Option<Endpoint>, Failure> {
         let text = self
@@ -152,13 +153,14 @@ impl Api {
             Self::S3 => "s3",
             Self::Iam => "iam",
             Self::Sts => "sts",
+            Self::CloudFront => "cloudfront",
         }
     }
 
-    /// The region of the credential scope. IAM is global, so its scope always names the same region.
+    /// The region of the credential scope. IAM and CloudFront are global, so their scope always names the same region.
     pub(crate) fn scope_region(self, configured: &str) -> &str {
         match self {
-            Self::Iam => REGION_DEFAULT,
+            Self::Iam | Self::CloudFront => REGION_DEFAULT,
             Self::S3 | Self::Sts => configured,
         }
     }

@@ -10,6 +10,7 @@ mod cloudfront;
 mod completions;
 mod config;
 mod credentials;
+mod distributions;
 mod doctor;
 mod explain;
 mod failure;
@@ -90,6 +91,10 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Key(arguments) => identities::key(&arguments),
         Command::Account(arguments) => account::run(&arguments),
         Command::Cloudfront(arguments) => cloudfront::run(&arguments),
+        Command::Distribution(arguments) => distributions::distribution(&arguments),
+        Command::PublicKey(arguments) => distributions::public_key(&arguments),
+        Command::KeyGroup(arguments) => distributions::key_group(&arguments),
+        Command::Invalidation(arguments) => distributions::invalidation(&arguments),
         Command::Credentials(arguments) => credentials::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Man { words } => man::run(&words),

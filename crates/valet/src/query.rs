@@ -95,7 +95,7 @@ async fn send(
 ) -> Result<String, Failure> {
     let version = match api {
         Api::Sts => STS_VERSION,
-        Api::Iam | Api::S3 => IAM_VERSION,
+        Api::Iam | Api::S3 | Api::CloudFront => IAM_VERSION,
     };
     let body = form(action, version, parameters)?;
     let content_type = Some(FORM);

@@ -44,19 +44,39 @@ impl Remote {
     /// Reads the AWS chain without using the network. Fails if no server is configured.
     pub(crate) async fn connect(arguments: &Aws) -> Result<Self, Failure> {
         let chain = Chain::read(arguments).await?;
-        for api in [Api::Iam, Api::Sts, Api::S3] {
+        for api in [Api::Iam, Api::Sts, Api::CloudFront, Api::S3] {
             chain.endpoint(api)?.ok_or_else(no_endpoint)?;
         }
         Ok(Self { client: client(arguments)?, chain })
     }
 
-    /// Signs and sends a request, and reads its whole answer.
-    pub(crate) async fn send(&self, call: Call<'_>) -> Result<String, Failure> {
-        let endpoint = self.chain.endpoint(call.api)?.ok_or_else(no_endpoint)?;
+    /// Signs and sends a request with further headers, and does not judge the answer.
+    pub(crate) async fn ask(
+        &self,
+        call: Call<'_>,
+        more: &[(&str, &str)],
+    ) -> Result<Response, Failure> {
+        let endpoint = self.endpoint(call.api)?;
         let (credentials, _) = self.chain.credentials().await?;
         let region = call.api.scope_region(self.chain.region());
         let signer = Signer { credentials: &credentials, region, service: call.api.service_id() };
-        let response = send(&self.client, &endpoint, call, &signer, clock::now()).await?;
+        let Call { method, path, query, content_type, body, api: _ } = call;
+        let headers = content_type.iter().map(|content_type| ("content-type", *content_type));
+        let headers: Vec<_> = headers.chain(more.iter().copied()).collect();
+        let payload = SignedPayload::Sha256(Sha256::digest(body.as_bytes()).into());
+        let outgoing = Outgoing { method, path, query, headers: &headers, payload };
+        let request = signed(&self.client, &endpoint, outgoing, &signer, clock::now())?;
+        Ok(transfer::answer(request.body(body.to_owned())).await?)
+    }
+
+    /// Where an API is.
+    pub(crate) fn endpoint(&self, api: Api) -> Result<Endpoint, Failure> {
+        self.chain.endpoint(api)?.ok_or_else(no_endpoint)
+    }
+
+    /// Signs and sends a request, and reads its whole answer.
+    pub(crate) async fn send(&self, call: Call<'_>) -> Result<String, Failure> {
+        let response = self.ask(call, &[]).await?;
         if response.status().is_success() {
             return read(response).await;
         }

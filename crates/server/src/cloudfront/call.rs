@@ -8,10 +8,12 @@ use hyper::header::{CONTENT_TYPE, ETAG, HeaderValue, LOCATION};
 use iam::AccountId;
 use iam::Values;
 use jiff::Timestamp;
-use store::{DistributionResource, StoreError, Tag};
+use store::{DistributionEdit, DistributionResource, Distributions, StoreError, Tag};
 
 use super::error::{ControlCode, ControlError};
 use super::schema::{self, Field};
+use crate::context::RequestContext;
+use crate::distributions::tags_of;
 use crate::gate::{
     AccountView, AdmissibleCall, DeniedCall, QueryPermission, REVOKED, StoreAccess, Target,
     tag_named,
@@ -155,27 +157,106 @@ pub(super) trait ControlOperation: Sized + Send + Sync {
         &[]
     }
 
-    async fn run(self, access: StoreAccess) -> Result<ControlReply, ControlError>;
+    async fn run(self, access: ControlAccess) -> Result<ControlReply, ControlError>;
 }
 
 /// An operation as the gate admits it.
-pub(super) struct Admitted<O>(pub(super) O);
+pub(super) struct Admitted<O> {
+    pub(super) operation: O,
+    pub(super) target: TaggedTarget,
+}
+
+/// The distribution that a call is about, with the tags by which the call is judged.
+pub(super) struct TaggedTarget {
+    /// The distribution's id; empty if the call is about none of the caller's account.
+    id: String,
+    tags: Vec<Tag>,
+}
+
+impl TaggedTarget {
+    /// What an ARN names among the distributions of an account.
+    pub(super) fn of_arn(arn: &str, account: &AccountId, all: &Distributions) -> Self {
+        let id = distribution_id(arn, account).unwrap_or_default().to_owned();
+        let tags = Self::tags_now(&id, account, all);
+        Self { id, tags }
+    }
+
+    fn tags_now(id: &str, account: &AccountId, all: &Distributions) -> Vec<Tag> {
+        let found = own(all.resource(id), account, store::ResourceKind::Distribution);
+        found.map_or_else(Vec::new, |found| tags_of(&found))
+    }
+}
+
+/// The store, for an operation that was admitted.
+pub(super) struct ControlAccess {
+    access: StoreAccess,
+    target: TaggedTarget,
+}
+
+impl ControlAccess {
+    pub(super) fn new(access: StoreAccess, target: TaggedTarget) -> Self {
+        Self { access, target }
+    }
+
+    /// The account of the caller. A call that is admitted has one.
+    pub(super) fn account(&self) -> Result<&AccountId, ControlError> {
+        self.access.account().map_err(|_| ControlError::new(ControlCode::AccessDenied))
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.access.now()
+    }
+
+    pub(super) fn context(&self) -> &RequestContext {
+        self.access.context()
+    }
+
+    /// All resources as they are now.
+    pub(super) fn distributions(&self) -> Arc<Distributions> {
+        self.access.store().distributions()
+    }
+
+    /// Changes resources in one transaction. Refused if the distribution that the call is about no longer has the tags by
+    /// which the call was judged.
+    pub(super) async fn change<T: Send>(
+        &self,
+        now: Timestamp,
+        mut change: impl FnMut(&mut DistributionEdit) -> Result<T, ControlError> + Send,
+    ) -> Result<T, ControlError> {
+        let (account, TaggedTarget { id, tags }) = (self.account()?, &self.target);
+        let changed = self.access.store().change_distributions(now, |edit| {
+            if TaggedTarget::tags_now(id, account, edit.distributions()) != *tags {
+                return Err(ControlError::with_message(
+                    ControlCode::PreconditionFailed,
+                    "The tags of the distribution changed while the call was judged. Send it again.",
+                ));
+            }
+            change(edit)
+        });
+        changed.await?
+    }
+}
 
 impl<O: ControlOperation> AdmissibleCall for Admitted<O> {
     type Refusal = ControlError;
 
     fn permissions(&self, at: &AccountView<'_>) -> Result<Vec<QueryPermission>, ControlError> {
-        let target = Target::new(self.0.resource(at.account));
+        let target = Target::new(self.operation.resource(at.account));
         Ok(vec![QueryPermission { action: O::ACTION, target }])
     }
 
     fn condition<'k>(&'k self, _target: &'k Target, key: &str) -> Option<Values<'k>> {
         if key == "aws:tagkeys" {
-            let keys = self.0.tags().iter().map(|tag| &tag.key).chain(self.0.tag_keys());
+            let operation = &self.operation;
+            let keys = operation.tags().iter().map(|tag| &tag.key).chain(operation.tag_keys());
             let keys: Vec<_> = keys.map(|key| key.as_str().into()).collect();
             return (!keys.is_empty()).then_some(Values::Many(keys));
         }
-        tag_named(self.0.tags(), key.strip_prefix("aws:requesttag/")?)
+        match key.split_once('/')? {
+            ("aws:requesttag", name) => tag_named(self.operation.tags(), name),
+            ("aws:resourcetag", name) => tag_named(&self.target.tags, name),
+            _ => None,
+        }
     }
 
     fn unreadable(cause: StoreError) -> ControlError {
@@ -255,9 +336,10 @@ pub(super) fn time(time: Timestamp) -> String {
     text
 }
 
-/// The account of the caller. A call that is admitted has one.
-pub(super) fn account(access: &StoreAccess) -> Result<&AccountId, ControlError> {
-    access.account().map_err(|_| ControlError::new(ControlCode::AccessDenied))
+/// The id of the distribution that an ARN names, if it is one of the account.
+pub(super) fn distribution_id<'a>(arn: &'a str, account: &AccountId) -> Option<&'a str> {
+    let rest = arn.strip_prefix("arn:aws:cloudfront::")?.strip_prefix(account.as_str())?;
+    rest.strip_prefix(":distribution/")
 }
 
 /// The resource, as far as the account has it: to others it is as if it were not there.

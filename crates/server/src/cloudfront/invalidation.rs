@@ -8,13 +8,12 @@ use jiff::Timestamp;
 use store::{DistributionEdit, DistributionResource, Distributions, ResourceKind};
 
 use super::call::{
-    ControlOperation, ControlReply, ControlRequest, ListStyle, Page, account, own, time,
+    ControlAccess, ControlOperation, ControlReply, ControlRequest, ListStyle, Page, own, time,
 };
 use super::documents::INVALIDATION_BATCH;
 use super::error::{ControlCode, ControlError};
 use super::id::{new_etag, new_id};
 use crate::distributions::{INVALIDATIONS_KEPT, invalidations_of, kept_invalidation};
-use crate::gate::StoreAccess;
 use crate::xml::{Element, XmlWriter};
 
 fn write(xml: &mut XmlWriter, resource: &DistributionResource, batch: &Element) {
@@ -68,9 +67,9 @@ impl ControlOperation for CreateInvalidation {
         arn(account, &self.distribution)
     }
 
-    async fn run(self, access: StoreAccess) -> Result<ControlReply, ControlError> {
+    async fn run(self, access: ControlAccess) -> Result<ControlReply, ControlError> {
         let Self { distribution, batch } = self;
-        let account = account(&access)?;
+        let account = access.account()?;
         let (id, etag, now) = (new_id(ResourceKind::Invalidation)?, new_etag()?, access.now());
         let now = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
         let document = Element::of(
@@ -79,7 +78,7 @@ impl ControlOperation for CreateInvalidation {
         );
         let document: Arc<str> = document.to_text().into();
         let reference = batch.text_at(&["CallerReference"]);
-        let made = access.store().change_distributions(now, |edit: &mut DistributionEdit| {
+        let made = access.change(now, |edit: &mut DistributionEdit| {
             let all = edit.distributions();
             check_distribution(all, account, &distribution)?;
             let before = invalidations_of(all, &distribution);
@@ -118,7 +117,7 @@ impl ControlOperation for CreateInvalidation {
             })?;
             Ok(resource)
         });
-        let made = made.await??;
+        let made = made.await?;
         let path = format!("distribution/{distribution}/invalidation/{}", made.id);
         Ok(ControlReply::document("Invalidation", |xml| write(xml, &made, &batch)).made(path))
     }
@@ -142,9 +141,9 @@ impl ControlOperation for GetInvalidation {
         arn(account, &self.distribution)
     }
 
-    async fn run(self, access: StoreAccess) -> Result<ControlReply, ControlError> {
+    async fn run(self, access: ControlAccess) -> Result<ControlReply, ControlError> {
         let op = self;
-        let (account, all) = (account(&access)?, access.store().distributions());
+        let (account, all) = (access.account()?, access.distributions());
         check_distribution(&all, account, &op.distribution)?;
         let missing = || ControlError::new(ControlCode::NoSuchInvalidation);
         let found = own(all.resource(&op.id), account, ResourceKind::Invalidation);
@@ -172,9 +171,9 @@ impl ControlOperation for ListInvalidations {
         arn(account, &self.distribution)
     }
 
-    async fn run(self, access: StoreAccess) -> Result<ControlReply, ControlError> {
+    async fn run(self, access: ControlAccess) -> Result<ControlReply, ControlError> {
         let op = self;
-        let (account, all) = (account(&access)?, access.store().distributions());
+        let (account, all) = (access.account()?, access.distributions());
         check_distribution(&all, account, &op.distribution)?;
         let ids = invalidations_of(&all, &op.distribution);
         let mut found: Vec<_> = ids.iter().rev().filter_map(|id| all.resource(id)).collect();

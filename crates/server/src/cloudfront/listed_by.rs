@@ -2,10 +2,11 @@
 
 use store::ResourceKind;
 
-use super::call::{ControlOperation, ControlReply, ControlRequest, ListStyle, Page, account, own};
+use super::call::{
+    ControlAccess, ControlOperation, ControlReply, ControlRequest, ListStyle, Page, own,
+};
 use super::error::{ControlCode, ControlError};
 use crate::distributions::{config_of, managed};
-use crate::gate::StoreAccess;
 use crate::xml::Element;
 
 /// Which resource the distributions of a list have in common.
@@ -68,9 +69,9 @@ impl<const BY: u8> ControlOperation for ListDistributionsBy<BY> {
         "*".to_owned()
     }
 
-    async fn run(self, access: StoreAccess) -> Result<ControlReply, ControlError> {
+    async fn run(self, access: ControlAccess) -> Result<ControlReply, ControlError> {
         let op = self;
-        let (account, all) = (account(&access)?, access.store().distributions());
+        let (account, all) = (access.account()?, access.distributions());
         let by = ListedBy::of(BY);
         let (kind, missing) = by.kind();
         if own(all.resource(&op.id), account, kind).is_none()

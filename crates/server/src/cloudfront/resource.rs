@@ -8,7 +8,9 @@ use iam::AccountId;
 use jiff::Timestamp;
 use store::{DistributionEdit, DistributionResource, Distributions, ResourceKind, Tag};
 
-use super::call::{ControlOperation, ControlReply, ControlRequest, ListStyle, Page, account, own};
+use super::call::{
+    ControlAccess, ControlOperation, ControlReply, ControlRequest, ListStyle, Page, own,
+};
 use super::error::{ControlCode, ControlError};
 use super::id::{new_etag, new_id};
 use super::schema::Field;
@@ -17,7 +19,6 @@ use crate::config::ServerConfig;
 use crate::context::RequestContext;
 use crate::distributions::managed::{self, MANAGED_ETAG, ManagedPolicy};
 use crate::distributions::{config_of, document_of, invalidations_of, tags_of};
-use crate::gate::StoreAccess;
 use crate::xml::{Element, XmlWriter};
 
 /// A kind of resources.
@@ -225,12 +226,12 @@ impl<T: ResourceType> ControlOperation for Create<T> {
         &self.tags
     }
 
-    async fn run(self, access: StoreAccess) -> Result<ControlReply, ControlError> {
+    async fn run(self, access: ControlAccess) -> Result<ControlReply, ControlError> {
         let Self { config, tags, .. } = self;
-        let account = account(&access)?;
+        let account = access.account()?;
         let (id, etag, now) = (new_id(T::KIND)?, new_etag()?, access.now());
         let now_ms = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
-        let made = access.store().change_distributions(now, |edit| {
+        let made = access.change(now, |edit| {
             let all = edit.distributions().clone();
             let server = &access.context().config;
             let draft =
@@ -247,8 +248,8 @@ impl<T: ResourceType> ControlOperation for Create<T> {
             };
             put::<T>(edit, &draft, resource)
         });
-        let made = made.await??;
-        let all = access.store().distributions();
+        let made = made.await?;
+        let all = access.distributions();
         let path = format!("{}/{id}", T::PATH);
         Ok(shown_reply::<T>(&made, &config, &all, access.context()).made(path))
     }
@@ -271,9 +272,9 @@ impl<T: ResourceType> ControlOperation for Get<T> {
         arn::<T>(account, &self.id)
     }
 
-    async fn run(self, access: StoreAccess) -> Result<ControlReply, ControlError> {
+    async fn run(self, access: ControlAccess) -> Result<ControlReply, ControlError> {
         let op = self;
-        let (account, all) = (account(&access)?, access.store().distributions());
+        let (account, all) = (access.account()?, access.distributions());
         if let Some(managed) = managed::find(T::KIND, &op.id) {
             let shown = Shown::of_managed(managed, (account, &all), access.context());
             let reply = ControlReply::document(T::ELEMENT, |xml| {
@@ -304,7 +305,7 @@ impl<T: ResourceType> ControlOperation for GetConfig<T> {
         arn::<T>(account, &self.id)
     }
 
-    async fn run(self, access: StoreAccess) -> Result<ControlReply, ControlError> {
+    async fn run(self, access: ControlAccess) -> Result<ControlReply, ControlError> {
         let op = self;
         let content = |config: &Element| {
             ControlReply::document(T::CONFIG, |xml| {
@@ -316,8 +317,8 @@ impl<T: ResourceType> ControlOperation for GetConfig<T> {
         if let Some(managed) = managed::find(T::KIND, &op.id) {
             return Ok(content(managed.config()).of_state(MANAGED_ETAG));
         }
-        let all = access.store().distributions();
-        let (found, config) = find::<T>(&all, account(&access)?, &op.id)?;
+        let all = access.distributions();
+        let (found, config) = find::<T>(&all, access.account()?, &op.id)?;
         Ok(content(&config).of_state(&found.etag))
     }
 }
@@ -342,14 +343,14 @@ impl<T: ResourceType> ControlOperation for Update<T> {
         arn::<T>(account, &self.id)
     }
 
-    async fn run(self, access: StoreAccess) -> Result<ControlReply, ControlError> {
+    async fn run(self, access: ControlAccess) -> Result<ControlReply, ControlError> {
         let Self { id, if_match, config, .. } = self;
-        let account = account(&access)?;
+        let account = access.account()?;
         if managed::find(T::KIND, &id).is_some() {
             return Err(ControlError::new(ControlCode::IllegalUpdate));
         }
         let (etag, now) = (new_etag()?, access.now());
-        let changed = access.store().change_distributions(now, |edit| {
+        let changed = access.change(now, |edit| {
             let all = edit.distributions().clone();
             let (found, before) = find::<T>(&all, account, &id)?;
             check_state(&found, &if_match)?;
@@ -364,8 +365,8 @@ impl<T: ResourceType> ControlOperation for Update<T> {
             };
             put::<T>(edit, &draft, resource)
         });
-        let changed = changed.await??;
-        let all = access.store().distributions();
+        let changed = changed.await?;
+        let all = access.distributions();
         Ok(shown_reply::<T>(&changed, &config, &all, access.context()))
     }
 }
@@ -394,13 +395,13 @@ impl<T: ResourceType> ControlOperation for Delete<T> {
         arn::<T>(account, &self.id)
     }
 
-    async fn run(self, access: StoreAccess) -> Result<ControlReply, ControlError> {
+    async fn run(self, access: ControlAccess) -> Result<ControlReply, ControlError> {
         let op = self;
-        let account = account(&access)?;
+        let account = access.account()?;
         if managed::find(T::KIND, &op.id).is_some() {
             return Err(ControlError::new(ControlCode::IllegalDelete));
         }
-        let removed = access.store().change_distributions(access.now(), |edit| {
+        let removed = access.change(access.now(), |edit| {
             let all = edit.distributions();
             let (found, config) = find::<T>(all, account, &op.id)?;
             check_state(&found, &op.if_match)?;
@@ -415,7 +416,7 @@ impl<T: ResourceType> ControlOperation for Delete<T> {
             }
             Ok(())
         });
-        removed.await??;
+        removed.await?;
         Ok(ControlReply::done())
     }
 }
@@ -443,9 +444,9 @@ impl<T: ResourceType> ControlOperation for List<T> {
         "*".to_owned()
     }
 
-    async fn run(self, access: StoreAccess) -> Result<ControlReply, ControlError> {
+    async fn run(self, access: ControlAccess) -> Result<ControlReply, ControlError> {
         let op = self;
-        let (account, all) = (account(&access)?, access.store().distributions());
+        let (account, all) = (access.account()?, access.distributions());
         let shows = |kind: &str| op.only.as_deref().is_none_or(|only| only == kind);
         let mut found: Vec<(Arc<DistributionResource>, Element)> = Vec::new();
         for resource in all.of(account, T::KIND).filter(|_| shows("custom")) {

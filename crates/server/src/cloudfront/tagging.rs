@@ -5,11 +5,12 @@ use std::sync::Arc;
 use iam::AccountId;
 use store::{DistributionResource, ResourceKind, Tag};
 
-use super::call::{ControlOperation, ControlReply, ControlRequest, account, own};
+use super::call::{
+    ControlAccess, ControlOperation, ControlReply, ControlRequest, distribution_id, own,
+};
 use super::documents::{TAG_KEYS, TAGS};
 use super::error::{ControlCode, ControlError};
 use crate::distributions::{config_of, document_of, tag_of, tags_of};
-use crate::gate::StoreAccess;
 use crate::xml::Element;
 
 /// How many tags a distribution has at most.
@@ -54,12 +55,6 @@ pub(super) mod read_tags {
     }
 }
 
-/// The id of the distribution that an ARN names, if it is one of the account.
-fn id_of<'a>(arn: &'a str, account: &AccountId) -> Option<&'a str> {
-    let rest = arn.strip_prefix("arn:aws:cloudfront::")?.strip_prefix(account.as_str())?;
-    rest.strip_prefix(":distribution/")
-}
-
 fn resource_of(request: &ControlRequest<'_>) -> Result<String, ControlError> {
     let arn = request.query.get("Resource").filter(|arn| !arn.is_empty());
     arn.map(str::to_owned).ok_or_else(|| ControlError::invalid("Resource names no ARN."))
@@ -67,14 +62,14 @@ fn resource_of(request: &ControlRequest<'_>) -> Result<String, ControlError> {
 
 /// Changes the tags of a distribution.
 async fn change_tags(
-    access: &StoreAccess,
+    access: &ControlAccess,
     arn: &str,
-    change: impl Fn(&mut Vec<Tag>),
+    change: impl Fn(&mut Vec<Tag>) + Sync,
 ) -> Result<ControlReply, ControlError> {
-    let account = account(access)?;
+    let account = access.account()?;
     let missing = || ControlError::new(ControlCode::NoSuchResource);
-    let id = id_of(arn, account).ok_or_else(missing)?;
-    let changed = access.store().change_distributions(access.now(), |edit| {
+    let id = distribution_id(arn, account).ok_or_else(missing)?;
+    let changed = access.change(access.now(), |edit| {
         let found = own(edit.distributions().resource(id), account, ResourceKind::Distribution);
         let found = found.ok_or_else(missing)?;
         let config = config_of(&found).ok_or_else(missing)?;
@@ -87,7 +82,7 @@ async fn change_tags(
         edit.put(DistributionResource { document, ..found.as_ref().clone() })?;
         Ok(())
     });
-    changed.await??;
+    changed.await?;
     Ok(ControlReply::done())
 }
 
@@ -113,7 +108,7 @@ impl ControlOperation for TagResource {
         &self.tags
     }
 
-    async fn run(self, access: StoreAccess) -> Result<ControlReply, ControlError> {
+    async fn run(self, access: ControlAccess) -> Result<ControlReply, ControlError> {
         let op = self;
         let change = |tags: &mut Vec<Tag>| {
             tags.retain(|tag| op.tags.iter().all(|new| new.key != tag.key));
@@ -146,7 +141,7 @@ impl ControlOperation for UntagResource {
         &self.keys
     }
 
-    async fn run(self, access: StoreAccess) -> Result<ControlReply, ControlError> {
+    async fn run(self, access: ControlAccess) -> Result<ControlReply, ControlError> {
         let op = self;
         let change = |tags: &mut Vec<Tag>| tags.retain(|tag| !op.keys.contains(&tag.key));
         change_tags(&access, &op.arn, change).await
@@ -169,10 +164,10 @@ impl ControlOperation for ListTagsForResource {
         self.arn.clone()
     }
 
-    async fn run(self, access: StoreAccess) -> Result<ControlReply, ControlError> {
+    async fn run(self, access: ControlAccess) -> Result<ControlReply, ControlError> {
         let op = self;
-        let (account, all) = (account(&access)?, access.store().distributions());
-        let id = id_of(&op.arn, account).unwrap_or_default();
+        let (account, all) = (access.account()?, access.distributions());
+        let id = distribution_id(&op.arn, account).unwrap_or_default();
         let found = own(all.resource(id), account, ResourceKind::Distribution);
         let found = found.ok_or_else(|| ControlError::new(ControlCode::NoSuchResource))?;
         let tags = tags_of(&found);
