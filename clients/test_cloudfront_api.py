@@ -556,3 +556,24 @@ def test_what_terraform_writes(cloudfront, name):
     )[0] == "OriginAccessControlInUse"
     remove(cloudfront, id)
     cloudfront.delete_origin_access_control(Id=control, IfMatch=etag)
+
+
+def test_tags_of_a_distribution_decide(server, cloudfront, name):
+    """`aws:ResourceTag` allows, and denies: also that the tag is taken away."""
+    id = make(cloudfront, config(name))
+    arn = f"arn:aws:cloudfront::{ACCOUNT}:distribution/{id}"
+    cloudfront.tag_resource(Resource=arn, Tags={"Items": [{"Key": "team", "Value": "media"}]})
+    tagged = {"StringEquals": {"aws:ResourceTag/team": "media"}}
+    allowed = make_user(
+        server, name, allow("cloudfront:GetDistribution", "*", Condition=tagged))
+    denied = make_user(
+        server, name + "2", allow("cloudfront:*"), deny("cloudfront:*", "*", Condition=tagged))
+    denied = client(server, "cloudfront", denied)
+    assert refused(denied.get_distribution, Id=id)[0] == "AccessDenied"
+    assert refused(denied.untag_resource, Resource=arn, TagKeys={"Items": ["team"]})[0] == "AccessDenied"
+    allowed = client(server, "cloudfront", allowed)
+    assert allowed.get_distribution(Id=id)["Distribution"]["Id"] == id
+    cloudfront.tag_resource(Resource=arn, Tags={"Items": [{"Key": "team", "Value": "other"}]})
+    assert refused(allowed.get_distribution, Id=id)[0] == "AccessDenied"
+    assert denied.get_distribution(Id=id)["Distribution"]["Id"] == id
+    remove(cloudfront, id)
