@@ -47,8 +47,22 @@ fn call<'c>(method: &'c Method, path: &'c str, body: &'c str) -> Call<'c> {
     Call { method, path, query: "policy=", content_type, body, api: Api::S3 }
 }
 
+/// Fails if the bucket is not there, or its policy cannot be seen.
+pub(super) async fn check(remote: &Remote, bucket: &str) -> Result<(), Failure> {
+    get(remote, &format!("/{bucket}")).await.map(drop)
+}
+
 /// The policy of a bucket, if it has one.
 async fn get(remote: &Remote, path: &str) -> Result<Option<Value>, Failure> {
+    found(remote, path, &["NoSuchBucketPolicy"]).await
+}
+
+/// The policy of a bucket; none if it is refused for one of these reasons.
+async fn found(
+    remote: &Remote,
+    path: &str,
+    missing: &[&str],
+) -> Result<Option<Value>, Failure> {
     let response = remote.ask(call(&Method::GET, path, ""), &[]).await?;
     if response.status().is_success() {
         let text = remote::read(response).await?;
@@ -57,7 +71,7 @@ async fn get(remote: &Remote, path: &str) -> Result<Option<Value>, Failure> {
     }
     let is_missing = response.status() == StatusCode::NOT_FOUND;
     let refused = refusal::look_at_own(response).await;
-    if is_missing && refused.code == "NoSuchBucketPolicy" {
+    if is_missing && missing.contains(&refused.code.as_str()) {
         return Ok(None);
     }
     Err(refused.failure)
@@ -90,7 +104,9 @@ pub(super) async fn forget(
     distribution: &str,
 ) -> Result<(), Failure> {
     let path = format!("/{bucket}");
-    let Some(policy) = get(remote, &path).await? else { return Ok(()) };
+    // A bucket that is gone has no policy either.
+    let policy = found(remote, &path, &["NoSuchBucketPolicy", "NoSuchBucket"]).await?;
+    let Some(policy) = policy else { return Ok(()) };
     match without_statement(policy.clone(), &sid(distribution)) {
         Some(rest) if rest == policy => Ok(()),
         Some(rest) => remote.send(call(&Method::PUT, &path, &rest.to_string())).await.map(drop),

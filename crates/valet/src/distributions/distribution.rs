@@ -246,6 +246,7 @@ pub(super) async fn create(
         [] => Vec::new(),
         named => key::group_ids(named, &key::key_groups(remote).await?)?,
     };
+    bucket_policy::check(remote, &arguments.bucket).await?;
     let control = [
         element("Name", &api::reference()),
         element("Description", &format!("s3://{}/{folder}", arguments.bucket)),
