@@ -159,7 +159,7 @@ pub(super) fn document(root: &str, content: &str) -> String {
     format!("<{root} xmlns=\"{NAMESPACE}\">{content}</{root}>")
 }
 
-/// How [`reference`] begins, by which what this command made is known.
+/// How [`reference()`] begins, by which what this command made is known.
 pub(super) const REFERENCE_BEGINS: &str = "valet-";
 
 /// Text that no other call gives: a server takes a call with the same reference for the same call.

@@ -58,11 +58,7 @@ async fn get(remote: &Remote, path: &str) -> Result<Option<Value>, Failure> {
 }
 
 /// The policy of a bucket; none if it is refused for one of these reasons.
-async fn found(
-    remote: &Remote,
-    path: &str,
-    missing: &[&str],
-) -> Result<Option<Value>, Failure> {
+async fn found(remote: &Remote, path: &str, missing: &[&str]) -> Result<Option<Value>, Failure> {
     let response = remote.ask(call(&Method::GET, path, ""), &[]).await?;
     if response.status().is_success() {
         let text = remote::read(response).await?;
