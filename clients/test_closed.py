@@ -13,7 +13,9 @@ BUCKET_SUB_RESOURCES = [
     "website",
 ]
 # Those of them that an owner may put and delete.
-SETTINGS = ["cors", "encryption", "ownershipControls", "policy", "publicAccessBlock", "tagging"]
+SETTINGS = [
+    "cors", "encryption", "ownershipControls", "policy", "publicAccessBlock", "tagging", "website",
+]
 OBJECT_SUB_RESOURCES = ["acl", "encryption", "legal-hold", "renameObject", "retention", "tagging"]
 OBJECT_POSTS = [[("restore", "")], [("select", ""), ("select-type", "2")]]
 
@@ -36,7 +38,6 @@ WRITE_HEADERS = [
     [("x-amz-object-lock-mode", "GOVERNANCE"),
      ("x-amz-object-lock-retain-until-date", "2030-01-01T00:00:00Z")],
     [("x-amz-object-lock-legal-hold", "ON")],
-    [("x-amz-website-redirect-location", "/elsewhere")],
     [("x-amz-write-offset-bytes", "0")],
     [("x-amz-mfa", "serial 123456")],
 ]

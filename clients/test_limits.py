@@ -65,7 +65,7 @@ REFUSALS = [
     ("a wrong signature", {"signature": "0" * 64}, b"SignatureDoesNotMatch", 403),
     ("an expired link", {"expires": "0", "age": 10}, b"Request has expired", 403),
     ("a missing bucket", {"path": "/none-of-these/key"}, b"NoSuchBucket", 404),
-    ("a header not served", {"headers": [("x-amz-website-redirect-location", "/a")]}, b"NotImplemented", 501),
+    ("a header not served", {"headers": [("x-amz-write-offset-bytes", "0")]}, b"NotImplemented", 501),
 ]
 
 

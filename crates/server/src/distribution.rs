@@ -23,7 +23,7 @@ use crate::notes::RequestNotes;
 use crate::origin::OWN_PREFIX;
 use crate::place::Place;
 use crate::respond::{Ids, Reply};
-use crate::s3::serving::guard_page;
+use crate::s3::serving::{guard_page, keep_origin};
 use crate::services::Services;
 use view::View;
 
@@ -126,23 +126,13 @@ impl<'r> DistributionRoute<'r> {
         let mut reply = view.answer(body, notes).await?;
         if !self.base.is_empty() {
             // Below the server's own origin it is a page like any other object.
-            for name in OF_ORIGINS {
-                reply.headers.remove(name);
-            }
+            keep_origin(&mut reply);
             guard_page(&mut reply, request.context);
         }
         reply.set(VIA, HeaderValue::from_static("1.1 valet"));
         Ok(reply)
     }
 }
-
-/// Headers by which an answer rules over the whole origin that it comes from.
-const OF_ORIGINS: [HeaderName; 4] = [
-    HeaderName::from_static("set-cookie"),
-    HeaderName::from_static("clear-site-data"),
-    HeaderName::from_static("service-worker-allowed"),
-    hyper::header::STRICT_TRANSPORT_SECURITY,
-];
 
 fn bad_request(ids: &Ids, why: &str) -> Reply {
     let mut reply = refusal::page(StatusCode::BAD_REQUEST, why, ids);

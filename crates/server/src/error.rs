@@ -69,6 +69,7 @@ codes! {
     InvalidRange "InvalidRange" RANGE_NOT_SATISFIABLE "The requested range is not satisfiable";
     InvalidRequest "InvalidRequest" BAD_REQUEST "Invalid Request";
     InvalidPolicyDocument "InvalidPolicyDocument" BAD_REQUEST "The content of the form does not meet the conditions specified in the policy document.";
+    InvalidRedirectLocation "InvalidRedirectLocation" BAD_REQUEST "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.";
     InvalidStorageClass "InvalidStorageClass" BAD_REQUEST "The storage class you specified is not valid";
     InvalidUri "InvalidURI" BAD_REQUEST "Couldn't parse the specified URI.";
     KeyTooLong "KeyTooLongError" BAD_REQUEST "Your key is too long";
@@ -179,6 +180,11 @@ impl S3Error {
     /// The refusal of something that is not supported. It is refused, never ignored (README.md, "What works").
     pub(crate) fn not_implemented(header: &str) -> Self {
         Self::new(Code::NotImplemented).detail("Header", header)
+    }
+
+    /// What stands beside code and message, in its order.
+    pub(crate) fn details(&self) -> &[(&'static str, String)] {
+        &self.0.details
     }
 
     /// Adds an element between `<Message>` and `<RequestId>`, after those added before.

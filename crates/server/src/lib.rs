@@ -24,6 +24,7 @@ mod given_key;
 mod handlers;
 mod head;
 mod iam;
+mod inner_request;
 mod issuers;
 mod link_ledger;
 mod link_proof;
@@ -68,6 +69,7 @@ mod timed;
 mod tls;
 mod unsent;
 mod uploads;
+mod website;
 mod xml;
 mod zip_places;
 

@@ -187,6 +187,9 @@ routes! {
     DELETE Bucket "tagging" When::Always => DeleteBucketTagging;
     GET Bucket "encryption" When::Always => GetBucketEncryption;
     PUT Bucket "encryption" When::Always => PutBucketEncryption;
+    GET Bucket "website" When::Always => GetBucketWebsite;
+    PUT Bucket "website" When::Always => PutBucketWebsite;
+    DELETE Bucket "website" When::Always => DeleteBucketWebsite;
     DELETE Bucket "encryption" When::Always => DeleteBucketEncryption;
     PUT Bucket "acl" When::Always => PutBucketAcl;
     PUT Object "acl" When::Always => PutObjectAcl;
@@ -211,7 +214,6 @@ routes! {
     GET Bucket "object-lock" When::Always => GetObjectLockConfiguration;
     GET Bucket "replication" When::Always => GetBucketReplication;
     GET Bucket "requestPayment" When::Always => GetBucketRequestPayment;
-    GET Bucket "website" When::Always => GetBucketWebsite;
 
     GET Object "" When::Always => GetObject;
     HEAD Object "" When::Always => HeadObject;
@@ -436,6 +438,7 @@ mod tests {
                     "PutBucketVersioning",
                     "PutBucketOwnershipControls",
                     "PutBucketCors",
+                    "PutBucketWebsite",
                     "PutBucketPolicy",
                     "PutPublicAccessBlock",
                     "PutBucketEncryption",

@@ -44,6 +44,7 @@ pub(crate) mod tagging;
 pub(crate) mod tags;
 pub(crate) mod unconfigured;
 pub(crate) mod versioning;
+pub(crate) mod website;
 
 /// Tells a client which region to sign for.
 pub(crate) const BUCKET_REGION: HeaderName = HeaderName::from_static("x-amz-bucket-region");

@@ -38,6 +38,7 @@ use crate::short::{self, ShortRequest};
 use crate::surface::Surface;
 use crate::unsent::Unsent;
 use crate::uploads::Uploads;
+use crate::website::{self, WebsiteRequest, WebsiteRoute};
 
 /// How much of a refusal's reason the log shows.
 const REASON_CHARS_MAX: usize = 512;
@@ -237,6 +238,9 @@ impl Server {
         if let Some(route) = distribution::route(services, &head) {
             return Box::pin(self.view(route, (arrival, &head), body, notes)).await;
         }
+        if let Some(route) = website::route(services, &head).await {
+            return Box::pin(self.visit(route, (arrival, &head), notes)).await;
+        }
         let surface = Surface::of(&head);
         if let Some(place) = cors::concerns(parts).then(|| surface.page_place(&head)).flatten() {
             if parts.method == Method::OPTIONS {
@@ -293,6 +297,23 @@ impl Server {
                 routed?.answer(&services.gate, signed, body).await
             }
         }
+    }
+
+    /// Answers a visitor of a website.
+    async fn visit(
+        &self,
+        route: WebsiteRoute<'_>,
+        (arrival, head): (Arrival<'_>, &Head<'_>),
+        notes: &mut RequestNotes,
+    ) -> Result<Reply, S3Error> {
+        let Arrival { parts, ids, .. } = arrival;
+        if parts.method == Method::OPTIONS && cors::concerns(parts) {
+            let place = (route.named_bucket(), route::Level::Object);
+            return Box::pin(self.preflight(parts, place, notes)).await;
+        }
+        let context = Arc::new(self.context(arrival, head));
+        let request = WebsiteRequest { services: &self.services, head, context: &context, ids };
+        Ok(route.answer(request, notes).await)
     }
 
     /// Answers a viewer of a distribution.

@@ -50,6 +50,7 @@ impl<'r> Surface<'r> {
     pub(crate) fn of(head: &Head<'r>) -> Self {
         match head.reading().place() {
             Place::Service | Place::Bucket(_) => {}
+            // Their own routes come before.
             Place::Website(_) | Place::Distribution(_) => return Self::Open(OwnRoute::Unknown),
         }
         match own::route(head.method(), head.reading()) {

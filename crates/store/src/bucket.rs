@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::{BoundPolicy, BucketName, Tag};
+use crate::{BoundPolicy, BucketName, Tag, Website};
 use iam::AccountId;
 
 /// A bucket and its settings.
@@ -32,6 +32,8 @@ pub struct Bucket {
     pub cors: Arc<[CorsRule]>,
     /// How new bodies in it are kept.
     pub encryption: BucketEncryption,
+    /// What it answers as a website; `None`: it is none.
+    pub website: Option<Arc<Website>>,
     /// Given once and never again, so that what is cached of a bucket is never taken for another's.
     pub(crate) id: i64,
 }
@@ -204,6 +206,8 @@ pub enum BucketSetting {
     Cors(Vec<CorsRule>),
     /// How new bodies in it are kept.
     Encryption(BucketEncryption),
+    /// What it answers as a website.
+    Website(Option<Arc<Website>>),
 }
 
 impl BucketSetting {
@@ -217,7 +221,8 @@ impl BucketSetting {
             | Self::Ownership(_)
             | Self::Tags(_)
             | Self::Cors(_)
-            | Self::Encryption(_) => false,
+            | Self::Encryption(_)
+            | Self::Website(_) => false,
         }
     }
 }
@@ -242,6 +247,7 @@ pub(crate) struct BucketSettings {
     pub(crate) tags: Vec<Tag>,
     pub(crate) cors: Arc<[CorsRule]>,
     pub(crate) encryption: BucketEncryption,
+    pub(crate) website: Option<Arc<Website>>,
 }
 
 impl Default for BucketSettings {
@@ -258,6 +264,7 @@ impl Default for BucketSettings {
             tags: Vec::new(),
             cors: Arc::new([]),
             encryption: BucketEncryption::default(),
+            website: None,
         }
     }
 }

@@ -40,6 +40,7 @@ mod store;
 mod sweep;
 mod unlock;
 mod vault;
+mod website;
 
 pub use backend::embedded::backup::{
     BackupError, Copied, CopyProgress, KeyInCopy, WithMasterKey, backup, restore,
@@ -104,3 +105,6 @@ pub use store::{Counters, Store, StoreConfig};
 pub use sweep::{Maintenance, Swept};
 pub use unlock::{KeyCheck, KeyRefusal, Unlocked};
 pub use vault::fill_random;
+pub use website::{
+    KeyReplacement, RoutingRedirect, RoutingRule, WebProtocol, Website, WebsiteHost, WebsitePages,
+};

@@ -72,6 +72,8 @@ pub struct Attributes {
     pub expires: Option<String>,
     /// `x-amz-storage-class`; `None`: STANDARD.
     pub storage_class: Option<String>,
+    /// `x-amz-website-redirect-location`: where a website sends whoever asks for the object.
+    pub website_redirect: Option<String>,
     /// `x-amz-meta-*` without that prefix, in the order they were given.
     pub metadata: Vec<(String, String)>,
     /// Ten tags at most; they alone may change after the object is written.

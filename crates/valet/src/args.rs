@@ -11,6 +11,7 @@ pub(crate) mod links;
 pub(crate) mod objects;
 pub(crate) mod post;
 pub(crate) mod share;
+pub(crate) mod website;
 
 use std::path::PathBuf;
 
@@ -89,6 +90,8 @@ pub(crate) enum Command {
     KeyGroup(distributions::KeyGroup),
     /// See which cached objects of a distribution were forgotten
     Invalidation(distributions::Invalidation),
+    /// Make buckets websites
+    Website(website::Website),
     /// Give credentials to programs
     Credentials(credentials::Credentials),
     /// Check a running server by using it: its public URLs, proxies, clock, TLS and CORS

@@ -1,7 +1,6 @@
 //! `valet distribution`, `public-key`, `key-group` and `invalidation`, through CloudFront's API.
 
 mod api;
-mod bucket_policy;
 mod distribution;
 mod key;
 

@@ -4,6 +4,7 @@ mod account;
 mod args;
 mod aws;
 mod backup;
+mod bucket_policy;
 mod checksum;
 mod clock;
 mod cloudfront;
@@ -36,6 +37,7 @@ mod sts;
 mod table;
 mod transfer;
 mod trust;
+mod website;
 
 use std::process::ExitCode;
 
@@ -95,6 +97,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::PublicKey(arguments) => distributions::public_key(&arguments),
         Command::KeyGroup(arguments) => distributions::key_group(&arguments),
         Command::Invalidation(arguments) => distributions::invalidation(&arguments),
+        Command::Website(arguments) => website::run(&arguments),
         Command::Credentials(arguments) => credentials::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Man { words } => man::run(&words),

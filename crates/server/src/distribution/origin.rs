@@ -1,44 +1,25 @@
 //! The origin of a distribution: a bucket of this server, read through the same door as by any client.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use edge::{Origin, OriginAnswer, OriginFailure, OriginFuture, OriginRequest};
 use hyper::body::{Body, Frame, SizeHint};
-use hyper::header::{
-    CONTENT_LENGTH, HOST, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH, RANGE,
-};
-use hyper::{HeaderMap, Method, Request, StatusCode};
-use jiff::{SignedDuration, Timestamp};
-use tokio::time::Instant;
+use hyper::header::{CONTENT_LENGTH, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH, RANGE};
+use hyper::{HeaderMap, Method, StatusCode};
 
 use crate::body::RequestBody;
-use crate::config::ServerConfig;
-use crate::context::RequestContext;
-use crate::error::{Code, S3Error};
-use crate::gate::{Caller, Gate};
-use crate::head::{Head, Peer};
-use crate::own_request::OWN_HOST;
-use crate::request::Site;
+use crate::inner_request::InnerRequest;
 use crate::respond::{Ids, Reply, ReplyBody, ResponseBody};
-use crate::s3::routed::{Routed, Signed};
 
 /// One object of the bucket, as one viewer's request asks for it.
 #[derive(Clone, Debug)]
 pub(super) struct BucketOrigin {
-    pub(super) gate: Arc<Gate>,
-    /// How objects are sent that are not pages of the server's own origin.
-    pub(super) config: Arc<ServerConfig>,
-    pub(super) context: Arc<RequestContext>,
-    pub(super) caller: Arc<Caller>,
+    /// Objects are sent as those that are no pages of the server's own origin, with the viewer's headers that the bucket is
+    /// sent.
+    pub(super) request: InnerRequest,
     pub(super) ids: Ids,
-    /// Bucket and key, encoded, and the query.
-    pub(super) target: String,
-    /// The viewer's headers that the bucket is sent.
-    pub(super) headers: HeaderMap,
-    pub(super) begun: Instant,
 }
 
 impl BucketOrigin {
@@ -49,7 +30,7 @@ impl BucketOrigin {
         more: HeaderMap,
         body: &mut RequestBody,
     ) -> Reply {
-        match self.try_ask(method, more, body).await {
+        match self.request.ask(method, more, body).await {
             Ok(reply) => reply,
             Err(error) => {
                 let ids = &self.ids;
@@ -61,45 +42,6 @@ impl BucketOrigin {
                 reply
             }
         }
-    }
-
-    async fn try_ask(
-        &self,
-        method: &Method,
-        more: HeaderMap,
-        body: &mut RequestBody,
-    ) -> Result<Reply, S3Error> {
-        let Self { gate, config, caller, target, .. } = self;
-        let broken = |cause| S3Error::new(Code::BadRequest).because(cause);
-        let made = Request::builder().method(method).uri(target).header(HOST, OWN_HOST);
-        let (mut parts, ()) = made.body(()).map_err(broken)?.into_parts();
-        parts.headers.extend(self.headers.clone());
-        parts.headers.extend(more);
-        let parts = Arc::new(parts);
-        let peer = Peer { address: self.context.client, tls: self.context.tls };
-        let head = Head::read_own(&parts, peer, config)?;
-        let routed = Routed::read(&head)?;
-        let context = Arc::new(RequestContext {
-            parts: Arc::clone(&parts),
-            config: Arc::clone(config),
-            now: self.now(),
-            // Between the distribution and its origin there is no wire.
-            secure: true,
-            host: OWN_HOST.to_owned(),
-            prefix: String::new(),
-            virtual_hosted: false,
-            work: Arc::default(),
-            ..self.context.as_ref().clone()
-        });
-        let site = Site { config, host: OWN_HOST };
-        let signed = Signed { caller, context: &context, site };
-        Box::pin(routed.answer(gate, signed, body)).await
-    }
-
-    /// The time: a body may be read for hours.
-    fn now(&self) -> Timestamp {
-        let elapsed = SignedDuration::try_from(self.begun.elapsed()).unwrap_or(SignedDuration::MAX);
-        self.context.now.checked_add(elapsed).unwrap_or(Timestamp::MAX)
     }
 }
 

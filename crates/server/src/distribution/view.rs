@@ -24,6 +24,7 @@ use crate::cors;
 use crate::distributions::{Behavior, Distribution, Methods, ViewerProtocol};
 use crate::error::S3Error;
 use crate::gate::{Caller, DistributionCaller};
+use crate::inner_request::InnerRequest;
 use crate::notes::RequestNotes;
 use crate::respond::{Reply, ReplyBody};
 use crate::route::Level;
@@ -260,16 +261,16 @@ impl View<'_> {
                 headers.insert(name, value.clone());
             }
         }
-        BucketOrigin {
+        let request = InnerRequest {
             gate: Arc::clone(&services.gate),
             config: Arc::clone(services.distributions.origin_config()),
             context: Arc::clone(context),
             caller: Arc::new(caller),
-            ids: ids.clone(),
             target,
             headers,
             begun: Instant::now(),
-        }
+        };
+        BucketOrigin { request, ids: ids.clone() }
     }
 
     /// Names all on which the answer depends.
@@ -282,7 +283,7 @@ impl View<'_> {
         };
         add(distribution.id.as_bytes());
         add(if behavior.origin.signs { b"signed" } else { b"" });
-        add(origin.target.as_bytes());
+        add(origin.request.target.as_bytes());
         add(coding.map_or("", Coding::name).as_bytes());
         let unsigned = CloudFrontClaim::unsigned_query(request.head.query());
         let pairs = unsigned.split('&').filter(|pair| {
@@ -295,7 +296,7 @@ impl View<'_> {
         for pair in pairs {
             add(pair.as_bytes());
         }
-        for (name, value) in &origin.headers {
+        for (name, value) in &origin.request.headers {
             add(name.as_str().as_bytes());
             add(value.as_bytes());
         }

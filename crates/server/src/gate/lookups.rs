@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use iam::AccountId;
-use store::{Bucket, BucketName, CorsRule};
+use store::{Bucket, BucketName, CorsRule, Website};
 
 use super::Gate;
 use crate::error::{S3Error, refusal};
@@ -18,6 +18,15 @@ impl Gate {
     ) -> Result<Option<Arc<[CorsRule]>>, S3Error> {
         let found = self.store.bucket(bucket).await.map_err(refusal::of_store)?;
         Ok(found.map(|bucket| Arc::clone(&bucket.cors)))
+    }
+
+    /// What a bucket answers as a website: `None` if there is no such bucket. Anybody may ask, since everybody sees it.
+    pub(crate) async fn website(
+        &self,
+        bucket: &BucketName,
+    ) -> Result<Option<Option<Arc<Website>>>, S3Error> {
+        let found = self.store.bucket(bucket).await.map_err(refusal::of_store)?;
+        Ok(found.map(|bucket| bucket.website.clone()))
     }
 
     /// Who owns a bucket; `None`: there is none, or the store does not say.

@@ -23,7 +23,7 @@ use crate::route::{OBJECT_KEY, SOURCE_KEY};
 use crate::s3::customer_key::{self, SentKey};
 use crate::s3::encryption::EncryptionChoice;
 use crate::s3::found::{FoundObject, find};
-use crate::s3::headers::{self, Conditions, ReadConditions};
+use crate::s3::headers::{self, Conditions, ReadConditions, WEBSITE_REDIRECT};
 use crate::s3::ingest::{UPLOAD_BYTES_MAX, check_size, too_large};
 use crate::s3::multipart::{UploadTarget, required_part_number};
 use crate::s3::{
@@ -163,7 +163,7 @@ pub(crate) struct CopyObject {
     directive: Directive,
     tagging: Directive,
     attributes: Attributes,
-    /// Whether the request names a storage class, even if the source has the same.
+    /// Whether the request names a storage class, even if the source has the same, or a place to redirect to.
     says_class: bool,
     choice: EncryptionChoice,
     algorithm: Option<ChecksumAlgorithm>,
@@ -179,6 +179,7 @@ impl Operation for CopyObject {
         "x-amz-server-side-encryption",
         OBJECT_KEY,
         "x-amz-tagging",
+        "x-amz-website-redirect-location",
     ];
     const LINK_FIT: LinkFit = LinkFit::MAKES;
 
@@ -192,7 +193,8 @@ impl Operation for CopyObject {
             directive: Directive::read(request, "x-amz-metadata-directive")?,
             tagging: Directive::read(request, "x-amz-tagging-directive")?,
             attributes: headers::attributes(request)?,
-            says_class: request.has_header("x-amz-storage-class"),
+            says_class: request.has_header("x-amz-storage-class")
+                || request.has_header(WEBSITE_REDIRECT.as_str()),
             choice: EncryptionChoice::read(request)?,
             algorithm: checksum::of_copy(request)?,
             precondition: headers::write_precondition(request)?,
@@ -325,6 +327,7 @@ impl CopyObject {
             Directive::Replace => Attributes { tags, ..self.attributes.clone() },
             Directive::Copy => Attributes {
                 storage_class: self.attributes.storage_class.clone(),
+                website_redirect: self.attributes.website_redirect.clone(),
                 tags,
                 ..source.attributes.clone()
             },

@@ -37,12 +37,19 @@ const STORAGE_CLASSES: &[&str] = &[
     "FSX_ONTAP",
 ];
 
+/// Where a website sends whoever asks for an object.
+pub(crate) const WEBSITE_REDIRECT: HeaderName =
+    HeaderName::from_static("x-amz-website-redirect-location");
+/// The longest such place, in characters.
+const REDIRECT_CHARS_MAX: usize = 2048;
+
 /// The headers of [`crate::route::MEANING_HEADERS`] that a write of a new object honours.
 pub(crate) const OF_A_WRITE: &[&str] = &[
     "x-amz-acl",
     "x-amz-grant-",
     "x-amz-server-side-encryption",
     customer_key::OBJECT_KEY,
+    "x-amz-website-redirect-location",
     "x-amz-tagging",
 ];
 /// The same headers without the last, `x-amz-tagging`.
@@ -74,6 +81,7 @@ pub(crate) fn attributes(request: &S3Request<'_>) -> Result<Attributes, S3Error>
         cache_control: request.kept_header(CACHE_CONTROL),
         expires: request.kept_header(EXPIRES),
         storage_class: storage_class(request)?,
+        website_redirect: website_redirect(request)?,
         metadata,
         tags: tags::of_request(request)?,
     })
@@ -96,6 +104,25 @@ pub(crate) fn storage_class(request: &S3Request<'_>) -> Result<Option<String>, S
         return Err(S3Error::new(Code::InvalidStorageClass).detail("StorageClassRequested", class));
     }
     Ok((class != STANDARD).then_some(class))
+}
+
+/// Reads where a website is to send whoever asks for the object.
+fn website_redirect(request: &S3Request<'_>) -> Result<Option<String>, S3Error> {
+    let Some(place) = request.owned_header(WEBSITE_REDIRECT.as_str()) else { return Ok(None) };
+    let refused = |message| S3Error::with_message(Code::InvalidRedirectLocation, message);
+    if place.chars().count() > REDIRECT_CHARS_MAX {
+        return Err(refused(
+            "The length of website redirect location cannot exceed 2,048 characters.",
+        ));
+    }
+    let begins = ["/", "http://", "https://"].iter().any(|begin| place.starts_with(begin));
+    // A header of the answer carries the text.
+    if !begins || place.chars().any(char::is_control) {
+        return Err(refused(
+            "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.",
+        ));
+    }
+    Ok(Some(place))
 }
 
 /// The storage class as listings write it.
@@ -323,6 +350,7 @@ pub(crate) fn describe(reply: &mut Reply, object: &Object, versioned: bool) {
         (CONTENT_DISPOSITION, &attributes.content_disposition),
         (CACHE_CONTROL, &attributes.cache_control),
         (EXPIRES, &attributes.expires),
+        (WEBSITE_REDIRECT, &attributes.website_redirect),
     ] {
         if let Some(value) = kept.as_deref().and_then(metadata::latin1_value) {
             reply.set(name, value);

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use hyper::StatusCode;
 use hyper::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, EXPIRES, HeaderValue,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, EXPIRES, HeaderName, HeaderValue,
     X_CONTENT_TYPE_OPTIONS,
 };
 use jiff::Timestamp;
@@ -76,6 +76,21 @@ pub(crate) fn guard_page(reply: &mut Reply, context: &RequestContext) {
     let inert = reply.headers.get(CONTENT_TYPE).is_some_and(|value| is_inert(value.as_bytes()));
     if !inert && context.config.may_hold_console(&context.host) {
         reply.set(CONTENT_SECURITY_POLICY, HeaderValue::from_static(SANDBOX));
+    }
+}
+
+/// Headers by which an answer rules over the whole origin that it comes from.
+const OF_ORIGINS: [HeaderName; 4] = [
+    HeaderName::from_static("set-cookie"),
+    HeaderName::from_static("clear-site-data"),
+    HeaderName::from_static("service-worker-allowed"),
+    hyper::header::STRICT_TRANSPORT_SECURITY,
+];
+
+/// Takes from an answer what would rule over the server's own origin, of which it is only a page.
+pub(crate) fn keep_origin(reply: &mut Reply) {
+    for name in OF_ORIGINS {
+        reply.headers.remove(name);
     }
 }
 

@@ -99,8 +99,6 @@ bucket_settings! {
     GetBucketRequestPayment "s3:GetBucketRequestPayment" => |_| {
         Ok(XmlWriter::result("RequestPaymentConfiguration", |xml| xml.text("Payer", "BucketOwner")))
     };
-    /// The bucket is no website.
-    GetBucketWebsite "s3:GetBucketWebsite" => |s| s.absent(Code::NoSuchWebsiteConfiguration);
 }
 
 fn private_acl(owner: &AccountId) -> String {

@@ -62,6 +62,8 @@ const SERVED: &[(&str, &str, &str)] = &[
     ("DELETE", "/bucket", "ownershipControls"),
     ("PUT", "/bucket", "cors"),
     ("DELETE", "/bucket", "cors"),
+    ("PUT", "/bucket", "website"),
+    ("DELETE", "/bucket", "website"),
     ("PUT", "/bucket", "policy"),
     ("DELETE", "/bucket", "policy"),
     ("PUT", "/bucket", "publicAccessBlock"),
@@ -114,7 +116,7 @@ fn honours(ask: &Ask, name: &str) -> bool {
     let copies = ask.headers.iter().any(|(name, _)| name == "x-amz-copy-source");
     let makes = ask.target.starts_with("/bucket/new");
     match name {
-        "x-amz-tagging" => makes,
+        "x-amz-tagging" | "x-amz-website-redirect-location" => makes,
         "x-amz-copy-source-server-side-encryption-customer-algorithm" => copies,
         customer if customer.starts_with("x-amz-server-side-encryption-customer-") => {
             makes || ask.target.contains("uploadId=")

@@ -228,7 +228,6 @@ async fn what_a_form_cannot_say_of_its_object() {
     let kms = not_implemented("x-amz-server-side-encryption");
     check("x-amz-server-side-encryption", "aws:kms", kms).await;
     for name in [
-        "x-amz-website-redirect-location",
         "x-amz-server-side-encryption-aws-kms-key-id",
         "x-amz-server-side-encryption-context",
         "x-amz-server-side-encryption-bucket-key-enabled",
@@ -240,6 +239,8 @@ async fn what_a_form_cannot_say_of_its_object() {
     ] {
         check(name, "x", not_implemented(name)).await;
     }
+    let place = "400 <Code>InvalidRedirectLocation</Code><Message>The website redirect location must have a prefix of 'http://' or 'https://' or '/'.</Message>";
+    check("x-amz-website-redirect-location", "x", place.to_owned()).await;
     // A form has a field of its own for tags.
     check("x-amz-tagging", "a=b", not_implemented("x-amz-tagging")).await;
     let malformed = "400 <Code>MalformedXML</Code><Message>The XML you provided was not well-formed or did not validate against our published schema</Message>";

@@ -60,4 +60,5 @@ mod tagging;
 mod uploads;
 mod warm;
 mod web_identity;
+mod websites;
 mod weights;

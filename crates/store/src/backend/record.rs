@@ -13,6 +13,7 @@ mod policy;
 mod revocation;
 mod setting;
 mod upload;
+mod website;
 
 use crate::{StoreError, Tag};
 

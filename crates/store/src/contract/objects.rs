@@ -29,6 +29,7 @@ fn an_object_comes_back_as_it_was_put() {
             cache_control: text("no-store"),
             expires: text("Thu, 01 Dec 1994 16:00:00 GMT"),
             storage_class: text("GLACIER"),
+            website_redirect: text("/elsewhere"),
             metadata: vec![("a".to_owned(), "1".to_owned()), ("a".to_owned(), String::new())],
             tags: vec![tagged("a", ""), tagged("ü", "1")],
         };

@@ -127,6 +127,7 @@ fn the_next_bucket_is_set_and_removed_by_nobody_who_knew_the_old_one() {
             BucketSetting::Tags(vec![tagged("a", "b")]),
             BucketSetting::Cors(Vec::new()),
             BucketSetting::Encryption(encryption),
+            BucketSetting::Website(None),
         ];
         for setting in settings {
             let shown = format!("{setting:?}");

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::api::{self, Asked, Items, Members, checked, document, element, elements};
-use super::{bucket_policy, key};
+use super::key;
 use crate::args::distributions::CreateDistribution;
 use crate::aws::Api;
 use crate::failure::Failure;
 use crate::output::{self, Form};
 use crate::remote::Remote;
-use crate::table;
+use crate::{bucket_policy, table};
 
 /// The managed cache policy `CachingOptimized`: a day, unless the object says otherwise, and compressed.
 const CACHING_OPTIMIZED: &str = "658327ea-f89d-4fab-a63d-7e88639e58f6";
@@ -235,6 +235,11 @@ struct Made {
     id: String,
 }
 
+/// The name of the statement that lets a distribution read its bucket.
+fn sid(distribution: &str) -> String {
+    format!("ValetDistribution{distribution}")
+}
+
 /// Makes the distribution, and what lets it read its bucket.
 pub(super) async fn create(
     remote: &Remote,
@@ -272,8 +277,15 @@ pub(super) async fn create(
         }
     };
     let made: Whole = made.read()?;
-    let opened =
-        bucket_policy::allow(remote, (&arguments.bucket, &folder), (&made.id, &made.arn)).await;
+    let statement = json!({
+        "Sid": sid(&made.id),
+        "Effect": "Allow",
+        "Principal": { "Service": "cloudfront.amazonaws.com" },
+        "Action": "s3:GetObject",
+        "Resource": format!("arn:aws:s3:::{}/{folder}*", arguments.bucket),
+        "Condition": { "StringEquals": { "AWS:SourceArn": made.arn } },
+    });
+    let opened = bucket_policy::add(remote, &arguments.bucket, statement).await;
     opened.map_err(|failure| {
         failure.after(format!(
             "the distribution {} was made, but the bucket policy does not let it read, since this failed",
@@ -370,7 +382,7 @@ pub(super) async fn remove(remote: &Remote, id: &str) -> Result<(), Failure> {
         for origin in whole.distribution_config.origins.into_vec() {
             let bucket = origin.domain_name.split_once(".s3").map(|(bucket, _)| bucket);
             if let Some(bucket) = bucket {
-                bucket_policy::forget(remote, bucket, id).await?;
+                bucket_policy::remove(remote, bucket, &sid(id)).await?;
             }
             if !origin.access_control.is_empty() {
                 remove_own_control(remote, &origin.access_control).await?;

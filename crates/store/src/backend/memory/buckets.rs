@@ -77,8 +77,15 @@ impl Records {
             return CreateBucket::AlreadyExists(Arc::clone(bucket));
         }
         self.bucket_ids += 1;
-        let BucketSettings { policy, public_access_block, ownership, tags: _, cors, encryption } =
-            BucketSettings::default();
+        let BucketSettings {
+            policy,
+            public_access_block,
+            ownership,
+            tags: _,
+            cors,
+            encryption,
+            website,
+        } = BucketSettings::default();
         let NewBucket { name, owner, region, tags } = new;
         CreateBucket::Created(self.set_bucket(Bucket {
             name,
@@ -92,6 +99,7 @@ impl Records {
             tags,
             cors,
             encryption,
+            website,
             id: self.bucket_ids,
         }))
     }
@@ -124,6 +132,7 @@ impl Records {
             BucketSetting::Tags(tags) => bucket.tags = tags,
             BucketSetting::Cors(rules) => bucket.cors = rules.into(),
             BucketSetting::Encryption(encryption) => bucket.encryption = encryption,
+            BucketSetting::Website(website) => bucket.website = website,
         }
         self.set_bucket(bucket);
         SetBucket::Set

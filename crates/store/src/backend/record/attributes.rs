@@ -19,6 +19,8 @@ pub(super) struct AttributesRecord {
     cache_control: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expires: Option<String>,
+    #[serde(rename = "redirect", default, skip_serializing_if = "Option::is_none")]
+    website_redirect: Option<String>,
     #[serde(rename = "meta", default, skip_serializing_if = "Vec::is_empty")]
     metadata: Vec<(String, String)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -36,6 +38,7 @@ impl AttributesRecord {
             cache_control,
             expires,
             storage_class: _,
+            website_redirect,
             metadata,
             tags,
         } = attributes.clone();
@@ -46,6 +49,7 @@ impl AttributesRecord {
             content_disposition,
             cache_control,
             expires,
+            website_redirect,
             metadata,
             tags: pairs_of(&tags),
         }
@@ -59,6 +63,7 @@ impl AttributesRecord {
             content_disposition,
             cache_control,
             expires,
+            website_redirect,
             metadata,
             tags,
         } = self;
@@ -70,6 +75,7 @@ impl AttributesRecord {
             cache_control,
             expires,
             storage_class,
+            website_redirect,
             metadata,
             tags: tags_of(tags),
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::policy::BoundRecord;
+use super::website::WebsiteRecord;
 use super::{corrupt, pairs_of, tags_of};
 use crate::bucket::BucketSettings;
 use crate::{
@@ -18,6 +19,7 @@ const OWNERSHIP: i64 = 3;
 const TAGS: i64 = 4;
 const CORS: i64 = 5;
 const ENCRYPTION: i64 = 6;
+const WEBSITE: i64 = 7;
 
 #[expect(clippy::struct_excessive_bools, reason = "four switches, as S3 has them")]
 #[derive(Serialize, Deserialize)]
@@ -131,6 +133,10 @@ pub(crate) fn apply_setting(
                 .map(|allowed| if allowed { CustomerKeys::Allowed } else { CustomerKeys::Blocked });
             settings.encryption = BucketEncryption { aes256, bucket_key, customer_keys };
         }
+        WEBSITE => {
+            let record: Option<WebsiteRecord> = read(record)?;
+            settings.website = record.map(WebsiteRecord::parse).transpose()?.map(Arc::new);
+        }
         _ => return Err(corrupt("kind of a bucket's setting")),
     }
     Ok(())
@@ -170,6 +176,10 @@ pub(crate) fn setting_record(setting: &BucketSetting) -> Result<(i64, Vec<u8>), 
             let customer_keys = customer_keys.map(|keys| keys == CustomerKeys::Allowed);
             let record = EncryptionRecord { aes256, bucket_key, customer_keys };
             (ENCRYPTION, serde_json::to_vec(&record))
+        }
+        BucketSetting::Website(website) => {
+            let record = website.as_ref().map(|website| WebsiteRecord::of(website));
+            (WEBSITE, serde_json::to_vec(&record))
         }
     };
     record.map(|record| (kind, record)).map_err(|_| corrupt("setting of a bucket"))

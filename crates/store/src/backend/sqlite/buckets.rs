@@ -288,7 +288,7 @@ fn decode(row: &Row<'_>) -> Result<Bucket, StoreError> {
     };
     let id = row.get(0).map_err(engine)?;
     let settings: Option<String> = row.get(6).map_err(engine)?;
-    let BucketSettings { policy, public_access_block, ownership, tags, cors, encryption } =
+    let BucketSettings { policy, public_access_block, ownership, tags, cors, encryption, website } =
         settings::read(settings.as_deref())?;
     Ok(Bucket {
         id,
@@ -303,5 +303,6 @@ fn decode(row: &Row<'_>) -> Result<Bucket, StoreError> {
         tags,
         cors,
         encryption,
+        website,
     })
 }

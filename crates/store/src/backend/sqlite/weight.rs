@@ -11,10 +11,11 @@ impl Weigh for Arc<Object> {
     fn weight_bytes(&self) -> u64 {
         let texts = self.attributes.metadata.iter().map(|(name, value)| name.len() + value.len());
         let tags = self.attributes.tags.iter().map(|tag| tag.key.len() + tag.value.len() + 64);
+        let redirect = self.attributes.website_redirect.as_ref().map_or(0, String::len);
         let records = self.parts.len().saturating_add(self.body.blobs().len());
         let about = size_of::<Object>()
             .saturating_add(self.key.as_bytes().len().saturating_mul(2))
-            .saturating_add(texts.chain(tags).sum::<usize>().saturating_add(256))
+            .saturating_add(texts.chain(tags).sum::<usize>().saturating_add(redirect + 256))
             .saturating_add(records.saturating_mul(192));
         let resident = if may_be_resident(&self.body, self.size) { self.size } else { 0 };
         u64::try_from(about).unwrap_or(u64::MAX).saturating_add(resident)
@@ -30,7 +31,8 @@ impl Weigh for Arc<Bucket> {
         });
         let cors: usize = texts.map(|text| text.len() + 32).sum();
         let cors = cors + self.cors.len() * 256;
-        let about = size_of::<Bucket>() + self.region.len() + policy + tags + cors + 256;
+        let website = self.website.as_ref().map_or(0, |website| website.weight_bytes());
+        let about = size_of::<Bucket>() + self.region.len() + policy + tags + cors + website + 256;
         u64::try_from(about).unwrap_or(u64::MAX)
     }
 }

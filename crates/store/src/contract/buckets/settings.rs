@@ -114,6 +114,45 @@ fn settings_of_a_bucket_are_its_owners_words() {
 }
 
 #[test]
+fn websites_are_kept_as_they_are() {
+    every_engine(|engine| async move {
+        let here = the_bucket();
+        engine.create_bucket(new_bucket("bucket"), at(0)).await.unwrap();
+        let text = |text: &str| Some(text.to_owned());
+        let redirect = |key| RoutingRedirect {
+            protocol: Some(WebProtocol::Https),
+            host: text("other.example"),
+            key,
+            status: Some(302),
+        };
+        let rule =
+            |key_prefix, error_status, redirect| RoutingRule { key_prefix, error_status, redirect };
+        let rules = vec![
+            rule(text("a/"), Some(404), redirect(Some(KeyReplacement::Prefix(String::new())))),
+            rule(None, None, redirect(Some(KeyReplacement::Whole("é".to_owned())))),
+            rule(text(""), None, RoutingRedirect::default()),
+        ];
+        let pages = |error_key, rules| {
+            Website::Pages(WebsitePages { index_suffix: "index.html".into(), error_key, rules })
+        };
+        let host =
+            |protocol| Website::Redirect(WebsiteHost { name: "other.example".into(), protocol });
+        for website in [
+            Some(pages(text("404.html"), rules)),
+            Some(pages(None, Vec::new())),
+            Some(host(Some(WebProtocol::Http))),
+            Some(host(None)),
+            None,
+        ] {
+            let website = website.map(Arc::new);
+            let set = engine.set_bucket(&here, BucketSetting::Website(website.clone())).await;
+            assert_eq!(set.unwrap(), SetBucket::Set);
+            assert_eq!(engine.bucket(here.name()).await.unwrap().unwrap().website, website);
+        }
+    });
+}
+
+#[test]
 fn rules_of_a_bucket_for_pages_are_kept_as_they_are() {
     every_engine(|engine| async move {
         let here = the_bucket();

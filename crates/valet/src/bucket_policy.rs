@@ -1,4 +1,4 @@
-//! The statement of a bucket policy that lets one distribution read the bucket.
+//! Statements of a bucket policy that commands put into it, each under a name by which it is found again.
 
 use anyhow::{Context as _, anyhow};
 use reqwest::{Method, StatusCode};
@@ -9,12 +9,7 @@ use crate::failure::Failure;
 use crate::refusal;
 use crate::remote::{self, Call, Remote};
 
-/// The name of the statement, by which it is found again.
-fn sid(distribution: &str) -> String {
-    format!("ValetDistribution{distribution}")
-}
-
-/// The policy with the statement of a distribution.
+/// The policy with a statement, in the place of one of the same name.
 fn with_statement(policy: Option<Value>, statement: Value) -> Option<Value> {
     let mut policy = policy.unwrap_or_else(|| json!({ "Version": "2012-10-17", "Statement": [] }));
     let statements = policy.get_mut("Statement")?;
@@ -22,7 +17,9 @@ fn with_statement(policy: Option<Value>, statement: Value) -> Option<Value> {
     if statements.is_object() {
         *statements = Value::Array(vec![statements.take()]);
     }
-    statements.as_array_mut()?.push(statement);
+    let list = statements.as_array_mut()?;
+    list.retain(|other| other.get("Sid").is_none() || other.get("Sid") != statement.get("Sid"));
+    list.push(statement);
     Some(policy)
 }
 
@@ -48,7 +45,7 @@ fn call<'c>(method: &'c Method, path: &'c str, body: &'c str) -> Call<'c> {
 }
 
 /// Fails if the bucket is not there, or its policy cannot be seen.
-pub(super) async fn check(remote: &Remote, bucket: &str) -> Result<(), Failure> {
+pub(crate) async fn check(remote: &Remote, bucket: &str) -> Result<(), Failure> {
     get(remote, &format!("/{bucket}")).await.map(drop)
 }
 
@@ -73,37 +70,21 @@ async fn found(remote: &Remote, path: &str, missing: &[&str]) -> Result<Option<V
     Err(refused.failure)
 }
 
-/// Lets a distribution read what lies below a prefix.
-pub(super) async fn allow(
-    remote: &Remote,
-    (bucket, prefix): (&str, &str),
-    (distribution, arn): (&str, &str),
-) -> Result<(), Failure> {
+/// Puts a statement into the policy of a bucket.
+pub(crate) async fn add(remote: &Remote, bucket: &str, statement: Value) -> Result<(), Failure> {
     let path = format!("/{bucket}");
-    let statement = json!({
-        "Sid": sid(distribution),
-        "Effect": "Allow",
-        "Principal": { "Service": "cloudfront.amazonaws.com" },
-        "Action": "s3:GetObject",
-        "Resource": format!("arn:aws:s3:::{bucket}/{prefix}*"),
-        "Condition": { "StringEquals": { "AWS:SourceArn": arn } },
-    });
     let policy = with_statement(get(remote, &path).await?, statement);
     let policy = policy.ok_or_else(|| anyhow!("the policy of `{bucket}` has no statements"))?;
     remote.send(call(&Method::PUT, &path, &policy.to_string())).await.map(drop)
 }
 
-/// Takes away what [`allow`] gave, if it is there.
-pub(super) async fn forget(
-    remote: &Remote,
-    bucket: &str,
-    distribution: &str,
-) -> Result<(), Failure> {
+/// Takes a statement out of the policy of a bucket, if both are there.
+pub(crate) async fn remove(remote: &Remote, bucket: &str, sid: &str) -> Result<(), Failure> {
     let path = format!("/{bucket}");
     // A bucket that is gone has no policy either.
     let policy = found(remote, &path, &["NoSuchBucketPolicy", "NoSuchBucket"]).await?;
     let Some(policy) = policy else { return Ok(()) };
-    match without_statement(policy.clone(), &sid(distribution)) {
+    match without_statement(policy.clone(), sid) {
         Some(rest) if rest == policy => Ok(()),
         Some(rest) => remote.send(call(&Method::PUT, &path, &rest.to_string())).await.map(drop),
         None => remote.send(call(&Method::DELETE, &path, "")).await.map(drop),
@@ -117,12 +98,13 @@ mod tests {
     #[test]
     fn statements_come_and_go_and_others_stay() {
         let other = json!({ "Sid": "Other", "Effect": "Allow" });
-        let ours = json!({ "Sid": sid("E1") });
+        let ours = json!({ "Sid": "E1" });
         let policy = |statement: Value| json!({ "Id": "x", "Statement": statement });
         for (before, after) in [
             (policy(json!([])), policy(json!([ours]))),
             (policy(json!([other])), policy(json!([other, ours]))),
             (policy(other.clone()), policy(json!([other, ours]))),
+            (policy(json!([ours, other])), policy(json!([other, ours]))),
         ] {
             assert_eq!(with_statement(Some(before), ours.clone()), Some(after));
         }
@@ -135,7 +117,7 @@ mod tests {
             (policy(ours.clone()), None),
             (policy(json!([other])), Some(policy(json!([other])))),
         ] {
-            assert_eq!(without_statement(before, &sid("E1")), after);
+            assert_eq!(without_statement(before, "E1"), after);
         }
     }
 }

@@ -1,0 +1,44 @@
+//! The commands for websites, as typed.
+
+use clap::{Args, Subcommand};
+
+use crate::args::Remote;
+
+#[derive(Args, Debug)]
+pub(crate) struct Website {
+    #[command(subcommand)]
+    pub(crate) command: WebsiteCommand,
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WebsiteCommand {
+    /// Make a bucket a website
+    Enable(Enable),
+    /// Show what a bucket answers as a website
+    Show {
+        /// The bucket
+        bucket: String,
+    },
+    /// Make a bucket no website
+    Disable {
+        /// The bucket
+        bucket: String,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Enable {
+    /// The bucket
+    pub(crate) bucket: String,
+    /// The page of a path that ends with `/`
+    #[arg(long, value_name = "NAME", default_value = "index.html")]
+    pub(crate) index: String,
+    /// The page that is answered in the place of errors
+    #[arg(long, value_name = "KEY")]
+    pub(crate) error: Option<String>,
+    /// Let everybody read all objects of the bucket
+    #[arg(long)]
+    pub(crate) public: bool,
+}

@@ -1,0 +1,164 @@
+//! `valet website`: makes buckets websites, through S3's own calls.
+
+use quick_xml::escape::escape;
+use reqwest::{Method, StatusCode};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::args::website as args;
+use crate::aws::Api;
+use crate::failure::Failure;
+use crate::output::{self, Form};
+use crate::remote::{Call, Remote};
+use crate::{bucket_policy, refusal, remote as answers, transfer};
+
+/// The name of the statement that lets everybody read.
+const PUBLIC_SID: &str = "ValetWebsite";
+/// A policy may make the bucket public. ACLs stay without effect, as on any new bucket.
+const PUBLIC_POLICY_ALLOWED: &str = "<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls><BlockPublicPolicy>false</BlockPublicPolicy><RestrictPublicBuckets>false</RestrictPublicBuckets></PublicAccessBlockConfiguration>";
+
+pub(crate) fn run(arguments: &args::Website) -> Result<(), Failure> {
+    let form = arguments.remote.form();
+    transfer::block_on(async {
+        let remote = &Remote::connect(&arguments.remote.aws).await?;
+        match &arguments.command {
+            args::WebsiteCommand::Enable(enable) => make(remote, enable, form).await,
+            args::WebsiteCommand::Show { bucket } => show(remote, bucket, form).await,
+            args::WebsiteCommand::Disable { bucket } => disable(remote, bucket).await,
+        }
+    })
+}
+
+/// A call about one setting of a bucket.
+fn call<'c>(method: &'c Method, path: &'c str, query: &'c str, body: &'c str) -> Call<'c> {
+    let content_type = (!body.is_empty()).then_some("application/xml");
+    Call { method, path, query, content_type, body, api: Api::S3 }
+}
+
+fn address(remote: &Remote, bucket: &str) -> Result<String, Failure> {
+    Ok(format!("{}/_valet/website/{bucket}/", remote.endpoint(Api::S3)?))
+}
+
+async fn make(remote: &Remote, enable: &args::Enable, form: Form) -> Result<(), Failure> {
+    let args::Enable { bucket, index, error, public } = enable;
+    let path = format!("/{bucket}");
+    let error_page = error
+        .as_deref()
+        .map(|key| format!("<ErrorDocument><Key>{}</Key></ErrorDocument>", escape(key)));
+    let document = format!(
+        "<WebsiteConfiguration><IndexDocument><Suffix>{}</Suffix></IndexDocument>{}</WebsiteConfiguration>",
+        escape(index.as_str()),
+        error_page.unwrap_or_default()
+    );
+    remote.send(call(&Method::PUT, &path, "website=", &document)).await?;
+    if *public {
+        let opened = open(remote, bucket).await;
+        opened.map_err(|failure| {
+            let done = format!("`{bucket}` is a website, but not public, since this failed");
+            failure.after(done)
+        })?;
+        output::note(format!("everybody can read every object of `{bucket}` now, by S3 too"));
+    } else if !is_public(remote, bucket).await? {
+        output::note(format!(
+            "only what everybody may read is served, and nothing of `{bucket}` is that: \
+             `valet website enable {bucket} --public`, or a bucket policy"
+        ));
+    }
+    let address = address(remote, bucket)?;
+    let whole = json!({
+        "bucket": bucket, "address": address, "index": index, "error": error,
+    });
+    output::answer(form, &whole, [address.clone()])
+}
+
+/// Lets everybody read the bucket.
+async fn open(remote: &Remote, bucket: &str) -> Result<(), Failure> {
+    let path = format!("/{bucket}");
+    remote.send(call(&Method::PUT, &path, "publicAccessBlock=", PUBLIC_POLICY_ALLOWED)).await?;
+    let statement = json!({
+        "Sid": PUBLIC_SID,
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "s3:GetObject",
+        "Resource": format!("arn:aws:s3:::{bucket}/*"),
+    });
+    bucket_policy::add(remote, bucket, statement).await
+}
+
+/// Whether the bucket has a policy by which everybody may do something.
+async fn is_public(remote: &Remote, bucket: &str) -> Result<bool, Failure> {
+    let path = format!("/{bucket}");
+    let response = remote.ask(call(&Method::GET, &path, "policyStatus=", ""), &[]).await?;
+    if !response.status().is_success() {
+        return Ok(false);
+    }
+    Ok(answers::read(response).await?.contains("<IsPublic>true</IsPublic>"))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Configuration {
+    index_document: Option<Index>,
+    error_document: Option<ErrorPage>,
+    redirect_all_requests_to: Option<Host>,
+    routing_rules: Option<Rules>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Index {
+    suffix: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ErrorPage {
+    key: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Host {
+    host_name: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Rules {
+    #[serde(rename = "RoutingRule", default)]
+    rules: Vec<serde::de::IgnoredAny>,
+}
+
+async fn show(remote: &Remote, bucket: &str, form: Form) -> Result<(), Failure> {
+    let path = format!("/{bucket}");
+    let told = remote.send(call(&Method::GET, &path, "website=", "")).await?;
+    let told: Configuration = quick_xml::de::from_str(&told)
+        .map_err(|error| Failure::failed(anyhow::Error::new(error).context("the answer")))?;
+    let (address, public) = (address(remote, bucket)?, is_public(remote, bucket).await?);
+    let index = told.index_document.map(|index| index.suffix);
+    let error = told.error_document.map(|page| page.key);
+    let redirect = told.redirect_all_requests_to.map(|host| host.host_name);
+    let rules = told.routing_rules.map_or(0, |rules| rules.rules.len());
+    let mut lines = vec![format!("website   {bucket}"), format!("address   {address}")];
+    lines.extend(index.iter().map(|index| format!("index     {index}")));
+    lines.extend(error.iter().map(|error| format!("error     {error}")));
+    lines.extend(redirect.iter().map(|host| format!("redirect  {host}")));
+    if rules > 0 {
+        lines.push(format!("rules     {rules}"));
+    }
+    lines.push(format!("public    {}", if public { "yes" } else { "no" }));
+    let whole = json!({
+        "bucket": bucket, "address": address, "index": index, "error": error, "redirect": redirect,
+        "rules": rules, "is_public": public,
+    });
+    output::answer(form, &whole, lines)
+}
+
+/// Takes back what [`make`] set. What Block Public Access allows stays as it is: other statements may need it.
+async fn disable(remote: &Remote, bucket: &str) -> Result<(), Failure> {
+    let path = format!("/{bucket}");
+    let response = remote.ask(call(&Method::DELETE, &path, "website=", ""), &[]).await?;
+    if response.status() != StatusCode::NO_CONTENT {
+        return Err(refusal::read_own(response).await);
+    }
+    bucket_policy::remove(remote, bucket, PUBLIC_SID).await
+}
