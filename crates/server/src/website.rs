@@ -189,6 +189,14 @@ impl Site<'_> {
         }
     }
 
+    /// The key of the page that is asked for.
+    fn named(&self, pages: &WebsitePages) -> String {
+        if self.key.is_empty() || self.key.ends_with('/') {
+            return format!("{}{}", self.key, pages.index_suffix);
+        }
+        self.key.clone()
+    }
+
     /// The object at the key, or the redirection that stands in its place.
     async fn read(
         &self,
@@ -200,11 +208,7 @@ impl Site<'_> {
             return Ok(routing.redirect(rule, &self.key));
         }
         let method = self.request.head.method();
-        let named = if self.key.is_empty() || self.key.ends_with('/') {
-            format!("{}{}", self.key, pages.index_suffix)
-        } else {
-            self.key.clone()
-        };
+        let named = self.named(pages);
         notes.key = route::parse_key(named.as_bytes()).ok();
         let sent = &self.request.head.parts().headers;
         let found =
@@ -244,7 +248,7 @@ impl Site<'_> {
         }
         let error_key = pages.error_key.as_deref().filter(|_| status.is_client_error());
         let Some(error_key) = error_key else {
-            return ErrorPage::of(error, Some(&self.key)).reply(self.request.ids);
+            return ErrorPage::of(error, Some(&self.named(pages))).reply(self.request.ids);
         };
         match self.ask(self.request.head.method(), error_key, HeaderMap::new()).await {
             Ok(mut reply) => {
@@ -255,7 +259,7 @@ impl Site<'_> {
                 page::describe(&mut reply, error);
                 reply
             }
-            Err(of_page) => ErrorPage::of(error, Some(&self.key))
+            Err(of_page) => ErrorPage::of(error, Some(&self.named(pages)))
                 .without(error_key, &of_page)
                 .reply(self.request.ids),
         }
