@@ -34,11 +34,11 @@ def signer(server, key=None):
     return client(server, "s3", key, config=config)
 
 
-def bundle(folder):
-    """The page's script, with Uppy in it."""
-    target = folder / "page.js"
+def bundle(folder, name="page"):
+    """A page's script, with the libraries in it."""
+    target = folder / f"{name}.js"
     subprocess.run(
-        [BROWSER / "node_modules" / ".bin" / "esbuild", BROWSER / "page.mjs", "--bundle",
+        [BROWSER / "node_modules" / ".bin" / "esbuild", BROWSER / f"{name}.mjs", "--bundle",
          "--format=iife", "--log-level=warning", f"--outfile={target}"],
         check=True, capture_output=True, timeout=120,
     )
@@ -101,6 +101,10 @@ class Chromium:
     def open(self, url):
         """Opens a link as somebody would who clicked it."""
         return self.run({"open": url})
+
+    def play(self, url, cookies=()):
+        """Opens a page with a player; what became of the film."""
+        return self.run({"play": url, "cookies": list(cookies)})
 
     def choose(self, path, file):
         """Chooses a file on a page of the site; what the page then says."""

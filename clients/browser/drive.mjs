@@ -8,6 +8,7 @@
 //                                                that file is under way, and the file chosen again
 //   {"pause": URL, "file": FILE, "name": WORD}   sends a file there, pauses, reloads the page and goes on: how it stood, how
 //                                                many parts were sent and how many at once, and what the page says then
+//   {"play": URL, "cookies": [COOKIE…]}          opens a page with a player, and waits until the film has ended or has not
 //   {"fetch": URL, "passphrase": WORD}           downloads what a link's page offers, after one `wrong` passphrase
 
 import { chromium } from "playwright-core";
@@ -27,7 +28,7 @@ const browser = await chromium.launch({
 try {
   const context = await browser.newContext({ ignoreHTTPSErrors: true });
   const page = await context.newPage();
-  const kinds = { open, choose, send, pause, fetch: download };
+  const kinds = { open, play, choose, send, pause, fetch: download };
   const named = Object.keys(kinds).find((name) => task[name]);
   const act = named ? kinds[named] : call;
   const outcome = await act(page, task);
@@ -39,6 +40,15 @@ try {
 async function call(page, { page: url, call, argument }) {
   await page.goto(url);
   return page.evaluate(([name, value]) => window.valet[name](value), [call, argument]);
+}
+
+async function play(page, { play: url, cookies }) {
+  if (cookies) await page.context().addCookies(cookies);
+  const response = await page.goto(url);
+  if (!response.ok()) return { status: response.status() };
+  const body = page.locator("body[data-state]");
+  await body.waitFor();
+  return { status: response.status(), state: await body.getAttribute("data-state") };
 }
 
 async function choose(page, { page: url, choose: file }) {
