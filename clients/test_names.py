@@ -1,13 +1,18 @@
 """Names of the server: buckets at `localhost`, and prefixes that hide buckets."""
 
 import socket
+import urllib.error
 import urllib.request
 
 import boto3
 import pytest
+from botocore.auth import S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 
-from harness import ROOT_KEY, Server
+from harness import CLIENTS, ROOT_KEY, Server
+from identities import Valet
 
 
 @pytest.fixture
@@ -50,3 +55,34 @@ def test_a_bucket_that_a_prefix_would_hide_ends_the_start(start, tmp_path):
         status, errors = again.run_to_end()
         assert status == 1, errors
         assert "would hide the bucket `files`" in errors
+
+
+def test_a_bucket_at_a_host_of_its_own(start, tmp_path):
+    """`--bucket-domain`: links without the name of the bucket, by `valet presign`, botocore and the SDK for JavaScript."""
+    server = start(options=["--bucket-domain", "localhost=files", "--domain", "s3.test"])
+    server.make_bucket("files")
+    server.put("/files/a%20b/c", b"here")
+    own = f"http://localhost:{server.port}"
+    valet = Valet(server, tmp_path)
+
+    def fetch(url, **more):
+        with urllib.request.urlopen(urllib.request.Request(url, **more)) as answer:
+            return answer.read()
+
+    link = valet("presign", "s3://files/a b/c", "--bucket-domain", own).strip()
+    assert link.startswith(f"{own}/a%20b/c?")
+    assert fetch(link) == b"here"
+    upload = valet("presign", "s3://files/new", "--method", "PUT", "--bucket-domain", own).strip()
+    fetch(upload, method="PUT", data=b"there")
+    assert server.get("/files/new").body == b"there"
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        fetch(link.replace("/a%20b/c?", "/files/a%20b/c?"))
+
+    request = AWSRequest("GET", f"{own}/a%20b/c")
+    S3SigV4QueryAuth(Credentials(ROOT_KEY.id, ROOT_KEY.secret), "s3", "us-east-1", expires=60).add_auth(request)
+    assert fetch(request.url) == b"here"
+
+    made = valet.client.run("node", CLIENTS / "js" / "bucket-endpoint.mjs", own, "from/js")
+    assert made.startswith(f"{own}/from/js?")
+    assert fetch(made) == b"from js"
+    assert server.get("/files/from/js").body == b"from js"

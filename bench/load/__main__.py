@@ -16,6 +16,7 @@ import pathlib
 import sys
 import tempfile
 
+import distributions
 import listing
 import measure
 import refusals
@@ -28,7 +29,7 @@ MIB = 1024 * KIB
 # How far a peer is worth driving: the large bodies say nothing more about it.
 PEER_SIZE_MAX = MIB
 SIZES = (KIB, 64 * KIB, MIB, 64 * MIB)
-PARTS = ("downloads", "uploads", "refusals", "listing")
+PARTS = ("downloads", "uploads", "refusals", "listing", "distributions")
 
 
 def main() -> int:
@@ -84,6 +85,8 @@ def run(arguments: argparse.Namespace, scratch: pathlib.Path) -> dict:
             results["refusals"] = refusals.run(server, KIB, arguments)
         finally:
             server.stop()
+    if "distributions" in arguments.parts:
+        results["distributions"] = distributions.run(arguments, scratch / "distributions")
     if "listing" in arguments.parts:
         results["listing"] = listing.run(valet(arguments, scratch, "listing", "on"), arguments)
     return results

@@ -22,6 +22,8 @@ def markdown(results: dict) -> dict[str, str]:
         tables["refusals"] = refusals(results["refusals"])
     if "listing" in results:
         tables["listing"] = listing(results["listing"])
+    if "distributions" in results:
+        tables["distributions"] = distributions(results["distributions"])
     return {name: "\n".join(lines) + "\n" for name, lines in tables.items()}
 
 
@@ -53,6 +55,28 @@ def refusals(results: dict) -> list[str]:
         f"| memory in use before, most between, after | {', '.join(map(mib, (memory[0], max(memory), memory[-1])))} |",
         f"| CPU of a good GET of 1 KiB before and after | {before:.1f} µs, {after:.1f} µs |",
     ]
+
+
+def distributions(results: dict) -> list[str]:
+    rounds = results["rounds"]
+    labels = {
+        "nginx-secure-link": ("nginx, `secure_link`", None),
+        "hit": ("valet, a signed URL, from the cache", "nginx-secure-link"),
+        "presigned": ("valet, presigned URLs of 2,000 objects", None),
+        "miss": ("valet, signed URLs of 2,000 objects, past a small cache", "presigned"),
+    }
+    lines = ["| GET of 64 KiB | requests a second | CPU µs a request | CPU against |", "|---|---:|---:|---|"]
+    for name, (label, baseline) in labels.items():
+        samples = rounds[name]
+        against = ""
+        if baseline:
+            against = f"{ratio(samples, rounds[baseline])} of {labels[baseline][0]}"
+        per_second, cpu = median(samples, "per_second"), median(samples, "cpu_us")
+        lines.append(f"| {label} | {per_second:,.0f} | {cpu:,.1f} | {against} |")
+    lines += ["", "| the cache holds | Zipf's exponent | hit rate | of the objects asked for most |", "|---|---:|---:|---:|"]
+    for row in results["zipf"]:
+        lines.append(f"| {row['share']:.0%} of all | {row['exponent']} | {row['rate']:.1%} | {row['best']:.1%} |")
+    return lines
 
 
 def listing(results: dict) -> list[str]:
