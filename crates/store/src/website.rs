@@ -12,7 +12,7 @@ pub enum Website {
 /// The host that all requests are sent on to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebsiteHost {
-    /// Its name.
+    /// Its name, perhaps with a port.
     pub name: String,
     /// `http` or `https`; `None`: that of the request.
     pub protocol: Option<WebProtocol>,
@@ -69,7 +69,7 @@ pub struct RoutingRule {
 pub struct RoutingRedirect {
     /// `http` or `https`.
     pub protocol: Option<WebProtocol>,
-    /// The host.
+    /// The host, perhaps with a port.
     pub host: Option<String>,
     /// What becomes of the key.
     pub key: Option<KeyReplacement>,

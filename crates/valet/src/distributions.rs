@@ -2,6 +2,7 @@
 
 mod api;
 mod distribution;
+mod invalidation;
 mod key;
 
 use crate::args::distributions as args;
@@ -20,7 +21,7 @@ pub(crate) fn distribution(arguments: &args::Distribution) -> Result<(), Failure
             args::DistributionCommand::Ls => distribution::list(remote, form).await,
             args::DistributionCommand::Show { id } => distribution::show(remote, id, form).await,
             args::DistributionCommand::Invalidate { id, paths } => {
-                distribution::invalidate(remote, id, paths, form).await
+                invalidation::invalidate(remote, id, paths, form).await
             }
             args::DistributionCommand::Rm { id } => distribution::remove(remote, id).await,
         }
@@ -59,10 +60,10 @@ pub(crate) fn invalidation(arguments: &args::Invalidation) -> Result<(), Failure
         let remote = &Remote::connect(&arguments.remote.aws).await?;
         match &arguments.command {
             args::InvalidationCommand::Ls { distribution } => {
-                distribution::list_invalidations(remote, distribution, form).await
+                invalidation::list_invalidations(remote, distribution, form).await
             }
             args::InvalidationCommand::Show { distribution, id } => {
-                distribution::show_invalidation(remote, (distribution, id), form).await
+                invalidation::show_invalidation(remote, (distribution, id), form).await
             }
         }
     })
