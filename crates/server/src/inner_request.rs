@@ -31,6 +31,8 @@ pub(crate) struct InnerRequest {
     /// Bucket and key, encoded, and the query.
     pub(crate) target: String,
     pub(crate) headers: HeaderMap,
+    /// The value of `aws:SecureTransport`.
+    pub(crate) secure: bool,
     pub(crate) begun: Instant,
 }
 
@@ -56,8 +58,7 @@ impl InnerRequest {
             parts: Arc::clone(&parts),
             config: Arc::clone(config),
             now: self.now(),
-            // Between the server and itself there is no wire.
-            secure: true,
+            secure: self.secure,
             host: OWN_HOST.to_owned(),
             prefix: String::new(),
             virtual_hosted: false,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hyper::header::{
     HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE,
-    LOCATION, RANGE,
+    LOCATION, RANGE, REFERER, USER_AGENT,
 };
 use hyper::{HeaderMap, Method, StatusCode};
 use presign::{SignatureClaim, decode_component, encode_path};
@@ -42,6 +42,9 @@ const READ: &str = "GetWebsiteObject";
 /// The headers of a client that concern an object.
 const OF_READS: [HeaderName; 5] =
     [RANGE, IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE];
+
+/// The headers of a client that policies may ask for.
+const OF_POLICIES: [HeaderName; 2] = [REFERER, USER_AGENT];
 
 /// Where somebody has come to.
 #[derive(Debug)]
@@ -189,6 +192,13 @@ impl Site<'_> {
         }
     }
 
+    /// The client's headers of these names.
+    fn sent(&self, names: &[HeaderName]) -> HeaderMap {
+        let sent = &self.request.head.parts().headers;
+        let found = names.iter().filter_map(|name| Some((name.clone(), sent.get(name)?.clone())));
+        found.collect()
+    }
+
     /// The key of the page that is asked for.
     fn named(&self, pages: &WebsitePages) -> String {
         if self.key.is_empty() || self.key.ends_with('/') {
@@ -210,10 +220,7 @@ impl Site<'_> {
         let method = self.request.head.method();
         let named = self.named(pages);
         notes.key = route::parse_key(named.as_bytes()).ok();
-        let sent = &self.request.head.parts().headers;
-        let found =
-            OF_READS.iter().filter_map(|name| Some((name.clone(), sent.get(name)?.clone())));
-        match self.ask(method, &named, found.collect()).await {
+        match self.ask(method, &named, self.sent(&OF_READS)).await {
             Ok(mut reply) => Ok(match reply.headers.remove(WEBSITE_REDIRECT) {
                 Some(place) if reply.status.is_success() => routing.to_place(&place),
                 Some(_) | None => reply,
@@ -277,6 +284,8 @@ impl Site<'_> {
             // At a host of its own a website is what its owner made it.
             services.distributions.origin_config()
         };
+        let mut headers = headers;
+        headers.extend(self.sent(&OF_POLICIES));
         let inner = InnerRequest {
             gate: Arc::clone(&services.gate),
             config: Arc::clone(config),
@@ -284,6 +293,7 @@ impl Site<'_> {
             caller: Arc::new(Caller::Anonymous),
             target,
             headers,
+            secure: context.secure,
             begun: Instant::now(),
         };
         let mut nothing = RequestBody::from_memory(Bytes::new(), &HeaderMap::new());

@@ -268,6 +268,8 @@ impl View<'_> {
             caller: Arc::new(caller),
             target,
             headers,
+            // Between the distribution and its origin there is no wire.
+            secure: true,
             begun: Instant::now(),
         };
         BucketOrigin { request, ids: ids.clone() }

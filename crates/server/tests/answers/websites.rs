@@ -377,3 +377,22 @@ async fn nothing_but_what_everybody_may_read_is_served() {
     assert_eq!(closed.status, 403);
     assert!(!closed.text().contains("<p>"), "{}", closed.text());
 }
+
+#[tokio::test]
+async fn policies_see_how_the_page_was_asked_for() {
+    let world = world(PAGES).await;
+    let policy = r#"{"Version":"2012-10-17","Statement":[
+        {"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::bucket/*"},
+        {"Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::bucket/a.html","Condition":{"Bool":{"aws:SecureTransport":"false"}}},
+        {"Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::bucket/dir/*","Condition":{"StringNotLike":{"aws:Referer":"http://here.example/*"}}},
+        {"Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::bucket/error.html","Condition":{"NotIpAddress":{"aws:SourceIp":"192.0.2.0/24"}}}]}"#;
+    assert_eq!(world.send(put("/bucket?policy", policy)).await.status, 204);
+    assert_eq!(world.page("/a.html").await.status, 403);
+    assert_eq!(world.page("/dir/").await.status, 403);
+    let asked = |referer: &str| get("/dir/").header("host", SITE).header("referer", referer);
+    assert_eq!(world.send_raw(asked("http://here.example/x")).await.status, 200);
+    assert_eq!(world.send_raw(asked("http://there.example/x")).await.status, 403);
+    assert_eq!(world.page("/a.html").await.text(), "<p>error</p>");
+    let elsewhere = world.at("198.51.100.1").page("/a.html").await;
+    assert!(elsewhere.text().contains("Custom Error Document"), "{}", elsewhere.text());
+}
