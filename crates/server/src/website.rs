@@ -9,14 +9,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::header::{
-    HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE,
-    LOCATION, RANGE, REFERER, USER_AGENT,
+    ALLOW, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
+    IF_UNMODIFIED_SINCE, LOCATION, RANGE, REFERER, USER_AGENT,
 };
 use hyper::{HeaderMap, Method, StatusCode};
 use presign::{SignatureClaim, decode_component, encode_path};
 use store::{BucketName, Website, WebsitePages};
 use tokio::time::Instant;
 
+use crate::audit::{LoggedRefusal, log_cause};
 use crate::body::RequestBody;
 use crate::config::name_of;
 use crate::context::RequestContext;
@@ -40,8 +41,12 @@ use routing::Routing;
 const READ: &str = "GetWebsiteObject";
 
 /// The headers of a client that concern an object.
-const OF_READS: [HeaderName; 5] =
-    [RANGE, IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE];
+const OF_READS: [HeaderName; 6] =
+    [RANGE, IF_RANGE, IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE];
+
+/// How S3 refuses a request whose conditions or range do not fit the object.
+const OF_CONDITIONS: [StatusCode; 2] =
+    [StatusCode::PRECONDITION_FAILED, StatusCode::RANGE_NOT_SATISFIABLE];
 
 /// The headers of a client that policies may ask for.
 const OF_POLICIES: [HeaderName; 2] = [REFERER, USER_AGENT];
@@ -128,7 +133,7 @@ impl WebsiteRoute<'_> {
         let mut reply = match self.site(bucket, request, notes).await {
             Ok(site) => site.answer(notes).await,
             Err(error) => {
-                notes.code = Some(error.code().wire());
+                note(&error, request.ids, notes);
                 ErrorPage::of(&error, None).reply(request.ids)
             }
         };
@@ -159,7 +164,8 @@ impl WebsiteRoute<'_> {
         if ![Method::GET, Method::HEAD].contains(head.method()) {
             return Err(S3Error::new(Code::MethodNotAllowed)
                 .detail("Method", head.method().as_str().to_owned())
-                .detail("ResourceType", "OBJECT"));
+                .detail("ResourceType", "OBJECT")
+                .header(ALLOW, HeaderValue::from_static("GET, HEAD")));
         }
         if cors::concerns(head.parts()) {
             notes.cors = cors::headers_for(&services.gate, head.parts(), Some(&bucket)).await;
@@ -185,6 +191,8 @@ impl Site<'_> {
         let routing = Routing { base: &self.route.base, head: self.request.head };
         match &*self.website {
             Website::Redirect(host) => routing.to_host(host, &self.key),
+            // Addresses in the pages are relative to the slash.
+            Website::Pages(_) if self.route.path.is_empty() => routing.to_root(),
             Website::Pages(pages) => match self.read(pages, routing, notes).await {
                 Ok(reply) => reply,
                 Err(error) => self.fail(pages, &error, routing, notes).await,
@@ -220,12 +228,21 @@ impl Site<'_> {
         let method = self.request.head.method();
         let named = self.named(pages);
         notes.key = route::parse_key(named.as_bytes()).ok();
-        match self.ask(method, &named, self.sent(&OF_READS)).await {
-            Ok(mut reply) => Ok(match reply.headers.remove(WEBSITE_REDIRECT) {
-                Some(place) if reply.status.is_success() => routing.to_place(&place),
-                Some(_) | None => reply,
-            }),
+        let sent = self.sent(&OF_READS);
+        let is_conditional = !sent.is_empty();
+        match self.ask(method, &named, sent).await {
+            Ok(mut reply) => {
+                let place = reply.headers.remove(WEBSITE_REDIRECT);
+                Ok(place.map_or(reply, |place| routing.to_place(&place)))
+            }
             Err(error) => {
+                // Whoever is sent on need not hold what stands here, nor is a part of it wanted.
+                if is_conditional
+                    && OF_CONDITIONS.contains(&error.code().status())
+                    && let Some(place) = self.place_of(&named).await
+                {
+                    return Ok(routing.to_place(&place));
+                }
                 let is_missing =
                     [StatusCode::NOT_FOUND, StatusCode::FORBIDDEN].contains(&error.code().status());
                 let index = format!("{}/{}", self.key, pages.index_suffix);
@@ -240,6 +257,12 @@ impl Site<'_> {
         }
     }
 
+    /// Where an object sends those who ask for it, whatever they hold of it.
+    async fn place_of(&self, key: &str) -> Option<HeaderValue> {
+        let found = self.ask(&Method::HEAD, key, HeaderMap::new()).await;
+        found.ok()?.headers.remove(WEBSITE_REDIRECT)
+    }
+
     /// What stands in the place of an error: a redirection, the website's own page, or a page that tells the error.
     async fn fail(
         &self,
@@ -248,7 +271,7 @@ impl Site<'_> {
         routing: Routing<'_>,
         notes: &mut RequestNotes,
     ) -> Reply {
-        notes.code = Some(error.code().wire());
+        note(error, self.request.ids, notes);
         let status = error.code().status();
         if let Some(rule) = routing::rule_for(&pages.rules, &self.key, Some(status.as_u16())) {
             return routing.redirect(rule, &self.key);
@@ -266,9 +289,12 @@ impl Site<'_> {
                 page::describe(&mut reply, error);
                 reply
             }
-            Err(of_page) => ErrorPage::of(error, Some(&self.named(pages)))
-                .without(error_key, &of_page)
-                .reply(self.request.ids),
+            Err(of_page) => {
+                log_cause(&LoggedRefusal::from(&of_page), self.request.ids, notes);
+                ErrorPage::of(error, Some(&self.named(pages)))
+                    .without(error_key, &of_page)
+                    .reply(self.request.ids)
+            }
         }
     }
 
@@ -299,6 +325,12 @@ impl Site<'_> {
         let mut nothing = RequestBody::from_memory(Bytes::new(), &HeaderMap::new());
         inner.ask(method, HeaderMap::new(), &mut nothing).await
     }
+}
+
+/// Notes why a request was refused, and logs the cause.
+fn note(error: &S3Error, ids: &Ids, notes: &mut RequestNotes) {
+    notes.code = Some(error.code().wire());
+    log_cause(&LoggedRefusal::from(error), ids, notes);
 }
 
 /// An answer that sends the client elsewhere.

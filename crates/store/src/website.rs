@@ -86,6 +86,15 @@ pub enum KeyReplacement {
     Whole(String),
 }
 
+impl KeyReplacement {
+    /// The text that stands in the place of the key or of its beginning.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Prefix(text) | Self::Whole(text) => text,
+        }
+    }
+}
+
 impl Website {
     /// How much memory the texts of the configuration take, about.
     pub(crate) fn weight_bytes(&self) -> usize {
@@ -94,12 +103,7 @@ impl Website {
             Self::Redirect(host) => host.name.len() + 64,
             Self::Pages(pages) => {
                 let rules = pages.rules.iter().map(|rule| {
-                    let key = match &rule.redirect.key {
-                        Some(KeyReplacement::Prefix(text) | KeyReplacement::Whole(text)) => {
-                            text.len()
-                        }
-                        None => 0,
-                    };
+                    let key = rule.redirect.key.as_ref().map_or(0, |key| key.as_str().len());
                     length(&rule.key_prefix) + length(&rule.redirect.host) + key + 192
                 });
                 pages.index_suffix.len() + length(&pages.error_key) + rules.sum::<usize>() + 128

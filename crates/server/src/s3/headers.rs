@@ -337,10 +337,12 @@ pub(crate) fn describe(reply: &mut Reply, object: &Object, versioned: bool) {
     if versioned {
         reply.set_text(VERSION_ID, &object.version_id.to_string());
     }
+    let attributes = &object.attributes;
+    // A website sends on those too who hold a copy, so a 304 has it as well. It is told in UTF-8, as it is sent.
+    reply.set_optional(WEBSITE_REDIRECT, attributes.website_redirect.as_deref());
     if reply.status == StatusCode::NOT_MODIFIED {
         return;
     }
-    let attributes = &object.attributes;
     reply.set(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     reply.set(CONTENT_TYPE, HeaderValue::from_static(DEFAULT_CONTENT_TYPE));
     for (name, kept) in [
@@ -350,7 +352,6 @@ pub(crate) fn describe(reply: &mut Reply, object: &Object, versioned: bool) {
         (CONTENT_DISPOSITION, &attributes.content_disposition),
         (CACHE_CONTROL, &attributes.cache_control),
         (EXPIRES, &attributes.expires),
-        (WEBSITE_REDIRECT, &attributes.website_redirect),
     ] {
         if let Some(value) = kept.as_deref().and_then(metadata::latin1_value) {
             reply.set(name, value);

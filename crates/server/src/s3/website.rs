@@ -24,6 +24,8 @@ use crate::xml::{self, XmlWriter};
 const DOCUMENT_BYTES_MAX: usize = 128 * 1024;
 /// The most routing rules of one website.
 const RULES_MAX: usize = 50;
+/// The longest text that stands in the place of a key or its beginning, in bytes: an answer's head carries it.
+const REPLACEMENT_BYTES_MAX: usize = 2048;
 /// The longest name of a host, in bytes.
 const HOST_BYTES_MAX: usize = 255;
 
@@ -269,7 +271,9 @@ fn read_rule(element: RuleElement) -> Result<RoutingRule, S3Error> {
     if redirect == RoutingRedirect::default() {
         return Err(S3Error::new(Code::MalformedXml));
     }
-    if [&key_prefix].into_iter().flatten().any(|text| text.len() > OBJECT_KEY_BYTES_MAX) {
+    let replacement = redirect.key.as_ref().map_or("", KeyReplacement::as_str);
+    let prefix = key_prefix.as_deref().unwrap_or_default();
+    if prefix.len() > OBJECT_KEY_BYTES_MAX || replacement.len() > REPLACEMENT_BYTES_MAX {
         return Err(S3Error::new(Code::MalformedXml));
     }
     Ok(RoutingRule { key_prefix, error_status, redirect })

@@ -1,7 +1,7 @@
 //! The pages of a website that tell errors.
 
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use maud::{Markup, html};
+use maud::{Markup, PreEscaped, html};
 
 use crate::error::S3Error;
 use crate::respond::{Ids, Reply, ReplyBody};
@@ -45,7 +45,7 @@ impl<'e> ErrorPage<'e> {
                         h3 { "An Error Occurred While Attempting to Retrieve a Custom Error Document" }
                         ul { (facts(error, Some(key))) }
                     }
-                    hr;
+                    (PreEscaped("<hr/>"))
                 }
             }
         };
@@ -67,8 +67,12 @@ fn facts(error: &S3Error, key: Option<&str>) -> Markup {
     }
 }
 
-/// Names the error in headers.
+/// Sets the headers of the error, and names it in headers of its own.
 pub(super) fn describe(reply: &mut Reply, error: &S3Error) {
+    for (name, value) in error.headers() {
+        // What the page itself has says more of it than the error does.
+        reply.headers.entry(name).or_insert_with(|| value.clone());
+    }
     reply.set_text(ERROR_CODE, error.code().wire());
     reply.set_text(ERROR_MESSAGE, error.message());
 }
