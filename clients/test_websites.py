@@ -209,22 +209,29 @@ IMAGES = {"KeyPrefixEquals": "images/"}
 NOT_FOUND = {"HttpErrorCodeReturnedEquals": "404"}
 REPORT = {"HostName": "ec2-11-22-333-44.compute-1.amazonaws.com", "ReplaceKeyPrefixWith": "report-404/"}
 FAR = f"http://{REPORT['HostName']}"
+TLS = {**REPLACED, "Protocol": "https"}
+XYZZY = {**TLS, "HostName": "xyzzy"}
 RULES = [
     # condition, redirection, path, status, Location; SITE is the website itself
-    (DOCS, REPLACED, "/", 200, ""),
-    (DOCS, REPLACED, "/x", 404, ""),
+    (None, None, "", 200, ""),
+    (None, None, "/", 200, ""),
+    (None, None, "/x", 404, ""),
+    *((DOCS, redirect, path, status, "")
+      for redirect in (REPLACED, TLS, XYZZY) for path, status in (("/", 200), ("/x", 404))),
     (DOCS, REPLACED, "/docs/", 301, "http://SITE/documents/"),
     (DOCS, REPLACED, "/docs/x", 301, "http://SITE/documents/x"),
-    (DOCS, {**REPLACED, "Protocol": "https"}, "/docs/x", 301, "https://SITE/documents/x"),
-    (DOCS, {**REPLACED, "Protocol": "https", "HostName": "xyzzy"}, "/docs/x", 301, "https://xyzzy/documents/x"),
+    (DOCS, TLS, "/docs/", 301, "https://SITE/documents/"),
+    (DOCS, TLS, "/docs/x", 301, "https://SITE/documents/x"),
+    (DOCS, XYZZY, "/docs/", 301, "https://xyzzy/documents/"),
+    (DOCS, XYZZY, "/docs/x", 301, "https://xyzzy/documents/x"),
     (IMAGES, GONE, "/images/", 301, "http://SITE/folderdeleted.html"),
     (IMAGES, GONE, "/images/x", 301, "http://SITE/folderdeleted.html"),
     (NOT_FOUND, REPORT, "/x", 301, f"{FAR}/report-404/x"),
     (NOT_FOUND, REPORT, "/images/x", 301, f"{FAR}/report-404/images/x"),
     ({**IMAGES, **NOT_FOUND}, REPORT, "/x", 404, ""),
     ({**IMAGES, **NOT_FOUND}, REPORT, "/images/x", 301, f"{FAR}/report-404/x"),
-    *((IMAGES, {**GONE, "HttpRedirectCode": str(code)}, "/images/x", code, "http://SITE/folderdeleted.html")
-      for code in (301, 302, 303, 304, 305, 307, 308)),
+    *((IMAGES, {**GONE, "HttpRedirectCode": str(code)}, path, code, "http://SITE/folderdeleted.html")
+      for code in (301, 302, 303, 304, 305, 307, 308) for path in ("/images/", "/images/x")),
 ]
 
 
@@ -239,9 +246,50 @@ def test_rules_of_the_public_suite(server, root, s3, bucket_name):
     s3.put_bucket_policy(Bucket=bucket_name, Policy=json.dumps(policy))
     host = f"{bucket_name}.web.localhost"
     for condition, redirect, path, status, location in RULES:
+        rules = {"RoutingRules": [{"Condition": condition, "Redirect": redirect}]} if redirect else {}
         s3.put_bucket_website(Bucket=bucket_name, WebsiteConfiguration={
-            "IndexDocument": {"Suffix": "index.html"},
-            "RoutingRules": [{"Condition": condition, "Redirect": redirect}],
+            "IndexDocument": {"Suffix": "index.html"}, "ErrorDocument": {"Key": "404.html"}, **rules,
         })
         got = visit(server, path, host)
         assert got[:2] == (status, location.replace("SITE", f"{host}:{server.port}")), (condition, redirect)
+        assert bool(got[2]) == (not redirect or status in (200, 404))
+    with pytest.raises(ClientError, match="Invalid protocol, protocol can be http or https"):
+        s3.put_bucket_website(Bucket=bucket_name, WebsiteConfiguration={
+            "IndexDocument": {"Suffix": "index.html"},
+            "RoutingRules": [{"Condition": DOCS, "Redirect": {**REPLACED, "Protocol": "http2"}}],
+        })
+
+
+def test_redirections_of_the_public_suite(server, s3, bucket_name):
+    host = f"{bucket_name}.web.localhost"
+
+    def refused(path, status, code):
+        got, _, body = visit(server, path, host)
+        assert got == status and f"<li>Code: {code}</li>" in body
+
+    refused("/", 404, "NoSuchBucket")
+    s3.create_bucket(Bucket=bucket_name)
+    # Nothing here is public, and yet everybody is sent on.
+    for protocol, scheme in [({}, "http"), ({"Protocol": "https"}, "https")]:
+        everything = {"RedirectAllRequestsTo": {"HostName": "a.b.com", **protocol}}
+        s3.put_bucket_website(Bucket=bucket_name, WebsiteConfiguration=everything)
+        for path in ["/", "/x"]:
+            assert visit(server, path, host) == (301, f"{scheme}://a.b.com{path}", "")
+    s3.delete_bucket_website(Bucket=bucket_name)
+    place = {"relative": "/relative", "absolute": "http://example.com/foo"}
+    for key, location in place.items():
+        s3.put_object(Bucket=bucket_name, Key=key, Body=b"wrong", WebsiteRedirectLocation=location)
+        assert s3.head_object(Bucket=bucket_name, Key=key)["WebsiteRedirectLocation"] == location
+        refused(f"/{key}", 404, "NoSuchWebsiteConfiguration")
+    configuration = {"IndexDocument": {"Suffix": "index.html"}}
+    s3.put_bucket_website(Bucket=bucket_name, WebsiteConfiguration=configuration)
+    for key in place:
+        refused(f"/{key}", 403, "AccessDenied")
+    s3.delete_public_access_block(Bucket=bucket_name)
+    allow = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject"}
+    policy = {"Version": "2012-10-17", "Statement": [{**allow, "Resource": f"arn:aws:s3:::{bucket_name}/*"}]}
+    s3.put_bucket_policy(Bucket=bucket_name, Policy=json.dumps(policy))
+    for key, location in place.items():
+        assert visit(server, f"/{key}", host) == (301, location, "")
+        # A browser that asks for a part, as players do, is sent on too.
+        assert visit(server, f"/{key}", host, "-H", "Range: bytes=90-")[:2] == (301, location)
