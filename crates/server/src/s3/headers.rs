@@ -106,7 +106,7 @@ pub(crate) fn storage_class(request: &S3Request<'_>) -> Result<Option<String>, S
     Ok((class != STANDARD).then_some(class))
 }
 
-/// Reads where a website is to send whoever asks for the object.
+/// Reads where a website is to send whoever asks for the object (semantics 6.7.6).
 fn website_redirect(request: &S3Request<'_>) -> Result<Option<String>, S3Error> {
     let Some(place) = request.owned_header(WEBSITE_REDIRECT.as_str()) else { return Ok(None) };
     let refused = |message| S3Error::with_message(Code::InvalidRedirectLocation, message);

@@ -186,6 +186,7 @@ struct RedirectElement {
     replace_key_with: Option<String>,
 }
 
+/// Reads a configuration (semantics 6.7.1).
 fn read(element: WebsiteElement) -> Result<Website, S3Error> {
     let WebsiteElement { index_document, error_document, redirect_all_requests_to, routing_rules } =
         element;
@@ -228,6 +229,7 @@ fn is_key(key: &str) -> bool {
     !key.is_empty() && key.len() <= OBJECT_KEY_BYTES_MAX
 }
 
+/// Reads one routing rule (semantics 6.7.2).
 fn read_rule(element: RuleElement) -> Result<RoutingRule, S3Error> {
     let RuleElement { condition, redirect } = element;
     let (key_prefix, error_status) = match condition {

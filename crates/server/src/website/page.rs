@@ -9,7 +9,7 @@ use crate::respond::{Ids, Reply, ReplyBody};
 const ERROR_CODE: HeaderName = HeaderName::from_static("x-amz-error-code");
 const ERROR_MESSAGE: HeaderName = HeaderName::from_static("x-amz-error-message");
 
-/// An error as browsers show it, in the words of S3.
+/// An error as browsers show it, in the words of S3 (semantics 6.7.4).
 pub(super) struct ErrorPage<'e> {
     error: &'e S3Error,
     key: Option<&'e str>,

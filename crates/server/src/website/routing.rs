@@ -9,7 +9,7 @@ use super::redirection;
 use crate::head::Head;
 use crate::respond::Reply;
 
-/// The rule that sends a request elsewhere; `error` is the status of its error, `None` before the object is looked at.
+/// The rule that sends a request elsewhere (semantics 6.7.5); `error` is the status of its error, `None` before the object is looked at.
 pub(super) fn rule_for<'p>(
     rules: &'p [RoutingRule],
     key: &str,
