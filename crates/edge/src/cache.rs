@@ -271,10 +271,17 @@ impl Inner {
     ) -> Result<Option<EdgeAnswer>, OriginFailure> {
         let (flight, is_new) = self.flight(request.flight_key());
         if is_new {
-            let journey = Journey::of(request, origin, before.as_ref());
-            // A task of its own: whoever began it may leave, and others wait.
             let guard = FlightGuard::new(self, request.flight_key(), Arc::clone(&flight));
-            drop(tokio::spawn(guard.fly(journey)));
+            // A flight may have landed since this viewer looked for what is kept.
+            let landed = self.known(request);
+            match landed.filter(|head| request.now_ms < head.freshness.fresh_ms) {
+                Some(head) => guard.land(head),
+                None => {
+                    let journey = Journey::of(request, origin, before.as_ref());
+                    // A task of its own: whoever began it may leave, and others wait.
+                    drop(tokio::spawn(guard.fly(journey)));
+                }
+            }
         } else {
             add(&self.stats.shared, 1);
         }

@@ -80,6 +80,11 @@ impl FlightGuard {
         Self { inner: Arc::clone(inner), key, flight, landing: Landing::Failed(broken) }
     }
 
+    /// Tells all who wait what is kept already.
+    pub(crate) fn land(mut self, head: Arc<StoredHead>) {
+        self.landing = Landing::Stored { head, refreshed: false };
+    }
+
     /// Asks the origin, keeps what may be kept, and tells all who wait.
     pub(crate) async fn fly(mut self, journey: Journey) {
         self.landing = self.inner.land(journey).await;
