@@ -207,7 +207,7 @@ impl Site<'_> {
         found.collect()
     }
 
-    /// The key of the page that is asked for.
+    /// The key of the page that is asked for (semantics 6.7.3).
     fn named(&self, pages: &WebsitePages) -> String {
         if self.key.is_empty() || self.key.ends_with('/') {
             return format!("{}{}", self.key, pages.index_suffix);
