@@ -473,3 +473,15 @@ async fn nothing_but_what_everybody_may_read_is_served() {
     assert_eq!(closed.status, 403);
     assert!(!closed.text().contains("<p>"), "{}", closed.text());
 }
+
+#[tokio::test]
+async fn the_error_page_is_judged_as_any_other() {
+    let world = world(PAGES).await;
+    let policy = r#"{"Version":"2012-10-17","Statement":[
+        {"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::bucket/*"},
+        {"Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::bucket/error.html","Condition":{"NotIpAddress":{"aws:SourceIp":"192.0.2.0/24"}}}]}"#;
+    assert_eq!(world.send(put("/bucket?policy", policy)).await.status, 204);
+    assert_eq!(world.page("/missing").await.text(), "<p>error</p>");
+    let elsewhere = world.at("198.51.100.1").page("/missing").await;
+    assert!(elsewhere.text().contains("Custom Error Document"), "{}", elsewhere.text());
+}
