@@ -274,13 +274,13 @@ impl Inner {
             let guard = FlightGuard::new(self, request.flight_key(), Arc::clone(&flight));
             // A flight may have landed since this viewer looked for what is kept.
             let landed = self.known(request);
-            match landed.filter(|head| request.now_ms < head.freshness.fresh_ms) {
-                Some(head) => guard.land(head),
-                None => {
-                    let journey = Journey::of(request, origin, before.as_ref());
-                    // A task of its own: whoever began it may leave, and others wait.
-                    drop(tokio::spawn(guard.fly(journey)));
-                }
+            let is_fresh = |head: &Arc<StoredHead>| request.now_ms < head.freshness.fresh_ms;
+            if let Some(head) = landed.filter(is_fresh) {
+                guard.land(head);
+            } else {
+                let journey = Journey::of(request, origin, before.as_ref());
+                // A task of its own: whoever began it may leave, and others wait.
+                drop(tokio::spawn(guard.fly(journey)));
             }
         } else {
             add(&self.stats.shared, 1);
