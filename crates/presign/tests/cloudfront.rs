@@ -353,10 +353,57 @@ fn a_url_is_no_place_for_members_of_a_policy() {
     assert_eq!(refused.map(drop), Err(expected));
 }
 
+/// The value of a parameter of a signed URL, with the name and `=`.
+fn value_of<'u>(signed: &'u str, name: &str) -> &'u str {
+    split(signed).1.split('&').find_map(|pair| pair.strip_prefix(name)).unwrap()
+}
+
+fn path_token(signed: &str) -> String {
+    format!("~{}~{}~{KEY_ID}", value_of(signed, "Policy="), value_of(signed, "Signature="))
+}
+
+#[test]
+fn the_longest_policy_and_one_byte_more() {
+    let (head, tail) = ("{\"Statement\":[{\"Resource\":\"", "\",\"Condition\":{");
+    let time = format!("\"DateLessThan\":{{\"AWS:EpochTime\":{END}}}}}}}]}}");
+    let fixed = head.len() + tail.len() + time.len();
+    // Each third `?` of the resource is a `~` in the encoded policy: hundreds of them.
+    let resource = |bytes: usize| format!("{HOST}/{}", "?".repeat(bytes - HOST.len() - 1));
+    for (bytes, refused) in [
+        (8190, None),
+        (8191, None),
+        (8192, None),
+        (8193, Some(CloudFrontRefusal::MalformedPolicy)),
+    ] {
+        let resource = resource(2000);
+        let filled = " ".repeat(bytes - fixed - resource.len());
+        let text = format!("{head}{resource}{tail}{filled}{time}");
+        assert_eq!(text.len(), bytes);
+        let signed = signed_text(&text);
+        let (_, query) = split(&signed);
+        let cookie = format!("CloudFront-{}", query.replace('&', "; CloudFront-"));
+        for claim in [
+            CloudFrontClaim::from_request(query, []),
+            CloudFrontClaim::from_request("", [cookie.as_bytes()]),
+            CloudFrontClaim::from_path_token(&path_token(&signed)),
+        ] {
+            let key = CloudFrontPublicKey::from_pem(EC_PUBLIC).unwrap();
+            let url = resource.replace('?', "a");
+            let verified = claim.and_then(|claim| claim.verify(&[url.clone()], &key));
+            let judged =
+                verified.and_then(|it| it.judge(&[url], client("192.0.2.1"), at(END - 1)));
+            assert_eq!(judged.err(), refused, "{bytes}");
+        }
+    }
+}
+
 #[test]
 fn a_token_in_a_path_is_a_custom_policy() {
-    use CloudFrontRefusal::{MalformedPolicy, MissingKey};
+    use CloudFrontRefusal::{InvalidKey, MalformedPolicy, MalformedSignature, MissingKey};
     let key = CloudFrontPublicKey::from_pem(RSA_PUBLIC).unwrap();
+    let encoded = policy(HOST).to_json(CloudFrontStyle::Cli);
+    let encoded = signed_text(&encoded);
+    let encoded = value_of(&encoded, "Policy=");
     let urls = [format!("{HOST}/hls/1.ts")];
     // In some of these the policy has a `~` of its own, and in all the signature.
     for (number, hash) in (0..24).flat_map(|number| {
@@ -366,12 +413,8 @@ fn a_token_in_a_path_is_a_custom_policy() {
         let text = format!("{}{}", " ".repeat(number), text);
         let signer = signer(RSA, hash, CloudFrontStyle::Cli);
         let signed = signer.sign_url_with_text(&urls[0], &text).unwrap();
-        let value = |name: &str| {
-            let pair = split(&signed).1.split('&').find_map(|pair| pair.strip_prefix(name));
-            pair.unwrap().to_owned()
-        };
         let suffix = if hash == CloudFrontHash::Sha256 { "~SHA256" } else { "" };
-        let token = format!("~{}~{}~{KEY_ID}{suffix}", value("Policy="), value("Signature="));
+        let token = format!("{}{suffix}", path_token(&signed));
         for token in [token.clone(), token.replace('~', "%7E"), token.replace('~', "%7e")] {
             let claim = CloudFrontClaim::from_path_token(&token).unwrap();
             let verified = claim.verify(&urls, &key).unwrap();
@@ -386,6 +429,10 @@ fn a_token_in_a_path_is_a_custom_policy() {
         ("~a~", MissingKey),
         ("~a~b~K1", MalformedPolicy),
         ("~~~K1", MalformedPolicy),
+        (&format!("~{encoded}~K1"), MalformedSignature),
+        (&format!("~{encoded}~~K1"), MalformedSignature),
+        (&format!("~{encoded}~YQ__~{}", "K".repeat(65)), InvalidKey),
+        (&format!("~a~b~{}", "K".repeat(65)), InvalidKey),
         (&"~".repeat(5000), MissingKey),
         (&format!("{}K1", "~".repeat(5000)), MalformedPolicy),
         (&format!("~{}~YQ__~K1", "A".repeat(20_000)), MalformedPolicy),

@@ -20,8 +20,8 @@ pub const SIGNED_COOKIES_BYTES_MAX: usize = 16 * 1024;
 const SIGNATURE_CHARS_MAX: usize = 1024;
 /// The longest id of a key that is read.
 const KEY_ID_CHARS_MAX: usize = 64;
-/// In how many ways a token in a path is taken apart at most.
-const SPLITS_MAX: usize = 64;
+/// The longest policy that is read, encoded: three bytes make four characters, and a last group is filled up.
+const POLICY_CHARS_MAX: usize = POLICY_BYTES_MAX.div_ceil(3) * 4;
 
 /// The names of the parameters, in the order of [`Parts`].
 const PARAMETERS: [&str; 5] = ["Expires", "Policy", "Signature", "Key-Pair-Id", "Hash-Algorithm"];
@@ -72,37 +72,29 @@ impl CloudFrontClaim {
     }
 
     /// Reads a token in a path, `~Policy~Signature~Key-Pair-Id` or with `~SHA256` behind: a custom policy, for players that
-    /// lose the query. The `~` that separates is also a character of the values, so every way to take the token apart is
-    /// tried, and one alone has a policy that can be read.
+    /// lose the query.
+    ///
+    /// The `~` that separates is also a character of the values. A policy is written in groups of four characters, and
+    /// a group that begins with `~` stands for a byte that no UTF-8 has: so the first `~` between two groups ends it.
     pub fn from_path_token(token: &str) -> Result<Self, CloudFrontRefusal> {
         let token = decode_component(token);
-        if token.len() > POLICY_BYTES_MAX * 4 / 3 + SIGNATURE_CHARS_MAX + KEY_ID_CHARS_MAX {
-            return Err(CloudFrontRefusal::MalformedPolicy);
-        }
         let token = token.strip_prefix(b"~").ok_or(CloudFrontRefusal::MalformedPolicy)?;
         let (token, hash) = match token.strip_suffix(b"~SHA256") {
             Some(token) => (token, Some(Cow::Borrowed(&b"SHA256"[..]))),
             None => (token.strip_suffix(b"~SHA1").unwrap_or(token), None),
         };
-        let split = |bytes: &[u8], at: usize| {
-            let (before, after) = bytes.split_at_checked(at)?;
-            Some((before.to_vec(), after.get(1..)?.to_vec()))
-        };
         let last = token.iter().rposition(|byte| *byte == b'~');
         let (values, key) = last
-            .and_then(|at| split(token, at))
+            .and_then(|at| around(token, at))
             .filter(|(_, key)| !key.is_empty())
             .ok_or(CloudFrontRefusal::MissingKey)?;
-        let places = values.iter().enumerate().filter(|(_, byte)| **byte == b'~');
-        for (at, _) in places.take(SPLITS_MAX) {
-            let Some((policy, signature)) = split(&values, at) else { continue };
-            let is_policy = decode(&policy).and_then(|text| CloudFrontPolicy::parse(&text));
-            if is_policy.is_some() {
-                let [policy, signature, key] = [policy, signature, key].map(|it| Some(it.into()));
-                return Self::read([None, policy, signature, key, hash]);
-            }
-        }
-        Err(CloudFrontRefusal::MalformedPolicy)
+        let mut groups = values.chunks(4);
+        let separator = groups.position(|group| group.first() == Some(&b'~'));
+        let (policy, signature) = separator
+            .and_then(|group| around(values, group * 4))
+            .unwrap_or((values, &[]));
+        let [policy, signature, key] = [policy, signature, key].map(|value| Some(value.into()));
+        Self::read([None, policy, signature, key, hash])
     }
 
     fn read(parts: Parts<'_>) -> Result<Self, CloudFrontRefusal> {
@@ -124,7 +116,7 @@ impl CloudFrontClaim {
             // What is sent counts; the time beside it is signed by nobody.
             (Some(_), Some(_)) | (None, None) => return Err(malformed),
             (Some(policy), None) => {
-                let text = (policy.len() <= POLICY_BYTES_MAX * 4 / 3).then(|| decode(&policy));
+                let text = (policy.len() <= POLICY_CHARS_MAX).then(|| decode(&policy));
                 let text = text.flatten().ok_or(malformed)?;
                 let policy = CloudFrontPolicy::parse(&text).ok_or(malformed)?;
                 Signed::Custom { text, policy }
@@ -272,6 +264,12 @@ impl VerifiedPolicy {
             }
         }
     }
+}
+
+/// What stands before the byte at a place, and what behind it.
+fn around(bytes: &[u8], at: usize) -> Option<(&[u8], &[u8])> {
+    let (before, after) = bytes.split_at_checked(at)?;
+    Some((before, after.get(1..)?))
 }
 
 /// A second as signers write it: digits alone, without zeros before them.
