@@ -90,9 +90,8 @@ impl CloudFrontClaim {
             .ok_or(CloudFrontRefusal::MissingKey)?;
         let mut groups = values.chunks(4);
         let separator = groups.position(|group| group.first() == Some(&b'~'));
-        let (policy, signature) = separator
-            .and_then(|group| around(values, group * 4))
-            .unwrap_or((values, &[]));
+        let (policy, signature) =
+            separator.and_then(|group| around(values, group * 4)).unwrap_or((values, &[]));
         let [policy, signature, key] = [policy, signature, key].map(|value| Some(value.into()));
         Self::read([None, policy, signature, key, hash])
     }
