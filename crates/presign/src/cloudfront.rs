@@ -11,7 +11,7 @@ mod refusal;
 mod resource;
 mod sign;
 
-pub use claim::{CloudFrontClaim, SIGNED_COOKIES_BYTES_MAX, VerifiedPolicy};
+pub use claim::{CloudFrontClaim, CloudFrontPresented, SIGNED_COOKIES_BYTES_MAX, VerifiedPolicy};
 pub use key::{CloudFrontHash, CloudFrontKeyError, CloudFrontPrivateKey, CloudFrontPublicKey};
 pub use policy::{CloudFrontPolicy, CloudFrontPolicyError};
 pub use refusal::{CloudFrontRefusal, DenialReason};

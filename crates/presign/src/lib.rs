@@ -272,8 +272,9 @@ pub use claim::{
 #[cfg(feature = "cloudfront")]
 pub use cloudfront::{
     CloudFrontClaim, CloudFrontCookie, CloudFrontHash, CloudFrontKeyError, CloudFrontPolicy,
-    CloudFrontPolicyError, CloudFrontPrivateKey, CloudFrontPublicKey, CloudFrontRefusal,
-    CloudFrontSigner, CloudFrontStyle, DenialReason, SIGNED_COOKIES_BYTES_MAX, VerifiedPolicy,
+    CloudFrontPolicyError, CloudFrontPresented, CloudFrontPrivateKey, CloudFrontPublicKey,
+    CloudFrontRefusal, CloudFrontSigner, CloudFrontStyle, DenialReason, SIGNED_COOKIES_BYTES_MAX,
+    VerifiedPolicy,
 };
 pub use conditions::{
     CONDITION_PREFIX, ConditionError, ContentLengthRange, ContentLengthRangeError,

@@ -14,9 +14,9 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 use presign::{
-    CloudFrontClaim, CloudFrontHash, CloudFrontKeyError, CloudFrontPolicy, CloudFrontPrivateKey,
-    CloudFrontPublicKey, CloudFrontRefusal, CloudFrontSigner, CloudFrontStyle, DenialReason,
-    SIGNED_COOKIES_BYTES_MAX,
+    CloudFrontClaim, CloudFrontHash, CloudFrontKeyError, CloudFrontPolicy, CloudFrontPresented,
+    CloudFrontPrivateKey, CloudFrontPublicKey, CloudFrontRefusal, CloudFrontSigner,
+    CloudFrontStyle, DenialReason, SIGNED_COOKIES_BYTES_MAX,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -445,7 +445,7 @@ fn a_token_in_a_path_is_a_custom_policy() {
 fn a_memo_knows_a_claim_by_all_that_its_answer_depends_on() {
     let urls = |path: &str| vec![format!("{HOST}{path}")];
     let digest = |query: &str, urls: &[String]| {
-        CloudFrontClaim::from_request(query, []).unwrap().digest(urls)
+        CloudFrontPresented::from_request(query, []).unwrap().digest(urls)
     };
     let custom = signed_text(&policy("*").to_json(CloudFrontStyle::Cli));
     let custom = split(&custom).1;
@@ -456,6 +456,13 @@ fn a_memo_knows_a_claim_by_all_that_its_answer_depends_on() {
     assert_ne!(digest(&canned, &urls("/a")), digest(&canned, &urls("/b")));
     assert_ne!(digest(&canned, &[]), digest(&canned.replace("YQ", "Yg"), &[]));
     assert_ne!(digest(&canned, &[]), digest(&canned.replace("400&", "401&"), &[]));
+    // What is there is never taken for another part, and a policy beside a time is not the policy alone.
+    let parts = "Signature=a&Key-Pair-Id=b";
+    assert_ne!(
+        digest(&format!("Policy=x&{parts}"), &[]),
+        digest(&format!("Expires=x&{parts}"), &[])
+    );
+    assert_ne!(digest(custom, &[]), digest(&format!("{custom}&Expires="), &[]));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use edge::CacheOutcome;
 use hyper::StatusCode;
 use hyper::header::{CACHE_CONTROL, HeaderName, HeaderValue, VIA};
-use presign::decode_component;
+use presign::{CloudFrontClaim, decode_component};
 
 use crate::body::RequestBody;
 use crate::config::name_of;
@@ -121,8 +121,9 @@ impl<'r> DistributionRoute<'r> {
         let Some(behavior) = distribution.behavior(&path) else {
             return Ok(bad_request(request.ids, "No behaviour of the distribution fits the path."));
         };
-        let view =
-            View { request, route: &self, distribution: &distribution, behavior, path: &path };
+        let query = CloudFrontClaim::unsigned_query(request.head.query());
+        let (route, distribution) = (&self, &distribution);
+        let view = View { request, route, distribution, behavior, path: &path, query: &query };
         let mut reply = view.answer(body, notes).await?;
         if !self.base.is_empty() {
             // Below the server's own origin it is a page like any other object.

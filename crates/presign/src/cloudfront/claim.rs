@@ -56,23 +56,27 @@ enum Signed {
 /// The values as they were sent, decoded from the query's own encoding.
 type Parts<'r> = [Option<Cow<'r, [u8]>>; 5];
 
-impl CloudFrontClaim {
-    /// Reads what a request presents: the parameters of its query, or else its cookies. As soon as the query has one of
+/// What a request presents, before anything of it is read. Who remembers what was found true asks here, and reads only what is
+/// new.
+#[derive(Clone)]
+pub struct CloudFrontPresented<'r>(Parts<'r>);
+
+impl<'r> CloudFrontPresented<'r> {
+    /// Finds what a request presents: the parameters of its query, or else its cookies. As soon as the query has one of
     /// the parameters, cookies are not looked at (semantics 7.4.2).
     ///
-    /// `query` is without its `?`; `cookies` are the lines of the `Cookie` header. A request that presents nothing is
-    /// refused with [`CloudFrontRefusal::MissingKey`].
-    pub fn from_request<'r>(
+    /// `query` is without its `?`; `cookies` are the lines of the `Cookie` header.
+    pub fn from_request(
         query: &'r str,
         cookies: impl IntoIterator<Item = &'r [u8]>,
     ) -> Result<Self, CloudFrontRefusal> {
         let parts = parts_of_query(query)?;
-        let is_signed = |parts: &Parts<'_>| parts.iter().take(HASH).any(Option::is_some);
-        if is_signed(&parts) { Self::read(parts) } else { Self::read(parts_of_cookies(cookies)?) }
+        let is_signed = parts.iter().take(HASH).any(Option::is_some);
+        Ok(Self(if is_signed { parts } else { parts_of_cookies(cookies)? }))
     }
 
-    /// Reads a token in a path, `~Policy~Signature~Key-Pair-Id` or with `~SHA256` behind: a custom policy, for players that
-    /// lose the query.
+    /// Takes a token in a path apart, `~Policy~Signature~Key-Pair-Id` or with `~SHA256` behind: a custom policy, for players
+    /// that lose the query.
     ///
     /// The `~` that separates is also a character of the values. A policy is written in groups of four characters, and
     /// a group that begins with `~` stands for a byte that no UTF-8 has: so the first `~` between two groups ends it.
@@ -92,8 +96,63 @@ impl CloudFrontClaim {
         let separator = groups.position(|group| group.first() == Some(&b'~'));
         let (policy, signature) =
             separator.and_then(|group| around(values, group * 4)).unwrap_or((values, &[]));
-        let [policy, signature, key] = [policy, signature, key].map(|value| Some(value.into()));
-        Self::read([None, policy, signature, key, hash])
+        let [policy, signature, key] =
+            [policy, signature, key].map(|value| Some(Cow::Owned(value.to_vec())));
+        Ok(Self([None, policy, signature, key, hash]))
+    }
+
+    /// The id of the key that is said to have signed.
+    pub fn key_pair_id(&self) -> Option<&str> {
+        let [.., key, _] = &self.0;
+        str::from_utf8(key.as_deref()?).ok()
+    }
+
+    /// Names everything on which it depends whether a key has signed for these URLs, which are those of
+    /// [`CloudFrontClaim::verify`]: the same digest, the same answer of the same key.
+    pub fn digest(&self, urls: &[String]) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        let mut add = |bytes: &[u8]| {
+            digest.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
+            digest.update(bytes);
+        };
+        for part in &self.0 {
+            add(if part.is_some() { b"+" } else { b"-" });
+            add(part.as_deref().unwrap_or_default());
+        }
+        let [_, policy, ..] = &self.0;
+        if policy.is_none() {
+            for url in urls {
+                add(url.as_bytes());
+            }
+        }
+        digest.finalize().into()
+    }
+
+    /// Reads it, with the refusal of whatever cannot be read. A request that presents nothing is refused with
+    /// [`CloudFrontRefusal::MissingKey`].
+    pub fn read(self) -> Result<CloudFrontClaim, CloudFrontRefusal> {
+        CloudFrontClaim::read(self.0)
+    }
+}
+
+impl fmt::Debug for CloudFrontPresented<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("CloudFrontPresented").finish_non_exhaustive()
+    }
+}
+
+impl CloudFrontClaim {
+    /// Reads what a request presents, as [`CloudFrontPresented::from_request`] finds it.
+    pub fn from_request<'r>(
+        query: &'r str,
+        cookies: impl IntoIterator<Item = &'r [u8]>,
+    ) -> Result<Self, CloudFrontRefusal> {
+        CloudFrontPresented::from_request(query, cookies)?.read()
+    }
+
+    /// Reads a token in a path, as [`CloudFrontPresented::from_path_token`] takes it apart.
+    pub fn from_path_token(token: &str) -> Result<Self, CloudFrontRefusal> {
+        CloudFrontPresented::from_path_token(token)?.read()
     }
 
     fn read(parts: Parts<'_>) -> Result<Self, CloudFrontRefusal> {
@@ -145,28 +204,6 @@ impl CloudFrontClaim {
     /// The id of the key that is said to have signed.
     pub fn key_pair_id(&self) -> &str {
         &self.key_pair_id
-    }
-
-    /// Names everything on which it depends whether a key has signed: the same digest, the same answer of the same key.
-    pub fn digest(&self, urls: &[String]) -> [u8; 32] {
-        let mut digest = Sha256::new();
-        let mut add = |bytes: &[u8]| {
-            digest.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
-            digest.update(bytes);
-        };
-        add(self.key_pair_id.as_bytes());
-        add(self.hash.name().as_bytes());
-        add(&self.signature);
-        match &self.signed {
-            Signed::Custom { text, .. } => add(text),
-            Signed::Canned { expires } => {
-                add(&expires.to_be_bytes());
-                for url in urls {
-                    add(url.as_bytes());
-                }
-            }
-        }
-        digest.finalize().into()
     }
 
     /// Verifies that the key signed the policy. `urls` are the URL that was asked for, without the parameters of a

@@ -1,7 +1,9 @@
 //! What the fuzzer of CloudFront's claims calls, and `tests/cloudfront.rs` too: bytes in, no panic, and no key opens
 //! what it did not sign.
 
-use presign::{CloudFrontClaim, CloudFrontPublicKey, SIGNED_COOKIES_BYTES_MAX};
+use presign::{
+    CloudFrontClaim, CloudFrontPresented, CloudFrontPublicKey, SIGNED_COOKIES_BYTES_MAX,
+};
 
 /// A key whose secret half nobody kept.
 const KEY: &str = "-----BEGIN PUBLIC KEY-----\n\
@@ -14,14 +16,17 @@ pub(crate) fn cloudfront(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let (first, cookies) = text.split_once('\n').unwrap_or((&text, ""));
     let key = CloudFrontPublicKey::from_pem(KEY).unwrap();
-    let claims = [
-        CloudFrontClaim::from_request(first, cookies.lines().map(str::as_bytes)),
-        CloudFrontClaim::from_request("", cookies.lines().map(str::as_bytes)),
-        CloudFrontClaim::from_path_token(first),
+    let presented = [
+        CloudFrontPresented::from_request(first, cookies.lines().map(str::as_bytes)),
+        CloudFrontPresented::from_request("", cookies.lines().map(str::as_bytes)),
+        CloudFrontPresented::from_path_token(first),
     ];
-    for claim in claims.into_iter().flatten() {
+    for presented in presented.into_iter().flatten() {
         let urls = [first.to_owned()];
-        let _ = claim.digest(&urls);
+        let _ = presented.digest(&urls);
+        let named = presented.key_pair_id().map(str::to_owned);
+        let Ok(claim) = presented.read() else { continue };
+        assert_eq!(named.as_deref(), Some(claim.key_pair_id()));
         assert!(claim.verify(&urls, &key).is_err(), "a signature was guessed");
     }
     let asked = CloudFrontClaim::unsigned_query(first);

@@ -12,7 +12,7 @@ use hyper::header::{
     VARY,
 };
 use hyper::{HeaderMap, Method, StatusCode};
-use presign::{CloudFrontClaim, CloudFrontRefusal, decode_component, encode_path};
+use presign::{CloudFrontPresented, CloudFrontRefusal, decode_component, encode_path};
 use sha2::{Digest, Sha256};
 use store::ObjectKey;
 use tokio::time::Instant;
@@ -50,6 +50,8 @@ pub(super) struct View<'v> {
     pub(super) behavior: &'v Behavior,
     /// Decoded: what behaviours and invalidations are compared with, and what the key is made of.
     pub(super) path: &'v str,
+    /// As it was sent, without what signs it.
+    pub(super) query: &'v str,
 }
 
 impl View<'_> {
@@ -181,13 +183,13 @@ impl View<'_> {
         let ViewerRequest { services, head, context, .. } = request;
         let Some(keys) = &behavior.keys else { return Ok(()) };
         let cookies = head.parts().headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
-        let claim = match route.token {
-            Some(token) => CloudFrontClaim::from_path_token(token)?,
-            None => CloudFrontClaim::from_request(head.query(), cookies)?,
+        let presented = match route.token {
+            Some(token) => CloudFrontPresented::from_path_token(token)?,
+            None => CloudFrontPresented::from_request(head.query(), cookies)?,
         };
-        let key = keys.get(claim.key_pair_id()).ok_or(CloudFrontRefusal::InvalidKey)?;
+        let key = presented.key_pair_id().and_then(|id| keys.get(id));
         let urls = self.urls();
-        let policy = services.distributions.proven().prove(&claim, &urls, key)?;
+        let policy = services.distributions.proven().prove(presented, &urls, key)?;
         policy.judge(&urls, context.client, context.now)
     }
 
@@ -196,9 +198,8 @@ impl View<'_> {
     fn urls(self) -> Vec<String> {
         let Self { request, route, .. } = self;
         let ViewerRequest { services, head, .. } = request;
-        let query = CloudFrontClaim::unsigned_query(head.query());
         let path = if route.path.is_empty() { "/" } else { route.path };
-        let target = |prefix: &str| match &*query {
+        let target = |prefix: &str| match self.query {
             "" => format!("{prefix}{}{path}", route.base),
             query => format!("{prefix}{}{path}?{query}", route.base),
         };
@@ -245,7 +246,7 @@ impl View<'_> {
         };
         let mut target = format!("/{}/{}", place.bucket, encode_path(key.as_bytes()));
         // Who reads as anybody reads objects as they are.
-        let pairs = head.query().split('&').filter(|pair| {
+        let pairs = self.query.split('&').filter(|pair| {
             let name = pair.split_once('=').map_or(*pair, |(name, _)| name);
             let is_for_bucket =
                 OF_OBJECTS.contains(&&*String::from_utf8_lossy(&decode_component(name)));
@@ -277,7 +278,7 @@ impl View<'_> {
 
     /// Names all on which the answer depends.
     fn resource_key(self, origin: &BucketOrigin, coding: Option<Coding>) -> ResourceKey {
-        let Self { request, distribution, behavior, .. } = self;
+        let Self { distribution, behavior, .. } = self;
         let mut digest = Sha256::new();
         let mut add = |part: &[u8]| {
             digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
@@ -287,8 +288,7 @@ impl View<'_> {
         add(if behavior.origin.signs { b"signed" } else { b"" });
         add(origin.request.target.as_bytes());
         add(coding.map_or("", Coding::name).as_bytes());
-        let unsigned = CloudFrontClaim::unsigned_query(request.head.query());
-        let pairs = unsigned.split('&').filter(|pair| {
+        let pairs = self.query.split('&').filter(|pair| {
             let name = pair.split_once('=').map_or(*pair, |(name, _)| name);
             !pair.is_empty() && behavior.query.has(name)
         });

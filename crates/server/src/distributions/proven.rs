@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use presign::{CloudFrontClaim, CloudFrontPublicKey, CloudFrontRefusal, VerifiedPolicy};
+use presign::{CloudFrontPresented, CloudFrontPublicKey, CloudFrontRefusal, VerifiedPolicy};
 use quick_cache::sync::Cache;
 
 /// How many policies that were found true are remembered.
@@ -35,18 +35,22 @@ impl Default for ProvenPolicies {
 }
 
 impl ProvenPolicies {
-    /// The policy that the claim presents, once the key is found to have signed it.
+    /// The policy that is presented, once the key is found to have signed it. `key`: the one of that id that is trusted.
     pub(crate) fn prove(
         &self,
-        claim: &CloudFrontClaim,
+        presented: CloudFrontPresented<'_>,
         urls: &[String],
-        key: &Arc<CloudFrontPublicKey>,
+        key: Option<&Arc<CloudFrontPublicKey>>,
     ) -> Result<VerifiedPolicy, CloudFrontRefusal> {
-        let place = (Arc::as_ptr(key).addr(), claim.digest(urls));
+        let Some(key) = key else {
+            // Whatever else is wrong with it is said first.
+            return presented.read().and(Err(CloudFrontRefusal::InvalidKey));
+        };
+        let place = (Arc::as_ptr(key).addr(), presented.digest(urls));
         if let Some(Proven { policy, .. }) = self.0.get(&place) {
             return Ok(policy);
         }
-        let policy = claim.verify(urls, key)?;
+        let policy = presented.read()?.verify(urls, key)?;
         self.0.insert(place, Proven { _key: Arc::clone(key), policy: policy.clone() });
         Ok(policy)
     }
