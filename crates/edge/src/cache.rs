@@ -2,16 +2,20 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::io;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use http::header::CONTENT_RANGE;
 use http::{HeaderMap, StatusCode};
+use quick_cache::{DefaultHashBuilder, Lifecycle};
 use tokio::sync::Semaphore;
 
 use crate::compress::Coding;
+use crate::disk::Disk;
 use crate::entry::{CHUNK_BYTES, Entry, ResourceKey, Slot, StoredHead, Weighter};
 use crate::flight::{Flight, Landing};
 use crate::freshness::Ttls;
@@ -37,7 +41,9 @@ const ENTRY_BYTES_USUAL: u64 = 32 * 1024;
 pub struct EdgeCache(Arc<Inner>);
 
 pub(crate) struct Inner {
-    entries: quick_cache::sync::Cache<Slot, Entry, Weighter>,
+    entries: quick_cache::sync::Cache<Slot, Entry, Weighter, DefaultHashBuilder, Evictions>,
+    /// What is behind them, if there is anything.
+    disk: Arc<OnceLock<Disk>>,
     /// By what is asked for, and up to when what was known of it is forgotten: who asks after an invalidation does not
     /// wait for an answer that was under way before.
     pub(crate) flights: Mutex<HashMap<FlightKey, Arc<Flight>>>,
@@ -48,7 +54,25 @@ pub(crate) struct Inner {
     /// Runs that go on though nobody waits for them.
     pub(crate) unattended: Arc<Semaphore>,
     memory_bytes: u64,
-    pub(crate) stats: EdgeStats,
+    pub(crate) stats: Arc<EdgeStats>,
+}
+
+/// Takes what memory has no more room for.
+#[derive(Clone, Debug)]
+struct Evictions {
+    disk: Arc<OnceLock<Disk>>,
+    stats: Arc<EdgeStats>,
+}
+
+impl Lifecycle<Slot, Entry> for Evictions {
+    type RequestState = ();
+
+    fn on_evict(&self, (): &mut (), slot: Slot, entry: Entry) {
+        add(&self.stats.evictions, 1);
+        if let Some(disk) = self.disk.get() {
+            disk.keep(slot, entry);
+        }
+    }
 }
 
 /// What a viewer asks, who may have the answer.
@@ -141,18 +165,28 @@ impl EdgeRequest<'_> {
     fn flight_key(&self) -> FlightKey {
         (self.key, self.forgotten_until_ms)
     }
+
+    /// Whether what is kept was not forgotten since.
+    fn knows(&self, head: &StoredHead) -> bool {
+        self.forgotten_until_ms == 0 || head.confirmed_ms > self.forgotten_until_ms
+    }
 }
 
 impl EdgeCache {
-    /// A cache of at most so many bytes, heads and tables included.
+    /// A cache of at most so many bytes of memory, heads and tables included.
     pub fn new(memory_bytes: u64) -> Self {
         let entries = usize::try_from(memory_bytes / ENTRY_BYTES_USUAL).unwrap_or(usize::MAX);
+        let stats = Arc::<EdgeStats>::default();
+        let disk = Arc::<OnceLock<Disk>>::default();
         Self(Arc::new(Inner {
-            entries: quick_cache::sync::Cache::with_weighter(
+            entries: quick_cache::sync::Cache::with(
                 entries.max(64),
                 memory_bytes,
                 Weighter,
+                DefaultHashBuilder::default(),
+                Evictions { disk: Arc::clone(&disk), stats: Arc::clone(&stats) },
             ),
+            disk,
             flights: Mutex::default(),
             runs: Mutex::default(),
             versions: AtomicU64::new(1),
@@ -160,8 +194,20 @@ impl EdgeCache {
             compressions: Semaphore::new(COMPRESSIONS_MAX),
             unattended: Arc::new(Semaphore::new(UNATTENDED_MAX)),
             memory_bytes,
-            stats: EdgeStats::default(),
+            stats,
         }))
+    }
+
+    /// Gives the cache a part of a disk as well, once, of at most so many bytes: from now on what memory has no more room
+    /// for goes there.
+    ///
+    /// The folder exists. What is written has no name in it, is sealed, and is gone once the process has ended. An error is
+    /// that there can be no files in the folder.
+    pub fn add_disk(&self, folder: &Path, bytes: u64) -> io::Result<()> {
+        let disk = Disk::new(folder, bytes, Arc::clone(&self.0.stats))?;
+        // A second one is dropped.
+        drop(self.0.disk.set(disk));
+        Ok(())
     }
 
     /// What was counted so far.
@@ -169,9 +215,14 @@ impl EdgeCache {
         &self.0.stats
     }
 
-    /// How many bytes are kept now.
+    /// How many bytes are kept in memory now.
     pub fn bytes(&self) -> u64 {
         self.0.entries.weight()
+    }
+
+    /// How many bytes are kept on disk now.
+    pub fn disk_bytes(&self) -> u64 {
+        self.0.disk.get().map_or(0, Disk::bytes)
     }
 
     /// Answers a viewer. `None`: the answer may not be kept, and so the origin is to be asked for this viewer alone. An error
@@ -182,7 +233,7 @@ impl EdgeCache {
         origin: &Arc<dyn Origin>,
     ) -> Result<Option<EdgeAnswer>, OriginFailure> {
         let inner = &self.0;
-        if let Some(head) = inner.known(request) {
+        if let Some(head) = inner.find_known(request).await {
             if request.now_ms < head.freshness.fresh_ms {
                 add(&inner.stats.hits, 1);
                 return Ok(Some(inner.answer(request, &head, origin, CacheOutcome::Hit)));
@@ -208,7 +259,7 @@ impl EdgeCache {
 impl Inner {
     /// How large a body may be to be read to its end though nobody waits for it.
     pub(crate) fn whole_bytes_max(&self) -> u64 {
-        self.memory_bytes / 2
+        self.memory_bytes.max(self.disk.get().map_or(0, Disk::capacity)) / 2
     }
 
     pub(crate) fn chunk(&self, version: u64, number: u64) -> Option<Bytes> {
@@ -218,12 +269,41 @@ impl Inner {
         }
     }
 
+    /// The piece, out of memory or from disk.
+    pub(crate) async fn find_chunk(&self, version: u64, number: u64) -> Option<Bytes> {
+        if let Some(chunk) = self.chunk(version, number) {
+            return Some(chunk);
+        }
+        match self.recall(Slot::Chunk(version, number)).await? {
+            Entry::Chunk(chunk) => Some(chunk),
+            Entry::Head(_) => None,
+        }
+    }
+
     pub(crate) fn has_chunk(&self, version: u64, number: u64) -> bool {
-        self.entries.peek(&Slot::Chunk(version, number)).is_some()
+        let slot = Slot::Chunk(version, number);
+        self.entries.peek(&slot).is_some()
+            || self.disk.get().is_some_and(|disk| disk.has(&slot))
     }
 
     pub(crate) fn put(&self, slot: Slot, entry: Entry) {
+        // What is on disk is of before, and is not to come back.
+        if let Some(disk) = self.disk.get() {
+            disk.forget(&slot);
+        }
         self.entries.insert(slot, entry);
+    }
+
+    /// What memory has given up, which is in memory again from now on.
+    async fn recall(&self, slot: Slot) -> Option<Entry> {
+        let disk = self.disk.get()?;
+        let found = disk.find(slot).await?;
+        let again = self.entries.get_or_insert_with(&slot, || Ok::<_, ()>(found.entry.clone()));
+        // Something newer may have come and gone since it was read.
+        if !disk.is_latest(&slot, &found) {
+            self.entries.remove_if(&slot, |entry| entry.is(&found.entry));
+        }
+        again.ok()
     }
 
     fn head(&self, key: ResourceKey) -> Option<Arc<StoredHead>> {
@@ -233,17 +313,29 @@ impl Inner {
         }
     }
 
-    /// What is kept of a resource and was not forgotten since.
+    /// What memory has of a resource and was not forgotten since.
     fn known(&self, request: &EdgeRequest<'_>) -> Option<Arc<StoredHead>> {
-        let head = self.head(request.key)?;
-        (request.forgotten_until_ms == 0 || head.confirmed_ms > request.forgotten_until_ms)
-            .then_some(head)
+        self.head(request.key).filter(|head| request.knows(head))
+    }
+
+    /// The same, out of memory or from disk.
+    async fn find_known(&self, request: &EdgeRequest<'_>) -> Option<Arc<StoredHead>> {
+        if let Some(head) = self.head(request.key) {
+            return request.knows(&head).then_some(head);
+        }
+        match self.recall(Slot::Head(request.key)).await? {
+            Entry::Head(head) => request.knows(&head).then_some(head),
+            Entry::Chunk(_) => None,
+        }
     }
 
     /// Forgets a body that has turned out to be another one at its origin.
     pub(crate) fn forget_version(&self, head: &StoredHead) {
         if self.head(head.key).is_some_and(|found| found.version == head.version) {
             self.entries.remove(&Slot::Head(head.key));
+        }
+        if let Some(disk) = self.disk.get() {
+            disk.forget(&Slot::Head(head.key));
         }
     }
 

@@ -90,11 +90,56 @@ pub(crate) enum Slot {
     Chunk(u64, u64),
 }
 
+impl Slot {
+    /// The bytes of the name; no other slot has the same.
+    pub(crate) fn to_bytes(self) -> [u8; 33] {
+        let mut bytes = [0; 33];
+        let (kind, name) = match self {
+            Self::Head(ResourceKey(key)) => (1, key),
+            Self::Chunk(version, number) => {
+                let mut name = [0; 32];
+                let numbers = version.to_be_bytes().into_iter().chain(number.to_be_bytes());
+                name.iter_mut().zip(numbers).for_each(|(to, from)| *to = from);
+                (2, name)
+            }
+        };
+        bytes.iter_mut().zip(std::iter::once(kind).chain(name)).for_each(|(to, from)| *to = from);
+        bytes
+    }
+}
+
 /// What is kept in a place.
 #[derive(Clone, Debug)]
 pub(crate) enum Entry {
     Head(Arc<StoredHead>),
     Chunk(Bytes),
+}
+
+impl Entry {
+    /// How much of a body it holds, in bytes.
+    pub(crate) fn body_bytes(&self) -> usize {
+        match self {
+            Self::Head(head) => head.body.as_ref().map_or(0, Bytes::len),
+            Self::Chunk(chunk) => chunk.len(),
+        }
+    }
+
+    /// Whether both are the very same entry.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Head(one), Self::Head(other)) => Arc::ptr_eq(one, other),
+            (Self::Chunk(one), Self::Chunk(other)) => one.as_ptr() == other.as_ptr(),
+            (Self::Head(_), Self::Chunk(_)) | (Self::Chunk(_), Self::Head(_)) => false,
+        }
+    }
+
+    /// How much room it takes, in bytes.
+    pub(crate) fn weight(&self) -> u64 {
+        match self {
+            Self::Head(head) => head.weight(),
+            Self::Chunk(chunk) => ENTRY_BYTES + bytes_of(chunk.len()),
+        }
+    }
 }
 
 /// Weighs entries in bytes.
@@ -103,9 +148,6 @@ pub(crate) struct Weighter;
 
 impl quick_cache::Weighter<Slot, Entry> for Weighter {
     fn weight(&self, _slot: &Slot, entry: &Entry) -> u64 {
-        match entry {
-            Entry::Head(head) => head.weight(),
-            Entry::Chunk(chunk) => ENTRY_BYTES + bytes_of(chunk.len()),
-        }
+        entry.weight()
     }
 }

@@ -10,6 +10,7 @@
 mod answer;
 mod cache;
 mod compress;
+mod disk;
 mod entry;
 mod flight;
 mod freshness;

@@ -125,7 +125,7 @@ async fn wait_for(
 ) -> (Option<Waiter>, Result<Bytes, OriginFailure>) {
     let number = chunks.start;
     loop {
-        if let Some(chunk) = inner.chunk(head.version, number) {
+        if let Some(chunk) = inner.find_chunk(head.version, number).await {
             return (waiter, Ok(chunk));
         }
         let joined = match waiter.take().filter(|waiter| waiter.run().covers(number)) {

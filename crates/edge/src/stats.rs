@@ -41,6 +41,16 @@ counters! {
     fetches;
     /// Bytes that origins sent.
     origin_bytes;
+    /// Bytes of answers from what was there.
+    hit_bytes;
+    /// Entries that memory had no more room for.
+    evictions;
+    /// Entries that were read from disk.
+    disk_hits;
+    /// Bytes of bodies that were read from disk.
+    disk_bytes;
+    /// How often the disk could not be written.
+    disk_failures;
 }
 
 pub(crate) fn add(counter: &AtomicU64, more: u64) {

@@ -759,3 +759,141 @@ async fn an_origin_that_fails_is_not_asked_by_each_viewer_of_what_is_stale() {
     whole(&cache, &fake, NOW + 16_000).await;
     assert_eq!(fake.asked(), 3);
 }
+
+/// A cache with little memory and a disk behind it, and the resources of an origin.
+struct Behind {
+    cache: EdgeCache,
+    fakes: Vec<Arc<Fake>>,
+    _folder: tempfile::TempDir,
+}
+
+impl Behind {
+    fn new(lengths: &[u64], disk_bytes: u64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = EdgeCache::new(1 << 20);
+        cache.add_disk(folder.path(), disk_bytes).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "no file has a name");
+        let fakes = lengths.iter().map(|length| Fake::new(*length)).collect();
+        Self { cache, fakes, _folder: folder }
+    }
+
+    async fn get(&self, number: usize, lines: &[(&'static str, &str)], now_ms: u64) -> Vec<u8> {
+        self.get_since(number, lines, (now_ms, 0)).await
+    }
+
+    async fn get_since(
+        &self,
+        number: usize,
+        lines: &[(&'static str, &str)],
+        (now_ms, forgotten_until_ms): (u64, u64),
+    ) -> Vec<u8> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+        }
+        let mut key = [9; 32];
+        key[0] = u8::try_from(number).unwrap();
+        let request = EdgeRequest {
+            key: ResourceKey(key),
+            is_head: false,
+            coding: None,
+            headers: &headers,
+            ttls: TTLS,
+            forgotten_until_ms,
+            now_ms,
+        };
+        let origin: Arc<dyn Origin> = Arc::new(Handle(Arc::clone(&self.fakes[number])));
+        let answer = self.cache.get(&request, &origin).await.unwrap().unwrap();
+        read(answer.body).await.unwrap()
+    }
+
+    /// Waits until what memory gave up is on disk.
+    async fn settle(&self) {
+        let mut before = u64::MAX;
+        while self.cache.disk_bytes() != before {
+            before = self.cache.disk_bytes();
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    }
+
+    fn sent(&self) -> u64 {
+        self.fakes.iter().map(|fake| fake.sent.load(Ordering::Relaxed)).sum()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_memory_gave_up_comes_back_from_disk() {
+    // Small bodies in their heads, and large ones in pieces: together eight times the memory.
+    let lengths: Vec<u64> = (0..60).map(|n| if n % 2 == 0 { 30_000 } else { 260_000 }).collect();
+    let behind = Behind::new(&lengths, 64 << 20);
+    for number in 0..lengths.len() {
+        behind.get(number, &[], NOW).await;
+        behind.settle().await;
+    }
+    let all: u64 = lengths.iter().sum();
+    assert_eq!(behind.sent(), all, "each byte is read once");
+    assert!(behind.cache.disk_bytes() > all / 2);
+    for (number, length) in lengths.iter().enumerate() {
+        assert_eq!(behind.get(number, &[], NOW + 1).await, content(1, 0..*length), "{number}");
+        let part = behind.get(number, &[("range", "bytes=10-29999")], NOW + 1).await;
+        assert_eq!(part, content(1, 10..30_000), "{number}");
+    }
+    assert_eq!(behind.sent(), all, "and none again");
+    let counts = behind.cache.stats().counts();
+    assert!(counts.disk_hits > 30 && counts.evictions > 30, "{counts:?}");
+    assert!(counts.disk_bytes > 1 << 20 && counts.disk_failures == 0, "{counts:?}");
+    assert!(behind.cache.bytes() <= 1 << 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_disk_is_bounded_and_what_is_overwritten_is_read_anew() {
+    // A ring of 16 files of 128 KiB each: a body of two pieces fills one.
+    let lengths = vec![131_000_u64; 60];
+    let behind = Behind::new(&lengths, 2 << 20);
+    for round in 0..3 {
+        for (number, length) in lengths.iter().enumerate() {
+            let found = behind.get(number, &[], NOW + round).await;
+            assert_eq!(found, content(1, 0..*length), "{round} {number}");
+            assert!(behind.cache.disk_bytes() <= 2 << 20);
+        }
+    }
+    assert!(behind.sent() > lengths.iter().sum::<u64>(), "not all of it fits");
+}
+
+/// What is newer, or was forgotten, is never answered with what lies on disk.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_old_comes_back_from_disk() {
+    let lengths = vec![60_000_u64; 40];
+    let behind = Behind::new(&lengths, 64 << 20);
+    let push_out = |now_ms| {
+        let behind = &behind;
+        async move {
+            for number in 1..behind.fakes.len() {
+                behind.get(number, &[], now_ms).await;
+            }
+            behind.settle().await;
+        }
+    };
+    let seed = |seed| behind.fakes[0].seed.store(seed, Ordering::Relaxed);
+    behind.get(0, &[], NOW).await;
+    push_out(NOW).await;
+    seed(2);
+    assert_eq!(behind.get(0, &[], NOW + 99_999).await, content(1, 0..60_000), "it is fresh");
+    push_out(NOW + 1).await;
+    assert_eq!(behind.get(0, &[], NOW + 100_000).await, content(2, 0..60_000), "it is not");
+    push_out(NOW + 100_000).await;
+    let asked = behind.fakes[0].asked();
+    assert_eq!(behind.get(0, &[], NOW + 100_001).await, content(2, 0..60_000), "nor comes back");
+    assert_eq!(behind.fakes[0].asked(), asked, "what took its place is on disk");
+    seed(3);
+    push_out(NOW + 100_002).await;
+    let since = (NOW + 100_010, NOW + 100_005);
+    assert_eq!(behind.get_since(0, &[], since).await, content(3, 0..60_000), "it was forgotten");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_is_not_there_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = EdgeCache::new(1 << 20);
+    assert!(cache.add_disk(&folder.path().join("none"), 2 << 20).is_err());
+}
