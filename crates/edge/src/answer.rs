@@ -10,6 +10,7 @@ use crate::entry::StoredHead;
 use crate::origin::Origin;
 use crate::range::{Condition, Wanted, condition, wanted};
 use crate::reader::EdgeReader;
+use crate::stats::add;
 
 impl Inner {
     /// The answer to a viewer out of what is kept.
@@ -59,6 +60,9 @@ impl Inner {
         let body = if request.is_head || range.is_empty() {
             EdgeBody::Empty
         } else {
+            if outcome == CacheOutcome::Hit {
+                add(&self.stats.hit_bytes, range.end - range.start);
+            }
             EdgeBody::Read(Box::new(EdgeReader::new(self, head, origin, range)))
         };
         answer(status, headers, body, outcome)

@@ -282,8 +282,7 @@ impl Inner {
 
     pub(crate) fn has_chunk(&self, version: u64, number: u64) -> bool {
         let slot = Slot::Chunk(version, number);
-        self.entries.peek(&slot).is_some()
-            || self.disk.get().is_some_and(|disk| disk.has(&slot))
+        self.entries.peek(&slot).is_some() || self.disk.get().is_some_and(|disk| disk.has(&slot))
     }
 
     pub(crate) fn put(&self, slot: Slot, entry: Entry) {

@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 
 use crate::entry::{Entry, Slot, bytes_of};
 use crate::stats::{EdgeStats, add};
-use segments::{Location, Segments, Sealer};
+use segments::{Location, Sealer, Segments};
 
 /// How much of what memory gave up may wait to be written, in bytes. What comes while there is more is given up for good.
 const PENDING_BYTES_MAX: u64 = 8 * 1024 * 1024;
@@ -251,8 +251,7 @@ impl Shared {
             let mut state = self.state();
             let gone = state.members.get_mut(place.segment).map(std::mem::take);
             for old in gone.into_iter().flatten() {
-                let is_there =
-                    |location: &Location| location.segment() == place.segment;
+                let is_there = |location: &Location| location.segment() == place.segment;
                 if state.index.get(&old).is_some_and(is_there) {
                     state.remove_index(&old);
                 }

@@ -246,19 +246,30 @@ impl Collector for EdgeCollector {
                 counts.shared,
             ),
             ("edge_fetches", "How often origins were asked.", counts.fetches),
+            ("edge_evictions", "Entries that memory had no more room for.", counts.evictions),
+            ("edge_disk_hits", "Entries that were read from the cache's disk.", counts.disk_hits),
+            ("edge_disk_failures", "Failed writes to the cache's disk.", counts.disk_failures),
         ] {
             let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
             metric.encode_counter::<NoLabelSet, u64, f64>(&count, None)?;
         }
-        let help = "Bytes that origins sent to the cache of distributions.";
         let unit = Some(&Unit::Bytes);
-        let mut metric =
-            encoder.encode_descriptor("edge_origin", help, unit, MetricType::Counter)?;
-        metric.encode_counter::<NoLabelSet, u64, f64>(&counts.origin_bytes, None)?;
-        let held = i64::try_from(self.0.bytes()).unwrap_or(i64::MAX);
-        let help = "Bytes in the cache of distributions.";
-        let mut metric = encoder.encode_descriptor("edge_cache", help, unit, MetricType::Gauge)?;
-        metric.encode_gauge(&held)
+        for (name, help, count) in [
+            ("edge_origin", "Bytes that origins sent to the cache.", counts.origin_bytes),
+            ("edge_hit", "Bytes of answers from the cache.", counts.hit_bytes),
+            ("edge_disk", "Bytes of bodies read from the cache's disk.", counts.disk_bytes),
+        ] {
+            let mut metric = encoder.encode_descriptor(name, help, unit, MetricType::Counter)?;
+            metric.encode_counter::<NoLabelSet, u64, f64>(&count, None)?;
+        }
+        for (name, help, held) in [
+            ("edge_cache", "Bytes in the cache's memory.", self.0.bytes()),
+            ("edge_cache_disk", "Bytes on the cache's disk.", self.0.disk_bytes()),
+        ] {
+            let mut metric = encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?;
+            metric.encode_gauge(&i64::try_from(held).unwrap_or(i64::MAX))?;
+        }
+        Ok(())
     }
 }
 

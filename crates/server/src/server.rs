@@ -1,5 +1,6 @@
 //! Turns one request into one response. Errors of all layers become responses here, and are logged here, once.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use hyper::header::{CONNECTION, HeaderName, HeaderValue, USER_AGENT};
@@ -83,6 +84,12 @@ impl Server {
     pub fn with_uploads_max(mut self, most: usize) -> Self {
         self.services.uploads = Arc::new(Room::new(most));
         self
+    }
+
+    /// Gives the cache of distributions so many bytes of the disk of a folder, which exists. An error is that there can be
+    /// no files in it.
+    pub fn add_cache_disk(&self, folder: &Path, bytes: u64) -> std::io::Result<()> {
+        self.services.distributions.cache().add_disk(folder, bytes)
     }
 
     /// Keeps a ledger of what becomes of links.

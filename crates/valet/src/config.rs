@@ -22,8 +22,8 @@ use crate::failure::Failure;
 use crate::log;
 use secret::SecretText;
 use values::{
-    address, parse_abort_uploads_after, parse_account_id, parse_bucket_domain, parse_cache_memory,
-    parse_cidr, parse_domain, parse_region,
+    address, parse_abort_uploads_after, parse_account_id, parse_bucket_domain, parse_cache_disk,
+    parse_cache_memory, parse_cidr, parse_domain, parse_region,
 };
 
 const ROOT_ACCESS_KEY_ID: &str = "VALET_ROOT_ACCESS_KEY_ID";
@@ -145,6 +145,13 @@ pub(crate) struct Settings {
     /// How much memory the cache of distributions may take: bytes, or like 128MiB, 2GiB; 1MiB at least [default: 128MiB]
     #[arg(long, env = "VALET_CACHE_MEMORY", value_name = "BYTES")]
     cache_memory: Option<String>,
+    /// How much of a disk the cache of distributions may take for what memory has no room for: bytes, or like 20GiB;
+    /// 16MiB at least, or 0 [default: 0]
+    #[arg(long, env = "VALET_CACHE_DISK", value_name = "BYTES")]
+    cache_disk: Option<String>,
+    /// The folder whose disk that is; nothing in it has a name [default: the data directory]
+    #[arg(long, env = "VALET_CACHE_DIR", value_name = "PATH")]
+    cache_dir: Option<PathBuf>,
     /// How the lines on standard error are written [default: json]
     #[arg(long, env = "VALET_LOG_FORMAT", value_name = "json|text")]
     log_format: Option<log::Format>,
@@ -221,11 +228,21 @@ pub(crate) struct ServeConfig {
     pub(crate) connections_per_address: u32,
     /// 0: no ledger is kept.
     pub(crate) ledger_days: u32,
-    /// How much memory the cache of distributions may take, in bytes.
-    pub(crate) cache_memory_bytes: u64,
+    pub(crate) cache: CacheConfig,
     pub(crate) log_format: log::Format,
     /// The root key given from outside. `None`: the one in the data directory is used.
     pub(crate) root: Option<Credentials>,
+}
+
+/// What the cache of distributions may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CacheConfig {
+    /// How much memory, in bytes.
+    pub(crate) memory: u64,
+    /// How much of a disk, in bytes. 0: none.
+    pub(crate) disk: u64,
+    /// Where that disk is; `None`: the data directory is on it.
+    pub(crate) folder: Option<PathBuf>,
 }
 
 /// The PEM files of certificate chain and key.
@@ -314,13 +331,24 @@ impl ServeConfig {
                 .connections_per_address
                 .unwrap_or(CONNECTIONS_PER_ADDRESS_DEFAULT),
             ledger_days: settings.ledger_days.unwrap_or(LEDGER_DAYS_DEFAULT),
-            cache_memory_bytes: one(
-                "cache-memory",
-                settings.cache_memory.as_deref().unwrap_or(CACHE_MEMORY_DEFAULT),
-                parse_cache_memory,
+            cache: CacheConfig::parse(
+                settings.cache_memory.as_deref(),
+                settings.cache_disk.as_deref(),
+                settings.cache_dir,
             )?,
             log_format: settings.log_format.unwrap_or(log::Format::Json),
             root,
+        })
+    }
+}
+
+impl CacheConfig {
+    fn parse(memory: Option<&str>, disk: Option<&str>, folder: Option<PathBuf>) -> Result<Self> {
+        let memory = memory.unwrap_or(CACHE_MEMORY_DEFAULT);
+        Ok(Self {
+            memory: one("cache-memory", memory, parse_cache_memory)?,
+            disk: one("cache-disk", disk.unwrap_or("0"), parse_cache_disk)?,
+            folder,
         })
     }
 }
@@ -362,7 +390,9 @@ impl Settings {
             sse_c: self.sse_c.or(file.sse_c),
             connections_per_address: self.connections_per_address.or(file.connections_per_address),
             ledger_days: self.ledger_days.or(file.ledger_days),
-            cache_memory: self.cache_memory.or(file.cache_memory),
+            cache_memory: text(self.cache_memory, file.cache_memory),
+            cache_disk: text(self.cache_disk, file.cache_disk),
+            cache_dir: path(self.cache_dir, file.cache_dir),
             log_format: self.log_format.or(file.log_format),
         }
     }

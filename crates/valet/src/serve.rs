@@ -82,8 +82,8 @@ async fn serve(
     }
     let mut stop_asked = Stop::listen()?;
     server.shutdown_grace = SHUTDOWN_GRACE;
-    announce(&listener, log)?;
     let mut server = Server::new(server, store, now).telling_of_lost_lines(dropped);
+    add_cache_disk(&server, &config)?;
     if config.ledger_days > 0 {
         match open_ledger(&config, now) {
             Ok(ledger) => server = server.keeping(ledger),
@@ -99,12 +99,29 @@ async fn serve(
     if let Err(error) = server.make_link_signer(now).await {
         log.say(Level::WARN, "Managed links do not work.", &[("error", &error)]);
     }
+    announce(&listener, log)?;
     listener.serve(server, stop_asked.wait()).await;
     Ok(())
 }
 
 fn is_of_the_disk(error: &anyhow::Error) -> bool {
     error.downcast_ref::<LedgerError>().is_some_and(LedgerError::is_of_the_disk)
+}
+
+/// Gives the cache of distributions its part of a disk, if there is to be one.
+fn add_cache_disk(server: &Server, config: &ServeConfig) -> anyhow::Result<()> {
+    if config.cache.disk == 0 {
+        return Ok(());
+    }
+    let folder = config.cache.folder.as_deref().unwrap_or(&config.data_dir);
+    std::fs::create_dir_all(folder)
+        .and_then(|()| server.add_cache_disk(folder, config.cache.disk))
+        .with_context(|| {
+            format!(
+                "the cache of distributions cannot have files in {}: name another folder with --cache-dir, or leave --cache-disk out",
+                folder.display()
+            )
+        })
 }
 
 /// Opens the ledger of links beside the store.
@@ -196,7 +213,7 @@ fn server_config(config: &ServeConfig) -> anyhow::Result<ServerConfig> {
             access_key_id: root.access_key_id.clone(),
             secret_access_key: root.secret_access_key.clone(),
         }),
-        cache_memory_bytes: config.cache_memory_bytes,
+        cache_memory_bytes: config.cache.memory,
         abort_uploads_after: config.abort_uploads_after,
         shutdown_grace: SHUTDOWN_GRACE,
     })

@@ -26,7 +26,10 @@ fn defaults() {
     check("", Ok("account_id: \"000000000000\", public_urls: [], console_url: None"));
     check("", Ok("active_content: Sandbox, link_caching: Capped, domains: [\"localhost\"]"));
     check("", Ok("tls: None, sigv2: Allow, sse_c: Tls, "));
-    check("", Ok("connections_per_address: 256, ledger_days: 90, cache_memory_bytes: 134217728"));
+    check(
+        "",
+        Ok("connections_per_address: 256, ledger_days: 90, cache: CacheConfig { memory: 134217728"),
+    );
 }
 
 #[test]
@@ -65,9 +68,12 @@ fn each_setting_is_parsed() {
     check("abort-uploads-after = 'off'", Err(&format!("abort-uploads-after: `off`: {duration}")));
     check("tls-cert = 'c'\ntls-key = 'k'", Ok("TlsFiles { certificate: \"c\", key: \"k\" }"));
     check("ledger-days = 0", Ok("ledger_days: 0"));
-    check("cache-memory = '2MiB'", Ok("cache_memory_bytes: 2097152"));
+    check("cache-memory = '2MiB'", Ok("cache: CacheConfig { memory: 2097152"));
     let least = "cache-memory: `1KiB`: 1MiB at least";
     check("cache-memory = '1KiB'", Err(least));
+    check("", Ok("disk: 0, folder: None"));
+    check("cache-disk = '1GiB'\ncache-dir = '/c'", Ok("disk: 1073741824, folder: Some(\"/c\")"));
+    check("cache-disk = '1MiB'", Err("cache-disk: `1MiB`: 16MiB at least, or 0 for none"));
     check("connections-per-address = 0", Ok("connections_per_address: 0"));
     check("log-format = 'text'", Ok("log_format: Text"));
     check("tls-cert = 'c'", Err("tls-cert: is given without tls-key"));
@@ -86,7 +92,7 @@ fn each_setting_is_parsed() {
 
 #[test]
 fn settings_of_later_versions_are_refused() {
-    for name in ["metadata", "blobs", "cache-disk", "typo"] {
+    for name in ["metadata", "blobs", "typo"] {
         assert!(toml::from_str::<Settings>(&format!("{name} = 'x'")).is_err(), "{name}");
         let variable = format!("VALET_{}", name.to_uppercase().replace('-', "_"));
         let refused = refuse_unknown(std::iter::once(variable.clone())).unwrap_err();

@@ -17,6 +17,8 @@ const ABORT_UPLOADS_AFTER_MIN: SignedDuration = SignedDuration::from_hours(8 * 2
 
 /// Less would hold hardly an object.
 const CACHE_MEMORY_MIN: u64 = 1 << 20;
+/// Sixteen files, each of which must hold the largest entries.
+const CACHE_DISK_MIN: u64 = 16 << 20;
 const ACCOUNT_ID_DIGITS: usize = 12;
 const REGION_BYTES_MAX: usize = 64;
 const DOMAIN_BYTES_MAX: usize = 253;
@@ -67,6 +69,12 @@ pub(super) fn parse_abort_uploads_after(text: &str) -> Result<Option<SignedDurat
 pub(super) fn parse_cache_memory(text: &str) -> Result<u64> {
     let bytes = crate::args::bytes(text).map_err(reason)?;
     ensure!(bytes >= CACHE_MEMORY_MIN, "1MiB at least");
+    Ok(bytes)
+}
+
+pub(super) fn parse_cache_disk(text: &str) -> Result<u64> {
+    let bytes = crate::args::bytes(text).map_err(reason)?;
+    ensure!(bytes == 0 || bytes >= CACHE_DISK_MIN, "16MiB at least, or 0 for none");
     Ok(bytes)
 }
 
