@@ -245,3 +245,31 @@ def test_a_thousand_ask_and_the_store_is_read_once(server, root, s3):
 
     assert all(asyncio.run(everybody()))
     assert counted(server, "valet_edge_origin_bytes_total") - before == len(body)
+
+
+def test_what_memory_has_no_room_for_comes_back_from_disk(tmp_path):
+    folder = tmp_path / "cache"
+    options = ["--distribution-domain", "cdn.localhost", "--cache-memory", "1MiB"]
+    options += ["--cache-disk", "64MiB", "--cache-dir", str(folder)]
+    with Server(tmp_path / "data", options=options) as server:
+        home = tmp_path / "home"
+        home.mkdir()
+        s3, root = client(server, "s3"), Valet(server, home)
+        s3.create_bucket(Bucket="media")
+        bodies = {f"{n}.bin": bytes([n]) * 700_000 for n in range(16)}
+        for name, body in bodies.items():
+            s3.put_object(Bucket="media", Key=name, Body=body)
+        address = root.json("distribution", "create", "--bucket", "media")["address"]
+        for _ in range(2):
+            for name, body in bodies.items():
+                got = tmp_path / "got"
+                assert curl(f"{address}{name}", "-o", str(got)) == (200, "")
+                assert got.read_bytes() == body, name
+        all_bytes = sum(map(len, bodies.values()))
+        # Sixteen times the memory, and yet each byte was read from the bucket once.
+        assert counted(server, "valet_edge_origin_bytes_total") == all_bytes
+        assert counted(server, "valet_edge_hit_bytes_total") == all_bytes
+        assert counted(server, "valet_edge_disk_bytes_total") > all_bytes // 2
+        assert counted(server, "valet_edge_evictions_total") > 100
+        assert counted(server, "valet_edge_disk_failures_total") == 0
+        assert list(folder.iterdir()) == []
