@@ -33,6 +33,8 @@ const COMPRESSIONS_MAX: usize = 4;
 const UNATTENDED_MAX: usize = 64;
 /// For how long an origin may think before it answers.
 const FETCH_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(30);
+/// How many resources are remembered whose answers may not be kept.
+const UNKEPT_MAX: usize = 4096;
 /// The usual size of an entry, by which the tables are laid out.
 const ENTRY_BYTES_USUAL: u64 = 32 * 1024;
 
@@ -41,9 +43,12 @@ const ENTRY_BYTES_USUAL: u64 = 32 * 1024;
 pub struct EdgeCache(Arc<Inner>);
 
 pub(crate) struct Inner {
-    entries: quick_cache::sync::Cache<Slot, Entry, Weighter, DefaultHashBuilder, Evictions>,
-    /// What is behind them, if there is anything.
-    disk: Arc<OnceLock<Disk>>,
+    pub(crate) entries:
+        quick_cache::sync::Cache<Slot, Entry, Weighter, DefaultHashBuilder, Evictions>,
+    /// Until when answers are taken for such as may not be kept, because one was.
+    pub(crate) unkept: quick_cache::sync::Cache<ResourceKey, u64>,
+    /// What is behind the entries, if there is anything.
+    pub(crate) disk: Arc<OnceLock<Disk>>,
     /// By what is asked for, and up to when what was known of it is forgotten: who asks after an invalidation does not
     /// wait for an answer that was under way before.
     pub(crate) flights: Mutex<HashMap<FlightKey, Arc<Flight>>>,
@@ -59,7 +64,7 @@ pub(crate) struct Inner {
 
 /// Takes what memory has no more room for.
 #[derive(Clone, Debug)]
-struct Evictions {
+pub(crate) struct Evictions {
     disk: Arc<OnceLock<Disk>>,
     stats: Arc<EdgeStats>,
 }
@@ -87,7 +92,7 @@ pub struct EdgeRequest<'r> {
     /// How the body is compressed, if it is of a kind that is.
     pub coding: Option<Coding>,
     /// How long the behaviour keeps answers.
-    pub ttls: Ttls,
+    pub ttls: &'r Ttls,
     /// What was kept up to this time is forgotten, in milliseconds since 1970; 0: nothing is.
     pub forgotten_until_ms: u64,
     /// The time, in milliseconds since 1970.
@@ -167,7 +172,7 @@ impl EdgeRequest<'_> {
     }
 
     /// Whether what is kept was not forgotten since.
-    fn knows(&self, head: &StoredHead) -> bool {
+    pub(crate) fn knows(&self, head: &StoredHead) -> bool {
         self.forgotten_until_ms == 0 || head.confirmed_ms > self.forgotten_until_ms
     }
 }
@@ -186,6 +191,7 @@ impl EdgeCache {
                 DefaultHashBuilder::default(),
                 Evictions { disk: Arc::clone(&disk), stats: Arc::clone(&stats) },
             ),
+            unkept: quick_cache::sync::Cache::new(UNKEPT_MAX),
             disk,
             flights: Mutex::default(),
             runs: Mutex::default(),
@@ -233,26 +239,26 @@ impl EdgeCache {
         origin: &Arc<dyn Origin>,
     ) -> Result<Option<EdgeAnswer>, OriginFailure> {
         let inner = &self.0;
-        if let Some(head) = inner.find_known(request).await {
+        let known = inner.find_known(request).await;
+        if let Some(head) = &known {
             if request.now_ms < head.freshness.fresh_ms {
                 add(&inner.stats.hits, 1);
-                return Ok(Some(inner.answer(request, &head, origin, CacheOutcome::Hit)));
+                return Ok(Some(inner.answer(request, head, origin, CacheOutcome::Hit)));
             }
             if request.now_ms < head.freshness.stale_while_revalidate_ms {
                 let (flight, is_new) = inner.flight(request.flight_key());
                 if is_new {
                     let guard = FlightGuard::new(inner, request.flight_key(), flight);
-                    drop(tokio::spawn(guard.fly(Journey::of(request, origin, Some(&head)))));
+                    drop(tokio::spawn(guard.fly(Journey::of(request, origin, Some(head)))));
                 }
                 add(&inner.stats.stale, 1);
-                return Ok(Some(inner.answer(request, &head, origin, CacheOutcome::Hit)));
+                return Ok(Some(inner.answer(request, head, origin, CacheOutcome::Hit)));
             }
-            return inner.ask(request, origin, Some(head)).await;
         }
-        if request.ttls.max == 0 {
+        if request.ttls.max == 0 || inner.is_unkept(request) {
             return Ok(None);
         }
-        inner.ask(request, origin, None).await
+        inner.ask(request, origin, known).await
     }
 }
 
@@ -260,82 +266,6 @@ impl Inner {
     /// How large a body may be to be read to its end though nobody waits for it.
     pub(crate) fn whole_bytes_max(&self) -> u64 {
         self.memory_bytes.max(self.disk.get().map_or(0, Disk::capacity)) / 2
-    }
-
-    pub(crate) fn chunk(&self, version: u64, number: u64) -> Option<Bytes> {
-        match self.entries.get(&Slot::Chunk(version, number))? {
-            Entry::Chunk(chunk) => Some(chunk),
-            Entry::Head(_) => None,
-        }
-    }
-
-    /// The piece, out of memory or from disk.
-    pub(crate) async fn find_chunk(&self, version: u64, number: u64) -> Option<Bytes> {
-        if let Some(chunk) = self.chunk(version, number) {
-            return Some(chunk);
-        }
-        match self.recall(Slot::Chunk(version, number)).await? {
-            Entry::Chunk(chunk) => Some(chunk),
-            Entry::Head(_) => None,
-        }
-    }
-
-    pub(crate) fn has_chunk(&self, version: u64, number: u64) -> bool {
-        let slot = Slot::Chunk(version, number);
-        self.entries.peek(&slot).is_some() || self.disk.get().is_some_and(|disk| disk.has(&slot))
-    }
-
-    pub(crate) fn put(&self, slot: Slot, entry: Entry) {
-        // What is on disk is of before, and is not to come back.
-        if let Some(disk) = self.disk.get() {
-            disk.forget(&slot);
-        }
-        self.entries.insert(slot, entry);
-    }
-
-    /// What memory has given up, which is in memory again from now on.
-    async fn recall(&self, slot: Slot) -> Option<Entry> {
-        let disk = self.disk.get()?;
-        let found = disk.find(slot).await?;
-        let again = self.entries.get_or_insert_with(&slot, || Ok::<_, ()>(found.entry.clone()));
-        // Something newer may have come and gone since it was read.
-        if !disk.is_latest(&slot, &found) {
-            self.entries.remove_if(&slot, |entry| entry.is(&found.entry));
-        }
-        again.ok()
-    }
-
-    fn head(&self, key: ResourceKey) -> Option<Arc<StoredHead>> {
-        match self.entries.get(&Slot::Head(key))? {
-            Entry::Head(head) => Some(head),
-            Entry::Chunk(_) => None,
-        }
-    }
-
-    /// What memory has of a resource and was not forgotten since.
-    fn known(&self, request: &EdgeRequest<'_>) -> Option<Arc<StoredHead>> {
-        self.head(request.key).filter(|head| request.knows(head))
-    }
-
-    /// The same, out of memory or from disk.
-    async fn find_known(&self, request: &EdgeRequest<'_>) -> Option<Arc<StoredHead>> {
-        if let Some(head) = self.head(request.key) {
-            return request.knows(&head).then_some(head);
-        }
-        match self.recall(Slot::Head(request.key)).await? {
-            Entry::Head(head) => request.knows(&head).then_some(head),
-            Entry::Chunk(_) => None,
-        }
-    }
-
-    /// Forgets a body that has turned out to be another one at its origin.
-    pub(crate) fn forget_version(&self, head: &StoredHead) {
-        if self.head(head.key).is_some_and(|found| found.version == head.version) {
-            self.entries.remove(&Slot::Head(head.key));
-        }
-        if let Some(disk) = self.disk.get() {
-            disk.forget(&Slot::Head(head.key));
-        }
     }
 
     pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

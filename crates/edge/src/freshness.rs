@@ -1,10 +1,13 @@
 //! For how long an answer may be sent again: its headers, within the limits of the behaviour, as CloudFront reads them.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use http::header::{AGE, CACHE_CONTROL, DATE, EXPIRES, SET_COOKIE, VARY};
 use http::{HeaderMap, StatusCode};
 
 /// The limits of a behaviour, in seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ttls {
     /// Whatever the origin says, it is kept for so long.
     pub min: u64,
@@ -12,8 +15,23 @@ pub struct Ttls {
     pub default: u64,
     /// However long the origin says, it is kept for no longer.
     pub max: u64,
-    /// For so long an error is kept.
-    pub error: u64,
+    /// How long errors are kept.
+    pub errors: Arc<ErrorTtls>,
+}
+
+/// How long errors are kept, in seconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ErrorTtls {
+    /// By their status.
+    pub by_status: BTreeMap<u16, u64>,
+    /// Those of any other status.
+    pub others: u64,
+}
+
+impl ErrorTtls {
+    pub(crate) fn seconds(&self, status: StatusCode) -> u64 {
+        self.by_status.get(&status.as_u16()).copied().unwrap_or(self.others)
+    }
 }
 
 /// For how long an answer may be sent again, in milliseconds since 1970.
@@ -70,7 +88,7 @@ impl Freshness {
     pub(crate) fn of(
         status: StatusCode,
         headers: &HeaderMap,
-        ttls: Ttls,
+        ttls: &Ttls,
         now_ms: u64,
     ) -> Option<Self> {
         let mut varies = headers
@@ -81,10 +99,11 @@ impl Freshness {
             return None;
         }
         if !status.is_success() {
-            if !is_kept_error(status) || ttls.error == 0 {
+            let seconds = ttls.errors.seconds(status);
+            if !is_kept_error(status) || seconds == 0 {
                 return None;
             }
-            return Some(Self::for_seconds(ttls.error, 0, 0, now_ms));
+            return Some(Self::for_seconds(seconds, 0, 0, now_ms));
         }
         if ttls.max == 0 {
             return None;
@@ -163,7 +182,7 @@ mod tests {
     fn fresh_seconds(
         status: u16,
         lines: &[(&'static str, &'static str)],
-        ttls: Ttls,
+        ttls: &Ttls,
     ) -> Option<u64> {
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
@@ -176,22 +195,27 @@ mod tests {
 
     #[test]
     fn headers_count_within_the_limits_of_the_behaviour() {
-        let ttls = |min, default, max| Ttls { min, default, max, error: 10 };
-        let usual = ttls(0, 100, 1000);
+        let errors = |by_status: &[(u16, u64)], others| {
+            Arc::new(ErrorTtls { by_status: by_status.iter().copied().collect(), others })
+        };
+        let some = errors(&[(403, 20), (404, 0)], 10);
+        let ttls = |min, default, max| Ttls { min, default, max, errors: Arc::clone(&some) };
+        let usual = &ttls(0, 100, 1000);
+        let many = Ttls { errors: errors(&[], 7), ..usual.clone() };
         let cc = |value| ("cache-control", value);
         for (status, lines, limits, expected) in [
             (200, vec![], usual, Some(100)),
-            (200, vec![], ttls(200, 100, 1000), Some(200)),
+            (200, vec![], &ttls(200, 100, 1000), Some(200)),
             (200, vec![cc("max-age=50")], usual, Some(50)),
             (200, vec![cc("max-age=5000")], usual, Some(1000)),
-            (200, vec![cc("max-age=5")], ttls(10, 100, 1000), Some(10)),
+            (200, vec![cc("max-age=5")], &ttls(10, 100, 1000), Some(10)),
             (200, vec![cc("max-age=5, s-maxage=7")], usual, Some(7)),
             (200, vec![cc("Max-Age=\"5\"")], usual, Some(5)),
             (200, vec![cc("max-age=x")], usual, Some(100)),
             (200, vec![cc("max-age=50"), ("age", "20")], usual, Some(30)),
             (200, vec![cc("no-store")], usual, None),
             (200, vec![cc("private")], usual, None),
-            (200, vec![cc("no-cache")], ttls(3, 100, 1000), Some(3)),
+            (200, vec![cc("no-cache")], &ttls(3, 100, 1000), Some(3)),
             (200, vec![cc("no-cache, max-age=50")], usual, Some(0)),
             (200, vec![cc("no-cache, no-store")], usual, None),
             (200, vec![("expires", "Fri, 15 Jan 2027 08:00:30 GMT")], usual, Some(30)),
@@ -206,13 +230,14 @@ mod tests {
             ),
             (200, vec![("expires", "0")], usual, Some(0)),
             (200, vec![("expires", "0"), cc("max-age=9")], usual, Some(9)),
-            (200, vec![], ttls(0, 0, 0), None),
+            (200, vec![], &ttls(0, 0, 0), None),
             (200, vec![("set-cookie", "a=b")], usual, None),
             (200, vec![("vary", "*")], usual, None),
             (200, vec![("vary", "Origin")], usual, Some(100)),
-            (404, vec![], usual, Some(10)),
-            (403, vec![cc("max-age=500")], usual, Some(10)),
-            (404, vec![], Ttls { error: 0, ..usual }, None),
+            (410, vec![], usual, Some(10)),
+            (403, vec![cc("max-age=500")], usual, Some(20)),
+            (404, vec![], usual, None),
+            (404, vec![], &many, Some(7)),
             (412, vec![], usual, None),
             (416, vec![], usual, None),
             (200, vec![("vary", "Origin, *")], usual, None),
@@ -229,8 +254,8 @@ mod tests {
         let of = |value: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(CACHE_CONTROL, HeaderValue::from_static(value));
-            let ttls = Ttls { min: 0, default: 0, max: 1000, error: 10 };
-            let found = Freshness::of(StatusCode::OK, &headers, ttls, 0).unwrap();
+            let ttls = Ttls { min: 0, default: 0, max: 1000, errors: Arc::default() };
+            let found = Freshness::of(StatusCode::OK, &headers, &ttls, 0).unwrap();
             let Freshness { fresh_ms, stale_while_revalidate_ms, stale_if_error_ms } = found;
             [fresh_ms, stale_while_revalidate_ms, stale_if_error_ms].map(|ms| ms / 1000)
         };

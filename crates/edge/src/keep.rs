@@ -50,7 +50,7 @@ impl Journey {
             // What is compressed is read whole.
             range: range.filter(|_| before.is_none() && request.coding.is_none()),
             coding: request.coding,
-            ttls: request.ttls,
+            ttls: request.ttls.clone(),
             now_ms: request.now_ms,
         }
     }
@@ -104,25 +104,31 @@ impl Inner {
         let Journey { key, origin, before, range, coding, ttls, now_ms } = journey;
         let if_none_match = before.as_ref().and_then(|before| before.origin_etag.clone());
         let asked = OriginRequest { range: range.clone(), if_none_match, if_match: None };
-        let stale = |failure: Option<OriginFailure>| match &before {
+        let stale = |failed: Option<StatusCode>, failure| match &before {
             Some(before) if now_ms < before.freshness.stale_if_error_ms => {
-                Landing::Stale(self.put_off(before, ttls, now_ms))
+                let status = failed.unwrap_or(StatusCode::BAD_GATEWAY);
+                let seconds = ttls.errors.seconds(status);
+                Landing::Stale(self.put_off(before, seconds, now_ms))
             }
-            Some(_) | None => failure.map_or(Landing::Alone, Landing::Failed),
+            Some(_) | None => Option::map_or(failure, Landing::Alone, Landing::Failed),
         };
         let answer = match self.fetch(&origin, asked).await {
             Ok(answer) => answer,
-            Err(failure) => return stale(Some(failure)),
+            Err(failure) => return stale(None, Some(failure)),
         };
         if answer.status.is_server_error()
             && before.as_ref().is_some_and(|before| now_ms < before.freshness.stale_if_error_ms)
         {
-            return stale(None);
+            return stale(Some(answer.status), None);
         }
         if let (StatusCode::NOT_MODIFIED, Some(before)) = (answer.status, &before) {
-            return self.confirmed(before, &answer.headers, ttls, now_ms);
+            return self.confirmed(before, &answer.headers, &ttls, now_ms);
         }
-        let Some(freshness) = Freshness::of(answer.status, &answer.headers, ttls, now_ms) else {
+        let Some(freshness) = Freshness::of(answer.status, &answer.headers, &ttls, now_ms) else {
+            // What answers a range or is an error may be another answer for the next viewer.
+            if answer.status == StatusCode::OK {
+                self.remember_unkept(key, now_ms);
+            }
             return Landing::Alone;
         };
         match self
@@ -131,14 +137,14 @@ impl Inner {
         {
             Ok(Some(head)) => Landing::Stored { head, refreshed: false },
             Ok(None) => Landing::Alone,
-            Err(failure) => stale(Some(failure)),
+            Err(failure) => stale(None, Some(failure)),
         }
     }
 
     /// What is stale is sent for a moment as if it were fresh: an origin that fails is not asked by each viewer.
-    fn put_off(&self, before: &StoredHead, ttls: Ttls, now_ms: u64) -> Arc<StoredHead> {
+    fn put_off(&self, before: &StoredHead, seconds: u64, now_ms: u64) -> Arc<StoredHead> {
         let Freshness { stale_while_revalidate_ms, stale_if_error_ms, .. } = before.freshness;
-        let until = now_ms.saturating_add(ttls.error.saturating_mul(1000)).min(stale_if_error_ms);
+        let until = now_ms.saturating_add(seconds.saturating_mul(1000)).min(stale_if_error_ms);
         let freshness = Freshness { fresh_ms: until, stale_while_revalidate_ms, stale_if_error_ms };
         let head = Arc::new(before.again(before.headers.clone(), (before.confirmed_ms, freshness)));
         self.put(Slot::Head(head.key), Entry::Head(Arc::clone(&head)));
@@ -150,7 +156,7 @@ impl Inner {
         &self,
         before: &StoredHead,
         headers: &HeaderMap,
-        ttls: Ttls,
+        ttls: &Ttls,
         now_ms: u64,
     ) -> Landing {
         let mut all = before.headers.clone();

@@ -7,22 +7,26 @@
     reason = "tests"
 )]
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use edge::{
-    CHUNK_BYTES, CacheOutcome, Coding, EdgeAnswer, EdgeBody, EdgeCache, EdgeRequest, Origin,
-    OriginAnswer, OriginFailure, OriginFuture, OriginRequest, ResourceKey, Ttls,
+    CHUNK_BYTES, CacheOutcome, Coding, EdgeAnswer, EdgeBody, EdgeCache, EdgeRequest, ErrorTtls,
+    Origin, OriginAnswer, OriginFailure, OriginFuture, OriginRequest, ResourceKey, Ttls,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::Notify;
 
 const NOW: u64 = 1_800_000_000_000;
-const TTLS: Ttls = Ttls { min: 0, default: 100, max: 1000, error: 10 };
+static TTLS: LazyLock<Ttls> = LazyLock::new(|| {
+    let errors = Arc::new(ErrorTtls { by_status: BTreeMap::from([(410, 30)]), others: 10 });
+    Ttls { min: 0, default: 100, max: 1000, errors }
+});
 
 /// What the origin has, and what it was asked.
 struct Fake {
@@ -219,7 +223,7 @@ async fn ask_since(
         is_head: false,
         coding: None,
         headers: &headers,
-        ttls: TTLS,
+        ttls: &TTLS,
         forgotten_until_ms,
         now_ms,
     };
@@ -465,14 +469,16 @@ async fn what_is_stale_is_sent_while_it_is_confirmed_or_the_origin_fails() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_are_kept_for_their_own_time() {
-    let fake = Fake::new(10);
-    *fake.status.lock().unwrap() = StatusCode::NOT_FOUND;
-    let cache = EdgeCache::new(1 << 20);
-    for (seconds, asked) in [(0, 1), (9, 1), (10, 2)] {
-        let answer = ask(&cache, &fake, &[], NOW + seconds * 1000).await.unwrap();
-        assert_eq!((answer.status.as_u16(), answer.outcome), (404, CacheOutcome::Error));
-        assert_eq!(read(answer.body).await.unwrap(), content(1, 0..5));
-        assert_eq!(fake.asked(), asked, "{seconds}");
+    for (status, kept) in [(StatusCode::NOT_FOUND, 10), (StatusCode::GONE, 30)] {
+        let fake = Fake::new(10);
+        *fake.status.lock().unwrap() = status;
+        let cache = EdgeCache::new(1 << 20);
+        for (seconds, asked) in [(0, 1), (kept - 1, 1), (kept, 2)] {
+            let answer = ask(&cache, &fake, &[], NOW + seconds * 1000).await.unwrap();
+            assert_eq!((answer.status, answer.outcome), (status, CacheOutcome::Error));
+            assert_eq!(read(answer.body).await.unwrap(), content(1, 0..5));
+            assert_eq!(fake.asked(), asked, "{status} {seconds}");
+        }
     }
 }
 
@@ -482,16 +488,17 @@ async fn what_may_not_be_kept_is_not_shared() {
     for (name, value) in [("cache-control", "no-store"), ("set-cookie", "a=b"), ("vary", "*")] {
         let fake = Fake::new(10).with(name, value);
         let cache = EdgeCache::new(1 << 20);
-        for asked in [1, 2] {
+        // Who comes after the first is not made to wait for an answer that is not shared; but not for ever.
+        for (seconds, asked) in [(0, 1), (9, 1), (10, 2)] {
             let headers = HeaderMap::new();
             let request = EdgeRequest {
                 key,
                 is_head: false,
                 coding: None,
                 headers: &headers,
-                ttls: TTLS,
+                ttls: &TTLS,
                 forgotten_until_ms: 0,
-                now_ms: NOW,
+                now_ms: NOW + seconds * 1000,
             };
             let origin: Arc<dyn Origin> = Arc::new(Handle(Arc::clone(&fake)));
             assert!(cache.get(&request, &origin).await.unwrap().is_none());
@@ -555,7 +562,7 @@ async fn the_bound_holds_under_a_load_that_does_not_fit() {
             is_head: false,
             coding: None,
             headers: &headers,
-            ttls: TTLS,
+            ttls: &TTLS,
             forgotten_until_ms: 0,
             now_ms: NOW,
         };
@@ -590,7 +597,7 @@ async fn bodies_are_compressed_for_those_who_take_it() {
                 is_head: false,
                 coding: Some(coding),
                 headers: &headers,
-                ttls: TTLS,
+                ttls: &TTLS,
                 forgotten_until_ms: 0,
                 now_ms: NOW,
             };
@@ -633,7 +640,7 @@ async fn a_range_behind_the_end_and_a_head_poison_nobody() {
             is_head,
             coding: None,
             headers: &headers,
-            ttls: TTLS,
+            ttls: &TTLS,
             forgotten_until_ms: 0,
             now_ms: NOW,
         };
@@ -715,7 +722,7 @@ async fn bodies_that_wait_are_bounded() {
             is_head: false,
             coding,
             headers: &headers,
-            ttls: TTLS,
+            ttls: &TTLS,
             forgotten_until_ms: 0,
             now_ms: NOW,
         };
@@ -798,7 +805,7 @@ impl Behind {
             is_head: false,
             coding: None,
             headers: &headers,
-            ttls: TTLS,
+            ttls: &TTLS,
             forgotten_until_ms,
             now_ms,
         };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use edge::{
-    CacheOutcome, Coding, Codings, EdgeAnswer, EdgeBody, EdgeRequest, Origin, ResourceKey, Ttls,
+    CacheOutcome, Coding, Codings, EdgeAnswer, EdgeBody, EdgeRequest, Origin, ResourceKey,
     is_compressible,
 };
 use hyper::header::{
@@ -114,8 +114,7 @@ impl View<'_> {
     /// Reads an object, and sends the distribution's own page in the place of an error that has one.
     async fn read(self, origin: BucketOrigin) -> Result<Reply, S3Error> {
         let (reply, outcome) = self.cached(origin, self.path).await;
-        let response = self.distribution.errors.get(&reply.status.as_u16());
-        let page = response.and_then(|response| response.page.as_ref());
+        let page = self.distribution.error_pages.get(&reply.status.as_u16());
         let Some((page, status)) = page.filter(|_| outcome == CacheOutcome::Error) else {
             return Ok(self.dressed(reply, outcome));
         };
@@ -144,8 +143,6 @@ impl View<'_> {
         let ViewerRequest { services, head, context, ids } = request;
         let is_head = *head.method() == Method::HEAD;
         let now_ms = u64::try_from(context.now.as_millisecond()).unwrap_or(0);
-        let error = distribution.errors.values().map(|response| response.seconds).min();
-        let ttls = Ttls { error: error.unwrap_or(behavior.ttls.error), ..behavior.ttls };
         let sent = &head.parts().headers;
         // A range is of the body as it is stored.
         let codes = !sent.contains_key(RANGE);
@@ -155,7 +152,7 @@ impl View<'_> {
             is_head,
             coding,
             headers: sent,
-            ttls,
+            ttls: &behavior.ttls,
             forgotten_until_ms: distribution.forgotten_until_ms(path),
             now_ms,
         };

@@ -1,9 +1,9 @@
 //! Distributions as requests need them: read out of their documents once, whenever one of these has changed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use edge::{Codings, Ttls};
+use edge::{Codings, ErrorTtls, Ttls};
 use hyper::header::HeaderName;
 use iam::AccountId;
 use presign::CloudFrontPublicKey;
@@ -32,7 +32,8 @@ pub(crate) struct Distribution {
     pub(crate) root: String,
     /// In the order in which they are tried; the last is the default one, and fits every path.
     behaviors: Vec<Behavior>,
-    pub(crate) errors: HashMap<u16, ErrorResponse>,
+    /// The pages that stand for errors, by their status, and the status with which each is sent.
+    pub(crate) error_pages: HashMap<u16, (String, u16)>,
     /// What was kept at these times and fits the path is forgotten, in milliseconds since 1970.
     invalidations: Vec<(u64, Vec<String>)>,
 }
@@ -90,14 +91,6 @@ pub(crate) enum Names {
     All,
     Only(Vec<String>),
     AllBut(Vec<String>),
-}
-
-/// What is sent in the place of an error.
-#[derive(Debug)]
-pub(crate) struct ErrorResponse {
-    /// The page and the status with which it is sent.
-    pub(crate) page: Option<(String, u16)>,
-    pub(crate) seconds: u64,
 }
 
 impl Names {
@@ -181,23 +174,30 @@ impl Distribution {
         let behaviors = document.items(&["CacheBehaviors"]).chain([default]);
         let behaviors =
             behaviors.map(|behavior| Behavior::read(behavior, &origins, (all, account)));
-        let errors = document.items(&["CustomErrorResponses"]).filter_map(|response| {
-            let (page, status) =
-                (response.text_at(&["ResponsePagePath"]), response.text_at(&["ResponseCode"]));
-            let page =
-                status.parse().ok().filter(|_| !page.is_empty()).map(|it| (page.to_owned(), it));
-            let seconds =
-                response.text_at(&["ErrorCachingMinTTL"]).parse().unwrap_or(ERROR_SECONDS);
-            Some((response.text_at(&["ErrorCode"]).parse().ok()?, ErrorResponse { page, seconds }))
-        });
+        let mut behaviors: Vec<_> = behaviors.collect::<Option<_>>()?;
+        let (mut pages, mut seconds) = (HashMap::new(), BTreeMap::new());
+        for response in document.items(&["CustomErrorResponses"]) {
+            let Ok(code) = response.text_at(&["ErrorCode"]).parse() else { continue };
+            let page = response.text_at(&["ResponsePagePath"]);
+            let status = response.text_at(&["ResponseCode"]).parse().ok();
+            if let Some(status) = status.filter(|_| !page.is_empty()) {
+                pages.insert(code, (page.to_owned(), status));
+            }
+            let kept = response.text_at(&["ErrorCachingMinTTL"]).parse();
+            seconds.insert(code, kept.unwrap_or(ERROR_SECONDS));
+        }
+        let kept = Arc::new(ErrorTtls { by_status: seconds, others: ERROR_SECONDS });
+        for behavior in &mut behaviors {
+            behavior.ttls.errors = Arc::clone(&kept);
+        }
         Some(Self {
             id: resource.id.clone(),
             account: account.clone(),
             arn: arn(account.as_str(), &resource.id).into(),
             is_enabled: document.text_at(&["Enabled"]) == "true",
             root: document.text_at(&["DefaultRootObject"]).to_owned(),
-            behaviors: behaviors.collect::<Option<_>>()?,
-            errors: errors.collect(),
+            behaviors,
+            error_pages: pages,
             invalidations: Vec::new(),
         })
     }
@@ -323,7 +323,7 @@ fn ttls(config: &Element) -> Ttls {
     let min = seconds(config, "MinTTL", 0);
     let max = seconds(config, "MaxTTL", 31_536_000).max(min);
     let default = seconds(config, "DefaultTTL", 86_400).clamp(min, max);
-    Ttls { min, default, max, error: ERROR_SECONDS }
+    Ttls { min, default, max, errors: Arc::default() }
 }
 
 fn of_cache_policy(cache: &Element) -> (Ttls, Names, Vec<HeaderName>, Codings) {
@@ -353,7 +353,7 @@ fn of_forwarded_values(behavior: &Element) -> (Ttls, Names, Vec<HeaderName>, Cod
     let mut ttls = ttls(behavior);
     // With all headers forwarded, CloudFront keeps nothing.
     if headers.iter().any(|name| name.text == "*") {
-        ttls = Ttls { min: 0, default: 0, max: 0, ..ttls };
+        ttls = Ttls { min: 0, default: 0, max: 0, errors: ttls.errors };
     }
     let codings = Codings { gzip: true, modern: false };
     (ttls, query, headers.into_iter().filter_map(header_name).collect(), codings)
