@@ -72,6 +72,21 @@ def test_the_command_makes_a_website_and_takes_it_back(server, root, s3, bucket_
         s3.get_bucket_policy(Bucket=bucket_name)
 
 
+def test_the_command_drops_no_routing_rules(root, s3, bucket_name):
+    fill(s3, bucket_name)
+    rules = [{"Condition": {"KeyPrefixEquals": "a&b/"}, "Redirect": {"ReplaceKeyPrefixWith": "<c>/"}}]
+    first = {"IndexDocument": {"Suffix": "a.html"}, "RoutingRules": rules}
+    s3.put_bucket_website(Bucket=bucket_name, WebsiteConfiguration=first)
+    root("website", "enable", bucket_name, "--index", "b.html", "--error", "404.html")
+    now = s3.get_bucket_website(Bucket=bucket_name)
+    assert now["RoutingRules"] == rules and now["IndexDocument"] == {"Suffix": "b.html"}
+    redirect = {"RedirectAllRequestsTo": {"HostName": "elsewhere.test"}}
+    s3.put_bucket_website(Bucket=bucket_name, WebsiteConfiguration=redirect)
+    root("website", "enable", bucket_name)
+    now = s3.get_bucket_website(Bucket=bucket_name)
+    assert "RedirectAllRequestsTo" not in now and now["IndexDocument"] == {"Suffix": "index.html"}
+
+
 @pytest.mark.parametrize("aws", [AWS_V1, AWS_V2], ids=["v1", "v2"])
 def test_the_aws_command(server, root, s3, bucket_name, aws):
     fill(s3, bucket_name)

@@ -45,12 +45,17 @@ async fn make(remote: &Remote, enable: &args::Enable, form: Form) -> Result<(), 
     let error_page = error
         .as_deref()
         .map(|key| format!("<ErrorDocument><Key>{}</Key></ErrorDocument>", escape(key)));
+    let before = before(remote, &path).await?;
     let document = format!(
-        "<WebsiteConfiguration><IndexDocument><Suffix>{}</Suffix></IndexDocument>{}</WebsiteConfiguration>",
+        "<WebsiteConfiguration><IndexDocument><Suffix>{}</Suffix></IndexDocument>{}{}</WebsiteConfiguration>",
         escape(index.as_str()),
-        error_page.unwrap_or_default()
+        error_page.unwrap_or_default(),
+        rules_in(&before),
     );
     remote.send(call(&Method::PUT, &path, "website=", &document)).await?;
+    if before.contains("<RedirectAllRequestsTo>") {
+        output::note(format!("`{bucket}` redirected all requests until now, and does not any more"));
+    }
     if *public {
         let opened = open(remote, bucket).await;
         opened.map_err(|failure| {
@@ -69,6 +74,24 @@ async fn make(remote: &Remote, enable: &args::Enable, form: Form) -> Result<(), 
         "bucket": bucket, "address": address, "index": index, "error": error,
     });
     output::answer(form, &whole, [address.clone()])
+}
+
+/// The website as it is configured now; empty: the bucket is none.
+async fn before(remote: &Remote, path: &str) -> Result<String, Failure> {
+    let response = remote.ask(call(&Method::GET, path, "website=", ""), &[]).await?;
+    match response.status() {
+        StatusCode::OK => answers::read(response).await,
+        StatusCode::NOT_FOUND => Ok(String::new()),
+        _ => Err(refusal::read_own(response).await),
+    }
+}
+
+/// The routing rules of a website's document, as they stand there: they are not for this command to drop.
+fn rules_in(document: &str) -> &str {
+    let (begin, end) = ("<RoutingRules>", "</RoutingRules>");
+    let from = document.find(begin);
+    let to = document.find(end).map(|at| at + end.len());
+    from.zip(to).and_then(|(from, to)| document.get(from..to)).unwrap_or_default()
 }
 
 /// Lets everybody read the bucket.
