@@ -47,9 +47,9 @@ class SecureLink(servers.Nginx):
         ' if ($secure_link = "") {{ return 403; }} if ($secure_link = "0") {{ return 410; }} }} }}',
     )
 
-    def __init__(self, arguments, scratch: pathlib.Path):
-        super().__init__(arguments, scratch, access_log=False)
-        self.name = "nginx-secure-link"
+    def __init__(self, arguments, scratch: pathlib.Path, *, access_log: bool):
+        super().__init__(arguments, scratch, access_log=access_log)
+        self.name = "secure-link-log" if access_log else "secure-link"
         self.folder = scratch / self.name
 
     def target(self, name: str) -> str:
@@ -127,18 +127,19 @@ class Distribution(servers.Valet):
 def run(arguments, scratch: pathlib.Path) -> dict:
     bodies = measure.make_bodies(scratch / "www", [SIZE])
     [body] = bodies.values()
-    nginx = SecureLink(arguments, scratch)
+    nginx, bare = (SecureLink(arguments, scratch, access_log=log) for log in (True, False))
     large = Distribution(arguments, scratch, "512MiB")
     small = Distribution(arguments, scratch, SMALL_CACHE)
     started = []
     try:
-        for server in (nginx, large, small):
+        for server in (nginx, bare, large, small):
             started.append(server)
             server.start(bodies)
         names = small.put_many(body.read_bytes())
         random.Random(1).shuffle(names)
         cases = {
-            "nginx-secure-link": (nginx, [nginx.target(body.name)]),
+            "secure-link-log": (nginx, [nginx.target(body.name)]),
+            "secure-link": (bare, [bare.target(body.name)]),
             "hit": (large, [large.target(body.name)]),
             "presigned": (small, small.presigned(names)),
             "miss": (small, [small.target(name) for name in names]),

@@ -60,8 +60,9 @@ def refusals(results: dict) -> list[str]:
 def distributions(results: dict) -> list[str]:
     rounds = results["rounds"]
     labels = {
-        "nginx-secure-link": ("nginx, `secure_link`", None),
-        "hit": ("valet, a signed URL, from the cache", "nginx-secure-link"),
+        "secure-link-log": ("nginx, `secure_link`", None),
+        "secure-link": ("nginx, `secure_link`, without a log", "secure-link-log"),
+        "hit": ("valet, a signed URL, from the cache", "secure-link-log"),
         "presigned": ("valet, presigned URLs of 2,000 objects", None),
         "miss": ("valet, signed URLs of 2,000 objects, past a small cache", "presigned"),
     }
