@@ -54,7 +54,9 @@ async fn make(remote: &Remote, enable: &args::Enable, form: Form) -> Result<(), 
     );
     remote.send(call(&Method::PUT, &path, "website=", &document)).await?;
     if before.contains("<RedirectAllRequestsTo>") {
-        output::note(format!("`{bucket}` redirected all requests until now, and does not any more"));
+        output::note(format!(
+            "`{bucket}` redirected all requests until now, and does not any more"
+        ));
     }
     if *public {
         let opened = open(remote, bucket).await;

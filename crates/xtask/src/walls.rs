@@ -6,10 +6,12 @@ use crate::metadata::{Metadata, Package};
 use crate::sources::{self, SourceFile};
 
 /// From left to right; a crate may use those before it.
-const LINE: [&str; 7] = ["presign", "iam", "store", "ledger", "edge", "server", "valet"];
+const LINE: [&str; 8] =
+    ["presign", "iam", "store", "ledger", "edge", "valet-console", "server", "valet"];
 
 /// Crates that stand beside the line: they use these alone of those to their left.
-const BESIDE: [(&str, &[&str]); 2] = [("ledger", &["presign"]), ("edge", &[])];
+const BESIDE: [(&str, &[&str]); 3] =
+    [("ledger", &["presign"]), ("edge", &[]), ("valet-console", &["presign"])];
 
 /// Crates that get the time, secrets and seeds as arguments, and do no input or output.
 const PURE: [&str; 2] = ["presign", "iam"];
