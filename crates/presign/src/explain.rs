@@ -162,6 +162,11 @@ pub enum ExplainError {
     /// There is no URL in the text, and nothing of a signature.
     #[error("there is no link in the text")]
     NotALink,
+    /// It is signed as CloudFront signs, for a distribution.
+    #[error(
+        "this URL is signed for a distribution, not for a bucket: what the distribution answers says why it does not open"
+    )]
+    Distribution,
 }
 
 /// Whether a link works.
@@ -274,6 +279,10 @@ pub fn explain(
     let Pasted { text, was_tidied } = Pasted::of(question.text)?;
     let parts = UrlParts::of(&text);
     let attempt = Attempt::of(&parts, question);
+    let has = |name: &str| attempt.query_value(name).is_some();
+    if has("Key-Pair-Id") && (has("Policy") || has("Expires")) {
+        return Err(ExplainError::Distribution);
+    }
     let original = Original { question, text: &text, parts: &parts, attempt: &attempt };
     let mut explanation = match attempt.read() {
         Ok(Some(facts)) => of_readable(&original, &facts, now),

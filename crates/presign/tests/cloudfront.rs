@@ -414,6 +414,7 @@ fn a_token_in_a_path_is_a_custom_policy() {
         let signed = signer.sign_url_with_text(&urls[0], &text).unwrap();
         let suffix = if hash == CloudFrontHash::Sha256 { "~SHA256" } else { "" };
         let token = format!("{}{suffix}", path_token(&signed));
+        assert_eq!(signer.path_token(&text).unwrap(), token);
         for token in [token.clone(), token.replace('~', "%7E"), token.replace('~', "%7e")] {
             let claim = CloudFrontClaim::from_path_token(&token).unwrap();
             let verified = claim.verify(&urls, &key).unwrap();

@@ -456,6 +456,12 @@ fn what_is_no_link_is_refused() {
     {
         check(text, ExplainError::NotALink);
     }
+    for text in [
+        "https://d.test/a?Expires=1767290400&Signature=YQ__&Key-Pair-Id=K1",
+        "https://d.test/a?Policy=e30_&Signature=YQ__&Key-Pair-Id=K1&Hash-Algorithm=SHA256",
+    ] {
+        check(text, ExplainError::Distribution);
+    }
     check(&"x".repeat(presign::EXPLAIN_TEXT_BYTES_MAX + 1), ExplainError::TooLong);
 }
 

@@ -50,7 +50,7 @@ pub(crate) async fn check(remote: &Remote, bucket: &str) -> Result<(), Failure> 
 }
 
 /// The policy of a bucket, if it has one.
-async fn get(remote: &Remote, path: &str) -> Result<Option<Value>, Failure> {
+pub(crate) async fn get(remote: &Remote, path: &str) -> Result<Option<Value>, Failure> {
     found(remote, path, &["NoSuchBucketPolicy"]).await
 }
 

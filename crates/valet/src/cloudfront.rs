@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::args::cloudfront::{CloudFront, Command, Hash, SignCookies, SignUrl, Signing};
 use crate::failure::Failure;
-use crate::output;
+use crate::{clock, output};
 
 /// How much of a file of a key is read, in bytes.
 const KEY_FILE_BYTES_MAX: u64 = 64 * 1024;
@@ -24,16 +24,19 @@ pub(crate) fn run(arguments: &CloudFront) -> Result<(), Failure> {
 }
 
 fn sign_url(arguments: &SignUrl) -> Result<(), Failure> {
-    let SignUrl { url, signing, policy_resource } = arguments;
+    let SignUrl { url, signing, policy_resource, in_path } = arguments;
     if !url.contains("://") {
         return Err(Failure::usage(anyhow!("--url needs a whole URL, such as https://{url}")));
     }
     let signer = signer(signing)?;
     let policy = policy(policy_resource.as_deref().unwrap_or(url), signing)?;
+    warn(&policy, Some(url));
+    let text = policy.to_json(CloudFrontStyle::Cli);
     let signed = match policy_resource {
+        _ if *in_path => signer.path_token(&text).and_then(|token| with_token(url, &token)),
         None => signer.sign_url(url, &policy),
         // The URL does not say what was signed, so the policy must be sent.
-        Some(_) => signer.sign_url_with_text(url, &policy.to_json(CloudFrontStyle::Cli)),
+        Some(_) => signer.sign_url_with_text(url, &text),
     };
     let signed = signed.ok_or_else(|| Failure::failed(anyhow!("the key cannot sign")))?;
     // As `aws cloudfront sign`: scripts get the URL and nothing else.
@@ -44,6 +47,7 @@ fn sign_cookies(arguments: &SignCookies) -> Result<(), Failure> {
     let SignCookies { resource, signing, json } = arguments;
     let signer = signer(signing)?;
     let policy = policy(resource, signing)?;
+    warn(&policy, None);
     let cookies = if resource.contains(['*', '?']) {
         signer.sign_cookies_with_text(&policy.to_json(CloudFrontStyle::Cli))
     } else {
@@ -58,6 +62,39 @@ fn sign_cookies(arguments: &SignCookies) -> Result<(), Failure> {
     cookies
         .iter()
         .try_for_each(|CloudFrontCookie { name, value }| output::result(&format!("{name}={value}")))
+}
+
+/// The URL with a token in front of its path: behind the host, or behind the address below a server's own name.
+fn with_token(url: &str, token: &str) -> Option<String> {
+    const BELOW: &str = "/_valet/cdn/";
+    let host = url.find("://")? + 3;
+    let below = url.get(host..)?.find(BELOW).map(|at| host + at + BELOW.len());
+    let from = below.unwrap_or(host);
+    let slash = url.get(from..)?.find('/').map(|at| from + at)?;
+    let (before, path) = url.split_at_checked(slash)?;
+    Some(format!("{before}/{token}{path}"))
+}
+
+/// Says what the signature will not open, though it is signed as it was asked for.
+fn warn(policy: &CloudFrontPolicy, url: Option<&str>) {
+    let now = clock::now();
+    let (start, end) = policy.span();
+    if end <= now {
+        output::note(format!("this opens nothing: it ended at {end}"));
+    } else if start.is_some_and(|start| start >= end) {
+        output::note("this opens nothing: it ends before it begins");
+    }
+    let Some(url) = url else { return };
+    let is_plain = url.bytes().all(|byte| byte.is_ascii_graphic()) && !url.contains('#');
+    if !is_plain {
+        output::note("browsers send another URL than this one: encode it as they do");
+    } else if !(url.starts_with("https://") || url.starts_with("http://")) {
+        output::note("a distribution is reached by http:// or https:// alone");
+    } else if !policy.covers(url) {
+        output::note(
+            "the policy does not open this URL: its resource is another, such as one without https://",
+        );
+    }
 }
 
 fn signer(signing: &Signing) -> Result<CloudFrontSigner, Failure> {
@@ -92,4 +129,22 @@ fn policy(resource: &str, signing: &Signing) -> Result<CloudFrontPolicy, Failure
         })
     };
     made().map_err(Failure::usage)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_stands_in_front_of_the_path() {
+        for (url, expected) in [
+            ("https://d.test/a/b.m3u8", Some("https://d.test/~t/a/b.m3u8")),
+            ("http://h:9000/_valet/cdn/E1/a", Some("http://h:9000/_valet/cdn/E1/~t/a")),
+            ("http://h/p/_valet/cdn/E1/", Some("http://h/p/_valet/cdn/E1/~t/")),
+            ("https://d.test", None),
+            ("d.test/a", None),
+        ] {
+            assert_eq!(with_token(url, "~t").as_deref(), expected, "{url}");
+        }
+    }
 }

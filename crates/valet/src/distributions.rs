@@ -48,6 +48,9 @@ pub(crate) fn key_group(arguments: &args::KeyGroup) -> Result<(), Failure> {
             args::KeyGroupCommand::Create { name, keys } => {
                 key::create_group(remote, name, keys, form).await
             }
+            args::KeyGroupCommand::Update { group, keys } => {
+                key::update_group(remote, group, keys, form).await
+            }
             args::KeyGroupCommand::Ls => key::list_groups(remote, form).await,
             args::KeyGroupCommand::Rm { group } => key::remove_group(remote, group).await,
         }

@@ -3,7 +3,7 @@
 use quick_xml::escape::escape;
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::website as args;
 use crate::aws::Api;
@@ -42,13 +42,20 @@ fn address(remote: &Remote, bucket: &str) -> Result<String, Failure> {
 async fn make(remote: &Remote, enable: &args::Enable, form: Form) -> Result<(), Failure> {
     let args::Enable { bucket, index, error, public } = enable;
     let path = format!("/{bucket}");
+    let before = before(remote, &path).await?;
+    let known: Configuration = read(&before)?;
+    let index = index.clone().or(known.index_document.map(|index| index.suffix));
+    let index = index.unwrap_or_else(|| "index.html".to_owned());
+    let error = error.clone().or(known.error_document.map(|page| page.key));
+    if error.as_deref().is_some_and(|key| key.starts_with('/')) {
+        output::note("the error page is an object whose key begins with a slash; most keys do not");
+    }
     let error_page = error
         .as_deref()
         .map(|key| format!("<ErrorDocument><Key>{}</Key></ErrorDocument>", escape(key)));
-    let before = before(remote, &path).await?;
     let document = format!(
         "<WebsiteConfiguration><IndexDocument><Suffix>{}</Suffix></IndexDocument>{}{}</WebsiteConfiguration>",
-        escape(index.as_str()),
+        escape(&index),
         error_page.unwrap_or_default(),
         rules_in(&before),
     );
@@ -65,11 +72,17 @@ async fn make(remote: &Remote, enable: &args::Enable, form: Form) -> Result<(), 
             failure.after(done)
         })?;
         output::note(format!("everybody can read every object of `{bucket}` now, by S3 too"));
-    } else if !is_public(remote, bucket).await? {
-        output::note(format!(
-            "only what everybody may read is served, and nothing of `{bucket}` is that: \
-             `valet website enable {bucket} --public`, or a bucket policy"
-        ));
+    } else {
+        match publicity(remote, bucket).await? {
+            Publicity::All => {}
+            Publicity::Part => output::note(format!(
+                "only what everybody may read is served, and the policy of `{bucket}` does not say that of all objects"
+            )),
+            Publicity::None => output::note(format!(
+                "only what everybody may read is served, and nothing of `{bucket}` is that: \
+                 `valet website enable {bucket} --public`, or a bucket policy"
+            )),
+        }
     }
     let address = address(remote, bucket)?;
     let whole = json!({
@@ -110,14 +123,58 @@ async fn open(remote: &Remote, bucket: &str) -> Result<(), Failure> {
     bucket_policy::add(remote, bucket, statement).await
 }
 
-/// Whether the bucket has a policy by which everybody may do something.
-async fn is_public(remote: &Remote, bucket: &str) -> Result<bool, Failure> {
+/// How much of a bucket everybody may read, by its policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Publicity {
+    All,
+    /// Something, or all but something.
+    Part,
+    None,
+}
+
+async fn publicity(remote: &Remote, bucket: &str) -> Result<Publicity, Failure> {
     let path = format!("/{bucket}");
     let response = remote.ask(call(&Method::GET, &path, "policyStatus=", ""), &[]).await?;
-    if !response.status().is_success() {
-        return Ok(false);
+    if !response.status().is_success()
+        || !answers::read(response).await?.contains("<IsPublic>true</IsPublic>")
+    {
+        return Ok(Publicity::None);
     }
-    Ok(answers::read(response).await?.contains("<IsPublic>true</IsPublic>"))
+    let policy = bucket_policy::get(remote, &path).await?;
+    let opens = policy.is_some_and(|policy| opens_all(&policy, bucket));
+    Ok(if opens { Publicity::All } else { Publicity::Part })
+}
+
+/// Whether a policy lets everybody read every object, and denies nothing. What is not certain counts as not.
+fn opens_all(policy: &Value, bucket: &str) -> bool {
+    let list = |value: Option<&Value>| match value {
+        Some(Value::Array(all)) => all.clone(),
+        Some(one) => vec![one.clone()],
+        None => Vec::new(),
+    };
+    let has = |statement: &Value, name: &str, wanted: &[&str]| {
+        let all = list(statement.get(name));
+        all.iter().filter_map(Value::as_str).any(|it| wanted.contains(&it))
+    };
+    let objects = format!("arn:aws:s3:::{bucket}/*");
+    let opens = |statement: &Value| {
+        let principal = statement.get("Principal");
+        let everybody = principal.and_then(|it| it.get("AWS")).or(principal);
+        let is_open = list(everybody).iter().any(|it| it == "*");
+        is_open
+            && has(statement, "Action", &["s3:GetObject", "s3:Get*", "s3:*", "*"])
+            && has(statement, "Resource", &[&objects, "arn:aws:s3:::*", "*"])
+            && statement.get("Condition").is_none()
+    };
+    let statements = list(policy.get("Statement"));
+    let denies = statements.iter().any(|it| it.get("Effect").is_none_or(|it| it != "Allow"));
+    !denies && statements.iter().any(opens)
+}
+
+fn read(document: &str) -> Result<Configuration, Failure> {
+    let document = if document.is_empty() { "<WebsiteConfiguration/>" } else { document };
+    quick_xml::de::from_str(document)
+        .map_err(|error| Failure::failed(anyhow::Error::new(error).context("the answer")))
 }
 
 #[derive(Debug, Deserialize)]
@@ -156,9 +213,8 @@ struct Rules {
 async fn show(remote: &Remote, bucket: &str, form: Form) -> Result<(), Failure> {
     let path = format!("/{bucket}");
     let told = remote.send(call(&Method::GET, &path, "website=", "")).await?;
-    let told: Configuration = quick_xml::de::from_str(&told)
-        .map_err(|error| Failure::failed(anyhow::Error::new(error).context("the answer")))?;
-    let (address, public) = (address(remote, bucket)?, is_public(remote, bucket).await?);
+    let told = read(&told)?;
+    let (address, public) = (address(remote, bucket)?, publicity(remote, bucket).await?);
     let index = told.index_document.map(|index| index.suffix);
     let error = told.error_document.map(|page| page.key);
     let redirect = told.redirect_all_requests_to.map(|host| host.host_name);
@@ -170,10 +226,15 @@ async fn show(remote: &Remote, bucket: &str, form: Form) -> Result<(), Failure> 
     if rules > 0 {
         lines.push(format!("rules     {rules}"));
     }
-    lines.push(format!("public    {}", if public { "yes" } else { "no" }));
+    let word = match public {
+        Publicity::All => "yes",
+        Publicity::Part => "in part",
+        Publicity::None => "no",
+    };
+    lines.push(format!("public    {word}"));
     let whole = json!({
         "bucket": bucket, "address": address, "index": index, "error": error, "redirect": redirect,
-        "rules": rules, "is_public": public,
+        "rules": rules, "is_public": public == Publicity::All, "public": word,
     });
     output::answer(form, &whole, lines)
 }
@@ -186,4 +247,34 @@ async fn disable(remote: &Remote, bucket: &str) -> Result<(), Failure> {
         return Err(refusal::read_own(response).await);
     }
     bucket_policy::remove(remote, bucket, PUBLIC_SID).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_opens_all_objects() {
+        let statement = |more: &str| {
+            format!(
+                r#"{{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*"{more}}}"#
+            )
+        };
+        let check = |statements: &str, expected: bool| {
+            let policy = serde_json::from_str(&format!(r#"{{"Statement":{statements}}}"#)).unwrap();
+            assert_eq!(opens_all(&policy, "b"), expected, "{statements}");
+        };
+        let plain = statement("");
+        check(&plain, true);
+        check(&format!("[{plain}]"), true);
+        check(&plain.replace("\"*\",", "{\"AWS\":[\"*\"]},"), true);
+        check(&plain.replace("\"s3:GetObject\"", "[\"s3:ListBucket\",\"s3:*\"]"), true);
+        check(&plain.replace("b/*", "b/pub/*"), false);
+        check(&plain.replace("GetObject", "ListBucket"), false);
+        check(&plain.replace("\"*\",", "{\"AWS\":\"000000000001\"},"), false);
+        check(&statement(r#","Condition":{"StringLike":{"aws:Referer":"x"}}"#), false);
+        let deny = plain.replace("Allow", "Deny");
+        check(&format!("[{plain},{deny}]"), false);
+        check("[]", false);
+    }
 }

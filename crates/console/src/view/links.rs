@@ -10,7 +10,7 @@ use crate::words::{object_at, time};
 /// How a link stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkState {
-    /// It works.
+    /// It works now.
     Alive,
     /// It was taken back.
     Revoked,

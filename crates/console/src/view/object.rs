@@ -23,7 +23,7 @@ pub enum Preview {
     Text {
         /// As it is stored.
         text: String,
-        /// Nothing follows.
+        /// Nothing follows behind it.
         is_whole: bool,
     },
 }
@@ -73,9 +73,9 @@ pub struct ShareForm {
 pub struct ObjectView<'o> {
     /// The bucket that it is in.
     pub bucket: &'o str,
-    /// Its key.
+    /// The key of it.
     pub key: &'o str,
-    /// In bytes.
+    /// Its length in bytes.
     pub size: u64,
     /// When it was stored.
     pub modified: Option<Timestamp>,

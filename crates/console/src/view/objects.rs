@@ -12,7 +12,7 @@ use crate::words::{object_at, objects_at, size, time, value};
 pub struct ObjectRow {
     /// Its whole key.
     pub key: String,
-    /// In bytes.
+    /// Its length in bytes.
     pub size: u64,
     /// When it was stored.
     pub modified: Option<Timestamp>,

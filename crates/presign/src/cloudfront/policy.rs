@@ -161,6 +161,17 @@ impl CloudFrontPolicy {
         Ok(())
     }
 
+    /// Whether the policy is about a URL, whoever asks for it and whenever.
+    pub fn covers(&self, url: &str) -> bool {
+        self.resource.as_ref().is_none_or(|resource| resource::matches(resource, url))
+    }
+
+    /// From when on and until when it allows something; the first second of both does not count.
+    pub fn span(&self) -> (Option<Timestamp>, Timestamp) {
+        let start = self.starts_after.and_then(|second| Timestamp::from_second(second).ok());
+        (start, self.ends_at())
+    }
+
     pub(super) fn ends_at(&self) -> Timestamp {
         Timestamp::from_second(self.ends_at).unwrap_or(Timestamp::MIN)
     }

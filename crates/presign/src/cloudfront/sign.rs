@@ -83,6 +83,18 @@ impl CloudFrontSigner {
         self.sign_cookies_by(policy, None)
     }
 
+    /// The token that stands in a path in front of what a policy opens, for players that lose the query:
+    /// `~Policy~Signature~Key-Pair-Id`, with `~SHA256` behind if that is the hash. Only Valet knows it. `None`: the key cannot
+    /// sign.
+    pub fn path_token(&self, policy: &str) -> Option<String> {
+        let values = self.parameters(policy, None)?;
+        let value = |name: &str| {
+            let found = values.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| format!("~{value}")).unwrap_or_default()
+        };
+        Some(["Policy", "Signature", "Key-Pair-Id", "Hash-Algorithm"].map(value).concat())
+    }
+
     fn sign_cookies_by(
         &self,
         policy: &str,

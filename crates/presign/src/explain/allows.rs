@@ -32,6 +32,8 @@ pub struct LinkGrant {
     pub until: Option<Timestamp>,
     /// What ends it then.
     pub limited_by: Vec<ExpiryLimit>,
+    /// The operation in words, were it of an object where the text names none, or of a bucket where it names an object.
+    otherwise: String,
 }
 
 /// What ends a link.
@@ -92,6 +94,7 @@ impl LinkGrant {
         }
         Self {
             operation: operation(attempt, method, is_guess, !key.is_empty()),
+            otherwise: operation(attempt, method, is_guess, key.is_empty()),
             method: method.map(str::to_owned),
             bucket,
             key,
@@ -101,6 +104,15 @@ impl LinkGrant {
             until: facts.life.until,
             limited_by,
         }
+    }
+
+    /// Says of which bucket and object it is, as the server knows that reads the host and the path. An empty key is that of
+    /// the bucket itself.
+    pub fn set_place(&mut self, bucket: &str, key: &str) {
+        if self.key.is_empty() != key.is_empty() {
+            std::mem::swap(&mut self.operation, &mut self.otherwise);
+        }
+        (self.bucket, self.key) = (bucket.to_owned(), key.to_owned());
     }
 }
 

@@ -104,6 +104,9 @@ impl LinkInQuestion {
         question.domains = &domains;
         let explanation = explain(&question, now).map_err(|error| match error {
             ExplainError::TooLong => ApiError::invalid_request("`url` is longer than any link."),
+            ExplainError::Distribution => {
+                ApiError::invalid_request("`url` is signed for a distribution, not for a bucket. What the distribution answers says why it does not open.")
+            }
             ExplainError::NotALink | _ => ApiError::invalid_request("There is no link in `url`."),
         })?;
         let request = question.request();

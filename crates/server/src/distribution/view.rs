@@ -212,9 +212,12 @@ impl View<'_> {
         let declared = config.public_urls.iter().map(|url| url.scheme.as_str());
         let schemes =
             std::iter::once(scheme).chain(declared.filter(|declared| *declared == "https"));
+        let hosts = self.hosts();
         for scheme in schemes {
             let prefix = if route.base.is_empty() { "" } else { head.named_prefix() };
-            add(format!("{scheme}://{}{}", head.named_host(), target(prefix)));
+            for host in &hosts {
+                add(format!("{scheme}://{host}{}", target(prefix)));
+            }
         }
         if !route.base.is_empty() {
             for url in &config.public_urls {
@@ -222,6 +225,21 @@ impl View<'_> {
             }
         }
         urls
+    }
+
+    /// The host, in the ways in which it may have been written by whoever signed: browsers send it in small letters, and the
+    /// id of a distribution has capitals.
+    fn hosts(self) -> Vec<String> {
+        let host = self.request.head.named_host();
+        let small = host.to_ascii_lowercase();
+        let id = &self.distribution.id;
+        let behind_id = small.strip_prefix(&id.to_ascii_lowercase());
+        let with_id = behind_id.filter(|rest| rest.starts_with('.'));
+        let with_id = with_id.map(|rest| format!("{id}{rest}"));
+        let mut hosts = vec![host.to_owned(), small.clone()];
+        hosts.extend(with_id);
+        hosts.dedup();
+        hosts
     }
 
     /// The key of the object at the path.

@@ -444,6 +444,18 @@ async fn aliases_and_paths_lead_to_the_same_distribution() {
         let answer = site.view_with("GET", &sign(&url), &[("host", host)]).await;
         assert!(told(&answer).starts_with("200 hello"), "{url}: {}", told(&answer));
     }
+    // Browsers send the host in small letters, whatever was signed; and no other spelling of the path counts.
+    let (small, capital) = (site.host(), format!("{}.cdn.valet.test", site.id));
+    for (signed, sent) in
+        [(&capital, &small), (&small, &capital), (&capital, &capital), (&small, &small)]
+    {
+        let target = sign(&format!("http://{signed}/a.txt"));
+        let answer = site.view_with("GET", &target, &[("host", sent)]).await;
+        assert!(told(&answer).starts_with("200 hello"), "{signed} {sent}: {}", told(&answer));
+        let other = target.replace("/a.txt", "/dir/b.txt");
+        let answer = site.view_with("GET", &other, &[("host", sent)]).await;
+        assert_eq!(told(&answer), "403 AccessDenied Error", "{signed} {sent}");
+    }
     // A prefix of the server's own is a key there.
     let own = format!("http://{ALIAS}/_valet/health/live");
     assert_eq!(

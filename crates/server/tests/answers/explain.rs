@@ -207,6 +207,29 @@ async fn a_link_to_a_known_name_is_judged() {
     check(|it| it.listen = vec!["192.0.2.1:9000".parse().unwrap()], "http://192.0.2.1:9000").await;
 }
 
+/// At the host of a bucket the path is the key.
+#[tokio::test]
+async fn a_link_to_the_host_of_a_bucket_is_one_to_an_object() {
+    let (world, ann) = world_with_ann().await;
+    let mut config = config();
+    let bucket = store::BucketName::parse("bucket").unwrap();
+    config.bucket_domains =
+        vec![server::BucketDomain { host: "files.example.com".to_owned(), bucket }];
+    let world = world.under(config);
+    let endpoint = Endpoint::parse("https://files.example.com").unwrap();
+    let life = ExpiresIn::from_seconds(3600).unwrap();
+    let presign = Presign::new("GET", &endpoint, "bucket", b"a", life);
+    let presign = presign.with_addressing(presign::Addressing::BucketHost);
+    let mut presigner = Presigner::new(ann.credentials(), world.region());
+    let link = presigner.presign(&presign, world.now).unwrap().url;
+    let question = json!({"url": link, "method": "GET"});
+    let told = explained(&world, &ann, question).await;
+    assert_eq!(verdict(&told), "yes", "{told}");
+    let allows = &told["allows"];
+    assert_eq!((&allows["bucket"], &allows["key"]), (&json!("bucket"), &json!("a")), "{told}");
+    assert_eq!(allows["operation"], "GET: download the object");
+}
+
 /// Takes the link back, or all links of something.
 async fn revoke(world: &World, links: RevokedLinks) {
     let account = iam::AccountId::parse(ACCOUNT).unwrap();

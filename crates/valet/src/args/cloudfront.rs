@@ -38,6 +38,9 @@ pub(crate) struct SignUrl {
     /// Sign for these URLs instead, with `*` and `?`: the link then opens all of them
     #[arg(long, value_name = "PATTERN")]
     pub(crate) policy_resource: Option<String>,
+    /// Put what opens the URL in front of its path, for players that lose the query; only Valet knows this form
+    #[arg(long)]
+    pub(crate) in_path: bool,
 }
 
 #[derive(Args, Debug)]

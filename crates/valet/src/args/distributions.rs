@@ -58,6 +58,9 @@ pub(crate) struct CreateDistribution {
     /// The object that answers for `/`
     #[arg(long, value_name = "KEY", default_value = "")]
     pub(crate) default_root_object: String,
+    /// Let pages of any site read what the distribution serves, as players of films do
+    #[arg(long)]
+    pub(crate) cors: bool,
 }
 
 #[derive(Args, Debug)]
@@ -102,6 +105,15 @@ pub(crate) enum KeyGroupCommand {
     Create {
         /// Its name
         name: String,
+        /// A public key, by name or id; repeatable
+        #[arg(required = true, value_name = "KEY")]
+        keys: Vec<String>,
+    },
+    /// Say anew which public keys are in a group: what is left out opens nothing from the next request on
+    Update {
+        /// Its name or id
+        #[arg(value_name = "GROUP")]
+        group: String,
         /// A public key, by name or id; repeatable
         #[arg(required = true, value_name = "KEY")]
         keys: Vec<String>,

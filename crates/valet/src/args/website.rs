@@ -32,10 +32,10 @@ pub(crate) enum WebsiteCommand {
 pub(crate) struct Enable {
     /// The bucket
     pub(crate) bucket: String,
-    /// The page of a path that ends with `/`
-    #[arg(long, value_name = "NAME", default_value = "index.html")]
-    pub(crate) index: String,
-    /// The page that is answered in the place of errors
+    /// The page of a path that ends with `/` [default: the one before, or index.html]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) index: Option<String>,
+    /// The page that is answered in the place of errors [default: the one before, or none]
     #[arg(long, value_name = "KEY")]
     pub(crate) error: Option<String>,
     /// Let everybody read all objects of the bucket

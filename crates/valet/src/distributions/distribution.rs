@@ -17,6 +17,8 @@ use crate::{bucket_policy, table};
 
 /// The managed cache policy `CachingOptimized`: a day, unless the object says otherwise, and compressed.
 const CACHING_OPTIMIZED: &str = "658327ea-f89d-4fab-a63d-7e88639e58f6";
+/// The managed policy `SimpleCORS`: pages of any site may read the answers.
+const SIMPLE_CORS: &str = "60669652-455b-4ae9-85a4-c4c02393f86c";
 const BUCKET_SUFFIX: &str = ".s3.amazonaws.com";
 
 /// An entry of the list.
@@ -213,6 +215,11 @@ fn config(
         element("ViewerProtocolPolicy", "allow-all"),
         element("Compress", "true"),
         element("CachePolicyId", CACHING_OPTIMIZED),
+        if arguments.cors {
+            element("ResponseHeadersPolicyId", SIMPLE_CORS)
+        } else {
+            String::new()
+        },
     ];
     let content = [
         element("CallerReference", &api::reference()),
@@ -288,8 +295,9 @@ pub(super) async fn create(
     let opened = bucket_policy::add(remote, &arguments.bucket, statement).await;
     opened.map_err(|failure| {
         failure.after(format!(
-            "the distribution {} was made, but the bucket policy does not let it read, since this failed",
-            made.id
+            "the distribution {id} was made, but the bucket policy does not let it read yet. Whoever may change \
+             the policy lets it; `valet distribution rm {id}` takes it back. This failed",
+            id = made.id
         ))
     })?;
     let made = Distribution::of(remote, made)?;
@@ -391,7 +399,11 @@ pub(super) async fn remove(remote: &Remote, id: &str) -> Result<(), Failure> {
         Ok::<(), Failure>(())
     };
     clean.await.map_err(|failure| {
-        failure.after(format!("the distribution {id} was deleted, and then this failed"))
+        failure.after(format!(
+            "the distribution {id} was deleted, but the statement `{}` of the bucket's policy or its origin access \
+             control is still there, since this failed",
+            sid(id)
+        ))
     })
 }
 

@@ -160,12 +160,36 @@ pub(super) async fn create_group(
     form: Form,
 ) -> Result<(), Failure> {
     let ids = key_ids(keys, &public_keys(remote).await?)?;
-    let items: String = ids.iter().map(|id| element("PublicKey", id)).collect();
-    let content = format!("{}<Items>{items}</Items>", element("Name", name));
-    let body = document("KeyGroupConfig", &content);
+    let body = group_document(name, &ids);
     let made: Made = Asked::post("key-group", &body).send(remote).await?.read()?;
     let whole = json!({ "id": made.id, "name": name, "keys": ids });
     output::answer(form, &whole, [made.id.clone()])
+}
+
+fn group_document(name: &str, keys: &[String]) -> String {
+    let items: String = keys.iter().map(|id| element("PublicKey", id)).collect();
+    let content = format!("{}<Items>{items}</Items>", element("Name", name));
+    document("KeyGroupConfig", &content)
+}
+
+pub(super) async fn update_group(
+    remote: &Remote,
+    group: &str,
+    keys: &[String],
+    form: Form,
+) -> Result<(), Failure> {
+    let ids = key_ids(keys, &public_keys(remote).await?)?;
+    let groups = key_groups(remote).await?;
+    let [id] = group_ids(&[group.to_owned()], &groups)?
+        .try_into()
+        .map_err(|_| anyhow!("`{group}` is not one key group"))?;
+    let path = format!("key-group/{id}");
+    let now = Asked::get(&path).send(remote).await?;
+    let before: KeyGroupDocument = now.read()?;
+    let name = before.key_group_config.name;
+    Asked::put(&path, &now.etag, &group_document(&name, &ids)).send(remote).await?;
+    let whole = json!({ "id": id, "name": name, "keys": ids });
+    output::answer(form, &whole, [format!("{id}  {}", ids.join(" "))])
 }
 
 pub(super) async fn list_groups(remote: &Remote, form: Form) -> Result<(), Failure> {

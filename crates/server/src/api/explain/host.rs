@@ -44,7 +44,7 @@ impl HostKind {
             Target::Service => return,
         };
         if self == Self::Known {
-            (grant.bucket, grant.key) = (bucket.as_str().to_owned(), key.to_owned());
+            grant.set_place(bucket.as_str(), key);
         }
     }
 }
