@@ -78,3 +78,26 @@ def test_what_cannot_be_signed_says_why(tmp_path):
         )
         assert refused.returncode == 2 and expected in refused.stderr, refused.stderr
         assert not refused.stdout
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["--url", "https://d.test/a"], ""),
+        (["--url", "https://d.test/a", "--policy-resource", "https://d.test/*"], ""),
+        (["--url", "https://d.test/a", "--policy-resource", "https://d.test/b/*"], "does not open this URL"),
+        (["--url", "https://d.test/a", "--policy-resource", "d.test/*"], "without https://"),
+        (["--url", "https://d.test/ü"], "encode it"),
+        (["--url", "https://d.test/a#b"], "encode it"),
+        (["--url", "s3://d.test/a"], "http:// or https://"),
+        (["--url", "https://d.test/a", "--date-less-than", "2020-01-01"], "ended at 2020-01-01"),
+        (["--url", "https://d.test/a", "--date-greater-than", "2038-01-01"], "ends before it begins"),
+    ],
+)
+def test_what_opens_nothing_is_noted_and_signed_all_the_same(words, said):
+    if "--date-less-than" not in words:
+        words = [*words, "--date-less-than", "2037-12-01"]
+    words = [*words, "--key-pair-id", "K1", "--private-key", str(RSA)]
+    made = subprocess.run([binary(), "cloudfront", "sign-url", *words], capture_output=True, text=True, check=True)
+    assert "Signature=" in made.stdout
+    assert said in made.stderr and (said != "" or made.stderr == ""), made.stderr

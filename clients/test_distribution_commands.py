@@ -128,3 +128,35 @@ def test_what_cannot_be_made_leaves_nothing_behind(root, http_server, name):
     root("key-group", "create", name, "nobody", status=1)
     root("distribution", "show", "../public-key", status=2)
     assert number() == before
+
+
+def test_a_key_leaves_its_group_and_opens_nothing_more(root, http_server, name):
+    s3 = client(http_server, "s3")
+    s3.create_bucket(Bucket=name)
+    s3.put_object(Bucket=name, Key="film/one.ts", Body=b"one")
+    key = root.json("public-key", "add", name, str(PUBLIC))["id"]
+    other = root.json("public-key", "add", f"{name}-2", str(KEYS / "cf-ec.pub.pem"))["id"]
+    root("key-group", "create", name, name)
+    address = root.json(
+        "distribution", "create", "--bucket", name, "--key-group", name, "--cors"
+    )["address"]
+    words = ["--url", f"{address}film/one.ts", "--policy-resource", f"{address}film/*", "--in-path"]
+    words += ["--key-pair-id", key, "--private-key", str(PRIVATE), "--date-less-than", "2037-01-01"]
+    token = subprocess.run(
+        [binary(), "cloudfront", "sign-url", *words], capture_output=True, text=True, check=True
+    )
+    assert token.stderr == "" and token.stdout.startswith(f"{address}~")
+    links = [sign(f"{address}film/one.ts", key), token.stdout]
+    assert [fetch(link) for link in links] == [(200, "one")] * 2
+    # A page of any site may read it.
+    headers = subprocess.run(
+        ["curl", "-s", "-D", "-", "-o", "/dev/null", "-H", "Origin: https://player.test", links[1]],
+        capture_output=True, text=True, check=True,
+    ).stdout.lower()
+    assert "access-control-allow-origin: *" in headers
+    both = root.json("key-group", "update", name, name, f"{name}-2")
+    assert both["keys"] == [key, other]
+    assert [fetch(link)[0] for link in links] == [200, 200]
+    root("key-group", "update", name, f"{name}-2")
+    assert [fetch(link)[0] for link in links] == [403, 403]
+    root("key-group", "update", f"{name}-x", name, status=1)

@@ -72,6 +72,19 @@ def test_the_command_makes_a_website_and_takes_it_back(server, root, s3, bucket_
         s3.get_bucket_policy(Bucket=bucket_name)
 
 
+def test_the_command_tells_what_is_public(root, s3, bucket_name):
+    fill(s3, bucket_name)
+    root("website", "enable", bucket_name, "--public")
+    assert root.json("website", "show", bucket_name)["public"] == "yes"
+    arn = f"arn:aws:s3:::{bucket_name}"
+    for action, resource in [("s3:ListBucket", arn), ("s3:GetObject", f"{arn}/docs/*")]:
+        statement = {"Effect": "Allow", "Principal": "*", "Action": action, "Resource": resource}
+        policy = {"Version": "2012-10-17", "Statement": [statement]}
+        s3.put_bucket_policy(Bucket=bucket_name, Policy=json.dumps(policy))
+        shown = root.json("website", "show", bucket_name)
+        assert (shown["public"], shown["is_public"]) == ("in part", False)
+
+
 def test_the_command_drops_no_routing_rules(root, s3, bucket_name):
     fill(s3, bucket_name)
     rules = [{"Condition": {"KeyPrefixEquals": "a&b/"}, "Redirect": {"ReplaceKeyPrefixWith": "<c>/"}}]
@@ -80,6 +93,10 @@ def test_the_command_drops_no_routing_rules(root, s3, bucket_name):
     root("website", "enable", bucket_name, "--index", "b.html", "--error", "404.html")
     now = s3.get_bucket_website(Bucket=bucket_name)
     assert now["RoutingRules"] == rules and now["IndexDocument"] == {"Suffix": "b.html"}
+    # What is not told stays as it was.
+    root("website", "enable", bucket_name)
+    again = s3.get_bucket_website(Bucket=bucket_name)
+    assert again["IndexDocument"] == {"Suffix": "b.html"} and again["ErrorDocument"] == {"Key": "404.html"}
     redirect = {"RedirectAllRequestsTo": {"HostName": "elsewhere.test"}}
     s3.put_bucket_website(Bucket=bucket_name, WebsiteConfiguration=redirect)
     root("website", "enable", bucket_name)
