@@ -196,6 +196,20 @@ impl ServerConfig {
             || self.public_urls.iter().any(|url| same(url.name()))
     }
 
+    /// Whether a name is the server's own: declared, or that of the console.
+    pub(crate) fn is_own_name(&self, name: &str) -> bool {
+        let is_console = |url: &PublicUrl| url.name().eq_ignore_ascii_case(name);
+        self.declares(name) || self.console_url.as_ref().is_some_and(is_console)
+    }
+
+    /// Whether an account may have hosts of its own for its distributions. A server that was not told its names cannot tell
+    /// whether a host is one of them, so there nobody may but those of the first account, whose server it is.
+    pub(crate) fn lends_hosts_to(&self, account: &AccountId) -> bool {
+        // What the default of a server on loopback declares is no name by which others reach it.
+        let is_name = |domain: &String| domain != "localhost";
+        *account == self.account || !self.public_urls.is_empty() || self.domains.iter().any(is_name)
+    }
+
     /// The declared path prefixes, decoded, that may stand before bucket and key.
     pub(crate) fn prefixes(&self, which: Prefixes<'_>) -> impl Iterator<Item = Cow<'_, [u8]>> {
         let applies = move |url: &&PublicUrl| {

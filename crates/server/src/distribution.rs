@@ -65,22 +65,28 @@ pub(crate) fn route<'r>(services: &Services, head: &Head<'r>) -> Option<Distribu
             if state.is_empty() {
                 return None;
             }
-            let below = reading.below().strip_prefix(OWN_PREFIX);
-            if let Some(rest) = below.and_then(|it| it.strip_prefix("/cdn/")) {
-                let (id, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
-                let base = format!("{OWN_PREFIX}/cdn/{id}");
-                return Some(route(state.by_id(id), Cow::Owned(base), path));
-            }
             let name = name_of(head.named_host()).to_ascii_lowercase();
-            if config.declares(&name) {
-                return None;
+            let is_distributions = !config.is_own_name(&name) && !is_signed_for_s3(head);
+            let own = if is_distributions { state.by_host(&name) } else { None };
+            if let Some(distribution) = own {
+                // At a host of its own, no path and no prefix of the server's counts.
+                let path = head.parts().uri.path();
+                return Some(route(Some(distribution), Cow::Borrowed(""), path));
             }
-            let distribution = state.by_host(&name)?;
-            // At a host of its own, no prefix of the server's counts.
-            Some(route(Some(distribution), Cow::Borrowed(""), head.parts().uri.path()))
+            let below = reading.below().strip_prefix(OWN_PREFIX)?;
+            let rest = below.strip_prefix("/cdn/")?;
+            let (id, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+            let base = format!("{OWN_PREFIX}/cdn/{id}");
+            Some(route(state.by_id(id), Cow::Owned(base), path))
         }
         Place::Bucket(_) | Place::Website(_) => None,
     }
+}
+
+/// Whether a client of S3 sends the request: whatever host it names, what it has signed is for no distribution.
+fn is_signed_for_s3(head: &Head<'_>) -> bool {
+    let header = head.header("authorization").is_some_and(|value| value.starts_with("AWS"));
+    header || head.query().contains("X-Amz-Signature=")
 }
 
 impl<'r> DistributionRoute<'r> {

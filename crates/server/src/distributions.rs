@@ -2,12 +2,14 @@
 //! (`cloudfront`) writes them, and `distribution` answers viewers by them.
 
 mod compiled;
+mod current;
 mod document;
 mod headers;
 pub(crate) mod managed;
 mod origin_name;
 mod pattern;
 mod proven;
+mod sources;
 
 use std::sync::Arc;
 
@@ -15,7 +17,7 @@ use edge::EdgeCache;
 use store::{Distributions, Store};
 
 use crate::config::{ActiveContent, LinkCaching, ServerConfig};
-use compiled::CompiledDistributions;
+use current::CurrentDistributions;
 
 pub(crate) use compiled::{Behavior, Distribution, Methods, ViewerProtocol, arn};
 pub(crate) use document::{
@@ -28,7 +30,7 @@ pub(crate) use proven::ProvenPolicies;
 /// All distributions of this server, and what is kept for them.
 #[derive(Debug)]
 pub(crate) struct DistributionState {
-    compiled: CompiledDistributions,
+    current: CurrentDistributions,
     proven: ProvenPolicies,
     cache: EdgeCache,
     /// How objects are read for distributions: as they are stored.
@@ -44,7 +46,7 @@ impl DistributionState {
             ..config.clone()
         };
         Self {
-            compiled: CompiledDistributions::default(),
+            current: CurrentDistributions::default(),
             proven: ProvenPolicies::default(),
             cache: EdgeCache::new(config.cache_memory_bytes),
             origin_config: Arc::new(origin_config),
@@ -64,12 +66,12 @@ impl DistributionState {
 
     /// The distribution of an id, as it is now.
     pub(crate) fn by_id(&self, id: &str) -> Option<Arc<Distribution>> {
-        self.compiled.by_id(id, &self.store, &self.origin_config)
+        self.current.by_id(id, &self.store, &self.origin_config)
     }
 
     /// The distribution that has a host of its own, which is in lower case.
     pub(crate) fn by_host(&self, host: &str) -> Option<Arc<Distribution>> {
-        self.compiled.by_host(host, &self.store, &self.origin_config)
+        self.current.by_host(host, &self.store, &self.origin_config)
     }
 
     pub(crate) fn cache(&self) -> &EdgeCache {

@@ -1,6 +1,7 @@
 //! Requests that the server makes of itself for somebody whom it knows: a distribution, or everybody. They are judged at the
 //! same gate as those of any client.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use hyper::header::HOST;
@@ -13,7 +14,7 @@ use crate::config::ServerConfig;
 use crate::context::RequestContext;
 use crate::error::{Code, S3Error};
 use crate::gate::{Caller, Gate};
-use crate::head::{Head, Peer};
+use crate::head::{Head, Peer, TlsVersion};
 use crate::own_request::OWN_HOST;
 use crate::request::Site;
 use crate::respond::Reply;
@@ -31,6 +32,10 @@ pub(crate) struct InnerRequest {
     /// Bucket and key, encoded, and the query.
     pub(crate) target: String,
     pub(crate) headers: HeaderMap,
+    /// The address that policies see.
+    pub(crate) client: IpAddr,
+    /// The version of TLS that policies see.
+    pub(crate) tls: Option<TlsVersion>,
     /// The value of `aws:SecureTransport`.
     pub(crate) secure: bool,
     pub(crate) begun: Instant,
@@ -51,13 +56,15 @@ impl InnerRequest {
         parts.headers.extend(self.headers.clone());
         parts.headers.extend(more);
         let parts = Arc::new(parts);
-        let peer = Peer { address: self.context.client, tls: self.context.tls };
+        let peer = Peer { address: self.client, tls: self.tls };
         let head = Head::read_own(&parts, peer, config)?;
         let routed = Routed::read(&head)?;
         let context = Arc::new(RequestContext {
             parts: Arc::clone(&parts),
             config: Arc::clone(config),
             now: self.now(),
+            client: self.client,
+            tls: self.tls,
             secure: self.secure,
             host: OWN_HOST.to_owned(),
             prefix: String::new(),

@@ -319,6 +319,8 @@ impl Site<'_> {
             caller: Arc::new(Caller::Anonymous),
             target,
             headers,
+            client: context.client,
+            tls: context.tls,
             secure: context.secure,
             begun: Instant::now(),
         };

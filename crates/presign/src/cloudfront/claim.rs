@@ -291,6 +291,14 @@ impl VerifiedPolicy {
         }
     }
 
+    /// Whether what the policy is about has this text in it, letter by letter; or it is about everything there is.
+    pub fn names(&self, text: &str) -> bool {
+        match &*self.0 {
+            Proven::Custom(policy) => policy.names(text),
+            Proven::Canned { url, .. } => url.contains(text),
+        }
+    }
+
     /// The second at which the policy allows nothing any more.
     pub fn ends_at(&self) -> Timestamp {
         match &*self.0 {

@@ -166,6 +166,10 @@ impl CloudFrontPolicy {
         self.resource.as_ref().is_none_or(|resource| resource::matches(resource, url))
     }
 
+    pub(super) fn names(&self, text: &str) -> bool {
+        self.resource.as_ref().is_none_or(|resource| resource == "*" || resource.contains(text))
+    }
+
     /// From when on and until when it allows something; the first second of both does not count.
     pub fn span(&self) -> (Option<Timestamp>, Timestamp) {
         let start = self.starts_after.and_then(|second| Timestamp::from_second(second).ok());

@@ -52,6 +52,11 @@ impl ResourceType for DistributionType {
         let aliases: Vec<String> = aliases
             .map(|alias| check_alias(&alias.text, draft.server))
             .collect::<Result<_, _>>()?;
+        if !aliases.is_empty() && !draft.server.lends_hosts_to(draft.account) {
+            return Err(ControlError::invalid(
+                "This server was not told its own names, so it cannot tell whether an alias is one of them. Its operator declares them, by --public-url or --domain; or leave Aliases out.",
+            ));
+        }
         for (place, alias) in aliases.iter().enumerate() {
             if aliases.iter().take(place).any(|other| other == alias) {
                 return Err(ControlError::invalid(format!("The alias {alias} is named twice.")));
@@ -401,7 +406,7 @@ fn check_alias(alias: &str, config: &ServerConfig) -> Result<String, ControlErro
     if !(alias.contains('.') && alias.split('.').all(label) && last_is_word) {
         return Err(ControlError::invalid(format!("The alias {alias} is no name of a host.")));
     }
-    let is_ours = config.declares(&alias)
+    let is_ours = config.is_own_name(&alias)
         || !matches!(HostReading::of(&alias, config).place, Place::Service)
         || config
             .domains

@@ -1,5 +1,7 @@
 //! One request of a viewer: is it allowed, what is read for it, and how is it dressed.
 
+use std::net::Ipv4Addr;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -20,6 +22,7 @@ use tokio::time::Instant;
 use super::origin::{BucketOrigin, OF_WRITES};
 use super::{DistributionRoute, ViewerRequest, bad_request, refusal, with_outcome};
 use crate::body::RequestBody;
+use crate::config::name_of;
 use crate::cors;
 use crate::distributions::{Behavior, Distribution, Methods, ViewerProtocol};
 use crate::error::S3Error;
@@ -185,14 +188,19 @@ impl View<'_> {
             None => CloudFrontPresented::from_request(head.query(), cookies)?,
         };
         let key = presented.key_pair_id().and_then(|id| keys.get(id));
-        let urls = self.urls();
+        let (mut urls, by_sent_host) = self.urls();
         let policy = services.distributions.proven().prove(presented, &urls, key)?;
+        // Whoever asks may name any host: a policy for all of another one, which may well be that of another distribution,
+        // is about this one only if it says so.
+        if !policy.names(&format!("{}/", route.base)) {
+            urls.drain(by_sent_host);
+        }
         policy.judge(&urls, context.client, context.now)
     }
 
-    /// The URL that the viewer asked for, without what signs it, by every name under which it may have been signed. All are
-    /// names of this very distribution: its host, or the server's, where the id stands in the path.
-    fn urls(self) -> Vec<String> {
+    /// The URL that the viewer asked for, without what signs it, by every name under which it may have been signed; and
+    /// which of these name a host that is neither the distribution's nor declared as the server's.
+    fn urls(self) -> (Vec<String>, Range<usize>) {
         let Self { request, route, .. } = self;
         let ViewerRequest { services, head, .. } = request;
         let path = if route.path.is_empty() { "/" } else { route.path };
@@ -219,12 +227,19 @@ impl View<'_> {
                 add(format!("{scheme}://{host}{}", target(prefix)));
             }
         }
+        let is_own = route.base.is_empty() || config.declares(name_of(head.named_host()));
+        let by_sent_host = 0..if is_own { 0 } else { urls.len() };
+        let mut add = |url: String| {
+            if !urls.contains(&url) {
+                urls.push(url);
+            }
+        };
         if !route.base.is_empty() {
             for url in &config.public_urls {
                 add(format!("{}://{}{}", url.scheme, url.host, target(&url.prefix)));
             }
         }
-        urls
+        (urls, by_sent_host)
     }
 
     /// The host, in the ways in which it may have been written by whoever signed: browsers send it in small letters, and the
@@ -262,10 +277,8 @@ impl View<'_> {
         let mut target = format!("/{}/{}", place.bucket, encode_path(key.as_bytes()));
         // Who reads as anybody reads objects as they are.
         let pairs = self.query.split('&').filter(|pair| {
-            let name = pair.split_once('=').map_or(*pair, |(name, _)| name);
-            let is_for_bucket =
-                OF_OBJECTS.contains(&&*String::from_utf8_lossy(&decode_component(name)));
-            place.signs && is_for_bucket && behavior.query.has(name)
+            let name = name_in(pair);
+            place.signs && OF_OBJECTS.contains(&&*name) && behavior.query.has(&name)
         });
         for (place, pair) in pairs.enumerate() {
             target.push(if place == 0 { '?' } else { '&' });
@@ -284,7 +297,10 @@ impl View<'_> {
             caller: Arc::new(caller),
             target,
             headers,
-            // Between the distribution and its origin there is no wire.
+            // An answer is for all viewers: no policy of the bucket sees who asked first, and by what connection. Between
+            // the distribution and its origin there is no wire.
+            client: Ipv4Addr::UNSPECIFIED.into(),
+            tls: None,
             secure: true,
             begun: Instant::now(),
         };
@@ -303,10 +319,8 @@ impl View<'_> {
         add(if behavior.origin.signs { b"signed" } else { b"" });
         add(origin.request.target.as_bytes());
         add(coding.map_or("", Coding::name).as_bytes());
-        let pairs = self.query.split('&').filter(|pair| {
-            let name = pair.split_once('=').map_or(*pair, |(name, _)| name);
-            !pair.is_empty() && behavior.query.has(name)
-        });
+        let pairs = self.query.split('&');
+        let pairs = pairs.filter(|pair| !pair.is_empty() && behavior.query.has(&name_in(pair)));
         let pairs: Vec<_> = pairs.collect();
         // How many there are, so that no parameter is taken for a header.
         add(&pairs.len().to_be_bytes());
@@ -377,6 +391,12 @@ impl View<'_> {
         }
         with_outcome(reply, outcome)
     }
+}
+
+/// The name of a parameter, decoded as the bucket will decode it: policies name no other spelling.
+fn name_in(pair: &str) -> String {
+    let name = pair.split_once('=').map_or(pair, |(name, _)| name);
+    String::from_utf8_lossy(&decode_component(name)).into_owned()
 }
 
 /// Headers of a viewer that decide what is read of an object.

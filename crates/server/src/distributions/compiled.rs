@@ -1,19 +1,22 @@
 //! Distributions as requests need them: read out of their documents once, whenever one of these has changed.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use edge::{Codings, ErrorTtls, Ttls};
-use hyper::header::HeaderName;
+use hyper::header::{
+    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HOST, HeaderName, ORIGIN,
+};
 use iam::AccountId;
+use jiff::Timestamp;
 use presign::CloudFrontPublicKey;
-use store::{BucketName, DistributionResource, Distributions, ResourceKind, Store};
+use store::{BucketName, DistributionResource, ResourceKind};
 
-use super::document::{INVALIDATIONS_KEPT, config_of, kept_invalidation};
+use super::document::{INVALIDATIONS_KEPT, config_of};
 use super::headers::AnswerHeaders;
-use super::managed;
 use super::origin_name::bucket_of;
 use super::pattern;
+use super::sources::Sources;
 use crate::config::ServerConfig;
 use crate::xml::Element;
 
@@ -21,7 +24,7 @@ use crate::xml::Element;
 const ERROR_SECONDS: u64 = 10;
 
 /// One distribution, as requests need it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Distribution {
     pub(crate) id: String,
     pub(crate) account: AccountId,
@@ -31,11 +34,30 @@ pub(crate) struct Distribution {
     /// The key of the object at `/`; empty: there is none.
     pub(crate) root: String,
     /// In the order in which they are tried; the last is the default one, and fits every path.
-    behaviors: Vec<Behavior>,
+    behaviors: Arc<[Behavior]>,
     /// The pages that stand for errors, by their status, and the status with which each is sent.
-    pub(crate) error_pages: HashMap<u16, (String, u16)>,
+    pub(crate) error_pages: Arc<HashMap<u16, (String, u16)>>,
     /// What was kept at these times and fits the path is forgotten, in milliseconds since 1970.
-    invalidations: Vec<(u64, Vec<String>)>,
+    pub(super) forgotten: Arc<[Arc<Forgotten>]>,
+}
+
+/// What was kept of some paths up to a time, and is forgotten.
+#[derive(Debug)]
+pub(super) struct Forgotten {
+    /// In milliseconds since 1970.
+    at_ms: u64,
+    patterns: Vec<String>,
+}
+
+impl Forgotten {
+    pub(super) fn read(at: Timestamp, batch: &Element) -> Self {
+        let at_ms = u64::try_from(at.as_millisecond()).unwrap_or(0);
+        let decoded = |path: &Element| {
+            // As paths are compared.
+            String::from_utf8_lossy(&presign::decode_component(&path.text)).into_owned()
+        };
+        Self { at_ms, patterns: batch.items(&["Paths"]).map(decoded).collect() }
+    }
 }
 
 /// How requests for some paths are answered.
@@ -143,22 +165,23 @@ impl Distribution {
 
     /// Up to when what was kept of a path is forgotten, in milliseconds since 1970; 0: nothing is.
     pub(crate) fn forgotten_until_ms(&self, path: &str) -> u64 {
-        let of_path = self.invalidations.iter().filter(|(_, patterns)| {
-            patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
+        let of_path = self.forgotten.iter().filter(|forgotten| {
+            forgotten.patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
                 Some(start) => path.starts_with(start),
                 None => pattern == path,
             })
         });
-        let of_path = of_path.map(|(at, _)| *at).max().unwrap_or(0);
+        let of_path = of_path.map(|forgotten| forgotten.at_ms).max().unwrap_or(0);
         // What came before those that are remembered could have been for any path.
-        let is_full = self.invalidations.len() >= INVALIDATIONS_KEPT;
-        let oldest = self.invalidations.iter().map(|(at, _)| *at).min().filter(|_| is_full);
+        let is_full = self.forgotten.len() >= INVALIDATIONS_KEPT;
+        let oldest = self.forgotten.iter().map(|forgotten| forgotten.at_ms).min();
+        let oldest = oldest.filter(|_| is_full);
         of_path.max(oldest.unwrap_or(0))
     }
 
-    fn read(
+    pub(super) fn read(
         resource: &DistributionResource,
-        all: &Distributions,
+        sources: &Sources<'_>,
         config: &ServerConfig,
     ) -> Option<Self> {
         let document = config_of(resource)?;
@@ -166,14 +189,14 @@ impl Distribution {
         let origins: HashMap<&str, Arc<BucketPlace>> = document
             .items(&["Origins"])
             .filter_map(|origin| {
-                let place = BucketPlace::read(origin, (all, account), config)?;
+                let place = BucketPlace::read(origin, (sources, account), config)?;
                 Some((origin.text_at(&["Id"]), Arc::new(place)))
             })
             .collect();
         let default = document.child("DefaultCacheBehavior")?;
         let behaviors = document.items(&["CacheBehaviors"]).chain([default]);
         let behaviors =
-            behaviors.map(|behavior| Behavior::read(behavior, &origins, (all, account)));
+            behaviors.map(|behavior| Behavior::read(behavior, &origins, (sources, account)));
         let mut behaviors: Vec<_> = behaviors.collect::<Option<_>>()?;
         let (mut pages, mut seconds) = (HashMap::new(), BTreeMap::new());
         for response in document.items(&["CustomErrorResponses"]) {
@@ -196,9 +219,9 @@ impl Distribution {
             arn: arn(account.as_str(), &resource.id).into(),
             is_enabled: document.text_at(&["Enabled"]) == "true",
             root: document.text_at(&["DefaultRootObject"]).to_owned(),
-            behaviors,
-            error_pages: pages,
-            invalidations: Vec::new(),
+            behaviors: behaviors.into(),
+            error_pages: pages.into(),
+            forgotten: Arc::default(),
         })
     }
 }
@@ -206,15 +229,14 @@ impl Distribution {
 impl BucketPlace {
     fn read(
         origin: &Element,
-        (all, account): (&Distributions, &AccountId),
+        (sources, account): (&Sources<'_>, &AccountId),
         config: &ServerConfig,
     ) -> Option<Self> {
         let bucket = bucket_of(origin.text_at(&["DomainName"]), config)?;
         let prefix = origin.text_at(&["OriginPath"]).trim_start_matches('/');
         let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
         let control = origin.text_at(&["OriginAccessControlId"]);
-        let found = all.resource(control).filter(|found| found.account == *account);
-        let found = found.and_then(|found| config_of(found));
+        let found = sources.config(control, ResourceKind::OriginAccessControl, account);
         let signs = match (control, found) {
             ("", _) => false,
             // What cannot be read is no permission to read as anybody: the origin refuses.
@@ -229,18 +251,14 @@ impl Behavior {
     fn read(
         behavior: &Element,
         origins: &HashMap<&str, Arc<BucketPlace>>,
-        (all, account): (&Distributions, &AccountId),
+        (sources, account): (&Sources<'_>, &AccountId),
     ) -> Option<Self> {
         let policy = |element: &str, kind: ResourceKind| {
             let id = behavior.text_at(&[element]);
             if id.is_empty() {
                 return Some(None);
             }
-            if let Some(managed) = managed::find(kind, id) {
-                return Some(Some(managed.config().clone()));
-            }
-            let own = all.resource(id).filter(|own| own.account == *account && own.kind == kind);
-            own.and_then(|own| config_of(own)).map(Some)
+            sources.config(id, kind, account).map(Some)
         };
         let cache = policy("CachePolicyId", ResourceKind::CachePolicy)?;
         let request = policy("OriginRequestPolicyId", ResourceKind::OriginRequestPolicy)?;
@@ -252,8 +270,10 @@ impl Behavior {
         if let Some(request) = &request {
             let names = ["QueryStringsConfig", "QueryStringBehavior", "QueryStrings"];
             query = query.or(Names::of(request, names));
-            headers.extend(request.items(&["HeadersConfig", "Headers"]).filter_map(header_name));
+            headers.extend(of_origin_request(request));
         }
+        // The host of a request to a bucket is the bucket's, whatever a policy says.
+        headers.retain(|name| name != HOST);
         let pattern = behavior.child("PathPattern").map(|pattern| pattern.text.clone());
         let mut sorted: Vec<_> =
             behavior.items(&["AllowedMethods"]).map(|method| method.text.as_str()).collect();
@@ -261,7 +281,7 @@ impl Behavior {
         Some(Self {
             pattern,
             origin: Arc::clone(origins.get(behavior.text_at(&["TargetOriginId"]))?),
-            keys: keys_of(behavior, (all, account)),
+            keys: sources.keys_of(behavior, account),
             protocol: match behavior.text_at(&["ViewerProtocolPolicy"]) {
                 "allow-all" => ViewerProtocol::Any,
                 "redirect-to-https" => ViewerProtocol::Redirect,
@@ -280,35 +300,25 @@ impl Behavior {
             } else {
                 Codings::default()
             },
-            answer_headers: response.as_ref().map(AnswerHeaders::read),
+            answer_headers: response.as_deref().map(AnswerHeaders::read),
         })
     }
 }
 
-/// The keys of the groups that a behaviour trusts; `None`: it trusts everybody. A key that cannot be read opens nothing.
-fn keys_of(
-    behavior: &Element,
-    (all, account): (&Distributions, &AccountId),
-) -> Option<HashMap<String, Arc<CloudFrontPublicKey>>> {
-    if behavior.text_at(&["TrustedKeyGroups", "Enabled"]) != "true" {
-        return None;
-    }
-    let own = |id: &str, kind: ResourceKind| {
-        let found =
-            all.resource(id).filter(|found| found.account == *account && found.kind == kind)?;
-        config_of(found)
-    };
-    let mut keys = HashMap::new();
-    for group in behavior.items(&["TrustedKeyGroups"]) {
-        let group = own(&group.text, ResourceKind::KeyGroup).unwrap_or_default();
-        for key in group.items(&[]) {
-            let config = own(&key.text, ResourceKind::PublicKey).unwrap_or_default();
-            if let Ok(public) = CloudFrontPublicKey::from_pem(config.text_at(&["EncodedKey"])) {
-                keys.insert(key.text.clone(), Arc::new(public));
-            }
+/// The headers that an origin request policy sends on. Where it sends on all that viewers send, or all but some, these are the
+/// ones by which a bucket answers differently: every one of them becomes part of the cache's key.
+fn of_origin_request(policy: &Element) -> Vec<HeaderName> {
+    let named = || policy.items(&["HeadersConfig", "Headers"]).filter_map(header_name);
+    let of_pages = [ORIGIN, ACCESS_CONTROL_REQUEST_METHOD, ACCESS_CONTROL_REQUEST_HEADERS];
+    match policy.text_at(&["HeadersConfig", "HeaderBehavior"]) {
+        "whitelist" => named().collect(),
+        "allViewer" | "allViewerAndWhitelistCloudFront" => of_pages.into(),
+        "allExcept" => {
+            let is_sent = |name: &HeaderName| named().all(|excepted| excepted != *name);
+            of_pages.into_iter().filter(is_sent).collect()
         }
+        _ => Vec::new(),
     }
-    Some(keys)
 }
 
 fn header_name(element: &Element) -> Option<HeaderName> {
@@ -362,88 +372,6 @@ fn of_forwarded_values(behavior: &Element) -> (Ttls, Names, Vec<HeaderName>, Cod
 /// The name of a distribution in policies.
 pub(crate) fn arn(account: &str, id: &str) -> String {
     format!("arn:aws:cloudfront::{account}:distribution/{id}")
-}
-
-/// All distributions, read at one change.
-#[derive(Debug, Default)]
-struct Compiled {
-    number: u64,
-    by_id: HashMap<String, Arc<Distribution>>,
-    by_host: HashMap<String, Arc<Distribution>>,
-}
-
-/// The distributions of this server.
-#[derive(Debug, Default)]
-pub(crate) struct CompiledDistributions(RwLock<Arc<Compiled>>);
-
-impl CompiledDistributions {
-    /// The distribution of an id, as it is now.
-    pub(crate) fn by_id(
-        &self,
-        id: &str,
-        store: &Store,
-        config: &ServerConfig,
-    ) -> Option<Arc<Distribution>> {
-        self.now(store, config).by_id.get(id).cloned()
-    }
-
-    /// The distribution that has a host of its own, which is in lower case.
-    pub(crate) fn by_host(
-        &self,
-        host: &str,
-        store: &Store,
-        config: &ServerConfig,
-    ) -> Option<Arc<Distribution>> {
-        self.now(store, config).by_host.get(host).cloned()
-    }
-
-    fn now(&self, store: &Store, config: &ServerConfig) -> Arc<Compiled> {
-        let number = store.distributions_number();
-        let held = Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner));
-        if held.number == number {
-            return held;
-        }
-        let mut slot = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let all = store.distributions();
-        if slot.number != all.number() {
-            *slot = Arc::new(Compiled::read(&all, config));
-        }
-        Arc::clone(&slot)
-    }
-}
-
-impl Compiled {
-    fn read(all: &Distributions, config: &ServerConfig) -> Self {
-        let mut invalidations: HashMap<String, Vec<(u64, Vec<String>)>> = HashMap::new();
-        for resource in all.all_of(ResourceKind::Invalidation) {
-            let Some(kept) = kept_invalidation(resource) else { continue };
-            let at = u64::try_from(resource.created_at.as_millisecond()).unwrap_or(0);
-            let paths = kept.batch.items(&["Paths"]).map(|path| decoded(&path.text)).collect();
-            invalidations.entry(kept.distribution).or_default().push((at, paths));
-        }
-        let mut compiled = Self { number: all.number(), ..Self::default() };
-        for resource in all.all_of(ResourceKind::Distribution) {
-            let Some(mut distribution) = Distribution::read(resource, all, config) else {
-                tracing::warn!(
-                    id = resource.id,
-                    "a distribution cannot be served: something that it names is gone"
-                );
-                continue;
-            };
-            distribution.invalidations = invalidations.remove(&resource.id).unwrap_or_default();
-            let distribution = Arc::new(distribution);
-            for host in &resource.hosts {
-                compiled.by_host.insert(host.clone(), Arc::clone(&distribution));
-            }
-            compiled.by_id.insert(resource.id.clone(), distribution);
-        }
-        compiled
-    }
-}
-
-/// The path of an invalidation, as paths are compared.
-fn decoded(path: &str) -> String {
-    String::from_utf8_lossy(&presign::decode_component(path)).into_owned()
 }
 
 #[cfg(test)]

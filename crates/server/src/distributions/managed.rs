@@ -1,6 +1,6 @@
 //! Policies that exist in every account, under the ids that AWS gives them.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use store::ResourceKind;
 
@@ -14,7 +14,7 @@ pub(crate) const MANAGED_ETAG: &str = "E23ZP02F085DFQ";
 pub(crate) struct ManagedPolicy {
     kind: ResourceKind,
     id: &'static str,
-    config: Element,
+    config: Arc<Element>,
 }
 
 impl ManagedPolicy {
@@ -22,7 +22,7 @@ impl ManagedPolicy {
         self.id
     }
 
-    pub(crate) fn config(&self) -> &Element {
+    pub(crate) fn config(&self) -> &Arc<Element> {
         &self.config
     }
 }
@@ -42,7 +42,7 @@ static MANAGED: LazyLock<Vec<ManagedPolicy>> = LazyLock::new(|| {
         cache_policies().chain(origin_request_policies()).chain(response_headers_policies());
     policies
         .filter_map(|(kind, id, document)| {
-            Some(ManagedPolicy { kind, id, config: Element::parse(document.as_bytes())? })
+            Some(ManagedPolicy { kind, id, config: Arc::new(Element::parse(document.as_bytes())?) })
         })
         .collect()
 });

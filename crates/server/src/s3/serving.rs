@@ -6,8 +6,8 @@ use std::borrow::Cow;
 
 use hyper::StatusCode;
 use hyper::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, EXPIRES, HeaderName, HeaderValue,
-    X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, EXPIRES, HeaderName,
+    HeaderValue, X_CONTENT_TYPE_OPTIONS,
 };
 use jiff::Timestamp;
 
@@ -68,28 +68,52 @@ pub(crate) fn guard_page(reply: &mut Reply, context: &RequestContext) {
         ActiveContent::AsStored => return,
         ActiveContent::Sandbox => {}
     }
-    // A 304 has neither type nor body, and the cached answer was guarded when it was sent.
+    reply.set(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // A 304 has neither type nor body, and the cached answer was guarded when it was sent. What the 304 says of both would
+    // take the place of what was said then.
     if reply.status == StatusCode::NOT_MODIFIED {
+        for name in [CONTENT_TYPE, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY] {
+            reply.headers.remove(name);
+        }
         return;
     }
-    reply.set(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let inert = reply.headers.get(CONTENT_TYPE).is_some_and(|value| is_inert(value.as_bytes()));
     if !inert && context.config.may_hold_console(&context.host) {
         reply.set(CONTENT_SECURITY_POLICY, HeaderValue::from_static(SANDBOX));
     }
 }
 
-/// Headers by which an answer rules over the whole origin that it comes from.
-const OF_ORIGINS: [HeaderName; 4] = [
-    HeaderName::from_static("set-cookie"),
-    HeaderName::from_static("clear-site-data"),
-    HeaderName::from_static("service-worker-allowed"),
-    hyper::header::STRICT_TRANSPORT_SECURITY,
+/// Headers that are about the answer itself. By others an answer could rule over the whole origin that it comes from, such as
+/// `Set-Cookie`, `Clear-Site-Data`, `Service-Worker-Allowed`, `Report-To`, `Alt-Svc`; and those of later browsers.
+const OF_ANSWERS: [&str; 16] = [
+    "accept-ranges",
+    "age",
+    "allow",
+    "cache-control",
+    "connection",
+    "date",
+    "etag",
+    "expires",
+    "last-modified",
+    "location",
+    "referrer-policy",
+    "retry-after",
+    "server",
+    "timing-allow-origin",
+    "vary",
+    "via",
 ];
+/// The beginnings of more such names.
+const OF_ANSWERS_BEGIN: [&str; 4] = ["access-control-", "content-", "cross-origin-", "x-"];
 
 /// Takes from an answer what would rule over the server's own origin, of which it is only a page.
 pub(crate) fn keep_origin(reply: &mut Reply) {
-    for name in OF_ORIGINS {
+    let is_kept = |name: &HeaderName| {
+        let name = name.as_str();
+        OF_ANSWERS.contains(&name) || OF_ANSWERS_BEGIN.iter().any(|begin| name.starts_with(begin))
+    };
+    let ruling: Vec<_> = reply.headers.keys().filter(|name| !is_kept(name)).cloned().collect();
+    for name in ruling {
         reply.headers.remove(name);
     }
 }

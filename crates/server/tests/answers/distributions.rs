@@ -8,7 +8,7 @@ use presign::{
 use server::{PublicUrl, ServerConfig};
 use store::Encryption;
 
-use crate::harness::{Answer, HOST, World, ask, config, credentials, get, put, sha256};
+use crate::harness::{Answer, At, HOST, World, ask, config, credentials, get, put, sha256};
 
 const RSA: &str = include_str!("../../../presign/tests/vectors/cloudfront/cf-rsa.pem");
 const RSA_PUBLIC: &str = include_str!("../../../presign/tests/vectors/cloudfront/cf-rsa.pub.pem");
@@ -167,6 +167,17 @@ impl Site {
         );
         let set = self.world.send(put("/bucket?policy", &policy)).await;
         assert_eq!(set.status, 204, "{}", set.text());
+    }
+
+    /// Configures the distribution anew.
+    async fn change(&self, wanted: &Wanted) {
+        let path = format!("distribution/{}/config", self.id);
+        let found = self.world.control("GET", &path, "").await;
+        let etag = found.headers["etag"].to_str().unwrap().to_owned();
+        let document = document(wanted, &self.control);
+        let changed =
+            self.world.control_with("PUT", &path, &document, &[("if-match", &etag)]).await;
+        assert_eq!(changed.status, 200, "{}", changed.text());
     }
 
     fn host(&self) -> String {
@@ -711,4 +722,200 @@ async fn answers_are_compressed_for_those_who_take_it() {
         .view_with("GET", "/page.css", &[("accept-encoding", "br"), ("range", "bytes=0-0")])
         .await;
     assert_eq!((part.status, part.text()), (206, "a"));
+}
+
+/// A policy for another host is no policy for a distribution that a path names: whoever asks may name any host.
+#[tokio::test]
+async fn a_policy_for_one_host_opens_nothing_at_another() {
+    let site = Site::new().await;
+    let path = format!("/_valet/cdn/{}/a.txt", site.id);
+    let check = async |resource: &str, host: &str, expected: &str| {
+        let policy = CloudFrontPolicy::new(resource, site.end()).unwrap();
+        let text = policy.to_json(CloudFrontStyle::Cli);
+        let signed = site.signer().sign_url_with_text(&format!("http://h{path}"), &text).unwrap();
+        let signed = path_of(&signed);
+        let (_, query) = signed.split_once('?').unwrap();
+        let cookie = format!("CloudFront-{}", query.replace('&', "; CloudFront-"));
+        let token = site.signer().path_token(&text).unwrap();
+        let in_path = path.replace("/a.txt", &format!("/{token}/a.txt"));
+        for (target, headers) in [
+            (&signed, vec![("host", host)]),
+            (&path, vec![("host", host), ("cookie", cookie.as_str())]),
+            (&in_path, vec![("host", host)]),
+        ] {
+            let answer = told(&site.view_with("GET", target, &headers).await);
+            assert!(answer.starts_with(expected), "{resource} {host} {target}: {answer}");
+        }
+    };
+    check("http://never-heard.test/*", "never-heard.test", "403 AccessDenied").await;
+    check(&format!("http://{ALIAS}/*"), "never-heard.test", "403 AccessDenied").await;
+    check("http*://*/*", "never-heard.test", "403 AccessDenied").await;
+    check("*", "never-heard.test", "200 hello").await;
+    let named = format!("http://never-heard.test/_valet/cdn/{}/*", site.id);
+    check(&named, "never-heard.test", "200 hello").await;
+    check(&named, "other.test", "403 AccessDenied").await;
+    // At the host of a distribution, a path is its own, whatever it looks like.
+    check(&format!("http://{ALIAS}/*"), ALIAS, "403").await;
+    let own = site.view_with("GET", &site.signed("/a.txt"), &[]).await;
+    assert!(told(&own).starts_with("200 hello"));
+}
+
+/// What the bucket answers is for all viewers: it does not depend on who asks first.
+#[tokio::test]
+async fn the_bucket_sees_no_viewer() {
+    let site = Site::with(served(), |_| Wanted::cached("")).await;
+    let anybody = site.world.control("GET", &format!("distribution/{}/config", site.id), "").await;
+    let etag = anybody.headers["etag"].to_str().unwrap().to_owned();
+    let open = document(&Wanted::cached(""), "");
+    let path = format!("distribution/{}/config", site.id);
+    let changed = site.world.control_with("PUT", &path, &open, &[("if-match", &etag)]).await;
+    assert_eq!(changed.status, 200, "{}", changed.text());
+    let mut direct = Vec::new();
+    for (range, expected) in [("192.0.2.0/24", "403"), ("127.0.0.0/8", "403"), ("::1/128", "403")] {
+        let policy = format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::bucket/*","Condition":{{"IpAddress":{{"aws:SourceIp":"{range}"}}}}}}]}}"#
+        );
+        let block = ask("DELETE", "/bucket?publicAccessBlock");
+        assert_eq!(site.world.send(block).await.status, 204);
+        assert_eq!(site.world.send(put("/bucket?policy", &policy)).await.status, 204);
+        // Who asks the bucket itself from there gets it, so the row is about the distribution.
+        direct.push(site.world.send_raw(ask("GET", "/bucket/a.txt")).await.status);
+        let later = site.world.later(SignedDuration::from_secs(60));
+        let viewed = site.view_at(&later, "GET", &format!("/a.txt?{range}"), &[]).await;
+        assert_eq!(viewed.status.to_string(), expected, "{range}");
+    }
+    assert!(
+        direct.contains(&200),
+        "who asks the bucket itself gets it from one of them: {direct:?}"
+    );
+}
+
+/// An origin request policy that sends on all that viewers send makes nobody read something else.
+#[tokio::test]
+async fn all_headers_of_viewers_are_those_of_pages() {
+    for policy in [
+        // AllViewer and AllViewerExceptHostHeader
+        "216adef6-5c7f-47e4-b989-5492eafa07d3",
+        "b689b0a8-53d0-40ab-baf2-68738e2966ac",
+    ] {
+        let site = Site::with(served(), |_| {
+            Wanted::cached(&format!("<OriginRequestPolicyId>{policy}</OriginRequestPolicyId>"))
+        })
+        .await;
+        for (headers, expected) in [
+            (vec![], "200 hello Miss"),
+            (vec![("user-agent", "x"), ("cookie", "a=b"), ("range", "bytes=0-4")], "206 hello Hit"),
+            (vec![("x-amz-copy-source", "/bucket/dir/b.txt"), ("if-match", "\"x\"")], "412"),
+            (vec![("authorization", "Bearer x")], "200 hello Hit"),
+            (vec![("origin", "https://app.example")], "200 hello Miss"),
+        ] {
+            let answer = told(&site.view_with("GET", "/a.txt", &headers).await);
+            assert!(answer.starts_with(expected), "{policy} {headers:?}: {answer}");
+        }
+    }
+}
+
+/// A parameter has one name, however it is spelt.
+#[tokio::test]
+async fn a_parameter_that_is_left_out_is_left_out_in_any_spelling() {
+    let world_policy = "<OriginRequestPolicyConfig><Name>but</Name><HeadersConfig><HeaderBehavior>none</HeaderBehavior></HeadersConfig>\
+         <CookiesConfig><CookieBehavior>none</CookieBehavior></CookiesConfig>\
+         <QueryStringsConfig><QueryStringBehavior>allExcept</QueryStringBehavior>\
+         <QueryStrings><Quantity>1</Quantity><Items><Name>response-content-type</Name></Items></QueryStrings></QueryStringsConfig></OriginRequestPolicyConfig>";
+    let site = Site::with(served(), |_| Wanted::cached("")).await;
+    let made = site.world.control("POST", "origin-request-policy", world_policy).await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    let policy = element(&made, "Id");
+    site.change(&Wanted::cached(&format!(
+        "<OriginRequestPolicyId>{policy}</OriginRequestPolicyId>"
+    )))
+    .await;
+    for (target, is_html) in [
+        ("/a.txt?response-content-type=text/html", false),
+        ("/a.txt?response-content-typ%65=text/html", false),
+        ("/a.txt?response-content-language=de", false),
+    ] {
+        let answer = site.view(target).await;
+        assert_eq!(answer.status, 200, "{target}");
+        assert_eq!(answer.headers["content-type"] == "text/html", is_html, "{target}");
+    }
+}
+
+/// What a behaviour's policy adds to answers below the server's own origin: nothing that rules over the origin, and nothing
+/// that takes the sandbox away later.
+#[tokio::test]
+async fn no_policy_rules_over_the_servers_own_origin() {
+    let mut config = served();
+    config.console_url = None;
+    let site = Site::with(config, |_| Wanted::cached("")).await;
+    let header = |name: &str, value: &str| {
+        format!(
+            "<ResponseHeadersPolicyCustomHeader><Header>{name}</Header><Value>{value}</Value><Override>true</Override></ResponseHeadersPolicyCustomHeader>"
+        )
+    };
+    let ruling = [
+        "NEL",
+        "Report-To",
+        "Reporting-Endpoints",
+        "Alt-Svc",
+        "Accept-CH",
+        "Clear-Site-Data",
+        "Set-Cookie",
+        "Refresh",
+    ];
+    let mut all: Vec<_> = ruling.iter().map(|name| header(name, "x")).collect();
+    all.push(header("Content-Type", "text/html"));
+    all.push(header("X-Own", "kept"));
+    let document = format!(
+        "<ResponseHeadersPolicyConfig><Name>all</Name><SecurityHeadersConfig><ContentSecurityPolicy><Override>true</Override>\
+         <ContentSecurityPolicy>img-src *</ContentSecurityPolicy></ContentSecurityPolicy></SecurityHeadersConfig>\
+         <CustomHeadersConfig><Quantity>{}</Quantity><Items>{}</Items></CustomHeadersConfig></ResponseHeadersPolicyConfig>",
+        all.len(),
+        all.concat()
+    );
+    let made = site.world.control("POST", "response-headers-policy", &document).await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    let policy = element(&made, "Id");
+    site.change(&Wanted::cached(&format!(
+        "<ResponseHeadersPolicyId>{policy}</ResponseHeadersPolicyId>"
+    )))
+    .await;
+    let path = format!("/_valet/cdn/{}/index.html", site.id);
+    let first = site.view_with("GET", &path, &[("host", HOST)]).await;
+    assert_eq!(first.status, 200);
+    assert!(first.headers["content-security-policy"].to_str().unwrap().starts_with("sandbox"));
+    let etag = first.headers["etag"].to_str().unwrap().to_owned();
+    let again = [("host", HOST), ("if-none-match", &*etag)];
+    let again = site.view_with("GET", &path, &again).await;
+    assert_eq!(again.status, 304);
+    for name in ["content-security-policy", "content-type", "content-disposition"] {
+        assert!(!again.headers.contains_key(name), "{name}: {:?}", again.headers);
+    }
+    for answer in [&first, &again] {
+        assert_eq!(answer.headers["x-own"], "kept");
+        for name in ruling {
+            assert!(!answer.headers.contains_key(name), "{name}");
+        }
+    }
+    // At a host of its own the policy is the distribution's to make.
+    let own = site.view("/index.html").await;
+    assert_eq!(own.headers["content-security-policy"], "img-src *");
+    assert_eq!(own.headers["report-to"], "x");
+}
+
+/// Whose hosts lead where: nobody takes the server's own name, and what a client of S3 signs is for no distribution.
+#[tokio::test]
+async fn an_alias_takes_nothing_from_clients_of_s3() {
+    let site = Site::new().await;
+    let mut signed = site.world.sign(put("/bucket/by-alias", "mine"));
+    signed = signed.set("host", ALIAS);
+    let answer = site.world.send_raw(signed).await;
+    assert_eq!(answer.status, 403, "the signature covers the host");
+    let link = site.world.link_at(&At::path(&format!("http://{ALIAS}")), "GET", "a.txt");
+    let answer = site.world.send_raw(link).await;
+    assert_eq!(
+        (answer.status, answer.text()),
+        (200, "hello"),
+        "a link of S3 for that host is S3's"
+    );
 }
