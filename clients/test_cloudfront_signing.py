@@ -88,6 +88,7 @@ def test_what_cannot_be_signed_says_why(tmp_path):
         (["--url", "https://d.test/a", "--policy-resource", "https://d.test/b/*"], "does not open this URL"),
         (["--url", "https://d.test/a", "--policy-resource", "d.test/*"], "without https://"),
         (["--url", "https://d.test/ü"], "encode it"),
+        (["--url", "https://d.test/*"], "write %2A"),
         (["--url", "https://d.test/a#b"], "encode it"),
         (["--url", "s3://d.test/a"], "http:// or https://"),
         (["--url", "https://d.test/a", "--date-less-than", "2020-01-01"], "ended at 2020-01-01"),

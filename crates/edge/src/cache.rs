@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::header::CONTENT_RANGE;
 use http::{HeaderMap, StatusCode};
 use quick_cache::{DefaultHashBuilder, Lifecycle};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::compress::Coding;
 use crate::disk::Disk;
@@ -25,14 +25,21 @@ use crate::reader::EdgeReader;
 use crate::run::{Run, Waiter, read_run};
 use crate::stats::{EdgeStats, add};
 
-/// How many origins are asked at once. Others wait: each has a file open, or a connection.
-const FETCHES_MAX: usize = 512;
+/// How many bodies are asked for and read at once. Others wait: each has a file open or a connection, and pieces in memory.
+const FETCHES_MAX: usize = 128;
+/// How many bodies wait, open, until somebody wants more of them. What is beyond is opened anew when it is wanted.
+const IDLE_MAX: usize = 32;
 /// How many bodies are compressed at once: each is in memory, before and after.
 const COMPRESSIONS_MAX: usize = 4;
+/// The same for bodies that fit into one piece, which wait for no large one.
+const SMALL_COMPRESSIONS_MAX: usize = 16;
 /// How many bodies are read to their end though nobody waits for them any more.
 const UNATTENDED_MAX: usize = 64;
-/// For how long an origin may think before it answers.
-const FETCH_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(30);
+/// A turn to read from an origin.
+pub(crate) type Turn = OwnedSemaphorePermit;
+
+/// For how long an origin may think before it answers, or before the next bytes come.
+pub(crate) const FETCH_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(30);
 /// How many resources are remembered whose answers may not be kept.
 const UNKEPT_MAX: usize = 4096;
 /// The usual size of an entry, by which the tables are laid out.
@@ -54,8 +61,11 @@ pub(crate) struct Inner {
     pub(crate) flights: Mutex<HashMap<FlightKey, Arc<Flight>>>,
     pub(crate) runs: Mutex<HashMap<u64, Vec<Arc<Run>>>>,
     pub(crate) versions: AtomicU64,
-    fetches: Semaphore,
+    pub(crate) fetches: Arc<Semaphore>,
+    /// Runs that wait for somebody to want more.
+    pub(crate) idle: Semaphore,
     pub(crate) compressions: Semaphore,
+    pub(crate) small_compressions: Semaphore,
     /// Runs that go on though nobody waits for them.
     pub(crate) unattended: Arc<Semaphore>,
     memory_bytes: u64,
@@ -196,8 +206,10 @@ impl EdgeCache {
             flights: Mutex::default(),
             runs: Mutex::default(),
             versions: AtomicU64::new(1),
-            fetches: Semaphore::new(FETCHES_MAX),
+            fetches: Arc::new(Semaphore::new(FETCHES_MAX)),
+            idle: Semaphore::new(IDLE_MAX),
             compressions: Semaphore::new(COMPRESSIONS_MAX),
+            small_compressions: Semaphore::new(SMALL_COMPRESSIONS_MAX),
             unattended: Arc::new(Semaphore::new(UNATTENDED_MAX)),
             memory_bytes,
             stats,
@@ -324,16 +336,22 @@ impl Inner {
         }
     }
 
+    /// Asks an origin, in its turn, which lasts until the body is read.
     pub(crate) async fn fetch(
         &self,
         origin: &Arc<dyn Origin>,
         request: OriginRequest,
-    ) -> Result<OriginAnswer, OriginFailure> {
-        let closed = |_| OriginFailure::Failed("the cache is closed".to_owned());
-        let _permit = self.fetches.acquire().await.map_err(closed)?;
+    ) -> Result<(OriginAnswer, Turn), OriginFailure> {
+        let turn = self.turn().await?;
         add(&self.stats.fetches, 1);
         let late = |_| OriginFailure::Failed("the origin took too long to answer".to_owned());
-        tokio::time::timeout(FETCH_TIME_MAX, origin.fetch(request)).await.map_err(late)?
+        let answer = tokio::time::timeout(FETCH_TIME_MAX, origin.fetch(request));
+        Ok((answer.await.map_err(late)??, turn))
+    }
+
+    pub(crate) async fn turn(&self) -> Result<Turn, OriginFailure> {
+        let closed = |_| OriginFailure::Failed("the cache is closed".to_owned());
+        Arc::clone(&self.fetches).acquire_owned().await.map_err(closed)
     }
 
     /// The run in which the first of these pieces will come, or a new one that reads them from the origin.
@@ -374,7 +392,9 @@ impl Inner {
                 Ok(body) => {
                     let begins = usize::try_from(chunks.start * CHUNK_BYTES).unwrap_or(usize::MAX);
                     let rest = body.slice(begins.min(body.len())..);
-                    read_run(self, head, run, whole_body(rest)).await;
+                    if let Ok(turn) = self.turn().await {
+                        read_run(self, head, run, (whole_body(rest), turn)).await;
+                    }
                 }
                 Err(failure) => self.give_up(&head, &run, failure),
             }
@@ -388,12 +408,12 @@ impl Inner {
         };
         let body = match self.fetch(&origin, asked).await {
             Err(failure) => Err(failure),
-            Ok(answer) => {
+            Ok((answer, turn)) => {
                 let is_range = answer.headers.get(CONTENT_RANGE).and_then(|it| it.to_str().ok())
                     == Some(&format!("bytes {}-{}/{}", range.start, range.end - 1, head.length));
                 let same = is_same(&answer.headers, &head);
                 let is_part = answer.status == StatusCode::PARTIAL_CONTENT && is_range && same;
-                if is_part { Ok(answer.body) } else { Err(OriginFailure::Changed) }
+                if is_part { Ok((answer.body, turn)) } else { Err(OriginFailure::Changed) }
             }
         };
         match body {

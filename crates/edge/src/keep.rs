@@ -12,7 +12,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::BodyExt as _;
 
-use crate::cache::{EdgeRequest, FlightKey, Inner};
+use crate::cache::{EdgeRequest, FlightKey, Inner, Turn};
 use crate::compress::{Coding, is_worth_it};
 use crate::entry::{CHUNK_BYTES, Entry, ResourceKey, Slot, StoredHead, bytes_of, chunk_at};
 use crate::flight::{Flight, Landing};
@@ -112,8 +112,18 @@ impl Inner {
             }
             Some(_) | None => Option::map_or(failure, Landing::Alone, Landing::Failed),
         };
-        let answer = match self.fetch(&origin, asked).await {
-            Ok(answer) => answer,
+        let mut range = range;
+        let mut answered = self.fetch(&origin, asked).await;
+        let is_behind = |answered: &Result<(OriginAnswer, Turn), _>| {
+            answered.as_ref().is_ok_and(|(it, _)| it.status == StatusCode::RANGE_NOT_SATISFIABLE)
+        };
+        if range.is_some() && is_behind(&answered) {
+            // What one viewer asks for behind the end is no answer to the others.
+            range = None;
+            answered = self.fetch(&origin, OriginRequest::default()).await;
+        }
+        let (answer, turn) = match answered {
+            Ok(answered) => answered,
             Err(failure) => return stale(None, Some(failure)),
         };
         if answer.status.is_server_error()
@@ -132,7 +142,12 @@ impl Inner {
             return Landing::Alone;
         };
         match self
-            .keep((key, coding), answer, (range.map_or(0, |range| range.start), freshness), now_ms)
+            .keep(
+                (key, coding),
+                (answer, turn),
+                (range.map_or(0, |range| range.start), freshness),
+                now_ms,
+            )
             .await
         {
             Ok(Some(head)) => Landing::Stored { head, refreshed: false },
@@ -177,7 +192,7 @@ impl Inner {
     async fn keep(
         self: &Arc<Self>,
         (key, coding): (ResourceKey, Option<Coding>),
-        answer: OriginAnswer,
+        (answer, turn): (OriginAnswer, Turn),
         (begins, freshness): (u64, Freshness),
         now_ms: u64,
     ) -> Result<Option<Arc<StoredHead>>, OriginFailure> {
@@ -189,7 +204,9 @@ impl Inner {
         let (length, mut body) = match coding {
             None => (length, body),
             Some(coding) => {
-                let made = self.compress(&mut body, length, coding).await?;
+                let Some(made) = self.compress(&mut body, length, coding).await? else {
+                    return Ok(None);
+                };
                 is_coded(&mut kept, coding);
                 (bytes_of(made.len()), whole_body(made))
             }
@@ -219,7 +236,7 @@ impl Inner {
             let run = Run::new(chunk_at(begins), end);
             Self::lock(&self.runs).entry(head.version).or_default().push(Arc::clone(&run));
             let waiter = Waiter::new(&run);
-            let reading = read_run(Arc::clone(self), Arc::clone(&head), run, body);
+            let reading = read_run(Arc::clone(self), Arc::clone(&head), run, (body, turn));
             drop(tokio::spawn(async move {
                 // Those who wait for the head come to wait for the pieces in a moment.
                 let grace = async {
@@ -242,31 +259,38 @@ impl Inner {
     ) -> Result<Bytes, OriginFailure> {
         let asked =
             OriginRequest { if_match: head.origin_etag.clone(), ..OriginRequest::default() };
-        let mut answer = self.fetch(origin, asked).await?;
+        let (mut answer, _turn) = self.fetch(origin, asked).await?;
         let length =
             answer.headers.get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse().ok());
         let length = length.filter(|length| is_worth_it(&answer.headers, *length));
         let same = answer.status == StatusCode::OK && is_same(&answer.headers, head);
         let length = length.filter(|_| same).ok_or(OriginFailure::Changed)?;
         let made = self.compress(&mut answer.body, length, coding).await?;
+        let busy = || OriginFailure::Failed("too many bodies are compressed at once".to_owned());
+        let made = made.ok_or_else(busy)?;
         if bytes_of(made.len()) == head.length { Ok(made) } else { Err(OriginFailure::Changed) }
     }
 
-    /// Reads a body and compresses it, in its turn: until then nothing of it is in memory.
+    /// Reads a body and compresses it, in its turn: until then nothing of it is in memory. `None`: its turn did not come in
+    /// time, and it is sent as it is.
     async fn compress(
         &self,
         body: &mut OriginBody,
         length: u64,
         coding: Coding,
-    ) -> Result<Bytes, OriginFailure> {
+    ) -> Result<Option<Bytes>, OriginFailure> {
         let failed = |why: String| OriginFailure::Failed(why);
-        let turn = self.compressions.acquire().await;
+        let is_small = length <= CHUNK_BYTES;
+        let turns = if is_small { &self.small_compressions } else { &self.compressions };
+        let Ok(turn) = tokio::time::timeout(COMPRESSION_WAIT_MAX, turns.acquire()).await else {
+            return Ok(None);
+        };
         let _turn = turn.map_err(|_| failed("the cache is closed".to_owned()))?;
         let whole = self.read_whole(body, length).await?;
         // On a thread that may block: a large body takes a tenth of a second.
         let made = tokio::task::spawn_blocking(move || coding.compress(&whole)).await;
         let made = made.map_err(|_| failed("the body could not be compressed".to_owned()))?;
-        made.map(Bytes::from).map_err(|error| failed(error.to_string()))
+        made.map(|made| Some(made.into())).map_err(|error| failed(error.to_string()))
     }
 
     async fn read_whole(&self, body: &mut OriginBody, length: u64) -> Result<Bytes, OriginFailure> {
@@ -287,6 +311,9 @@ impl Inner {
         Err(OriginFailure::Failed("the body is not as long as its head says".to_owned()))
     }
 }
+
+/// For how long a body may wait to be compressed.
+const COMPRESSION_WAIT_MAX: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// For how long pieces are read for those who have just been told of a body.
 const GRACE: std::time::Duration = std::time::Duration::from_millis(100);

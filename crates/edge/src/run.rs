@@ -2,19 +2,22 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
-use crate::cache::Inner;
+use crate::cache::{FETCH_TIME_MAX, Inner, Turn};
 use crate::entry::{CHUNK_BYTES, Entry, Slot, StoredHead, bytes_of};
 use crate::origin::{OriginBody, OriginFailure};
 use crate::stats::add;
 
 /// How many pieces a run holds for those who wait, whatever the cache does with them.
 const WINDOW: usize = 8;
+/// For how long a body stays open until somebody wants more of it.
+const IDLE_TIME_MAX: Duration = Duration::from_secs(5);
 /// How far behind a run's next piece another one may be to be waited for. What lies farther is read by a run of its own.
 const AHEAD_MAX: u64 = 64;
 
@@ -38,6 +41,8 @@ struct State {
     /// The latest piece that somebody has waited for.
     farthest: u64,
     readers: usize,
+    /// How many of them wait for a piece at this moment.
+    waiting: usize,
     ended: Option<Result<(), OriginFailure>>,
 }
 
@@ -58,7 +63,15 @@ pub(crate) struct Waiter(Arc<Run>);
 impl Run {
     pub(crate) fn new(start: u64, end: u64) -> Arc<Self> {
         let window = VecDeque::with_capacity(WINDOW);
-        let state = State { next: start, end, window, farthest: start, readers: 0, ended: None };
+        let state = State {
+            next: start,
+            end,
+            window,
+            farthest: start,
+            readers: 0,
+            waiting: 0,
+            ended: None,
+        };
         Arc::new(Self { state: Mutex::new(state), progress: Notify::new(), demand: Notify::new() })
     }
 
@@ -97,12 +110,24 @@ impl Run {
     }
 
     fn end(&self, how: Result<(), OriginFailure>) {
-        self.state().ended = Some(how);
+        let mut state = self.state();
+        state.ended = Some(how);
+        // Who waits takes a piece now; who comes later finds the pieces in the cache, or has them read anew.
+        if state.waiting == 0 {
+            state.window = VecDeque::new();
+        }
+        drop(state);
         self.progress.notify_waiters();
     }
 
     fn has_readers(&self) -> bool {
         self.state().readers > 0
+    }
+
+    /// Whether the piece after those that are there is wanted at once.
+    fn is_wanted_now(&self) -> bool {
+        let state = self.state();
+        state.readers > 0 && state.next <= state.farthest.saturating_add(bytes_of(WINDOW) - 1)
     }
 
     /// Waits until the piece after those that are there is wanted. `false`: nobody waits for any.
@@ -154,7 +179,9 @@ impl Waiter {
         {
             let mut state = run.state();
             state.farthest = state.farthest.max(chunk);
+            state.waiting += 1;
         }
+        let _waiting = Waiting(run);
         run.demand.notify_one();
         loop {
             let progress = run.progress.notified();
@@ -165,6 +192,19 @@ impl Waiter {
                 return found;
             }
             progress.await;
+        }
+    }
+}
+
+/// Somebody who waits for a piece at this moment.
+struct Waiting<'r>(&'r Run);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.waiting -= 1;
+        if state.waiting == 0 && state.ended.is_some() {
+            state.window = VecDeque::new();
         }
     }
 }
@@ -181,10 +221,10 @@ pub(crate) async fn read_run(
     inner: Arc<Inner>,
     head: Arc<StoredHead>,
     run: Arc<Run>,
-    mut body: OriginBody,
+    (mut body, turn): (OriginBody, Turn),
 ) {
-    let fits = head.length <= inner.whole_bytes_max();
-    let how = read_pieces(&inner, &head, &run, &mut body, fits).await;
+    let how = read_pieces(&inner, &head, &run, (&mut body, turn)).await;
+    drop(body);
     if matches!(how, Err(OriginFailure::Changed)) {
         inner.forget_version(&head);
     }
@@ -196,9 +236,10 @@ async fn read_pieces(
     inner: &Inner,
     head: &StoredHead,
     run: &Run,
-    body: &mut OriginBody,
-    fits: bool,
+    (body, turn): (&mut OriginBody, Turn),
 ) -> Result<(), OriginFailure> {
+    let fits = head.length <= inner.whole_bytes_max();
+    let mut turn = Some(turn);
     let mut buffer = BytesMut::new();
     let mut unattended = None;
     loop {
@@ -206,8 +247,20 @@ async fn read_pieces(
             let state = run.state();
             (state.next, state.end)
         };
-        if number >= end || !(fits || run.is_wanted().await) {
+        if number >= end {
             return Ok(());
+        }
+        if !(fits || run.is_wanted_now()) {
+            // Whoever reads slowly keeps nobody else from reading.
+            turn = None;
+            let Ok(_idle) = inner.idle.try_acquire() else { return Ok(()) };
+            let is_wanted = tokio::time::timeout(IDLE_TIME_MAX, run.is_wanted()).await;
+            if !is_wanted.unwrap_or(false) {
+                return Ok(());
+            }
+        }
+        if turn.is_none() {
+            turn = Some(inner.turn().await?);
         }
         // Another run has read what comes next.
         if inner.has_chunk(head.version, number) {
@@ -254,7 +307,10 @@ async fn next_frame(
             *unattended = Some(Arc::clone(&inner.unattended).try_acquire_owned().ok()?);
         }
         tokio::select! {
-            frame = body.frame() => return Some(frame),
+            frame = tokio::time::timeout(FETCH_TIME_MAX, body.frame()) => {
+                let late = OriginFailure::Failed("the origin's bytes took too long".to_owned());
+                return Some(frame.unwrap_or(Some(Err(late))));
+            }
             () = demand => {}
         }
     }

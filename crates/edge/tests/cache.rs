@@ -624,8 +624,8 @@ async fn bodies_are_compressed_for_those_who_take_it() {
 /// What one viewer asks for is no answer for others.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_range_behind_the_end_and_a_head_poison_nobody() {
-    for (length, range, is_head) in
-        [(200_000, "bytes=99999999-", false), (0, "", true), (0, "bytes=0-", false)]
+    for (length, range, is_head, status) in
+        [(200_000, "bytes=99999999-", false, 416), (0, "", true, 200), (0, "bytes=0-", false, 416)]
     {
         let fake = Fake::new(length);
         let cache = EdgeCache::new(8 << 20);
@@ -644,7 +644,9 @@ async fn a_range_behind_the_end_and_a_head_poison_nobody() {
             forgotten_until_ms: 0,
             now_ms: NOW,
         };
-        assert!(cache.get(&request, &origin).await.unwrap().is_none(), "{length} {range}");
+        let answer = cache.get(&request, &origin).await.unwrap().unwrap();
+        assert_eq!(answer.status.as_u16(), status, "{length} {range}");
+        assert!(read(answer.body).await.unwrap().is_empty());
         assert!(whole(&cache, &fake, NOW).await.1 == content(1, 0..length));
     }
 }
@@ -903,4 +905,63 @@ async fn a_folder_that_is_not_there_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let cache = EdgeCache::new(1 << 20);
     assert!(cache.add_disk(&folder.path().join("none"), 2 << 20).is_err());
+}
+
+/// Whoever reads slowly keeps neither bodies open nor pieces in memory, and gets the rest all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_readers_hold_nothing() {
+    let pieces = 4000;
+    let fake = Fake::new(pieces * CHUNK_BYTES);
+    let cache = EdgeCache::new(1 << 20);
+    let mut readers = Vec::new();
+    for number in 0..200 {
+        let from = number * 20 * CHUNK_BYTES;
+        let range = format!("bytes={from}-{}", from + 15 * CHUNK_BYTES);
+        let answer = ask(&cache, &fake, &[("range", &range)], NOW).await.unwrap();
+        let EdgeBody::Read(mut reader) = answer.body else { panic!() };
+        let piece = std::future::poll_fn(|context| reader.poll_next(context, 1)).await;
+        assert_eq!(piece.unwrap().unwrap(), content(1, from..from + 1));
+        readers.push((from + 1, from + 15 * CHUNK_BYTES + 1, reader));
+    }
+    let open = tokio::time::timeout(std::time::Duration::from_secs(20), async {
+        while Arc::strong_count(&fake.open) > 34 {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    });
+    assert!(open.await.is_ok(), "{} bodies are open", Arc::strong_count(&fake.open));
+    for (from, end, reader) in readers {
+        assert_eq!(read(EdgeBody::Read(reader)).await.unwrap(), content(1, from..end));
+    }
+}
+
+/// A viewer who asks for what is behind the end takes nothing from those who ask at the same time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_range_behind_the_end_leads_nobody_astray() {
+    let gate = Arc::new(Notify::new());
+    let fake = Arc::new(Fake { gate: Some(Arc::clone(&gate)), ..Fake::plain(100_000) });
+    let cache = EdgeCache::new(1 << 20);
+    let first = {
+        let (cache, fake) = (cache.clone(), Arc::clone(&fake));
+        tokio::spawn(async move {
+            ask(&cache, &fake, &[("range", "bytes=99999999-")], NOW).await.unwrap().status
+        })
+    };
+    while fake.asked() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let others: Vec<_> = (0..10)
+        .map(|_| {
+            let (cache, fake) = (cache.clone(), Arc::clone(&fake));
+            tokio::spawn(async move { whole(&cache, &fake, NOW).await.1 })
+        })
+        .collect();
+    for _ in 0..2 {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        gate.notify_one();
+    }
+    assert_eq!(first.await.unwrap().as_u16(), 416);
+    for other in others {
+        assert_eq!(other.await.unwrap(), content(1, 0..100_000));
+    }
+    assert_eq!(fake.asked(), 2, "once with the range, and once for all");
 }

@@ -12,11 +12,12 @@ use edge::CacheOutcome;
 use hyper::StatusCode;
 use hyper::header::{CACHE_CONTROL, HeaderName, HeaderValue, VIA};
 use presign::{CloudFrontClaim, decode_component};
+use store::OBJECT_KEY_BYTES_MAX;
 
 use crate::body::RequestBody;
 use crate::config::name_of;
 use crate::context::RequestContext;
-use crate::distributions::Distribution;
+use crate::distributions::{Behavior, Distribution};
 use crate::error::S3Error;
 use crate::head::Head;
 use crate::notes::RequestNotes;
@@ -30,6 +31,11 @@ use view::View;
 /// The operation of every request of a viewer, in the log and the metrics.
 const VIEW: &str = "ViewDistribution";
 
+/// The longest path, decoded, in bytes: a slash and the longest key.
+const PATH_BYTES_MAX: usize = 1 + OBJECT_KEY_BYTES_MAX;
+/// The longest URL without what signs it, in bytes from the path on: that of CloudFront.
+const URL_BYTES_MAX: usize = 8192;
+
 const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 
 /// Where a viewer has come to.
@@ -41,6 +47,8 @@ pub(crate) struct DistributionRoute<'r> {
     token: Option<&'r str>,
     /// The path at the distribution, encoded.
     path: &'r str,
+    /// The path with whatever stands in front of it.
+    whole: &'r str,
     /// What the viewer sees before it: empty at a host of the distribution's own.
     base: Cow<'r, str>,
 }
@@ -92,21 +100,34 @@ fn is_signed_for_s3(head: &Head<'_>) -> bool {
 impl<'r> DistributionRoute<'r> {
     fn new(distribution: Option<Arc<Distribution>>, base: Cow<'r, str>, below: &'r str) -> Self {
         let first = below.strip_prefix('/').unwrap_or(below);
-        let begins = first.starts_with('~')
-            || first.get(..3).is_some_and(|it| it.eq_ignore_ascii_case("%7e"));
-        let (token, path) = match first.find('/') {
-            Some(at) if begins => {
-                let (token, path) = first.split_at(at);
-                (Some(token), path)
-            }
-            Some(_) | None => (None, below),
-        };
-        Self { distribution, token, path, base }
+        let (segment, rest) = first.find('/').map_or((first, ""), |at| first.split_at(at));
+        let decoded = decode_component(segment);
+        let separators = decoded.iter().filter(|byte| **byte == b'~').count();
+        // A token has three values behind a `~` each; `~user` is the folder of somebody.
+        let is_token = !rest.is_empty() && decoded.starts_with(b"~") && separators >= 3;
+        let (token, path) = if is_token { (Some(segment), rest) } else { (None, below) };
+        Self { distribution, token, path, base, whole: below }
+    }
+
+    /// The path, decoded, and the behaviour that it is for.
+    fn place<'d>(
+        &self,
+        distribution: &'d Distribution,
+    ) -> Result<(String, &'d Behavior), &'static str> {
+        let path = String::from_utf8(decode_component(self.path).into_owned());
+        let path = path.map_err(|_| "The path is not text.")?;
+        // Longer than any key, with the slash: patterns are not even compared with it.
+        if path.len() > PATH_BYTES_MAX {
+            return Err("The path is longer than any key of an object.");
+        }
+        let path = if path.is_empty() { "/".to_owned() } else { path };
+        let behavior = distribution.behavior(&path);
+        Ok((path, behavior.ok_or("No behaviour of the distribution fits the path.")?))
     }
 
     /// Answers a viewer.
     pub(crate) async fn answer(
-        self,
+        mut self,
         request: ViewerRequest<'_>,
         body: &mut RequestBody,
         notes: &mut RequestNotes,
@@ -120,14 +141,23 @@ impl<'r> DistributionRoute<'r> {
                 CacheOutcome::Error,
             ));
         };
-        let path = String::from_utf8(decode_component(self.path).into_owned());
-        let Ok(path) = path.map(|path| if path.is_empty() { "/".to_owned() } else { path }) else {
-            return Ok(bad_request(request.ids, "The path is not text."));
+        let (mut path, mut behavior) = match self.place(&distribution) {
+            Ok(place) => place,
+            Err(why) => return Ok(bad_request(request.ids, why)),
         };
-        let Some(behavior) = distribution.behavior(&path) else {
-            return Ok(bad_request(request.ids, "No behaviour of the distribution fits the path."));
-        };
+        let token = self.token.map(CloudFrontClaim::from_path_token);
+        if behavior.keys.is_none() && token.is_some_and(|token| token.is_err()) {
+            // Where nobody signs, what only looks like a token is a folder.
+            (self.token, self.path) = (None, self.whole);
+            (path, behavior) = match self.place(&distribution) {
+                Ok(place) => place,
+                Err(why) => return Ok(bad_request(request.ids, why)),
+            };
+        }
         let query = CloudFrontClaim::unsigned_query(request.head.query());
+        if self.path.len().saturating_add(query.len()) > URL_BYTES_MAX {
+            return Ok(bad_request(request.ids, "The URL is longer than 8,192 bytes."));
+        }
         let (route, distribution) = (&self, &distribution);
         let view = View { request, route, distribution, behavior, path: &path, query: &query };
         let mut reply = view.answer(body, notes).await?;

@@ -85,6 +85,11 @@ fn warn(policy: &CloudFrontPolicy, url: Option<&str>) {
         output::note("this opens nothing: it ends before it begins");
     }
     let Some(url) = url else { return };
+    if policy.covers(&url.replace('*', "any")) && url.contains('*') {
+        output::note(
+            "the * in the URL is a wildcard for whoever sends this as a custom policy: write %2A for a file of that name",
+        );
+    }
     let is_plain = url.bytes().all(|byte| byte.is_ascii_graphic()) && !url.contains('#');
     if !is_plain {
         output::note("browsers send another URL than this one: encode it as they do");

@@ -237,12 +237,21 @@ impl ControlAccess {
     }
 }
 
+/// What whoever gives something tags needs.
+const TAG: &str = "cloudfront:TagResource";
+
 impl<O: ControlOperation> AdmissibleCall for Admitted<O> {
     type Refusal = ControlError;
 
     fn permissions(&self, at: &AccountView<'_>) -> Result<Vec<QueryPermission>, ControlError> {
         let target = Target::new(self.operation.resource(at.account));
-        Ok(vec![QueryPermission { action: O::ACTION, target }])
+        let permission = |action, target| QueryPermission { action, target };
+        let mut needed = vec![permission(O::ACTION, target.clone())];
+        // Whoever may make something, and may not tag, makes it without tags.
+        if !self.operation.tags().is_empty() && O::ACTION != TAG {
+            needed.push(permission(TAG, target));
+        }
+        Ok(needed)
     }
 
     fn condition<'k>(&'k self, _target: &'k Target, key: &str) -> Option<Values<'k>> {

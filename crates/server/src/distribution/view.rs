@@ -10,8 +10,8 @@ use edge::{
     is_compressible,
 };
 use hyper::header::{
-    CONTENT_ENCODING, CONTENT_LENGTH, COOKIE, HeaderName, HeaderValue, LOCATION, ORIGIN, RANGE,
-    VARY,
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, COOKIE, HeaderName, HeaderValue, LOCATION,
+    ORIGIN, RANGE, VARY,
 };
 use hyper::{HeaderMap, Method, StatusCode};
 use presign::{CloudFrontPresented, CloudFrontRefusal, decode_component, encode_path};
@@ -116,7 +116,7 @@ impl View<'_> {
 
     /// Reads an object, and sends the distribution's own page in the place of an error that has one.
     async fn read(self, origin: BucketOrigin) -> Result<Reply, S3Error> {
-        let (reply, outcome) = self.cached(origin, self.path).await;
+        let (reply, outcome) = self.cached(origin, &self.request.head.parts().headers).await;
         let page = self.distribution.error_pages.get(&reply.status.as_u16());
         let Some((page, status)) = page.filter(|_| outcome == CacheOutcome::Error) else {
             return Ok(self.dressed(reply, outcome));
@@ -132,7 +132,9 @@ impl View<'_> {
             self.distribution.behavior(&path).filter(|behavior| behavior.keys.is_none())?;
         let of_page = View { behavior, path: &path, ..self };
         let key = ObjectKey::parse(&of_page.key()).ok()?;
-        let (mut reply, outcome) = of_page.cached(of_page.origin(&key), &path).await;
+        // Ranges and conditions of the viewer are about what was asked for.
+        let codings = self.viewer_headers(&[ACCEPT_ENCODING]);
+        let (mut reply, outcome) = of_page.cached(of_page.origin(&key), &codings).await;
         if outcome == CacheOutcome::Error || !reply.status.is_success() {
             return None;
         }
@@ -141,14 +143,15 @@ impl View<'_> {
     }
 
     /// The answer out of the cache, or of the origin alone where it may not be kept.
-    async fn cached(self, origin: BucketOrigin, path: &str) -> (Reply, CacheOutcome) {
+    ///
+    /// `sent`: the headers of the viewer that count.
+    async fn cached(self, origin: BucketOrigin, sent: &HeaderMap) -> (Reply, CacheOutcome) {
         let Self { request, distribution, behavior, .. } = self;
         let ViewerRequest { services, head, context, ids } = request;
         let is_head = *head.method() == Method::HEAD;
         let now_ms = u64::try_from(context.now.as_millisecond()).unwrap_or(0);
-        let sent = &head.parts().headers;
-        // A range is of the body as it is stored.
-        let codes = !sent.contains_key(RANGE);
+        // A range is of the body as it is stored; and for a head alone nobody compresses.
+        let codes = !sent.contains_key(RANGE) && !is_head;
         let coding = Coding::choose(sent, behavior.codings).filter(|_| codes);
         let asked = EdgeRequest {
             key: self.resource_key(&origin, coding),
@@ -156,14 +159,14 @@ impl View<'_> {
             coding,
             headers: sent,
             ttls: &behavior.ttls,
-            forgotten_until_ms: distribution.forgotten_until_ms(path),
+            forgotten_until_ms: distribution.forgotten_until_ms(self.path),
             now_ms,
         };
         let shared: Arc<dyn Origin> = Arc::new(origin.clone());
         match services.distributions.cache().get(&asked, &shared).await {
             Ok(Some(answer)) => reply_of(answer),
             Ok(None) => {
-                let headers = self.viewer_headers(&OF_READS);
+                let headers = named(sent, &OF_READS);
                 let mut nothing = RequestBody::from_memory(Bytes::new(), &headers);
                 let reply = origin.ask(head.method(), headers, &mut nothing).await;
                 let failed = reply.status.is_client_error() || reply.status.is_server_error();
@@ -336,9 +339,7 @@ impl View<'_> {
 
     /// The viewer's headers of these names.
     fn viewer_headers(self, names: &[HeaderName]) -> HeaderMap {
-        let sent = &self.request.head.parts().headers;
-        let found = names.iter().filter_map(|name| Some((name.clone(), sent.get(name)?.clone())));
-        found.collect()
+        named(&self.request.head.parts().headers, names)
     }
 
     fn refuse_protocol(self) -> Reply {
@@ -391,6 +392,12 @@ impl View<'_> {
         }
         with_outcome(reply, outcome)
     }
+}
+
+/// The headers of these names.
+fn named(sent: &HeaderMap, names: &[HeaderName]) -> HeaderMap {
+    let found = names.iter().filter_map(|name| Some((name.clone(), sent.get(name)?.clone())));
+    found.collect()
 }
 
 /// The name of a parameter, decoded as the bucket will decode it: policies name no other spelling.

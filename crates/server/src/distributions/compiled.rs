@@ -1,6 +1,6 @@
 //! Distributions as requests need them: read out of their documents once, whenever one of these has changed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use edge::{Codings, ErrorTtls, Ttls};
@@ -46,7 +46,11 @@ pub(crate) struct Distribution {
 pub(super) struct Forgotten {
     /// In milliseconds since 1970.
     at_ms: u64,
-    patterns: Vec<String>,
+    exact: HashSet<String>,
+    /// What paths begin with; thousands of them are no more work than one of each length.
+    beginnings: HashSet<String>,
+    /// The lengths of the beginnings, in bytes.
+    lengths: BTreeSet<usize>,
 }
 
 impl Forgotten {
@@ -56,7 +60,22 @@ impl Forgotten {
             // As paths are compared.
             String::from_utf8_lossy(&presign::decode_component(&path.text)).into_owned()
         };
-        Self { at_ms, patterns: batch.items(&["Paths"]).map(decoded).collect() }
+        let (mut exact, mut beginnings) = (HashSet::new(), HashSet::new());
+        for path in batch.items(&["Paths"]).map(decoded) {
+            match path.strip_suffix('*') {
+                Some(beginning) => beginnings.insert(beginning.to_owned()),
+                None => exact.insert(path),
+            };
+        }
+        let lengths = beginnings.iter().map(String::len).collect();
+        Self { at_ms, exact, beginnings, lengths }
+    }
+
+    fn is_of(&self, path: &str) -> bool {
+        let begins = |length: &usize| {
+            path.get(..*length).is_some_and(|beginning| self.beginnings.contains(beginning))
+        };
+        self.exact.contains(path) || self.lengths.iter().any(begins)
     }
 }
 
@@ -165,12 +184,7 @@ impl Distribution {
 
     /// Up to when what was kept of a path is forgotten, in milliseconds since 1970; 0: nothing is.
     pub(crate) fn forgotten_until_ms(&self, path: &str) -> u64 {
-        let of_path = self.forgotten.iter().filter(|forgotten| {
-            forgotten.patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
-                Some(start) => path.starts_with(start),
-                None => pattern == path,
-            })
-        });
+        let of_path = self.forgotten.iter().filter(|forgotten| forgotten.is_of(path));
         let of_path = of_path.map(|forgotten| forgotten.at_ms).max().unwrap_or(0);
         // What came before those that are remembered could have been for any path.
         let is_full = self.forgotten.len() >= INVALIDATIONS_KEPT;

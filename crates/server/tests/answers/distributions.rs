@@ -919,3 +919,60 @@ async fn an_alias_takes_nothing_from_clients_of_s3() {
         "a link of S3 for that host is S3's"
     );
 }
+
+/// A token stands only where it can be one; the folder of somebody is a folder.
+#[tokio::test]
+async fn a_tilde_alone_is_no_token() {
+    let site = Site::with(served(), |_| Wanted::cached("")).await;
+    for key in ["~user/x.txt", "~a~b~c/x.txt", "x.txt"] {
+        assert_eq!(site.world.send(put(&format!("/bucket/{key}"), key)).await.status, 200);
+    }
+    for (target, expected) in [
+        ("/~user/x.txt", "200 ~user/x.txt"),
+        ("/%7Euser/x.txt", "200 ~user/x.txt"),
+        ("/~a~b~c/x.txt", "200 ~a~b~c/x.txt"),
+        ("/~any/x.txt", "403"),
+        ("/~/x.txt", "403"),
+        ("/x.txt", "200 x.txt"),
+    ] {
+        let answer = told(&site.view(target).await);
+        assert!(answer.starts_with(expected), "{target}: {answer}");
+    }
+}
+
+/// What no object can be called is refused before any pattern is compared with it.
+#[tokio::test]
+async fn what_is_too_long_is_refused_at_once() {
+    let site = Site::new().await;
+    let long = "a".repeat(1024);
+    for (target, expected) in [
+        (site.signed(&format!("/{long}")), "403 AccessDenied"),
+        (site.signed(&format!("/{long}a")), "400 page"),
+        (site.signed_for("/*", &format!("/a.txt?x={}", "y".repeat(9000))), "400 page"),
+        (site.signed_for("/*", &format!("/a.txt?x={}", "y".repeat(7000))), "200 hello"),
+    ] {
+        let answer = told(&site.view(&target).await);
+        assert!(answer.starts_with(expected), "{}: {answer}", target.len());
+    }
+}
+
+/// The page that stands for an error is sent whole, whatever a viewer wanted of the file that is not there.
+#[tokio::test]
+async fn ranges_and_conditions_are_not_about_the_page_of_an_error() {
+    let site = Site::with(served(), |_| Wanted {
+        more: "<CustomErrorResponses><Quantity>1</Quantity><Items><CustomErrorResponse><ErrorCode>403</ErrorCode>\
+               <ResponsePagePath>/a.txt</ResponsePagePath><ResponseCode>404</ResponseCode><ErrorCachingMinTTL>0</ErrorCachingMinTTL>\
+               </CustomErrorResponse></Items></CustomErrorResponses>".to_owned(),
+        ..Wanted::cached("")
+    })
+    .await;
+    for headers in [
+        vec![],
+        vec![("range", "bytes=2-4")],
+        vec![("if-none-match", "*")],
+        vec![("if-modified-since", "Fri, 15 Jan 2038 08:00:00 GMT")],
+    ] {
+        let answer = site.view_with("GET", "/none", &headers).await;
+        assert_eq!((answer.status, answer.text()), (404, "hello"), "{headers:?}");
+    }
+}
