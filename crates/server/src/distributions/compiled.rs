@@ -195,7 +195,7 @@ impl Distribution {
 
     pub(super) fn read(
         resource: &DistributionResource,
-        sources: &Sources<'_>,
+        sources: &mut Sources<'_>,
         config: &ServerConfig,
     ) -> Option<Self> {
         let document = config_of(resource)?;
@@ -203,14 +203,14 @@ impl Distribution {
         let origins: HashMap<&str, Arc<BucketPlace>> = document
             .items(&["Origins"])
             .filter_map(|origin| {
-                let place = BucketPlace::read(origin, (sources, account), config)?;
+                let place = BucketPlace::read(origin, (&mut *sources, account), config)?;
                 Some((origin.text_at(&["Id"]), Arc::new(place)))
             })
             .collect();
         let default = document.child("DefaultCacheBehavior")?;
         let behaviors = document.items(&["CacheBehaviors"]).chain([default]);
         let behaviors =
-            behaviors.map(|behavior| Behavior::read(behavior, &origins, (sources, account)));
+            behaviors.map(|behavior| Behavior::read(behavior, &origins, (&mut *sources, account)));
         let mut behaviors: Vec<_> = behaviors.collect::<Option<_>>()?;
         let (mut pages, mut seconds) = (HashMap::new(), BTreeMap::new());
         for response in document.items(&["CustomErrorResponses"]) {
@@ -243,7 +243,7 @@ impl Distribution {
 impl BucketPlace {
     fn read(
         origin: &Element,
-        (sources, account): (&Sources<'_>, &AccountId),
+        (sources, account): (&mut Sources<'_>, &AccountId),
         config: &ServerConfig,
     ) -> Option<Self> {
         let bucket = bucket_of(origin.text_at(&["DomainName"]), config)?;
@@ -265,9 +265,9 @@ impl Behavior {
     fn read(
         behavior: &Element,
         origins: &HashMap<&str, Arc<BucketPlace>>,
-        (sources, account): (&Sources<'_>, &AccountId),
+        (sources, account): (&mut Sources<'_>, &AccountId),
     ) -> Option<Self> {
-        let policy = |element: &str, kind: ResourceKind| {
+        let mut policy = |element: &str, kind: ResourceKind| {
             let id = behavior.text_at(&[element]);
             if id.is_empty() {
                 return Some(None);

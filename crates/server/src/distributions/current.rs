@@ -90,13 +90,13 @@ impl Compiled {
         for (distribution, forgotten) in now.forgotten.values() {
             of_distributions.entry(distribution).or_default().push(Arc::clone(forgotten));
         }
-        let sources = Sources::new(all, &self.keys);
+        let mut sources = Sources::new(all, &self.keys);
         for resource in all.all_of(ResourceKind::Distribution) {
             let known = self.read.get(&resource.id);
             let known = known.filter(|(before, _)| is_same && Arc::ptr_eq(before, resource));
             let read = known.map(|(_, distribution)| distribution.clone());
             let Some(mut distribution) =
-                read.or_else(|| Distribution::read(resource, &sources, config))
+                read.or_else(|| Distribution::read(resource, &mut sources, config))
             else {
                 tracing::warn!(
                     id = resource.id,

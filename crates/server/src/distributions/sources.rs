@@ -1,7 +1,6 @@
 //! What distributions name, read once for all that name it: policies, access controls, key groups and keys. Forty
 //! behaviours of fifty distributions may name the same key.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -19,9 +18,9 @@ type ReadKey = (Arc<DistributionResource>, Arc<CloudFrontPublicKey>);
 /// The resources at one change, as far as they were read.
 pub(super) struct Sources<'s> {
     all: &'s Distributions,
-    configs: RefCell<HashMap<String, Option<Arc<Element>>>>,
-    groups: RefCell<HashMap<String, Arc<[ReadKey]>>>,
-    keys: RefCell<HashMap<String, ReadKey>>,
+    configs: HashMap<String, Option<Arc<Element>>>,
+    groups: HashMap<String, Arc<[ReadKey]>>,
+    keys: HashMap<String, ReadKey>,
     /// The keys of the change before. One that is the same still is not read again, and what was proven by it is known.
     keys_before: &'s HashMap<String, ReadKey>,
 }
@@ -44,16 +43,16 @@ impl<'s> Sources<'s> {
     pub(super) fn new(all: &'s Distributions, before: &'s ReadKeys) -> Self {
         Self {
             all,
-            configs: RefCell::default(),
-            groups: RefCell::default(),
-            keys: RefCell::default(),
+            configs: HashMap::new(),
+            groups: HashMap::new(),
+            keys: HashMap::new(),
             keys_before: &before.0,
         }
     }
 
     /// All keys that were read.
     pub(super) fn into_keys(self) -> ReadKeys {
-        ReadKeys(self.keys.into_inner())
+        ReadKeys(self.keys)
     }
 
     fn resource(
@@ -67,7 +66,7 @@ impl<'s> Sources<'s> {
 
     /// The configuration of a resource of the account, or of a managed one.
     pub(super) fn config(
-        &self,
+        &mut self,
         id: &str,
         kind: ResourceKind,
         account: &AccountId,
@@ -76,57 +75,54 @@ impl<'s> Sources<'s> {
             return Some(Arc::clone(managed.config()));
         }
         let found = self.resource(id, kind, account)?;
-        let mut configs = self.configs.borrow_mut();
-        let read = configs.entry(id.to_owned());
+        let read = self.configs.entry(id.to_owned());
         read.or_insert_with(|| config_of(found).map(Arc::new)).clone()
     }
 
     /// The keys of the groups that a behaviour trusts; `None`: it trusts everybody. A key that cannot be read opens nothing.
     pub(super) fn keys_of(
-        &self,
+        &mut self,
         behavior: &Element,
         account: &AccountId,
     ) -> Option<HashMap<String, Arc<CloudFrontPublicKey>>> {
         if behavior.text_at(&["TrustedKeyGroups", "Enabled"]) != "true" {
             return None;
         }
-        let groups = behavior.items(&["TrustedKeyGroups"]);
-        let keys = groups.flat_map(|group| {
-            let keys = self.keys_of_group(&group.text, account);
-            let keys: Vec<_> =
-                keys.iter().map(|(of, key)| (of.id.clone(), Arc::clone(key))).collect();
-            keys
-        });
-        Some(keys.collect())
+        let mut keys = HashMap::new();
+        for group in behavior.items(&["TrustedKeyGroups"]) {
+            let of_group = self.keys_of_group(&group.text, account);
+            keys.extend(of_group.iter().map(|(of, key)| (of.id.clone(), Arc::clone(key))));
+        }
+        Some(keys)
     }
 
-    fn keys_of_group(&self, id: &str, account: &AccountId) -> Arc<[ReadKey]> {
+    fn keys_of_group(&mut self, id: &str, account: &AccountId) -> Arc<[ReadKey]> {
         // Of another account there is none of that id.
         if self.resource(id, ResourceKind::KeyGroup, account).is_none() {
             return Arc::default();
         }
-        if let Some(known) = self.groups.borrow().get(id) {
+        if let Some(known) = self.groups.get(id) {
             return Arc::clone(known);
         }
         let config = self.config(id, ResourceKind::KeyGroup, account).unwrap_or_default();
         let keys: Arc<[ReadKey]> =
             config.items(&[]).filter_map(|key| self.key(&key.text, account)).collect();
-        self.groups.borrow_mut().insert(id.to_owned(), Arc::clone(&keys));
+        self.groups.insert(id.to_owned(), Arc::clone(&keys));
         keys
     }
 
-    fn key(&self, id: &str, account: &AccountId) -> Option<ReadKey> {
+    fn key(&mut self, id: &str, account: &AccountId) -> Option<ReadKey> {
         let resource = self.resource(id, ResourceKind::PublicKey, account)?;
         let is_same = |known: &&ReadKey| Arc::ptr_eq(&known.0, resource);
-        if let Some(known) = self.keys.borrow().get(id).or(self.keys_before.get(id)).filter(is_same)
-        {
-            self.keys.borrow_mut().insert(id.to_owned(), known.clone());
-            return Some(known.clone());
+        let known = self.keys.get(id).or(self.keys_before.get(id)).filter(is_same).cloned();
+        if let Some(known) = known {
+            self.keys.insert(id.to_owned(), known.clone());
+            return Some(known);
         }
         let config = config_of(resource)?;
         let key = CloudFrontPublicKey::from_pem(config.text_at(&["EncodedKey"])).ok()?;
         let read = (Arc::clone(resource), Arc::new(key));
-        self.keys.borrow_mut().insert(id.to_owned(), read.clone());
+        self.keys.insert(id.to_owned(), read.clone());
         Some(read)
     }
 }

@@ -976,3 +976,34 @@ async fn ranges_and_conditions_are_not_about_the_page_of_an_error() {
         assert_eq!((answer.status, answer.text()), (404, "hello"), "{headers:?}");
     }
 }
+
+/// A change reads anew what has changed, and all else goes on as it was.
+#[tokio::test]
+async fn what_did_not_change_goes_on() {
+    let site = Site::new().await;
+    let target = site.signed("/a.txt");
+    assert!(told(&site.view(&target).await).starts_with("200 hello"));
+    let second = Wanted {
+        reference: "two",
+        aliases: vec!["two.acme.example"],
+        ..Wanted::cached(&trusted(&site.group))
+    };
+    let made = site.world.control("POST", "distribution", &document(&second, &site.control)).await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    for change in 0..3 {
+        let invalidation = format!(
+            "<InvalidationBatch><Paths><Quantity>1</Quantity><Items><Path>/none</Path></Items></Paths><CallerReference>{change}</CallerReference></InvalidationBatch>"
+        );
+        let path = format!("distribution/{}/invalidation", site.id);
+        assert_eq!(site.world.control("POST", &path, &invalidation).await.status, 201);
+        assert!(told(&site.view(&target).await).starts_with("200 hello"), "{change}");
+    }
+    // A group of another name is a change of what distributions name.
+    site.world.make_group("other", &[&site.key]).await;
+    assert!(told(&site.view(&target).await).starts_with("200 hello"));
+    let wanted = Wanted { aliases: vec![ALIAS], ..Wanted::cached(&trusted(&site.group)) };
+    let more = "<DefaultRootObject>index.html</DefaultRootObject>".to_owned();
+    site.change(&Wanted { more, ..wanted }).await;
+    assert!(told(&site.view(&target).await).starts_with("200 hello"));
+    assert!(told(&site.view("/a.txt").await).starts_with("403 MissingKey"));
+}
