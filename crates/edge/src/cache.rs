@@ -26,7 +26,7 @@ use crate::run::{Run, Waiter, read_run};
 use crate::stats::{EdgeStats, add};
 
 /// How many bodies are asked for and read at once. Others wait: each has a file open or a connection, and pieces in memory.
-const FETCHES_MAX: usize = 128;
+const FETCHES_MAX: usize = 64;
 /// How many bodies wait, open, until somebody wants more of them. What is beyond is opened anew when it is wanted.
 const IDLE_MAX: usize = 32;
 /// How many bodies are compressed at once: each is in memory, before and after.

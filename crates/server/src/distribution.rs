@@ -102,9 +102,9 @@ impl<'r> DistributionRoute<'r> {
         let first = below.strip_prefix('/').unwrap_or(below);
         let (segment, rest) = first.find('/').map_or((first, ""), |at| first.split_at(at));
         let decoded = decode_component(segment);
-        let separators = decoded.iter().filter(|byte| **byte == b'~').count();
+        let pieces = decoded.split(|byte| *byte == b'~').count();
         // A token has three values behind a `~` each; `~user` is the folder of somebody.
-        let is_token = !rest.is_empty() && decoded.starts_with(b"~") && separators >= 3;
+        let is_token = !rest.is_empty() && decoded.starts_with(b"~") && pieces > 3;
         let (token, path) = if is_token { (Some(segment), rest) } else { (None, below) };
         Self { distribution, token, path, base, whole: below }
     }
