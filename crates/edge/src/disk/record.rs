@@ -38,7 +38,7 @@ pub(super) fn write(entry: &Entry, out: &mut Vec<u8>) {
     }
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 pub(super) fn read(slot: &Slot, mut text: Bytes) -> Option<Entry> {
     let key = match slot {
         Slot::Chunk(..) => return Some(Entry::Chunk(text)),
