@@ -34,7 +34,7 @@ const COMPRESSIONS_MAX: usize = 4;
 /// The same for bodies that fit into one piece, which wait for no large one.
 const SMALL_COMPRESSIONS_MAX: usize = 16;
 /// How many bodies are read to their end though nobody waits for them any more.
-const UNATTENDED_MAX: usize = 64;
+const UNATTENDED_MAX: usize = 16;
 /// A turn to read from an origin.
 pub(crate) type Turn = OwnedSemaphorePermit;
 
