@@ -68,15 +68,17 @@ pub(crate) fn guard_page(reply: &mut Reply, context: &RequestContext) {
         ActiveContent::AsStored => return,
         ActiveContent::Sandbox => {}
     }
-    reply.set(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // A 304 has neither type nor body, and the cached answer was guarded when it was sent. What the 304 says of both would
     // take the place of what was said then.
     if reply.status == StatusCode::NOT_MODIFIED {
-        for name in [CONTENT_TYPE, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY] {
+        let of_page =
+            [CONTENT_TYPE, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS];
+        for name in of_page {
             reply.headers.remove(name);
         }
         return;
     }
+    reply.set(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let inert = reply.headers.get(CONTENT_TYPE).is_some_and(|value| is_inert(value.as_bytes()));
     if !inert && context.config.may_hold_console(&context.host) {
         reply.set(CONTENT_SECURITY_POLICY, HeaderValue::from_static(SANDBOX));
