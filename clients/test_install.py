@@ -49,6 +49,7 @@ def test_a_server_starts_with_every_setting_of_the_file(start, tmp_path, certifi
         "/etc/valet/tls.pem": certificates.certificate,
         "/etc/valet/tls.key": certificates.key,
         "/etc/valet/master.key": tmp_path / "master.key",
+        "/mnt/fast": tmp_path / "fast",
     }))
     server = WithFileAlone(home=tmp_path / "home", options=["--config", settings], certificates=certificates)
     with server:
