@@ -376,6 +376,16 @@ def test_permissions(server, cloudfront, name):
     assert refused(
         theirs.tag_resource, Resource=arn, Tags={"Items": [{"Key": "team", "Value": "other"}]}
     )[0] == "AccessDenied"
+
+    # Who may make a distribution and may not tag makes one without tags.
+    key = make_user(
+        server, name + "4", allow("cloudfront:CreateDistribution"), deny("cloudfront:TagResource", "*"))
+    theirs = client(server, "cloudfront", key)
+    tags = {"Items": [{"Key": "team", "Value": "media"}]}
+    wanted = {"DistributionConfig": config(name + "4"), "Tags": tags}
+    code, message = refused(theirs.create_distribution_with_tags, DistributionConfigWithTags=wanted)
+    assert code == "AccessDenied" and "cloudfront:TagResource" in message, message
+    remove(cloudfront, make(theirs, config(name + "4")))
     remove(cloudfront, id)
 
 
@@ -417,6 +427,10 @@ def test_another_account_has_none_of_it(server, cloudfront, tmp_path, name):
     trusting = behaving(name, TrustedKeyGroups={"Enabled": True, "Quantity": 1, "Items": [group]})
     assert refused(
         theirs.create_distribution, DistributionConfig=trusting)[0] == "TrustedKeyGroupDoesNotExist"
+    # A server on loopback was not told its names: any alias could be one of them.
+    alias = {"Quantity": 1, "Items": [f"{name}.acme.test"]}
+    code, message = refused(theirs.create_distribution, DistributionConfig=config(name, Aliases=alias))
+    assert code == "InvalidArgument" and "--public-url" in message, message
     # Names and references are each account's own; what there is stays as it was.
     remove(theirs, make(theirs, config(name)))
     assert cloudfront.get_distribution(Id=id)["ETag"] == etag

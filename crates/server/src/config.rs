@@ -317,4 +317,41 @@ pub(crate) mod tests {
         check("http://h/Files", None);
         check("http://h", None);
     }
+
+    /// A host is lent to others only where it cannot be one by which the server itself is reached.
+    #[test]
+    fn which_accounts_have_hosts_of_their_own() {
+        let (first, other) = ("000000000000", "111111111111");
+        let check = |change: fn(&mut ServerConfig), account: &str, expected: bool| {
+            let mut config = plain();
+            change(&mut config);
+            let account = AccountId::parse(account).unwrap();
+            assert_eq!(config.lends_hosts_to(&account), expected, "{account} {config:?}");
+        };
+        let public = |it: &mut ServerConfig| {
+            it.public_urls = vec![PublicUrl::parse("https://files.example.com").unwrap()];
+        };
+        check(|_| {}, first, true);
+        check(|_| {}, other, false);
+        check(|it| it.domains = vec!["localhost".to_owned()], other, false);
+        check(|it| it.domains = vec!["s3.example.com".to_owned()], other, true);
+        check(public, other, true);
+    }
+
+    #[test]
+    fn names_of_the_server_are_nobodys_alias() {
+        let mut config = plain();
+        config.public_urls = vec![PublicUrl::parse("https://files.example.com:8443").unwrap()];
+        config.console_url = Some(PublicUrl::parse("https://console.example.com").unwrap());
+        config.domains = vec!["s3.example.com".to_owned()];
+        for (name, expected) in [
+            ("files.example.com", true),
+            ("FILES.example.com", true),
+            ("console.example.com", true),
+            ("s3.example.com", true),
+            ("video.example.com", false),
+        ] {
+            assert_eq!(config.is_own_name(name), expected, "{name}");
+        }
+    }
 }
